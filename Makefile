@@ -1,0 +1,44 @@
+# make run    the main job on an embedded world: no hardware, no account
+# make test   everything CI runs
+
+VERSION ?= $(shell cat VERSION)
+GO      ?= go
+PREFIX  ?= /usr
+DESTDIR ?=
+# grpcnotrace drops gRPC's debug pages; they link net/trace and its templates into a daemon that never serves them.
+TAGS    := grpcnotrace
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
+
+# package:target of every fuzz target; `make fuzz` proves that the list is whole
+FUZZTIME ?= 5s
+
+.PHONY: all build run test check fuzz bench install clean
+all: build
+
+build:
+	$(BUILD) -o bin/noi-agent ./cmd/noi-agent
+	$(BUILD) -o bin/noi-sim ./cmd/noi-sim
+
+run: build
+	bin/noi-sim run -- bin/noi-agent run --config configs/demo.yaml
+
+test: check
+
+check:
+	bash tools/check.sh
+
+fuzz:
+	bash tools/fuzz.sh $(FUZZTIME)
+
+bench: build
+	bash tools/bench.sh
+
+install:
+	test -x bin/noi-agent || $(MAKE) build
+	install -D -m 0755 bin/noi-agent $(DESTDIR)$(PREFIX)/bin/noi-agent
+	install -D -m 0644 packaging/noi-agent.service $(DESTDIR)$(PREFIX)/lib/systemd/system/noi-agent.service
+	install -D -m 0640 configs/noi-agent.yaml $(DESTDIR)/etc/noi-agent/config.yaml.example
+
+clean:
+	rm -rf bin run

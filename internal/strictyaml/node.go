@@ -1,0 +1,189 @@
+package strictyaml
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Kind is the shape of a Node.
+type Kind uint8
+
+// The kinds. The zero Kind is a node that was refused while reading; its fault is in the report.
+const (
+	KindScalar Kind = 1 // one value, by its text
+	KindList   Kind = 2
+	KindMap    Kind = 3
+)
+
+// node is one value of the tree.
+type node struct {
+	kind    Kind
+	line    int
+	text    string // scalar
+	quoted  bool   // scalar in quotes or as a block (| or >)
+	items   []*node
+	entries []entry
+}
+
+// entry is one key of a map, in the order of the file.
+type entry struct {
+	key   string
+	line  int
+	value *node
+}
+
+// null reports whether the node is a key without a value.
+func (n *node) null() bool { return n.kind == KindScalar && !n.quoted && isNull(n.text) }
+
+// child returns the value under a key and the key's line, or nil.
+func (n *node) child(key string) (*node, int) {
+	for _, e := range n.entries {
+		if e.key == key {
+			return e.value, e.line
+		}
+	}
+	return nil, 0
+}
+
+// isNull reports whether a plain scalar stands for nothing in YAML.
+func isNull(text string) bool {
+	switch text {
+	case "", "~", "null", "Null", "NULL":
+		return true
+	}
+	return false
+}
+
+// Unmarshaler is a type that decodes itself from a value of any shape: one that takes both
+// `a, b` and `[a, b]`. It is not called for a missing value. The error is reported at the node;
+// a Fault or Faults made by Node.Fault keeps its own place.
+type Unmarshaler interface {
+	UnmarshalNode(n Node) error
+}
+
+// Node is a value as an Unmarshaler sees it.
+type Node struct {
+	n    *node
+	path string
+}
+
+// Kind returns the shape, 0 for a value that was refused already.
+func (n Node) Kind() Kind { return n.n.kind }
+
+// Text returns a scalar's text without its quotes, "" for the other kinds.
+func (n Node) Text() string { return n.n.text }
+
+// Quoted reports whether a scalar stands in quotes or is a block text.
+func (n Node) Quoted() bool { return n.n.quoted }
+
+// Null reports whether the node is a place without a value: empty, ~ or null.
+func (n Node) Null() bool { return n.n.null() }
+
+// Line returns the node's line, from 1.
+func (n Node) Line() int { return n.n.line }
+
+// Items returns a list's items, nil for the other kinds.
+func (n Node) Items() []Node {
+	items := make([]Node, 0, len(n.n.items))
+	for i, item := range n.n.items {
+		items = append(items, Node{n: item, path: Index(n.path, i)})
+	}
+	return items
+}
+
+// Fault returns a fault at this node.
+func (n Node) Fault(text string) Fault { return Fault{Line: n.n.line, Path: n.path, Text: text} }
+
+// Key returns the path of a key below path: "lines[0].baud". A key that could be misread in a
+// path is quoted: `intervals["T_ind[U]"]`.
+func Key(path, key string) string {
+	if !plainKey(key) {
+		return path + "[" + strconv.Quote(key) + "]"
+	}
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// Index returns the path of an item below path: "lines[0]".
+func Index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// plainKey reports whether a key can stand in a path without quotes.
+func plainKey(key string) bool {
+	for _, r := range key {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (r < '0' || r > '9') && !strings.ContainsRune("_-*", r) {
+			return false
+		}
+	}
+	return key != ""
+}
+
+// Document knows where the keys of a decoded document stand. The nil Document is an empty one.
+type Document struct{ root *node }
+
+// Line returns the line of a key path, or of its nearest parent that exists; 0 when there is none.
+func (d *Document) Line(path string) int {
+	line, _ := d.find(path)
+	return line
+}
+
+// Has reports whether the document gives a key path.
+func (d *Document) Has(path string) bool {
+	_, ok := d.find(path)
+	return ok
+}
+
+// Fault returns a fault at a key path, with the line of the nearest parent that exists.
+func (d *Document) Fault(path, text string) Fault {
+	return Fault{Line: d.Line(path), Path: path, Text: text}
+}
+
+// find walks down a path as far as it exists.
+func (d *Document) find(path string) (line int, found bool) {
+	if d == nil || d.root == nil {
+		return 0, false
+	}
+	n := d.root
+	line = n.line
+	for path != "" {
+		key, index, rest, ok := cutStep(path)
+		if !ok {
+			return line, false
+		}
+		var at int
+		if index >= 0 {
+			if n.kind != KindList || index >= len(n.items) {
+				return line, false
+			}
+			n = n.items[index]
+			at = n.line
+		} else if n, at = n.child(key); n == nil {
+			return line, false
+		}
+		line, path = at, rest
+	}
+	return line, true
+}
+
+// cutStep splits the first step off a path: a key (index -1) or an index.
+func cutStep(path string) (key string, index int, rest string, ok bool) {
+	if !strings.HasPrefix(path, "[") {
+		path = strings.TrimPrefix(path, ".")
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			end = len(path)
+		}
+		return path[:end], -1, path[end:], end > 0
+	}
+	path = path[1:]
+	if quoted, err := strconv.QuotedPrefix(path); err == nil {
+		key, _ = strconv.Unquote(quoted) // QuotedPrefix returns what Unquote takes
+		rest, ok = strings.CutPrefix(path[len(quoted):], "]")
+		return key, -1, rest, ok
+	}
+	digits, rest, ok := strings.Cut(path, "]")
+	index, err := strconv.Atoi(digits)
+	return "", index, rest, ok && err == nil && index >= 0
+}

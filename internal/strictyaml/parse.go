@@ -1,0 +1,223 @@
+package strictyaml
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Bounds of a document. Both are far above any configuration and far below what could hurt.
+const (
+	MaxSize  = 1 << 20 // bytes
+	MaxDepth = 32      // levels of lists and maps
+	maxKey   = 200     // bytes of one key; paths repeat it on every level below
+)
+
+// parse reads exactly one document into our own tree. It returns nil for an empty one.
+func parse(data []byte) (*node, Faults) {
+	if len(data) > MaxSize {
+		return nil, Faults{{Text: fmt.Sprintf("is larger than %d bytes; this cannot be the file that is meant", MaxSize)}}
+	}
+	docs, err := load(data)
+	if err != nil {
+		return nil, Faults{syntaxFault(data, err)}
+	}
+	if len(docs) == 0 {
+		return nil, nil
+	}
+	c := converter{}
+	var root *node
+	if first := docs[0]; len(first.Content) > 0 {
+		root = c.node(first.Content[0], "", 0)
+	}
+	if len(docs) > 1 {
+		c.faults.add(docs[1].Line, "", "a second document starts here; keep one and remove the line with ---")
+	}
+	return root, c.faults
+}
+
+// load reads at most two documents: the second is only needed to refuse it.
+func load(data []byte) (docs []*yaml.Node, err error) {
+	// The library turns its own panics into errors; what slips through (it has happened on
+	// odd comments) must not take a daemon down that re-reads its file on a signal.
+	defer func() {
+		if r := recover(); r != nil {
+			docs, err = nil, fmt.Errorf("cannot be read as YAML: %v", r)
+		}
+	}()
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for len(docs) < 2 {
+		n := new(yaml.Node)
+		err := dec.Decode(n)
+		if errors.Is(err, io.EOF) {
+			return docs, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, n)
+	}
+	return docs, nil
+}
+
+// converter turns the library's tree into ours and collects what is refused on the way.
+type converter struct{ faults Faults }
+
+func (c *converter) node(y *yaml.Node, path string, depth int) *node {
+	n := &node{line: y.Line}
+	switch {
+	case y.Kind == yaml.AliasNode:
+		c.faults.add(y.Line, path, "aliases (*name) are not supported; write the value out")
+		return n
+	case y.Anchor != "":
+		c.faults.add(y.Line, path, "anchors (&name) are not supported; remove &"+clip(y.Anchor))
+	case y.Style&yaml.TaggedStyle != 0:
+		c.faults.add(y.Line, path, "tags (!name) are not supported; remove "+clip(y.Tag))
+		return n
+	}
+	if depth >= MaxDepth && y.Kind != yaml.ScalarNode {
+		c.faults.add(y.Line, path, fmt.Sprintf("lies deeper than %d levels", MaxDepth))
+		return n
+	}
+	switch y.Kind {
+	case yaml.ScalarNode:
+		n.kind, n.text = KindScalar, y.Value
+		n.quoted = y.Style != 0
+	case yaml.SequenceNode:
+		n.kind = KindList
+		for i, item := range y.Content {
+			n.items = append(n.items, c.node(item, Index(path, i), depth+1))
+		}
+	case yaml.MappingNode:
+		n.kind = KindMap
+		c.mapping(n, y, path, depth)
+	}
+	return n
+}
+
+// mapping fills n with the keys of y. Of a repeated key the first counts.
+func (c *converter) mapping(n *node, y *yaml.Node, path string, depth int) {
+	lines := make(map[string]int, len(y.Content)/2)
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		key, value := y.Content[i], y.Content[i+1]
+		if text := refuseKey(key); text != "" {
+			c.faults.add(key.Line, path, text)
+			continue
+		}
+		if first, ok := lines[key.Value]; ok {
+			c.faults.add(key.Line, Key(path, key.Value), fmt.Sprintf("is given twice; it stands on line %d already", first))
+			continue
+		}
+		lines[key.Value] = key.Line
+		child := c.node(value, Key(path, key.Value), depth+1)
+		n.entries = append(n.entries, entry{key: key.Value, line: key.Line, value: child})
+	}
+}
+
+// refuseKey says why a key is none, and nothing for a sound one.
+func refuseKey(k *yaml.Node) string {
+	plain := k.Style == 0
+	switch {
+	case k.Kind == yaml.AliasNode:
+		return "aliases (*name) are not supported; write the key out"
+	case k.Kind != yaml.ScalarNode:
+		return "a key must be plain text, not a list or a map"
+	case k.Anchor != "":
+		return "anchors (&name) are not supported; remove &" + clip(k.Anchor)
+	case k.Style&yaml.TaggedStyle != 0:
+		return "tags (!name) are not supported; remove " + clip(k.Tag)
+	case plain && k.Value == "<<":
+		return "merge keys (<<) are not supported; write the keys out"
+	case plain && isNull(k.Value), k.Value == "":
+		return "a key is missing before the colon"
+	case len(k.Value) > maxKey:
+		return fmt.Sprintf("the key %s is longer than %d bytes", clip(k.Value), maxKey)
+	}
+	return ""
+}
+
+// The library's message, "yaml: line 3: did not find expected key".
+var syntaxMessage = regexp.MustCompile(`^yaml: (?:line (\d+): )?((?s:.*))$`)
+
+// syntaxFault says where the document stops being YAML. The library names the line in which the
+// surrounding block began, or one beside it, so the line is looked for again.
+func syntaxFault(data []byte, err error) Fault {
+	f := Fault{Text: "is not YAML: " + err.Error()}
+	if m := syntaxMessage.FindStringSubmatch(err.Error()); m != nil {
+		f.Line, _ = strconv.Atoi(m[1]) // no line named: 0
+		f.Text = "is not YAML: " + m[2]
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	if k := firstBadLine(lines); k > 0 {
+		f.Line = k
+	}
+	switch {
+	case f.Line > 0 && f.Line <= len(lines) && tabIndented(lines[f.Line-1]):
+		f.Text += " (indent with spaces, not with tabs)"
+	case strings.Contains(f.Text, "mapping values are not allowed"):
+		f.Text += " (check the indentation, and quote a text that holds a colon and a space)"
+	case strings.Contains(f.Text, "alphabetic or numeric character"):
+		f.Text += ` (quote a text that begins with *: "*")`
+	default:
+		f.Text += " (check indentation, quotes and brackets up to here)"
+	}
+	return f
+}
+
+// Bounds of the search for the bad line: files of this size parse in milliseconds, and lists or
+// quoted texts that are longer than lookahead are not found in configurations.
+const (
+	searchSize = 64 << 10 // bytes
+	lookahead  = 40       // lines
+	searchRuns = 400      // parses
+)
+
+// firstBadLine returns the number of the line that makes the document unreadable, that is the
+// first from which no beginning of the file is a document, or 0 when it was not found.
+func firstBadLine(lines [][]byte) int {
+	whole := bytes.Join(lines, nil)
+	if len(whole) > searchSize {
+		return 0
+	}
+	runs := 0
+	bad := func(k int) bool { // do the first k lines fail?
+		runs++
+		_, err := load(bytes.Join(lines[:k], nil))
+		return err != nil
+	}
+	good := 0
+	for runs < searchRuns {
+		lo, hi := good, len(lines) // lo parses, hi does not
+		for hi-lo > 1 {
+			if mid := (lo + hi) / 2; bad(mid) {
+				hi = mid
+			} else {
+				lo = mid
+			}
+		}
+		// A list or a quoted text over many lines fails while it is cut and parses when it is
+		// whole: go on behind it.
+		good = 0
+		for k := hi + 1; k <= min(hi+lookahead, len(lines)-1); k++ {
+			if !bad(k) {
+				good = k
+			}
+		}
+		if good == 0 {
+			return hi
+		}
+	}
+	return 0
+}
+
+// tabIndented reports whether a tab stands in the white space a line begins with.
+func tabIndented(line []byte) bool {
+	text := bytes.TrimLeft(line, " \t")
+	return bytes.ContainsRune(line[:len(line)-len(text)], '\t')
+}

@@ -1,0 +1,103 @@
+package objects
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Table is the Modbus table an object is read from; it decides the function code.
+type Table string
+
+// The tables. These controllers document both as one address space; RAM is read with
+// function 04 and EEPROM with 03, as the programs do that are known to work on hardware.
+const (
+	Input   Table = "input"   // function 04: RAM, live values
+	Holding Table = "holding" // function 03: EEPROM, settings
+)
+
+// Object is one named value of a family: where it stands, how it is coded, how often it is sampled.
+type Object struct {
+	Name       string
+	About      string             // what it is, in a few words
+	Table      Table              // where it stands
+	Address    uint16             // PDU address of its first register, 0-based
+	Registers  uint16             // how many registers it takes, 1 to 4
+	Encoding   Encoding           // how they are coded; empty while Choices waits for a decision
+	Scale      float64            // factor of a number; 1 when the file gives none
+	Exact      map[uint16]float64 // raw values that stand for a value of their own, in Unit; nil for most
+	Unit       string             // "V", "°C", …; empty for states, bits and plain numbers
+	Names      map[uint16]string  // states or bits by number; nil for numbers and text
+	Interval   time.Duration      // default log interval
+	Confidence string             // high, medium or low: how sure the sources are of address and encoding
+	Choices    []Choice           // not empty: the sources dispute the encoding and nobody has chosen yet
+}
+
+// Choice is one of the encodings that the sources give for a disputed object.
+type Choice struct {
+	Name     string   `yaml:"name"`
+	Encoding Encoding `yaml:"encoding"`
+	Scale    float64  `yaml:"scale"`
+}
+
+// SetDefaults gives a choice without scale the factor 1.
+func (c *Choice) SetDefaults() { c.Scale = 1 }
+
+// Setting reports whether the object is a setting, which is sampled only when it is named.
+func (o *Object) Setting() bool { return o.Table == Holding }
+
+// Function returns the Modbus function code that reads the object.
+func (o *Object) Function() byte {
+	if o.Table == Holding {
+		return 0x03
+	}
+	return 0x04
+}
+
+// Kind returns the shape of the object's values.
+func (o *Object) Kind() Kind {
+	switch o.Encoding {
+	case State16, ASCIILoHi, Version16:
+		return KindText
+	case Bits16, Bits32:
+		return KindBits
+	default:
+		return KindNumber
+	}
+}
+
+// With returns the object with one of its disputed encodings chosen. The error names the choices.
+func (o Object) With(choice string) (Object, error) {
+	names := make([]string, len(o.Choices))
+	for i, c := range o.Choices {
+		if c.Name == choice {
+			o.Encoding, o.Scale, o.Choices = c.Encoding, c.Scale, nil
+			return o, nil
+		}
+		names[i] = c.Name
+	}
+	if len(names) == 0 {
+		return o, fmt.Errorf("the encoding of %s is not disputed; there is nothing to choose", o.Name)
+	}
+	return o, fmt.Errorf("%s has no encoding %q; choose one of %s", o.Name, choice, strings.Join(names, ", "))
+}
+
+// Family is a group of controllers with one register map.
+type Family struct {
+	Slug         string   // "PSPWM"; the first word of `fw_version`
+	Title        string   // maker and product, for people
+	ProductCodes []string // prefixes of the product codes in Read Device Identification
+	MaxRegisters uint16   // most registers in one read that are known to work
+	Objects      []Object // ascending: input table first, then by address
+
+	byName map[string]int
+}
+
+// Object returns the object of that exact name.
+func (f *Family) Object(name string) (*Object, bool) {
+	i, ok := f.byName[name]
+	if !ok {
+		return nil, false
+	}
+	return &f.Objects[i], true
+}

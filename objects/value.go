@@ -1,0 +1,135 @@
+package objects
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Kind says which of the three shapes a Value has.
+type Kind uint8
+
+// The kinds. They are stored: never renumber them.
+const (
+	KindNumber Kind = 1 // a finite number in the object's unit
+	KindText   Kind = 2 // the name of a state, or an identity string
+	KindBits   Kind = 3 // the names of the bits that are set, lowest bit first
+)
+
+// Value is one decoded value of an object. The zero Value is no value and is never sent.
+type Value struct {
+	kind  Kind
+	num   float64
+	text  string
+	names []string
+}
+
+// Number returns a number value. f must be finite: decoding turns NaN and infinity into
+// ErrNoSample long before this, so anything else is a broken rule of our own.
+func Number(f float64) Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		panic("objects: a number value must be finite")
+	}
+	return Value{kind: KindNumber, num: f}
+}
+
+// Text returns a state name or an identity string.
+func Text(s string) Value { return Value{kind: KindText, text: s} }
+
+// Bits returns the names of the set bits; none is a clear field, which is a value too.
+func Bits(names []string) Value { return Value{kind: KindBits, names: names} }
+
+// Kind returns the value's shape; 0 for the zero Value.
+func (v Value) Kind() Kind { return v.kind }
+
+// Float returns the number; 0 for the other kinds.
+func (v Value) Float() float64 { return v.num }
+
+// String returns the value as people read it: the number, the state, or the names joined by commas.
+func (v Value) String() string {
+	switch v.kind {
+	case KindNumber:
+		return string(appendNumber(nil, v.num))
+	case KindText:
+		return v.text
+	default:
+		return strings.Join(v.names, ", ")
+	}
+}
+
+// Names returns the set bits' names, nil for the other kinds. The caller must not change it.
+func (v Value) Names() []string { return v.names }
+
+// Equal reports whether both values are the same kind and print the same.
+func (v Value) Equal(w Value) bool {
+	return v.kind == w.kind && string(v.AppendJSON(nil)) == string(w.AppendJSON(nil))
+}
+
+// AppendJSON appends the value as the message carries it (DESIGN §5): a number with at most
+// six decimals and never an exponent, a state as a string, bits as an array of names.
+func (v Value) AppendJSON(dst []byte) []byte {
+	switch v.kind {
+	case KindNumber:
+		return appendNumber(dst, v.num)
+	case KindText:
+		return AppendJSONString(dst, v.text)
+	case KindBits:
+		dst = append(dst, '[')
+		for i, n := range v.names {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendJSONString(dst, n)
+		}
+		return append(dst, ']')
+	default:
+		return append(dst, "null"...)
+	}
+}
+
+// MarshalJSON is AppendJSON for encoding/json.
+func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
+
+// appendNumber prints %.6f without trailing zeros, without a bare point and never "-0".
+func appendNumber(dst []byte, f float64) []byte {
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'f', 6, 64)
+	end := len(dst)
+	for dst[end-1] == '0' {
+		end--
+	}
+	if dst[end-1] == '.' {
+		end--
+	}
+	dst = dst[:end]
+	if string(dst[start:]) == "-0" {
+		return append(dst[:start], '0')
+	}
+	return dst
+}
+
+// AppendJSONString appends s as a JSON string without HTML escapes. Bytes that are not UTF-8
+// become U+FFFD, as encoding/json does it.
+func AppendJSONString(dst []byte, s string) []byte {
+	if plain(s) {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string into memory cannot fail
+	return append(dst, strings.TrimSuffix(b.String(), "\n")...)
+}
+
+// plain reports whether s needs no escape at all, the case of nearly every name.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7F || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

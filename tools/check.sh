@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# make test: format, vet, staticcheck, tests with the race detector, a fuzz smoke, end to end.
+# Stops at the first thing that is wrong. Every install step is here, none is done by hand.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+say() { printf '\n== %s\n' "$*"; }
+
+say "Debian packages the tests want"
+bash tools/debian.sh
+
+say "gofmt"
+unformatted=$(git ls-files --cached --others --exclude-standard '*.go' | xargs gofmt -l)
+if [ -n "$unformatted" ]; then
+	printf 'not formatted, run gofmt -w on:\n%s\n' "$unformatted"
+	exit 1
+fi
+
+say "go vet"
+go vet ./...
+
+say "staticcheck"
+mkdir -p bin/tools
+(cd tools && go build -o ../bin/tools/staticcheck honnef.co/go/tools/cmd/staticcheck)
+bin/tools/staticcheck ./...
+
+say "build"
+make --no-print-directory build
+
+say "fuzz smoke"
+bash tools/fuzz.sh "${FUZZTIME:-3s}"
+
+say "tests"
+go test -race -shuffle=on -timeout 8m ./...
