@@ -1,0 +1,277 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// defaultGrace is how long the last publish may take after the agent was asked to end.
+const defaultGrace = 10 * time.Second
+
+// Options are what an Agent is made of. Config, Catalog, Version, NewSink and Logger are needed.
+type Options struct {
+	Config  *configs.Config
+	Catalog *objects.Catalog
+	Version string // of the agent; the second word of `fw_version`
+	Logger  *slog.Logger
+
+	// NewSink makes the sink of an integration. It must not wait for the network: a cloud that is down is an
+	// outcome of Publish. An error keeps the integration's samples and shows in the status.
+	NewSink func(configs.Integration) (Sink, error)
+
+	// OpenPort opens a line's port; nil opens the real one.
+	OpenPort func(modbus.Settings) (modbus.Port, error)
+
+	Now     func() time.Time     // wall time; nil: time.Now
+	Elapsed func() time.Duration // monotonic time since the start, above zero; nil: the system's
+	Grace   time.Duration        // for the last publish; 0: 10 s
+}
+
+// Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
+type Agent struct {
+	options    Options
+	clock      clock
+	log        *slog.Logger
+	deviceID   string
+	started    time.Time
+	store      *store.Store
+	pollers    []*poller
+	sampler    *sampler
+	forwarders []*forwarder
+	sweeps     chan taken
+	abort      chan struct{}
+	abortOnce  sync.Once
+}
+
+// New opens the store and prepares everything; nothing runs yet. It fails only for what keeps the agent from
+// keeping samples at all: the state directory or the store. Ports and clouds that are down do not matter here.
+func New(o Options) (*Agent, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Elapsed == nil {
+		o.Elapsed = sinceStart(time.Now)
+	}
+	if o.Grace == 0 {
+		o.Grace = defaultGrace
+	}
+	a := &Agent{
+		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed}, log: o.Logger, started: o.Now(),
+		sweeps: make(chan taken, queuedSweeps), abort: make(chan struct{}),
+	}
+	if err := a.openStore(); err != nil {
+		return nil, err
+	}
+	for i := range o.Config.Lines {
+		if o.Config.Lines[i].Enabled {
+			a.pollers = append(a.pollers, a.newPoller(&o.Config.Lines[i]))
+		}
+	}
+	for i := range o.Config.Integrations {
+		a.forwarders = append(a.forwarders, a.newForwarder(&o.Config.Integrations[i]))
+	}
+	a.sampler = &sampler{
+		integrations: o.Config.Integrations, store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
+	}
+	return a, nil
+}
+
+func (a *Agent) openStore() error {
+	c := a.options.Config
+	path := filepath.Join(c.StateDir, "noi.db")
+	st, err := store.Open(path, store.Options{
+		MaxSize: int64(c.Buffer.MaxSize), MaxAge: c.Buffer.MaxAge, CommitEvery: c.Buffer.CommitEvery,
+		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Logger: a.log.With("part", "store"),
+	})
+	if err != nil {
+		return fmt.Errorf("open the store %s: %w", path, err)
+	}
+	a.store = st
+	known := make([]store.Integration, len(c.Integrations))
+	for i := range c.Integrations {
+		known[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination()}
+	}
+	a.deviceID, err = deviceID(c.DeviceID, st)
+	if err == nil {
+		err = st.SetIntegrations(known)
+	}
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	return nil
+}
+
+func (a *Agent) newPoller(line *configs.Line) *poller {
+	settings := modbus.Settings{
+		Port: line.Port, Baud: line.Baud, DataBits: line.DataBits, StopBits: line.StopBits, Parity: line.Parity,
+	}
+	log := a.log.With("line", line.Name)
+	options := modbus.Options{Settings: settings, Timeout: line.Timeout, Now: a.options.Now, Logger: log}
+	if a.options.OpenPort != nil {
+		options.Open = func() (modbus.Port, error) { return a.options.OpenPort(settings) }
+	}
+	p := &poller{
+		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: a.options.Catalog, version: a.options.Version,
+		clock: a.clock, log: log, out: a.sweeps, view: lineView{state: lineOpening, since: a.started},
+	}
+	for i := range line.Slaves {
+		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], a.options.Catalog))
+		p.view.latest = append(p.view.latest, map[string]reading{})
+	}
+	return p
+}
+
+func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
+	sink, err := a.options.NewSink(*in)
+	if err != nil {
+		sink = brokenSink{err}
+	}
+	state := integrationIdle
+	if !in.Enabled {
+		state = integrationPaused
+	}
+	return &forwarder{
+		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
+		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
+		view:    integrationView{state: state, since: a.started},
+	}
+}
+
+// seedOf gives each gateway waits of its own, so that a fleet does not speak all at once.
+func seedOf(id string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id)) // never fails
+	return h.Sum64()
+}
+
+// brokenSink stands for a sink that could not be made. The samples stay in the outbox.
+type brokenSink struct{ err error }
+
+func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
+	return sinks.Repeat(sinks.Failed(sinks.Wait, "Configuration", b.err.Error()), len(messages))
+}
+func (b brokenSink) Window() int  { return 1 }
+func (b brokenSink) Close() error { return nil }
+
+// DeviceID returns the identity of this gateway.
+func (a *Agent) DeviceID() string { return a.deviceID }
+
+// Abort ends the grace period of a shutdown at once; what is not sent stays in the outbox.
+func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
+
+// Run polls and publishes until ctx ends, then shuts down in order: stop polling, commit, a last publish within
+// the grace period, settle, close. It returns when every goroutine has ended; the error is the store's when that
+// has stopped, since the agent cannot promise anything any more then.
+func (a *Agent) Run(ctx context.Context) error {
+	a.log.Info("agent started", "version", a.options.Version, "device_id", a.deviceID,
+		"lines", len(a.pollers), "integrations", len(a.forwarders), "run", a.store.Run())
+	polling, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPublishing()
+
+	var lines, clouds sync.WaitGroup
+	for _, p := range a.pollers {
+		lines.Go(func() { p.run(polling) })
+	}
+	var failure error
+	sampled := make(chan struct{})
+	go func() { defer close(sampled); failure = a.sampler.run(publishing) }()
+	draining := make(chan struct{})
+	for _, f := range a.forwarders {
+		if f.cfg.Enabled {
+			clouds.Go(func() { f.run(publishing, draining) })
+		}
+	}
+
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping: no more polling")
+	case <-sampled: // nothing can be kept any more
+	case <-a.store.Fatal():
+	}
+	stopPolling()
+	lines.Wait()
+	close(a.sweeps)
+	<-sampled
+	close(draining)
+	a.lastPublish(&clouds, stopPublishing)
+	return errors.Join(failure, a.store.Err(), a.close())
+}
+
+// lastPublish gives the forwarders the grace period, or less when somebody is in a hurry.
+func (a *Agent) lastPublish(clouds *sync.WaitGroup, stop context.CancelFunc) {
+	done := make(chan struct{})
+	go func() { clouds.Wait(); close(done) }()
+	timer := time.NewTimer(a.options.Grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-a.abort:
+		a.log.Warn("stopping at once: unsent samples stay in the outbox")
+	case <-timer.C:
+		a.log.Warn("the last publish took too long: unsent samples stay in the outbox", "grace", a.options.Grace)
+	}
+	stop()
+	<-done
+}
+
+func (a *Agent) close() error {
+	var errs []error
+	for _, f := range a.forwarders {
+		if err := f.sink.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", f.cfg.ID, err))
+		}
+	}
+	if err := a.store.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("close the store: %w", err))
+	}
+	a.log.Info("agent stopped")
+	return errors.Join(errs...)
+}
+
+// Close gives up an Agent that was never run.
+func (a *Agent) Close() error { return a.close() }
+
+// stuckAfter is how long one sweep may take before the process counts as stuck: far beyond the sum
+// of all its deadlines.
+const stuckAfter = 2 * time.Minute
+
+// Healthy reports whether the process moves: the store takes samples and no line hangs in a sweep.
+func (a *Agent) Healthy() error {
+	errs := []error{a.store.Err()}
+	for _, p := range a.pollers {
+		view, _ := p.snapshot()
+		if view.busySince > 0 && a.clock.elapsed()-view.busySince > stuckAfter {
+			errs = append(errs, fmt.Errorf("line %s hangs in one sweep for more than %v", p.cfg.Name, stuckAfter))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Ready reports whether lines and store work: every enabled line is open. The error says what does not.
+func (a *Agent) Ready() error {
+	if err := a.store.Err(); err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range a.pollers {
+		if view, _ := p.snapshot(); view.state != lineOK {
+			errs = append(errs, fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err))
+		}
+	}
+	return errors.Join(errs...)
+}

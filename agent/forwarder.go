@@ -1,0 +1,240 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// attemptLimit bounds one attempt to publish: long enough for a slow modem, short enough that a connection that
+// hangs is given up within the backoff's cap.
+const attemptLimit = 60 * time.Second
+
+// Sink speaks to one cloud. Publish sends the longest prefix of the messages that fits one request and
+// returns one result for each message it sent, at least one; it returns by ctx's end.
+type Sink interface {
+	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
+	Window() int // how many messages are worth preparing for one Publish, at least 1
+	Close() error
+}
+
+// Words for the state of an integration in the status.
+const (
+	integrationIdle     = "idle"     // nothing was sent yet
+	integrationOK       = "ok"       // the last attempt was accepted
+	integrationRetrying = "retrying" // the network or the cloud: passes by itself
+	integrationWaiting  = "waiting"  // the operator must do something
+	integrationPaused   = "paused"
+)
+
+// forwarder publishes what the outbox holds for one integration, in order, from its own cursor.
+type forwarder struct {
+	cfg      *configs.Integration
+	sink     Sink
+	store    *store.Store
+	clock    clock
+	deviceID string
+	log      *slog.Logger
+	backoff  backoff
+	repeat   repeats
+
+	mu   sync.Mutex
+	view integrationView
+}
+
+// integrationView is what the status shows beside the store's counters.
+type integrationView struct {
+	state       string
+	since       time.Time // wall time since which the state holds
+	lastSuccess time.Time // wall time; zero: never in this run
+	lastError   string    // of the last attempt; empty after a success
+}
+
+// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
+func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
+	for ctx.Err() == nil {
+		batch, err := f.store.Pending(f.cfg.ID, f.sink.Window())
+		if err != nil {
+			f.log.Error("outbox does not answer", "error", err)
+			return
+		}
+		if len(batch) == 0 {
+			if !await(ctx, f.store.Changed(f.cfg.ID), draining) {
+				return
+			}
+			continue
+		}
+		pause, err := f.attempt(ctx, batch)
+		if err != nil {
+			f.log.Error("outbox does not settle", "error", err)
+			return
+		}
+		if pause > 0 && !f.pause(ctx, pause, draining) {
+			return
+		}
+	}
+}
+
+// await waits for something new. It returns false when there will be nothing: the agent ends.
+func await(ctx context.Context, changed, draining <-chan struct{}) bool {
+	select {
+	case <-changed:
+		return true
+	default:
+	}
+	select {
+	case <-changed:
+		return true
+	case <-draining:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pause waits between two attempts. The end of the agent cuts it short for one last attempt; an attempt that
+// fails after that is the last.
+func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-chan struct{}) bool {
+	select {
+	case <-draining:
+		return false
+	default:
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-draining:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
+// before the next attempt; 0 after a success.
+func (f *forwarder) attempt(ctx context.Context, batch []store.Delivery) (time.Duration, error) {
+	published := f.clock.now()
+	messages := make([]sinks.Message, len(batch))
+	for i := range batch {
+		messages[i] = f.message(published, &batch[i])
+	}
+	limited, cancel := context.WithTimeout(ctx, attemptLimit)
+	defer cancel()
+	results := f.sink.Publish(limited, messages)
+	if len(results) == 0 || len(results) > len(batch) {
+		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(batch)))
+	}
+	completed := f.clock.now()
+	settled := make([]store.Result, len(results))
+	for i, r := range results {
+		settled[i] = store.Result{
+			Seq: batch[i].Seq, Index: batch[i].Index, Outcome: outcomeOf(r.Outcome),
+			PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+		}
+	}
+	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
+		return 0, fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
+	}
+	return f.judge(results, completed), nil
+}
+
+// outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
+func outcomeOf(o sinks.Outcome) store.Outcome {
+	switch o {
+	case sinks.Accepted:
+		return store.Accepted
+	case sinks.Reject:
+		return store.Failed
+	default:
+		return store.Retrying
+	}
+}
+
+// message builds the message of one delivery, now.
+func (f *forwarder) message(published time.Time, d *store.Delivery) sinks.Message {
+	envelope := sinks.Envelope{
+		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Sample: d.Sample,
+	}
+	id := objects.SampleID(f.deviceID, f.store.ID(), d.Run, d.Sample.N)
+	return sinks.Message{
+		Body:       sinks.AppendBody(nil, envelope),
+		Attributes: sinks.Attributes(f.cfg.Attributes, envelope, id),
+		SampleID:   id,
+		Key:        d.Source.Unit() + "/" + d.Sample.Object,
+	}
+}
+
+// judge notes what the results say of the integration and returns the wait before the next attempt.
+func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
+	worst := sinks.Result{Outcome: sinks.Accepted}
+	accepted := 0
+	for _, r := range results {
+		switch r.Outcome {
+		case sinks.Accepted:
+			accepted++
+		case sinks.Reject:
+			f.log.Error("message rejected", "error", r.Error())
+		case sinks.Wait:
+			worst = r
+		case sinks.Retry:
+			if worst.Outcome == sinks.Accepted {
+				worst = r
+			}
+		}
+	}
+	if accepted > 0 {
+		f.backoff.succeed()
+	}
+	switch worst.Outcome {
+	case sinks.Wait:
+		f.failed(integrationWaiting, worst, accepted, at)
+		return f.backoff.fail(capOperator)
+	case sinks.Retry:
+		f.failed(integrationRetrying, worst, accepted, at)
+		return f.backoff.fail(capNetwork)
+	default:
+		f.succeeded(accepted, at)
+		return 0
+	}
+}
+
+func (f *forwarder) failed(state string, r sinks.Result, accepted int, at time.Time) {
+	f.repeat.failed(f.log, f.clock.elapsed(), "publishing failed", r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if accepted > 0 {
+		f.view.lastSuccess = at
+	}
+	if f.view.state != state {
+		f.view.since = at
+	}
+	f.view.state, f.view.lastError = state, r.Error()
+}
+
+func (f *forwarder) succeeded(accepted int, at time.Time) {
+	f.repeat.recovered(f.log, f.clock.elapsed(), "publishing recovered")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if accepted > 0 {
+		f.view.lastSuccess = at
+	}
+	if f.view.state != integrationOK {
+		f.view.since = at
+	}
+	f.view.state, f.view.lastError = integrationOK, ""
+}
+
+func (f *forwarder) snapshot() integrationView {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view
+}

@@ -1,0 +1,85 @@
+package agent
+
+import "time"
+
+// Severity says how much a problem matters.
+type Severity string
+
+// The severities: a fault stops data, a warning may, a notice is worth knowing.
+const (
+	Fault   Severity = "fault"
+	Warning Severity = "warning"
+	Notice  Severity = "notice"
+)
+
+// Effect says what a problem does to the data.
+type Effect string
+
+// The effects.
+const (
+	None    Effect = "none"
+	Delayed Effect = "delayed"
+	Lost    Effect = "lost"
+)
+
+// Kind is one thing that can be wrong. The table of kinds is the one list of problems; status, page and
+// logs all read it.
+type Kind struct {
+	Code     string
+	Severity Severity
+	Title    string
+	Effect   Effect
+	Remedy   string
+}
+
+// The kinds, by what they concern: line, slave, integration, agent.
+var (
+	lineDown = Kind{"line_down", Fault, "The serial line cannot be used", Lost,
+		"Check the adapter and its cable, and the port in the configuration; the error says what the system refused. It is tried again by itself."}
+	slaveNoReply = Kind{"slave_silent", Fault, "A controller does not answer", Lost,
+		"Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends."}
+	slaveNoFamily = Kind{"slave_model_unknown", Fault, "A controller answers, but its model is not known", Lost,
+		"Name a family as its model; `noi-agent objects` lists them."}
+	slaveNoIdentity = Kind{"slave_not_identified", Notice, "A controller does not say who it is", None,
+		"Samples carry the configured model instead. Set product_code and firmware of the slave to name it yourself."}
+	slaveRefuses = Kind{"object_refused", Warning, "A controller does not know some of the objects", Lost,
+		"Take them out of the slave's objects if this model does not have them."}
+	lineOverrun = Kind{"line_overrun", Warning, "The line is too slow for the log intervals", Lost,
+		"Use longer log intervals, fewer objects or a higher baud rate."}
+	cloudRetrying = Kind{"integration_retrying", Warning, "A cloud cannot be reached", Delayed,
+		"Check the uplink. Samples are kept and sent when it is back."}
+	cloudWaiting = Kind{"integration_waiting", Fault, "A cloud refuses the samples until somebody acts", Delayed,
+		"The error is the cloud's own: set up credentials, permission or topic. Samples are kept, and tried again within five minutes."}
+	cloudDropped = Kind{"samples_dropped", Fault, "The outbox was full and samples gave way", Lost,
+		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
+	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
+		"The disk does not keep up: check its health and what else writes to it."}
+)
+
+// Kinds returns the table of everything that can be wrong.
+func Kinds() []Kind {
+	return []Kind{
+		lineDown, slaveNoReply, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
+		cloudRetrying, cloudWaiting, cloudDropped, samplesLost,
+	}
+}
+
+// Problem is one kind that is the case now.
+type Problem struct {
+	Code     string    `json:"code"`
+	Severity Severity  `json:"severity"`
+	Subject  string    `json:"subject"` // "rs485", "rs485/1", an integration's id, "agent"
+	Since    time.Time `json:"since"`   // wall time
+	Title    string    `json:"title"`
+	Detail   string    `json:"detail"` // the case at hand, with the error
+	Effect   Effect    `json:"effect"`
+	Remedy   string    `json:"remedy"`
+}
+
+// of makes a problem of the kind.
+func (k Kind) of(subject string, since time.Time, detail string) Problem {
+	return Problem{
+		Code: k.Code, Severity: k.Severity, Subject: subject, Since: since.UTC().Truncate(time.Second),
+		Title: k.Title, Detail: detail, Effect: k.Effect, Remedy: k.Remedy,
+	}
+}

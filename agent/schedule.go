@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"time"
+
+	"noi-agent/configs"
+)
+
+// retryAfter is how long after a failed read an object is asked again, when its log interval is longer:
+// an hourly total must not be lost for an hour because of one torn frame.
+const retryAfter = 10 * time.Second
+
+// schedule says which objects of one slave are due. All times are monotonic, counted from the start
+// of the agent, so a step of the wall clock moves nothing. One goroutine owns it.
+type schedule struct {
+	items []item
+}
+
+// item is one object and when it is due next.
+type item struct {
+	polled  configs.Polled
+	next    time.Duration // the next regular moment: a UTC multiple of the log interval
+	retry   time.Duration // an earlier moment after a failed read; 0 when there is none
+	skipped uint64        // regular moments that passed while the line was busy
+}
+
+// newSchedule has everything due at once, and then at the UTC multiples of each log interval:
+// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on.
+func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time) *schedule {
+	s := &schedule{items: make([]item, len(polled))}
+	for i, p := range polled {
+		s.items[i] = item{polled: p, next: elapsed + untilMultiple(wall, p.Interval), retry: elapsed}
+		if elapsed == 0 {
+			s.items[i].retry = 1 // 0 means none; a nanosecond is as good as at once
+		}
+	}
+	return s
+}
+
+// untilMultiple returns how long it is from wall to the next multiple of interval since 1970, above zero.
+func untilMultiple(wall time.Time, interval time.Duration) time.Duration {
+	into := time.Duration(wall.UnixNano()) % interval
+	if into < 0 {
+		into += interval // before 1970
+	}
+	return interval - into
+}
+
+// due returns the indexes of the items that are due.
+func (s *schedule) due(elapsed time.Duration) []int {
+	var due []int
+	for i := range s.items {
+		if s.items[i].at() <= elapsed {
+			due = append(due, i)
+		}
+	}
+	return due
+}
+
+// at returns when the item is due.
+func (it *item) at() time.Duration {
+	if it.retry > 0 && it.retry < it.next {
+		return it.retry
+	}
+	return it.next
+}
+
+// next returns the moment at which something is due; ok is false when nothing ever is.
+func (s *schedule) next() (at time.Duration, ok bool) {
+	for i := range s.items {
+		if t := s.items[i].at(); !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	return at, ok
+}
+
+// done moves the item on after it was read, or after it was tried in vain. A regular moment that has
+// passed meanwhile is skipped and counted: a slow line never builds up a queue.
+func (s *schedule) done(i int, elapsed time.Duration, read bool) {
+	it := &s.items[i]
+	it.retry = 0
+	if it.next <= elapsed {
+		passed := (elapsed - it.next) / it.polled.Interval
+		it.skipped += uint64(passed)
+		it.next += (passed + 1) * it.polled.Interval
+	}
+	if !read && it.polled.Interval > retryAfter {
+		it.retry = elapsed + retryAfter
+	}
+}
+
+// passOver counts the regular moments that passed while the line was closed, and has what was missed due now:
+// one sample of each as soon as the line is back.
+func (s *schedule) passOver(elapsed time.Duration) (missed uint64) {
+	for i := range s.items {
+		it := &s.items[i]
+		if it.next > elapsed {
+			continue
+		}
+		passed := (elapsed-it.next)/it.polled.Interval + 1
+		it.next += passed * it.polled.Interval
+		it.retry = elapsed
+		missed += uint64(passed)
+	}
+	return missed
+}
+
+// skipped returns how many regular moments were skipped since the start.
+func (s *schedule) skipped() uint64 {
+	var n uint64
+	for i := range s.items {
+		n += s.items[i].skipped
+	}
+	return n
+}

@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"noi-agent/modbus"
+)
+
+// Words for the state of a line and of a slave in the status.
+const (
+	lineOpening  = "opening"
+	lineOK       = "ok"
+	lineFailed   = "failed"
+	lineDisabled = "disabled"
+
+	slaveWaiting = "waiting" // nothing was asked yet
+	slaveOK      = "ok"
+	slaveSilent  = "silent"        // the last request was not answered
+	slaveUnknown = "unknown_model" // it answers, but no family fits
+)
+
+// lineView is a copy of what a poller knows, for the status. Its strings and slices are never changed
+// after they were stored.
+type lineView struct {
+	state  string
+	err    string
+	since  time.Time // wall time since which err holds
+	lost   uint64    // samples that no queue would take
+	slaves []slaveView
+	latest []map[string]reading // by slave, by object
+
+	busySince time.Duration // monotonic time since which a sweep runs; 0 when none does
+}
+
+type slaveView struct {
+	cfgID    int
+	name     string
+	firmware string
+	family   string
+	state    string
+	err      string
+	since    time.Time
+	lastGood time.Duration
+	goodAt   time.Time
+	told     bool // it told who it is, or need not
+	asked    bool // it was asked, three times at least
+	polled   int
+	noSample uint64
+	missed   uint64
+	skipped  uint64
+	refused  []string
+}
+
+// show copies the slaves' state for the status.
+func (p *poller) show() {
+	slaves := make([]slaveView, len(p.slaves))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, s := range p.slaves {
+		slaves[i] = viewOf(s)
+		slaves[i].since = p.since(i, slaves[i])
+	}
+	p.view.slaves = slaves
+	if p.open {
+		p.view.state = lineOK
+	}
+}
+
+// since keeps the moment at which a slave got into the state it is in.
+func (p *poller) since(i int, now slaveView) time.Time {
+	if i < len(p.view.slaves) && p.view.slaves[i].state == now.state {
+		return p.view.slaves[i].since
+	}
+	return p.clock.now()
+}
+
+func viewOf(s *slave) slaveView {
+	v := slaveView{
+		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
+		told: !s.tellsItself() || s.identity != modbus.Identity{}, asked: s.identified, noSample: s.noSample, missed: s.missed,
+		refused: slices.Sorted(maps.Keys(s.refused)),
+	}
+	if s.family != nil {
+		v.family = s.family.Slug
+	}
+	if s.plan != nil {
+		v.polled, v.skipped = len(s.plan.items), s.plan.skipped()
+	}
+	if s.lastErr != nil {
+		v.err = s.lastErr.Error()
+	}
+	return v
+}
+
+func stateOf(s *slave) string {
+	switch {
+	case s.lastErr == nil && s.lastGood == 0:
+		return slaveWaiting
+	case !s.answered:
+		return slaveSilent
+	case s.family == nil:
+		return slaveUnknown
+	default:
+		return slaveOK
+	}
+}
+
+// setError notes why the line is down; nil when it is open.
+func (p *poller) setError(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.view.state, p.view.err = lineOK, ""
+		return
+	}
+	if p.view.state != lineFailed {
+		p.view.since = p.clock.now()
+	}
+	p.view.state, p.view.err = lineFailed, err.Error()
+}
+
+// remember keeps the latest values for the status.
+func (p *poller) remember(s *slave, readings []reading) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	latest := p.view.latest[slices.Index(p.slaves, s)]
+	for _, r := range readings {
+		latest[r.object] = r
+	}
+}
+
+// forget takes a value back that the slave no longer has, such as that of a sensor that was unplugged.
+func (p *poller) forget(s *slave, object string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.view.latest[slices.Index(p.slaves, s)], object)
+}
+
+func (p *poller) busy(since time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.view.busySince = since
+}
+
+func (p *poller) lose(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.view.lost += uint64(n)
+}
+
+// snapshot returns what status shows of the line.
+func (p *poller) snapshot() (lineView, modbus.Counters) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.view
+	v.latest = make([]map[string]reading, len(p.view.latest))
+	for i := range v.latest {
+		v.latest[i] = maps.Clone(p.view.latest[i])
+	}
+	return v, p.line.Counters()
+}
