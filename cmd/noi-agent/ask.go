@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"noi-agent/agent"
+)
+
+// askLimit bounds a question to the daemon; it answers from memory, within milliseconds.
+const askLimit = 10 * time.Second
+
+// ask gets a path from the daemon over its socket and returns the JSON as it came.
+func (cli *commandLine) ask(path string) ([]byte, error) {
+	config, _, err := cli.load()
+	if err != nil {
+		return nil, err
+	}
+	socket := config.Status.Socket
+	if socket == "" {
+		return nil, errors.New("the configuration has no status.socket to ask the daemon over")
+	}
+	client := &http.Client{Timeout: askLimit, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	response, err := client.Get("http://localhost" + path)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon at %s: %w; is it running (systemctl status noi-agent), and are you its user or in its group?", socket, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the daemon answers %s: %s", response.Status, body)
+	}
+	return body, nil
+}
+
+type triggersCommand struct {
+	Integration string `placeholder:"ID" help:"Only this integration."`
+	Success     string `placeholder:"true|false" enum:"true,false," default:"" help:"Only successes, or only failures."`
+	Limit       int    `default:"20" help:"How many rows, 1 to 1000 (${default})."`
+	Before      uint64 `placeholder:"ID" help:"Only rows older than this one."`
+}
+
+// Run shows the newest rows of the trigger log.
+func (c *triggersCommand) Run(p *program, cli *commandLine) error {
+	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	if c.Integration != "" {
+		query.Set("integration", c.Integration)
+	}
+	if c.Success != "" {
+		query.Set("success", c.Success)
+	}
+	if c.Before != 0 {
+		query.Set("before", strconv.FormatUint(c.Before, 10))
+	}
+	body, err := cli.ask("/api/v1/triggers?" + query.Encode())
+	if err != nil {
+		return err
+	}
+	if cli.JSON {
+		return copyLine(p.stdout, body)
+	}
+	var page agent.TriggerPage
+	if err := json.Unmarshal(body, &page); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	for _, row := range page.Triggers {
+		answer := "message " + row.IntegrationData.MessageID
+		if !row.Success {
+			answer = row.IntegrationData.Error
+		}
+		fmt.Fprintf(p.stdout, "%d  %s  %s  success=%t  attempts=%d\n    %s\n    %s\n    %s\n",
+			row.ID, localTime(row.CompletedAt), row.IntegrationID, row.Success, row.Attempts, row.PublishedData, answer, row.Topic)
+	}
+	if page.Next != nil {
+		fmt.Fprintf(p.stdout, "older: --before %d\n", *page.Next)
+	}
+	return nil
+}
+
+// localTime shows a stamp in the time zone of whoever asks.
+func localTime(stamp string) string {
+	t, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return stamp
+	}
+	return t.Local().Format("2006-01-02 15:04:05.000 MST")
+}
+
+type statusCommand struct{}
+
+// Run shows how everything stands: what is wrong first.
+func (*statusCommand) Run(p *program, cli *commandLine) error {
+	body, err := cli.ask("/api/v1/status")
+	if err != nil {
+		return err
+	}
+	if cli.JSON {
+		return copyLine(p.stdout, body)
+	}
+	var s agent.Status
+	if err := json.Unmarshal(body, &s); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	fmt.Fprintf(p.stdout, "device %s  version %s  up %s\n", s.DeviceID, s.Version, time.Duration(s.UptimeS)*time.Second)
+	if len(s.Problems) == 0 {
+		fmt.Fprintln(p.stdout, "no problems")
+	}
+	for _, pr := range s.Problems {
+		fmt.Fprintf(p.stdout, "%s %s: %s (%s)\n    %s\n    %s\n", pr.Severity, pr.Subject, pr.Title, pr.Code, pr.Detail, pr.Remedy)
+	}
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	printLines(t, s.Lines)
+	printIntegrations(t, s.Integrations)
+	fmt.Fprintf(t, "store\t%d bytes\t%d samples kept\t%d committed\n", s.Store.Bytes, s.Store.Samples, s.Store.Committed)
+	return t.Flush()
+}
+
+func printLines(w io.Writer, lines []agent.LineStatus) {
+	for _, l := range lines {
+		fmt.Fprintf(w, "line %s\t%s\t%s\tload %.1f %%\trequests %d\ttimeouts %d\tbad frames %d\n",
+			l.Name, l.State, l.Port, 100*l.Load, l.Counters.Requests, l.Counters.Timeouts, l.Counters.CRCErrors+l.Counters.FrameErrors)
+		for _, s := range l.Slaves {
+			age := "never"
+			if s.AgeS != nil {
+				age = (time.Duration(*s.AgeS) * time.Second).String() + " ago"
+			}
+			fmt.Fprintf(w, "  unit %d\t%s\t%s %s\tlast good %s\tobjects %d\tmissed %d\n", s.UnitID, s.State, s.Slave, s.CCFirmware, age, s.Objects, s.Missed)
+		}
+	}
+}
+
+func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus) {
+	for _, in := range integrations {
+		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\n",
+			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped)
+	}
+}
+
+// copyLine prints the daemon's JSON as it came, with a newline at the end.
+func copyLine(w io.Writer, body []byte) error {
+	_, err := fmt.Fprintf(w, "%s\n", trimNewline(body))
+	return err
+}
+
+func trimNewline(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == '\n' {
+		b = b[:len(b)-1]
+	}
+	return b
+}

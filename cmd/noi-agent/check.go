@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"noi-agent/configs"
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+)
+
+type checkCommand struct{}
+
+// checkResult is the JSON of `noi-agent check --json`.
+type checkResult struct {
+	Valid   bool         `json:"valid"`
+	Faults  []checkFault `json:"faults"`
+	Notices []checkFault `json:"notices"`
+	Lines   []lineBudget `json:"lines"`
+}
+
+type checkFault struct {
+	Line int    `json:"line"`
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+// lineBudget is what a line's slaves ask for.
+type lineBudget struct {
+	Name    string  `json:"name"`
+	Slaves  int     `json:"slaves"`
+	Objects int     `json:"objects"`
+	PerDay  float64 `json:"samples_per_day"`
+}
+
+// Run checks the configuration and prints every fault, or what the configuration amounts to.
+func (*checkCommand) Run(p *program, cli *commandLine) error {
+	config, catalog, err := cli.load()
+	var invalid *configs.Error
+	if err != nil && !errors.As(err, &invalid) {
+		return err
+	}
+	if cli.JSON {
+		return p.checkJSON(config, catalog, invalid)
+	}
+	if invalid != nil {
+		fmt.Fprintln(p.stdout, strings.TrimSpace(invalid.Error()))
+		fmt.Fprintf(p.stdout, "%s is not valid: %d faults\n", cli.Config, len(invalid.Faults))
+		return errSilent
+	}
+	for _, n := range config.Notices() {
+		fmt.Fprintf(p.stdout, "notice: %s\n", configs.Locate(cli.Config, n))
+	}
+	for _, b := range budgets(config, catalog) {
+		fmt.Fprintf(p.stdout, "line %s: %d slaves, %d objects, %.0f samples a day\n", b.Name, b.Slaves, b.Objects, b.PerDay)
+	}
+	fmt.Fprintf(p.stdout, "%s is valid: %d lines, %d integrations\n", cli.Config, len(config.Lines), len(config.Integrations))
+	return nil
+}
+
+func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, invalid *configs.Error) error {
+	result := checkResult{Valid: invalid == nil, Faults: []checkFault{}, Notices: []checkFault{}, Lines: []lineBudget{}}
+	if invalid != nil {
+		result.Faults = faultRows(invalid.Faults)
+	} else {
+		result.Notices = faultRows(config.Notices())
+		result.Lines = budgets(config, catalog)
+	}
+	if err := printJSON(p.stdout, result); err != nil {
+		return err
+	}
+	if invalid != nil {
+		return errSilent
+	}
+	return nil
+}
+
+func faultRows(faults strictyaml.Faults) []checkFault {
+	rows := make([]checkFault, len(faults))
+	for i, f := range faults {
+		rows[i] = checkFault{Line: f.Line, Path: f.Path, Text: f.Text}
+	}
+	return rows
+}
+
+// budgets counts what each line's slaves ask for. A `model: auto` slave counts nothing: what it will be is not known.
+func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
+	out := []lineBudget{}
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		b := lineBudget{Name: line.Name, Slaves: len(line.Slaves)}
+		for j := range line.Slaves {
+			family, ok := line.Slaves[j].Family(catalog)
+			if !ok {
+				continue
+			}
+			for _, polled := range line.Slaves[j].Polled(family) {
+				b.Objects++
+				b.PerDay += 86400 / polled.Interval.Seconds()
+			}
+		}
+		out = append(out, b)
+	}
+	return out
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// house says who may import whom (docs/architecture.md). What is not listed may not be imported.
+var house = map[string][]string{
+	"internal/strictyaml":    {},
+	"objects":                {"internal/strictyaml"},
+	"configs":                {"objects", "internal/strictyaml"},
+	"modbus":                 {"objects"},
+	"modbus/modbustest":      {"objects", "modbus"},
+	"store":                  {"objects"},
+	"store/storetest":        {"objects", "store"},
+	"sinks":                  {"objects"},
+	"sinks/sns":              {"sinks", "objects"},
+	"sinks/pubsub":           {"sinks", "objects"},
+	"sinks/sinktest":         {"sinks", "objects", "sinks/sinktest/standin"},
+	"sinks/sinktest/standin": {"sinks", "objects"},
+	"agent":                  {"configs", "objects", "modbus", "store", "sinks"},
+	"status":                 {"objects", "store"},
+	"sim":                    {"objects", "modbus/modbustest"},
+	"cmd/noi-agent":          nil, // all
+	"cmd/noi-sim":            nil,
+}
+
+// onlyIn says which library has exactly one home.
+var onlyIn = map[string]string{
+	"gopkg.in/yaml.v3":                         "internal/strictyaml",
+	"github.com/aws/aws-sdk-go-v2/service/sns": "sinks/sns",
+	"cloud.google.com/go/pubsub/v2":            "sinks/pubsub",
+	"go.etcd.io/bbolt":                         "store",
+	"go.bug.st/serial":                         "modbus",
+	"github.com/goburrow/modbus":               "modbus",
+	"github.com/coreos/go-systemd/v22/daemon":  "cmd/noi-agent",
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Module     *struct{ Path, Version string }
+}
+
+// goList runs go list over the product, with the tags of the build.
+func goList(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-tags", "grpcnotrace", "-json=ImportPath,Imports,Module"}, args...)...)
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestPackagesImportOnlyWhatTheHouseAllows(t *testing.T) {
+	seen := 0
+	for _, p := range goList(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, "noi-agent/")
+		allowed, known := house[name]
+		if !known {
+			t.Errorf("package %s has no place in the house", name)
+		}
+		seen++
+		for _, imported := range p.Imports {
+			own, ours := strings.CutPrefix(imported, "noi-agent/")
+			if ours && allowed != nil && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s, which its place in the house does not allow", name, own)
+			}
+		}
+	}
+	if seen < len(house) {
+		t.Errorf("%d packages seen, the house has %d", seen, len(house))
+	}
+}
+
+func TestProductionBinaryLinksNoStandInAndEachLibraryHasOneHome(t *testing.T) {
+	for _, p := range goList(t, "-deps", "./cmd/noi-agent") {
+		name, ours := strings.CutPrefix(p.ImportPath, "noi-agent/")
+		if !ours {
+			continue
+		}
+		if strings.HasSuffix(name, "test") || strings.Contains(name, "standin") || name == "sim" {
+			t.Errorf("the daemon links %s", name)
+		}
+		for _, imported := range p.Imports {
+			if home, ok := onlyIn[imported]; ok && home != name {
+				t.Errorf("%s imports %s, whose only home is %s", name, imported, home)
+			}
+		}
+	}
+}
+
+// TestModulesLinkedIntoTheDaemon makes a new dependency a visible diff.
+func TestModulesLinkedIntoTheDaemon(t *testing.T) {
+	var lines []string
+	for _, p := range goList(t, "-deps", "./cmd/noi-agent") {
+		if p.Module != nil && p.Module.Version != "" {
+			lines = append(lines, p.Module.Path+" "+p.Module.Version)
+		}
+	}
+	slices.Sort(lines)
+	golden(t, "modules.txt", []byte(strings.Join(slices.Compact(lines), "\n")+"\n"))
+}
+
+// golden compares with a file under testdata/golden, or writes it with -update.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "golden", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (make it with -update)", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs; if that is meant, run the test with -update and read the diff\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+)
+
+// Exit codes (DESIGN §7).
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitMisused = 2
+)
+
+// program is the whole command as a value, so that tests run what main runs.
+type program struct {
+	stdout, stderr io.Writer
+	version        string
+	now            func() time.Time
+	elapsed        func() time.Duration // nil: the system's monotonic clock
+	signals        func() (<-chan os.Signal, func())
+	notify         func(state string)
+}
+
+// commandLine is the grammar of the command.
+type commandLine struct {
+	Config string `short:"c" placeholder:"FILE" default:"/etc/noi-agent/config.yaml" help:"Configuration file (${default})."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+
+	Run      runCommand      `cmd:"" help:"Run the daemon."`
+	Check    checkCommand    `cmd:"" help:"Check a configuration and print every fault."`
+	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`
+	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
+	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// exitCode ends kong's own exits (--help) inside run.
+type exitCode int
+
+// run executes one command line and returns its exit code.
+func (p *program) run(args []string) (code int) {
+	defer func() {
+		// kong exits by calling Exit; a panic of this type is that exit, anything else is a bug.
+		if r := recover(); r != nil {
+			asked, ok := r.(exitCode)
+			if !ok {
+				panic(r)
+			}
+			code = int(asked)
+		}
+	}()
+	var cli commandLine
+	parser, err := kong.New(&cli,
+		kong.Name("noi-agent"),
+		kong.Description("Solar charge controllers to AWS SNS and Google Pub/Sub."),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(code int) { panic(exitCode(code)) }),
+		kong.Bind(p, &cli),
+	)
+	if err != nil {
+		panic(err) // the grammar above is wrong
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(p.stderr, "noi-agent: %v\nTry: noi-agent --help\n", err)
+		return exitMisused
+	}
+	if err := ctx.Run(); err != nil {
+		p.complain(err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// silent is a failure that has said everything already.
+var errSilent = errors.New("failed")
+
+func (p *program) complain(err error) {
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintf(p.stderr, "noi-agent: %s\n", strings.TrimSpace(err.Error()))
+	}
+}
+
+// load reads families and configuration.
+func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := configs.Load(cli.Config, catalog)
+	return config, catalog, err
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (*versionCommand) Run(p *program, cli *commandLine) error {
+	if cli.JSON {
+		return printJSON(p.stdout, map[string]string{"version": p.version})
+	}
+	_, err := fmt.Fprintf(p.stdout, "noi-agent %s\n", p.version)
+	return err
+}
+
+// signals delivers the signals that end the daemon. SIGHUP is one of them: a configuration is read at start,
+// and the supervisor starts the daemon again.
+func signals() (<-chan os.Signal, func()) {
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	return ch, func() { signal.Stop(ch) }
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/sinks/pubsub"
+	"noi-agent/sinks/sns"
+	"noi-agent/status"
+)
+
+type runCommand struct{}
+
+// Run is the daemon: it returns when a signal has ended it, or the store.
+func (*runCommand) Run(p *program, cli *commandLine) error {
+	config, catalog, err := cli.load()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(config.StateDir, 0o750); err != nil {
+		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one as state_dir", err)
+	}
+	log := newLogger(p, config.Log)
+	a, err := agent.New(agent.Options{
+		Config: config, Catalog: catalog, Version: p.version, Logger: log, Now: p.now, Elapsed: p.elapsed,
+		NewSink: func(in configs.Integration) (agent.Sink, error) { return newSink(in, log) },
+	})
+	if err != nil {
+		return err
+	}
+	server := status.New(status.Options{
+		Reporter: a, TriggerLog: a, Health: a, Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+	})
+	if err := server.Listen(); err != nil {
+		// Samples matter more than the page: the daemon works on, and says so.
+		log.Error("the status endpoint is not there", "error", err)
+	}
+	return p.serve(a, server, log)
+}
+
+// serve runs agent and endpoint until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
+func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger) error {
+	running, stop := context.WithCancel(context.Background())
+	defer stop()
+	serving, stopServing := context.WithCancel(context.Background())
+	defer stopServing()
+
+	signals, release := p.signals()
+	defer release()
+	watched := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(watched)
+		p.watch(signals, ended, stop, a, log)
+	}()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(serving) }()
+
+	p.notify(daemon.SdNotifyReady)
+	err := a.Run(running)
+	close(ended)
+	<-watched
+	stopServing()
+	return errors.Join(err, <-served)
+}
+
+// watch turns the first signal into a shutdown and the second into a hurried one, and keeps systemd's watchdog quiet
+// as long as the agent is healthy.
+func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every <= 0 {
+		every = time.Minute // asked of nobody; notify drops it
+	}
+	ticker := time.NewTicker(every / 2)
+	defer ticker.Stop()
+	asked := false
+	for {
+		select {
+		case <-ended:
+			return
+		case s := <-signals:
+			log.Info("signal", "signal", s.String(), "again", asked)
+			if asked {
+				a.Abort()
+				continue
+			}
+			asked = true
+			p.notify(daemon.SdNotifyStopping)
+			stop()
+		case <-ticker.C:
+			if err := a.Healthy(); err != nil {
+				log.Error("not healthy: systemd's watchdog is left alone", "error", err)
+				continue
+			}
+			p.notify(daemon.SdNotifyWatchdog)
+		}
+	}
+}
+
+// systemdNotify tells systemd; without systemd it does nothing.
+func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
+
+// newSink makes the client of an integration's cloud.
+func newSink(in configs.Integration, log *slog.Logger) (agent.Sink, error) {
+	log = log.With("integration", in.ID)
+	switch in.Type {
+	case configs.AWS:
+		return sns.New(sns.Options{
+			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, Logger: log,
+		})
+	case configs.GCP:
+		return pubsub.New(pubsub.Options{
+			ProjectID: in.ProjectID, Topic: in.Topic, Endpoint: in.Endpoint, CredentialsFile: in.CredentialsFile, Logger: log,
+		})
+	default:
+		return nil, fmt.Errorf("integration type %q is not known", in.Type)
+	}
+}
+
+// newLogger logs to stderr; under systemd that is the journal.
+func newLogger(p *program, c configs.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.SlogLevel()}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(p.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, options))
+}
