@@ -38,6 +38,8 @@ install:
 	test -x bin/noi-agent || $(MAKE) build
 	install -D -m 0755 bin/noi-agent $(DESTDIR)$(PREFIX)/bin/noi-agent
 	install -D -m 0644 packaging/noi-agent.service $(DESTDIR)$(PREFIX)/lib/systemd/system/noi-agent.service
+	install -D -m 0644 packaging/noi-agent.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/noi-agent.conf
+	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/noi-agent/README.md
 	install -D -m 0640 configs/noi-agent.yaml $(DESTDIR)/etc/noi-agent/config.yaml.example
 
 clean:
