@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks/sinktest/standin"
+)
+
+// run1 runs one command line and returns its exit code and what it printed.
+func run1(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	p := &program{stdout: &out, stderr: &errs, version: "1.0.10", now: time.Now, signals: signals, notify: func(string) {}}
+	code = p.run(args)
+	return code, out.String(), errs.String()
+}
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestFaultyConfigurationIsRefusedWithLineAndWayOut covers one fault of each kind that users make; configs tests them all.
+func TestFaultyConfigurationIsRefusedWithLineAndWayOut(t *testing.T) {
+	const line = "lines:\n  - {name: a, port: /dev/ttyUSB0, slaves: [{id: 1, model: %s}]}\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown model":     {fmt.Sprintf(line, "PS-XYZ"), `:2: lines[0].slaves[0].model: no family and no product code known as "PS-XYZ"`},
+		"unknown key":       {"stat_dir: /x\n", ":1: stat_dir: unknown key; did you mean state_dir?"},
+		"malformed topic":   {"integrations:\n  - {type: gcp, topic: nope/nope}\n", ":2: integrations[0].topic: want projects/PROJECT/topics/NAME"},
+		"region and ARN":    {"integrations:\n  - {type: aws, topic_arn: \"arn:aws:sns:us-east-2:393221637266:M\", region: eu-west-1}\n", ":2: integrations[0].region: "},
+		"leading zero":      {"lines:\n  - {name: a, port: /dev/ttyUSB0, baud: 09600}\n", ":2: lines[0].baud: 09600 has a leading zero"},
+		"second document":   {"device_id: 5300520006504b5957343920\n---\nx: 1\n", ":"},
+		"nothing like YAML": {"\t{", ":"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := writeConfig(t, c.text)
+			for _, command := range []string{"check", "run"} {
+				code, stdout, stderr := run1(command, "--config", path)
+				if code != exitFailed || !strings.Contains(stdout+stderr, path+c.want) {
+					t.Errorf("%s exits %d and says %q %q; want %q", command, code, stdout, stderr, path+c.want)
+				}
+			}
+		})
+	}
+}
+
+func TestMisuseExitsWithTwo(t *testing.T) {
+	for _, args := range [][]string{{}, {"fly"}, {"run", "--speed"}, {"triggers", "--success", "maybe"}} {
+		if code, _, stderr := run1(args...); code != exitMisused || !strings.Contains(stderr, "--help") {
+			t.Errorf("%v exits %d and says %q", args, code, stderr)
+		}
+	}
+	if code, stdout, _ := run1("--help"); code != exitDone || !strings.Contains(stdout, "Usage: noi-agent") {
+		t.Errorf("--help exits %d and prints %q", code, stdout)
+	}
+}
+
+func TestMissingConfigurationIsNamed(t *testing.T) {
+	code, _, stderr := run1("run", "--config", "/nonexistent/config.yaml")
+	if code != exitFailed || !strings.Contains(stderr, "/nonexistent/config.yaml") || !strings.Contains(stderr, "--config") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+// TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong runs the daemon against a missing port, a dead slave, a model nobody
+// knows and clouds without credentials: it runs, and the status names each with a remedy.
+func TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong(t *testing.T) {
+	dead := &modbustest.Slave{Unit: 7}
+	strange := fixedSlave()
+	strange.Unit, strange.Identity = 2, &modbustest.Identity{Vendor: "Nobody", Product: "XY-1", Revision: "v1"}
+	w := newWorld(t, fixedSlave())
+	other := modbustest.MustServe(t, 115200, 11, dead, strange)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	path := writeConfig(t, fmt.Sprintf(`state_dir: %s/state
+lines:
+  - {name: gone, port: /dev/ttyUSB987, slaves: [{id: 1, model: PSPWM}]}
+  - {name: good, port: %s, baud: 115200, slaves: [{id: 1, model: auto, intervals: {"*": 100ms}}]}
+  - {name: odd, port: %s, baud: 115200, timeout: 50ms, slaves: [{id: 9, model: PSPWM}, {id: 2, model: auto}]}
+integrations:
+  - {id: %s, type: aws, objects: adc_vbterm, topic_arn: "%s", endpoint: "%s"}
+  - {id: %s, type: gcp, objects: adc_vbterm, topic: %s}
+buffer: {commit_every: 50ms}
+status: {listen: "", socket: %s}
+`, w.dir, w.pty.Path(), other.Path(), snsID, testTopicARN, w.sns.URL(), pubsubID, testTopic, w.socket()))
+	daemon := w.start(path, nil)
+	want := map[string]string{
+		"line_down gone":                  "no such port",
+		"slave_silent odd/9":              "timeout",
+		"slave_model_unknown odd/2":       `"XY-1"`,
+		"integration_waiting " + snsID:    "MissingCredentials",
+		"integration_waiting " + pubsubID: "MissingCredentials",
+	}
+	eventually(t, "every problem is in the status", func() bool { return len(unseen(w.status(), want)) == 0 })
+	for _, p := range w.status().Problems {
+		if p.Remedy == "" || p.Detail == "" {
+			t.Errorf("no way out in %+v", p)
+		}
+	}
+	if s := w.status(); s.Lines[1].State != "ok" || s.Lines[1].Slaves[0].State != "ok" {
+		t.Errorf("the line that is well is %+v", s.Lines[1])
+	}
+	if code := daemon.stop(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// unseen returns what of want is not among the problems.
+func unseen(s statusView, want map[string]string) []string {
+	var out []string
+	for problem, detail := range want {
+		found := false
+		for _, p := range s.Problems {
+			found = found || p.Code+" "+p.Subject == problem && strings.Contains(p.Detail, detail)
+		}
+		if !found {
+			out = append(out, problem)
+		}
+	}
+	return out
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	daemon := w.start(w.config(`intervals: {"*": 50ms}`, "adc_vbterm"), nil)
+	eventually(t, "samples flow", func() bool { return w.sns.Taken() > 2 })
+	w.sns.SetFault(standin.Always(standin.Fault{Hang: true}))
+	eventually(t, "a publish hangs", func() bool { return w.status().Integrations[0].Backlog > 2 })
+	daemon.signals <- os.Interrupt
+	eventually(t, "the shutdown has begun", func() bool { return strings.Contains(daemon.stderr.String(), "no more polling") })
+	daemon.signals <- os.Interrupt
+	if code := <-daemon.code; code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if !strings.Contains(daemon.stderr.String(), "stopping at once") {
+		t.Errorf("the second signal is not in the log:\n%s", daemon.stderr)
+	}
+}
+
+func TestObjectsListsFamiliesAndIntervals(t *testing.T) {
+	code, stdout, _ := run1("objects")
+	for _, want := range []string{"PSPWM: Morningstar ProStar PWM", "0x0012   adc_vbterm", "not sampled until `encodings` chooses f16 or u16"} {
+		if code != exitDone || !strings.Contains(stdout, want) {
+			t.Errorf("exit %d, no %q in\n%s", code, want, stdout)
+		}
+	}
+	code, stdout, _ = run1("objects", "--json", "--family", "PSPWM")
+	if code != exitDone {
+		t.Errorf("exit %d", code)
+	}
+	golden(t, "objects-listing.json", []byte(stdout))
+	if code, _, stderr := run1("objects", "--family", "PSPWN"); code != exitFailed || !strings.Contains(stderr, "PSPWM") {
+		t.Errorf("an unknown family exits %d and says %q", code, stderr)
+	}
+}
+
+func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 1h}`, "[adc_vbterm, charge_state]")
+	daemon := w.start(config, nil)
+	eventually(t, "both clouds have both samples, settled", func() bool {
+		s := w.status()
+		return s.Integrations[0].Sent == 2 && s.Integrations[1].Sent == 2
+	})
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"status"}, []string{"no problems", "PS-PWM-30M v01.04.06", "sent 2", "main-pubsub"}},
+		{[]string{"status", "--json"}, []string{`"device_id":"5300520006504b5957343920"`}},
+		{[]string{"triggers", "--limit", "1"}, []string{"success=true", "older: --before"}},
+		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data":12.117188`, `"messageId"`}},
+		{[]string{"check"}, []string{"is valid"}},
+	} {
+		code, stdout, stderr := run1(append(c.args, "--config", config)...)
+		for _, want := range c.want {
+			if code != exitDone || !strings.Contains(stdout, want) {
+				t.Errorf("%v exits %d, no %q in %s%s", c.args, code, want, stdout, stderr)
+			}
+		}
+	}
+	if code := daemon.stop(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if code, _, stderr := run1("status", "--config", config); code != exitFailed || !strings.Contains(stderr, "is it running") {
+		t.Errorf("without a daemon status exits %d and says %q", code, stderr)
+	}
+}
