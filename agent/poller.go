@@ -50,7 +50,7 @@ type poller struct {
 	log      *slog.Logger
 	out      chan<- taken
 	slaves   []*slave
-	repeat   repeats
+	repeat   repeats // faults of the port, and of the queue to the store
 	open     bool
 	reopenAt time.Duration
 	reopen   time.Duration // the last wait for the port
@@ -237,7 +237,7 @@ func (p *poller) read(ctx context.Context, s *slave, span modbus.Span) (modbus.R
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
 			s.good(p.clock.elapsed(), reply.At)
-			p.repeat.recovered(p.log, p.clock.elapsed(), "line answers again")
+			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
 			return reply, nil
 		}
 		if ctx.Err() != nil {
@@ -248,7 +248,7 @@ func (p *poller) read(ctx context.Context, s *slave, span modbus.Span) (modbus.R
 			p.portFailed(err)
 			return reply, err
 		}
-		p.repeat.failed(p.log, p.clock.elapsed(), "read failed", err)
+		s.repeat.failed(p.log, p.clock.elapsed(), "read failed", err)
 		tries--
 		if tries <= 0 || answered(err) {
 			return reply, err
@@ -326,7 +326,7 @@ func (p *poller) findFamily(ctx context.Context, s *slave) {
 	id, err := p.line.Identify(ctx, byte(s.cfg.ID))
 	if err == nil {
 		s.good(p.clock.elapsed(), id.At)
-		p.repeat.recovered(p.log, p.clock.elapsed(), "line answers again")
+		s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
 		p.identifiedAs(s, id)
 		return
 	}
@@ -338,7 +338,7 @@ func (p *poller) findFamily(ctx context.Context, s *slave) {
 		p.portFailed(err)
 		return
 	}
-	p.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
+	s.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
 }
 
 // hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer

@@ -36,6 +36,7 @@ type slave struct {
 	goodAt   time.Time     // the same as wall time
 	lastErr  error         // why the last read failed; nil after a good one
 
+	repeat   repeats
 	noSample uint64 // replies that held no value (NaN, absent sensor)
 	missed   uint64 // objects whose read failed
 }
