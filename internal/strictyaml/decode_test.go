@@ -138,11 +138,26 @@ func TestEmptyDocumentLeavesDefaults(t *testing.T) {
 	}
 }
 
-// Each fault alone, with its line, its path and a part of its text.
-func TestFaults(t *testing.T) {
-	tests := []struct {
-		name, yaml, want string // want: "line path text…"
-	}{
+// fault is a document with a fault: its line, its path and the beginning of its text.
+type fault struct{ name, yaml, want string }
+
+func checkFaults(t *testing.T, tests []fault) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, faults := strictyaml.Decode([]byte(tt.yaml), new(site))
+			for _, f := range faults {
+				if strings.HasPrefix(fmt.Sprintf("%d %s %s", f.Line, f.Path, f.Text), tt.want) {
+					return
+				}
+			}
+			t.Fatalf("want %q, got\n%v", tt.want, faults)
+		})
+	}
+}
+
+func TestFaultsOfKeysAndNumbers(t *testing.T) {
+	checkFaults(t, []fault{
 		{"unknown key near", "nmae: x", "1 nmae unknown key; did you mean name?"},
 		{"unknown key far", "limits:\n  zebra: 1", "2 limits.zebra unknown key; known here: size, keep"},
 		{"untagged field", "Ignored: x", "1 Ignored unknown key"},
@@ -170,6 +185,11 @@ func TestFaults(t *testing.T) {
 		{"infinity", "scale: .inf", "1 scale want a number, not .inf"},
 		{"not a number", "scale: .nan", "1 scale want a number, not .nan"},
 		{"too large a number", "scale: 1e999", "1 scale want a number that fits 64 bits"},
+	})
+}
+
+func TestFaultsOfWordsAndDurations(t *testing.T) {
+	checkFaults(t, []fault{
 		{"yes", "on: yes", "1 on want true or false, not yes; write true"},
 		{"off", "on: off", "1 on want true or false, not off; write false"},
 		{"True", "on: True", "1 on want true or false, not True; write true"},
@@ -177,11 +197,17 @@ func TestFaults(t *testing.T) {
 		{"quoted true", `on: "true"`, "1 on want true or false without quotes"},
 		{"no boolean", "on: maybe", "1 on want true or false, not maybe"},
 		{"duration without unit", "wait: 500", "1 wait 500 has no unit; write 500ms, 500s"},
+		{"duration with a leading zero", "wait: 010s", "1 wait 010s has a leading zero; write 10s"},
 		{"days", "wait: 1d", "1 wait days are not a unit, not 1d; write hours"},
 		{"no duration", "wait: soon", "1 wait want a duration like 500ms, 10s, 5m or 1h, not soon"},
 		{"text unmarshaler", "addr: 12", "1 addr want 0x and four digits"},
 		{"list for a text unmarshaler", "addr: [1]", "1 addr want one value, not a list"},
 		{"item of an unmarshaler", "words:\n  - a\n  - {b: c}", "3 words[1] want a word"},
+	})
+}
+
+func TestFaultsOfShape(t *testing.T) {
+	checkFaults(t, []fault{
 		{"no value", "on: true\nname:\nsmall: 1", "2 name has no value; give one or leave the key out"},
 		{"null", "name: null", "1 name has no value"},
 		{"tilde", "slaves: ~", "1 slaves has no value"},
@@ -191,6 +217,11 @@ func TestFaults(t *testing.T) {
 		{"list for a map", "limits: [1]", "1 limits want keys and values, not a list"},
 		{"list for a text", "name: [a]", "1 name want one value, not a list"},
 		{"value in a map", "waits:\n  a: 1s\n  b: x", "3 waits.b want a duration"},
+	})
+}
+
+func TestFaultsOfSyntax(t *testing.T) {
+	checkFaults(t, []fault{
 		{"anchor", "name: &x a", "1 name anchors (&name) are not supported; remove &x"},
 		{"anchored list", "list: &l [a]", "1 list anchors"},
 		{"tag", "name: !!str 5", "1 name tags (!name) are not supported; remove !!str"},
@@ -211,18 +242,7 @@ func TestFaults(t *testing.T) {
 		{"colon in a text", "name: a: b", "1  is not YAML: mapping values are not allowed in this context"},
 		{"after a long list", "list: [a,\n b,\n c]\nnote: 'x\n\n y'\nname: @\n", "7  is not YAML"},
 		{"control character", "name: a\nnote: \x01\n", "2  is not YAML: control characters"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, faults := strictyaml.Decode([]byte(tt.yaml), new(site))
-			for _, f := range faults {
-				if strings.HasPrefix(fmt.Sprintf("%d %s %s", f.Line, f.Path, f.Text), tt.want) {
-					return
-				}
-			}
-			t.Fatalf("want %q, got\n%v", tt.want, faults)
-		})
-	}
+	})
 }
 
 func TestAliasesAreRefused(t *testing.T) {

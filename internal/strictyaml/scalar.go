@@ -19,6 +19,7 @@ var (
 	number      = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 	leadingZero = regexp.MustCompile(`^([-+]?)0+([0-9]+(\.[0-9]+)?)$`)
 	otherBase   = regexp.MustCompile(`^[-+]?0[xXoObB]`)
+	zeroFirst   = regexp.MustCompile(`^[-+]?0[0-9]`)
 	underscored = regexp.MustCompile(`^[-+]?[0-9][0-9_]*_[0-9_.]*$`)
 )
 
@@ -114,8 +115,11 @@ func setDuration(n *node, v reflect.Value) error {
 // The error says how one is written.
 func ParseDuration(text string) (time.Duration, error) {
 	t, err := time.ParseDuration(text)
-	if err == nil {
+	if err == nil && !zeroFirst.MatchString(text) {
 		return t, nil
+	}
+	if err == nil {
+		return 0, fmt.Errorf("%s has a leading zero; write %s", clip(text), t)
 	}
 	if wholeNumber.MatchString(text) {
 		return 0, fmt.Errorf("%s has no unit; write %sms, %ss, %sm or %sh", clip(text), clip(text), clip(text), clip(text), clip(text))
