@@ -1,0 +1,232 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+)
+
+// Config is one configuration file. Parse fills in every default.
+type Config struct {
+	DeviceID     string        `yaml:"device_id"` // 24 lower-case hex digits; "": derived once and kept by the agent
+	StateDir     string        `yaml:"state_dir"` // directory of the store; /var/lib/noi-agent
+	Log          Log           `yaml:"log"`
+	Lines        []Line        `yaml:"lines"`
+	Integrations []Integration `yaml:"integrations"`
+	Buffer       Buffer        `yaml:"buffer"`
+	Triggers     Triggers      `yaml:"triggers"`
+	Status       Status        `yaml:"status"`
+
+	notices strictyaml.Faults
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (c *Config) SetDefaults() { c.StateDir = "/var/lib/noi-agent" }
+
+// Log says what the agent writes to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info (default), warn, error
+	Format string `yaml:"format"` // text (default), json
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (l *Log) SetDefaults() { l.Level, l.Format = "info", "text" }
+
+// SlogLevel returns the level as slog counts them.
+func (l Log) SlogLevel() slog.Level {
+	switch l.Level {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// Line is one serial port and what hangs on it. The controllers ship with 9600 8N2, the default.
+type Line struct {
+	Name     string        `yaml:"name"`      // letters, digits, - _ .; the first half of "line/unit id"
+	Enabled  bool          `yaml:"enabled"`   // default true; false: the port is not opened
+	Port     string        `yaml:"port"`      // path of the serial port
+	Baud     int           `yaml:"baud"`      // default 9600
+	DataBits int           `yaml:"data_bits"` // 8; Modbus RTU has no other
+	Parity   string        `yaml:"parity"`    // none (default), even, odd
+	StopBits int           `yaml:"stop_bits"` // 1 or 2 (default)
+	Timeout  time.Duration `yaml:"timeout"`   // wait for the reply's first byte, 10 ms to 30 s; default 500 ms
+	Slaves   []Slave       `yaml:"slaves"`
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (l *Line) SetDefaults() {
+	*l = Line{Enabled: true, Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond}
+}
+
+// Slave is one controller on a line.
+type Slave struct {
+	ID           int                      `yaml:"id"`            // Modbus unit id, 1 to 247
+	Model        string                   `yaml:"model"`         // "auto" (default), a family slug or a product code
+	Name         string                   `yaml:"name"`          // replaces `slave` of the message; "": product code
+	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it
+	Firmware     string                   `yaml:"firmware"`      // the same for `cc_firmware`
+	MaxRegisters int                      `yaml:"max_registers"` // most registers in one read, 1 to 125; 0: the family's
+	Objects      Names                    `yaml:"objects"`       // what is polled; default all
+	Encodings    map[string]string        `yaml:"encodings"`     // chosen encoding by object, where sources dispute it
+	Intervals    map[string]time.Duration `yaml:"intervals"`     // log interval by name or pattern, from 10 ms up
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (s *Slave) SetDefaults() { *s = Slave{Model: modelAuto, Objects: Names{All: true}} }
+
+// The types of an integration.
+const (
+	AWS = "aws" // Amazon SNS
+	GCP = "gcp" // Google Pub/Sub
+)
+
+// Integration is a destination: which objects go to which topic, with which credentials.
+type Integration struct {
+	ID         string     `yaml:"id"` // 20 letters and digits; Parse derives it when it is not given
+	Name       string     `yaml:"name"`
+	Enabled    bool       `yaml:"enabled"`    // default true; false: paused, its backlog is kept
+	Type       string     `yaml:"type"`       // AWS or GCP
+	Objects    Names      `yaml:"objects"`    // what is sent of what is polled; default all
+	Slaves     Names      `yaml:"slaves"`     // "line/unit id", names or product codes; default all
+	Attributes Attributes `yaml:"attributes"` // default none on AWS, all on GCP
+	Endpoint   string     `yaml:"endpoint"`   // "": the cloud's own; else a VPC endpoint or an emulator
+
+	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
+	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
+	Region   string `yaml:"region"`    // Parse takes it from the ARN when it is not given
+	IMDS     bool   `yaml:"imds"`      // ask the EC2 metadata service for credentials; default false
+
+	ProjectID       string `yaml:"project_id"`       // Parse takes it from the topic when it is not given
+	Topic           string `yaml:"topic"`            // after Parse projects/PROJECT/topics/NAME
+	CredentialsFile string `yaml:"credentials_file"` // any ADC JSON; "": Application Default Credentials
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (i *Integration) SetDefaults() {
+	*i = Integration{Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}}
+}
+
+// DropOldest is the one answer so far to a full buffer.
+const DropOldest = "drop_oldest"
+
+// Buffer bounds what the store keeps for the clouds.
+type Buffer struct {
+	MaxSize     Size          `yaml:"max_size"`     // of the samples that wait, above 0; default 256 MiB
+	MaxAge      time.Duration `yaml:"max_age"`      // of a sample, above 0; default 720 h
+	WhenFull    string        `yaml:"when_full"`    // DropOldest
+	CommitEvery time.Duration `yaml:"commit_every"` // commit window, up to 1 min; 0: each sweep on its own; default 1 s
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (b *Buffer) SetDefaults() {
+	*b = Buffer{MaxSize: 256 << 20, MaxAge: 720 * time.Hour, WhenFull: DropOldest, CommitEvery: time.Second}
+}
+
+// Triggers bounds the trigger log.
+type Triggers struct {
+	Keep       int           `yaml:"keep"`        // rows per integration, 1 to 1,000,000; default 1000
+	FlushEvery time.Duration `yaml:"flush_every"` // most that rows wait for a commit, above 0; default 1 min
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (t *Triggers) SetDefaults() { *t = Triggers{Keep: 1000, FlushEvery: time.Minute} }
+
+// Status is where the agent can be looked at.
+type Status struct {
+	Listen string `yaml:"listen"` // loopback host:port; "": no TCP; default 127.0.0.1:8780
+	Socket string `yaml:"socket"` // path of the unix socket; "": none; default /run/noi-agent/agent.sock
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (s *Status) SetDefaults() {
+	*s = Status{Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock"}
+}
+
+// Notices returns what is valid and deserves a look, in the order of lines: two controllers that
+// would publish under one name, a pattern that picks nothing which is polled.
+func (c *Config) Notices() []strictyaml.Fault { return c.notices }
+
+// Parse decodes and checks a configuration. It returns all faults in the order of lines; with any
+// of them the Config is not to be run, and is only good for looking at.
+func Parse(data []byte, cat *objects.Catalog) (*Config, strictyaml.Faults) {
+	c := new(Config)
+	doc, faults := strictyaml.Decode(data, c)
+	v := newValidator(c, doc, cat, faults)
+	v.all()
+	v.faults.Sort()
+	v.notices.Sort()
+	c.notices = v.notices
+	return c, v.faults
+}
+
+// Error is a configuration file with faults.
+type Error struct {
+	File   string
+	Faults strictyaml.Faults // at least one
+}
+
+// Error returns one fault a line: "FILE:LINE: path: text".
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = Locate(e.File, f)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the faults.
+func (e *Error) Unwrap() error { return e.Faults }
+
+// Locate prints a fault or a notice with its file: "FILE:LINE: path: text".
+func Locate(file string, f strictyaml.Fault) string {
+	at := file
+	if f.Line > 0 {
+		at = fmt.Sprintf("%s:%d", file, f.Line)
+	}
+	f.Line = 0
+	return at + ": " + f.Error()
+}
+
+// Load reads, decodes and checks a file. Faults of its content come as *Error; the other errors
+// are those of reading it, with a hint.
+func Load(path string, cat *objects.Catalog) (*Config, error) {
+	data, err := read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the configuration: %w; name one with --config FILE, or begin with the example noi-agent.yaml", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to read it", err)
+	case err != nil:
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	c, faults := Parse(data, cat)
+	if len(faults) > 0 {
+		return nil, &Error{File: path, Faults: faults}
+	}
+	return c, nil
+}
+
+// read reads at most one byte more than the decoder takes: a device or a log named by mistake
+// must not fill the memory.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
+}

@@ -1,0 +1,7 @@
+package configs
+
+// What the tests of patterns need.
+
+func Match(word, name string) bool { return match(word, name) }
+
+func Best(words []string, name string) (winner, tie string) { return best(words, name) }

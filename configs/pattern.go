@@ -1,0 +1,54 @@
+package configs
+
+import "strings"
+
+// Names of objects may be patterns. `*` stands for any characters, none included, and is the only
+// wildcard: names like T_ind[U] hold brackets, which are literal.
+
+// isPattern reports whether a word is a pattern.
+func isPattern(word string) bool { return strings.Contains(word, "*") }
+
+// matchesAnything reports whether a word is a pattern that says nothing about the name.
+func matchesAnything(word string) bool { return word != "" && strings.Trim(word, "*") == "" }
+
+// match reports whether a name or pattern fits an object's name, case-sensitive.
+func match(word, name string) bool {
+	first, rest, pattern := strings.Cut(word, "*")
+	if !pattern {
+		return word == name
+	}
+	name, ok := strings.CutPrefix(name, first)
+	if !ok {
+		return false
+	}
+	for {
+		part, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, part)
+		}
+		// The leftmost fit leaves the most for what follows, so no other need be tried.
+		at := strings.Index(name, part)
+		if at < 0 {
+			return false
+		}
+		name, rest = name[at+len(part):], after
+	}
+}
+
+// best returns the word that decides for a name: the exact name before any pattern, then the
+// longest pattern. tie is another pattern of the same length that fits as well, "" when there is
+// none. Both are empty when nothing fits.
+func best(words []string, name string) (winner, tie string) {
+	for _, w := range words {
+		switch {
+		case w == name:
+			return w, ""
+		case !isPattern(w) || !match(w, name):
+		case winner == "" || len(w) > len(winner):
+			winner, tie = w, ""
+		case len(w) == len(winner):
+			tie = w
+		}
+	}
+	return winner, tie
+}

@@ -1,0 +1,94 @@
+package configs
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"noi-agent/objects"
+)
+
+// modelAuto is the model of a slave whose family is found by the product code it tells.
+const modelAuto = "auto"
+
+// Auto reports whether the slave's family is to be found by asking it.
+func (s *Slave) Auto() bool { return s.Model == modelAuto }
+
+// Family returns the slave's family as far as the configuration tells: by slug, by product code,
+// or with model auto by the configured product code. ok is false when the slave must be asked.
+func (s *Slave) Family(cat *objects.Catalog) (f *objects.Family, ok bool) {
+	if s.Auto() {
+		return cat.ByProductCode(s.ProductCode)
+	}
+	if f, ok := cat.Family(s.Model); ok {
+		return f, true
+	}
+	return cat.ByProductCode(s.Model)
+}
+
+// Polled is one object that is sampled, with the encoding and the log interval that count.
+type Polled struct {
+	Object   objects.Object
+	Interval time.Duration // above 0
+}
+
+// Polled returns what is sampled of the slave once its family is known, in the family's order. A
+// disputed object is left out until Encodings chooses for it.
+func (s *Slave) Polled(f *objects.Family) []Polled {
+	words := slices.Sorted(maps.Keys(s.Intervals))
+	var polled []Polled
+	for _, o := range f.Objects {
+		if !s.picks(&o) {
+			continue
+		}
+		if len(o.Choices) > 0 {
+			chosen, err := o.With(s.Encodings[o.Name])
+			if err != nil {
+				continue // no choice, or one that is meant for another family (model auto)
+			}
+			o = chosen
+		}
+		p := Polled{Object: o, Interval: o.Interval}
+		if word, _ := best(words, o.Name); word != "" {
+			p.Interval = s.Intervals[word]
+		}
+		polled = append(polled, p)
+	}
+	return polled
+}
+
+// picks reports whether the slave's selection means the object.
+func (s *Slave) picks(o *objects.Object) bool {
+	if s.Objects.All && !o.Setting() {
+		return true
+	}
+	return slices.ContainsFunc(s.Objects.List, func(word string) bool { return selects(word, o) })
+}
+
+// selects reports whether a word of a slave's selection means the object. Settings need a word
+// that says something about the name: they lie in EEPROM and hardly ever change.
+func selects(word string, o *objects.Object) bool {
+	return match(word, o.Name) && (!o.Setting() || !matchesAnything(word))
+}
+
+// Wants reports whether an object of a slave is to be sent. sourceNames are all the names the slave
+// goes by: its configured name, product codes and model.
+func (i *Integration) Wants(lineName string, unitID int, sourceNames []string, object string) bool {
+	return i.wantsObject(object) && i.wantsSlave(lineName, unitID, sourceNames)
+}
+
+func (i *Integration) wantsObject(object string) bool {
+	return i.Objects.All || slices.ContainsFunc(i.Objects.List, func(word string) bool { return match(word, object) })
+}
+
+func (i *Integration) wantsSlave(lineName string, unitID int, names []string) bool {
+	if i.Slaves.All {
+		return true
+	}
+	unit := unitOf(lineName, unitID)
+	return slices.ContainsFunc(i.Slaves.List, func(word string) bool { return word == unit || slices.Contains(names, word) })
+}
+
+// unitOf returns "line/unit id".
+func unitOf(lineName string, unitID int) string { return lineName + "/" + strconv.Itoa(unitID) }

@@ -1,0 +1,126 @@
+package configs
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/big"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Destination returns the topic in full, as the trigger log shows it: the ARN, or
+// projects/PROJECT/topics/NAME.
+func (i *Integration) Destination() string {
+	if i.Type == AWS {
+		return i.TopicARN
+	}
+	if i.Topic == "" || strings.Contains(i.Topic, "/") {
+		return i.Topic
+	}
+	return "projects/" + i.ProjectID + "/topics/" + i.Topic
+}
+
+// deriveID returns the id of an integration that has none of its own: the first 20 base-62 digits
+// of SHA-256 over its name, or over "type topic". It hangs on nothing else, so that all gateways
+// with one configuration send under one id.
+func deriveID(i *Integration) string {
+	what := i.Name
+	if what == "" {
+		what = i.Type + " " + i.Destination()
+	}
+	sum := sha256.Sum256([]byte(what))
+	return base62(sum)[:idLength]
+}
+
+const idLength = 20
+
+// base62 writes the sum as one number, most significant digit first, in the 43 digits that 256
+// bits can need.
+func base62(sum [sha256.Size]byte) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	var text [43]byte
+	n, base, digit := new(big.Int).SetBytes(sum[:]), big.NewInt(int64(len(digits))), new(big.Int)
+	for i := len(text) - 1; i >= 0; i-- {
+		n.DivMod(n, base, digit)
+		text[i] = digits[digit.Int64()]
+	}
+	return string(text[:])
+}
+
+var (
+	idForm      = regexp.MustCompile(`^[0-9A-Za-z]{20}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	// SNS: "Topic names must include only uppercase and lowercase ASCII letters, numbers,
+	// underscores, and hyphens, and must be between 1 and 256 characters long" (CreateTopic);
+	// a FIFO topic's name ends with .fifo.
+	snsNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`)
+	// Pub/Sub: 3 to 255 characters, a letter first, not "goog" (Resource names, "Guidelines").
+	pubsubNameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+	// Project ids are 6 to 30 characters; emulators take shorter ones, older projects a domain.
+	projectForm = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,61}$`)
+)
+
+const arnExample = "as in arn:aws:sns:us-east-2:123456789012:MainSolarData"
+
+// arnRegion checks a topic's ARN and returns its region.
+func arnRegion(arn string) (string, error) {
+	parts := strings.Split(arn, ":")
+	if len(parts) == 7 && parts[2] == "sns" {
+		return "", fmt.Errorf("this is the ARN of a subscription; the topic's ends before %q", ":"+clip(parts[6]))
+	}
+	if len(parts) != 6 || parts[0] != "arn" {
+		return "", fmt.Errorf("want the ARN of a topic, %s, not %q", arnExample, clip(arn))
+	}
+	partition, service, region, account, name := parts[1], parts[2], parts[3], parts[4], parts[5]
+	switch {
+	case !slices.Contains([]string{"aws", "aws-us-gov", "aws-cn"}, partition):
+		return "", fmt.Errorf("the partition of the ARN is aws, aws-us-gov or aws-cn, not %q", clip(partition))
+	case service != "sns":
+		return "", fmt.Errorf("this is an ARN of %q; want one of sns, %s", clip(service), arnExample)
+	case !regionForm.MatchString(region):
+		return "", fmt.Errorf("the ARN's fourth part is a region like us-east-2, not %q", clip(region))
+	case partition != partitionOf(region):
+		return "", fmt.Errorf("region %s lies in partition %s, not %s; copy the ARN from the topic's page", clip(region), partitionOf(region), partition)
+	case !accountForm.MatchString(account):
+		return "", fmt.Errorf("the ARN's fifth part is the account's 12 digits, not %q", clip(account))
+	case !snsNameForm.MatchString(name) || len(name) > 256:
+		return "", fmt.Errorf("a topic's name is 1 to 256 letters, digits, - and _, with .fifo behind it for a FIFO topic, not %q", clip(name))
+	}
+	return region, nil
+}
+
+// partitionOf returns the partition a region lies in.
+func partitionOf(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	default:
+		return "aws"
+	}
+}
+
+// splitTopic takes a Pub/Sub topic, in full or only its name, apart. project is "" for a bare name.
+func splitTopic(topic string) (project, name string, err error) {
+	name = topic
+	if parts := strings.Split(topic, "/"); len(parts) > 1 {
+		if len(parts) != 4 || parts[0] != "projects" || parts[2] != "topics" {
+			return "", "", fmt.Errorf("want projects/PROJECT/topics/NAME, or NAME with project_id beside it, not %q", clip(topic))
+		}
+		project, name = parts[1], parts[3]
+		if !projectForm.MatchString(project) {
+			return "", "", fmt.Errorf("%q is not a project id: lower-case letters, digits and hyphens, a letter first", clip(project))
+		}
+	}
+	if strings.HasPrefix(name, "goog") {
+		return "", "", errors.New("a topic's name cannot begin with goog")
+	}
+	if !pubsubNameForm.MatchString(name) {
+		return "", "", fmt.Errorf("a topic's name is 3 to 255 letters, digits and -._~+%%, a letter first, not %q", clip(name))
+	}
+	return project, name, nil
+}

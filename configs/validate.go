@@ -1,0 +1,195 @@
+package configs
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+)
+
+// validator collects what is wrong with a decoded configuration.
+type validator struct {
+	config  *Config
+	doc     *strictyaml.Document
+	cat     *objects.Catalog
+	faults  strictyaml.Faults
+	notices strictyaml.Faults
+	decode  []string // paths that could not be decoded; their fields hold defaults
+}
+
+func newValidator(c *Config, doc *strictyaml.Document, cat *objects.Catalog, faults strictyaml.Faults) *validator {
+	v := &validator{config: c, doc: doc, cat: cat, faults: faults}
+	for _, f := range faults {
+		v.decode = append(v.decode, f.Path)
+	}
+	return v
+}
+
+// broken reports whether a path, or something within it, could not be decoded: what follows from
+// that would only hide the fault itself.
+func (v *validator) broken(path string) bool {
+	return slices.ContainsFunc(v.decode, func(p string) bool {
+		rest, within := strings.CutPrefix(p, path)
+		return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
+// shapeless reports whether an item of a list is refused as a whole, so that nothing within it
+// need be checked; key is one that every sound item has.
+func (v *validator) shapeless(path, key string) bool {
+	return slices.Contains(v.decode, path) && !v.doc.Has(path+"."+key)
+}
+
+// fault reports a fault at a path unless decoding has found one there already.
+func (v *validator) fault(path, format string, args ...any) {
+	if !v.broken(path) {
+		v.faults = append(v.faults, v.doc.Fault(path, fmt.Sprintf(format, args...)))
+	}
+}
+
+func (v *validator) notice(path, format string, args ...any) {
+	v.notices = append(v.notices, v.doc.Fault(path, fmt.Sprintf(format, args...)))
+}
+
+// item returns the path of the i-th word: its own in a list, the key's when it stands among commas.
+func (v *validator) item(path string, n Names, i int) string {
+	if own := strictyaml.Index(path, n.places[i]); v.doc.Has(own) {
+		return own
+	}
+	return path
+}
+
+// oneOf checks a word.
+func (v *validator) oneOf(path, word string, words ...string) {
+	if slices.Contains(words, word) {
+		return
+	}
+	want := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	if near := strictyaml.Nearest(word, words); near != "" {
+		want += "; did you mean " + near + "?"
+	}
+	v.fault(path, "%q is not known; want %s", clip(word), want)
+}
+
+// between checks a number that the document may leave out.
+func (v *validator) between(path string, n, least, most int, hint string) {
+	if n < least || n > most {
+		v.fault(path, "want %d to %d, not %d%s", least, most, n, hint)
+	}
+}
+
+// span checks a duration.
+func (v *validator) span(path string, d, least, most time.Duration) {
+	if d < least || d > most {
+		v.fault(path, "want %s to %s, not %s", short(least), short(most), short(d))
+	}
+}
+
+// short prints a duration without the zero units of Go's format: 1m, not 1m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// all checks everything, in the order of the file as the example shows it.
+func (v *validator) all() {
+	v.root()
+	v.lines()
+	v.sharedNames()
+	v.integrations()
+	v.limits()
+	v.status()
+}
+
+var deviceIDForm = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+func (v *validator) root() {
+	c := v.config
+	if v.doc.Has("device_id") && !deviceIDForm.MatchString(c.DeviceID) {
+		hint := "; leave the key out to have one derived and kept"
+		if lower := strings.ToLower(c.DeviceID); deviceIDForm.MatchString(lower) {
+			hint = "; write " + lower
+		}
+		v.fault("device_id", "want 24 lower-case hex digits, not %q%s", clip(c.DeviceID), hint)
+	}
+	if c.StateDir == "" {
+		v.fault("state_dir", "want a directory; leave the key out for /var/lib/noi-agent")
+	}
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "text", "json")
+}
+
+// Upper bounds of durations: more is a slip of the unit, and some arithmetic on them must not overflow.
+const (
+	mostAge    = 10 * 365 * 24 * time.Hour
+	mostWindow = time.Minute // what a power cut may take
+	mostFlush  = time.Hour
+)
+
+func (v *validator) limits() {
+	b, t := v.config.Buffer, v.config.Triggers
+	if b.MaxSize <= 0 {
+		v.fault("buffer.max_size", "want more than 0; without room no sample reaches a cloud")
+	}
+	v.span("buffer.max_age", b.MaxAge, time.Second, mostAge)
+	if b.WhenFull != DropOldest {
+		v.fault("buffer.when_full", "%q is not known; want %s", clip(b.WhenFull), DropOldest)
+	}
+	v.span("buffer.commit_every", b.CommitEvery, 0, mostWindow)
+	v.between("triggers.keep", t.Keep, 1, 1_000_000, "")
+	v.span("triggers.flush_every", t.FlushEvery, time.Millisecond, mostFlush)
+}
+
+// mostSocketPath is the length of sun_path less its closing zero, unix(7).
+const mostSocketPath = 107
+
+func (v *validator) status() {
+	s := v.config.Status
+	if len(s.Socket) > mostSocketPath || strings.ContainsRune(s.Socket, 0) {
+		v.fault("status.socket", "the path of a unix socket has at most %d bytes, this one %d; choose a shorter one", mostSocketPath, len(s.Socket))
+	}
+	if s.Listen == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		v.fault("status.listen", `want "host:port" as in "127.0.0.1:8780", not %q`, clip(s.Listen))
+		return
+	}
+	if !isPort(port) {
+		v.fault("status.listen", "%q is not a port; want 0 to 65535, 0 for any that is free", clip(port))
+	}
+	if !isLoopback(host) {
+		v.fault("status.listen", "%q can be reached from outside, and this version has neither TLS nor a token to guard it; "+
+			"listen on 127.0.0.1:8780 and look at it through a tunnel: ssh -L 8780:127.0.0.1:8780 GATEWAY", clip(host))
+	}
+}
+
+// isPort reports whether text is a TCP port in decimal.
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && strconv.FormatUint(n, 10) == text
+}
+
+// isLoopback reports whether a host is this machine only. Names but localhost are not looked up:
+// they may mean something else tomorrow.
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

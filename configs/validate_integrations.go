@@ -1,0 +1,174 @@
+package configs
+
+import (
+	"net"
+	"net/url"
+	"strings"
+
+	"noi-agent/internal/strictyaml"
+)
+
+func (v *validator) integrations() {
+	ids := map[string]string{}
+	for i := range v.config.Integrations {
+		in := &v.config.Integrations[i]
+		path := strictyaml.Index("integrations", i)
+		if v.shapeless(path, "type") {
+			continue
+		}
+		v.integration(path, in)
+		v.id(path, in)
+		if first, ok := ids[in.ID]; ok && in.ID != "" {
+			v.fault(v.idPlace(path), "%s has the id %s too; give one of them a name or an id of its own", first, in.ID)
+		}
+		ids[in.ID] = path
+	}
+}
+
+// id checks a configured id or derives one.
+func (v *validator) id(path string, in *Integration) {
+	switch {
+	case v.doc.Has(path + ".id"):
+		if !idForm.MatchString(in.ID) {
+			v.fault(path+".id", "want %d letters and digits, not %q; leave the key out to have one derived from the name", idLength, clip(in.ID))
+		}
+	case in.Name != "" || in.Destination() != "":
+		in.ID = deriveID(in)
+	}
+}
+
+// idPlace returns the key an integration's id comes from.
+func (v *validator) idPlace(path string) string {
+	for _, key := range []string{".id", ".name", ".topic_arn", ".topic"} {
+		if v.doc.Has(path + key) {
+			return path + key
+		}
+	}
+	return path
+}
+
+func (v *validator) integration(path string, in *Integration) {
+	v.label(path+".name", in.Name)
+	v.slavesFilter(path+".slaves", in)
+	v.integrationObjects(path+".objects", in)
+	switch {
+	case in.Type == AWS:
+		v.foreign(path, in.Type, "project_id", "topic", "credentials_file")
+		v.aws(path, in)
+	case in.Type == GCP:
+		v.foreign(path, in.Type, "profile", "topic_arn", "region", "imds")
+		v.gcp(path, in)
+		if !v.doc.Has(path + ".attributes") {
+			in.Attributes = attributeNames() // gzip makes them cheap here, form encoding dear on SNS
+		}
+	case !v.doc.Has(path + ".type"):
+		v.fault(path+".type", "an integration needs its type: aws for SNS, gcp for Pub/Sub")
+	default:
+		v.fault(path+".type", "%q is not known; want aws for SNS or gcp for Pub/Sub", clip(in.Type))
+	}
+}
+
+// foreign refuses keys that belong to the other cloud.
+func (v *validator) foreign(path, kind string, keys ...string) {
+	for _, key := range keys {
+		if v.doc.Has(path + "." + key) {
+			v.fault(path+"."+key, "does not belong to type %s; take it out, or make an integration of the other type", kind)
+		}
+	}
+}
+
+func (v *validator) slavesFilter(path string, in *Integration) {
+	var known []string
+	for i := range v.config.Lines {
+		l := &v.config.Lines[i]
+		for j := range l.Slaves {
+			s := &l.Slaves[j]
+			known = append(known, unitOf(l.Name, s.ID))
+			for _, name := range []string{s.Name, s.ProductCode} {
+				if name != "" {
+					known = append(known, name)
+				}
+			}
+		}
+	}
+	if len(known) == 0 || v.broken("lines") {
+		return // no slave to compare with
+	}
+	for i, word := range in.Slaves.List {
+		one := &Integration{Slaves: Names{List: []string{word}}}
+		if len(v.selected(one)) > 0 {
+			continue
+		}
+		hint := "want all, or some of " + clip(strings.Join(known, ", "))
+		if near := strictyaml.Nearest(word, known); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		v.fault(v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word), hint)
+	}
+}
+
+func (v *validator) aws(path string, in *Integration) {
+	if in.TopicARN == "" {
+		v.fault(path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
+		return
+	}
+	region, err := arnRegion(in.TopicARN)
+	switch {
+	case err != nil:
+		v.fault(path+".topic_arn", "%v", err)
+	case in.Region == "":
+		in.Region = region
+	case in.Region != region:
+		v.fault(path+".region", "region %s contradicts the topic, which lies in %s; leave region out, or correct the one that is wrong", clip(in.Region), region)
+	}
+	if in.Endpoint != "" && !isURL(in.Endpoint) {
+		v.fault(path+".endpoint", "want a URL as in http://127.0.0.1:4100, not %q; leave the key out for AWS itself", clip(in.Endpoint))
+	}
+}
+
+// isURL reports whether text is http:// or https:// with a host and nothing but a path behind it.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return false
+	}
+	return u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Port() == "" || isPort(u.Port()))
+}
+
+func (v *validator) gcp(path string, in *Integration) {
+	v.topic(path, in)
+	endpoint := in.Endpoint
+	if endpoint == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(endpoint)
+	hostPort := err == nil && host != "" && isPort(port)
+	address, _ := strings.CutSuffix(endpoint, "/")
+	if !hostPort && (!isURL(endpoint) || strings.Count(address, "/") != 2) { // gRPC has no path to put one before
+		v.fault(path+".endpoint", "want host:port as in 127.0.0.1:8085, not %q; leave the key out for Google itself", clip(endpoint))
+	}
+}
+
+// topic checks topic and project_id against each other and fills in what one of them implies.
+func (v *validator) topic(path string, in *Integration) {
+	projectSound := in.ProjectID == "" || projectForm.MatchString(in.ProjectID)
+	if !projectSound {
+		v.fault(path+".project_id", "%q is not a project id: lower-case letters, digits and hyphens, a letter first", clip(in.ProjectID))
+	}
+	if in.Topic == "" {
+		v.fault(path+".topic", "type gcp needs its topic, as in projects/PROJECT/topics/NAME")
+		return
+	}
+	project, name, err := splitTopic(in.Topic)
+	switch {
+	case err != nil:
+		v.fault(path+".topic", "%v", err)
+	case project == "" && in.ProjectID == "":
+		v.fault(path+".topic", "%s alone does not say which project; add project_id, or write projects/PROJECT/topics/%s", name, name)
+	case project != "" && in.ProjectID != "" && project != in.ProjectID:
+		v.fault(path+".project_id", "project %s contradicts the topic, which lies in %s; leave project_id out, or correct the one that is wrong", clip(in.ProjectID), project)
+	case projectSound:
+		in.ProjectID = firstOf(in.ProjectID, project)
+		in.Topic = "projects/" + in.ProjectID + "/topics/" + name
+	}
+}

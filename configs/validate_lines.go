@@ -1,0 +1,217 @@
+package configs
+
+import (
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+)
+
+// Bounds of a line and its slaves.
+const (
+	leastTimeout  = 10 * time.Millisecond // less than the latency timer of common USB adapters, 16 ms
+	mostTimeout   = 30 * time.Second
+	leastInterval = 10 * time.Millisecond
+	mostInterval  = 366 * 24 * time.Hour
+	mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3: one reply holds no more
+	mostName      = 64  // bytes; far above any product code
+)
+
+// baudRates are those that serial ports of gateways and controllers have in common.
+func baudRates() []int { return []int{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400} }
+
+// lineNameForm keeps "line/unit id" readable in filters, attributes and keys.
+var lineNameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func (v *validator) lines() {
+	names, ports := map[string]string{}, map[string]string{}
+	for i := range v.config.Lines {
+		l := &v.config.Lines[i]
+		path := strictyaml.Index("lines", i)
+		if v.shapeless(path, "port") {
+			continue
+		}
+		v.line(path, l)
+		if first, ok := names[l.Name]; ok && l.Name != "" {
+			v.fault(path+".name", "%s is the name of %s too; give each line one of its own", l.Name, first)
+		}
+		names[l.Name] = path
+		if port := filepath.Clean(l.Port); l.Enabled && l.Port != "" {
+			if first, ok := ports[port]; ok {
+				v.fault(path+".port", "%s is the port of %s too; list all slaves of a port on one line", clip(l.Port), first)
+			}
+			ports[port] = path
+		}
+	}
+	if len(v.config.Lines) == 0 && !v.broken("lines") {
+		v.notice("lines", "no line is configured: nothing is read")
+	}
+}
+
+func (v *validator) line(path string, l *Line) {
+	switch {
+	case l.Name == "":
+		v.fault(path+".name", "a line needs a name, as in rs485")
+	case !lineNameForm.MatchString(l.Name) || l.Name == "all":
+		v.fault(path+".name", "want letters, digits, dots, - and _, 64 at most, and not all; not %q", clip(l.Name))
+	}
+	switch {
+	case l.Port == "":
+		v.fault(path+".port", "a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when adapters change places")
+	case strings.Contains(l.Port, "://"):
+		v.fault(path+".port", "want the path of a serial port, not %q; this version does not speak Modbus TCP", clip(l.Port))
+	}
+	if rates := baudRates(); !slices.Contains(rates, l.Baud) {
+		v.fault(path+".baud", "%d is not a usual rate; want one of %s (the controllers ship with 9600)", l.Baud, numbers(rates))
+	}
+	if l.DataBits != 8 {
+		v.fault(path+".data_bits", "want 8, not %d: Modbus RTU has no other", l.DataBits)
+	}
+	v.oneOf(path+".parity", l.Parity, "none", "even", "odd")
+	v.between(path+".stop_bits", l.StopBits, 1, 2, "")
+	v.span(path+".timeout", l.Timeout, leastTimeout, mostTimeout)
+
+	units := map[int]string{}
+	for i := range l.Slaves {
+		at := strictyaml.Index(path+".slaves", i)
+		s := &l.Slaves[i]
+		if v.shapeless(at, "id") {
+			continue
+		}
+		v.slave(at, s)
+		if first, ok := units[s.ID]; ok && s.ID != 0 {
+			v.fault(at+".id", "%d is the unit id of %s too; each controller on a line needs its own", s.ID, first)
+		}
+		units[s.ID] = at
+	}
+	if len(l.Slaves) == 0 && !v.broken(path+".slaves") {
+		v.notice(path, "the line has no slaves: nothing is read from it")
+	}
+}
+
+func (v *validator) slave(path string, s *Slave) {
+	if v.doc.Has(path + ".id") {
+		v.between(path+".id", s.ID, 1, 247, "; the controllers ship with 1")
+	} else {
+		v.fault(path+".id", "a slave needs its unit id, 1 to 247; the controllers ship with 1")
+	}
+	v.label(path+".name", s.Name)
+	v.label(path+".product_code", s.ProductCode)
+	v.label(path+".firmware", s.Firmware)
+	if v.doc.Has(path + ".max_registers") {
+		v.between(path+".max_registers", s.MaxRegisters, 1, mostRegisters, "; leave the key out for the family's")
+	}
+	families := v.families(s)
+	if len(families) == 0 {
+		v.unknownModel(path, s)
+		return
+	}
+	v.slaveObjects(path+".objects", s, families)
+	v.encodings(path+".encodings", s, families)
+	v.intervals(path+".intervals", s, families)
+}
+
+// label checks a text that goes into messages and into the comma separated `slaves` of integrations.
+func (v *validator) label(path, text string) {
+	odd := func(r rune) bool { return r < ' ' || r == 0x7F || r == ',' || r == '/' || r == '\uFFFD' }
+	switch {
+	case text == "":
+		if v.doc.Has(path) {
+			v.fault(path, "is empty; leave the key out")
+		}
+	case len(text) > mostName, strings.ContainsFunc(text, odd), strings.TrimSpace(text) != text, text == "all":
+		v.fault(path, "want at most %d bytes without commas, slashes, control characters and blanks around them, and not all; not %q", mostName, clip(text))
+	}
+}
+
+// families returns what the slave can be: one family, or with model auto any; none when the
+// configuration names one that is not known.
+func (v *validator) families(s *Slave) []*objects.Family {
+	if f, ok := s.Family(v.cat); ok {
+		return []*objects.Family{f}
+	}
+	// A configured product code and firmware say that the slave is not to be asked.
+	if s.Auto() && (s.ProductCode == "" || s.Firmware == "") {
+		return v.cat.Families()
+	}
+	return nil
+}
+
+func (v *validator) unknownModel(path string, s *Slave) {
+	var slugs []string
+	for _, f := range v.cat.Families() {
+		slugs = append(slugs, f.Slug)
+	}
+	if s.Auto() {
+		v.fault(path+".product_code", "no family is known for product code %q; name the family as the slave's model: %s",
+			clip(s.ProductCode), strings.Join(slugs, ", "))
+		return
+	}
+	hint := "want auto, a product code, or one of " + strings.Join(slugs, ", ")
+	if near := strictyaml.Nearest(s.Model, append(slugs, modelAuto)); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	v.fault(path+".model", "no family and no product code known as %q; %s", clip(s.Model), hint)
+}
+
+// numbers joins numbers for a message.
+func numbers(list []int) string {
+	words := make([]string, len(list))
+	for i, n := range list {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ", ")
+}
+
+// sharedNames notices slaves that would send under one `slave`, so that nobody could tell their
+// samples apart.
+func (v *validator) sharedNames() {
+	type place struct {
+		path, unit string
+		slave      *Slave
+	}
+	var before []place
+	for i := range v.config.Lines {
+		l := &v.config.Lines[i]
+		for j := range l.Slaves {
+			here := place{strictyaml.Index(strictyaml.Index("lines", i)+".slaves", j), unitOf(l.Name, l.Slaves[j].ID), &l.Slaves[j]}
+			for _, other := range before {
+				if v.mayShareName(other.slave, here.slave) {
+					v.notice(here.path, "%s and %s may publish under the same `slave`; give each a name of its own", other.unit, here.unit)
+					break
+				}
+			}
+			before = append(before, here)
+		}
+	}
+}
+
+// mayShareName reports whether two slaves may publish under one name. What a slave will say of
+// itself is known by its family only.
+func (v *validator) mayShareName(a, b *Slave) bool {
+	nameA, nameB := firstOf(a.Name, a.ProductCode), firstOf(b.Name, b.ProductCode)
+	switch {
+	case nameA != "" && nameB != "":
+		return nameA == nameB
+	case a.Name != "" || b.Name != "":
+		return false // one named, the other by a product code that nobody would choose as a name
+	}
+	familiesOfB := v.families(b)
+	return slices.ContainsFunc(v.families(a), func(f *objects.Family) bool { return slices.Contains(familiesOfB, f) })
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// keysOf returns a map's keys in a fixed order, so that a report is the same each time.
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,210 @@
+package configs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+)
+
+// What follows checks names and patterns of objects against the families a slave can be.
+
+// anyObject returns the first object of the families for which ok holds, nil when there is none.
+func anyObject(families []*objects.Family, ok func(*objects.Object) bool) *objects.Object {
+	for _, f := range families {
+		for i := range f.Objects {
+			if ok(&f.Objects[i]) {
+				return &f.Objects[i]
+			}
+		}
+	}
+	return nil
+}
+
+// unknownObject says that a name or pattern matches nothing, and what may be meant.
+func (v *validator) unknownObject(path, word string, families []*objects.Family) {
+	var slugs, names []string
+	for _, f := range families {
+		slugs = append(slugs, f.Slug)
+		for i := range f.Objects {
+			names = append(names, f.Objects[i].Name)
+		}
+	}
+	where := strings.Join(slugs, " and ")
+	hint := "`noi-agent objects` lists them"
+	if near := strictyaml.Nearest(word, append(names, "all")); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	if isPattern(word) {
+		v.fault(path, "the pattern %q matches no object of %s; %s", clip(word), where, hint)
+		return
+	}
+	v.fault(path, "%s has no object %q; %s", where, clip(word), hint)
+}
+
+// slaveObjects checks what a slave is to poll.
+func (v *validator) slaveObjects(path string, s *Slave, families []*objects.Family) {
+	for i, word := range s.Objects.List {
+		at := v.item(path, s.Objects, i)
+		found := anyObject(families, func(o *objects.Object) bool { return selects(word, o) })
+		usable := anyObject(families, func(o *objects.Object) bool { return selects(word, o) && s.decided(o) })
+		switch {
+		case found == nil:
+			v.unknownObject(at, word, families)
+		case usable == nil && !v.broken(strings.TrimSuffix(path, "objects")+"encodings"):
+			v.fault(at, "%s", disputed(found))
+		}
+	}
+}
+
+// decided reports whether the object has one encoding, of its own or chosen. A choice that does
+// not exist is a fault of its own.
+func (s *Slave) decided(o *objects.Object) bool {
+	_, chosen := s.Encodings[o.Name]
+	return chosen || len(o.Choices) == 0
+}
+
+// disputed says why an object is not sampled and what to write.
+func disputed(o *objects.Object) string {
+	names := make([]string, len(o.Choices))
+	for i, c := range o.Choices {
+		names[i] = c.Name
+	}
+	return fmt.Sprintf("the sources dispute the encoding of %s, so it is not sampled until one is chosen: add encodings: {%s: %s} to the slave (there are %s)",
+		o.Name, o.Name, names[0], strings.Join(names, " and "))
+}
+
+func (v *validator) encodings(path string, s *Slave, families []*objects.Family) {
+	for _, name := range keysOf(s.Encodings) {
+		at := strictyaml.Key(path, name)
+		if isPattern(name) {
+			v.fault(at, "patterns are not taken here; name each object")
+			continue
+		}
+		var err error
+		found, fits := false, false
+		for _, f := range families {
+			o, ok := f.Object(name)
+			if !ok {
+				continue
+			}
+			found = true
+			if _, err = o.With(s.Encodings[name]); err == nil {
+				fits = true
+				break
+			}
+		}
+		switch {
+		case !found:
+			v.unknownObject(at, name, families)
+		case !fits:
+			v.fault(at, "%s", clip(err.Error()))
+		}
+	}
+}
+
+func (v *validator) intervals(path string, s *Slave, families []*objects.Family) {
+	words := keysOf(s.Intervals)
+	for _, word := range words {
+		at := strictyaml.Key(path, word)
+		v.span(at, s.Intervals[word], leastInterval, mostInterval)
+		if anyObject(families, func(o *objects.Object) bool { return match(word, o.Name) }) == nil {
+			v.unknownObject(at, word, families)
+		}
+	}
+	// Which of two patterns of one length wins would depend on their order, which a map has not.
+	reported := map[string]bool{}
+	anyObject(families, func(o *objects.Object) bool {
+		winner, tie := best(words, o.Name)
+		if tie == "" || reported[winner+" "+tie] {
+			return false
+		}
+		reported[winner+" "+tie] = true
+		first, second := winner, tie
+		if v.doc.Line(strictyaml.Key(path, first)) > v.doc.Line(strictyaml.Key(path, second)) {
+			first, second = second, first
+		}
+		v.fault(strictyaml.Key(path, second), "%q and %q are equally long and both match %s; make one longer, or name %s itself", first, second, o.Name, o.Name)
+		return false
+	})
+}
+
+// selected returns the slaves an integration takes samples from, as far as that is known now.
+func (v *validator) selected(in *Integration) []*Slave {
+	var slaves []*Slave
+	for i := range v.config.Lines {
+		l := &v.config.Lines[i]
+		for j := range l.Slaves {
+			takes := func(word string) bool { return v.means(word, l.Name, &l.Slaves[j]) }
+			if in.Slaves.All || slices.ContainsFunc(in.Slaves.List, takes) {
+				slaves = append(slaves, &l.Slaves[j])
+			}
+		}
+	}
+	return slaves
+}
+
+// means reports whether a word of an integration's `slaves` means a slave, or may mean it once
+// the slave has told its product code.
+func (v *validator) means(word, line string, s *Slave) bool {
+	switch {
+	case word == unitOf(line, s.ID), word == s.Name, word == s.ProductCode, word == s.Model && !s.Auto():
+		return true
+	case s.ProductCode != "" && s.Firmware != "":
+		return false // it is not asked
+	}
+	f, ok := v.cat.ByProductCode(word)
+	return ok && slices.Contains(v.families(s), f)
+}
+
+// integrationObjects checks what an integration is to send: each name is an object, and is polled.
+func (v *validator) integrationObjects(path string, in *Integration) {
+	slaves := v.selected(in)
+	var families []*objects.Family
+	for _, s := range slaves {
+		for _, f := range v.families(s) {
+			if !slices.Contains(families, f) {
+				families = append(families, f)
+			}
+		}
+	}
+	known := len(families) > 0 && !v.broken("lines")
+	if !known {
+		families = v.cat.Families() // no slave to ask: at least the names must be right
+	}
+	for i, word := range in.Objects.List {
+		at := v.item(path, in.Objects, i)
+		found := anyObject(families, func(o *objects.Object) bool { return match(word, o.Name) })
+		polled := func(s *Slave) bool { return v.polls(s, word) }
+		switch {
+		case found == nil:
+			v.unknownObject(at, word, families)
+		case !known || slices.ContainsFunc(slaves, polled):
+		case isPattern(word):
+			v.notice(at, "no slave of this integration polls anything that %q matches", clip(word))
+		default:
+			v.fault(at, "no slave of this integration polls %s: %s", found.Name, whyNot(found))
+		}
+	}
+}
+
+// polls reports whether a slave may sample anything a word matches.
+func (v *validator) polls(s *Slave, word string) bool {
+	return anyObject(v.families(s), func(o *objects.Object) bool {
+		return match(word, o.Name) && s.picks(o) && s.decided(o)
+	}) != nil
+}
+
+// whyNot says what to do about an object that is not polled.
+func whyNot(o *objects.Object) string {
+	switch {
+	case len(o.Choices) > 0:
+		return disputed(o)
+	case o.Setting():
+		return "it is a setting, polled only by name; add it to the objects of the slave, as in objects: all, " + o.Name
+	default:
+		return "add it to the objects of a slave, or take it out here"
+	}
+}
