@@ -1,0 +1,45 @@
+// Package modbus is one Modbus RTU line: a serial port, the frames on it, and the plan of what to read.
+//
+// It promises that a value it returns is the asked register's of the asked unit, answered to this very
+// request. It refuses to send anything but functions 03, 04, 0x11 and 0x2B/0x0E (ErrRefused). It fails with
+// ErrTimeout, ErrFrame or *Exception, after which the next call may succeed, and with ErrPort,
+// after which only Open helps. No call outlasts a few times its timeout; [Line] is for one goroutine.
+//
+// # Why a late reply is never another register's value
+//
+// A read's reply holds unit, function and byte count, but no address. If it comes after its timeout, the
+// next read of the same length would take it for its own: right checksum, wrong register. No waiting time
+// excludes that. What does: a slave answers in the order it was asked, at most once each, and
+// bytes do not overtake one another. So the reply to a request proves that no reply to an earlier one will come.
+//
+// The line keeps, for each unit, the requests whose reply may still come: those that timed out, were
+// garbled, or were cut off. While there is one, no data is asked. First goes a probe: a short read, or an
+// identification, whose reply looks like none that is expected (its byte count or function differs). What comes
+// before its reply is passed over; with its reply, everything older is settled. A probe that went unanswered
+// may be sent again and its own replies may be confused with one another: nobody reads them as values. One
+// more probe, never sent before, settles those.
+//
+// What is taken as in doubt as well: any unit after the port was opened, for one frame of unknown shape may be on its
+// way to whoever had the line before; all units after a foreign frame on the idle line; and a reply that
+// equals, byte for byte, the one before it to another address (a frame sent twice).
+//
+// The argument ends here: a slave that answers out of order, or one request twice with another's reply
+// between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
+// after a dozen requests of different shape went unanswered in a row, all but one of them coming late; and
+// an exception, which names no request: a late one may be taken for the present request's. It is no value, and
+// the request stays in doubt.
+//
+// After a failed exchange the line also stays quiet until a reply would have passed, lest two of them collide.
+//
+// # Use
+//
+//	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: "/dev/ttyUSB0"}})
+//	if err := line.Open(); err != nil {
+//		return err // an *OpenError with a hint
+//	}
+//	defer line.Close()
+//	for _, r := range modbus.Plan(spans, modbus.Limits{MaxGap: modbus.MaxGap(settings, 0)}) {
+//		reply, err := line.Read(ctx, 1, r.Function, r.Addr, r.Count)
+//		// each object of r.Members is whole in reply.Registers
+//	}
+package modbus

@@ -1,0 +1,202 @@
+package modbus
+
+import (
+	"bytes"
+	"testing"
+)
+
+// sum is an independent checksum: the specification's bit by bit form.
+func sum(p []byte) []byte {
+	c := uint16(0xFFFF)
+	for _, b := range p {
+		c ^= uint16(b)
+		for range 8 {
+			if c&1 != 0 {
+				c = c>>1 ^ 0xA001
+			} else {
+				c >>= 1
+			}
+		}
+	}
+	return append(bytes.Clone(p), byte(c), byte(c>>8))
+}
+
+func TestRequestFrames(t *testing.T) {
+	cases := []struct {
+		q    ask
+		want []byte
+	}{
+		// The first is MODBUS Application Protocol V1.1b3 §6.3's example (0x6B, 3) in RTU.
+		{ask{0x11, FuncReadHolding, 0x006B, 3}, []byte{0x11, 3, 0, 0x6B, 0, 3, 0x76, 0x87}},
+		{ask{1, FuncReadInput, 0x0012, 8}, sum([]byte{1, 4, 0, 0x12, 0, 8})},
+		{ask{1, FuncReportServerID, 0, 0}, sum([]byte{1, 0x11})},
+		{ask{1, FuncEncapsulated, 2, 0}, sum([]byte{1, 0x2B, 0x0E, 1, 2})},
+	}
+	for _, c := range cases {
+		got := c.q.appendRequest(nil)
+		if !bytes.Equal(got, c.want) {
+			t.Errorf("%+v is % X, want % X", c.q, got, c.want)
+		}
+		if back, err := parseRequest(got); err != nil || back != c.q {
+			t.Errorf("% X parses as %+v, %v", got, back, err)
+		}
+	}
+}
+
+var identityReply = sum([]byte{1, 0x2B, 0x0E, 1, 1, 0, 0, 3, 0, 2, 'M', 'C', 1, 1, 'P', 2, 0})
+
+func TestReplyLengths(t *testing.T) {
+	cases := []struct {
+		name  string
+		head  []byte
+		need  int
+		whole bool
+		bad   bool
+	}{
+		{"nothing", nil, 3, false, false},
+		{"two bytes", []byte{1, 4}, 3, false, false},
+		{"a register", []byte{1, 4, 2}, 7, true, false},
+		{"the most", []byte{1, 3, 250}, 255, true, false},
+		{"more than the most", []byte{1, 3, 252}, 0, false, true},
+		{"half a register", []byte{1, 4, 3}, 0, false, true},
+		{"no register", []byte{1, 4, 0}, 0, false, true},
+		{"exception", []byte{1, 0x84, 2}, 5, true, false},
+		{"exception of identification", []byte{1, 0xAB, 1}, 5, true, false},
+		{"exception of a write", []byte{1, 0x86, 1}, 0, false, true},
+		{"a write", []byte{1, 6, 0}, 0, false, true},
+		{"server id", []byte{1, 0x11, 9}, 14, true, false},
+		{"identification, head", identityReply[:3], 8, false, false},
+		{"identification, first object", identityReply[:8], 10, false, false},
+		{"identification, second object", identityReply[:10], 14, false, false},
+		{"identification, whole", identityReply, len(identityReply), true, false},
+		{"identification without objects", []byte{1, 0x2B, 0x0E, 1, 1, 0, 0, 0}, 10, true, false},
+		{"identification that is too long", []byte{1, 0x2B, 0x0E, 1, 1, 0, 0, 9, 0, 250}, 0, false, true},
+		{"CANopen", []byte{1, 0x2B, 0x0D}, 0, false, true},
+	}
+	for _, c := range cases {
+		need, whole, err := replyNeed(c.head)
+		if need != c.need || whole != c.whole || (err != nil) != c.bad {
+			t.Errorf("%s: %d %v %v", c.name, need, whole, err)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	q := ask{1, FuncReadInput, 0x12, 2}
+	broken := sum([]byte{1, 4, 4, 0, 1, 0, 2})
+	broken[4] ^= 1
+	cases := []struct {
+		name  string
+		q     ask
+		frame []byte
+		want  verdict
+	}{
+		{"the answer", q, sum([]byte{1, 4, 4, 0, 1, 0, 2}), answer},
+		{"exception", q, sum([]byte{1, 0x84, 2}), exception},
+		{"wrong CRC", q, broken, damaged},
+		{"other unit", q, sum([]byte{2, 4, 4, 0, 1, 0, 2}), foreign},
+		{"other function", q, sum([]byte{1, 3, 4, 0, 1, 0, 2}), foreign},
+		{"other function's exception", q, sum([]byte{1, 0x83, 2}), foreign},
+		{"fewer registers", q, sum([]byte{1, 4, 2, 0, 1}), foreign},
+		{"more registers", q, sum([]byte{1, 4, 6, 0, 1, 0, 2, 0, 3}), foreign},
+		{"count and length differ", q, sum([]byte{1, 4, 4, 0, 1}), foreign},
+		{"identification", ask{1, FuncEncapsulated, 0, 0}, identityReply, answer},
+		{"too short", q, []byte{1, 4}, damaged},
+	}
+	for _, c := range cases {
+		if got := judge(c.q, c.frame); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// FuzzReply: reading lengths and judging never panics, and never takes a frame whose
+// checksum, unit, function or byte count is wrong.
+func FuzzReply(f *testing.F) {
+	f.Add(byte(4), uint16(2), sum([]byte{1, 4, 4, 0, 1, 0, 2}))
+	f.Add(byte(3), uint16(125), sum([]byte{1, 0x83, 2}))
+	f.Add(byte(0x2B), uint16(0), identityReply)
+	f.Add(byte(0x11), uint16(0), sum([]byte{1, 0x11, 2, 9, 0xFF}))
+	f.Fuzz(func(t *testing.T, function byte, count uint16, stream []byte) {
+		q := ask{unit: 1, function: function, count: count}
+		if _, err := parseRequest(q.appendRequest(nil)); err != nil {
+			t.Skip("no such request is sent")
+		}
+		frame, ok := cutReply(t, stream)
+		for _, candidate := range [][]byte{frame, stream, sum(stream), sum(frame[:max(0, len(frame)-2)])} {
+			checkVerdict(t, q, candidate)
+		}
+		if !ok {
+			return
+		}
+		if kind := judge(ask{unit: 1, function: FuncEncapsulated}, frame); kind == answer {
+			new(Identity).take(frame)
+		}
+	})
+}
+
+// cutReply cuts the first frame off a stream, as receive does.
+func cutReply(t *testing.T, stream []byte) ([]byte, bool) {
+	have := 0
+	for {
+		need, whole, err := replyNeed(stream[:have])
+		if err != nil {
+			return nil, false
+		}
+		if need <= have && !whole || need > maxFrame {
+			t.Fatalf("% X needs %d bytes", stream[:have], need)
+		}
+		if need > len(stream) {
+			return nil, false
+		}
+		have = need
+		if whole {
+			return stream[:have], true
+		}
+	}
+}
+
+func checkVerdict(t *testing.T, q ask, frame []byte) {
+	kind := judge(q, frame)
+	if kind != answer && kind != exception {
+		return
+	}
+	if !bytes.Equal(sum(frame[:len(frame)-2]), frame) {
+		t.Fatalf("took % X, whose checksum is wrong", frame)
+	}
+	if frame[0] != q.unit || frame[1]&^exceptionBit != q.function {
+		t.Fatalf("took % X for %+v", frame, q)
+	}
+	if kind == exception && len(frame) != exceptionSize {
+		t.Fatalf("took % X for an exception", frame)
+	}
+	if kind == answer && isRead(q.function) && (int(frame[2]) != 2*int(q.count) || len(frame) != 5+2*int(q.count)) {
+		t.Fatalf("took % X for %d registers", frame, q.count)
+	}
+}
+
+func TestTrustForgivesOnlyWhatCannotCome(t *testing.T) {
+	data, probe, other := shape{FuncReadInput, 8}, shape{FuncReadInput, 1}, shape{FuncEncapsulated, 0}
+	var u trust
+	u.sent(data, false)
+	u.sent(probe, true)
+	u.sent(probe, true)
+	if u.proves(data) || !u.proves(probe) || !u.proves(other) {
+		t.Error("a probe must be younger than what it settles")
+	}
+	u.answered(probe) // the first or the second one's: one may still come
+	if u.blocked(data) || !u.blocked(probe) || u.clean() {
+		t.Errorf("debts %+v", u.debts)
+	}
+	u.sent(other, true)
+	u.answered(other)
+	if !u.clean() {
+		t.Errorf("debts %+v after a reply to the youngest request", u.debts)
+	}
+	u.sent(data, false)
+	u.sent(probe, true)
+	u.refused(FuncReadInput) // whose exception is it?
+	if !u.blocked(data) || !u.blocked(probe) {
+		t.Errorf("debts %+v after an exception that may be either's", u.debts)
+	}
+}

@@ -1,0 +1,83 @@
+package modbus
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	goburrow "github.com/goburrow/modbus"
+)
+
+// maxIdentityReplies bounds how often a slave may say that more follows. The basic stream has
+// three objects; one a reply is the worst an honest slave does.
+const maxIdentityReplies = 8
+
+// Identity is who a slave says it is. A field that it does not tell is empty; padding with
+// spaces or zero bytes is cut off.
+type Identity struct {
+	Vendor, ProductCode, Revision string
+	At                            time.Time // Options.Now() at the arrival of the last byte
+}
+
+// Identify asks for the basic identification: function 0x2B/0x0E, objects 0x00 to 0x02. Errors are
+// those of Read; a slave that does not know the function answers with *Exception code 1.
+func (l *Line) Identify(ctx context.Context, unit byte) (Identity, error) {
+	l.ctx = ctx
+	defer func() { l.ctx = context.Background() }()
+	id, err := l.identify(unit)
+	if err != nil {
+		return Identity{}, fmt.Errorf("identify unit %d: %w", unit, err)
+	}
+	return id, nil
+}
+
+func (l *Line) identify(id byte) (Identity, error) {
+	var found Identity
+	next := byte(0)
+	for range maxIdentityReplies {
+		adu, err := l.unit(id).encode.Encode(&goburrow.ProtocolDataUnit{
+			FunctionCode: FuncEncapsulated,
+			Data:         []byte{meiDeviceID, readBasic, next},
+		})
+		if err != nil {
+			return Identity{}, err
+		}
+		frame, err := l.Send(adu)
+		if err != nil {
+			return Identity{}, err
+		}
+		if frame[1]&exceptionBit != 0 {
+			return Identity{}, &Exception{Function: FuncEncapsulated, Code: frame[2]}
+		}
+		found.At = l.at
+		more, then := found.take(frame)
+		if !more {
+			return found, nil
+		}
+		if then <= next { // it would go round for ever
+			return Identity{}, fmt.Errorf("%w: object 0x%02X follows 0x%02X", ErrFrame, then, next)
+		}
+		next = then
+	}
+	return Identity{}, fmt.Errorf("%w: more than %d replies", ErrFrame, maxIdentityReplies)
+}
+
+// take reads the objects of a whole, checked reply, and whether more follows and from which object on.
+func (id *Identity) take(frame []byte) (more bool, next byte) {
+	objects := frame[8 : len(frame)-2]
+	for range frame[7] {
+		size := int(objects[1])
+		text := strings.TrimRight(string(objects[2:2+size]), " \x00")
+		switch objects[0] {
+		case 0x00:
+			id.Vendor = text
+		case 0x01:
+			id.ProductCode = text
+		case 0x02:
+			id.Revision = text
+		}
+		objects = objects[2+size:]
+	}
+	return frame[5] == 0xFF, frame[6]
+}

@@ -1,0 +1,232 @@
+package modbus
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	goburrow "github.com/goburrow/modbus"
+)
+
+// Port is what a line needs of a serial port. Read returns (0, nil) when the read timeout has
+// passed, as go.bug.st/serial has it, and blocks no longer than that.
+type Port interface {
+	io.ReadWriteCloser
+	SetReadTimeout(time.Duration) error
+}
+
+// DefaultTimeout is how long the first byte of a reply may take when Options say nothing. The
+// controllers answer within 100 ms; radio links and gateways need more.
+const DefaultTimeout = 500 * time.Millisecond
+
+// Options of a Line.
+type Options struct {
+	Settings Settings             // also the pace that all waiting is computed from
+	Open     func() (Port, error) // nil: OpenSerial(Settings)
+	Timeout  time.Duration        // first byte of the reply, after the request has left the wire; 0: DefaultTimeout
+	Now      func() time.Time     // wall clock that stamps replies; nil: time.Now. Never used to wait
+	Logger   *slog.Logger         // nil: discard. Frames are logged at debug level only
+}
+
+// Counters tell how a line fares, since NewLine. They only grow.
+type Counters struct {
+	Requests       uint64        // frames sent, probes included
+	Replies        uint64        // answers taken, exceptions and those to probes included
+	Probes         uint64        // frames sent only to find out that no old reply is on its way
+	Timeouts       uint64        // exchanges in which nothing came
+	CRCErrors      uint64        // exchanges ended by a frame with a wrong checksum
+	FrameErrors    uint64        // exchanges ended by garbage or a torn frame
+	Exceptions     uint64        // replies that were exceptions
+	ForeignFrames  uint64        // well-formed frames that were not the answer: late ones, other units'
+	DiscardedBytes uint64        // bytes that nobody waited for
+	Reopens        uint64        // successful Opens after the first
+	BusTime        time.Duration // time that exchanges held the line, each with its t3.5
+}
+
+// Line is one Modbus RTU line. One goroutine owns it; only Counters may be called from others.
+type Line struct {
+	settings Settings
+	timeout  time.Duration
+	open     func() (Port, error)
+	now      func() time.Time // wall clock, for stamps
+	tick     func() time.Time // monotonic clock, for waiting; tests may freeze the other one
+	log      *slog.Logger
+
+	port       Port
+	opened     bool
+	lastByte   time.Time       // when something was last seen or sent
+	quietUntil time.Time       // until then a late reply may come: send nothing
+	ctx        context.Context // of the call in hand; goburrow's Transporter has no place for it
+	at         time.Time       // wall time of the last reply's last byte
+	units      map[byte]*unit
+	buf        [maxFrame]byte // the frame being received
+	scratch    [maxFrame]byte // what is drained
+	request    [8]byte        // the probe being sent
+	previous   previous
+
+	mu       sync.Mutex // guards counters
+	counters Counters
+}
+
+// unit is one slave as the line knows it.
+type unit struct {
+	client goburrow.Client
+	encode goburrow.Packager
+	trust  trust
+	good   ask // the last read that was answered with registers
+}
+
+// previous is the last answer taken, to know a repetition by.
+type previous struct {
+	q     ask
+	frame []byte
+}
+
+// NewLine returns a closed line; Open opens its port.
+func NewLine(o Options) *Line {
+	l := &Line{
+		settings: o.Settings.withDefaults(),
+		timeout:  o.Timeout,
+		open:     o.Open,
+		now:      o.Now,
+		tick:     time.Now,
+		log:      o.Logger,
+		ctx:      context.Background(),
+		units:    map[byte]*unit{},
+	}
+	if l.timeout <= 0 {
+		l.timeout = DefaultTimeout
+	}
+	if l.open == nil {
+		l.open = func() (Port, error) { return OpenSerial(l.settings) }
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	return l
+}
+
+// Open opens the port unless it is open. The error is that of Options.Open, an *OpenError for a
+// serial port. Call it again after any ErrPort.
+func (l *Line) Open() error {
+	if l.port != nil {
+		return nil
+	}
+	port, err := l.open()
+	if err != nil {
+		return err
+	}
+	l.port, l.lastByte = port, l.tick()
+	// Somebody else may have asked something meanwhile, or we ourselves in an earlier life.
+	l.distrust()
+	if l.opened {
+		l.count(func(c *Counters) { c.Reopens++ })
+	}
+	l.opened = true
+	return nil
+}
+
+// Close closes the port. A closed line can be opened again.
+func (l *Line) Close() error {
+	if l.port == nil {
+		return nil
+	}
+	port := l.port
+	l.port = nil
+	if err := port.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", l.settings.Port, err)
+	}
+	return nil
+}
+
+// Counters returns a snapshot. It is safe from any goroutine.
+func (l *Line) Counters() Counters {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counters
+}
+
+func (l *Line) count(add func(*Counters)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	add(&l.counters)
+}
+
+// distrust notes that a frame that nobody of us asked for may be on its way from any unit.
+func (l *Line) distrust() {
+	for _, u := range l.units {
+		u.trust.unknown = true
+	}
+}
+
+// unit returns what is known of a unit; a new one is distrusted.
+func (l *Line) unit(id byte) *unit {
+	u := l.units[id]
+	if u == nil {
+		// The handler's own serial transporter stays unused; NewRTUClientHandler is the only
+		// way to its packager.
+		handler := goburrow.NewRTUClientHandler("")
+		handler.SlaveId = id
+		u = &unit{client: goburrow.NewClient2(handler, l), encode: handler}
+		u.trust.unknown = true
+		l.units[id] = u
+	}
+	return u
+}
+
+// Reply is what a slave answered to a read.
+type Reply struct {
+	Registers []uint16  // as many as were asked, the first one at the address asked
+	At        time.Time // Options.Now() at the arrival of the last byte
+}
+
+// Read asks unit (1 to 247) for count (1 to 125) registers from addr, with function 03 or 04. Errors
+// are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the context's, wrapped. It takes at most
+// a few times Options.Timeout plus the frames' time on the wire.
+func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
+	registers, err := l.read(ctx, unit, function, addr, count)
+	if err != nil {
+		return Reply{}, fmt.Errorf("read unit %d 0x%04X+%d: %w", unit, addr, count, err)
+	}
+	return Reply{Registers: registers, At: l.at}, nil
+}
+
+func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) ([]uint16, error) {
+	l.ctx = ctx
+	defer func() { l.ctx = context.Background() }()
+	ask := goburrow.Client.ReadInputRegisters
+	switch {
+	case id == 0 || id > maxUnit:
+		return nil, fmt.Errorf("%w: unit id must be 1 to %d", ErrRefused, maxUnit)
+	case count == 0 || count > maxRegisters:
+		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, maxRegisters)
+	case function == FuncReadHolding:
+		ask = goburrow.Client.ReadHoldingRegisters
+	case function != FuncReadInput:
+		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
+	}
+	p, err := ask(l.unit(id).client, addr, count)
+	var refusal *goburrow.ModbusError
+	if errors.As(err, &refusal) {
+		return nil, &Exception{Function: function, Code: refusal.ExceptionCode}
+	}
+	if err != nil {
+		return nil, err
+	}
+	registers := make([]uint16, count)
+	if len(p) != 2*len(registers) { // Send has checked it; this is the last gate before a value
+		return nil, fmt.Errorf("%w: %d bytes for %d registers", ErrFrame, len(p), count)
+	}
+	for i := range registers {
+		registers[i] = binary.BigEndian.Uint16(p[2*i:])
+	}
+	return registers, nil
+}

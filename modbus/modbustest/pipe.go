@@ -1,0 +1,165 @@
+package modbustest
+
+import (
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrClosed is what a Pipe's methods return after Close.
+var ErrClosed = errors.New("pipe is closed")
+
+// Pipe is a serial port in memory with slaves behind it. It has no goroutine: it moves when it is
+// written to and read, and sleeps on timers, so that it runs in virtual time inside testing/synctest.
+type Pipe struct {
+	clock func() time.Time
+	wake  chan struct{}
+
+	mu      sync.Mutex // guards what follows; not held while a read waits
+	wire    wire
+	timeout time.Duration
+	open    bool
+	gone    bool
+	written []byte
+}
+
+// NewPipe returns a closed port whose bytes travel at baud with charBits bits a character (11 at
+// 8N2); baud 0 is no pace at all. Dial opens it.
+func NewPipe(baud, charBits int, slaves ...*Slave) *Pipe {
+	return &Pipe{clock: time.Now, wake: make(chan struct{}, 1), wire: wire{char: charTime(baud, charBits), slaves: slaves}}
+}
+
+// Dial opens the port. It is ENODEV while unplugged.
+func (p *Pipe) Dial() (*Pipe, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return nil, syscall.ENODEV
+	}
+	p.open = true
+	return p, nil
+}
+
+// Close closes the port; what is on its way stays on its way. A read that waits returns.
+func (p *Pipe) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = false
+	p.stir()
+	return nil
+}
+
+// Unplug makes the port fail as a pulled adapter does, until Plug. The slaves' bytes are lost.
+func (p *Pipe) Unplug() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = true
+	p.wire.out = nil
+	p.stir()
+}
+
+// Plug makes Dial succeed again.
+func (p *Pipe) Plug() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = false
+}
+
+// stir wakes a waiting read.
+func (p *Pipe) stir() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Inject puts bytes on the line towards the reader, as a foreign sender would; they are due now,
+// or after what is already on its way.
+func (p *Pipe) Inject(b []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	begin := p.clock()
+	if p.wire.free.After(begin) {
+		begin = p.wire.free
+	}
+	p.wire.send(begin, b, Fault{})
+	p.stir()
+}
+
+// Written returns all bytes written to the port so far.
+func (p *Pipe) Written() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]byte(nil), p.written...)
+}
+
+// SetReadTimeout bounds the next reads.
+func (p *Pipe) SetReadTimeout(d time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timeout = d
+	return nil
+}
+
+// Write sends bytes to the slaves. It returns at once, as a port with a buffer does.
+func (p *Pipe) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.failure(); err != nil {
+		return 0, err
+	}
+	p.written = append(p.written, b...)
+	p.wire.feed(p.clock(), b)
+	return len(b), nil
+}
+
+// Read returns what has arrived, at least a byte, or (0, nil) after the read timeout.
+func (p *Pipe) Read(b []byte) (int, error) {
+	p.mu.Lock()
+	deadline := p.clock().Add(p.timeout)
+	p.mu.Unlock()
+	for {
+		n, until, err := p.poll(b, deadline)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		wait := until.Sub(p.clock())
+		if wait <= 0 {
+			return 0, nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-p.wake:
+		}
+		timer.Stop()
+	}
+}
+
+// poll takes what has arrived, or tells until when nothing can change.
+func (p *Pipe) poll(b []byte, deadline time.Time) (int, time.Time, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.failure(); err != nil {
+		return 0, deadline, err
+	}
+	if n := p.wire.take(p.clock(), b); n > 0 {
+		return n, deadline, nil
+	}
+	if at, ok := p.wire.next(); ok && at.Before(deadline) {
+		return 0, at, nil
+	}
+	return 0, deadline, nil
+}
+
+func (p *Pipe) failure() error {
+	switch {
+	case p.gone:
+		return syscall.EIO
+	case !p.open:
+		return ErrClosed
+	default:
+		return nil
+	}
+}

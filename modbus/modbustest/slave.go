@@ -1,0 +1,204 @@
+package modbustest
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Exception codes a Slave's Read may return.
+const (
+	IllegalFunction = 0x01
+	IllegalAddress  = 0x02
+	IllegalValue    = 0x03
+)
+
+// Slave is a scripted slave. Set the fields before it is used; they are called on the
+// goroutine that runs the line.
+type Slave struct {
+	Unit byte // unit id, 1 to 247
+	// Read returns count registers from addr, or an exception code and no registers. nil: every
+	// read is an illegal function.
+	Read func(function byte, addr, count uint16) (regs []uint16, exception byte)
+	// Identity answers function 0x2B/0x0E; nil: the slave does not know it, exception 01.
+	Identity *Identity
+	// Delay is the slave's turnaround, from the request's last byte to the reply's first.
+	Delay time.Duration
+	// Script says what goes wrong with the reply to each request, in order; nil: nothing.
+	Script func(Request) Fault
+
+	mu        sync.Mutex // guards what follows
+	requests  int
+	functions [256]int
+}
+
+// Identity is the basic identification.
+type Identity struct {
+	Vendor, Product, Revision string
+	PerReply                  int // objects in one reply, the rest follows on request; 0: all
+}
+
+// Request is what a slave was asked.
+type Request struct {
+	N              int // number of the request to this slave, from 1
+	Unit, Function byte
+	Addr, Count    uint16 // of a read; Addr is the object id for 0x2B
+}
+
+// Fault is what goes wrong with one reply. The zero Fault is none; several may come together.
+type Fault struct {
+	Silent    bool                      // no reply
+	Late      time.Duration             // added to Slave.Delay
+	Exception byte                      // this code instead of the reply; 0: none
+	Unit      byte                      // the reply claims to be this unit's, with a right CRC; 0: its own
+	More      int                       // registers more (or less, below 0) than asked, with a right CRC
+	TornAt    int                       // after so many bytes the reply pauses; 0: it does not
+	Pause     time.Duration             // how long
+	Mangle    func(frame []byte) []byte // what noise makes of the frame; nil: nothing
+	Duplicate bool                      // the reply comes twice
+	Gap       time.Duration             // between the two
+}
+
+// OwnAddress is a Read for which every register holds its own address.
+func OwnAddress(_ byte, addr, count uint16) ([]uint16, byte) {
+	regs := make([]uint16, count)
+	for i := range regs {
+		regs[i] = addr + uint16(i)
+	}
+	return regs, 0
+}
+
+// Noise returns a Mangle that flips one to three bits, or loses a byte, or adds one. It never makes a
+// frame that has a right checksum where the old frame ended, as one in 65,536 would: a test that
+// runs into that has found nothing.
+func Noise(rng *rand.Rand) func([]byte) []byte {
+	return func(frame []byte) []byte {
+		for {
+			damaged := damage(rng, frame)
+			if !ValidCRC(damaged) && !ValidCRC(damaged[:min(len(frame), len(damaged))]) {
+				return damaged
+			}
+		}
+	}
+}
+
+func damage(rng *rand.Rand, frame []byte) []byte {
+	out := append([]byte(nil), frame...)
+	at := rng.IntN(len(out))
+	switch rng.IntN(3) {
+	case 0:
+		for range 1 + rng.IntN(3) {
+			out[rng.IntN(len(out))] ^= 1 << rng.IntN(8)
+		}
+		return out
+	case 1:
+		return append(out[:at], out[at+1:]...)
+	default:
+		return append(out[:at], append([]byte{byte(rng.Uint32())}, frame[at:]...)...)
+	}
+}
+
+// Requests returns how many requests have arrived.
+func (s *Slave) Requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests
+}
+
+// Functions returns how many requests of each function code have arrived.
+func (s *Slave) Functions() map[byte]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[byte]int{}
+	for f, n := range s.functions {
+		if n > 0 {
+			seen[byte(f)] = n
+		}
+	}
+	return seen
+}
+
+// handle answers a whole request that is this slave's. A nil frame is silence.
+func (s *Slave) handle(p []byte) ([]byte, Fault) {
+	r := s.note(p)
+	var fault Fault
+	if s.Script != nil {
+		fault = s.Script(r)
+	}
+	if fault.Silent {
+		return nil, fault
+	}
+	frame := s.reply(p, r, fault)
+	if fault.Unit != 0 {
+		frame[0] = fault.Unit
+	}
+	frame = AppendCRC(frame)
+	if fault.Mangle != nil {
+		frame = fault.Mangle(frame)
+	}
+	return frame, fault
+}
+
+// note reads and counts a request.
+func (s *Slave) note(p []byte) Request {
+	r := Request{Unit: p[0], Function: p[1]}
+	switch {
+	case requestSize(p) == 8:
+		r.Addr, r.Count = binary.BigEndian.Uint16(p[2:]), binary.BigEndian.Uint16(p[4:])
+	case p[1] == 0x2B:
+		r.Addr = uint16(p[4])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	s.functions[p[1]]++
+	r.N = s.requests
+	return r
+}
+
+// reply builds the reply without its checksum.
+func (s *Slave) reply(p []byte, r Request, fault Fault) []byte {
+	refuse := func(code byte) []byte { return []byte{s.Unit, r.Function | 0x80, code} }
+	switch {
+	case fault.Exception != 0:
+		return refuse(fault.Exception)
+	case (r.Function == 0x03 || r.Function == 0x04) && s.Read != nil:
+		count := max(1, min(int(r.Count)+fault.More, 127))
+		regs, code := s.Read(r.Function, r.Addr, uint16(count))
+		if code != 0 {
+			return refuse(code)
+		}
+		frame := []byte{s.Unit, r.Function, byte(2 * len(regs))}
+		for _, v := range regs {
+			frame = binary.BigEndian.AppendUint16(frame, v)
+		}
+		return frame
+	case r.Function == 0x2B && s.Identity != nil && p[2] == 0x0E && p[3] == 0x01:
+		return s.identity(p[4])
+	default:
+		return refuse(IllegalFunction)
+	}
+}
+
+// identity builds the basic identification from object first on.
+func (s *Slave) identity(first byte) []byte {
+	objects := []string{s.Identity.Vendor, s.Identity.Product, s.Identity.Revision}
+	if int(first) >= len(objects) {
+		first = 0 // MODBUS Application Protocol V1.1b3 §6.21: restart at the beginning
+	}
+	last := len(objects)
+	if n := s.Identity.PerReply; n > 0 {
+		last = min(last, int(first)+n)
+	}
+	more, next := byte(0), byte(0)
+	if last < len(objects) {
+		more, next = 0xFF, byte(last)
+	}
+	frame := []byte{s.Unit, 0x2B, 0x0E, 0x01, 0x01, more, next, byte(last) - first}
+	for id := int(first); id < last; id++ {
+		frame = append(frame, byte(id), byte(len(objects[id])))
+		frame = append(frame, objects[id]...)
+	}
+	return frame
+}

@@ -1,0 +1,101 @@
+package modbustest
+
+import "time"
+
+// wire is one serial line in time: what is fed to it becomes requests when their last byte has
+// crossed, and their replies become bytes that are due one by one. It has no clock of its own.
+type wire struct {
+	char   time.Duration
+	slaves []*Slave
+	asked  []byte    // the request so far
+	heard  time.Time // when its last byte has crossed
+	out    []dueByte // what the slaves still send, in order of time
+	free   time.Time // when the last of it has crossed
+}
+
+type dueByte struct {
+	at time.Time
+	b  byte
+}
+
+// charTime returns how long a character takes; none at baud 0.
+func charTime(baud, charBits int) time.Duration {
+	if baud <= 0 {
+		return 0
+	}
+	return time.Duration(charBits) * time.Second / time.Duration(baud)
+}
+
+// feed takes bytes that were written to the line now.
+func (w *wire) feed(now time.Time, p []byte) {
+	// Frames end by silence: half a request that nobody goes on with is forgotten. Well above
+	// t3.5, since a writer on a busy machine may be torn itself.
+	if now.After(w.heard.Add(20*time.Millisecond + 10*w.char)) {
+		w.asked = w.asked[:0]
+	}
+	if now.After(w.heard) {
+		w.heard = now
+	}
+	for _, b := range p {
+		w.heard = w.heard.Add(w.char)
+		w.asked = append(w.asked, b)
+		if wholeRequest(w.asked) {
+			w.answer(w.asked)
+			w.asked = w.asked[:0]
+		}
+	}
+	if len(w.asked) > 256 {
+		w.asked = w.asked[:0]
+	}
+}
+
+// answer lets the slave that is asked reply to a request that has just crossed.
+func (w *wire) answer(request []byte) {
+	for _, s := range w.slaves {
+		if s.Unit != request[0] {
+			continue
+		}
+		frame, fault := s.handle(request)
+		begin := w.heard.Add(s.Delay + fault.Late)
+		if w.free.After(begin) {
+			begin = w.free
+		}
+		begin = w.send(begin, frame, fault)
+		if fault.Duplicate {
+			w.send(begin.Add(fault.Gap), frame, fault)
+		}
+	}
+}
+
+// send schedules a frame and returns when it has crossed.
+func (w *wire) send(begin time.Time, frame []byte, fault Fault) time.Time {
+	at := begin
+	for i, b := range frame {
+		if i == fault.TornAt && i > 0 {
+			at = at.Add(fault.Pause)
+		}
+		at = at.Add(w.char)
+		w.out = append(w.out, dueByte{at, b})
+		w.free = at
+	}
+	return at
+}
+
+// take moves what has crossed by now into p and returns how much.
+func (w *wire) take(now time.Time, p []byte) int {
+	n := 0
+	for n < len(p) && n < len(w.out) && !w.out[n].at.After(now) {
+		p[n] = w.out[n].b
+		n++
+	}
+	w.out = append(w.out[:0], w.out[n:]...)
+	return n
+}
+
+// next returns when the next byte is due.
+func (w *wire) next() (at time.Time, ok bool) {
+	if len(w.out) == 0 {
+		return time.Time{}, false
+	}
+	return w.out[0].at, true
+}

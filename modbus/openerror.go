@@ -1,0 +1,125 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"go.bug.st/serial"
+)
+
+// OpenError says why a port could not be opened and what to do about it.
+type OpenError struct {
+	Port string
+	Err  error  // the cause
+	Hint string // the way out, for people; may be empty
+}
+
+// Error gives port, cause and hint in one line.
+func (e *OpenError) Error() string {
+	text := fmt.Sprintf("open %s: %v", e.Port, e.Err)
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}
+
+// Unwrap returns the cause, for errors.Is(err, fs.ErrNotExist) and the like.
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// openError adds the hint that fits the cause.
+func openError(port string, err error) *OpenError {
+	var path *fs.PathError // its text has the path, which ours has already
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return &OpenError{Port: port, Err: err, Hint: openHint(port, err)}
+}
+
+func openHint(port string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such port; is the adapter plugged in? " + portsHere(listPorts("/"))
+	case errors.Is(err, fs.ErrPermission), isCode(err, serial.PermissionDenied):
+		info, serr := os.Stat(port)
+		if serr != nil {
+			return "no permission for it or a folder above it"
+		}
+		return permissionHint(info)
+	case errors.Is(err, errBusy), errors.Is(err, syscall.EBUSY), isCode(err, serial.PortBusy):
+		return "stop the other program; `fuser -v " + port + "` names it"
+	case errors.Is(err, errNoTTY):
+		return portsHere(listPorts("/"))
+	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EIO):
+		return "no device behind it; is the adapter plugged in?"
+	case isCode(err, serial.InvalidSerialPort):
+		return "the driver does not take the settings; check baud, data bits, parity and stop bits"
+	default:
+		return ""
+	}
+}
+
+func isCode(err error, code serial.PortErrorCode) bool {
+	var e *serial.PortError
+	return errors.As(err, &e) && e.Code() == code
+}
+
+func portsHere(ports []string) string {
+	if len(ports) == 0 {
+		return "no serial ports here"
+	}
+	return "ports here: " + strings.Join(ports, ", ")
+}
+
+// listPorts returns the serial ports under root, the stable names of adapters first.
+func listPorts(root string) []string {
+	var ports []string
+	for _, pattern := range []string{
+		"dev/serial/by-id/*", "dev/ttyUSB*", "dev/ttyACM*", "dev/ttyAMA*", "dev/ttymxc*", "dev/ttyO*", "dev/ttyHS*",
+	} {
+		found, _ := filepath.Glob(filepath.Join(root, pattern)) // the patterns are well formed
+		ports = append(ports, found...)
+	}
+	// The kernel makes ttyS0 to ttyS31 whether or not a chip is behind them; type 0 means none.
+	uarts, _ := filepath.Glob(filepath.Join(root, "sys/class/tty/ttyS*/type"))
+	for _, path := range uarts {
+		if kind, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(kind)) != "0" {
+			ports = append(ports, filepath.Join(root, "dev", filepath.Base(filepath.Dir(path))))
+		}
+	}
+	return ports
+}
+
+// permissionHint tells who may open the port and how to become one of them.
+func permissionHint(info fs.FileInfo) string {
+	owner, group := "?", "?"
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner, group = strconv.Itoa(int(st.Uid)), strconv.Itoa(int(st.Gid))
+		if u, err := user.LookupId(owner); err == nil {
+			owner = u.Username
+		}
+		if g, err := user.LookupGroupId(group); err == nil {
+			group = g.Name
+		}
+	}
+	const groupAccess = 0o060
+	rights := fmt.Sprintf("%s, owner %s, group %s", info.Mode(), owner, group)
+	if info.Mode().Perm()&groupAccess != groupAccess {
+		return rights + "; its group may not use it: set a udev rule with GROUP and MODE=\"0660\""
+	}
+	return fmt.Sprintf("%s; add the user to group %s: usermod -aG %s %s", rights, group, group, userName())
+}
+
+// userName returns whom the hint is for.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "USER"
+}

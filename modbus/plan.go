@@ -1,0 +1,99 @@
+package modbus
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Span is the registers of one object.
+type Span struct {
+	Function byte   // FuncReadHolding or FuncReadInput
+	Addr     uint16 // the first register
+	Count    uint16 // how many, at least 1
+}
+
+// end returns the address after the last register.
+func (s Span) end() int { return int(s.Addr) + int(s.Count) }
+
+// Read is one request of a plan.
+type Read struct {
+	Span
+	Members []int // indexes of the spans that it serves, ascending by address
+}
+
+// Limits of a plan. The zero value merges only what touches, up to 125 registers.
+type Limits struct {
+	MaxRegisters uint16 // most registers in one read; 0: 125, the protocol's most
+	MaxGap       int    // registers between two objects that are rather read over than asked anew; see MaxGap
+	NoGaps       bool   // read no register that no object has, for slaves with illegal ones between
+}
+
+// MaxGap returns the largest gap that costs no more bus time than another request: two characters a
+// register against 8 characters out, 5 back, two silences and the slave's turnaround.
+func MaxGap(s Settings, turnaround time.Duration) int {
+	another := s.WireTime(8+5) + 2*s.Silence() + turnaround
+	return int(another / s.WireTime(2))
+}
+
+// Plan returns the reads that serve all spans with the least bus time, ascending by function and
+// address. Every span is in exactly one read, whole; no read mixes functions or exceeds MaxRegisters. A span
+// that is longer than that by itself is a read of its own, for the slave or Line.Read to refuse.
+func Plan(spans []Span, lim Limits) []Read {
+	if lim.MaxRegisters == 0 || lim.MaxRegisters > maxRegisters {
+		lim.MaxRegisters = maxRegisters
+	}
+	order := make([]int, len(spans))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := spans[a], spans[b]
+		return cmp.Or(cmp.Compare(x.Function, y.Function), cmp.Compare(x.Addr, y.Addr), cmp.Compare(y.Count, x.Count))
+	})
+	cuts := bestCuts(spans, order, lim)
+	var plan []Read
+	for from := 0; from < len(order); from = cuts[from] {
+		plan = append(plan, merge(spans, order[from:cuts[from]:cuts[from]]))
+	}
+	return plan
+}
+
+// bestCuts returns for each position of order where the read that starts there ends, so that the
+// whole costs least. Going backwards, the best of the rest is known: n² steps for n objects, some
+// hundreds at most.
+func bestCuts(spans []Span, order []int, lim Limits) []int {
+	// In half registers: a read costs a gap of MaxGap and a bit, so that a gap of just MaxGap is read over.
+	request := 2*max(lim.MaxGap, 0) + 1
+	cost := make([]int, len(order)+1)
+	cuts := make([]int, len(order))
+	for from := len(order) - 1; from >= 0; from-- {
+		start := spans[order[from]]
+		end := start.end()
+		cuts[from], cost[from] = from+1, request+2*int(start.Count)+cost[from+1]
+		for next := from + 1; next < len(order); next++ {
+			s := spans[order[next]]
+			gap := int(s.Addr) - end
+			end = max(end, s.end())
+			length := end - int(start.Addr)
+			if s.Function != start.Function || length > int(lim.MaxRegisters) || lim.NoGaps && gap > 0 {
+				break
+			}
+			if c := request + 2*length + cost[next+1]; c <= cost[from] {
+				cuts[from], cost[from] = next+1, c
+			}
+		}
+	}
+	return cuts
+}
+
+// merge returns the read that covers the spans in order[i].
+func merge(spans []Span, members []int) Read {
+	read := Read{Span: spans[members[0]], Members: members}
+	end := read.end()
+	for _, i := range members[1:] {
+		end = max(end, spans[i].end())
+	}
+	read.Count = uint16(end - int(read.Addr))
+	return read
+}

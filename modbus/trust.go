@@ -1,0 +1,192 @@
+package modbus
+
+import "slices"
+
+// trust keeps, for one unit, which replies may still be on their way. The package comment has
+// the argument; in short: a slave answers in the order it was asked, so the reply to a request
+// proves that no reply to an earlier one can come any more.
+type trust struct {
+	// unknown: one frame of any shape may be on its way, asked by whoever had the line before us.
+	unknown bool
+	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most
+	// that probe's reply may still come.
+	introduced bool
+	seq        uint64 // requests sent to the unit so far
+	debts      []debt // shapes of unanswered requests; a handful at most
+	silent     int    // probes in a row that nothing came back for
+}
+
+// debt is a shape of which replies may still come: to requests number first to last.
+type debt struct {
+	shape
+	first, last uint64
+	probe       bool // asked as a probe only: nobody ever takes its reply for a value
+}
+
+func (t *trust) find(s shape) *debt {
+	for i := range t.debts {
+		if t.debts[i].shape == s {
+			return &t.debts[i]
+		}
+	}
+	return nil
+}
+
+// clean reports whether nothing can be on its way.
+func (t *trust) clean() bool { return !t.unknown && len(t.debts) == 0 }
+
+// ready reports whether a request of shape s may be sent: nothing can be on its way, or nothing
+// but the reply to the one probe that a newly met unit was sent, which looks different.
+func (t *trust) ready(s shape) bool { return t.clean() || t.introduced && !t.blocked(s) }
+
+// blocked reports whether a reply of shape s could be the answer to something older.
+func (t *trust) blocked(s shape) bool { return t.unknown || t.find(s) != nil }
+
+// sent notes a request: until a reply proves otherwise, its answer may come at any time.
+func (t *trust) sent(s shape, probe bool) {
+	t.seq++
+	t.introduced = false
+	if d := t.find(s); d != nil {
+		d.last, d.probe = t.seq, d.probe && probe
+		return
+	}
+	t.debts = append(t.debts, debt{shape: s, first: t.seq, last: t.seq, probe: probe})
+}
+
+// answered notes a reply of shape s. It is at least as young as the oldest request of that
+// shape, so everything asked before that one is settled.
+func (t *trust) answered(s shape) {
+	t.silent = 0
+	if t.unknown { // it may have been the unknown frame, which is gone now; it proves no more
+		t.unknown = false
+		t.introduced = len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
+		return
+	}
+	d := t.find(s)
+	if d == nil {
+		return
+	}
+	oldest, once := d.first, d.first == d.last
+	if !once {
+		d.first++ // one of them has been answered
+	}
+	t.settle(oldest)
+	if once {
+		t.remove(func(d debt) bool { return d.shape == s })
+	}
+}
+
+// refused notes an exception of a function. It may answer any open request of that function.
+func (t *trust) refused(function byte) {
+	t.silent = 0
+	if t.unknown {
+		t.unknown = false
+		return
+	}
+	oldest, open := t.seq, 0
+	for _, d := range t.debts {
+		if d.function == function {
+			oldest = min(oldest, d.first)
+			open += 1 + int(min(d.last-d.first, 1))
+		}
+	}
+	t.settle(oldest)
+	if open == 1 {
+		t.remove(func(d debt) bool { return d.function == function })
+	}
+}
+
+// settle drops what was asked before request number oldest.
+func (t *trust) settle(oldest uint64) {
+	t.remove(func(d debt) bool { return d.last < oldest })
+	for i := range t.debts {
+		t.debts[i].first = max(t.debts[i].first, oldest)
+	}
+}
+
+func (t *trust) remove(gone func(debt) bool) {
+	kept := t.debts[:0]
+	for _, d := range t.debts {
+		if !gone(d) {
+			kept = append(kept, d)
+		}
+	}
+	t.debts = kept
+}
+
+const (
+	// maxProbes bounds the probes of one exchange. Three, since one that is answered by an
+	// exception proves nothing when its function is in debt, and the third cannot be.
+	maxProbes = 3
+	// probePatience is how often a probe may go unanswered before the next kind is tried: some
+	// slaves ignore what they do not know instead of refusing it.
+	probePatience = 3
+)
+
+// probe returns what to ask before want. try counts the probes of this exchange from 0.
+func (t *trust) probe(want, good ask, try int) ask {
+	// Never of the shape that is wanted: a probe's reply that came twice would be taken for the data.
+	list := slices.DeleteFunc(candidates(want, good), func(c ask) bool { return c.shape() == want.shape() })
+	if try > 0 { // it answers: something never asked before settles all the rest
+		for _, c := range list {
+			if t.find(c.shape()) == nil {
+				return c
+			}
+		}
+	}
+	// It may be dead: always the same few, so that no list grows.
+	usable := slices.DeleteFunc(list, func(c ask) bool { return !t.proves(c.shape()) })
+	if len(usable) == 0 {
+		// A dozen probes were in debt already when the last request failed, so that many polls went
+		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
+		// cannot stay locked out.
+		*t = trust{unknown: true, seq: t.seq, debts: t.debts[:0]}
+		return t.probe(want, good, 0)
+	}
+	kinds := min(len(usable), maxProbes)
+	return usable[(t.silent/probePatience+try)%kinds]
+}
+
+// proves reports whether a reply of shape c, asked now, settles all requests that were no probes.
+func (t *trust) proves(c shape) bool {
+	d := t.find(c)
+	if d == nil {
+		return true
+	}
+	for _, other := range t.debts {
+		if !other.probe && d.first <= other.last {
+			return false
+		}
+	}
+	return d.probe
+}
+
+// candidates lists probes for want, the surest first: a register or two where want reads
+// (a slave that answers the one answers the other); the same in the other register table, whose
+// exceptions too are told from those of want; identification, which is longer; then lengths that are
+// rarely needed. An identification is probed where the unit last answered a read.
+func candidates(want, good ask) []ask {
+	base := want
+	if !isRead(want.function) {
+		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
+		if isRead(good.function) {
+			base = good
+		}
+	}
+	other := byte(FuncReadHolding)
+	if base.function == other {
+		other = FuncReadInput
+	}
+	list := make([]ask, 0, 12)
+	read := func(function byte, from, to uint16) {
+		for n := from; n <= to && int(base.addr)+int(n) <= 0x10000; n++ {
+			list = append(list, ask{unit: want.unit, function: function, addr: base.addr, count: n})
+		}
+	}
+	read(base.function, 1, 2)
+	read(other, 1, 1)
+	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
+	read(base.function, 3, 6)
+	read(other, 2, 4)
+	return list
+}
