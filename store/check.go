@@ -1,0 +1,128 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// maxFaults bounds how many faults Check reports: a damaged file has them by the thousand.
+const maxFaults = 20
+
+// Check opens the file for reading and looks for everything that can be wrong with it: bbolt's own
+// consistency check, every record and row decoded, every reference to a name resolved, totals and
+// backlogs counted again, cursors within range. It returns all faults joined, at most 20, and nil
+// for a sound store. It fails with ErrLocked while an agent has the file open. On a file damaged
+// in its inner structure bbolt may panic: a program that must go on runs Check in a child process.
+func Check(path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("check store: %w", err)
+	}
+	o := boltOptions(0)
+	o.ReadOnly = true
+	db, err := bolt.Open(path, 0o600, o)
+	if err != nil {
+		return openError(path, err)
+	}
+	var c checker
+	err = db.View(func(tx *bolt.Tx) error {
+		for err := range tx.Check() {
+			c.fault("bbolt: %w", err)
+		}
+		if len(c.faults) > 0 {
+			return nil // what the pages say is worth nothing then
+		}
+		return c.check(tx)
+	})
+	if err := errors.Join(append(c.faults, err, db.Close())...); err != nil {
+		return fmt.Errorf("check store %s: %w", path, err)
+	}
+	return nil
+}
+
+type checker struct{ faults []error }
+
+func (c *checker) fault(format string, args ...any) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, fmt.Errorf(format, args...))
+	}
+}
+
+func (c *checker) check(tx *bolt.Tx) error {
+	m, err := load(tx)
+	if err != nil {
+		return err
+	}
+	if m.badTotals {
+		c.fault("the totals record is damaged")
+	}
+	if m.badNames > 0 {
+		c.fault("%d names are damaged", m.badNames)
+	}
+	if m.badRows > 0 {
+		c.fault("%d trigger rows are damaged", m.badRows)
+	}
+	for _, id := range m.badCursors {
+		c.fault("integration %s: the cursor record is damaged", id)
+	}
+	rc := m.recount(tx)
+	for _, seq := range rc.damaged {
+		c.fault("sweep %d is damaged", seq)
+	}
+	if len(c.faults) > 0 {
+		return nil // the figures cannot agree
+	}
+	c.compare(m, rc)
+	return c.rowIDs(tx, m)
+}
+
+// compare holds the figures counted along against those counted now.
+func (c *checker) compare(m *image, rc recount) {
+	want, got := m.totals, rc.totals
+	if want.sweeps != got.sweeps || want.samples != got.samples || want.bytes != got.bytes {
+		c.fault("totals say %d sweeps, %d samples, %d bytes; there are %d, %d, %d",
+			want.sweeps, want.samples, want.bytes, got.sweeps, got.samples, got.bytes)
+	}
+	if got.next > want.next {
+		c.fault("sweep %d is beyond the totals' next, %d", got.next-1, want.next)
+	}
+	if n := uint64(len(m.names.entries)); n != want.names {
+		c.fault("totals say %d names, there are %d", want.names, n)
+	}
+	for id, it := range m.integrations {
+		if it.cursor > want.next {
+			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.cursor, want.next)
+		}
+		if it.backlog != rc.backlog[id] {
+			c.fault("integration %s: backlog is said to be %d and is %d", id, it.backlog, rc.backlog[id])
+		}
+		for seq := range it.resume {
+			if seq < it.cursor || seq >= want.next {
+				c.fault("integration %s: partly settled sweep %d is outside %d to %d", id, seq, it.cursor, want.next)
+			}
+		}
+		for at := range it.open {
+			if it.resume[at.seq].has(at.index) {
+				c.fault("integration %s: sample %d of sweep %d is settled and still retried", id, at.index, at.seq)
+			}
+		}
+	}
+}
+
+// rowIDs checks that each log belongs to an integration and that no id is ahead of the totals.
+func (c *checker) rowIDs(tx *bolt.Tx, m *image) error {
+	triggers := tx.Bucket(bucketTriggers)
+	return triggers.ForEachBucket(func(id []byte) error {
+		if m.integrations[string(id)] == nil {
+			c.fault("trigger log of %s, which is no integration", id)
+		}
+		if k, _ := triggers.Bucket(id).Cursor().Last(); k != nil {
+			if last, ok := keySeq(k); !ok || last > m.totals.row {
+				c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.totals.row)
+			}
+		}
+		return nil
+	})
+}

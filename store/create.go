@@ -1,0 +1,108 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// The buckets and keys of the file.
+var (
+	bucketMeta     = []byte("meta")     // identity and totals
+	bucketNames    = []byte("names")    // number → name
+	bucketSweeps   = []byte("sweeps")   // sequence number → sweep
+	bucketCursors  = []byte("cursors")  // integration → cursor and counters
+	bucketTriggers = []byte("triggers") // integration → bucket: row id → row
+
+	keyIdentity = []byte("identity")
+	keyTotals   = []byte("totals")
+)
+
+// createIfMissing makes an empty store under a temporary name and gives it its own when it is
+// complete and on the disk: the first writes of a bbolt file are the only ones that a power cut
+// can spoil.
+func createIfMissing(path string) error {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.Size() > 0:
+		return nil
+	case err == nil: // an empty file: bbolt would fill it in place
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+staleSuffix+"*")
+	if err != nil {
+		return err
+	}
+	name := f.Name()
+	defer os.Remove(name)
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := format(name); err != nil {
+		return err
+	}
+	if err := install(name, path); err != nil {
+		return err
+	}
+	return syncPath(filepath.Dir(path))
+}
+
+const staleSuffix = ".new-"
+
+func globStale(path string) ([]string, error) {
+	return filepath.Glob(path + staleSuffix + "*")
+}
+
+// format fills a new file.
+func format(name string) error {
+	db, err := bolt.Open(name, 0o600, boltOptions(0))
+	if err != nil {
+		return err
+	}
+	db.AllocSize = allocSize
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, b := range [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers} {
+			if _, err := tx.CreateBucket(b); err != nil {
+				return err
+			}
+		}
+		var id [4]byte
+		_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+		meta := tx.Bucket(bucketMeta)
+		if err := meta.Put(keyIdentity, identity{id: hex.EncodeToString(id[:])}.encode()); err != nil {
+			return err
+		}
+		return meta.Put(keyTotals, totals{}.encode())
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return syncPath(name)
+}
+
+// install gives the file its name, but never takes it from a file that another agent made meanwhile:
+// a link fails where a rename would replace. File systems without links get the rename.
+func install(name, path string) error {
+	err := os.Link(name, path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return os.Rename(name, path)
+}
+
+// syncPath makes a file's content, or a directory's entries, durable.
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

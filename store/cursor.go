@@ -1,0 +1,264 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+const (
+	cursorVersion byte = 1
+
+	// maxWindow is how many sweeps behind an unsettled one may be under way at once. It bounds
+	// memory (about 100 bytes each) and the cursor's record when one sample never gets through.
+	maxWindow = 4096
+)
+
+// integration is what the store knows of one destination. Memory is the truth and the file
+// follows with each commit: decisions (settled, given way) take effect here at once, and the next
+// commit writes the record. Guarded by Store.mu but for rowCount.
+type integration struct {
+	id, topic  string
+	orphanedAt time.Time // since when the configuration no longer names it; zero: it does
+
+	// Every sweep before cursor is settled. Of those from cursor to before scanned, the ones
+	// with something for this integration are in window, ascending; those from scanned on have
+	// not been looked at, save that resume says what earlier starts settled of them.
+	cursor, scanned uint64
+	window          []entry
+	resume          map[uint64]bitset
+
+	backlog               uint64 // committed and not settled
+	sent, failed, dropped uint64
+	oldest                int64 // unix ms of the oldest unsettled sweep, as far as looked at
+
+	open     map[place]*row  // rows of deliveries still being retried
+	dirty    map[uint64]*row // rows no commit carries yet, by id
+	flushing map[uint64]*row // rows the running commit carries
+	lastDrop *row            // the newest row, if it is one about dropped samples
+	rowCount int             // rows in the file; the writer's own
+
+	changed  chan struct{} // closed when there is something new
+	modified bool          // the record must be written
+}
+
+// entry is a sweep that is on its way to one integration.
+type entry struct {
+	seq             uint64
+	at              int64 // unix ms
+	picked, settled bitset
+	left            int // picked and not settled
+}
+
+// place is one delivery's place in the outbox.
+type place struct {
+	seq   uint64
+	index int
+}
+
+func newIntegration(id, topic string, head uint64) *integration {
+	return &integration{
+		id: id, topic: topic, cursor: head, scanned: head,
+		resume: map[uint64]bitset{}, open: map[place]*row{},
+		dirty: map[uint64]*row{}, flushing: map[uint64]*row{},
+		changed: make(chan struct{}), modified: true,
+	}
+}
+
+// find returns the window's entry of a sweep, nil when it has none.
+func (it *integration) find(seq uint64) *entry {
+	i, ok := slices.BinarySearchFunc(it.window, seq, compareEntry)
+	if !ok {
+		return nil
+	}
+	return &it.window[i]
+}
+
+func compareEntry(e entry, seq uint64) int {
+	switch {
+	case e.seq < seq:
+		return -1
+	case e.seq > seq:
+		return 1
+	}
+	return 0
+}
+
+// seen is how many unsettled deliveries the window holds.
+func (it *integration) seen() uint64 {
+	n := 0
+	for i := range it.window {
+		n += it.window[i].left
+	}
+	return uint64(n)
+}
+
+// complete reports whether the window holds the whole backlog, so that nothing is left to look for.
+func (it *integration) complete() bool { return it.seen() == it.backlog }
+
+// enter takes a sweep into the window: it was looked at, and holds something for us.
+func (it *integration) enter(seq uint64, at int64, picked bitset) {
+	e := entry{seq: seq, at: at, picked: picked, settled: newBitset(len(picked) * 8)}
+	if before, ok := it.resume[seq]; ok {
+		e.settled = picked.and(before)
+		delete(it.resume, seq)
+	}
+	e.left = picked.count() - e.settled.count()
+	it.window = append(it.window, e)
+}
+
+// settle marks one delivery of an entry; false when it is not pending.
+func (it *integration) settle(e *entry, index int) bool {
+	if !e.pending(index) {
+		return false
+	}
+	e.settled.set(index)
+	e.left--
+	it.reduce(1)
+	it.modified = true
+	return true
+}
+
+func (e *entry) pending(index int) bool {
+	return e.picked.has(index) && !e.settled.has(index)
+}
+
+// abandon settles what is left of a sweep that turned out to be unreadable.
+func (it *integration) abandon(e *entry) {
+	it.reduce(uint64(e.left))
+	e.settled, e.left = append(bitset(nil), e.picked...), 0
+	it.modified = true
+}
+
+func (it *integration) reduce(n uint64) { it.backlog -= min(n, it.backlog) }
+
+// trim moves the cursor over what is settled. head is the number the next sweep will get.
+func (it *integration) trim(head uint64) {
+	if it.scanned == head {
+		it.backlog = it.seen() // what damaged records promised will not come any more
+	}
+	before := it.cursor
+	if it.backlog == 0 {
+		it.scanned, it.window = head, nil
+		clear(it.resume)
+	}
+	for len(it.window) > 0 && it.window[0].left == 0 {
+		it.window = it.window[1:]
+	}
+	it.cursor = it.scanned
+	if len(it.window) > 0 {
+		it.cursor, it.oldest = it.window[0].seq, it.window[0].at
+	}
+	it.modified = it.modified || it.cursor != before
+}
+
+// giveWay takes a sweep out of the outbox as far as this integration goes and returns how many of
+// its samples were still unsettled. Sweeps give way oldest first.
+func (it *integration) giveWay(seq uint64, picked bitset) (lost uint64) {
+	switch e := it.find(seq); {
+	case seq < it.cursor:
+		return 0
+	case e != nil:
+		lost = uint64(e.left)
+	case seq >= it.scanned:
+		lost = uint64(picked.count() - picked.and(it.resume[seq]).count())
+	}
+	for len(it.window) > 0 && it.window[0].seq <= seq {
+		it.window = it.window[1:]
+	}
+	delete(it.resume, seq)
+	it.cursor, it.scanned = seq+1, max(it.scanned, seq+1)
+	it.reduce(lost)
+	it.dropped += lost
+	it.modified = true
+	return lost
+}
+
+// wake closes the channel Changed gave out.
+func (it *integration) wake() {
+	select {
+	case <-it.changed:
+	default:
+		close(it.changed)
+	}
+}
+
+// rearm makes a new channel if the last one was used up.
+func (it *integration) rearm() {
+	select {
+	case <-it.changed:
+		it.changed = make(chan struct{})
+	default:
+	}
+}
+
+// encode returns the sealed record. added is what the running commit puts into the backlog.
+func (it *integration) encode(added uint64) []byte {
+	dst := []byte{cursorVersion}
+	dst = appendText(dst, it.topic)
+	dst = appendTime(dst, it.orphanedAt)
+	for _, n := range []uint64{it.cursor, it.backlog + added, it.sent, it.failed, it.dropped} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	partial := it.partial()
+	dst = binary.AppendUvarint(dst, uint64(len(partial)))
+	from := it.cursor
+	for _, p := range partial {
+		dst = binary.AppendUvarint(dst, p.seq-from)
+		dst = appendText(dst, string(p.settled))
+		from = p.seq
+	}
+	return seal([]byte(it.id), dst)
+}
+
+// partial lists the sweeps from the cursor on of which something is settled, ascending.
+func (it *integration) partial() []entry {
+	var out []entry
+	for _, e := range it.window {
+		if e.settled.count() > 0 {
+			out = append(out, e)
+		}
+	}
+	for seq, settled := range it.resume {
+		out = append(out, entry{seq: seq, settled: settled})
+	}
+	slices.SortFunc(out, func(a, b entry) int { return compareEntry(a, b.seq) })
+	return out
+}
+
+// decodeIntegration is the inverse of encode.
+func decodeIntegration(key, sealed []byte) (*integration, bool) {
+	it := newIntegration(string(key), "", 0)
+	it.modified = false
+	value, ok := unseal(key, sealed)
+	r := &reader{b: value}
+	if !ok || r.byte() != cursorVersion {
+		return it, false
+	}
+	it.topic, it.orphanedAt = r.text(), readTime(r)
+	for _, n := range []*uint64{&it.cursor, &it.backlog, &it.sent, &it.failed, &it.dropped} {
+		*n = r.uvarint()
+	}
+	it.scanned = it.cursor
+	seq := it.cursor
+	for range r.count() {
+		seq += r.uvarint()
+		it.resume[seq] = bitset(r.text())
+	}
+	return it, r.done()
+}
+
+// appendTime writes a time to the millisecond, or nothing but a zero for the zero time.
+func appendTime(dst []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(dst, 0)
+	}
+	return binary.AppendVarint(append(dst, 1), t.UnixMilli())
+}
+
+func readTime(r *reader) time.Time {
+	if r.byte() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.varint()).UTC()
+}

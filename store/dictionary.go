@@ -1,0 +1,190 @@
+package store
+
+import (
+	"sync/atomic"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	nameText   byte = 1 // an object, a state, a bit, an integration, a topic
+	nameSource byte = 2 // line, unit id, slave, firmware and fw_version as one entry
+
+	// maxNames ends the taking in of texts as names: whatever writes ever new texts must not
+	// fill memory with them. A gateway with every family there is needs about 3,000.
+	maxNames = 1 << 16
+	// maxNameLen is the longest text worth an entry; serial numbers and the like go inline.
+	maxNameLen = 96
+)
+
+// name is one entry of the dictionary. Kind 0 is an entry that was lost to damage.
+type name struct {
+	kind   byte
+	text   string
+	source objects.Source
+}
+
+// dictionary gives names small numbers, for ever: entries are only added, each in the
+// transaction of the first record that uses it. The writer's goroutine owns it; others read what
+// published returns.
+type dictionary struct {
+	entries []name
+	texts   map[string]uint64
+	sources map[objects.Source]uint64
+	stored  int // entries that a finished transaction holds
+
+	live atomic.Pointer[[]name]
+}
+
+// published returns the names of every committed record. The slice never changes.
+func (d *dictionary) published() []name {
+	if p := d.live.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (d *dictionary) text(s string) uint64 {
+	id, ok := d.texts[s]
+	if !ok {
+		id = uint64(len(d.entries))
+		d.texts[s] = id
+		d.entries = append(d.entries, name{kind: nameText, text: s})
+	}
+	return id
+}
+
+func (d *dictionary) source(s objects.Source) uint64 {
+	id, ok := d.sources[s]
+	if !ok {
+		id = uint64(len(d.entries))
+		d.sources[s] = id
+		d.entries = append(d.entries, name{kind: nameSource, source: s})
+	}
+	return id
+}
+
+// worthy reports whether a free text should become a name, or be written where it stands.
+func (d *dictionary) worthy(s string) bool {
+	if _, known := d.texts[s]; known {
+		return true
+	}
+	return len(s) <= maxNameLen && len(d.entries) < maxNames
+}
+
+// put writes the entries this transaction brought.
+func (d *dictionary) put(b *bolt.Bucket) error {
+	b.FillPercent = 1 // only ever appended to
+	for id := d.stored; id < len(d.entries); id++ {
+		key := seqKey(uint64(id))
+		if err := b.Put(key, seal(key, encodeName(d.entries[id]))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep makes the additions final after the commit; undo takes them back after a failed one,
+// since a later record would else refer to names that the file does not have.
+func (d *dictionary) keep() {
+	d.stored = len(d.entries)
+	live := d.entries[:d.stored:d.stored]
+	d.live.Store(&live)
+}
+
+func (d *dictionary) undo() {
+	for _, n := range d.entries[d.stored:] {
+		if n.kind == nameSource {
+			delete(d.sources, n.source)
+		} else {
+			delete(d.texts, n.text)
+		}
+	}
+	d.entries = d.entries[:d.stored]
+}
+
+// load reads the bucket. next is the first number that was never given, by the totals: numbers
+// below it are never given again even if their entries are lost, for a name given twice would
+// turn old samples into samples of another object. It returns how many entries are damaged.
+func (d *dictionary) load(b *bolt.Bucket, next uint64) (damaged int) {
+	d.texts, d.sources = map[string]uint64{}, map[objects.Source]uint64{}
+	entries := make([]name, min(next, maxNames*2))
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		id, ok := keySeq(k)
+		if !ok || id >= maxNames*2 {
+			damaged++
+			continue
+		}
+		for uint64(len(entries)) <= id {
+			entries = append(entries, name{})
+		}
+		entries[id], ok = decodeName(k, v)
+		if !ok {
+			damaged++
+		}
+	}
+	for id, n := range entries {
+		switch n.kind {
+		case nameText:
+			d.texts[n.text] = uint64(id)
+		case nameSource:
+			d.sources[n.source] = uint64(id)
+		}
+	}
+	d.entries = entries
+	d.keep()
+	return damaged
+}
+
+func encodeName(n name) []byte {
+	dst := []byte{n.kind}
+	if n.kind == nameText {
+		return append(dst, n.text...)
+	}
+	dst = append(dst, n.source.UnitID)
+	for _, s := range []string{n.source.Line, n.source.Slave, n.source.Firmware, n.source.FWVersion} {
+		dst = appendText(dst, s)
+	}
+	return dst
+}
+
+func decodeName(key, sealed []byte) (name, bool) {
+	value, ok := unseal(key, sealed)
+	if !ok || len(value) == 0 {
+		return name{}, false
+	}
+	r := reader{b: value[1:]}
+	switch value[0] {
+	case nameText:
+		return name{kind: nameText, text: string(value[1:])}, true
+	case nameSource:
+		s := objects.Source{UnitID: r.byte(), Line: r.text(), Slave: r.text(), Firmware: r.text(), FWVersion: r.text()}
+		return name{kind: nameSource, source: s}, r.done()
+	}
+	return name{}, false
+}
+
+// names is a published dictionary, for decoding.
+type names []name
+
+// text resolves a reference; the reader fails when it leads nowhere.
+func (ns names) text(r *reader) string {
+	id := r.uvarint()
+	if id >= uint64(len(ns)) || ns[id].kind != nameText {
+		r.fail()
+		return ""
+	}
+	return ns[id].text
+}
+
+func (ns names) source(r *reader) objects.Source {
+	id := r.uvarint()
+	if id >= uint64(len(ns)) || ns[id].kind != nameSource {
+		r.fail()
+		return objects.Source{}
+	}
+	return ns[id].source
+}

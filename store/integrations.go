@@ -1,0 +1,65 @@
+package store
+
+import (
+	"fmt"
+	"time"
+)
+
+// Integration names one destination.
+type Integration struct {
+	ID    string // 1 to 255 bytes, the key of everything the store keeps for it
+	Topic string // topic or ARN, for the trigger rows from now on
+}
+
+// SetIntegrations tells which integrations exist now, paused ones included. A new one starts at
+// the newest sample; a known one keeps its cursor and goes on under its new topic; one no longer
+// named keeps its backlog for 24 h, in case it comes back, and then loses it, counted and with a
+// row in the trigger log; its rows and counters stay for 30 days. It is durable when the call
+// returns nil.
+func (s *Store) SetIntegrations(list []Integration) error {
+	named := make(map[string]Integration, len(list))
+	for _, in := range list {
+		if in.ID == "" || len(in.ID) > 255 {
+			return fmt.Errorf("set integrations: id %q: must have 1 to 255 bytes", in.ID)
+		}
+		if _, twice := named[in.ID]; twice {
+			return fmt.Errorf("set integrations: two have the id %q", in.ID)
+		}
+		named[in.ID] = in
+	}
+	s.mu.Lock()
+	if err := s.usable(); err != nil {
+		s.mu.Unlock()
+		return fmt.Errorf("set integrations: %w", err)
+	}
+	if !s.adopt(named) {
+		s.mu.Unlock()
+		return nil // nothing new: a start does not cost a commit for it
+	}
+	b := s.hurry()
+	s.mu.Unlock()
+	return b.waitState()
+}
+
+// adopt takes the list over and reports whether it changed anything. s.mu is held.
+func (s *Store) adopt(named map[string]Integration) (changed bool) {
+	for id, in := range named {
+		it := s.integrations[id]
+		if it == nil {
+			s.integrations[id] = newIntegration(id, in.Topic, s.totals.next)
+			changed = true
+			continue
+		}
+		if it.topic != in.Topic || !it.orphanedAt.IsZero() {
+			it.topic, it.orphanedAt, it.modified = in.Topic, time.Time{}, true
+			changed = true
+		}
+	}
+	for id, it := range s.integrations {
+		if _, ok := named[id]; !ok && it.orphanedAt.IsZero() {
+			it.orphanedAt, it.modified = toMilli(s.opts.Now()), true
+			changed = true
+		}
+	}
+	return changed
+}

@@ -1,0 +1,122 @@
+package store_test
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNewIntegrationStartsAtTheNewest(t *testing.T) {
+	s := storetest.MustOpen(t, store.Options{})
+	must(t, s.SetIntegrations(both[:1]))
+	add(t, s, storetest.Sweep(1, 1, 5, "aws"))
+	must(t, s.SetIntegrations(both))
+	add(t, s, storetest.Sweep(1, 6, 5, "aws", "gcp"))
+	if got := numbers(pending(t, s, "gcp", 100)); !cmp.Equal(got, upTo(6, 10)) {
+		t.Errorf("gcp got %v", got)
+	}
+	if got := numbers(pending(t, s, "aws", 100)); !cmp.Equal(got, upTo(1, 10)) {
+		t.Errorf("aws got %v", got)
+	}
+}
+
+func TestEditedIntegrationKeepsItsBacklog(t *testing.T) {
+	s := open(t, store.Options{})
+	add(t, s, storetest.Sweep(1, 1, 2, "aws"))
+	ds := pending(t, s, "aws", 10)
+	settle(t, s, "aws", store.Retrying, ds...)
+	must(t, s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "arn:new"}, both[1]}))
+	settle(t, s, "aws", store.Accepted, ds[1])
+	if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, upTo(1, 1)) {
+		t.Errorf("pending %v", got)
+	}
+	rows := triggers(t, s, store.TriggerQuery{})
+	if rows[0].Topic != "arn:new" || rows[1].Topic != both[0].Topic {
+		t.Errorf("topics %q and %q: a row keeps the topic of its last attempt", rows[0].Topic, rows[1].Topic)
+	}
+}
+
+func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
+	now := storetest.Start
+	o := store.Options{Now: func() time.Time { return now }}
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, o)
+	add(t, s, storetest.Sweep(1, 1, 5, "aws", "gcp"))
+	must(t, s.SetIntegrations(both[1:]))
+	must(t, s.Close())
+
+	now = now.Add(23 * time.Hour)
+	s = storetest.MustOpenAt(t, path, o)
+	must(t, s.SetIntegrations(both[1:]))
+	add(t, s, storetest.Sweep(2, 1, 1, "gcp"))
+	if is := s.Stats().Integrations["aws"]; is.Backlog != 5 || !is.Orphaned {
+		t.Errorf("after 23 h: %+v", is)
+	}
+
+	now = now.Add(2 * time.Hour)
+	add(t, s, storetest.Sweep(2, 2, 1, "gcp"))
+	if is := s.Stats().Integrations["aws"]; is.Backlog != 0 || is.Dropped != 5 || !is.Orphaned {
+		t.Errorf("after 25 h: %+v", is)
+	}
+	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
+	if len(rows) != 1 || rows[0].Dropped != 5 || !strings.Contains(rows[0].Error, "removed from the configuration") {
+		t.Errorf("rows %+v", rows)
+	}
+	if got := len(pending(t, s, "gcp", 100)); got != 7 {
+		t.Errorf("gcp has %d pending", got)
+	}
+
+	now = now.Add(30 * 24 * time.Hour)
+	add(t, s, storetest.Sweep(2, 3_000_000, 1, "gcp"))
+	if _, known := s.Stats().Integrations["aws"]; known {
+		t.Error("still known after a month")
+	}
+	if rows := triggers(t, s, store.TriggerQuery{Integration: "aws"}); len(rows) != 0 {
+		t.Errorf("rows after a month: %+v", rows)
+	}
+	if _, err := s.Pending("aws", 1); !errors.Is(err, store.ErrUnknownIntegration) {
+		t.Errorf("pending: %v", err)
+	}
+}
+
+func TestIntegrationThatComesBackGoesOn(t *testing.T) {
+	now := storetest.Start
+	s := open(t, store.Options{Now: func() time.Time { return now }})
+	add(t, s, storetest.Sweep(1, 1, 5, "aws"))
+	must(t, s.SetIntegrations(nil))
+	now = now.Add(20 * time.Hour)
+	must(t, s.SetIntegrations(both))
+	now = now.Add(20 * time.Hour)
+	add(t, s, storetest.Sweep(1, 6, 5, "aws"))
+	if got := numbers(pending(t, s, "aws", 100)); !cmp.Equal(got, upTo(1, 10)) {
+		t.Errorf("pending %v", got)
+	}
+}
+
+func TestKnownIntegrationsCostNoCommit(t *testing.T) {
+	s := open(t, store.Options{})
+	before := s.Stats().Commits
+	must(t, s.SetIntegrations(both))
+	if n := s.Stats().Commits - before; n != 0 {
+		t.Errorf("%d commits for nothing new", n)
+	}
+}
+
+func TestBadIntegrationListsAreRefused(t *testing.T) {
+	s := open(t, store.Options{})
+	for _, list := range [][]store.Integration{{{ID: ""}}, {{ID: "a"}, {ID: "a"}}, {{ID: strings.Repeat("x", 256)}}} {
+		if err := s.SetIntegrations(list); err == nil {
+			t.Errorf("accepted %v", list)
+		}
+	}
+	if n := len(s.Stats().Integrations); n != 2 {
+		t.Errorf("%d integrations are left", n)
+	}
+}

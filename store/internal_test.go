@@ -1,0 +1,285 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+
+	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
+)
+
+// sweepOf is a sweep of one slave: full of half precision numbers, as the wire gives them.
+func sweepOf(n0 uint64, count int, routes ...string) objects.Sweep {
+	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
+	sw := objects.Sweep{Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M"}, Run: 7}
+	var all []int
+	for i := range count {
+		at = at.Add(time.Duration(i%5/4) * 83 * time.Millisecond) // five to a read
+		sw.Samples = append(sw.Samples, objects.Sample{
+			Object: fmt.Sprintf("object_%02d", i), N: n0 + uint64(i), SampledAt: at,
+			Value: objects.Number(12.1171875 + float64(n0)/1024 + float64(i)/128),
+		})
+		all = append(all, i)
+	}
+	for _, id := range routes {
+		sw.Routes = append(sw.Routes, objects.Route{Integration: id, Picked: all})
+	}
+	return sw
+}
+
+func openForTest(t *testing.T, o Options) *Store {
+	t.Helper()
+	o.Now = func() time.Time { return time.Date(2022, 6, 28, 9, 0, 0, 0, time.UTC) }
+	s, err := Open(filepath.Join(t.TempDir(), "noi.db"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.SetIntegrations([]Integration{{ID: "aws", Topic: "T"}}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// failWith makes the next commits fail with what the function returns, after the transaction was
+// filled, as a failing write or fsync would; nil lets one through.
+func failWith(s *Store, next func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock() // the writer is idle, and takes the lock before it commits
+	s.update = func(fn func(*bolt.Tx) error) error {
+		return s.db.Update(func(tx *bolt.Tx) error {
+			if err := fn(tx); err != nil {
+				return err
+			}
+			return next()
+		})
+	}
+}
+
+func TestFailedCommitStopsTheStore(t *testing.T) {
+	s := openForTest(t, Options{})
+	failWith(s, func() error { return syscall.EIO })
+	select {
+	case <-s.Fatal():
+		t.Fatal("stopped before anything failed")
+	default:
+	}
+	changed := s.Changed("aws")
+	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("append: %v", err)
+	}
+	<-s.Fatal()
+	<-changed
+	_, errPending := s.Pending("aws", 1)
+	_, _, errTriggers := s.Triggers(TriggerQuery{})
+	for what, err := range map[string]error{
+		"err": s.Err(), "append": s.Append(t.Context(), sweepOf(5, 4, "aws")), "pending": errPending,
+		"settle": s.Settle("aws", nil), "triggers": errTriggers, "integrations": s.SetIntegrations(nil),
+		"device": s.SetDeviceID("x"), "close": s.Close(),
+	} {
+		if !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s after it: %v", what, err)
+		}
+	}
+	if n := s.Stats().Committed; n != 0 {
+		t.Errorf("%d samples counted as committed", n)
+	}
+}
+
+func TestPanicInACommitStopsTheStore(t *testing.T) {
+	s := openForTest(t, Options{})
+	failWith(s, func() error { panic("page 7: bad flags") })
+	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); err == nil {
+		t.Fatal("append succeeded")
+	}
+	<-s.Fatal()
+}
+
+func TestFullDiskGoesOn(t *testing.T) {
+	s := openForTest(t, Options{})
+	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); err != nil {
+		t.Fatal(err)
+	}
+	commits := 0
+	failWith(s, func() error { // a disk on which nothing new fits, but room can be made
+		if commits++; commits%2 == 1 {
+			return fmt.Errorf("file resize error: %s", syscall.ENOSPC) // bbolt does not wrap it
+		}
+		return nil
+	})
+	err := s.Append(t.Context(), sweepOf(5, 4, "aws"))
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("got %v", err)
+	}
+	if s.Err() != nil {
+		t.Fatalf("a full disk stopped the store: %v", s.Err())
+	}
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 4 || is.Backlog != 0 {
+		t.Errorf("the oldest did not give way: %+v", is)
+	}
+	failWith(s, func() error { return nil })
+	if err := s.Append(t.Context(), sweepOf(9, 4, "aws")); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := s.Pending("aws", 10)
+	if err != nil || len(ds) != 4 || ds[0].Sample.N != 9 || ds[3].Sample.Object != "object_03" {
+		t.Errorf("pending %v %v", ds, err)
+	}
+	checkClosed(t, s)
+}
+
+func TestFileAtItsLimitMakesRoom(t *testing.T) {
+	s := openForTest(t, Options{})
+	s.db.MaxSize = 3 << 20 // below what MaxSize would allow the records
+	for n := uint64(1); n < 400_000; n += 2000 {
+		sweeps := []objects.Sweep{}
+		for i := uint64(0); i < 2000; i += 40 {
+			sweeps = append(sweeps, sweepOf(n+i, 40, "aws"))
+		}
+		if err := s.Append(t.Context(), sweeps...); err != nil {
+			t.Fatalf("sample %d: %v", n, err)
+		}
+	}
+	st := s.Stats()
+	if st.FileBytes > 3<<20 || st.Integrations["aws"].Dropped == 0 || st.Committed != 400_000 {
+		t.Errorf("stats %+v", st)
+	}
+	checkClosed(t, s)
+}
+
+func checkClosed(t *testing.T, s *Store) {
+	t.Helper()
+	if err := errors.Join(s.Close(), Check(s.path)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNamesOfAFailedCommitAreTakenBack(t *testing.T) {
+	s := openForTest(t, Options{})
+	before := len(s.names.entries)
+	failWith(s, func() error { return syscall.ENOSPC })
+	if err := s.Append(t.Context(), sweepOf(1, 30, "aws")); !errors.Is(err, ErrFull) {
+		t.Fatal(err)
+	}
+	failWith(s, func() error { return nil })
+	if err := s.Append(t.Context(), sweepOf(1, 2, "aws")); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.names.entries) - before; n != 4 { // two objects, source, integration
+		t.Errorf("%d names, want 4", n)
+	}
+	checkClosed(t, s)
+}
+
+func TestSweepTakesFewBytes(t *testing.T) {
+	d := newDictionary()
+	const count = 48
+	key := seqKey(1 << 20)
+	record := d.encodeSweep(key, sweepOf(20_000_000, count, "FFjU28MMaL3W9B9hhhhH", "8a1FJGQMsxw3kbjnmQeh"))
+	mean := float64(recordSize(key, record)) / count
+	t.Logf("%.1f bytes a sample", mean)
+	if mean > 12 {
+		t.Errorf("%.1f bytes a sample, want at most 12", mean)
+	}
+}
+
+func TestRowTakesFewBytes(t *testing.T) {
+	d := newDictionary()
+	at := time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC)
+	sw := sweepOf(20_000_000, 1)
+	w := &row{place: place{1 << 20, 3}, Trigger: Trigger{
+		Topic: "arn:aws:sns:us-east-2:393221637266:MainSolarData", Success: true, Attempts: 1, PublishedAt: at,
+		CompletedAt: at.Add(120 * time.Millisecond), MessageID: "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11",
+		Run: 7, Source: sw.Source, Sample: sw.Samples[0],
+	}}
+	if n := len(d.encodeRow(seqKey(1), w)); n > 64 {
+		t.Errorf("a row takes %d bytes, want a few dozen", n)
+	}
+}
+
+func newDictionary() *dictionary {
+	return &dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
+}
+
+var compareSweeps = cmp.Options{
+	cmp.Comparer(func(a, b objects.Value) bool {
+		return a.Kind() == b.Kind() && a.Float() == b.Float() && a.String() == b.String() && len(a.Names()) == len(b.Names())
+	}),
+}
+
+func TestValuesComeBackExactly(t *testing.T) {
+	long := string(make([]byte, 200))
+	sw := sweepOf(1, 12, "aws", "gcp")
+	sw.Routes[1].Picked = []int{0, 7, 8, 11}
+	for i, v := range []objects.Value{
+		objects.Number(0), objects.Number(-1), objects.Number(1 << 52), objects.Number(1e300), objects.Number(0.1),
+		objects.Number(-12.1171875), objects.Number(1 << 60), objects.Text(""), objects.Text(long), objects.Text("FLOAT"),
+		objects.Bits(nil), objects.Bits([]string{"hvd", "overcurrent"}),
+	} {
+		sw.Samples[i].Value = v
+	}
+	sw.Samples[4].N = 3 // numbers and times need not ascend
+	sw.Samples[5].SampledAt = time.Unix(-5, 0).UTC()
+	d := newDictionary()
+	record := d.encodeSweep(seqKey(9), sw)
+	d.keep()
+	got, ok := decodeSweep(d.published(), seqKey(9), record)
+	if diff := cmp.Diff(sw, got, compareSweeps); !ok || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", ok, diff)
+	}
+	if _, ok := decodeSweep(d.published(), seqKey(8), record); ok {
+		t.Error("a record under another key was taken")
+	}
+}
+
+func TestFullDictionaryWritesTextsInline(t *testing.T) {
+	d := newDictionary()
+	for i := range maxNames {
+		d.text(fmt.Sprint(i))
+	}
+	sw := sweepOf(1, 1, "17")
+	sw.Samples[0].Value = objects.Text("one too many")
+	record := d.encodeSweep(seqKey(1), sw)
+	d.keep()
+	got, ok := decodeSweep(d.published(), seqKey(1), record)
+	if !ok || got.Samples[0].Value.String() != "one too many" {
+		t.Errorf("got %+v", got)
+	}
+	if _, known := d.texts["one too many"]; known {
+		t.Error("it became a name")
+	}
+}
+
+// FuzzRecord looks for a value that makes decoding panic, or that reads as a sweep which does not
+// encode to the same sweep again.
+func FuzzRecord(f *testing.F) {
+	d := newDictionary()
+	key := seqKey(1)
+	for _, sw := range []objects.Sweep{sweepOf(1, 1, "aws"), sweepOf(1000, 48, "aws", "gcp")} {
+		record := d.encodeSweep(key, sw)
+		f.Add(record[:len(record)-sumLen])
+	}
+	f.Add([]byte{})
+	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formBits | tagNextN | tagSameT, 2, 1, 1})
+	d.keep()
+	f.Fuzz(func(t *testing.T, value []byte) {
+		_, _ = peek(d.published(), key, value)
+		_, _ = decodeRow(d.published(), "aws", key, seal(key, append([]byte(nil), value...)))
+		_, _ = decodeIntegration(key, seal(key, append([]byte(nil), value...)))
+		_, _ = decodeName(key, seal(key, append([]byte(nil), value...)))
+		sw, ok := decodeSweep(d.published(), key, seal(key, append([]byte(nil), value...)))
+		if !ok {
+			return
+		}
+		again, ok := decodeSweep(d.published(), key, d.encodeSweep(key, sw))
+		if diff := cmp.Diff(sw, again, compareSweeps); !ok || diff != "" {
+			t.Errorf("%v (-first +second):\n%s", ok, diff)
+		}
+	})
+}

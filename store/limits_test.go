@@ -1,0 +1,151 @@
+package store_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func triggers(t *testing.T, s *store.Store, q store.TriggerQuery) []store.Trigger {
+	t.Helper()
+	rows, _, err := s.Triggers(q)
+	must(t, err)
+	return rows
+}
+
+func TestOldestGiveWayToSize(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	const limit = 8 << 10
+	s := openAt(t, path, store.Options{MaxSize: limit})
+	add(t, s, storetest.Sweep(1, 1, 10, "aws", "gcp"))
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 4)...)
+	for n := uint64(11); n <= 2000; n += 10 {
+		add(t, s, storetest.Sweep(1, n, 10, "aws", "gcp"))
+		if st := s.Stats(); st.RecordBytes > limit {
+			t.Fatalf("%d bytes, over the limit", st.RecordBytes)
+		}
+	}
+	for id, settled := range map[string]uint64{"aws": 4, "gcp": 0} {
+		is := s.Stats().Integrations[id]
+		if is.Dropped == 0 || is.Backlog == 0 || is.Dropped+is.Backlog+settled != 2000 {
+			t.Errorf("%s: %+v do not add up to 2000", id, is)
+		}
+		ds := pending(t, s, id, 5000)
+		if diff := cmp.Diff(upTo(2001-is.Backlog, 2000), numbers(ds)); diff != "" {
+			t.Errorf("%s: not the newest are left (-want +got):\n%s", id, diff)
+		}
+		if !is.Oldest.Equal(ds[0].Sample.SampledAt) {
+			t.Errorf("%s: oldest %v, want %v", id, is.Oldest, ds[0].Sample.SampledAt)
+		}
+		var dropped uint64
+		rows := triggers(t, s, store.TriggerQuery{Integration: id})
+		for _, w := range rows {
+			dropped += w.Dropped
+		}
+		if dropped != is.Dropped {
+			t.Errorf("%s: the log tells of %d dropped samples, not %d", id, dropped, is.Dropped)
+		}
+		if last := rows[0]; !strings.HasPrefix(last.Error, "Dropped: ") ||
+			!strings.HasSuffix(last.Error, " gave way: outbox over max_size 8KiB") || last.Topic == "" || last.Success {
+			t.Errorf("%s: row %+v", id, last)
+		}
+		if len(rows) > 10 {
+			t.Errorf("%s: an overflow filled the log with %d rows", id, len(rows))
+		}
+	}
+	before := s.Stats().Integrations
+	must(t, s.Close())
+	s = openAt(t, path, store.Options{MaxSize: limit})
+	if diff := cmp.Diff(before, s.Stats().Integrations); diff != "" {
+		t.Errorf("after reopening (-before +after):\n%s", diff)
+	}
+}
+
+func TestOldestGiveWayToAge(t *testing.T) {
+	now := storetest.Start
+	s := open(t, store.Options{MaxAge: 30 * time.Second, Now: func() time.Time { return now }})
+	add(t, s, storetest.Sweep(1, 10, 4, "aws"), storetest.Sweep(1, 20, 4, "aws"), storetest.Sweep(1, 30, 4, "aws"))
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
+	now = storetest.Start.Add(51 * time.Second) // the sweeps of :10 and :20 are over 30 s old now
+	add(t, s, storetest.Sweep(1, 50, 1, "aws"))
+	if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{30, 31, 32, 33, 50}) {
+		t.Errorf("pending %v", got)
+	}
+	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
+	want := "Dropped: 8 samples sampled from 2022-06-28T08:20:39Z to 2022-06-28T08:20:49Z gave way: outbox over max_age 30s"
+	if len(rows) != 2 || rows[0].Error != want || rows[0].Dropped != 8 {
+		t.Errorf("rows %+v", rows)
+	}
+	if rows[1].Open {
+		t.Error("the row of a sample that gave way still says it is being retried")
+	}
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 8 {
+		t.Errorf("stats %+v", is)
+	}
+}
+
+func TestQuietStoreKeepsItsLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, store.Options{MaxAge: time.Hour, Now: func() time.Time {
+			return storetest.Start.Add(time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)))
+		}})
+		add(t, s, storetest.Sweep(1, 1, 4, "aws"))
+		time.Sleep(50 * time.Minute)
+		synctest.Wait()
+		if b := s.Stats().Integrations["aws"].Backlog; b != 4 {
+			t.Errorf("backlog %d after 50 min", b)
+		}
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if is := s.Stats().Integrations["aws"]; is.Backlog != 0 || is.Dropped != 4 {
+			t.Errorf("after 80 min: %+v", is)
+		}
+	})
+}
+
+func TestDropsOfOtherReasonsHaveTheirOwnRow(t *testing.T) {
+	now := storetest.Start
+	s := open(t, store.Options{MaxAge: time.Minute, MaxSize: 2 << 10, Now: func() time.Time { return now }})
+	add(t, s, storetest.Sweep(1, 1, 10, "aws"))
+	now = now.Add(2 * time.Minute)
+	for n := uint64(100); n < 800; n += 10 {
+		add(t, s, storetest.Sweep(1, n, 10, "aws"))
+	}
+	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
+	if len(rows) != 2 || !strings.Contains(rows[0].Error, "max_size 2KiB") || !strings.Contains(rows[1].Error, "max_age 1m0s") {
+		t.Errorf("rows %+v", rows)
+	}
+	if rows[1].Dropped != 10 || rows[0].Dropped+10 != s.Stats().Integrations["aws"].Dropped {
+		t.Errorf("rows do not add up to %d: %+v", s.Stats().Integrations["aws"].Dropped, rows)
+	}
+}
+
+func TestPausedIntegrationKeepsItsBacklogAndAge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{})
+	for n := uint64(1); n <= 100; n++ {
+		add(t, s, storetest.Sweep(1, n, 1, "aws", "gcp"))
+		settle(t, s, "gcp", store.Accepted, pending(t, s, "gcp", 1)...)
+	}
+	for range 2 {
+		st := s.Stats()
+		if is := st.Integrations["aws"]; is.Backlog != 100 || !is.Oldest.Equal(storetest.Start.Add(time.Second)) {
+			t.Errorf("aws %+v", is)
+		}
+		if is := st.Integrations["gcp"]; is.Backlog != 0 || !is.Oldest.IsZero() {
+			t.Errorf("gcp %+v", is)
+		}
+		if st.Sweeps != 100 {
+			t.Errorf("%d sweeps", st.Sweeps)
+		}
+		must(t, s.Close())
+		s = openAt(t, path, store.Options{})
+	}
+}

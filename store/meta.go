@@ -1,0 +1,230 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const metaVersion byte = 1
+
+// identity is who the store is.
+type identity struct {
+	id     string // 8 hex digits
+	run    uint64
+	device string
+}
+
+func (i identity) encode() []byte {
+	dst := appendText([]byte{metaVersion}, i.id)
+	dst = binary.AppendUvarint(dst, i.run)
+	return seal(keyIdentity, appendText(dst, i.device))
+}
+
+func decodeIdentity(sealed []byte) (i identity, err error) {
+	value, ok := unseal(keyIdentity, sealed)
+	if !ok || len(value) == 0 {
+		return i, fmt.Errorf("%w: the identity record", ErrDamaged)
+	}
+	r := &reader{b: value[1:]}
+	if value[0] != metaVersion {
+		return i, fmt.Errorf("made by another version of the agent (format %d, not %d)", value[0], metaVersion)
+	}
+	i = identity{id: r.text(), run: r.uvarint(), device: r.text()}
+	if !r.done() {
+		return i, fmt.Errorf("%w: the identity record", ErrDamaged)
+	}
+	return i, nil
+}
+
+// encodeIdentity returns the identity as it is now. s.mu is held.
+func (s *Store) encodeIdentity() []byte {
+	return identity{id: s.id, run: s.run, device: s.device}.encode()
+}
+
+// totals are counted along, so that opening a store does not read its backlog.
+type totals struct {
+	next    uint64 // sequence number of the next sweep
+	row     uint64 // the last row id given
+	names   uint64 // the first name number never given
+	sweeps  uint64
+	samples uint64
+	bytes   int64 // keys and values of the sweeps
+}
+
+func (t totals) encode() []byte {
+	dst := []byte{metaVersion}
+	for _, n := range []uint64{t.next, t.row, t.names, t.sweeps, t.samples, uint64(t.bytes)} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	return seal(keyTotals, dst)
+}
+
+func decodeTotals(sealed []byte) (t totals, ok bool) {
+	value, ok := unseal(keyTotals, sealed)
+	r := &reader{b: value}
+	if !ok || r.byte() != metaVersion {
+		return t, false
+	}
+	t = totals{next: r.uvarint(), row: r.uvarint(), names: r.uvarint(), sweeps: r.uvarint(), samples: r.uvarint()}
+	t.bytes = int64(r.uvarint())
+	return t, r.done()
+}
+
+// image is what Open and Check read of a file.
+type image struct {
+	identity     identity
+	totals       totals
+	names        dictionary
+	integrations map[string]*integration
+
+	badTotals  bool
+	badCursors []string
+	badNames   int
+	badRows    int
+}
+
+// load reads everything but the outbox.
+func load(tx *bolt.Tx) (*image, error) {
+	for _, b := range [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers} {
+		if tx.Bucket(b) == nil {
+			return nil, fmt.Errorf("%w: it has no bucket %q", ErrDamaged, b)
+		}
+	}
+	m := &image{integrations: map[string]*integration{}}
+	var err error
+	if m.identity, err = decodeIdentity(tx.Bucket(bucketMeta).Get(keyIdentity)); err != nil {
+		return nil, err
+	}
+	var ok bool
+	m.totals, ok = decodeTotals(tx.Bucket(bucketMeta).Get(keyTotals))
+	m.badTotals = !ok
+	m.badNames = m.names.load(tx.Bucket(bucketNames), m.totals.names)
+	err = tx.Bucket(bucketCursors).ForEach(func(k, v []byte) error {
+		it, ok := decodeIntegration(k, v)
+		if !ok {
+			it = newIntegration(string(k), "", 0)
+			m.badCursors = append(m.badCursors, it.id)
+		}
+		m.integrations[it.id] = it
+		return m.loadRows(tx, it)
+	})
+	return m, err
+}
+
+// loadRows finds the rows still being retried, and counts all.
+func (m *image) loadRows(tx *bolt.Tx, it *integration) error {
+	b := tx.Bucket(bucketTriggers).Bucket([]byte(it.id))
+	if b == nil {
+		return nil
+	}
+	ns := names(m.names.published())
+	return b.ForEach(func(k, v []byte) error {
+		it.rowCount++
+		w, ok := decodeRow(ns, it.id, k, v)
+		if !ok {
+			m.badRows++
+			return nil
+		}
+		if w.Open && w.seq >= it.cursor {
+			it.open[w.place] = w
+		}
+		if m.badTotals {
+			m.totals.row = max(m.totals.row, w.ID)
+		}
+		return nil
+	})
+}
+
+// recount is what the outbox really holds.
+type recount struct {
+	totals  totals
+	tail    uint64            // the oldest sweep
+	tailAt  int64             // and its time
+	backlog map[string]uint64 // by integration
+	damaged []uint64          // records that do not decode
+}
+
+// recount reads the whole outbox, one record at a time.
+func (m *image) recount(tx *bolt.Tx) recount {
+	rc := recount{backlog: map[string]uint64{}}
+	ns := names(m.names.published())
+	c := tx.Bucket(bucketSweeps).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		seq, _ := keySeq(k)
+		rc.totals.sweeps++
+		rc.totals.bytes += recordSize(k, v)
+		rc.totals.next = seq + 1
+		h, ok := peek(ns, k, v)
+		if _, whole := decodeSweep(ns, k, v); !ok || !whole {
+			rc.damaged = append(rc.damaged, seq)
+			continue
+		}
+		rc.totals.samples += uint64(h.samples)
+		for _, p := range h.routes {
+			if it := m.integrations[p.integration]; it != nil && seq >= it.cursor {
+				rc.backlog[it.id] += uint64(p.set.count() - p.set.and(it.resume[seq]).count())
+			}
+		}
+	}
+	return rc
+}
+
+// lostNames is left free when nobody knows any more how many names were given.
+const lostNames = 1024
+
+// repair makes an image with damaged totals or cursors whole again from what the outbox holds. An
+// integration whose cursor is lost starts at the oldest sweep: sent twice is better than lost.
+func (m *image) repair(tx *bolt.Tx) {
+	if !m.badTotals && len(m.badCursors) == 0 {
+		return
+	}
+	rc := m.recount(tx)
+	if m.badTotals {
+		row := m.totals.row + lostNames // the last rows may have been cut or unreadable
+		m.totals = rc.totals
+		m.totals.row = row
+		for _, it := range m.integrations {
+			m.totals.next = max(m.totals.next, it.cursor)
+		}
+		m.names.entries = append(m.names.entries, make([]name, lostNames)...)
+		m.names.keep()
+	}
+	for id, it := range m.integrations {
+		it.backlog, it.modified = rc.backlog[id], true
+	}
+}
+
+// start reads the file and counts the run.
+func (s *Store) start() error {
+	var m *image
+	err := s.update(func(tx *bolt.Tx) (err error) {
+		if m, err = load(tx); err != nil {
+			return err
+		}
+		m.repair(tx)
+		m.identity.run++
+		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
+			return err
+		}
+		if k, v := tx.Bucket(bucketSweeps).Cursor().First(); k != nil {
+			h, _ := peek(m.names.published(), k, v)
+			s.tailAt = h.at
+		}
+		s.fileBytes = tx.Size()
+		return tx.Bucket(bucketMeta).Put(keyIdentity, m.identity.encode())
+	})
+	if err != nil {
+		return err
+	}
+	if m.badTotals || len(m.badCursors) > 0 || m.badNames > 0 || m.badRows > 0 {
+		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
+			"names", m.badNames, "rows", m.badRows)
+	}
+	s.id, s.run, s.device = m.identity.id, m.identity.run, m.identity.device
+	s.totals, s.integrations = m.totals, m.integrations
+	s.names = dictionary{entries: m.names.entries, texts: m.names.texts, sources: m.names.sources}
+	s.names.keep()
+	return s.lookAhead()
+}

@@ -1,0 +1,196 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// model is the store as one would first write it down: a list of what is owed to whom.
+type model struct {
+	queue map[string][]owed
+	sent  map[string]uint64
+	drops map[string]uint64
+	tries map[string]map[uint64]int
+}
+
+type owed struct {
+	n     uint64
+	value objects.Value
+}
+
+// modelIDs are the integrations of the model test: "slow" hardly drains and so meets the limits.
+var modelIDs = []string{"aws", "gcp", "slow"}
+
+// world is the model and the store side by side.
+type world struct {
+	t    *testing.T
+	rnd  *rand.Rand
+	path string
+	opts store.Options
+	s    *store.Store
+	m    model
+	n    uint64 // the last sample taken
+}
+
+func TestStoreAgreesWithModel(t *testing.T) {
+	for range 6 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { // the name is how to repeat it
+			w := newWorld(t, seed)
+			for range 400 {
+				w.step()
+			}
+			w.reopen()
+			w.compare()
+		})
+	}
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), path: filepath.Join(t.TempDir(), "noi.db"),
+		opts: store.Options{MaxSize: 12 << 10, KeepTriggers: 50},
+		m: model{
+			queue: map[string][]owed{}, sent: map[string]uint64{}, drops: map[string]uint64{},
+			tries: map[string]map[uint64]int{},
+		},
+	}
+	for _, id := range modelIDs {
+		w.m.tries[id] = map[uint64]int{}
+	}
+	w.reopen()
+	return w
+}
+
+func (w *world) reopen() {
+	w.t.Helper()
+	if w.s != nil {
+		must(w.t, w.s.Close())
+		must(w.t, store.Check(w.path))
+	}
+	w.s = storetest.MustOpenAt(w.t, w.path, w.opts)
+	var list []store.Integration
+	for _, id := range modelIDs {
+		list = append(list, store.Integration{ID: id, Topic: "topic of " + id})
+	}
+	must(w.t, w.s.SetIntegrations(list))
+}
+
+func (w *world) step() {
+	switch k := w.rnd.IntN(100); {
+	case k < 50:
+		w.append()
+	case k < 95:
+		w.deliver(modelIDs[w.rnd.IntN(2)])
+	case k < 97:
+		w.deliver("slow")
+	default:
+		w.reopen()
+	}
+	w.compare()
+}
+
+// append adds one to three sweeps with random routes.
+func (w *world) append() {
+	var sweeps []objects.Sweep
+	for range 1 + w.rnd.IntN(3) {
+		count := 1 + w.rnd.IntN(20)
+		sw := storetest.Sweep(w.s.Run(), w.n+1, count)
+		w.n += uint64(count)
+		for _, id := range modelIDs {
+			var picked []int
+			p := w.rnd.Float64() * 1.3
+			for i := range count {
+				if w.rnd.Float64() < p {
+					picked = append(picked, i)
+					w.m.queue[id] = append(w.m.queue[id], owed{sw.Samples[i].N, sw.Samples[i].Value})
+				}
+			}
+			if len(picked) > 0 {
+				sw.Routes = append(sw.Routes, objects.Route{Integration: id, Picked: picked})
+			}
+		}
+		sweeps = append(sweeps, sw)
+	}
+	must(w.t, w.s.Append(w.t.Context(), sweeps...))
+	w.giveWay()
+}
+
+// giveWay takes from the model what the store says it dropped. That it is the oldest, and no more
+// than has to go, is what the comparison and the size limit below are for.
+func (w *world) giveWay() {
+	for _, id := range modelIDs {
+		dropped := w.s.Stats().Integrations[id].Dropped
+		lost := int(dropped - w.m.drops[id])
+		if lost > len(w.m.queue[id]) {
+			w.t.Fatalf("%s lost %d of %d", id, lost, len(w.m.queue[id]))
+		}
+		w.m.queue[id] = w.m.queue[id][lost:]
+		w.m.drops[id] = dropped
+	}
+}
+
+// deliver takes a batch and settles a random part of it.
+func (w *world) deliver(id string) {
+	limit := 1 + w.rnd.IntN(60)
+	var rs []store.Result
+	for _, d := range pending(w.t, w.s, id, limit) {
+		switch w.rnd.IntN(4) {
+		case 0: // no answer yet
+		case 1:
+			rs = append(rs, results(store.Retrying, d)...)
+			w.m.tries[id][d.Sample.N]++
+		default:
+			rs = append(rs, results(store.Accepted, d)...)
+			w.m.sent[id]++
+			w.m.queue[id] = slices.DeleteFunc(w.m.queue[id], func(o owed) bool { return o.n == d.Sample.N })
+		}
+	}
+	must(w.t, w.s.Settle(id, rs))
+}
+
+func (w *world) compare() {
+	w.t.Helper()
+	st := w.s.Stats()
+	if st.RecordBytes > w.opts.MaxSize {
+		w.t.Fatalf("%d bytes, limit %d", st.RecordBytes, w.opts.MaxSize)
+	}
+	for _, id := range modelIDs {
+		is := st.Integrations[id]
+		if is.Backlog != uint64(len(w.m.queue[id])) || is.Sent != w.m.sent[id] || is.Dropped != w.m.drops[id] {
+			w.t.Fatalf("%s: store %+v, model owes %d, sent %d, dropped %d", id, is, len(w.m.queue[id]), w.m.sent[id], w.m.drops[id])
+		}
+		if w.rnd.IntN(4) > 0 {
+			continue // Pending itself moves cursors: not always the same way
+		}
+		w.comparePending(id)
+	}
+}
+
+func (w *world) comparePending(id string) {
+	w.t.Helper()
+	limit := 1 + w.rnd.IntN(100)
+	want := w.m.queue[id][:min(limit, len(w.m.queue[id]))]
+	ds := pending(w.t, w.s, id, limit)
+	got := make([]owed, 0, len(ds))
+	for _, d := range ds {
+		got = append(got, owed{d.Sample.N, d.Sample.Value})
+		// The row of a retried sample may have been pushed out of the log, and its count with it.
+		if tries := w.m.tries[id][d.Sample.N]; d.Attempts > tries {
+			w.t.Fatalf("%s: sample %d has %d attempts, tried %d times", id, d.Sample.N, d.Attempts, tries)
+		}
+	}
+	same := cmp.Comparer(func(a, b owed) bool { return a.n == b.n && a.value.Equal(b.value) })
+	if diff := cmp.Diff(append([]owed{}, want...), got, same); diff != "" {
+		w.t.Fatalf("%s (-model +store):\n%s", id, diff)
+	}
+}

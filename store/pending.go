@@ -1,0 +1,230 @@
+package store
+
+import (
+	"fmt"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Delivery is one sample on its way to one integration. Seq and Index are its place in the
+// outbox, to settle it by.
+type Delivery struct {
+	Seq      uint64
+	Index    int
+	Run      uint64
+	Source   objects.Source
+	Sample   objects.Sample
+	Attempts int // tries that ended in Retrying, as far as its trigger row is still kept
+}
+
+// scanStep is how many records one read transaction looks at: a transaction that stays open keeps
+// the writer from using the pages that are freed meanwhile.
+const scanStep = 1024
+
+// Pending returns up to limit unsettled deliveries of the integration, oldest first, of those
+// that are committed; none when there is nothing to do. A sample stays pending until Settle says
+// Accepted or Failed. When one at the front is never settled, no more than 4,096 sweeps are
+// looked at from there on. It fails with ErrUnknownIntegration, with ErrClosed, and with what
+// stopped the store.
+func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	for {
+		l, err := s.startLook(integration, limit)
+		if err != nil {
+			return nil, fmt.Errorf("pending: %w", err)
+		}
+		if err := s.view(l.read); err != nil {
+			return nil, fmt.Errorf("pending %s: %w", integration, err)
+		}
+		out, more := s.endLook(l)
+		if len(out) == limit || !more {
+			return out, nil
+		}
+	}
+}
+
+// Changed returns a channel that is closed when something new is committed for the integration
+// after the last call of Pending for it, or when the store stops. So: call Pending until it
+// returns none, then wait for Changed; what was committed in between has closed the channel
+// already. For an integration the store does not know it returns nil, which never is ready.
+func (s *Store) Changed(integration string) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it := s.integrations[integration]; it != nil {
+		return it.changed
+	}
+	return nil
+}
+
+// look is one reading of the outbox for one integration: first the sweeps of the window, then on
+// from where the last look ended. It reads without the lock and so works on copies.
+type look struct {
+	store       *Store
+	integration string
+	limit       int
+	wanted      []entry // unsettled ones of the window
+	from, until uint64  // what to look through
+	room        int     // entries the window still takes
+
+	found   []Delivery
+	fresh   []entry
+	damaged []uint64
+	end     uint64 // looked through up to before it
+}
+
+func (s *Store) startLook(integration string, limit int) (*look, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return nil, err
+	}
+	it.rearm()
+	return s.lookFor(it, limit), nil
+}
+
+// lookFor plans a look. s.mu is held.
+func (s *Store) lookFor(it *integration, limit int) *look {
+	if it.complete() {
+		it.scanned = s.totals.next // what lies between is not for this one
+		it.trim(s.totals.next)
+	}
+	l := &look{store: s, integration: it.id, limit: limit, from: it.scanned, until: s.totals.next}
+	for _, e := range it.window {
+		if limit <= 0 {
+			break
+		}
+		if e.left > 0 {
+			e.settled = append(bitset(nil), e.settled...) // the writing side goes on
+			l.wanted = append(l.wanted, e)
+			limit -= e.left
+		}
+	}
+	l.room = maxWindow - len(it.window)
+	l.end = l.from
+	return l
+}
+
+// read is the part that needs the file.
+func (l *look) read(tx *bolt.Tx) error {
+	b, ns := tx.Bucket(bucketSweeps), names(l.store.names.published())
+	for _, e := range l.wanted {
+		key := seqKey(e.seq)
+		if !l.take(ns, key, b.Get(key), e) {
+			l.damaged = append(l.damaged, e.seq)
+		}
+	}
+	c := b.Cursor()
+	steps := scanStep
+	for k, v := c.Seek(seqKey(l.from)); l.end < l.until; k, v = c.Next() {
+		if len(l.found) >= l.limit || len(l.fresh) >= l.room || steps == 0 {
+			return nil
+		}
+		seq, ok := keySeq(k)
+		if k == nil || ok && seq >= l.until {
+			l.end = l.until
+			return nil
+		}
+		steps--
+		if ok {
+			l.end = seq + 1
+			l.scan(ns, k, v, seq)
+		}
+	}
+	return nil
+}
+
+// scan looks at one record that was not looked at before.
+func (l *look) scan(ns names, key, value []byte, seq uint64) {
+	h, ok := peek(ns, key, value)
+	if !ok {
+		l.damaged = append(l.damaged, seq)
+		return
+	}
+	picked := h.of(l.integration)
+	if picked == nil {
+		return
+	}
+	e := entry{seq: seq, at: h.at, picked: picked}
+	if !l.take(ns, key, value, e) {
+		l.damaged = append(l.damaged, seq)
+		return
+	}
+	l.fresh = append(l.fresh, e)
+}
+
+// take adds the unsettled deliveries of one sweep; false when it cannot be read.
+func (l *look) take(ns names, key, value []byte, e entry) bool {
+	sw, ok := decodeSweep(ns, key, value)
+	if !ok {
+		return false
+	}
+	for i, sample := range sw.Samples {
+		if e.pending(i) {
+			l.found = append(l.found, Delivery{Seq: e.seq, Index: i, Run: sw.Run, Source: sw.Source, Sample: sample})
+		}
+	}
+	return true
+}
+
+// endLook takes over what was found and returns what of it is still pending; more says that a
+// further look may find more than this one.
+func (s *Store) endLook(l *look) (out []Delivery, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it := s.integrations[l.integration]
+	if it == nil {
+		return nil, false
+	}
+	s.reportDamaged(l.damaged)
+	for _, seq := range l.damaged {
+		if e := it.find(seq); e != nil {
+			it.abandon(e)
+		}
+	}
+	if it.scanned == l.from { // else another look was faster, or sweeps gave way: look again
+		for _, e := range l.fresh {
+			it.enter(e.seq, e.at, e.picked)
+		}
+		it.scanned = l.end
+	}
+	it.trim(s.totals.next)
+	for _, d := range l.found {
+		if len(out) == l.limit {
+			break
+		}
+		if e := it.find(d.Seq); e != nil && e.pending(d.Index) {
+			if w := it.open[place{d.Seq, d.Index}]; w != nil {
+				d.Attempts = w.Attempts
+			}
+			out = append(out, d)
+		}
+	}
+	unread := it.scanned < l.until && !it.complete() && len(it.window) < maxWindow
+	missed := len(out) == 0 && it.seen() > 0 // all it wanted was settled meanwhile, or unreadable
+	return out, unread || missed
+}
+
+// lookAhead finds the oldest unsettled sweep of an integration nobody asks about, so that Stats
+// knows its age. It is the writer's, after a commit.
+func (s *Store) lookAhead() error {
+	s.mu.Lock()
+	var looks []*look
+	for _, it := range s.ordered() {
+		if it.backlog > 0 && len(it.window) == 0 {
+			looks = append(looks, s.lookFor(it, 1))
+		}
+	}
+	s.mu.Unlock()
+	for _, l := range looks {
+		if err := s.view(l.read); err != nil {
+			return err
+		}
+		s.endLook(l)
+	}
+	return nil
+}

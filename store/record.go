@@ -1,0 +1,281 @@
+package store
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"noi-agent/objects"
+)
+
+// A sweep's record: version, source, run, number of samples, time of the first in unix ms,
+// routes, number of the first sample, samples, CRC-32C. The routes stand before the samples so
+// that looking for one integration's sweeps decodes no values.
+const recordVersion byte = 1
+
+// maxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and nobody
+// samples a tenth of them at once.
+const maxSamples = 8192
+
+// The forms of a stored value, in the low half of the tag byte. Never renumber them.
+const (
+	formInt        byte = 1 // zigzag varint
+	formFloat32    byte = 2 // exact in 32 bits, as every half precision register is
+	formFloat64    byte = 3
+	formText       byte = 4 // a name
+	formTextInline byte = 5 // a text that is no name: too long, or too many
+	formBits       byte = 6 // count and names
+
+	formMask byte = 0x0F
+	tagNextN byte = 0x40 // the sample's number follows the one before it: no delta stored
+	tagSameT byte = 0x80 // sampled at the same millisecond as the one before it
+)
+
+// Routes in a record.
+const (
+	routeAll  byte = 0 // every sample
+	routeSome byte = 1 // a bitmap follows
+)
+
+// heading is what a record says before its samples.
+type heading struct {
+	source  objects.Source
+	run     uint64
+	samples int
+	at      int64 // unix ms of the first sample
+	routes  []picks
+}
+
+type picks struct {
+	integration string
+	set         bitset
+}
+
+// of returns what the integration is to get, nil when nothing.
+func (h heading) of(integration string) bitset {
+	for _, p := range h.routes {
+		if p.integration == integration {
+			return p.set
+		}
+	}
+	return nil
+}
+
+// encodeSweep returns the sealed record. The sweep has been checked by checkSweep.
+func (d *dictionary) encodeSweep(key []byte, sw objects.Sweep) []byte {
+	n := len(sw.Samples)
+	dst := make([]byte, 0, 64+12*n)
+	dst = append(dst, recordVersion)
+	dst = binary.AppendUvarint(dst, d.source(sw.Source))
+	dst = binary.AppendUvarint(dst, sw.Run)
+	dst = binary.AppendUvarint(dst, uint64(n))
+	at := sw.Samples[0].SampledAt.UnixMilli()
+	dst = binary.AppendVarint(dst, at)
+	dst = binary.AppendUvarint(dst, uint64(len(sw.Routes)))
+	for _, route := range sw.Routes {
+		dst = d.appendRoute(dst, route, n)
+	}
+	number := sw.Samples[0].N
+	dst = binary.AppendUvarint(dst, number)
+	for _, s := range sw.Samples {
+		dst = d.appendSample(dst, s, number, at)
+		number, at = s.N+1, s.SampledAt.UnixMilli()
+	}
+	return seal(key, dst)
+}
+
+func (d *dictionary) appendRoute(dst []byte, route objects.Route, n int) []byte {
+	dst = binary.AppendUvarint(dst, d.text(route.Integration))
+	if len(route.Picked) == n {
+		return append(dst, routeAll)
+	}
+	set := newBitset(n)
+	for _, i := range route.Picked {
+		set.set(i)
+	}
+	return append(append(dst, routeSome), set...)
+}
+
+// appendSample writes object, tag, value and, where they are not as expected, the distances of
+// number and time from what the sample before it promised.
+func (d *dictionary) appendSample(dst []byte, s objects.Sample, number uint64, at int64) []byte {
+	dst = binary.AppendUvarint(dst, d.text(s.Object))
+	tag := len(dst)
+	dst = d.appendValue(dst, s.Value)
+	if s.N == number {
+		dst[tag] |= tagNextN
+	} else {
+		dst = binary.AppendVarint(dst, int64(s.N-number)) // wraps, and wraps back
+	}
+	if ms := s.SampledAt.UnixMilli(); ms == at {
+		dst[tag] |= tagSameT
+	} else {
+		dst = binary.AppendVarint(dst, ms-at)
+	}
+	return dst
+}
+
+// appendValue writes the form byte and the value in its shortest exact form.
+func (d *dictionary) appendValue(dst []byte, v objects.Value) []byte {
+	switch v.Kind() {
+	case objects.KindText:
+		if s := v.String(); !d.worthy(s) {
+			return appendText(append(dst, formTextInline), s)
+		}
+		return binary.AppendUvarint(append(dst, formText), d.text(v.String()))
+	case objects.KindBits:
+		dst = binary.AppendUvarint(append(dst, formBits), uint64(len(v.Names())))
+		for _, n := range v.Names() {
+			dst = binary.AppendUvarint(dst, d.text(n))
+		}
+		return dst
+	default:
+		return appendNumber(dst, v.Float())
+	}
+}
+
+func appendNumber(dst []byte, f float64) []byte {
+	const exact = 1 << 53 // integers below it are exact in a float64
+	negativeZero := f == 0 && math.Signbit(f)
+	switch {
+	case f == math.Trunc(f) && math.Abs(f) < exact && !negativeZero:
+		return binary.AppendVarint(append(dst, formInt), int64(f))
+	case float64(float32(f)) == f:
+		return binary.BigEndian.AppendUint32(append(dst, formFloat32), math.Float32bits(float32(f)))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, formFloat64), math.Float64bits(f))
+	}
+}
+
+// peek reads a record's heading and checks its CRC, but not its samples.
+func peek(ns names, key, sealed []byte) (heading, bool) {
+	h, r := readHeading(ns, key, sealed)
+	return h, !r.failed
+}
+
+func readHeading(ns names, key, sealed []byte) (heading, *reader) {
+	r := &reader{}
+	value, ok := unseal(key, sealed)
+	if !ok {
+		r.fail()
+		return heading{}, r
+	}
+	r.b = value
+	if r.byte() != recordVersion {
+		r.fail()
+		return heading{}, r
+	}
+	h := heading{source: ns.source(r), run: r.uvarint(), samples: r.count(), at: r.varint()}
+	if h.samples < 1 || h.samples > maxSamples {
+		r.fail()
+		return heading{}, r
+	}
+	n := r.count()
+	h.routes = make([]picks, 0, n)
+	for range n {
+		h.routes = append(h.routes, readRoute(ns, r, h.samples))
+	}
+	return h, r
+}
+
+func readRoute(ns names, r *reader, samples int) picks {
+	p := picks{integration: ns.text(r)}
+	switch r.byte() {
+	case routeAll:
+		p.set = fullBitset(samples)
+	case routeSome:
+		p.set = append(bitset(nil), r.take(uint64(samples+7)/8)...)
+		if !p.set.fits(samples) || p.set.count() == 0 {
+			r.fail()
+		}
+	default:
+		r.fail()
+	}
+	return p
+}
+
+// decodeSweep reads a whole record; false when it is damaged, of an unknown version, or refers to
+// names that are lost. Nothing of the result points into the stored value.
+func decodeSweep(ns names, key, sealed []byte) (objects.Sweep, bool) {
+	h, r := readHeading(ns, key, sealed)
+	if r.failed {
+		return objects.Sweep{}, false
+	}
+	sw := objects.Sweep{Source: h.source, Run: h.run}
+	for _, p := range h.routes {
+		sw.Routes = append(sw.Routes, objects.Route{Integration: p.integration, Picked: p.indexes(h.samples)})
+	}
+	number, at := r.uvarint(), h.at
+	sw.Samples = make([]objects.Sample, 0, h.samples)
+	for range h.samples {
+		s := readSample(ns, r, number, at)
+		sw.Samples = append(sw.Samples, s)
+		number, at = s.N+1, s.SampledAt.UnixMilli()
+	}
+	return sw, r.done()
+}
+
+func (p picks) indexes(n int) []int {
+	out := make([]int, 0, p.set.count())
+	for i := range n {
+		if p.set.has(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func readSample(ns names, r *reader, number uint64, at int64) objects.Sample {
+	s := objects.Sample{Object: ns.text(r)}
+	tag := r.byte()
+	s.Value = readValue(ns, r, tag&formMask)
+	if tag&tagNextN == 0 {
+		number += uint64(r.varint())
+	}
+	if tag&tagSameT == 0 {
+		at += r.varint()
+	}
+	s.N, s.SampledAt = number, time.UnixMilli(at).UTC()
+	return s
+}
+
+func readValue(ns names, r *reader, form byte) objects.Value {
+	switch form {
+	case formInt:
+		return objects.Number(float64(r.varint()))
+	case formFloat32:
+		if b := r.take(4); b != nil {
+			return finite(r, float64(math.Float32frombits(binary.BigEndian.Uint32(b))))
+		}
+	case formFloat64:
+		if b := r.take(8); b != nil {
+			return finite(r, math.Float64frombits(binary.BigEndian.Uint64(b)))
+		}
+	case formText:
+		return objects.Text(ns.text(r))
+	case formTextInline:
+		return objects.Text(r.text())
+	case formBits:
+		return readBits(ns, r)
+	default:
+		r.fail()
+	}
+	return objects.Value{}
+}
+
+// finite guards objects.Number, which panics on what is no number.
+func finite(r *reader, f float64) objects.Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		r.fail()
+		return objects.Value{}
+	}
+	return objects.Number(f)
+}
+
+func readBits(ns names, r *reader) objects.Value {
+	set := make([]string, 0, 4)
+	for range r.count() {
+		set = append(set, ns.text(r))
+	}
+	return objects.Bits(set)
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const rowVersion byte = 1
+
+// Flags of a row.
+const (
+	rowSuccess byte = 1 << 0
+	rowOpen    byte = 1 << 1
+	rowDrop    byte = 1 << 2 // about dropped samples: no delivery follows, but their number
+)
+
+// The forms of a message id. Never renumber them.
+const (
+	messageNone   byte = 0
+	messageUUID   byte = 1 // SNS: 16 bytes for 36 characters
+	messageNumber byte = 2 // Pub/Sub: a decimal number
+	messageText   byte = 3
+)
+
+// maxErrorLen cuts a cloud's error text: an HTML page sent by a captive portal must not fill the
+// log. Real ones, ARNs included, stay below 500 bytes.
+const maxErrorLen = 1024
+
+// row is one line of the trigger log. It is never changed once others can see it: an update is a
+// new row with the same id.
+type row struct {
+	Trigger
+	place
+	event dropEvent // what a row about dropped samples adds up; not stored
+}
+
+// encodeRow returns the sealed record of a row, a few dozen bytes: references and the result.
+func (d *dictionary) encodeRow(key []byte, w *row) []byte {
+	dst := append(make([]byte, 0, 96), rowVersion, w.flags())
+	dst = binary.AppendUvarint(dst, d.text(w.Topic))
+	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
+	dst = appendTime(dst, w.CompletedAt)
+	dst = appendTime(dst, w.PublishedAt)
+	if w.Dropped > 0 {
+		dst = binary.AppendUvarint(dst, w.Dropped)
+		return seal(key, appendText(dst, w.Error))
+	}
+	dst = binary.AppendUvarint(dst, w.seq)
+	dst = binary.AppendUvarint(dst, uint64(w.index))
+	dst = binary.AppendUvarint(dst, w.Run)
+	dst = binary.AppendUvarint(dst, d.source(w.Source))
+	dst = d.appendSample(dst, w.Sample, 0, w.PublishedAt.UnixMilli())
+	dst = appendMessageID(dst, w.MessageID)
+	return seal(key, appendText(dst, w.Error))
+}
+
+func (w *row) flags() byte {
+	var f byte
+	if w.Success {
+		f |= rowSuccess
+	}
+	if w.Open {
+		f |= rowOpen
+	}
+	if w.Dropped > 0 {
+		f |= rowDrop
+	}
+	return f
+}
+
+func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
+	value, ok := unseal(key, sealed)
+	id, isKey := keySeq(key)
+	r := &reader{b: value}
+	if !ok || !isKey || r.byte() != rowVersion {
+		return nil, false
+	}
+	flags := r.byte()
+	w := &row{Trigger: Trigger{
+		ID: id, Integration: integration,
+		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0,
+		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
+	}}
+	if flags&rowDrop != 0 {
+		w.Dropped, w.Error = r.uvarint(), r.text()
+		return w, r.done() && w.Dropped > 0
+	}
+	w.place = place{seq: r.uvarint(), index: int(r.uvarint())}
+	w.Run, w.Source = r.uvarint(), ns.source(r)
+	w.Sample = readSample(ns, r, 0, w.PublishedAt.UnixMilli())
+	w.MessageID, w.Error = readMessageID(r), r.text()
+	return w, r.done()
+}
+
+func appendMessageID(dst []byte, id string) []byte {
+	if id == "" {
+		return append(dst, messageNone)
+	}
+	if raw, ok := packUUID(id); ok {
+		return append(append(dst, messageUUID), raw...)
+	}
+	if n, err := strconv.ParseUint(id, 10, 64); err == nil && strconv.FormatUint(n, 10) == id {
+		return binary.AppendUvarint(append(dst, messageNumber), n)
+	}
+	return appendText(append(dst, messageText), id)
+}
+
+func readMessageID(r *reader) string {
+	switch r.byte() {
+	case messageNone:
+		return ""
+	case messageUUID:
+		return unpackUUID(r.take(16))
+	case messageNumber:
+		return strconv.FormatUint(r.uvarint(), 10)
+	case messageText:
+		return r.text()
+	}
+	r.fail()
+	return ""
+}
+
+// packUUID returns the 16 bytes of a UUID in its one canonical spelling: 8-4-4-4-12, lower case.
+func packUUID(s string) ([]byte, bool) {
+	if len(s) != 36 {
+		return nil, false
+	}
+	raw, err := hex.DecodeString(s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:])
+	return raw, err == nil && unpackUUID(raw) == s
+}
+
+func unpackUUID(raw []byte) string {
+	if len(raw) != 16 {
+		return ""
+	}
+	h := hex.EncodeToString(raw)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// cutError shortens an error text to maxErrorLen bytes, not inside a character.
+func cutError(s string) string {
+	if len(s) <= maxErrorLen {
+		return s
+	}
+	end := maxErrorLen
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// toMilli drops what the file does not keep, so that a row reads the same before and after it was
+// written.
+func toMilli(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}

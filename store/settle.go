@@ -1,0 +1,94 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Outcome is how one attempt to deliver ended. The numbers are stored: never renumber them.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Accepted Outcome = 1 // the cloud has it: settled
+	Retrying Outcome = 2 // it will be tried again: stays pending
+	Failed   Outcome = 3 // the cloud will never take it: settled
+)
+
+// Result is the end of one attempt at one Delivery.
+type Result struct {
+	Seq         uint64 // as in the Delivery
+	Index       int    // as in the Delivery
+	Outcome     Outcome
+	PublishedAt time.Time // when the attempt left the gateway
+	CompletedAt time.Time // when its answer came
+	MessageID   string    // the cloud's, with Accepted
+	Error       string    // "AuthorizationError: User: …", without
+}
+
+// Settle records the results of one attempt. Accepted and Failed end the delivery: it is never
+// pending again from here on, and after a restart once the next commit is done. Retrying changes
+// only its trigger row. Results for what is not pending (settled before, or given way while the
+// attempt was under way) are ignored. It fails with ErrUnknownIntegration, with ErrClosed, and
+// with what stopped the store; on an outcome that is none, nothing is recorded.
+func (s *Store) Settle(integration string, results []Result) error {
+	for _, r := range results {
+		if r.Outcome < Accepted || r.Outcome > Failed {
+			return fmt.Errorf("settle %s: sweep %d sample %d: no outcome %d", integration, r.Seq, r.Index, r.Outcome)
+		}
+	}
+	sweeps, err := s.sweepsOf(results)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", integration, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	for _, r := range results {
+		sw, ok := sweeps[r.Seq]
+		if e := it.find(r.Seq); ok && e != nil && e.pending(r.Index) {
+			s.settle(it, e, sw, r)
+		}
+	}
+	it.trim(s.totals.next)
+	return nil
+}
+
+// settle records one result. s.mu is held.
+func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
+	s.logResult(it, place{r.Seq, r.Index}, sw, r)
+	switch r.Outcome {
+	case Accepted:
+		it.settle(e, r.Index)
+		it.sent++
+	case Failed:
+		it.settle(e, r.Index)
+		it.failed++
+	}
+}
+
+// sweepsOf reads the sweeps the results speak of: their trigger rows repeat the sample.
+func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
+	sweeps := map[uint64]objects.Sweep{}
+	err := s.view(func(tx *bolt.Tx) error {
+		b, ns := tx.Bucket(bucketSweeps), names(s.names.published())
+		for _, r := range results {
+			if _, read := sweeps[r.Seq]; read {
+				continue
+			}
+			key := seqKey(r.Seq)
+			if sw, ok := decodeSweep(ns, key, b.Get(key)); ok {
+				sweeps[r.Seq] = sw
+			}
+		}
+		return nil
+	})
+	return sweeps, err
+}

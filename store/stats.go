@@ -1,0 +1,64 @@
+package store
+
+import "time"
+
+// Stats are the store's figures, from memory.
+type Stats struct {
+	FileBytes    int64  // of noi.db; it never shrinks
+	RecordBytes  int64  // of the sweeps in the outbox, what max_size is about
+	Sweeps       uint64 // in the outbox, those every integration is done with but no commit has removed included
+	Samples      uint64 // in these sweeps
+	Committed    uint64 // samples made durable in this run
+	Commits      uint64 // in this run
+	Corrupt      uint64 // damaged records found in this run; what they held is lost
+	Integrations map[string]IntegrationStats
+}
+
+// IntegrationStats are the figures of one integration. The counters go on over restarts; after a
+// kill they may miss what was not committed.
+type IntegrationStats struct {
+	Backlog  uint64    // samples committed and not settled
+	Oldest   time.Time // sampled_at of the oldest sweep of these; zero without backlog
+	Sent     uint64    // samples accepted by the cloud
+	Failed   uint64    // samples it will never take
+	Dropped  uint64    // samples that gave way unsettled
+	Orphaned bool      // the configuration does not name it any more
+}
+
+// Stats returns the figures as of now. It opens no transaction.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Stats{
+		FileBytes: s.fileBytes, RecordBytes: s.totals.bytes, Sweeps: s.totals.sweeps, Samples: s.totals.samples,
+		Committed: s.committed, Commits: s.commits, Corrupt: s.corrupt,
+		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
+	}
+	for id, it := range s.integrations {
+		is := IntegrationStats{
+			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped,
+			Orphaned: !it.orphanedAt.IsZero(),
+		}
+		if it.backlog > 0 {
+			is.Oldest = time.UnixMilli(it.oldest).UTC()
+		}
+		st.Integrations[id] = is
+	}
+	return st
+}
+
+// maxReported bounds how many damaged records are remembered so as not to count them twice.
+const maxReported = 4096
+
+// reportDamaged counts records that could not be read, each once. s.mu is held.
+func (s *Store) reportDamaged(seqs []uint64) {
+	for _, seq := range seqs {
+		if _, known := s.damaged[seq]; known || len(s.damaged) >= maxReported {
+			continue
+		}
+		s.damaged[seq] = struct{}{}
+		s.corrupt++
+		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
+		s.touch()
+	}
+}

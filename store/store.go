@@ -1,0 +1,329 @@
+package store
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// What callers decide by.
+var (
+	// ErrClosed comes from every call after Close.
+	ErrClosed = errors.New("store is closed")
+	// ErrFull comes from Append when the disk is full even after the oldest samples gave way:
+	// the sweeps are not kept. The store goes on; a later Append may succeed.
+	ErrFull = errors.New("store is full")
+	// ErrLocked comes from Open and Check when another process has the file open.
+	ErrLocked = errors.New("another agent uses it")
+	// ErrDamaged comes from Open when the file says things that cannot be: it has to be moved
+	// aside, and the agent then starts with an empty one.
+	ErrDamaged = errors.New("file is damaged")
+	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
+	// told of, or one that was removed a month ago.
+	ErrUnknownIntegration = errors.New("unknown integration")
+)
+
+// Options say how a store works. The zero Options are usable.
+type Options struct {
+	MaxSize       int64         // bytes of records the outbox may hold, oldest give way; 0: 256 MiB
+	MaxAge        time.Duration // oldest sampled_at against Now; 0: 720 h
+	CommitEvery   time.Duration // commit window: how long an append waits for company; 0: it does not
+	KeepTriggers  int           // rows kept per integration; 0: 1,000
+	FlushTriggers time.Duration // how long settlements and rows wait for an append's commit; 0: 1 min
+	Now           func() time.Time
+	Logger        *slog.Logger // nil: silent
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxSize = cmp.Or(max(o.MaxSize, 0), 256<<20)
+	o.MaxAge = cmp.Or(max(o.MaxAge, 0), 720*time.Hour)
+	o.KeepTriggers = cmp.Or(max(o.KeepTriggers, 0), 1000)
+	o.FlushTriggers = cmp.Or(max(o.FlushTriggers, 0), time.Minute)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+const (
+	// lockWait is how long Open waits for the file's lock: an agent that is just ending lets go
+	// within it. bbolt's own default is to wait for ever.
+	lockWait = time.Second
+	// allocSize is by how much the file grows: bbolt's 16 MiB are a lot of a gateway's flash.
+	allocSize = 1 << 20
+	// fileSlack is what the file may hold beside twice the records: the trigger log, and pages
+	// that are free or half full. bbolt refuses to grow beyond, and deletes still work.
+	fileSlack = 64 << 20
+)
+
+// Store is the open outbox, trigger log and identity. Its methods may be called from any
+// goroutine; one of its own does all the writing.
+type Store struct {
+	opts   Options
+	path   string
+	db     *bolt.DB
+	id     string
+	run    uint64
+	names  dictionary
+	update func(func(*bolt.Tx) error) error // db.Update; tests make it fail
+
+	kick  chan struct{} // something new for the writer
+	stop  chan struct{} // closed by Close
+	done  chan struct{} // closed when the writer has ended
+	fatal chan struct{} // closed when the store has stopped itself
+
+	mu              sync.Mutex
+	closed          bool
+	err             error // what stopped the store
+	device          string
+	identityChanged bool
+	integrations    map[string]*integration
+	totals          totals
+	batch           *batch // what waits for the next commit
+	urgent          bool   // the next commit should not wait
+	dirty           bool   // something other than appends waits for it
+	dirtyRows       int
+	damaged         map[uint64]struct{} // records reported so far
+	corrupt         uint64
+	committed       uint64
+	commits         uint64
+	fileBytes       int64
+	tailAt          int64
+}
+
+// Open opens the store, creating it when there is no file, and counts a new run: when it returns,
+// the run number is durable. Its directory must exist. It fails with ErrLocked when another
+// process has the file open for longer than a second and with ErrDamaged when the file cannot be
+// trusted; a file damaged in its inner structure can also make bbolt panic on a goroutine of its
+// own, out of anybody's reach.
+func Open(path string, o Options) (*Store, error) {
+	s := &Store{
+		opts: o.withDefaults(), path: path,
+		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
+		batch: newBatch(), damaged: map[uint64]struct{}{},
+	}
+	if err := createIfMissing(path); err != nil {
+		return nil, fmt.Errorf("create store %s: %w%s", path, err, hint(err))
+	}
+	db, err := bolt.Open(path, 0o600, boltOptions(s.opts.MaxSize))
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	db.AllocSize = allocSize
+	s.db, s.update = db, db.Update
+	if err := s.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), db.Close())
+	}
+	removeStale(path) // only now is it sure that nobody else is creating one
+	go s.writer()
+	return s, nil
+}
+
+// boltOptions are the same for every opening for writing.
+//
+// The freelist is not written: after a backlog has drained, each commit would carry the list of
+// all the free pages, 467 KB instead of 37 KB, for the rest of the file's life (it never
+// shrinks), which wears out a gateway's flash. The price is paid by files damaged in their inner
+// structure: bbolt then walks all pages when it opens them, and panics where it would else have
+// opened. Such a file is of no use either way, and a thousand simulated power cuts made none; a
+// child process that opens the file first is the place to catch it.
+func boltOptions(maxSize int64) *bolt.Options {
+	limit := int64(math.MaxInt)
+	if maxSize < (limit-fileSlack)/2 {
+		limit = 2*maxSize + fileSlack
+	}
+	return &bolt.Options{
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
+		MaxSize: int(limit),
+	}
+}
+
+// openError says what can be done about it.
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("open store %s: %w: stop it, or give this one a state_dir of its own", path, ErrLocked)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+}
+
+// hint is the way out for the person who reads the error.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return ": move the file aside; the agent starts with an empty one"
+	case errors.Is(err, fs.ErrNotExist):
+		return ": create the directory, or set state_dir"
+	case errors.Is(err, fs.ErrPermission):
+		return ": the agent's user must be able to write in state_dir"
+	case errors.Is(err, syscall.ENOSPC):
+		return ": free some space in state_dir"
+	}
+	return ""
+}
+
+// Close commits what waits, then closes the file. It returns what went wrong with either, or what
+// had stopped the store before. Calls after the first return nil.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	again := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if again {
+		<-s.done
+		return nil
+	}
+	close(s.stop)
+	<-s.done
+	err := s.db.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.integrations {
+		it.wake()
+	}
+	return errors.Join(s.err, err)
+}
+
+// ID returns the store's own id, 8 lower-case hex digits drawn when the file was made: sample
+// numbers start again with a new file, and the id keeps their samples apart.
+func (s *Store) ID() string { return s.id }
+
+// Run returns how often the store was opened, this time included, from 1.
+func (s *Store) Run() uint64 { return s.run }
+
+// DeviceID returns what SetDeviceID kept, "" before.
+func (s *Store) DeviceID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.device
+}
+
+// SetDeviceID keeps the device id; it is durable when the call returns nil.
+func (s *Store) SetDeviceID(id string) error {
+	s.mu.Lock()
+	if err := s.usable(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	if s.device == id {
+		s.mu.Unlock()
+		return nil
+	}
+	s.device, s.identityChanged = id, true
+	b := s.hurry()
+	s.mu.Unlock()
+	return b.waitState()
+}
+
+// Err returns what stopped the store, nil while it works. After a commit whose outcome is unknown
+// every later call returns this error too, and the agent must end with a failure, so that a fresh
+// start reads what the file really holds.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Fatal returns a channel that is closed when the store has stopped itself; Err says why.
+func (s *Store) Fatal() <-chan struct{} { return s.fatal }
+
+// usable returns why no call can be served, nil when it can. s.mu is held.
+func (s *Store) usable() error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// integration returns a known one, removed ones included. s.mu is held.
+func (s *Store) integration(id string) (*integration, error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	if it := s.integrations[id]; it != nil {
+		return it, nil
+	}
+	return nil, fmt.Errorf("%w %q", ErrUnknownIntegration, id)
+}
+
+// ordered returns the integrations by id, so that equal runs do equal things. s.mu is held.
+func (s *Store) ordered() []*integration {
+	out := make([]*integration, 0, len(s.integrations))
+	for _, it := range s.integrations {
+		out = append(out, it)
+	}
+	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+// abort stops the store for good. The first reason stays.
+func (s *Store) abort(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	s.err = err
+	s.opts.Logger.Error("store stopped", "error", err)
+	close(s.fatal)
+	for _, it := range s.integrations {
+		it.wake()
+	}
+}
+
+// view runs a short read transaction. fn copies out what it needs. A page so damaged that bbolt
+// panics stops the store.
+func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read: %w: %v", ErrDamaged, p)
+			s.abort(err)
+		}
+	}()
+	if err = s.db.View(fn); errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	return err
+}
+
+// isFull reports whether a commit failed for want of space. bbolt prints the system's error
+// instead of wrapping it when it is the growing of the file that fails.
+func isFull(err error) bool {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, berrors.ErrMaxSizeReached} {
+		if errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error()) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeStale removes what interrupted creations left.
+func removeStale(path string) {
+	stale, err := globStale(path)
+	if err != nil {
+		return
+	}
+	for _, name := range stale {
+		_ = os.Remove(name) // it takes up some room, and nothing else
+	}
+}

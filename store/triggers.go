@@ -1,0 +1,225 @@
+package store
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
+// or a note about samples that were dropped. Times are UTC, to the millisecond.
+type Trigger struct {
+	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
+	Integration string
+	Topic       string // as it was at the last attempt
+	Success     bool
+	Open        bool      // not settled: it will be tried again
+	CompletedAt time.Time // when the last attempt's answer came
+	PublishedAt time.Time // when the last attempt left; zero for dropped samples
+	Attempts    int       // tries so far; 0 for dropped samples
+	MessageID   string    // the cloud's, empty without success
+	Error       string    // "Code: message", empty with success; cut at about 1 KiB
+	Run         uint64
+	Source      objects.Source
+	Sample      objects.Sample // zero for dropped samples
+	Dropped     uint64         // above 0: the row says that so many samples gave way, and Error why
+}
+
+// TriggerQuery says which rows Triggers returns.
+type TriggerQuery struct {
+	Integration string // empty: of all
+	Success     *bool  // nil: both; rows about dropped samples count as no success
+	Limit       int    // 0 or less: 100; 1,000 at most
+	Before      uint64 // only rows with a smaller id; 0: from the newest on
+}
+
+const (
+	defaultRows = 100
+	maxRows     = 1000
+
+	// maxDirty is how many rows wait in memory before they ask for a commit of their own, as
+	// when a backlog drains and nothing new is sampled.
+	maxDirty = 2048
+)
+
+// Triggers returns rows of the log, newest first by id, those no commit carries yet included.
+// next is what to pass as Before for the rows after these, 0 at the end. An integration the store
+// does not know has no rows.
+func (s *Store) Triggers(q TriggerQuery) (rows []Trigger, next uint64, err error) {
+	if q.Limit <= 0 {
+		q.Limit = defaultRows
+	}
+	q.Limit = min(q.Limit, maxRows)
+	waiting, err := s.waitingRows(q)
+	if err != nil {
+		return nil, 0, err
+	}
+	found := map[uint64]Trigger{}
+	for id, read := range waiting {
+		err = s.view(func(tx *bolt.Tx) error {
+			s.readRows(tx, q, id, read, found)
+			return nil
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+	rows = slices.SortedFunc(maps.Values(found), func(a, b Trigger) int { return cmp.Compare(b.ID, a.ID) })
+	if len(rows) > q.Limit {
+		rows = rows[:q.Limit]
+		next = rows[q.Limit-1].ID
+	}
+	return rows, next, nil
+}
+
+// waitingRows returns the rows in memory, by integration and id. They are taken before the file
+// is read: a row that is written in between is then found twice, and not missed.
+func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*row, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	out := map[string]map[uint64]*row{}
+	for id, it := range s.integrations {
+		if q.Integration != "" && q.Integration != id {
+			continue
+		}
+		out[id] = maps.Clone(it.flushing)
+		maps.Copy(out[id], it.dirty)
+	}
+	return out, nil
+}
+
+// readRows adds one integration's rows to found, at most one more than the limit from the file.
+func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*row, found map[uint64]Trigger) {
+	for _, w := range waiting {
+		if q.wants(&w.Trigger) {
+			found[w.ID] = w.Trigger
+		}
+	}
+	b := tx.Bucket(bucketTriggers).Bucket([]byte(id))
+	if b == nil {
+		return
+	}
+	ns := names(s.names.published())
+	left := q.Limit + 1
+	c := b.Cursor()
+	for k, v := startBefore(c, q.Before); k != nil && left > 0; k, v = c.Prev() {
+		w, ok := decodeRow(ns, id, k, v)
+		if !ok || waiting[w.ID] != nil || !q.wants(&w.Trigger) {
+			continue
+		}
+		found[w.ID] = w.Trigger
+		left--
+	}
+}
+
+func startBefore(c *bolt.Cursor, before uint64) (k, v []byte) {
+	if before == 0 {
+		return c.Last()
+	}
+	if k, _ = c.Seek(seqKey(before)); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+func (q TriggerQuery) wants(t *Trigger) bool {
+	return (q.Before == 0 || t.ID < q.Before) && (q.Success == nil || t.Success == *q.Success)
+}
+
+// addRow puts a new row into the log. s.mu is held, as for all below.
+func (s *Store) addRow(it *integration, w *row) {
+	s.totals.row++
+	w.ID, w.Integration = s.totals.row, it.id
+	it.lastDrop = nil
+	if w.Dropped > 0 {
+		it.lastDrop = w
+	}
+	s.writeRow(it, w)
+}
+
+// writeRow has the next commit write a row, new or changed.
+func (s *Store) writeRow(it *integration, w *row) {
+	if _, waits := it.dirty[w.ID]; !waits {
+		s.dirtyRows++
+	}
+	it.dirty[w.ID] = w
+	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*keep+64 {
+		s.dirtyRows -= cutRows(it.dirty, keep) // the file would not keep them either
+	}
+	if s.dirtyRows == maxDirty {
+		s.urgent = true
+	}
+	s.touch()
+}
+
+// cutRows removes all but the newest keep rows and returns how many went.
+func cutRows(rows map[uint64]*row, keep int) int {
+	ids := slices.Sorted(maps.Keys(rows))
+	cut := ids[:max(0, len(ids)-keep)]
+	for _, id := range cut {
+		delete(rows, id)
+	}
+	return len(cut)
+}
+
+// logDrop leaves a row about dropped samples. While the newest row says the same, it is counted
+// up instead: an overflow that lasts hours must not push the whole log out.
+func (s *Store) logDrop(it *integration, event dropEvent) {
+	if event.count == 0 {
+		return
+	}
+	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", event.count, "reason", event.reason)
+	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now())}}
+	if last := it.lastDrop; last != nil && last.event.reason == event.reason {
+		w.ID, w.Integration, w.event = last.ID, last.Integration, last.event
+	}
+	w.event.add(event)
+	w.Dropped, w.Error = w.event.count, w.event.String()
+	if w.ID == 0 {
+		s.addRow(it, w)
+		return
+	}
+	it.lastDrop = w
+	s.writeRow(it, w)
+}
+
+// closeRows ends the rows of deliveries that gave way: nobody will try them again.
+func (s *Store) closeRows(it *integration) {
+	for at, old := range it.open {
+		if at.seq < it.cursor {
+			w := *old
+			w.Open = false
+			delete(it.open, at)
+			s.writeRow(it, &w)
+		}
+	}
+}
+
+// logResult writes the row of one attempt: a new one, or that of the attempt before.
+func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result) {
+	w := &row{place: at, Trigger: Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.index]}}
+	if old := it.open[at]; old != nil {
+		*w = *old
+	}
+	w.Topic, w.Attempts = it.topic, w.Attempts+1
+	w.Success, w.Open = r.Outcome == Accepted, r.Outcome == Retrying
+	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
+	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
+	delete(it.open, at)
+	if w.Open {
+		it.open[at] = w
+	}
+	if w.ID == 0 {
+		s.addRow(it, w)
+		return
+	}
+	s.writeRow(it, w)
+}
