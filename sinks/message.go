@@ -1,0 +1,94 @@
+package sinks
+
+import (
+	"time"
+
+	"noi-agent/objects"
+)
+
+// Envelope is what a message says beside its sample.
+type Envelope struct {
+	PublishedAt   time.Time // when this attempt leaves the gateway; printed in UTC with milliseconds
+	DeviceID      string    // 24 lower-case hex digits
+	IntegrationID string    // 20 letters and digits
+	Source        objects.Source
+	Sample        objects.Sample
+}
+
+// The two spellings of time in a message. Formatting cuts and never rounds, so that neither can
+// name a moment that has not been yet.
+const (
+	publishedLayout = "2006-01-02T15:04:05.000Z"
+	sampledLayout   = "2006-01-02T15:04:05Z"
+)
+
+// AppendBody appends the message's JSON: nine keys in a fixed order, no spaces, UTF-8. Consumers
+// compare bodies as text, so the order and the spelling of every value are part of the contract.
+// It cannot fail; bytes that are not UTF-8 become U+FFFD.
+func AppendBody(dst []byte, e Envelope) []byte {
+	dst = append(dst, `{"published_at":"`...)
+	dst = e.PublishedAt.UTC().AppendFormat(dst, publishedLayout)
+	dst = append(dst, `","device_id":`...)
+	dst = objects.AppendJSONString(dst, e.DeviceID)
+	dst = append(dst, `,"data":`...)
+	dst = e.Sample.Value.AppendJSON(dst)
+	dst = append(dst, `,"integration_id":`...)
+	dst = objects.AppendJSONString(dst, e.IntegrationID)
+	dst = append(dst, `,"sampled_at":"`...)
+	dst = e.Sample.SampledAt.UTC().AppendFormat(dst, sampledLayout)
+	dst = append(dst, `","object":`...)
+	dst = objects.AppendJSONString(dst, e.Sample.Object)
+	dst = append(dst, `,"slave":`...)
+	dst = objects.AppendJSONString(dst, e.Source.Slave)
+	dst = append(dst, `,"cc_firmware":`...)
+	dst = objects.AppendJSONString(dst, e.Source.Firmware)
+	dst = append(dst, `,"fw_version":`...)
+	dst = objects.AppendJSONString(dst, e.Source.FWVersion)
+	return append(dst, '}')
+}
+
+// Attribute is one message attribute: a name and a text, neither of them empty.
+type Attribute struct{ Name, Value string }
+
+// AttributeNames returns every name that Attributes knows, in the order in which `all` sends them.
+func AttributeNames() []string {
+	return []string{"object", "slave", "unit", "device_id", "sample_id"}
+}
+
+// Attributes returns the attributes called names, in that order. An empty value is left out,
+// because SNS refuses a message that carries one; so is a name that AttributeNames does not
+// have, which the configuration does not let through.
+func Attributes(names []string, e Envelope, sampleID string) []Attribute {
+	var out []Attribute
+	for _, name := range names {
+		if v := attribute(name, e, sampleID); v != "" {
+			out = append(out, Attribute{Name: name, Value: v})
+		}
+	}
+	return out
+}
+
+func attribute(name string, e Envelope, sampleID string) string {
+	switch name {
+	case "object":
+		return e.Sample.Object
+	case "slave":
+		return e.Source.Slave
+	case "unit":
+		return e.Source.Unit()
+	case "device_id":
+		return e.DeviceID
+	case "sample_id":
+		return sampleID
+	default:
+		return ""
+	}
+}
+
+// Message is one sample ready to go.
+type Message struct {
+	Body       []byte      // see AppendBody
+	Attributes []Attribute // as the integration asks; none is usual on SNS
+	SampleID   string      // the same at every attempt; what consumers deduplicate by
+	Key        string      // "line/unit/object": messages of one key arrive in order. Empty: no order is asked
+}

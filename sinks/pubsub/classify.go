@@ -1,0 +1,116 @@
+package pubsub
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"noi-agent/sinks"
+)
+
+// rule says what a gRPC code asks for; text, when not empty, has to be in the message too.
+type rule struct {
+	code    codes.Code
+	text    string
+	outcome sinks.Outcome
+}
+
+// rules returns the one table of what Pub/Sub answers; the first match counts. Source: "Error
+// codes" of the Pub/Sub documentation, and google.rpc.Code for what it does not list.
+//
+// A refusal may be final only where the message itself is the cause: what names the topic waits
+// for the operator, or a slip in a configuration would throw the backlog away.
+func rules() []rule {
+	return []rule{
+		{codes.PermissionDenied, "", sinks.Wait},
+		{codes.Unauthenticated, "", sinks.Wait},
+		{codes.NotFound, "", sinks.Wait},           // no such topic, or project
+		{codes.FailedPrecondition, "", sinks.Wait}, // the topic's key or schema, or billing, is off
+		{codes.Unimplemented, "", sinks.Wait},      // something else than Pub/Sub answers at the endpoint
+		{codes.AlreadyExists, "", sinks.Wait},      // not an answer to a publish request
+		{codes.OutOfRange, "", sinks.Wait},         // likewise
+
+		{codes.Unavailable, "", sinks.Retry},
+		{codes.DeadlineExceeded, "", sinks.Retry},
+		{codes.ResourceExhausted, "", sinks.Retry},
+		{codes.Internal, "", sinks.Retry},
+		{codes.Aborted, "", sinks.Retry},
+		{codes.Unknown, "", sinks.Retry},
+		{codes.Canceled, "", sinks.Retry},
+		{codes.DataLoss, "", sinks.Retry},
+
+		{codes.InvalidArgument, "resource name", sinks.Wait}, // the topic, not the message
+		{codes.InvalidArgument, "", sinks.Reject},
+	}
+}
+
+// noAnswer reports whether a code is what a connection that brings no answer looks like. The
+// service may say Unavailable too; connecting anew is right then as well, to reach another of its machines.
+func noAnswer(code string) bool {
+	return code == codes.Unavailable.String() || code == codes.DeadlineExceeded.String() || code == codes.Canceled.String()
+}
+
+// clockHint goes to texts in which the gateway's own clock is the likely cause.
+const clockHint = " (is the gateway's clock right?)"
+
+// classify turns the error of a request into a result.
+func classify(ctx context.Context, err error) sinks.Result {
+	st, _ := status.FromError(err) // not a status: Unknown, with err's text
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	text := plainText(st.Message())
+	if strings.Contains(text, "x509: certificate has expired or is not yet valid") {
+		text += clockHint
+	}
+	for _, r := range rules() {
+		if r.code == st.Code() && strings.Contains(text, r.text) {
+			return sinks.Failed(r.outcome, st.Code().String(), text)
+		}
+	}
+	return sinks.Failed(sinks.Retry, st.Code().String(), text)
+}
+
+// ended is the result of a request that was given up; whether it arrived is not known.
+func ended(ctx context.Context) sinks.Result {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return sinks.Failed(sinks.Retry, codes.DeadlineExceeded.String(), "no answer of Pub/Sub in time")
+	}
+	return sinks.Failed(sinks.Retry, codes.Canceled.String(), "ended before Pub/Sub had answered")
+}
+
+// plainText takes gRPC's wrapping off what the network said:
+//
+//	connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:8085: connect: connection refused"
+func plainText(s string) string {
+	const open = `connection error: desc = "`
+	before, rest, ok := strings.Cut(s, open)
+	if !ok {
+		return s
+	}
+	rest = strings.TrimSuffix(rest, `"`)
+	rest = strings.TrimPrefix(rest, "transport: ")
+	rest = strings.TrimPrefix(rest, "Error while dialing: ")
+	if strings.HasPrefix(before, "last") || before == "" {
+		return rest
+	}
+	return before + rest
+}
+
+// bareText is an error of the network without our own address: its port is another one at each
+// attempt, and a text that changes every time is no help in a log.
+func bareText(err error) string {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return err.Error()
+	}
+	where := op.Op + " " + op.Net
+	if op.Addr != nil {
+		where += " " + op.Addr.String()
+	}
+	return where + ": " + op.Err.Error()
+}

@@ -1,0 +1,140 @@
+package pubsub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cloud.google.com/go/auth"
+	"cloud.google.com/go/auth/credentials"
+
+	"noi-agent/sinks"
+)
+
+// scope is the right that is asked for: Pub/Sub and nothing else.
+const scope = "https://www.googleapis.com/auth/pubsub"
+
+// tokens are credentials as gRPC asks for them, request by request.
+type tokens struct {
+	creds   *auth.Credentials
+	service *tokenService // who is asked for tokens
+	from    string        // the file, or "metadata server"
+	quota   string        // project that is billed, for user credentials; usually ""
+}
+
+// GetRequestMetadata returns the headers that authenticate one request.
+func (t *tokens) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	token, err := t.creds.Token(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("token of %s: %w", t.from, err)
+	}
+	md := map[string]string{"authorization": "Bearer " + token.Value}
+	if t.quota != "" {
+		md["x-goog-user-project"] = t.quota
+	}
+	return md, nil
+}
+
+// RequireTransportSecurity keeps tokens off plaintext connections.
+func (t *tokens) RequireTransportSecurity() bool { return true }
+
+// findCredentials looks where Application Default Credentials are, in the same order, but asks
+// the metadata server only where GCE_METADATA_HOST names one: the library would look for it by
+// DNS and by a link-local address, which on a gateway is uplink spent and seconds waited for nothing.
+func findCredentials(configured string) (*tokens, sinks.Result, bool) {
+	gcloud := gcloudFile()
+	for _, place := range []struct {
+		path string
+		must bool // named by somebody: it has to be there
+	}{
+		{configured, true}, {os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), true}, {gcloud, false},
+	} {
+		if place.path == "" {
+			continue
+		}
+		b, err := os.ReadFile(place.path)
+		if errors.Is(err, fs.ErrNotExist) && !place.must {
+			continue
+		}
+		if err != nil {
+			return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, fmt.Sprintf("Google credentials file %s: %s", place.path, fileTrouble(err))), false
+		}
+		return parseCredentials(place.path, b)
+	}
+	if os.Getenv("GCE_METADATA_HOST") != "" {
+		return metadataCredentials()
+	}
+	return nil, sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, fmt.Sprintf(
+		"no Google credentials found: looked at credentials_file (not set), GOOGLE_APPLICATION_CREDENTIALS (not set) and %s (not there); "+
+			"metadata server off (GCE_METADATA_HOST is not set). Set credentials_file to a service account's key or an external_account file", gcloud)), false
+}
+
+// gcloudFile is where gcloud leaves the credentials of a user.
+func gcloudFile() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "~" // named in the text only; there is no such directory
+	}
+	return filepath.Join(home, ".config", "gcloud", "application_default_credentials.json")
+}
+
+func fileTrouble(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "not there"
+	case errors.Is(err, fs.ErrPermission):
+		return "not readable by this user"
+	default:
+		return "not readable"
+	}
+}
+
+// parseCredentials takes any type of ADC JSON. What is wrong is told without quoting the file.
+func parseCredentials(path string, b []byte) (*tokens, sinks.Result, bool) {
+	fail := func(text string) (*tokens, sinks.Result, bool) {
+		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, "Google credentials file "+path+": "+text), false
+	}
+	var head struct {
+		Type  string `json:"type"`
+		Quota string `json:"quota_project_id"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return fail("not the JSON that Google gives out for a key: " + jsonTrouble(err))
+	}
+	if head.Type == "" {
+		return fail(`no "type" in it: want the JSON of a service account's key, or an external_account file`)
+	}
+	service := newTokenService()
+	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
+		Scopes:              []string{scope},
+		UseSelfSignedJWT:    true, // a service account signs its tokens itself: no token service to reach or to pay for
+		DisableAsyncRefresh: true, // nothing of ours works on after Publish has returned
+		Client:              service.client(),
+	})
+	if err != nil {
+		return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "credentials: "))
+	}
+	return &tokens{creds: creds, service: service, from: path, quota: head.Quota}, sinks.Result{}, true
+}
+
+func jsonTrouble(err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("malformed at byte %d", syntax.Offset)
+	}
+	return "not an object with texts in it"
+}
+
+func metadataCredentials() (*tokens, sinks.Result, bool) {
+	const from = "metadata server"
+	creds, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{scope}, DisableAsyncRefresh: true})
+	if err != nil {
+		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, from+": "+err.Error()), false
+	}
+	return &tokens{creds: creds, service: newTokenService(), from: from}, sinks.Result{}, true
+}

@@ -1,0 +1,208 @@
+package pubsub
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	apiv1 "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/googleapis/gax-go/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/protobuf/proto"
+
+	"noi-agent/sinks"
+)
+
+// Limits of a publish request (Pub/Sub quotas and limits, "Resource limits": 1,000 messages,
+// 10 MB). A window stays a megabyte below, because each message costs a few bytes of framing
+// and the service does not say how it counts them; a single message may use all but the
+// kilobyte in which the topic's name stands.
+const (
+	maxMessages = 1000
+	maxBytes    = 9_000_000
+	maxSingle   = 10_000_000 - 1024
+)
+
+// Requests smaller than this go unpacked: gzip would make them larger. It is the threshold of
+// pubsub.DefaultPublishSettings.
+const packAbove = 240
+
+// framing is what a message adds to its request beyond its own size: a tag and a length.
+const framing = 5
+
+// defaultTimeout bounds one Publish whose context has no earlier end.
+const defaultTimeout = time.Minute
+
+// Options say which topic, and how it is reached.
+type Options struct {
+	ProjectID       string        // needed when Topic is bare; otherwise the topic's project counts
+	Topic           string        // projects/PROJECT/topics/NAME, or NAME alone
+	Endpoint        string        // "": PUBSUB_EMULATOR_HOST, then Google's own; loopback and http:// are plaintext without credentials
+	CredentialsFile string        // any ADC JSON; "": GOOGLE_APPLICATION_CREDENTIALS, then gcloud's file
+	Timeout         time.Duration // most that one Publish takes; 0: one minute
+	Logger          *slog.Logger  // nil: discard
+}
+
+// Sink publishes to one topic. It is owned by one goroutine.
+type Sink struct {
+	o        Options
+	topic    string // full name
+	log      *slog.Logger
+	sessions tls.ClientSessionCache // outlives connections, see dial
+	roots    *x509.CertPool         // nil: the system's; a test has its own
+	closed   bool
+
+	client *apiv1.TopicAdminClient // nil until connected, and again after a fault of the connection
+	creds  *tokens                 // nil until found, and again after they were refused
+}
+
+// New returns a sink for the topic. It fails for a malformed topic only: credentials and the
+// network are looked for at the first Publish.
+func New(o Options) (*Sink, error) {
+	name, err := topicName(o.ProjectID, o.Topic)
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+// Window returns 1,000: the most messages a publish request has.
+func (s *Sink) Window() int { return maxMessages }
+
+// Close ends the connection. It is called after the last Publish has returned.
+func (s *Sink) Close() error {
+	s.closed = true
+	s.hangUp()
+	return nil
+}
+
+// Publish sends the longest prefix of msgs that fits one request and returns one result for
+// each message sent; none when msgs is empty. It is back when ctx ends, or Options.Timeout
+// is over; what was on its way then is Retry.
+func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result {
+	if len(msgs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	batch := pack(msgs)
+	if len(batch) == 0 {
+		text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d", proto.Size(wireMessage(msgs[0])), maxSingle)
+		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
+	}
+	if fault, ok := s.connect(ctx); !ok {
+		return sinks.Repeat(fault, len(batch))
+	}
+	return sinks.Narrow(len(batch), func(n int) ([]sinks.Result, bool) { return s.send(ctx, batch[:n]) })
+}
+
+// send makes one request. Pub/Sub answers for a request as a whole, always.
+func (s *Sink) send(ctx context.Context, msgs []*pubsubpb.PubsubMessage) (results []sinks.Result, whole bool) {
+	if s.client == nil { // the request before, a larger one, has lost the connection
+		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), len(msgs)), true
+	}
+	req := &pubsubpb.PublishRequest{Topic: s.topic, Messages: msgs}
+	out, err := s.client.Publish(ctx, req, packing(req)...)
+	if err != nil {
+		fault := classify(ctx, err)
+		s.forget(fault)
+		return sinks.Repeat(fault, len(msgs)), true
+	}
+	return accepted(len(msgs), out.GetMessageIds()), false
+}
+
+func packing(req *pubsubpb.PublishRequest) []gax.CallOption {
+	if proto.Size(req) <= packAbove {
+		return nil
+	}
+	return []gax.CallOption{gax.WithGRPCOptions(grpc.UseCompressor(gzip.Name))}
+}
+
+// accepted gives each message its id. An id that is missing from the answer leaves its message
+// unknown: it is sent again.
+func accepted(n int, ids []string) []sinks.Result {
+	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult, "the answer of Pub/Sub has no id for this message"), n)
+	for i := range min(n, len(ids)) {
+		results[i] = sinks.Result{Outcome: sinks.Accepted, MessageID: ids[i]}
+	}
+	return results
+}
+
+// pack returns the longest prefix of msgs that fits one request, as the wire has it; nothing
+// when the first message is too large for any.
+func pack(msgs []sinks.Message) []*pubsubpb.PubsubMessage {
+	var out []*pubsubpb.PubsubMessage
+	total := 0
+	for _, m := range msgs {
+		w := wireMessage(m)
+		n := proto.Size(w) + framing
+		first := len(out) == 0
+		if n > maxSingle || !first && total+n > maxBytes || len(out) == maxMessages {
+			break
+		}
+		out = append(out, w)
+		total += n
+	}
+	return out
+}
+
+func wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
+	w := &pubsubpb.PubsubMessage{Data: m.Body}
+	for _, a := range m.Attributes {
+		if w.Attributes == nil {
+			w.Attributes = make(map[string]string, len(m.Attributes))
+		}
+		w.Attributes[a.Name] = a.Value
+	}
+	return w
+}
+
+// topicName returns the full name of a topic.
+func topicName(project, topic string) (string, error) {
+	if !strings.Contains(topic, "/") {
+		if project == "" {
+			return "", fmt.Errorf("topic %q: no project: want projects/PROJECT/topics/NAME, or project_id beside the bare name", topic)
+		}
+		topic = "projects/" + project + "/topics/" + topic
+	}
+	p := strings.Split(topic, "/")
+	if len(p) != 4 || p[0] != "projects" || p[1] == "" || p[2] != "topics" {
+		return "", fmt.Errorf("topic %q: want projects/PROJECT/topics/NAME, as the Google console shows it", topic)
+	}
+	if project != "" && project != p[1] {
+		return "", fmt.Errorf("topic %q is not of project %q: leave project_id out, or name the topic's own", topic, project)
+	}
+	if err := checkName(p[3]); err != nil {
+		return "", fmt.Errorf("topic %q: %w", topic, err)
+	}
+	return topic, nil
+}
+
+// checkName holds a topic's name against "Guidelines to name a topic" of the Pub/Sub documentation.
+func checkName(name string) error {
+	const punctuation = "-_.~+%"
+	if len(name) < 3 || len(name) > 255 {
+		return fmt.Errorf("a topic's name has 3 to 255 characters, %q has %d", name, len(name))
+	}
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		later := r >= '0' && r <= '9' || strings.ContainsRune(punctuation, r)
+		if !letter && (i == 0 || !later) {
+			return fmt.Errorf("a topic's name begins with a letter and has letters, digits and %s, not %q", punctuation, r)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package pubsub_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/sinks/pubsub"
+	"noi-agent/sinks/sinktest"
+)
+
+// sweep is n messages as they really look, with all attributes.
+func sweep(n int) []sinks.Message {
+	e := sinks.Envelope{
+		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: "FFjU28MMaL3W9B9hhhhH",
+		Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"},
+	}
+	names := []string{"adc_vbterm", "adc_ia", "adc_il", "T_batt", "charge_state", "array_fault"}
+	msgs := make([]sinks.Message, n)
+	for i := range msgs {
+		e.Sample = objects.Sample{
+			Object: names[i%len(names)], Value: objects.Number(12 + float64(i)/256), N: uint64(i + 1),
+			SampledAt: e.PublishedAt.Add(time.Duration(i) * time.Second),
+		}
+		id := objects.SampleID(e.DeviceID, "00c0ffee", 1, e.Sample.N)
+		msgs[i] = sinks.Message{
+			Body: sinks.AppendBody(nil, e), Attributes: sinks.Attributes(sinks.AttributeNames(), e, id), SampleID: id,
+			Key: e.Source.Unit() + "/" + e.Sample.Object,
+		}
+	}
+	return msgs
+}
+
+func TestRequestsArePackedOnTheWire(t *testing.T) {
+	cleanEnv(t)
+	cloud := mustStart(t)
+	sink := mustNew(t, pubsub.Options{Endpoint: cloud.Addr()})
+	for _, n := range []int{48, 1000} {
+		if got := len(sink.Publish(t.Context(), sweep(n))); got != n {
+			t.Fatalf("%d of %d in one request", got, n)
+		}
+	}
+	for i, most := range []int{40, 30} { // bytes a sample; the body alone has some 270
+		r := cloud.Requests()[i]
+		if per := r.WireBytes / len(r.Messages); r.Compression != "gzip" || per > most {
+			t.Errorf("%d messages: compression %q, %d bytes a sample of %d, want %d", len(r.Messages), r.Compression, per, r.BodyBytes/len(r.Messages), most)
+		}
+	}
+}
+
+func TestSmallRequestGoesUnpacked(t *testing.T) {
+	cleanEnv(t)
+	cloud := mustStart(t)
+	sink := mustNew(t, pubsub.Options{Endpoint: cloud.Addr()})
+	if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted {
+		t.Fatal(r.Error())
+	}
+	if r := cloud.Requests()[0]; r.Compression != "" {
+		t.Errorf("%d bytes, compression %q", r.BodyBytes, r.Compression)
+	}
+}
+
+func TestWindowIsBoundedByCountAndSize(t *testing.T) {
+	cleanEnv(t)
+	cloud := mustStart(t)
+	sink := mustNew(t, pubsub.Options{Endpoint: cloud.Addr()})
+	if diff := cmp.Diff(1000, sink.Window()); diff != "" {
+		t.Error(diff)
+	}
+	msgs := sinktest.Messages(1207)
+	for i := 1000; i < 1007; i++ {
+		msgs[i].Body = make([]byte, 2_000_000)
+		for j := range msgs[i].Body {
+			msgs[i].Body[j] = 'x'
+		}
+	}
+	for i, r := range sinktest.Drain(t, sink, msgs) {
+		if r.Outcome != sinks.Accepted {
+			t.Fatalf("message %d: %s (%s)", i, r.Outcome, r.Error())
+		}
+	}
+	var sizes []int
+	for _, r := range cloud.Requests() {
+		sizes = append(sizes, len(r.Messages))
+		if r.BodyBytes > 9_100_000 {
+			t.Errorf("a request of %d bytes", r.BodyBytes)
+		}
+	}
+	if diff := cmp.Diff([]int{1000, 4, 203}, sizes); diff != "" {
+		t.Errorf("messages by request: %s", diff)
+	}
+}
+
+func TestEndpointComesBeforeTheEmulatorVariable(t *testing.T) {
+	cleanEnv(t)
+	cloud := mustStart(t)
+	for _, c := range []struct{ emulator, endpoint string }{
+		{"127.0.0.1:1", cloud.Addr()},
+		{"127.0.0.1:1", "http://" + cloud.Addr()},
+		{"127.0.0.1:1", "http://" + cloud.Addr() + "/"},
+		{cloud.Addr(), ""},
+		{"", cloud.Addr()},
+	} {
+		t.Setenv("PUBSUB_EMULATOR_HOST", c.emulator)
+		if r := mustNew(t, pubsub.Options{Endpoint: c.endpoint}).Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted {
+			t.Errorf("endpoint %q, emulator %q: %s (%s)", c.endpoint, c.emulator, r.Outcome, r.Error())
+		}
+	}
+}
+
+// A topic that does not exist is the operator's to make; the data waits, and goes once it is there.
+func TestMissingTopicWaits(t *testing.T) {
+	cleanEnv(t)
+	cloud := mustStart(t)
+	sink := mustNew(t, pubsub.Options{Topic: "projects/test-project/topics/other", Endpoint: cloud.Addr()})
+	if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Wait || r.Code != "NotFound" {
+		t.Errorf("%s (%s)", r.Outcome, r.Error())
+	}
+}

@@ -1,0 +1,108 @@
+package sinks
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Outcome says what is to become of a message after an attempt.
+type Outcome uint8
+
+// The outcomes. The zero Outcome is none of them, so that a result nobody filled in can never
+// be taken for a delivery.
+const (
+	Accepted Outcome = iota + 1 // the cloud has it, under Result.MessageID
+	Retry                       // network, throttling, a fault of the cloud: try again soon
+	Wait                        // an operator has to act first: credentials, rights, topic. Keep it, try slowly
+	Reject                      // this very message is malformed or too large: never send it again
+)
+
+// String returns the outcome as logs and status print it.
+func (o Outcome) String() string {
+	switch o {
+	case Accepted:
+		return "accepted"
+	case Retry:
+		return "retry"
+	case Wait:
+		return "wait"
+	case Reject:
+		return "reject"
+	default:
+		return "none"
+	}
+}
+
+// Codes that no cloud sends: we name with them what stopped a message on this side.
+const (
+	CodeNetwork            = "NetworkError"       // no connection, or it broke (SNS; Pub/Sub says Unavailable)
+	CodeTimeout            = "Timeout"            // no answer before the attempt's time was up
+	CodeCanceled           = "Canceled"           // the caller ended the attempt
+	CodeMissingCredentials = "MissingCredentials" // none found in any of the places that were looked at
+	CodeCredentials        = "CredentialsError"   // found, and cannot be used
+	CodeNoResult           = "NoResult"           // the cloud's answer does not mention the message
+	CodeClosed             = "Closed"             // the sink was closed before
+)
+
+// Result is what became of one message.
+type Result struct {
+	Outcome   Outcome
+	MessageID string // the cloud's id; set when accepted
+	Code      string // the cloud's error code, or one of ours; "" when accepted
+	Text      string // the cloud's own words for it; "" when accepted. Never holds a secret
+}
+
+// Error returns "Code: Text", the way trigger rows show it; "" for an accepted message.
+func (r Result) Error() string {
+	if r.Text == "" {
+		return r.Code
+	}
+	return r.Code + ": " + r.Text
+}
+
+// maxText bounds what a cloud may put into a trigger row and a log line, in bytes. The longest
+// refusals seen (a policy with two ARNs) stay below 600.
+const maxText = 1024
+
+// Failed returns a result that is not a delivery. It keeps text in the cloud's words but makes
+// it fit one line: runs of white space become one space, other control characters go, and
+// what is longer than 1,024 bytes is cut.
+func Failed(o Outcome, code, text string) Result {
+	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, text)
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return Result{Outcome: o, Code: code, Text: text}
+}
+
+// Repeat returns n times the same result, for a request that failed as a whole.
+func Repeat(r Result, n int) []Result {
+	out := make([]Result, n)
+	for i := range out {
+		out[i] = r
+	}
+	return out
+}
+
+// Narrow calls send with n, the number of messages to put into one request. When the cloud
+// refuses that request as a whole (whole) for what a message in it says (Reject), Narrow tries
+// the first half, and so on down to a single message: only a message that was refused alone is
+// rejected. The caller gets the results of the last try and comes again with the rest, which
+// keeps the order and bounds one call to log2(n)+1 requests.
+//
+// Where the cloud names the culprit itself, send returns whole = false and nothing is repeated.
+func Narrow(n int, send func(n int) (results []Result, whole bool)) []Result {
+	for {
+		results, whole := send(n)
+		if n <= 1 || !whole || results[0].Outcome != Reject {
+			return results
+		}
+		n /= 2
+	}
+}

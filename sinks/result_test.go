@@ -1,0 +1,93 @@
+package sinks_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"noi-agent/sinks"
+)
+
+func TestErrorIsCodeColonText(t *testing.T) {
+	for _, c := range []struct {
+		result sinks.Result
+		want   string
+	}{
+		{sinks.Result{Outcome: sinks.Accepted, MessageID: "7"}, ""},
+		{sinks.Failed(sinks.Wait, "AuthorizationError", "User: x is not authorized"), "AuthorizationError: User: x is not authorized"},
+		{sinks.Failed(sinks.Retry, "Unavailable", ""), "Unavailable"},
+	} {
+		if got := c.result.Error(); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestTextIsOneBoundedLine(t *testing.T) {
+	r := sinks.Failed(sinks.Retry, "X", " two\r\n lines\tand \x1b[31mcolour\x00 ")
+	if r.Text != "two lines and [31mcolour" {
+		t.Errorf("got %q", r.Text)
+	}
+	for cut := range 4 { // the cut falls inside a rune of three bytes
+		long := sinks.Failed(sinks.Retry, "X", strings.Repeat("x", cut)+strings.Repeat("漢", 1000))
+		if len(long.Text) > 1100 || !utf8.ValidString(long.Text) || !strings.HasSuffix(long.Text, "…") {
+			t.Errorf("%d bytes, valid %t", len(long.Text), utf8.ValidString(long.Text))
+		}
+	}
+}
+
+func TestZeroOutcomeIsNoDelivery(t *testing.T) {
+	var r sinks.Result
+	if r.Outcome == sinks.Accepted || r.Outcome.String() != "none" {
+		t.Errorf("the zero result is %s", r.Outcome)
+	}
+}
+
+func TestNarrowRejectsOnlyTheCulprit(t *testing.T) {
+	const n = 100
+	for bad := range n {
+		var rejected, accepted []int
+		for at := 0; at < n; {
+			tries := 0
+			results := sinks.Narrow(n-at, func(m int) ([]sinks.Result, bool) {
+				tries++
+				if at <= bad && bad < at+m {
+					return sinks.Repeat(sinks.Failed(sinks.Reject, "InvalidArgument", "bad"), m), true
+				}
+				return sinks.Repeat(sinks.Result{Outcome: sinks.Accepted, MessageID: "1"}, m), false
+			})
+			if tries > 8 {
+				t.Fatalf("%d requests to get on by %d of %d", tries, len(results), n)
+			}
+			for _, r := range results {
+				if r.Outcome == sinks.Reject {
+					rejected = append(rejected, at)
+				} else {
+					accepted = append(accepted, at)
+				}
+				at++
+			}
+		}
+		if !cmp.Equal(rejected, []int{bad}) || len(accepted) != n-1 {
+			t.Fatalf("rejected %v, want %d alone", rejected, bad)
+		}
+	}
+}
+
+func TestNarrowLeavesOtherAnswersAlone(t *testing.T) {
+	for _, c := range []struct {
+		outcome sinks.Outcome
+		whole   bool
+	}{{sinks.Retry, true}, {sinks.Wait, true}, {sinks.Reject, false}, {sinks.Accepted, false}} {
+		tries := 0
+		got := sinks.Narrow(8, func(n int) ([]sinks.Result, bool) {
+			tries++
+			return sinks.Repeat(sinks.Result{Outcome: c.outcome}, n), c.whole
+		})
+		if tries != 1 || len(got) != 8 {
+			t.Errorf("%s, whole %t: %d tries, %d results", c.outcome, c.whole, tries, len(got))
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package sinktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"noi-agent/sinks"
+	"noi-agent/sinks/sinktest/standin"
+)
+
+func accepted(t *testing.T, r Rig) {
+	msgs := Messages(3)
+	msgs[1].Attributes = []sinks.Attribute{{Name: "object", Value: "T_ind[U]"}, {Name: "unit", Value: "rs485/1"}}
+	results := Drain(t, r.Sink, msgs)
+	want(t, results, sinks.Accepted)
+	wantTaken(t, r.Cloud, msgs)
+	for i, m := range r.Cloud.Messages() {
+		if m.ID != results[i].MessageID {
+			t.Errorf("message %d: id %q, the cloud gave %q", i, results[i].MessageID, m.ID)
+		}
+		attrs := map[string]string{}
+		for _, a := range msgs[i].Attributes {
+			attrs[a.Name] = a.Value
+		}
+		if !maps.Equal(m.Attributes, attrs) {
+			t.Errorf("message %d: attributes %v, want %v", i, m.Attributes, attrs)
+		}
+	}
+}
+
+func empty(t *testing.T, r Rig) {
+	r.Cloud.SetFault(func(standin.Request) *standin.Fault {
+		t.Error("a request without a message")
+		return nil
+	})
+	if results := r.Sink.Publish(t.Context(), nil); len(results) != 0 {
+		t.Errorf("%d results for no message", len(results))
+	}
+}
+
+func window(t *testing.T, r Rig) {
+	msgs := Messages(r.Sink.Window())
+	results := publish(t, r.Sink, msgs)
+	want(t, results, sinks.Accepted)
+	if len(results) != len(msgs) {
+		t.Errorf("one request took %d of a window of %d", len(results), len(msgs))
+	}
+}
+
+// order sends more than one request holds, with keys that come again and again.
+func order(t *testing.T, r Rig) {
+	msgs := Messages(25)
+	for i := range msgs {
+		msgs[i].Key = fmt.Sprintf("rs485/1/object_%d", i%4)
+	}
+	want(t, Drain(t, r.Sink, msgs), sinks.Accepted)
+	wantTaken(t, r.Cloud, msgs)
+}
+
+func outage(t *testing.T, r Rig) {
+	msgs := Messages(3)
+	setDown(t, r, true)
+	for range 3 {
+		want(t, publish(t, r.Sink, msgs), sinks.Retry)
+	}
+	setDown(t, r, false)
+	want(t, Drain(t, r.Sink, msgs), sinks.Accepted)
+	wantTaken(t, r.Cloud, msgs)
+}
+
+// reconnect lets the connection die while nothing is on its way. The first request after that may
+// find out the hard way, but no later one.
+func reconnect(t *testing.T, r Rig) {
+	msgs := Messages(3)
+	want(t, publish(t, r.Sink, msgs[:1]), sinks.Accepted)
+	setDown(t, r, true)
+	setDown(t, r, false)
+	second := publish(t, r.Sink, msgs[1:2])[0]
+	if second.Outcome == sinks.Retry {
+		second = publish(t, r.Sink, msgs[1:2])[0]
+	}
+	want(t, []sinks.Result{second}, sinks.Accepted)
+	want(t, publish(t, r.Sink, msgs[2:]), sinks.Accepted)
+	wantTaken(t, r.Cloud, msgs)
+}
+
+func denial(t *testing.T, r Rig) {
+	msgs := Messages(3)
+	r.Cloud.SetFault(standin.Always(r.Denied))
+	results := Drain(t, r.Sink, msgs)
+	want(t, results, sinks.Wait)
+	for i, res := range results {
+		if res.Error() != r.Denial {
+			t.Errorf("result %d:\n got %s\nwant %s", i, res.Error(), r.Denial)
+		}
+	}
+	wantTaken(t, r.Cloud, nil)
+	r.Cloud.SetFault(nil)
+	want(t, Drain(t, r.Sink, msgs), sinks.Accepted)
+	wantTaken(t, r.Cloud, msgs)
+}
+
+func throttling(t *testing.T, r Rig) {
+	msgs := Messages(2)
+	r.Cloud.SetFault(standin.Always(r.Throttled))
+	results := Drain(t, r.Sink, msgs)
+	want(t, results, sinks.Retry)
+	if results[0].Code != r.Throttled.Code || results[0].Text != r.Throttled.Text {
+		t.Errorf("got %q", results[0].Error())
+	}
+	wantTaken(t, r.Cloud, nil)
+}
+
+// badMessage tries each place a bad message can have in a row of seven.
+func badMessage(t *testing.T, r Rig) {
+	var sent []sinks.Message
+	for bad := range 7 {
+		msgs := Messages(7)
+		for i := range msgs {
+			msgs[i].Body = fmt.Appendf(nil, `{"round":%d,"data":%d}`, bad, i)
+		}
+		fault := r.Invalid
+		fault.Only = func(m standin.Message) bool { return string(m.Body) == string(msgs[bad].Body) }
+		r.Cloud.SetFault(standin.Always(fault))
+		checkRejected(t, Drain(t, r.Sink, msgs), bad, r.Invalid.Code)
+		sent = append(sent, slices.Delete(msgs, bad, bad+1)...)
+	}
+	wantTaken(t, r.Cloud, sent)
+}
+
+// tooLarge sends a message that no request can carry between two that fit.
+func tooLarge(t *testing.T, r Rig) {
+	msgs := Messages(3)
+	msgs[1].Body = []byte(`"` + strings.Repeat("x", r.TooLarge) + `"`)
+	checkRejected(t, Drain(t, r.Sink, msgs), 1, r.Invalid.Code)
+	wantTaken(t, r.Cloud, slices.Delete(msgs, 1, 2))
+}
+
+func checkRejected(t *testing.T, results []sinks.Result, bad int, code string) {
+	t.Helper()
+	for i, res := range results {
+		o := sinks.Accepted
+		if i == bad {
+			o = sinks.Reject
+		}
+		if res.Outcome != o {
+			t.Fatalf("message %d, number %d is bad: %s (%s), want %s", i, bad, res.Outcome, res.Error(), o)
+		}
+	}
+	if results[bad].Code != code {
+		t.Errorf("rejected with %q, want code %s", results[bad].Error(), code)
+	}
+}
+
+func endedContext(t *testing.T, r Rig) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, publishCtx(ctx, t, r.Sink, Messages(2)), sinks.Retry)
+	wantTaken(t, r.Cloud, nil)
+}
+
+// hang ends the context only when the cloud has the request and will never answer it.
+func hang(t *testing.T, r Rig) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r.Cloud.SetFault(func(standin.Request) *standin.Fault {
+		cancel()
+		return &standin.Fault{Hang: true}
+	})
+	want(t, publishCtx(ctx, t, r.Sink, Messages(3)), sinks.Retry)
+	wantTaken(t, r.Cloud, nil)
+}
+
+func abandoned(t *testing.T, r Rig) {
+	hang(t, r)
+	r.Cloud.SetFault(nil)
+	next := Messages(6)[3:]
+	want(t, Drain(t, r.Sink, next), sinks.Accepted)
+	wantTaken(t, r.Cloud, next)
+}
+
+// lostAnswer is the one case in which a cloud gets a message twice.
+func lostAnswer(t *testing.T, r Rig) {
+	msgs := Messages(2)
+	r.Cloud.SetFault(standin.Always(standin.Fault{Drop: true, Taken: true}))
+	want(t, publish(t, r.Sink, msgs), sinks.Retry)
+	r.Cloud.SetFault(nil)
+	want(t, Drain(t, r.Sink, msgs), sinks.Accepted)
+	wantTaken(t, r.Cloud, slices.Concat(msgs, msgs))
+}
+
+func closing(t *testing.T, r Rig) {
+	want(t, publish(t, r.Sink, Messages(1)), sinks.Accepted)
+	if err := errors.Join(r.Sink.Close(), r.Sink.Close()); err != nil {
+		t.Errorf("closed twice: %v", err)
+	}
+	res := publish(t, r.Sink, Messages(1))[0]
+	if res.Outcome != sinks.Retry || res.Code != sinks.CodeClosed {
+		t.Errorf("publish after close: %s (%s)", res.Outcome, res.Error())
+	}
+	wantTaken(t, r.Cloud, Messages(1))
+}
+
+func setDown(t *testing.T, r Rig, down bool) {
+	t.Helper()
+	if err := r.Cloud.SetDown(down); err != nil {
+		t.Fatalf("set down %t: %v", down, err)
+	}
+}

@@ -1,0 +1,256 @@
+package standin
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"cloud.google.com/go/pubsub/v2/pstest"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	_ "google.golang.org/grpc/encoding/gzip" // so that the server unpacks what the sink packs
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// PubSubOptions say what the stand-in knows.
+type PubSubOptions struct {
+	Addr   string   // loopback address; "" is any free port
+	Topics []string // full names of the topics that exist
+	// OnMessage is told each message once it is taken, in order within a request; nil for nobody.
+	OnMessage func(Message)
+	Forget    bool // keep neither messages nor requests, for a run without end
+}
+
+// PubSub is a stand-in of Google Pub/Sub: pstest, the official in-memory server, behind a gRPC
+// server of ours. The door is needed because pstest can neither go away and come back nor
+// hang nor see how a request was packed, and because it takes what the real service refuses
+// (empty messages, requests over the limits).
+type PubSub struct {
+	desk
+	fake *pstest.Server
+
+	life sync.Mutex // guards what follows; held while starting and stopping, never while serving
+	addr string
+	grpc *grpc.Server // nil while down
+	gone chan struct{}
+}
+
+// StartPubSub listens, makes the topics, and serves until Close.
+func StartPubSub(o PubSubOptions) (*PubSub, error) {
+	s := &PubSub{
+		desk: desk{onMessage: o.OnMessage, forget: o.Forget},
+		fake: pstest.NewServerWithAddress("127.0.0.1:0"), // its own door stays shut: nobody knows the port
+		addr: o.Addr,
+	}
+	for _, name := range o.Topics {
+		if _, err := s.fake.GServer.CreateTopic(context.Background(), &pubsubpb.Topic{Name: name}); err != nil {
+			_ = s.fake.Close() // the error told is the one that matters
+			return nil, fmt.Errorf("make topic %s: %w", name, err)
+		}
+	}
+	if err := s.SetDown(false); err != nil {
+		_ = s.fake.Close() // the error told is the one that matters
+		return nil, err
+	}
+	return s, nil
+}
+
+// Addr returns the address it listens on, also while it is down: an endpoint, or PUBSUB_EMULATOR_HOST.
+func (s *PubSub) Addr() string {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.addr
+}
+
+// SetDown takes the service off the network, cutting its connections, or puts it back at the
+// same address. The topics stay.
+func (s *PubSub) SetDown(down bool) error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if down == (s.grpc == nil) {
+		return nil
+	}
+	if down {
+		s.grpc.Stop()
+		<-s.gone
+		s.grpc = nil
+		return nil
+	}
+	l, err := listen(s.addr)
+	if err != nil {
+		return err
+	}
+	s.addr = l.Addr().String()
+	s.serve(l)
+	return nil
+}
+
+// maxGRPCMessage lets a request of 10 MB in, which gRPC would stop at 4 MB.
+const maxGRPCMessage = 16 << 20
+
+func (s *PubSub) serve(l net.Listener) {
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxGRPCMessage), grpc.StatsHandler(wireWatch{}))
+	pubsubpb.RegisterPublisherServer(server, &door{GServer: &s.fake.GServer, s: s})
+	pubsubpb.RegisterSubscriberServer(server, &s.fake.GServer)
+	gone := make(chan struct{})
+	s.grpc, s.gone = server, gone
+	go func() {
+		defer close(gone)
+		_ = server.Serve(l) // ends by Stop only
+	}()
+}
+
+// Close ends the service for good.
+func (s *PubSub) Close() error {
+	if err := s.SetDown(true); err != nil {
+		return err
+	}
+	return s.fake.Close()
+}
+
+// door is pstest's server with Publish held against the rules of the real service.
+type door struct {
+	*pstest.GServer
+	s *PubSub
+}
+
+// Publish answers one request.
+func (d *door) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error) {
+	req := Request{Topic: in.GetTopic(), BodyBytes: proto.Size(in)}
+	if w, ok := ctx.Value(wireKey{}).(*wire); ok {
+		req.WireBytes, req.Compression = w.bytes, w.compression
+	}
+	for _, m := range in.GetMessages() {
+		req.Messages = append(req.Messages, Message{Topic: in.GetTopic(), Body: m.GetData(), Attributes: m.GetAttributes(), Group: m.GetOrderingKey()})
+	}
+	f := d.s.open(req)
+	failed := (f.Hang || f.Drop || f.Code != "") && f.hits(req.Messages)
+	if !failed || f.Taken {
+		out, err := d.publish(ctx, in, req.Messages)
+		if err != nil || !failed {
+			return out, err
+		}
+	}
+	switch {
+	case f.Hang:
+		<-ctx.Done()
+		return nil, status.FromContextError(ctx.Err()).Err()
+	case f.Drop:
+		return nil, status.Error(codes.Unavailable, "error reading from server: EOF")
+	default:
+		return nil, status.Error(codeNamed(f.Code), f.Text)
+	}
+}
+
+// hits reports whether a request has a message that is at fault.
+func (f Fault) hits(msgs []Message) bool {
+	if f.Only == nil {
+		return true
+	}
+	for _, m := range msgs {
+		if f.Only(m) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *door) publish(ctx context.Context, in *pubsubpb.PublishRequest, msgs []Message) (*pubsubpb.PublishResponse, error) {
+	if err := checkRequest(in); err != nil {
+		return nil, err
+	}
+	out, err := d.GServer.Publish(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if d.s.forget {
+		d.s.fake.ClearMessages()
+	}
+	taken := make([]Message, len(msgs))
+	for i, m := range msgs {
+		m.ID = out.GetMessageIds()[i]
+		taken[i] = m
+	}
+	d.s.take(taken)
+	return out, nil
+}
+
+// Limits of a publish request (Pub/Sub quotas and limits, "Resource limits").
+const (
+	maxPubSubMessages = 1000
+	maxPubSubBytes    = 10_000_000
+)
+
+// checkRequest refuses what the real service refuses and pstest takes.
+func checkRequest(in *pubsubpb.PublishRequest) error {
+	parts := strings.Split(in.GetTopic(), "/")
+	if len(parts) != 4 || parts[0] != "projects" || parts[2] != "topics" {
+		return status.Errorf(codes.InvalidArgument, "Invalid resource name given (name=%s).", in.GetTopic())
+	}
+	if n := len(in.GetMessages()); n > maxPubSubMessages {
+		return status.Errorf(codes.InvalidArgument,
+			"The value for message_count is too large. You passed %d in the request, but the maximum value is %d.", n, maxPubSubMessages)
+	}
+	if n := proto.Size(in); n > maxPubSubBytes {
+		return status.Errorf(codes.InvalidArgument,
+			"The value for request_size is too large. You passed %d in the request, but the maximum value is %d.", n, maxPubSubBytes)
+	}
+	for _, m := range in.GetMessages() {
+		if len(m.GetData()) == 0 && len(m.GetAttributes()) == 0 {
+			return status.Error(codes.InvalidArgument,
+				"One or more messages in the publish request is empty. Each message must contain either non-empty data, or at least one attribute.")
+		}
+	}
+	return nil
+}
+
+// codeNamed returns the gRPC code of a name such as "PermissionDenied"; Unknown for no such name.
+func codeNamed(name string) codes.Code {
+	for c := codes.OK; c <= codes.Unauthenticated; c++ {
+		if c.String() == name {
+			return c
+		}
+	}
+	return codes.Unknown
+}
+
+// wire is how one request came.
+type wire struct {
+	bytes       int
+	compression string
+}
+
+type wireKey struct{}
+
+// wireWatch notes size and packing of each request in its context.
+type wireWatch struct{}
+
+// TagRPC is part of stats.Handler.
+func (wireWatch) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, wireKey{}, &wire{})
+}
+
+// HandleRPC is part of stats.Handler. gRPC calls it before the request is handed on.
+func (wireWatch) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	w, ok := ctx.Value(wireKey{}).(*wire)
+	if !ok {
+		return
+	}
+	switch s := s.(type) {
+	case *stats.InHeader:
+		w.compression = s.Compression
+	case *stats.InPayload:
+		w.bytes = s.WireLength
+	}
+}
+
+// TagConn is part of stats.Handler.
+func (wireWatch) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn is part of stats.Handler.
+func (wireWatch) HandleConn(context.Context, stats.ConnStats) {}

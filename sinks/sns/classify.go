@@ -1,0 +1,213 @@
+package sns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"noi-agent/sinks"
+)
+
+// rule says what an error code of AWS asks for. In code a star at either end stands for
+// anything; text, when not empty, has to be in the message too.
+type rule struct {
+	code, text string
+	outcome    sinks.Outcome
+	clock      bool // the gateway's clock is the likely cause, and the text says so
+}
+
+// rules returns the one table of what SNS and the token services answer; the first match counts.
+// Sources: SNS API reference (PublishBatch errors, common errors), STS common errors.
+//
+// A refusal of one message may be final only where the message itself is the cause: what names
+// the topic or the caller waits for the operator, or a slip in a configuration would throw
+// the backlog away.
+func rules() []rule {
+	return []rule{
+		{code: "SignatureDoesNotMatch", text: "Signature expired", outcome: sinks.Wait, clock: true},
+		{code: "SignatureDoesNotMatch", text: "Signature not yet current", outcome: sinks.Wait, clock: true},
+		{code: "InvalidSignatureException", text: "Signature expired", outcome: sinks.Wait, clock: true},
+		{code: "InvalidSignatureException", text: "Signature not yet current", outcome: sinks.Wait, clock: true},
+		{code: "RequestTimeTooSkewed", outcome: sinks.Wait, clock: true},
+		{code: "RequestInTheFuture", outcome: sinks.Wait, clock: true},
+		{code: "RequestExpired", outcome: sinks.Wait, clock: true},
+
+		{code: "*Throttl*", outcome: sinks.Retry},
+		{code: "RequestLimitExceeded", outcome: sinks.Retry},
+		{code: "TooManyRequests*", outcome: sinks.Retry},
+		{code: "SlowDown", outcome: sinks.Retry},
+		{code: "ConcurrentAccess*", outcome: sinks.Retry},
+		{code: "RequestTimeout*", outcome: sinks.Retry},
+		{code: "Internal*", outcome: sinks.Retry}, // InternalError, InternalFailure, InternalServerError
+		{code: "ServiceUnavailable*", outcome: sinks.Retry},
+
+		{code: "AuthorizationError*", outcome: sinks.Wait},
+		{code: "AccessDenied*", outcome: sinks.Wait},
+		{code: "AuthFailure", outcome: sinks.Wait},
+		{code: "InvalidClientTokenId", outcome: sinks.Wait},
+		{code: "InvalidAccessKeyId", outcome: sinks.Wait},
+		{code: "InvalidIdentityToken*", outcome: sinks.Wait},
+		{code: "SignatureDoesNotMatch", outcome: sinks.Wait},
+		{code: "InvalidSignature*", outcome: sinks.Wait},
+		{code: "IncompleteSignature*", outcome: sinks.Wait},
+		{code: "MissingAuthenticationToken*", outcome: sinks.Wait},
+		{code: "ExpiredToken*", outcome: sinks.Wait},
+		{code: "UnrecognizedClient*", outcome: sinks.Wait},
+		{code: "OptInRequired", outcome: sinks.Wait},
+		{code: "InvalidSecurity*", outcome: sinks.Wait},
+		{code: "KMS*", outcome: sinks.Wait}, // the topic's key: disabled, gone, or not ours to use
+		{code: "NotFound*", outcome: sinks.Wait},
+		{code: "ResourceNotFound*", outcome: sinks.Wait},
+		{code: "EndpointDisabled", outcome: sinks.Wait},
+		{code: "InvalidAction", outcome: sinks.Wait}, // something else than SNS answers at the endpoint
+
+		{code: "InvalidParameter*", text: "TopicArn", outcome: sinks.Wait},
+		{code: "InvalidParameter*", text: "TargetArn", outcome: sinks.Wait},
+		{code: "InvalidParameter*", text: "MessageGroupId", outcome: sinks.Wait}, // topic and ARN disagree about FIFO
+		{code: "InvalidParameter*", outcome: sinks.Reject},
+		{code: "ParameterValueInvalid*", outcome: sinks.Reject},
+		{code: "BatchRequestTooLong*", outcome: sinks.Reject},
+		{code: "BatchEntryIdsNotDistinct*", outcome: sinks.Reject},
+		{code: "InvalidBatchEntryId*", outcome: sinks.Reject},
+		{code: "TooManyEntriesInBatchRequest*", outcome: sinks.Reject},
+		{code: "EmptyBatchRequest*", outcome: sinks.Reject},
+		{code: "RequestEntityTooLarge", outcome: sinks.Reject},
+	}
+}
+
+func find(code, text string) (rule, bool) {
+	for _, r := range rules() {
+		if matches(r.code, code) && strings.Contains(text, r.text) {
+			return r, true
+		}
+	}
+	return rule{}, false
+}
+
+func matches(pattern, code string) bool {
+	head, front := strings.CutPrefix(pattern, "*")
+	word, back := strings.CutSuffix(head, "*")
+	switch {
+	case front && back:
+		return strings.Contains(code, word)
+	case back:
+		return strings.HasPrefix(code, word)
+	default:
+		return code == word
+	}
+}
+
+func clockFault(code, text string) bool {
+	r, ok := find(code, text)
+	return ok && r.clock
+}
+
+// judge turns an answer of AWS into a result. A code the table does not have is told by the HTTP
+// status: 429 and 5xx pass, another 4xx waits for somebody to look, and anything else is tried again.
+func judge(code, text string, status int) sinks.Result {
+	// AWS explains a wrong signature by repeating the request's headers, session token included.
+	text, _, _ = strings.Cut(text, "The Canonical String")
+	if code == "" {
+		code = "UnknownError"
+	}
+	if text == "" {
+		text = fmt.Sprintf("HTTP status %d without an explanation: is this endpoint SNS?", status)
+	}
+	r, known := find(code, text)
+	switch {
+	case known && r.clock:
+		return sinks.Failed(r.outcome, code, strings.TrimSpace(text)+" (is the gateway's clock right?)")
+	case known:
+		return sinks.Failed(r.outcome, code, text)
+	case status >= 400 && status < 500 && status != http.StatusTooManyRequests:
+		return sinks.Failed(sinks.Wait, code, text)
+	default:
+		return sinks.Failed(sinks.Retry, code, text)
+	}
+}
+
+// classify turns the error of a whole request into a result.
+func classify(ctx context.Context, err error) sinks.Result {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return judge(api.ErrorCode(), api.ErrorMessage(), httpStatus(err))
+	}
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	if text := networkText(err); text != "" {
+		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, text)
+	}
+	if status := httpStatus(err); status != 0 {
+		return judge("", fmt.Sprintf("HTTP status %d and no answer of SNS in it: is this endpoint SNS?", status), status)
+	}
+	return sinks.Failed(sinks.Retry, "UnknownError", innermost(err).Error())
+}
+
+func ended(ctx context.Context) sinks.Result {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return sinks.Failed(sinks.Retry, sinks.CodeTimeout, "no answer of SNS in time")
+	}
+	return sinks.Failed(sinks.Retry, sinks.CodeCanceled, "ended before SNS had answered")
+}
+
+func httpStatus(err error) int {
+	var re *smithyhttp.ResponseError
+	if errors.As(err, &re) {
+		return re.HTTPStatusCode()
+	}
+	return 0
+}
+
+// networkText returns what the network said, without the wrapping of SDK and HTTP client;
+// "" when err is not of the network.
+func networkText(err error) string {
+	var (
+		op   *net.OpError
+		dns  *net.DNSError
+		ue   *url.Error
+		send *smithyhttp.RequestSendError
+	)
+	switch {
+	case errors.As(err, &op):
+		return opText(op)
+	case errors.As(err, &dns):
+		return dns.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed before the answer was complete"
+	case errors.As(err, &ue):
+		return ue.Err.Error()
+	case errors.As(err, &send):
+		return send.Err.Error()
+	default:
+		return ""
+	}
+}
+
+// opText is op.Error without our own address: its port is another one at each attempt, and a text
+// that changes every time is no help in a log.
+func opText(op *net.OpError) string {
+	where := op.Op + " " + op.Net
+	if op.Addr != nil {
+		where += " " + op.Addr.String()
+	}
+	return where + ": " + op.Err.Error()
+}
+
+func innermost(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}

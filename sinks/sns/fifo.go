@@ -1,0 +1,29 @@
+package sns
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// maxGroup is the most characters a MessageGroupId has (SNS API reference, PublishBatchRequestEntry).
+const maxGroup = 128
+
+// groupID names the ordered group of a message: device and order key. SNS takes letters, digits
+// and ASCII punctuation; anything else, such as a space in a line's name, becomes "_". That may
+// merge two groups, which costs throughput and never order. What is too long keeps its beginning
+// and ends in a hash of the whole, so that it stays one group.
+func groupID(device, key string) string {
+	id := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '_'
+		}
+		return r
+	}, device+"/"+key)
+	if len(id) <= maxGroup {
+		return id
+	}
+	sum := sha256.Sum256([]byte(device + "/" + key))
+	tail := "#" + hex.EncodeToString(sum[:16])
+	return id[:maxGroup-len(tail)] + tail
+}

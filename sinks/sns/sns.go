@@ -1,0 +1,258 @@
+package sns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"noi-agent/sinks"
+)
+
+// Limits of PublishBatch (SNS API reference, PublishBatch). A topic may allow more, up to 1 MiB;
+// a sample's message has some 300 bytes, so nothing would be won by asking.
+const (
+	maxEntries = 10
+	maxBytes   = 256 << 10
+
+	// AWS says that body and attributes count, not exactly how. What a request holds beyond its
+	// first message stays this much below the limit.
+	byteMargin = 1 << 10
+)
+
+// defaultTimeout bounds one Publish whose context has no earlier end.
+const defaultTimeout = time.Minute
+
+// Options say which topic, and how it is reached.
+type Options struct {
+	TopicARN   string        // arn:aws:sns:REGION:ACCOUNT:NAME; a name ending in .fifo is a FIFO topic
+	Region     string        // "": the ARN's
+	Endpoint   string        // "": AWS's own for the region; else a URL, as for a VPC endpoint or an emulator
+	Profile    string        // "": the default chain; else the AWS shared profile to use
+	IMDS       bool          // ask the EC2 metadata service too; false on a gateway, where nobody answers there
+	Device     string        // device id; begins the message group on FIFO topics, which gateways share
+	Timeout    time.Duration // most that one Publish takes; 0: one minute
+	HTTPClient *http.Client  // nil: one of our own, with bounds for a cellular link
+	Logger     *slog.Logger  // nil: discard
+}
+
+// Sink publishes to one topic. It is owned by one goroutine.
+type Sink struct {
+	o      Options
+	topic  topic
+	log    *slog.Logger
+	closed bool
+
+	http *http.Client // Options.HTTPClient, or ours from the first Publish on
+
+	// Both nil until credentials have been found, and again after they were refused.
+	client *sns.Client
+	creds  aws.CredentialsProvider
+}
+
+// New returns a sink for the topic. It fails for a malformed ARN only: credentials and the
+// network are looked for at the first Publish.
+func New(o Options) (*Sink, error) {
+	t, err := parseTopic(o.TopicARN)
+	if err != nil {
+		return nil, err
+	}
+	if o.Region == "" {
+		o.Region = t.region
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	s := &Sink{o: o, topic: t, http: o.HTTPClient, log: o.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+// Window returns ten: the most entries a PublishBatch has.
+func (s *Sink) Window() int { return maxEntries }
+
+// Close lets go of the connection. It is called after the last Publish has returned.
+func (s *Sink) Close() error {
+	s.closed = true
+	if s.http != nil {
+		s.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Publish sends the longest prefix of msgs that fits one request and returns one result for
+// each message sent; none when msgs is empty. It is back when ctx ends, or Options.Timeout
+// is over; what was on its way then is Retry.
+func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result {
+	if len(msgs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	n := prefix(msgs)
+	if n == 0 {
+		text := fmt.Sprintf("message too long: %d bytes with its attributes, SNS takes %d", size(msgs[0]), maxBytes)
+		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidParameter", text)}
+	}
+	if fault, ok := s.connect(ctx); !ok {
+		return sinks.Repeat(fault, n)
+	}
+	return sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, msgs[:n]) })
+}
+
+// send makes one request of msgs. whole says that the service answered for all of them at once.
+func (s *Sink) send(ctx context.Context, msgs []sinks.Message) (results []sinks.Result, whole bool) {
+	in := &sns.PublishBatchInput{TopicArn: aws.String(s.o.TopicARN)}
+	for i, m := range msgs {
+		in.PublishBatchRequestEntries = append(in.PublishBatchRequestEntries, s.entry(i, m))
+	}
+	out, err := s.client.PublishBatch(ctx, in)
+	if err != nil {
+		fault := classify(ctx, err)
+		s.forget(fault)
+		return sinks.Repeat(fault, len(msgs)), true
+	}
+	return perEntry(len(msgs), out), false
+}
+
+// forget lets the next Publish read the configuration of AWS anew after an answer that waits
+// for the operator: keys may have been exchanged meanwhile. A clock fault keeps the client,
+// which has learnt the service's time from the answer and signs with that from now on.
+func (s *Sink) forget(fault sinks.Result) {
+	if fault.Outcome == sinks.Wait && !clockFault(fault.Code, fault.Text) {
+		s.client, s.creds = nil, nil
+	}
+}
+
+// entry is one message as PublishBatch takes it. Its id is its place in the request.
+func (s *Sink) entry(i int, m sinks.Message) types.PublishBatchRequestEntry {
+	e := types.PublishBatchRequestEntry{Id: aws.String(entryID(i)), Message: aws.String(string(m.Body))}
+	for _, a := range m.Attributes {
+		if e.MessageAttributes == nil {
+			e.MessageAttributes = map[string]types.MessageAttributeValue{}
+		}
+		e.MessageAttributes[a.Name] = types.MessageAttributeValue{
+			DataType: aws.String(attributeType), StringValue: aws.String(a.Value),
+		}
+	}
+	if s.topic.fifo {
+		e.MessageGroupId = aws.String(groupID(s.o.Device, m.Key))
+		e.MessageDeduplicationId = aws.String(m.SampleID)
+	}
+	return e
+}
+
+const attributeType = "String"
+
+func entryID(i int) string { return string(rune('0' + i)) } // i is below maxEntries
+
+// perEntry sorts the answer's lists back into the order of the request. An entry that neither
+// list mentions may or may not have arrived: it is sent again.
+func perEntry(n int, out *sns.PublishBatchOutput) []sinks.Result {
+	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult, "the answer of SNS does not mention this message"), n)
+	place := func(id *string) *sinks.Result {
+		s := aws.ToString(id)
+		if len(s) != 1 || s[0] < '0' || int(s[0]-'0') >= n {
+			return new(sinks.Result) // an id we never gave: nothing to settle
+		}
+		return &results[s[0]-'0']
+	}
+	for _, e := range out.Successful {
+		*place(e.Id) = sinks.Result{Outcome: sinks.Accepted, MessageID: aws.ToString(e.MessageId)}
+	}
+	for _, e := range out.Failed {
+		status := http.StatusInternalServerError
+		if e.SenderFault {
+			status = http.StatusBadRequest
+		}
+		*place(e.Id) = judge(aws.ToString(e.Code), aws.ToString(e.Message), status)
+	}
+	return results
+}
+
+// prefix returns how many of msgs go into one request; 0 when the first is too large for any.
+// It ends before the second message of a key: were both in one request and only the first
+// failed, the second would have overtaken it.
+func prefix(msgs []sinks.Message) int {
+	total := size(msgs[0])
+	if total > maxBytes {
+		return 0
+	}
+	n := 1
+	for ; n < len(msgs) && n < maxEntries; n++ {
+		m := msgs[n]
+		total += size(m)
+		if total > maxBytes-byteMargin || hasKey(msgs[:n], m.Key) {
+			break
+		}
+	}
+	return n
+}
+
+func hasKey(msgs []sinks.Message, key string) bool {
+	for _, m := range msgs {
+		if key != "" && m.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// size counts what AWS counts against its limit: the body, and name, type and value of each attribute.
+func size(m sinks.Message) int {
+	n := len(m.Body)
+	for _, a := range m.Attributes {
+		n += len(a.Name) + len(attributeType) + len(a.Value)
+	}
+	return n
+}
+
+// topic is what an ARN tells.
+type topic struct {
+	region string
+	fifo   bool
+}
+
+// parseTopic checks an ARN's shape. Whether the region suits the configured one is checked by
+// the configuration, which can name the line.
+func parseTopic(arn string) (topic, error) {
+	const want = "want arn:aws:sns:REGION:ACCOUNT:NAME, as the AWS console shows it for the topic"
+	p := strings.Split(arn, ":")
+	switch {
+	case len(p) != 6 || p[0] != "arn" || !strings.HasPrefix(p[1], "aws"):
+		return topic{}, fmt.Errorf("topic ARN %q: not an ARN; %s", arn, want)
+	case p[2] != "sns":
+		return topic{}, fmt.Errorf("topic ARN %q: of service %q, not sns; %s", arn, p[2], want)
+	case p[3] == "":
+		return topic{}, fmt.Errorf("topic ARN %q: no region; %s", arn, want)
+	case len(p[4]) != 12 || strings.Trim(p[4], "0123456789") != "":
+		return topic{}, fmt.Errorf("topic ARN %q: the account is not 12 digits; %s", arn, want)
+	}
+	if err := checkName(strings.TrimSuffix(p[5], ".fifo")); err != nil {
+		return topic{}, fmt.Errorf("topic ARN %q: %w; %s", arn, err, want)
+	}
+	return topic{region: p[3], fifo: strings.HasSuffix(p[5], ".fifo")}, nil
+}
+
+// checkName holds a topic's name, without .fifo, against the rule of CreateTopic.
+func checkName(name string) error {
+	if name == "" || len(name) > 256 {
+		return errors.New("a topic's name has 1 to 256 characters")
+	}
+	for _, r := range name {
+		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !alnum && r != '-' && r != '_' {
+			return fmt.Errorf("a topic's name has letters, digits, - and _, not %q", r)
+		}
+	}
+	return nil
+}

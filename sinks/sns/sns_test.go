@@ -1,0 +1,85 @@
+package sns_test
+
+import (
+	"testing"
+
+	"noi-agent/sinks/sinktest"
+	"noi-agent/sinks/sinktest/standin"
+	"noi-agent/sinks/sns"
+)
+
+const (
+	arn     = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
+	fifoARN = "arn:aws:sns:us-east-2:393221637266:MainSolarData.fifo"
+)
+
+// cleanEnv takes away whatever credentials the machine has.
+func cleanEnv(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_PROFILE",
+		"AWS_DEFAULT_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SNS",
+		"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+	} {
+		t.Setenv(name, "")
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", home+"/credentials")
+	t.Setenv("AWS_CONFIG_FILE", home+"/config")
+}
+
+// withKeys gives the stand-in's key to the process.
+func withKeys(t *testing.T) {
+	t.Helper()
+	cleanEnv(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", standin.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", standin.SecretAccessKey)
+}
+
+func mustStart(t *testing.T, o standin.SNSOptions) *standin.SNS {
+	t.Helper()
+	if o.Topics == nil {
+		o.Topics = []string{arn, fifoARN}
+	}
+	cloud, err := standin.StartSNS(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cloud.Close(); err != nil {
+			t.Errorf("close stand-in: %v", err)
+		}
+	})
+	return cloud
+}
+
+func mustNew(t *testing.T, o sns.Options) *sns.Sink {
+	t.Helper()
+	if o.TopicARN == "" {
+		o.TopicARN = arn
+	}
+	sink, err := sns.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sink.Close() }) // never fails
+	return sink
+}
+
+func TestConformance(t *testing.T) {
+	sinktest.Run(t, func(t *testing.T) sinktest.Rig {
+		withKeys(t)
+		cloud := mustStart(t, standin.SNSOptions{})
+		return sinktest.Rig{
+			Cloud: cloud, Sink: mustNew(t, sns.Options{Endpoint: cloud.URL()}),
+			Denied:    standin.SNSDenied(arn),
+			Throttled: standin.SNSThrottled(),
+			Invalid:   standin.Fault{Code: "InvalidParameter", Text: "Invalid parameter: Message"},
+			TooLarge:  256 << 10,
+			Denial: "AuthorizationError: User: arn:aws:iam::123456789012:user/noi is not authorized to perform: SNS:Publish on resource: " + arn +
+				" because no identity-based policy allows the SNS:Publish action",
+		}
+	})
+}
