@@ -1,0 +1,183 @@
+package status_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+
+	"noi-agent/status"
+	"noi-agent/store"
+)
+
+func TestAPISendsWhatTheAgentSaysByteForByte(t *testing.T) {
+	w := quiet()
+	const (
+		state   = `{"device_id":"5300520006504b5957343920","odd":"<b> & \"ü\"","n":12.117188,"big":18446744073709551615}`
+		objects = `{"objects":[{"slave":"PS-PWM-30M","unit_id":1,"object":"T_ind[U]","value":-0.5}]}`
+		rows    = `{"triggers":[{"id":7,"published_data":{"data":12.117188,"object":"adc_vbterm"}}],"next":null}`
+	)
+	w.status, w.objects, w.triggers = json.RawMessage(state), json.RawMessage(objects), json.RawMessage(rows)
+	url := start(t, w)
+	for path, want := range map[string]string{
+		"/api/v1/status": state, "/api/v1/objects": objects, "/api/v1/triggers": rows,
+	} {
+		a := get(t, url+path)
+		if a.code != http.StatusOK || a.body != want+"\n" {
+			t.Errorf("%s: %d\n got %s\nwant %s", path, a.code, a.body, want)
+		}
+		if got := a.header.Get("Content-Type"); got != "application/json" {
+			t.Errorf("%s: content type %q", path, got)
+		}
+	}
+}
+
+func TestBothListenersServeTheSame(t *testing.T) {
+	o := options(quiet())
+	o.Socket = shortDir(t) + "/agent.sock"
+	s := status.New(o)
+	serve(t, s)
+	for _, path := range []string{"/", "/style.css", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {
+		tcp := get(t, "http://"+s.Addr()+path)
+		unix := ask(t, client(o.Socket), http.MethodGet, "http://agent"+path, nil)
+		if tcp.code != http.StatusOK || unix.code != tcp.code || unix.body != tcp.body {
+			t.Errorf("%s: TCP %d, socket %d, or different bodies", path, tcp.code, unix.code)
+		}
+		if tcp.body == "" {
+			t.Errorf("%s: empty", path)
+		}
+	}
+}
+
+func TestHeadGivesTheHeadersOnly(t *testing.T) {
+	url := start(t, quiet())
+	for _, path := range []string{"/", "/api/v1/status", "/healthz"} {
+		head, full := ask(t, client(""), http.MethodHead, url+path, nil), get(t, url+path)
+		if head.code != http.StatusOK || head.body != "" {
+			t.Errorf("HEAD %s: %d, body %q", path, head.code, head.body)
+		}
+		if got, want := head.header.Get("Content-Length"), full.header.Get("Content-Length"); got != want || want == "" {
+			t.Errorf("HEAD %s: length %q, GET says %q", path, got, want)
+		}
+	}
+}
+
+func TestHealthTellsTheReason(t *testing.T) {
+	w := quiet()
+	url := start(t, w)
+	if a := get(t, url+"/healthz"); a.code != http.StatusOK || a.body != "ok\n" {
+		t.Errorf("healthy: %d %q", a.code, a.body)
+	}
+	w = quiet()
+	w.healthy, w.ready = errors.New("line rs485 stands still"), errors.New("line rs485 is not open")
+	url = start(t, w)
+	for path, want := range map[string]string{"/healthz": "line rs485 stands still\n", "/readyz": "line rs485 is not open\n"} {
+		if a := get(t, url+path); a.code != http.StatusServiceUnavailable || a.body != want {
+			t.Errorf("%s: %d %q", path, a.code, a.body)
+		}
+	}
+}
+
+func TestTriggerQueryReachesTheLog(t *testing.T) {
+	yes, no := true, false
+	for query, want := range map[string]store.TriggerQuery{
+		"":                                      {Limit: 100},
+		"?":                                     {Limit: 100},
+		"?integration=&success=&limit=&before=": {Limit: 100},
+		"?integration=FFjU28MMaL3W9B9hhhhH":     {Integration: "FFjU28MMaL3W9B9hhhhH", Limit: 100},
+		"?success=true&limit=1":                 {Success: &yes, Limit: 1},
+		"?success=false&limit=1000":             {Success: &no, Limit: 1000},
+		"?before=18446744073709551615":          {Limit: 100, Before: math.MaxUint64},
+	} {
+		w := quiet()
+		if a := get(t, start(t, w)+"/api/v1/triggers"+query); a.code != http.StatusOK {
+			t.Errorf("%q: %d %s", query, a.code, a.body)
+			continue
+		}
+		got, _ := w.lastAsked()
+		if got.Integration != want.Integration || got.Limit != want.Limit || got.Before != want.Before {
+			t.Errorf("%q: %+v, want %+v", query, got, want)
+		}
+		if (got.Success == nil) != (want.Success == nil) || got.Success != nil && *got.Success != *want.Success {
+			t.Errorf("%q: success %v, want %v", query, got.Success, want.Success)
+		}
+	}
+}
+
+func TestBadTriggerQueryNamesParameterAndWayOut(t *testing.T) {
+	w := quiet()
+	url := start(t, w)
+	for query, parts := range map[string][]string{
+		"?limit=0":                     {"limit", "1 to 1000", `"0"`},
+		"?limit=1001":                  {"limit", "1 to 1000"},
+		"?limit=-1":                    {"limit", "1 to 1000"},
+		"?limit=1.5":                   {"limit", "1 to 1000"},
+		"?limit=99999999999999999":     {"limit", "1 to 1000"},
+		"?success=yes":                 {"success", "true or false", `"yes"`},
+		"?success=TRUE":                {"success", "true or false"},
+		"?before=0":                    {"before", "from 1 up"},
+		"?before=x":                    {"before", "from 1 up"},
+		"?before=18446744073709551616": {"before", "from 1 up"},
+		"?limit=5&limit=6":             {"limit", "2 times", "once"},
+		"?limmit=5":                    {"limmit", "integration, success, limit, before"},
+		"?a=b;c":                       {"query", "name=value"},
+		"?limit=%zz":                   {"query", "name=value"},
+	} {
+		a := get(t, url+"/api/v1/triggers"+query)
+		var fault struct{ Error string }
+		if err := json.Unmarshal([]byte(a.body), &fault); err != nil || a.code != http.StatusBadRequest {
+			t.Errorf("%q: %d %s %v", query, a.code, a.body, err)
+			continue
+		}
+		mustContain(t, fault.Error, parts...)
+	}
+	if _, n := w.lastAsked(); n != 0 {
+		t.Errorf("%d bad queries reached the trigger log", n)
+	}
+}
+
+func TestAnswerThatCannotBeMadeIsAnErrorAndNotHalfADocument(t *testing.T) {
+	w := quiet()
+	w.status, w.triggersErr = map[string]any{"a": 1, "b": math.NaN()}, errors.New("store is closed")
+	url := start(t, w)
+	for path, part := range map[string]string{"/api/v1/status": "NaN", "/api/v1/triggers": "store is closed"} {
+		a := get(t, url+path)
+		var fault struct{ Error string }
+		if err := json.Unmarshal([]byte(a.body), &fault); err != nil || a.code != http.StatusInternalServerError {
+			t.Errorf("%s: %d %s", path, a.code, a.body)
+		}
+		mustContain(t, fault.Error, part)
+	}
+}
+
+func TestNothingButReadingIsServed(t *testing.T) {
+	url := start(t, quiet())
+	for _, path := range []string{"/", "/style.css", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
+			a := ask(t, client(""), method, url+path, nil)
+			if a.code != http.StatusMethodNotAllowed || a.header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: %d, Allow %q", method, path, a.code, a.header.Get("Allow"))
+			}
+			if strings.HasPrefix(path, "/api/") != json.Valid([]byte(a.body)) {
+				t.Errorf("%s %s: body %q", method, path, a.body)
+			}
+		}
+	}
+}
+
+func TestUnknownPathIsJSONForProgramsAndTextForPeople(t *testing.T) {
+	url := start(t, quiet())
+	for path, contentType := range map[string]string{
+		"/api/v1/nothing": "application/json", "/api/v1/status/": "application/json", "/api/": "application/json",
+		"/api/v1/integrations": "application/json", "/metrics": "text/plain; charset=utf-8",
+		"/favicon.ico": "text/plain; charset=utf-8", "/integrations/aws": "text/plain; charset=utf-8",
+	} {
+		a := get(t, url+path)
+		if a.code != http.StatusNotFound || a.header.Get("Content-Type") != contentType {
+			t.Errorf("%s: %d, %s", path, a.code, a.header.Get("Content-Type"))
+		}
+		mustContain(t, a.body, path)
+	}
+}

@@ -1,0 +1,40 @@
+// Package status is the local endpoint of the agent: what a technician on the gateway looks at. It serves
+// a page, three JSON documents and two health checks, over a loopback TCP address and over a unix socket.
+//
+//	GET /                  the page: problems, lines, integrations, latest values, trigger table
+//	GET /api/v1/status     the agent's state
+//	GET /api/v1/objects    latest value of each object
+//	GET /api/v1/triggers   ?integration=&success=&limit=&before=, newest first
+//	GET /healthz, /readyz  200 "ok", or 503 and the reason
+//
+// Promises:
+//
+//   - It only reads: GET and HEAD are served, everything else is 405. No request changes anything.
+//   - What Reporter and TriggerLog return is sent as encoding/json writes it, without HTML escapes, and a
+//     newline. It is encoded whole before the first byte goes out, so that a slow reader holds a buffer
+//     and never the store. An answer that cannot be made is an error status, never half a document.
+//   - The page needs no JavaScript and nothing from elsewhere. It is made from the same JSON; what of it
+//     cannot be read is said on the page, and the rest is shown.
+//   - Connections, header sizes and all times are bounded (limits); no listener can starve the other.
+//
+// Refused:
+//
+//   - A listen address that is not loopback: there is neither TLS nor a token. Use ssh -L.
+//   - Over TCP, a Host that is not a loopback name with our port: a foreign name that resolves to
+//     127.0.0.1 is how a web page would read this endpoint through a browser (DNS rebinding). The socket
+//     has no such check: no browser reaches it, and its file mode says who may.
+//   - A foreign Origin, and requests that a browser marks as coming from another site. Following a link
+//     to the page itself is allowed.
+//   - A query parameter that is unknown, repeated or out of range: 400, with what is allowed.
+//
+// Failure: Listen says what it could not bind and the way out; ErrRunning tells that another agent
+// answers on the socket. A socket file that nobody answers on is left from a crash and is replaced.
+// Serve returns an error only when a listener broke.
+//
+//	s := status.New(status.Options{Reporter: a, TriggerLog: a, Health: a,
+//		Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock"})
+//	if err := s.Listen(); err != nil {
+//		return err
+//	}
+//	return s.Serve(ctx) // until ctx ends
+package status

@@ -1,0 +1,14 @@
+package status
+
+import "time"
+
+// SetLimits makes the limits small enough to run into them.
+func (s *Server) SetLimits(connections int, write, grace time.Duration) {
+	s.limits.connections, s.limits.write, s.limits.grace = connections, write, grace
+}
+
+// Bounded reports whether every limit that keeps a client from holding the server is set.
+func (s *Server) Bounded() bool {
+	l := s.limits
+	return l.header > 0 && l.write > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
+}

@@ -1,0 +1,294 @@
+package status
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"noi-agent/store"
+)
+
+//go:embed page.html
+var pageSource string
+
+//go:embed style.css
+var styleSource string
+
+// page makes the page. It is parsed once and may be used by all requests at once.
+type page struct{ template *template.Template }
+
+func newPage(zone *time.Location) *page {
+	words := wording{zone}
+	t := template.New("page").Funcs(template.FuncMap{
+		"local": words.local,
+		"span":  span,
+		"text":  text,
+		"tone":  tone,
+		"count": count,
+		"bytes": size,
+		"share": share,
+	})
+	return &page{template.Must(t.Parse(pageSource))} // our own file: a fault in it fails every test
+}
+
+func (s *Server) serveStyle(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, typeCSS, []byte(styleSource))
+}
+
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.RawQuery, pageParameters)
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	q.Limit = pageRows
+	var b bytes.Buffer
+	if err := s.page.template.Execute(&b, s.view(q)); err != nil {
+		fail(w, r, http.StatusInternalServerError, "make the page: "+err.Error())
+		return
+	}
+	send(w, http.StatusOK, typeHTML, b.Bytes())
+}
+
+// view is what the page shows. Its parts are read from the JSON that the API gives, so the page cannot
+// say anything else than the API, and the agent's own types stay its own.
+type view struct {
+	Status   statusView
+	Latest   []slaveValues
+	Triggers triggersView
+	Older    bool     // these rows are not the newest
+	Unread   []string // what could not be read, in words
+}
+
+type statusView struct {
+	DeviceID  string  `json:"device_id"`
+	Version   string  `json:"version"`
+	StartedAt string  `json:"started_at"`
+	UptimeS   float64 `json:"uptime_s"`
+	Clock     struct {
+		Source string `json:"source"`
+	} `json:"clock"`
+	Lines        []lineView        `json:"lines"`
+	Integrations []integrationView `json:"integrations"`
+	Store        struct {
+		Bytes     float64 `json:"bytes"`
+		Samples   float64 `json:"samples"`
+		Committed float64 `json:"committed"`
+	} `json:"store"`
+	Problems []problemView `json:"problems"`
+}
+
+type lineView struct {
+	Name     string             `json:"name"`
+	Port     string             `json:"port"`
+	State    string             `json:"state"`
+	Error    string             `json:"error"`
+	Load     *float64           `json:"load"` // 0 to 1; nil: not told
+	Counters map[string]float64 `json:"counters"`
+	Slaves   []slaveView        `json:"slaves"`
+}
+
+type slaveView struct {
+	UnitID     int      `json:"unit_id"`
+	Slave      string   `json:"slave"`
+	CCFirmware string   `json:"cc_firmware"`
+	FWVersion  string   `json:"fw_version"`
+	State      string   `json:"state"`
+	LastGood   string   `json:"last_good"`
+	AgeS       *float64 `json:"age_s"`
+	Error      string   `json:"error"`
+}
+
+type integrationView struct {
+	ID          string  `json:"id"`
+	Name        string  `json:"name"`
+	Type        string  `json:"type"`
+	Topic       string  `json:"topic"`
+	State       string  `json:"state"`
+	Backlog     float64 `json:"backlog"`
+	Oldest      string  `json:"oldest"`
+	LastSuccess string  `json:"last_success"`
+	LastError   string  `json:"last_error"`
+	Sent        float64 `json:"sent"`
+	Failed      float64 `json:"failed"`
+	Dropped     float64 `json:"dropped"`
+}
+
+type problemView struct {
+	Severity string `json:"severity"`
+	Subject  string `json:"subject"`
+	Since    string `json:"since"`
+	Title    string `json:"title"`
+	Detail   string `json:"detail"`
+	Effect   string `json:"effect"`
+	Remedy   string `json:"remedy"`
+}
+
+type valueView struct {
+	Line      string          `json:"line"`
+	Slave     string          `json:"slave"`
+	UnitID    int             `json:"unit_id"`
+	Object    string          `json:"object"`
+	Value     json.RawMessage `json:"value"`
+	Unit      string          `json:"unit"`
+	SampledAt string          `json:"sampled_at"`
+}
+
+type triggersView struct {
+	Triggers []triggerView `json:"triggers"`
+	Next     *uint64       `json:"next"`
+}
+
+type triggerView struct {
+	Success         bool            `json:"success"`
+	CompletedAt     string          `json:"completed_at"`
+	PublishedData   json.RawMessage `json:"published_data"`
+	IntegrationData json.RawMessage `json:"integration_data"`
+	Topic           string          `json:"topic"`
+	Attempts        int             `json:"attempts"`
+}
+
+// slaveValues are the latest values of one slave.
+type slaveValues struct {
+	Line, Slave string
+	UnitID      int
+	Values      []valueView
+}
+
+func (s *Server) view(q store.TriggerQuery) *view {
+	v := &view{Older: q.Before > 0}
+	v.read("status", s.o.Reporter.Status(), &v.Status)
+
+	var latest struct {
+		Objects []valueView `json:"objects"`
+	}
+	v.read("latest values", s.o.Reporter.Objects(), &latest)
+	v.Latest = bySlave(latest.Objects)
+
+	rows, err := s.o.TriggerLog.Triggers(q)
+	if err != nil {
+		v.Unread = append(v.Unread, "trigger log: "+err.Error())
+		return v
+	}
+	v.read("trigger log", rows, &v.Triggers)
+	if next := v.Triggers.Next; next != nil && *next == 0 {
+		v.Triggers.Next = nil // the same as null: there are no older rows
+	}
+	return v
+}
+
+// read takes over as much of from as fits: decoding goes on behind a field of the wrong type.
+func (v *view) read(what string, from, into any) {
+	b, err := encode(from)
+	if err == nil {
+		err = json.Unmarshal(b, into)
+	}
+	if err != nil {
+		v.Unread = append(v.Unread, what+": "+err.Error())
+	}
+}
+
+// bySlave groups neighbours; the agent lists the values of a slave together.
+func bySlave(values []valueView) []slaveValues {
+	var groups []slaveValues
+	for _, o := range values {
+		n := len(groups)
+		if n == 0 || groups[n-1].Line != o.Line || groups[n-1].Slave != o.Slave || groups[n-1].UnitID != o.UnitID {
+			groups = append(groups, slaveValues{Line: o.Line, Slave: o.Slave, UnitID: o.UnitID})
+			n++
+		}
+		groups[n-1].Values = append(groups[n-1].Values, o)
+	}
+	return groups
+}
+
+// wording prints what depends on the zone.
+type wording struct{ zone *time.Location }
+
+// local prints an RFC 3339 time in local time with its zone, nothing for the zero time; what is no time
+// comes back as it is.
+func (w wording) local(rfc3339 string) string {
+	t, err := time.Parse(time.RFC3339, rfc3339)
+	if err != nil {
+		return rfc3339
+	}
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(w.zone).Format("2006-01-02 15:04:05 MST")
+}
+
+// span prints a number of seconds as "45 s", "3 min 5 s", "7 h 2 min" or "12 d 4 h".
+func span(seconds float64) string {
+	n := int64(max(seconds, 0))
+	switch {
+	case n < 60:
+		return fmt.Sprintf("%d s", n)
+	case n < 3600:
+		return fmt.Sprintf("%d min %d s", n/60, n%60)
+	case n < 86400:
+		return fmt.Sprintf("%d h %d min", n/3600, n%3600/60)
+	default:
+		return fmt.Sprintf("%d d %d h", n/86400, n%86400/3600)
+	}
+}
+
+// text prints JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var list []string
+	if json.Unmarshal(raw, &list) != nil {
+		return string(raw)
+	}
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+// tone is the style of a state or severity: what works, what waits by itself, and what needs somebody.
+func tone(state string) string {
+	switch state {
+	case "ok", "idle":
+		return "good"
+	case "failed", "silent", "fault", "unknown_model":
+		return "bad"
+	case "retrying", "waiting", "opening", "warning":
+		return "warn"
+	default:
+		return "calm"
+	}
+}
+
+// count prints a whole number with its thousands apart.
+func count(n float64) string {
+	digits := strconv.FormatFloat(n, 'f', 0, 64)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "\u202f" + digits[i:] // a narrow space that does not break
+	}
+	return digits
+}
+
+// size prints a number of bytes as "812 B", "64.0 KiB" or "3.5 MiB".
+func size(n float64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%.0f B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", n/(1<<10))
+	default:
+		return fmt.Sprintf("%.1f MiB", n/(1<<20))
+	}
+}
+
+// share prints a part of one as percent.
+func share(part float64) string { return fmt.Sprintf("%.1f %%", part*100) }

@@ -1,0 +1,104 @@
+package status
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"noi-agent/store"
+)
+
+// Rows of one answer: by default, at most, and on the page.
+const (
+	defaultRows = 100
+	maxRows     = 1000
+	pageRows    = 50
+)
+
+// parameter reads one query parameter into q.
+type parameter struct {
+	name string
+	set  func(q *store.TriggerQuery, value string) error
+}
+
+// triggerParameters are those of /api/v1/triggers.
+var triggerParameters = []parameter{
+	{"integration", setIntegration},
+	{"success", setSuccess},
+	{"limit", setLimit},
+	{"before", setBefore},
+}
+
+// pageParameters are those of the page, which is not searched but only turned.
+var pageParameters = []parameter{{"before", setBefore}}
+
+// parseQuery reads a raw query strictly: a misspelt parameter that were ignored would give the wrong rows
+// without a word. A parameter with an empty value counts as not given, as forms send it.
+func parseQuery(raw string, known []parameter) (store.TriggerQuery, error) {
+	q := store.TriggerQuery{Limit: defaultRows}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, errors.New("the query cannot be read: write name=value, joined by &")
+	}
+	for name, given := range values {
+		i := slices.IndexFunc(known, func(p parameter) bool { return p.name == name })
+		if i < 0 {
+			return q, fmt.Errorf("unknown parameter %q: allowed: %s", name, names(known))
+		}
+		if len(given) > 1 {
+			return q, fmt.Errorf("parameter %q is given %d times: give it once", name, len(given))
+		}
+		if given[0] == "" {
+			continue
+		}
+		if err := known[i].set(&q, given[0]); err != nil {
+			return q, fmt.Errorf("parameter %q: %w, not %q", name, err, given[0])
+		}
+	}
+	return q, nil
+}
+
+func names(known []parameter) string {
+	list := make([]string, len(known))
+	for i, p := range known {
+		list[i] = p.name
+	}
+	return strings.Join(list, ", ")
+}
+
+func setIntegration(q *store.TriggerQuery, value string) error {
+	q.Integration = value
+	return nil
+}
+
+func setSuccess(q *store.TriggerQuery, value string) error {
+	if value != "true" && value != "false" {
+		return errors.New("want true or false")
+	}
+	success := value == "true"
+	q.Success = &success
+	return nil
+}
+
+func setLimit(q *store.TriggerQuery, value string) error {
+	n, err := strconv.ParseUint(value, 10, 16)
+	if err != nil || n < 1 || n > maxRows {
+		return fmt.Errorf("want a number of rows from 1 to %d", maxRows)
+	}
+	q.Limit = int(n)
+	return nil
+}
+
+// setBefore refuses 0: it is the next of the last answer, and a reader who follows it would start over at
+// the newest row and never end.
+func setBefore(q *store.TriggerQuery, value string) error {
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil || n == 0 {
+		return errors.New("want a row id from 1 up, the next of an earlier answer")
+	}
+	q.Before = n
+	return nil
+}

@@ -1,0 +1,175 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"noi-agent/store"
+)
+
+// Reporter tells the state of the agent. Both answers must marshal to the JSON of the interface
+// description, an object each, and must not change after they are returned.
+type Reporter interface {
+	// Status returns identity, clock, lines, integrations, store and problems.
+	Status() any
+	// Objects returns {"objects":[…]}, the latest value of each object.
+	Objects() any
+}
+
+// TriggerLog lists publications.
+type TriggerLog interface {
+	// Triggers returns {"triggers":[…],"next":…}, newest first. next is the id to ask for in Before,
+	// null or 0 when there are no older rows.
+	Triggers(q store.TriggerQuery) (any, error)
+}
+
+// Health says whether the agent works. The error's text is shown to whoever asks.
+type Health interface {
+	// Healthy returns nil while the process moves.
+	Healthy() error
+	// Ready returns nil while lines and store work.
+	Ready() error
+}
+
+// Options says what to serve and where. Reporter, TriggerLog and Health must be set.
+type Options struct {
+	Reporter   Reporter
+	TriggerLog TriggerLog
+	Health     Health
+	Listen     string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	Socket     string         // path of the unix socket, at most 107 bytes; empty: none
+	Logger     *slog.Logger   // nil: nothing is logged
+	Location   *time.Location // zone of the times on the page; nil: time.Local
+}
+
+// limits bound what clients can take from the agent. All are per server, connections per listener.
+type limits struct {
+	header      time.Duration // from the connection to the end of the header
+	write       time.Duration // from the header's end to the last byte of the answer
+	idle        time.Duration // between two requests of a kept connection
+	grace       time.Duration // for requests in flight when the server ends
+	headerBytes int           // request line and header; net/http adds 4 KiB of slack
+	connections int           // open at once on each listener; more wait in the kernel's queue
+}
+
+// defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over
+// 400 kbit/s of an ssh tunnel. 64 connections are ten browsers; each listener has its own, so that
+// somebody who fills TCP does not lock the operator out of the socket.
+var defaultLimits = limits{
+	header:      5 * time.Second,
+	write:       15 * time.Second,
+	idle:        30 * time.Second,
+	grace:       2 * time.Second,
+	headerBytes: 8 << 10,
+	connections: 64,
+}
+
+// Server is the endpoint. Use New, Listen, Serve, in this order and once each.
+type Server struct {
+	o         Options
+	limits    limits
+	page      *page
+	listeners []net.Listener
+	addr      string
+	listened  bool
+	flights   flights
+}
+
+// New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
+func New(o Options) *Server {
+	if o.Reporter == nil || o.TriggerLog == nil || o.Health == nil {
+		panic("status: Reporter, TriggerLog and Health must be set")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Location == nil {
+		o.Location = time.Local
+	}
+	return &Server{o: o, limits: defaultLimits, page: newPage(o.Location)}
+}
+
+// Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
+func (s *Server) Addr() string { return s.addr }
+
+// Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and
+// returns nil. When it returns nothing is being answered any more: Reporter, TriggerLog and Health are not
+// called. The error is that of a listener that broke. To give up after Listen without serving, call it
+// with a context that has ended.
+func (s *Server) Serve(ctx context.Context) error {
+	if !s.listened {
+		return errors.New("serve status: Listen was not called")
+	}
+	srv := &http.Server{
+		Handler:                      s.handler(),
+		ReadHeaderTimeout:            s.limits.header,
+		ReadTimeout:                  s.limits.header,
+		WriteTimeout:                 s.limits.write,
+		IdleTimeout:                  s.limits.idle,
+		MaxHeaderBytes:               s.limits.headerBytes,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		go func() { ended <- srv.Serve(l) }()
+	}
+	var broken error
+	left := len(s.listeners)
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		broken = fmt.Errorf("serve status: %w", err)
+		left--
+	}
+	s.shutdown(ctx, srv)
+	for range left {
+		<-ended
+	}
+	return broken
+}
+
+// shutdown ends srv and waits for its handlers.
+func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.grace)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		// A reader too slow for the grace; its write fails now and its handler returns.
+		_ = srv.Close()
+	}
+	s.flights.land()
+}
+
+// flights counts the requests being answered. http.Server.Close cuts connections but does not wait for
+// handlers, and those call into an agent that is about to close its store.
+type flights struct {
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// start reports whether a request may begin; if so, f.wg.Done must follow. Wait and the first Add of a
+// WaitGroup must not race, therefore the mutex.
+func (f *flights) start() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.wg.Add(1)
+	return true
+}
+
+// land lets no more requests begin and waits for those under way.
+func (f *flights) land() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.wg.Wait()
+}

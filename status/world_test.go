@@ -1,0 +1,179 @@
+package status_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"noi-agent/status"
+	"noi-agent/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is an agent that says what the test puts into it.
+type world struct {
+	status, objects, triggers any
+	triggersErr               error
+	healthy, ready            error
+	hold                      chan struct{} // Status waits until it is closed; nil: does not
+	holding                   chan struct{} // Status says here that it waits
+
+	mu    sync.Mutex
+	asked []store.TriggerQuery
+}
+
+func (w *world) Status() any {
+	if w.hold != nil {
+		w.holding <- struct{}{}
+		<-w.hold
+	}
+	return w.status
+}
+
+func (w *world) Objects() any   { return w.objects }
+func (w *world) Healthy() error { return w.healthy }
+func (w *world) Ready() error   { return w.ready }
+
+func (w *world) Triggers(q store.TriggerQuery) (any, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked = append(w.asked, q)
+	return w.triggers, w.triggersErr
+}
+
+// lastAsked returns the last query and how many there were.
+func (w *world) lastAsked() (store.TriggerQuery, int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.asked) == 0 {
+		return store.TriggerQuery{}, 0
+	}
+	return w.asked[len(w.asked)-1], len(w.asked)
+}
+
+// quiet is an agent with nothing configured.
+func quiet() *world {
+	return &world{
+		status:   json.RawMessage(`{"device_id":"5300520006504b5957343920","version":"0.1.0","problems":[]}`),
+		objects:  json.RawMessage(`{"objects":[]}`),
+		triggers: json.RawMessage(`{"triggers":[],"next":null}`),
+	}
+}
+
+// options serve w on a free port.
+func options(w *world) status.Options {
+	return status.Options{Reporter: w, TriggerLog: w, Health: w, Listen: "127.0.0.1:0"}
+}
+
+// serve runs s until the test ends or stop is called; stop returns what Serve returned.
+func serve(t *testing.T, s *status.Server) (stop func() error) {
+	t.Helper()
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-served
+	})
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return stop
+}
+
+// start serves w on TCP and returns the base URL.
+func start(t *testing.T, w *world) string {
+	t.Helper()
+	s := status.New(options(w))
+	serve(t, s)
+	return "http://" + s.Addr()
+}
+
+// shortDir is a directory whose name leaves room for a socket: its path may have 107 bytes.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "noi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// client keeps no connection, so that nothing of it outlives a test.
+func client(socket string) *http.Client {
+	transport := &http.Transport{DisableKeepAlives: true}
+	if socket != "" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
+	return &http.Client{Transport: transport}
+}
+
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+// ask sends one request. A header named Host sets the host.
+func ask(t *testing.T, c *http.Client, method, url string, header map[string]string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	r.Host = header["Host"]
+	resp, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+func get(t *testing.T, url string) answer {
+	t.Helper()
+	return ask(t, client(""), http.MethodGet, url, nil)
+}
+
+func mustContain(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("want %q in:\n%s", p, text)
+		}
+	}
+}
+
+func mustRead(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(parts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
