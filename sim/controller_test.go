@@ -1,0 +1,298 @@
+package sim_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/sim"
+)
+
+func pspwm(t testing.TB) *objects.Family {
+	t.Helper()
+	c, err := objects.LoadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, ok := c.Family("PSPWM")
+	if !ok {
+		t.Fatal("the family PSPWM is missing")
+	}
+	return f
+}
+
+// world is a controller whose time the test turns on.
+type world struct {
+	*sim.Controller
+	t       testing.TB
+	family  *objects.Family
+	elapsed time.Duration
+}
+
+func newWorld(t testing.TB, seed uint64, start time.Duration) *world {
+	t.Helper()
+	w := &world{t: t, family: pspwm(t)}
+	c, err := sim.New(sim.Options{Family: w.family, Seed: seed, Start: start, Elapsed: func() time.Duration { return w.elapsed }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Controller = c
+	return w
+}
+
+// read returns an object's value by way of its registers, as the agent gets it.
+func (w *world) read(name string) objects.Value {
+	w.t.Helper()
+	o, ok := w.family.Object(name)
+	if !ok {
+		w.t.Fatalf("no object %s", name)
+	}
+	object := *o
+	if len(object.Choices) > 0 {
+		object, _ = object.With("f16")
+	}
+	regs, exception := w.Read(object.Function(), object.Address, object.Registers)
+	if exception != 0 {
+		w.t.Fatalf("%s: exception %02d", name, exception)
+	}
+	v, err := object.Decode(regs)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+func (w *world) number(name string) float64 { w.t.Helper(); return w.read(name).Float() }
+
+// near holds two numbers together within an absolute tolerance.
+func (w *world) near(what string, got, want, tolerance float64) {
+	w.t.Helper()
+	if math.Abs(got-want) > tolerance {
+		w.t.Errorf("at %v: %s is %g, want %g within %g", w.elapsed, what, got, want, tolerance)
+	}
+}
+
+func TestEveryObjectButTheMissingSensorHasAValue(t *testing.T) {
+	w := newWorld(t, 1, sim.MidMorning)
+	for i := range w.family.Objects {
+		o := w.family.Objects[i]
+		if len(o.Choices) > 0 {
+			o, _ = o.With("f16")
+		}
+		regs, exception := w.Read(o.Function(), o.Address, o.Registers)
+		_, err := o.Decode(regs)
+		if exception != 0 || errors.Is(err, objects.ErrNoSample) != (o.Name == "T_rts") {
+			t.Errorf("%s %04X: exception %02d, %v", o.Name, regs, exception, err)
+		}
+	}
+}
+
+// Currents, voltages, stages and totals must agree every five minutes of three days, whatever the weather.
+func TestADayIsConsistent(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			w := newWorld(t, seed, 0)
+			for w.elapsed = 0; w.elapsed < 72*time.Hour; w.elapsed += 5 * time.Minute {
+				w.checkMoment()
+			}
+		})
+	}
+}
+
+func (w *world) checkMoment() {
+	w.t.Helper()
+	vb, va, ia, il := w.number("adc_vbterm"), w.number("adc_va"), w.number("adc_ia"), w.number("adc_il")
+	state := w.read("charge_state").String()
+	hour := math.Mod(w.elapsed.Hours(), 24)
+	if vb < 11.5 || vb > 15 || va < 0 || va > 22 || ia < 0 || ia > 10 || il < 0.7 || il > 6 {
+		w.t.Fatalf("at %v: battery %g V, array %g V %g A, load %g A are not of this site", w.elapsed, vb, va, ia, il)
+	}
+	if dark := hour < 5.9 || hour > 18.1; dark && (state != "NIGHT" || ia != 0) || hour > 7 && hour < 17 && state == "NIGHT" {
+		w.t.Errorf("at %v: state %s with %g A", w.elapsed, state, ia)
+	}
+	if (state == "NIGHT") != (w.number("vb_ref") == 0) {
+		w.t.Errorf("at %v: state %s and reference %g V", w.elapsed, state, w.number("vb_ref"))
+	}
+	if state != "NIGHT" {
+		if ia > 0 && va < vb-0.1 {
+			w.t.Errorf("at %v: %g A flow from an array of %g V into %g V", w.elapsed, ia, va, vb)
+		}
+		if reference := w.number("vb_ref"); vb > reference+0.01 {
+			w.t.Errorf("at %v: the battery has %g V, above its reference %g V", w.elapsed, vb, reference)
+		}
+	}
+	if least, most := w.number("Vb_min_daily"), w.number("Vb_max_daily"); vb < least || vb > most {
+		w.t.Errorf("at %v: %g V is not within the day's %g to %g V", w.elapsed, vb, least, most)
+	}
+	w.near("load voltage", w.number("adc_vl"), vb, 0.15)
+	w.near("sense voltage", w.number("adc_vbsense"), vb, 0.05)
+	for _, name := range []string{"array_fault", "load_fault", "alarm", "array_fault_daily", "load_fault_daily", "alarm_daily"} {
+		if v := w.read(name); len(v.Names()) != 0 {
+			w.t.Errorf("at %v: %s is %v, want it clear", w.elapsed, name, v)
+		}
+	}
+}
+
+func TestTotalsAreTheIntegralOfTheCurrents(t *testing.T) {
+	w := newWorld(t, 3, sim.MidMorning)
+	charged, drawn, energy := w.number("Ahc_t"), w.number("Ahl_t"), w.number("kWhc_t")
+	hours := w.number("hourmeter")
+	var ah, load, kwh float64
+	const dt = 10 * time.Second
+	for w.elapsed < 24*time.Hour {
+		w.elapsed += dt
+		ia, vb := w.number("adc_ia"), w.number("adc_vbterm")
+		ah += ia * dt.Hours()
+		load += w.number("adc_il") * dt.Hours()
+		kwh += ia * vb * dt.Hours() / 1000
+	}
+	w.near("charge", w.number("Ahc_t")-charged, ah, 0.5)
+	w.near("load", w.number("Ahl_t")-drawn, load, 0.5)
+	w.near("energy", w.number("kWhc_t")-energy, kwh, 0.25) // half precision at 278 has steps of 0.25
+	w.near("hours", w.number("hourmeter")-hours, 24, 1)
+	w.near("EEPROM copy of the charge", w.number("EAhc_t"), w.number("Ahc_t"), 0)
+	if charged < 6553.6 {
+		t.Errorf("the total is %g Ah; it should need both words from the start", charged)
+	}
+}
+
+// Night, then bulk, absorption and float on a day with enough sun; and what is daily starts anew in the morning.
+func TestTheStagesFollowTheSun(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	var seen []string
+	for ; w.elapsed < 24*time.Hour; w.elapsed += 10 * time.Second {
+		s := w.read("charge_state").String()
+		if len(seen) == 0 || seen[len(seen)-1] != s {
+			seen = append(seen, s)
+		}
+	}
+	first, last := seen[0], seen[len(seen)-1]
+	for _, s := range []string{"NIGHT", "BULK", "ABSORPTION", "FLOAT"} {
+		if !slices.Contains(seen, s) {
+			t.Errorf("%s never came; the day was %v", s, seen)
+		}
+	}
+	if first != "NIGHT" || last != "NIGHT" || seen[1] != "BULK" || len(seen) > 20 {
+		t.Errorf("the day was %v", seen)
+	}
+	if w.number("time_ab_daily") < 3600 || w.number("time_fl_daily") < 600 || w.number("Ahc_daily") < 20 {
+		t.Errorf("today: %g s absorption, %g s float, %g Ah", w.number("time_ab_daily"), w.number("time_fl_daily"), w.number("Ahc_daily"))
+	}
+	w.elapsed = 24*time.Hour + 7*time.Hour
+	if ah := w.number("Ahc_daily"); ah > 10 || w.number("time_fl_daily") != 0 {
+		t.Errorf("an hour after sunrise the day already has %g Ah and %g s float", ah, w.number("time_fl_daily"))
+	}
+}
+
+func TestADemoStartsChargingAtMidMorning(t *testing.T) {
+	for seed := range uint64(10) {
+		w := newWorld(t, seed, sim.MidMorning)
+		if s := w.read("charge_state").String(); s != "BULK" || w.number("adc_ia") < 2 {
+			t.Errorf("seed %d: it starts with %s at %g A", seed, s, w.number("adc_ia"))
+		}
+	}
+}
+
+func TestTheBatteryNeitherRunsEmptyNorFloatsForEver(t *testing.T) {
+	w := newWorld(t, 7, 0)
+	for range 14 {
+		w.elapsed += 24 * time.Hour
+		if vb := w.number("adc_vbterm"); vb < 12 || vb > 13 {
+			t.Errorf("at %v, midnight: the battery has %g V", w.elapsed, vb)
+		}
+	}
+}
+
+// What a controller answers depends on the time alone, not on how often it was asked.
+func TestReadingDoesNotChangeTheFuture(t *testing.T) {
+	often, seldom := newWorld(t, 9, sim.MidMorning), newWorld(t, 9, sim.MidMorning)
+	for often.elapsed < 2*time.Hour {
+		often.elapsed += 700 * time.Millisecond
+		often.number("adc_ia")
+	}
+	seldom.elapsed = often.elapsed
+	a, _ := often.Read(0x04, 0x0000, 0x4F)
+	b, _ := seldom.Read(0x04, 0x0000, 0x4F)
+	if !slices.Equal(a, b) {
+		t.Errorf("asked often:\n%04X\nasked once:\n%04X", a, b)
+	}
+	other := newWorld(t, 10, sim.MidMorning)
+	other.elapsed = often.elapsed
+	if c, _ := other.Read(0x04, 0x0000, 0x4F); slices.Equal(a, c) {
+		t.Error("another seed has the same weather")
+	}
+	often.elapsed -= time.Hour
+	if c, _ := often.Read(0x04, 0x0000, 0x4F); !slices.Equal(a, c) {
+		t.Error("time went back")
+	}
+}
+
+func TestReservedRegistersReadAsZeroAndForeignOnesAreRefused(t *testing.T) {
+	w := newWorld(t, 1, sim.MidMorning)
+	for _, c := range []struct {
+		function    byte
+		addr, count uint16
+		exception   byte
+	}{
+		{0x04, 0x0000, 0x4F, 0}, {0x03, 0x0000, 0x4F, 0}, {0x03, 0xE000, 0x50, 0}, {0x04, 0xE080, 6, 0},
+		{0x04, 0x0000, 0x50, 2}, {0x04, 0x004F, 1, 2}, {0x04, 0x004E, 2, 2}, {0x03, 0xDFFF, 1, 2}, {0x03, 0xDFFF, 2, 2},
+		{0x03, 0xE050, 1, 2}, {0x03, 0xE04F, 2, 2}, {0x03, 0xE07F, 2, 2}, {0x03, 0xE086, 1, 2}, {0x03, 0xE085, 2, 2},
+		{0x03, 0xE000, 125, 2}, {0x03, 0xFFFF, 1, 2}, {0x03, 0xFFFF, 125, 2}, {0x04, 0x1000, 1, 2},
+		{0x04, 0x0000, 0, 3}, {0x04, 0x0000, 126, 3}, {0x06, 0x0000, 1, 1}, {0x10, 0xE000, 1, 1},
+	} {
+		regs, exception := w.Read(c.function, c.addr, c.count)
+		if exception != c.exception || exception == 0 && len(regs) != int(c.count) || exception != 0 && regs != nil {
+			t.Errorf("%02X 0x%04X+%d: %d registers, exception %02d; want exception %02d", c.function, c.addr, c.count, len(regs), exception, c.exception)
+		}
+	}
+	named := map[uint16]bool{}
+	for _, o := range w.family.Objects {
+		for n := range o.Registers {
+			named[o.Address+n] = true
+		}
+	}
+	for _, b := range []struct{ from, to uint16 }{{0x0000, 0x004E}, {0xE000, 0xE04F}, {0xE080, 0xE085}} {
+		for addr := b.from; addr <= b.to; addr++ {
+			regs, exception := w.Read(0x03, addr, 1)
+			if exception != 0 || !named[addr] && regs[0] != 0 {
+				t.Errorf("0x%04X: %04X, exception %02d", addr, regs, exception)
+			}
+		}
+	}
+}
+
+func TestTheAnswerIsTheCallersOwn(t *testing.T) {
+	w := newWorld(t, 1, sim.MidMorning)
+	regs, _ := w.Read(0x03, 0xE000, 1)
+	want := regs[0]
+	regs[0] = ^want
+	if again, _ := w.Read(0x03, 0xE000, 1); again[0] != want {
+		t.Error("a caller changed the controller's registers")
+	}
+}
+
+func TestTheRevisionIsThatOfTheRegisters(t *testing.T) {
+	w := newWorld(t, 1, sim.MidMorning)
+	want := fmt.Sprintf("v%s.%02.0f", w.read("hw_version"), w.number("sw_ver"))
+	if sim.Revision != want {
+		t.Errorf("the revision is %s, the registers say %s", sim.Revision, want)
+	}
+	regs, _ := w.Read(0x03, 0xE085, 1)
+	if soft, _ := w.Read(0x04, 0x0000, 1); regs[0] != 0x0104 || soft[0] != 0x0006 {
+		t.Errorf("hw_version 0x%04X and sw_ver 0x%04X, want 0x0104 and 0x0006", regs[0], soft[0])
+	}
+}
+
+func TestAnUnknownFamilyIsRefused(t *testing.T) {
+	f := &objects.Family{Slug: "X", Objects: []objects.Object{{Name: "warp", Table: objects.Input, Encoding: objects.U16, Registers: 1, Scale: 1}}}
+	if _, err := sim.New(sim.Options{Family: f}); err == nil {
+		t.Error("a family with an object that the model does not know was accepted")
+	}
+	if _, err := sim.New(sim.Options{Family: pspwm(t), Start: 24 * time.Hour}); err == nil {
+		t.Error("a start that is no time of day was accepted")
+	}
+}
