@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// runWorld sets the world up, runs the command in it, and takes it down.
+func runWorld(o runOptions, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+	s := &session{o: o, stderr: stderr, broken: make(chan error, 8), asked: make(chan *agentReport, 1)}
+	screen := startScreen(stdout, func(err error) { s.breaks(fmt.Errorf("print the messages: %w", err)) })
+	stopScreen := sync.OnceFunc(screen.close)
+	defer stopScreen()
+
+	w, err := openWorld(o, screen.show, s.breaks)
+	if err != nil {
+		fmt.Fprintf(stderr, "noi-sim: %v\n", err)
+		return exitFailed
+	}
+	screen.show([]byte("status page: http://" + o.Status + "/"))
+	s.play(w, signals)
+	if err := w.close(); err != nil {
+		s.fault(fmt.Errorf("take the world down: %w", err))
+	}
+	stopScreen()
+	s.drain()
+	summarize(stdout, w, s.report, s.faults)
+	if len(s.faults) > 0 {
+		return exitFailed
+	}
+	return exitDone
+}
+
+// session is one command's life in the world.
+type session struct {
+	o      runOptions
+	stderr io.Writer
+	broken chan error // what breaks while the command runs
+	asked  chan *agentReport
+
+	interrupts int
+	report     *agentReport // nil: not known
+	faults     []error
+}
+
+// breaks takes a fault of the world from any goroutine; it never waits. The first one counts.
+func (s *session) breaks(err error) {
+	select {
+	case s.broken <- err:
+	default:
+	}
+}
+
+// drain notes what broke while everything was being closed.
+func (s *session) drain() {
+	for {
+		select {
+		case err := <-s.broken:
+			s.fault(err)
+		default:
+			return
+		}
+	}
+}
+
+// fault notes what went wrong and says it.
+func (s *session) fault(err error) {
+	s.faults = append(s.faults, err)
+	fmt.Fprintf(s.stderr, "noi-sim: %v\n", err)
+}
+
+// play runs the command to its end.
+func (s *session) play(w *world, signals <-chan os.Signal) {
+	c, err := startChild(s.o.Command, childEnv(os.Environ(), w.env()), s.stderr)
+	if err != nil {
+		s.fault(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	ask := func() {
+		asking.Go(func() { s.asked <- askAgent(ctx, s.o.Status) })
+	}
+	for {
+		select {
+		case <-signals:
+			s.interrupt(c, ask)
+		case err := <-s.broken:
+			s.fault(err)
+			if s.interrupts == 0 {
+				s.interrupt(c, ask)
+			}
+		case s.report = <-s.asked:
+			c.terminate()
+		case end := <-c.ended:
+			s.conclude(c, end)
+			return
+		}
+	}
+}
+
+// interrupt is one Ctrl-C: the first asks the agent how it stands, after which it is told to end; the next kills it.
+func (s *session) interrupt(c *child, ask func()) {
+	s.interrupts++
+	if s.interrupts == 1 {
+		ask()
+		return
+	}
+	c.kill()
+}
+
+// conclude notes how the command ended.
+func (s *session) conclude(c *child, end error) {
+	if err := c.verdict(end); err != nil {
+		s.fault(err)
+	}
+	if s.interrupts == 0 {
+		fmt.Fprintf(s.stderr, "noi-sim: the command ended by itself\n")
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"noi-agent/modbus/modbustest"
+	"noi-agent/objects"
+	"noi-agent/sim"
+	"noi-agent/sinks/sinktest/standin"
+)
+
+// What the demo configuration names.
+const (
+	topicARN  = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
+	topicName = "projects/test-project/topics/MainSolarData"
+	unitID    = 1
+	charBits  = 11 // 8N2: start, eight data and two stop bits
+)
+
+// world is the line and the clouds. Whoever made it closes it.
+type world struct {
+	pty    *modbustest.PTY
+	link   string
+	slave  *modbustest.Slave
+	sns    *standin.SNS
+	pubsub *standin.PubSub
+
+	refused int // Modbus requests answered with an exception; the line's goroutine owns it until close
+	served  sync.WaitGroup
+
+	snsTally, pubsubTally *tally
+}
+
+// openWorld starts everything. show gets each message a cloud takes, fault what breaks later; both from any goroutine.
+func openWorld(o runOptions, show func([]byte), fault func(error)) (*world, error) {
+	w := &world{snsTally: newTally(), pubsubTally: newTally()}
+	for _, open := range []func() error{
+		// The ports come first: who holds them owns the link.
+		func() error { return w.openClouds(o, show) },
+		func() error { return w.openLine(o, fault) },
+	} {
+		if err := open(); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
+	return w, nil
+}
+
+func (w *world) openClouds(o runOptions, show func([]byte)) (err error) {
+	told := func(t *tally) func(standin.Message) {
+		return func(m standin.Message) {
+			t.take(m.Body)
+			show(m.Body)
+		}
+	}
+	w.sns, err = standin.StartSNS(standin.SNSOptions{
+		Addr: o.SNS, Topics: []string{topicARN}, OnMessage: told(w.snsTally), Forget: true,
+	})
+	if err != nil {
+		return taken("SNS", o.SNS, err)
+	}
+	w.pubsub, err = standin.StartPubSub(standin.PubSubOptions{
+		Addr: o.PubSub, Topics: []string{topicName}, OnMessage: told(w.pubsubTally), Forget: true,
+	})
+	if err != nil {
+		return taken("Pub/Sub", o.PubSub, err)
+	}
+	w.sns.SetFault(w.snsTally.watch)
+	w.pubsub.SetFault(w.pubsubTally.watch)
+	return nil
+}
+
+// watch counts a request's messages on their way in, and lets them pass.
+func (t *tally) watch(r standin.Request) *standin.Fault {
+	t.offer(len(r.Messages))
+	return nil
+}
+
+// taken words the error of an address that cannot be had.
+func taken(cloud, addr string, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("start the %s stand-in: %w", cloud, err)
+	}
+	_, port, _ := net.SplitHostPort(addr) // it was good enough to be tried
+	return fmt.Errorf("start the %s stand-in: %s is taken, perhaps by another noi-sim; stop what holds it (ss -ltnp 'sport = :%s' names it)",
+		cloud, addr, port)
+}
+
+// weather is the seed of the sky: every demo has the same day.
+const weather = 1
+
+func (w *world) openLine(o runOptions, fault func(error)) error {
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		return err
+	}
+	family, ok := catalog.ByProductCode(sim.Product)
+	if !ok {
+		return fmt.Errorf("no family has the product code %s", sim.Product)
+	}
+	started := time.Now()
+	controller, err := sim.New(sim.Options{
+		Family: family, Seed: weather, Start: sim.MidMorning,
+		Elapsed: func() time.Duration { return time.Duration(o.Speed * float64(time.Since(started))) },
+	})
+	if err != nil {
+		return err
+	}
+	w.slave = controller.Slave(unitID)
+	w.slave.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
+		regs, exception := controller.Read(function, addr, count)
+		if exception != 0 {
+			w.refused++
+		}
+		return regs, exception
+	}
+	if w.pty, err = modbustest.OpenPTY(o.Baud, charBits); err != nil {
+		return err
+	}
+	w.served.Go(func() {
+		if err := w.pty.Serve(context.Background(), w.slave); err != nil {
+			fault(err)
+		}
+	})
+	w.link, err = placeLink(o.Dir, w.pty.Path())
+	return err
+}
+
+// env returns what the command must know of the world.
+func (w *world) env() []string {
+	// The endpoints are for integrations whose configuration gives none: they shall not go looking for a real cloud.
+	return append(w.sns.Env(), "AWS_ENDPOINT_URL_SNS="+w.sns.URL(), "PUBSUB_EMULATOR_HOST="+w.pubsub.Addr())
+}
+
+// close ends what was opened and waits for it.
+func (w *world) close() error {
+	var faults []error
+	if w.link != "" {
+		faults = append(faults, removeLink(w.link, w.pty.Path()))
+	}
+	if w.pty != nil {
+		faults = append(faults, w.pty.Close())
+	}
+	if w.sns != nil {
+		faults = append(faults, w.sns.Close())
+	}
+	if w.pubsub != nil {
+		faults = append(faults, w.pubsub.Close())
+	}
+	w.served.Wait()
+	return errors.Join(faults...)
+}
