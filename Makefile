@@ -17,11 +17,11 @@ FUZZTIME ?= 5s
 all: build
 
 build:
-	$(BUILD) -o bin/noi-agent ./cmd/noi-agent
-	$(BUILD) -o bin/noi-sim ./cmd/noi-sim
+	@$(BUILD) -o bin/noi-agent ./cmd/noi-agent
+	@$(BUILD) -o bin/noi-sim ./cmd/noi-sim
 
 run: build
-	bin/noi-sim run -- bin/noi-agent run --config configs/demo.yaml
+	@bin/noi-sim run -- bin/noi-agent run --config configs/demo.yaml
 
 test: check
 

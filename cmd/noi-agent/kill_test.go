@@ -20,11 +20,11 @@ import (
 
 const killRounds = 10
 
-// buildAgent builds the daemon as `make build` does.
-func buildAgent(t *testing.T) string {
+// buildBinary builds a command as `make build` does, so that the build cache serves both.
+func buildBinary(t *testing.T, dir string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "noi-agent")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-o", binary, ".")
+	binary := filepath.Join(t.TempDir(), "binary")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", binary, dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -71,7 +71,7 @@ func TestKilledAtAnyMomentNothingCommittedIsMissing(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
-	binary := buildAgent(t) // before newWorld gives this process another home, and go another cache
+	binary := buildBinary(t, ".") // before newWorld gives this process another home, and go another cache
 	w := newWorld(t, countingSlave())
 	config := withAllAttributes(t, w.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 20ms}`, "all"))
 	marks := &committed{upTo: map[int]int{}}
