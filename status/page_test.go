@@ -190,7 +190,7 @@ func TestPageTakesNothingFromElsewhere(t *testing.T) {
 		}
 	}
 	for _, inline := range []string{"<style", "style=", "<script", " on"} {
-		if regexp.MustCompile(`<[^>]*` + inline + `[a-z]*=`).MatchString(got) || inline != " on" && strings.Contains(got, inline) {
+		if regexp.MustCompile(`<[^>]*`+inline+`[a-z]*=`).MatchString(got) || inline != " on" && strings.Contains(got, inline) {
 			t.Errorf("the page has %s, which its own policy forbids", inline)
 		}
 	}
