@@ -16,6 +16,7 @@ type task struct {
 	sweeps []objects.Sweep
 	drop   int64 // bytes of the oldest sweeps that are to give way because the disk is full
 	lean   bool  // no trigger rows: they can wait until there is room again
+	ballast
 }
 
 // commit is one transaction of the writer. What it reads from the store's memory it takes under
@@ -84,7 +85,9 @@ func (c *commit) run(tx *bolt.Tx) error {
 	c.snapshot()
 	s.mu.Unlock()
 
-	for _, step := range []func(*bolt.Tx) error{c.putSweeps, c.removePassed, c.putRows, c.putCursors, c.putMeta} {
+	for _, step := range []func(*bolt.Tx) error{
+		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putCursors, c.putMeta,
+	} {
 		if err := step(tx); err != nil {
 			return err
 		}

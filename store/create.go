@@ -18,6 +18,7 @@ var (
 	bucketSweeps   = []byte("sweeps")   // sequence number → sweep
 	bucketCursors  = []byte("cursors")  // integration → cursor and counters
 	bucketTriggers = []byte("triggers") // integration → bucket: row id → row
+	bucketBallast  = []byte("ballast")  // pages kept back for a full disk
 
 	keyIdentity = []byte("identity")
 	keyTotals   = []byte("totals")

@@ -140,8 +140,6 @@ func (m *image) loadRows(tx *bolt.Tx, it *integration) error {
 // recount is what the outbox really holds.
 type recount struct {
 	totals  totals
-	tail    uint64            // the oldest sweep
-	tailAt  int64             // and its time
 	backlog map[string]uint64 // by integration
 	damaged []uint64          // records that do not decode
 }
@@ -196,11 +194,32 @@ func (m *image) repair(tx *bolt.Tx) {
 	}
 }
 
-// start reads the file and counts the run.
+// start reads the file and counts the run, on a full disk without its ballast.
 func (s *Store) start() error {
-	var m *image
-	err := s.update(func(tx *bolt.Tx) (err error) {
+	m, err := s.countRun(restoreBallast)
+	if err != nil && isFull(err) {
+		m, err = s.countRun(releaseBallast)
+	}
+	if err != nil {
+		return err
+	}
+	if m.badTotals || len(m.badCursors) > 0 || m.badNames > 0 || m.badRows > 0 {
+		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
+			"names", m.badNames, "rows", m.badRows)
+	}
+	s.id, s.run, s.device = m.identity.id, m.identity.run, m.identity.device
+	s.totals, s.integrations = m.totals, m.integrations
+	s.names = dictionary{entries: m.names.entries, texts: m.names.texts, sources: m.names.sources}
+	s.names.keep()
+	return s.lookAhead()
+}
+
+func (s *Store) countRun(b ballast) (m *image, err error) {
+	err = s.update(func(tx *bolt.Tx) (err error) {
 		if m, err = load(tx); err != nil {
+			return err
+		}
+		if err := b.move(tx); err != nil {
 			return err
 		}
 		m.repair(tx)
@@ -215,16 +234,5 @@ func (s *Store) start() error {
 		s.fileBytes = tx.Size()
 		return tx.Bucket(bucketMeta).Put(keyIdentity, m.identity.encode())
 	})
-	if err != nil {
-		return err
-	}
-	if m.badTotals || len(m.badCursors) > 0 || m.badNames > 0 || m.badRows > 0 {
-		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
-			"names", m.badNames, "rows", m.badRows)
-	}
-	s.id, s.run, s.device = m.identity.id, m.identity.run, m.identity.device
-	s.totals, s.integrations = m.totals, m.integrations
-	s.names = dictionary{entries: m.names.entries, texts: m.names.texts, sources: m.names.sources}
-	s.names.keep()
-	return s.lookAhead()
+	return m, err
 }

@@ -306,17 +306,6 @@ func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
 	return err
 }
 
-// isFull reports whether a commit failed for want of space. bbolt prints the system's error
-// instead of wrapping it when it is the growing of the file that fails.
-func isFull(err error) bool {
-	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, berrors.ErrMaxSizeReached} {
-		if errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error()) {
-			return true
-		}
-	}
-	return false
-}
-
 // removeStale removes what interrupted creations left.
 func removeStale(path string) {
 	stale, err := globStale(path)

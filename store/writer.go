@@ -219,7 +219,7 @@ func (s *Store) commit() {
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)
-		err, stateErr = s.makeRoom(b.sweeps, err)
+		err, stateErr = s.makeRoom(b.sweeps)
 	}
 	if err == nil {
 		err = s.lookAhead()
@@ -228,35 +228,6 @@ func (s *Store) commit() {
 		s.abort(err)
 	}
 	b.finish(err, stateErr)
-}
-
-// makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages
-// inside the file, then, as far as that was not enough, the oldest sweeps give way to the new
-// ones. bbolt needs a few free pages even to delete, so that begins with little: each step frees
-// what the next one needs. It ends when the file cannot be written at all, before anything more
-// is dropped in vain.
-func (s *Store) makeRoom(sweeps []objects.Sweep, full error) (err, stateErr error) {
-	const (
-		page  = 4 << 10
-		slack = 64 << 10 // pages a commit touches beside its records
-	)
-	need := int64(slack)
-	for _, sw := range sweeps {
-		need += 32 * int64(len(sw.Samples)) // twice what a sample takes
-	}
-	err = full
-	for _, drop := range []int64{0, page, 8 * page, need} {
-		if stateErr = s.write(task{drop: drop, lean: true}); stateErr != nil {
-			return stateErr, stateErr
-		}
-		if len(sweeps) == 0 {
-			return nil, nil
-		}
-		if err = s.write(task{sweeps: sweeps}); !errors.Is(err, ErrFull) {
-			return err, err
-		}
-	}
-	return err, nil
 }
 
 // tidy commits when the limits say that a quiet store should give something up.

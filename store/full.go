@@ -1,0 +1,102 @@
+package store
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// The ballast is a bucket of zeros that is there to be thrown off. Even to delete, bbolt first
+// writes new copies of some pages, and the last commits before a disk is full may have used up
+// the free ones: the file could then never be written again. Deleting a whole bucket touches one
+// page only, and what that frees is enough for the commit that really makes room.
+//
+// 0 leaves it as it is.
+type ballast uint8
+
+const (
+	releaseBallast ballast = 1
+	restoreBallast ballast = 2
+
+	// Two values to a page of 4 KiB, so that no page needs neighbours: 16 pages, three times
+	// what a lean commit has been seen to need.
+	ballastValues = 32
+	ballastSize   = 1900
+)
+
+func (b ballast) move(tx *bolt.Tx) error {
+	there := tx.Bucket(bucketBallast) != nil
+	switch {
+	case b == releaseBallast && there:
+		return tx.DeleteBucket(bucketBallast)
+	case b == restoreBallast && !there:
+		bucket, err := tx.CreateBucket(bucketBallast)
+		if err != nil {
+			return err
+		}
+		bucket.FillPercent = 1
+		for i := range byte(ballastValues) {
+			if err := bucket.Put([]byte{i}, make([]byte, ballastSize)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages
+// inside the file; then, if that was not enough, the oldest sweeps give way to the new ones. err
+// is for the sweeps, stateErr for all the rest. Nothing gives way before it is known that the
+// file can be written at all.
+func (s *Store) makeRoom(sweeps []objects.Sweep) (err, stateErr error) {
+	for _, drop := range []int64{0, s.roomFor(sweeps)} {
+		if stateErr = s.write(task{lean: true, ballast: releaseBallast}); stateErr != nil {
+			return stateErr, stateErr
+		}
+		if drop > 0 {
+			if stateErr = s.write(task{lean: true, drop: drop}); stateErr != nil {
+				return stateErr, stateErr
+			}
+		}
+		// The ballast comes before the new sweeps, or these would use up its pages and the next
+		// full disk would find none.
+		err = s.write(task{lean: true, ballast: restoreBallast})
+		if err == nil && len(sweeps) > 0 {
+			err = s.write(task{sweeps: sweeps})
+		}
+		if !errors.Is(err, ErrFull) {
+			return err, err
+		}
+		if len(sweeps) == 0 {
+			return nil, nil // what else waited is written; nobody's samples give way for ballast
+		}
+	}
+	return err, nil
+}
+
+// roomFor is how many bytes of old sweeps give way to new ones on a full disk: twice what these
+// take, and never less than a hundredth of the outbox, so that it is not done at every commit.
+func (s *Store) roomFor(sweeps []objects.Sweep) int64 {
+	const slack = 64 << 10 // the pages a commit touches beside its records
+	need := int64(slack + ballastValues*ballastSize)
+	for _, sw := range sweeps {
+		need += 32 * int64(len(sw.Samples)) // a sample takes less than 16 bytes
+	}
+	return max(need, s.totals.bytes/100)
+}
+
+// isFull reports whether a commit failed for want of space. bbolt prints the system's error
+// instead of wrapping it when it is the growing of the file that fails.
+func isFull(err error) bool {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, berrors.ErrMaxSizeReached} {
+		if errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error()) {
+			return true
+		}
+	}
+	return false
+}
