@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestUnitIsValid has systemd itself read the unit. The executable is replaced, since it is not installed here.
+func TestUnitIsValid(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip("systemd-analyze is missing: apt-get install systemd") // `make test` installs it when it may
+	}
+	unit, err := os.ReadFile("../../packaging/noi-agent.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(unit), "/usr/bin/noi-agent run", "/bin/true run", 1)
+	path := filepath.Join(t.TempDir(), "noi-agent.service")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(analyze, "verify", path).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, path) || strings.Contains(line, "noi-agent.service") {
+			t.Errorf("systemd says: %s", line)
+		}
+	}
+	if err != nil {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
