@@ -149,6 +149,11 @@ func (it *integration) trim(head uint64) {
 	if len(it.window) > 0 {
 		it.cursor, it.oldest = it.window[0].seq, it.window[0].at
 	}
+	for seq := range it.resume {
+		if seq < it.cursor { // whole ones that were skipped because nothing was left to look for
+			delete(it.resume, seq)
+		}
+	}
 	it.modified = it.modified || it.cursor != before
 }
 
