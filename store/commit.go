@@ -15,7 +15,7 @@ import (
 type task struct {
 	sweeps []objects.Sweep
 	drop   int64 // bytes of the oldest sweeps that are to give way because the disk is full
-	lean   bool  // no trigger rows: they can wait until there is room again
+	rows   bool  // trigger rows too; they cost more pages than all the rest together
 	ballast
 }
 
@@ -38,7 +38,7 @@ type commit struct {
 	passed    uint64 // every integration is done with the sweeps before it
 	cursors   map[string][]byte
 	written   []*integration
-	rows      map[*integration][]*row
+	logs      map[*integration][]*row // the rows it writes
 	forgotten []string
 	identity  []byte
 	pruned    map[*integration][]uint64
@@ -122,7 +122,7 @@ func (c *commit) snapshot() {
 	c.totals = s.totals
 	c.passed = c.first
 	c.cursors = map[string][]byte{}
-	c.rows = map[*integration][]*row{}
+	c.logs = map[*integration][]*row{}
 	for _, it := range s.ordered() {
 		it.trim(c.first)
 		c.passed = min(c.passed, it.cursor)
@@ -131,11 +131,11 @@ func (c *commit) snapshot() {
 			c.written = append(c.written, it)
 			it.modified = false
 		}
-		if !c.lean && len(it.dirty) > 0 {
+		if c.rows && len(it.dirty) > 0 {
 			c.takeRows(it)
 		}
 	}
-	s.dirty = c.lean && s.dirtyRows > 0
+	s.dirty = false
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
 		s.identityChanged = false
@@ -148,7 +148,7 @@ func (c *commit) takeRows(it *integration) {
 	cutRows(it.dirty, c.store.opts.KeepTriggers)
 	it.flushing, it.dirty = it.dirty, map[uint64]*row{}
 	for _, id := range slices.Sorted(maps.Keys(it.flushing)) {
-		c.rows[it] = append(c.rows[it], it.flushing[id])
+		c.logs[it] = append(c.logs[it], it.flushing[id])
 	}
 }
 
@@ -197,7 +197,7 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 func (c *commit) putRows(tx *bolt.Tx) error {
 	all := tx.Bucket(bucketTriggers)
 	c.pruned, c.counts = map[*integration][]uint64{}, map[*integration]int{}
-	for it, rows := range c.rows {
+	for it, rows := range c.logs {
 		b, err := all.CreateBucketIfNotExists([]byte(it.id))
 		if err != nil {
 			return err
@@ -348,7 +348,7 @@ func (c *commit) undo() {
 	for _, it := range c.written {
 		it.modified = true
 	}
-	for it, rows := range c.rows {
+	for it, rows := range c.logs {
 		for _, w := range rows {
 			if _, newer := it.dirty[w.ID]; !newer {
 				it.dirty[w.ID] = w

@@ -30,7 +30,8 @@
 //
 // One goroutine does all the writing. Decisions (settled, given way) count in memory at once and
 // reach the file with the next commit: a sweep costs one record, settling costs no commit of its
-// own. Every value carries a CRC-32C over itself and its key.
+// own. Rows of the trigger log are written every FlushTriggers: a kill loses those of the last
+// minute, and no sample. Every value carries a CRC-32C over itself and its key.
 //
 //	s, err := store.Open("/var/lib/noi-agent/noi.db", store.Options{CommitEvery: time.Second})
 //	err = s.SetIntegrations([]store.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", Topic: "arn:aws:sns:…"}})

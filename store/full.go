@@ -24,7 +24,7 @@ const (
 	restoreBallast ballast = 2
 
 	// Two values to a page of 4 KiB, so that no page needs neighbours: 16 pages, three times
-	// what a lean commit has been seen to need.
+	// what a commit without rows has been seen to need.
 	ballastValues = 32
 	ballastSize   = 1900
 )
@@ -52,20 +52,20 @@ func (b ballast) move(tx *bolt.Tx) error {
 // makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages
 // inside the file; then, if that was not enough, the oldest sweeps give way to the new ones. err
 // is for the sweeps, stateErr for all the rest. Nothing gives way before it is known that the
-// file can be written at all.
+// file can be written at all, and the trigger log waits for better times.
 func (s *Store) makeRoom(sweeps []objects.Sweep) (err, stateErr error) {
 	for _, drop := range []int64{0, s.roomFor(sweeps)} {
-		if stateErr = s.write(task{lean: true, ballast: releaseBallast}); stateErr != nil {
+		if stateErr = s.write(task{ballast: releaseBallast}); stateErr != nil {
 			return stateErr, stateErr
 		}
 		if drop > 0 {
-			if stateErr = s.write(task{lean: true, drop: drop}); stateErr != nil {
+			if stateErr = s.write(task{drop: drop}); stateErr != nil {
 				return stateErr, stateErr
 			}
 		}
 		// The ballast comes before the new sweeps, or these would use up its pages and the next
 		// full disk would find none.
-		err = s.write(task{lean: true, ballast: restoreBallast})
+		err = s.write(task{ballast: restoreBallast})
 		if err == nil && len(sweeps) > 0 {
 			err = s.write(task{sweeps: sweeps})
 		}

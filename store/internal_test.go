@@ -136,8 +136,8 @@ func TestFullDiskGoesOn(t *testing.T) {
 
 func TestFileAtItsLimitMakesRoom(t *testing.T) {
 	s := openForTest(t, Options{})
-	s.db.MaxSize = 3 << 20 // below what MaxSize would allow the records
-	for n := uint64(1); n < 400_000; n += 2000 {
+	s.db.MaxSize = 2 << 20 // below what MaxSize would allow the records
+	for n := uint64(1); n < 200_000; n += 2000 {
 		sweeps := []objects.Sweep{}
 		for i := uint64(0); i < 2000; i += 40 {
 			sweeps = append(sweeps, sweepOf(n+i, 40, "aws"))
@@ -147,7 +147,7 @@ func TestFileAtItsLimitMakesRoom(t *testing.T) {
 		}
 	}
 	st := s.Stats()
-	if st.FileBytes > 3<<20 || st.Integrations["aws"].Dropped == 0 || st.Committed != 400_000 {
+	if st.FileBytes > 2<<20 || st.Integrations["aws"].Dropped == 0 || st.Committed != 200_000 {
 		t.Errorf("stats %+v", st)
 	}
 	checkClosed(t, s)

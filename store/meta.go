@@ -127,14 +127,28 @@ func (m *image) loadRows(tx *bolt.Tx, it *integration) error {
 			m.badRows++
 			return nil
 		}
-		if w.Open && w.seq >= it.cursor {
-			it.open[w.place] = w
+		if w.Open {
+			it.reopen(w)
 		}
 		if m.badTotals {
 			m.totals.row = max(m.totals.row, w.ID)
 		}
 		return nil
 	})
+}
+
+// lostResult is the error of a row whose sample is settled and whose last result nobody knows:
+// rows are written less often than cursors.
+const lostResult = "Unknown: the sample is settled; how its last attempt ended was lost in a restart"
+
+// reopen takes over a row that was still being retried when the file was last written.
+func (it *integration) reopen(w *row) {
+	if w.seq >= it.cursor && !it.resume[w.seq].has(w.index) {
+		it.open[w.place] = w
+		return
+	}
+	w.Open, w.Error = false, lostResult
+	it.dirty[w.ID] = w
 }
 
 // recount is what the outbox really holds.
@@ -209,6 +223,9 @@ func (s *Store) start() error {
 	}
 	s.id, s.run, s.device = m.identity.id, m.identity.run, m.identity.device
 	s.totals, s.integrations = m.totals, m.integrations
+	for _, it := range s.integrations {
+		s.dirtyRows += len(it.dirty)
+	}
 	s.names = dictionary{entries: m.names.entries, texts: m.names.texts, sources: m.names.sources}
 	s.names.keep()
 	return s.lookAhead()

@@ -42,8 +42,8 @@ type world struct {
 }
 
 func TestStoreAgreesWithModel(t *testing.T) {
-	for range 6 {
-		seed := rand.Uint64()
+	seeds := []uint64{5211406545597443540, rand.Uint64(), rand.Uint64(), rand.Uint64()} // the first once failed
+	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { // the name is how to repeat it
 			w := newWorld(t, seed)
 			for range 400 {

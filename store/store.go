@@ -41,7 +41,7 @@ type Options struct {
 	MaxAge        time.Duration // oldest sampled_at against Now; 0: 720 h
 	CommitEvery   time.Duration // commit window: how long an append waits for company; 0: it does not
 	KeepTriggers  int           // rows kept per integration; 0: 1,000
-	FlushTriggers time.Duration // how long settlements and rows wait for an append's commit; 0: 1 min
+	FlushTriggers time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
 	Now           func() time.Time
 	Logger        *slog.Logger // nil: silent
 }

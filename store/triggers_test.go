@@ -75,6 +75,25 @@ func TestRetriesUpdateOneRow(t *testing.T) {
 	}
 }
 
+func TestRowWhoseResultWasLostIsNotOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{})
+	add(t, s, storetest.Sweep(1, 1, 2, "aws"))
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 2)...)
+	must(t, s.Close()) // writes both rows
+	s = openAt(t, path, store.Options{})
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+	add(t, s, storetest.Sweep(2, 3, 1, "aws")) // carries the cursor, and the row not yet
+	after := openAt(t, copyOf(t, path), store.Options{})
+	rows := triggers(t, after, store.TriggerQuery{})
+	if len(rows) != 2 || !rows[0].Open || rows[1].Open || !strings.HasPrefix(rows[1].Error, "Unknown: ") {
+		t.Errorf("after a cut: %+v", rows)
+	}
+	if got := pending(t, after, "aws", 9); !cmp.Equal(numbers(got), upTo(2, 3)) || got[0].Attempts != 1 {
+		t.Errorf("pending %+v", got)
+	}
+}
+
 func TestTriggersAreListedNewestFirstInPages(t *testing.T) {
 	s := open(t, store.Options{FlushTriggers: time.Hour})
 	for n := uint64(1); n <= 60; n += 10 {
@@ -129,6 +148,8 @@ func TestLogKeepsTheNewestRows(t *testing.T) {
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
 	}
 	add(t, s, storetest.Sweep(1, 101, 1, "aws"))
+	must(t, s.Close()) // the file is what keeps to the limit
+	s = openAt(t, path, store.Options{KeepTriggers: 10})
 	rows := triggers(t, s, store.TriggerQuery{Limit: 1000})
 	if len(rows) != 10 || rows[0].Sample.N != 100 || rows[9].Sample.N != 91 {
 		t.Errorf("%d rows kept", len(rows))
@@ -136,7 +157,8 @@ func TestLogKeepsTheNewestRows(t *testing.T) {
 	must(t, s.Close())
 	s = openAt(t, path, store.Options{KeepTriggers: 4}) // the limit was lowered
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
-	add(t, s, storetest.Sweep(2, 1, 1, "aws"))
+	must(t, s.Close())
+	s = openAt(t, path, store.Options{KeepTriggers: 4})
 	if rows := triggers(t, s, store.TriggerQuery{}); len(rows) != 4 || rows[0].Sample.N != 101 {
 		t.Errorf("%d rows kept", len(rows))
 	}

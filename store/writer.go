@@ -162,7 +162,8 @@ func (d *delay) stop() {
 }
 
 // writer is the goroutine that owns the write side. An append opens the commit window, which the
-// commit closes; what is only settled waits for such a commit, but not for ever.
+// commit closes; what is only settled waits for such a commit, but no longer than for the flush,
+// which takes the trigger rows along.
 func (s *Store) writer() {
 	defer close(s.done)
 	var window, flush delay
@@ -172,9 +173,13 @@ func (s *Store) writer() {
 		appends, settled, now := s.waiting()
 		if appends {
 			window.start(s.opts.CommitEvery)
-		} else if settled {
-			flush.start(s.opts.FlushTriggers)
 		}
+		if settled {
+			flush.start(s.opts.FlushTriggers)
+		} else {
+			flush.stop()
+		}
+		rows := false
 		if !now {
 			select {
 			case <-s.kick:
@@ -190,11 +195,12 @@ func (s *Store) writer() {
 				return
 			case <-window.c:
 			case <-flush.c:
+				flush.stop()
+				rows = true
 			}
 		}
 		window.stop()
-		flush.stop()
-		s.commit()
+		s.commit(rows)
 	}
 }
 
@@ -206,16 +212,18 @@ func (s *Store) waiting() (appends, settled, now bool) {
 		return false, false, false
 	}
 	appends = len(s.batch.sweeps) > 0
-	return appends, s.dirty, s.urgent || appends && s.opts.CommitEvery <= 0
+	return appends, s.dirty || s.dirtyRows > 0, s.urgent || appends && s.opts.CommitEvery <= 0
 }
 
-// commit writes what waits and tells those who wait for it.
-func (s *Store) commit() {
+// commit writes what waits and tells those who wait for it. Rows come along when they are due, or
+// when there are too many of them.
+func (s *Store) commit(rows bool) {
 	s.mu.Lock()
+	rows = rows || s.dirtyRows >= maxDirty
 	b := s.batch
 	s.batch, s.urgent = newBatch(), false
 	s.mu.Unlock()
-	err := s.write(task{sweeps: b.sweeps})
+	err := s.write(task{sweeps: b.sweeps, rows: rows})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)
@@ -242,14 +250,14 @@ func (s *Store) tidy() {
 // lastCommit is Close's part.
 func (s *Store) lastCommit() {
 	s.mu.Lock()
-	idle := len(s.batch.sweeps) == 0 && !s.dirty
+	idle := len(s.batch.sweeps) == 0 && !s.dirty && s.dirtyRows == 0
 	failed := s.err != nil
 	s.mu.Unlock()
 	switch {
 	case failed:
 		s.giveUp()
 	case !idle:
-		s.commit()
+		s.commit(true)
 	}
 }
 
