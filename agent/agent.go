@@ -30,7 +30,7 @@ type Options struct {
 
 	// NewSink makes the sink of an integration. It must not wait for the network: a cloud that is down is an
 	// outcome of Publish. An error keeps the integration's samples and shows in the status.
-	NewSink func(configs.Integration) (Sink, error)
+	NewSink func(in configs.Integration, deviceID string) (Sink, error)
 
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
@@ -135,7 +135,7 @@ func (a *Agent) newPoller(line *configs.Line) *poller {
 }
 
 func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
-	sink, err := a.options.NewSink(*in)
+	sink, err := a.options.NewSink(*in, a.deviceID)
 	if err != nil {
 		sink = brokenSink{err}
 	}
@@ -147,6 +147,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
 		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
 		view:    integrationView{state: state, since: a.started},
+		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
 }
 

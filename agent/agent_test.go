@@ -80,7 +80,7 @@ func start(t *testing.T, config string, pipes map[string]*modbustest.Pipe) *site
 	s := &site{t: t, sink: &memorySink{}}
 	s.agent, err = agent.New(agent.Options{
 		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		NewSink:  func(configs.Integration) (agent.Sink, error) { return s.sink, nil },
+		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return s.sink, nil },
 		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
 	})
 	if err != nil {
@@ -245,6 +245,89 @@ func TestRefusedRegistersCostOnlyThemselves(t *testing.T) {
 		}
 		if len(status.Problems) != 1 || status.Problems[0].Code != "object_refused" {
 			t.Errorf("problems: %+v", status.Problems)
+		}
+	})
+}
+
+// A refusal may be of the moment: a controller that starts up, or an exception that belonged to an older request.
+func TestRefusalOfTheMomentHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			if r.N <= 8 && r.Function != 0x2B {
+				return modbustest.Fault{Exception: modbustest.IllegalAddress}
+			}
+			return modbustest.Fault{}
+		}
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(65 * time.Second)
+		status := s.status()
+		s.stop()
+		if refused := status.Lines[0].Slaves[0].Refused; len(refused) != 0 || len(status.Problems) != 0 {
+			t.Errorf("still refused: %v, problems %+v", refused, status.Problems)
+		}
+	})
+}
+
+func TestRefusedObjectIsAskedAtItsIntervalOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.Read = func(byte, uint16, uint16) ([]uint16, byte) { return nil, modbustest.IllegalAddress }
+		config := strings.Replace(oneSlave, `[Et_float, EV_float, Ahc_r], intervals: {"*": 10s}`, `Et_float, intervals: {"*": 1h}`, 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(30 * time.Minute)
+		s.stop()
+		if n := slave.Requests(); n > 3 { // the object, and what the line itself asks at first contact
+			t.Errorf("an object that the slave does not know was asked %d times in half an hour", n)
+		}
+	})
+}
+
+// Another controller that does not tell who it is must not be read with the old one's register map.
+func TestModelAutoThatTellsNothingAnyMoreIsNotSampled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			if r.N != 6 {
+				return modbustest.Fault{}
+			}
+			slave.Identity = nil
+			return modbustest.Fault{Silent: true}
+		}
+		config := strings.Replace(oneSlave, "model: PSPWM", "model: auto", 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(45 * time.Second)
+		status := s.status()
+		s.stop()
+		for _, m := range s.messages() {
+			if m.Slave != "PS-PWM-30M" {
+				t.Errorf("%+v was sent without an identity", m)
+			}
+		}
+		if n := len(s.messages()); n == 0 || n > 6 {
+			t.Errorf("%d messages; want those of before", n)
+		}
+		if st := status.Lines[0].Slaves[0]; st.State != "unknown_model" && st.State != "silent" || st.Missed == 0 {
+			t.Errorf("the slave is %+v", st)
+		}
+	})
+}
+
+// The second slave is asked once an hour: a port that was away for a while says nothing about it.
+func TestSlaveIsNotCalledSilentForWhatThePortDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := strings.Replace(oneSlave, "slaves: [{", `slaves: [{id: 2, model: PSPWM, objects: Et_float, intervals: {"*": 1h}}, {`, 1)
+		pipe := modbustest.NewPipe(9600, 11, controller(1), controller(2))
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
+		time.Sleep(12 * time.Second)
+		pipe.Unplug()
+		time.Sleep(18 * time.Second)
+		pipe.Plug()
+		time.Sleep(20 * time.Second)
+		status := s.status()
+		s.stop()
+		if slaves := status.Lines[0].Slaves; slaves[0].State != "waiting" || slaves[1].State != "ok" || len(status.Problems) != 0 {
+			t.Errorf("slaves %+v, problems %+v", slaves, status.Problems)
 		}
 	})
 }

@@ -17,8 +17,8 @@
 //     grace period, settle, close. Abort ends the grace period at once.
 //
 // Samples are lost here, and counted, only when: a read failed (slave's missed), a moment was skipped (skipped),
-// the store did not keep up for a thousand sweeps (lost_samples), or the line failed between reading and
-// identification. What the store can lose is listed there.
+// the store did not keep up for a thousand sweeps (lost_samples), or nobody could say whose they were because the
+// line or a `model: auto` slave failed between reading and identification (missed). What the store can lose is listed there.
 //
 // What is wrong is data: problems.go holds the one table of everything that can be wrong, with its remedy.
 //

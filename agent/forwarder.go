@@ -45,6 +45,9 @@ type forwarder struct {
 	backoff  backoff
 	repeat   repeats
 
+	started       time.Time // wall time; of this run
+	droppedBefore uint64    // samples that gave way in earlier runs
+
 	mu   sync.Mutex
 	view integrationView
 }

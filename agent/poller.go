@@ -128,6 +128,9 @@ func (p *poller) ready(ctx context.Context) bool {
 		p.portFailed(err)
 		return false
 	}
+	for _, s := range p.slaves {
+		s.lastErr = nil // that was the port's fault; the slave has not been asked since
+	}
 	p.open, p.reopen = true, 0
 	p.setError(nil)
 	p.repeat.recovered(p.log, p.clock.elapsed(), "line is open again")
@@ -158,14 +161,19 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	read := make([]bool, len(due))
 	readings := p.readAll(ctx, s, due, read)
 	for i, n := range due {
-		s.plan.done(n, p.clock.elapsed(), read[i])
+		refused := s.refused[s.plan.items[n].polled.Object.Name]
+		s.plan.done(n, p.clock.elapsed(), read[i] || refused) // what it does not know it will not know in ten seconds
 		if !read[i] {
 			s.missed++
 		}
 	}
+	if len(readings) == 0 {
+		return
+	}
 	family := s.family
-	if len(readings) == 0 || !p.identify(ctx, s) || s.family != family {
-		return // of another family, the registers meant something else
+	if !p.identify(ctx, s) || s.family != family { // of another family, the registers meant something else
+		s.missed += uint64(len(readings))
+		return
 	}
 	p.hand(s, readings)
 }
@@ -191,6 +199,7 @@ func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, due 
 	if err == nil {
 		for _, m := range rd.Members {
 			read[m] = true
+			delete(s.refused, s.plan.items[due[m]].polled.Object.Name) // the refusal was of the moment
 		}
 		return p.decode(s, rd, due, reply), nil
 	}
@@ -275,7 +284,8 @@ func (p *poller) decode(s *slave, rd modbus.Read, due []int, reply modbus.Reply)
 }
 
 // identify makes sure that the samples carry the right identity. It returns false when that could not be
-// settled because the line failed or the agent ends: then the samples are dropped, since nobody knows whose they are.
+// settled because the line failed or the agent ends: then the samples are dropped and counted, since nobody knows whose
+// they are. A `model: auto` slave that does not tell any more loses its family too: another controller may have come.
 func (p *poller) identify(ctx context.Context, s *slave) bool {
 	if !s.identityDue(p.clock.elapsed()) {
 		return true
@@ -296,7 +306,17 @@ func (p *poller) identify(ctx context.Context, s *slave) bool {
 		p.log.Debug("identification failed", "unit", s.cfg.ID, "reason", err)
 	}
 	s.settleIdentity(modbus.Identity{}, p.clock.elapsed())
+	if s.cfg.Auto() {
+		p.loseFamily(s, errors.New("it answers, but does not say who it is: name the model in the configuration"))
+		return false
+	}
 	return true
+}
+
+// loseFamily stops polling a `model: auto` slave until it names a product code that a family fits.
+func (p *poller) loseFamily(s *slave, err error) {
+	s.family, s.plan, s.lastErr = nil, nil, err
+	s.tryAgain = p.clock.elapsed() + retryAfter
 }
 
 // identifiedAs takes an identity and, with `model: auto`, the family that goes with it.
@@ -312,9 +332,7 @@ func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
 	family, ok := p.catalog.ByProductCode(id.ProductCode)
 	switch {
 	case !ok:
-		s.family, s.plan = nil, nil
-		s.lastErr = fmt.Errorf("no family fits product code %q: name the model in the configuration", id.ProductCode)
-		s.tryAgain = p.clock.elapsed() + retryAfter
+		p.loseFamily(s, fmt.Errorf("no family fits product code %q: name the model in the configuration", id.ProductCode))
 	case family != s.family:
 		s.adopt(family, p.settings, p.clock.elapsed(), p.clock.now())
 	}

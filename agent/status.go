@@ -194,8 +194,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	case integrationWaiting:
 		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
 	}
-	if counts.Dropped > 0 {
-		problems = append(problems, cloudDropped.of(f.cfg.ID, v.since, fmt.Sprintf("%d samples were dropped so far", counts.Dropped)))
+	if counts.Dropped > f.droppedBefore {
+		problems = append(problems, cloudDropped.of(f.cfg.ID, f.started,
+			fmt.Sprintf("%d samples gave way since the start", counts.Dropped-f.droppedBefore)))
 	}
 	return s, problems
 }

@@ -15,7 +15,7 @@ const (
 	lineFailed   = "failed"
 	lineDisabled = "disabled"
 
-	slaveWaiting = "waiting" // nothing was asked yet
+	slaveWaiting = "waiting" // nothing was asked since the line was opened
 	slaveOK      = "ok"
 	slaveSilent  = "silent"        // the last request was not answered
 	slaveUnknown = "unknown_model" // it answers, but no family fits
@@ -96,7 +96,7 @@ func viewOf(s *slave) slaveView {
 
 func stateOf(s *slave) string {
 	switch {
-	case s.lastErr == nil && s.lastGood == 0:
+	case s.lastErr == nil && !s.answered:
 		return slaveWaiting
 	case !s.answered:
 		return slaveSilent

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +130,53 @@ func unseen(s statusView, want map[string]string) []string {
 		}
 	}
 	return out
+}
+
+func TestTakenStatusPortDoesNotStopTheDaemon(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), `listen: ""`, `listen: "`+taken.Addr().String()+`"`, 1)
+	daemon := w.start(writeConfig(t, changed), nil)
+	eventually(t, "both clouds have the sample", func() bool { return w.sns.Taken() == 1 && w.pubsub.Taken() == 1 })
+	if code := daemon.stop(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint is not there") || !strings.Contains(log, taken.Addr().String()) {
+		t.Errorf("the log does not name the taken port:\n%s", log)
+	}
+}
+
+// Gateways may share a FIFO topic: the message group begins with the device id.
+func TestFIFOGroupNamesTheDevice(t *testing.T) {
+	const fifo = testTopicARN + ".fifo"
+	w := newWorld(t, fixedSlave())
+	cloud, err := standin.StartSNS(standin.SNSOptions{Topics: []string{fifo}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	text, err := os.ReadFile(w.config(`intervals: {"*": 1h}`, "adc_vbterm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(testTopicARN, fifo, w.sns.URL(), cloud.URL()).Replace(string(text))
+	daemon := w.start(writeConfig(t, changed), nil)
+	eventually(t, "the topic has the sample", func() bool { return cloud.Taken() == 1 })
+	if code := daemon.stop(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if m := cloud.Messages()[0]; !strings.HasPrefix(m.Group, "5300520006504b5957343920") || !strings.HasPrefix(m.Dedup, "5300520006504b5957343920-") {
+		t.Errorf("group %q, deduplication id %q", m.Group, m.Dedup)
+	}
 }
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {

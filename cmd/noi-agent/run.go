@@ -31,7 +31,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	log := newLogger(p, config.Log)
 	a, err := agent.New(agent.Options{
 		Config: config, Catalog: catalog, Version: p.version, Logger: log, Now: p.now, Elapsed: p.elapsed,
-		NewSink: func(in configs.Integration) (agent.Sink, error) { return newSink(in, log) },
+		NewSink: func(in configs.Integration, deviceID string) (agent.Sink, error) { return newSink(in, deviceID, log) },
 	})
 	if err != nil {
 		return err
@@ -42,11 +42,12 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
 		log.Error("the status endpoint is not there", "error", err)
+		server = nil
 	}
 	return p.serve(a, server, log)
 }
 
-// serve runs agent and endpoint until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
+// serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
 func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger) error {
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -62,7 +63,13 @@ func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger)
 		p.watch(signals, ended, stop, a, log)
 	}()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(serving) }()
+	go func() {
+		if server == nil {
+			served <- nil
+			return
+		}
+		served <- server.Serve(serving)
+	}()
 
 	p.notify(daemon.SdNotifyReady)
 	err := a.Run(running)
@@ -109,12 +116,12 @@ func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop fu
 func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 
 // newSink makes the client of an integration's cloud.
-func newSink(in configs.Integration, log *slog.Logger) (agent.Sink, error) {
+func newSink(in configs.Integration, deviceID string, log *slog.Logger) (agent.Sink, error) {
 	log = log.With("integration", in.ID)
 	switch in.Type {
 	case configs.AWS:
 		return sns.New(sns.Options{
-			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, Logger: log,
+			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, Device: deviceID, Logger: log,
 		})
 	case configs.GCP:
 		return pubsub.New(pubsub.Options{
