@@ -64,7 +64,7 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 			if name == "" {
 				name = i.ID
 			}
-			row("published", "%s: %d sent, %d failed", name, i.Sent, i.Failed)
+			row("published", "%s: %d sent, %d failed, earlier runs of this store included", name, i.Sent, i.Failed)
 		}
 	}
 	total := 0
