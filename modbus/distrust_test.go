@@ -20,7 +20,7 @@ func TestLineStaysQuietForAWholeReplyAfterATimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		missed, before := time.Now(), len(pipe.Written())
-		quiet := timeout + modbus.Settings{}.WireTime(5+2*100)
+		quiet := modbus.Settings{}.WireTime(5 + 2*100)
 		go func() { // another unit's request would collide with the reply just as well
 			<-time.After(quiet - time.Millisecond)
 			if len(pipe.Written()) != before {

@@ -19,6 +19,13 @@ const (
 	strayFrame = 5
 )
 
+// The kinds of ErrFrame that are counted apart.
+var (
+	errChecksum  = fmt.Errorf("%w: wrong CRC", ErrFrame)
+	errCollision = fmt.Errorf("%w: the request came back changed, so something else was sending", ErrFrame)
+	errRival     = fmt.Errorf("%w: another master is asking on this line", ErrFrame)
+)
+
 // Send makes the line the Transporter of goburrow's client: it sends one request frame and
 // returns the reply's, an exception included. The reply is valid until the next call. All that ever leaves
 // this package goes through here, and anything but a well-formed request of function 03, 04, 0x11 or
@@ -49,18 +56,18 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 // repeats reports whether frame is the very one that answered the request before, though that
 // asked for something else. Exceptions name no address and are alike anyway.
 func (l *Line) repeats(q ask, frame []byte) bool {
-	return q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
+	return !l.matches && q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
 }
 
 // ask brings unit and line in step if they may not be, then asks q. A unit that something is still
 // expected from is probed until nothing is, or at least nothing that looks like the answer.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 	for try := 0; ; try++ {
-		if err := l.hush(); err != nil {
+		if err := l.hush(u); err != nil {
 			return nil, err
 		}
 		switch {
-		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
+		case l.matches, u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchange(u, q, adu, false)
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
@@ -73,18 +80,21 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 }
 
 // hush waits until nothing more is to be expected on the line: until any late reply has had
-// its time, and then until t3.5 have passed since the last byte. What comes meanwhile is discarded.
-func (l *Line) hush() error {
+// its time, and then until t3.5, or the unit's own gap, has passed since the last byte. What comes meanwhile is
+// discarded.
+func (l *Line) hush(u *unit) error {
 	if l.port == nil {
 		return fmt.Errorf("%w: not open", ErrPort)
 	}
+	silence := max(l.silence(), u.gap)
 	limit := l.tick()
 	if l.quietUntil.After(limit) {
 		limit = l.quietUntil
 	}
-	limit = limit.Add(l.timeout + l.settings.WireTime(maxFrame))
+	limit = limit.Add(silence + l.timeout + l.settings.WireTime(maxFrame))
+	l.window.reset(ask{}, nil)
 	discarded := 0
-	defer func() { l.discard(discarded) }()
+	defer func() { l.discarded(discarded) }()
 	for {
 		if err := l.ctx.Err(); err != nil {
 			return err
@@ -93,50 +103,104 @@ func (l *Line) hush() error {
 		if now.After(limit) {
 			return fmt.Errorf("%w: the line does not fall silent", ErrFrame)
 		}
-		ready := l.lastByte.Add(l.settings.Silence())
+		ready := l.lastByte.Add(silence)
 		if l.quietUntil.After(ready) {
 			ready = l.quietUntil
 		}
 		wait := max(0, min(ready.Sub(now), ctxInterval))
-		n, err := l.readPort(l.scratch[:], wait)
+		n, err := l.readPort(l.window.space(maxFrame), wait)
 		switch {
 		case err != nil:
 			return err
 		case n > 0:
 			discarded += n
+			l.window.have += n
+			l.overhear(false)
 		case wait == 0: // the silence is over and nothing is left in any buffer
 			return nil
 		}
 	}
 }
 
-// discard counts bytes that nobody waited for. A frame's worth of them that no unanswered request
+// silence is what separates frames: t3.5, or nothing where the port has another way.
+func (l *Line) silence() time.Duration {
+	if l.matches {
+		return 0
+	}
+	return l.settings.Silence()
+}
+
+// overhear looks at frames that came while nobody was asked.
+func (l *Line) overhear(final bool) {
+	for {
+		frame := l.window.next(final)
+		if frame == nil {
+			return
+		}
+		l.stranger(frame)
+		l.window.drop(len(frame))
+	}
+}
+
+// stranger accounts for a whole frame that is not the answer, and reports whether it was to be expected: late
+// replies of our own are. Any other means that somebody else asks here, and replies to him look like those to us.
+func (l *Line) stranger(frame []byte) (expected bool) {
+	l.tally.count(0, func(a *account) { a.ForeignFrames++ })
+	u := l.units[frame[0]]
+	switch {
+	case isRequest(frame):
+		if u != nil {
+			u.trust.overheard()
+		}
+		return false
+	case u == nil || !u.trust.expects(frame):
+		l.suspicious = true
+		return false
+	default:
+		return true
+	}
+}
+
+// distrust takes any unit for one that a frame nobody of us asked for may be on its way from.
+func (l *Line) distrust() {
+	l.suspicious = false
+	for _, u := range l.units {
+		u.trust.suspect()
+	}
+}
+
+// discarded counts bytes that nobody waited for. Garbage as long as a frame that no unanswered request
 // explains is somebody else's: another master, a repeater. Distrust everybody.
-func (l *Line) discard(n int) {
+func (l *Line) discarded(n int) {
 	if n == 0 {
 		return
 	}
-	l.count(func(c *Counters) { c.DiscardedBytes += uint64(n) })
+	l.overhear(true)
+	l.tally.count(0, func(a *account) { a.DiscardedBytes += uint64(n) })
 	l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
-	if n < strayFrame {
-		return
+	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
+		l.distrust()
 	}
+}
+
+// owed reports whether a reply that went wrong or missing may still come from anybody.
+func (l *Line) owed() bool {
 	for _, u := range l.units {
 		if len(u.trust.debts) > 0 {
-			return
+			return true
 		}
 	}
-	l.distrust()
+	return false
 }
 
 // exchange sends a request on the silent line and returns its answer or exception. The deadline is
 // absolute: no slave can hold the line by dribbling.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	start := l.tick()
-	l.count(func(c *Counters) {
-		c.Requests++
+	l.tally.count(u.id, func(a *account) {
+		a.Requests++
 		if probe {
-			c.Probes++
+			a.Probes++
 		}
 	})
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
@@ -148,107 +212,174 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		return nil, l.portFault("write", err)
 	}
 	l.lastByte = start.Add(l.settings.WireTime(len(adu)))
-	first := l.lastByte.Add(l.timeout + adapterSlack)
-	last := first.Add(l.settings.WireTime(q.replyChars()))
-
-	frame, kind, err := l.await(q, first, last)
-	l.count(func(c *Counters) { c.BusTime += l.tick().Sub(start) + l.settings.Silence() })
-	if err != nil {
-		return nil, l.miss(u, q, err)
+	l.window.reset(q, adu)
+	frame, err := l.await(u, l.lastByte)
+	l.account(u, start)
+	if err == nil {
+		l.answered(u, q, frame)
+	} else {
+		err = l.miss(u, q, err)
 	}
-	u.settle(q, kind)
-	l.count(func(c *Counters) {
-		c.Replies++
-		if kind == exception {
-			c.Exceptions++
+	if l.suspicious {
+		l.distrust()
+	}
+	return frame, err
+}
+
+// echoSure is how many exchanges in a row must have, or lack, an echo before the line counts as one that echoes.
+const echoSure = 3
+
+// account counts what an exchange cost, and what came with it beside the answer.
+func (l *Line) account(u *unit, start time.Time) {
+	w := &l.window
+	l.tally.count(u.id, func(a *account) {
+		a.BusTime += l.tick().Sub(start) + l.silence()
+		a.DiscardedBytes += uint64(w.skipped)
+		if w.echoed {
+			a.Echoes++
 		}
 	})
-	return frame, nil
-}
-
-func (u *unit) settle(q ask, kind verdict) {
-	if kind == exception {
-		u.trust.refused(q.function)
-		return
+	switch {
+	case w.echoed:
+		l.echoRun = min(l.echoRun+1, echoSure)
+	case w.heard:
+		l.echoRun = max(l.echoRun-1, 0)
 	}
-	u.trust.answered(q.shape())
+	if echoes := l.echoRun == echoSure; echoes != l.echoes && (echoes || l.echoRun == 0) {
+		l.echoes = echoes
+		l.log.Info("echo of the own requests", "port", l.settings.Port, "echo", echoes)
+	}
 }
 
-// miss counts a failed exchange and keeps the line quiet until the reply, were it on its way,
-// has passed.
+// answered settles what the answer proves and counts it.
+func (l *Line) answered(u *unit, q ask, frame []byte) {
+	refused := frame[1]&exceptionBit != 0
+	if refused {
+		u.trust.refused(q.function)
+	} else {
+		u.trust.answered(q.shape())
+	}
+	l.tally.count(u.id, func(a *account) {
+		a.Replies++
+		a.turnaround(l.began.Sub(l.asked) - l.settings.CharTime())
+		if refused {
+			a.exception(frame[2])
+		}
+		if l.window.skipped > 0 {
+			a.Resyncs++
+		}
+	})
+}
+
+// miss counts a failed exchange and keeps the line quiet until the reply, were it about to begin, has passed.
 func (l *Line) miss(u *unit, q ask, err error) error {
-	l.quietUntil = l.tick().Add(l.timeout + l.settings.WireTime(q.replyChars()))
-	l.count(func(c *Counters) {
+	if !l.matches {
+		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
+	}
+	l.tally.count(u.id, func(a *account) {
 		switch {
 		case errors.Is(err, ErrTimeout):
-			c.Timeouts++
+			a.Timeouts++
 		case errors.Is(err, errChecksum):
-			c.CRCErrors++
+			a.CRCErrors++
 		case errors.Is(err, ErrFrame):
-			c.FrameErrors++
+			a.FrameErrors++
+		}
+		if errors.Is(err, errCollision) {
+			a.Collisions++
 		}
 	})
 	if errors.Is(err, ErrTimeout) {
 		u.trust.silent++
+		if g, ok := l.port.(interface{ Gone() bool }); ok && g.Gone() {
+			return l.portFault("wait", errGone)
+		}
 	}
 	l.log.Debug("exchange failed", "port", l.settings.Port, "unit", q.unit, "function", q.function, "err", err)
 	return err
 }
 
-// errChecksum is the ErrFrame that CRCErrors counts.
-var errChecksum = fmt.Errorf("%w: wrong CRC", ErrFrame)
+// errGone: the descriptor is of a device that is not behind the port's name any more.
+var errGone = errors.New("the port's name leads to another device, or to none")
 
-// await listens for the answer to q: its first byte until first, all of it until last.
-// Well-formed frames that are not the answer are passed over in the same window; anything
-// else ends it, since where the next frame begins cannot be known then.
-func (l *Line) await(q ask, first, last time.Time) ([]byte, verdict, error) {
-	for {
-		frame, err := l.receive(first, last)
+// await listens for the answer to the request in the window, which has left at asked: its first byte until the
+// timeout, all of it within its time on the wire after that. Frames that are not the answer and noise are passed
+// over in the same time.
+func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
+	w := &l.window
+	timeout := l.timeout
+	if u.timeout > 0 {
+		timeout = u.timeout
+	}
+	first := asked.Add(timeout + adapterSlack)
+	last := first.Add(l.settings.WireTime(w.q.replyChars()))
+	l.asked, l.began = asked, asked
+	for final := false; ; {
+		frame, err := l.pick(u, final)
+		if frame != nil || err != nil {
+			return frame, err
+		}
+		if final {
+			return nil, l.unanswered()
+		}
+		empty := w.have == 0 && !w.heard
+		n, err := l.readUntil(w.space(w.need()), w.deadline(first, last, l.lastByte))
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		switch kind := judge(q, frame); kind {
-		case answer, exception:
-			return frame, kind, nil
-		case damaged:
-			return nil, 0, fmt.Errorf("%w in % X", errChecksum, frame[:min(len(frame), 16)])
-		case foreign:
-			l.count(func(c *Counters) { c.ForeignFrames++ })
-			l.log.Debug("not the answer", "port", l.settings.Port, "unit", q.unit, "frame", fmt.Sprintf("% X", frame))
+		if empty { // it may be the echo; the reply comes to an empty window too
+			l.began = l.lastByte
 		}
+		w.have += n
+		final = n == 0
 	}
 }
 
-// receive reads one frame, exactly as long as its head says it is.
-func (l *Line) receive(first, last time.Time) ([]byte, error) {
-	have := 0
+// pick takes frames out of the window until one is the answer.
+func (l *Line) pick(u *unit, final bool) ([]byte, error) {
+	w := &l.window
 	for {
-		need, whole, err := replyNeed(l.buf[:have])
-		if err != nil {
-			return nil, fmt.Errorf("%w: % X begins none", ErrFrame, l.buf[:have])
+		frame := w.next(final)
+		if frame == nil {
+			return nil, nil
 		}
-		for have < need {
-			deadline := last
-			if have == 0 {
-				deadline = first
+		if !isRequest(frame) && judge(w.q, frame) != foreign {
+			if w.doubtful {
+				return nil, errRival
 			}
-			n, err := l.readUntil(l.buf[have:need], deadline)
-			if err != nil {
-				return nil, err
-			}
-			if n == 0 && have == 0 {
-				return nil, ErrTimeout
-			}
-			if n == 0 {
-				return nil, fmt.Errorf("%w: torn after %d bytes", ErrFrame, have)
-			}
-			have += n
-		}
-		if whole {
 			l.at = l.now()
-			return l.buf[:have], nil
+			return l.lift(frame), nil
 		}
+		l.log.Debug("not the answer", "port", l.settings.Port, "unit", u.id, "asked", fmt.Sprintf("%+v", w.q), "frame", fmt.Sprintf("% X", frame))
+		expected := l.stranger(frame)
+		if isRequest(frame) && frame[0] == u.id {
+			return nil, errRival
+		}
+		// A reply of this unit to somebody else: the next one may be to him as well.
+		w.doubtful = w.doubtful || !expected && frame[0] == u.id && !l.matches
+		w.drop(len(frame))
 	}
+}
+
+// lift takes the answer out of the window. What came with it is looked at like all that nobody waited for.
+func (l *Line) lift(frame []byte) []byte {
+	answer := append(l.reply[:0], frame...)
+	l.window.drop(len(frame))
+	if rest := l.window.have; rest > 0 {
+		skipped := l.window.skipped // noise before the answer and after it are counted apart
+		l.discarded(rest)
+		l.window.skipped = skipped
+	}
+	return answer
+}
+
+// unanswered says why the window that has closed holds no answer.
+func (l *Line) unanswered() error {
+	w := &l.window
+	if w.heard && !w.echoed && (l.echo == EchoOn || l.echo == EchoAuto && l.echoes) {
+		return errCollision
+	}
+	return w.failure()
 }
 
 // readUntil reads at least a byte, or returns 0 once the deadline has passed. What already is in

@@ -1,13 +1,13 @@
 package modbus
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	goburrow "github.com/goburrow/modbus"
@@ -27,58 +27,65 @@ const DefaultTimeout = 500 * time.Millisecond
 // Options of a Line.
 type Options struct {
 	Settings Settings             // also the pace that all waiting is computed from
-	Open     func() (Port, error) // nil: OpenSerial(Settings)
+	Open     func() (Port, error) // nil: Dial(Settings)
+	Echo     Echo                 // "": EchoAuto
 	Timeout  time.Duration        // first byte of the reply, after the request has left the wire; 0: DefaultTimeout
 	Now      func() time.Time     // wall clock that stamps replies; nil: time.Now. Never used to wait
 	Logger   *slog.Logger         // nil: discard. Frames are logged at debug level only
 }
 
-// Counters tell how a line fares, since NewLine. They only grow.
-type Counters struct {
-	Requests       uint64        // frames sent, probes included
-	Replies        uint64        // answers taken, exceptions and those to probes included
-	Probes         uint64        // frames sent only to find out that no old reply is on its way
-	Timeouts       uint64        // exchanges in which nothing came
-	CRCErrors      uint64        // exchanges ended by a frame with a wrong checksum
-	FrameErrors    uint64        // exchanges ended by garbage or a torn frame
-	Exceptions     uint64        // replies that were exceptions
-	ForeignFrames  uint64        // well-formed frames that were not the answer: late ones, other units'
-	DiscardedBytes uint64        // bytes that nobody waited for
-	Reopens        uint64        // successful Opens after the first
-	BusTime        time.Duration // time that exchanges held the line, each with its t3.5
-}
+// Echo says whether requests come back before their replies, as on two-wire adapters that hear themselves.
+type Echo string
 
-// Line is one Modbus RTU line. One goroutine owns it; only Counters may be called from others.
+// The kinds. Whatever is expected, an echo is never taken for a reply.
+const (
+	EchoAuto Echo = "auto" // find out; the same as ""
+	EchoOn   Echo = "on"   // a reply without one was disturbed
+	EchoOff  Echo = "off"  // one is not expected, and means nothing
+)
+
+// Line is one Modbus RTU line. One goroutine owns it; only Counters and UnitCounters may be called from others.
 type Line struct {
 	settings Settings
 	timeout  time.Duration
+	echo     Echo
 	open     func() (Port, error)
 	now      func() time.Time // wall clock, for stamps
 	tick     func() time.Time // monotonic clock, for waiting; tests may freeze the other one
 	log      *slog.Logger
 
 	port       Port
+	matches    bool // the port itself matches replies with requests: nothing need be distrusted
 	opened     bool
+	echoes     bool // the line echoes, as far as is known
+	echoRun    int  // exchanges in a row that say so, up to echoSure
+	suspicious bool // somebody else speaks on the line
+	units      map[byte]*unit
+
 	lastByte   time.Time       // when something was last seen or sent
 	quietUntil time.Time       // until then a late reply may come: send nothing
 	ctx        context.Context // of the call in hand; goburrow's Transporter has no place for it
+	asked      time.Time       // when the last request had left the wire
+	began      time.Time       // when the last reply's first byte was seen
 	at         time.Time       // wall time of the last reply's last byte
-	units      map[byte]*unit
-	buf        [maxFrame]byte // the frame being received
-	scratch    [maxFrame]byte // what is drained
-	request    [8]byte        // the probe being sent
+	window     window          // what has come since the last request
+	reply      [maxFrame]byte  // the last answer
+	request    [8]byte         // the probe being sent
 	previous   previous
 
-	mu       sync.Mutex // guards counters
-	counters Counters
+	tally tally
 }
 
 // unit is one slave as the line knows it.
 type unit struct {
+	id     byte
 	client goburrow.Client
 	encode goburrow.Packager
 	trust  trust
 	good   ask // the last read that was answered with registers
+
+	timeout time.Duration // of the first byte; 0: the line's
+	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
 }
 
 // previous is the last answer taken, to know a repetition by.
@@ -92,18 +99,20 @@ func NewLine(o Options) *Line {
 	l := &Line{
 		settings: o.Settings.withDefaults(),
 		timeout:  o.Timeout,
+		echo:     cmp.Or(o.Echo, EchoAuto),
 		open:     o.Open,
 		now:      o.Now,
 		tick:     time.Now,
 		log:      o.Logger,
 		ctx:      context.Background(),
 		units:    map[byte]*unit{},
+		tally:    tally{units: map[byte]*account{}},
 	}
 	if l.timeout <= 0 {
 		l.timeout = DefaultTimeout
 	}
 	if l.open == nil {
-		l.open = func() (Port, error) { return OpenSerial(l.settings) }
+		l.open = func() (Port, error) { return Dial(l.settings) }
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -125,10 +134,12 @@ func (l *Line) Open() error {
 		return err
 	}
 	l.port, l.lastByte = port, l.tick()
+	m, ok := port.(interface{ Matches() bool })
+	l.matches = ok && m.Matches()
 	// Somebody else may have asked something meanwhile, or we ourselves in an earlier life.
 	l.distrust()
 	if l.opened {
-		l.count(func(c *Counters) { c.Reopens++ })
+		l.tally.count(0, func(a *account) { a.Reopens++ })
 	}
 	l.opened = true
 	return nil
@@ -147,24 +158,11 @@ func (l *Line) Close() error {
 	return nil
 }
 
-// Counters returns a snapshot. It is safe from any goroutine.
-func (l *Line) Counters() Counters {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.counters
-}
-
-func (l *Line) count(add func(*Counters)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	add(&l.counters)
-}
-
-// distrust notes that a frame that nobody of us asked for may be on its way from any unit.
-func (l *Line) distrust() {
-	for _, u := range l.units {
-		u.trust.unknown = true
-	}
+// SetUnit gives a unit (1 to 247) limits of its own: how long the first byte of its reply may take, 0 for the line's
+// timeout, and how long the line must have been silent before it is asked, which counts where it is longer than t3.5.
+func (l *Line) SetUnit(unit byte, timeout, gap time.Duration) {
+	u := l.unit(unit)
+	u.timeout, u.gap = timeout, gap
 }
 
 // unit returns what is known of a unit; a new one is distrusted.
@@ -175,8 +173,8 @@ func (l *Line) unit(id byte) *unit {
 		// way to its packager.
 		handler := goburrow.NewRTUClientHandler("")
 		handler.SlaveId = id
-		u = &unit{client: goburrow.NewClient2(handler, l), encode: handler}
-		u.trust.unknown = true
+		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
+		u.trust.suspect()
 		l.units[id] = u
 	}
 	return u

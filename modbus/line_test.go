@@ -147,7 +147,6 @@ func TestFaultsHaveTheirErrors(t *testing.T) {
 		{"fewer registers", modbustest.Fault{More: -1}, modbus.ErrTimeout, ""},
 		{"flipped bit", mangle(func(f []byte) []byte { f[5] ^= 4; return f }), modbus.ErrFrame, ""},
 		{"lost byte", mangle(func(f []byte) []byte { return append(f[:4], f[5:]...) }), modbus.ErrFrame, ""},
-		{"garbage before", mangle(func(f []byte) []byte { return append([]byte{0xFF}, f...) }), modbus.ErrFrame, ""},
 		{"torn for ever", modbustest.Fault{TornAt: 7, Pause: 3 * time.Second}, modbus.ErrFrame, "read unit 1 0x0012+8: bad frame: torn after 7 bytes"},
 		{"other function", mangle(func(f []byte) []byte { f[1] = 3; return modbustest.AppendCRC(f[:len(f)-2]) }), modbus.ErrTimeout, ""},
 	}
@@ -169,6 +168,40 @@ func TestFaultsHaveTheirErrors(t *testing.T) {
 					}
 				}
 				mustRead(t, line, 0x0012, 8)
+			})
+		})
+	}
+}
+
+// TestReplyIsFoundBehindNoise: what stands before a reply costs only itself.
+func TestReplyIsFoundBehindNoise(t *testing.T) {
+	late := modbustest.AppendCRC([]byte{1, 4, 2, 0xBA, 0xD0})
+	cases := map[string][]byte{
+		"a glitch":                        {0xFF},
+		"a byte like the unit id":         {1},
+		"the head of a long reply":        {1, 4, 0xF0},
+		"the head of another unit's":      {9, 3, 0x20, 0, 0},
+		"garbage":                         {0, 0xFF, 0x55, 0xAA, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		"another unit's reply":            modbustest.AppendCRC([]byte{2, 4, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}),
+		"a damaged frame":                 {1, 4, 2, 0xBA, 0xD0, 0, 0},
+		"another unit's, and half of one": append(modbustest.AppendCRC([]byte{2, 4, 2, 0, 1}), late[:4]...),
+	}
+	for name, noise := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := ownAddress(1)
+				line, _ := pipeLine(t, slave)
+				mustRead(t, line, 0x12, 8)
+				slave.Script = func(r modbustest.Request) modbustest.Fault {
+					if r.Count != 8 {
+						return modbustest.Fault{} // a probe
+					}
+					return mangle(func(f []byte) []byte { return append(noise[:len(noise):len(noise)], f...) })
+				}
+				mustRead(t, line, 0x12, 8)
+				if c := line.Counters(); c.DiscardedBytes+c.ForeignFrames == 0 {
+					t.Error("nobody counted the noise")
+				}
 			})
 		})
 	}

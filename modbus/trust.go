@@ -6,8 +6,9 @@ import "slices"
 // the argument; in short: a slave answers in the order it was asked, so the reply to a request
 // proves that no reply to an earlier one can come any more.
 type trust struct {
-	// unknown: one frame of any shape may be on its way, asked by whoever had the line before us.
-	unknown bool
+	// unknown is how many frames of any shape may be on their way, asked by somebody else: whoever had the
+	// line before us, another master.
+	unknown int
 	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most
 	// that probe's reply may still come.
 	introduced bool
@@ -33,14 +34,41 @@ func (t *trust) find(s shape) *debt {
 }
 
 // clean reports whether nothing can be on its way.
-func (t *trust) clean() bool { return !t.unknown && len(t.debts) == 0 }
+func (t *trust) clean() bool { return t.unknown == 0 && len(t.debts) == 0 }
 
 // ready reports whether a request of shape s may be sent: nothing can be on its way, or nothing
 // but the reply to the one probe that a newly met unit was sent, which looks different.
 func (t *trust) ready(s shape) bool { return t.clean() || t.introduced && !t.blocked(s) }
 
 // blocked reports whether a reply of shape s could be the answer to something older.
-func (t *trust) blocked(s shape) bool { return t.unknown || t.find(s) != nil }
+func (t *trust) blocked(s shape) bool { return t.unknown > 0 || t.find(s) != nil }
+
+// suspect notes that a frame that nobody of us asked for may be on its way.
+func (t *trust) suspect() { t.unknown = max(t.unknown, 1) }
+
+// maxUnknown bounds what is remembered of another master. One that asks on without waiting for replies
+// makes a line that nobody can work on.
+const maxUnknown = 3
+
+// overheard notes a request of another master to this unit, whose reply will come.
+func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
+
+// expects reports whether a frame from this unit is explained by what may be on its way.
+func (t *trust) expects(frame []byte) bool {
+	if t.unknown > 0 {
+		return true
+	}
+	function := frame[1]
+	for _, d := range t.debts {
+		switch {
+		case function == d.function|exceptionBit:
+			return true
+		case function == d.function && (!isRead(function) || int(frame[2]) == 2*int(d.count)):
+			return true
+		}
+	}
+	return false
+}
 
 // sent notes a request: until a reply proves otherwise, its answer may come at any time.
 func (t *trust) sent(s shape, probe bool) {
@@ -57,9 +85,9 @@ func (t *trust) sent(s shape, probe bool) {
 // shape, so everything asked before that one is settled.
 func (t *trust) answered(s shape) {
 	t.silent = 0
-	if t.unknown { // it may have been the unknown frame, which is gone now; it proves no more
-		t.unknown = false
-		t.introduced = len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
+	if t.unknown > 0 { // it may have been an unknown frame, which is gone now; it proves no more
+		t.unknown--
+		t.introduced = t.unknown == 0 && len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
 		return
 	}
 	d := t.find(s)
@@ -79,8 +107,8 @@ func (t *trust) answered(s shape) {
 // refused notes an exception of a function. It may answer any open request of that function.
 func (t *trust) refused(function byte) {
 	t.silent = 0
-	if t.unknown {
-		t.unknown = false
+	if t.unknown > 0 {
+		t.unknown--
 		return
 	}
 	oldest, open := t.seq, 0
@@ -140,7 +168,7 @@ func (t *trust) probe(want, good ask, try int) ask {
 		// A dozen probes were in debt already when the last request failed, so that many polls went
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
-		*t = trust{unknown: true, seq: t.seq, debts: t.debts[:0]}
+		*t = trust{unknown: 1, seq: t.seq, debts: t.debts[:0]}
 		return t.probe(want, good, 0)
 	}
 	kinds := min(len(usable), maxProbes)

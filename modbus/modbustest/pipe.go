@@ -79,11 +79,16 @@ func (p *Pipe) stir() {
 func (p *Pipe) Inject(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	begin := p.clock()
-	if p.wire.free.After(begin) {
-		begin = p.wire.free
-	}
-	p.wire.send(begin, b, Fault{})
+	p.wire.send(p.wire.after(p.clock()), b, Fault{})
+	p.stir()
+}
+
+// Overhear puts a whole request of another master on the line, as on a two-wire bus: it comes to the reader
+// too, and so does what the slaves reply.
+func (p *Pipe) Overhear(request []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wire.overhear(p.clock(), request)
 	p.stir()
 }
 

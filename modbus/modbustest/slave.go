@@ -1,6 +1,7 @@
 package modbustest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
@@ -58,6 +59,8 @@ type Fault struct {
 	Mangle    func(frame []byte) []byte // what noise makes of the frame; nil: nothing
 	Duplicate bool                      // the reply comes twice
 	Gap       time.Duration             // between the two
+	Before    []byte                    // bytes that come right before the reply, even if there is none
+	Echo      func(frame []byte) []byte // the request comes back as this, as on a two-wire adapter; nil: it does not
 }
 
 // OwnAddress is a Read for which every register holds its own address.
@@ -69,18 +72,56 @@ func OwnAddress(_ byte, addr, count uint16) ([]uint16, byte) {
 	return regs, 0
 }
 
+// Same is an Echo without a collision.
+func Same(frame []byte) []byte { return frame }
+
 // Noise returns a Mangle that flips one to three bits, or loses a byte, or adds one. It never makes a
-// frame that has a right checksum where the old frame ended, as one in 65,536 would: a test that
-// runs into that has found nothing.
+// frame with a right checksum of what was none, as one in 65,536 would: a test that runs into that has found nothing.
 func Noise(rng *rand.Rand) func([]byte) []byte {
 	return func(frame []byte) []byte {
 		for {
-			damaged := damage(rng, frame)
-			if !ValidCRC(damaged) && !ValidCRC(damaged[:min(len(frame), len(damaged))]) {
+			if damaged := damage(rng, frame); !holdsFrame(damaged) {
 				return damaged
 			}
 		}
 	}
+}
+
+// Static returns a Mangle for a line that flips a bit of, or loses, each byte with probability rate. Like Noise it makes no
+// right checksum, but it may leave the frame as it was.
+func Static(rng *rand.Rand, rate float64) func([]byte) []byte {
+	return func(frame []byte) []byte {
+		for {
+			if out := static(rng, rate, frame); bytes.Equal(out, frame) || !holdsFrame(out) {
+				return out
+			}
+		}
+	}
+}
+
+func static(rng *rand.Rand, rate float64, frame []byte) []byte {
+	out := make([]byte, 0, len(frame))
+	for _, b := range frame {
+		switch {
+		case rng.Float64() >= rate:
+			out = append(out, b)
+		case rng.IntN(2) == 0:
+			out = append(out, b^1<<rng.IntN(8))
+		}
+	}
+	return out
+}
+
+// holdsFrame reports whether any part of p has a right checksum at its end.
+func holdsFrame(p []byte) bool {
+	for from := range p {
+		for to := from + 4; to <= len(p); to++ {
+			if ValidCRC(p[from:to]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func damage(rng *rand.Rand, frame []byte) []byte {

@@ -56,15 +56,30 @@ func (w *wire) answer(request []byte) {
 			continue
 		}
 		frame, fault := s.handle(request)
-		begin := w.heard.Add(s.Delay + fault.Late)
-		if w.free.After(begin) {
-			begin = w.free
+		if fault.Echo != nil { // while it crosses
+			w.send(w.after(w.heard.Add(-time.Duration(len(request))*w.char)), fault.Echo(append([]byte(nil), request...)), Fault{})
 		}
+		begin := w.after(w.heard.Add(s.Delay + fault.Late))
+		begin = w.send(begin, fault.Before, Fault{})
 		begin = w.send(begin, frame, fault)
 		if fault.Duplicate {
 			w.send(begin.Add(fault.Gap), frame, fault)
 		}
 	}
+}
+
+// after returns at, or when all that is on its way has crossed.
+func (w *wire) after(at time.Time) time.Time {
+	if w.free.After(at) {
+		return w.free
+	}
+	return at
+}
+
+// overhear lets another master ask on the line: both his request and its reply cross towards the reader.
+func (w *wire) overhear(now time.Time, request []byte) {
+	w.heard = w.send(w.after(now), request, Fault{})
+	w.answer(request)
 }
 
 // send schedules a frame and returns when it has crossed.

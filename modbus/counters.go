@@ -1,0 +1,110 @@
+package modbus
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Counters tell how a line, or one unit on it, fares since NewLine. They only grow, but Turnaround.
+type Counters struct {
+	Requests    uint64 // frames sent, probes included
+	Replies     uint64 // answers taken, exceptions and those to probes included
+	Probes      uint64 // frames sent only to find out that no old reply is on its way
+	Timeouts    uint64 // exchanges in which nothing came
+	CRCErrors   uint64 // exchanges that ended with nothing but a frame with a wrong checksum
+	FrameErrors uint64 // exchanges ended by garbage, a torn frame, a collision or another master
+	Resyncs     uint64 // replies that were found behind noise
+
+	Exceptions     uint64          // replies that were exceptions
+	ExceptionCodes map[byte]uint64 // the same by code; nil when there were none
+
+	Echoes         uint64 // requests that came back before their reply, as on two-wire adapters
+	Collisions     uint64 // requests that came back changed: something else was sending
+	ForeignFrames  uint64 // well-formed frames that were not the answer: late ones, other units', other masters'
+	DiscardedBytes uint64 // bytes that nobody waited for, and noise around frames
+	Reopens        uint64 // successful Opens after the first
+
+	BusTime    time.Duration // time that exchanges held the line, each with its t3.5
+	Turnaround Turnaround    // of the replies of late
+}
+
+// Turnaround is how long slaves took from the end of a request to the beginning of their reply, as seen from here:
+// adapters and drivers are in it. Over the last 128 replies; zero before the first.
+type Turnaround struct {
+	P50, P99 time.Duration
+}
+
+// tally is what a line counts in all and by unit. Safe for concurrent use.
+type tally struct {
+	mu    sync.Mutex // guards what follows
+	line  account
+	units map[byte]*account
+}
+
+type account struct {
+	Counters
+	recent [128]time.Duration // turnarounds, as a ring
+	taken  int
+}
+
+// count adds to the line's account, and to a unit's unless unit is 0.
+func (t *tally) count(unit byte, add func(*account)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	add(&t.line)
+	if unit == 0 {
+		return
+	}
+	a := t.units[unit]
+	if a == nil {
+		a = &account{}
+		t.units[unit] = a
+	}
+	add(a)
+}
+
+// exception counts an exception by its code.
+func (a *account) exception(code byte) {
+	a.Exceptions++
+	if a.ExceptionCodes == nil {
+		a.ExceptionCodes = map[byte]uint64{}
+	}
+	a.ExceptionCodes[code]++
+}
+
+func (a *account) turnaround(d time.Duration) {
+	a.recent[a.taken%len(a.recent)] = max(d, 0)
+	a.taken++
+}
+
+// snapshot copies what others may see.
+func (a *account) snapshot() Counters {
+	c := a.Counters
+	c.ExceptionCodes = maps.Clone(c.ExceptionCodes)
+	if n := min(a.taken, len(a.recent)); n > 0 {
+		sorted := slices.Clone(a.recent[:n])
+		slices.Sort(sorted)
+		c.Turnaround = Turnaround{P50: sorted[n/2], P99: sorted[(n*99)/100]}
+	}
+	return c
+}
+
+// Counters returns those of the whole line. It is safe from any goroutine.
+func (l *Line) Counters() Counters {
+	l.tally.mu.Lock()
+	defer l.tally.mu.Unlock()
+	return l.tally.line.snapshot()
+}
+
+// UnitCounters returns those of one unit; zero before it was asked anything. What nobody can be blamed for,
+// such as discarded bytes, counts for the line only. It is safe from any goroutine.
+func (l *Line) UnitCounters(unit byte) Counters {
+	l.tally.mu.Lock()
+	defer l.tally.mu.Unlock()
+	if a := l.tally.units[unit]; a != nil {
+		return a.snapshot()
+	}
+	return Counters{}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package modbus_test
+
+const raceEnabled = false

@@ -1,0 +1,213 @@
+package modbus
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+const (
+	// pauseTolerance is how long a frame that has begun may pause: an FTDI adapter hands over what it
+	// has every 16 ms, and a hub or a busy host makes several times that of it. The specification's t1.5
+	// (MODBUS over Serial Line V1.02 §2.5.1.1) cannot be kept by anything behind USB.
+	pauseTolerance = 150 * time.Millisecond
+	// damagePatience is how long to listen on after damage. What follows within it may still hold the reply.
+	damagePatience = adapterSlack
+)
+
+// window is what has come since a request was sent, from the first byte on that is not accounted for.
+// Frames in it are known by unit, function, byte count and CRC, so that noise before a reply costs only itself.
+type window struct {
+	q    ask
+	sent []byte // the request, as its echo looks; nil: nothing was asked
+	buf  [maxFrame]byte
+	have int
+
+	heard    bool // something came that is no echo
+	echoed   bool // the echo came
+	skipped  int  // bytes that belong to no frame
+	damaged  bool // a frame that began well had a wrong checksum
+	torn     int  // bytes of the first frame that had only begun when the window closed
+	doubtful bool // the unit has answered somebody else in this window
+}
+
+// reset begins a new window for the answer to q.
+func (w *window) reset(q ask, sent []byte) {
+	w.q, w.sent, w.have = q, sent, 0
+	w.heard, w.echoed, w.skipped, w.damaged, w.torn, w.doubtful = false, false, 0, false, 0, false
+}
+
+// next returns the first whole frame; nil when more must come to make one. final says that no more
+// will come, so that what only began to be a frame is none. The frame stays in the window until drop.
+func (w *window) next(final bool) []byte {
+	for w.have > 0 {
+		own, waits := w.echo(final)
+		if waits {
+			return nil
+		}
+		if own {
+			continue
+		}
+		frame, waits := w.frame(final)
+		switch {
+		case waits:
+			return nil
+		case frame == nil:
+			w.skipped++
+			w.drop(1)
+		case bytes.Equal(frame, w.sent): // after noise
+			w.echoed = true
+			w.drop(len(frame))
+		default:
+			return frame
+		}
+	}
+	return nil
+}
+
+// echo takes our own request off the head of the window, before anything else is looked for: it may look like
+// the reply to itself. waits says that all there is looks like the beginning of it. So may a reply; it
+// differs before its end, for no reply is as long as its request.
+func (w *window) echo(final bool) (own, waits bool) {
+	if w.heard || w.echoed || len(w.sent) == 0 {
+		return false, false
+	}
+	n := min(w.have, len(w.sent))
+	switch {
+	case !bytes.Equal(w.buf[:n], w.sent[:n]):
+		w.heard = true
+		return false, false
+	case n < len(w.sent):
+		return false, !final
+	default:
+		w.echoed = true
+		w.drop(n)
+		return true, false
+	}
+}
+
+// frame returns the whole frame that the window begins with, nil when it begins with none. waits says
+// that one may have begun of which more must come.
+func (w *window) frame(final bool) (frame []byte, waits bool) {
+	b := w.buf[:w.have]
+	w.heard = true
+	if b[0] == 0 || b[0] > maxUnit {
+		return nil, false
+	}
+	reply, whole, err := replyNeed(b)
+	switch {
+	case err != nil:
+	case len(b) < reply:
+		if !final { // the head of a reply may look like a whole request
+			return nil, true
+		}
+		w.tears(len(b))
+	case whole && validCRC(b[:reply]):
+		return b[:reply], false
+	default:
+		w.damaged = true
+	}
+	request := requestSize(b)
+	switch {
+	case len(b) < request:
+		if final {
+			w.tears(len(b))
+		}
+		return nil, !final
+	case request > 0 && validCRC(b[:request]):
+		return b[:request], false
+	default:
+		return nil, false
+	}
+}
+
+// tears notes how much there was of a frame that had begun when the window closed.
+func (w *window) tears(n int) {
+	if w.torn == 0 {
+		w.torn = n
+	}
+}
+
+// need returns how many bytes to read next, at least 1: a reply to its predicted end and not beyond.
+func (w *window) need() int {
+	b := w.buf[:w.have]
+	if len(b) > 2 && !w.heard && !w.echoed { // an echo so far
+		return max(1, len(w.sent)-len(b))
+	}
+	if reply, _, err := replyNeed(b); err == nil && reply > len(b) {
+		return reply - len(b)
+	}
+	return max(1, requestSize(b)-len(b))
+}
+
+// space returns where the next n bytes go.
+func (w *window) space(n int) []byte { return w.buf[w.have:min(w.have+n, len(w.buf))] }
+
+// drop takes n bytes off the head.
+func (w *window) drop(n int) { w.have = copy(w.buf[:], w.buf[n:w.have]) }
+
+// deadline returns until when the next byte may come. Until a frame's worth has come only first counts, for
+// a glitch of a bus driver says nothing of the reply. What has begun may pause, but not beyond last.
+func (w *window) deadline(first, last, lastByte time.Time) time.Time {
+	until := lastByte.Add(pauseTolerance)
+	switch {
+	case w.damaged:
+		until = lastByte.Add(damagePatience)
+	case w.skipped+w.have < strayFrame:
+		if w.have == 0 || until.Before(first) {
+			return first
+		}
+	case w.have == 0:
+		until = lastByte.Add(damagePatience)
+	}
+	if until.After(last) {
+		return last
+	}
+	return until
+}
+
+// failure says why there was no answer.
+func (w *window) failure() error {
+	switch {
+	case w.damaged:
+		return errChecksum
+	case w.torn > 1 && w.torn == w.skipped:
+		return fmt.Errorf("%w: torn after %d bytes", ErrFrame, w.torn)
+	case w.skipped > 0:
+		return fmt.Errorf("%w: %d bytes that make none", ErrFrame, w.skipped)
+	default:
+		return ErrTimeout
+	}
+}
+
+// requestSize returns the length of the request that b may begin with; 0 when it begins none. Other
+// masters do more than read, so their functions count too.
+func requestSize(b []byte) int {
+	if len(b) < 2 {
+		return minFrame
+	}
+	switch b[1] {
+	case 0x01, 0x02, FuncReadHolding, FuncReadInput, 0x05, 0x06:
+		return 8
+	case 0x0F, 0x10:
+		if len(b) < 7 {
+			return 7
+		}
+		return 9 + int(b[6])
+	case FuncReportServerID:
+		return minFrame
+	case FuncEncapsulated:
+		return 7
+	default:
+		return 0
+	}
+}
+
+// isRequest reports whether a whole frame is a master's. No reply is as long as the request of its
+// function: replies to reads are odd, those of the other functions that we take for one are longer.
+func isRequest(frame []byte) bool { return len(frame) == requestSize(frame) }
+
+func validCRC(f []byte) bool {
+	n := len(f) - 2
+	return n >= 2 && crc16(f[:n]) == uint16(f[n])|uint16(f[n+1])<<8
+}

@@ -1,0 +1,266 @@
+package modbus_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+// storm is a line with two slaves and a script of faults. The value of each register tells unit,
+// function, address and which read of the test it was taken for, so that a reply to anything but the very
+// request in hand shows.
+type storm struct {
+	rng    *rand.Rand
+	unit   time.Duration // what the faults' times are measured in: the line's timeout
+	calm   bool
+	addr   uint16 // asked last
+	read   int    // number of the read in hand
+	slaves []*modbustest.Slave
+}
+
+// stormRegisters is how many addresses a stamp has room for.
+const stormRegisters = 1 << 10
+
+// stamp packs a register's value: unit 1 bit, function 1, read 4, address 10.
+func stamp(unit, function byte, addr uint16, read int) uint16 {
+	return uint16(unit&1)<<15 | uint16(function&1)<<14 | uint16(read&15)<<10 | addr
+}
+
+func newStorm(seed uint64, timeout time.Duration) *storm {
+	s := &storm{rng: rand.New(rand.NewPCG(seed, 2)), unit: timeout}
+	for _, unit := range []byte{1, 2} {
+		slave := ownAddress(unit)
+		slave.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
+			if int(addr)+int(count) > stormRegisters {
+				return nil, modbustest.IllegalAddress
+			}
+			regs := make([]uint16, count)
+			for i := range regs {
+				regs[i] = stamp(unit, function, addr+uint16(i), s.read)
+			}
+			return regs, 0
+		}
+		slave.Script = s.fault
+		s.slaves = append(s.slaves, slave)
+	}
+	return s
+}
+
+func (s *storm) upTo(d time.Duration) time.Duration { return time.Duration(s.rng.Int64N(int64(d))) }
+
+// fault draws what happens to one reply: well in half of the cases, and everything else at times.
+func (s *storm) fault(r modbustest.Request) modbustest.Fault {
+	if s.calm {
+		return modbustest.Fault{}
+	}
+	var f modbustest.Fault
+	switch s.rng.IntN(30) {
+	case 0, 1:
+		f.Late = s.upTo(2 * s.unit)
+	case 2:
+		f.Late = s.upTo(6 * s.unit)
+	case 3:
+		f.TornAt, f.Pause = 1+s.rng.IntN(12), s.upTo(2*s.unit)
+	case 4:
+		f.Silent = true
+	case 5:
+		f.Exception = byte(1 + s.rng.IntN(6))
+	case 6:
+		f.Mangle = modbustest.Noise(s.rng)
+	case 7:
+		f.Unit = 3 // not on this line: two slaves of one id are beyond any master
+	case 8:
+		f.More = s.rng.IntN(5) - 2
+	case 9:
+		f.Duplicate, f.Gap = true, s.upTo(s.unit/10)
+	case 10: // misfortunes seldom come singly
+		f.Late, f.Duplicate, f.Gap = s.upTo(2*s.unit), true, s.upTo(s.unit/10)
+	case 11:
+		f.Echo = modbustest.Same
+	case 12:
+		f.Echo, f.Silent = modbustest.Noise(s.rng), true // a collision: the slave has not understood either
+	case 13:
+		f.Echo, f.Late = modbustest.Same, s.upTo(2*s.unit)
+	case 14, 15: // 1e-4 to 1e-2 of the bytes
+		f.Mangle = modbustest.Static(s.rng, 1e-4*float64(int(1)<<s.rng.IntN(7)))
+	case 16:
+		f.Before = s.noise()
+	case 17:
+		f.Mangle = otherFunction
+	}
+	return f
+}
+
+// noise is garbage, or what another unit says.
+func (s *storm) noise() []byte {
+	if s.rng.IntN(2) == 0 {
+		p := make([]byte, 1+s.rng.IntN(20))
+		for i := range p {
+			p[i] = byte(s.rng.Uint32())
+		}
+		return p
+	}
+	return modbustest.AppendCRC([]byte{byte(3 + s.rng.IntN(5)), 4, 4, 1, 2, 3, 4})
+}
+
+// otherFunction makes a reply that of the other read function, with a right CRC.
+func otherFunction(f []byte) []byte {
+	if f[1] != 3 && f[1] != 4 {
+		return f
+	}
+	f[1] ^= 3 ^ 4
+	return modbustest.AppendCRC(f[:len(f)-2])
+}
+
+type question struct {
+	unit, function byte
+	addr, count    uint16
+}
+
+// ask draws a read. Few lengths, so that most reads have the shape of another one; never the same
+// address twice in a row, whose repeated frame is that register's value still.
+func (s *storm) ask() question {
+	counts := []uint16{1, 1, 2, 2, 3, 8, 8, 40}
+	s.addr = (s.addr + 1 + uint16(s.rng.IntN(stormRegisters-50))) % (stormRegisters - 40)
+	return question{
+		unit:     byte(1 + s.rng.IntN(2)),
+		function: byte(modbus.FuncReadHolding + s.rng.IntN(2)),
+		addr:     s.addr,
+		count:    counts[s.rng.IntN(len(counts))],
+	}
+}
+
+// request is the frame that another master would ask q with.
+func (q question) request() []byte {
+	return modbustest.AppendCRC([]byte{q.unit, q.function, byte(q.addr >> 8), byte(q.addr), byte(q.count >> 8), byte(q.count)})
+}
+
+// poll reads once and fails the test over any value that is not the asked register's of now. A port that
+// failed is opened again.
+func (s *storm) poll(t *testing.T, line *modbus.Line, q question) error {
+	t.Helper()
+	s.read++
+	reply, err := line.Read(t.Context(), q.unit, q.function, q.addr, q.count)
+	switch {
+	case errors.Is(err, modbus.ErrPort):
+		_ = line.Open() // it may be away still
+		return err
+	case err != nil:
+		if !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrFrame) && !errors.As(err, new(*modbus.Exception)) {
+			t.Fatalf("read %d: an error of no known kind: %v", s.read, err)
+		}
+		return err
+	case len(reply.Registers) != int(q.count):
+		t.Fatalf("read %d: %d registers for %d", s.read, len(reply.Registers), q.count)
+	}
+	for i, v := range reply.Registers {
+		if want := stamp(q.unit, q.function, q.addr+uint16(i), s.read); v != want {
+			t.Fatalf("WRONG VALUE: read %d of %+v: register %d is %04X, want %04X", s.read, q, i, v, want)
+		}
+	}
+	return nil
+}
+
+// heals polls each unit twice after the last fault and wants a value from the second poll.
+func (s *storm) heals(t *testing.T, line *modbus.Line) {
+	t.Helper()
+	for _, unit := range []byte{1, 2} {
+		q := s.ask()
+		q.unit = unit
+		_ = s.poll(t, line, q)
+		if err := s.poll(t, line, q); err != nil {
+			t.Fatalf("read %d: not healed at the second poll: %v", s.read, err)
+		}
+	}
+}
+
+// stormRounds is how many rounds of stormReads reads a seed gets; the race detector makes each ten times as dear.
+const (
+	stormSeeds = 4
+	stormReads = 500
+)
+
+func stormRounds() int {
+	if raceEnabled {
+		return 8
+	}
+	return 52
+}
+
+// TestNoWrongValueEver is the promise: 100,000 reads (fewer under the race detector) over scripts of everything
+// that goes wrong on a line, another master and hang-ups included.
+func TestNoWrongValueEver(t *testing.T) {
+	for range stormSeeds {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { weather(t, seed) })
+		})
+	}
+}
+
+func weather(t *testing.T, seed uint64) {
+	s := newStorm(seed, timeout)
+	line, pipe := pipeLine(t, s.slaves...)
+	good := 0
+	for range stormRounds() {
+		s.calm = false
+		for range stormReads {
+			s.disturb(pipe)
+			if s.poll(t, line, s.ask()) == nil {
+				good++
+			}
+			<-time.After(s.upTo(200 * time.Millisecond))
+		}
+		s.calm = true
+		pipe.Plug()
+		<-time.After(time.Minute) // what is late has come by then
+		_ = line.Open()
+		s.heals(t, line)
+	}
+	s.bites(t, line.Counters(), good)
+}
+
+// disturb lets another master ask, before or while we do, or pulls the adapter.
+func (s *storm) disturb(pipe *modbustest.Pipe) {
+	switch s.rng.IntN(60) {
+	case 0:
+		pipe.Overhear(s.ask().request())
+	case 1, 2:
+		request, wait := s.ask().request(), s.upTo(s.unit)
+		go func() {
+			<-time.After(wait)
+			pipe.Overhear(request)
+		}()
+	case 3:
+		if s.rng.IntN(10) == 0 {
+			pipe.Unplug()
+			back := s.upTo(10 * s.unit)
+			time.AfterFunc(back, pipe.Plug)
+		}
+	}
+}
+
+// bites makes sure that the script is worth something.
+func (s *storm) bites(t *testing.T, c modbus.Counters, good int) {
+	t.Helper()
+	t.Logf("%d reads, %d with values; %+v", s.read, good, c)
+	if good < s.read/5 {
+		t.Errorf("%d reads of which %d had values prove too little", s.read, good)
+	}
+	for name, n := range map[string]uint64{
+		"timeouts": c.Timeouts, "CRC errors": c.CRCErrors, "frame errors": c.FrameErrors, "exceptions": c.Exceptions,
+		"foreign frames": c.ForeignFrames, "probes": c.Probes, "discarded bytes": c.DiscardedBytes, "echoes": c.Echoes,
+		"resyncs": c.Resyncs, "reopens": c.Reopens,
+	} {
+		if n < 5 {
+			t.Errorf("only %d %s: the script does not bite", n, name)
+		}
+	}
+}
