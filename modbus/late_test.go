@@ -17,16 +17,16 @@ func TestSlaveThatWasDeadForHoursHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStorm(1, timeout)
 		for _, slave := range s.slaves {
-			slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: !s.calm} }
+			slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: !s.calm.Load()} }
 		}
 		line, _ := pipeLine(t, s.slaves...)
 		for polls := 1; polls < 2000; polls *= 3 {
-			s.calm = false
+			s.calm.Store(false)
 			for range polls {
 				_ = s.poll(t, line, s.ask())
 				_, _ = line.Identify(t.Context(), 1)
 			}
-			s.calm = true
+			s.calm.Store(true)
 			for _, count := range []uint16{1, 2, 3, 4, 5, 6, 40} {
 				for _, function := range []byte{modbus.FuncReadHolding, modbus.FuncReadInput} {
 					q := question{unit: 1, function: function, addr: 7, count: count}

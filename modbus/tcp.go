@@ -34,9 +34,25 @@ type netPort struct {
 func dialRTU(s Settings) (Port, error) {
 	port, err := connect(strings.TrimPrefix(s.Port, schemeRTU), "")
 	if err != nil {
-		return nil, openError(s.Port, err)
+		return nil, dialError(s.Port, err)
 	}
 	return port, nil
+}
+
+// dialError is openError for what a network says.
+func dialError(port string, err error) *OpenError {
+	var dns *net.DNSError
+	var network net.Error
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		hint = "the host is there, but nothing listens on that port; check the port and the gateway's settings"
+	case errors.As(err, &dns):
+		hint = "the name is not known; check it, or give the address"
+	case errors.As(err, &network) && network.Timeout(), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		hint = "no way to the host; check its address, power and cable"
+	}
+	return &OpenError{Port: port, Err: err, Hint: hint}
 }
 
 // connect dials host:port; fallback is the port when there is none.
@@ -130,7 +146,7 @@ type tcpPort struct {
 func dialTCP(s Settings) (Port, error) {
 	p := &tcpPort{address: strings.TrimPrefix(s.Port, schemeTCP)}
 	if err := p.connect(); err != nil {
-		return nil, openError(s.Port, err)
+		return nil, dialError(s.Port, err)
 	}
 	return p, nil
 }

@@ -1,0 +1,163 @@
+package modbus_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+// dialLine opens a line to a network port, or to any that Settings can name.
+func dialLine(t *testing.T, port string, timeout time.Duration) *modbus.Line {
+	t.Helper()
+	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: port, Baud: 115200}, Timeout: timeout})
+	if err := line.Open(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = line.Close() })
+	return line
+}
+
+func TestModbusTCPReads(t *testing.T) {
+	line := dialLine(t, "tcp://"+modbustest.ServeTCP(t, ownAddress(1)), 2*time.Second)
+	for _, count := range []uint16{1, 8, 125} {
+		mustRead(t, line, 0x12, count)
+	}
+	id, err := line.Identify(t.Context(), 1)
+	if err != nil || id.ProductCode != "PS-PWM-30M" {
+		t.Errorf("%+v %v", id, err)
+	}
+	if c := line.Counters(); c.Probes != 0 {
+		t.Errorf("%d probes: transaction ids make them needless", c.Probes)
+	}
+}
+
+// TestDeviceThatClosesAfterEachReply: a TriStar MPPT does.
+func TestDeviceThatClosesAfterEachReply(t *testing.T) {
+	slave := ownAddress(1)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			modbustest.ServeOne(conn, slave)
+		}
+	}()
+	line := dialLine(t, "tcp://"+listener.Addr().String(), 2*time.Second)
+	for i := range uint16(20) {
+		mustRead(t, line, 0x10*i, 8)
+	}
+	if c := line.Counters(); c.Requests != 20 || c.Reopens != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestNobodyListensIsAnOpenErrorWithAHint(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
+		line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: scheme + address}})
+		var failed *modbus.OpenError
+		if err := line.Open(); !errors.As(err, &failed) || failed.Hint == "" {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}
+
+func TestStreamThatIsNotModbusTCPIsReopened(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			defer conn.Close()
+		}
+	}()
+	line := dialLine(t, "tcp://"+listener.Addr().String(), 2*time.Second)
+	if _, err := line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 8); !errors.Is(err, modbus.ErrPort) {
+		t.Errorf("%v, want ErrPort", err)
+	}
+}
+
+// The storm in real time: short timeouts, over everything that can be a port. Eight lines at once, since
+// most of the time goes by in waiting (TestMain lets them); 2,000 reads over ptys, fewer over TCP.
+const (
+	realTimeout = 20 * time.Millisecond
+	realLines   = 8
+)
+
+func TestNoWrongValueOverPTY(t *testing.T) {
+	t.Parallel()
+	realStorm(t, 250, func(t *testing.T, s *storm) string {
+		return modbustest.MustServe(t, 115200, bits, s.slaves...).Path()
+	})
+}
+
+func TestNoWrongValueOverModbusTCP(t *testing.T) {
+	t.Parallel()
+	realStorm(t, 60, func(t *testing.T, s *storm) string {
+		s.network = true
+		return "tcp://" + modbustest.ServeTCP(t, s.slaves...)
+	})
+}
+
+func TestNoWrongValueOverGateway(t *testing.T) {
+	t.Parallel()
+	realStorm(t, 60, func(t *testing.T, s *storm) string {
+		return "rtu+tcp://" + modbustest.ServeGateway(t, modbustest.NewPipe(115200, bits, s.slaves...))
+	})
+}
+
+func realStorm(t *testing.T, reads int, serve func(*testing.T, *storm) string) {
+	for range realLines {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			s := newStorm(seed, realTimeout)
+			line := dialLine(t, serve(t, s), realTimeout)
+			good := 0
+			for range reads {
+				if s.poll(t, line, s.ask()) == nil {
+					good++
+				}
+			}
+			s.calm.Store(true)
+			calm := time.After(10 * realTimeout) // what is late has come by then
+			<-calm
+			_ = line.Open()
+			for try := 0; ; try++ { // on a busy machine the slave itself may miss so short a timeout
+				if s.poll(t, line, s.ask()) == nil {
+					break
+				} else if try == 50 {
+					t.Fatal("not healed in fifty polls")
+				}
+			}
+			t.Logf("%d reads, %d with values; %+v", s.read.Load(), good, line.Counters())
+			if good < reads/10 {
+				t.Errorf("%d reads of which %d had values prove too little", reads, good)
+			}
+		})
+	}
+}
