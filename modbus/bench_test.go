@@ -48,7 +48,7 @@ func wireLimit(s modbus.Settings, plan []modbus.Read) time.Duration {
 // goburrow's own transporter, and reports which part of the wire's limit each reaches. The slave
 // answers at once.
 func BenchmarkSweep(b *testing.B) {
-	for _, speed := range []int{9600, 115200} {
+	for _, speed := range []int{9600, 19200, 115200} {
 		s := modbus.Settings{Baud: speed}
 		plan := modbus.Plan(liveSpans(), modbus.Limits{MaxRegisters: 52, MaxGap: modbus.MaxGap(s, 0)})
 		b.Run(fmt.Sprintf("%d/line", speed), func(b *testing.B) { benchLine(b, s, plan) })
