@@ -7,6 +7,9 @@
 // Bytes arrive in the order in which they were sent: what a slave answers late delays all that it answers later,
 // as on any serial line.
 //
+// What it gets wrong together with package modbus, other people's programs find: [NeedPeer] says that one is missing,
+// [StartPeer] runs it until the test ends, and [MustCable] is a pair of ports to meet it on.
+//
 // It is no model of a controller. What registers hold is a function that the caller gives; the package
 // does framing, functions 03, 04 and 0x2B/0x0E, and faults. It shares no code with package modbus, so that one
 // checks the other.
