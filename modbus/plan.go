@@ -24,16 +24,15 @@ type Read struct {
 
 // Limits of a plan. The zero value merges only what touches, up to 125 registers.
 type Limits struct {
-	MaxRegisters uint16 // most registers in one read; 0: 125, the protocol's most
-	MaxGap       int    // registers between two objects that are rather read over than asked anew; see MaxGap
-	NoGaps       bool   // read no register that no object has, for slaves with illegal ones between
+	MaxRegisters uint16  // most registers in one read; 0: 125, the protocol's most
+	MaxGap       int     // registers between two objects that are rather read over than asked anew; see MaxGap
+	Avoid        []Range // registers that are not read over, because the slave has none there
 }
 
-// MaxGap returns the largest gap that costs no more bus time than another request: two characters a
-// register against 8 characters out, 5 back, two silences and the slave's turnaround.
+// MaxGap returns the largest gap that costs no more bus time than another request, by RequestTime against two
+// characters a register.
 func MaxGap(s Settings, turnaround time.Duration) int {
-	another := s.WireTime(8+5) + 2*s.Silence() + turnaround
-	return int(another / s.WireTime(2))
+	return int(RequestTime(s, turnaround) / s.WireTime(2))
 }
 
 // Plan returns the reads that serve all spans with the least bus time, ascending by function and
@@ -73,10 +72,10 @@ func bestCuts(spans []Span, order []int, lim Limits) []int {
 		cuts[from], cost[from] = from+1, request+2*int(start.Count)+cost[from+1]
 		for next := from + 1; next < len(order); next++ {
 			s := spans[order[next]]
-			gap := int(s.Addr) - end
+			avoided := lim.avoids(end, int(s.Addr))
 			end = max(end, s.end())
 			length := end - int(start.Addr)
-			if s.Function != start.Function || length > int(lim.MaxRegisters) || lim.NoGaps && gap > 0 {
+			if s.Function != start.Function || length > int(lim.MaxRegisters) || avoided {
 				break
 			}
 			if c := request + 2*length + cost[next+1]; c <= cost[from] {
@@ -85,6 +84,11 @@ func bestCuts(spans []Span, order []int, lim Limits) []int {
 		}
 	}
 	return cuts
+}
+
+// avoids reports whether a register from from to before to is one to avoid.
+func (lim Limits) avoids(from, to int) bool {
+	return slices.ContainsFunc(lim.Avoid, func(r Range) bool { return int(r.First) < to && int(r.Last) >= from })
 }
 
 // merge returns the read that covers the spans in order[i].

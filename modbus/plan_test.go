@@ -31,8 +31,8 @@ func TestPlan(t *testing.T) {
 			[]modbus.Read{{modbus.Span{Function: input, Addr: 0, Count: 7}, []int{0, 1}}}},
 		{"a gap too wide", spans{{input, 0, 1}, {input, 7, 1}}, modbus.Limits{MaxGap: 5},
 			[]modbus.Read{{spanOf(input, 0, 1), []int{0}}, {spanOf(input, 7, 1), []int{1}}}},
-		{"no gaps", spans{{input, 0, 1}, {input, 2, 1}, {input, 3, 1}}, modbus.Limits{MaxGap: 5, NoGaps: true},
-			[]modbus.Read{{spanOf(input, 0, 1), []int{0}}, {spanOf(input, 2, 2), []int{1, 2}}}},
+		{"a gap to avoid", spans{{input, 0, 1}, {input, 2, 1}, {input, 4, 1}}, modbus.Limits{MaxGap: 5, Avoid: []modbus.Range{{1, 1}}},
+			[]modbus.Read{{spanOf(input, 0, 1), []int{0}}, {spanOf(input, 2, 3), []int{1, 2}}}},
 		{"functions do not mix", spans{{input, 0, 1}, {holding, 1, 1}}, modbus.Limits{MaxGap: 9},
 			[]modbus.Read{{spanOf(holding, 1, 1), []int{1}}, {spanOf(input, 0, 1), []int{0}}}},
 		{"overlap and repetition", spans{{input, 0, 4}, {input, 1, 1}, {input, 1, 1}}, modbus.Limits{},
@@ -68,7 +68,7 @@ func TestPlanInvariants(t *testing.T) {
 		lim := modbus.Limits{
 			MaxRegisters: uint16(4 + rng.IntN(122)),
 			MaxGap:       rng.IntN(15),
-			NoGaps:       rng.IntN(4) == 0,
+			Avoid:        []modbus.Range{{uint16(rng.IntN(200)), uint16(rng.IntN(200))}},
 		}
 		spans := make([]modbus.Span, rng.IntN(40))
 		for i := range spans {
@@ -101,8 +101,10 @@ func checkPlan(t *testing.T, spans []modbus.Span, lim modbus.Limits, plan []modb
 				wanted[int(s.Addr+r)] = true
 			}
 		}
-		if lim.NoGaps && len(wanted) != int(read.Count) {
-			t.Errorf("%+v reads over gaps", read)
+		for r := lim.Avoid[0].First; r <= lim.Avoid[0].Last; r++ {
+			if int(r) >= int(read.Addr) && int(r) < int(read.Addr)+int(read.Count) && !wanted[int(r)] {
+				t.Errorf("%+v reads over %v", read, lim.Avoid)
+			}
 		}
 		served = append(served, read.Members...)
 	}
@@ -176,7 +178,8 @@ func TestSettingsArithmetic(t *testing.T) {
 			t.Errorf("%+v: %d bits, silence %v, gap %d", c.s, c.s.CharBits(), c.s.Silence(), modbus.MaxGap(c.s, 0))
 		}
 	}
-	if a, b := modbus.MaxGap(modbus.Settings{}, 0), modbus.MaxGap(modbus.Settings{}, 23*time.Millisecond); b != a+10 {
-		t.Errorf("a turnaround of ten registers' time moves the gap from %d to %d", a, b)
+	silence := modbus.Settings{}.Silence()
+	if a, b := modbus.MaxGap(modbus.Settings{}, 0), modbus.MaxGap(modbus.Settings{}, silence+23*time.Millisecond); b != a+10 {
+		t.Errorf("a turnaround of ten registers' time more moves the gap from %d to %d", a, b)
 	}
 }

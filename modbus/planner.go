@@ -1,0 +1,215 @@
+package modbus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RequestTime returns the bus time that a request costs beside its registers: 8 characters out, 5 back, t3.5 before
+// it, and the slave's turnaround. Turnaround 0 is not measured: t3.5, which a slave needs to see that the request has
+// ended.
+func RequestTime(s Settings, turnaround time.Duration) time.Duration {
+	if turnaround <= 0 {
+		turnaround = s.Silence()
+	}
+	return s.WireTime(8+5) + s.Silence() + turnaround
+}
+
+// ReadTime returns the bus time of a read of count registers: RequestTime and two characters a register.
+func ReadTime(s Settings, turnaround time.Duration, count uint16) time.Duration {
+	return RequestTime(s, turnaround) + s.WireTime(2*int(count))
+}
+
+// Range is registers from First to Last, both included.
+type Range struct{ First, Last uint16 }
+
+// String returns "0x0002-0x0003", or "0x0010" for a single register.
+func (r Range) String() string {
+	if r.First == r.Last {
+		return fmt.Sprintf("0x%04X", r.First)
+	}
+	return fmt.Sprintf("0x%04X-0x%04X", r.First, r.Last)
+}
+
+// Planner plans the reads of one slave and learns from its refusals: which registers between objects it does
+// not have, and how many it gives at once. One goroutine owns it.
+//
+// A slave that refuses a long read (exception 02 or 03) says neither whether it was too long nor which register it lacks. So
+// the read is split; when both halves are answered, either the gap between them or the length was at fault. A read no longer
+// than one that worked was not too long. Otherwise the gap alone is asked once (Tests), and its answer decides.
+type Planner struct {
+	settings   Settings
+	turnaround time.Duration
+	most       uint16  // given: by configuration or family
+	avoid      []Range // given
+	illegal    []Range // learnt
+	longest    uint16  // registers of the longest read that was answered
+	tooLong    uint16  // registers of the shortest read known to be too long; 0: none
+	splits     []split
+	tests      []Span // gaps to be asked alone
+}
+
+// split is a refused read and the parts it was taken into.
+type split struct {
+	whole, left, right Span
+	leftOK, rightOK    bool
+}
+
+// NewPlanner returns a planner for a slave that takes at most so many registers in one read (0: 125). avoid are registers
+// never to be read over.
+func NewPlanner(s Settings, most uint16, avoid []Range) *Planner {
+	if most == 0 || most > maxRegisters {
+		most = maxRegisters
+	}
+	return &Planner{settings: s, most: most, avoid: avoid}
+}
+
+// Measured tells the slave's turnaround: the slower it is, the wider the gaps that are cheaper to read over.
+func (p *Planner) Measured(turnaround time.Duration) { p.turnaround = turnaround }
+
+// Plan returns the reads for the spans with the least bus time, as far as the slave is known.
+func (p *Planner) Plan(spans []Span) []Read {
+	return Plan(spans, Limits{
+		MaxRegisters: p.MaxRegisters(), MaxGap: MaxGap(p.settings, p.turnaround), Avoid: slices.Concat(p.avoid, p.illegal),
+	})
+}
+
+// MaxRegisters returns how many registers are asked at once: what was given, or while the slave's own limit is
+// being found, halfway between the longest that worked and the shortest that did not.
+func (p *Planner) MaxRegisters() uint16 {
+	switch {
+	case p.tooLong == 0:
+		return p.most
+	case p.tooLong-p.longest < 2:
+		return max(1, p.longest)
+	default:
+		return p.longest + (p.tooLong-p.longest)/2
+	}
+}
+
+// Answered notes that a read was answered with registers: none of them is illegal.
+func (p *Planner) Answered(s Span) {
+	p.longest = max(p.longest, s.Count)
+	if p.tooLong != 0 && p.tooLong <= p.longest { // it gave more than it was thought to
+		p.tooLong = 0
+	}
+	p.tests = slices.DeleteFunc(p.tests, func(gap Span) bool {
+		if gap != s {
+			return false
+		}
+		p.concludeLength(gap)
+		return true
+	})
+	p.illegal = slices.DeleteFunc(p.illegal, func(r Range) bool { return r.First >= s.Addr && int(r.Last) < s.end() })
+	for i := range p.splits {
+		p.splits[i].leftOK = p.splits[i].leftOK || p.splits[i].left == s
+		p.splits[i].rightOK = p.splits[i].rightOK || p.splits[i].right == s
+	}
+	p.splits = slices.DeleteFunc(p.splits, p.conclude)
+}
+
+// Refused notes that a read got exception 02 or 03, and returns two parts of it to ask instead; none when
+// it serves a single object, or a test, which the slave does not have then.
+func (p *Planner) Refused(r Read, spans []Span) []Read {
+	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
+		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal
+		return nil
+	}
+	// What is wrong within a part explains why the whole was refused.
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.left == r.Span || s.right == r.Span })
+	at := p.cut(r, spans)
+	if at == 0 {
+		return nil
+	}
+	left, right := merge(spans, r.Members[:at:at]), merge(spans, r.Members[at:])
+	p.splits = append(p.splits, split{whole: r.Span, left: left.Span, right: right.Span})
+	return []Read{left, right}
+}
+
+// cut returns before which member to split: at the gap that is next to the middle, or in the middle. 0 when all
+// members begin at one register, so that no cut helps.
+func (p *Planner) cut(r Read, spans []Span) int {
+	best, at := 0, 0
+	end := spans[r.Members[0]].end()
+	for i, m := range r.Members[1:] {
+		s := spans[m]
+		distance := 2*int(s.Addr) - 2*int(r.Addr) - int(r.Count)
+		score := 1<<17 - max(distance, -distance)
+		if int(s.Addr) > end {
+			score += 1 << 18
+		}
+		if int(s.Addr) >= end && score > best { // never through an object
+			best, at = score, i+1
+		}
+		end = max(end, s.end())
+	}
+	return at
+}
+
+// conclude draws what a split teaches once both its parts are answered; it reports whether it is done with.
+func (p *Planner) conclude(s split) bool {
+	if !s.leftOK || !s.rightOK {
+		return false
+	}
+	gap := Span{Function: s.whole.Function, Addr: uint16(s.left.end()), Count: s.right.Addr - uint16(s.left.end())}
+	switch {
+	case gap.Count == 0:
+		p.foundTooLong(s.whole.Count)
+	default:
+		p.illegal = append(p.illegal, Range{gap.Addr, gap.Addr + gap.Count - 1})
+		if s.whole.Count > p.longest {
+			p.tests = append(p.tests, gap)
+			return false // until the test tells
+		}
+	}
+	return true
+}
+
+// concludeLength notes that a gap is legal, so that the read over it was too long.
+func (p *Planner) concludeLength(gap Span) {
+	for _, s := range p.splits {
+		if s.leftOK && s.rightOK && s.left.end() == int(gap.Addr) && s.whole.Function == gap.Function {
+			p.foundTooLong(s.whole.Count)
+		}
+	}
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.left.end() == int(gap.Addr) })
+}
+
+func (p *Planner) foundTooLong(count uint16) {
+	if count > p.longest && (p.tooLong == 0 || count < p.tooLong) {
+		p.tooLong = count
+	}
+}
+
+// Tests returns reads that serve nobody but would settle what was learnt. Ask each once, when there is time.
+func (p *Planner) Tests() []Read {
+	reads := make([]Read, len(p.tests))
+	for i, s := range p.tests {
+		reads[i] = Read{Span: s}
+	}
+	return reads
+}
+
+// Forget drops what was learnt, as when another controller answers.
+func (p *Planner) Forget() {
+	p.illegal, p.longest, p.tooLong, p.splits, p.tests = nil, 0, 0, nil, nil
+}
+
+// Learnt returns what was learnt as YAML for the slave in the configuration, empty when nothing was.
+func (p *Planner) Learnt() string {
+	var b strings.Builder
+	if p.tooLong != 0 {
+		fmt.Fprintf(&b, "max_registers: %d\n", p.longest)
+	}
+	if ranges := slices.Concat(p.avoid, p.illegal); len(p.illegal) > 0 {
+		words := make([]string, len(ranges))
+		for i, r := range ranges {
+			words[i] = r.String()
+		}
+		slices.Sort(words)
+		fmt.Fprintf(&b, "avoid: [%s]\n", strings.Join(slices.Compact(words), ", "))
+	}
+	return b.String()
+}

@@ -1,0 +1,154 @@
+package modbus_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"noi-agent/modbus"
+)
+
+// refuser is a slave that lacks registers and gives at most so many at once.
+type refuser struct {
+	most    uint16
+	lacks   []modbus.Range
+	refused int // reads it refused, those of single objects left out
+}
+
+func (f *refuser) answers(s modbus.Span) bool {
+	if s.Count > f.most {
+		return false
+	}
+	return !slices.ContainsFunc(f.lacks, func(r modbus.Range) bool {
+		return r.First < s.Addr+s.Count && r.Last >= s.Addr
+	})
+}
+
+// sweep reads the spans as the agent does and returns which were answered.
+func (f *refuser) sweep(p *modbus.Planner, spans []modbus.Span) []bool {
+	got := make([]bool, len(spans))
+	todo := p.Plan(spans)
+	for len(todo) > 0 {
+		r := todo[0]
+		todo = todo[1:]
+		if f.answers(r.Span) {
+			p.Answered(r.Span)
+			for _, m := range r.Members {
+				got[m] = true
+			}
+			continue
+		}
+		if len(r.Members) > 1 {
+			f.refused++
+		}
+		todo = append(p.Refused(r, spans), todo...)
+	}
+	for _, r := range p.Tests() {
+		if f.answers(r.Span) {
+			p.Answered(r.Span)
+		} else {
+			p.Refused(r, spans)
+		}
+	}
+	return got
+}
+
+func busTime(plan []modbus.Read) (total time.Duration) {
+	for _, r := range plan {
+		total += modbus.ReadTime(modbus.Settings{}, 0, r.Count)
+	}
+	return total
+}
+
+// TestPlannerLearnsWhatTheSlaveCannotDo: whatever it lacks, each object that it has is read at every sweep, and after a few sweeps
+// nothing is asked in vain and the plan is as cheap as that of somebody who knew.
+func TestPlannerLearnsWhatTheSlaveCannotDo(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 5))
+	exact, slaves := 0, 500
+	for range slaves {
+		var spans []modbus.Span
+		f := &refuser{most: uint16(2 + rng.IntN(60))}
+		for at := uint16(0); len(spans) < 30; {
+			count := uint16(1 + rng.IntN(2))
+			spans = append(spans, spanOf(input, at, count))
+			gap := uint16(rng.IntN(3) * rng.IntN(5))
+			if gap > 0 && rng.IntN(3) == 0 {
+				f.lacks = append(f.lacks, modbus.Range{First: at + count, Last: at + count + gap - 1})
+			}
+			at += count + gap
+		}
+		p := modbus.NewPlanner(modbus.Settings{}, 52, nil)
+		for range 20 {
+			if got := f.sweep(p, spans); slices.Contains(got, false) {
+				t.Fatalf("an object was not read: %v of %v from %+v", got, spans, f)
+			}
+		}
+		before := f.refused
+		f.sweep(p, spans)
+		if f.refused != before {
+			t.Fatalf("after twenty sweeps reads are still refused: %v of %+v; learnt %q", p.Plan(spans), f, p.Learnt())
+		}
+		best := modbus.NewPlanner(modbus.Settings{}, min(52, f.most), f.lacks).Plan(spans)
+		if busTime(p.Plan(spans)) <= busTime(best) {
+			exact++
+		}
+	}
+	if exact < slaves*9/10 {
+		t.Errorf("only %d of %d plans are as cheap as they could be", exact, slaves)
+	}
+}
+
+func TestPlannerSaysWhatItLearntAsYAML(t *testing.T) {
+	spans := []modbus.Span{{input, 0, 1}, {input, 1, 1}, {input, 4, 2}}
+	for addr := uint16(6); addr < 20; addr++ {
+		spans = append(spans, spanOf(input, addr, 1))
+	}
+	f := &refuser{most: 8, lacks: []modbus.Range{{2, 3}}}
+	p := modbus.NewPlanner(modbus.Settings{}, 52, nil)
+	for range 8 {
+		f.sweep(p, spans)
+	}
+	if got, want := p.Learnt(), "max_registers: 8\navoid: [0x0002-0x0003]\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	p.Forget()
+	if got := p.Learnt(); got != "" {
+		t.Errorf("%q after Forget", got)
+	}
+}
+
+// TestSlaveThatGivesOneRegisterAtATime: objects of two registers cannot be read whole, and are not read in halves.
+func TestSlaveThatGivesOneRegisterAtATime(t *testing.T) {
+	spans := []modbus.Span{{input, 0, 1}, {input, 1, 1}, {input, 2, 2}, {input, 4, 1}}
+	f := &refuser{most: 1}
+	p := modbus.NewPlanner(modbus.Settings{}, 52, nil)
+	for range 5 {
+		got := f.sweep(p, spans)
+		if want := []bool{true, true, false, true}; !slices.Equal(got, want) {
+			t.Fatalf("answered %v, want %v", got, want)
+		}
+	}
+	before := f.refused
+	f.sweep(p, spans)
+	if f.refused != before || p.MaxRegisters() != 1 {
+		t.Errorf("%d reads refused in the last sweep, at most %d registers", f.refused-before, p.MaxRegisters())
+	}
+}
+
+// TestRefusalOfTheMomentIsForgotten: a slave that refuses while it boots does not stay condemned.
+func TestRefusalOfTheMomentIsForgotten(t *testing.T) {
+	spans := []modbus.Span{{input, 0, 1}, {input, 3, 1}, {input, 4, 1}}
+	f := &refuser{most: 1, lacks: []modbus.Range{{1, 2}}}
+	p := modbus.NewPlanner(modbus.Settings{}, 52, nil)
+	for range 5 {
+		f.sweep(p, spans)
+	}
+	f.most, f.lacks = 52, nil
+	p.Answered(spanOf(input, 0, 5)) // as by another read
+	if plan := p.Plan(spans); len(plan) != 1 {
+		t.Errorf("%v", plan)
+	}
+}
