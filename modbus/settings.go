@@ -1,18 +1,51 @@
 package modbus
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
-// Settings are those of a serial port. Zero fields mean what the controllers ship with:
-// 9600 baud, 8 data bits, no parity, 2 stop bits.
+// Settings are those of a serial port. Zero fields mean what the controllers ship with, 9600 baud, 8 data
+// bits, no parity, 2 stop bits, and a port that is otherwise left as its driver has it.
 type Settings struct {
-	Port     string // path of the device, best one under /dev/serial/by-id, which survives replugging
-	Baud     int    // bits per second; 0: 9600
-	DataBits int    // 5 to 8; 0: 8. RTU itself needs 8
-	StopBits int    // 1 or 2; 0: 2
-	Parity   string // none, even or odd; empty: none
+	Port       string // path of the device, best one under /dev/serial/by-id, which survives replugging
+	Baud       int    // bits per second; 0: 9600
+	DataBits   int    // 5 to 8; 0: 8. RTU itself needs 8
+	StopBits   int    // 1 or 2; 0: 2
+	Parity     string // none, even or odd; empty: none
+	RS485      RS485  // who switches a two-wire line; zero: the adapter does it by itself
+	DTR        string // level while the port is open, on or off; empty: as the driver has it after opening, mostly on
+	RTS        string // the same; must be empty when RS485 moves RTS
+	LowLatency string // auto: where a USB adapter offers it; on: or fail; off: untouched; empty: off
 }
 
-// withDefaults fills in the zero fields.
+// RS485 says who switches the transceiver of a two-wire line between sending and listening. Most adapters do
+// it by themselves; others, and many built-in ports, are switched by RTS.
+type RS485 struct {
+	Mode     string        // off; kernel: the serial driver does it; rts: we do, around each write; empty: off
+	Before   time.Duration // from the switch to the first bit, 0 and up; kernel: rounded up to ms, most drivers stop at 100
+	After    time.Duration // from the last bit to the switch back, the same
+	Polarity string        // logical level of RTS while sending: high (set) or low; empty: high
+}
+
+// The words of RS485.Mode and of the other choices.
+const (
+	rs485Off    = "off"
+	rs485Kernel = "kernel"
+	rs485RTS    = "rts"
+
+	levelHigh = "high"
+	levelLow  = "low"
+
+	wordOn   = "on"
+	wordOff  = "off"
+	wordAuto = "auto"
+)
+
+// withDefaults fills in the zero fields. Without an RS-485 mode there are no delays.
 func (s Settings) withDefaults() Settings {
 	if s.Baud <= 0 {
 		s.Baud = 9600
@@ -26,7 +59,41 @@ func (s Settings) withDefaults() Settings {
 	if s.Parity == "" {
 		s.Parity = "none"
 	}
+	if s.RS485.Mode == "" || s.RS485.Mode == rs485Off {
+		s.RS485 = RS485{Mode: rs485Off, Polarity: s.RS485.Polarity}
+	}
+	if s.RS485.Polarity == "" {
+		s.RS485.Polarity = levelHigh
+	}
+	if s.LowLatency == "" {
+		s.LowLatency = wordOff
+	}
 	return s
+}
+
+// check refuses words that mean nothing. It expects the defaults to be filled in.
+func (s Settings) check() error {
+	for _, w := range []struct {
+		what, word string
+		words      []string
+	}{
+		{"rs485", s.RS485.Mode, []string{rs485Off, rs485Kernel, rs485RTS}},
+		{"rs485 polarity", s.RS485.Polarity, []string{levelHigh, levelLow}},
+		{"dtr", s.DTR, []string{"", wordOn, wordOff}},
+		{"rts", s.RTS, []string{"", wordOn, wordOff}},
+		{"low latency", s.LowLatency, []string{wordAuto, wordOn, wordOff}},
+	} {
+		if !slices.Contains(w.words, w.word) {
+			return fmt.Errorf("%s %q is none of %s", w.what, w.word, strings.TrimPrefix(strings.Join(w.words, ", "), ", "))
+		}
+	}
+	if s.RS485.Before < 0 || s.RS485.After < 0 {
+		return errors.New("an rs485 delay is below 0")
+	}
+	if s.RTS != "" && s.RS485.Mode != rs485Off {
+		return fmt.Errorf("rts %s contradicts rs485 %s, which moves RTS itself", s.RTS, s.RS485.Mode)
+	}
+	return nil
 }
 
 // CharBits returns the bits of one character on the wire: start, data, parity and stop. 11 at 8N2.

@@ -1,0 +1,49 @@
+package modbus
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tty is an open serial port, for what is asked of its driver beyond bytes. All its methods fail once
+// the file is closed, and none touches a descriptor that has become somebody else's.
+type tty struct{ file *os.File }
+
+// with calls do with the descriptor.
+func (t tty) with(do func(fd int) error) error {
+	raw, err := t.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = do(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// ioctl calls one whose argument is a struct. x/sys/unix has none for serial_rs485 and serial_struct.
+func (t tty) ioctl(request uint, arg unsafe.Pointer) error {
+	return t.with(func(fd int) error {
+		if _, _, errno := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(arg)); errno != 0 {
+			return errno
+		}
+		return nil
+	})
+}
+
+// number returns the device's number, st_rdev.
+func (t tty) number() (n uint64, err error) {
+	err = t.with(func(fd int) error {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return err
+		}
+		n = uint64(st.Rdev)
+		return nil
+	})
+	return n, err
+}
