@@ -36,13 +36,17 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // openError adds the hint that fits the cause.
 func openError(port string, err error) *OpenError {
 	var path *fs.PathError // its text has the path, which ours has already
-	if errors.As(err, &path) {
+	if errors.As(err, &path) && path.Path == port {
 		err = path.Err
 	}
 	return &OpenError{Port: port, Err: err, Hint: openHint(port, err)}
 }
 
 func openHint(port string, err error) string {
+	// First what our own errors say, since they wrap the driver's, which can be any.
+	if hint := hardwareHint(err); hint != "" {
+		return hint
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "no such port; is the adapter plugged in? " + portsHere(listPorts("/"))
@@ -60,6 +64,27 @@ func openHint(port string, err error) string {
 		return "no device behind it; is the adapter plugged in?"
 	case isCode(err, serial.InvalidSerialPort):
 		return "the driver does not take the settings; check baud, data bits, parity and stop bits"
+	default:
+		return ""
+	}
+}
+
+// latencyRule is a udev rule that works without any right of ours.
+const latencyRule = `ACTION=="add", SUBSYSTEM=="usb-serial", DRIVER=="ftdi_sio", ATTR{latency_timer}="1"`
+
+// hardwareHint is for what the configuration asks of the hardware and the driver does not do.
+func hardwareHint(err error) string {
+	switch {
+	case errors.Is(err, errNoRS485):
+		return "use rs485: rts, which needs no more than RTS, or rs485: off with an adapter that switches by itself"
+	case errors.Is(err, errRS485Refused):
+		return "change rs485_polarity or the delays, or use rs485: rts"
+	case errors.Is(err, errNoModemLines):
+		return "leave dtr and rts out; for rs485: rts the port must have RTS"
+	case errors.Is(err, errLatencyTimer):
+		return "a udev rule sets it: " + latencyRule + "; or use low_latency: auto"
+	case errors.Is(err, errNoLowLatency):
+		return "use low_latency: auto"
 	default:
 		return ""
 	}

@@ -57,6 +57,15 @@ func TestHintsFollowTheCause(t *testing.T) {
 	}
 }
 
+// TestPathThatIsNotThePortStaysInTheText: which file of sysfs cannot be written matters.
+func TestPathThatIsNotThePortStaysInTheText(t *testing.T) {
+	err := fmt.Errorf("%w: %w", errLatencyTimer, &fs.PathError{Op: "open", Path: "/sys/latency_timer", Err: syscall.EROFS})
+	e := openError("/dev/ttyUSB0", err)
+	if !strings.Contains(e.Error(), "/sys/latency_timer: read-only") || !strings.Contains(e.Hint, `DRIVER=="ftdi_sio"`) {
+		t.Error(e)
+	}
+}
+
 func TestPortListSkipsChipsThatAreNotThere(t *testing.T) {
 	root := t.TempDir()
 	for path, text := range map[string]string{

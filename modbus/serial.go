@@ -3,6 +3,7 @@ package modbus
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -14,34 +15,112 @@ import (
 
 // serialPort is an open port and the lock that keeps other programs off it.
 type serialPort struct {
-	serial.Port
-	lock *os.File
+	modemPort
+	path    string
+	number  uint64    // of the device, st_rdev
+	out     io.Writer // what sends: the port itself, or an rtsSender before it
+	restore func()    // gives the driver back the RS-485 mode it had; nil: it was not changed
 }
+
+// Write sends p. It returns once the driver has the bytes, and with RS485 mode rts once they have left.
+func (p *serialPort) Write(b []byte) (int, error) { return p.out.Write(b) }
 
 // Close closes the port, then gives up the lock.
 func (p *serialPort) Close() error {
-	return errors.Join(p.Port.Close(), p.lock.Close())
+	if p.restore != nil {
+		p.restore()
+	}
+	return errors.Join(p.Port.Close(), p.tty.file.Close())
+}
+
+// Gone reports whether the path no longer leads to the device that is open: it is missing, or it is
+// another one, as when a USB adapter comes back under a new number while the old one is still held. Only a
+// reopen helps then. A path that cannot be looked at for another reason is not taken for gone.
+func (p *serialPort) Gone() bool {
+	var st unix.Stat_t
+	if err := unix.Stat(p.path, &st); err != nil {
+		return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+	}
+	return st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != p.number
 }
 
 // OpenSerial opens and locks a serial port. No other program that locks its ports can open it until it is
-// closed or we die, and no child process inherits it. Errors are *OpenError.
+// closed or we die, and no child process inherits it. What is asked of the hardware (RS-485, DTR, RTS, low
+// latency) is set when it returns. Errors are *OpenError.
+//
+// The Port has a method Gone() bool more: whether its path leads to another device by now.
 func OpenSerial(s Settings) (Port, error) {
 	s = s.withDefaults()
-	mode, err := serialMode(s)
+	port, err := openLocked(s)
 	if err != nil {
 		return nil, openError(s.Port, err)
 	}
-	// go.bug.st/serial keeps its descriptor to itself, so a second one carries the lock.
+	return port, nil
+}
+
+func openLocked(s Settings) (*serialPort, error) {
+	mode, err := serialMode(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	// go.bug.st/serial keeps its descriptor to itself, so a second one carries the lock, and
+	// whatever else is asked of the driver.
 	lock, err := lockPort(s.Port)
 	if err != nil {
-		return nil, openError(s.Port, err)
+		return nil, err
+	}
+	port, err := openBehind(tty{lock}, s, mode)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return port, nil
+}
+
+// openBehind opens the port that is locked already and sets it up.
+func openBehind(lock tty, s Settings, mode *serial.Mode) (*serialPort, error) {
+	number, err := lock.number()
+	if err != nil {
+		return nil, err
+	}
+	if mode.InitialStatusBits, err = initialBits(lock, s); err != nil {
+		return nil, err
 	}
 	port, err := openPrivate(s.Port, mode)
 	if err != nil {
-		lock.Close()
-		return nil, openError(s.Port, err)
+		return nil, err
 	}
-	return &serialPort{Port: port, lock: lock}, nil
+	p := &serialPort{modemPort: modemPort{Port: port, tty: lock}, path: s.Port, number: number, out: port}
+	if err := p.setUp(s); err != nil {
+		if p.restore != nil {
+			p.restore()
+		}
+		port.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// setUp asks the driver for what is not in the mode. RS-485 comes first: while it is on, a driver
+// does not move RTS for us.
+func (p *serialPort) setUp(s Settings) (err error) {
+	switch s.RS485.Mode {
+	case rs485Kernel:
+		p.restore, err = startKernelRS485(p.tty, s.RS485)
+	case rs485RTS:
+		err = stopKernelRS485(p.tty)
+		p.out = &rtsSender{port: p.modemPort, settings: s}
+	}
+	if err != nil {
+		return err
+	}
+	if err := setLevels(p.modemPort, s); err != nil {
+		return err
+	}
+	return lowLatency(s.LowLatency, p.tty, deviceFolder(p.number))
 }
 
 // serialMode translates the settings.
@@ -64,8 +143,9 @@ var (
 	errNoTTY = errors.New("not a serial port")
 )
 
-// lockPort opens path a first time and takes flock on it. TIOCEXCL, which go.bug.st/serial
-// sets, does not stop root, and stays behind on some drivers when its owner is killed; flock does neither.
+// lockPort opens path a first time and takes flock on it. TIOCEXCL, which go.bug.st/serial sets as
+// well once the port is set up, keeps off programs that know no flock, but not root, and stays behind on some
+// drivers when its owner is killed; with flock it is the other way round.
 func lockPort(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
 )
@@ -91,6 +93,11 @@ func TestOpenErrorsHaveHints(t *testing.T) {
 		{"held", modbus.Settings{Port: pty.Path()}, []string{"another program has the port open", "fuser"}},
 		{"odd parity setting", modbus.Settings{Port: pty.Path(), Parity: "mark"}, []string{`parity "mark"`}},
 		{"stop bits", modbus.Settings{Port: pty.Path(), StopBits: 3}, []string{"3 stop bits"}},
+		{"rs485 word", modbus.Settings{Port: pty.Path(), RS485: modbus.RS485{Mode: "on"}}, []string{`rs485 "on" is none of off, kernel, rts`}},
+		{"polarity", modbus.Settings{Port: pty.Path(), RS485: modbus.RS485{Polarity: "up"}}, []string{`rs485 polarity "up"`}},
+		{"level", modbus.Settings{Port: pty.Path(), DTR: "high"}, []string{`dtr "high" is none of on, off`}},
+		{"delay", modbus.Settings{Port: pty.Path(), RS485: modbus.RS485{Mode: "rts", Before: -1}}, []string{"below 0"}},
+		{"two masters of RTS", modbus.Settings{Port: pty.Path(), RTS: "on", RS485: modbus.RS485{Mode: "rts"}}, []string{"rts on contradicts rs485 rts"}},
 	}
 	for _, c := range cases {
 		_, err := modbus.OpenSerial(c.s)
@@ -107,6 +114,126 @@ func TestOpenErrorsHaveHints(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", c.name, err, text)
 			}
 		}
+	}
+}
+
+// TestHardwareThatAPortLacksIsAnErrorWithAHint: a pseudo-terminal has no RS-485, no modem lines and no latency.
+func TestHardwareThatAPortLacksIsAnErrorWithAHint(t *testing.T) {
+	pty := modbustest.MustServe(t, 0, 0)
+	for _, c := range []struct {
+		s    modbus.Settings
+		hint string
+	}{
+		{modbus.Settings{RS485: modbus.RS485{Mode: "kernel"}}, "use rs485: rts"},
+		{modbus.Settings{RS485: modbus.RS485{Mode: "rts"}}, "the port must have RTS"},
+		{modbus.Settings{DTR: "on"}, "leave dtr and rts out"},
+		{modbus.Settings{RTS: "off"}, "leave dtr and rts out"},
+		{modbus.Settings{LowLatency: "on"}, "use low_latency: auto"},
+	} {
+		c.s.Port = pty.Path()
+		port, err := modbus.OpenSerial(c.s)
+		var open *modbus.OpenError
+		if port != nil || !errors.As(err, &open) || !strings.Contains(open.Hint, c.hint) {
+			t.Errorf("%+v: %v, want the hint %q", c.s, err, c.hint)
+		}
+	}
+	// Nothing of that keeps the port: it opens where nothing is asked for.
+	for _, mode := range []string{"", "auto", "off"} {
+		port, err := modbus.OpenSerial(modbus.Settings{Port: pty.Path(), LowLatency: mode, RS485: modbus.RS485{Mode: "off", Polarity: "low"}})
+		if err != nil {
+			t.Fatalf("low latency %q: %v", mode, err)
+		}
+		if err := port.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestGonePortIsToldFromItsPath(t *testing.T) {
+	first, second := modbustest.MustServe(t, 0, 0), modbustest.MustServe(t, 0, 0)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "by-id")
+	link := func(target string) {
+		t.Helper()
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(first.Path())
+	port, err := modbus.OpenSerial(modbus.Settings{Port: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	gone := port.(interface{ Gone() bool }).Gone
+
+	if gone() {
+		t.Error("gone, and nothing has happened")
+	}
+	link(second.Path())
+	if !gone() {
+		t.Error("the path leads to another device")
+	}
+	link(first.Path())
+	if gone() {
+		t.Error("the path leads to it again")
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link(file)
+	if !gone() {
+		t.Error("the path leads to a file")
+	}
+	for _, target := range []string{filepath.Join(dir, "nowhere"), filepath.Join(file, "below")} {
+		if link(target); !gone() {
+			t.Errorf("the path leads to %s", target)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if !gone() {
+		t.Error("there is no path any more")
+	}
+	// What cannot be looked at is not known to be gone.
+	if link(path); gone() {
+		t.Error("the path leads in a circle")
+	}
+}
+
+// TestPortIsExclusive reads the flag that TIOCEXCL sets: root, who runs many a test, can open the port all the same.
+func TestPortIsExclusive(t *testing.T) {
+	pty := modbustest.MustServe(t, 0, 0)
+	witness, err := unix.Open(pty.Path(), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(witness)
+	exclusive := func() bool {
+		t.Helper()
+		flag, err := unix.IoctlGetInt(witness, unix.TIOCGEXCL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return flag != 0
+	}
+	port, err := modbus.OpenSerial(modbus.Settings{Port: pty.Path()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !exclusive() {
+		t.Error("any program that knows no flock can open it")
+	}
+	if err := port.Close(); err != nil || exclusive() {
+		t.Errorf("closed and still exclusive, %v", err)
+	}
+	if _, err := modbus.OpenSerial(modbus.Settings{Port: pty.Path(), LowLatency: "on"}); err == nil || exclusive() {
+		t.Errorf("not opened and still exclusive, %v", err)
 	}
 }
 
