@@ -54,23 +54,52 @@ func (l Log) SlogLevel() slog.Level {
 	}
 }
 
-// Line is one serial port and what hangs on it. The controllers ship with 9600 8N2, the default.
+// Line is one serial port, or one that is reached over the network, and what hangs on it. The controllers
+// ship with 9600 8N2, the default.
 type Line struct {
 	Name     string        `yaml:"name"`      // letters, digits, - _ .; the first half of "line/unit id"
 	Enabled  bool          `yaml:"enabled"`   // default true; false: the port is not opened
-	Port     string        `yaml:"port"`      // path of the serial port
+	Port     string        `yaml:"port"`      // path of the serial port, tcp://host[:502] or rtu+tcp://host:port; see Network
 	Baud     int           `yaml:"baud"`      // default 9600
 	DataBits int           `yaml:"data_bits"` // 8; Modbus RTU has no other
 	Parity   string        `yaml:"parity"`    // none (default), even, odd
 	StopBits int           `yaml:"stop_bits"` // 1 or 2 (default)
 	Timeout  time.Duration `yaml:"timeout"`   // wait for the reply's first byte, 10 ms to 30 s; default 500 ms
-	Slaves   []Slave       `yaml:"slaves"`
+
+	// Of a serial port only: at their defaults on the network.
+	RS485            string        `yaml:"rs485"`              // who switches the line: off (default; the adapter), kernel, rts
+	RS485DelayBefore time.Duration `yaml:"rs485_delay_before"` // from the switch to the first bit, up to 1 s; default 0
+	RS485DelayAfter  time.Duration `yaml:"rs485_delay_after"`  // from the last bit to the switch back, up to 1 s; default 0
+	RS485Polarity    string        `yaml:"rs485_polarity"`     // RTS while sending: high (default; set), low
+	Echo             string        `yaml:"echo"`               // whether what is sent comes back: auto (default), on, off
+	DTR              string        `yaml:"dtr"`                // level while the port is open: on, off; "" (default): the driver's
+	RTS              string        `yaml:"rts"`                // the same; "" with rs485 kernel or rts, which move it
+	LowLatency       string        `yaml:"low_latency"`        // auto (default; USB adapters, best effort), on, off
+
+	Slaves []Slave `yaml:"slaves"`
 }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (l *Line) SetDefaults() {
-	*l = Line{Enabled: true, Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond}
+	*l = Line{
+		Enabled: true, Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond,
+		RS485: rs485Off, RS485Polarity: levelHigh, Echo: wordAuto, LowLatency: wordAuto,
+	}
 }
+
+// The words of a line's hardware.
+const (
+	rs485Off    = "off"
+	rs485Kernel = "kernel"
+	rs485RTS    = "rts"
+
+	levelHigh = "high"
+	levelLow  = "low"
+
+	wordAuto = "auto"
+	wordOn   = "on"
+	wordOff  = "off"
+)
 
 // Slave is one controller on a line.
 type Slave struct {
@@ -80,6 +109,8 @@ type Slave struct {
 	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it
 	Firmware     string                   `yaml:"firmware"`      // the same for `cc_firmware`
 	MaxRegisters int                      `yaml:"max_registers"` // most registers in one read, 1 to 125; 0: the family's
+	Timeout      time.Duration            `yaml:"timeout"`       // wait for this slave's first byte, 10 ms to 30 s; 0 (default): the line's
+	Gap          time.Duration            `yaml:"gap"`           // least silence before a request to it, up to 5 s; 0 (default): t3.5
 	Objects      Names                    `yaml:"objects"`       // what is polled; default all
 	Encodings    map[string]string        `yaml:"encodings"`     // chosen encoding by object, where sources dispute it
 	Intervals    map[string]time.Duration `yaml:"intervals"`     // log interval by name or pattern, from 10 ms up

@@ -74,6 +74,7 @@ func TestLineAndSlaveDefaults(t *testing.T) {
 	c := mustParse(t, "lines:\n- {name: a, port: /dev/ttyS0, slaves: [{id: 247}]}\n")
 	want := configs.Line{
 		Name: "a", Enabled: true, Port: "/dev/ttyS0", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond,
+		RS485: "off", RS485Polarity: "high", Echo: "auto", LowLatency: "auto",
 		Slaves: []configs.Slave{{ID: 247, Model: "auto", Objects: configs.Names{All: true}}},
 	}
 	if d := cmp.Diff(want, c.Lines[0], cmpopts.IgnoreUnexported(configs.Names{})); d != "" {
@@ -369,6 +370,13 @@ func TestExampleStatesTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	line := configs.Line{}
+	line.SetDefaults()
+	given := c.Lines[0]
+	line.Name, line.Port, line.Slaves = given.Name, given.Port, given.Slaves
+	if d := cmp.Diff(line, given, cmpopts.IgnoreUnexported(configs.Names{})); d != "" {
+		t.Errorf("the example gives other values for a line than the defaults it names: %s", d)
+	}
 	plain := mustParse(t, "")
 	c.Lines, c.Integrations = nil, nil
 	if d := cmp.Diff(plain, c, cmpopts.IgnoreUnexported(configs.Config{})); d != "" {
@@ -384,8 +392,8 @@ func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(optional.FindAll(text, -1)); n != 9 {
-		t.Errorf("%d optional keys, want 9: is one written with a blank behind the #?", n)
+	if n := len(optional.FindAll(text, -1)); n != 11 {
+		t.Errorf("%d optional keys, want 11: is one written with a blank behind the #?", n)
 	}
 	whole := optional.ReplaceAll(text, []byte("$1$2"))
 	_, faults := configs.Parse(whole, mustCatalog(t))

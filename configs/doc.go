@@ -4,7 +4,8 @@
 // It promises that a Config without faults can be run: names and patterns match objects that
 // exist, topics are well formed, no two slaves share a unit id and no two integrations an id.
 // Whether ports, clouds and credentials are there is not its business; that may change every
-// minute, and the daemon starts regardless.
+// minute, and the daemon starts regardless. It looks at ports for one thing only: two names of one
+// device, which two lines must not have.
 //
 // It refuses what strictyaml refuses, and everything that could silently do something else than
 // what is read: unknown keys, a name that matches nothing, two patterns of one length on one

@@ -53,8 +53,6 @@ func TestFaultsOfDecoding(t *testing.T) {
 	checkFaults(t, []fault{
 		{"unknown key", "lnies: []", "1 lnies unknown key; did you mean lines?"},
 		{"key of a later version", slaveHead + "publish_every: 1s", "7 lines[0].slaves[0].publish_every unknown key; known here: id, model"},
-		{"rs485 is not there yet", lineHead + "  rs485: off", "4 lines[0].rs485 unknown key"},
-		{"echo is not there yet", lineHead + "  echo: auto", "4 lines[0].echo unknown key"},
 		{"clock is not there yet", "clock: {source: auto}", "1 clock unknown key"},
 		{"families_dir is not there yet", "families_dir: x", "1 families_dir unknown key"},
 		{"repeated key", "state_dir: a\nstate_dir: b", "2 state_dir is given twice"},
@@ -85,7 +83,6 @@ func TestFaultsOfLines(t *testing.T) {
 		{"line without name", "lines:\n- port: /dev/ttyS0", "2 lines[0].name a line needs a name"},
 		{"line name with a slash", "lines:\n- name: a/b\n  port: p", `2 lines[0].name want letters, digits`},
 		{"line without port", "lines:\n- name: a", "2 lines[0].port a line needs its serial port"},
-		{"Modbus TCP", "lines:\n- name: a\n  port: tcp://10.0.0.5:502", "3 lines[0].port want the path of a serial port"},
 		{"two lines of one name", lineHead + "- name: rs485\n  port: p", "4 lines[1].name rs485 is the name of lines[0] too"},
 		{"two lines on one port", lineHead + "- name: b\n  port: /dev//ttyUSB0", "5 lines[1].port /dev//ttyUSB0 is the port of lines[0] too; list all slaves of a port on one line"},
 		{"baud", lineHead + "  baud: 9601", "4 lines[0].baud 9601 is not a usual rate; want one of 1200, 2400"},

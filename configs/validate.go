@@ -72,10 +72,26 @@ func (v *validator) oneOf(path, word string, words ...string) {
 		return
 	}
 	want := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
-	if near := strictyaml.Nearest(word, words); near != "" {
+	near := switchWord(word)
+	if !slices.Contains(words, near) {
+		near = strictyaml.Nearest(word, words)
+	}
+	if near != "" {
 		want += "; did you mean " + near + "?"
 	}
 	v.fault(path, "%q is not known; want %s", clip(word), want)
+}
+
+// switchWord returns on or off for the other words that YAML 1.1 has for them: a tool that writes the
+// file anew may turn one into the other. Empty for all else.
+func switchWord(word string) string {
+	switch strings.ToLower(word) {
+	case "true", "yes", "y":
+		return wordOn
+	case "false", "no", "n":
+		return wordOff
+	}
+	return ""
 }
 
 // between checks a number that the document may leave out.

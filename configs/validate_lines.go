@@ -2,7 +2,6 @@ package configs
 
 import (
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,7 +29,8 @@ func baudRates() []int { return []int{1200, 2400, 4800, 9600, 19200, 38400, 5760
 var lineNameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func (v *validator) lines() {
-	names, ports := map[string]string{}, map[string]string{}
+	names := map[string]string{}
+	var ports []portPlace
 	for i := range v.config.Lines {
 		l := &v.config.Lines[i]
 		path := strictyaml.Index("lines", i)
@@ -42,11 +42,9 @@ func (v *validator) lines() {
 			v.fault(path+".name", "%s is the name of %s too; give each line one of its own", l.Name, first)
 		}
 		names[l.Name] = path
-		if port := filepath.Clean(l.Port); l.Enabled && l.Port != "" {
-			if first, ok := ports[port]; ok {
-				v.fault(path+".port", "%s is the port of %s too; list all slaves of a port on one line", clip(l.Port), first)
-			}
-			ports[port] = path
+		if here, ok := placeOf(path, l); ok && l.Enabled {
+			v.sharedPort(here, ports)
+			ports = append(ports, here)
 		}
 	}
 	if len(v.config.Lines) == 0 && !v.broken("lines") {
@@ -61,12 +59,7 @@ func (v *validator) line(path string, l *Line) {
 	case !lineNameForm.MatchString(l.Name) || l.Name == "all":
 		v.fault(path+".name", "want letters, digits, dots, - and _, 64 at most, and not all; not %q", clip(l.Name))
 	}
-	switch {
-	case l.Port == "":
-		v.fault(path+".port", "a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when adapters change places")
-	case strings.Contains(l.Port, "://"):
-		v.fault(path+".port", "want the path of a serial port, not %q; this version does not speak Modbus TCP", clip(l.Port))
-	}
+	v.port(path, l)
 	if rates := baudRates(); !slices.Contains(rates, l.Baud) {
 		v.fault(path+".baud", "%d is not a usual rate; want one of %s (the controllers ship with 9600)", l.Baud, numbers(rates))
 	}
@@ -107,6 +100,10 @@ func (v *validator) slave(path string, s *Slave) {
 	if v.doc.Has(path + ".max_registers") {
 		v.between(path+".max_registers", s.MaxRegisters, 1, mostRegisters, "; leave the key out for the family's")
 	}
+	if s.Timeout != 0 && (s.Timeout < leastTimeout || s.Timeout > mostTimeout) {
+		v.fault(path+".timeout", "want %s to %s, not %s; leave the key out for the line's", short(leastTimeout), short(mostTimeout), short(s.Timeout))
+	}
+	v.span(path+".gap", s.Gap, 0, mostGap)
 	families := v.families(s)
 	if len(families) == 0 {
 		v.unknownModel(path, s)

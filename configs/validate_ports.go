@@ -1,0 +1,141 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Bounds of what a line's hardware needs.
+const (
+	mostDelay = time.Second     // between an RTS switch and a bit; transceivers need microseconds, radios some 100 ms
+	mostGap   = 5 * time.Second // of silence before a request
+)
+
+// meansNothing is what is wrong with a sound key on a network port.
+const meansNothing = "means nothing for a network port; leave the key out"
+
+// port checks where the line is and what its hardware is asked for.
+func (v *validator) port(path string, l *Line) {
+	if l.Port == "" {
+		v.fault(path+".port", "a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when adapters change places")
+		v.hardware(path, l)
+		return
+	}
+	switch scheme, _, err := parsePort(l.Port); {
+	case err != nil:
+		v.fault(path+".port", "%v", err)
+	case scheme != "":
+		v.network(path, l)
+	default:
+		v.hardware(path, l)
+	}
+}
+
+// hardware checks the keys of a serial port.
+func (v *validator) hardware(path string, l *Line) {
+	v.oneOf(path+".rs485", l.RS485, rs485Off, rs485Kernel, rs485RTS)
+	v.span(path+".rs485_delay_before", l.RS485DelayBefore, 0, mostDelay)
+	v.span(path+".rs485_delay_after", l.RS485DelayAfter, 0, mostDelay)
+	v.oneOf(path+".rs485_polarity", l.RS485Polarity, levelHigh, levelLow)
+	v.oneOf(path+".echo", l.Echo, wordAuto, wordOn, wordOff)
+	v.level(path+".dtr", l.DTR)
+	v.level(path+".rts", l.RTS)
+	v.oneOf(path+".low_latency", l.LowLatency, wordAuto, wordOn, wordOff)
+	switch l.RS485 {
+	case rs485Off:
+		v.onlyDefaults(path, l, "means nothing with rs485: off; choose kernel or rts, or leave the key out",
+			"rs485_delay_before", "rs485_delay_after", "rs485_polarity")
+	case rs485Kernel, rs485RTS:
+		if l.RTS != "" {
+			v.fault(path+".rts", "rs485: %s moves RTS by itself; leave the key out", l.RS485)
+		}
+	}
+}
+
+// network refuses what only a serial port has.
+func (v *validator) network(path string, l *Line) {
+	v.onlyDefaults(path, l, meansNothing,
+		"rs485", "rs485_delay_before", "rs485_delay_after", "rs485_polarity", "echo", "dtr", "rts", "low_latency")
+}
+
+// onlyDefaults reports each of the keys that has another value than the default.
+func (v *validator) onlyDefaults(path string, l *Line, text string, keys ...string) {
+	values := func(l *Line) map[string]any {
+		return map[string]any{
+			"rs485": l.RS485, "rs485_delay_before": l.RS485DelayBefore, "rs485_delay_after": l.RS485DelayAfter,
+			"rs485_polarity": l.RS485Polarity, "echo": l.Echo, "dtr": l.DTR, "rts": l.RTS, "low_latency": l.LowLatency,
+		}
+	}
+	var plain Line
+	plain.SetDefaults()
+	has, usual := values(l), values(&plain)
+	for _, key := range keys {
+		if has[key] != usual[key] {
+			v.fault(path+"."+key, "%s", text)
+		}
+	}
+}
+
+// level checks a level that may be left to the driver.
+func (v *validator) level(path, word string) {
+	if word != "" {
+		v.oneOf(path, word, wordOn, wordOff)
+	}
+}
+
+// portPlace is where a line's port leads, as far as can be told now.
+type portPlace struct {
+	line     string // path in the configuration
+	port     string // as it is written there
+	name     string // the path without detours, or host and port
+	resolved string // the path behind all links; name when there is nothing yet
+	device   uint64 // st_rdev; 0: no device
+}
+
+// placeOf looks where a port leads. What is not there yet is known by its name alone.
+func placeOf(line string, l *Line) (portPlace, bool) {
+	scheme, address, err := parsePort(l.Port)
+	if err != nil || l.Port == "" {
+		return portPlace{}, false
+	}
+	p := portPlace{line: line, port: l.Port}
+	if scheme != "" {
+		// One gateway takes one of the two, so the scheme makes no other place. No path looks like an address:
+		// they all begin with a slash.
+		p.name, p.resolved = address, address
+		return p, true
+	}
+	p.name = filepath.Clean(l.Port)
+	if whole, err := filepath.Abs(p.name); err == nil {
+		p.name = whole
+	}
+	p.resolved = p.name
+	if behind, err := filepath.EvalSymlinks(p.name); err == nil {
+		p.resolved = behind
+	}
+	if info, err := os.Stat(p.resolved); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			p.device = uint64(st.Rdev)
+		}
+	}
+	return p, true
+}
+
+// sharedPort finds the line among those before that has the same port: two programs, or two lines of
+// one, on one wire hear each other's answers.
+func (v *validator) sharedPort(here portPlace, before []portPlace) {
+	for _, p := range before {
+		switch {
+		case here.name == p.name:
+			v.fault(here.line+".port", "%s is the port of %s too; list all slaves of a port on one line", clip(here.port), p.line)
+		case here.resolved == p.resolved, here.device != 0 && here.device == p.device:
+			v.fault(here.line+".port", "%s leads to the same device as %s, the port of %s; list all slaves of a port on one line",
+				clip(here.port), clip(p.port), p.line)
+		default:
+			continue
+		}
+		return
+	}
+}
