@@ -117,6 +117,10 @@ func (a *Agent) openStore() error {
 func (a *Agent) newPoller(line *configs.Line) *poller {
 	settings := modbus.Settings{
 		Port: line.Port, Baud: line.Baud, DataBits: line.DataBits, StopBits: line.StopBits, Parity: line.Parity,
+		RS485: modbus.RS485{
+			Mode: line.RS485, Before: line.RS485DelayBefore, After: line.RS485DelayAfter, Polarity: line.RS485Polarity,
+		},
+		DTR: line.DTR, RTS: line.RTS, LowLatency: line.LowLatency,
 	}
 	log := a.log.With("line", line.Name)
 	options := modbus.Options{Settings: settings, Timeout: line.Timeout, Now: a.options.Now, Logger: log}
