@@ -35,7 +35,7 @@ func parsePort(port string) (scheme, address string, err error) {
 	if !ok {
 		before, _, colon := strings.Cut(port, ":")
 		if colon && (before == ModbusTCP || before == RTUOverTCP) {
-			return "", "", fmt.Errorf("%s, not %q: // is missing behind %s:", portForms, clip(port), before)
+			return "", "", fmt.Errorf("%s, not %q; begin it with %s://HOST", portForms, clip(port), before)
 		}
 		return "", "", nil
 	}
