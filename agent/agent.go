@@ -42,18 +42,35 @@ type Options struct {
 
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
 type Agent struct {
-	options    Options
-	clock      clock
-	log        *slog.Logger
-	deviceID   string
-	started    time.Time
-	store      *store.Store
-	pollers    []*poller
-	sampler    *sampler
-	forwarders []*forwarder
-	sweeps     chan taken
-	abort      chan struct{}
-	abortOnce  sync.Once
+	options   Options
+	clock     clock
+	log       *slog.Logger
+	deviceID  string
+	started   time.Time
+	store     *store.Store
+	sampler   *sampler
+	sweeps    chan taken
+	reloads   chan reload
+	abort     chan struct{}
+	abortOnce sync.Once
+
+	mu   sync.Mutex // guards what follows: a reload changes it
+	crew crew
+}
+
+// crew is who works by the configuration in force.
+type crew struct {
+	config     *configs.Config
+	catalog    *objects.Catalog
+	pollers    []*poller    // of the enabled lines
+	forwarders []*forwarder // of all integrations
+}
+
+// current returns the crew as it stands; its slices are never changed.
+func (a *Agent) current() crew {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.crew
 }
 
 // New opens the store and prepares everything; nothing runs yet. It fails only for what keeps the agent from
@@ -70,22 +87,22 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed}, log: o.Logger, started: o.Now(),
-		sweeps: make(chan taken, queuedSweeps), abort: make(chan struct{}),
+		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 	}
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}
+	a.crew = crew{config: o.Config, catalog: o.Catalog}
 	for i := range o.Config.Lines {
 		if o.Config.Lines[i].Enabled {
-			a.pollers = append(a.pollers, a.newPoller(&o.Config.Lines[i]))
+			a.crew.pollers = append(a.crew.pollers, a.newPoller(&o.Config.Lines[i], o.Catalog))
 		}
 	}
 	for i := range o.Config.Integrations {
-		a.forwarders = append(a.forwarders, a.newForwarder(&o.Config.Integrations[i]))
+		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
-	a.sampler = &sampler{
-		integrations: o.Config.Integrations, store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-	}
+	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps}
+	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
 
@@ -100,13 +117,9 @@ func (a *Agent) openStore() error {
 		return fmt.Errorf("open the store %s: %w", path, err)
 	}
 	a.store = st
-	known := make([]store.Integration, len(c.Integrations))
-	for i := range c.Integrations {
-		known[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination()}
-	}
 	a.deviceID, err = deviceID(c.DeviceID, st)
 	if err == nil {
-		err = st.SetIntegrations(known)
+		err = st.SetIntegrations(known(c))
 	}
 	if err != nil {
 		return errors.Join(err, st.Close())
@@ -114,7 +127,16 @@ func (a *Agent) openStore() error {
 	return nil
 }
 
-func (a *Agent) newPoller(line *configs.Line) *poller {
+// known lists the integrations of a configuration for the store.
+func known(c *configs.Config) []store.Integration {
+	list := make([]store.Integration, len(c.Integrations))
+	for i := range c.Integrations {
+		list[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination()}
+	}
+	return list
+}
+
+func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller {
 	settings := modbus.Settings{
 		Port: line.Port, Baud: line.Baud, DataBits: line.DataBits, StopBits: line.StopBits, Parity: line.Parity,
 		RS485: modbus.RS485{
@@ -123,16 +145,19 @@ func (a *Agent) newPoller(line *configs.Line) *poller {
 		DTR: line.DTR, RTS: line.RTS, LowLatency: line.LowLatency,
 	}
 	log := a.log.With("line", line.Name)
-	options := modbus.Options{Settings: settings, Timeout: line.Timeout, Now: a.options.Now, Logger: log}
+	options := modbus.Options{
+		Settings: settings, Timeout: line.Timeout, Echo: modbus.Echo(line.Echo), Now: a.options.Now, Logger: log,
+	}
 	if a.options.OpenPort != nil {
 		options.Open = func() (modbus.Port, error) { return a.options.OpenPort(settings) }
 	}
 	p := &poller{
-		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: a.options.Catalog, version: a.options.Version,
-		clock: a.clock, log: log, out: a.sweeps, view: lineView{state: lineOpening, since: a.started},
+		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: catalog, version: a.options.Version,
+		clock: a.clock, log: log, out: a.sweeps, asks: make(chan ask), post: newPost(),
+		started: a.clock.elapsed(), view: lineView{state: lineOpening, since: a.options.Now()},
 	}
 	for i := range line.Slaves {
-		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], a.options.Catalog))
+		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
 		p.view.latest = append(p.view.latest, map[string]reading{})
 	}
 	return p
@@ -150,7 +175,8 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 	return &forwarder{
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
 		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
-		view:    integrationView{state: state, since: a.started},
+		view:    integrationView{state: state, since: a.options.Now()},
+		post:    newPost(),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
 }
@@ -182,45 +208,51 @@ func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 // has stopped, since the agent cannot promise anything any more then.
 func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("agent started", "version", a.options.Version, "device_id", a.deviceID,
-		"lines", len(a.pollers), "integrations", len(a.forwarders), "run", a.store.Run())
-	polling, stopPolling := context.WithCancel(ctx)
+		"lines", len(a.crew.pollers), "integrations", len(a.crew.forwarders), "run", a.store.Run())
+	w := work{draining: make(chan struct{})}
+	var stopPolling, stopPublishing context.CancelFunc
+	w.polling, stopPolling = context.WithCancel(ctx)
 	defer stopPolling()
-	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	w.publishing, stopPublishing = context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublishing()
 
-	var lines, clouds sync.WaitGroup
-	for _, p := range a.pollers {
-		lines.Go(func() { p.run(polling) })
-	}
 	var failure error
 	sampled := make(chan struct{})
-	go func() { defer close(sampled); failure = a.sampler.run(publishing) }()
-	draining := make(chan struct{})
-	for _, f := range a.forwarders {
-		if f.cfg.Enabled {
-			clouds.Go(func() { f.run(publishing, draining) })
-		}
-	}
+	go func() { defer close(sampled); failure = a.sampler.run(w.publishing) }()
+	w.start(a.crew.pollers, a.crew.forwarders)
 
-	select {
-	case <-ctx.Done():
-		a.log.Info("stopping: no more polling")
-	case <-sampled: // nothing can be kept any more
-	case <-a.store.Fatal():
+	for running := true; running; {
+		select {
+		case r := <-a.reloads:
+			r.done <- a.apply(w, r)
+			continue
+		case <-ctx.Done():
+			a.log.Info("stopping: no more polling")
+		case <-sampled: // nothing can be kept any more
+		case <-a.store.Fatal():
+		}
+		running = false
 	}
 	stopPolling()
-	lines.Wait()
+	for _, p := range a.crew.pollers {
+		<-p.post.ended
+	}
 	close(a.sweeps)
 	<-sampled
-	close(draining)
-	a.lastPublish(&clouds, stopPublishing)
+	close(w.draining)
+	a.lastPublish(stopPublishing)
 	return errors.Join(failure, a.store.Err(), a.close())
 }
 
 // lastPublish gives the forwarders the grace period, or less when somebody is in a hurry.
-func (a *Agent) lastPublish(clouds *sync.WaitGroup, stop context.CancelFunc) {
+func (a *Agent) lastPublish(stop context.CancelFunc) {
 	done := make(chan struct{})
-	go func() { clouds.Wait(); close(done) }()
+	go func() {
+		defer close(done)
+		for _, f := range a.crew.forwarders {
+			<-f.post.ended
+		}
+	}()
 	timer := time.NewTimer(a.options.Grace)
 	defer timer.Stop()
 	select {
@@ -236,7 +268,7 @@ func (a *Agent) lastPublish(clouds *sync.WaitGroup, stop context.CancelFunc) {
 
 func (a *Agent) close() error {
 	var errs []error
-	for _, f := range a.forwarders {
+	for _, f := range a.current().forwarders {
 		if err := f.sink.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", f.cfg.ID, err))
 		}
@@ -258,7 +290,7 @@ const stuckAfter = 2 * time.Minute
 // Healthy reports whether the process moves: the store takes samples and no line hangs in a sweep.
 func (a *Agent) Healthy() error {
 	errs := []error{a.store.Err()}
-	for _, p := range a.pollers {
+	for _, p := range a.current().pollers {
 		view, _ := p.snapshot()
 		if view.busySince > 0 && a.clock.elapsed()-view.busySince > stuckAfter {
 			errs = append(errs, fmt.Errorf("line %s hangs in one sweep for more than %v", p.cfg.Name, stuckAfter))
@@ -273,7 +305,7 @@ func (a *Agent) Ready() error {
 		return err
 	}
 	var errs []error
-	for _, p := range a.pollers {
+	for _, p := range a.current().pollers {
 		if view, _ := p.snapshot(); view.state != lineOK {
 			errs = append(errs, fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err))
 		}

@@ -44,6 +44,7 @@ type forwarder struct {
 	log      *slog.Logger
 	backoff  backoff
 	repeat   repeats
+	post     *post
 
 	started       time.Time // wall time; of this run
 	droppedBefore uint64    // samples that gave way in earlier runs

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"noi-agent/configs"
 	"noi-agent/objects"
@@ -14,12 +15,15 @@ const queuedSweeps = 1024
 
 // sampler gives sweeps their routes and their samples numbers, and makes them durable. One goroutine.
 type sampler struct {
-	integrations []configs.Integration
+	integrations atomic.Pointer[[]configs.Integration]
 	store        *store.Store
 	log          *slog.Logger
 	in           chan taken
 	n            uint64 // number of the last sample in this run
 }
+
+// route sets by whose lists the samples go from now on. It is safe from any goroutine.
+func (sm *sampler) route(integrations []configs.Integration) { sm.integrations.Store(&integrations) }
 
 // run takes sweeps until in is closed, so that everything read is kept before the agent ends. It returns the store's
 // error when the store has stopped; what is taken after that is lost with it.
@@ -62,11 +66,12 @@ func (sm *sampler) sweep(sweeps []objects.Sweep, t taken) []objects.Sweep {
 
 // routes returns the samples that go anywhere, and which of them go where.
 func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Route) {
-	picked := make([][]int, len(sm.integrations))
+	integrations := *sm.integrations.Load()
+	picked := make([][]int, len(integrations))
 	for _, sample := range t.samples {
 		listed := false
-		for i := range sm.integrations {
-			if sm.integrations[i].Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
+		for i := range integrations {
+			if integrations[i].Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
 				picked[i] = append(picked[i], len(kept))
 				listed = true
 			}
@@ -77,7 +82,7 @@ func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Rout
 	}
 	for i, p := range picked {
 		if len(p) > 0 {
-			routes = append(routes, objects.Route{Integration: sm.integrations[i].ID, Picked: p})
+			routes = append(routes, objects.Route{Integration: integrations[i].ID, Picked: p})
 		}
 	}
 	return kept, routes

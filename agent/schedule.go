@@ -10,6 +10,9 @@ import (
 // an hourly total must not be lost for an hour because of one torn frame.
 const retryAfter = 10 * time.Second
 
+// retrySoon is the same after silence, or when the slave was busy: one missed reply says little.
+const retrySoon = time.Second
+
 // schedule says which objects of one slave are due. All times are monotonic, counted from the start
 // of the agent, so a step of the wall clock moves nothing. One goroutine owns it.
 type schedule struct {
@@ -75,9 +78,10 @@ func (s *schedule) next() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// done moves the item on after it was read, or after it was tried in vain. A regular moment that has
-// passed meanwhile is skipped and counted: a slow line never builds up a queue.
-func (s *schedule) done(i int, elapsed time.Duration, read bool) {
+// done moves the item on after it was read, or after it was tried in vain; then it is due again after a while, or at its
+// next regular moment when that is sooner. A regular moment that has passed meanwhile is skipped and counted: a slow
+// line never builds up a queue.
+func (s *schedule) done(i int, elapsed time.Duration, read bool, again time.Duration) {
 	it := &s.items[i]
 	it.retry = 0
 	if it.next <= elapsed {
@@ -85,8 +89,15 @@ func (s *schedule) done(i int, elapsed time.Duration, read bool) {
 		it.skipped += uint64(passed)
 		it.next += (passed + 1) * it.polled.Interval
 	}
-	if !read && it.polled.Interval > retryAfter {
-		it.retry = elapsed + retryAfter
+	if !read && it.polled.Interval > again {
+		it.retry = elapsed + again
+	}
+}
+
+// everything has all items due now, as at the start.
+func (s *schedule) everything(elapsed time.Duration) {
+	for i := range s.items {
+		s.items[i].retry = elapsed
 	}
 }
 

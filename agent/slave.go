@@ -10,35 +10,41 @@ import (
 	"noi-agent/objects"
 )
 
-// Identification of a slave (DESIGN §5): asked at start, after any missed reply and every ten minutes,
-// at most three times in a row.
 const (
-	identifyEvery = 10 * time.Minute
-	identifyTries = 3
+	// deadAfter is how many exchanges in a row must go unanswered before a slave is only probed.
+	deadAfter = 3
+	// A slave that is only probed is asked for one object after probeFirst, then after twice as long each time, up to
+	// probeLimit. One timeout a probe is all that it costs its neighbours.
+	probeFirst = 5 * time.Second
+	probeLimit = 5 * time.Minute
 )
 
 // slave is one controller on a line, as its poller knows it. The poller's goroutine owns it.
 type slave struct {
-	cfg      *configs.Slave
-	family   *objects.Family // nil until a `model: auto` has told its product code
-	plan     *schedule       // nil as long as family is
-	tryAgain time.Duration   // when to ask an unknown model again, monotonic
+	cfg    *configs.Slave
+	family *objects.Family // nil until a `model: auto` has told its product code
+	plan   *schedule       // nil as long as family is
+	rest   time.Duration   // not to be asked before, monotonic: it is given time
+	served uint64          // the round in which it had the line last
 
-	limits  modbus.Limits
+	planner *modbus.Planner
 	refused map[string]bool // objects answered with an exception when asked alone: never merged again
 
-	identity   modbus.Identity // zero as long as the slave has not told
-	identified bool            // the identity, or its absence, was settled since the last missed reply
-	askAgain   time.Duration   // when the identity is due, monotonic
+	identity identity
+	held     []reading // read, and waiting for the identity
 
+	misses   int           // exchanges in a row without an answer
+	probeAt  time.Duration // when a dead slave, or one of unknown model, is asked next, monotonic
+	probing  time.Duration // the last wait for that
 	answered bool          // the slave answered the last request it got
 	lastGood time.Duration // monotonic time of the last good reply; 0: never
 	goodAt   time.Time     // the same as wall time
 	lastErr  error         // why the last read failed; nil after a good one
 
 	repeat   repeats
-	noSample uint64 // replies that held no value (NaN, absent sensor)
-	missed   uint64 // objects whose read failed
+	noSample uint64        // replies that held no value (NaN, absent sensor)
+	missed   uint64        // objects whose read failed
+	lateness time.Duration // the most that an object was read after it was due, while the slave was well
 }
 
 // newSlave prepares a slave. The family of a named model is known at once.
@@ -55,39 +61,55 @@ func (s *slave) adopt(f *objects.Family, settings modbus.Settings, elapsed time.
 	s.family = f
 	s.refused = map[string]bool{}
 	s.plan = newSchedule(s.cfg.Polled(f), elapsed, wall)
-	s.limits = modbus.Limits{MaxRegisters: f.MaxRegisters, MaxGap: modbus.MaxGap(settings, 0)}
+	most := f.MaxRegisters
 	if s.cfg.MaxRegisters > 0 {
-		s.limits.MaxRegisters = uint16(s.cfg.MaxRegisters)
+		most = uint16(s.cfg.MaxRegisters)
 	}
+	s.planner = modbus.NewPlanner(settings, most, ranges(s.cfg.Avoid))
 }
 
-// tellsItself reports whether the slave is to be asked who it is. With both words configured it is not.
-func (s *slave) tellsItself() bool { return s.cfg.ProductCode == "" || s.cfg.Firmware == "" }
-
-// identityDue reports whether the slave must say who it is before its samples may go.
-func (s *slave) identityDue(elapsed time.Duration) bool {
-	return s.tellsItself() && (!s.identified || elapsed >= s.askAgain)
+// ranges gives the registers to avoid in the planner's words.
+func ranges(registers configs.Registers) []modbus.Range {
+	out := make([]modbus.Range, len(registers))
+	for i, r := range registers {
+		out[i] = modbus.Range(r)
+	}
+	return out
 }
 
-// settleIdentity takes what the slave told; the zero Identity says that it told nothing three times.
-func (s *slave) settleIdentity(id modbus.Identity, elapsed time.Duration) {
-	s.identity, s.identified, s.askAgain = id, true, elapsed+identifyEvery
-}
+// dead reports whether the slave is only probed.
+func (s *slave) dead() bool { return s.misses >= deadAfter }
 
-// miss notes a failed exchange. Whoever answers next may be another controller.
-func (s *slave) miss(err error) {
+// miss notes an exchange that failed. Whoever answers next may be another controller.
+func (s *slave) miss(err error, elapsed time.Duration) {
 	s.lastErr = err
-	var exception *modbus.Exception
-	if errors.As(err, &exception) {
-		s.answered = true // an exception is an answer
+	switch fateOf(err) {
+	case fateRefused, fateBusy, fateTrouble:
+		s.answered, s.misses = true, 0 // an exception is an answer
 		return
+	case fateSilent:
+		s.misses++
+		if s.dead() {
+			s.postpone(elapsed)
+		}
 	}
-	s.answered, s.identified = false, false
+	s.answered = false
+	s.identity.doubt()
+}
+
+// postpone sets the next probe, later each time.
+func (s *slave) postpone(elapsed time.Duration) {
+	s.probing = min(max(2*s.probing, probeFirst), probeLimit)
+	s.probeAt = elapsed + s.probing
 }
 
 // good notes a reply.
 func (s *slave) good(elapsed time.Duration, at time.Time) {
+	if s.dead() { // somebody may have put another one in its place
+		s.identity.reconsider()
+	}
 	s.answered, s.lastErr, s.lastGood, s.goodAt = true, nil, elapsed, at
+	s.misses, s.probing = 0, 0
 }
 
 // source returns what the messages say of where a sample comes from.
@@ -100,59 +122,114 @@ func (s *slave) source(line, version string) objects.Source {
 
 // name is `slave` of the message: configured name, product code, model.
 func (s *slave) name() string {
-	return firstNonEmpty(s.cfg.Name, s.cfg.ProductCode, s.identity.ProductCode, s.cfg.Model)
+	return firstNonEmpty(s.cfg.Name, s.cfg.ProductCode, s.identity.told.ProductCode, s.cfg.Model)
 }
 
 // firmware is `cc_firmware` of the message; empty when nobody tells.
-func (s *slave) firmware() string { return firstNonEmpty(s.cfg.Firmware, s.identity.Revision) }
+func (s *slave) firmware() string { return firstNonEmpty(s.cfg.Firmware, s.identity.told.Revision) }
 
 // names are the words by which an integration's `slaves` filter may mean this slave.
 func (s *slave) names() []string {
-	names := []string{s.cfg.Name, s.cfg.ProductCode, s.identity.ProductCode, s.cfg.Model}
+	names := []string{s.cfg.Name, s.cfg.ProductCode, s.identity.told.ProductCode, s.cfg.Model}
 	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }
 
 // nextDue returns when the slave wants the line, monotonic.
 func (s *slave) nextDue() (at time.Duration, ok bool) {
-	if s.plan == nil {
-		return s.tryAgain, true
+	ok = true
+	switch {
+	case s.plan == nil, s.dead():
+		at = s.probeAt
+	case len(s.held) > 0: // as soon as it has had its rest
+	default:
+		at, ok = s.plan.next()
 	}
-	return s.plan.next()
+	return max(at, s.rest), ok
 }
 
-// reads plans the reads for the due items: merged where that is cheaper, refused objects alone. The members of
-// a read are indexes into due.
-func (s *slave) reads(due []int) []modbus.Read {
-	merged := make([]int, 0, len(due))
+// batch is what is due of a slave, with what each object takes of the register map.
+type batch struct {
+	items []int // of the schedule
+	spans []modbus.Span
+	read  []bool // which of them were answered
+}
+
+func (s *slave) batch(items []int) *batch {
+	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items))}
+	for i, n := range items {
+		b.spans[i] = spanOf(&s.plan.items[n].polled.Object)
+	}
+	return b
+}
+
+// reads plans the reads of a batch: merged where that is cheaper, refused objects alone. Members are
+// indexes into the batch.
+func (s *slave) reads(b *batch) []modbus.Read {
+	var spans []modbus.Span
+	var members []int
 	var alone []modbus.Read
-	for i, n := range due {
-		o := &s.plan.items[n].polled.Object
-		if s.refused[o.Name] {
-			alone = append(alone, modbus.Read{Span: spanOf(o), Members: []int{i}})
+	for i, n := range b.items {
+		if s.refused[s.plan.items[n].polled.Object.Name] {
+			alone = append(alone, modbus.Read{Span: b.spans[i], Members: []int{i}})
 			continue
 		}
-		merged = append(merged, i)
+		spans, members = append(spans, b.spans[i]), append(members, i)
 	}
-	return append(s.mergedReads(due, merged), alone...)
-}
-
-// mergedReads plans the members (indexes into due) and gives the plan's members back in the same terms.
-func (s *slave) mergedReads(due, members []int) []modbus.Read {
-	spans := make([]modbus.Span, len(members))
-	for i, m := range members {
-		spans[i] = spanOf(&s.plan.items[due[m]].polled.Object)
-	}
-	reads := modbus.Plan(spans, s.limits)
+	reads := s.planner.Plan(spans)
 	for i := range reads {
 		for j, m := range reads[i].Members {
 			reads[i].Members[j] = members[m]
 		}
 	}
-	return reads
+	return append(reads, alone...)
+}
+
+// probe returns the read that costs least: of the smallest object there is.
+func (s *slave) probe() modbus.Span {
+	spans := make([]modbus.Span, len(s.plan.items))
+	for i := range s.plan.items {
+		spans[i] = spanOf(&s.plan.items[i].polled.Object)
+	}
+	return slices.MinFunc(spans, func(a, b modbus.Span) int { return int(a.Count) - int(b.Count) })
 }
 
 func spanOf(o *objects.Object) modbus.Span {
 	return modbus.Span{Function: o.Function(), Addr: o.Address, Count: o.Registers}
+}
+
+// fate is what has become of an exchange, as far as it decides what to do next.
+type fate int
+
+const (
+	fatePort    fate = iota // the line is closed, or the agent ends
+	fateSilent              // nobody answered, or a gateway says so for the slave
+	fateDamaged             // something came that is no answer: again at once
+	fateBusy                // exceptions 05 and 06: again after a pause
+	fateRefused             // exceptions 01 to 03: never again as it was
+	fateTrouble             // any other exception: again later
+)
+
+// fateOf sorts the errors of modbus.Line.
+func fateOf(err error) fate {
+	var e *modbus.Exception
+	switch {
+	case errors.As(err, &e):
+		switch e.Code {
+		case 0x01, 0x02, 0x03:
+			return fateRefused
+		case 0x05, 0x06:
+			return fateBusy
+		case 0x0A, 0x0B: // a gateway speaks, not the slave
+			return fateSilent
+		}
+		return fateTrouble
+	case errors.Is(err, modbus.ErrTimeout):
+		return fateSilent
+	case errors.Is(err, modbus.ErrFrame):
+		return fateDamaged
+	default:
+		return fatePort
+	}
 }
 
 func firstNonEmpty(words ...string) string {

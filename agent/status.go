@@ -107,17 +107,18 @@ func (a *Agent) status() Status {
 			Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Commits: stats.Commits, Corrupt: stats.Corrupt,
 		},
 	}
-	for _, p := range a.pollers {
+	crew := a.current()
+	for _, p := range crew.pollers {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
 		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view)...)
 	}
-	for _, l := range a.options.Config.Lines {
+	for _, l := range crew.config.Lines {
 		if !l.Enabled {
 			s.Lines = append(s.Lines, LineStatus{Name: l.Name, Port: l.Port, State: lineDisabled, Slaves: []SlaveStatus{}})
 		}
 	}
-	for _, f := range a.forwarders {
+	for _, f := range crew.forwarders {
 		status, problems := integrationStatus(f, stats)
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
@@ -134,7 +135,7 @@ func (a *Agent) lineStatus(p *poller, v lineView, c modbus.Counters) LineStatus 
 		},
 		Slaves: []SlaveStatus{},
 	}
-	if up := a.clock.elapsed(); up > 0 {
+	if up := a.clock.elapsed() - p.started; up > 0 {
 		l.Load = min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
 	}
 	for _, sv := range v.slaves {
@@ -224,11 +225,11 @@ type Latest struct {
 
 // Objects returns the latest values in the order of the configuration and the register map.
 func (a *Agent) Objects() any {
-	rows := []Latest{}
-	for _, p := range a.pollers {
+	rows, crew := []Latest{}, a.current()
+	for _, p := range crew.pollers {
 		view, _ := p.snapshot()
 		for i, sv := range view.slaves {
-			family, ok := a.options.Catalog.Family(sv.family)
+			family, ok := crew.catalog.Family(sv.family)
 			if !ok {
 				continue
 			}

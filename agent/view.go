@@ -79,7 +79,7 @@ func (p *poller) since(i int, now slaveView) time.Time {
 func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
-		told: !s.tellsItself() || s.identity != modbus.Identity{}, asked: s.identified, noSample: s.noSample, missed: s.missed,
+		told: !s.tellsItself() || s.identity.told != modbus.Identity{}, asked: s.identity.settled, noSample: s.noSample, missed: s.missed,
 		refused: slices.Sorted(maps.Keys(s.refused)),
 	}
 	if s.family != nil {

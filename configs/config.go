@@ -109,6 +109,7 @@ type Slave struct {
 	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it
 	Firmware     string                   `yaml:"firmware"`      // the same for `cc_firmware`
 	MaxRegisters int                      `yaml:"max_registers"` // most registers in one read, 1 to 125; 0: the family's
+	Avoid        Registers                `yaml:"avoid"`         // registers that are never read over; default none
 	Timeout      time.Duration            `yaml:"timeout"`       // wait for this slave's first byte, 10 ms to 30 s; 0 (default): the line's
 	Gap          time.Duration            `yaml:"gap"`           // least silence before a request to it, up to 5 s; 0 (default): t3.5
 	Objects      Names                    `yaml:"objects"`       // what is polled; default all

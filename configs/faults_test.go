@@ -110,6 +110,8 @@ func TestFaultsOfSlaves(t *testing.T) {
 		{"empty slave name", slaveHead + `name: ""`, "7 lines[0].slaves[0].name is empty; leave the key out"},
 		{"long firmware", slaveHead + "firmware: " + strings.Repeat("v", 65), "7 lines[0].slaves[0].firmware want at most 64"},
 		{"no registers", slaveHead + "max_registers: 0", "7 lines[0].slaves[0].max_registers want 1 to 125, not 0"},
+		{"a register in decimal", slaveHead + "avoid: [10]", "7 lines[0].slaves[0].avoid want registers like 0x0010"},
+		{"registers backwards", slaveHead + "avoid: 0x0003-0x0002", "7 lines[0].slaves[0].avoid 0x0003-0x0002 ends before it begins"},
 		{"many registers", slaveHead + "max_registers: 126", "7 lines[0].slaves[0].max_registers want 1 to 125, not 126"},
 	})
 }

@@ -23,6 +23,7 @@ type Counters struct {
 	Echoes         uint64 // requests that came back before their reply, as on two-wire adapters
 	Collisions     uint64 // requests that came back changed: something else was sending
 	ForeignFrames  uint64 // well-formed frames that were not the answer: late ones, other units', other masters'
+	Rivals         uint64 // requests of another master
 	DiscardedBytes uint64 // bytes that nobody waited for, and noise around frames
 	Reopens        uint64 // successful Opens after the first
 

@@ -145,7 +145,12 @@ func (l *Line) overhear(final bool) {
 // stranger accounts for a whole frame that is not the answer, and reports whether it was to be expected: late
 // replies of our own are. Any other means that somebody else asks here, and replies to him look like those to us.
 func (l *Line) stranger(frame []byte) (expected bool) {
-	l.tally.count(0, func(a *account) { a.ForeignFrames++ })
+	l.tally.count(0, func(a *account) {
+		a.ForeignFrames++
+		if isRequest(frame) {
+			a.Rivals++
+		}
+	})
 	u := l.units[frame[0]]
 	switch {
 	case isRequest(frame):
@@ -211,7 +216,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	if err != nil {
 		return nil, l.portFault("write", err)
 	}
-	l.lastByte = start.Add(l.settings.WireTime(len(adu)))
+	l.lastByte = l.left(start, len(adu))
 	l.window.reset(q, adu)
 	frame, err := l.await(u, l.lastByte)
 	l.account(u, start)
@@ -224,6 +229,15 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		l.distrust()
 	}
 	return frame, err
+}
+
+// left returns when the last of n characters leaves the wire that were written from start on. A port that switches RTS
+// by itself returns from Write only then; any other at once, and the driver may wait before it sends.
+func (l *Line) left(start time.Time, n int) time.Time {
+	if l.settings.RS485.Mode == rs485RTS {
+		return l.tick()
+	}
+	return start.Add(l.settings.RS485.Before + l.settings.WireTime(n))
 }
 
 // echoSure is how many exchanges in a row must have, or lack, an echo before the line counts as one that echoes.

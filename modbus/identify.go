@@ -63,6 +63,35 @@ func (l *Line) identify(id byte) (Identity, error) {
 	return Identity{}, fmt.Errorf("%w: more than %d replies", ErrFrame, maxIdentityReplies)
 }
 
+// ServerID asks with function 0x11, whose answer is the maker's own affair: an id and a status byte, and often text. It
+// returns the printable characters, anything else as a blank each. Errors are those of Read.
+func (l *Line) ServerID(ctx context.Context, unit byte) (text string, at time.Time, err error) {
+	l.ctx = ctx
+	defer func() { l.ctx = context.Background() }()
+	adu, err := l.unit(unit).encode.Encode(&goburrow.ProtocolDataUnit{FunctionCode: FuncReportServerID})
+	if err == nil {
+		adu, err = l.Send(adu)
+	}
+	if err == nil && adu[1]&exceptionBit != 0 {
+		err = &Exception{Function: FuncReportServerID, Code: adu[2]}
+	}
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("report server id of unit %d: %w", unit, err)
+	}
+	printable := func(r byte) byte {
+		if r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}
+	body := adu[3 : len(adu)-2]
+	words := make([]byte, len(body))
+	for i, b := range body {
+		words[i] = printable(b)
+	}
+	return strings.TrimSpace(string(words)), l.at, nil
+}
+
 // take reads the objects of a whole, checked reply, and whether more follows and from which object on.
 func (id *Identity) take(frame []byte) (more bool, next byte) {
 	objects := frame[8 : len(frame)-2]

@@ -114,8 +114,8 @@ func (*versionCommand) Run(p *program, cli *commandLine) error {
 	return err
 }
 
-// signals delivers the signals that end the daemon. SIGHUP is one of them: a configuration is read at start,
-// and the supervisor starts the daemon again.
+// signals delivers the signals that the daemon acts on: two that end it, and SIGHUP, which has it read its
+// configuration again.
 func signals() (<-chan os.Signal, func()) {
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

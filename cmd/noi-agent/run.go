@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"noi-agent/agent"
 	"noi-agent/configs"
+	"noi-agent/objects"
 	"noi-agent/sinks/pubsub"
 	"noi-agent/sinks/sns"
 	"noi-agent/status"
@@ -44,11 +46,25 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 		log.Error("the status endpoint is not there", "error", err)
 		server = nil
 	}
-	return p.serve(a, server, log)
+	return p.serve(a, server, log, cli.load)
 }
 
+// reload puts the configuration file in force as it is now, if it is valid.
+func reload(ctx context.Context, a *agent.Agent, load loader, log *slog.Logger) {
+	config, catalog, err := load()
+	if err == nil {
+		err = a.Reload(ctx, config, catalog)
+	}
+	if err != nil {
+		log.Error("the configuration stays as it was", "error", err)
+	}
+}
+
+// loader reads families and configuration.
+type loader func() (*configs.Config, *objects.Catalog, error)
+
 // serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
-func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger) error {
+func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger, load loader) error {
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	serving, stopServing := context.WithCancel(context.Background())
@@ -60,7 +76,7 @@ func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger)
 	ended := make(chan struct{})
 	go func() {
 		defer close(watched)
-		p.watch(signals, ended, stop, a, log)
+		p.watch(signals, ended, stop, a, log, func() { reload(running, a, load, log) })
 	}()
 	served := make(chan error, 1)
 	go func() {
@@ -73,15 +89,16 @@ func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger)
 
 	p.notify(daemon.SdNotifyReady)
 	err := a.Run(running)
+	stop() // a reload that came too late must not wait
 	close(ended)
 	<-watched
 	stopServing()
 	return errors.Join(err, <-served)
 }
 
-// watch turns the first signal into a shutdown and the second into a hurried one, and keeps systemd's watchdog quiet
-// as long as the agent is healthy.
-func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
+// watch turns the first signal to end into a shutdown and the second into a hurried one, SIGHUP into a reload, and keeps
+// systemd's watchdog quiet as long as the agent is healthy.
+func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger, reload func()) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
 		every = time.Minute // asked of nobody; notify drops it
@@ -95,6 +112,12 @@ func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop fu
 			return
 		case s := <-signals:
 			log.Info("signal", "signal", s.String(), "again", asked)
+			if s == syscall.SIGHUP {
+				if !asked {
+					reload()
+				}
+				continue
+			}
 			if asked {
 				a.Abort()
 				continue

@@ -1,0 +1,212 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"noi-agent/modbus"
+	"noi-agent/objects"
+)
+
+// readTries is how often a read is sent whose reply came damaged. Silence is not asked again at once: the
+// other slaves come first.
+const readTries = 3
+
+// sweep reads what is due of one slave, asks who answered when that is due, and hands the samples on.
+func (p *poller) sweep(ctx context.Context, s *slave) {
+	switch {
+	case s.family == nil:
+		p.findFamily(ctx, s)
+		return
+	case s.dead() && !p.revives(ctx, s):
+		return
+	}
+	family := s.family
+	if len(s.held) == 0 {
+		s.held = p.readDue(ctx, s)
+	}
+	if len(s.held) == 0 {
+		return
+	}
+	if s.identityDue(p.clock.elapsed()) && !p.identify(ctx, s) {
+		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
+			p.dropHeld(s)
+		}
+		return
+	}
+	if s.family != family { // of another family, the registers meant something else
+		p.dropHeld(s)
+		return
+	}
+	p.hand(s, s.held)
+	s.held = nil
+}
+
+// dropHeld gives up readings of which nobody can say who gave them.
+func (p *poller) dropHeld(s *slave) {
+	s.missed += uint64(len(s.held))
+	s.held = nil
+}
+
+// revives asks a dead slave for one object. When it answers, what was missed is due at once.
+func (p *poller) revives(ctx context.Context, s *slave) bool {
+	now := p.clock.elapsed()
+	s.missed += s.plan.passOver(now)
+	if _, err := p.exchange(ctx, s, s.probe()); err != nil && s.dead() {
+		if ctx.Err() == nil && p.open {
+			s.postpone(p.clock.elapsed())
+		}
+		return false
+	}
+	s.plan.everything(p.clock.elapsed())
+	return p.open
+}
+
+// readDue reads what is due and returns what was read. After silence or a fault of the port it lets the rest be: that
+// is asked again soon.
+func (p *poller) readDue(ctx context.Context, s *slave) []reading {
+	b := s.batch(s.plan.due(p.clock.elapsed()))
+	p.measureLateness(s, b)
+	s.planner.Measured(p.line.UnitCounters(byte(s.cfg.ID)).Turnaround.P50)
+	var readings []reading
+	var failure error
+	for todo := s.reads(b); len(todo) > 0 && failure == nil; {
+		got, more, err := p.readMembers(ctx, s, todo[0], b)
+		readings = append(readings, got...)
+		todo = append(more, todo[1:]...)
+		if f := fateOf(err); err != nil && (f == fateSilent || f == fatePort || f == fateDamaged) {
+			failure = err
+		}
+	}
+	again := retryAfter
+	if failure != nil && fateOf(failure) == fateSilent || fateOf(s.lastErr) == fateBusy {
+		again = retrySoon
+	}
+	for i, n := range b.items {
+		// What it does not know it will not know in ten seconds.
+		settled := b.read[i] || s.refused[s.plan.items[n].polled.Object.Name]
+		s.plan.done(n, p.clock.elapsed(), settled, again)
+		if !b.read[i] {
+			s.missed++
+		}
+	}
+	if failure == nil {
+		p.runTest(ctx, s)
+	}
+	return readings
+}
+
+// measureLateness keeps the most that an object had to wait for the line.
+func (p *poller) measureLateness(s *slave, b *batch) {
+	now := p.clock.elapsed()
+	for _, n := range b.items {
+		if it := &s.plan.items[n]; it.next <= now && s.answered {
+			s.lateness = max(s.lateness, now-it.next)
+		}
+	}
+}
+
+// readMembers does one planned read. A merged one that the slave refuses comes back as smaller ones.
+func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *batch) (got []reading, more []modbus.Read, err error) {
+	reply, err := p.exchange(ctx, s, rd.Span)
+	if err == nil {
+		s.planner.Answered(rd.Span)
+		for _, m := range rd.Members {
+			b.read[m] = true
+			delete(s.refused, s.object(b, m).Name) // the refusal was of the moment
+		}
+		return p.decode(s, rd, b, reply), nil, nil
+	}
+	if !refusesAddress(err) {
+		return nil, nil, err
+	}
+	if more = s.planner.Refused(rd, b.spans); len(more) == 0 {
+		for _, m := range rd.Members {
+			s.refused[s.object(b, m).Name] = true
+		}
+	}
+	return nil, more, err
+}
+
+// runTest asks one of the reads that would settle what the planner has learnt.
+func (p *poller) runTest(ctx context.Context, s *slave) {
+	tests := s.planner.Tests()
+	if len(tests) == 0 {
+		return
+	}
+	if _, err := p.exchange(ctx, s, tests[0].Span); err == nil {
+		s.planner.Answered(tests[0].Span)
+	} else if refusesAddress(err) {
+		s.planner.Refused(tests[0], nil)
+		s.lastErr = nil
+	}
+}
+
+func (s *slave) object(b *batch, member int) *objects.Object {
+	return &s.plan.items[b.items[member]].polled.Object
+}
+
+// exchange sends one read, again at once when the reply came damaged.
+func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span) (modbus.Reply, error) {
+	for try := 1; ; try++ {
+		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
+		if err == nil {
+			s.good(p.clock.elapsed(), reply.At)
+			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
+			return reply, nil
+		}
+		if ctx.Err() != nil {
+			return reply, err
+		}
+		if fateOf(err) == fatePort {
+			p.portFailed(err)
+			return reply, err
+		}
+		s.miss(err, p.clock.elapsed())
+		s.repeat.failed(p.log, p.clock.elapsed(), "read failed", err)
+		if fateOf(err) != fateDamaged || try == readTries {
+			return reply, err
+		}
+	}
+}
+
+// decode turns a reply into readings. What holds no value is counted and left out.
+func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) []reading {
+	readings := make([]reading, 0, len(rd.Members))
+	for _, m := range rd.Members {
+		o := s.object(b, m)
+		from := b.spans[m].Addr - rd.Addr
+		value, err := o.Decode(reply.Registers[from : from+b.spans[m].Count])
+		if err != nil {
+			s.noSample++
+			p.forget(s, o.Name)
+			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
+			continue
+		}
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, value: value, at: reply.At})
+	}
+	return readings
+}
+
+// hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
+// than that, the sweep is lost and counted. The line never waits.
+func (p *poller) hand(s *slave, readings []reading) {
+	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), samples: make([]objects.Sample, len(readings))}
+	for i, r := range readings {
+		t.samples[i] = objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at}
+	}
+	p.remember(s, readings)
+	select {
+	case p.out <- t:
+	default:
+		p.lose(len(readings))
+		p.repeat.failed(p.log, p.clock.elapsed(), "samples lost", errors.New("the store does not keep up"))
+	}
+}
+
+// refusesAddress reports whether the slave does not know the registers, or not so many (exceptions 02 and 03).
+func refusesAddress(err error) bool {
+	var exception *modbus.Exception
+	return errors.As(err, &exception) && (exception.Code == 2 || exception.Code == 3)
+}
