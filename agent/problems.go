@@ -38,6 +38,12 @@ var (
 		"Check the adapter and its cable, and the port in the configuration; the error says what the system refused. It is tried again by itself."}
 	slaveNoReply = Kind{"slave_silent", Fault, "A controller does not answer", Lost,
 		"Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends."}
+	slaveDamaged = Kind{"slave_garbled", Warning, "A controller's replies arrive damaged", Lost,
+		"Check the cable's screen, ground and termination, baud rate and parity of both ends, and that no two controllers have one unit id."}
+	lineShared = Kind{"line_shared", Warning, "Another master is asking on the line", Lost,
+		"A Modbus line has one master: find the other program or device and stop it. Samples that might be answers to it are dropped."}
+	lineCollides = Kind{"line_collides", Warning, "Something else sends while we do", Lost,
+		"Look for another master, a controller that answers too late, or a bus without biasing. The echo of the requests shows it."}
 	slaveNoFamily = Kind{"slave_model_unknown", Fault, "A controller answers, but its model is not known", Lost,
 		"Name a family as its model; `noi-agent objects` lists them."}
 	slaveNoIdentity = Kind{"slave_not_identified", Notice, "A controller does not say who it is", None,
@@ -59,7 +65,7 @@ var (
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
 	return []Kind{
-		lineDown, slaveNoReply, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
+		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
 		cloudRetrying, cloudWaiting, cloudDropped, samplesLost,
 	}
 }

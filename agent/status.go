@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -34,39 +35,73 @@ type LineStatus struct {
 	Port     string        `json:"port"`
 	State    string        `json:"state"` // opening | ok | failed | disabled
 	Error    string        `json:"error,omitempty"`
-	Load     float64       `json:"load"` // share of the time since the start in which the line was busy, 0 to 1
+	Load     float64       `json:"load"`         // share of the time since the start in which the line was busy, 0 to 1
+	Lost     uint64        `json:"lost_samples"` // read, but the store did not keep up
 	Counters LineCounters  `json:"counters"`
 	Slaves   []SlaveStatus `json:"slaves"`
 }
 
-// LineCounters count since the start.
+// LineCounters count since the start; those of a slave leave out what nobody can be blamed for.
 type LineCounters struct {
-	Requests       uint64 `json:"requests"`
-	Replies        uint64 `json:"replies"`
-	Timeouts       uint64 `json:"timeouts"`
-	CRCErrors      uint64 `json:"crc_errors"`
-	FrameErrors    uint64 `json:"frame_errors"`
-	Exceptions     uint64 `json:"exceptions"`
-	DiscardedBytes uint64 `json:"discarded_bytes"`
-	Reopens        uint64 `json:"reopens"`
-	LostSamples    uint64 `json:"lost_samples"` // read, but the store did not keep up
+	Requests       uint64            `json:"requests"`
+	Replies        uint64            `json:"replies"`
+	Probes         uint64            `json:"probes"` // requests that only made sure that no old reply is on its way
+	Timeouts       uint64            `json:"timeouts"`
+	CRCErrors      uint64            `json:"crc_errors"`
+	FrameErrors    uint64            `json:"frame_errors"`
+	Resyncs        uint64            `json:"resyncs"` // replies found behind noise
+	Exceptions     uint64            `json:"exceptions"`
+	ExceptionCodes map[string]uint64 `json:"exception_codes,omitempty"` // by code, "02"
+	Echoes         uint64            `json:"echoes"`
+	Collisions     uint64            `json:"collisions"`
+	DiscardedBytes uint64            `json:"discarded_bytes"`
+	ForeignFrames  uint64            `json:"foreign_frames"`
+	OtherMasters   uint64            `json:"other_masters"` // requests of another master
+	Reopens        uint64            `json:"reopens"`
+	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
+	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
+}
+
+func countersOf(c modbus.Counters) LineCounters {
+	out := LineCounters{
+		Requests: c.Requests, Replies: c.Replies, Probes: c.Probes, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors,
+		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes, Collisions: c.Collisions,
+		DiscardedBytes: c.DiscardedBytes, ForeignFrames: c.ForeignFrames, OtherMasters: c.Rivals, Reopens: c.Reopens,
+		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
+	}
+	for code, n := range c.ExceptionCodes {
+		if out.ExceptionCodes == nil {
+			out.ExceptionCodes = map[string]uint64{}
+		}
+		out.ExceptionCodes[fmt.Sprintf("%02X", code)] = n
+	}
+	return out
+}
+
+// milliseconds rounds to a tenth, which is what a turnaround can be measured to.
+func milliseconds(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Millisecond/10)) / 10
 }
 
 // SlaveStatus is one controller.
 type SlaveStatus struct {
-	UnitID     int        `json:"unit_id"`
-	Slave      string     `json:"slave"`
-	CCFirmware string     `json:"cc_firmware"`
-	Family     string     `json:"family"`
-	State      string     `json:"state"` // waiting | ok | silent | unknown_model
-	LastGood   *time.Time `json:"last_good"`
-	AgeS       *int64     `json:"age_s"` // seconds since the last good reply; null before the first
-	Error      string     `json:"error,omitempty"`
-	Objects    int        `json:"objects"`   // how many are polled
-	NoSample   uint64     `json:"no_sample"` // replies that held no value, as of an absent sensor
-	Missed     uint64     `json:"missed"`    // objects whose read failed
-	Skipped    uint64     `json:"skipped"`   // moments that passed while the line was busy
-	Refused    []string   `json:"refused"`   // objects the controller does not know
+	UnitID     int          `json:"unit_id"`
+	Slave      string       `json:"slave"`
+	CCFirmware string       `json:"cc_firmware"`
+	Family     string       `json:"family"`
+	State      string       `json:"state"` // waiting | ok | silent | garbled | unknown_model
+	LastGood   *time.Time   `json:"last_good"`
+	AgeS       *int64       `json:"age_s"` // seconds since the last good reply; null before the first
+	Error      string       `json:"error,omitempty"`
+	Objects    int          `json:"objects"`          // how many are polled
+	NoSample   uint64       `json:"no_sample"`        // replies that held no value, as of an absent sensor
+	Missed     uint64       `json:"missed"`           // objects whose read failed
+	Skipped    uint64       `json:"skipped"`          // moments that passed while the line was busy
+	Refused    []string     `json:"refused"`          // objects the controller does not know
+	Load       float64      `json:"load"`             // its share of the line's load
+	LatenessMS int64        `json:"lateness_ms"`      // the most that an object was read after it was due
+	Learnt     string       `json:"learnt,omitempty"` // what the agent found out, as YAML for the slave in the configuration
+	Counters   LineCounters `json:"counters"`
 }
 
 // IntegrationStatus is one destination.
@@ -111,7 +146,7 @@ func (a *Agent) status() Status {
 	for _, p := range crew.pollers {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
-		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view)...)
+		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view, a.clock.elapsed())...)
 	}
 	for _, l := range crew.config.Lines {
 		if !l.Enabled {
@@ -128,20 +163,15 @@ func (a *Agent) status() Status {
 
 func (a *Agent) lineStatus(p *poller, v lineView, c modbus.Counters) LineStatus {
 	l := LineStatus{
-		Name: p.cfg.Name, Port: p.cfg.Port, State: v.state, Error: v.err,
-		Counters: LineCounters{
-			Requests: c.Requests, Replies: c.Replies, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors, FrameErrors: c.FrameErrors,
-			Exceptions: c.Exceptions, DiscardedBytes: c.DiscardedBytes, Reopens: c.Reopens, LostSamples: v.lost,
-		},
-		Slaves: []SlaveStatus{},
-	}
-	if up := a.clock.elapsed() - p.started; up > 0 {
-		l.Load = min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
+		Name: p.cfg.Name, Port: p.cfg.Port, State: v.state, Error: v.err, Lost: v.lost,
+		Load: a.share(p, c), Counters: countersOf(c), Slaves: []SlaveStatus{},
 	}
 	for _, sv := range v.slaves {
+		counters := p.line.UnitCounters(byte(sv.cfgID))
 		status := SlaveStatus{
 			UnitID: sv.cfgID, Slave: sv.name, CCFirmware: sv.firmware, Family: sv.family, State: sv.state, Error: sv.err,
 			Objects: sv.polled, NoSample: sv.noSample, Missed: sv.missed, Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
+			Load: a.share(p, counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt, Counters: countersOf(counters),
 		}
 		if sv.lastGood > 0 {
 			age := int64((a.clock.elapsed() - sv.lastGood).Seconds())
@@ -152,8 +182,14 @@ func (a *Agent) lineStatus(p *poller, v lineView, c modbus.Counters) LineStatus 
 	return l
 }
 
+// share is the part of the time since the line was begun in which it was busy, 0 to 1.
+func (a *Agent) share(p *poller, c modbus.Counters) float64 {
+	up := a.clock.elapsed() - p.started
+	return min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
+}
+
 // lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
-func lineProblems(name string, v lineView) []Problem {
+func lineProblems(name string, v lineView, now time.Duration) []Problem {
 	var problems []Problem
 	if v.lost > 0 {
 		problems = append(problems, samplesLost.of(name, v.since, fmt.Sprintf("%d samples", v.lost)))
@@ -161,11 +197,19 @@ func lineProblems(name string, v lineView) []Problem {
 	if v.state == lineFailed {
 		return append(problems, lineDown.of(name, v.since, v.err))
 	}
+	if v.rivals.live(now) {
+		problems = append(problems, lineShared.of(name, v.rivals.since, fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.n, recently)))
+	}
+	if v.collisions.live(now) {
+		problems = append(problems, lineCollides.of(name, v.collisions.since, fmt.Sprintf("%d collisions, the last one within %v", v.collisions.n, recently)))
+	}
 	for _, sv := range v.slaves {
 		subject := fmt.Sprintf("%s/%d", name, sv.cfgID)
 		switch {
 		case sv.state == slaveSilent:
 			problems = append(problems, slaveNoReply.of(subject, sv.since, sv.err))
+		case sv.state == slaveGarbled:
+			problems = append(problems, slaveDamaged.of(subject, sv.since, sv.err))
 		case sv.state == slaveUnknown:
 			problems = append(problems, slaveNoFamily.of(subject, sv.since, sv.err))
 		case sv.state == slaveOK && sv.asked && !sv.told:

@@ -18,6 +18,7 @@ const (
 	slaveWaiting = "waiting" // nothing was asked since the line was opened
 	slaveOK      = "ok"
 	slaveSilent  = "silent"        // the last request was not answered
+	slaveGarbled = "garbled"       // what came last made no reply
 	slaveUnknown = "unknown_model" // it answers, but no family fits
 )
 
@@ -31,8 +32,35 @@ type lineView struct {
 	slaves []slaveView
 	latest []map[string]reading // by slave, by object
 
+	rivals     trouble // requests of another master
+	collisions trouble
+
 	busySince time.Duration // monotonic time since which a sweep runs; 0 when none does
 }
+
+// recently is for how long a trouble that comes and goes is shown after it was seen last.
+const recently = 10 * time.Minute
+
+// trouble is something that is seen now and then.
+type trouble struct {
+	n     uint64
+	since time.Time     // wall time of the first one of late
+	last  time.Duration // monotonic time of the last one
+}
+
+// seen takes the count as it is now.
+func (t *trouble) seen(n uint64, now time.Duration, wall time.Time) {
+	if n == t.n {
+		return
+	}
+	if !t.live(now) {
+		t.since = wall
+	}
+	t.n, t.last = n, now
+}
+
+// live reports whether it was seen recently.
+func (t trouble) live(now time.Duration) bool { return t.n > 0 && now-t.last < recently }
 
 type slaveView struct {
 	cfgID    int
@@ -51,6 +79,8 @@ type slaveView struct {
 	missed   uint64
 	skipped  uint64
 	refused  []string
+	lateness time.Duration
+	learnt   string
 }
 
 // show copies the slaves' state for the status.
@@ -63,6 +93,9 @@ func (p *poller) show() {
 		slaves[i].since = p.since(i, slaves[i])
 	}
 	p.view.slaves = slaves
+	counters := p.line.Counters()
+	p.view.rivals.seen(counters.Rivals, p.clock.elapsed(), p.clock.now())
+	p.view.collisions.seen(counters.Collisions, p.clock.elapsed(), p.clock.now())
 	if p.open {
 		p.view.state = lineOK
 	}
@@ -80,7 +113,10 @@ func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
 		told: !s.tellsItself() || s.identity.told != modbus.Identity{}, asked: s.identity.settled, noSample: s.noSample, missed: s.missed,
-		refused: slices.Sorted(maps.Keys(s.refused)),
+		refused: slices.Sorted(maps.Keys(s.refused)), lateness: s.lateness,
+	}
+	if s.planner != nil {
+		v.learnt = s.planner.Learnt()
 	}
 	if s.family != nil {
 		v.family = s.family.Slug
@@ -98,6 +134,8 @@ func stateOf(s *slave) string {
 	switch {
 	case s.lastErr == nil && !s.answered:
 		return slaveWaiting
+	case !s.answered && fateOf(s.lastErr) == fateDamaged:
+		return slaveGarbled
 	case !s.answered:
 		return slaveSilent
 	case s.family == nil:

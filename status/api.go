@@ -24,6 +24,10 @@ func (s *Server) handler() http.Handler {
 		mux.HandleFunc("GET "+path, h) // HEAD too
 		mux.HandleFunc(path, refuseMethod)
 	}
+	if s.o.Metrics != nil {
+		mux.Handle("GET /metrics", s.o.Metrics)
+		mux.HandleFunc("/metrics", refuseMethod)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})

@@ -42,6 +42,7 @@ type Options struct {
 	Reporter   Reporter
 	TriggerLog TriggerLog
 	Health     Health
+	Metrics    http.Handler   // answers GET /metrics; nil: there are none
 	Listen     string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
 	Socket     string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger     *slog.Logger   // nil: nothing is logged

@@ -45,6 +45,7 @@ var onlyIn = map[string]string{
 	"go.etcd.io/bbolt":                         "store",
 	"go.bug.st/serial":                         "modbus",
 	"github.com/goburrow/modbus":               "modbus",
+	"github.com/prometheus/common/expfmt":      "agent",
 	"github.com/coreos/go-systemd/v22/daemon":  "cmd/noi-agent",
 }
 

@@ -39,7 +39,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 		return err
 	}
 	server := status.New(status.Options{
-		Reporter: a, TriggerLog: a, Health: a, Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
