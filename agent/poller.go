@@ -126,7 +126,7 @@ func (p *poller) ready(ctx context.Context) bool {
 	if p.open {
 		return true
 	}
-	if p.clock.waitUntil(ctx, p.reopenAt) != nil {
+	if !p.waits(ctx, true, p.reopenAt) {
 		return false
 	}
 	for _, s := range p.slaves {

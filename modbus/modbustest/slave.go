@@ -24,6 +24,8 @@ type Slave struct {
 	Read func(function byte, addr, count uint16) (regs []uint16, exception byte)
 	// Identity answers function 0x2B/0x0E; nil: the slave does not know it, exception 01.
 	Identity *Identity
+	// ServerID is the data of the answer to function 0x11; nil: the slave does not know it.
+	ServerID []byte
 	// Delay is the slave's turnaround, from the request's last byte to the reply's first.
 	Delay time.Duration
 	// Script says what goes wrong with the reply to each request, in order; nil: nothing.
@@ -215,6 +217,8 @@ func (s *Slave) reply(p []byte, r Request, fault Fault) []byte {
 			frame = binary.BigEndian.AppendUint16(frame, v)
 		}
 		return frame
+	case r.Function == 0x11 && s.ServerID != nil:
+		return append([]byte{s.Unit, 0x11, byte(len(s.ServerID))}, s.ServerID...)
 	case r.Function == 0x2B && s.Identity != nil && p[2] == 0x0E && p[3] == 0x01:
 		return s.identity(p[4])
 	default:

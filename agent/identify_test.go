@@ -1,0 +1,112 @@
+package agent_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/modbus/modbustest"
+)
+
+func TestSlaveThatDoesNotKnowIdentificationIsLeftInPeace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mute := controller(1)
+		mute.Identity = nil
+		silent := false
+		mute.Script = func(r modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent} }
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, mute)})
+		time.Sleep(time.Hour - time.Second)
+		silent = true // a missed reply does not make it know more
+		time.Sleep(1500 * time.Millisecond)
+		silent = false
+		time.Sleep(time.Hour)
+		s.stop()
+		asked := mute.Functions()
+		if asked[0x2B] != 3 || asked[0x11] != 3 {
+			t.Errorf("asked %d times by 0x2B and %d times by 0x11, want 3 each", asked[0x2B], asked[0x11])
+		}
+		if n := len(s.messages()); n < 2000 {
+			t.Errorf("only %d messages", n)
+		}
+	})
+}
+
+func TestProductCodeInTheServerIDIsTaken(t *testing.T) {
+	for _, model := range []string{"PSPWM", "auto"} {
+		t.Run(model, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := controller(1)
+				slave.Identity = nil
+				slave.ServerID = []byte("\x01\xFFPS-PWM-30M v01.04")
+				config := strings.Replace(oneSlave, "model: PSPWM", "model: "+model, 1)
+				s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+				time.Sleep(15 * time.Second)
+				s.stop()
+				messages := s.messages()
+				if len(messages) != 6 {
+					t.Fatalf("%d messages, want 6", len(messages))
+				}
+				for _, m := range messages {
+					if m.Slave != "PS-PWM-30M" {
+						t.Errorf("%+v", m)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestServerIDThatNamesNoFamilyIsNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.Identity, slave.ServerID = nil, []byte("\x01\xFFLMB3.1.6")
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(5 * time.Second)
+		s.stop()
+		if m := s.messages()[0]; m.Slave != "PSPWM" || m.CCFirmware != "" {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// TestSlaveThatLosesItsFrameOverIdentificationIsGivenTime: it says nothing to 0x2B and is deaf for most of a second
+// after it. No object is missed for that.
+func TestSlaveThatLosesItsFrameOverIdentificationIsGivenTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var deafUntil time.Time
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			if r.Function == 0x2B || r.Function == 0x11 {
+				deafUntil = time.Now().Add(1400 * time.Millisecond) // its timeout is half a second of that
+			}
+			return modbustest.Fault{Silent: time.Now().Before(deafUntil)}
+		}
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(time.Minute)
+		status := s.status()
+		s.stop()
+		if st := status.Lines[0].Slaves[0]; st.Missed != 0 || st.State != "ok" {
+			t.Errorf("%+v", st)
+		}
+		if n := len(s.messages()); n < 3*6 {
+			t.Errorf("%d messages in a minute", n)
+		}
+	})
+}
+
+// TestAnotherControllerIsNoticedWithinTenMinutes: nothing was missed while it was exchanged.
+func TestAnotherControllerIsNoticedWithinTenMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(5*time.Second + 500*time.Millisecond)
+		slave.Identity = &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "PS-PWM-15", Revision: "v02.00.01"}
+		time.Sleep(10*time.Minute + 10*time.Second)
+		s.stop()
+		messages := s.messages()
+		if last := messages[len(messages)-1]; last.Slave != "PS-PWM-15" || last.CCFirmware != "v02.00.01" {
+			t.Errorf("%+v", last)
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package agent_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/modbus/modbustest"
+)
+
+// twoSlaves is oneSlave with another one before it on the line: unit 9.
+func twoSlaves(keys string) string {
+	return strings.Replace(oneSlave, "slaves: [{", "slaves: [{id: 9, model: PSPWM, "+keys+"}, {", 1)
+}
+
+func TestDeadSlaveIsProbedLessAndLessAndRecoversAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		dead := true
+		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: dead} }
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		// Three in a row, then after 5, 10, 20, 40, 80, 160 s, then each five minutes.
+		if n := slave.Requests(); n < 25 || n > 40 {
+			t.Errorf("a dead slave was asked %d times in two hours", n)
+		}
+		status := s.status()
+		if st := status.Lines[0].Slaves[0]; st.State != "silent" || st.Missed < 3*700 {
+			t.Errorf("%+v", st)
+		}
+		dead = false
+		back := time.Now()
+		time.Sleep(5*time.Minute + time.Second)
+		s.stop()
+		seen := map[string]int{}
+		for _, m := range s.messages() {
+			seen[m.Object]++
+		}
+		if len(seen) != 3 {
+			t.Errorf("since %v only %v were sampled", back, seen)
+		}
+		first, _ := time.Parse(time.RFC3339, s.messages()[0].SampledAt)
+		if last, _ := time.Parse(time.RFC3339, s.messages()[2].SampledAt); last.Sub(first) > time.Second {
+			t.Errorf("the first answer was at %v, all had been asked at %v", first, last)
+		}
+	})
+}
+
+// TestLiveSlaveKeepsItsScheduleBesideADeadOne: what it waits for is at most the exchange that the dead one has begun.
+func TestLiveSlaveKeepsItsScheduleBesideADeadOne(t *testing.T) {
+	for _, state := range []string{"dead", "dying"} {
+		t.Run(state, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				other := controller(9)
+				other.Script = func(r modbustest.Request) modbustest.Fault {
+					return modbustest.Fault{Silent: state == "dead" || r.N%7 > 1}
+				}
+				config := twoSlaves(`objects: all, intervals: {"*": 1s}`)
+				s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1), other)})
+				time.Sleep(30 * time.Minute)
+				status := s.status()
+				s.stop()
+				live := status.Lines[0].Slaves[1]
+				// timeout, adapter slack, then quiet for a reply and the slack again; the dead one's reads are long
+				if limit := int64(500 + 32 + 170 + 32 + 20); live.LatenessMS > limit {
+					t.Errorf("an object of the live slave was read %d ms late, an exchange takes %d", live.LatenessMS, limit)
+				}
+				if live.Missed != 0 || live.Skipped != 0 {
+					t.Errorf("%+v", live)
+				}
+			})
+		})
+	}
+}
+
+// TestRetriesByKind: a damaged reply is asked for again at once, a busy slave after a pause, a refusal never.
+func TestRetriesByKind(t *testing.T) {
+	cases := []struct {
+		name  string
+		fault modbustest.Fault
+		want  []string // seconds at which Et_float is sampled within 15 s; due at 0 and 10
+	}{
+		{"well", modbustest.Fault{}, []string{"00", "10"}},
+		{"damaged", modbustest.Fault{Mangle: func(f []byte) []byte { f[3] ^= 1; return f }}, []string{"00", "10"}},
+		{"busy", modbustest.Fault{Exception: 6}, []string{"01", "10"}},
+		{"silent", modbustest.Fault{Silent: true}, []string{"01", "10"}},
+		{"refused", modbustest.Fault{Exception: 2}, []string{"10"}},
+		{"device failure", modbustest.Fault{Exception: 4}, []string{"10"}},
+		{"gateway without target", modbustest.Fault{Exception: 0x0B}, []string{"01", "10"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := controller(1)
+				slave.Script = func(r modbustest.Request) modbustest.Fault {
+					if r.N != 2 { // the first request is the line's own, at first contact
+						return modbustest.Fault{}
+					}
+					return c.fault
+				}
+				config := strings.Replace(oneSlave, "[Et_float, EV_float, Ahc_r]", "Et_float", 1)
+				s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+				time.Sleep(15 * time.Second)
+				s.stop()
+				var got []string
+				for _, m := range s.messages() {
+					got = append(got, m.SampledAt[17:19])
+				}
+				if fmt.Sprint(got) != fmt.Sprint(c.want) {
+					t.Errorf("sampled at %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestLineThatIsTooSlowIsSharedFairly: three slaves, each with more than a third of the line.
+func TestLineThatIsTooSlowIsSharedFairly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slaves []*modbustest.Slave
+		config := "lines:\n  - name: a\n    port: /dev/ttyA\n    slaves:\n"
+		for unit := byte(1); unit <= 3; unit++ {
+			slaves = append(slaves, controller(unit))
+			config += fmt.Sprintf("      - {id: %d, model: PSPWM, name: unit%d, objects: all, intervals: {\"*\": %dms}}\n", unit, unit, 50*int(unit))
+		}
+		config += "integrations:\n  - {name: x, type: gcp, topic: projects/test-project/topics/Main, objects: adc_vbterm}\n"
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slaves...)})
+		time.Sleep(time.Minute)
+		status := s.status()
+		s.stop()
+		sweeps := map[string]int{}
+		for _, m := range s.messages() {
+			sweeps[m.Slave]++
+		}
+		least, most := 1<<30, 0
+		for _, n := range sweeps {
+			least, most = min(least, n), max(most, n)
+		}
+		if len(sweeps) != 3 || most-least > 2 || least < 60 {
+			t.Errorf("sweeps by slave: %v", sweeps)
+		}
+		line := status.Lines[0]
+		if line.Load < 0.98 {
+			t.Errorf("the line is busy for only %.2f of the time", line.Load)
+		}
+		overrun := 0
+		for _, p := range status.Problems {
+			if p.Code == "line_overrun" {
+				overrun++
+			}
+		}
+		if overrun != 3 || line.Slaves[0].Skipped == 0 {
+			t.Errorf("problems %+v, slave %+v", status.Problems, line.Slaves[0])
+		}
+	})
+}
+
+func TestOtherMasterIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := modbustest.NewPipe(9600, 11, controller(1))
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
+		time.Sleep(11 * time.Second)
+		pipe.Overhear(modbustest.AppendCRC([]byte{1, 4, 0, 0x20, 0, 2}))
+		time.Sleep(11 * time.Second)
+		during := s.status()
+		time.Sleep(15 * time.Minute)
+		after := s.status()
+		s.stop()
+		if len(during.Problems) != 1 || during.Problems[0].Code != "line_shared" || during.Lines[0].Counters.OtherMasters != 1 {
+			t.Errorf("%+v %+v", during.Problems, during.Lines[0].Counters)
+		}
+		if len(after.Problems) != 0 {
+			t.Errorf("after a quarter of an hour: %+v", after.Problems)
+		}
+	})
+}

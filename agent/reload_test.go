@@ -1,0 +1,156 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+)
+
+// reload puts another configuration in force.
+func (s *site) reload(config string) {
+	s.t.Helper()
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	parsed, faults := configs.Parse([]byte("state_dir: "+s.t.TempDir()+"\n"+config), catalog)
+	if err := faults.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.agent.Reload(s.t.Context(), parsed, catalog); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestReloadMovesALineWithoutLosingTheOutbox: the cloud is down while the line gets other settings and another interval.
+func TestReloadMovesALineWithoutLosingTheOutbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, after := controller(1), controller(1)
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{
+			"/dev/ttyA": modbustest.NewPipe(9600, 11, before), "/dev/ttyB": modbustest.NewPipe(19200, 11, after),
+		})
+		s.sink.answers(func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Retry, "Timeout", "no way") })
+		time.Sleep(15 * time.Second)
+		backlog := s.status().Integrations[0].Backlog
+		moved := strings.NewReplacer("/dev/ttyA", "/dev/ttyB, baud: 19200", "10s", "5s").Replace(oneSlave)
+		s.reload(moved)
+		asked := before.Requests()
+		time.Sleep(16 * time.Second)
+		s.sink.answers(nil)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		status := s.status()
+		s.stop()
+		if backlog != 6 {
+			t.Errorf("%d samples waited before the reload, want 6", backlog)
+		}
+		if before.Requests() != asked || after.Requests() == 0 {
+			t.Errorf("the old port was asked %d times after the reload, the new one %d times", before.Requests()-asked, after.Requests())
+		}
+		got := map[string]int{}
+		for _, m := range s.messages() {
+			got[m.SampledAt+" "+m.Object]++
+		}
+		for _, at := range []string{"00:00", "00:10", "00:15", "00:20", "00:25", "00:30"} {
+			if got["2000-01-01T00:"+at+"Z Et_float"] != 1 {
+				t.Errorf("the sample of %s came %d times", at, got["2000-01-01T00:"+at+"Z Et_float"])
+			}
+		}
+		if line := status.Lines[0]; line.Port != "/dev/ttyB" || line.State != "ok" {
+			t.Errorf("%+v", line)
+		}
+	})
+}
+
+func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(5 * time.Second)
+		requests := slave.Requests()
+		s.reload(oneSlave + "  - {name: y, type: gcp, topic: projects/test-project/topics/Other, objects: Et_float}\n")
+		time.Sleep(4 * time.Second)
+		if n := slave.Requests(); n != requests {
+			t.Errorf("the line was begun anew: %d requests", n-requests)
+		}
+		time.Sleep(5 * time.Second) // the samples of 10 s go to both
+		synctest.Wait()
+		status := s.status()
+		s.stop()
+		if len(status.Integrations) != 2 || status.Integrations[0].Sent != 6 || status.Integrations[1].Sent != 1 {
+			t.Errorf("%+v", status.Integrations)
+		}
+	})
+}
+
+func TestReloadTakesALineAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+		time.Sleep(5 * time.Second)
+		s.reload(strings.Replace(oneSlave, "{name: a,", "{name: a, enabled: false,", 1))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		status := s.status()
+		s.stop()
+		if n := len(s.messages()); n != 3 || status.Lines[0].State != "disabled" {
+			t.Errorf("%d messages, line %+v", n, status.Lines[0])
+		}
+	})
+}
+
+// TestManyReloadsWhileItWorks: none hangs, none loses a goroutine, and the samples go on.
+func TestManyReloadsWhileItWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+		for i := range 50 {
+			s.reload(strings.Replace(oneSlave, "10s", fmt.Sprintf("%dms", 900+i), 1))
+			time.Sleep(time.Duration(i) * 37 * time.Millisecond)
+		}
+		time.Sleep(3 * time.Second)
+		s.stop()
+		if n := len(s.messages()); n < 150 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+// TestReadNow is what `noi-agent read` asks of a daemon that runs.
+func TestReadNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := modbustest.NewPipe(9600, 11, controller(1), controller(2))
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
+		time.Sleep(3 * time.Second)
+		registers, at, err := s.agent.Read(t.Context(), "a", 2, modbus.FuncReadHolding, 0x20, 2) // not even configured
+		if err != nil || fmt.Sprint(registers) != "[32 33]" || at.IsZero() {
+			t.Errorf("%v %v %v", registers, at, err)
+		}
+		if _, _, err := s.agent.Read(t.Context(), "a", 7, modbus.FuncReadInput, 0, 1); !errors.Is(err, modbus.ErrTimeout) {
+			t.Errorf("an absent unit: %v", err)
+		}
+		if _, _, err := s.agent.Read(t.Context(), "b", 1, modbus.FuncReadInput, 0, 1); !errors.Is(err, agent.ErrNoLine) {
+			t.Errorf("an unknown line: %v", err)
+		}
+		pipe.Unplug()
+		time.Sleep(10 * time.Second)
+		if _, _, err := s.agent.Read(t.Context(), "a", 1, modbus.FuncReadInput, 0, 1); !errors.Is(err, modbus.ErrPort) {
+			t.Errorf("a line that is down: %v", err)
+		}
+		s.stop()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := s.agent.Read(short, "a", 1, modbus.FuncReadInput, 0, 1); err == nil {
+			t.Error("an agent that has ended gave a value")
+		}
+	})
+}
