@@ -194,7 +194,8 @@ func (s *slave) probe() modbus.Span {
 }
 
 func spanOf(o *objects.Object) modbus.Span {
-	return modbus.Span{Function: o.Function(), Addr: o.Address, Count: o.Registers}
+	addr, count := o.Span()
+	return modbus.Span{Function: o.Function(), Addr: addr, Count: count}
 }
 
 // fate is what has become of an exchange, as far as it decides what to do next.

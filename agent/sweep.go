@@ -177,7 +177,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 	for _, m := range rd.Members {
 		o := s.object(b, m)
 		from := b.spans[m].Addr - rd.Addr
-		value, err := o.Decode(reply.Registers[from : from+b.spans[m].Count])
+		value, err := o.DecodeSpan(reply.Registers[from : from+b.spans[m].Count])
 		if err != nil {
 			s.noSample++
 			p.forget(s, o.Name)

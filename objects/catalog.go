@@ -2,12 +2,14 @@ package objects
 
 import (
 	"embed"
+	"errors"
 	"fmt"
-	"path"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"noi-agent/internal/strictyaml"
 )
@@ -17,29 +19,103 @@ var familyFiles embed.FS
 
 // Catalog is the families the agent knows. It does not change once it is loaded.
 type Catalog struct {
-	families []*Family
+	families []*Family // in the order of their slugs
 }
 
-// LoadCatalog reads the families that are built in. An error is a fault of the build, since a test
-// loads the same files.
-func LoadCatalog() (*Catalog, error) {
-	entries, err := familyFiles.ReadDir("families")
-	if err != nil {
-		return nil, fmt.Errorf("list the built-in families: %w", err)
-	}
+// LoadCatalog reads the families that are built in, and those of the directories: every file there that ends in .yaml or .yml.
+// A directory that does not exist has none. The error has every fault of every file, one a line, as
+// "FILE:LINE: path: text".
+func LoadCatalog(dirs ...string) (*Catalog, error) {
 	c := &Catalog{}
-	for _, e := range entries {
-		data, err := familyFiles.ReadFile(path.Join("families", e.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("read the family file %s: %w", e.Name(), err)
-		}
-		f, err := ParseFamily(data)
-		if err != nil {
-			return nil, fmt.Errorf("family file %s: %w", e.Name(), err)
-		}
-		c.families = append(c.families, f)
+	builtIn, err := fs.Sub(familyFiles, "families")
+	if err != nil {
+		return nil, fmt.Errorf("open the built-in families: %w", err)
 	}
+	faults := []error{c.addDir(builtIn, "", ParseFamily)}
+	for _, dir := range dirs {
+		faults = append(faults, c.addDir(os.DirFS(dir), dir, ParseOwnFamily))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(c.families, func(a, b *Family) int { return strings.Compare(a.Slug, b.Slug) })
 	return c, nil
+}
+
+// addDir reads the family files of one directory; dir is its name for people.
+func (c *Catalog) addDir(fsys fs.FS, dir string, parse func([]byte) (*Family, error)) error {
+	entries, err := fs.ReadDir(fsys, ".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list the family files of %s: %w", dir, err)
+	}
+	var faults []error
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext != ".yaml" && ext != ".yml" {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		data, err := readFamily(fsys, e.Name())
+		if err != nil {
+			faults = append(faults, fmt.Errorf("read the family file %s: %w", path, err))
+			continue
+		}
+		f, err := parse(data)
+		if err == nil {
+			err = c.add(f)
+		}
+		if err != nil {
+			faults = append(faults, locate(path, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// readFamily reads at most one byte more than the decoder takes: a device or a log in the directory by mistake must not fill
+// the memory.
+func readFamily(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
+}
+
+// add takes a family whose slug and product codes are nobody's yet.
+func (c *Catalog) add(f *Family) error {
+	for _, other := range c.families {
+		if other.Slug == f.Slug {
+			return fmt.Errorf("family: there is a family %s already; take another slug", f.Slug)
+		}
+		for _, code := range f.ProductCodes {
+			if slices.Contains(other.ProductCodes, code) {
+				return fmt.Errorf("product_codes: %s belongs to the family %s already; leave it out, and name this family as the slave's model", code, other.Slug)
+			}
+		}
+	}
+	c.families = append(c.families, f)
+	return nil
+}
+
+// locate says in which file the faults are.
+func locate(path string, err error) error {
+	var faults strictyaml.Faults
+	if !errors.As(err, &faults) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	located := make([]error, len(faults))
+	for i, f := range faults {
+		at := path
+		if f.Line > 0 {
+			at = fmt.Sprintf("%s:%d", path, f.Line)
+		}
+		f.Line = 0
+		located[i] = fmt.Errorf("%s: %w", at, f)
+	}
+	return errors.Join(located...)
 }
 
 // Families returns all families in the order of their slugs.
@@ -55,7 +131,8 @@ func (c *Catalog) Family(slug string) (*Family, bool) {
 	return nil, false
 }
 
-// ByProductCode returns the family whose product code prefix fits best (the longest one).
+// ByProductCode returns the family whose product code prefix fits best (the longest one): TS-MPPT-60-600V-48 is not a
+// TS-MPPT-60.
 func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 	var best *Family
 	longest := 0
@@ -67,222 +144,4 @@ func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 		}
 	}
 	return best, best != nil
-}
-
-// familyFile and objectFile are the schema of a family file.
-type familyFile struct {
-	Family       string                       `yaml:"family"`
-	Title        string                       `yaml:"title"`
-	ProductCodes []string                     `yaml:"product_codes"`
-	MaxRegisters uint16                       `yaml:"max_registers"`
-	Tables       map[string]map[string]string `yaml:"tables"`
-	Objects      []objectFile                 `yaml:"objects"`
-}
-
-type objectFile struct {
-	Address    address            `yaml:"address"`
-	Name       string             `yaml:"name"`
-	Table      Table              `yaml:"table"`
-	Encoding   Encoding           `yaml:"encoding"`
-	Registers  uint16             `yaml:"registers"`
-	Scale      float64            `yaml:"scale"`
-	Exact      map[string]float64 `yaml:"exact"`
-	Choices    []Choice           `yaml:"choices"`
-	Names      string             `yaml:"names"`
-	Unit       string             `yaml:"unit"`
-	Interval   interval           `yaml:"interval"`
-	Confidence string             `yaml:"confidence"`
-	About      string             `yaml:"about"`
-}
-
-// SetDefaults gives an object without scale the factor 1.
-func (o *objectFile) SetDefaults() { o.Scale = 1 }
-
-// address is a PDU address, written with four hex digits.
-type address uint16
-
-// UnmarshalText takes "0x0012" and nothing else, so that no two spellings mean one register.
-func (a *address) UnmarshalText(text []byte) error {
-	n, err := parseHex(string(text))
-	*a = address(n)
-	return err
-}
-
-func parseHex(text string) (uint16, error) {
-	digits, ok := strings.CutPrefix(text, "0x")
-	n, err := strconv.ParseUint(digits, 16, 16)
-	if !ok || err != nil || len(digits) != 4 {
-		return 0, fmt.Errorf("want four hex digits as in 0x0012, not %q", text)
-	}
-	return uint16(n), nil
-}
-
-type interval time.Duration
-
-// UnmarshalText takes a Go duration: "60s", "5m", "1h".
-func (i *interval) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
-	if err != nil || d <= 0 {
-		return fmt.Errorf("want a time above zero as in 60s or 5m, not %q", text)
-	}
-	*i = interval(d)
-	return nil
-}
-
-// ParseFamily reads one family file. The error is strictyaml.Faults: every fault with its line.
-func ParseFamily(data []byte) (*Family, error) {
-	var file familyFile
-	doc, faults := strictyaml.Decode(data, &file)
-	if err := faults.Err(); err != nil {
-		return nil, err
-	}
-	b := familyBuilder{doc: doc, file: &file, family: &Family{
-		Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes,
-		MaxRegisters: file.MaxRegisters, byName: map[string]int{},
-	}}
-	b.build()
-	if err := b.faults.Err(); err != nil {
-		return nil, err
-	}
-	return b.family, nil
-}
-
-// familyBuilder turns the file's words into a Family and collects what is wrong with them.
-type familyBuilder struct {
-	doc    *strictyaml.Document
-	file   *familyFile
-	family *Family
-	faults strictyaml.Faults
-}
-
-func (b *familyBuilder) fault(path, format string, args ...any) {
-	b.faults = append(b.faults, strictyaml.Fault{Line: b.doc.Line(path), Path: path, Text: fmt.Sprintf(format, args...)})
-}
-
-func (b *familyBuilder) build() {
-	if b.file.Family == "" {
-		b.fault("family", "a family needs a slug, as in PSPWM")
-	}
-	if b.file.MaxRegisters < 1 || b.file.MaxRegisters > 125 {
-		b.fault("max_registers", "want 1 to 125 registers, not %d", b.file.MaxRegisters)
-	}
-	tables := b.tables()
-	for i := range b.file.Objects {
-		b.addObject(fmt.Sprintf("objects[%d]", i), &b.file.Objects[i], tables)
-	}
-}
-
-// tables converts the numbers of states and bits from their text.
-func (b *familyBuilder) tables() map[string]map[uint16]string {
-	out := map[string]map[uint16]string{}
-	for table, names := range b.file.Tables {
-		out[table] = map[uint16]string{}
-		for text, name := range names {
-			n, err := strconv.ParseUint(text, 10, 16)
-			if err != nil || name == "" {
-				b.fault("tables."+table+"."+text, "want a number and its name, as in 3: NIGHT")
-			}
-			out[table][uint16(n)] = name
-		}
-	}
-	return out
-}
-
-func (b *familyBuilder) addObject(path string, f *objectFile, tables map[string]map[uint16]string) {
-	o := Object{
-		Name: f.Name, About: f.About, Table: f.Table, Address: uint16(f.Address), Registers: f.Registers,
-		Encoding: f.Encoding, Scale: f.Scale, Unit: f.Unit, Interval: time.Duration(f.Interval),
-		Confidence: f.Confidence, Choices: f.Choices,
-	}
-	b.checkWords(path, &o)
-	b.setWidth(path, &o)
-	b.setNames(path, &o, f.Names, tables)
-	for text, value := range f.Exact {
-		raw, err := parseHex(text)
-		if err != nil {
-			b.fault(path+".exact", "%v", err)
-		}
-		if o.Exact == nil {
-			o.Exact = map[uint16]float64{}
-		}
-		o.Exact[raw] = value
-	}
-	b.checkPlace(path, &o)
-	if _, twice := b.family.byName[o.Name]; twice {
-		b.fault(path+".name", "%s is there twice", o.Name)
-	}
-	b.family.byName[o.Name] = len(b.family.Objects)
-	b.family.Objects = append(b.family.Objects, o)
-}
-
-// units is the one vocabulary of units; objects.csv uses the same.
-var units = []string{"", "V", "A", "W", "Ah", "kWh", "Wh", "°C", "V/°C", "Ω", "h", "s", "d", "%"}
-
-func (b *familyBuilder) checkWords(path string, o *Object) {
-	if o.Name == "" || strings.ContainsAny(o.Name, " ,*\"") {
-		b.fault(path+".name", "want a name without blanks, commas, quotes or *, not %q", o.Name)
-	}
-	if o.Table != Input && o.Table != Holding {
-		b.fault(path+".table", "want input or holding, not %q", o.Table)
-	}
-	if !slices.Contains(units, o.Unit) {
-		b.fault(path+".unit", "unknown unit %q; known are %s", o.Unit, strings.Join(units[1:], " "))
-	}
-	if !slices.Contains([]string{"high", "medium", "low"}, o.Confidence) {
-		b.fault(path+".confidence", "want high, medium or low, not %q", o.Confidence)
-	}
-	if o.Interval <= 0 {
-		b.fault(path+".interval", "an object needs a log interval, as in 60s")
-	}
-}
-
-// setWidth finds how many registers the object takes; the choices of a disputed one must agree.
-func (b *familyBuilder) setWidth(path string, o *Object) {
-	encodings := []Encoding{o.Encoding}
-	if len(o.Choices) > 0 {
-		encodings = encodings[:0]
-		for _, c := range o.Choices {
-			encodings = append(encodings, c.Encoding)
-		}
-	}
-	for _, e := range encodings {
-		width := e.width()
-		switch {
-		case width < 0:
-			b.fault(path+".encoding", "unknown encoding %q", e)
-		case width == 0 && (o.Registers < 1 || o.Registers > 16):
-			b.fault(path+".registers", "text needs its count of registers, 1 to 16")
-		case width > 0 && o.Registers != 0 && int(o.Registers) != width:
-			b.fault(path+".registers", "%s takes %d registers, not %d", e, width, o.Registers)
-		case width > 0:
-			o.Registers = uint16(width)
-		}
-	}
-}
-
-func (b *familyBuilder) setNames(path string, o *Object, table string, tables map[string]map[uint16]string) {
-	needs := o.Encoding == State16 || o.Encoding == Bits16 || o.Encoding == Bits32
-	names, ok := tables[table]
-	switch {
-	case needs && !ok:
-		b.fault(path+".names", "states and bits need a table of names; there is none named %q", table)
-	case !needs && table != "":
-		b.fault(path+".names", "only states and bits have names")
-	case needs:
-		o.Names = names
-	}
-}
-
-// checkPlace holds the order that makes overlaps impossible: input before holding, then ascending.
-func (b *familyBuilder) checkPlace(path string, o *Object) {
-	if len(b.family.Objects) == 0 {
-		return
-	}
-	last := &b.family.Objects[len(b.family.Objects)-1]
-	if last.Table == Holding && o.Table == Input {
-		b.fault(path+".table", "objects of the input table come before those of the holding table")
-	}
-	if last.Table == o.Table && int(o.Address) < int(last.Address)+int(last.Registers) {
-		b.fault(path+".address", "0x%04X lies within or before %s", o.Address, last.Name)
-	}
 }

@@ -9,7 +9,7 @@ import (
 // Table is the Modbus table an object is read from; it decides the function code.
 type Table string
 
-// The tables. These controllers document both as one address space; RAM is read with
+// The tables. The controllers of the built-in families document both as one address space; RAM is read with
 // function 04 and EEPROM with 03, as the programs do that are known to work on hardware.
 const (
 	Input   Table = "input"   // function 04: RAM, live values
@@ -21,30 +21,58 @@ type Object struct {
 	Name       string
 	About      string             // what it is, in a few words
 	Table      Table              // where it stands
-	Address    uint16             // PDU address of its first register, 0-based
-	Registers  uint16             // how many registers it takes, 1 to 4
+	Address    uint16             // PDU address of its first register, 0-based; of its low word when High is set
+	Registers  uint16             // how many registers it takes, 1 to 16
+	High       *uint16            // address of the high word where it does not adjoin; nil for nearly all
 	Encoding   Encoding           // how they are coded; empty while Choices waits for a decision
 	Scale      float64            // factor of a number; 1 when the file gives none
+	Times      []Object           // numbers of the family that scale this one, read with it; nil for most
+	Since      *Firmware          // the firmware from which on all this is so; nil: any
 	Exact      map[uint16]float64 // raw values that stand for a value of their own, in Unit; nil for most
+	Absent     []uint64           // raw values that say that there is no sensor; nil for most
+	Range      *Range             // what the document allows, in Unit; nil: anything
 	Unit       string             // "V", "°C", …; empty for states, bits and plain numbers
 	Names      map[uint16]string  // states or bits by number; nil for numbers and text
+	NamesBy    *Mode              // another object that decides which names count; nil for nearly all
 	Interval   time.Duration      // default log interval
+	ByName     bool               // sampled only when it is named: settings, and what hardly anybody wants
 	Confidence string             // high, medium or low: how sure the sources are of address and encoding
-	Choices    []Choice           // not empty: the sources dispute the encoding and nobody has chosen yet
+	Choices    []Choice           // not empty: the sources dispute the encoding, or it depends on the unit, and nobody has chosen yet
 }
 
 // Choice is one of the encodings that the sources give for a disputed object.
 type Choice struct {
-	Name     string   `yaml:"name"`
-	Encoding Encoding `yaml:"encoding"`
-	Scale    float64  `yaml:"scale"`
+	Name     string
+	Encoding Encoding
+	Scale    float64
 }
 
-// SetDefaults gives a choice without scale the factor 1.
-func (c *Choice) SetDefaults() { c.Scale = 1 }
+// Firmware is the least version that an object needs, as a number that the slave itself holds.
+type Firmware struct {
+	Object Object
+	Least  float64
+}
 
-// Setting reports whether the object is a setting, which is sampled only when it is named.
-func (o *Object) Setting() bool { return o.Table == Holding }
+// Mode is an object whose raw number decides which table of names another one uses.
+type Mode struct {
+	Object Object
+	Tables map[uint16]map[uint16]string
+}
+
+// Range is the least and the greatest value that an object can have, in its unit.
+type Range struct{ Min, Max float64 }
+
+// holds reports whether f is within the range, its ends included.
+func (r *Range) holds(f float64) bool { return f >= r.Min && f <= r.Max }
+
+// String returns "0 to 100".
+func (r *Range) String() string { return fmt.Sprintf("%g to %g", r.Min, r.Max) }
+
+// Setting reports whether the object is sampled only when it is named.
+func (o *Object) Setting() bool { return o.ByName }
+
+// Unverified reports whether address or encoding rest on one doubtful source, or on sources that disagree.
+func (o *Object) Unverified() bool { return o.Confidence == "low" }
 
 // Function returns the Modbus function code that reads the object.
 func (o *Object) Function() byte {
@@ -56,14 +84,10 @@ func (o *Object) Function() byte {
 
 // Kind returns the shape of the object's values.
 func (o *Object) Kind() Kind {
-	switch o.Encoding {
-	case State16, ASCIILoHi, Version16:
-		return KindText
-	case Bits16, Bits32:
-		return KindBits
-	default:
-		return KindNumber
+	if len(o.Choices) > 0 {
+		return o.Choices[0].Encoding.kind()
 	}
+	return o.Encoding.kind()
 }
 
 // With returns the object with one of its disputed encodings chosen. The error names the choices.
@@ -86,7 +110,7 @@ func (o Object) With(choice string) (Object, error) {
 type Family struct {
 	Slug         string   // "PSPWM"; the first word of `fw_version`
 	Title        string   // maker and product, for people
-	ProductCodes []string // prefixes of the product codes in Read Device Identification
+	ProductCodes []string // prefixes of the product codes in Read Device Identification; none: it is named in the configuration
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 

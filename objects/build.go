@@ -1,0 +1,305 @@
+package objects
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"noi-agent/internal/strictyaml"
+)
+
+// ParseFamily reads one family file by the rules of those that are built in. The error is strictyaml.Faults: every fault
+// with its line.
+func ParseFamily(data []byte) (*Family, error) { return parseFamily(data, false) }
+
+// ParseOwnFamily reads a family file of a user. Its units may be any short text, and an object without confidence has the
+// user's own, high.
+func ParseOwnFamily(data []byte) (*Family, error) { return parseFamily(data, true) }
+
+func parseFamily(data []byte, own bool) (*Family, error) {
+	var file FamilyFile
+	doc, faults := strictyaml.Decode(data, &file)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	b := familyBuilder{
+		doc: doc, file: &file, own: own, tables: map[string]map[uint16]string{}, owners: map[place]string{},
+		family: &Family{
+			Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes,
+			MaxRegisters: file.MaxRegisters, byName: map[string]int{},
+		},
+	}
+	b.build()
+	b.faults.Sort()
+	if err := b.faults.Err(); err != nil {
+		return nil, err
+	}
+	return b.family, nil
+}
+
+// place is one register.
+type place struct {
+	table Table
+	addr  uint16
+}
+
+// familyBuilder turns the file's words into a Family and collects what is wrong with them.
+type familyBuilder struct {
+	doc    *strictyaml.Document
+	file   *FamilyFile
+	own    bool // a user's family
+	family *Family
+	tables map[string]map[uint16]string
+	owners map[place]string // who has which register
+	faults strictyaml.Faults
+}
+
+func (b *familyBuilder) fault(path, format string, args ...any) {
+	b.faults = append(b.faults, strictyaml.Fault{Line: b.doc.Line(path), Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// slugForm keeps slugs readable in messages and in the configuration.
+var slugForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+func (b *familyBuilder) build() {
+	if !slugForm.MatchString(b.file.Family) || b.file.Family == "auto" {
+		b.fault("family", "a family needs a slug as in PSPWM: up to 32 letters, digits, - and _, and not auto")
+	}
+	if b.file.MaxRegisters < 1 || b.file.MaxRegisters > 125 {
+		b.fault("max_registers", "want 1 to 125 registers, not %d", b.file.MaxRegisters)
+	}
+	if slices.Contains(b.file.ProductCodes, "") {
+		b.fault("product_codes", "an empty product code would fit every controller")
+	}
+	if len(b.file.Objects) == 0 {
+		b.fault("objects", "a family needs at least one object")
+	}
+	b.readTables()
+	for i := range b.file.Objects {
+		b.addObject(strictyaml.Index("objects", i), &b.file.Objects[i])
+	}
+	for i := range b.file.Objects {
+		b.connect(strictyaml.Index("objects", i), &b.file.Objects[i], &b.family.Objects[i])
+	}
+}
+
+// readTables converts the numbers of states and bits from their text.
+func (b *familyBuilder) readTables() {
+	for table, names := range b.file.Tables {
+		b.tables[table] = map[uint16]string{}
+		for text, name := range names {
+			n, ok := parseState(text)
+			if !ok || name == "" {
+				b.fault(strictyaml.Key(strictyaml.Key("tables", table), text), "want a number and its name, as in 3: NIGHT")
+			}
+			b.tables[table][n] = name
+		}
+	}
+}
+
+// parseState reads the number of a state, a bit or a mode, written without leading zeros.
+func parseState(text string) (uint16, bool) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return uint16(n), err == nil && strconv.FormatUint(n, 10) == text
+}
+
+func (b *familyBuilder) addObject(path string, f *ObjectFile) {
+	o := Object{
+		Name: f.Name, About: f.About, Table: f.Table, Address: uint16(f.Address), Registers: f.Registers, High: (*uint16)(f.High),
+		Encoding: f.Encoding, Scale: float64(f.Scale), Unit: f.Unit, Interval: time.Duration(f.Interval),
+		ByName: f.Table == Holding, Confidence: f.Confidence,
+	}
+	if f.ByName != nil {
+		o.ByName = *f.ByName
+	}
+	if b.own && o.Confidence == "" {
+		o.Confidence = "high"
+	}
+	for _, c := range f.Choices {
+		o.Choices = append(o.Choices, Choice{Name: c.Name, Encoding: c.Encoding, Scale: float64(c.Scale)})
+	}
+	b.checkWords(path, &o)
+	b.setWidth(path, &o)
+	b.setNames(path, &o, f)
+	b.setExact(path, &o, f)
+	b.setAbsent(path, &o, f)
+	b.setRange(path, &o, f)
+	b.checkPlace(path, &o)
+	if _, twice := b.family.byName[o.Name]; twice {
+		b.fault(path+".name", "%s is there twice", o.Name)
+	}
+	b.family.byName[o.Name] = len(b.family.Objects)
+	b.family.Objects = append(b.family.Objects, o)
+}
+
+// Units returns the one vocabulary of units, the empty one for plain numbers first.
+func Units() []string {
+	return []string{"", "V", "A", "W", "Ah", "kWh", "Wh", "°C", "°F", "V/°C", "Ω", "h", "min", "s", "d", "%", "Hz"}
+}
+
+// mostUnit is the length of a unit in a user's family, in characters.
+const mostUnit = 16
+
+func (b *familyBuilder) checkWords(path string, o *Object) {
+	if o.Name == "" || o.Name == "all" || strings.ContainsAny(o.Name, " ,*\"") || strings.ContainsFunc(o.Name, unicode.IsControl) {
+		b.fault(path+".name", "want a name without blanks, commas, quotes or *, and not all; not %q", o.Name)
+	}
+	if o.Table != Input && o.Table != Holding {
+		b.fault(path+".table", "want input or holding, not %q", o.Table)
+	}
+	b.checkUnit(path, o.Unit)
+	if !slices.Contains([]string{"high", "medium", "low"}, o.Confidence) {
+		b.fault(path+".confidence", "want high, medium or low, not %q", o.Confidence)
+	}
+	if o.Interval <= 0 {
+		b.fault(path+".interval", "an object needs a log interval, as in 60s")
+	}
+}
+
+func (b *familyBuilder) checkUnit(path, unit string) {
+	switch {
+	case !b.own && !slices.Contains(Units(), unit):
+		b.fault(path+".unit", "unknown unit %q; known are %s", unit, strings.Join(Units()[1:], " "))
+	case utf8.RuneCountInString(unit) > mostUnit, strings.ContainsFunc(unit, unicode.IsControl):
+		b.fault(path+".unit", "want a unit of at most %d characters, not %q", mostUnit, unit)
+	}
+}
+
+// encodings returns what the object may be coded as.
+func (o *Object) encodings() []Encoding {
+	if len(o.Choices) == 0 {
+		return []Encoding{o.Encoding}
+	}
+	var all []Encoding
+	for _, c := range o.Choices {
+		all = append(all, c.Encoding)
+	}
+	return all
+}
+
+// setWidth finds how many registers the object takes; the choices of a disputed one must agree in that and in their kind.
+func (b *familyBuilder) setWidth(path string, o *Object) {
+	if len(o.Choices) > 0 && o.Encoding != "" {
+		b.fault(path+".encoding", "an object has an encoding, or choices; not both")
+	}
+	for i, e := range o.encodings() {
+		width := e.width()
+		switch {
+		case width < 0:
+			b.fault(path+".encoding", "unknown encoding %q; known are %s", e, encodingWords())
+		case width == 0 && (o.Registers < 1 || o.Registers > 16):
+			b.fault(path+".registers", "text needs its count of registers, 1 to 16")
+		case width > 0 && o.Registers != 0 && int(o.Registers) != width:
+			b.fault(path+".registers", "%s takes %d registers, not %d", e, width, o.Registers)
+		case width > 0:
+			o.Registers = uint16(width)
+		}
+		if i > 0 && e.kind() != o.Choices[0].Encoding.kind() {
+			b.fault(path+".choices", "%s and %s give values of two kinds", o.Choices[0].Name, o.Choices[i].Name)
+		}
+	}
+	for i, c := range o.Choices {
+		if c.Name == "" || slices.ContainsFunc(o.Choices[:i], func(d Choice) bool { return d.Name == c.Name }) {
+			b.fault(path+".choices", "each choice needs a name of its own, not %q", c.Name)
+		}
+	}
+	if o.High != nil && (o.Registers != 2 || o.encodings()[0].lowFirst()) {
+		b.fault(path+".high", "only encodings of two registers, high word first, may have them apart")
+	}
+}
+
+func encodingWords() string {
+	words := make([]string, 0, len(Encodings()))
+	for _, e := range Encodings() {
+		words = append(words, string(e))
+	}
+	return strings.Join(words, " ")
+}
+
+func (b *familyBuilder) setNames(path string, o *Object, f *ObjectFile) {
+	named := slices.ContainsFunc(o.encodings(), Encoding.named)
+	names, ok := b.tables[f.Names]
+	switch {
+	case f.NamesBy != nil && (f.Names != "" || o.Encoding != State16):
+		b.fault(path+".names_by", "only states may have tables by another object, and then no other one")
+	case f.NamesBy != nil:
+	case named && !ok:
+		b.fault(path+".names", "states and bits need a table of names; there is none named %q", f.Names)
+	case !named && f.Names != "":
+		b.fault(path+".names", "only states and bits have names")
+	case named:
+		o.Names = names
+	}
+	for n := range o.Names {
+		if o.Kind() == KindBits && int(n) >= 16*int(o.Registers) {
+			b.fault(path+".names", "the table %s names bit %d, the object has %d", f.Names, n, 16*o.Registers)
+		}
+	}
+}
+
+// numeric reports whether every encoding of the object is a number's; key is what only numbers have.
+func (b *familyBuilder) numeric(path, key string, o *Object) bool {
+	for _, e := range o.encodings() {
+		if e.kind() != KindNumber {
+			b.fault(path+"."+key, "only a number has this")
+			return false
+		}
+	}
+	return true
+}
+
+func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
+	if len(f.Exact) == 0 || !b.numeric(path, "exact", o) {
+		return
+	}
+	o.Exact = map[uint16]float64{}
+	for text, value := range f.Exact {
+		raw, err := parseHex(text)
+		switch {
+		case err != nil:
+			b.fault(path+".exact", "%v", err)
+		case o.Registers != 1 || math.IsNaN(value) || math.IsInf(value, 0):
+			b.fault(path+".exact", "only an object of one register has these, and they are numbers")
+		}
+		o.Exact[raw] = value
+	}
+}
+
+func (b *familyBuilder) setAbsent(path string, o *Object, f *ObjectFile) {
+	if len(f.Absent) == 0 || !b.numeric(path, "absent", o) {
+		return
+	}
+	bits := 16 * int(o.Registers)
+	if o.Encoding == S8 || o.Encoding == U8 {
+		bits = 8
+	}
+	for _, w := range f.Absent {
+		if w.Bits != bits {
+			b.fault(path+".absent", "want %d hex digits, as many as %s has", bits/4, o.Encoding)
+		}
+		o.Absent = append(o.Absent, w.Value)
+	}
+}
+
+func (b *familyBuilder) setRange(path string, o *Object, f *ObjectFile) {
+	if f.Min == nil && f.Max == nil {
+		return
+	}
+	o.Range = &Range{Min: math.Inf(-1), Max: math.Inf(1)}
+	key := "max"
+	if f.Min != nil {
+		o.Range.Min, key = *f.Min, "min"
+	}
+	if f.Max != nil {
+		o.Range.Max = *f.Max
+	}
+	if b.numeric(path, key, o) && !(o.Range.Min < o.Range.Max) {
+		b.fault(path+"."+key, "no value is within %s", o.Range)
+	}
+}

@@ -1,0 +1,140 @@
+package objects
+
+import (
+	"cmp"
+
+	"noi-agent/internal/strictyaml"
+)
+
+// What follows checks where objects stand and what they lean on.
+
+// checkPlace holds the order of a family file, input before holding and then ascending, and that no two objects
+// share a register.
+func (b *familyBuilder) checkPlace(path string, o *Object) {
+	if int(o.Address)+int(o.Registers) > 1<<16 && o.High == nil {
+		b.fault(path+".address", "%d registers from 0x%04X on reach beyond 0xFFFF", o.Registers, o.Address)
+		return
+	}
+	if n := len(b.family.Objects); n > 0 {
+		last := &b.family.Objects[n-1]
+		if last.Table == Holding && o.Table == Input {
+			b.fault(path+".table", "objects of the input table come before those of the holding table")
+		}
+		if last.Table == o.Table && o.Address <= last.Address {
+			b.fault(path+".address", "0x%04X comes before %s; objects stand in the order of their addresses", o.Address, last.Name)
+		}
+	}
+	for _, addr := range o.own() {
+		at := place{o.Table, addr}
+		if owner, taken := b.owners[at]; taken {
+			b.fault(path+".address", "the register 0x%04X is %s's already", addr, owner)
+			return
+		}
+		b.owners[at] = o.Name
+	}
+}
+
+// own returns the object's own registers.
+func (o *Object) own() []uint16 {
+	if o.High != nil {
+		return []uint16{o.Address, *o.High}
+	}
+	addrs := make([]uint16, o.Registers)
+	for i := range addrs {
+		addrs[i] = o.Address + uint16(i)
+	}
+	return addrs
+}
+
+// connect finds the objects that o leans on, now that all are known, and holds that one read can bring them.
+func (b *familyBuilder) connect(path string, f *ObjectFile, o *Object) {
+	b.connectTimes(path, f, o)
+	b.connectSince(path, f, o)
+	b.connectNames(path, f, o)
+	switch addr, count := o.Span(); {
+	case count > b.family.MaxRegisters && o.leans():
+		b.fault(path, "%s needs the %d registers from 0x%04X in one read, and max_registers is %d", o.Name, count, addr, b.family.MaxRegisters)
+	case count > b.family.MaxRegisters:
+		b.fault(path, "%s has %d registers, and max_registers is %d", o.Name, count, b.family.MaxRegisters)
+	}
+}
+
+func (b *familyBuilder) connectTimes(path string, f *ObjectFile, o *Object) {
+	if len(f.Times) > 0 && !b.numeric(path, "times", o) {
+		return
+	}
+	for i, name := range f.Times {
+		if p := b.support(strictyaml.Index(path+".times", i), name, o); p != nil {
+			if p.Kind() != KindNumber {
+				b.fault(strictyaml.Index(path+".times", i), "%s is no number", name)
+			}
+			o.Times = append(o.Times, *p)
+		}
+	}
+}
+
+func (b *familyBuilder) connectSince(path string, f *ObjectFile, o *Object) {
+	if f.Since == nil {
+		return
+	}
+	p := b.support(path+".since", f.Since.Object, o)
+	if p == nil {
+		return
+	}
+	if p.Kind() != KindNumber {
+		b.fault(path+".since", "%s is no number", p.Name)
+	}
+	o.Since = &Firmware{Object: *p, Least: f.Since.Least}
+}
+
+func (b *familyBuilder) connectNames(path string, f *ObjectFile, o *Object) {
+	if f.NamesBy == nil {
+		return
+	}
+	p := b.support(path+".names_by", f.NamesBy.Object, o)
+	if p == nil {
+		return
+	}
+	if p.Registers != 1 {
+		b.fault(path+".names_by", "%s has %d registers, want one", p.Name, p.Registers)
+	}
+	o.NamesBy = &Mode{Object: *p, Tables: map[uint16]map[uint16]string{}}
+	for text, table := range f.NamesBy.Tables {
+		n, ok := parseState(text)
+		names, known := b.tables[table]
+		if !ok || !known {
+			b.fault(path+".names_by.tables", "want the number of a mode and one of the tables, as in 0: %s; not %s: %s", anyKey(b.tables), text, table)
+		}
+		o.NamesBy.Tables[n] = names
+	}
+}
+
+func anyKey(tables map[string]map[uint16]string) string {
+	least := ""
+	for name := range tables {
+		if least == "" || name < least {
+			least = name
+		}
+	}
+	return cmp.Or(least, "charge_state")
+}
+
+// support returns the object that another one leans on: it is of the family, stands by itself, and one read can bring both.
+func (b *familyBuilder) support(path, name string, o *Object) *Object {
+	i, ok := b.family.byName[name]
+	if !ok || name == o.Name {
+		b.fault(path, "there is no other object %q in this family", name)
+		return nil
+	}
+	p := &b.family.Objects[i]
+	f := &b.file.Objects[i]
+	if f.Times != nil || f.Since != nil || f.NamesBy != nil || p.High != nil || len(p.Choices) > 0 {
+		b.fault(path, "%s leans on others itself, or its encoding is disputed", name)
+		return nil
+	}
+	if p.Table != o.Table && !b.file.OneAddressSpace {
+		b.fault(path, "%s stands in the %s table and %s in the %s table; no one read brings both", name, p.Table, o.Name, o.Table)
+		return nil
+	}
+	return p
+}

@@ -1,0 +1,137 @@
+package objects
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Why a sound read gives no sample. The sampler counts each and sends nothing; all of them are ErrNoSample.
+var (
+	// ErrNoSample says that the registers hold no value: not a number, infinity, digits that are none, a factor of zero.
+	ErrNoSample = errors.New("no sample")
+	// ErrAbsent says that they hold what the document names for a sensor that is not connected.
+	ErrAbsent = fmt.Errorf("%w: the sensor is absent", ErrNoSample)
+	// ErrOutOfRange says that the value lies outside the range that the document gives.
+	ErrOutOfRange = fmt.Errorf("%w: out of range", ErrNoSample)
+	// ErrFirmware says that the slave's firmware is older than the object's place and encoding.
+	ErrFirmware = fmt.Errorf("%w: the firmware is older than this register map", ErrNoSample)
+)
+
+// Decode turns the object's registers into its value. It returns ErrNoSample (wrapped) when they
+// hold none. Any other error is a broken rule of the caller: a wrong count of registers, an object that needs
+// others beside its own (DecodeSpan), or one whose disputed encoding nobody has chosen.
+func (o *Object) Decode(regs []uint16) (Value, error) {
+	if len(regs) != int(o.Registers) || len(regs) == 0 {
+		return Value{}, fmt.Errorf("decode %s: %d registers, want %d", o.Name, len(regs), o.Registers)
+	}
+	if o.leans() {
+		return Value{}, fmt.Errorf("decode %s: it needs the registers of its span, not its own alone", o.Name)
+	}
+	return o.value(regs, 1, o.Names)
+}
+
+// value decodes the object's own registers, high word first where it has two apart.
+func (o *Object) value(regs []uint16, factor float64, names map[uint16]string) (Value, error) {
+	if o.Exact != nil {
+		if v, ok := o.Exact[regs[0]]; ok {
+			return Number(v), nil
+		}
+	}
+	if o.Encoding == "" {
+		return Value{}, fmt.Errorf("decode %s: the encoding is disputed and none is chosen", o.Name)
+	}
+	switch o.Encoding.kind() {
+	case KindNumber:
+		return o.numberValue(o.Encoding.raw(regs), factor)
+	case KindBits:
+		return Bits(bitNames(names, o.Encoding.raw(regs))), nil
+	default:
+		return o.textValue(regs, names)
+	}
+}
+
+func (o *Object) numberValue(raw uint64, factor float64) (Value, error) {
+	if slices.Contains(o.Absent, raw) {
+		return Value{}, fmt.Errorf("decode %s: 0x%02X: %w", o.Name, raw, ErrAbsent)
+	}
+	f := o.Encoding.number(raw) * (o.Scale * factor)
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Value{}, fmt.Errorf("decode %s: 0x%04X is not a number: %w", o.Name, raw, ErrNoSample)
+	}
+	if o.Range != nil && !o.Range.holds(f) {
+		return Value{}, fmt.Errorf("decode %s: %g is not within %s: %w", o.Name, f, o.Range, ErrOutOfRange)
+	}
+	return Number(f), nil
+}
+
+func (o *Object) textValue(regs []uint16, names map[uint16]string) (Value, error) {
+	switch o.Encoding {
+	case State16:
+		return Text(stateName(names, regs[0])), nil
+	case Version16:
+		return Text(fmt.Sprintf("%02d.%02d", regs[0]>>8, regs[0]&0xFF)), nil
+	case IPv4LoHi:
+		b := bytesOf(regs, false)
+		return Text(fmt.Sprintf("%d.%d.%d.%d", b[0], b[1], b[2], b[3])), nil
+	case MACLoHi:
+		b := bytesOf(regs, false)
+		return Text(fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5])), nil
+	default:
+		return o.printable(bytesOf(regs, o.Encoding == ASCIIHiLo))
+	}
+}
+
+// bytesOf returns two bytes a register.
+func bytesOf(regs []uint16, highFirst bool) []byte {
+	b := make([]byte, 0, 2*len(regs))
+	for _, r := range regs {
+		if highFirst {
+			r = bits.ReverseBytes16(r)
+		}
+		b = append(b, byte(r), byte(r>>8))
+	}
+	return b
+}
+
+// printable reads an identity string up to its first zero. Anything but printable ASCII is no sample: such registers
+// are blank on units that were never given a number.
+func (o *Object) printable(text []byte) (Value, error) {
+	end := slices.Index(text, 0)
+	if end < 0 {
+		end = len(text)
+	}
+	for _, c := range text[:end] {
+		if c < 0x20 || c > 0x7E {
+			return Value{}, fmt.Errorf("decode %s: byte 0x%02X is not printable: %w", o.Name, c, ErrNoSample)
+		}
+	}
+	return Text(strings.TrimRight(string(text[:end]), " ")), nil
+}
+
+// stateName returns the name of a state. A number that no source names is reported, not hidden:
+// newer firmware may know more states than the documents.
+func stateName(names map[uint16]string, n uint16) string {
+	if name, ok := names[n]; ok {
+		return name
+	}
+	return "UNKNOWN_" + strconv.Itoa(int(n))
+}
+
+// bitNames returns the names of the set bits, lowest first; a bit that no source names is "bit_N".
+func bitNames(names map[uint16]string, field uint64) []string {
+	set := make([]string, 0, bits.OnesCount64(field))
+	for ; field != 0; field &= field - 1 {
+		n := uint16(bits.TrailingZeros64(field))
+		name, ok := names[n]
+		if !ok {
+			name = "bit_" + strconv.Itoa(int(n))
+		}
+		set = append(set, name)
+	}
+	return set
+}

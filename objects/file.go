@@ -1,0 +1,173 @@
+package objects
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FamilyFile is a family as its YAML file words it; docs/families.md shows how to write one.
+type FamilyFile struct {
+	Family       string   `yaml:"family"`        // slug: letters, digits, - and _; `model` of a slave, first word of `fw_version`
+	Title        string   `yaml:"title"`         // maker and product, for people
+	ProductCodes []string `yaml:"product_codes"` // beginnings of the product codes that function 0x2B tells; none: the model must be configured
+	MaxRegisters uint16   `yaml:"max_registers"` // most registers in one read, 1 to 125
+	// The controller answers functions 03 and 04 alike, so that an object may lean on one of the other table.
+	OneAddressSpace bool                         `yaml:"one_address_space"`
+	Tables          map[string]map[string]string `yaml:"tables"`  // names of states and bits by number, by the name of the table
+	Objects         []ObjectFile                 `yaml:"objects"` // input table before holding table, then ascending by address
+}
+
+// ObjectFile is one object of a FamilyFile.
+type ObjectFile struct {
+	Address    Address            `yaml:"address"`    // PDU address of the first register, 0-based: 0x0012
+	High       *Address           `yaml:"high"`       // the register of the high word, where it does not adjoin
+	Name       string             `yaml:"name"`       // object of the messages; no blanks, commas, quotes or *
+	Table      Table              `yaml:"table"`      // input (function 04) or holding (function 03)
+	Encoding   Encoding           `yaml:"encoding"`   // how the registers hold the value
+	Registers  uint16             `yaml:"registers"`  // count of registers of a text, 1 to 16; the others have one of their own
+	Scale      Factor             `yaml:"scale"`      // factor of a number: 0.1, 1/1800 or 96.667*2^-15; default 1
+	Times      []string           `yaml:"times"`      // objects whose values multiply this one too; they are read with it
+	Since      *SinceFile         `yaml:"since"`      // the firmware from which on the object is as written here
+	Exact      map[string]float64 `yaml:"exact"`      // raw numbers, as 0x0001, that stand for a value of their own
+	Absent     []Word             `yaml:"absent"`     // raw numbers, as 0x80, that say that the sensor is not connected
+	Min        *float64           `yaml:"min"`        // least value, in the unit; what is less gives no sample
+	Max        *float64           `yaml:"max"`        // greatest value, in the unit; what is more gives no sample
+	Choices    []ChoiceFile       `yaml:"choices"`    // instead of encoding: what `encodings` of a slave may choose
+	Names      string             `yaml:"names"`      // table of the states or bits
+	NamesBy    *NamesByFile       `yaml:"names_by"`   // instead of names: which table counts depends on another object
+	Unit       string             `yaml:"unit"`       // V, A, W, °C, …; none for states, bits and text
+	Interval   Interval           `yaml:"interval"`   // log interval: 30s, 5m, 1h
+	ByName     *bool              `yaml:"by_name"`    // sampled only when named; default: false for input, true for holding
+	Confidence string             `yaml:"confidence"` // high, medium or low (shown as unverified)
+	About      string             `yaml:"about"`      // what it is, in a few words
+}
+
+// SetDefaults gives an object without scale the factor 1.
+func (o *ObjectFile) SetDefaults() { o.Scale = 1 }
+
+// ChoiceFile is one of the encodings of a disputed object.
+type ChoiceFile struct {
+	Name     string   `yaml:"name"`     // the word that `encodings` takes
+	Encoding Encoding `yaml:"encoding"` // how the registers hold the value
+	Scale    Factor   `yaml:"scale"`    // factor of a number; default 1
+}
+
+// SetDefaults gives a choice without scale the factor 1.
+func (c *ChoiceFile) SetDefaults() { c.Scale = 1 }
+
+// SinceFile names the object that tells the firmware and the least number it must have.
+type SinceFile struct {
+	Object string  `yaml:"object"` // a number of this family
+	Least  float64 `yaml:"least"`  // its least value
+}
+
+// NamesByFile names the object whose raw number decides which table of names counts.
+type NamesByFile struct {
+	Object string            `yaml:"object"` // an object of one register
+	Tables map[string]string `yaml:"tables"` // table by raw number
+}
+
+// Address is a PDU address, written with four hex digits.
+type Address uint16
+
+// UnmarshalText takes "0x0012" and nothing else, so that no two spellings mean one register.
+func (a *Address) UnmarshalText(text []byte) error {
+	n, err := parseHex(string(text))
+	*a = Address(n)
+	return err
+}
+
+func parseHex(text string) (uint16, error) {
+	digits, ok := strings.CutPrefix(text, "0x")
+	n, err := strconv.ParseUint(digits, 16, 16)
+	if !ok || err != nil || len(digits) != 4 {
+		return 0, fmt.Errorf("want four hex digits as in 0x0012, not %q", text)
+	}
+	return uint16(n), nil
+}
+
+// Word is a raw number of 8, 16 or 32 bits.
+type Word struct {
+	Bits  int // 8, 16 or 32, by the digits written
+	Value uint64
+}
+
+// UnmarshalText takes two, four or eight hex digits: 0x80, 0x8000, 0x80000000.
+func (w *Word) UnmarshalText(text []byte) error {
+	digits, ok := strings.CutPrefix(string(text), "0x")
+	n, err := strconv.ParseUint(digits, 16, 32)
+	if !ok || err != nil || len(digits) != 2 && len(digits) != 4 && len(digits) != 8 {
+		return fmt.Errorf("want two, four or eight hex digits as in 0x80 or 0x8000, not %q", text)
+	}
+	*w = Word{Bits: 4 * len(digits), Value: n}
+	return nil
+}
+
+// Factor is a number by which another one is multiplied, never 0.
+type Factor float64
+
+// factorTerm is a decimal number or a whole power of one: 96.667, 0.1, 1e-3, 2^-15.
+var factorTerm = regexp.MustCompile(`^(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e-?[0-9]{1,3})?)(?:\^(-?[0-9]{1,3}))?$`)
+
+// UnmarshalText takes a number, or a product and quotient of numbers and powers as documents print it: 96.667*2^-15, 100/417.
+func (f *Factor) UnmarshalText(text []byte) error {
+	product := 1.0
+	rest, divide := string(text), false
+	for more := true; more; {
+		term := rest
+		next := strings.IndexAny(rest, "*/")
+		if more = next >= 0; more {
+			term = rest[:next]
+		}
+		n, ok := parseTerm(strings.TrimSpace(term))
+		if !ok {
+			return fmt.Errorf("want a number, or numbers with * / and ^ as in 96.667*2^-15 or 100/417, not %q", text)
+		}
+		if divide {
+			product /= n
+		} else {
+			product *= n
+		}
+		if more {
+			divide, rest = rest[next] == '/', rest[next+1:]
+		}
+	}
+	if product == 0 || math.IsNaN(product) || math.IsInf(product, 0) {
+		return fmt.Errorf("want a factor that is a number and not 0, not %q", text)
+	}
+	*f = Factor(product)
+	return nil
+}
+
+func parseTerm(text string) (float64, bool) {
+	m := factorTerm.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return 0, false
+	}
+	if m[2] != "" {
+		exponent, _ := strconv.Atoi(m[2]) // up to three digits by its pattern
+		n = math.Pow(n, float64(exponent))
+	}
+	return n, true
+}
+
+// Interval is a log interval.
+type Interval time.Duration
+
+// UnmarshalText takes a Go duration: "60s", "5m", "1h".
+func (i *Interval) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return fmt.Errorf("want a time above zero as in 60s or 5m, not %q", text)
+	}
+	*i = Interval(d)
+	return nil
+}
