@@ -14,67 +14,153 @@ import (
 const notANumber = 0x7E00
 
 // Encode is the reverse of objects.Object.Decode: the registers that hold v as o codes it. A number is rounded to the
-// nearest that the encoding can hold, ties to even. The zero Value is "no value"; only half precision can say that (NaN).
+// nearest that the encoding can hold, ties to even. The zero Value is "no value"; only half precision can say that (NaN), and
+// an object with a raw number for an absent sensor.
 //
 // It fails when v has no place in the encoding: a number out of range, a state or bit without that name, text too long,
-// a kind of value the object does not have, or an encoding that is disputed and not chosen.
+// a kind of value the object does not have, an encoding that is disputed and not chosen, or an object that leans on other
+// registers (EncodeSpan).
 func Encode(o *objects.Object, v objects.Value) ([]uint16, error) {
-	if v.Kind() == 0 && o.Encoding == objects.F16 {
+	if o.High != nil || o.Times != nil || o.Since != nil || o.NamesBy != nil {
+		return nil, fmt.Errorf("encode %s: it leans on other registers; they must be given", o.Name)
+	}
+	return encodeOwn(o, v, 1, o.Names)
+}
+
+// EncodeSpan is the reverse of objects.Object.DecodeSpan: it writes v into the registers of o's Span, by the scale and the
+// mode that stand there already, and leaves the other registers as they are. Its errors are those of Encode.
+func EncodeSpan(o *objects.Object, v objects.Value, span []uint16) error {
+	addr, _ := o.Span()
+	factor, names := 1.0, o.Names
+	for i := range o.Times {
+		from, count := o.Times[i].Span()
+		scale, err := o.Times[i].Decode(span[from-addr:][:count])
+		if err != nil || scale.Float() <= 0 {
+			return fmt.Errorf("encode %s: %s holds no scale", o.Name, o.Times[i].Name)
+		}
+		factor *= scale.Float()
+	}
+	if o.NamesBy != nil {
+		names = o.NamesBy.Tables[span[o.NamesBy.Object.Address-addr]]
+	}
+	regs, err := encodeOwn(o, v, factor, names)
+	if err != nil {
+		return err
+	}
+	if o.High != nil {
+		span[*o.High-addr], regs = regs[0], regs[1:]
+	}
+	copy(span[o.Address-addr:], regs)
+	return nil
+}
+
+func encodeOwn(o *objects.Object, v objects.Value, factor float64, names map[uint16]string) ([]uint16, error) {
+	switch {
+	case v.Kind() == 0 && len(o.Absent) > 0:
+		return words(o, o.Absent[0]), nil
+	case v.Kind() == 0 && o.Encoding == objects.F16:
 		return []uint16{notANumber}, nil
-	}
-	if v.Kind() != o.Kind() {
+	case v.Kind() != o.Kind():
 		return nil, fmt.Errorf("encode %s: the object does not hold this kind of value (%q)", o.Name, v.String())
+	case o.Range != nil && v.Kind() == objects.KindNumber && (v.Float() < o.Range.Min || v.Float() > o.Range.Max):
+		return nil, fmt.Errorf("encode %s: %s is not within %s", o.Name, v, o.Range)
 	}
-	regs, err := encode(o, v)
+	regs, err := encode(o, v, factor, names)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", o.Name, err)
 	}
 	return regs, nil
 }
 
-func encode(o *objects.Object, v objects.Value) ([]uint16, error) {
+func encode(o *objects.Object, v objects.Value, factor float64, names map[uint16]string) ([]uint16, error) {
 	switch o.Encoding {
-	case objects.F16:
-		return encodeHalf(v.Float() / o.Scale)
-	case objects.U16:
-		return encodeWhole(v.Float()/o.Scale, 0, math.MaxUint16, oneWord)
-	case objects.S16:
-		return encodeWhole(v.Float()/o.Scale, math.MinInt16, math.MaxInt16, oneWord)
-	case objects.U32:
-		return encodeWhole(v.Float()/o.Scale, 0, math.MaxUint32, highFirst)
-	case objects.U32LO:
-		return encodeWhole(v.Float()/o.Scale, 0, math.MaxUint32, lowFirst)
-	case objects.BCD16:
-		return encodeWhole(v.Float()/o.Scale, 0, 9999, digits)
 	case objects.State16:
-		n, err := number(o, v.String(), "UNKNOWN_", 0, math.MaxUint16)
+		n, err := number(names, v.String(), "UNKNOWN_", 0, math.MaxUint16)
 		return []uint16{uint16(n)}, err
-	case objects.Bits16:
-		field, err := encodeBits(o, v.Names(), 15)
-		return []uint16{uint16(field)}, err
-	case objects.Bits32:
-		field, err := encodeBits(o, v.Names(), 31)
-		return highFirst(int64(field)), err
-	case objects.ASCIILoHi:
-		return encodeText(v.String(), int(o.Registers))
+	case objects.Bits16, objects.Bits32, objects.Bits32LO, objects.Bits64, objects.Bits64LO:
+		field, err := encodeBits(names, v.Names(), 16*o.Registers-1)
+		return words(o, field), err
+	case objects.ASCIILoHi, objects.ASCIIHiLo:
+		return encodeText(v.String(), int(o.Registers), o.Encoding == objects.ASCIIHiLo)
 	case objects.Version16:
 		return encodeVersion(v.String())
-	default:
+	case objects.IPv4LoHi:
+		return encodeBytes(v.String(), ".", 10, 4)
+	case objects.MACLoHi:
+		return encodeBytes(v.String(), ":", 16, 6)
+	case "":
 		return nil, fmt.Errorf("the encoding is disputed and none is chosen")
+	default:
+		raw, err := encodeNumber(o.Encoding, v.Float()/(o.Scale*factor))
+		return words(o, raw), err
 	}
 }
 
-// encodeHalf rounds straight from float64 to binary16: by way of float32 some ties would be rounded twice.
-func encodeHalf(f float64) ([]uint16, error) {
-	r := half(f)
-	if r&0x7C00 == 0x7C00 {
-		return nil, fmt.Errorf("%g is beyond half precision", f)
+// words lays a raw number out in the object's registers, the low word first for the encodings that say so.
+func words(o *objects.Object, raw uint64) []uint16 {
+	regs := make([]uint16, o.Registers)
+	for i := range regs {
+		regs[i] = uint16(raw >> (16 * i))
 	}
-	return []uint16{r}, nil
+	if !strings.HasSuffix(string(o.Encoding), "lo") {
+		slices.Reverse(regs)
+	}
+	return regs
 }
 
-// half returns the IEEE 754 binary16 nearest to f, ties to even. From 65520 on, halfway between the greatest finite
-// number and the next power of two, that is infinity.
+// whole returns the least and the greatest whole number that an encoding can hold.
+func whole(e objects.Encoding) (least, most float64) {
+	switch e {
+	case objects.U8:
+		return 0, math.MaxUint8
+	case objects.S8:
+		return math.MinInt8, math.MaxInt8
+	case objects.U16:
+		return 0, math.MaxUint16
+	case objects.S16:
+		return math.MinInt16, math.MaxInt16
+	case objects.S32, objects.S32LO:
+		return math.MinInt32, math.MaxInt32
+	case objects.BCD16:
+		return 0, 9999
+	default:
+		return 0, math.MaxUint32
+	}
+}
+
+// encodeNumber returns the raw number nearest to f.
+func encodeNumber(e objects.Encoding, f float64) (uint64, error) {
+	switch e {
+	case objects.F16:
+		r := half(f)
+		if r&0x7C00 == 0x7C00 {
+			return 0, fmt.Errorf("%g is beyond half precision", f)
+		}
+		return uint64(r), nil
+	case objects.F32, objects.F32LO:
+		r := float32(f)
+		if math.IsNaN(float64(r)) || math.IsInf(float64(r), 0) {
+			return 0, fmt.Errorf("%g is beyond single precision", f)
+		}
+		return uint64(math.Float32bits(r)), nil
+	}
+	least, most := whole(e)
+	f = math.RoundToEven(f)
+	if !(f >= least && f <= most) { // so written, NaN fails too
+		return 0, fmt.Errorf("%g is not within %g to %g", f, least, most)
+	}
+	switch e {
+	case objects.BCD16:
+		return digits(int64(f)), nil
+	case objects.S8:
+		return uint64(uint8(int64(f))), nil // the high byte is nobody's
+	default:
+		return uint64(int64(f)), nil
+	}
+}
+
+// half returns the IEEE 754 binary16 nearest to f, ties to even: straight from float64, since by way of float32 some ties
+// would be rounded twice. From 65520 on, halfway between the greatest finite number and the next power of two, that is infinity.
 func half(f float64) uint16 {
 	var sign uint16
 	if math.Signbit(f) {
@@ -96,34 +182,21 @@ func half(f float64) uint16 {
 	return sign | (uint16(exponent+14)<<10 + bits)
 }
 
-// encodeWhole rounds to a whole number, checks its range and lets split lay it out.
-func encodeWhole(f, least, most float64, split func(int64) []uint16) ([]uint16, error) {
-	f = math.RoundToEven(f)
-	if !(f >= least && f <= most) { // so written, NaN fails too
-		return nil, fmt.Errorf("%g is not within %g to %g", f, least, most)
-	}
-	return split(int64(f)), nil
-}
-
-func oneWord(n int64) []uint16   { return []uint16{uint16(n)} }
-func highFirst(n int64) []uint16 { return []uint16{uint16(n >> 16), uint16(n)} }
-func lowFirst(n int64) []uint16  { return []uint16{uint16(n), uint16(n >> 16)} }
-
 // digits writes a number of up to four digits as binary coded decimal.
-func digits(n int64) []uint16 {
-	var r uint16
+func digits(n int64) uint64 {
+	var r uint64
 	for shift := 0; n > 0; shift += 4 {
-		r |= uint16(n%10) << shift
+		r |= uint64(n%10) << shift
 		n /= 10
 	}
-	return []uint16{r}
+	return r
 }
 
 // number finds a state or bit by name; of several with one name the lowest from `from` on. A name of the form prefix and number
 // ("UNKNOWN_9", "bit_23") is what Decode makes of a number that no source names.
-func number(o *objects.Object, name, prefix string, from, most uint16) (uint16, error) {
+func number(names map[uint16]string, name, prefix string, from, most uint16) (uint16, error) {
 	var found []uint16
-	for n, known := range o.Names {
+	for n, known := range names {
 		if known == name && n >= from {
 			found = append(found, n)
 		}
@@ -141,11 +214,11 @@ func number(o *objects.Object, name, prefix string, from, most uint16) (uint16, 
 
 // encodeBits sets one bit for each name, which come lowest bit first. Two bits may share a name ("reserved"); a second one
 // of that name then means the next bit.
-func encodeBits(o *objects.Object, names []string, most uint16) (uint32, error) {
-	var field uint32
+func encodeBits(known map[uint16]string, names []string, most uint16) (uint64, error) {
+	var field uint64
 	next := uint16(0)
 	for _, name := range names {
-		n, err := number(o, name, "bit_", next, most)
+		n, err := number(known, name, "bit_", next, most)
 		if err != nil {
 			return 0, err
 		}
@@ -155,14 +228,18 @@ func encodeBits(o *objects.Object, names []string, most uint16) (uint32, error) 
 	return field, nil
 }
 
-// encodeText puts the first character of each pair into the low byte and pads with zeros.
-func encodeText(text string, registers int) ([]uint16, error) {
+// encodeText puts two characters into each register, the first of them into the low byte or the high one, and pads with zeros.
+func encodeText(text string, registers int, highFirst bool) ([]uint16, error) {
 	if len(text) > 2*registers {
 		return nil, fmt.Errorf("%q is longer than %d characters", text, 2*registers)
 	}
 	regs := make([]uint16, registers)
 	for i := range len(text) {
-		regs[i/2] |= uint16(text[i]) << (8 * (i % 2))
+		shift := 8 * (i % 2)
+		if highFirst {
+			shift = 8 - shift
+		}
+		regs[i/2] |= uint16(text[i]) << shift
 	}
 	return regs, nil
 }
@@ -176,4 +253,21 @@ func encodeVersion(text string) ([]uint16, error) {
 		return nil, fmt.Errorf("want a version as in 01.04, not %q", text)
 	}
 	return []uint16{uint16(major<<8 | minor)}, nil
+}
+
+// encodeBytes reads the bytes of a network address, the first one into the low byte of the first register.
+func encodeBytes(text, separator string, base, count int) ([]uint16, error) {
+	parts := strings.Split(text, separator)
+	if len(parts) != count {
+		return nil, fmt.Errorf("want %d bytes with %q between them, not %q", count, separator, text)
+	}
+	regs := make([]uint16, count/2)
+	for i, part := range parts {
+		b, err := strconv.ParseUint(part, base, 8)
+		if err != nil {
+			return nil, fmt.Errorf("want %d bytes with %q between them, not %q", count, separator, text)
+		}
+		regs[i/2] |= uint16(b) << (8 * (i % 2))
+	}
+	return regs, nil
 }
