@@ -121,7 +121,7 @@ func TestFaultsOfSelectionsOfSlaves(t *testing.T) {
 		{"unknown object near", slaveHead + "objects: adc_ia, adc_vbtrem", `7 lines[0].slaves[0].objects PSPWM has no object "adc_vbtrem"; did you mean adc_vbterm?`},
 		{"unknown object in a list", slaveHead + "objects:\n    - adc_ia\n    - zebra", "9 lines[0].slaves[0].objects[1] PSPWM has no object \"zebra\"; `noi-agent objects` lists them"},
 		{"unknown object behind all", slaveHead + "objects:\n    - all\n    - zebra", "9 lines[0].slaves[0].objects[1] PSPWM has no object"},
-		{"unknown object of any family", lineHead + "  slaves:\n  - id: 1\n    objects: t_batt", `6 lines[0].slaves[0].objects PSPWM has no object "t_batt"; did you mean T_batt?`},
+		{"unknown object of any family", lineHead + "  slaves:\n  - id: 1\n    objects: t_batt", `6 lines[0].slaves[0].objects the 9 families have no object "t_batt"; did you mean T_batt?`},
 		{"pattern without a match", slaveHead + "objects: zebra*", `7 lines[0].slaves[0].objects the pattern "zebra*" matches no object of PSPWM`},
 		{"question mark is no wildcard", slaveHead + "objects: adc_i?", `7 lines[0].slaves[0].objects PSPWM has no object "adc_i?"`},
 		{"disputed object", slaveHead + "objects: kWhc_t", "7 lines[0].slaves[0].objects the sources dispute the encoding of kWhc_t, so it is not sampled until one is chosen: add encodings: {kWhc_t: f16} to the slave (there are f16 and u16)"},
@@ -162,7 +162,7 @@ func TestFaultsOfIntegrations(t *testing.T) {
 func TestFaultsOfSelectionsOfIntegrations(t *testing.T) {
 	checkFaults(t, []fault{
 		{"unknown object of an integration", sending + "objects: adc_ai", `11 integrations[0].objects PSPWM has no object "adc_ai"; did you mean`},
-		{"unknown object without any slave", gcpHead + topic + "\n  objects: adc_vbtrem", `4 integrations[0].objects PSPWM has no object "adc_vbtrem"; did you mean adc_vbterm?`},
+		{"unknown object without any slave", gcpHead + topic + "\n  objects: adc_vbtrem", `4 integrations[0].objects the 9 families have no object "adc_vbtrem"; did you mean adc_vbterm?`},
 		{"unknown pattern of an integration", sending + "objects: ['x*']", `11 integrations[0].objects[0] the pattern "x*" matches no object`},
 		{"object that no slave polls", sending + "objects: adc_ia, adc_il", "11 integrations[0].objects no slave of this integration polls adc_il: add it to the objects of a slave"},
 		{"setting that no slave polls", slaveHead + "objects: all\n" + gcpHead + topic + "\n  objects: [adc_ia, EV_reg]", "11 integrations[0].objects[1] no slave of this integration polls EV_reg: it is a setting, polled only by name; add it to the objects of the slave, as in objects: all, EV_reg"},

@@ -32,7 +32,10 @@ func (v *validator) unknownObject(path, word string, families []*objects.Family)
 			names = append(names, f.Objects[i].Name)
 		}
 	}
-	where := strings.Join(slugs, " and ")
+	where, have := strings.Join(slugs, " and "), "has no object"
+	if len(slugs) > 3 {
+		where, have = fmt.Sprintf("the %d families", len(slugs)), "have no object"
+	}
 	hint := "`noi-agent objects` lists them"
 	if near := strictyaml.Nearest(word, append(names, "all")); near != "" {
 		hint = "did you mean " + near + "?"
@@ -41,7 +44,7 @@ func (v *validator) unknownObject(path, word string, families []*objects.Family)
 		v.fault(path, "the pattern %q matches no object of %s; %s", clip(word), where, hint)
 		return
 	}
-	v.fault(path, "%s has no object %q; %s", where, clip(word), hint)
+	v.fault(path, "%s %s %q; %s", where, have, clip(word), hint)
 }
 
 // slaveObjects checks what a slave is to poll.

@@ -1,28 +1,24 @@
 package objects_test
 
 import (
-	"encoding/binary"
 	"errors"
 	"math"
-	"os"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
 )
 
 func pspwm(t testing.TB) *objects.Family {
 	t.Helper()
-	c, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, ok := c.Family("PSPWM")
+	return family(t, "PSPWM")
+}
+
+func family(t testing.TB, slug string) *objects.Family {
+	t.Helper()
+	f, ok := catalog(t).Family(slug)
 	if !ok {
-		t.Fatal("the family PSPWM is missing")
+		t.Fatalf("the family %s is missing", slug)
 	}
 	return f
 }
@@ -118,137 +114,125 @@ func TestDisputedEncodingWaitsForAChoice(t *testing.T) {
 	}
 }
 
-func TestEveryStateAndBitHasItsOwnName(t *testing.T) {
-	f := pspwm(t)
-	for i := range f.Objects {
-		o := &f.Objects[i]
-		for n, name := range o.Names {
-			if got := valueOf(t, o, n); got != name {
-				t.Errorf("%s %d is %q, want %q", o.Name, n, got, name)
-			}
-		}
-	}
+// number makes an object of one encoding.
+func number(e objects.Encoding, registers uint16) *objects.Object {
+	return &objects.Object{Name: "x", Encoding: e, Registers: registers, Scale: 1}
 }
 
-// valueOf returns what the state n, or the bit n alone, prints as.
-func valueOf(t *testing.T, o *objects.Object, n uint16) string {
-	t.Helper()
-	regs := []uint16{n}
-	switch o.Encoding {
-	case objects.Bits16:
-		regs = []uint16{1 << n}
-	case objects.Bits32:
-		regs = []uint16{uint16(uint32(1) << n >> 16), uint16(uint32(1) << n)}
-	}
-	v, err := o.Decode(regs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v.String()
-}
-
-func TestEveryObjectHasAnIntervalAndAllButSettingsAreLive(t *testing.T) {
-	want := map[string]time.Duration{
-		"adc_vbterm": time.Minute, "charge_state": time.Minute, "T_batt": 5 * time.Minute, "Ahc_t": 15 * time.Minute,
-		"hourmeter": 15 * time.Minute, "Vb_min_daily": time.Hour, "EV_reg": time.Hour, "array_fault": 30 * time.Second,
-		"alarm": 30 * time.Second, "alarm_daily": time.Hour,
-	}
-	f := pspwm(t)
-	live := 0
-	for i := range f.Objects {
-		o := &f.Objects[i]
-		if !o.Setting() {
-			live++
-		}
-		if w, ok := want[o.Name]; ok && o.Interval != w {
-			t.Errorf("%s is sampled every %v, want %v", o.Name, o.Interval, w)
-		}
-	}
-	if live != 54 || len(f.Objects) != 103 {
-		t.Errorf("%d objects, %d of them live; the map has 103 and 54", len(f.Objects), live)
-	}
-}
-
-func TestProductCodesFindTheirFamily(t *testing.T) {
-	c, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for code, want := range map[string]bool{"PS-PWM-30M": true, "PS-PWM-15": true, "PS-MPPT-40": false, "": false} {
-		if f, ok := c.ByProductCode(code); ok != want || ok && f.Slug != "PSPWM" {
-			t.Errorf("%q: found %v %v", code, ok, f)
-		}
-	}
-}
-
-func TestFamilyFileFaultsNameTheirLine(t *testing.T) {
-	const head = "family: X\ntitle: x\nproduct_codes: [X]\nmax_registers: 10\ntables: {s: {0: A}}\nobjects:\n"
-	const rest = ", interval: 60s, confidence: high}\n"
-	for _, c := range []struct{ object, want string }{
-		{"- {address: 12, name: a, table: input, encoding: u16" + rest, "line 7"},
-		{"- {address: 0x0001, name: a, table: input, encoding: u17" + rest, "unknown encoding"},
-		{"- {address: 0x0001, name: a, table: coil, encoding: u16" + rest, "want input or holding"},
-		{"- {address: 0x0001, name: a, table: input, encoding: state16" + rest, "need a table of names"},
-		{"- {address: 0x0001, name: a, table: input, encoding: u16, unit: mV" + rest, "unknown unit"},
-		{"- {address: 0x0001, name: a, table: input, encoding: u32" + rest + "- {address: 0x0002, name: b, table: input, encoding: u16" + rest, "line 8"},
-		{"- {address: 0x0001, name: a, table: input, encoding: u16" + rest + "- {address: 0x0002, name: a, table: input, encoding: u16" + rest, "twice"},
-		{"- {address: 0x0001, name: a, table: input, encoding: ascii_lohi" + rest, "count of registers"},
+// Extremes of each encoding, by hand from its definition.
+func TestExtremesOfEachEncoding(t *testing.T) {
+	for _, c := range []struct {
+		encoding objects.Encoding
+		regs     []uint16
+		want     float64
+	}{
+		{objects.U8, []uint16{0xAB80}, 128}, {objects.U8, []uint16{0x00FF}, 255},
+		{objects.S8, []uint16{0x0080}, -128}, {objects.S8, []uint16{0xAB7F}, 127}, {objects.S8, []uint16{0xFFFF}, -1},
+		{objects.U16, []uint16{0xFFFF}, 65535},
+		{objects.S16, []uint16{0x8000}, -32768}, {objects.S16, []uint16{0x7FFF}, 32767},
+		{objects.U32, []uint16{0x8000, 1}, 1<<31 + 1}, {objects.U32LO, []uint16{1, 0x8000}, 1<<31 + 1},
+		{objects.S32, []uint16{0x8000, 0}, -1 << 31}, {objects.S32LO, []uint16{0xFFFF, 0x7FFF}, 1<<31 - 1},
+		{objects.F32, []uint16{0x7F7F, 0xFFFF}, math.MaxFloat32}, {objects.F32LO, []uint16{0x0000, 0xC020}, -2.5},
+		{objects.F32, []uint16{0x0000, 0x0001}, math.SmallestNonzeroFloat32}, {objects.F32LO, []uint16{0x0000, 0x3F80}, 1},
+		{objects.BCD16, []uint16{0x9999}, 9999},
 	} {
-		_, err := objects.ParseFamily([]byte(head + c.object))
-		var faults strictyaml.Faults
-		if !errors.As(err, &faults) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s\ngave %v, want %q", c.object, err, c.want)
+		v, err := number(c.encoding, uint16(len(c.regs))).Decode(c.regs)
+		if err != nil || v.Float() != c.want {
+			t.Errorf("%s %04X is %v (%v), want %g", c.encoding, c.regs, v, err, c.want)
+		}
+	}
+	for _, regs := range [][]uint16{{0x7F80, 0}, {0xFF80, 0}, {0x7FC0, 0}, {0x7F80, 1}} {
+		if v, err := number(objects.F32, 2).Decode(regs); !errors.Is(err, objects.ErrNoSample) {
+			t.Errorf("f32 %04X is %v (%v), want no sample", regs, v, err)
 		}
 	}
 }
 
-// FuzzDecode holds that no register content panics or yields NaN or infinity, for any object.
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte{0x4A, 0x0F, 0x7C, 0x00, 0xFF, 0xFF, 0x00, 0x01})
-	f.Add([]byte{0x7E, 0x00, 0x80, 0x00, 0x03, 0xFF, 0x12, 0x34})
-	objectsToTry := slices.Clone(pspwm(f).Objects)
-	for _, o := range pspwm(f).Objects {
-		for _, c := range o.Choices {
-			chosen, err := o.With(c.Name)
-			if err != nil {
-				f.Fatal(err)
-			}
-			objectsToTry = append(objectsToTry, chosen)
-		}
+// A value that a scale makes infinite is none either.
+func TestScaleCannotMakeInfinity(t *testing.T) {
+	o := number(objects.F32, 2)
+	o.Scale = 1e300
+	if v, err := o.Decode([]uint16{0x7F7F, 0xFFFF}); !errors.Is(err, objects.ErrNoSample) {
+		t.Errorf("got %v, %v", v, err)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for i := range objectsToTry {
-			o := &objectsToTry[i]
-			if len(data) < 2*int(o.Registers) || len(o.Choices) > 0 {
-				continue
-			}
-			regs := make([]uint16, o.Registers)
-			for j := range regs {
-				regs[j] = binary.BigEndian.Uint16(data[2*j:])
-			}
-			v, err := o.Decode(regs)
-			if err != nil && !errors.Is(err, objects.ErrNoSample) {
-				t.Fatalf("%s %04X: %v", o.Name, regs, err)
-			}
-			if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-				t.Fatalf("%s %04X is %v", o.Name, regs, f)
-			}
-		}
-	})
 }
 
-// FuzzFamily holds that a family file never panics, whatever it holds.
-func FuzzFamily(f *testing.F) {
-	data, err := os.ReadFile("families/PSPWM.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data[:2000])
-	f.Add([]byte("family: X\nobjects: [{address: 0x0001, name: a, table: input, encoding: u16, interval: 60s, confidence: high}]"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		family, err := objects.ParseFamily(data)
-		if (family == nil) == (err == nil) {
-			t.Fatalf("family %v and error %v", family, err)
+func TestAbsentSensorOutOfRangeAndOldFirmwareAreTold(t *testing.T) {
+	tsmppt, tspwm, old := family(t, "TSMPPT"), family(t, "TSPWM"), family(t, "TSMPPT600")
+	for _, c := range []struct {
+		family *objects.Family
+		object string
+		own    uint16
+		reason error
+		text   string
+	}{
+		{tsmppt, "T_rts", 0x0080, objects.ErrAbsent, "the sensor is absent"},
+		{tsmppt, "T_rts", 0xFF80, objects.ErrAbsent, "0x80"}, // sign extended by some firmware
+		{tspwm, "T_batt", 0x0080, objects.ErrAbsent, "the sensor is absent"},
+		{tsmppt, "T_hs", 0x0080, objects.ErrOutOfRange, "-128 is not within -127 to 127"},
+		{tspwm, "Emb_tristar_id", 248, objects.ErrOutOfRange, "248 is not within 1 to 247"},
+		{old, "adc_vb_f_med", 0x4A0F, objects.ErrFirmware, "ver_sw is 0, want 16 and later"},
+	} {
+		o, _ := c.family.Object(c.object)
+		addr, count := o.Span()
+		span := make([]uint16, count)
+		span[o.Address-addr] = c.own
+		v, err := o.DecodeSpan(span)
+		if !errors.Is(err, c.reason) || !errors.Is(err, objects.ErrNoSample) || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s 0x%04X is %v (%v), want %q", c.object, c.own, v, err, c.text)
 		}
-	})
+	}
+}
+
+// The documents' own example: V_PU is 78 and 934/65536.
+func TestScaleComesInTheSameReadAsTheValue(t *testing.T) {
+	o, _ := family(t, "TSMPPT").Object("adc_vb_f_med")
+	addr, count := o.Span()
+	if addr != 0x0000 || count != 0x0019 {
+		t.Fatalf("the span is 0x%04X and %d registers, want all from V_PU to 0x0018", addr, count)
+	}
+	span := make([]uint16, count)
+	span[0], span[1], span[0x18] = 78, 934, 0x2000
+	v, err := o.DecodeSpan(span)
+	if want := 0.25 * (78 + 934.0/65536); err != nil || v.Float() != want {
+		t.Errorf("got %v (%v), want %g", v, err, want)
+	}
+	if v, err := o.Decode(span[0x18:]); err == nil || errors.Is(err, objects.ErrNoSample) {
+		t.Errorf("without its scale it is %v (%v), want an error of the caller's", v, err)
+	}
+	if v, err := o.DecodeSpan(span[:0x18]); err == nil || errors.Is(err, objects.ErrNoSample) {
+		t.Errorf("from a short read it is %v (%v), want an error of the caller's", v, err)
+	}
+	span[0], span[1] = 0, 0
+	if v, err := o.DecodeSpan(span); !errors.Is(err, objects.ErrNoSample) {
+		t.Errorf("with a full scale of 0 it is %v (%v), want no sample", v, err)
+	}
+}
+
+func TestStateIsNamedByTheMode(t *testing.T) {
+	o, _ := family(t, "TSPWM").Object("control_state")
+	for _, c := range []struct {
+		mode, state uint16
+		want        string
+	}{{0, 5, "BULK"}, {1, 5, "DISCONNECT"}, {2, 6, "PWM"}, {3, 6, "NORMAL_OFF"}, {1, 8, "UNKNOWN_8"}, {4, 0, "UNKNOWN_0"}} {
+		if v, err := o.DecodeSpan([]uint16{c.mode, c.state}); err != nil || v.String() != c.want {
+			t.Errorf("mode %d state %d is %v (%v), want %s", c.mode, c.state, v, err, c.want)
+		}
+	}
+}
+
+func TestTextEndsAtItsFirstZero(t *testing.T) {
+	for _, c := range []struct {
+		encoding objects.Encoding
+		regs     []uint16
+		want     string
+	}{
+		{objects.ASCIILoHi, []uint16{0x4241, 0x0043, 0x5A5A}, "ABC"}, {objects.ASCIIHiLo, []uint16{0x4142, 0x4300, 0xFFFF}, "ABC"},
+		{objects.ASCIIHiLo, []uint16{0x4142, 0x2020, 0x2020}, "AB"}, {objects.ASCIILoHi, []uint16{0, 0, 0}, ""},
+		{objects.IPv4LoHi, []uint16{0xA8C0, 0xFD01}, "192.168.1.253"}, {objects.MACLoHi, []uint16{0x1100, 0x3322, 0xAA44}, "00:11:22:33:44:aa"},
+	} {
+		if v, err := number(c.encoding, uint16(len(c.regs))).Decode(c.regs); err != nil || v.String() != c.want {
+			t.Errorf("%s %04X is %q (%v), want %q", c.encoding, c.regs, v, err, c.want)
+		}
+	}
 }
