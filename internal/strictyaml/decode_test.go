@@ -370,3 +370,35 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// outline is any document as its keys and texts, to see what an Unmarshaler sees.
+type outline struct{ text string }
+
+func (o *outline) UnmarshalNode(n strictyaml.Node) error {
+	o.text = outlineOf(n)
+	return nil
+}
+
+func outlineOf(n strictyaml.Node) string {
+	text := n.Text()
+	keys, values := n.Entries()
+	for i, k := range keys {
+		text += fmt.Sprintf("%s@%d(%s)", k, values[i].Line(), outlineOf(values[i]))
+	}
+	for _, item := range n.Items() {
+		text += "-" + outlineOf(item)
+	}
+	return text
+}
+
+func TestUnmarshalerSeesTheEntriesOfAMap(t *testing.T) {
+	var got struct {
+		Any outline `yaml:"any"`
+	}
+	if _, faults := strictyaml.Decode([]byte("any:\n  b: [1, x]\n  a: {c: 2}\n  d:\n"), &got); len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if want := "b@2(-1-x)a@3(c@3(2))d@4()"; got.Any.text != want {
+		t.Errorf("got %s, want %s", got.Any.text, want)
+	}
+}

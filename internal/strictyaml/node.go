@@ -91,6 +91,14 @@ func (n Node) Items() []Node {
 	return items
 }
 
+// Entries returns a map's keys and their values in the order of the file, nil for the other kinds.
+func (n Node) Entries() (keys []string, values []Node) {
+	for _, e := range n.n.entries {
+		keys, values = append(keys, e.key), append(values, Node{n: e.at(), path: Key(n.path, e.key)})
+	}
+	return keys, values
+}
+
 // Fault returns a fault at this node.
 func (n Node) Fault(text string) Fault { return Fault{Line: n.n.line, Path: n.path, Text: text} }
 
