@@ -16,8 +16,9 @@ import (
 
 // Config is one configuration file. Parse fills in every default.
 type Config struct {
-	DeviceID     string        `yaml:"device_id"` // 24 lower-case hex digits; "": derived once and kept by the agent
-	StateDir     string        `yaml:"state_dir"` // directory of the store; /var/lib/noi-agent
+	DeviceID     string        `yaml:"device_id"`    // 24 lower-case hex digits; "": derived once and kept by the agent
+	StateDir     string        `yaml:"state_dir"`    // directory of the store; /var/lib/noi-agent
+	FamiliesDir  string        `yaml:"families_dir"` // the user's own families, *.yaml; /etc/noi-agent/families.d; "": none
 	Log          Log           `yaml:"log"`
 	Lines        []Line        `yaml:"lines"`
 	Integrations []Integration `yaml:"integrations"`
@@ -29,7 +30,9 @@ type Config struct {
 }
 
 // SetDefaults implements strictyaml.Defaulter.
-func (c *Config) SetDefaults() { c.StateDir = "/var/lib/noi-agent" }
+func (c *Config) SetDefaults() {
+	c.StateDir, c.FamiliesDir = "/var/lib/noi-agent", "/etc/noi-agent/families.d"
+}
 
 // Log says what the agent writes to standard error.
 type Log struct {
@@ -231,6 +234,16 @@ func Locate(file string, f strictyaml.Fault) string {
 	}
 	f.Line = 0
 	return at + ": " + f.Error()
+}
+
+// FamiliesDir returns the directory that a configuration file names for the user's own families: the catalog must be there
+// before the rest can be checked. It reports no fault. A file that cannot be read, or a key that cannot be decoded, gives
+// the default, and Load then says what is wrong.
+func FamiliesDir(path string) string {
+	data, _ := read(path)
+	c := new(Config)
+	strictyaml.Decode(data, c)
+	return c.FamiliesDir
 }
 
 // Load reads, decodes and checks a file. Faults of its content come as *Error; the other errors

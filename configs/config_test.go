@@ -55,7 +55,7 @@ func site(slave string) string {
 
 func TestEmptyConfigurationHasTheDefaults(t *testing.T) {
 	want := &configs.Config{
-		StateDir: "/var/lib/noi-agent",
+		StateDir: "/var/lib/noi-agent", FamiliesDir: "/etc/noi-agent/families.d",
 		Log:      configs.Log{Level: "info", Format: "text"},
 		Buffer:   configs.Buffer{MaxSize: 268435456, MaxAge: 720 * time.Hour, WhenFull: "drop_oldest", CommitEvery: time.Second},
 		Triggers: configs.Triggers{Keep: 1000, FlushEvery: time.Minute},
@@ -480,5 +480,28 @@ func checkPolled(t *testing.T, s *configs.Slave, cat *objects.Catalog) {
 				t.Errorf("%s every %v, choices %v", p.Object.Name, p.Interval, p.Object.Choices)
 			}
 		}
+	}
+}
+
+func TestFamiliesDirIsKnownBeforeTheRestIsChecked(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ text, want string }{
+		"named":             {"families_dir: /srv/families\n", "/srv/families"},
+		"none":              {"families_dir: ''\n", ""},
+		"not named":         {"log: {level: info}\n", "/etc/noi-agent/families.d"},
+		"other faults":      {"families_dir: /srv/families\nlines: 5\nzebra: 1\n", "/srv/families"},
+		"a fault of itself": {"families_dir: [a]\n", "/etc/noi-agent/families.d"},
+		"no YAML":           {"\t{", "/etc/noi-agent/families.d"},
+	} {
+		file := filepath.Join(dir, "config.yaml")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := configs.FamiliesDir(file); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	if got := configs.FamiliesDir(filepath.Join(dir, "none.yaml")); got != "/etc/noi-agent/families.d" {
+		t.Errorf("without a file: %q", got)
 	}
 }

@@ -54,7 +54,6 @@ func TestFaultsOfDecoding(t *testing.T) {
 		{"unknown key", "lnies: []", "1 lnies unknown key; did you mean lines?"},
 		{"key of a later version", slaveHead + "publish_every: 1s", "7 lines[0].slaves[0].publish_every unknown key; known here: id, model"},
 		{"clock is not there yet", "clock: {source: auto}", "1 clock unknown key"},
-		{"families_dir is not there yet", "families_dir: x", "1 families_dir unknown key"},
 		{"repeated key", "state_dir: a\nstate_dir: b", "2 state_dir is given twice"},
 		{"leading zero", lineHead + "  baud: 09600", "4 lines[0].baud 09600 has a leading zero"},
 		{"fraction", lineHead + "  stop_bits: 1.5", "4 lines[0].stop_bits want a whole number, not 1.5"},

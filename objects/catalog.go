@@ -23,7 +23,7 @@ type Catalog struct {
 }
 
 // LoadCatalog reads the families that are built in, and those of the directories: every file there that ends in .yaml or .yml.
-// A directory that does not exist has none. The error has every fault of every file, one a line, as
+// A directory that does not exist, or without a name, has none. The error has every fault of every file, one a line, as
 // "FILE:LINE: path: text".
 func LoadCatalog(dirs ...string) (*Catalog, error) {
 	c := &Catalog{}
@@ -33,6 +33,9 @@ func LoadCatalog(dirs ...string) (*Catalog, error) {
 	}
 	faults := []error{c.addDir(builtIn, "", ParseFamily)}
 	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
 		faults = append(faults, c.addDir(os.DirFS(dir), dir, ParseOwnFamily))
 	}
 	if err := errors.Join(faults...); err != nil {

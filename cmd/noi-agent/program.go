@@ -93,9 +93,9 @@ func (p *program) complain(err error) {
 	}
 }
 
-// load reads families and configuration.
+// load reads families and configuration, in that order: the one names the other's directory and is checked against it.
 func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
-	catalog, err := objects.LoadCatalog()
+	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
 	if err != nil {
 		return nil, nil, err
 	}
