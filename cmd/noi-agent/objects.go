@@ -2,22 +2,28 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"noi-agent/configs"
 	"noi-agent/objects"
 )
 
 type objectsCommand struct {
-	Family string `placeholder:"F" help:"Only this family."`
+	Family   string `placeholder:"F" help:"Only this family."`
+	Markdown bool   `help:"Print Markdown, as docs/objects.md has it."`
 }
 
-// Run lists what the agent can read.
+// Run lists what the agent can read: the built-in families, and those of the configuration's families_dir.
 func (c *objectsCommand) Run(p *program, cli *commandLine) error {
-	catalog, err := objects.LoadCatalog()
+	if c.Markdown && cli.JSON {
+		return errors.New("--markdown and --json are two formats; name one")
+	}
+	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
 	if err != nil {
 		return err
 	}
@@ -29,8 +35,11 @@ func (c *objectsCommand) Run(p *program, cli *commandLine) error {
 		}
 		families = []*objects.Family{f}
 	}
-	if cli.JSON {
+	switch {
+	case cli.JSON:
 		return printJSON(p.stdout, listFamilies(families))
+	case c.Markdown:
+		return printMarkdown(p.stdout, families)
 	}
 	for _, f := range families {
 		printFamily(p.stdout, f)
@@ -48,23 +57,39 @@ func slugs(families []*objects.Family) string {
 
 // printFamily prints one table: live objects first, settings after them.
 func printFamily(w io.Writer, f *objects.Family) {
-	fmt.Fprintf(w, "%s: %s (product codes %s…; at most %d registers a read)\n", f.Slug, f.Title, strings.Join(f.ProductCodes, "…, "), f.MaxRegisters)
+	fmt.Fprintf(w, "%s: %s (%s; at most %d registers a read)\n", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ADDRESS\tOBJECT\tKIND\tREGISTERS\tUNIT\tLOG INTERVAL\tCONFIDENCE\tMEANING")
 	for i := range f.Objects {
 		o := &f.Objects[i]
 		fmt.Fprintf(t, "0x%04X\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			o.Address, o.Name, kindOf(o), o.Registers, o.Unit, shortDuration(o.Interval.String()), o.Confidence, o.About+remark(o))
+			o.Address, o.Name, kindOf(o), o.Registers, o.Unit, shortDuration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
 	}
 	_ = t.Flush() // a broken pipe is the reader's wish
 	fmt.Fprintln(w)
+}
+
+// productCodes says what `model: auto` knows the family by; quote stands around each code.
+func productCodes(f *objects.Family, quote string) string {
+	if len(f.ProductCodes) == 0 {
+		return "no product code known: name the model"
+	}
+	return "product codes " + quote + strings.Join(f.ProductCodes, "…"+quote+", "+quote) + "…" + quote
+}
+
+// confidence is the word for people: what rests on doubtful sources is unverified.
+func confidence(o *objects.Object) string {
+	if o.Unverified() {
+		return "unverified"
+	}
+	return o.Confidence
 }
 
 // kindOf names what the message's `data` will be.
 func kindOf(o *objects.Object) string {
 	switch o.Kind() {
 	case objects.KindText:
-		if len(o.Names) == 0 {
+		if len(o.Names) == 0 && o.NamesBy == nil {
 			return "text"
 		}
 		return "state"
@@ -75,6 +100,7 @@ func kindOf(o *objects.Object) string {
 	}
 }
 
+// remark says when the object is not simply sampled.
 func remark(o *objects.Object) string {
 	switch {
 	case len(o.Choices) > 0:
@@ -83,8 +109,10 @@ func remark(o *objects.Object) string {
 			names[i] = c.Name
 		}
 		return " [not sampled until `encodings` chooses " + strings.Join(names, " or ") + "]"
-	case o.Setting():
+	case o.Table == objects.Holding && o.Setting():
 		return " [setting: sampled only by name]"
+	case o.Setting():
+		return " [sampled only by name]"
 	default:
 		return ""
 	}
@@ -114,20 +142,29 @@ type objectListing struct {
 	Address    string   `json:"address"`
 	Object     string   `json:"object"`
 	Kind       string   `json:"kind"`
+	Encoding   string   `json:"encoding,omitempty"` // none while disputed
 	Registers  int      `json:"registers"`
+	Span       *reading `json:"read_together,omitempty"` // what one read must bring, where that is more than the object's own registers
 	Unit       string   `json:"unit"`
 	Interval   string   `json:"interval"`
 	Setting    bool     `json:"setting"`
 	Confidence string   `json:"confidence"`
+	Unverified bool     `json:"unverified"`
 	About      string   `json:"about"`
 	Names      []string `json:"names,omitempty"`
 	Choices    []string `json:"choices,omitempty"`
 }
 
+// reading is a run of registers.
+type reading struct {
+	Address   string `json:"address"`
+	Registers int    `json:"registers"`
+}
+
 func listFamilies(families []*objects.Family) map[string][]familyListing {
 	out := []familyListing{}
 	for _, f := range families {
-		l := familyListing{Family: f.Slug, Title: f.Title, ProductCodes: f.ProductCodes, MaxRegisters: int(f.MaxRegisters)}
+		l := familyListing{Family: f.Slug, Title: f.Title, ProductCodes: append([]string{}, f.ProductCodes...), MaxRegisters: int(f.MaxRegisters)}
 		for i := range f.Objects {
 			l.Objects = append(l.Objects, listObject(&f.Objects[i]))
 		}
@@ -138,21 +175,31 @@ func listFamilies(families []*objects.Family) map[string][]familyListing {
 
 func listObject(o *objects.Object) objectListing {
 	l := objectListing{
-		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Registers: int(o.Registers), Unit: o.Unit,
-		Interval: shortDuration(o.Interval.String()), Setting: o.Setting(), Confidence: o.Confidence, About: o.About,
+		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Encoding: string(o.Encoding), Registers: int(o.Registers), Unit: o.Unit,
+		Interval: shortDuration(o.Interval.String()), Setting: o.Setting(), Confidence: o.Confidence, Unverified: o.Unverified(), About: o.About,
+		Names: namesOf(o.Names, "="),
 	}
-	numbers := make([]uint16, 0, len(o.Names))
-	for n := range o.Names {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	for _, n := range numbers {
-		l.Names = append(l.Names, fmt.Sprintf("%d=%s", n, o.Names[n]))
+	if addr, count := o.Span(); addr != o.Address || count != o.Registers {
+		l.Span = &reading{Address: fmt.Sprintf("0x%04X", addr), Registers: int(count)}
 	}
 	for _, c := range o.Choices {
 		l.Choices = append(l.Choices, c.Name)
 	}
 	return l
+}
+
+// namesOf lists states or bits by number.
+func namesOf(names map[uint16]string, separator string) []string {
+	numbers := make([]uint16, 0, len(names))
+	for n := range names {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	var list []string
+	for _, n := range numbers {
+		list = append(list, fmt.Sprintf("%d%s%s", n, separator, names[n]))
+	}
+	return list
 }
 
 // printJSON prints one indented document.

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// document compares with a file under docs/, or writes it with -update.
+func document(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("..", "..", "docs", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (make it with -update)", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the program makes; run the test with -update and read the diff", path)
+	}
+}
+
+// builtIn is a configuration without families of a user.
+func builtIn(t *testing.T) string { return writeConfig(t, "families_dir: ''\n") }
+
+// TestObjectsDocumentIsTrue is the golden listing of every family.
+func TestObjectsDocumentIsTrue(t *testing.T) {
+	code, stdout, stderr := run1("objects", "--markdown", "--config", builtIn(t))
+	if code != exitDone {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	document(t, "objects.md", []byte(stdout))
+}
+
+func TestObjectsCommandShowsDoubtAndUsersFamilies(t *testing.T) {
+	config := writeConfig(t, "families_dir: "+exampleFamilies+"\n")
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"objects", "--family", "GENSTAR"}, []string{"unverified", "not sampled until `encodings` chooses lo_first or hi_first"}},
+		{[]string{"objects", "--family", "SURESINE"}, []string{"no product code known: name the model"}},
+		{[]string{"objects", "--family", "X200"}, []string{"X200: Example Instruments feeder meter X200", "cos phi", "[sampled only by name]", "[setting: sampled only by name]"}},
+		{[]string{"objects", "--family", "TSMPPT", "--json"}, []string{`"read_together": {`, `"encoding": "s16"`, `"unverified": true`}},
+		{[]string{"objects", "--family", "TSPWM", "--markdown"}, []string{"`control_state` with `control_mode` 1, `control_state` with `control_mode` 3: 0 START · 1 NORMAL"}},
+	} {
+		code, stdout, stderr := run1(append(c.args, "--config", config)...)
+		for _, want := range c.want {
+			if code != exitDone || !strings.Contains(stdout, want) {
+				t.Errorf("%v exits %d (%s), no %q in\n%s", c.args, code, stderr, want, stdout)
+			}
+		}
+	}
+	if code, _, stderr := run1("objects", "--markdown", "--json"); code != exitFailed || !strings.Contains(stderr, "name one") {
+		t.Errorf("two formats exit %d: %s", code, stderr)
+	}
+}
+
+// TestFaultyUsersFamilyIsRefusedWithFileAndLine holds that run, check and objects all say it.
+func TestFaultyUsersFamilyIsRefusedWithFileAndLine(t *testing.T) {
+	dir := t.TempDir()
+	text := "family: MINE\nmax_registers: 4\nobjects:\n- {address: 0x0001, name: a, table: input, encoding: f23, interval: 10s}\n"
+	if err := os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := writeConfig(t, "families_dir: "+dir+"\n")
+	for _, command := range []string{"run", "check", "objects"} {
+		code, _, stderr := run1(command, "--config", config)
+		if code != exitFailed || !strings.Contains(stderr, dir+`/mine.yaml:4: objects[0].encoding: unknown encoding "f23"`) {
+			t.Errorf("%s exits %d: %s", command, code, stderr)
+		}
+	}
+}
