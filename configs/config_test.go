@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,9 +22,12 @@ import (
 	"noi-agent/objects"
 )
 
+// loadCatalog reads the families once for all tests; a catalog does not change.
+var loadCatalog = sync.OnceValues(func() (*objects.Catalog, error) { return objects.LoadCatalog() })
+
 func mustCatalog(tb testing.TB) *objects.Catalog {
 	tb.Helper()
-	c, err := objects.LoadCatalog()
+	c, err := loadCatalog()
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -80,6 +80,9 @@ func TestFamilyFileFaultsNameTheirLine(t *testing.T) {
 			t.Errorf("%s\ngave %v, want %q", c.objects, err, c.want)
 		}
 	}
+}
+
+func TestFaultsOfAFamilyAsAWhole(t *testing.T) {
 	for _, c := range []struct{ head, want string }{
 		{"family: a b\nmax_registers: 10\n", "line 1: family: a family needs a slug"},
 		{"family: auto\nmax_registers: 10\n", "not auto"},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"noi-agent/objects"
@@ -55,9 +56,12 @@ func loadVectors(t *testing.T, slug string) vectorFile {
 	return file
 }
 
+// loadCatalog reads the families once for all tests; a catalog does not change.
+var loadCatalog = sync.OnceValues(func() (*objects.Catalog, error) { return objects.LoadCatalog() })
+
 func catalog(t testing.TB) *objects.Catalog {
 	t.Helper()
-	c, err := objects.LoadCatalog()
+	c, err := loadCatalog()
 	if err != nil {
 		t.Fatal(err)
 	}
