@@ -124,6 +124,7 @@ func TestFaultsOfSelectionsOfSlaves(t *testing.T) {
 		{"pattern without a match", slaveHead + "objects: zebra*", `7 lines[0].slaves[0].objects the pattern "zebra*" matches no object of PSPWM`},
 		{"question mark is no wildcard", slaveHead + "objects: adc_i?", `7 lines[0].slaves[0].objects PSPWM has no object "adc_i?"`},
 		{"disputed object", slaveHead + "objects: kWhc_t", "7 lines[0].slaves[0].objects the sources dispute the encoding of kWhc_t, so it is not sampled until one is chosen: add encodings: {kWhc_t: f16} to the slave (there are f16 and u16)"},
+		{"object of one choice", strings.Replace(slaveHead, "PSPWM", "TSMPPT", 1) + "objects: EV_absorp", "7 lines[0].slaves[0].objects what EV_absorp holds depends on the controller, so it is not sampled until you say that it is V_PU_180: add encodings: {EV_absorp: V_PU_180}"},
 		{"pattern of disputed objects", slaveHead + "objects: kWhc_*", "7 lines[0].slaves[0].objects the sources dispute"},
 		{"no objects", slaveHead + "objects: []", "7 lines[0].slaves[0].objects names nothing; write all"},
 		{"empty objects", slaveHead + `objects: ""`, "7 lines[0].slaves[0].objects names nothing"},

@@ -75,6 +75,10 @@ func disputed(o *objects.Object) string {
 	for i, c := range o.Choices {
 		names[i] = c.Name
 	}
+	if len(names) == 1 {
+		return fmt.Sprintf("what %s holds depends on the controller, so it is not sampled until you say that it is %s: add encodings: {%s: %s} to the slave",
+			o.Name, names[0], o.Name, names[0])
+	}
 	return fmt.Sprintf("the sources dispute the encoding of %s, so it is not sampled until one is chosen: add encodings: {%s: %s} to the slave (there are %s)",
 		o.Name, o.Name, names[0], strings.Join(names, " and "))
 }
