@@ -50,7 +50,7 @@ func wireLimit(s modbus.Settings, plan []modbus.Read) time.Duration {
 func BenchmarkSweep(b *testing.B) {
 	for _, speed := range []int{9600, 19200, 115200} {
 		s := modbus.Settings{Baud: speed}
-		plan := modbus.Plan(liveSpans(), modbus.Limits{MaxRegisters: 52, MaxGap: modbus.MaxGap(s, 0)})
+		plan := modbus.NewPlanner(s, 52, nil).Plan(liveSpans())
 		b.Run(fmt.Sprintf("%d/line", speed), func(b *testing.B) { benchLine(b, s, plan) })
 		b.Run(fmt.Sprintf("%d/goburrow", speed), func(b *testing.B) { benchPlain(b, s, plan) })
 	}

@@ -1,9 +1,12 @@
-// Package modbus is one Modbus RTU line: a serial port, the frames on it, and the plan of what to read.
+// Package modbus is one Modbus line: a serial port or a TCP gateway, the frames on it, and the plan of what to read.
 //
 // It promises that a value it returns is the asked register's of the asked unit, answered to this very
 // request. It refuses to send anything but functions 03, 04, 0x11 and 0x2B/0x0E (ErrRefused). It fails with
 // ErrTimeout, ErrFrame or *Exception, after which the next call may succeed, and with ErrPort,
 // after which only Open helps. No call outlasts a few times its timeout; [Line] is for one goroutine.
+//
+// A reply is found behind noise, by unit, function, byte count and CRC. Our own request that comes back is an echo and
+// is taken off; another master's request ends the exchange, for what follows may be the answer to him.
 //
 // # Why a late reply is never another register's value
 //
@@ -20,11 +23,13 @@
 // more probe, never sent before, settles those.
 //
 // What is taken as in doubt as well: any unit after the port was opened, for one frame of unknown shape may be on its
-// way to whoever had the line before; all units after a foreign frame on the idle line; and a reply that
-// equals, byte for byte, the one before it to another address (a frame sent twice).
+// way to whoever had the line before; all units after a foreign frame; a unit for each request of another master to it; and
+// a reply that equals, byte for byte, the one before it to another address (a frame sent twice). Modbus TCP needs none
+// of this: its transaction ids match replies with requests.
 //
 // The argument ends here: a slave that answers out of order, or one request twice with another's reply
-// between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
+// between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; another
+// master whose requests cannot be heard; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
 // after a dozen requests of different shape went unanswered in a row, all but one of them coming late; and
 // an exception, which names no request: a late one may be taken for the present request's. It is no value, and
 // the request stays in doubt.
@@ -38,8 +43,9 @@
 //		return err // an *OpenError with a hint
 //	}
 //	defer line.Close()
-//	for _, r := range modbus.Plan(spans, modbus.Limits{MaxGap: modbus.MaxGap(settings, 0)}) {
+//	planner := modbus.NewPlanner(settings, 52, nil)
+//	for _, r := range planner.Plan(spans) {
 //		reply, err := line.Read(ctx, 1, r.Function, r.Addr, r.Count)
-//		// each object of r.Members is whole in reply.Registers
+//		// each object of r.Members is whole in reply.Registers; tell the planner what it Answered or Refused
 //	}
 package modbus

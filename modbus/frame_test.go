@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 )
 
@@ -133,6 +134,58 @@ func FuzzReply(f *testing.F) {
 			new(Identity).take(frame)
 		}
 	})
+}
+
+// FuzzWindow feeds a stream to a window in pieces: it never panics, never stops taking bytes, never gives a frame that was not
+// there with its checksum, and finds an answer that stands at the end of whatever noise.
+func FuzzWindow(f *testing.F) {
+	f.Add(uint16(2), []byte{1, 4, 2}, []byte{1, 2})
+	f.Add(uint16(8), []byte{1, 4, 0, 0x12, 0, 8, 0x50, 0x09, 0xFF}, []byte{3, 3})
+	f.Add(uint16(1), sum([]byte{1, 4, 0x02, 0x10, 0, 1}), []byte{200})
+	f.Fuzz(func(t *testing.T, count uint16, noise, sizes []byte) {
+		q := ask{unit: 1, function: FuncReadInput, addr: 0x12, count: 1 + count%maxRegisters}
+		answer := sum(append([]byte{1, FuncReadInput, byte(2 * q.count)}, make([]byte, 2*q.count)...))
+		stream := append(bytes.Clone(noise), answer...)
+		var w window
+		w.reset(q, q.appendRequest(nil))
+		taken := feed(t, &w, stream, sizes)
+		for _, frame := range taken {
+			if !validCRC(frame) || !bytes.Contains(stream, frame) {
+				t.Fatalf("took % X out of % X", frame, stream)
+			}
+		}
+		// A frame that began in the noise may have swallowed the answer's beginning, but only one with a right checksum.
+		swallowed := slices.ContainsFunc(taken, func(frame []byte) bool { return !bytes.Contains(noise, frame) })
+		if !swallowed {
+			t.Fatalf("the answer at the end of % X was not found: % X", stream, taken)
+		}
+	})
+}
+
+// feed gives the window the stream as a port would, never more than it asks for, and returns the frames.
+func feed(t *testing.T, w *window, stream, sizes []byte) (frames [][]byte) {
+	take := func(final bool) {
+		for frame := w.next(final); frame != nil; frame = w.next(final) {
+			frames = append(frames, bytes.Clone(frame))
+			w.drop(len(frame))
+		}
+	}
+	for i := 0; len(stream) > 0; i++ {
+		size := w.need()
+		if len(sizes) > 0 {
+			size = max(1, min(size, int(sizes[i%len(sizes)])))
+		}
+		space := w.space(size)
+		if len(space) == 0 {
+			t.Fatalf("no room for more after % X", w.buf[:w.have])
+		}
+		n := copy(space, stream)
+		w.have += n
+		stream = stream[n:]
+		take(false)
+	}
+	take(true)
+	return frames
 }
 
 // cutReply cuts the first frame off a stream, as receive does.

@@ -190,10 +190,14 @@ func requestSize(b []byte) int {
 	case 0x01, 0x02, FuncReadHolding, FuncReadInput, 0x05, 0x06:
 		return 8
 	case 0x0F, 0x10:
-		if len(b) < 7 {
+		switch {
+		case len(b) < 7:
 			return 7
+		case 9+int(b[6]) > maxFrame:
+			return 0
+		default:
+			return 9 + int(b[6])
 		}
-		return 9 + int(b[6])
 	case FuncReportServerID:
 		return minFrame
 	case FuncEncapsulated:

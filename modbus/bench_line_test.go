@@ -1,0 +1,151 @@
+package modbus_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	goburrow "github.com/goburrow/modbus"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+// BenchmarkStorm counts the wrong values under the scripts of the storm, over a pty in real time, of this package and of
+// goburrow's own transporter. Ours must be none; a test holds it to that, this is for comparison.
+func BenchmarkStorm(b *testing.B) {
+	b.Run("line", func(b *testing.B) {
+		s, path := stormPTY(b)
+		line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: path, Baud: 115200}, Timeout: realTimeout})
+		if err := line.Open(); err != nil {
+			b.Fatal(err)
+		}
+		defer line.Close()
+		countWrong(b, s, func(q question) ([]uint16, error) {
+			reply, err := line.Read(b.Context(), q.unit, q.function, q.addr, q.count)
+			return reply.Registers, err
+		})
+	})
+	b.Run("goburrow", func(b *testing.B) {
+		s, path := stormPTY(b)
+		handler := goburrow.NewRTUClientHandler(path)
+		handler.BaudRate, handler.StopBits, handler.Parity, handler.Timeout = 115200, 2, "N", realTimeout
+		defer handler.Close()
+		client := goburrow.NewClient(handler)
+		countWrong(b, s, func(q question) ([]uint16, error) {
+			handler.SlaveId = q.unit
+			ask := client.ReadHoldingRegisters
+			if q.function == modbus.FuncReadInput {
+				ask = client.ReadInputRegisters
+			}
+			p, err := ask(q.addr, q.count)
+			registers := make([]uint16, len(p)/2)
+			for i := range registers {
+				registers[i] = uint16(p[2*i])<<8 | uint16(p[2*i+1])
+			}
+			return registers, err
+		})
+	})
+}
+
+func stormPTY(b *testing.B) (*storm, string) {
+	s := newStorm(4, realTimeout)
+	return s, modbustest.MustServe(b, 115200, bits, s.slaves...).Path()
+}
+
+// countWrong reads b.N times and reports how many reads gave values, and how many of those were wrong.
+func countWrong(b *testing.B, s *storm, read func(question) ([]uint16, error)) {
+	good, wrong := 0, 0
+	for b.Loop() {
+		q := s.ask()
+		s.read.Add(1)
+		registers, err := read(q)
+		if err != nil {
+			continue
+		}
+		right := len(registers) == int(q.count)
+		for i, v := range registers {
+			right = right && v == stamp(q.unit, q.function, q.addr+uint16(i), s.read.Load())
+		}
+		good++
+		if !right {
+			wrong++
+		}
+	}
+	b.ReportMetric(float64(good)/float64(b.N), "values/read")
+	b.ReportMetric(float64(wrong), "wrong-values")
+}
+
+// BenchmarkIdle reads a full sweep each second and reports the share of one core that it takes.
+func BenchmarkIdle(b *testing.B) {
+	s := modbus.Settings{}
+	plan := modbus.NewPlanner(s, 52, nil).Plan(liveSpans())
+	pipe := modbustest.MustServe(b, 9600, bits, ownAddress(1))
+	s.Port = pipe.Path()
+	line := modbus.NewLine(modbus.Options{Settings: s})
+	if err := line.Open(); err != nil {
+		b.Fatal(err)
+	}
+	defer line.Close()
+	runtime.LockOSThread() // the line works on its caller's thread, the simulated slave on others
+	defer runtime.UnlockOSThread()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var used time.Duration
+	for b.Loop() {
+		<-tick.C
+		before := cpuTime(b)
+		for _, r := range plan {
+			if _, err := line.Read(b.Context(), 1, r.Function, r.Addr, r.Count); err != nil {
+				b.Fatal(err)
+			}
+		}
+		used += cpuTime(b) - before
+	}
+	b.ReportMetric(100*used.Seconds()/b.Elapsed().Seconds(), "%-of-a-core")
+}
+
+// cpuTime is what this thread has used so far.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_THREAD, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkManyUnits reads ten units at 19200 baud in random order and reports which part of the wire's limit that reaches.
+func BenchmarkManyUnits(b *testing.B) {
+	s := modbus.Settings{Baud: 19200}
+	var slaves []*modbustest.Slave
+	for unit := byte(1); unit <= 10; unit++ {
+		slaves = append(slaves, ownAddress(unit))
+	}
+	pty := modbustest.MustServe(b, s.Baud, s.CharBits(), slaves...)
+	s.Port = pty.Path()
+	line := modbus.NewLine(modbus.Options{Settings: s})
+	if err := line.Open(); err != nil {
+		b.Fatal(err)
+	}
+	defer line.Close()
+	plan := modbus.NewPlanner(s, 52, nil).Plan(liveSpans())
+	rng := rand.New(rand.NewPCG(1, 1))
+	read := func(unit byte) {
+		for _, r := range plan {
+			if _, err := line.Read(b.Context(), unit, r.Function, r.Addr, r.Count); err != nil {
+				b.Fatal(fmt.Errorf("unit %d: %w", unit, err))
+			}
+		}
+	}
+	for unit := byte(1); unit <= 10; unit++ {
+		read(unit) // first contact costs a probe each
+	}
+	for b.Loop() {
+		read(byte(1 + rng.IntN(10)))
+	}
+	limit := wireLimit(s, plan) * time.Duration(b.N)
+	b.ReportMetric(limit.Seconds()/b.Elapsed().Seconds(), "of-wire-limit")
+}
