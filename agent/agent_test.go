@@ -69,7 +69,17 @@ type site struct {
 // start runs an agent over pipes by port name. It must be called inside a synctest bubble.
 func start(t *testing.T, config string, pipes map[string]*modbustest.Pipe) *site {
 	t.Helper()
-	catalog, err := objects.LoadCatalog()
+	return startWith(t, config, pipes, "")
+}
+
+// startWith is start with the families of a directory beside those that are built in; "": none.
+func startWith(t *testing.T, config string, pipes map[string]*modbustest.Pipe, families string) *site {
+	t.Helper()
+	var dirs []string
+	if families != "" {
+		dirs = []string{families}
+	}
+	catalog, err := objects.LoadCatalog(dirs...)
 	if err != nil {
 		t.Fatal(err)
 	}

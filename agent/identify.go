@@ -60,20 +60,50 @@ func (id *identity) failed() {
 }
 
 // identityWay asks a slave who it is.
-type identityWay func(ctx context.Context, p *poller, unit byte) (modbus.Identity, error)
+type identityWay func(ctx context.Context, p *poller, s *slave) (modbus.Identity, error)
 
 // identityWays are tried in this order.
-func identityWays() []identityWay { return []identityWay{byDeviceID, byServerID} }
+func identityWays() []identityWay { return []identityWay{byDeviceID, byServerID, byRegisters} }
 
 // byDeviceID is function 0x2B/0x0E, which the controllers that this agent was made for answer.
-func byDeviceID(ctx context.Context, p *poller, unit byte) (modbus.Identity, error) {
-	return p.line.Identify(ctx, unit)
+func byDeviceID(ctx context.Context, p *poller, s *slave) (modbus.Identity, error) {
+	return p.line.Identify(ctx, byte(s.cfg.ID))
+}
+
+// byRegisters reads the objects that the family names for it, if it does.
+func byRegisters(ctx context.Context, p *poller, s *slave) (id modbus.Identity, err error) {
+	if s.family == nil || s.family.CodeObject == "" && s.family.FirmwareObject == "" {
+		return id, errUntold
+	}
+	if id.ProductCode, id.At, err = p.readText(ctx, s, s.family.CodeObject); err != nil {
+		return id, err
+	}
+	id.Revision, id.At, err = p.readText(ctx, s, s.family.FirmwareObject)
+	return id, err
+}
+
+// readText reads an object as people read it; nothing for an object without a name, or without a value.
+func (p *poller) readText(ctx context.Context, s *slave, object string) (string, time.Time, error) {
+	o, ok := s.family.Object(object)
+	if !ok {
+		return "", time.Time{}, nil
+	}
+	span := spanOf(o)
+	reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
+	if err != nil {
+		return "", reply.At, err
+	}
+	value, err := o.DecodeSpan(reply.Registers)
+	if err != nil {
+		return "", reply.At, nil
+	}
+	return value.String(), reply.At, nil
 }
 
 // byServerID is function 0x11, whose answer is the maker's own affair: it counts only when it holds a product code
 // that a family knows.
-func byServerID(ctx context.Context, p *poller, unit byte) (modbus.Identity, error) {
-	text, at, err := p.line.ServerID(ctx, unit)
+func byServerID(ctx context.Context, p *poller, s *slave) (modbus.Identity, error) {
+	text, at, err := p.line.ServerID(ctx, byte(s.cfg.ID))
 	if err != nil {
 		return modbus.Identity{}, err
 	}
@@ -99,7 +129,7 @@ func (s *slave) identityDue(elapsed time.Duration) bool {
 // rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody knows whose they are.
 func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 	for !s.identity.exhausted() {
-		id, err := identityWays()[s.identity.way](ctx, p, byte(s.cfg.ID))
+		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
 			p.identifiedAs(s, id)
 			return true
@@ -162,9 +192,9 @@ func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
 // findFamily asks a `model: auto` slave who it is; without an answer nothing can be polled.
 func (p *poller) findFamily(ctx context.Context, s *slave) {
 	s.postpone(p.clock.elapsed())
-	id, err := byDeviceID(ctx, p, byte(s.cfg.ID))
+	id, err := byDeviceID(ctx, p, s)
 	if err != nil && fateOf(err) == fateRefused {
-		id, err = byServerID(ctx, p, byte(s.cfg.ID))
+		id, err = byServerID(ctx, p, s)
 	}
 	switch {
 	case err == nil:

@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,6 +109,40 @@ func TestAnotherControllerIsNoticedWithinTenMinutes(t *testing.T) {
 		messages := s.messages()
 		if last := messages[len(messages)-1]; last.Slave != "PS-PWM-15" || last.CCFirmware != "v02.00.01" {
 			t.Errorf("%+v", last)
+		}
+	})
+}
+
+// TestRegistersTellWhoTheSlaveIs: a family may name objects for what its devices do not tell by any function.
+func TestRegistersTellWhoTheSlaveIs(t *testing.T) {
+	dir := t.TempDir()
+	family := `family: METER
+max_registers: 10
+identity: {product_code: label, firmware: version}
+objects:
+  - {address: 0x0000, name: power, table: input, encoding: u16, unit: W, interval: 10s}
+  - {address: 0x0020, name: label, table: holding, encoding: ascii_hilo, registers: 2, interval: 1h}
+  - {address: 0x0030, name: version, table: holding, encoding: version16, interval: 1h}
+`
+	if err := os.WriteFile(filepath.Join(dir, "meter.yaml"), []byte(family), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.Identity = nil
+		slave.Read = func(_ byte, addr, count uint16) ([]uint16, byte) {
+			regs := make([]uint16, count)
+			copy(regs, map[uint16][]uint16{0: {1500}, 0x20: {0x4D31, 0x3200}, 0x30: {0x0203}}[addr])
+			return regs, 0
+		}
+		config := "lines:\n  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: METER}]}\n" +
+			"integrations:\n  - {name: x, type: gcp, topic: projects/test-project/topics/Main}\n"
+		s := startWith(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)}, dir)
+		time.Sleep(5 * time.Second)
+		s.stop()
+		messages := s.messages()
+		if len(messages) != 1 || messages[0].Slave != "M12" || messages[0].CCFirmware != "02.03" {
+			t.Errorf("%+v", messages)
 		}
 	})
 }

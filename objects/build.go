@@ -87,6 +87,25 @@ func (b *familyBuilder) build() {
 	for i := range b.file.Objects {
 		b.connect(strictyaml.Index("objects", i), &b.file.Objects[i], &b.family.Objects[i])
 	}
+	b.setIdentity()
+}
+
+// setIdentity takes the objects that stand in for an identification.
+func (b *familyBuilder) setIdentity() {
+	if b.file.Identity == nil {
+		return
+	}
+	b.family.CodeObject, b.family.FirmwareObject = b.file.Identity.ProductCode, b.file.Identity.Firmware
+	for key, name := range map[string]string{"product_code": b.family.CodeObject, "firmware": b.family.FirmwareObject} {
+		o, ok := b.family.Object(name)
+		switch {
+		case name == "":
+		case !ok:
+			b.fault(strictyaml.Key("identity", key), "there is no object %q", name)
+		case len(o.Choices) > 0 || o.Kind() == KindBits:
+			b.fault(strictyaml.Key("identity", key), "%s is no text and no number", name)
+		}
+	}
 }
 
 // readTables converts the numbers of states and bits from their text.

@@ -114,6 +114,10 @@ type Family struct {
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
+	// CodeObject and FirmwareObject are the objects that tell who a controller is that answers neither function 0x2B nor 0x11;
+	// empty: none does.
+	CodeObject, FirmwareObject string
+
 	byName map[string]int
 }
 

@@ -17,8 +17,15 @@ type FamilyFile struct {
 	MaxRegisters uint16   `yaml:"max_registers"` // most registers in one read, 1 to 125
 	// The controller answers functions 03 and 04 alike, so that an object may lean on one of the other table.
 	OneAddressSpace bool                         `yaml:"one_address_space"`
-	Tables          map[string]map[string]string `yaml:"tables"`  // names of states and bits by number, by the name of the table
-	Objects         []ObjectFile                 `yaml:"objects"` // input table before holding table, then ascending by address
+	Tables          map[string]map[string]string `yaml:"tables"`   // names of states and bits by number, by the name of the table
+	Identity        *IdentityFile                `yaml:"identity"` // who the controller is, where it answers neither function 0x2B nor 0x11
+	Objects         []ObjectFile                 `yaml:"objects"`  // input table before holding table, then ascending by address
+}
+
+// IdentityFile names the objects whose values stand in for what a controller does not tell of itself.
+type IdentityFile struct {
+	ProductCode string `yaml:"product_code"` // `slave` of the messages; none: the model
+	Firmware    string `yaml:"firmware"`     // `cc_firmware` of the messages; none: it stays empty
 }
 
 // ObjectFile is one object of a FamilyFile.

@@ -90,6 +90,7 @@ func TestFaultsOfAFamilyAsAWhole(t *testing.T) {
 		{"family: X\nmax_registers: 10\nproduct_codes: ['']\n", "every controller"},
 		{"family: X\nmax_registers: 10\ntables: {s: {01: A}}\n", "want a number and its name"},
 		{"family: X\nmax_registers: 10\nobjects: []\n", "at least one object"},
+		{"identity: {firmware: version}\n" + ownFamily, `line 1: identity.firmware: there is no object "version"`},
 	} {
 		if _, err := objects.ParseFamily([]byte(c.head)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\ngave %v, want %q", c.head, err, c.want)
