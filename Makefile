@@ -13,7 +13,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check fuzz bench install clean
+.PHONY: all build run test check fuzz bench bench-line install clean
 all: build
 
 build:
@@ -33,6 +33,10 @@ fuzz:
 
 bench: build
 	bash tools/bench.sh
+
+# the line alone: share of the wire's limit, wrong values beside goburrow's transporter, ten units, CPU
+bench-line:
+	bash tools/bench-line.sh
 
 install:
 	test -x bin/noi-agent || $(MAKE) build

@@ -85,13 +85,31 @@ type statusView struct {
 }
 
 type lineView struct {
-	Name     string             `json:"name"`
-	Port     string             `json:"port"`
-	State    string             `json:"state"`
-	Error    string             `json:"error"`
-	Load     *float64           `json:"load"` // 0 to 1; nil: not told
-	Counters map[string]float64 `json:"counters"`
-	Slaves   []slaveView        `json:"slaves"`
+	Name     string      `json:"name"`
+	Port     string      `json:"port"`
+	State    string      `json:"state"`
+	Error    string      `json:"error"`
+	Load     *float64    `json:"load"` // 0 to 1; nil: not told
+	Counters counters    `json:"counters"`
+	Slaves   []slaveView `json:"slaves"`
+}
+
+// counters are numbers by name. What is no number, such as exceptions by code, is left to the JSON.
+type counters map[string]float64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *counters) UnmarshalJSON(text []byte) error {
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	*c = counters{}
+	for name, value := range all {
+		if n, ok := value.(float64); ok {
+			(*c)[name] = n
+		}
+	}
+	return nil
 }
 
 type slaveView struct {
@@ -103,6 +121,8 @@ type slaveView struct {
 	LastGood   string   `json:"last_good"`
 	AgeS       *float64 `json:"age_s"`
 	Error      string   `json:"error"`
+	Learnt     string   `json:"learnt"` // YAML for the slave in the configuration
+	Counters   counters `json:"counters"`
 }
 
 type integrationView struct {

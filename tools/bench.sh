@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Prints the figures the product is held to: the line against the wire's limit beside goburrow's transporter,
-# memory of the daemon at rest with both integrations, size of the binary. Needs `make build` first.
+# Prints the figures the product is held to: the line (bench-line.sh), memory of the daemon at rest with both
+# integrations, size of the binary. Needs `make build` first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-echo "== the line: share of the wire's limit (wanted: 0.9 at 9600 baud, 0.7 at 115200)"
-go test -run '^$' -bench Sweep -benchtime 5x -benchmem ./modbus
+bash tools/bench-line.sh
 
 echo "== stripped binary (wanted: under 26 MB)"
 stat -c '%s bytes' bin/noi-agent

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -134,15 +135,28 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 
 func printLines(w io.Writer, lines []agent.LineStatus) {
 	for _, l := range lines {
+		c := l.Counters
 		fmt.Fprintf(w, "line %s\t%s\t%s\tload %.1f %%\trequests %d\ttimeouts %d\tbad frames %d\n",
-			l.Name, l.State, l.Port, 100*l.Load, l.Counters.Requests, l.Counters.Timeouts, l.Counters.CRCErrors+l.Counters.FrameErrors)
-		for _, s := range l.Slaves {
-			age := "never"
-			if s.AgeS != nil {
-				age = (time.Duration(*s.AgeS) * time.Second).String() + " ago"
-			}
-			fmt.Fprintf(w, "  unit %d\t%s\t%s %s\tlast good %s\tobjects %d\tmissed %d\n", s.UnitID, s.State, s.Slave, s.CCFirmware, age, s.Objects, s.Missed)
+			l.Name, l.State, l.Port, 100*l.Load, c.Requests, c.Timeouts, c.CRCErrors+c.FrameErrors)
+		for i := range l.Slaves {
+			printSlave(w, &l.Slaves[i])
 		}
+		if c.Echoes > 0 {
+			fmt.Fprintf(w, "  the line echoes: %d of %d requests came back\n", c.Echoes, c.Requests)
+		}
+	}
+}
+
+func printSlave(w io.Writer, s *agent.SlaveStatus) {
+	age := "never"
+	if s.AgeS != nil {
+		age = (time.Duration(*s.AgeS) * time.Second).String() + " ago"
+	}
+	c := s.Counters
+	fmt.Fprintf(w, "  unit %d\t%s\t%s %s\tlast good %s\tobjects %d\tmissed %d\tturnaround %.0f ms (p99 %.0f)\n",
+		s.UnitID, s.State, s.Slave, s.CCFirmware, age, s.Objects, s.Missed, c.TurnaroundP50, c.TurnaroundP99)
+	if s.Learnt != "" {
+		fmt.Fprintf(w, "    learnt, for the slave in the configuration:\n      %s\n", strings.ReplaceAll(strings.TrimSpace(s.Learnt), "\n", "\n      "))
 	}
 }
 
