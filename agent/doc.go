@@ -9,8 +9,9 @@
 // Promises:
 //
 //   - Polling never waits for publishing, and never for the disk: sweeps go through a queue.
-//   - A failed read gives no sample. Objects that failed are asked again after ten seconds at the latest, or at
+//   - A failed read gives no sample. Objects that failed are asked again after a second (silence, busy) or ten, or at
 //     their log interval; a moment that passed while the line was busy is skipped and counted, never queued.
+//   - The slave that has waited longest gets the line. One that is dead costs the others one timeout, less and less often.
 //   - A slow or dead cloud holds back nobody else. Its samples wait in the outbox.
 //   - All schedules, waits and ages run on monotonic time; wall time only stamps. Both come in from outside.
 //   - Run returns when every goroutine has ended. Shutdown: stop polling, commit, a last publish within the
@@ -18,7 +19,7 @@
 //
 // Samples are lost here, and counted, only when: a read failed (slave's missed), a moment was skipped (skipped),
 // the store did not keep up for a thousand sweeps (lost_samples), or nobody could say whose they were because the
-// line or a `model: auto` slave failed between reading and identification (missed). What the store can lose is listed there.
+// line or a `model: auto` slave failed, or the line ended, between reading and identification (missed). What the store can lose is listed there.
 //
 // What is wrong is data: problems.go holds the one table of everything that can be wrong, with its remedy.
 //

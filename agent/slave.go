@@ -28,6 +28,7 @@ type slave struct {
 	served uint64          // the round in which it had the line last
 
 	planner *modbus.Planner
+	learnt  string          // by the planner, as YAML for the configuration
 	refused map[string]bool // objects answered with an exception when asked alone: never merged again
 
 	identity identity

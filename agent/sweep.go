@@ -94,6 +94,10 @@ func (p *poller) readDue(ctx context.Context, s *slave) []reading {
 	if failure == nil {
 		p.runTest(ctx, s)
 	}
+	if learnt := s.planner.Learnt(); learnt != s.learnt {
+		s.learnt = learnt
+		p.log.Info("learnt what the slave refuses; the configuration may say so", "unit", s.cfg.ID, "yaml", learnt)
+	}
 	return readings
 }
 

@@ -113,10 +113,7 @@ func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
 		told: !s.tellsItself() || s.identity.told != modbus.Identity{}, asked: s.identity.settled, noSample: s.noSample, missed: s.missed,
-		refused: slices.Sorted(maps.Keys(s.refused)), lateness: s.lateness,
-	}
-	if s.planner != nil {
-		v.learnt = s.planner.Learnt()
+		refused: slices.Sorted(maps.Keys(s.refused)), lateness: s.lateness, learnt: s.learnt,
 	}
 	if s.family != nil {
 		v.family = s.family.Slug
