@@ -215,7 +215,8 @@ def parse(line):
     return row
 
 
-def main(out):
+def load():
+    """The families of maps.txt by slug: a source and rows, in the order of the file."""
     families, current = {}, None
     with open(os.path.join(HERE, "maps.txt"), encoding="utf-8") as f:
         for line in f:
@@ -227,7 +228,11 @@ def main(out):
                 current = families[slug] = {"source": source, "rows": []}
                 continue
             current["rows"].append(parse(line))
-    for slug, family in families.items():
+    return families
+
+
+def main(out):
+    for slug, family in load().items():
         lines = [json.dumps(v, ensure_ascii=False, separators=(",", ":")) for row in family["rows"] for v in vectors(row)]
         with open(os.path.join(out, slug + ".json"), "w", encoding="utf-8") as f:
             f.write('{"family":%s,"source":%s,"vectors":[\n' % (json.dumps(slug), json.dumps(family["source"])))
