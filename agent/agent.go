@@ -137,13 +137,7 @@ func known(c *configs.Config) []store.Integration {
 }
 
 func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller {
-	settings := modbus.Settings{
-		Port: line.Port, Baud: line.Baud, DataBits: line.DataBits, StopBits: line.StopBits, Parity: line.Parity,
-		RS485: modbus.RS485{
-			Mode: line.RS485, Before: line.RS485DelayBefore, After: line.RS485DelayAfter, Polarity: line.RS485Polarity,
-		},
-		DTR: line.DTR, RTS: line.RTS, LowLatency: line.LowLatency,
-	}
+	settings := SettingsOf(line)
 	log := a.log.With("line", line.Name)
 	options := modbus.Options{
 		Settings: settings, Timeout: line.Timeout, Echo: modbus.Echo(line.Echo), Now: a.options.Now, Logger: log,
