@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
@@ -28,11 +29,22 @@ type checkFault struct {
 
 // lineBudget is what a line's slaves ask for.
 type lineBudget struct {
-	Name    string  `json:"name"`
-	Slaves  int     `json:"slaves"`
-	Objects int     `json:"objects"`
-	PerDay  float64 `json:"samples_per_day"`
+	Name    string   `json:"name"`
+	Slaves  int      `json:"slaves"`
+	Objects int      `json:"objects"`
+	PerDay  float64  `json:"samples_per_day"`
+	Load    *float64 `json:"load"`              // share of the line's time, 1 is all of it; null for Modbus TCP
+	Warning string   `json:"warning,omitempty"` // about the load of an enabled line
+
+	words string // of the load, for people
 }
+
+// A line that is busier than loadWarning has little room for retries and slaves that do not answer; one busier than
+// loadFull cannot do what is asked of it.
+const (
+	loadWarning = 0.7
+	loadFull    = 1
+)
 
 // Run checks the configuration and prints every fault, or what the configuration amounts to.
 func (*checkCommand) Run(p *program, cli *commandLine) error {
@@ -53,7 +65,10 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 		fmt.Fprintf(p.stdout, "notice: %s\n", configs.Locate(cli.Config, n))
 	}
 	for _, b := range budgets(config, catalog) {
-		fmt.Fprintf(p.stdout, "line %s: %d slaves, %d objects, %.0f samples a day\n", b.Name, b.Slaves, b.Objects, b.PerDay)
+		fmt.Fprintf(p.stdout, "line %s: %d slaves, %d objects, %.0f samples a day%s\n", b.Name, b.Slaves, b.Objects, b.PerDay, b.words)
+		if b.Warning != "" {
+			fmt.Fprintln(p.stdout, b.Warning)
+		}
 	}
 	fmt.Fprintf(p.stdout, "%s is valid: %d lines, %d integrations\n", cli.Config, len(config.Lines), len(config.Integrations))
 	return nil
@@ -100,7 +115,27 @@ func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
 				b.PerDay += 86400 / polled.Interval.Seconds()
 			}
 		}
+		b.weigh(line, agent.Load(line, catalog))
 		out = append(out, b)
 	}
 	return out
+}
+
+// weigh adds what the line's time says to the budget.
+func (b *lineBudget) weigh(line *configs.Line, load agent.LineLoad) {
+	if !load.Timed {
+		return
+	}
+	b.Load = &load.Share
+	b.words = ", load " + loadWords(load)
+	const wayOut = "`noi-agent plan` shows what costs most; lengthen log intervals, poll fewer objects, raise the baud rate, or give the line fewer slaves"
+	switch {
+	case !line.Enabled:
+	case load.Share > loadFull:
+		b.Warning = fmt.Sprintf("WARNING: line %s CANNOT DO THIS: its log intervals ask for %s of its time, so samples will be missing. %s",
+			b.Name, loadWords(load), wayOut)
+	case load.Share > loadWarning:
+		b.Warning = fmt.Sprintf("warning: line %s is busy for %s of the time, which leaves little for retries and for slaves that do not answer. %s",
+			b.Name, loadWords(load), wayOut)
+	}
 }

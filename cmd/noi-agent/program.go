@@ -40,6 +40,7 @@ type commandLine struct {
 
 	Run      runCommand      `cmd:"" help:"Run the daemon."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration and print every fault."`
+	Plan     planCommand     `cmd:"" help:"Show the reads of each line and their bus time."`
 	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`
 	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
 	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
