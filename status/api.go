@@ -28,6 +28,10 @@ func (s *Server) handler() http.Handler {
 		mux.Handle("GET /metrics", s.o.Metrics)
 		mux.HandleFunc("/metrics", refuseMethod)
 	}
+	if s.o.Reader != nil {
+		mux.HandleFunc("POST /api/v1/read", s.serveRead)
+		mux.HandleFunc("/api/v1/read", refuseAllButPost)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})

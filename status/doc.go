@@ -6,10 +6,12 @@
 //	GET /api/v1/objects    latest value of each object
 //	GET /api/v1/triggers   ?integration=&success=&limit=&before=, newest first
 //	GET /healthz, /readyz  200 "ok", or 503 and the reason
+//	POST /api/v1/read      {"line","unit_id","function","address","count"} → {"registers","at"}; over the socket only
 //
 // Promises:
 //
-//   - It only reads: GET and HEAD are served, everything else is 405. No request changes anything.
+//   - It only reads. No request changes anything, here or in a controller: POST asks for registers, with functions 03 and 04
+//     as the agent itself does, and keeps a line busy for one read. Other methods are 405.
 //   - What Reporter and TriggerLog return is sent as encoding/json writes it, without HTML escapes, and a
 //     newline. It is encoded whole before the first byte goes out, so that a slow reader holds a buffer
 //     and never the store. An answer that cannot be made is an error status, never half a document.
@@ -25,6 +27,7 @@
 //     has no such check: no browser reaches it, and its file mode says who may.
 //   - A foreign Origin, and requests that a browser marks as coming from another site. Following a link
 //     to the page itself is allowed.
+//   - Over TCP, registers: there every local user could keep a line busy.
 //   - A query parameter that is unknown, repeated or out of range: 400, with what is allowed.
 //
 // Failure: Listen says what it could not bind and the way out; ErrRunning tells that another agent

@@ -7,8 +7,11 @@ func (s *Server) SetLimits(connections int, write, grace time.Duration) {
 	s.limits.connections, s.limits.write, s.limits.grace = connections, write, grace
 }
 
+// SetLineLimit bounds the wait for a line.
+func (s *Server) SetLineLimit(d time.Duration) { s.limits.line = d }
+
 // Bounded reports whether every limit that keeps a client from holding the server is set.
 func (s *Server) Bounded() bool {
 	l := s.limits
-	return l.header > 0 && l.write > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
+	return l.header > 0 && l.write > 0 && l.line > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
 }

@@ -37,22 +37,32 @@ type Health interface {
 	Ready() error
 }
 
+// Reader reads registers of a slave now, between two sweeps of its line.
+type Reader interface {
+	// Read asks for count registers from addr with function 03 or 04, and returns them and when they came. It gives up
+	// waiting for the line when ctx ends, with its error.
+	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
+}
+
 // Options says what to serve and where. Reporter, TriggerLog and Health must be set.
 type Options struct {
 	Reporter   Reporter
 	TriggerLog TriggerLog
 	Health     Health
-	Metrics    http.Handler   // answers GET /metrics; nil: there are none
-	Listen     string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
-	Socket     string         // path of the unix socket, at most 107 bytes; empty: none
-	Logger     *slog.Logger   // nil: nothing is logged
-	Location   *time.Location // zone of the times on the page; nil: time.Local
+	Metrics    http.Handler    // answers GET /metrics; nil: there are none
+	Reader     Reader          // nil: registers cannot be asked for
+	ReadStatus func(error) int // HTTP status of a Reader's error other than ctx's; nil: 502
+	Listen     string          // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	Socket     string          // path of the unix socket, at most 107 bytes; empty: none
+	Logger     *slog.Logger    // nil: nothing is logged
+	Location   *time.Location  // zone of the times on the page; nil: time.Local
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
 type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
+	line        time.Duration // instead of write, until a line has read registers
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
@@ -61,10 +71,12 @@ type limits struct {
 
 // defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over
 // 400 kbit/s of an ssh tunnel. 64 connections are ten browsers; each listener has its own, so that
-// somebody who fills TCP does not lock the operator out of the socket.
+// somebody who fills TCP does not lock the operator out of the socket. 20 s are a sweep at 2400 baud with replies that come
+// late; a line that is free answers at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
+	line:        20 * time.Second,
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
@@ -89,6 +101,9 @@ func New(o Options) *Server {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.ReadStatus == nil {
+		o.ReadStatus = func(error) int { return http.StatusBadGateway }
 	}
 	if o.Location == nil {
 		o.Location = time.Local

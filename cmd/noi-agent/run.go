@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"noi-agent/agent"
 	"noi-agent/configs"
+	"noi-agent/modbus"
 	"noi-agent/objects"
 	"noi-agent/sinks/pubsub"
 	"noi-agent/sinks/sns"
@@ -39,7 +41,8 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 		return err
 	}
 	server := status.New(status.Options{
-		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
+		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
@@ -47,6 +50,22 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 		server = nil
 	}
 	return p.serve(a, server, log, cli.load)
+}
+
+// readStatus gives an error of agent.Agent.Read the HTTP status that fits it.
+func readStatus(err error) int {
+	switch {
+	case errors.Is(err, agent.ErrNoLine):
+		return http.StatusNotFound
+	case errors.Is(err, modbus.ErrRefused):
+		return http.StatusBadRequest
+	case errors.Is(err, modbus.ErrTimeout):
+		return http.StatusGatewayTimeout
+	case errors.Is(err, modbus.ErrPort), errors.Is(err, context.Canceled): // the line is down, or ends
+		return http.StatusServiceUnavailable
+	default: // an exception, or a reply that is none
+		return http.StatusBadGateway
+	}
 }
 
 // reload puts the configuration file in force as it is now, if it is valid.

@@ -1,0 +1,107 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// mostReadBody is far above the longest sound body, some 150 bytes.
+const mostReadBody = 1 << 10
+
+// readRequest is the body of POST /api/v1/read. The address is a pointer because 0 is one, and must not be what a forgotten
+// key means.
+type readRequest struct {
+	Line     string  `json:"line"`
+	UnitID   int     `json:"unit_id"`
+	Function byte    `json:"function"`
+	Address  *uint16 `json:"address"`
+	Count    uint16  `json:"count"`
+}
+
+// readAnswer is what it is answered with.
+type readAnswer struct {
+	Registers []uint16  `json:"registers"`
+	At        time.Time `json:"at"` // arrival of the reply's last byte
+}
+
+// serveRead reads registers of a slave now. It needs the socket: whoever may speak there could stop the daemon and open the
+// port anyway, while over TCP every local user could keep the line busy.
+func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
+	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); !ok {
+		fail(w, r, http.StatusForbidden, "registers are read over the agent's unix socket only: use `noi-agent read`, or curl --unix-socket")
+		return
+	}
+	q, err := decodeRead(http.MaxBytesReader(w, r.Body, mostReadBody))
+	if err != nil {
+		code := http.StatusBadRequest
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			code = http.StatusRequestEntityTooLarge
+		}
+		fail(w, r, code, err.Error())
+		return
+	}
+	// The wait for the line has a limit of its own, and the answer is small enough for the socket's buffer.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.line)
+	defer cancel()
+	registers, at, err := s.o.Reader.Read(ctx, q.Line, q.UnitID, q.Function, *q.Address, q.Count)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		fail(w, r, http.StatusGatewayTimeout, fmt.Sprintf("%v: the line did not come to it within %v; `noi-agent status` says how it is", err, s.limits.line))
+	case err != nil:
+		fail(w, r, s.o.ReadStatus(err), err.Error())
+	default:
+		sendJSON(w, r, readAnswer{registers, at.UTC()})
+	}
+}
+
+// decodeRead reads and checks a body strictly, as all that comes from outside.
+func decodeRead(body io.Reader) (readRequest, error) {
+	var q readRequest
+	dec := json.NewDecoder(body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&q); err != nil {
+		return q, fmt.Errorf(`want {"line":"rs485","unit_id":1,"function":4,"address":18,"count":1}: %w`, err)
+	}
+	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return q, errors.New("want one JSON object and nothing behind it")
+	}
+	return q, q.check()
+}
+
+func (q readRequest) check() error {
+	const (
+		mostUnit      = 247
+		mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3
+		addresses     = 1 << 16
+	)
+	switch {
+	case q.Line == "":
+		return errors.New("line: want the name of a line")
+	case q.UnitID < 1 || q.UnitID > mostUnit:
+		return fmt.Errorf("unit_id: want 1 to %d, not %d", mostUnit, q.UnitID)
+	case q.Function != 3 && q.Function != 4:
+		return fmt.Errorf("function: want 3 or 4, which read registers, not %d", q.Function)
+	case q.Address == nil:
+		return fmt.Errorf("address: want that of the first register, 0 to %d", addresses-1)
+	case q.Count < 1 || q.Count > mostRegisters:
+		return fmt.Errorf("count: want 1 to %d registers, not %d", mostRegisters, q.Count)
+	case int(*q.Address)+int(q.Count) > addresses:
+		return fmt.Errorf("count: there are only %d registers from 0x%04X on, not %d", addresses-int(*q.Address), *q.Address, q.Count)
+	default:
+		return nil
+	}
+}
+
+// refuseAllButPost answers other methods on what is read with POST.
+func refuseAllButPost(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", http.MethodPost)
+	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed: registers are asked for with POST")
+}
