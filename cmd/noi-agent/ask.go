@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -30,25 +28,7 @@ func (cli *commandLine) ask(path string) ([]byte, error) {
 	if socket == "" {
 		return nil, errors.New("the configuration has no status.socket to ask the daemon over")
 	}
-	client := &http.Client{Timeout: askLimit, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
-	defer client.CloseIdleConnections()
-	response, err := client.Get("http://localhost" + path)
-	if err != nil {
-		return nil, fmt.Errorf("ask the daemon at %s: %w; is it running (systemctl status noi-agent), and are you its user or in its group?", socket, err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the daemon's answer: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the daemon answers %s: %s", response.Status, body)
-	}
-	return body, nil
+	return daemonSocket{socket, askLimit}.get(context.Background(), path)
 }
 
 type triggersCommand struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,7 @@ type commandLine struct {
 
 	Run      runCommand      `cmd:"" help:"Run the daemon."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration and print every fault."`
+	Read     readCommand     `cmd:"" help:"Read objects or registers of a slave now."`
 	Plan     planCommand     `cmd:"" help:"Show the reads of each line and their bus time."`
 	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`
 	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
@@ -113,6 +115,20 @@ func (*versionCommand) Run(p *program, cli *commandLine) error {
 	}
 	_, err := fmt.Fprintf(p.stdout, "noi-agent %s\n", p.version)
 	return err
+}
+
+// untilSignal returns a context that ends with the first signal; stop gives it back.
+func (p *program) untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, release := p.signals()
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); release() }
 }
 
 // signals delivers the signals that the daemon acts on: two that end it, and SIGHUP, which has it read its
