@@ -1,0 +1,212 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.bug.st/serial"
+)
+
+// Scan is a search for the units that answer on a line. It reads, as everything here, and it is bounded: one request
+// to each unit that is silent, a handful to each that answers.
+type Scan struct {
+	Settings  []Settings                   // at least one; tried in this order until somebody answers
+	Units     []byte                       // 1 to 247, asked in this order
+	Functions []byte                       // what to ask with; the second only when the first found nobody at any settings. nil: 04, then 03
+	Timeout   time.Duration                // first byte of a reply; 0: DefaultTimeout
+	Open      func(Settings) (Port, error) // nil: Dial
+	Now       func() time.Time             // stamps identities; nil: time.Now
+	Logger    *slog.Logger                 // nil: discard
+	Step      func(Step)                   // told before each unit is asked; nil: nobody
+}
+
+// Step is how far a scan is.
+type Step struct {
+	Settings    Settings
+	Function    byte
+	Unit        byte // that is asked now
+	Asked, All  int  // units of this round, at these settings with this function
+	Found       int  // in this round
+	Round, Last int  // which round it is, from 1, and which the last one would be
+}
+
+// Found is a unit that answers.
+type Found struct {
+	Unit      byte
+	Exception *Exception // nil: it gave registers; an exception is an answer too
+	Identity  Identity   // by function 0x2B/0x0E; zero when it does not tell
+	ServerID  string     // by function 0x11, when the other one does not tell; empty when neither does
+}
+
+// Garbled is a unit that something came from, or over, which is no frame: wrong settings, noise, or two slaves of one unit id.
+type Garbled struct {
+	Settings Settings
+	Unit     byte
+}
+
+// ScanResult is what a scan has found. It may be cut short by an error.
+type ScanResult struct {
+	Settings Settings // at which somebody answered, or that were tried last
+	Found    []Found  // in the order of Units
+	Garbled  []Garbled
+	Asked    int // units, each once a round
+}
+
+// Rounds returns how often Run asks all units when nobody answers.
+func (s *Scan) Rounds() int { return len(s.Settings) * len(s.functions()) }
+
+// Expected returns how long one round takes when nobody answers: for each unit the request, the timeout and the
+// slack for adapters, and on anything but Modbus TCP the quiet in which a late reply would pass. Who answers takes less.
+func (s *Scan) Expected(settings Settings) time.Duration {
+	each := s.timeout() + adapterSlack
+	if !strings.HasPrefix(settings.Port, schemeTCP) {
+		// The first request to a unit is a probe of two registers: 8 characters out, 9 back.
+		each += settings.WireTime(8) + adapterSlack + settings.WireTime(5+2*2)
+	}
+	return time.Duration(len(s.Units)) * each
+}
+
+func (s *Scan) functions() []byte {
+	if len(s.Functions) == 0 {
+		return []byte{FuncReadInput, FuncReadHolding}
+	}
+	return s.Functions
+}
+
+func (s *Scan) timeout() time.Duration {
+	if s.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return s.Timeout
+}
+
+// Run scans until somebody has answered at one of the settings, and then that round to its end. What was found
+// comes with every error: *OpenError, ErrPort and ctx's.
+func (s *Scan) Run(ctx context.Context) (ScanResult, error) {
+	var result ScanResult
+	round := 0
+	for _, function := range s.functions() {
+		for _, settings := range s.Settings {
+			round++
+			result.Settings = settings
+			if err := s.round(ctx, Step{Settings: settings, Function: function, Round: round, Last: s.Rounds()}, &result); err != nil {
+				return result, fmt.Errorf("scan %s: %w", settings.Port, err)
+			}
+			if len(result.Found) > 0 {
+				return result, nil
+			}
+		}
+	}
+	return result, nil
+}
+
+// round asks every unit once at the same settings.
+func (s *Scan) round(ctx context.Context, step Step, result *ScanResult) (err error) {
+	options := Options{Settings: step.Settings, Timeout: s.timeout(), Now: s.Now, Logger: s.Logger}
+	if s.Open != nil {
+		options.Open = func() (Port, error) { return s.Open(step.Settings) }
+	}
+	line := NewLine(options)
+	if err := line.Open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, line.Close()) }()
+	step.All = len(s.Units)
+	for i, unit := range s.Units {
+		step.Unit, step.Asked, step.Found = unit, i, len(result.Found)
+		if s.Step != nil {
+			s.Step(step)
+		}
+		exception, err := s.ask(ctx, line, unit, step.Function)
+		switch {
+		case errors.Is(err, ErrFrame):
+			result.Garbled = append(result.Garbled, Garbled{step.Settings, unit})
+		case errors.Is(err, ErrTimeout):
+		case err != nil:
+			return err
+		default:
+			found, err := s.identify(ctx, line, unit)
+			found.Exception = exception
+			result.Found = append(result.Found, found)
+			if err != nil {
+				return err
+			}
+		}
+		result.Asked++
+	}
+	return nil
+}
+
+// scanTries is how often a unit is asked whose answer is garbage.
+const scanTries = 3
+
+// ask asks one unit for a register. ErrTimeout: nobody is there; ErrFrame: something is. An exception is an answer.
+func (s *Scan) ask(ctx context.Context, line *Line, unit, function byte) (exception *Exception, err error) {
+	for range scanTries {
+		if _, err = line.Read(ctx, unit, function, 0, 1); !errors.Is(err, ErrFrame) {
+			break
+		}
+	}
+	switch {
+	case !errors.As(err, &exception):
+		return nil, err
+	case gatewaySpeaks(exception):
+		return nil, fmt.Errorf("%w: %w", ErrTimeout, err)
+	default:
+		return exception, nil
+	}
+}
+
+// identify asks a unit that answers who it is. The error is that of line or scan; that it does not tell is none.
+func (s *Scan) identify(ctx context.Context, line *Line, unit byte) (found Found, err error) {
+	found.Unit = unit
+	found.Identity, err = line.Identify(ctx, unit)
+	if ends(err) || found.Identity.ProductCode != "" {
+		return found, err
+	}
+	found.ServerID, _, err = line.ServerID(ctx, unit)
+	if ends(err) {
+		return found, err
+	}
+	return found, nil
+}
+
+// gatewaySpeaks reports whether an exception is a gateway's own, about a slave that it could not reach
+// (MODBUS Application Protocol V1.1b3 §7, codes 0A and 0B).
+func gatewaySpeaks(e *Exception) bool { return e.Code == 0x0A || e.Code == 0x0B }
+
+// ends reports whether an error is not the unit's, but ends the work on the line.
+func ends(err error) bool {
+	var e *Exception
+	return err != nil && !errors.As(err, &e) && !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrFrame)
+}
+
+// IsBusy reports whether a port could not be opened because another program has it.
+func IsBusy(err error) bool {
+	return errors.Is(err, errBusy) || errors.Is(err, syscall.EBUSY) || isCode(err, serial.PortBusy)
+}
+
+// AllUnits returns the unit ids that there are, 1 to 247.
+func AllUnits() []byte {
+	units := make([]byte, maxUnit)
+	for i := range units {
+		units[i] = byte(i + 1)
+	}
+	return units
+}
+
+// GarbledUnits returns the units among the garbled ones, ascending and each once.
+func (r ScanResult) GarbledUnits() []byte {
+	units := make([]byte, len(r.Garbled))
+	for i, g := range r.Garbled {
+		units[i] = g.Unit
+	}
+	slices.Sort(units)
+	return slices.Compact(units)
+}
