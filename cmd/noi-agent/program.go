@@ -41,6 +41,7 @@ type commandLine struct {
 
 	Run      runCommand      `cmd:"" help:"Run the daemon."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration and print every fault."`
+	Scan     scanCommand     `cmd:"" help:"Find out who answers on a line."`
 	Read     readCommand     `cmd:"" help:"Read objects or registers of a slave now."`
 	Plan     planCommand     `cmd:"" help:"Show the reads of each line and their bus time."`
 	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+)
+
+type scanCommand struct {
+	Port     string        `placeholder:"PORT" help:"Serial port, tcp://HOST or rtu+tcp://HOST:PORT."`
+	Line     string        `placeholder:"NAME" help:"Line of the configuration instead, with its settings; may be left out when there is just one."`
+	Baud     []int         `placeholder:"N" help:"Baud rates to try, until somebody answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400."`
+	Parity   []string      `placeholder:"P" enum:"none,even,odd" help:"Parities to try. Default: the line's, or none."`
+	StopBits []int         `placeholder:"N" help:"Stop bits to try, 1 or 2. Default: the line's, or 2."`
+	Units    unitList      `placeholder:"LIST" default:"1-247" help:"Unit ids to ask (${default})."`
+	Function []string      `placeholder:"F" enum:"03,04" default:"04,03" help:"Functions to ask with, the second only when nobody answers the first (${default})."`
+	Timeout  time.Duration `placeholder:"T" help:"Wait for the first byte of a reply. Default: the line's, or 200ms; on the network 1s."`
+}
+
+// What a scan begins with and goes on to: as the controllers ship, then what is usual, the likelier ones first.
+func scanBauds() []int { return []int{9600, 19200, 38400, 57600, 115200, 4800, 2400} }
+
+const (
+	scanTimeout        = 200 * time.Millisecond // the controllers answer within 100 ms
+	scanNetworkTimeout = time.Second            // a gateway waits for its own line first
+)
+
+// Validate refuses what can never be right.
+func (c *scanCommand) Validate() error {
+	switch {
+	case c.Port != "" && c.Line != "":
+		return errors.New("--port and --line exclude one another: a line has its port in the configuration")
+	case isNetwork(c.Port) && c.hardware():
+		return errNoHardware
+	case c.Timeout < 0:
+		return fmt.Errorf("--timeout: want a time above zero, not %v", c.Timeout)
+	}
+	for _, b := range c.Baud {
+		if b < leastBaud || b > mostBaud {
+			return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, b)
+		}
+	}
+	for _, n := range c.StopBits {
+		if n != 1 && n != 2 {
+			return fmt.Errorf("--stop-bits: want 1 or 2, not %d", n)
+		}
+	}
+	return nil
+}
+
+// errNoHardware: what only a serial port has was given for one on the network.
+var errNoHardware = errors.New("--baud, --parity and --stop-bits mean nothing on the network: the gateway has them")
+
+func (c *scanCommand) hardware() bool {
+	return len(c.Baud) > 0 || len(c.Parity) > 0 || len(c.StopBits) > 0
+}
+
+func isNetwork(port string) bool { return strings.Contains(port, "://") }
+
+// unitList is unit ids as people write them: 1-10,17.
+type unitList []byte
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *unitList) UnmarshalText(text []byte) error {
+	*l = nil
+	for word := range strings.SplitSeq(string(text), ",") {
+		from, to, isRange := strings.Cut(word, "-")
+		if !isRange {
+			to = from
+		}
+		first, ferr := strconv.ParseUint(strings.TrimSpace(from), 10, 8)
+		last, lerr := strconv.ParseUint(strings.TrimSpace(to), 10, 8)
+		if ferr != nil || lerr != nil || first < 1 || last > 247 || first > last {
+			return fmt.Errorf("want unit ids from 1 to 247, as in 1-10,17, not %q", word)
+		}
+		for unit := first; unit <= last; unit++ {
+			if !slices.Contains(*l, byte(unit)) {
+				*l = append(*l, byte(unit))
+			}
+		}
+	}
+	return nil
+}
+
+// Run asks who is there. It fails when nobody answers, and when it was cut short; what was found is printed all the same.
+func (c *scanCommand) Run(p *program, cli *commandLine) error {
+	line, catalog, err := c.line(cli)
+	if err != nil {
+		return err
+	}
+	ctx, stop := p.untilSignal()
+	defer stop()
+	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.now}
+	for _, f := range c.Function {
+		scan.Functions = append(scan.Functions, f[1]-'0') // "04"
+	}
+	progress := newProgress(p.stderr, scan)
+	scan.Step = progress.step
+	progress.announce()
+	result, err := scan.Run(ctx)
+	progress.done()
+	if err != nil && result.Asked == 0 && len(result.Found) == 0 {
+		return scanFault(err)
+	}
+	listing := listScan(line, result, catalog, c.Units)
+	listing.Complete = err == nil
+	if perr := p.printScan(listing, cli.JSON); perr != nil {
+		return perr
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("the scan was cut short after %d units, by a signal", result.Asked)
+	case err != nil:
+		return fmt.Errorf("the scan was cut short after %d units: %w", result.Asked, scanFault(err))
+	case len(result.Found) == 0:
+		return nobody(listing)
+	default:
+		return nil
+	}
+}
+
+// line returns the line to scan, as the configuration has it or would have it. One that the daemon polls is refused.
+func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, error) {
+	if c.Port != "" {
+		line := portFlags{Port: c.Port, Timeout: scanTimeout}.configLine()
+		if isNetwork(c.Port) {
+			line.Timeout = scanNetworkTimeout
+		}
+		if c.Timeout > 0 {
+			line.Timeout = c.Timeout
+		}
+		catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
+		return line, catalog, err
+	}
+	config, catalog, err := cli.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := lineOf(config, c.Line)
+	if err != nil {
+		return nil, nil, err
+	}
+	if isNetwork(found.Port) && c.hardware() {
+		return nil, nil, errNoHardware
+	}
+	line := *found
+	if c.Timeout > 0 {
+		line.Timeout = c.Timeout
+	}
+	if socket := config.Status.Socket; socket != "" {
+		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
+		if polled, _ := d.status(context.Background()); polled != nil { // without an answer the port tells
+			return nil, nil, fmt.Errorf("the daemon polls line %s; stop it first (systemctl stop noi-agent), then scan", line.Name)
+		}
+	}
+	return &line, catalog, nil
+}
+
+// settings returns what to try, in order: all framings of one baud rate before the next rate.
+func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
+	base := agent.SettingsOf(line)
+	if isNetwork(line.Port) {
+		return []modbus.Settings{base}
+	}
+	bauds, parities, stops := c.Baud, c.Parity, c.StopBits
+	if len(bauds) == 0 {
+		bauds = []int{line.Baud}
+		if c.Port != "" {
+			bauds = scanBauds()
+		}
+	}
+	if len(parities) == 0 {
+		parities = []string{line.Parity}
+	}
+	if len(stops) == 0 {
+		stops = []int{line.StopBits}
+	}
+	var list []modbus.Settings
+	for _, baud := range bauds {
+		for _, parity := range parities {
+			for _, stop := range stops {
+				s := base
+				s.Baud, s.Parity, s.StopBits = baud, parity, stop
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+// scanFault adds the way out where another program has the port: nearly always the daemon.
+func scanFault(err error) error {
+	if modbus.IsBusy(err) {
+		return fmt.Errorf("%w; if that is the daemon: stop it first (systemctl stop noi-agent), then scan", err)
+	}
+	return err
+}
+
+// nobody says that, and what to look at.
+func nobody(l scanListing) error {
+	if len(l.Garbled) > 0 {
+		return errors.New("nobody answers, but something comes that is no frame: try other baud rates and --parity none,even; see that no two controllers have one unit id, and that no other master asks on the line")
+	}
+	return errors.New("nobody answers: are the controllers powered, the wires A and B not swapped, and the port the right one? A longer --timeout helps with radios")
+}
