@@ -75,19 +75,19 @@ func start(t *testing.T, config string, pipes map[string]*modbustest.Pipe) *site
 // startWith is start with the families of a directory beside those that are built in; "": none.
 func startWith(t *testing.T, config string, pipes map[string]*modbustest.Pipe, families string) *site {
 	t.Helper()
-	var dirs []string
+	catalog := mustCatalog(t)
 	if families != "" {
-		dirs = []string{families}
-	}
-	catalog, err := objects.LoadCatalog(dirs...)
-	if err != nil {
-		t.Fatal(err)
+		var err error
+		if catalog, err = objects.LoadCatalog(families); err != nil {
+			t.Fatal(err)
+		}
 	}
 	parsed, faults := configs.Parse([]byte("state_dir: "+t.TempDir()+"\n"+config), catalog)
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
 	s := &site{t: t, sink: &memorySink{}}
+	var err error
 	s.agent, err = agent.New(agent.Options{
 		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return s.sink, nil },

@@ -21,8 +21,14 @@ type askResult struct {
 	err   error
 }
 
-// answer never waits: the channel has room for the one answer.
-func (a ask) answer(reply modbus.Reply, err error) { a.result <- askResult{reply, err} }
+// answer does the read. The channel has room for the one result.
+func (p *poller) answer(ctx context.Context, a ask) {
+	reply, err := p.line.Read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count)
+	if p.open && errors.Is(err, modbus.ErrPort) {
+		p.portFailed(err)
+	}
+	a.result <- askResult{reply, err}
+}
 
 // ErrNoLine: no line of that name is enabled.
 var ErrNoLine = errors.New("no such line")

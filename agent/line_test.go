@@ -14,16 +14,12 @@ import (
 	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/modbus"
-	"noi-agent/objects"
 )
 
 // opened runs an agent of one line until it opens its port, and returns with which settings.
 func opened(t *testing.T, keys string) (settings modbus.Settings) {
 	t.Helper()
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := mustCatalog(t)
 	text := "state_dir: " + t.TempDir() + "\nlines:\n- {name: a, port: /dev/ttyA, slaves: [{id: 1}]" + keys + "}\n"
 	parsed, faults := configs.Parse([]byte(text), catalog)
 	if err := faults.Err(); err != nil {

@@ -12,16 +12,12 @@ import (
 
 	"noi-agent/agent"
 	"noi-agent/configs"
-	"noi-agent/objects"
 )
 
 // loadOf computes the load of a line with one slave that has these keys.
 func loadOf(t *testing.T, line, slave string) agent.LineLoad {
 	t.Helper()
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := mustCatalog(t)
 	text := fmt.Sprintf("lines:\n- {name: a, port: %s, slaves: [{id: 1, %s}]}\n", line, slave)
 	config, faults := configs.Parse([]byte(text), catalog)
 	if err := faults.Err(); err != nil {
@@ -154,10 +150,7 @@ func checkMoments(t *testing.T, s agent.SlaveLoad, sets map[string]int, period f
 
 // More intervals than are combined exactly must not cost forty billion plans; what is said then is the most it can be.
 func TestLoadOfVeryManyIntervalsIsBoundedFromAbove(t *testing.T) {
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := mustCatalog(t)
 	family, _ := catalog.Family("PSPWM")
 	var few, many []string
 	alone := 0.0

@@ -106,7 +106,7 @@ func (p *poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	}
 	select {
 	case a := <-p.asks: // somebody at a keyboard comes before the schedule, one read at a time
-		a.answer(p.line.Read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count))
+		p.answer(ctx, a)
 		return false
 	default:
 	}
@@ -114,7 +114,7 @@ func (p *poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	case <-timer:
 		return ctx.Err() == nil
 	case a := <-p.asks:
-		a.answer(p.line.Read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count))
+		p.answer(ctx, a)
 		return false
 	case <-ctx.Done():
 		return false

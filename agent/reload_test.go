@@ -13,17 +13,13 @@ import (
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
-	"noi-agent/objects"
 	"noi-agent/sinks"
 )
 
 // reload puts another configuration in force.
 func (s *site) reload(config string) {
 	s.t.Helper()
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	catalog := mustCatalog(s.t)
 	parsed, faults := configs.Parse([]byte("state_dir: "+s.t.TempDir()+"\n"+config), catalog)
 	if err := faults.Err(); err != nil {
 		s.t.Fatal(err)

@@ -47,7 +47,7 @@ func TestTenSlavesOnOneLine(t *testing.T) {
 			fmt.Fprintf(&config, "      - {id: %d, model: PSPWM, name: unit%d, product_code: X, firmware: v1, objects: all, intervals: {\"*\": %v}}\n", unit, unit, interval)
 		}
 		s := start(t, config.String(), map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(19200, 11, slaves...)})
-		time.Sleep(10 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		status := s.status()
 		s.stop()
 		planned := 0.0

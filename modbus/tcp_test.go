@@ -155,8 +155,8 @@ func realStorm(t *testing.T, reads int, serve func(*testing.T, *storm) string) {
 				}
 			}
 			t.Logf("%d reads, %d with values; %+v", s.read.Load(), good, line.Counters())
-			if good < reads/10 {
-				t.Errorf("%d reads of which %d had values prove too little", reads, good)
+			if good == 0 { // how many there are is the machine's affair
+				t.Errorf("%d reads without a value prove nothing", reads)
 			}
 		})
 	}
