@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"noi-agent/modbus"
@@ -107,10 +106,8 @@ func byServerID(ctx context.Context, p *poller, s *slave) (modbus.Identity, erro
 	if err != nil {
 		return modbus.Identity{}, err
 	}
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == ',' || r == ';' || r > '~' }) {
-		if _, ok := p.catalog.ByProductCode(word); ok {
-			return modbus.Identity{ProductCode: word, At: at}, nil
-		}
+	if code, _, ok := p.catalog.InText(text); ok {
+		return modbus.Identity{ProductCode: code, At: at}, nil
 	}
 	return modbus.Identity{}, errUntold
 }

@@ -148,3 +148,13 @@ func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 	}
 	return best, best != nil
 }
+
+// InText returns the first product code in a free text, such as the answer to function 0x11, and its family.
+func (c *Catalog) InText(text string) (code string, f *Family, ok bool) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == ',' || r == ';' || r > '~' }) {
+		if f, ok := c.ByProductCode(word); ok {
+			return word, f, true
+		}
+	}
+	return "", nil, false
+}

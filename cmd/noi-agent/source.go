@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"noi-agent/agent"
@@ -179,10 +178,6 @@ func familyOf(catalog *objects.Catalog, productCode, serverID string) (*objects.
 	if f, ok := catalog.ByProductCode(productCode); ok {
 		return f, true
 	}
-	for _, word := range strings.FieldsFunc(serverID, func(r rune) bool { return r <= ' ' || r == ',' || r == ';' }) {
-		if f, ok := catalog.ByProductCode(word); ok {
-			return f, true
-		}
-	}
-	return nil, false
+	_, f, ok := catalog.InText(serverID)
+	return f, ok
 }
