@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 // request in hand shows.
 type storm struct {
 	rng     *rand.Rand    // of the questions
+	mu      sync.Mutex    // guards luck: over TCP an old connection may be served beside the new one
 	luck    *rand.Rand    // of the faults, which in real time are drawn on the slave's goroutine
 	unit    time.Duration // what the faults' times are measured in: the line's timeout
 	network bool          // only what can happen on TCP
@@ -62,6 +64,8 @@ func (s *storm) fault(modbustest.Request) modbustest.Fault {
 	if s.calm.Load() {
 		return modbustest.Fault{}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.network {
 		return s.networkFault()
 	}
