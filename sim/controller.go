@@ -2,8 +2,10 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"noi-agent/modbus/modbustest"
 	"noi-agent/objects"
 )
 
@@ -23,18 +25,21 @@ const maxRegisters = 125
 
 // Options say which controller and when.
 type Options struct {
-	Family *objects.Family // whose registers to hold; only PSPWM is known
+	Family *objects.Family // whose registers to hold; one of the built-in families
+	Unit   byte            // unit id, 1 to 247; 0 is 1
 	Seed   uint64          // of the weather; the same seed gives the same weather
 	Start  time.Duration   // time of day when Elapsed is zero, 0 to 24 h; 0 is midnight, see MidMorning
+	Faults []Fault         // what is forced, and when
 
 	// Elapsed returns the simulated time since the start. It may run faster than real time; going back is ignored.
 	// Nil: time stands still.
 	Elapsed func() time.Duration
 }
 
-// Controller answers for one simulated ProStar PWM. It belongs to one goroutine.
+// Controller answers for one simulated controller. It belongs to one goroutine.
 type Controller struct {
-	family  []objects.Object // with every disputed encoding chosen
+	family  []objects.Object // with the first of each disputed encoding chosen
+	model   model
 	plant   *plant
 	start   time.Duration
 	elapsed func() time.Duration
@@ -43,43 +48,123 @@ type Controller struct {
 	filled time.Duration // the plant's time that the blocks show
 }
 
-// block is a run of registers that all answer, whether an object names them or not.
+// block is a run of registers that all answer.
 type block struct {
 	first uint16
 	regs  []uint16
 }
 
 // New returns a controller that has lived from midnight to Start, so that its daily values are those of a day. It fails for a
-// start that is no time of day and for a family that the model does not know.
+// start that is no time of day, for a family or an object that the model does not know, and for a fault that cannot be
+// (an *UnknownError when it names what is not there).
 func New(o Options) (*Controller, error) {
-	if o.Start < 0 || o.Start >= day {
+	m, ok := modelOf(o.Family.Slug)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("simulate a controller: there is no model of the family %s", o.Family.Slug)
+	case o.Start < 0 || o.Start >= day:
 		return nil, fmt.Errorf("simulate a controller: the start %v is no time of day", o.Start)
+	case o.Unit > 247:
+		return nil, fmt.Errorf("simulate a controller: want a unit id of 1 to 247, not %d", o.Unit)
 	}
-	set := sealed()
 	c := &Controller{
-		plant: newPlant(set, o.Seed), start: o.Start, elapsed: o.Elapsed,
-		// The blocks of MS-001838: RAM, EEPROM, and the serial number and versions that it leaves out.
-		blocks: []block{
-			{first: 0x0000, regs: make([]uint16, 0x4F)},
-			{first: 0xE000, regs: make([]uint16, 0x50)},
-			{first: 0xE080, regs: make([]uint16, 6)},
-		},
+		model: m, start: o.Start, elapsed: o.Elapsed,
+		plant: newPlant(m.site, sealed(), max(o.Unit, 1), o.Seed),
 	}
-	for _, object := range o.Family.Objects {
-		if len(object.Choices) > 0 {
-			chosen, err := object.With(string(objects.F16))
-			if err != nil {
-				return nil, fmt.Errorf("simulate a controller: %w", err)
-			}
-			object = chosen
-		}
-		c.family = append(c.family, object)
+	for _, r := range m.blocks {
+		c.blocks = append(c.blocks, block{first: r.first, regs: make([]uint16, int(r.last)-int(r.first)+1)})
 	}
-	c.plant.advance(o.Start)
-	if err := c.fill(); err != nil {
+	if err := c.live(o); err != nil {
 		return nil, fmt.Errorf("simulate a controller of the family %s: %w", o.Family.Slug, err)
 	}
 	return c, nil
+}
+
+// live takes the controller from midnight to its start.
+func (c *Controller) live(o Options) error {
+	if err := c.choose(o.Family); err != nil {
+		return err
+	}
+	c.plant.begin()
+	if err := c.fill(); err != nil { // so that there are scales to try the faults with
+		return err
+	}
+	for _, f := range o.Faults {
+		if err := c.force(f); err != nil {
+			return err
+		}
+	}
+	c.plant.begin()
+	c.plant.advance(o.Start)
+	return c.fill()
+}
+
+// choose takes the first of the encodings of each disputed object.
+func (c *Controller) choose(f *objects.Family) (err error) {
+	for _, object := range f.Objects {
+		if len(object.Choices) > 0 {
+			if object, err = object.With(object.Choices[0].Name); err != nil {
+				return err
+			}
+		}
+		c.family = append(c.family, object)
+	}
+	for i := range c.family {
+		o := &c.family[i]
+		if c.model.roles[o.Name] == alarm && o.Kind() == objects.KindBits && c.model.lowLoad != "" {
+			c.plant.faults.lowLoad = maskOf(o, []string{c.model.lowLoad})
+		}
+	}
+	return nil
+}
+
+// force takes a fault, once it is clear that the registers can show it.
+func (c *Controller) force(f Fault) error {
+	i := slices.IndexFunc(c.family, func(o objects.Object) bool { return o.Name == f.Object })
+	if i < 0 {
+		known := []string{}
+		for i := range c.family {
+			known = append(known, c.family[i].Name)
+		}
+		slices.Sort(known)
+		return &UnknownError{Kind: "object", Name: f.Object, Of: "the family", Known: known}
+	}
+	o := &c.family[i]
+	what, err := understand(f, o, c.start)
+	if err != nil {
+		return err
+	}
+	if r, ok := c.model.roles[o.Name]; ok {
+		what.role = r
+	}
+	if name, ok := c.leaning(o); ok {
+		return fmt.Errorf("%s cannot be forced: what %s means depends on it", o.Name, name)
+	}
+	if what.bit == 0 {
+		if err := EncodeSpan(o, what.value, slices.Clone(c.span(o))); err != nil {
+			return err
+		}
+	}
+	c.plant.faults.forced = append(c.plant.faults.forced, what)
+	return nil
+}
+
+// leaning returns an object whose scale or names are in o.
+func (c *Controller) leaning(o *objects.Object) (name string, ok bool) {
+	for i := range c.family {
+		other := &c.family[i]
+		scaled := slices.ContainsFunc(other.Times, func(scale objects.Object) bool { return scale.Name == o.Name })
+		if scaled || other.NamesBy != nil && other.NamesBy.Object.Name == o.Name {
+			return other.Name, true
+		}
+	}
+	return "", false
+}
+
+// Slave returns the controller as it stands on a line, to be served by a modbustest line. It is the caller's. Its Identity is nil
+// for a controller that does not tell who it is.
+func (c *Controller) Slave() *modbustest.Slave {
+	return &modbustest.Slave{Unit: c.plant.unit, Read: c.Read, Identity: c.model.identity()}
 }
 
 // Read answers function 03 or 04: the registers as they are now, or an exception code (then registers is nil).
@@ -111,36 +196,36 @@ func (c *Controller) find(addr, count uint16) []uint16 {
 	return nil
 }
 
+// span returns the registers that an object is decoded from, nil when they are in no block.
+func (c *Controller) span(o *objects.Object) []uint16 { return c.find(o.Span()) }
+
 // refresh lets the plant catch up with the time and shows its new state, if a step has passed.
 func (c *Controller) refresh() error {
 	if c.elapsed == nil {
 		return nil
 	}
-	c.plant.advance(c.start + c.elapsed())
+	c.plant.advance(after(c.start, c.elapsed()))
 	if c.plant.time == c.filled {
 		return nil
 	}
 	return c.fill()
 }
 
-// fill writes every object's value into its registers.
+// fill writes every object's value into its registers. What an object leans on has a lower address, and is there before it.
 func (c *Controller) fill() error {
-	values := c.plant.registers()
 	for i := range c.family {
 		o := &c.family[i]
-		v, ok := values[o.Name]
+		q, ok := c.model.table[o.Name]
 		if !ok {
 			return fmt.Errorf("the model does not know the object %s", o.Name)
 		}
-		place := c.find(o.Address, o.Registers)
+		place := c.span(o)
 		if place == nil {
 			return fmt.Errorf("the object %s at 0x%04X is in no block", o.Name, o.Address)
 		}
-		regs, err := Encode(o, v)
-		if err != nil {
+		if err := EncodeSpan(o, c.plant.faults.over(o, q(c.plant, o), c.plant.time), place); err != nil {
 			return err
 		}
-		copy(place, regs)
 	}
 	c.filled = c.plant.time
 	return nil

@@ -1,29 +1,17 @@
 package sim_test
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"noi-agent/objects"
 	"noi-agent/sim"
 )
-
-func pspwm(t testing.TB) *objects.Family {
-	t.Helper()
-	c, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, ok := c.Family("PSPWM")
-	if !ok {
-		t.Fatal("the family PSPWM is missing")
-	}
-	return f
-}
 
 // world is a controller whose time the test turns on.
 type world struct {
@@ -33,10 +21,18 @@ type world struct {
 	elapsed time.Duration
 }
 
+// newWorld is a ProStar PWM.
 func newWorld(t testing.TB, seed uint64, start time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, family: pspwm(t)}
-	c, err := sim.New(sim.Options{Family: w.family, Seed: seed, Start: start, Elapsed: func() time.Duration { return w.elapsed }})
+	return open(t, family(t, "PSPWM"), sim.Options{Seed: seed, Start: start})
+}
+
+// open makes a controller of a family.
+func open(t testing.TB, f *objects.Family, o sim.Options) *world {
+	t.Helper()
+	w := &world{t: t, family: f}
+	o.Family, o.Elapsed = f, func() time.Duration { return w.elapsed }
+	c, err := sim.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,22 +40,61 @@ func newWorld(t testing.TB, seed uint64, start time.Duration) *world {
 	return w
 }
 
-// read returns an object's value by way of its registers, as the agent gets it.
-func (w *world) read(name string) objects.Value {
+// loadCatalog reads the families once for all tests; a catalog does not change.
+var loadCatalog = sync.OnceValues(func() (*objects.Catalog, error) { return objects.LoadCatalog() })
+
+func mustCatalog(t testing.TB) *objects.Catalog {
+	t.Helper()
+	c, err := loadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// family returns a built-in one.
+func family(t testing.TB, slug string) *objects.Family {
+	t.Helper()
+	f, ok := mustCatalog(t).Family(slug)
+	if !ok {
+		t.Fatalf("the family %s is missing", slug)
+	}
+	return f
+}
+
+// object returns the family's, with the first of its encodings where they are disputed.
+func (w *world) object(name string) *objects.Object {
 	w.t.Helper()
 	o, ok := w.family.Object(name)
 	if !ok {
 		w.t.Fatalf("no object %s", name)
 	}
-	object := *o
-	if len(object.Choices) > 0 {
-		object, _ = object.With("f16")
+	if len(o.Choices) == 0 {
+		return o
 	}
-	regs, exception := w.Read(object.Function(), object.Address, object.Registers)
+	chosen, err := o.With(o.Choices[0].Name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &chosen
+}
+
+// span reads the registers of an object and of what it leans on.
+func (w *world) span(o *objects.Object) []uint16 {
+	w.t.Helper()
+	addr, count := o.Span()
+	regs, exception := w.Read(o.Function(), addr, count)
 	if exception != 0 {
-		w.t.Fatalf("%s: exception %02d", name, exception)
+		w.t.Fatalf("at %v: %s: exception %02d", w.elapsed, o.Name, exception)
 	}
-	v, err := object.Decode(regs)
+	return regs
+}
+
+// read returns an object's value by way of its registers, as the agent gets it.
+func (w *world) read(name string) objects.Value {
+	w.t.Helper()
+	o := w.object(name)
+	v, err := o.DecodeSpan(w.span(o))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -73,21 +108,6 @@ func (w *world) near(what string, got, want, tolerance float64) {
 	w.t.Helper()
 	if math.Abs(got-want) > tolerance {
 		w.t.Errorf("at %v: %s is %g, want %g within %g", w.elapsed, what, got, want, tolerance)
-	}
-}
-
-func TestEveryObjectButTheMissingSensorHasAValue(t *testing.T) {
-	w := newWorld(t, 1, sim.MidMorning)
-	for i := range w.family.Objects {
-		o := w.family.Objects[i]
-		if len(o.Choices) > 0 {
-			o, _ = o.With("f16")
-		}
-		regs, exception := w.Read(o.Function(), o.Address, o.Registers)
-		_, err := o.Decode(regs)
-		if exception != 0 || errors.Is(err, objects.ErrNoSample) != (o.Name == "T_rts") {
-			t.Errorf("%s %04X: exception %02d, %v", o.Name, regs, exception, err)
-		}
 	}
 }
 
@@ -275,24 +295,20 @@ func TestTheAnswerIsTheCallersOwn(t *testing.T) {
 	}
 }
 
-func TestTheRevisionIsThatOfTheRegisters(t *testing.T) {
-	w := newWorld(t, 1, sim.MidMorning)
-	want := fmt.Sprintf("v%s.%02.0f", w.read("hw_version"), w.number("sw_ver"))
-	if sim.Revision != want {
-		t.Errorf("the revision is %s, the registers say %s", sim.Revision, want)
-	}
-	regs, _ := w.Read(0x03, 0xE085, 1)
-	if soft, _ := w.Read(0x04, 0x0000, 1); regs[0] != 0x0104 || soft[0] != 0x0006 {
-		t.Errorf("hw_version 0x%04X and sw_ver 0x%04X, want 0x0104 and 0x0006", regs[0], soft[0])
-	}
-}
-
 func TestAnUnknownFamilyIsRefused(t *testing.T) {
 	f := &objects.Family{Slug: "X", Objects: []objects.Object{{Name: "warp", Table: objects.Input, Encoding: objects.U16, Registers: 1, Scale: 1}}}
 	if _, err := sim.New(sim.Options{Family: f}); err == nil {
-		t.Error("a family with an object that the model does not know was accepted")
+		t.Error("a family that the model does not know was accepted")
 	}
-	if _, err := sim.New(sim.Options{Family: pspwm(t), Start: 24 * time.Hour}); err == nil {
+	more := *family(t, "PSPWM")
+	more.Objects = append(slices.Clone(more.Objects), f.Objects[0])
+	if _, err := sim.New(sim.Options{Family: &more}); err == nil || !strings.Contains(err.Error(), "the object warp") {
+		t.Errorf("a family with an object that the model does not know gave %v", err)
+	}
+	if _, err := sim.New(sim.Options{Family: family(t, "PSPWM"), Start: 24 * time.Hour}); err == nil {
 		t.Error("a start that is no time of day was accepted")
+	}
+	if _, err := sim.New(sim.Options{Family: family(t, "PSPWM"), Unit: 248}); err == nil {
+		t.Error("a unit id that is none was accepted")
 	}
 }

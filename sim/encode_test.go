@@ -265,12 +265,8 @@ func TestNoValueIsNotANumber(t *testing.T) {
 // chosen returns the objects of all families, a disputed one once for each of its encodings.
 func chosen(t *testing.T) []objects.Object {
 	t.Helper()
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out []objects.Object
-	for _, f := range catalog.Families() {
+	for _, f := range mustCatalog(t).Families() {
 		for _, o := range f.Objects {
 			if len(o.Choices) == 0 {
 				out = append(out, o)

@@ -11,57 +11,56 @@ const step = time.Second
 
 const day = 24 * time.Hour
 
-// The site: 180 W of 36-cell modules, a sealed 12 V battery and loads of about 45 Ah a day, two thirds of what the array gives.
-const (
-	shortCircuit = 10.0  // A of the array in full sun
-	openCircuit  = 21.5  // V of the array in full sun
-	capacity     = 100.0 // Ah of the battery
-	lineDrop     = 0.15  // V from the array's terminals to the battery's while they are connected
-	senseDrop    = 0.004 // Ω of the wires between the controller and the battery
-	loadDrop     = 0.02  // Ω of the load's switch
-)
+// sweepEvery is how often an MPPT charger looks for the array's greatest power.
+const sweepEvery = 5 * time.Minute
 
-// stage is what the charger does; its text is the name of charge_state.
-type stage string
+// loadState is what the load's switch does. The numbers are those of load_state, the same in all families.
+type loadState uint16
 
 const (
-	night      stage = "NIGHT"
-	bulk       stage = "BULK"
-	absorption stage = "ABSORPTION"
-	floating   stage = "FLOAT"
+	loadOn      loadState = 1
+	loadWarning loadState = 2
+	loadLow     loadState = 3 // disconnected to save the battery
+	loadFaulted loadState = 4
 )
 
-// plant is the sun, the array, the battery, the loads and the charger between them. It starts at a midnight.
+// plant is the sun, the array, the batteries, the loads and the charger between them. It starts at a midnight.
 type plant struct {
+	site   site
 	set    settings
+	unit   byte // unit id, for the registers that tell it
 	random *rand.Rand
 	time   time.Duration // since that midnight
 
-	clear  float64 // how clear the sky is, 0.3 to 1
-	stored float64 // Ah in the battery
+	clear float64 // how clear the sky is, 0.3 to 1
+	light bool    // the array is worth connecting: the controller's day
+	banks []*bank // one or two; the first has the loads
 
-	stage    stage
-	absorbed time.Duration // at the absorption voltage, today
-	low      time.Duration // below the float voltage, since float was reached
-	hold     time.Duration // of absorption before float, chosen each morning
+	openV, peakV, peakW float64 // what the array could give; peakV and peakW with an MPPT charger alone
+	available           float64 // A that could flow into the batteries
+	arrayV, arrayA      float64
+	sweep               sweep // of an MPPT charger
+	ambient, heatsink   float64
 
-	arrayV, arrayA    float64 // adc_va, adc_ia
-	batteryV, loadA   float64 // adc_vbterm, adc_il
-	reference         float64 // vb_ref, 0 at night
-	filtered25        float64 // vb_f
-	filtered60        float64 // adc_vb_f_1m
-	net60             float64 // adc_ib_f_1m
-	ambient, heatsink float64 // °C
-
-	today daily
-	total totals
+	load   loadState
+	warned time.Duration // below the disconnect voltage, in all since the warning began
+	faults faults
+	today  daily
+	total  totals
+	hour   extremes // of the first battery's volts, in this hour of the clock
+	mostA  float64  // of the array, ever
 }
+
+// sweep is what an MPPT charger found when it last went through the array's voltages.
+type sweep struct{ peakV, peakW, openV float64 }
 
 // daily is what starts anew each morning.
 type daily struct {
-	leastV, mostV, mostArrayV float64
-	charged, drawn            float64       // Ah
-	absorbing, floating       time.Duration // time_ab_daily, time_fl_daily
+	charged, drawn        float64 // Ah
+	energy                float64 // Wh charged
+	mostArrayV, mostPower float64
+	celsius               extremes
+	seen                  [roles]uint64 // faults and alarms by bit
 }
 
 // totals only ever grow.
@@ -71,23 +70,41 @@ type totals struct {
 	hours          float64 // of operation
 }
 
-func newPlant(set settings, seed uint64) *plant {
+func newPlant(at site, set settings, unit byte, seed uint64) *plant {
 	p := &plant{
-		set:    set,
+		site: at, set: set, unit: unit,
 		random: rand.New(rand.NewPCG(seed, 0)),
 		clear:  0.9,
-		stored: 0.68 * capacity,
-		stage:  night,
-		hold:   set.absorptionTime,
+		load:   loadOn,
 		// A unit of about a year; the Ah need both words of their 32 bits, and the kWh are those Ah at 13 V.
-		total: totals{charged: 21345.6, drawn: 15210.3, energy: 277.5, hours: 8412},
+		total: totals{
+			charged: 21345.6 * at.size, drawn: 15210.3 * at.size, energy: 277.5 * at.size * at.multiple, hours: 8412,
+		},
+		mostA: 9.8 * at.size,
 	}
+	p.banks = []*bank{newBank(set, at.multiple, capacity*at.size, 1)}
+	if at.second > 0 {
+		p.banks[0].share = firstShare
+		p.banks = append(p.banks, newBank(set, at.multiple, at.second, 1-firstShare))
+	}
+	for _, b := range p.banks {
+		b.charged = b.share * p.total.charged
+		b.volts = b.rest()
+	}
+	return p
+}
+
+// begin works out the state at midnight, once all that may be at fault is known.
+func (p *plant) begin() {
 	p.ambient = ambientAt(0)
 	p.heatsink = p.ambient
+	p.faults.apply(p)
 	p.electric()
-	p.filtered25, p.filtered60, p.net60 = p.batteryV, p.batteryV, p.arrayA-p.loadA
+	for _, b := range p.banks {
+		b.settle()
+	}
+	p.hour.begin(p.banks[0].volts)
 	p.newDay()
-	return p
 }
 
 // advance steps until the plant is less than one step before t, which counts from the midnight it started at.
@@ -103,159 +120,204 @@ func (p *plant) step() {
 	// A first-order process around 0.85 with a deviation of 0.1 that forgets in 20 minutes: passing clouds.
 	p.clear += (0.85-p.clear)/1200 + 0.004*p.random.NormFloat64()
 	p.clear = min(max(p.clear, 0.3), 1)
+	p.faults.apply(p)
 	p.electric()
 	p.temperatures()
 	p.count()
-	p.changeStage()
+	p.change()
 }
 
-// electric works out all voltages and currents of this moment. A PWM charger connects the array straight to the battery for
-// a part of the time, the duty; its array voltage is the mean of both conditions.
+// electric works out all voltages and currents of this moment.
 func (p *plant) electric() {
-	p.loadA = loadAt(p.time % day)
+	p.banks[0].loadA = p.draw()
+	for _, b := range p.banks[1:] {
+		b.loadA = standby
+	}
+	p.shine()
+	p.distribute()
+	if p.site.peakV > 0 {
+		p.convert()
+	} else {
+		p.connect()
+	}
+}
+
+// draw returns the current of the loads, in A.
+func (p *plant) draw() float64 {
+	if p.load >= loadLow {
+		return 0
+	}
+	return loadAt(p.time%day) * p.site.size
+}
+
+// shine works out what the array could give.
+func (p *plant) shine() {
 	sun := sunAt(p.time%day) * p.clear
-	open := openCircuit * math.Pow(sun, 0.08) // steep at dawn, nearly flat by day
-	p.reference = p.target()
-	if p.stage == night {
-		p.arrayV, p.arrayA, p.batteryV = open, 0, p.terminal(-p.loadA)
+	p.openV = p.site.openV * math.Pow(sun, 0.08) // steep at dawn, nearly flat by day
+	if p.site.peakV == 0 {
+		p.available = shortCircuit * p.site.size * sun
 		return
 	}
-	available, duty := shortCircuit*sun, 1.0
-	p.arrayA, p.batteryV = available, p.terminal(available-p.loadA)
-	if p.batteryV > p.reference {
-		accepted := max((p.reference-p.rest())/p.resistance(), 0)
-		p.arrayA, p.batteryV = min(accepted+p.loadA, available), p.reference
-		duty = p.arrayA / available
+	p.peakV = p.site.peakV / p.site.openV * p.openV
+	p.peakW = peakWatts * p.site.size * p.site.multiple * sun
+	// The converter only steps down: in weak light it cannot go as low as where the array gives most. The battery's voltage is that
+	// of a moment ago, which is near enough.
+	battery, part := p.banks[0].volts, 1.0
+	if lowest := battery + lineDrop*p.site.multiple; p.peakV < lowest {
+		part = max(p.openV-lowest, 0) / max(p.openV-p.peakV, 1e-9)
 	}
-	connected := min(p.batteryV+lineDrop, open)
-	p.arrayV = duty*connected + (1-duty)*open
+	p.available = efficiency * p.peakW * part / battery
 }
 
-// target returns the regulation voltage at the battery's temperature, 0 when the charger rests.
-func (p *plant) target() float64 {
-	compensation := p.set.tempComp * (p.ambient - 25)
-	switch p.stage {
-	case night:
+// distribute gives each battery its share, and what one does not take to the others.
+func (p *plant) distribute() {
+	left := p.available
+	for _, b := range p.banks {
+		b.aim(p.ambient)
+		b.take(p.available * b.share)
+		left -= b.chargeA
+	}
+	for _, b := range p.banks {
+		if len(p.banks) > 1 && left > 0 {
+			before := b.chargeA
+			b.take(before + left)
+			left -= b.chargeA - before
+		}
+	}
+}
+
+// charge returns the current into all batteries and loads, in A.
+func (p *plant) charge() float64 {
+	sum := 0.0
+	for _, b := range p.banks {
+		sum += b.chargeA
+	}
+	return sum
+}
+
+// power returns what flows into the batteries and loads, in W.
+func (p *plant) power() float64 {
+	sum := 0.0
+	for _, b := range p.banks {
+		sum += b.chargeA * b.volts
+	}
+	return sum
+}
+
+// connect is a PWM charger, which ties the array straight to a battery for a part of the time, the duty; the array's voltage is
+// the mean over both conditions.
+func (p *plant) connect() {
+	p.arrayA, p.arrayV = p.charge(), p.openV
+	for i := range p.banks {
+		connected := min(p.banks[i].volts+lineDrop*p.site.multiple, p.openV)
+		p.arrayV -= p.duty(i) * (p.openV - connected)
+	}
+}
+
+// duty returns the part of the time for which the array feeds a battery.
+func (p *plant) duty(i int) float64 {
+	if p.available == 0 {
 		return 0
-	case floating:
-		return p.set.floatV - compensation
-	default:
-		return p.set.absorptionV - compensation
 	}
+	return p.banks[i].chargeA / p.available
 }
 
-// rest is the battery's voltage without current: 11.8 V empty, 12.9 V full.
-func (p *plant) rest() float64 { return 11.8 + 1.1*p.stored/capacity }
-
-// resistance is the battery's against charging, in Ω; it rises steeply as the battery fills, which is why the current tapers.
-func (p *plant) resistance() float64 { return 0.02 + 1.2*math.Pow(p.stored/capacity, 12) }
-
-// terminal returns the battery's voltage while net flows into it (A, negative: out of it).
-func (p *plant) terminal(net float64) float64 {
-	if net > 0 {
-		return p.rest() + net*p.resistance()
+// convert is an MPPT charger. It holds the array where it gives most, or nearer to its open voltage where less is wanted.
+func (p *plant) convert() {
+	p.arrayA, p.arrayV = 0, p.openV
+	if power := p.power() / efficiency; power > 0 {
+		p.arrayV = p.peakV + (p.openV-p.peakV)*max(1-power/p.peakW, 0)
+		p.arrayA = power / p.arrayV
 	}
-	return p.rest() + net*0.02
 }
 
 func (p *plant) temperatures() {
 	p.ambient = ambientAt(p.time % day)
-	warm := p.ambient + 0.06*p.arrayA*p.arrayA + 0.02*p.loadA*p.loadA
+	charge, load := p.charge()/p.site.size, p.banks[0].loadA/p.site.size
+	warm := p.ambient + 0.06*charge*charge + 0.02*load*load
 	p.heatsink += (warm - p.heatsink) * step.Seconds() / 600
 }
 
-// count integrates what the controller counts, and runs its filters.
+// count integrates what the controller counts.
 func (p *plant) count() {
-	const hours = float64(step) / float64(time.Hour)
-	p.stored = min(p.stored+(p.arrayA-p.loadA)*hours, capacity)
-	p.today.charged += p.arrayA * hours
-	p.today.drawn += p.loadA * hours
-	p.total.charged += p.arrayA * hours
-	p.total.drawn += p.loadA * hours
-	p.total.energy += p.arrayA * p.batteryV * hours / 1000
-	p.total.hours += hours
+	for _, b := range p.banks {
+		b.count()
+	}
+	charged, drawn := p.charge()*step.Hours(), p.banks[0].loadA*step.Hours()
+	p.today.charged += charged
+	p.today.drawn += drawn
+	p.today.energy += p.power() * step.Hours()
+	p.total.charged += charged
+	p.total.drawn += drawn
+	p.total.energy += p.power() * step.Hours() / 1000
+	p.total.hours += step.Hours()
+	p.note()
+}
 
-	p.today.leastV = min(p.today.leastV, p.batteryV)
-	p.today.mostV = max(p.today.mostV, p.batteryV)
+// note keeps what is the least or the most so far.
+func (p *plant) note() {
+	if p.time%time.Hour == 0 {
+		p.hour.begin(p.banks[0].volts)
+	}
+	p.hour.note(p.banks[0].volts)
+	p.mostA = max(p.mostA, p.arrayA)
 	p.today.mostArrayV = max(p.today.mostArrayV, p.arrayV)
-
-	p.filtered25 += (p.batteryV - p.filtered25) * step.Seconds() / 25
-	p.filtered60 += (p.batteryV - p.filtered60) * step.Seconds() / 60
-	p.net60 += (p.arrayA - p.loadA - p.net60) * step.Seconds() / 60
+	p.today.mostPower = max(p.today.mostPower, p.power())
+	p.today.celsius.note(p.ambient)
+	for role, now := range p.faults.now {
+		p.today.seen[role] |= now
+	}
+	if p.light && p.time%sweepEvery == 0 {
+		p.sweep = sweep{p.peakV, p.peakW, p.openV}
+	}
 }
 
-// changeStage moves the charger on. Dusk and dawn are a volt apart, so that a cloud at dawn does not end the day.
-func (p *plant) changeStage() {
-	regulated := p.batteryV >= p.reference
+// change moves day and night, the charger and the load's switch on. Dusk and dawn are a volt apart and more, so that a cloud at dawn
+// does not end the day.
+func (p *plant) change() {
+	first := p.banks[0].volts
 	switch {
-	case p.stage == night:
-		if p.arrayV > p.batteryV+1.5 {
-			p.sunrise()
+	case !p.light && p.openV > first+1.5*p.site.multiple && p.available >= 0.04*p.site.size:
+		p.light = true
+		p.sweep = sweep{p.peakV, p.peakW, p.openV}
+		for _, b := range p.banks {
+			b.sunrise()
 		}
-	case p.arrayA < 0.01 || p.arrayV < p.batteryV:
-		p.stage = night
-	case p.stage == floating:
-		p.keepFloat(regulated)
-	case regulated:
-		p.absorb()
-	case p.batteryV < p.reference-0.2:
-		p.stage = bulk
+		p.newDay()
+	case p.light && (p.openV < first || p.available < 0.01*p.site.size):
+		p.light = false
 	}
-}
-
-// absorb counts the time at the absorption voltage and ends it with float.
-func (p *plant) absorb() {
-	p.stage = absorption
-	p.absorbed += step
-	p.today.absorbing += step
-	if p.absorbed >= p.hold {
-		p.stage, p.low = floating, 0
+	for _, b := range p.banks {
+		b.change(p.faults.noCharge, p.light)
 	}
-}
-
-// keepFloat goes back to bulk charging once the battery has been below the float voltage for long enough in all.
-func (p *plant) keepFloat(regulated bool) {
-	p.today.floating += step
-	if !regulated {
-		p.low += step
-	}
-	if p.low >= p.set.floatExit {
-		p.stage, p.absorbed = bulk, 0
-	}
-}
-
-// sunrise starts the controller's day. A battery that was low in the night gets the longer absorption.
-func (p *plant) sunrise() {
-	p.hold = p.set.absorptionTime
-	if p.today.leastV < p.set.lowTrip {
-		p.hold = p.set.lowAbsorptionTime
-	}
-	p.stage, p.absorbed, p.low = bulk, 0, 0
-	p.newDay()
+	p.switchLoad()
 }
 
 func (p *plant) newDay() {
-	p.today = daily{leastV: p.batteryV, mostV: p.batteryV, mostArrayV: p.arrayV}
+	p.today = daily{mostArrayV: p.arrayV, mostPower: p.power(), seen: p.faults.now}
+	p.today.celsius.begin(p.ambient)
 }
 
-// sunAt returns the clear sky's part of full sun at a time of day: from 6 to 18 o'clock, 1 at noon.
-func sunAt(t time.Duration) float64 {
-	return max(math.Sin(math.Pi*(t.Hours()-6)/12), 0)
+// disconnectV returns the voltage below which the load goes off, less the more current it draws.
+func (p *plant) disconnectV() float64 {
+	return p.site.multiple * (p.set.disconnectV - p.set.disconnectOhm*p.banks[0].loadA)
 }
 
-// loadAt returns the load's current in A: a radio always, a pump for ten minutes each half hour, lamps from 18 to 23 o'clock.
-func loadAt(t time.Duration) float64 {
-	amperes := 0.8
-	if t%(30*time.Minute) < 10*time.Minute {
-		amperes += 1.5
+// switchLoad warns of a low battery, disconnects the load from it, and reconnects it once it has recovered.
+func (p *plant) switchLoad() {
+	volts := p.banks[0].volts
+	switch {
+	case p.faults.noLoad:
+		p.load = loadFaulted
+	case p.load == loadFaulted, p.load == loadLow && volts > p.set.reconnectV*p.site.multiple:
+		p.load, p.warned = loadOn, 0
+	case p.load == loadLow:
+	case volts >= p.disconnectV():
+		p.load, p.warned = loadOn, 0
+	case p.warned >= p.set.warning:
+		p.load = loadLow
+	default:
+		p.load = loadWarning
+		p.warned += step
 	}
-	if t >= 18*time.Hour && t < 23*time.Hour {
-		amperes += 3
-	}
-	return amperes
-}
-
-// ambientAt returns the air's temperature in °C: 24 at 15 o'clock, 10 at three at night.
-func ambientAt(t time.Duration) float64 {
-	return 17 + 7*math.Cos(math.Pi*(t.Hours()-15)/12)
 }

@@ -231,7 +231,7 @@ func TestTheControllerAnswersAtTheLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, err := line.Identify(t.Context(), unitID)
-	if err != nil || id.Vendor != sim.Vendor || id.ProductCode != sim.Product || id.Revision != sim.Revision {
+	if err != nil || id.Vendor != sim.Vendor || id.ProductCode != "PS-PWM-30M" || id.Revision != "v01.04.06" {
 		t.Errorf("identified as %+v, %v", id, err)
 	}
 	reply, err := line.Read(t.Context(), unitID, 0x04, 0x0011, 2) // adc_ia, adc_vbterm

@@ -34,7 +34,7 @@ func stillWorld(t *testing.T) (tty string, twin *sim.Controller) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	family, _ := catalog.ByProductCode(sim.Product)
+	family, _ := catalog.Family("PSPWM")
 	twin, err = sim.New(sim.Options{Family: family, Seed: weather, Start: sim.MidMorning})
 	if err != nil {
 		t.Fatal(err)

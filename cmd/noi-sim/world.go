@@ -100,9 +100,9 @@ func (w *world) openLine(o runOptions, fault func(error)) error {
 	if err != nil {
 		return err
 	}
-	family, ok := catalog.ByProductCode(sim.Product)
+	family, ok := catalog.Family("PSPWM")
 	if !ok {
-		return fmt.Errorf("no family has the product code %s", sim.Product)
+		return errors.New("the family PSPWM is missing")
 	}
 	started := time.Now()
 	controller, err := sim.New(sim.Options{
@@ -112,7 +112,7 @@ func (w *world) openLine(o runOptions, fault func(error)) error {
 	if err != nil {
 		return err
 	}
-	w.slave = controller.Slave(unitID)
+	w.slave = controller.Slave()
 	w.slave.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
 		regs, exception := controller.Read(function, addr, count)
 		if exception != 0 {
