@@ -38,6 +38,7 @@ type Options struct {
 
 // Controller answers for one simulated controller. It belongs to one goroutine.
 type Controller struct {
+	slug    string           // of the family
 	family  []objects.Object // with the first of each disputed encoding chosen
 	model   model
 	plant   *plant
@@ -68,7 +69,7 @@ func New(o Options) (*Controller, error) {
 		return nil, fmt.Errorf("simulate a controller: want a unit id of 1 to 247, not %d", o.Unit)
 	}
 	c := &Controller{
-		model: m, start: o.Start, elapsed: o.Elapsed,
+		slug: o.Family.Slug, model: m, start: o.Start, elapsed: o.Elapsed,
 		plant: newPlant(m.site, sealed(), max(o.Unit, 1), o.Seed),
 	}
 	for _, r := range m.blocks {
@@ -127,7 +128,7 @@ func (c *Controller) force(f Fault) error {
 			known = append(known, c.family[i].Name)
 		}
 		slices.Sort(known)
-		return &UnknownError{Kind: "object", Name: f.Object, Of: "the family", Known: known}
+		return &UnknownError{Kind: "object", Name: f.Object, Of: c.slug, Known: known}
 	}
 	o := &c.family[i]
 	what, err := understand(f, o, c.start)

@@ -167,7 +167,7 @@ func TestFaultsThatCannotBeAreRefused(t *testing.T) {
 		kind   string // of an UnknownError
 		known  string // one of those it names
 	}{
-		{"PSPWM", sim.Fault{Object: "array_falt", Value: "rts_shorted"}, `no object "array_falt"`, "object", "array_fault"},
+		{"PSPWM", sim.Fault{Object: "array_falt", Value: "rts_shorted"}, `PSPWM has no object "array_falt"`, "object", "array_fault"},
 		{"PSPWM", sim.Fault{Object: "array_fault", Value: "rts_short"}, `array_fault has no bit "rts_short"`, "bit", "rts_shorted"},
 		{"PSPWM", sim.Fault{Object: "array_fault", Value: "bit_16"}, `no bit "bit_16"`, "bit", "rts_shorted"},
 		{"PSPWM", sim.Fault{Object: "charge_state", Value: "bulk"}, `charge_state has no state "bulk"`, "state", "BULK"},

@@ -34,10 +34,12 @@ type commandLine struct {
 }
 
 type runOptions struct {
-	Baud   int     `default:"9600" help:"Bits per second on the line, which is 8N2."`
-	Speed  float64 `default:"1" help:"How many times faster than real time the sun moves."`
-	Dir    string  `default:"run" help:"Directory of the link ttyNOI; it is made."`
-	Status string  `default:"127.0.0.1:8780" help:"Where the command's status page is, as in its configuration."`
+	Baud   int      `default:"9600" help:"Bits per second on the line, which is 8N2."`
+	Speed  float64  `default:"1" help:"How many times faster than real time the sun moves."`
+	Slaves string   `default:"1=PSPWM" help:"The controllers on the line: UNIT=FAMILY,… with the families that noi-agent objects lists."`
+	Fault  []string `aliases:"faults" placeholder:"[UNIT/]OBJECT:VALUE@FROM[-UNTIL]" help:"Force a bit, a state or a number (none: no sensor) from a time after the start on; may be repeated."`
+	Dir    string   `default:"run" help:"Directory of the link ttyNOI; it is made."`
+	Status string   `default:"127.0.0.1:8780" help:"Where the command's status page is, as in its configuration."`
 
 	SNS    string `name:"sns" default:"127.0.0.1:4100" hidden:"" help:"Address of the SNS stand-in."`
 	PubSub string `name:"pubsub" default:"127.0.0.1:8085" hidden:"" help:"Address of the Pub/Sub stand-in."`
@@ -75,13 +77,17 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	var line commandLine
 	helped := -1
 	parser, err := kong.New(&line,
-		kong.Name("noi-sim"), kong.Description("A world to try noi-agent in: a controller on a pty, SNS and Pub/Sub on loopback."),
+		kong.Name("noi-sim"), kong.Description("A world to try noi-agent in: controllers on a pty, SNS and Pub/Sub on loopback."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { helped = code }),
 	)
 	if err != nil {
 		panic(err) // the types above are no command line
 	}
 	_, err = parser.Parse(args)
+	var f *fleet
+	if err == nil && helped < 0 {
+		f, err = newFleet(line.Run)
+	}
 	switch {
 	case helped >= 0: // --help has been printed
 		return helped
@@ -89,5 +95,5 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 		fmt.Fprintf(stderr, "noi-sim: %v\nTry: noi-sim run -- bin/noi-agent run --config configs/demo.yaml\n", err)
 		return exitMisuse
 	}
-	return runWorld(line.Run, stdout, stderr, signals)
+	return runWorld(line.Run, f, stdout, stderr, signals)
 }

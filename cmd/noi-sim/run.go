@@ -9,16 +9,19 @@ import (
 )
 
 // runWorld sets the world up, runs the command in it, and takes it down.
-func runWorld(o runOptions, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+func runWorld(o runOptions, f *fleet, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	s := &session{o: o, stderr: stderr, broken: make(chan error, 8), asked: make(chan *agentReport, 1)}
 	screen := startScreen(stdout, func(err error) { s.breaks(fmt.Errorf("print the messages: %w", err)) })
 	stopScreen := sync.OnceFunc(screen.close)
 	defer stopScreen()
 
-	w, err := openWorld(o, screen.show, s.breaks)
+	w, err := openWorld(o, f, screen.show, s.breaks)
 	if err != nil {
 		fmt.Fprintf(stderr, "noi-sim: %v\n", err)
 		return exitFailed
+	}
+	if len(f.units) > 1 {
+		fmt.Fprintf(stderr, "noi-sim: on %s: %v\n", w.link, f)
 	}
 	screen.show([]byte("status page: http://" + o.Status + "/"))
 	s.play(w, signals)

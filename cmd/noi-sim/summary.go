@@ -77,7 +77,13 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 		row(c.title, "%d received, %d distinct, %d refused", messages, distinct, refused)
 	}
 	row("both clouds", "%d received", total)
-	row("controller", "%d requests answered, %d of them refused", w.slave.Requests(), w.refused)
+	for _, u := range w.fleet.units {
+		who := ""
+		if len(w.fleet.units) > 1 {
+			who = fmt.Sprintf("unit %d, %s: ", u.id, u.family.Slug)
+		}
+		row("controller", "%s%d requests answered, %d of them refused", who, u.slave.Requests(), u.refused)
+	}
 	words := []string{}
 	for _, f := range faults {
 		words = append(words, f.Error())

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"noi-agent/modbus/modbustest"
-	"noi-agent/objects"
-	"noi-agent/sim"
 	"noi-agent/sinks/sinktest/standin"
 )
 
@@ -19,7 +17,6 @@ import (
 const (
 	topicARN  = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
 	topicName = "projects/test-project/topics/MainSolarData"
-	unitID    = 1
 	charBits  = 11 // 8N2: start, eight data and two stop bits
 )
 
@@ -27,19 +24,18 @@ const (
 type world struct {
 	pty    *modbustest.PTY
 	link   string
-	slave  *modbustest.Slave
+	fleet  *fleet
 	sns    *standin.SNS
 	pubsub *standin.PubSub
 
-	refused int // Modbus requests answered with an exception; the line's goroutine owns it until close
-	served  sync.WaitGroup
+	served sync.WaitGroup
 
 	snsTally, pubsubTally *tally
 }
 
 // openWorld starts everything. show gets each message a cloud takes, fault what breaks later; both from any goroutine.
-func openWorld(o runOptions, show func([]byte), fault func(error)) (*world, error) {
-	w := &world{snsTally: newTally(), pubsubTally: newTally()}
+func openWorld(o runOptions, f *fleet, show func([]byte), fault func(error)) (*world, error) {
+	w := &world{fleet: f, snsTally: newTally(), pubsubTally: newTally()}
 	for _, open := range []func() error{
 		// The ports come first: who holds them owns the link.
 		func() error { return w.openClouds(o, show) },
@@ -92,39 +88,13 @@ func taken(cloud, addr string, err error) error {
 		cloud, addr, port)
 }
 
-// weather is the seed of the sky: every demo has the same day.
-const weather = 1
-
-func (w *world) openLine(o runOptions, fault func(error)) error {
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		return err
-	}
-	family, ok := catalog.Family("PSPWM")
-	if !ok {
-		return errors.New("the family PSPWM is missing")
-	}
-	started := time.Now()
-	controller, err := sim.New(sim.Options{
-		Family: family, Seed: weather, Start: sim.MidMorning,
-		Elapsed: func() time.Duration { return time.Duration(o.Speed * float64(time.Since(started))) },
-	})
-	if err != nil {
-		return err
-	}
-	w.slave = controller.Slave()
-	w.slave.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
-		regs, exception := controller.Read(function, addr, count)
-		if exception != 0 {
-			w.refused++
-		}
-		return regs, exception
-	}
+func (w *world) openLine(o runOptions, fault func(error)) (err error) {
 	if w.pty, err = modbustest.OpenPTY(o.Baud, charBits); err != nil {
 		return err
 	}
+	w.fleet.started = time.Now()
 	w.served.Go(func() {
-		if err := w.pty.Serve(context.Background(), w.slave); err != nil {
+		if err := w.pty.Serve(context.Background(), w.fleet.slaves()...); err != nil {
 			fault(err)
 		}
 	})

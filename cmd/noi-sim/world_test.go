@@ -22,6 +22,9 @@ import (
 // roleEnv makes this test binary be something else: noi-sim itself, or a command that publishes.
 const roleEnv = "NOI_SIM_TEST_ROLE"
 
+// unitID is where the controller stands unless --slaves says otherwise.
+const unitID = 1
+
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleEnv) {
 	case "noi-sim":
