@@ -211,7 +211,7 @@ func TestSchemasAreTrue(t *testing.T) {
 
 	for pattern, text := range map[string][]byte{
 		"../../objects/families/*.yaml": family, exampleFamilies + "/*.yaml": family,
-		"../../configs/noi-agent.yaml": config, "../../configs/demo.yaml": config,
+		"../../configs/noi-agent.yaml": config, "../../configs/demo*.yaml": config,
 	} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
