@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // stage is what the charger does with one battery. The numbers are those of charge_state, the same in all families; their names
 // are not (BULK, BULK_CHARGE, MPPT).
@@ -96,7 +93,10 @@ func (b *bank) rest() float64 {
 func (b *bank) ohm() float64 { return 0.02 * b.multiple * capacity / b.capacity }
 
 // resistance is the battery's against charging, in Ω; it rises steeply as the battery fills, which is why the current tapers.
-func (b *bank) resistance() float64 { return b.ohm() * (1 + 60*math.Pow(b.full(), 12)) }
+func (b *bank) resistance() float64 {
+	third := b.full() * b.full() * b.full() // its fourth power is the twelfth
+	return b.ohm() * (1 + 60*third*third*third*third)
+}
 
 // terminal returns the battery's voltage while net flows into it (A, negative: out of it).
 func (b *bank) terminal(net float64) float64 {
