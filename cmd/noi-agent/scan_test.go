@@ -31,15 +31,15 @@ func simSlave(t *testing.T, unit byte) *modbustest.Slave {
 		t.Fatal(err)
 	}
 	family, _ := catalog.Family("PSPWM")
-	c, err := sim.New(sim.Options{Family: family, Start: sim.MidMorning})
+	c, err := sim.New(sim.Options{Family: family, Unit: unit, Start: sim.MidMorning})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Slave(unit)
+	return c.Slave()
 }
 
 // fast keeps a scan in a test short.
-var fast = []string{"--units", "1-6", "--timeout", "40ms"}
+var fast = []string{"--units", "1-6", "--timeout", "250ms"}
 
 func scanArgs(port string, more ...string) []string {
 	return append(append([]string{"scan", "--port", port}, fast...), more...)
@@ -59,7 +59,7 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 		"5     -       XY-1          v1         Nobody?[2J         illegal function (01)\n",
 		"baud: 9600\n", "- {id: 1, model: PSPWM}   # PS-PWM-30M v01.04.06\n", "- {id: 3, model: PSMPPT}", "- {id: 5, model: auto}   # no family fits XY-1 v1; name its model\n",
 	)
-	mustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 1s", "13 more rounds", "Ctrl-C")
+	mustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2s", "13 more rounds", "Ctrl-C")
 	_, config, _ := strings.Cut(stdout, "# for the configuration\n")
 	if code, checked, stderr := run1("check", "--config", writeConfig(t, config)); code != exitDone {
 		t.Errorf("what is to be pasted is not valid: %s%s\n%s", checked, stderr, config)
@@ -130,7 +130,7 @@ func TestScanTriesEachFramingOfABaudRate(t *testing.T) {
 
 func TestScanOfALineTakesItsPortAndSettings(t *testing.T) {
 	line := modbustest.MustServe(t, 115200, 11, simSlave(t, 1))
-	config := writeConfig(t, "lines:\n  - {name: shed, port: "+line.Path()+", baud: 115200, stop_bits: 1, timeout: 40ms, slaves: [{id: 1}]}\nstatus: {listen: \"\", socket: \"\"}\n")
+	config := writeConfig(t, "lines:\n  - {name: shed, port: "+line.Path()+", baud: 115200, stop_bits: 1, timeout: 250ms, slaves: [{id: 1}]}\nstatus: {listen: \"\", socket: \"\"}\n")
 	for _, args := range [][]string{{}, {"--line", "shed"}} {
 		code, stdout, stderr := run1(append([]string{"scan", "--units", "1,2", "--config", config}, args...)...)
 		if code != exitDone {
