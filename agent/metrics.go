@@ -82,7 +82,6 @@ func (m metrics) slave(line string, s *SlaveStatus) {
 	}{
 		{"missed_objects", "Objects whose read failed.", s.Missed},
 		{"skipped_objects", "Moments that passed while the line was busy.", s.Skipped},
-		{"no_sample_objects", "Replies that held no value.", s.NoSample},
 		{"requests", "Frames sent, probes included.", c.Requests},
 		{"replies", "Answers taken, exceptions included.", c.Replies},
 		{"probes", "Frames sent only to make sure that no old reply is on its way.", c.Probes},
@@ -94,6 +93,9 @@ func (m metrics) slave(line string, s *SlaveStatus) {
 		{"collisions", "Requests that came back changed.", c.Collisions},
 	} {
 		m.counter("slave_"+row.name+"_total", row.help, row.n, labels...)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
+		m.counter("slave_no_sample_objects_total", "Replies that held no value, by reason.", s.Reasons[reason], append([]string{"reason", reason}, labels...)...)
 	}
 	for _, code := range slices.Sorted(maps.Keys(c.ExceptionCodes)) {
 		m.counter("slave_exceptions_total", "Exceptions by code.", c.ExceptionCodes[code], append([]string{"code", code}, labels...)...)

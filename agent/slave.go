@@ -43,14 +43,16 @@ type slave struct {
 	lastErr  error         // why the last read failed; nil after a good one
 
 	repeat   repeats
-	noSample uint64        // replies that held no value (NaN, absent sensor)
-	missed   uint64        // objects whose read failed
-	lateness time.Duration // the most that an object was read after it was due, while the slave was well
+	noSample uint64            // replies that held no value (NaN, absent sensor)
+	reasons  map[string]uint64 // the same by reason
+	noValue  map[string]string // objects whose last reply held no value, and the reason
+	missed   uint64            // objects whose read failed
+	lateness time.Duration     // the most that an object was read after it was due, while the slave was well
 }
 
 // newSlave prepares a slave. The family of a named model is known at once.
 func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
-	s := &slave{cfg: cfg, refused: map[string]bool{}}
+	s := &slave{cfg: cfg, refused: map[string]bool{}, reasons: map[string]uint64{}, noValue: map[string]string{}}
 	if f, ok := cfg.Family(catalog); ok {
 		s.family = f
 	}
@@ -60,7 +62,7 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
 // adopt takes a family: its limits, and a schedule with everything due now.
 func (s *slave) adopt(f *objects.Family, settings modbus.Settings, elapsed time.Duration, wall time.Time) {
 	s.family = f
-	s.refused = map[string]bool{}
+	s.refused, s.noValue = map[string]bool{}, map[string]string{}
 	s.plan = newSchedule(s.cfg.Polled(f), elapsed, wall)
 	most := f.MaxRegisters
 	if s.cfg.MaxRegisters > 0 {
@@ -197,6 +199,20 @@ func (s *slave) probe() modbus.Span {
 func spanOf(o *objects.Object) modbus.Span {
 	addr, count := o.Span()
 	return modbus.Span{Function: o.Function(), Addr: addr, Count: count}
+}
+
+// reasonOf names why a sound reply gave no sample.
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, objects.ErrAbsent):
+		return "absent"
+	case errors.Is(err, objects.ErrOutOfRange):
+		return "out_of_range"
+	case errors.Is(err, objects.ErrFirmware):
+		return "firmware"
+	default:
+		return "not_a_number"
+	}
 }
 
 // fate is what has become of an exchange, as far as it decides what to do next.

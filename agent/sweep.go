@@ -183,11 +183,15 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 		from := b.spans[m].Addr - rd.Addr
 		value, err := o.DecodeSpan(reply.Registers[from : from+b.spans[m].Count])
 		if err != nil {
+			reason := reasonOf(err)
 			s.noSample++
+			s.reasons[reason]++
+			s.noValue[o.Name] = reason
 			p.forget(s, o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
 			continue
 		}
+		delete(s.noValue, o.Name)
 		readings = append(readings, reading{object: o.Name, unit: o.Unit, value: value, at: reply.At})
 	}
 	return readings

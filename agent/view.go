@@ -76,6 +76,8 @@ type slaveView struct {
 	asked    bool // it was asked, three times at least
 	polled   int
 	noSample uint64
+	reasons  map[string]uint64
+	noValue  map[string]string
 	missed   uint64
 	skipped  uint64
 	refused  []string
@@ -112,7 +114,7 @@ func (p *poller) since(i int, now slaveView) time.Time {
 func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
-		told: !s.tellsItself() || s.identity.told != modbus.Identity{}, asked: s.identity.settled, noSample: s.noSample, missed: s.missed,
+		told: !s.tellsItself() || s.identity.told != modbus.Identity{}, asked: s.identity.settled, noSample: s.noSample, reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
 		refused: slices.Sorted(maps.Keys(s.refused)), lateness: s.lateness, learnt: s.learnt,
 	}
 	if s.family != nil {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -135,6 +137,9 @@ func printSlave(w io.Writer, s *agent.SlaveStatus) {
 	c := s.Counters
 	fmt.Fprintf(w, "  unit %d\t%s\t%s %s\tlast good %s\tobjects %d\tmissed %d\tturnaround %.0f ms (p99 %.0f)\n",
 		s.UnitID, s.State, s.Slave, s.CCFirmware, age, s.Objects, s.Missed, c.TurnaroundP50, c.TurnaroundP99)
+	for _, object := range slices.Sorted(maps.Keys(s.NoValue)) {
+		fmt.Fprintf(w, "    no value of %s: %s\n", object, s.NoValue[object])
+	}
 	if s.Learnt != "" {
 		fmt.Fprintf(w, "    learnt, for the slave in the configuration:\n      %s\n", strings.ReplaceAll(strings.TrimSpace(s.Learnt), "\n", "\n      "))
 	}
