@@ -25,6 +25,8 @@ type identity struct {
 	again   time.Duration   // when it is due, monotonic
 	way     int             // index of the way that is tried; len(ways) when none is left
 	tries   int             // in vain on this way
+	silent  bool            // the last try was not answered: it counts once the slave answers something else
+	passing bool            // a way was given up for what passes, noise or a busy slave
 }
 
 // doubt has the slave asked again, unless it is left in peace.
@@ -32,7 +34,7 @@ func (id *identity) doubt() { id.settled = id.settled && id.exhausted() }
 
 // reconsider forgets that the slave could not be asked: another one may answer.
 func (id *identity) reconsider() {
-	id.settled = false
+	id.settled, id.silent = false, false
 	if id.exhausted() {
 		id.way, id.tries = 0, 0
 	}
@@ -46,9 +48,13 @@ func (id *identity) due(elapsed time.Duration) bool {
 	return !id.settled || elapsed >= id.again && !id.exhausted()
 }
 
-// settle takes what the slave told; the zero Identity says that no way is left.
+// settle takes what the slave told; the zero Identity says that no way is left. A way that was given up for what passes is
+// tried again the next time.
 func (id *identity) settle(told modbus.Identity, elapsed time.Duration) {
 	id.told, id.settled, id.again, id.tries = told, true, elapsed+identifyEvery, 0
+	if id.passing {
+		id.way, id.passing = 0, false
+	}
 }
 
 // failed counts a try in vain.
@@ -122,9 +128,12 @@ func (s *slave) identityDue(elapsed time.Duration) bool {
 	return s.tellsItself() && s.identity.due(elapsed)
 }
 
-// identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, silence after a
-// rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody knows whose they are.
+// identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything else after
+// a rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody knows whose they are.
 func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
+	if s.identity.silent && !p.lives(ctx, s) {
+		return false
+	}
 	for !s.identity.exhausted() {
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
@@ -141,7 +150,12 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 		case fateOf(err) == fatePort:
 			p.portFailed(err)
 			return false
-		case fateOf(err) == fateSilent, fateOf(err) == fateDamaged:
+		case fateOf(err) == fateSilent:
+			s.identity.silent = true
+			s.rest = p.clock.elapsed() + identifyRest
+			return false
+		case fateOf(err) == fateDamaged, fateOf(err) == fateBusy:
+			s.identity.passing = true
 			s.identity.failed()
 			s.rest = p.clock.elapsed() + identifyRest
 			return false
@@ -153,6 +167,26 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 	if s.cfg.Auto() {
 		p.loseFamily(s, errUntold)
 	}
+	return true
+}
+
+// lives asks a slave that said nothing to an identification for one object. When it answers that, it does not know the
+// identification, and the try counts. Otherwise it is away: whoever comes back may be another one, so what it gave is dropped.
+func (p *poller) lives(ctx context.Context, s *slave) bool {
+	s.identity.silent = false
+	_, err := p.exchange(ctx, s, s.probe())
+	switch {
+	case ctx.Err() != nil || !p.open:
+		return false
+	case err != nil && fateOf(err) == fateSilent:
+		p.dropHeld(s)
+		s.plan.everything(p.clock.elapsed())
+		s.rest = p.clock.elapsed() + retrySoon
+		return false
+	case err != nil && fateOf(err) == fateDamaged:
+		s.identity.passing = true
+	}
+	s.identity.failed()
 	return true
 }
 

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -151,4 +152,56 @@ objects:
 			t.Errorf("%+v", messages)
 		}
 	})
+}
+
+// TestIdentityHealsAfterTroubleWhileItWasAsked: noise, a busy controller or a short absence just then says nothing about
+// what the controller can tell.
+func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
+	flip := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
+	for name, trouble := range map[string]func(modbustest.Request) modbustest.Fault{
+		"noise": func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Mangle: flip} },
+		"long frames damaged": func(r modbustest.Request) modbustest.Fault {
+			if r.Function == 0x2B {
+				return modbustest.Fault{Mangle: flip}
+			}
+			return modbustest.Fault{}
+		},
+		"busy":   func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Exception: 6} },
+		"absent": func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: true} },
+	} {
+		for _, model := range []string{"PSPWM", "auto"} {
+			for _, length := range []time.Duration{3 * time.Second, 8 * time.Second, 19 * time.Second} {
+				t.Run(fmt.Sprintf("%s, %s, %v", name, model, length), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						slave := controller(1)
+						var from time.Time // begins with the second identification
+						asked := 0
+						slave.Script = func(r modbustest.Request) modbustest.Fault {
+							if r.Function == 0x2B {
+								asked++
+							}
+							if asked < 2 {
+								return modbustest.Fault{}
+							}
+							if from.IsZero() {
+								from = time.Now()
+							}
+							if time.Since(from) > length {
+								return modbustest.Fault{}
+							}
+							return trouble(r)
+						}
+						s := start(t, strings.Replace(oneSlave, "model: PSPWM", "model: "+model, 1), map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+						time.Sleep(21 * time.Minute)
+						s.stop()
+						messages := s.messages()
+						last := messages[len(messages)-1]
+						if last.Slave != "PS-PWM-30M" || last.CCFirmware != "v01.04.06" || last.SampledAt < "2000-01-01T00:20:40Z" {
+							t.Errorf("%+v", last)
+						}
+					})
+				})
+			}
+		}
+	}
 }
