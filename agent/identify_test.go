@@ -205,3 +205,40 @@ func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestReadingsDoNotOutliveThePort: what waits for an identity while the port goes is not given to whoever answers afterwards.
+func TestReadingsDoNotOutliveThePort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, other := controller(1), controller(2)
+		var pipe *modbustest.Pipe
+		var resting, unplugged time.Time
+		first.Script = func(r modbustest.Request) modbustest.Fault {
+			if r.Function == 0x2B {
+				resting = time.Now().Add(time.Second) // half of it is the timeout
+			}
+			return modbustest.Fault{Silent: r.Function == 0x2B}
+		}
+		other.Script = func(modbustest.Request) modbustest.Fault {
+			if unplugged.IsZero() && !resting.IsZero() && time.Now().After(resting) {
+				unplugged = time.Now()
+				go pipe.Unplug()
+			}
+			return modbustest.Fault{}
+		}
+		pipe = modbustest.NewPipe(9600, 11, first, other)
+		config := strings.Replace(oneSlave, "slaves: [{", `slaves: [{id: 2, model: PSPWM, objects: Et_float, intervals: {"*": 100ms}}, {`, 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
+		time.Sleep(time.Hour)
+		first.Script = nil
+		first.Identity = &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "PS-PWM-15", Revision: "v02.00.01"}
+		pipe.Plug()
+		time.Sleep(time.Minute)
+		s.stop()
+		for _, m := range s.messages() {
+			at, _ := time.Parse(time.RFC3339, m.SampledAt)
+			if m.Slave == "PS-PWM-15" && at.Before(unplugged.Add(time.Minute)) {
+				t.Errorf("%+v is of before the exchange", m)
+			}
+		}
+	})
+}

@@ -160,5 +160,6 @@ func (p *poller) portFailed(err error) {
 	p.repeat.failed(p.log, p.clock.elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.elapsed())
+		p.dropHeld(s) // nobody will ever know whose they are
 	}
 }

@@ -29,7 +29,7 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	if len(s.held) == 0 {
 		return
 	}
-	if s.identityDue(p.clock.elapsed()) && !p.identify(ctx, s) {
+	if s.identityDue(p.clock.elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
 			p.dropHeld(s)
 		}
