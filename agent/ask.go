@@ -23,6 +23,7 @@ type askResult struct {
 
 // answer does the read. The channel has room for the one result.
 func (p *poller) answer(ctx context.Context, a ask) {
+	p.asked = true
 	reply, err := p.line.Read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count)
 	if p.open && errors.Is(err, modbus.ErrPort) {
 		p.portFailed(err)

@@ -46,6 +46,7 @@ type poller struct {
 	slaves   []*slave
 	repeat   repeats  // faults of the port, and of the queue to the store
 	asks     chan ask // reads that somebody wants now
+	asked    bool     // one was answered since the schedule had its turn
 	post     *post
 	started  time.Duration // monotonic
 	round    uint64        // sweeps so far
@@ -96,8 +97,14 @@ func (p *poller) next() (first *slave, at time.Duration) {
 	return first, at
 }
 
-// waits until the monotonic time at, or for ever when nothing is due. False: something else came first, look again.
+// waits until the monotonic time at, or for ever when nothing is due. False: something else came first, look again. What
+// is due comes after at most one read that somebody wants.
 func (p *poller) waits(ctx context.Context, due bool, at time.Duration) bool {
+	asked := p.asked
+	p.asked = false
+	if asked && due && at <= p.clock.elapsed() {
+		return ctx.Err() == nil
+	}
 	var timer <-chan time.Time
 	if due {
 		t := time.NewTimer(at - p.clock.elapsed())

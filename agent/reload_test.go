@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +149,32 @@ func TestReadNow(t *testing.T) {
 		defer cancel()
 		if _, _, err := s.agent.Read(short, "a", 1, modbus.FuncReadInput, 0, 1); err == nil {
 			t.Error("an agent that has ended gave a value")
+		}
+	})
+}
+
+// TestAsksDoNotStarveTheSchedule: what is due waits for one of them at most.
+func TestAsksDoNotStarveTheSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var asked atomic.Int64
+		for range 4 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					if _, _, err := s.agent.Read(ctx, "a", 1, modbus.FuncReadInput, 0, 10); err == nil {
+						asked.Add(1)
+					}
+				}
+			})
+		}
+		time.Sleep(time.Minute - time.Second)
+		cancel()
+		wg.Wait()
+		s.stop()
+		if n := len(s.messages()); n != 18 {
+			t.Errorf("%d messages in a minute, want 18; %d asks", n, asked.Load())
 		}
 	})
 }
