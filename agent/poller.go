@@ -82,6 +82,9 @@ func (p *poller) run(ctx context.Context) {
 		s.served = p.round
 		p.sweep(ctx, s)
 		p.busy(0)
+		if p.open {
+			p.works()
+		}
 	}
 }
 
@@ -150,11 +153,22 @@ func (p *poller) ready(ctx context.Context) bool {
 		s.lastErr, s.misses, s.rest, s.probeAt = nil, 0, 0, 0
 		s.identity.reconsider()
 	}
-	p.open, p.reopen = true, 0
+	p.open = true
 	p.setError(nil)
-	p.repeat.recovered(p.log, p.clock.elapsed(), "line is open again")
-	p.log.Info("line open", "port", p.cfg.Port, "baud", p.cfg.Baud)
+	if p.reopen == 0 { // else works tells
+		p.log.Info("line open", "port", p.cfg.Port, "baud", p.cfg.Baud)
+	}
 	return true
+}
+
+// works ends the waits for the port. That it opens does not do: an adapter that hangs, or a gateway that serves somebody else,
+// can be opened again and again, and fails at the first byte.
+func (p *poller) works() {
+	if p.reopen == 0 {
+		return
+	}
+	p.reopen = 0
+	p.repeat.recovered(p.log, p.clock.elapsed(), "line open again")
 }
 
 // portFailed closes the line and sets the next moment to try.
