@@ -277,17 +277,17 @@ func (a *Agent) close() error {
 // Close gives up an Agent that was never run.
 func (a *Agent) Close() error { return a.close() }
 
-// stuckAfter is how long one sweep may take before the process counts as stuck: far beyond the sum
-// of all its deadlines.
-const stuckAfter = 2 * time.Minute
+// stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after some four
+// timeouts. A sweep may take longer: there are lines whose slaves take seconds for each of many reads.
+const stuckAfter = 3 * time.Minute
 
-// Healthy reports whether the process moves: the store takes samples and no line hangs in a sweep.
+// Healthy reports whether the process moves: the store takes samples and no line hangs in an exchange.
 func (a *Agent) Healthy() error {
 	errs := []error{a.store.Err()}
 	for _, p := range a.current().pollers {
 		view, _ := p.snapshot()
 		if view.busySince > 0 && a.clock.elapsed()-view.busySince > stuckAfter {
-			errs = append(errs, fmt.Errorf("line %s hangs in one sweep for more than %v", p.cfg.Name, stuckAfter))
+			errs = append(errs, fmt.Errorf("line %s hangs in one exchange for more than %v", p.cfg.Name, stuckAfter))
 		}
 	}
 	return errors.Join(errs...)

@@ -135,6 +135,7 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 		return false
 	}
 	for !s.identity.exhausted() {
+		p.busy(p.clock.elapsed())
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
 			p.identifiedAs(s, id)

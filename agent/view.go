@@ -35,7 +35,7 @@ type lineView struct {
 	rivals     trouble // requests of another master
 	collisions trouble
 
-	busySince time.Duration // monotonic time since which a sweep runs; 0 when none does
+	busySince time.Duration // monotonic time since which an exchange of a sweep runs; 0 when none does
 }
 
 // recently is for how long a trouble that comes and goes is shown after it was seen last.
