@@ -152,13 +152,14 @@ func (s *slave) nextDue() (at time.Duration, ok bool) {
 
 // batch is what is due of a slave, with what each object takes of the register map.
 type batch struct {
-	items []int // of the schedule
-	spans []modbus.Span
-	read  []bool // which of them were answered
+	items   []int // of the schedule
+	spans   []modbus.Span
+	read    []bool // which of them were answered
+	unknown []bool // which of them were answered with exception 01
 }
 
 func (s *slave) batch(items []int) *batch {
-	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items))}
+	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)), unknown: make([]bool, len(items))}
 	for i, n := range items {
 		b.spans[i] = spanOf(&s.plan.items[n].polled.Object)
 	}

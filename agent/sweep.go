@@ -85,7 +85,7 @@ func (p *poller) readDue(ctx context.Context, s *slave) []reading {
 	}
 	for i, n := range b.items {
 		// What it does not know it will not know in ten seconds.
-		settled := b.read[i] || s.refused[s.plan.items[n].polled.Object.Name]
+		settled := b.read[i] || b.unknown[i] || s.refused[s.plan.items[n].polled.Object.Name]
 		s.plan.done(n, p.clock.elapsed(), settled, again)
 		if !b.read[i] {
 			s.missed++
@@ -123,6 +123,9 @@ func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *b
 		return p.decode(s, rd, b, reply), nil, nil
 	}
 	if !refusesAddress(err) {
+		for _, m := range rd.Members {
+			b.unknown[m] = fateOf(err) == fateRefused // the function itself; smaller reads will not help
+		}
 		return nil, nil, err
 	}
 	if more = s.planner.Refused(rd, b.spans); len(more) == 0 {
@@ -133,17 +136,23 @@ func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *b
 	return nil, more, err
 }
 
-// runTest asks one of the reads that would settle what the planner has learnt.
+// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the slave fares, and
+// whatever it is but registers, silence too, the test is over: some slaves say nothing when they are asked for what they lack.
 func (p *poller) runTest(ctx context.Context, s *slave) {
 	tests := s.planner.Tests()
 	if len(tests) == 0 {
 		return
 	}
-	if _, err := p.exchange(ctx, s, tests[0].Span); err == nil {
-		s.planner.Answered(tests[0].Span)
-	} else if refusesAddress(err) {
+	span := tests[0].Span
+	_, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
+	switch {
+	case err == nil:
+		s.planner.Answered(span)
+	case ctx.Err() != nil:
+	case fateOf(err) == fatePort:
+		p.portFailed(err)
+	case fateOf(err) != fateDamaged:
 		s.planner.Refused(tests[0], nil)
-		s.lastErr = nil
 	}
 }
 
@@ -154,6 +163,7 @@ func (s *slave) object(b *batch, member int) *objects.Object {
 // exchange sends one read, again at once when the reply came damaged.
 func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span) (modbus.Reply, error) {
 	for try := 1; ; try++ {
+		p.busy(p.clock.elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
 			s.good(p.clock.elapsed(), reply.At)
