@@ -44,7 +44,7 @@ type Planner struct {
 	turnaround time.Duration
 	most       uint16  // given: by configuration or family
 	avoid      []Range // given
-	illegal    []Range // learnt
+	illegal    []Span  // learnt: registers of one table that the slave lacks
 	longest    uint16  // registers of the longest read that was answered
 	tooLong    uint16  // registers of the shortest read known to be too long; 0: none
 	splits     []split
@@ -55,6 +55,12 @@ type Planner struct {
 type split struct {
 	whole, left, right Span
 	leftOK, rightOK    bool
+}
+
+// gap returns what lies between the parts; Count 0 when nothing does.
+func (s split) gap() Span {
+	from := s.left.end()
+	return Span{Function: s.whole.Function, Addr: uint16(from), Count: uint16(max(0, int(s.right.Addr)-from))}
 }
 
 // NewPlanner returns a planner for a slave that takes at most so many registers in one read (0: 125). avoid are registers
@@ -72,8 +78,18 @@ func (p *Planner) Measured(turnaround time.Duration) { p.turnaround = turnaround
 // Plan returns the reads for the spans with the least bus time, as far as the slave is known.
 func (p *Planner) Plan(spans []Span) []Read {
 	return Plan(spans, Limits{
-		MaxRegisters: p.MaxRegisters(), MaxGap: MaxGap(p.settings, p.turnaround), Avoid: slices.Concat(p.avoid, p.illegal),
+		MaxRegisters: p.MaxRegisters(), MaxGap: MaxGap(p.settings, p.turnaround), Avoid: p.avoids(),
 	})
+}
+
+// avoids returns the registers not to be read over, given and learnt. The tables are not told apart: what one lacks the other
+// seldom has.
+func (p *Planner) avoids() []Range {
+	ranges := slices.Clone(p.avoid)
+	for _, s := range p.illegal {
+		ranges = append(ranges, Range{s.Addr, uint16(s.end() - 1)})
+	}
+	return ranges
 }
 
 // MaxRegisters returns how many registers are asked at once: what was given, or while the slave's own limit is
@@ -102,7 +118,9 @@ func (p *Planner) Answered(s Span) {
 		p.concludeLength(gap)
 		return true
 	})
-	p.illegal = slices.DeleteFunc(p.illegal, func(r Range) bool { return r.First >= s.Addr && int(r.Last) < s.end() })
+	p.illegal = slices.DeleteFunc(p.illegal, func(gap Span) bool {
+		return gap.Function == s.Function && gap.Addr >= s.Addr && gap.end() <= s.end()
+	})
 	for i := range p.splits {
 		p.splits[i].leftOK = p.splits[i].leftOK || p.splits[i].left == s
 		p.splits[i].rightOK = p.splits[i].rightOK || p.splits[i].right == s
@@ -114,7 +132,8 @@ func (p *Planner) Answered(s Span) {
 // it serves a single object, or a test, which the slave does not have then.
 func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
-		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal
+		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal, and that was all there was to learn
+		p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.gap() == r.Span })
 		return nil
 	}
 	// What is wrong within a part explains why the whole was refused.
@@ -124,6 +143,7 @@ func (p *Planner) Refused(r Read, spans []Span) []Read {
 		return nil
 	}
 	left, right := merge(spans, r.Members[:at:at]), merge(spans, r.Members[at:])
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
 	p.splits = append(p.splits, split{whole: r.Span, left: left.Span, right: right.Span})
 	return []Read{left, right}
 }
@@ -153,28 +173,31 @@ func (p *Planner) conclude(s split) bool {
 	if !s.leftOK || !s.rightOK {
 		return false
 	}
-	gap := Span{Function: s.whole.Function, Addr: uint16(s.left.end()), Count: s.right.Addr - uint16(s.left.end())}
-	switch {
-	case gap.Count == 0:
+	gap := s.gap()
+	if gap.Count == 0 {
 		p.foundTooLong(s.whole.Count)
-	default:
-		p.illegal = append(p.illegal, Range{gap.Addr, gap.Addr + gap.Count - 1})
-		if s.whole.Count > p.longest {
-			p.tests = append(p.tests, gap)
-			return false // until the test tells
-		}
+		return true
 	}
-	return true
+	if !slices.Contains(p.illegal, gap) {
+		p.illegal = append(p.illegal, gap)
+	}
+	if s.whole.Count <= p.longest {
+		return true
+	}
+	if !slices.Contains(p.tests, gap) {
+		p.tests = append(p.tests, gap)
+	}
+	return false // until the test tells
 }
 
 // concludeLength notes that a gap is legal, so that the read over it was too long.
 func (p *Planner) concludeLength(gap Span) {
 	for _, s := range p.splits {
-		if s.leftOK && s.rightOK && s.left.end() == int(gap.Addr) && s.whole.Function == gap.Function {
+		if s.leftOK && s.rightOK && s.gap() == gap {
 			p.foundTooLong(s.whole.Count)
 		}
 	}
-	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.left.end() == int(gap.Addr) })
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.gap() == gap })
 }
 
 func (p *Planner) foundTooLong(count uint16) {
@@ -203,7 +226,7 @@ func (p *Planner) Learnt() string {
 	if p.tooLong != 0 {
 		fmt.Fprintf(&b, "max_registers: %d\n", p.longest)
 	}
-	if ranges := slices.Concat(p.avoid, p.illegal); len(p.illegal) > 0 {
+	if ranges := p.avoids(); len(p.illegal) > 0 {
 		words := make([]string, len(ranges))
 		for i, r := range ranges {
 			words[i] = r.String()

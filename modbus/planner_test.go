@@ -152,3 +152,50 @@ func TestRefusalOfTheMomentIsForgotten(t *testing.T) {
 		t.Errorf("%v", plan)
 	}
 }
+
+// TestTestsAreAskedOnce: whatever their answer, and the list of what was learnt does not grow.
+func TestTestsAreAskedOnce(t *testing.T) {
+	spans := []modbus.Span{{input, 0, 1}, {input, 4, 1}, {input, 5, 1}}
+	f := &refuser{most: 52, lacks: []modbus.Range{{2, 3}}}
+	p := modbus.NewPlanner(modbus.Settings{}, 52, nil)
+	for sweep := range 5 {
+		plan := p.Plan(spans)
+		got := f.sweep(p, spans)
+		if slices.Contains(got, false) {
+			t.Fatal("not read")
+		}
+		if sweep == 0 {
+			continue
+		}
+		for _, r := range plan {
+			p.Answered(r.Span)
+		}
+		if tests := p.Tests(); len(tests) != 0 {
+			t.Fatalf("after sweep %d there is still a test: %v", sweep, tests)
+		}
+	}
+}
+
+// TestOneTableSaysNothingOfTheOther: the holding registers have what the input registers lack.
+func TestOneTableSaysNothingOfTheOther(t *testing.T) {
+	const holding = modbus.FuncReadHolding
+	spans := []modbus.Span{{input, 0, 1}, {input, 3, 1}, {holding, 0, 4}}
+	p := modbus.NewPlanner(modbus.Settings{}, 52, nil)
+	refused := 0
+	for range 10 {
+		todo := p.Plan(spans)
+		for len(todo) > 0 {
+			r := todo[0]
+			todo = todo[1:]
+			if r.Function == input && r.Addr < 3 && r.Addr+r.Count > 1 {
+				refused++
+				todo = append(p.Refused(r, spans), todo...)
+				continue
+			}
+			p.Answered(r.Span)
+		}
+	}
+	if refused != 1 {
+		t.Errorf("%d reads were refused, want the first one only", refused)
+	}
+}
