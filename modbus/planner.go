@@ -138,18 +138,49 @@ func (p *Planner) Refused(r Read, spans []Span) []Read {
 	}
 	// What is wrong within a part explains why the whole was refused.
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.left == r.Span || s.right == r.Span })
-	at := p.cut(r, spans)
-	if at == 0 {
+	members, others := p.parts(r, spans)
+	if len(members) == 0 || len(others) == 0 {
 		return nil
 	}
-	left, right := merge(spans, r.Members[:at:at]), merge(spans, r.Members[at:])
+	left, right := merge(spans, members), merge(spans, others)
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
 	p.splits = append(p.splits, split{whole: r.Span, left: left.Span, right: right.Span})
 	return []Read{left, right}
 }
 
-// cut returns before which member to split: at the gap that is next to the middle, or in the middle. 0 when all
-// members begin at one register, so that no cut helps.
+// parts takes a read's members apart. Objects that lean on common registers overlap, so that there may be no register to cut
+// at; those are parted by where they end, and then by where they begin. Empty when all have the same registers.
+func (p *Planner) parts(r Read, spans []Span) (members, others []int) {
+	if at := p.cut(r, spans); at > 0 {
+		return r.Members[:at:at], r.Members[at:]
+	}
+	for _, place := range []func(Span) int{Span.end, func(s Span) int { return int(s.Addr) }} {
+		places := make([]int, len(r.Members))
+		for i, m := range r.Members {
+			places[i] = place(spans[m])
+		}
+		slices.Sort(places)
+		pivot := places[len(places)/2]
+		if i := slices.IndexFunc(places, func(at int) bool { return at > places[0] }); pivot == places[0] && i > 0 {
+			pivot = places[i]
+		}
+		for _, m := range r.Members {
+			if place(spans[m]) < pivot {
+				members = append(members, m)
+			} else {
+				others = append(others, m)
+			}
+		}
+		if len(members) > 0 {
+			return members, others
+		}
+		others = nil
+	}
+	return nil, nil
+}
+
+// cut returns before which member to split: at the gap that is next to the middle, or in the middle. 0 when the
+// members overlap from one end to the other.
 func (p *Planner) cut(r Read, spans []Span) int {
 	best, at := 0, 0
 	end := spans[r.Members[0]].end()

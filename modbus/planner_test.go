@@ -199,3 +199,78 @@ func TestOneTableSaysNothingOfTheOther(t *testing.T) {
 		t.Errorf("%d reads were refused, want the first one only", refused)
 	}
 }
+
+// TestSpansThatOverlapAreSplitToo: objects that lean on the same registers begin at the same place. Each that fits is read at every
+// sweep, and after a few nothing is refused but what is refused alone.
+func TestSpansThatOverlapAreSplitToo(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 5))
+	for range 300 {
+		f := &refuser{most: uint16(20 + rng.IntN(60))}
+		if lack := uint16(4 + rng.IntN(80)); rng.IntN(2) == 0 {
+			f.lacks = []modbus.Range{{First: lack, Last: lack}}
+		}
+		var spans []modbus.Span
+		for range 30 {
+			at := uint16(rng.IntN(92))
+			spans = append(spans, spanOf(input, at, 1))
+			if at > 3 && rng.IntN(2) == 0 { // it leans on registers 0 to 3
+				spans[len(spans)-1] = spanOf(input, 0, at+1)
+			}
+		}
+		p := modbus.NewPlanner(modbus.Settings{}, 92, nil)
+		alone := make([]bool, len(spans)) // refused, as the agent keeps it
+		for sweep := range 20 {
+			got, refused := sweepAlone(f, p, spans, alone)
+			for i, s := range spans {
+				if got[i] != f.answers(s) && (sweep > 0 || !got[i]) {
+					t.Fatalf("sweep %d: %v was read: %v; of %+v, spans %v", sweep, s, got[i], f, spans)
+				}
+			}
+			if sweep == 19 && refused > 0 {
+				t.Fatalf("%d merged reads are still refused: %+v, spans %v, learnt %q", refused, f, spans, p.Learnt())
+			}
+		}
+	}
+}
+
+// sweepAlone is a sweep that reads what was refused alone by itself, and returns how many other reads were refused.
+func sweepAlone(f *refuser, p *modbus.Planner, spans []modbus.Span, alone []bool) (got []bool, refused int) {
+	got = make([]bool, len(spans))
+	var merged []modbus.Span
+	var index []int
+	for i, s := range spans {
+		if alone[i] {
+			got[i] = f.answers(s)
+			alone[i] = !got[i]
+			continue
+		}
+		merged, index = append(merged, s), append(index, i)
+	}
+	for todo := p.Plan(merged); len(todo) > 0; {
+		r := todo[0]
+		todo = todo[1:]
+		if f.answers(r.Span) {
+			p.Answered(r.Span)
+			for _, m := range r.Members {
+				got[index[m]] = true
+			}
+			continue
+		}
+		refused++
+		more := p.Refused(r, merged)
+		for _, m := range r.Members {
+			alone[index[m]] = alone[index[m]] || len(more) == 0
+		}
+		todo = append(more, todo...)
+	}
+	for _, r := range p.Tests() {
+		if f.answers(r.Span) {
+			p.Answered(r.Span)
+		} else {
+			p.Refused(r, nil)
+		}
+	}
+	return got, refused
+}
