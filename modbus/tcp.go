@@ -217,11 +217,13 @@ func (p *tcpPort) ended() error {
 	return p.ask()
 }
 
-// Read returns bytes of the RTU frame that the reply would have been.
+// Read returns bytes of the RTU frame that the reply would have been. Without a connection it waits all the same: who reads
+// until a moment has come would go round and round otherwise.
 func (p *tcpPort) Read(b []byte) (int, error) {
 	until := time.Now().Add(p.timeout)
 	for len(p.out) == 0 {
 		if p.conn == nil {
+			pause(time.Until(until))
 			return 0, nil
 		}
 		if err := p.conn.SetReadTimeout(max(0, time.Until(until))); err != nil {
