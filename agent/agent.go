@@ -203,7 +203,7 @@ func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("agent started", "version", a.options.Version, "device_id", a.deviceID,
 		"lines", len(a.crew.pollers), "integrations", len(a.crew.forwarders), "run", a.store.Run())
-	w := work{draining: make(chan struct{})}
+	w := shift{draining: make(chan struct{})}
 	var stopPolling, stopPublishing context.CancelFunc
 	w.polling, stopPolling = context.WithCancel(ctx)
 	defer stopPolling()

@@ -193,7 +193,7 @@ func (p *poller) lives(ctx context.Context, s *slave) bool {
 
 // loseFamily stops polling a `model: auto` slave until it names a product code that a family fits.
 func (p *poller) loseFamily(s *slave, err error) {
-	s.family, s.plan, s.planner, s.lastErr = nil, nil, nil, err
+	s.family, s.plan, s.planner, s.work, s.lastErr = nil, nil, nil, nil, err
 	s.identity = identity{told: s.identity.told}
 	s.postpone(p.clock.elapsed())
 }
@@ -224,7 +224,11 @@ func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
 // findFamily asks a `model: auto` slave who it is; without an answer nothing can be polled.
 func (p *poller) findFamily(ctx context.Context, s *slave) {
 	s.postpone(p.clock.elapsed())
-	id, err := byDeviceID(ctx, p, s)
+	way := byDeviceID
+	if s.identity.tries%2 == 1 { // silence does not tell which function it lacks
+		way = byServerID
+	}
+	id, err := way(ctx, p, s)
 	if err != nil && fateOf(err) == fateRefused {
 		id, err = byServerID(ctx, p, s)
 	}
@@ -239,6 +243,7 @@ func (p *poller) findFamily(ctx context.Context, s *slave) {
 	case fateOf(err) == fatePort:
 		p.portFailed(err)
 	default:
+		s.identity.tries++
 		s.miss(err, p.clock.elapsed())
 		s.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
 	}

@@ -242,3 +242,19 @@ func TestReadingsDoNotOutliveThePort(t *testing.T) {
 		}
 	})
 }
+
+// TestModelAutoOfASlaveThatIsSilentToIdentification: it does not refuse function 0x2B, it says nothing; its server id tells.
+func TestModelAutoOfASlaveThatIsSilentToIdentification(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.ServerID = []byte("\x01\xFFPS-PWM-30M")
+		slave.Script = func(r modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: r.Function == 0x2B} }
+		config := strings.Replace(oneSlave, "model: PSPWM", "model: auto", 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(time.Minute)
+		s.stop()
+		if n := len(s.messages()); n == 0 || s.messages()[0].Slave != "PS-PWM-30M" {
+			t.Errorf("%d messages", n)
+		}
+	})
+}

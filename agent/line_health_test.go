@@ -179,3 +179,25 @@ func TestOtherMasterIsReported(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowSlaveLetsTheOthersGoFirst: it answers, but takes two seconds over each of many reads.
+func TestSlowSlaveLetsTheOthersGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := controller(9)
+		slow.Delay = 2 * time.Second
+		config := twoSlaves(`timeout: 3s, max_registers: 2, objects: all, intervals: {"*": 5m}`)
+		config = strings.Replace(config, `{"*": 10s}`, `{"*": 1s}`, 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1), slow)})
+		time.Sleep(10 * time.Minute)
+		status := s.status()
+		s.stop()
+		slaves := status.Lines[0].Slaves
+		// One of the slow one's exchanges; two at first contact, which a probe comes before.
+		if limit := int64(4400); slaves[1].LatenessMS > limit {
+			t.Errorf("an object of the quick slave was read %d ms late", slaves[1].LatenessMS)
+		}
+		if slaves[0].State != "ok" || slaves[0].Missed != 0 {
+			t.Errorf("the slow one: %+v", slaves[0])
+		}
+	})
+}

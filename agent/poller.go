@@ -86,6 +86,11 @@ func (p *poller) run(ctx context.Context) {
 			p.works()
 		}
 	}
+	for _, s := range p.slaves {
+		if s.work != nil { // the read that was next ends at once, and what came before it is handed on
+			p.sweep(ctx, s)
+		}
+	}
 }
 
 // next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that has
@@ -182,5 +187,6 @@ func (p *poller) portFailed(err error) {
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.elapsed())
 		p.dropHeld(s) // nobody will ever know whose they are
+		s.work = nil  // what it had read is due still, and asked again when the port is back
 	}
 }

@@ -35,14 +35,14 @@ func (o *post) quit() {
 	<-o.ended
 }
 
-// work is until when pollers and forwarders work.
-type work struct {
+// shift is until when pollers and forwarders work.
+type shift struct {
 	polling    context.Context
 	publishing context.Context
 	draining   chan struct{} // closed when nothing new will come
 }
 
-func (w work) start(pollers []*poller, forwarders []*forwarder) {
+func (w shift) start(pollers []*poller, forwarders []*forwarder) {
 	for _, f := range forwarders {
 		if f.cfg.Enabled {
 			f.post.begin(w.publishing, func(ctx context.Context) { f.run(ctx, w.draining) })
@@ -77,7 +77,7 @@ func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *obj
 }
 
 // apply is Reload on the goroutine of Run.
-func (a *Agent) apply(w work, r reload) error {
+func (a *Agent) apply(w shift, r reload) error {
 	old := a.current()
 	for _, key := range needRestart(old.config, r.config) {
 		a.log.Warn("this change needs a restart", "key", key)

@@ -32,6 +32,7 @@ type slave struct {
 	refused map[string]bool // objects answered with an exception when asked alone: never merged again
 
 	identity identity
+	work     *work     // the sweep under way; nil: none
 	held     []reading // read, and waiting for the identity
 
 	misses   int           // exchanges in a row without an answer
@@ -62,6 +63,7 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
 // adopt takes a family: its limits, and a schedule with everything due now.
 func (s *slave) adopt(f *objects.Family, settings modbus.Settings, elapsed time.Duration, wall time.Time) {
 	s.family = f
+	s.work = nil // it was of another register map
 	s.refused, s.noValue = map[string]bool{}, map[string]string{}
 	s.plan = newSchedule(s.cfg.Polled(f), elapsed, wall)
 	most := f.MaxRegisters
@@ -143,6 +145,8 @@ func (s *slave) nextDue() (at time.Duration, ok bool) {
 	switch {
 	case s.plan == nil, s.dead():
 		at = s.probeAt
+	case s.work != nil:
+		at = s.work.turn
 	case len(s.held) > 0: // as soon as it has had its rest
 	default:
 		at, ok = s.plan.next()

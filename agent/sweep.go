@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -19,12 +20,12 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	case s.family == nil:
 		p.findFamily(ctx, s)
 		return
-	case s.dead() && !p.revives(ctx, s):
+	case s.work == nil && s.dead() && !p.revives(ctx, s):
 		return
 	}
 	family := s.family
-	if len(s.held) == 0 {
-		s.held = p.readDue(ctx, s)
+	if len(s.held) == 0 && !p.step(ctx, s) {
+		return
 	}
 	if len(s.held) == 0 {
 		return
@@ -63,22 +64,54 @@ func (p *poller) revives(ctx context.Context, s *slave) bool {
 	return p.open
 }
 
-// readDue reads what is due and returns what was read. After silence or a fault of the port it lets the rest be: that
-// is asked again soon.
-func (p *poller) readDue(ctx context.Context, s *slave) []reading {
-	b := s.batch(s.plan.due(p.clock.elapsed()))
-	p.measureLateness(s, b)
-	s.planner.Measured(p.line.UnitCounters(byte(s.cfg.ID)).Turnaround.P50)
-	var readings []reading
+// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at 9600 baud takes a
+// fifth of it; one that takes longer lets the others go first between its reads.
+const sweepBudget = time.Second
+
+// work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold up the rest.
+type work struct {
+	batch    *batch
+	todo     []modbus.Read
+	readings []reading
+	turn     time.Duration // its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
+	spent    time.Duration
+}
+
+// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and what was read
+// is held. After silence or a fault of the port the rest is let be: that is asked again soon.
+func (p *poller) step(ctx context.Context, s *slave) (over bool) {
+	w := s.work
+	if w == nil {
+		turn, _ := s.nextDue()
+		w = &work{batch: s.batch(s.plan.due(p.clock.elapsed())), turn: turn}
+		p.measureLateness(s, w.batch)
+		s.planner.Measured(p.line.UnitCounters(byte(s.cfg.ID)).Turnaround.P50)
+		w.todo = s.reads(w.batch)
+		s.work = w
+	}
 	var failure error
-	for todo := s.reads(b); len(todo) > 0 && failure == nil; {
-		got, more, err := p.readMembers(ctx, s, todo[0], b)
-		readings = append(readings, got...)
-		todo = append(more, todo[1:]...)
+	if len(w.todo) > 0 {
+		begun := p.clock.elapsed()
+		got, more, err := p.readMembers(ctx, s, w.todo[0], w.batch)
+		w.readings = append(w.readings, got...)
+		w.todo = append(more, w.todo[1:]...)
 		if f := fateOf(err); err != nil && (f == fateSilent || f == fatePort || f == fateDamaged) {
 			failure = err
 		}
+		if w.spent += p.clock.elapsed() - begun; w.spent > sweepBudget {
+			w.turn = p.clock.elapsed()
+		}
 	}
+	if failure == nil && len(w.todo) > 0 {
+		return false
+	}
+	s.held, s.work = w.readings, nil
+	p.finish(ctx, s, w.batch, failure)
+	return true
+}
+
+// finish moves the schedule on after a sweep and settles what was learnt in it.
+func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) {
 	again := retryAfter
 	if failure != nil && fateOf(failure) == fateSilent || fateOf(s.lastErr) == fateBusy {
 		again = retrySoon
@@ -98,7 +131,6 @@ func (p *poller) readDue(ctx context.Context, s *slave) []reading {
 		s.learnt = learnt
 		p.log.Info("learnt what the slave refuses; the configuration may say so", "unit", s.cfg.ID, "yaml", learnt)
 	}
-	return readings
 }
 
 // measureLateness keeps the most that an object had to wait for the line.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -66,10 +68,23 @@ func connect(address, fallback string) (*netPort, error) {
 	}
 	tcp := conn.(*net.TCPConn) // network "tcp" gives no other
 	raw, err := tcp.SyscallConn()
+	if err == nil {
+		err = limitSilence(raw)
+	}
 	if err != nil {
 		return nil, errors.Join(err, tcp.Close())
 	}
 	return &netPort{conn: tcp, raw: raw}, nil
+}
+
+// limitSilence has the kernel give up a connection whose other end has not acknowledged anything for a while. Its own patience
+// is a quarter of an hour, for which a gateway that lost its power would look like silent slaves.
+func limitSilence(raw syscall.RawConn) (err error) {
+	const patience = 10 * time.Second
+	cerr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(patience.Milliseconds()))
+	})
+	return errors.Join(cerr, err)
 }
 
 func (p *netPort) SetReadTimeout(d time.Duration) error {
