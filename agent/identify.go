@@ -175,7 +175,7 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 // identification, and the try counts. Otherwise it is away: whoever comes back may be another one, so what it gave is dropped.
 func (p *poller) lives(ctx context.Context, s *slave) bool {
 	s.identity.silent = false
-	_, err := p.exchange(ctx, s, s.probe())
+	_, err := p.exchange(ctx, s, s.probe(), false)
 	switch {
 	case ctx.Err() != nil || !p.open:
 		return false

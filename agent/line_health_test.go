@@ -201,3 +201,36 @@ func TestSlowSlaveLetsTheOthersGoFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestRegisterThatASlaveIsSilentAboutCostsOnlyItself: it does not refuse a read with the register in it, it says nothing.
+func TestRegisterThatASlaveIsSilentAboutCostsOnlyItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			return modbustest.Fault{Silent: r.Function == 0x04 && r.Addr <= 5 && 5 < r.Addr+r.Count} // adc_fgdrive
+		}
+		config := strings.Replace(oneSlave, "[Et_float, EV_float, Ahc_r]", "[sw_ver, vdd_actual, adc_fgdrive, adc_pmeter, adc_vbterm]", 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(10 * time.Minute)
+		first := len(s.messages())
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		status := s.status()
+		s.stop()
+		got := map[string]int{}
+		for _, m := range s.messages()[first:] {
+			got[m.Object]++
+		}
+		for _, object := range []string{"sw_ver", "vdd_actual", "adc_pmeter", "adc_vbterm"} {
+			if got[object] < 50 {
+				t.Errorf("%s was sampled %d times in ten minutes, want 60", object, got[object])
+			}
+		}
+		if st := status.Lines[0].Slaves[0]; fmt.Sprint(st.Refused) != "[adc_fgdrive]" || st.State != "ok" {
+			t.Errorf("refused %v, %+v", st.Refused, st)
+		}
+		if n := slave.Functions()[0x2B]; n > 20 {
+			t.Errorf("it was identified %d times", n)
+		}
+	})
+}

@@ -35,6 +35,9 @@ type slave struct {
 	work     *work     // the sweep under way; nil: none
 	held     []reading // read, and waiting for the identity
 
+	revived  bool          // a short read was answered, and no longer one since
+	mute     int           // longer reads that went unanswered since then
+	parting  bool          // in this sweep silence is taken for a refusal
 	misses   int           // exchanges in a row without an answer
 	probeAt  time.Duration // when a dead slave, or one of unknown model, is asked next, monotonic
 	probing  time.Duration // the last wait for that

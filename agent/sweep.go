@@ -54,14 +54,36 @@ func (p *poller) dropHeld(s *slave) {
 func (p *poller) revives(ctx context.Context, s *slave) bool {
 	now := p.clock.elapsed()
 	s.missed += s.plan.passOver(now)
-	if _, err := p.exchange(ctx, s, s.probe()); err != nil && s.dead() {
+	if _, err := p.exchange(ctx, s, s.probe(), false); err != nil && s.dead() {
 		if ctx.Err() == nil && p.open {
 			s.postpone(p.clock.elapsed())
 		}
 		return false
 	}
 	s.plan.everything(p.clock.elapsed())
+	s.revived = true
 	return p.open
+}
+
+const (
+	// muteAfter is how many longer reads must go unanswered although a short one is answered, before they are split like refused
+	// ones: some slaves say nothing to a read that holds a register they do not have.
+	muteAfter = 2
+	// muteLimit ends that. One register among a hundred is found in seven silent reads; a slave that has died gives no others.
+	muteLimit = 16
+)
+
+// mutes reports whether silence is to be taken for a refusal. It can be only after the slave has come back to life.
+func (s *slave) mutes() bool {
+	if !s.revived {
+		return false
+	}
+	s.mute++
+	s.parting = s.mute > muteAfter && s.mute < muteAfter+muteLimit
+	if s.parting {
+		s.misses = 0 // it is no sign of death then
+	}
+	return s.parting
 }
 
 // sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at 9600 baud takes a
@@ -124,6 +146,9 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 			s.missed++
 		}
 	}
+	if s.parting {
+		s.parting, s.revived, s.mute = false, false, 0
+	}
 	if failure == nil {
 		p.runTest(ctx, s)
 	}
@@ -145,8 +170,12 @@ func (p *poller) measureLateness(s *slave, b *batch) {
 
 // readMembers does one planned read. A merged one that the slave refuses comes back as smaller ones.
 func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *batch) (got []reading, more []modbus.Read, err error) {
-	reply, err := p.exchange(ctx, s, rd.Span)
+	lone := len(rd.Members) == 1 && s.refused[s.object(b, rd.Members[0]).Name]
+	reply, err := p.exchange(ctx, s, rd.Span, lone)
 	if err == nil {
+		if rd.Count > s.probe().Count && !s.parting {
+			s.revived, s.mute = false, 0
+		}
 		s.planner.Answered(rd.Span)
 		for _, m := range rd.Members {
 			b.read[m] = true
@@ -154,7 +183,10 @@ func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *b
 		}
 		return p.decode(s, rd, b, reply), nil, nil
 	}
-	if !refusesAddress(err) {
+	if lone && fateOf(err) == fateSilent {
+		return nil, nil, nil // as the last time; it says nothing of the rest
+	}
+	if !refusesAddress(err) && (fateOf(err) != fateSilent || !s.mutes()) {
 		for _, m := range rd.Members {
 			b.unknown[m] = fateOf(err) == fateRefused // the function itself; smaller reads will not help
 		}
@@ -164,6 +196,9 @@ func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *b
 		for _, m := range rd.Members {
 			s.refused[s.object(b, m).Name] = true
 		}
+	}
+	if s.parting {
+		err = nil // go on with the parts
 	}
 	return nil, more, err
 }
@@ -192,8 +227,9 @@ func (s *slave) object(b *batch, member int) *objects.Object {
 	return &s.plan.items[b.items[member]].polled.Object
 }
 
-// exchange sends one read, again at once when the reply came damaged.
-func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span) (modbus.Reply, error) {
+// exchange sends one read, again at once when the reply came damaged. Silence about a lone object, one that was refused before, is no
+// sign of how the slave fares.
+func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, lone bool) (modbus.Reply, error) {
 	for try := 1; ; try++ {
 		p.busy(p.clock.elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
@@ -207,6 +243,9 @@ func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span) (modb
 		}
 		if fateOf(err) == fatePort {
 			p.portFailed(err)
+			return reply, err
+		}
+		if lone && fateOf(err) == fateSilent {
 			return reply, err
 		}
 		s.miss(err, p.clock.elapsed())
