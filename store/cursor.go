@@ -130,6 +130,15 @@ func (it *integration) abandon(e *entry) {
 	it.modified = true
 }
 
+// awaits is how many of a sweep's samples an integration that has just been read from a file has
+// not settled.
+func (it *integration) awaits(seq uint64, picked bitset) uint64 {
+	if seq < it.cursor {
+		return 0
+	}
+	return uint64(picked.count() - picked.and(it.resume[seq]).count())
+}
+
 func (it *integration) reduce(n uint64) { it.backlog -= min(n, it.backlog) }
 
 // trim moves the cursor over what is settled. head is the number the next sweep will get.

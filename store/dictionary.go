@@ -180,6 +180,13 @@ func (ns names) text(r *reader) string {
 	return ns[id].text
 }
 
+// skip is text for who does not need it.
+func (ns names) skip(r *reader) {
+	if id := r.uvarint(); id >= uint64(len(ns)) || ns[id].kind != nameText {
+		r.fail()
+	}
+}
+
 func (ns names) source(r *reader) objects.Source {
 	id := r.uvarint()
 	if id >= uint64(len(ns)) || ns[id].kind != nameSource {

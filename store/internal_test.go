@@ -275,6 +275,9 @@ func FuzzRecord(f *testing.F) {
 		_, _ = decodeIntegration(key, seal(key, append([]byte(nil), value...)))
 		_, _ = decodeName(key, seal(key, append([]byte(nil), value...)))
 		sw, ok := decodeSweep(d.published(), key, seal(key, append([]byte(nil), value...)))
+		if _, reads := inspect(d.published(), key, seal(key, append([]byte(nil), value...))); reads != ok {
+			t.Errorf("inspect says %v, decodeSweep %v", reads, ok)
+		}
 		if !ok {
 			return
 		}

@@ -168,15 +168,15 @@ func (m *image) recount(tx *bolt.Tx) recount {
 		rc.totals.sweeps++
 		rc.totals.bytes += recordSize(k, v)
 		rc.totals.next = seq + 1
-		h, ok := peek(ns, k, v)
-		if _, whole := decodeSweep(ns, k, v); !ok || !whole {
+		h, ok := inspect(ns, k, v)
+		if !ok {
 			rc.damaged = append(rc.damaged, seq)
 			continue
 		}
 		rc.totals.samples += uint64(h.samples)
 		for _, p := range h.routes {
-			if it := m.integrations[p.integration]; it != nil && seq >= it.cursor {
-				rc.backlog[it.id] += uint64(p.set.count() - p.set.and(it.resume[seq]).count())
+			if it := m.integrations[p.integration]; it != nil {
+				rc.backlog[it.id] += it.awaits(seq, p.set)
 			}
 		}
 	}

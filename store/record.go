@@ -215,6 +215,47 @@ func decodeSweep(ns names, key, sealed []byte) (objects.Sweep, bool) {
 	return sw, r.done()
 }
 
+// inspect is decodeSweep for who wants to know whether a record reads, and what its heading says: it
+// makes no samples, and is ten times as fast.
+func inspect(ns names, key, sealed []byte) (heading, bool) {
+	h, r := readHeading(ns, key, sealed)
+	r.uvarint() // the number of the first sample
+	for range h.samples {
+		if r.failed {
+			break
+		}
+		ns.skip(r)
+		tag := r.byte()
+		skipValue(ns, r, tag&formMask)
+		if tag&tagNextN == 0 {
+			r.varint()
+		}
+		if tag&tagSameT == 0 {
+			r.varint()
+		}
+	}
+	return h, r.done()
+}
+
+func skipValue(ns names, r *reader, form byte) {
+	switch form {
+	case formInt:
+		r.varint()
+	case formFloat32, formFloat64:
+		readValue(ns, r, form) // has rules of its own
+	case formText:
+		ns.skip(r)
+	case formTextInline:
+		r.take(r.uvarint())
+	case formBits:
+		for range r.count() {
+			ns.skip(r)
+		}
+	default:
+		r.fail()
+	}
+}
+
 func (p picks) indexes(n int) []int {
 	out := make([]int, 0, p.set.count())
 	for i := range n {
