@@ -29,7 +29,7 @@ func decodeIdentity(sealed []byte) (i identity, err error) {
 	}
 	r := &reader{b: value[1:]}
 	if value[0] != metaVersion {
-		return i, fmt.Errorf("made by another version of the agent (format %d, not %d)", value[0], metaVersion)
+		return i, fmt.Errorf("%w (format %d, not %d)", ErrVersion, value[0], metaVersion)
 	}
 	i = identity{id: r.text(), run: r.uvarint(), device: r.text()}
 	if !r.done() {

@@ -27,9 +27,12 @@ var (
 	ErrFull = errors.New("store is full")
 	// ErrLocked comes from Open and Check when another process has the file open.
 	ErrLocked = errors.New("another agent uses it")
-	// ErrDamaged comes from Open when the file says things that cannot be: it has to be moved
-	// aside, and the agent then starts with an empty one.
+	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
+	// has to be moved aside, and the agent then starts with an empty one.
 	ErrDamaged = errors.New("file is damaged")
+	// ErrVersion comes from Open, Check and Verify when the file was made by another version of
+	// the agent, in a format this one does not know.
+	ErrVersion = errors.New("made by another version of the agent")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
@@ -120,6 +123,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err := createIfMissing(path); err != nil {
 		return nil, fmt.Errorf("create store %s: %w%s", path, err, hint(err))
 	}
+	takeClean(path)
 	db, err := bolt.Open(path, 0o600, boltOptions(s.opts.MaxSize))
 	if err != nil {
 		return nil, openError(path, err)
@@ -155,23 +159,44 @@ func boltOptions(maxSize int64) *bolt.Options {
 
 // openError says what can be done about it.
 func openError(path string, err error) error {
+	err = sortError(err)
+	return fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+}
+
+// sortError gives what bbolt says on opening a file the sentinel to decide by. What is no error of
+// the system is about the file's content, named or not.
+func sortError(err error) error {
+	var system syscall.Errno
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return fmt.Errorf("open store %s: %w: stop it, or give this one a state_dir of its own", path, ErrLocked)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		return ErrLocked
+	case !errors.As(err, &system), badMedium(system):
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+	return err
+}
+
+// badMedium reports whether the system says that a file cannot be read any more, as opposed to:
+// not by us, or not now.
+func badMedium(e syscall.Errno) bool {
+	return e == syscall.EIO || e == syscall.EUCLEAN || e == syscall.EBADMSG || e == syscall.ENXIO
+}
+
+// spoiled reports whether an error means that the file is of no use as it is.
+func spoiled(err error) bool {
+	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion)
 }
 
 // hint is the way out for the person who reads the error.
 func hint(err error) string {
 	switch {
-	case errors.Is(err, ErrDamaged):
+	case errors.Is(err, ErrLocked):
+		return ": stop it, or give this one a state_dir of its own"
+	case spoiled(err):
 		return ": move the file aside; the agent starts with an empty one"
 	case errors.Is(err, fs.ErrNotExist):
 		return ": create the directory, or set state_dir"
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return ": the agent's user must be able to write in state_dir"
 	case errors.Is(err, syscall.ENOSPC):
 		return ": free some space in state_dir"
@@ -192,6 +217,11 @@ func (s *Store) Close() error {
 	}
 	close(s.stop)
 	<-s.done
+	if s.Err() == nil {
+		if err := leaveClean(s.path); err != nil {
+			s.opts.Logger.Warn("the next start will check the store", "error", err)
+		}
+	}
 	err := s.db.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -79,8 +79,10 @@ func TestInterruptedCreationIsMadeGood(t *testing.T) {
 	must(t, s.Close())
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	if len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
+	for i, want := range []string{"noi.db", "noi.db.clean"} {
+		if len(entries) != 2 || entries[i].Name() != want {
+			t.Fatalf("left behind: %v", entries)
+		}
 	}
 }
 

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// Exit codes of the child that checks a file. 2 is also how Go ends a process that panics.
+const (
+	childSound   = 0
+	childDamaged = 2
+	childCannot  = 3
+)
+
+// maxSaid bounds what is kept of the child's words: a panic's trace has no end.
+const maxSaid = 2048
+
+// Verdict is the child's side: it runs Verify, says what is wrong and returns the exit code that
+// InChild understands.
+func Verdict(path string, say io.Writer) int {
+	err := Verify(path)
+	switch {
+	case err == nil:
+		return childSound
+	case spoiled(err):
+		fmt.Fprintln(say, err)
+		return childDamaged
+	default:
+		fmt.Fprintln(say, err)
+		return childCannot
+	}
+}
+
+// InChild returns a Verify that runs a command with the file's path as its last
+// argument; the command is to exit with what Verdict returns. A child that is killed by a signal or
+// by ctx, or that exits in any way that Verdict does not, has met a damaged file. A child that
+// cannot be started says nothing about the file.
+func InChild(argv ...string) func(ctx context.Context, path string) error {
+	return func(ctx context.Context, path string) error {
+		args := append(append([]string{}, argv[1:]...), path)
+		cmd := exec.CommandContext(ctx, argv[0], args...)
+		said := &capped{left: maxSaid}
+		cmd.Stderr = said
+		cmd.Env = append(os.Environ(), "GOTRACEBACK=none")
+		// In a process group of its own, or a Ctrl-C would kill it and look like a damaged file.
+		// It dies with us: the next start would find its lock. Pdeathsig means the thread.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return judge(cmd.Run(), said.text())
+	}
+}
+
+// judge turns the end of the child into an error.
+func judge(err error, said string) error {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &exit):
+		return fmt.Errorf("run the child that checks the store: %w", err)
+	case exit.ExitCode() == childCannot:
+		return fmt.Errorf("the child could not check the store: %s", said)
+	case exit.ExitCode() == childDamaged && said != "":
+		return fmt.Errorf("%w: %s", ErrDamaged, said)
+	default:
+		return fmt.Errorf("%w: the child that checked it: %w %s", ErrDamaged, err, said)
+	}
+}
+
+// capped keeps the beginning of what is written to it.
+type capped struct {
+	b    bytes.Buffer
+	left int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	n := min(len(p), c.left)
+	c.b.Write(p[:n])
+	c.left -= n
+	return len(p), nil
+}
+
+// text is the first line, which says it all: a panic's further lines are for programmers.
+func (c *capped) text() string {
+	line, _, _ := strings.Cut(strings.TrimSpace(c.b.String()), "\n")
+	return strings.TrimSpace(line)
+}

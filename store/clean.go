@@ -1,0 +1,55 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"time"
+)
+
+// A clean stop leaves a note beside the file that says how the file was left: its size, its time
+// and the checksum of its first two pages, one of which every commit rewrites. A start that finds
+// the file so need not check it. The note costs no commit. It is not synced: without it, the next
+// start makes one check more, and that is all. It needs no removing to be sure: the first commit
+// makes it untrue.
+const cleanSuffix = ".clean"
+
+// headPages are the pages that bbolt writes in turn, one with each commit.
+const headPages = 2
+
+// fingerprint tells a file from what any writer would make of it. It does not see what happens to
+// the medium while nobody writes.
+func fingerprint(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	head := make([]byte, headPages*os.Getpagesize())
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", err
+	}
+	return fmt.Sprintf("noi-agent left noi.db complete: %d bytes, %s, %08x\n",
+		info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano), crc32.Checksum(head[:n], castagnoli)), nil
+}
+
+// leaveClean writes the note. The caller still holds the file's lock, so that the next agent finds
+// both or neither.
+func leaveClean(path string) error {
+	print, err := fingerprint(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path+cleanSuffix, []byte(print), 0o600)
+}
+
+// takeClean removes the note before the file is opened: should opening end the process, which
+// bbolt can do, the next start has the file checked.
+func takeClean(path string) { _ = os.Remove(path + cleanSuffix) }
