@@ -168,7 +168,7 @@ func (f *forwarder) message(published time.Time, d *store.Delivery) sinks.Messag
 	envelope := sinks.Envelope{
 		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Sample: d.Sample,
 	}
-	id := objects.SampleID(f.deviceID, f.store.ID(), d.Run, d.Sample.N)
+	id := objects.SampleID(f.deviceID, d.Store, d.Run, d.Sample.N)
 	return sinks.Message{
 		Body:       sinks.AppendBody(nil, envelope),
 		Attributes: sinks.Attributes(f.cfg.Attributes, envelope, id),

@@ -39,7 +39,7 @@ func Verdict(path string, say io.Writer) int {
 	}
 }
 
-// InChild returns a Verify that runs a command with the file's path as its last
+// InChild returns a RecoverOptions.Check that runs a command with the file's path as its last
 // argument; the command is to exit with what Verdict returns. A child that is killed by a signal or
 // by ctx, or that exits in any way that Verdict does not, has met a damaged file. A child that
 // cannot be started says nothing about the file.

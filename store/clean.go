@@ -50,6 +50,16 @@ func leaveClean(path string) error {
 	return os.WriteFile(path+cleanSuffix, []byte(print), 0o600)
 }
 
+// leftClean reports whether the file is as a clean stop has left it.
+func leftClean(path string) bool {
+	note, err := os.ReadFile(path + cleanSuffix)
+	if err != nil {
+		return false
+	}
+	print, err := fingerprint(path)
+	return err == nil && print == string(note)
+}
+
 // takeClean removes the note before the file is opened: should opening end the process, which
 // bbolt can do, the next start has the file checked.
 func takeClean(path string) { _ = os.Remove(path + cleanSuffix) }

@@ -288,7 +288,9 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 func (c *commit) finish() {
 	s := c.store
 	info, err := os.Stat(s.path)
+	known := s.names.stored
 	s.names.keep()
+	s.extendSpare(known)
 	for it, n := range c.counts {
 		it.rowCount = n
 	}

@@ -38,22 +38,31 @@ func createIfMissing(path string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+staleSuffix+"*")
+	name, err := create(path, format)
 	if err != nil {
 		return err
 	}
-	name := f.Name()
 	defer os.Remove(name)
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := format(name); err != nil {
-		return err
-	}
 	if err := install(name, path); err != nil {
 		return err
 	}
 	return syncPath(filepath.Dir(path))
+}
+
+// create makes a store under a temporary name beside path, whole and on the disk.
+func create(path string, fill func(name string) error) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+staleSuffix+"*")
+	if err != nil {
+		return "", err
+	}
+	name = f.Name()
+	if err = f.Close(); err == nil {
+		err = fill(name)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.Remove(name))
+	}
+	return name, nil
 }
 
 const staleSuffix = ".new-"
@@ -62,7 +71,7 @@ func globStale(path string) ([]string, error) {
 	return filepath.Glob(path + staleSuffix + "*")
 }
 
-// format fills a new file.
+// format fills a new file with an empty store.
 func format(name string) error {
 	db, err := bolt.Open(name, 0o600, boltOptions(0))
 	if err != nil {
@@ -70,15 +79,11 @@ func format(name string) error {
 	}
 	db.AllocSize = allocSize
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers} {
-			if _, err := tx.CreateBucket(b); err != nil {
-				return err
-			}
+		if err := putBuckets(tx); err != nil {
+			return err
 		}
-		var id [4]byte
-		_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 		meta := tx.Bucket(bucketMeta)
-		if err := meta.Put(keyIdentity, identity{id: hex.EncodeToString(id[:])}.encode()); err != nil {
+		if err := meta.Put(keyIdentity, identity{id: drawID()}.encode()); err != nil {
 			return err
 		}
 		return meta.Put(keyTotals, totals{}.encode())
@@ -87,6 +92,22 @@ func format(name string) error {
 		return err
 	}
 	return syncPath(name)
+}
+
+func putBuckets(tx *bolt.Tx) error {
+	for _, b := range [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers} {
+		if _, err := tx.CreateBucket(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawID returns a store id.
+func drawID() string {
+	var id [4]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(id[:])
 }
 
 // install gives the file its name, but never takes it from a file that another agent made meanwhile:

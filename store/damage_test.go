@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -171,3 +172,12 @@ func TestDamagedRowsAreLeftOut(t *testing.T) {
 		t.Errorf("rows %+v", rows)
 	}
 }
+
+// reseal puts the right checksum in the place of the wrong one at the end.
+func reseal(key string, sealed []byte) []byte {
+	value := sealed[:len(sealed)-4]
+	sum := crc32.Update(crc32.Checksum([]byte(key), castagnoli()), castagnoli(), value)
+	return binary.BigEndian.AppendUint32(value, sum)
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }

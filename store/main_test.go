@@ -3,6 +3,7 @@ package store_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 func TestMain(m *testing.M) {
 	if path := os.Getenv(killEnv); path != "" {
 		os.Exit(appendUntilKilled(path))
+	}
+	if len(os.Args) == 3 && strings.HasPrefix(os.Args[1], childPrefix) {
+		os.Exit(child(os.Args[1], os.Args[2]))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -7,19 +7,50 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-const metaVersion byte = 1
+const (
+	metaVersion     byte = 1
+	identityOrigins byte = 2 // version of an identity with origins; one without stays at 1
+)
 
 // identity is who the store is.
 type identity struct {
-	id     string // 8 hex digits
-	run    uint64
-	device string
+	id      string // 8 hex digits
+	run     uint64
+	device  string
+	origins []origin // ascending; empty but after a recovery
+}
+
+// origin says from which store salvaged sweeps come: their samples keep the ids they had there.
+type origin struct {
+	until uint64 // sequence number of the first sweep that does not
+	store string
+}
+
+// of returns the id of the store in which a sweep was taken.
+func (i identity) of(seq uint64) string {
+	for _, o := range i.origins {
+		if seq < o.until {
+			return o.store
+		}
+	}
+	return i.id
 }
 
 func (i identity) encode() []byte {
-	dst := appendText([]byte{metaVersion}, i.id)
+	version := metaVersion
+	if len(i.origins) > 0 {
+		version = identityOrigins
+	}
+	dst := appendText([]byte{version}, i.id)
 	dst = binary.AppendUvarint(dst, i.run)
-	return seal(keyIdentity, appendText(dst, i.device))
+	dst = appendText(dst, i.device)
+	if version == identityOrigins {
+		dst = binary.AppendUvarint(dst, uint64(len(i.origins)))
+		for _, o := range i.origins {
+			dst = appendText(binary.AppendUvarint(dst, o.until), o.store)
+		}
+	}
+	return seal(keyIdentity, dst)
 }
 
 func decodeIdentity(sealed []byte) (i identity, err error) {
@@ -28,10 +59,15 @@ func decodeIdentity(sealed []byte) (i identity, err error) {
 		return i, fmt.Errorf("%w: the identity record", ErrDamaged)
 	}
 	r := &reader{b: value[1:]}
-	if value[0] != metaVersion {
+	if value[0] != metaVersion && value[0] != identityOrigins {
 		return i, fmt.Errorf("%w (format %d, not %d)", ErrVersion, value[0], metaVersion)
 	}
 	i = identity{id: r.text(), run: r.uvarint(), device: r.text()}
+	if value[0] == identityOrigins {
+		for range r.count() {
+			i.origins = append(i.origins, origin{until: r.uvarint(), store: r.text()})
+		}
+	}
 	if !r.done() {
 		return i, fmt.Errorf("%w: the identity record", ErrDamaged)
 	}
@@ -40,7 +76,7 @@ func decodeIdentity(sealed []byte) (i identity, err error) {
 
 // encodeIdentity returns the identity as it is now. s.mu is held.
 func (s *Store) encodeIdentity() []byte {
-	return identity{id: s.id, run: s.run, device: s.device}.encode()
+	return identity{id: s.id, run: s.run, device: s.device, origins: s.origins}.encode()
 }
 
 // totals are counted along, so that opening a store does not read its backlog.
@@ -221,7 +257,7 @@ func (s *Store) start() error {
 		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
 			"names", m.badNames, "rows", m.badRows)
 	}
-	s.id, s.run, s.device = m.identity.id, m.identity.run, m.identity.device
+	s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
 	s.totals, s.integrations = m.totals, m.integrations
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)

@@ -13,6 +13,7 @@ import (
 type Delivery struct {
 	Seq      uint64
 	Index    int
+	Store    string // id of the store that took the sample: another than Store.ID after a recovery
 	Run      uint64
 	Source   objects.Source
 	Sample   objects.Sample
@@ -163,9 +164,12 @@ func (l *look) take(ns names, key, value []byte, e entry) bool {
 	if !ok {
 		return false
 	}
+	from := identity{id: l.store.id, origins: l.store.origins}.of(e.seq)
 	for i, sample := range sw.Samples {
 		if e.pending(i) {
-			l.found = append(l.found, Delivery{Seq: e.seq, Index: i, Run: sw.Run, Source: sw.Source, Sample: sample})
+			l.found = append(l.found, Delivery{
+				Seq: e.seq, Index: i, Store: from, Run: sw.Run, Source: sw.Source, Sample: sample,
+			})
 		}
 	}
 	return true

@@ -28,10 +28,10 @@ var (
 	// ErrLocked comes from Open and Check when another process has the file open.
 	ErrLocked = errors.New("another agent uses it")
 	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
-	// has to be moved aside, and the agent then starts with an empty one.
+	// has to be moved aside, as Recover does by itself.
 	ErrDamaged = errors.New("file is damaged")
 	// ErrVersion comes from Open, Check and Verify when the file was made by another version of
-	// the agent, in a format this one does not know.
+	// the agent, in a format this one does not know. Recover moves it aside.
 	ErrVersion = errors.New("made by another version of the agent")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
@@ -77,13 +77,14 @@ const (
 // Store is the open outbox, trigger log and identity. Its methods may be called from any
 // goroutine; one of its own does all the writing.
 type Store struct {
-	opts   Options
-	path   string
-	db     *bolt.DB
-	id     string
-	run    uint64
-	names  dictionary
-	update func(func(*bolt.Tx) error) error // db.Update; tests make it fail
+	opts    Options
+	path    string
+	db      *bolt.DB
+	id      string
+	run     uint64
+	origins []origin
+	names   dictionary
+	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
@@ -133,6 +134,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), db.Close())
 	}
+	s.writeSpare()
 	removeStale(path) // only now is it sure that nobody else is creating one
 	go s.writer()
 	return s, nil
@@ -232,7 +234,7 @@ func (s *Store) Close() error {
 }
 
 // ID returns the store's own id, 8 lower-case hex digits drawn when the file was made: sample
-// numbers start again with a new file, and the id keeps their samples apart.
+// numbers may come again with a new file, and the id keeps their samples apart.
 func (s *Store) ID() string { return s.id }
 
 // Run returns how often the store was opened, this time included, from 1.

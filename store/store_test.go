@@ -79,8 +79,8 @@ func TestInterruptedCreationIsMadeGood(t *testing.T) {
 	must(t, s.Close())
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	for i, want := range []string{"noi.db", "noi.db.clean"} {
-		if len(entries) != 2 || entries[i].Name() != want {
+	for i, want := range []string{"noi.db", "noi.db.clean", "noi.db.names"} {
+		if len(entries) != 3 || entries[i].Name() != want {
 			t.Fatalf("left behind: %v", entries)
 		}
 	}

@@ -1,0 +1,346 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A salvage reads what a damaged file still gives, without bbolt, and fills a new store with it.
+//
+// Records go over as they are, under the numbers they have: sweeps keep their place and names
+// their ids, so that every checksum holds. A page does not say which bucket it is of, and bbolt
+// leaves old pages standing, so the file is read as a heap of records, old and new:
+//
+//   - Which kind one is, its form tells. A name of the first kind is text that prints; a sweep
+//     holds numbers below 32 where such a text has letters; a row has flags there.
+//   - Of cursors, identities and totals the furthest counts: their figures only grow.
+//   - A sweep is wanted when an integration's cursor has not passed it, so that what was delivered
+//     long ago does not come again from an old page.
+//   - A name with two readings is none. A wrong one would turn samples into another object's.
+type salvage struct {
+	ctx   context.Context // ends the reading, and what was found until then counts
+	src   *pages
+	opts  Options
+	aside string // where the old file will be, for the rows about what is lost
+
+	identity  identity
+	totals    totals
+	names     map[uint64]name // kind 0: two readings
+	cursors   map[string]*integration
+	hasTotals bool
+	lastRun   uint64
+
+	found   totals            // what came over
+	backlog map[string]uint64 // of it, by integration
+	lost    map[string]uint64 // by integration
+	cut     bool              // not all was read
+	guessed bool              // an integration's cursor is lost
+}
+
+// uncounted reports whether more may be lost than is known.
+func (sv *salvage) uncounted() bool {
+	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.id == ""
+}
+
+// survey reads everything but the sweeps, and the copy of the names.
+func (sv *salvage) survey(path string) {
+	sv.names, sv.cursors = map[uint64]name{}, map[string]*integration{}
+	sv.backlog, sv.lost = map[string]uint64{}, map[string]uint64{}
+	err := sv.src.each(sv.ctx, func(key, value []byte) error {
+		sv.learn(key, value)
+		return nil
+	})
+	sv.cut = err != nil
+	sv.readSpare(path)
+}
+
+// learn takes in one record that may be of any kind, or none. The key comes first: checksums are
+// not for free, and nearly all of the file is sweeps.
+func (sv *salvage) learn(key, value []byte) {
+	switch id, numbered := keySeq(key); {
+	case string(key) == string(keyIdentity):
+		sv.learnIdentity(value)
+	case string(key) == string(keyTotals):
+		sv.learnTotals(value)
+	case numbered && id < maxNames*2:
+		sv.learnName(id, key, value)
+	case printable(string(key)):
+		it, ok := decodeIntegration(key, value)
+		if known := sv.cursors[it.id]; ok && (known == nil || it.further(known)) {
+			sv.cursors[it.id] = it
+		}
+	}
+}
+
+func (sv *salvage) learnIdentity(value []byte) {
+	id, err := decodeIdentity(value)
+	if err == nil && (id.run > sv.identity.run || id.run == sv.identity.run && id.device != "") {
+		sv.identity = id
+	}
+}
+
+func (sv *salvage) learnTotals(value []byte) {
+	t, ok := decodeTotals(value)
+	if !ok {
+		return
+	}
+	sv.hasTotals = true
+	sv.totals.next = max(sv.totals.next, t.next)
+	sv.totals.row = max(sv.totals.row, t.row)
+	sv.totals.names = max(sv.totals.names, t.names)
+}
+
+func (sv *salvage) learnName(id uint64, key, value []byte) {
+	n, ok := decodeName(key, value)
+	if !ok || n.kind == nameText && !printable(n.text) {
+		return
+	}
+	if known, twice := sv.names[id]; twice && known != n {
+		n = name{}
+	}
+	sv.names[id] = n
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// further reports whether a cursor record is newer than another of the same integration.
+func (it *integration) further(than *integration) bool {
+	if it.cursor != than.cursor {
+		return it.cursor > than.cursor
+	}
+	a, b := it.sent+it.failed+it.dropped, than.sent+than.failed+than.dropped
+	if a != b {
+		return a > b
+	}
+	return it.backlog > than.backlog // nothing was settled in between, so it only grew
+}
+
+// dictionary is the names as they were, and the first number that was surely never given.
+func (sv *salvage) dictionary() *dictionary {
+	d := &dictionary{texts: map[string]uint64{}}
+	size := sv.totals.names
+	for id := range sv.names {
+		size = max(size, id+1)
+	}
+	if !sv.hasTotals {
+		size += lostNames
+	}
+	d.entries = make([]name, min(size, maxNames*2))
+	for id, n := range sv.names {
+		if id < uint64(len(d.entries)) {
+			d.entries[id] = n
+			if n.kind == nameText {
+				d.texts[n.text] = id
+			}
+		}
+	}
+	d.keep()
+	return d
+}
+
+// salvageBatch is how many bytes of sweeps share a transaction: it bounds memory.
+const salvageBatch = 4 << 20
+
+// fill makes the new store's file. It is not in use before it is whole, so it is synced once.
+func (sv *salvage) fill(file string) error {
+	o := boltOptions(sv.opts.MaxSize)
+	o.NoSync, o.NoGrowSync = true, true
+	db, err := bolt.Open(file, 0o600, o)
+	if err != nil {
+		return err
+	}
+	db.AllocSize = allocSize
+	d := sv.dictionary()
+	err = db.Update(putBuckets)
+	if err == nil {
+		err = sv.copySweeps(db, d.published())
+	}
+	if err == nil {
+		err = db.Update(func(tx *bolt.Tx) error { return sv.conclude(tx, d) })
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return syncPath(file)
+}
+
+// copySweeps reads the file once more and takes over every sweep that is wanted.
+func (sv *salvage) copySweeps(db *bolt.DB, ns names) error {
+	var waiting []salvaged
+	size := 0
+	flush := func() error {
+		defer func() { waiting, size = waiting[:0], 0 }()
+		return db.Update(func(tx *bolt.Tx) error { return sv.putSweeps(tx, waiting) })
+	}
+	var failed error
+	err := sv.src.each(sv.ctx, func(key, value []byte) error {
+		h, ok := sv.wants(ns, key, value)
+		if !ok {
+			return nil
+		}
+		waiting = append(waiting, salvaged{h, slices.Clone(key), slices.Clone(value)})
+		if size += len(key) + len(value); size >= salvageBatch {
+			failed = flush()
+		}
+		return failed
+	})
+	if failed == nil {
+		sv.cut = sv.cut || err != nil
+		failed = flush()
+	}
+	return failed
+}
+
+// salvaged is a sweep's record as it stands in the file.
+type salvaged struct {
+	heading
+	key, value []byte
+}
+
+// putSweeps puts and counts what is not there yet: the file holds copies.
+func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
+	b := tx.Bucket(bucketSweeps)
+	b.FillPercent = 0.9 // mostly ascending
+	for _, sw := range sweeps {
+		if b.Get(sw.key) != nil {
+			continue
+		}
+		if err := b.Put(sw.key, sw.value); err != nil {
+			return err
+		}
+		sv.found.sweeps++
+		sv.found.samples += uint64(sw.samples)
+		sv.found.bytes += recordSize(sw.key, sw.value)
+		seq, _ := keySeq(sw.key)
+		sv.lastRun = max(sv.lastRun, sw.run)
+		sv.totals.next = max(sv.totals.next, seq+1)
+		for _, p := range sw.routes {
+			sv.backlog[p.integration] += sv.cursors[p.integration].awaits(seq, p.set)
+		}
+	}
+	return nil
+}
+
+// wants reports whether a record is a sweep that reads, and that somebody still waits for. An
+// integration whose cursor is lost waits for everything: sent twice is better than lost.
+func (sv *salvage) wants(ns names, key, value []byte) (heading, bool) {
+	seq, ok := keySeq(key)
+	if !ok {
+		return heading{}, false
+	}
+	h, ok := inspect(ns, key, value)
+	if !ok {
+		return heading{}, false
+	}
+	wanted := uint64(0)
+	for _, p := range h.routes {
+		if sv.cursors[p.integration] == nil {
+			sv.cursors[p.integration], sv.guessed = newIntegration(p.integration, "", 0), true
+		}
+		wanted += sv.cursors[p.integration].awaits(seq, p.set)
+	}
+	return h, wanted > 0
+}
+
+// conclude writes what is not sweeps.
+func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
+	t := sv.found
+	t.next, t.row = sv.totals.next, sv.totals.row+lostNames // rows may be newer than the totals
+	for id, it := range sv.cursors {
+		t.next = max(t.next, it.cursor)
+		sv.count(it, sv.backlog[id])
+	}
+	if err := sv.putLosses(tx, d, &t); err != nil {
+		return err
+	}
+	if err := sv.putNames(tx, d); err != nil {
+		return err
+	}
+	t.names = uint64(len(d.entries))
+	meta := tx.Bucket(bucketMeta)
+	if err := meta.Put(keyTotals, t.encode()); err != nil {
+		return err
+	}
+	return meta.Put(keyIdentity, sv.newIdentity(tx, t.next).encode())
+}
+
+// count takes what is missing off an integration's backlog.
+func (sv *salvage) count(it *integration, backlog uint64) {
+	if it.backlog > backlog {
+		sv.lost[it.id] = it.backlog - backlog
+		it.dropped += sv.lost[it.id]
+	}
+	it.backlog = backlog
+}
+
+// putLosses writes cursors, and for each integration that lost something a row that says so.
+func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
+	for id, it := range sv.cursors {
+		if err := tx.Bucket(bucketCursors).Put([]byte(id), it.encode(0)); err != nil {
+			return err
+		}
+		if sv.lost[id] == 0 {
+			continue
+		}
+		b, err := tx.Bucket(bucketTriggers).CreateBucketIfNotExists([]byte(id))
+		if err != nil {
+			return err
+		}
+		t.row++
+		w := &row{Trigger: Trigger{
+			Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Dropped: sv.lost[id],
+			Error: fmt.Sprintf("Lost: %d samples were in a damaged part of the store, which is kept as %s", sv.lost[id], sv.aside),
+		}}
+		if err := b.Put(seqKey(t.row), d.encodeRow(seqKey(t.row), w)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sv *salvage) putNames(tx *bolt.Tx, d *dictionary) error {
+	b := tx.Bucket(bucketNames)
+	b.FillPercent = 1
+	for id, n := range d.entries {
+		if n.kind == 0 {
+			continue // lost, and its number is never given again
+		}
+		key := seqKey(uint64(id))
+		if err := b.Put(key, seal(key, encodeName(n))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newIdentity is who the new store is. Sample ids must never come twice, and how far the old store
+// had got is not sure: so the new one has an id of its own, and goes on counting runs besides. The
+// sweeps that came over keep the id of the store that took them; where nothing tells it, they get
+// one that nobody has.
+func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) identity {
+	old := sv.identity
+	if old.id == "" {
+		old.id = drawID()
+	}
+	made := identity{id: drawID(), run: max(old.run, sv.lastRun), device: old.device}
+	first, _ := tx.Bucket(bucketSweeps).Cursor().First()
+	if first == nil {
+		return made
+	}
+	for _, o := range append(old.origins, origin{until: next, store: old.id}) {
+		if o.until > binary.BigEndian.Uint64(first) {
+			made.origins = append(made.origins, o)
+		}
+	}
+	return made
+}

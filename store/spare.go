@@ -1,0 +1,85 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+)
+
+// Beside the file lies a second copy of its names and its identity. They are few, hardly change,
+// and all the records mean nothing without them; bbolt keeps them on one or two pages, which a
+// file that is cut short loses as a whole. Only a salvage reads the copy. It is written anew at
+// each start, added to when names are, and not synced: it may lag behind, and then what it lacks
+// is lost if the file's own is lost too.
+//
+// It is a row of entries: number, length, and a sealed value, that of the identity first. The
+// checksums of the names take in the store's id, so that entries of another store are none.
+const spareSuffix = ".names"
+
+// writeSpare begins the copy anew.
+func (s *Store) writeSpare() {
+	id := identity{id: s.id, run: s.run, device: s.device, origins: s.origins}
+	dst := appendText([]byte{0}, string(id.encode()))
+	dst = s.appendSpare(dst, 0)
+	name := s.path + spareSuffix + staleSuffix
+	err := os.WriteFile(name, dst, 0o600)
+	if err == nil {
+		err = os.Rename(name, s.path+spareSuffix)
+	}
+	if err != nil {
+		s.opts.Logger.Warn("the store's names have no second copy", "error", err)
+	}
+}
+
+// extendSpare adds the names from one number on.
+func (s *Store) extendSpare(from int) {
+	if from >= len(s.names.entries) {
+		return
+	}
+	f, err := os.OpenFile(s.path+spareSuffix, os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		_, err = f.Write(s.appendSpare(nil, from))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		s.opts.Logger.Warn("the store's names have no second copy", "error", err)
+	}
+}
+
+func (s *Store) appendSpare(dst []byte, from int) []byte {
+	for id := from; id < len(s.names.entries); id++ {
+		if n := s.names.entries[id]; n.kind != 0 {
+			dst = binary.AppendUvarint(dst, uint64(id))
+			dst = appendText(dst, string(seal(spareKey(s.id, uint64(id)), encodeName(n))))
+		}
+	}
+	return dst
+}
+
+func spareKey(store string, id uint64) []byte { return append([]byte(store), seqKey(id)...) }
+
+// readSpare learns what the copy beside the file tells.
+func (sv *salvage) readSpare(path string) {
+	data, err := os.ReadFile(path + spareSuffix)
+	if err != nil {
+		return
+	}
+	r := &reader{b: data}
+	r.byte()
+	identity, err := decodeIdentity([]byte(r.text()))
+	if err != nil {
+		return
+	}
+	if sv.identity.id == "" {
+		sv.identity = identity
+	}
+	if identity.id != sv.identity.id {
+		return // of the store that was here before
+	}
+	for !r.done() && !r.failed {
+		id, value := r.uvarint(), []byte(r.text())
+		if id < maxNames*2 {
+			sv.learnName(id, spareKey(identity.id, id), value)
+		}
+	}
+}
