@@ -32,6 +32,10 @@ type Options struct {
 	// outcome of Publish. An error keeps the integration's samples and shows in the status.
 	NewSink func(in configs.Integration, deviceID string) (Sink, error)
 
+	// CheckStore looks whether a store that was not left clean is sound, in a child process (store.InChild). nil looks in
+	// this one, which a damaged file can end.
+	CheckStore func(ctx context.Context, path string) error
+
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
@@ -48,6 +52,7 @@ type Agent struct {
 	deviceID  string
 	started   time.Time
 	store     *store.Store
+	recovery  store.Recovery // what it took to open it
 	sampler   *sampler
 	sweeps    chan taken
 	reloads   chan reload
@@ -74,7 +79,8 @@ func (a *Agent) current() crew {
 }
 
 // New opens the store and prepares everything; nothing runs yet. It fails only for what keeps the agent from
-// keeping samples at all: the state directory or the store. Ports and clouds that are down do not matter here.
+// keeping samples at all: a state directory that cannot be written, a store that another agent uses. A damaged store is
+// replaced, and the status says so. Ports and clouds that are down do not matter here.
 func New(o Options) (*Agent, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -109,15 +115,15 @@ func New(o Options) (*Agent, error) {
 func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
-	st, err := store.Open(path, store.Options{
+	st, recovery, err := store.Recover(context.Background(), path, store.Options{
 		MaxSize: int64(c.Buffer.MaxSize), MaxAge: c.Buffer.MaxAge, CommitEvery: c.Buffer.CommitEvery,
 		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Logger: a.log.With("part", "store"),
-	})
+	}, store.RecoverOptions{Check: a.options.CheckStore}) // bounds its time itself
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
 	}
-	a.store = st
-	a.deviceID, err = deviceID(c.DeviceID, st)
+	a.store, a.recovery = st, recovery
+	a.deviceID, err = a.identify()
 	if err == nil {
 		err = st.SetIntegrations(known(c))
 	}

@@ -1,38 +1,78 @@
 package agent
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
-
-	"noi-agent/store"
 )
 
 // machineIDFile holds the 128 bits that systemd draws once per installation (machine-id(5)).
 const machineIDFile = "/etc/machine-id"
 
-// deviceID returns the identity of this gateway: the configured one, or the one the store keeps, or
-// a new one that is derived from the machine id and kept from then on. The machine id itself is never shown: its manual
-// asks for a keyed hash.
-func deviceID(configured string, st *store.Store) (string, error) {
-	if configured != "" {
-		return configured, nil
+// deviceIDFile is a copy of the device id in the state directory: who the gateway is must not depend on one file, and
+// what was drawn cannot be drawn again.
+const deviceIDFile = "device-id"
+
+// identify returns the identity of this gateway: the configured one, or the one that is kept in the store or beside
+// it, or a new one that is derived from the machine id and kept from then on. The machine id itself is never shown: its
+// manual asks for a keyed hash.
+func (a *Agent) identify() (string, error) {
+	c := a.options.Config
+	if c.DeviceID != "" {
+		return c.DeviceID, nil
 	}
-	if kept := st.DeviceID(); kept != "" {
-		return kept, nil
+	file := filepath.Join(c.StateDir, deviceIDFile)
+	copied := readDeviceID(file)
+	id := cmp.Or(a.store.DeviceID(), copied)
+	if id == "" {
+		id = deriveDeviceID(machineIDFile)
 	}
-	id := deriveDeviceID(machineIDFile)
-	if err := st.SetDeviceID(id); err != nil {
+	if err := a.store.SetDeviceID(id); err != nil {
 		return "", fmt.Errorf("keep the device id: %w", err)
+	}
+	if copied != id {
+		if err := writeDeviceID(file, id); err != nil {
+			a.log.Warn("the device id has no copy beside the store", "error", err)
+		}
 	}
 	return id, nil
 }
 
-// deriveDeviceID returns 24 lower-case hex digits. Without a machine id (tiny images) it draws them: the store
-// keeps them, and so they are stable as long as it is.
+// readDeviceID returns what the copy says, "" when there is none that makes sense.
+func readDeviceID(file string) string {
+	text, err := os.ReadFile(file)
+	id := strings.TrimSpace(string(text))
+	if raw, wrong := hex.DecodeString(id); err != nil || wrong != nil || len(raw) != 12 || strings.ToLower(id) != id {
+		return ""
+	}
+	return id
+}
+
+// writeDeviceID writes the copy: whole, or not at all.
+func writeDeviceID(file, id string) error {
+	f, err := os.CreateTemp(filepath.Dir(file), deviceIDFile+".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(id + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// deriveDeviceID returns 24 lower-case hex digits. Without a machine id (tiny images) it draws them: they are
+// stable as long as the store is kept, or the copy beside it.
 func deriveDeviceID(file string) string {
 	machine, err := os.ReadFile(file)
 	if text := strings.TrimSpace(string(machine)); err == nil && text != "" {

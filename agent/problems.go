@@ -60,13 +60,17 @@ var (
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
 		"The disk does not keep up: check its health and what else writes to it."}
+	storeRecovered = Kind{"store_recovered", Warning, "The store could not be used and was replaced", Lost,
+		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file is kept; delete it when nobody needs it."}
+	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
+		"Delete the files when nobody needs them; the notice goes with the next start."}
 )
 
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudDropped, samplesLost,
+		cloudRetrying, cloudWaiting, cloudDropped, samplesLost, storeRecovered, storeKept,
 	}
 }
 

@@ -122,15 +122,6 @@ type IntegrationStatus struct {
 	Dropped     uint64     `json:"dropped"`
 }
 
-// StoreStatus is the outbox.
-type StoreStatus struct {
-	Bytes     int64  `json:"bytes"`     // of the file
-	Samples   uint64 `json:"samples"`   // kept now
-	Committed uint64 `json:"committed"` // made durable in this run
-	Commits   uint64 `json:"commits"`
-	Corrupt   uint64 `json:"corrupt"` // records skipped because their checksum is wrong
-}
-
 // Status returns how everything stands, for people and programs. It touches neither the line nor the disk.
 func (a *Agent) Status() any { return a.status() }
 
@@ -140,9 +131,7 @@ func (a *Agent) status() Status {
 		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.started.UTC().Truncate(time.Second),
 		UptimeS: int64(a.clock.elapsed().Seconds()), Clock: ClockStatus{Source: "system"},
 		Lines: []LineStatus{}, Integrations: []IntegrationStatus{}, Problems: []Problem{},
-		Store: StoreStatus{
-			Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Commits: stats.Commits, Corrupt: stats.Corrupt,
-		},
+		Store: a.storeStatus(stats),
 	}
 	crew := a.current()
 	for _, p := range crew.pollers {
@@ -160,6 +149,7 @@ func (a *Agent) status() Status {
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}
+	s.Problems = append(s.Problems, storeProblems(a.recovery, a.started)...)
 	return s
 }
 

@@ -1,0 +1,107 @@
+package agent_test
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/objects"
+)
+
+// newAt makes an agent that has nothing to do, over a state directory.
+func newAt(t *testing.T, dir string) (*agent.Agent, agent.Status) {
+	t.Helper()
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, faults := configs.Parse([]byte("state_dir: "+dir+"\n"), catalog)
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := agent.New(agent.Options{
+		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, ok := a.Status().(agent.Status)
+	if !ok {
+		t.Fatal("the status is of another type")
+	}
+	return a, status
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReplacedStoreIsTold(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "noi.db")
+	for i, c := range []struct {
+		before      func()
+		start, code string
+	}{
+		{func() {}, "created", ""},
+		{func() {}, "clean", ""},
+		{func() { _ = os.Remove(file + ".clean") }, "checked", ""},
+		{func() { write(t, file, "no store") }, "renewed", "store_recovered"},
+		{func() {}, "clean", "store_kept_aside"},
+		{func() { _ = os.Remove(file + ".damaged-0001") }, "clean", ""},
+	} {
+		c.before()
+		a, s := newAt(t, dir)
+		code := ""
+		for _, p := range s.Problems {
+			code += p.Code
+			if p.Subject != "agent" || !strings.Contains(p.Detail, file+".damaged-0001") {
+				t.Errorf("start %d: %+v", i, p)
+			}
+		}
+		if s.Store.Start != c.start || code != c.code {
+			t.Errorf("start %d is %q with problem %q, want %q %q", i, s.Store.Start, code, c.start, c.code)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDeviceIDOutlivesTheStoreAndItsCopy uses an id that no machine id gives.
+func TestDeviceIDOutlivesTheStoreAndItsCopy(t *testing.T) {
+	const id = "00112233445566778899aabb"
+	dir := t.TempDir()
+	file, copied := filepath.Join(dir, "noi.db"), filepath.Join(dir, "device-id")
+	write(t, copied, id+"\n")
+	for what, change := range map[string]func(){
+		"nothing":    func() {},
+		"store lost": func() { write(t, file, "no store"); _ = os.Remove(file + ".names") },
+		"copy lost":  func() { _ = os.Remove(copied) },
+		"copy torn":  func() { write(t, copied, id[:7]) },
+	} {
+		a, _ := newAt(t, dir) // both are there
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		change()
+		a, _ = newAt(t, dir)
+		if a.DeviceID() != id {
+			t.Errorf("%s: the gateway is %s now", what, a.DeviceID())
+		}
+		if text, err := os.ReadFile(copied); err != nil || string(text) != id+"\n" {
+			t.Errorf("%s: the copy says %q, %v", what, text, err)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
