@@ -5,6 +5,8 @@ package main
 import (
 	"os"
 	"time"
+
+	"noi-agent/store"
 )
 
 // version is set by the build (-X main.version).
@@ -13,7 +15,7 @@ var version = "dev"
 func main() {
 	p := &program{
 		stdout: os.Stdout, stderr: os.Stderr, version: version, now: time.Now,
-		signals: signals, notify: systemdNotify,
+		signals: signals, notify: systemdNotify, checkStore: store.InChild(ownBinary, "store-check"),
 	}
 	os.Exit(p.run(os.Args[1:]))
 }

@@ -32,6 +32,7 @@ type program struct {
 	elapsed        func() time.Duration // nil: the system's monotonic clock
 	signals        func() (<-chan os.Signal, func())
 	notify         func(state string)
+	checkStore     func(ctx context.Context, path string) error // in a child process; nil: in this one
 }
 
 // commandLine is the grammar of the command.
@@ -48,10 +49,15 @@ type commandLine struct {
 	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
 	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	StoreCheck storeCheckCommand `cmd:"" hidden:"" help:"Check a store's file; the daemon's own child."`
 }
 
-// exitCode ends kong's own exits (--help) inside run.
+// exitCode ends kong's own exits (--help) inside run. As an error it is the failure of a command that has said
+// everything, and whose code means something.
 type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // run executes one command line and returns its exit code.
 func (p *program) run(args []string) (code int) {
@@ -82,6 +88,10 @@ func (p *program) run(args []string) (code int) {
 		return exitMisused
 	}
 	if err := ctx.Run(); err != nil {
+		var own exitCode
+		if errors.As(err, &own) {
+			return int(own)
+		}
 		p.complain(err)
 		return exitFailed
 	}
