@@ -292,7 +292,7 @@ func comesUp(t *testing.T, name string, s *store.Store, samples map[string]objec
 				t.Errorf("%s: %s has %s twice", name, id, idOf(d))
 			}
 			seen[idOf(d)] = true
-			if known && !cmp.Equal(want, d.Sample, sameValue) {
+			if !known || !cmp.Equal(want, d.Sample, sameValue) {
 				t.Fatalf("%s: %s: %+v was %+v", name, idOf(d), d.Sample, want)
 			}
 		}
