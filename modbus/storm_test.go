@@ -274,7 +274,7 @@ func (s *storm) disturb(pipe *modbustest.Pipe) {
 			pipe.Overhear(request)
 		}()
 	case 3:
-		if s.rng.IntN(10) == 0 {
+		if s.rng.IntN(3) == 0 {
 			pipe.Unplug()
 			back := upTo(s.rng, 10*s.unit)
 			time.AfterFunc(back, pipe.Plug)
