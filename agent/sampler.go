@@ -25,43 +25,87 @@ type sampler struct {
 // route sets by whose lists the samples go from now on. It is safe from any goroutine.
 func (sm *sampler) route(integrations []configs.Integration) { sm.integrations.Store(&integrations) }
 
-// run takes sweeps until in is closed, so that everything read is kept before the agent ends. It returns the store's
-// error when the store has stopped; what is taken after that is lost with it.
+// run takes sweeps until in is closed, so that everything read is kept before the agent ends. It waits for no commit:
+// forwarders see a sweep at once. It returns the store's error when the store has stopped; what is taken after that is
+// lost with it.
 func (sm *sampler) run(ctx context.Context) error {
-	for t := range sm.in {
-		sweeps := sm.sweep(nil, t)
-		for more := true; more; {
-			select {
-			case t, more = <-sm.in:
-				if more {
-					sweeps = sm.sweep(sweeps, t)
-				}
-			default:
-				more = false
+	var last promise
+	for {
+		select {
+		case t, more := <-sm.in:
+			if !more {
+				return last.keep(ctx, sm)
 			}
+			next, err := sm.offer(ctx, t)
+			if err != nil {
+				return err
+			}
+			if next.pledge != nil {
+				last = next
+			}
+		case <-last.done():
+			last.tell(sm)
+			last = promise{}
 		}
-		if len(sweeps) == 0 {
-			continue
-		}
-		if err := sm.store.Append(ctx, sweeps...); err != nil {
-			return err
-		}
-		sm.log.Debug("committed", "run", sm.store.Run(), "to", sm.n)
 	}
-	return nil
 }
 
-// sweep appends what is to be kept of t: only the samples that an integration lists.
-func (sm *sampler) sweep(sweeps []objects.Sweep, t taken) []objects.Sweep {
+// promise is a commit that is to come, and the number of the last sample that it is about.
+type promise struct {
+	pledge *store.Pledge
+	to     uint64
+}
+
+// done is closed when the commit is made; never ready for no promise.
+func (p promise) done() <-chan struct{} {
+	if p.pledge == nil {
+		return nil
+	}
+	return p.pledge.Done()
+}
+
+// tell logs what has become of the promise. A full store has said so itself, and goes on.
+func (p promise) tell(sm *sampler) {
+	if p.pledge != nil && p.pledge.Err() == nil {
+		sm.log.Debug("committed", "run", sm.store.Run(), "to", p.to)
+	}
+}
+
+// keep waits for the commit.
+func (p promise) keep(ctx context.Context, sm *sampler) error {
+	if p.pledge == nil {
+		return nil
+	}
+	select {
+	case <-p.pledge.Done():
+		p.tell(sm)
+		return sm.store.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// offer hands one sweep over.
+func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
+	sweep, ok := sm.sweep(t)
+	if !ok {
+		return promise{}, nil
+	}
+	pledge, err := sm.store.Offer(ctx, sweep)
+	return promise{pledge, sm.n}, err
+}
+
+// sweep returns what is to be kept of t: only the samples that an integration lists; false when there are none.
+func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 	kept, routes := sm.routes(t)
 	if len(kept) == 0 {
-		return sweeps
+		return objects.Sweep{}, false
 	}
 	for i := range kept {
 		sm.n++
 		kept[i].N = sm.n
 	}
-	return append(sweeps, objects.Sweep{Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes})
+	return objects.Sweep{Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes}, true
 }
 
 // routes returns the samples that go anywhere, and which of them go where.

@@ -22,7 +22,8 @@ const (
 type StoreStatus struct {
 	Bytes     int64    `json:"bytes"`     // of the file
 	Samples   uint64   `json:"samples"`   // kept now
-	Committed uint64   `json:"committed"` // made durable in this run
+	Committed uint64   `json:"committed"` // written in this run
+	Spared    uint64   `json:"spared"`    // accepted by every cloud before they had to be written, in this run
 	Commits   uint64   `json:"commits"`
 	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
 	Start     string   `json:"start"`      // created | clean | checked | renewed
@@ -32,7 +33,7 @@ type StoreStatus struct {
 
 func (a *Agent) storeStatus(stats store.Stats) StoreStatus {
 	return StoreStatus{
-		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Commits: stats.Commits, Corrupt: stats.Corrupt,
+		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits, Corrupt: stats.Corrupt,
 		Start: startOf(a.recovery), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }

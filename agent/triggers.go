@@ -56,7 +56,7 @@ func (a *Agent) triggerRow(t *store.Trigger) TriggerRow {
 		IntegrationData: TriggerAnswer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts,
 	}
-	if t.Dropped == 0 {
+	if t.Gap.Reason == "" {
 		row.PublishedData = sinks.AppendBody(nil, sinks.Envelope{
 			PublishedAt: t.PublishedAt, DeviceID: a.deviceID, IntegrationID: t.Integration, Source: t.Source, Sample: t.Sample,
 		})

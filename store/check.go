@@ -108,16 +108,22 @@ func (c *checker) compare(m *image, rc recount) {
 
 // rowIDs checks that each log belongs to an integration and that no id is ahead of the totals.
 func (c *checker) rowIDs(tx *bolt.Tx, m *image) error {
-	triggers := tx.Bucket(bucketTriggers)
-	return triggers.ForEachBucket(func(id []byte) error {
-		if m.integrations[string(id)] == nil {
-			c.fault("trigger log of %s, which is no integration", id)
-		}
-		if k, _ := triggers.Bucket(id).Cursor().Last(); k != nil {
-			if last, ok := keySeq(k); !ok || last > m.totals.row {
-				c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.totals.row)
+	for _, log := range [][]byte{bucketTriggers, bucketGaps} {
+		logs := tx.Bucket(log)
+		err := logs.ForEachBucket(func(id []byte) error {
+			if m.integrations[string(id)] == nil {
+				c.fault("%s of %s, which is no integration", log, id)
 			}
+			if k, _ := logs.Bucket(id).Cursor().Last(); k != nil {
+				if last, ok := keySeq(k); !ok || last > m.totals.row {
+					c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.totals.row)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }

@@ -6,16 +6,14 @@ import (
 	"os"
 	"slices"
 
-	"noi-agent/objects"
-
 	bolt "go.etcd.io/bbolt"
 )
 
 // task is what a transaction is asked to do, beside what waits anyway.
 type task struct {
-	sweeps []objects.Sweep
-	drop   int64 // bytes of the oldest sweeps that are to give way because the disk is full
-	rows   bool  // trigger rows too; they cost more pages than all the rest together
+	fresh []*fresh // the oldest of Store.fresh, or none
+	drop  int64    // bytes of the oldest sweeps that are to give way because the disk is full
+	rows  bool     // trigger rows too; they cost more pages than all the rest together
 	ballast
 }
 
@@ -27,12 +25,11 @@ type commit struct {
 	store *Store
 	names names // of what is in the file before it
 
-	first   uint64   // sequence number of the first new sweep
-	records [][]byte // the new sweeps, sealed
-	bytes   int64    // of the new records
+	sweeps  uint64   // that it writes
+	records [][]byte // of the fresh sweeps, sealed; nil: nobody waits for it
+	bytes   int64    // of these records, with their keys
 	samples uint64
-	added   map[string]uint64 // new deliveries by integration
-	firstOf map[string]uint64 // the first new sweep with something for the integration
+	now     moment
 
 	totals    totals
 	passed    uint64 // every integration is done with the sweeps before it
@@ -42,11 +39,14 @@ type commit struct {
 	forgotten []string
 	identity  []byte
 	pruned    map[*integration][]uint64
-	counts    map[*integration]int // rows in the file afterwards
+	counts    map[*integration]int // rows about deliveries in the file afterwards
+	gapCounts map[*integration]int // the same about gaps
 	damaged   []uint64
-	more      bool  // removals left for the next commit
-	tailAt    int64 // unix ms of the oldest sweep that stays
+	more      bool     // removals left for the next commit
+	tail      *heading // of the oldest sweep that stays
 	removed   totals
+	starts    map[uint64]start // of runs, that changed
+	lastGood  int64            // unix ms; 0: the clock is not known to be right
 }
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
@@ -75,18 +75,20 @@ func (s *Store) write(t task) (err error) {
 func (c *commit) run(tx *bolt.Tx) error {
 	s := c.store
 	sweeps := tx.Bucket(bucketSweeps)
+	c.now = s.moment()
 	c.encodeSweeps()
 	victims := c.chooseVictims(sweeps)
 
 	s.mu.Lock()
 	s.reportDamaged(c.damaged)
-	s.giveWay(victims)
+	c.giveWay(victims)
+	c.rejectNewest(victims)
 	c.forgotten = s.expire(s.opts.Now())
 	c.snapshot()
 	s.mu.Unlock()
 
 	for _, step := range []func(*bolt.Tx) error{
-		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putCursors, c.putMeta,
+		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putCursors, c.putClock, c.putMeta,
 	} {
 		if err := step(tx); err != nil {
 			return err
@@ -95,51 +97,104 @@ func (c *commit) run(tx *bolt.Tx) error {
 	return nil
 }
 
-// encodeSweeps gives the new sweeps their numbers and turns them into records.
+// encodeSweeps turns into records what somebody waits for.
 func (c *commit) encodeSweeps() {
 	s := c.store
-	c.first = s.totals.next // only the writer changes it
-	c.added, c.firstOf = map[string]uint64{}, map[string]uint64{}
-	for i, sw := range c.sweeps {
-		seq := c.first + uint64(i)
-		key := seqKey(seq)
-		record := s.names.encodeSweep(key, sw)
-		c.records = append(c.records, record)
-		c.bytes += recordSize(key, record)
-		c.samples += uint64(len(sw.Samples))
-		for _, route := range sw.Routes {
-			if _, ok := c.firstOf[route.Integration]; !ok {
-				c.firstOf[route.Integration] = seq
-			}
-			c.added[route.Integration] += uint64(len(route.Picked))
+	s.mu.Lock()
+	owed := make([]bool, len(c.fresh))
+	for i, f := range c.fresh {
+		owed[i] = s.keeps([]*fresh{f})
+	}
+	s.mu.Unlock()
+	c.records = make([][]byte, len(c.fresh))
+	for i, f := range c.fresh {
+		if owed[i] {
+			key := seqKey(f.seq)
+			c.records[i] = s.names.encodeSweep(key, f.sweep)
+			c.bytes += recordSize(key, c.records[i])
 		}
+	}
+}
+
+// rejectNewest takes back the newest of the new sweeps as far as the outbox has no room for them and
+// old ones are not to give way. s.mu is held.
+func (c *commit) rejectNewest(victims []victim) {
+	s := c.store
+	if !s.opts.RejectNewest {
+		return
+	}
+	over := s.totals.bytes + c.bytes - s.opts.MaxSize
+	for i := range victims {
+		over -= victims[i].bytes
+	}
+	for i := len(c.fresh) - 1; i >= 0 && over > 0; i-- {
+		if c.records[i] == nil {
+			continue
+		}
+		n := recordSize(seqKey(c.fresh[i].seq), c.records[i])
+		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
+		s.refuse(c.fresh[i:i+1], fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
 	}
 }
 
 // snapshot takes from memory what this transaction writes. s.mu is held.
 func (c *commit) snapshot() {
 	s := c.store
+	unwritten := c.leaveOut()
 	c.totals = s.totals
-	c.passed = c.first
+	c.totals.next = s.next
 	c.cursors = map[string][]byte{}
 	c.logs = map[*integration][]*row{}
 	for _, it := range s.ordered() {
-		it.trim(c.first)
-		c.passed = min(c.passed, it.cursor)
-		if it.modified || c.added[it.id] > 0 {
-			c.cursors[it.id] = it.encode(c.added[it.id])
+		it.trim(s.next)
+		if it.modified || unwritten[it] > 0 {
+			c.cursors[it.id] = it.encode(unwritten[it])
 			c.written = append(c.written, it)
-			it.modified = false
+			it.modified = unwritten[it] > 0
 		}
 		if c.rows && len(it.dirty) > 0 {
 			c.takeRows(it)
 		}
 	}
+	c.passed = s.passed()
+	if c.now.good {
+		c.lastGood = c.now.wall
+	}
+	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
 	s.dirty = false
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
 		s.identityChanged = false
 	}
+}
+
+// leaveOut drops records that everybody has settled meanwhile, and returns how much of each backlog
+// the file will not hold. s.mu is held.
+func (c *commit) leaveOut() map[*integration]uint64 {
+	s := c.store
+	for i, f := range c.fresh {
+		if c.records[i] == nil {
+			continue
+		}
+		if !s.keeps(c.fresh[i : i+1]) {
+			c.bytes -= recordSize(seqKey(f.seq), c.records[i])
+			c.records[i] = nil
+			continue
+		}
+		c.samples += uint64(len(f.sweep.Samples))
+	}
+	unwritten := map[*integration]uint64{}
+	for i, f := range s.fresh {
+		if i < len(c.fresh) && c.records[i] != nil {
+			continue
+		}
+		for _, p := range f.routes {
+			if it := s.integrations[p.integration]; it != nil {
+				unwritten[it] += it.pendingIn(f.seq, p.set)
+			}
+		}
+	}
+	return unwritten
 }
 
 // takeRows takes the rows that wait, as far as the log will keep them. s.mu is held.
@@ -156,15 +211,19 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	b.FillPercent = 1 // only ever appended to: full pages save a fifth of the flash writes
 	for i, record := range c.records {
-		if err := b.Put(seqKey(c.first+uint64(i)), record); err != nil {
+		if record == nil {
+			continue
+		}
+		if err := b.Put(seqKey(c.fresh[i].seq), record); err != nil {
 			return err
 		}
+		c.sweeps++
 	}
 	return nil
 }
 
-// removePassed deletes the sweeps every integration is done with, so many at a time. The keys are
-// collected first: bbolt's cursor skips some when its bucket is changed under it.
+// removePassed deletes the sweeps every integration is done with and that are kept no longer, so
+// many at a time. The keys are collected first: bbolt's cursor skips some when its bucket is changed under it.
 func (c *commit) removePassed(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	var keys [][]byte
@@ -172,8 +231,8 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
 		h, _ := peek(c.names, k, v)
 		seq, ok := keySeq(k)
-		if ok && seq >= c.passed {
-			c.tailAt = h.at
+		if ok && (seq >= c.passed || c.retains(&h)) {
+			c.tail = &h
 			break
 		}
 		if len(keys) == maxRemovals {
@@ -193,32 +252,56 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 	return nil
 }
 
-// putRows writes the trigger rows and cuts each integration's log to what is kept.
+// retains reports whether a sweep is kept for a replay though everybody has it.
+func (c *commit) retains(h *heading) bool {
+	s := c.store
+	if s.opts.RetainAfterAck <= 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.age(h, c.now) < s.opts.RetainAfterAck.Milliseconds()
+}
+
+// putRows writes the trigger rows and cuts each integration's logs to what is kept.
 func (c *commit) putRows(tx *bolt.Tx) error {
-	all := tx.Bucket(bucketTriggers)
-	c.pruned, c.counts = map[*integration][]uint64{}, map[*integration]int{}
+	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
 	for it, rows := range c.logs {
-		b, err := all.CreateBucketIfNotExists([]byte(it.id))
+		gaps := slices.Clone(rows)
+		gaps = slices.DeleteFunc(gaps, func(w *row) bool { return !w.isGap() })
+		rows = slices.DeleteFunc(rows, func(w *row) bool { return w.isGap() })
+		var err error
+		c.counts[it], c.pruned[it], err = c.putLog(tx.Bucket(bucketTriggers), it, rows, it.rowCount, c.store.opts.KeepTriggers)
+		if err == nil {
+			c.gapCounts[it], _, err = c.putLog(tx.Bucket(bucketGaps), it, gaps, it.gapsKept, keepGaps)
+		}
 		if err != nil {
 			return err
 		}
-		count := it.rowCount
-		for _, w := range rows {
-			key := seqKey(w.ID)
-			if b.Get(key) == nil {
-				count++
-			}
-			if err := b.Put(key, c.store.names.encodeRow(key, w)); err != nil {
-				return err
-			}
-		}
-		gone, err := c.pruneRows(b, count-c.store.opts.KeepTriggers)
-		if err != nil {
-			return err
-		}
-		c.pruned[it], c.counts[it] = gone, count-len(gone)
 	}
 	return nil
+}
+
+// putLog writes rows of one kind and returns how many there are then, and which were cut.
+func (c *commit) putLog(all *bolt.Bucket, it *integration, rows []*row, count, keep int) (int, []uint64, error) {
+	if len(rows) == 0 {
+		return count, nil, nil
+	}
+	b, err := all.CreateBucketIfNotExists([]byte(it.id))
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, w := range rows {
+		key := seqKey(w.ID)
+		if b.Get(key) == nil {
+			count++
+		}
+		if err := b.Put(key, c.store.names.encodeRow(key, w)); err != nil {
+			return 0, nil, err
+		}
+	}
+	gone, err := c.pruneRows(b, count-keep)
+	return count - len(gone), gone, err
 }
 
 // pruneRows deletes the n oldest rows, so many at a time.
@@ -243,16 +326,17 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	triggers := tx.Bucket(bucketTriggers)
 	for _, id := range c.forgotten {
 		if err := b.Delete([]byte(id)); err != nil {
 			return err
 		}
-		if triggers.Bucket([]byte(id)) == nil {
-			continue
-		}
-		if err := triggers.DeleteBucket([]byte(id)); err != nil {
-			return err
+		for _, log := range [][]byte{bucketTriggers, bucketGaps} {
+			if tx.Bucket(log).Bucket([]byte(id)) == nil {
+				continue
+			}
+			if err := tx.Bucket(log).DeleteBucket([]byte(id)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -264,16 +348,12 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 		return err
 	}
 	t := &c.totals
-	t.next += uint64(len(c.records))
 	t.names = uint64(len(c.store.names.entries))
-	t.sweeps += uint64(len(c.records)) - c.removed.sweeps
+	t.sweeps += c.sweeps - c.removed.sweeps
 	t.bytes += c.bytes - c.removed.bytes
 	t.samples += c.samples - c.removed.samples
-	if t.sweeps == uint64(len(c.records)) {
+	if t.sweeps == c.sweeps {
 		t.samples = c.samples // a damaged record does not tell how many went with it
-	}
-	if t.sweeps > 0 && c.tailAt == 0 && len(c.sweeps) > 0 {
-		c.tailAt = c.sweeps[0].Samples[0].SampledAt.UnixMilli()
 	}
 	b := tx.Bucket(bucketMeta)
 	if c.identity != nil {
@@ -292,7 +372,7 @@ func (c *commit) finish() {
 	s.names.keep()
 	s.extendSpare(known)
 	for it, n := range c.counts {
-		it.rowCount = n
+		it.rowCount, it.gapsKept = n, c.gapCounts[it]
 	}
 
 	s.mu.Lock()
@@ -303,9 +383,11 @@ func (c *commit) finish() {
 	row := s.totals.row // results may have come since the snapshot
 	s.totals = c.totals
 	s.totals.row = max(row, c.totals.row)
-	s.tailAt = c.tailAt
+	s.tail = c.tail
 	s.committed += c.samples
 	s.commits++
+	s.lastGood = max(s.lastGood, c.lastGood)
+	s.release(c.fresh, c.records)
 	for _, it := range s.integrations {
 		c.finishIntegration(it)
 	}
@@ -326,18 +408,7 @@ func (c *commit) finishIntegration(it *integration) {
 			delete(it.open, at)
 		}
 	}
-	if it.complete() {
-		// Everything before is known, so the next look can begin with what is new.
-		it.scanned = c.totals.next
-		if first, ok := c.firstOf[it.id]; ok {
-			it.scanned = first
-		}
-	}
-	it.backlog += c.added[it.id]
-	it.trim(c.totals.next)
-	if c.added[it.id] > 0 {
-		it.wake()
-	}
+	it.trim(c.store.next)
 }
 
 // undo leaves memory as if the transaction had not been tried, except for decisions: what gave
@@ -358,6 +429,11 @@ func (c *commit) undo() {
 			}
 		}
 		it.flushing = map[uint64]*row{}
+	}
+	for run, st := range c.starts {
+		if _, newer := s.newStarts[run]; !newer {
+			s.newStarts[run] = st
+		}
 	}
 	if c.identity != nil {
 		s.identityChanged = true

@@ -18,10 +18,13 @@ var (
 	bucketSweeps   = []byte("sweeps")   // sequence number → sweep
 	bucketCursors  = []byte("cursors")  // integration → cursor and counters
 	bucketTriggers = []byte("triggers") // integration → bucket: row id → row
+	bucketGaps     = []byte("gaps")     // integration → bucket: row id → row about missing samples
+	bucketRuns     = []byte("runs")     // run → what was known of time when it began
 	bucketBallast  = []byte("ballast")  // pages kept back for a full disk
 
 	keyIdentity = []byte("identity")
 	keyTotals   = []byte("totals")
+	keyClock    = []byte("clock") // the last time known to be right
 )
 
 // createIfMissing makes an empty store under a temporary name and gives it its own when it is
@@ -94,8 +97,13 @@ func format(name string) error {
 	return syncPath(name)
 }
 
+// buckets are those that every store has; the ballast may be thrown off.
+func buckets() [][]byte {
+	return [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers, bucketGaps, bucketRuns}
+}
+
 func putBuckets(tx *bolt.Tx) error {
-	for _, b := range [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers} {
+	for _, b := range buckets() {
 		if _, err := tx.CreateBucket(b); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ const (
 
 // integration is what the store knows of one destination. Memory is the truth and the file
 // follows with each commit: decisions (settled, given way) take effect here at once, and the next
-// commit writes the record. Guarded by Store.mu but for rowCount.
+// commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
 type integration struct {
 	id, topic  string
 	orphanedAt time.Time // since when the configuration no longer names it; zero: it does
@@ -28,15 +28,18 @@ type integration struct {
 	window          []entry
 	resume          map[uint64]bitset
 
-	backlog               uint64 // committed and not settled
+	backlog               uint64 // not settled, what no commit holds yet included
 	sent, failed, dropped uint64
 	oldest                int64 // unix ms of the oldest unsettled sweep, as far as looked at
 
 	open     map[place]*row  // rows of deliveries still being retried
 	dirty    map[uint64]*row // rows no commit carries yet, by id
 	flushing map[uint64]*row // rows the running commit carries
-	lastDrop *row            // the newest row, if it is one about dropped samples
-	rowCount int             // rows in the file; the writer's own
+	rowCount int             // rows about deliveries in the file; the writer's own
+	gapsKept int             // rows about gaps in the file; the writer's own
+
+	grows  map[gapKey]*row // the newest row of each kind of gap
+	recent []*row          // the newest gaps, for Stats
 
 	changed  chan struct{} // closed when there is something new
 	modified bool          // the record must be written
@@ -60,7 +63,7 @@ func newIntegration(id, topic string, head uint64) *integration {
 	return &integration{
 		id: id, topic: topic, cursor: head, scanned: head,
 		resume: map[uint64]bitset{}, open: map[place]*row{},
-		dirty: map[uint64]*row{}, flushing: map[uint64]*row{},
+		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, grows: map[gapKey]*row{},
 		changed: make(chan struct{}), modified: true,
 	}
 }
@@ -166,24 +169,30 @@ func (it *integration) trim(head uint64) {
 	it.modified = it.modified || it.cursor != before
 }
 
-// giveWay takes a sweep out of the outbox as far as this integration goes and returns how many of
-// its samples were still unsettled. Sweeps give way oldest first.
-func (it *integration) giveWay(seq uint64, picked bitset) (lost uint64) {
-	switch e := it.find(seq); {
+// giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its
+// samples were still unsettled. Sweeps give way oldest first.
+func (it *integration) giveWay(seq uint64, picked bitset) (lost []int) {
+	e := it.find(seq)
+	switch {
 	case seq < it.cursor:
-		return 0
-	case e != nil:
-		lost = uint64(e.left)
-	case seq >= it.scanned:
-		lost = uint64(picked.count() - picked.and(it.resume[seq]).count())
+		return nil
+	case e == nil && seq >= it.scanned:
+		e = &entry{picked: picked, settled: picked.and(it.resume[seq])}
+	case e == nil:
+		e = &entry{}
+	}
+	for i := range 8 * len(e.picked) {
+		if e.pending(i) {
+			lost = append(lost, i)
+		}
 	}
 	for len(it.window) > 0 && it.window[0].seq <= seq {
 		it.window = it.window[1:]
 	}
 	delete(it.resume, seq)
 	it.cursor, it.scanned = seq+1, max(it.scanned, seq+1)
-	it.reduce(lost)
-	it.dropped += lost
+	it.reduce(uint64(len(lost)))
+	it.dropped += uint64(len(lost))
 	it.modified = true
 	return lost
 }
@@ -206,12 +215,12 @@ func (it *integration) rearm() {
 	}
 }
 
-// encode returns the sealed record. added is what the running commit puts into the backlog.
-func (it *integration) encode(added uint64) []byte {
+// encode returns the sealed record. unwritten is how much of the backlog the file will not hold.
+func (it *integration) encode(unwritten uint64) []byte {
 	dst := []byte{cursorVersion}
 	dst = appendText(dst, it.topic)
 	dst = appendTime(dst, it.orphanedAt)
-	for _, n := range []uint64{it.cursor, it.backlog + added, it.sent, it.failed, it.dropped} {
+	for _, n := range []uint64{it.cursor, it.backlog - min(unwritten, it.backlog), it.sent, it.failed, it.dropped} {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	partial := it.partial()

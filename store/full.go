@@ -5,8 +5,6 @@ import (
 	"strings"
 	"syscall"
 
-	"noi-agent/objects"
-
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -53,8 +51,19 @@ func (b ballast) move(tx *bolt.Tx) error {
 // inside the file; then, if that was not enough, the oldest sweeps give way to the new ones. err
 // is for the sweeps, stateErr for all the rest. Nothing gives way before it is known that the
 // file can be written at all, and the trigger log waits for better times.
-func (s *Store) makeRoom(sweeps []objects.Sweep) (err, stateErr error) {
-	for _, drop := range []int64{0, s.roomFor(sweeps)} {
+func (s *Store) makeRoom(sweeps []*fresh) (err, stateErr error) {
+	err, stateErr = s.tryRoom(sweeps)
+	if errors.Is(err, ErrFull) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refuse(sweeps, whyDiskFull)
+		s.release(sweeps, nil)
+	}
+	return err, stateErr
+}
+
+func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
+	for _, drop := range s.steps(sweeps) {
 		if stateErr = s.write(task{ballast: releaseBallast}); stateErr != nil {
 			return stateErr, stateErr
 		}
@@ -67,7 +76,7 @@ func (s *Store) makeRoom(sweeps []objects.Sweep) (err, stateErr error) {
 		// full disk would find none.
 		err = s.write(task{ballast: restoreBallast})
 		if err == nil && len(sweeps) > 0 {
-			err = s.write(task{sweeps: sweeps})
+			err = s.write(task{fresh: sweeps})
 		}
 		if !errors.Is(err, ErrFull) {
 			return err, err
@@ -79,13 +88,21 @@ func (s *Store) makeRoom(sweeps []objects.Sweep) (err, stateErr error) {
 	return err, nil
 }
 
+// steps are how many bytes of old sweeps are to give way, one try after the other.
+func (s *Store) steps(sweeps []*fresh) []int64 {
+	if s.opts.RejectNewest {
+		return []int64{0}
+	}
+	return []int64{0, s.roomFor(sweeps)}
+}
+
 // roomFor is how many bytes of old sweeps give way to new ones on a full disk: twice what these
 // take, and never less than a hundredth of the outbox, so that it is not done at every commit.
-func (s *Store) roomFor(sweeps []objects.Sweep) int64 {
+func (s *Store) roomFor(sweeps []*fresh) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
 	need := int64(slack + ballastValues*ballastSize)
 	for _, sw := range sweeps {
-		need += 32 * int64(len(sw.Samples)) // a sample takes less than 16 bytes
+		need += 32 * int64(len(sw.sweep.Samples)) // a sample takes less than 16 bytes
 	}
 	return max(need, s.totals.bytes/100)
 }

@@ -46,7 +46,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 	for id, in := range named {
 		it := s.integrations[id]
 		if it == nil {
-			s.integrations[id] = newIntegration(id, in.Topic, s.totals.next)
+			s.integrations[id] = newIntegration(id, in.Topic, s.next)
 			changed = true
 			continue
 		}

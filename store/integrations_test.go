@@ -66,7 +66,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 		t.Errorf("after 25 h: %+v", is)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
-	if len(rows) != 1 || rows[0].Dropped != 5 || !strings.Contains(rows[0].Error, "removed from the configuration") {
+	if len(rows) != 1 || rows[0].Gap.Count != 5 || !strings.Contains(rows[0].Error, "removed: 24h0m0s after the integration was taken out of the configuration") {
 		t.Errorf("rows %+v", rows)
 	}
 	if got := len(pending(t, s, "gcp", 100)); got != 7 {

@@ -2,7 +2,10 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"time"
+
+	"noi-agent/objects"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -18,47 +21,14 @@ const (
 	orphanRows    = 30 * 24 * time.Hour
 )
 
-// Why samples gave way, as the trigger row says it.
-const (
-	whyAge      = "outbox over max_age %v"
-	whySize     = "outbox over max_size %s"
-	whyDiskFull = "the disk is full"
-	whyRemoved  = "the integration was removed from the configuration %v before"
-)
-
 // victim is a sweep that has to give way.
 type victim struct {
 	heading
 	seq    uint64
 	bytes  int64
 	reason string
+	record []byte // of the transaction's own memory
 }
-
-// dropEvent adds up what one integration lost.
-type dropEvent struct {
-	count    uint64
-	from, to int64 // unix ms of the first and the last sweep; to 0: not known
-	reason   string
-}
-
-func (e *dropEvent) add(f dropEvent) {
-	if e.count == 0 {
-		*e = f
-		return
-	}
-	e.count += f.count
-	e.from, e.to = min(e.from, f.from), max(e.to, f.to)
-}
-
-func (e dropEvent) String() string {
-	span := "from " + stamp(e.from) + " on"
-	if e.to != 0 {
-		span = "from " + stamp(e.from) + " to " + stamp(e.to)
-	}
-	return fmt.Sprintf("Dropped: %d samples sampled %s gave way: %s", e.count, span, e.reason)
-}
-
-func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
 // size prints bytes the way the configuration spells them.
 func size(n int64) string {
@@ -73,8 +43,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%dB", n)
 }
 
-// chooseVictims looks from the oldest sweep on at what is over the limits. It looks at the
-// outbox before the new records are put.
+// chooseVictims looks from the oldest sweep on at what is over the limits. It looks at the outbox
+// before the new records are put. Sweeps that are only kept because of RetainAfterAck are the oldest.
 func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	s := c.store
 	excess := c.drop
@@ -82,21 +52,21 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	if over := s.totals.bytes + c.bytes - s.opts.MaxSize; over > excess {
 		excess, reason = over, fmt.Sprintf(whySize, size(s.opts.MaxSize))
 	}
-	oldest := s.opts.Now().Add(-s.opts.MaxAge).UnixMilli()
+	keep := c.unsettledFrom()
 	var out []victim
 	cur := sweeps.Cursor()
 	for k, v := cur.First(); k != nil && len(out) < maxRemovals; k, v = cur.Next() {
 		h, ok := peek(c.names, k, v)
-		w := victim{heading: h, bytes: recordSize(k, v), reason: reason}
-		if excess <= 0 {
+		seq, isKey := keySeq(k)
+		w := victim{heading: h, seq: seq, bytes: recordSize(k, v), reason: reason, record: v}
+		if excess <= 0 || seq >= keep {
 			// A damaged record at the very end of the queue helps nobody: it goes at once.
-			if ok && h.at >= oldest {
+			if ok && !c.tooOld(&h) {
 				break
 			}
 			w.reason = fmt.Sprintf(whyAge, s.opts.MaxAge)
 		}
-		if seq, isKey := keySeq(k); isKey {
-			w.seq = seq
+		if isKey {
 			if !ok {
 				c.damaged = append(c.damaged, seq)
 			}
@@ -107,30 +77,63 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	return out
 }
 
+// unsettledFrom is from where on sweeps are not to give way to new ones: from the oldest that
+// somebody waits for when the new ones are rejected instead, else from nowhere.
+func (c *commit) unsettledFrom() uint64 {
+	s := c.store
+	if !s.opts.RejectNewest {
+		return math.MaxUint64
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.passed()
+}
+
+// tooOld reports whether a sweep is over MaxAge, as far as anybody can tell.
+func (c *commit) tooOld(h *heading) bool {
+	s := c.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.age(h, c.now) > s.opts.MaxAge.Milliseconds()
+}
+
+// passed is the number before which no integration waits for anything. s.mu is held.
+func (s *Store) passed() uint64 {
+	passed := s.next
+	for _, it := range s.integrations {
+		passed = min(passed, it.cursor)
+	}
+	return passed
+}
+
 func recordSize(key, value []byte) int64 { return int64(len(key) + len(value)) }
 
 // giveWay lets the victims go: each integration's cursor moves past them, and what was still
-// unsettled there is counted and told in one trigger row. s.mu is held.
-func (s *Store) giveWay(victims []victim) {
+// unsettled there is counted and told, a gap an object. s.mu is held.
+func (c *commit) giveWay(victims []victim) {
+	s := c.store
 	if len(victims) == 0 {
 		return
 	}
-	for _, it := range s.ordered() {
-		var event dropEvent
-		for _, v := range victims {
-			lost := it.giveWay(v.seq, v.of(it.id))
-			if lost == 0 {
-				continue
+	lost := map[*integration]*losses{}
+	for i := range victims {
+		v := &victims[i]
+		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record) // one at a time: they may be many
+		for _, it := range s.integrations {
+			for _, index := range it.giveWay(v.seq, v.of(it.id)) {
+				if lost[it] == nil {
+					lost[it] = &losses{}
+				}
+				lost[it].add(sw, index, v.reason)
 			}
-			if event.count > 0 && event.reason != v.reason {
-				s.logDrop(it, event)
-				event = dropEvent{}
-			}
-			event.add(dropEvent{count: lost, from: v.at, to: v.at, reason: v.reason})
 		}
+	}
+	for _, it := range s.ordered() {
 		s.closeRows(it)
-		s.logDrop(it, event)
-		it.trim(s.totals.next)
+		if l := lost[it]; l != nil {
+			s.tell(it, *l)
+		}
+		it.trim(s.next)
 	}
 }
 
@@ -145,12 +148,13 @@ func (s *Store) expire(now time.Time) (forgotten []string) {
 			delete(s.integrations, it.id)
 			forgotten = append(forgotten, it.id)
 		case it.backlog > 0:
-			event := dropEvent{count: it.backlog, from: it.oldest, reason: fmt.Sprintf(whyRemoved, orphanBacklog)}
+			lost := losses{count: it.backlog}
+			lost.merge(objects.Gap{From: fromMilli(it.oldest), To: now, Count: it.backlog, Reason: fmt.Sprintf(whyRemoved, orphanBacklog)})
 			it.dropped += it.backlog
 			it.backlog, it.window, it.modified = 0, nil, true
-			it.trim(s.totals.next)
+			it.trim(s.next)
 			s.closeRows(it)
-			s.logDrop(it, event)
+			s.tell(it, lost)
 		}
 	}
 	return forgotten
@@ -158,7 +162,7 @@ func (s *Store) expire(now time.Time) (forgotten []string) {
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.
 func (s *Store) overdue(now time.Time) bool {
-	if s.totals.sweeps > 0 && s.tailAt < now.Add(-s.opts.MaxAge).UnixMilli() {
+	if s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
 	for _, it := range s.integrations {

@@ -114,6 +114,8 @@ type image struct {
 	totals       totals
 	names        dictionary
 	integrations map[string]*integration
+	starts       map[uint64]start
+	lastGood     int64
 
 	badTotals  bool
 	badCursors []string
@@ -123,12 +125,14 @@ type image struct {
 
 // load reads everything but the outbox.
 func load(tx *bolt.Tx) (*image, error) {
-	for _, b := range [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers} {
+	for _, b := range buckets() {
 		if tx.Bucket(b) == nil {
 			return nil, fmt.Errorf("%w: it has no bucket %q", ErrDamaged, b)
 		}
 	}
-	m := &image{integrations: map[string]*integration{}}
+	m := &image{
+		integrations: map[string]*integration{}, starts: loadStarts(tx.Bucket(bucketRuns)), lastGood: decodeClock(tx.Bucket(bucketMeta).Get(keyClock)),
+	}
 	var err error
 	if m.identity, err = decodeIdentity(tx.Bucket(bucketMeta).Get(keyIdentity)); err != nil {
 		return nil, err
@@ -149,28 +153,37 @@ func load(tx *bolt.Tx) (*image, error) {
 	return m, err
 }
 
-// loadRows finds the rows still being retried, and counts all.
+// loadRows finds the rows still being retried and the newest gaps, and counts all.
 func (m *image) loadRows(tx *bolt.Tx, it *integration) error {
-	b := tx.Bucket(bucketTriggers).Bucket([]byte(it.id))
-	if b == nil {
-		return nil
-	}
-	ns := names(m.names.published())
-	return b.ForEach(func(k, v []byte) error {
-		it.rowCount++
-		w, ok := decodeRow(ns, it.id, k, v)
-		if !ok {
-			m.badRows++
-			return nil
-		}
+	it.rowCount = m.eachRow(tx.Bucket(bucketTriggers), it, func(w *row) {
 		if w.Open {
 			it.reopen(w)
 		}
+	})
+	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, it.remember)
+	return nil
+}
+
+func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {
+	b := logs.Bucket([]byte(it.id))
+	if b == nil {
+		return 0
+	}
+	ns := names(m.names.published())
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		count++
+		w, ok := decodeRow(ns, it.id, k, v)
+		if !ok {
+			m.badRows++
+			continue
+		}
+		fn(w)
 		if m.badTotals {
 			m.totals.row = max(m.totals.row, w.ID)
 		}
-		return nil
-	})
+	}
+	return count
 }
 
 // lostResult is the error of a row whose sample is settled and whose last result nobody knows:
@@ -258,7 +271,8 @@ func (s *Store) start() error {
 			"names", m.badNames, "rows", m.badRows)
 	}
 	s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
-	s.totals, s.integrations = m.totals, m.integrations
+	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
+	s.starts, s.lastGood = m.starts, m.lastGood
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}
@@ -280,9 +294,16 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err
 		}
+		oldest := m.identity.run
 		if k, v := tx.Bucket(bucketSweeps).Cursor().First(); k != nil {
-			h, _ := peek(m.names.published(), k, v)
-			s.tailAt = h.at
+			h, ok := peek(m.names.published(), k, v)
+			s.tail = &h
+			if oldest = 0; ok {
+				oldest = h.run
+			}
+		}
+		if err := m.beginRun(tx, s.opts, oldest); err != nil {
+			return err
 		}
 		s.fileBytes = tx.Size()
 		return tx.Bucket(bucketMeta).Put(keyIdentity, m.identity.encode())

@@ -17,6 +17,7 @@ type Delivery struct {
 	Run      uint64
 	Source   objects.Source
 	Sample   objects.Sample
+	Stamp    Stamp
 	Attempts int // tries that ended in Retrying, as far as its trigger row is still kept
 }
 
@@ -24,8 +25,8 @@ type Delivery struct {
 // the writer from using the pages that are freed meanwhile.
 const scanStep = 1024
 
-// Pending returns up to limit unsettled deliveries of the integration, oldest first, of those
-// that are committed; none when there is nothing to do. A sample stays pending until Settle says
+// Pending returns up to limit unsettled deliveries of the integration, oldest first, committed or
+// not; none when there is nothing to do. A sample stays pending until Settle says
 // Accepted or Failed. When one at the front is never settled, no more than 4,096 sweeps are
 // looked at from there on. It fails with ErrUnknownIntegration, with ErrClosed, and with what
 // stopped the store.
@@ -38,7 +39,7 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pending: %w", err)
 		}
-		if err := s.view(l.read); err != nil {
+		if err := l.run(); err != nil {
 			return nil, fmt.Errorf("pending %s: %w", integration, err)
 		}
 		out, more := s.endLook(l)
@@ -48,9 +49,9 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 	}
 }
 
-// Changed returns a channel that is closed when something new is committed for the integration
-// after the last call of Pending for it, or when the store stops. So: call Pending until it
-// returns none, then wait for Changed; what was committed in between has closed the channel
+// Changed returns a channel that is closed when something new comes for the integration after the
+// last call of Pending for it, or when the store stops. So: call Pending until it returns none,
+// then wait for Changed; what came in between has closed the channel
 // already. For an integration the store does not know it returns nil, which never is ready.
 func (s *Store) Changed(integration string) <-chan struct{} {
 	s.mu.Lock()
@@ -67,12 +68,13 @@ type look struct {
 	store       *Store
 	integration string
 	limit       int
-	wanted      []entry // unsettled ones of the window
-	from, until uint64  // what to look through
-	room        int     // entries the window still takes
+	wanted      []entry  // unsettled ones of the window
+	from, until uint64   // what to look through
+	room        int      // entries the window still takes
+	memory      []*fresh // sweeps that the file may not hold
 
 	found   []Delivery
-	fresh   []entry
+	entered []entry
 	damaged []uint64
 	end     uint64 // looked through up to before it
 }
@@ -91,10 +93,10 @@ func (s *Store) startLook(integration string, limit int) (*look, error) {
 // lookFor plans a look. s.mu is held.
 func (s *Store) lookFor(it *integration, limit int) *look {
 	if it.complete() {
-		it.scanned = s.totals.next // what lies between is not for this one
-		it.trim(s.totals.next)
+		it.scanned = s.next // what lies between is not for this one
+		it.trim(s.next)
 	}
-	l := &look{store: s, integration: it.id, limit: limit, from: it.scanned, until: s.totals.next}
+	l := &look{store: s, integration: it.id, limit: limit, from: it.scanned, until: s.next, memory: s.fresh}
 	for _, e := range it.window {
 		if limit <= 0 {
 			break
@@ -110,24 +112,60 @@ func (s *Store) lookFor(it *integration, limit int) *look {
 	return l
 }
 
+// fileEnds is the number from which on the file has nothing that is not in memory too.
+func (l *look) fileEnds() uint64 {
+	if len(l.memory) > 0 {
+		return l.memory[0].seq
+	}
+	return l.until
+}
+
+// needsFile reports whether memory does not hold all that is looked for.
+func (l *look) needsFile() bool {
+	return len(l.wanted) > 0 && l.wanted[0].seq < l.fileEnds() || l.from < l.fileEnds()
+}
+
+// run looks: in the file as far as it must, and in memory.
+func (l *look) run() error {
+	if l.needsFile() {
+		if err := l.store.view(l.read); err != nil {
+			return err
+		}
+	} else {
+		l.takeWanted(nil, nil)
+	}
+	for _, f := range l.memory {
+		if f.seq < l.end || l.end < l.fileEnds() {
+			continue
+		}
+		if f.seq >= l.until || l.full() {
+			return nil
+		}
+		l.end = f.seq + 1
+		l.scanFresh(f)
+	}
+	if l.end >= l.fileEnds() {
+		l.end = l.until
+	}
+	return nil
+}
+
+func (l *look) full() bool { return len(l.found) >= l.limit || len(l.entered) >= l.room }
+
 // read is the part that needs the file.
 func (l *look) read(tx *bolt.Tx) error {
 	b, ns := tx.Bucket(bucketSweeps), names(l.store.names.published())
-	for _, e := range l.wanted {
-		key := seqKey(e.seq)
-		if !l.take(ns, key, b.Get(key), e) {
-			l.damaged = append(l.damaged, e.seq)
-		}
-	}
+	l.takeWanted(ns, b)
 	c := b.Cursor()
 	steps := scanStep
-	for k, v := c.Seek(seqKey(l.from)); l.end < l.until; k, v = c.Next() {
-		if len(l.found) >= l.limit || len(l.fresh) >= l.room || steps == 0 {
+	end := min(l.until, l.fileEnds())
+	for k, v := c.Seek(seqKey(l.from)); l.end < end; k, v = c.Next() {
+		if l.full() || steps == 0 {
 			return nil
 		}
 		seq, ok := keySeq(k)
-		if k == nil || ok && seq >= l.until {
-			l.end = l.until
+		if k == nil || ok && seq >= end {
+			l.end = end
 			return nil
 		}
 		steps--
@@ -137,6 +175,22 @@ func (l *look) read(tx *bolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+// takeWanted adds what is pending of the window.
+func (l *look) takeWanted(ns names, b *bolt.Bucket) {
+	for _, e := range l.wanted {
+		if f := findFresh(l.memory, e.seq); f != nil {
+			l.take(f.sweep, e)
+			continue
+		}
+		key := seqKey(e.seq)
+		if sw, ok := decodeSweep(ns, key, b.Get(key)); ok {
+			l.take(sw, e)
+		} else {
+			l.damaged = append(l.damaged, e.seq)
+		}
+	}
 }
 
 // scan looks at one record that was not looked at before.
@@ -150,29 +204,42 @@ func (l *look) scan(ns names, key, value []byte, seq uint64) {
 	if picked == nil {
 		return
 	}
-	e := entry{seq: seq, at: h.at, picked: picked}
-	if !l.take(ns, key, value, e) {
+	sw, ok := decodeSweep(ns, key, value)
+	if !ok {
 		l.damaged = append(l.damaged, seq)
 		return
 	}
-	l.fresh = append(l.fresh, e)
+	l.enter(sw, entry{seq: seq, at: h.at, picked: picked})
 }
 
-// take adds the unsettled deliveries of one sweep; false when it cannot be read.
-func (l *look) take(ns names, key, value []byte, e entry) bool {
-	sw, ok := decodeSweep(ns, key, value)
-	if !ok {
-		return false
+// scanFresh is scan for a sweep in memory.
+func (l *look) scanFresh(f *fresh) {
+	if picked := (heading{routes: f.routes}).of(l.integration); picked != nil {
+		l.enter(f.sweep, entry{seq: f.seq, at: f.at(), picked: picked})
 	}
+}
+
+func (l *look) enter(sw objects.Sweep, e entry) {
+	l.take(sw, e)
+	l.entered = append(l.entered, e)
+}
+
+// take adds the unsettled deliveries of one sweep.
+func (l *look) take(sw objects.Sweep, e entry) {
 	from := identity{id: l.store.id, origins: l.store.origins}.of(e.seq)
 	for i, sample := range sw.Samples {
-		if e.pending(i) {
-			l.found = append(l.found, Delivery{
-				Seq: e.seq, Index: i, Store: from, Run: sw.Run, Source: sw.Source, Sample: sample,
-			})
+		if !e.pending(i) {
+			continue
 		}
+		d := Delivery{
+			Seq: e.seq, Index: i, Store: from, Run: sw.Run, Source: sw.Source, Sample: sample,
+			Stamp: Stamp{Unsure: sw.Unsure, Uptime: -1},
+		}
+		if !sw.BootedAt.IsZero() {
+			d.Stamp.Uptime = sample.SampledAt.Sub(sw.BootedAt)
+		}
+		l.found = append(l.found, d)
 	}
-	return true
 }
 
 // endLook takes over what was found and returns what of it is still pending; more says that a
@@ -191,12 +258,12 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 		}
 	}
 	if it.scanned == l.from { // else another look was faster, or sweeps gave way: look again
-		for _, e := range l.fresh {
+		for _, e := range l.entered {
 			it.enter(e.seq, e.at, e.picked)
 		}
 		it.scanned = l.end
 	}
-	it.trim(s.totals.next)
+	it.trim(s.next)
 	for _, d := range l.found {
 		if len(out) == l.limit {
 			break
@@ -205,6 +272,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 			if w := it.open[place{d.Seq, d.Index}]; w != nil {
 				d.Attempts = w.Attempts
 			}
+			d.Stamp = s.stamp(d.Run, d.Stamp)
 			out = append(out, d)
 		}
 	}
@@ -225,7 +293,7 @@ func (s *Store) lookAhead() error {
 	}
 	s.mu.Unlock()
 	for _, l := range looks {
-		if err := s.view(l.read); err != nil {
+		if err := l.run(); err != nil {
 			return err
 		}
 		s.endLook(l)

@@ -8,10 +8,19 @@ import (
 	"noi-agent/objects"
 )
 
-// A sweep's record: version, source, run, number of samples, time of the first in unix ms,
-// routes, number of the first sample, samples, CRC-32C. The routes stand before the samples so
-// that looking for one integration's sweeps decodes no values.
-const recordVersion byte = 1
+// A sweep's record: version, flags, source, run, number of samples, time of the first in unix ms
+// and in ms since the boot, routes, number of the first sample, samples, CRC-32C. The routes stand
+// before the samples so that looking for one integration's sweeps decodes no values. No other
+// kind of record begins with this number, so that a salvage can tell them apart.
+const recordVersion byte = 3
+
+// Flags of a record.
+const (
+	flagUnsure byte = 1 << 0 // the clock was not known to be right
+	flagUptime byte = 1 << 1 // the time since the boot is known
+
+	flagsKnown = flagUnsure | flagUptime
+)
 
 // maxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and nobody
 // samples a tenth of them at once.
@@ -26,9 +35,10 @@ const (
 	formTextInline byte = 5 // a text that is no name: too long, or too many
 	formBits       byte = 6 // count and names
 
-	formMask byte = 0x0F
-	tagNextN byte = 0x40 // the sample's number follows the one before it: no delta stored
-	tagSameT byte = 0x80 // sampled at the same millisecond as the one before it
+	formMask   byte = 0x0F
+	tagSameSeq byte = 0x10 // as many samples of its object as of the one before it, and of the first: 0
+	tagNextN   byte = 0x40 // the sample's number follows the one before it: no delta stored
+	tagSameT   byte = 0x80 // sampled at the same millisecond as the one before it
 )
 
 // Routes in a record.
@@ -43,7 +53,17 @@ type heading struct {
 	run     uint64
 	samples int
 	at      int64 // unix ms of the first sample
+	uptime  int64 // ms from the boot to the first sample; -1: not known
+	unsure  bool
 	routes  []picks
+}
+
+// bootedAt is when the boot was, by the clock of the time.
+func (h heading) bootedAt() time.Time {
+	if h.uptime < 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(h.at - h.uptime).UTC()
 }
 
 type picks struct {
@@ -65,23 +85,57 @@ func (h heading) of(integration string) bitset {
 func (d *dictionary) encodeSweep(key []byte, sw objects.Sweep) []byte {
 	n := len(sw.Samples)
 	dst := make([]byte, 0, 64+12*n)
-	dst = append(dst, recordVersion)
+	at := sw.Samples[0].SampledAt.UnixMilli()
+	dst = append(dst, recordVersion, flagsOf(sw))
 	dst = binary.AppendUvarint(dst, d.source(sw.Source))
 	dst = binary.AppendUvarint(dst, sw.Run)
 	dst = binary.AppendUvarint(dst, uint64(n))
-	at := sw.Samples[0].SampledAt.UnixMilli()
 	dst = binary.AppendVarint(dst, at)
+	if up := uptimeOf(sw); up >= 0 {
+		dst = binary.AppendUvarint(dst, uint64(up))
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(sw.Routes)))
 	for _, route := range sw.Routes {
 		dst = d.appendRoute(dst, route, n)
 	}
-	number := sw.Samples[0].N
-	dst = binary.AppendUvarint(dst, number)
+	before := running{number: sw.Samples[0].N, at: at}
+	dst = binary.AppendUvarint(dst, before.number)
 	for _, s := range sw.Samples {
-		dst = d.appendSample(dst, s, number, at)
-		number, at = s.N+1, s.SampledAt.UnixMilli()
+		dst = d.appendSample(dst, s, before)
+		before = after(s)
 	}
 	return seal(key, dst)
+}
+
+func flagsOf(sw objects.Sweep) (flags byte) {
+	if sw.Unsure {
+		flags |= flagUnsure
+	}
+	if uptimeOf(sw) >= 0 {
+		flags |= flagUptime
+	}
+	return flags
+}
+
+// uptimeOf is how long the gateway had been up at the first sample, in ms; -1 when that is not
+// known, or not possible.
+func uptimeOf(sw objects.Sweep) int64 {
+	if sw.BootedAt.IsZero() {
+		return -1
+	}
+	return max(-1, sw.Samples[0].SampledAt.UnixMilli()-sw.BootedAt.UnixMilli())
+}
+
+// running is what a sample's record leaves out because the one before it tells.
+type running struct {
+	number uint64 // expected
+	seq    uint64
+	at     int64 // unix ms
+}
+
+// after returns what a sample lets one expect of the next.
+func after(s objects.Sample) running {
+	return running{number: s.N + 1, seq: s.Seq, at: s.SampledAt.UnixMilli()}
 }
 
 func (d *dictionary) appendRoute(dst []byte, route objects.Route, n int) []byte {
@@ -97,20 +151,25 @@ func (d *dictionary) appendRoute(dst []byte, route objects.Route, n int) []byte 
 }
 
 // appendSample writes object, tag, value and, where they are not as expected, the distances of
-// number and time from what the sample before it promised.
-func (d *dictionary) appendSample(dst []byte, s objects.Sample, number uint64, at int64) []byte {
+// number, time and sequence number from what the sample before it promised.
+func (d *dictionary) appendSample(dst []byte, s objects.Sample, before running) []byte {
 	dst = binary.AppendUvarint(dst, d.text(s.Object))
 	tag := len(dst)
 	dst = d.appendValue(dst, s.Value)
-	if s.N == number {
+	if s.N == before.number {
 		dst[tag] |= tagNextN
 	} else {
-		dst = binary.AppendVarint(dst, int64(s.N-number)) // wraps, and wraps back
+		dst = binary.AppendVarint(dst, int64(s.N-before.number)) // wraps, and wraps back
 	}
-	if ms := s.SampledAt.UnixMilli(); ms == at {
+	if ms := s.SampledAt.UnixMilli(); ms == before.at {
 		dst[tag] |= tagSameT
 	} else {
-		dst = binary.AppendVarint(dst, ms-at)
+		dst = binary.AppendVarint(dst, ms-before.at)
+	}
+	if s.Seq == before.seq {
+		dst[tag] |= tagSameSeq
+	} else {
+		dst = binary.AppendVarint(dst, int64(s.Seq-before.seq))
 	}
 	return dst
 }
@@ -161,11 +220,15 @@ func readHeading(ns names, key, sealed []byte) (heading, *reader) {
 		return heading{}, r
 	}
 	r.b = value
-	if r.byte() != recordVersion {
+	version, flags := r.byte(), r.byte()
+	if version != recordVersion || flags&^flagsKnown != 0 {
 		r.fail()
 		return heading{}, r
 	}
-	h := heading{source: ns.source(r), run: r.uvarint(), samples: r.count(), at: r.varint()}
+	h := heading{source: ns.source(r), run: r.uvarint(), samples: r.count(), at: r.varint(), uptime: -1, unsure: flags&flagUnsure != 0}
+	if flags&flagUptime != 0 {
+		h.uptime = readUptime(r)
+	}
 	if h.samples < 1 || h.samples > maxSamples {
 		r.fail()
 		return heading{}, r
@@ -176,6 +239,16 @@ func readHeading(ns names, key, sealed []byte) (heading, *reader) {
 		h.routes = append(h.routes, readRoute(ns, r, h.samples))
 	}
 	return h, r
+}
+
+// readUptime reads a time since the boot, in ms.
+func readUptime(r *reader) int64 {
+	up := r.uvarint()
+	if up > math.MaxInt64>>1 {
+		r.fail()
+		return -1
+	}
+	return int64(up)
 }
 
 func readRoute(ns names, r *reader, samples int) picks {
@@ -201,16 +274,16 @@ func decodeSweep(ns names, key, sealed []byte) (objects.Sweep, bool) {
 	if r.failed {
 		return objects.Sweep{}, false
 	}
-	sw := objects.Sweep{Source: h.source, Run: h.run}
+	sw := objects.Sweep{Source: h.source, Run: h.run, BootedAt: h.bootedAt(), Unsure: h.unsure}
 	for _, p := range h.routes {
 		sw.Routes = append(sw.Routes, objects.Route{Integration: p.integration, Picked: p.indexes(h.samples)})
 	}
-	number, at := r.uvarint(), h.at
+	before := running{number: r.uvarint(), at: h.at}
 	sw.Samples = make([]objects.Sample, 0, h.samples)
 	for range h.samples {
-		s := readSample(ns, r, number, at)
+		s := readSample(ns, r, before)
 		sw.Samples = append(sw.Samples, s)
-		number, at = s.N+1, s.SampledAt.UnixMilli()
+		before = after(s)
 	}
 	return sw, r.done()
 }
@@ -231,6 +304,9 @@ func inspect(ns names, key, sealed []byte) (heading, bool) {
 			r.varint()
 		}
 		if tag&tagSameT == 0 {
+			r.varint()
+		}
+		if tag&tagSameSeq == 0 {
 			r.varint()
 		}
 	}
@@ -266,17 +342,20 @@ func (p picks) indexes(n int) []int {
 	return out
 }
 
-func readSample(ns names, r *reader, number uint64, at int64) objects.Sample {
+func readSample(ns names, r *reader, before running) objects.Sample {
 	s := objects.Sample{Object: ns.text(r)}
 	tag := r.byte()
 	s.Value = readValue(ns, r, tag&formMask)
 	if tag&tagNextN == 0 {
-		number += uint64(r.varint())
+		before.number += uint64(r.varint())
 	}
 	if tag&tagSameT == 0 {
-		at += r.varint()
+		before.at += r.varint()
 	}
-	s.N, s.SampledAt = number, time.UnixMilli(at).UTC()
+	if tag&tagSameSeq == 0 {
+		before.seq += uint64(r.varint())
+	}
+	s.N, s.Seq, s.SampledAt = before.number, before.seq, time.UnixMilli(before.at).UTC()
 	return s
 }
 

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"noi-agent/objects"
 )
 
 const rowVersion byte = 1
@@ -14,7 +16,7 @@ const rowVersion byte = 1
 const (
 	rowSuccess byte = 1 << 0
 	rowOpen    byte = 1 << 1
-	rowDrop    byte = 1 << 2 // about dropped samples: no delivery follows, but their number
+	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
 )
 
 // The forms of a message id. Never renumber them.
@@ -34,8 +36,10 @@ const maxErrorLen = 1024
 type row struct {
 	Trigger
 	place
-	event dropEvent // what a row about dropped samples adds up; not stored
 }
+
+// isGap reports whether a row is about samples that are missing.
+func (t *Trigger) isGap() bool { return t.Gap.Reason != "" }
 
 // encodeRow returns the sealed record of a row, a few dozen bytes: references and the result.
 func (d *dictionary) encodeRow(key []byte, w *row) []byte {
@@ -44,15 +48,14 @@ func (d *dictionary) encodeRow(key []byte, w *row) []byte {
 	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
 	dst = appendTime(dst, w.CompletedAt)
 	dst = appendTime(dst, w.PublishedAt)
-	if w.Dropped > 0 {
-		dst = binary.AppendUvarint(dst, w.Dropped)
-		return seal(key, appendText(dst, w.Error))
+	if w.isGap() {
+		return seal(key, d.appendGap(dst, w.Gap))
 	}
 	dst = binary.AppendUvarint(dst, w.seq)
 	dst = binary.AppendUvarint(dst, uint64(w.index))
 	dst = binary.AppendUvarint(dst, w.Run)
 	dst = binary.AppendUvarint(dst, d.source(w.Source))
-	dst = d.appendSample(dst, w.Sample, 0, w.PublishedAt.UnixMilli())
+	dst = d.appendSample(dst, w.Sample, running{at: w.PublishedAt.UnixMilli()})
 	dst = appendMessageID(dst, w.MessageID)
 	return seal(key, appendText(dst, w.Error))
 }
@@ -65,10 +68,29 @@ func (w *row) flags() byte {
 	if w.Open {
 		f |= rowOpen
 	}
-	if w.Dropped > 0 {
-		f |= rowDrop
+	if w.isGap() {
+		f |= rowGap
 	}
 	return f
+}
+
+func (d *dictionary) appendGap(dst []byte, g objects.Gap) []byte {
+	dst = d.appendValue(dst, objects.Text(g.Unit))
+	dst = d.appendValue(dst, objects.Text(g.Object))
+	dst = d.appendValue(dst, objects.Text(g.Reason))
+	dst = appendTime(appendTime(dst, g.From), g.To)
+	for _, n := range []uint64{g.Run, g.First, g.Last, g.Count} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	return dst
+}
+
+func readGap(ns names, r *reader) objects.Gap {
+	text := func() string { return readValue(ns, r, r.byte()).String() }
+	return objects.Gap{
+		Unit: text(), Object: text(), Reason: text(), From: readTime(r), To: readTime(r),
+		Run: r.uvarint(), First: r.uvarint(), Last: r.uvarint(), Count: r.uvarint(),
+	}
 }
 
 func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
@@ -84,13 +106,14 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0,
 		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
 	}}
-	if flags&rowDrop != 0 {
-		w.Dropped, w.Error = r.uvarint(), r.text()
-		return w, r.done() && w.Dropped > 0
+	if flags&rowGap != 0 {
+		w.Gap = readGap(ns, r)
+		w.Error = gapText(w.Gap)
+		return w, r.done() && w.isGap()
 	}
 	w.place = place{seq: r.uvarint(), index: int(r.uvarint())}
 	w.Run, w.Source = r.uvarint(), ns.source(r)
-	w.Sample = readSample(ns, r, 0, w.PublishedAt.UnixMilli())
+	w.Sample = readSample(ns, r, running{at: w.PublishedAt.UnixMilli()})
 	w.MessageID, w.Error = readMessageID(r), r.text()
 	return w, r.done()
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"noi-agent/objects"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -35,8 +36,11 @@ type salvage struct {
 	totals    totals
 	names     map[uint64]name // kind 0: two readings
 	cursors   map[string]*integration
+	starts    map[uint64]start
+	lastGood  int64
 	hasTotals bool
 	lastRun   uint64
+	oldest    int64 // unix ms of the oldest sweep found; 0: none
 
 	found   totals            // what came over
 	backlog map[string]uint64 // of it, by integration
@@ -52,7 +56,7 @@ func (sv *salvage) uncounted() bool {
 
 // survey reads everything but the sweeps, and the copy of the names.
 func (sv *salvage) survey(path string) {
-	sv.names, sv.cursors = map[uint64]name{}, map[string]*integration{}
+	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
 	sv.backlog, sv.lost = map[string]uint64{}, map[string]uint64{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
@@ -70,6 +74,10 @@ func (sv *salvage) learn(key, value []byte) {
 		sv.learnIdentity(value)
 	case string(key) == string(keyTotals):
 		sv.learnTotals(value)
+	case string(key) == string(keyClock):
+		sv.lastGood = max(sv.lastGood, decodeClock(value))
+	case numbered && len(value) > 0 && value[0] == startKind:
+		sv.learnStart(id, key, value)
 	case numbered && id < maxNames*2:
 		sv.learnName(id, key, value)
 	case printable(string(key)):
@@ -77,6 +85,14 @@ func (sv *salvage) learn(key, value []byte) {
 		if known := sv.cursors[it.id]; ok && (known == nil || it.further(known)) {
 			sv.cursors[it.id] = it
 		}
+	}
+}
+
+// learnStart takes in a run; the record with the time of its boot is the newer one.
+func (sv *salvage) learnStart(run uint64, key, value []byte) {
+	st, ok := decodeStart(key, value)
+	if known, twice := sv.starts[run]; ok && (!twice || known.booted == 0) {
+		sv.starts[run] = st
 	}
 }
 
@@ -223,6 +239,9 @@ func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 		sv.found.bytes += recordSize(sw.key, sw.value)
 		seq, _ := keySeq(sw.key)
 		sv.lastRun = max(sv.lastRun, sw.run)
+		if sv.oldest == 0 || sw.at < sv.oldest {
+			sv.oldest = sw.at
+		}
 		sv.totals.next = max(sv.totals.next, seq+1)
 		for _, p := range sw.routes {
 			sv.backlog[p.integration] += sv.cursors[p.integration].awaits(seq, p.set)
@@ -263,7 +282,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	if err := sv.putLosses(tx, d, &t); err != nil {
 		return err
 	}
-	if err := sv.putNames(tx, d); err != nil {
+	if err := errors.Join(sv.putNames(tx, d), sv.putClock(tx)); err != nil {
 		return err
 	}
 	t.names = uint64(len(d.entries))
@@ -292,20 +311,33 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 		if sv.lost[id] == 0 {
 			continue
 		}
-		b, err := tx.Bucket(bucketTriggers).CreateBucketIfNotExists([]byte(id))
+		b, err := tx.Bucket(bucketGaps).CreateBucketIfNotExists([]byte(id))
 		if err != nil {
 			return err
 		}
 		t.row++
-		w := &row{Trigger: Trigger{
-			Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Dropped: sv.lost[id],
-			Error: fmt.Sprintf("Lost: %d samples were in a damaged part of the store, which is kept as %s", sv.lost[id], sv.aside),
-		}}
+		w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Gap: objects.Gap{
+			From: fromMilli(sv.oldest), To: toMilli(sv.opts.Now()), Count: sv.lost[id],
+			Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " + sv.aside,
+		}}}
 		if err := b.Put(seqKey(t.row), d.encodeRow(seqKey(t.row), w)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// putClock writes what is known of the time of earlier runs.
+func (sv *salvage) putClock(tx *bolt.Tx) error {
+	for run, st := range sv.starts {
+		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
+			return err
+		}
+	}
+	if sv.lastGood == 0 {
+		return nil
+	}
+	return tx.Bucket(bucketMeta).Put(keyClock, encodeClock(sv.lastGood))
 }
 
 func (sv *salvage) putNames(tx *bolt.Tx, d *dictionary) error {

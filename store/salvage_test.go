@@ -150,7 +150,7 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 			t.Errorf("%s: %d pending of %d, lost %v", id, len(ds), all, r.Lost)
 		}
 		rows := triggers(t, s, store.TriggerQuery{Integration: id})
-		if len(rows) != 1 || rows[0].Dropped != r.Lost[id] || !strings.Contains(rows[0].Error, "kept as noi.db.damaged-0001") {
+		if len(rows) != 1 || rows[0].Gap.Count != r.Lost[id] || !strings.Contains(rows[0].Error, "kept as noi.db.damaged-0001") {
 			t.Errorf("%s: rows %+v", id, rows)
 		}
 	}

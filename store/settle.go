@@ -28,6 +28,7 @@ type Result struct {
 	CompletedAt time.Time // when its answer came
 	MessageID   string    // the cloud's, with Accepted
 	Error       string    // "AuthorizationError: User: …", without
+	SampledAt   time.Time // as it was published, where a wrong clock was mended; zero: as it was taken
 }
 
 // Settle records the results of one attempt. Accepted and Failed end the delivery: it is never
@@ -57,7 +58,7 @@ func (s *Store) Settle(integration string, results []Result) error {
 			s.settle(it, e, sw, r)
 		}
 	}
-	it.trim(s.totals.next)
+	it.trim(s.next)
 	return nil
 }
 
@@ -74,21 +75,37 @@ func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	}
 }
 
-// sweepsOf reads the sweeps the results speak of: their trigger rows repeat the sample.
+// sweepsOf finds the sweeps the results speak of: their trigger rows repeat the sample.
 func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	sweeps := map[uint64]objects.Sweep{}
+	missing := s.freshOf(results, sweeps)
+	if len(missing) == 0 {
+		return sweeps, nil
+	}
 	err := s.view(func(tx *bolt.Tx) error {
 		b, ns := tx.Bucket(bucketSweeps), names(s.names.published())
-		for _, r := range results {
-			if _, read := sweeps[r.Seq]; read {
-				continue
-			}
-			key := seqKey(r.Seq)
+		for seq := range missing {
+			key := seqKey(seq)
 			if sw, ok := decodeSweep(ns, key, b.Get(key)); ok {
-				sweeps[r.Seq] = sw
+				sweeps[seq] = sw
 			}
 		}
 		return nil
 	})
 	return sweeps, err
+}
+
+// freshOf takes what is in memory and returns the numbers of the others.
+func (s *Store) freshOf(results []Result, sweeps map[uint64]objects.Sweep) (missing map[uint64]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	missing = map[uint64]bool{}
+	for _, r := range results {
+		if f := findFresh(s.fresh, r.Seq); f != nil {
+			sweeps[r.Seq] = f.sweep
+		} else {
+			missing[r.Seq] = true
+		}
+	}
+	return missing
 }

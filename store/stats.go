@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"noi-agent/objects"
+)
 
 // Stats are the store's figures, from memory.
 type Stats struct {
@@ -8,7 +12,8 @@ type Stats struct {
 	RecordBytes  int64  // of the sweeps in the outbox, what max_size is about
 	Sweeps       uint64 // in the outbox, those every integration is done with but no commit has removed included
 	Samples      uint64 // in these sweeps
-	Committed    uint64 // samples made durable in this run
+	Committed    uint64 // samples written in this run
+	Spared       uint64 // samples accepted by everybody before they had to be written, in this run
 	Commits      uint64 // in this run
 	Corrupt      uint64 // damaged records found in this run; what they held is lost
 	Integrations map[string]IntegrationStats
@@ -17,12 +22,13 @@ type Stats struct {
 // IntegrationStats are the figures of one integration. The counters go on over restarts; after a
 // kill they may miss what was not committed.
 type IntegrationStats struct {
-	Backlog  uint64    // samples committed and not settled
+	Backlog  uint64    // samples not settled
 	Oldest   time.Time // sampled_at of the oldest sweep of these; zero without backlog
 	Sent     uint64    // samples accepted by the cloud
 	Failed   uint64    // samples it will never take
 	Dropped  uint64    // samples that gave way unsettled
 	Orphaned bool      // the configuration does not name it any more
+	Gaps     []Trigger // the newest gaps, at most 20, the newest last
 }
 
 // Stats returns the figures as of now. It opens no transaction.
@@ -31,13 +37,16 @@ func (s *Store) Stats() Stats {
 	defer s.mu.Unlock()
 	st := Stats{
 		FileBytes: s.fileBytes, RecordBytes: s.totals.bytes, Sweeps: s.totals.sweeps, Samples: s.totals.samples,
-		Committed: s.committed, Commits: s.commits, Corrupt: s.corrupt,
+		Committed: s.committed, Spared: s.spared, Commits: s.commits, Corrupt: s.corrupt,
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
 	}
 	for id, it := range s.integrations {
 		is := IntegrationStats{
 			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped,
 			Orphaned: !it.orphanedAt.IsZero(),
+		}
+		for _, w := range it.recent {
+			is.Gaps = append(is.Gaps, w.Trigger)
 		}
 		if it.backlog > 0 {
 			is.Oldest = time.UnixMilli(it.oldest).UTC()
@@ -59,6 +68,11 @@ func (s *Store) reportDamaged(seqs []uint64) {
 		s.damaged[seq] = struct{}{}
 		s.corrupt++
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
+		for _, it := range s.ordered() {
+			if seq >= it.cursor && it.orphanedAt.IsZero() {
+				s.logGap(it, objects.Gap{Reason: whyDamaged})
+			}
+		}
 		s.touch()
 	}
 }

@@ -40,13 +40,16 @@ var (
 
 // Options say how a store works. The zero Options are usable.
 type Options struct {
-	MaxSize       int64         // bytes of records the outbox may hold, oldest give way; 0: 256 MiB
-	MaxAge        time.Duration // oldest sampled_at against Now; 0: 720 h
-	CommitEvery   time.Duration // commit window: how long an append waits for company; 0: it does not
-	KeepTriggers  int           // rows kept per integration; 0: 1,000
-	FlushTriggers time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
-	Now           func() time.Time
-	Logger        *slog.Logger // nil: silent
+	MaxSize        int64         // bytes of records the outbox may hold; 0: 256 MiB
+	RejectNewest   bool          // at MaxSize, or on a full disk, new samples are not kept; false: the oldest give way
+	MaxAge         time.Duration // how long a sample may wait, by Clock; 0: 720 h
+	RetainAfterAck time.Duration // how long sweeps are kept that everybody has settled; 0: not at all
+	CommitEvery    time.Duration // commit window: how long a sweep may wait for company, or to be accepted; 0: not at all
+	KeepTriggers   int           // rows kept per integration; 0: 1,000
+	FlushTriggers  time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
+	Now            func() time.Time
+	Clock          Clock        // whether Now can be trusted; zero: always
+	Logger         *slog.Logger // nil: silent
 }
 
 func (o Options) withDefaults() Options {
@@ -99,15 +102,23 @@ type Store struct {
 	integrations    map[string]*integration
 	totals          totals
 	batch           *batch // what waits for the next commit
+	busy            *batch // what the last commit took
+	fresh           []*fresh
+	next            uint64 // sequence number of the next sweep; totals.next is the file's
 	urgent          bool   // the next commit should not wait
-	dirty           bool   // something other than appends waits for it
+	forced          bool   // nor be left out when all is accepted
+	starts          map[uint64]start
+	newStarts       map[uint64]start // of starts, what no commit carries yet
+	lastGood        int64            // unix ms
+	dirty           bool             // something other than appends waits for it
 	dirtyRows       int
 	damaged         map[uint64]struct{} // records reported so far
 	corrupt         uint64
 	committed       uint64
+	spared          uint64
 	commits         uint64
 	fileBytes       int64
-	tailAt          int64
+	tail            *heading // of the oldest sweep in the file
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -119,7 +130,7 @@ func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
-		batch: newBatch(), damaged: map[uint64]struct{}{},
+		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]start{},
 	}
 	if err := createIfMissing(path); err != nil {
 		return nil, fmt.Errorf("create store %s: %w%s", path, err, hint(err))

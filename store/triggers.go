@@ -12,7 +12,7 @@ import (
 )
 
 // Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
-// or a note about samples that were dropped. Times are UTC, to the millisecond.
+// or a gap: samples that it will never get. Times are UTC, to the millisecond.
 type Trigger struct {
 	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
 	Integration string
@@ -20,20 +20,20 @@ type Trigger struct {
 	Success     bool
 	Open        bool      // not settled: it will be tried again
 	CompletedAt time.Time // when the last attempt's answer came
-	PublishedAt time.Time // when the last attempt left; zero for dropped samples
-	Attempts    int       // tries so far; 0 for dropped samples
+	PublishedAt time.Time // when the last attempt left; zero for a gap
+	Attempts    int       // tries so far; 0 for a gap
 	MessageID   string    // the cloud's, empty without success
 	Error       string    // "Code: message", empty with success; cut at about 1 KiB
 	Run         uint64
 	Source      objects.Source
-	Sample      objects.Sample // zero for dropped samples
-	Dropped     uint64         // above 0: the row says that so many samples gave way, and Error why
+	Sample      objects.Sample // as it was published; zero for a gap
+	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
 }
 
 // TriggerQuery says which rows Triggers returns.
 type TriggerQuery struct {
 	Integration string // empty: of all
-	Success     *bool  // nil: both; rows about dropped samples count as no success
+	Success     *bool  // nil: both; rows about gaps count as no success
 	Limit       int    // 0 or less: 100; 1,000 at most
 	Before      uint64 // only rows with a smaller id; 0: from the newest on
 }
@@ -96,27 +96,29 @@ func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*row, error) 
 	return out, nil
 }
 
-// readRows adds one integration's rows to found, at most one more than the limit from the file.
+// readRows adds one integration's rows to found, at most one more than the limit from each of its logs in the file.
 func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*row, found map[uint64]Trigger) {
 	for _, w := range waiting {
 		if q.wants(&w.Trigger) {
 			found[w.ID] = w.Trigger
 		}
 	}
-	b := tx.Bucket(bucketTriggers).Bucket([]byte(id))
-	if b == nil {
-		return
-	}
 	ns := names(s.names.published())
-	left := q.Limit + 1
-	c := b.Cursor()
-	for k, v := startBefore(c, q.Before); k != nil && left > 0; k, v = c.Prev() {
-		w, ok := decodeRow(ns, id, k, v)
-		if !ok || waiting[w.ID] != nil || !q.wants(&w.Trigger) {
+	for _, log := range [][]byte{bucketTriggers, bucketGaps} {
+		b := tx.Bucket(log).Bucket([]byte(id))
+		if b == nil {
 			continue
 		}
-		found[w.ID] = w.Trigger
-		left--
+		left := q.Limit + 1
+		c := b.Cursor()
+		for k, v := startBefore(c, q.Before); k != nil && left > 0; k, v = c.Prev() {
+			w, ok := decodeRow(ns, id, k, v)
+			if !ok || waiting[w.ID] != nil || !q.wants(&w.Trigger) {
+				continue
+			}
+			found[w.ID] = w.Trigger
+			left--
+		}
 	}
 }
 
@@ -138,10 +140,6 @@ func (q TriggerQuery) wants(t *Trigger) bool {
 func (s *Store) addRow(it *integration, w *row) {
 	s.totals.row++
 	w.ID, w.Integration = s.totals.row, it.id
-	it.lastDrop = nil
-	if w.Dropped > 0 {
-		it.lastDrop = w
-	}
 	s.writeRow(it, w)
 }
 
@@ -151,7 +149,7 @@ func (s *Store) writeRow(it *integration, w *row) {
 		s.dirtyRows++
 	}
 	it.dirty[w.ID] = w
-	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*keep+64 {
+	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*keep+64+2*keepGaps {
 		s.dirtyRows -= cutRows(it.dirty, keep) // the file would not keep them either
 	}
 	if s.dirtyRows == maxDirty {
@@ -160,35 +158,18 @@ func (s *Store) writeRow(it *integration, w *row) {
 	s.touch()
 }
 
-// cutRows removes all but the newest keep rows and returns how many went.
-func cutRows(rows map[uint64]*row, keep int) int {
+// cutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
+func cutRows(rows map[uint64]*row, keep int) (cut int) {
 	ids := slices.Sorted(maps.Keys(rows))
-	cut := ids[:max(0, len(ids)-keep)]
-	for _, id := range cut {
-		delete(rows, id)
+	left := map[bool]int{false: keep, true: keepGaps}
+	for _, id := range slices.Backward(ids) {
+		gap := rows[id].isGap()
+		if left[gap]--; left[gap] < 0 {
+			delete(rows, id)
+			cut++
+		}
 	}
-	return len(cut)
-}
-
-// logDrop leaves a row about dropped samples. While the newest row says the same, it is counted
-// up instead: an overflow that lasts hours must not push the whole log out.
-func (s *Store) logDrop(it *integration, event dropEvent) {
-	if event.count == 0 {
-		return
-	}
-	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", event.count, "reason", event.reason)
-	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now())}}
-	if last := it.lastDrop; last != nil && last.event.reason == event.reason {
-		w.ID, w.Integration, w.event = last.ID, last.Integration, last.event
-	}
-	w.event.add(event)
-	w.Dropped, w.Error = w.event.count, w.event.String()
-	if w.ID == 0 {
-		s.addRow(it, w)
-		return
-	}
-	it.lastDrop = w
-	s.writeRow(it, w)
+	return cut
 }
 
 // closeRows ends the rows of deliveries that gave way: nobody will try them again.
@@ -213,6 +194,9 @@ func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result)
 	w.Success, w.Open = r.Outcome == Accepted, r.Outcome == Retrying
 	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
 	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
+	if !r.SampledAt.IsZero() {
+		w.Sample.SampledAt = toMilli(r.SampledAt)
+	}
 	delete(it.open, at)
 	if w.Open {
 		it.open[at] = w

@@ -1,24 +1,19 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"noi-agent/objects"
 )
 
-const (
-	// maxWaiting is how many samples may wait for a commit before it is made early.
-	maxWaiting = 1 << 16
-	// tidyEvery is how often a store to which nothing is appended looks at its limits.
-	tidyEvery = 10 * time.Minute
-)
+// tidyEvery is how often a store to which nothing is appended looks at its limits.
+const tidyEvery = 10 * time.Minute
 
 // batch is what shares one commit. Its errors are set before done is closed.
 type batch struct {
-	sweeps   []objects.Sweep
 	samples  int
 	done     chan struct{}
 	err      error // of the sweeps
@@ -35,55 +30,6 @@ func (b *batch) finish(err, stateErr error) {
 func (b *batch) waitState() error {
 	<-b.done
 	return b.stateErr
-}
-
-// Append makes sweeps durable: when it returns nil they are committed and fsynced. Appends inside
-// one commit window share a commit. Sweeps without routes are skipped. The caller must not change
-// the sweeps until then. ctx ends only the waiting: the sweeps may still be kept. It fails with
-// ErrUnknownIntegration for a route that leads nowhere and with a plain error for a sweep that
-// breaks a rule (then none of the sweeps is kept), with ErrFull, with ErrClosed, and with what
-// stopped the store.
-func (s *Store) Append(ctx context.Context, sweeps ...objects.Sweep) error {
-	s.mu.Lock()
-	b, err := s.join(sweeps)
-	s.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("append: %w", err)
-	}
-	if b == nil {
-		return nil
-	}
-	select {
-	case <-b.done:
-		return b.err
-	case <-ctx.Done():
-		return fmt.Errorf("append: waiting for the commit: %w", ctx.Err())
-	}
-}
-
-// join puts the sweeps into the waiting batch; nil when there is nothing to keep. s.mu is held.
-func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
-	if err := s.usable(); err != nil {
-		return nil, err
-	}
-	for _, sw := range sweeps {
-		if err := s.checkSweep(sw); err != nil {
-			return nil, err
-		}
-	}
-	var joined *batch
-	for _, sw := range sweeps {
-		if len(sw.Routes) > 0 {
-			joined = s.batch
-			joined.sweeps = append(joined.sweeps, sw)
-			joined.samples += len(sw.Samples)
-		}
-	}
-	if joined != nil {
-		s.urgent = s.urgent || joined.samples >= maxWaiting
-		s.wakeWriter()
-	}
-	return joined, nil
 }
 
 // checkSweep refuses what could not be read back as it was.
@@ -129,7 +75,7 @@ func (s *Store) touch() {
 
 // hurry asks for a commit now and returns the batch that tells when it is made. s.mu is held.
 func (s *Store) hurry() *batch {
-	s.urgent, s.dirty = true, true
+	s.urgent, s.forced, s.dirty = true, true, true
 	s.wakeWriter()
 	return s.batch
 }
@@ -154,6 +100,12 @@ func (d *delay) start(wait time.Duration) {
 	}
 }
 
+// hold keeps it from going off, and from being started, until it is stopped.
+func (d *delay) hold() {
+	d.timer.Stop()
+	d.c = make(chan time.Time)
+}
+
 func (d *delay) stop() {
 	if d.c != nil {
 		d.timer.Stop()
@@ -161,25 +113,29 @@ func (d *delay) stop() {
 	}
 }
 
-// writer is the goroutine that owns the write side. An append opens the commit window, which the
-// commit closes; what is only settled waits for such a commit, but no longer than for the flush,
-// which takes the trigger rows along.
+// writer is the goroutine that owns the write side. An offered sweep opens the commit window; when
+// it closes, one commit writes what is not accepted by then, and what was settled. Trigger rows
+// wait for such a commit when they have waited half of FlushTriggers, and get one of their own when
+// they have waited it all: at a sweep a minute that is one commit a minute.
 func (s *Store) writer() {
 	defer close(s.done)
-	var window, flush delay
+	var window, ripe, flush delay
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
+	rows := false
 	for {
-		appends, settled, now := s.waiting()
-		if appends {
+		fresh, settled, now := s.waiting()
+		if fresh {
 			window.start(s.opts.CommitEvery)
 		}
 		if settled {
+			ripe.start(s.opts.FlushTriggers / 2)
 			flush.start(s.opts.FlushTriggers)
 		} else {
+			ripe.stop()
 			flush.stop()
+			rows = false
 		}
-		rows := false
 		if !now {
 			select {
 			case <-s.kick:
@@ -193,41 +149,60 @@ func (s *Store) writer() {
 			case <-s.stop:
 				s.lastCommit()
 				return
+			case <-ripe.c:
+				rows = true
+				ripe.hold()
+				continue
 			case <-window.c:
 			case <-flush.c:
-				flush.stop()
 				rows = true
+				if flush.hold(); fresh {
+					continue // the window is open, and ends soon
+				}
 			}
 		}
 		window.stop()
-		s.commit(rows)
+		if s.commit(rows) {
+			ripe.stop()
+			flush.stop()
+			rows = false
+		}
 	}
 }
 
 // waiting reports what waits for a commit, and whether it should be made now.
-func (s *Store) waiting() (appends, settled, now bool) {
+func (s *Store) waiting() (fresh, settled, now bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return false, false, false
 	}
-	appends = len(s.batch.sweeps) > 0
-	return appends, s.dirty || s.dirtyRows > 0, s.urgent || appends && s.opts.CommitEvery <= 0
+	fresh = len(s.fresh) > 0
+	return fresh, s.dirty || s.dirtyRows > 0, s.urgent || fresh && s.opts.CommitEvery <= 0
 }
 
 // commit writes what waits and tells those who wait for it. Rows come along when they are due, or
-// when there are too many of them.
-func (s *Store) commit(rows bool) {
+// when there are too many of them; it reports whether they did. There is nothing to write when
+// everything offered was accepted meanwhile and nothing else is in a hurry.
+func (s *Store) commit(rows bool) bool {
 	s.mu.Lock()
 	rows = rows || s.dirtyRows >= maxDirty
-	b := s.batch
-	s.batch, s.urgent = newBatch(), false
+	b, cut := s.batch, s.fresh[:len(s.fresh):len(s.fresh)]
+	spared := !rows && !s.forced && !s.keeps(cut)
+	s.batch, s.urgent, s.forced = newBatch(), false, false
+	if spared {
+		s.release(cut, nil)
+		s.mu.Unlock()
+		b.finish(nil, nil)
+		return false
+	}
+	s.busy = b
 	s.mu.Unlock()
-	err := s.write(task{sweeps: b.sweeps, rows: rows})
+	err := s.write(task{fresh: cut, rows: rows})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)
-		err, stateErr = s.makeRoom(b.sweeps)
+		err, stateErr = s.makeRoom(cut)
 	}
 	if err == nil {
 		err = s.lookAhead()
@@ -235,7 +210,27 @@ func (s *Store) commit(rows bool) {
 	if err != nil && !errors.Is(err, ErrFull) {
 		s.abort(err)
 	}
+	s.mu.Lock()
+	s.busy = nil
+	s.mu.Unlock()
 	b.finish(err, stateErr)
+	return rows && stateErr == nil
+}
+
+// keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
+func (s *Store) keeps(sweeps []*fresh) bool {
+	return s.opts.RetainAfterAck > 0 && len(sweeps) > 0 || slices.ContainsFunc(sweeps, s.owed)
+}
+
+// release lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
+// nobody waits for them. s.mu is held.
+func (s *Store) release(sweeps []*fresh, records [][]byte) {
+	for i, f := range sweeps {
+		if !f.refused && (records == nil || records[i] == nil) {
+			s.spared += uint64(len(f.sweep.Samples))
+		}
+	}
+	s.fresh = append([]*fresh(nil), s.fresh[len(sweeps):]...)
 }
 
 // tidy commits when the limits say that a quiet store should give something up.
@@ -250,7 +245,7 @@ func (s *Store) tidy() {
 // lastCommit is Close's part.
 func (s *Store) lastCommit() {
 	s.mu.Lock()
-	idle := len(s.batch.sweeps) == 0 && !s.dirty && s.dirtyRows == 0
+	idle := len(s.fresh) == 0 && !s.dirty && s.dirtyRows == 0
 	failed := s.err != nil
 	s.mu.Unlock()
 	switch {

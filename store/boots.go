@@ -1,0 +1,206 @@
+package store
+
+import (
+	"encoding/binary"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Clock is what the store has to know of time beside Options.Now. A gateway's clock may be wrong
+// by decades until the network has set it; how long the machine has been up is always right.
+type Clock struct {
+	// Boot names the boot of the machine, as in /proc/sys/kernel/random/boot_id; "": not known.
+	Boot string
+	// Uptime is the time since that boot, with what the machine slept. nil: not known.
+	Uptime func() time.Duration
+	// Good reports whether Now can be trusted. nil: always.
+	Good func() bool
+	// Floor is a time that cannot lie in the future, such as the date of the build. Zero: none.
+	Floor time.Time
+}
+
+// good reports whether Now can be trusted.
+func (c Clock) good() bool { return c.Good == nil || c.Good() }
+
+// Stamp says how far a sample's SampledAt can be trusted, and what it can be mended by.
+type Stamp struct {
+	Unsure   bool          // nobody knew whether the clock was right when it was taken
+	Uptime   time.Duration // from the boot to the sample; below zero: not known
+	SameBoot bool          // the machine was not started since
+	Booted   time.Time     // when that boot was, by a clock that was right, at whatever time; zero: not known
+	Floor    time.Time     // the last time known to be right when that run began: the sample is not older
+}
+
+// start is what the store knows of one run: in which boot it was, and what was known of time.
+type start struct {
+	boot   string
+	booted int64 // unix ms of the boot, by a clock that was right; 0: not known
+	floor  int64 // unix ms; no sample of the run is older
+}
+
+// startKind begins the record of a run, and no other kind of record.
+const startKind byte = 'R'
+
+func (r start) encode(key []byte) []byte {
+	dst := appendText([]byte{startKind}, r.boot)
+	return seal(key, binary.AppendVarint(binary.AppendVarint(dst, r.booted), r.floor))
+}
+
+func decodeStart(key, sealed []byte) (start, bool) {
+	value, ok := unseal(key, sealed)
+	r := &reader{b: value}
+	if !ok || r.byte() != startKind {
+		return start{}, false
+	}
+	s := start{boot: r.text(), booted: r.varint(), floor: r.varint()}
+	return s, r.done()
+}
+
+// loadStarts reads what is known of the runs of which samples are left. What does not read is not known.
+func loadStarts(b *bolt.Bucket) map[uint64]start {
+	out := map[uint64]start{}
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		run, ok := keySeq(k)
+		if s, reads := decodeStart(k, v); ok && reads {
+			out[run] = s
+		}
+	}
+	return out
+}
+
+// beginRun notes the run that begins, and forgets those before the oldest sweep's.
+func (m *image) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
+	b := tx.Bucket(bucketRuns)
+	run := m.identity.run
+	this := start{boot: o.Clock.Boot, floor: max(m.lastGood, unixMilli(o.Clock.Floor))}
+	for n, s := range m.starts {
+		if s.boot == this.boot && this.boot != "" && s.booted != 0 {
+			this.booted = s.booted
+		}
+		if n < oldest {
+			delete(m.starts, n)
+			if err := b.Delete(seqKey(n)); err != nil {
+				return err
+			}
+		}
+	}
+	m.starts[run] = this
+	return b.Put(seqKey(run), this.encode(seqKey(run)))
+}
+
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// SetBooted tells when this boot was, by a clock that is right now: samples of this boot that were
+// taken before can be mended from then on, also after the machine was started again. It is written
+// with the next commit.
+func (s *Store) SetBooted(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opts.Clock.Boot == "" || s.usable() != nil {
+		return
+	}
+	for run, st := range s.starts {
+		if st.boot == s.opts.Clock.Boot && st.booted != at.UnixMilli() {
+			st.booted = at.UnixMilli()
+			s.starts[run] = st
+			s.newStarts[run] = st
+		}
+	}
+	if len(s.newStarts) > 0 {
+		s.touch()
+	}
+}
+
+// LastGood returns the last time known to be right, kept over restarts, or what Clock.Floor says
+// where that is later. Zero: neither is known.
+func (s *Store) LastGood() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fromMilli(max(s.lastGood, unixMilli(s.opts.Clock.Floor)))
+}
+
+// stamp adds what is known of the run in which a sample was taken. s.mu is held.
+func (s *Store) stamp(run uint64, p Stamp) Stamp {
+	st := s.starts[run]
+	p.SameBoot = st.boot != "" && st.boot == s.opts.Clock.Boot
+	p.Booted, p.Floor = fromMilli(st.booted), fromMilli(st.floor)
+	return p
+}
+
+// putClock writes the runs that changed, and the time when it is known to be right.
+func (c *commit) putClock(tx *bolt.Tx) error {
+	for run, st := range c.starts {
+		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
+			return err
+		}
+	}
+	if c.lastGood == 0 {
+		return nil
+	}
+	return tx.Bucket(bucketMeta).Put(keyClock, encodeClock(c.lastGood))
+}
+
+func encodeClock(lastGood int64) []byte {
+	return seal(keyClock, binary.AppendVarint([]byte{metaVersion}, lastGood))
+}
+
+// decodeClock reads the last good time, unix ms; 0 when it is not known.
+func decodeClock(sealed []byte) int64 {
+	value, ok := unseal(keyClock, sealed)
+	r := &reader{b: value}
+	if !ok || r.byte() != metaVersion {
+		return 0
+	}
+	if ms := r.varint(); r.done() {
+		return ms
+	}
+	return 0
+}
+
+// moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
+// counts; ms since the boot, below zero when not known.
+type moment struct {
+	wall   int64
+	good   bool
+	uptime int64
+}
+
+func (s *Store) moment() moment {
+	m := moment{wall: s.opts.Now().UnixMilli(), good: s.opts.Clock.good(), uptime: -1}
+	if s.opts.Clock.Uptime != nil {
+		m.uptime = s.opts.Clock.Uptime().Milliseconds()
+	}
+	return m
+}
+
+// age is how old a sweep is, in ms, at a moment; 0 when nobody can tell. Within one boot the
+// clock does not matter. Across boots both times have to be right: a clock that jumps makes no sample
+// old before its time. s.mu is held.
+func (s *Store) age(h *heading, now moment) int64 {
+	st := s.starts[h.run]
+	switch {
+	case h.uptime >= 0 && now.uptime >= 0 && st.boot != "" && st.boot == s.opts.Clock.Boot:
+		return now.uptime - h.uptime
+	case !now.good:
+		return 0
+	case !h.unsure:
+		return now.wall - h.at
+	case st.booted != 0 && h.uptime >= 0:
+		return now.wall - st.booted - h.uptime
+	}
+	return now.wall - max(h.at, st.floor+max(0, h.uptime))
+}

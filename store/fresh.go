@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"noi-agent/objects"
+)
+
+// maxWaiting is how many samples may wait for a commit before it is made early, and how many more
+// may be offered while it is made.
+const maxWaiting = 1 << 16
+
+// fresh is a sweep that was offered and that no committed record holds. Forwarders get it all the
+// same; what every integration has settled by the end of the commit window costs no write.
+type fresh struct {
+	seq    uint64
+	sweep  objects.Sweep // never changed
+	routes []picks
+
+	refused bool // given up; guarded by Store.mu
+}
+
+func (f *fresh) at() int64 { return f.sweep.Samples[0].SampledAt.UnixMilli() }
+
+// Pledge is the promise of a commit for what was offered.
+type Pledge struct{ batch *batch }
+
+// Done is closed when the promise is kept or broken. A nil Pledge is of nothing, and kept.
+func (p *Pledge) Done() <-chan struct{} {
+	if p == nil {
+		return closedChannel
+	}
+	return p.batch.done
+}
+
+// Err returns nil when everything offered is in the file or accepted by every integration, and
+// what Append returns when not. It may be called once Done is closed.
+func (p *Pledge) Err() error {
+	if p == nil {
+		return nil
+	}
+	return p.batch.err
+}
+
+// closedChannel is ready for whoever waits for nothing.
+var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// Offer hands sweeps over and returns at once: forwarders get them from here on, and the next commit
+// writes what is not accepted by then. The Pledge tells when they are safe. Offer waits, but only as
+// long as ctx, while more than 65,536 samples wait for a commit that does not end. Its errors are
+// those of Append that are known at once, and ctx's.
+func (s *Store) Offer(ctx context.Context, sweeps ...objects.Sweep) (*Pledge, error) {
+	for {
+		s.mu.Lock()
+		if busy := s.busy; busy != nil && s.batch.samples >= maxWaiting {
+			s.mu.Unlock()
+			select {
+			case <-busy.done:
+				continue
+			case <-ctx.Done():
+				return nil, fmt.Errorf("append: waiting for the commit before: %w", ctx.Err())
+			}
+		}
+		b, err := s.join(sweeps)
+		s.mu.Unlock()
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("append: %w", err)
+		case b == nil:
+			return nil, nil
+		}
+		return &Pledge{b}, nil
+	}
+}
+
+// Append makes sweeps durable: when it returns nil they are committed and fsynced, or every
+// integration they go to has settled them. Appends inside one commit window share a commit; an
+// Urgent sweep ends the window. Sweeps without routes are skipped. The caller must not change the
+// sweeps any more. ctx ends only the waiting: the sweeps may still be kept. It fails with
+// ErrUnknownIntegration for a route that leads nowhere and with a plain error for a sweep that
+// breaks a rule (then none of the sweeps is kept), with ErrFull, with ErrClosed, and with what
+// stopped the store.
+func (s *Store) Append(ctx context.Context, sweeps ...objects.Sweep) error {
+	p, err := s.Offer(ctx, sweeps...)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.Done():
+		return p.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("append: waiting for the commit: %w", ctx.Err())
+	}
+}
+
+// join puts the sweeps into the waiting batch; nil when there is nothing to keep. s.mu is held.
+func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	for _, sw := range sweeps {
+		if err := s.checkSweep(sw); err != nil {
+			return nil, err
+		}
+	}
+	var joined *batch
+	for _, sw := range sweeps {
+		if len(sw.Routes) == 0 {
+			continue
+		}
+		joined = s.batch
+		joined.samples += len(sw.Samples)
+		s.urgent = s.urgent || sw.Urgent
+		s.take(sw)
+	}
+	if joined != nil {
+		s.urgent = s.urgent || joined.samples >= maxWaiting
+		s.wakeWriter()
+	}
+	return joined, nil
+}
+
+// take gives a sweep its number and shows it to the integrations it goes to. s.mu is held.
+func (s *Store) take(sw objects.Sweep) {
+	f := &fresh{seq: s.next, sweep: sw}
+	s.next++
+	for _, route := range sw.Routes {
+		set := newBitset(len(sw.Samples))
+		for _, i := range route.Picked {
+			set.set(i)
+		}
+		f.routes = append(f.routes, picks{route.Integration, set})
+		it := s.integrations[route.Integration]
+		it.expect(f.seq, f.at(), set)
+		it.wake()
+	}
+	s.fresh = append(s.fresh, f)
+}
+
+// expect counts a new sweep, and takes it into the window when nothing before it waits outside.
+func (it *integration) expect(seq uint64, at int64, picked bitset) {
+	whole := it.complete() && len(it.window) < maxWindow
+	it.backlog += uint64(picked.count())
+	it.modified = true
+	if whole {
+		it.enter(seq, at, picked)
+		it.scanned = seq + 1
+		it.trim(seq + 1)
+	}
+}
+
+// pendingIn is how much of a sweep the integration has not settled.
+func (it *integration) pendingIn(seq uint64, picked bitset) uint64 {
+	switch e := it.find(seq); {
+	case seq < it.cursor:
+		return 0
+	case e != nil:
+		return uint64(e.left)
+	case seq < it.scanned:
+		return 0
+	}
+	return uint64(picked.count() - picked.and(it.resume[seq]).count())
+}
+
+// owed reports whether somebody still waits for a fresh sweep. s.mu is held.
+func (s *Store) owed(f *fresh) bool {
+	for _, p := range f.routes {
+		if it := s.integrations[p.integration]; it != nil && it.pendingIn(f.seq, p.set) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// findFresh returns the sweep of a number from a part of Store.fresh, nil when it is not there.
+func findFresh(all []*fresh, seq uint64) *fresh {
+	i, ok := slices.BinarySearchFunc(all, seq, func(f *fresh, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
+	if !ok {
+		return nil
+	}
+	return all[i]
+}
+
+// refuse takes back fresh sweeps that cannot be kept: who has not settled them loses them. s.mu is held.
+func (s *Store) refuse(sweeps []*fresh, reason string) {
+	if len(sweeps) == 0 {
+		return
+	}
+	for _, it := range s.ordered() {
+		var lost losses
+		for _, f := range sweeps {
+			for _, p := range f.routes {
+				if p.integration == it.id {
+					it.refuse(f.seq, p.set, func(i int) { lost.add(f.sweep, i, reason) })
+				}
+			}
+		}
+		s.tell(it, lost)
+		it.trim(s.next)
+	}
+	for _, f := range sweeps {
+		f.refused = true
+	}
+}
+
+// refuse settles what is left of a sweep as lost. Unlike giveWay it may be the newest.
+func (it *integration) refuse(seq uint64, picked bitset, lose func(index int)) {
+	n := it.pendingIn(seq, picked)
+	if n == 0 {
+		return
+	}
+	e := it.find(seq)
+	for i := range 8 * len(picked) {
+		if e != nil && e.pending(i) || e == nil && picked.has(i) {
+			lose(i)
+		}
+	}
+	if e != nil {
+		it.abandon(e)
+	} else {
+		it.reduce(n)
+	}
+	it.dropped += n
+	it.modified = true
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"noi-agent/objects"
+)
+
+const (
+	// keepGaps is how many gap rows are kept per integration. They are few, and not pushed out by
+	// the rows of what was published: whoever looks for missing data looks weeks later.
+	keepGaps = 4096
+	// recentGaps is how many of them Stats shows.
+	recentGaps = 20
+	// maxOpenGaps bounds how many gaps are remembered so that they can grow instead of becoming many.
+	maxOpenGaps = 8192
+)
+
+// Details of the reasons, behind the constants of package objects.
+const (
+	whyAge      = objects.GapAge + ": the outbox keeps samples for %v"
+	whySize     = objects.GapSize + ": the outbox is full at %s"
+	whyReject   = objects.GapRejected + ": the outbox is full at %s, and keeps what it has"
+	whyDiskFull = objects.GapDiskFull
+	whyRemoved  = objects.GapRemoved + ": %v after the integration was taken out of the configuration"
+	whyDamaged  = objects.GapDamaged + ": a record in the outbox does not read"
+)
+
+// gapKey tells gaps apart that cannot be one.
+type gapKey struct {
+	unit, object, reason string
+	run                  uint64
+}
+
+func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.Run} }
+
+// continues reports whether b begins where a ends: no sample of the object lies between them.
+func continues(a, b objects.Gap) bool {
+	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1)
+}
+
+// join returns both as one.
+func join(a, b objects.Gap) objects.Gap {
+	if b.From.Before(a.From) {
+		a.From = b.From
+	}
+	if b.To.After(a.To) {
+		a.To = b.To
+	}
+	a.Last = max(a.Last, b.Last)
+	a.Count += b.Count
+	return a
+}
+
+// losses are the samples that one integration loses at a time, as gaps.
+type losses struct {
+	gaps  []objects.Gap
+	last  map[gapKey]int
+	count uint64
+}
+
+// add counts one sample of a sweep. What does not read is counted, and told as a damaged record.
+func (l *losses) add(sw objects.Sweep, i int, reason string) {
+	l.count++
+	if i >= len(sw.Samples) {
+		return
+	}
+	sample := sw.Samples[i]
+	l.merge(objects.Gap{
+		Unit: sw.Source.Unit(), Object: sample.Object, Run: sw.Run, From: sample.SampledAt, To: sample.SampledAt,
+		First: sample.Seq, Last: sample.Seq, Count: 1, Reason: reason,
+	})
+}
+
+func (l *losses) merge(g objects.Gap) {
+	if l.last == nil {
+		l.last = map[gapKey]int{}
+	}
+	if i, ok := l.last[keyOf(g)]; ok && continues(l.gaps[i], g) {
+		l.gaps[i] = join(l.gaps[i], g)
+		return
+	}
+	l.last[keyOf(g)] = len(l.gaps)
+	l.gaps = append(l.gaps, g)
+}
+
+// tell writes what an integration lost into its log. s.mu is held.
+func (s *Store) tell(it *integration, l losses) {
+	if len(l.gaps) == 0 {
+		return
+	}
+	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", l.count, "reason", l.gaps[0].Reason)
+	for _, g := range l.gaps {
+		s.logGap(it, g)
+	}
+}
+
+// logGap writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
+func (s *Store) logGap(it *integration, g objects.Gap) {
+	g.From, g.To = toMilli(g.From), toMilli(g.To)
+	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
+	if last := it.grows[keyOf(g)]; last != nil && continues(last.Gap, g) {
+		w.ID, w.Integration, w.Gap = last.ID, last.Integration, join(last.Gap, g)
+	} else {
+		s.totals.row++
+		w.ID, w.Integration = s.totals.row, it.id
+	}
+	w.Error = gapText(w.Gap)
+	if len(it.grows) >= maxOpenGaps {
+		clear(it.grows)
+	}
+	it.grows[keyOf(g)] = w
+	it.remember(w)
+	s.writeRow(it, w)
+}
+
+// remember keeps the newest gaps for Stats.
+func (it *integration) remember(w *row) {
+	if i := slices.IndexFunc(it.recent, func(old *row) bool { return old.ID == w.ID }); i >= 0 {
+		it.recent[i] = w
+		return
+	}
+	it.recent = append(it.recent, w)
+	it.recent = it.recent[max(0, len(it.recent)-recentGaps):]
+}
+
+// gapText is a gap in one sentence, in the form of a cloud's errors.
+func gapText(g objects.Gap) string {
+	text := "Gap: "
+	switch g.Count {
+	case 0:
+		text += "samples"
+	case 1:
+		text += "1 sample"
+	default:
+		text += fmt.Sprintf("%d samples", g.Count)
+	}
+	switch {
+	case g.Object != "":
+		text += " of " + g.Unit + " " + g.Object
+	case g.Unit != "":
+		text += " of " + g.Unit
+	}
+	if !g.From.IsZero() {
+		text += fmt.Sprintf(" from %s to %s", stamp(g.From), stamp(g.To))
+	}
+	return text + " missing: " + g.Reason
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Missing writes gaps that the agent knows of into an integration's log: what was due and never
+// became a sample. They are written with the trigger rows. It fails with ErrUnknownIntegration,
+// with ErrClosed, and with what stopped the store.
+func (s *Store) Missing(integration string, gaps ...objects.Gap) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return fmt.Errorf("missing: %w", err)
+	}
+	for _, g := range gaps {
+		s.logGap(it, g)
+	}
+	return nil
+}
