@@ -107,7 +107,7 @@ func New(o Options) (*Agent, error) {
 	for i := range o.Config.Integrations {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
-	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps}
+	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps, ledger: newLedger(a.store.Run(), a.store.Before())}
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }

@@ -14,3 +14,6 @@ func sinceStart(now func() time.Time) func() time.Duration {
 	start := now()
 	return func() time.Duration { return now().Sub(start) }
 }
+
+// bootedAt is when the monotonic clock began, by the wall clock as it is now.
+func (c clock) bootedAt() time.Time { return c.now().Add(-c.elapsed()) }

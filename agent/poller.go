@@ -28,9 +28,13 @@ type reading struct {
 
 // taken is the outcome of one sweep, on its way from a poller to the sampler.
 type taken struct {
-	source  objects.Source
-	names   []string // words by which filters may mean the slave
-	samples []objects.Sample
+	source   objects.Source
+	names    []string // words by which filters may mean the slave
+	samples  []objects.Sample
+	every    []time.Duration // the log interval of each
+	gaps     []objects.Gap   // what is missing before them: object, from, to, count and reason
+	bootedAt time.Time       // of the machine, by the clock that stamped the samples
+	unsure   bool            // nobody knows whether that clock is right
 }
 
 // poller reads the slaves of one line. Its goroutine owns the line: nobody else touches the port.
@@ -90,6 +94,7 @@ func (p *poller) run(ctx context.Context) {
 		if s.work != nil { // the read that was next ends at once, and what came before it is handed on
 			p.sweep(ctx, s)
 		}
+		p.handGaps(s)
 	}
 }
 
@@ -146,7 +151,7 @@ func (p *poller) ready(ctx context.Context) bool {
 	}
 	for _, s := range p.slaves {
 		if s.plan != nil {
-			s.missed += s.plan.passOver(p.clock.elapsed())
+			s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapLine)
 		}
 	}
 	if err := p.line.Open(); err != nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 
@@ -19,6 +20,7 @@ type sampler struct {
 	store        *store.Store
 	log          *slog.Logger
 	in           chan taken
+	ledger       *ledger
 	n            uint64 // number of the last sample in this run
 }
 
@@ -87,6 +89,11 @@ func (p promise) keep(ctx context.Context, sm *sampler) error {
 
 // offer hands one sweep over.
 func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
+	for _, gap := range sm.ledger.number(&t) {
+		if err := sm.tell(&t, gap); err != nil {
+			return promise{}, err
+		}
+	}
 	sweep, ok := sm.sweep(t)
 	if !ok {
 		return promise{}, nil
@@ -105,7 +112,22 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 		sm.n++
 		kept[i].N = sm.n
 	}
-	return objects.Sweep{Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes}, true
+	return objects.Sweep{
+		Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.bootedAt, Unsure: t.unsure,
+	}, true
+}
+
+// tell writes a gap into the log of every integration that was to have the samples.
+func (sm *sampler) tell(t *taken, gap objects.Gap) error {
+	for _, in := range *sm.integrations.Load() {
+		if !in.Wants(t.source.Line, int(t.source.UnitID), t.names, gap.Object) {
+			continue
+		}
+		if err := sm.store.Missing(in.ID, gap); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
+			return err
+		}
+	}
+	return nil
 }
 
 // routes returns the samples that go anywhere, and which of them go where.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"noi-agent/configs"
+	"noi-agent/objects"
 )
 
 // retryAfter is how long after a failed read an object is asked again, when its log interval is longer:
@@ -25,6 +26,40 @@ type item struct {
 	next    time.Duration // the next regular moment: a UTC multiple of the log interval
 	retry   time.Duration // an earlier moment after a failed read; 0 when there is none
 	skipped uint64        // regular moments that passed while the line was busy
+
+	owed uint64    // regular moments since the last sample that was handed on, or was no value
+	why  string    // why the first of them brought none
+	last time.Time // wall time of that sample; zero: none yet
+}
+
+// blame notes why a moment brought no sample. The first reason stays.
+func (it *item) blame(why string) {
+	if it.why == "" {
+		it.why = why
+	}
+}
+
+// delivered notes that a sample was handed on and returns what is missing before it. A late one stands for the moment that passed last.
+func (it *item) delivered(at time.Time) (gap objects.Gap, ok bool) {
+	missing := it.owed
+	if missing > 0 {
+		missing--
+	}
+	gap = objects.Gap{Object: it.polled.Object.Name, From: it.last, To: at, Count: missing, Reason: it.why}
+	if gap.Reason == "" {
+		gap.Reason = objects.GapOverrun
+	}
+	if gap.From.IsZero() {
+		gap.From = at.Add(-time.Duration(it.owed) * it.polled.Interval)
+	}
+	it.owed, it.why, it.last = 0, "", at
+	return gap, missing > 0
+}
+
+// undeliver takes delivered back: the sample was lost on its way. before is the item as it was.
+func (it *item) undeliver(before item, why string) {
+	it.owed, it.why, it.last = max(1, before.owed), before.why, before.last
+	it.blame(why)
 }
 
 // newSchedule has everything due at once, and then at the UTC multiples of each log interval:
@@ -88,6 +123,10 @@ func (s *schedule) done(i int, elapsed time.Duration, read bool, again time.Dura
 		passed := (elapsed - it.next) / it.polled.Interval
 		it.skipped += uint64(passed)
 		it.next += (passed + 1) * it.polled.Interval
+		it.owed += uint64(passed) + 1
+		if passed > 0 {
+			it.blame(objects.GapOverrun)
+		}
 	}
 	if !read && it.polled.Interval > again {
 		it.retry = elapsed + again
@@ -102,8 +141,8 @@ func (s *schedule) everything(elapsed time.Duration) {
 }
 
 // passOver counts the regular moments that passed while the line was closed, and has what was missed due now:
-// one sample of each as soon as the line is back.
-func (s *schedule) passOver(elapsed time.Duration) (missed uint64) {
+// one sample of each as soon as the line is back. why begins a gap.
+func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
 	for i := range s.items {
 		it := &s.items[i]
 		if it.next > elapsed {
@@ -112,9 +151,21 @@ func (s *schedule) passOver(elapsed time.Duration) (missed uint64) {
 		passed := (elapsed-it.next)/it.polled.Interval + 1
 		it.next += passed * it.polled.Interval
 		it.retry = elapsed
+		it.owed += uint64(passed)
+		it.blame(why)
 		missed += uint64(passed)
 	}
 	return missed
+}
+
+// find returns the item of an object that is polled.
+func (s *schedule) find(object string) *item {
+	for i := range s.items {
+		if s.items[i].polled.Object.Name == object {
+			return &s.items[i]
+		}
+	}
+	panic("agent: " + object + " was read and is not polled")
 }
 
 // skipped returns how many regular moments were skipped since the start.

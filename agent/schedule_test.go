@@ -74,7 +74,7 @@ func TestWhatALineMissedIsCountedAndDueOnceItIsBack(t *testing.T) {
 	s := newSchedule(polledEvery(time.Second, time.Hour), time.Second, wall)
 	s.done(0, 1100*time.Millisecond, true, retryAfter)
 	s.done(1, 1100*time.Millisecond, true, retryAfter)
-	if missed := s.passOver(5500 * time.Millisecond); missed != 4 {
+	if missed := s.passOver(5500*time.Millisecond, objects.GapLine); missed != 4 {
 		t.Errorf("%d missed, want those at 2, 3, 4 and 5 s", missed)
 	}
 	if due := s.due(5500 * time.Millisecond); len(due) != 1 || due[0] != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"noi-agent/modbus"
@@ -53,7 +54,7 @@ func (p *poller) dropHeld(s *slave) {
 // revives asks a dead slave for one object. When it answers, what was missed is due at once.
 func (p *poller) revives(ctx context.Context, s *slave) bool {
 	now := p.clock.elapsed()
-	s.missed += s.plan.passOver(now)
+	s.missed += s.plan.passOver(now, objects.GapBus)
 	if _, err := p.exchange(ctx, s, s.probe(), false); err != nil && s.dead() {
 		if ctx.Err() == nil && p.open {
 			s.postpone(p.clock.elapsed())
@@ -142,8 +143,15 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		// What it does not know it will not know in ten seconds.
 		settled := b.read[i] || b.unknown[i] || s.refused[s.plan.items[n].polled.Object.Name]
 		s.plan.done(n, p.clock.elapsed(), settled, again)
-		if !b.read[i] {
+		switch {
+		case !b.read[i]:
 			s.missed++
+			s.plan.items[n].blame(whyMissed(s.lastErr))
+		case !has(s.held, s.plan.items[n].polled.Object.Name):
+			s.plan.items[n].owed = 0 // there is no value: nothing is missing
+		}
+		if !b.read[i] && settled {
+			s.plan.items[n].owed = 0 // there is no such object
 		}
 	}
 	if s.parting {
@@ -278,20 +286,71 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 	return readings
 }
 
+// has reports whether an object is among readings.
+func has(readings []reading, object string) bool {
+	return slices.ContainsFunc(readings, func(r reading) bool { return r.object == object })
+}
+
 // hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
 // than that, the sweep is lost and counted. The line never waits.
 func (p *poller) hand(s *slave, readings []reading) {
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), samples: make([]objects.Sample, len(readings))}
+	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), samples: make([]objects.Sample, len(readings)), bootedAt: p.clock.bootedAt()}
+	before := make([]item, 0, len(readings))
 	for i, r := range readings {
 		t.samples[i] = objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at}
+		it := s.plan.find(r.object)
+		before = append(before, *it)
+		t.every = append(t.every, it.polled.Interval)
+		if gap, ok := it.delivered(r.at); ok {
+			t.gaps = append(t.gaps, gap)
+		}
 	}
 	p.remember(s, readings)
 	select {
 	case p.out <- t:
 	default:
+		for i, r := range readings {
+			s.plan.find(r.object).undeliver(before[i], objects.GapQueue)
+		}
 		p.lose(len(readings))
 		p.repeat.failed(p.log, p.clock.elapsed(), "samples lost", errors.New("the store does not keep up"))
 	}
+}
+
+// handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
+func (p *poller) handGaps(s *slave) {
+	if s.plan == nil {
+		return
+	}
+	s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapBus)
+	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), bootedAt: p.clock.bootedAt()}
+	for i := range s.plan.items {
+		it := &s.plan.items[i]
+		it.owed++ // none of them is late: it will not come
+		if gap, ok := it.delivered(p.clock.now()); ok {
+			t.gaps = append(t.gaps, gap)
+		}
+	}
+	if len(t.gaps) == 0 {
+		return
+	}
+	select {
+	case p.out <- t:
+	default: // the store is stuck, and has other worries
+	}
+}
+
+// whyMissed is the reason of a gap that a failed read begins.
+func whyMissed(err error) string {
+	switch fateOf(err) {
+	case fatePort:
+		return objects.GapLine
+	case fateSilent:
+		return objects.GapBus + ": no answer"
+	case fateDamaged:
+		return objects.GapBus + ": the answer came damaged"
+	}
+	return objects.GapBus + ": the controller answered with an exception"
 }
 
 // refusesAddress reports whether the slave does not know the registers, or not so many (exceptions 02 and 03).

@@ -13,10 +13,11 @@ type TriggerRow struct {
 	IntegrationID   string          `json:"integration_id"`
 	Success         bool            `json:"success"`
 	CompletedAt     string          `json:"completed_at"`   // UTC, milliseconds
-	PublishedData   json.RawMessage `json:"published_data"` // the message as it was sent; null in a row about samples that gave way
+	PublishedData   json.RawMessage `json:"published_data"` // the message as it was sent; null in a row about a gap
 	IntegrationData TriggerAnswer   `json:"integration_data"`
 	Topic           string          `json:"topic"` // as it was then
 	Attempts        int             `json:"attempts"`
+	Gap             *Gap            `json:"gap,omitempty"` // of a row about samples that are missing
 }
 
 // TriggerAnswer is what the cloud said: a message id, or an error.
@@ -56,11 +57,14 @@ func (a *Agent) triggerRow(t *store.Trigger) TriggerRow {
 		IntegrationData: TriggerAnswer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts,
 	}
-	if t.Gap.Reason == "" {
-		row.PublishedData = sinks.AppendBody(nil, sinks.Envelope{
-			PublishedAt: t.PublishedAt, DeviceID: a.deviceID, IntegrationID: t.Integration, Source: t.Source, Sample: t.Sample,
-		})
+	if t.Gap.Reason != "" {
+		gap := gapOf(t.Gap)
+		row.Gap = &gap
+		return row
 	}
+	row.PublishedData = sinks.AppendBody(nil, sinks.Envelope{
+		PublishedAt: t.PublishedAt, DeviceID: a.deviceID, IntegrationID: t.Integration, Source: t.Source, Sample: t.Sample,
+	})
 	return row
 }
 

@@ -74,7 +74,7 @@ func loadStarts(b *bolt.Bucket) map[uint64]start {
 func (m *image) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 	b := tx.Bucket(bucketRuns)
 	run := m.identity.run
-	this := start{boot: o.Clock.Boot, floor: max(m.lastGood, unixMilli(o.Clock.Floor))}
+	this := start{boot: o.Clock.Boot, floor: max(m.times.good, unixMilli(o.Clock.Floor))}
 	for n, s := range m.starts {
 		if s.boot == this.boot && this.boot != "" && s.booted != 0 {
 			this.booted = s.booted
@@ -130,7 +130,7 @@ func (s *Store) SetBooted(at time.Time) {
 func (s *Store) LastGood() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fromMilli(max(s.lastGood, unixMilli(s.opts.Clock.Floor)))
+	return fromMilli(max(s.times.good, unixMilli(s.opts.Clock.Floor)))
 }
 
 // stamp adds what is known of the run in which a sample was taken. s.mu is held.
@@ -148,28 +148,39 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	if c.lastGood == 0 {
-		return nil
+	if c.now.good {
+		c.times.good = max(c.times.good, c.now.wall)
 	}
-	return tx.Bucket(bucketMeta).Put(keyClock, encodeClock(c.lastGood))
+	c.times.wrote = c.now.wall
+	return tx.Bucket(bucketMeta).Put(keyClock, c.times.encode())
 }
 
-func encodeClock(lastGood int64) []byte {
-	return seal(keyClock, binary.AppendVarint([]byte{metaVersion}, lastGood))
+// times are what the store keeps of time itself, unix ms; 0: not known.
+type times struct {
+	good  int64 // the last time known to be right
+	wrote int64 // the last commit, by the clock as it was
 }
 
-// decodeClock reads the last good time, unix ms; 0 when it is not known.
-func decodeClock(sealed []byte) int64 {
+func (t times) encode() []byte {
+	return seal(keyClock, binary.AppendVarint(binary.AppendVarint([]byte{metaVersion}, t.good), t.wrote))
+}
+
+// decodeTimes reads the record; one that does not read is not known.
+func decodeTimes(sealed []byte) times {
 	value, ok := unseal(keyClock, sealed)
 	r := &reader{b: value}
 	if !ok || r.byte() != metaVersion {
-		return 0
+		return times{}
 	}
-	if ms := r.varint(); r.done() {
-		return ms
+	if t := (times{good: r.varint(), wrote: r.varint()}); r.done() {
+		return t
 	}
-	return 0
+	return times{}
 }
+
+// Before returns when the run before this one wrote for the last time, by its clock, which is within
+// FlushTriggers of its end; zero when there was none.
+func (s *Store) Before() time.Time { return fromMilli(s.before) }
 
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
 // counts; ms since the boot, below zero when not known.

@@ -46,7 +46,7 @@ type commit struct {
 	tail      *heading // of the oldest sweep that stays
 	removed   totals
 	starts    map[uint64]start // of runs, that changed
-	lastGood  int64            // unix ms; 0: the clock is not known to be right
+	times     times
 }
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
@@ -157,9 +157,7 @@ func (c *commit) snapshot() {
 		}
 	}
 	c.passed = s.passed()
-	if c.now.good {
-		c.lastGood = c.now.wall
-	}
+	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
 	s.dirty = false
 	if s.identityChanged {
@@ -386,7 +384,7 @@ func (c *commit) finish() {
 	s.tail = c.tail
 	s.committed += c.samples
 	s.commits++
-	s.lastGood = max(s.lastGood, c.lastGood)
+	s.times = c.times
 	s.release(c.fresh, c.records)
 	for _, it := range s.integrations {
 		c.finishIntegration(it)

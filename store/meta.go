@@ -115,7 +115,7 @@ type image struct {
 	names        dictionary
 	integrations map[string]*integration
 	starts       map[uint64]start
-	lastGood     int64
+	times        times
 
 	badTotals  bool
 	badCursors []string
@@ -131,7 +131,7 @@ func load(tx *bolt.Tx) (*image, error) {
 		}
 	}
 	m := &image{
-		integrations: map[string]*integration{}, starts: loadStarts(tx.Bucket(bucketRuns)), lastGood: decodeClock(tx.Bucket(bucketMeta).Get(keyClock)),
+		integrations: map[string]*integration{}, starts: loadStarts(tx.Bucket(bucketRuns)), times: decodeTimes(tx.Bucket(bucketMeta).Get(keyClock)),
 	}
 	var err error
 	if m.identity, err = decodeIdentity(tx.Bucket(bucketMeta).Get(keyIdentity)); err != nil {
@@ -272,7 +272,7 @@ func (s *Store) start() error {
 	}
 	s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
-	s.starts, s.lastGood = m.starts, m.lastGood
+	s.starts, s.times, s.before = m.starts, m.times, m.times.wrote
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}

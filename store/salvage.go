@@ -37,7 +37,7 @@ type salvage struct {
 	names     map[uint64]name // kind 0: two readings
 	cursors   map[string]*integration
 	starts    map[uint64]start
-	lastGood  int64
+	times     times
 	hasTotals bool
 	lastRun   uint64
 	oldest    int64 // unix ms of the oldest sweep found; 0: none
@@ -75,7 +75,7 @@ func (sv *salvage) learn(key, value []byte) {
 	case string(key) == string(keyTotals):
 		sv.learnTotals(value)
 	case string(key) == string(keyClock):
-		sv.lastGood = max(sv.lastGood, decodeClock(value))
+		sv.learnTimes(value)
 	case numbered && len(value) > 0 && value[0] == startKind:
 		sv.learnStart(id, key, value)
 	case numbered && id < maxNames*2:
@@ -94,6 +94,11 @@ func (sv *salvage) learnStart(run uint64, key, value []byte) {
 	if known, twice := sv.starts[run]; ok && (!twice || known.booted == 0) {
 		sv.starts[run] = st
 	}
+}
+
+func (sv *salvage) learnTimes(value []byte) {
+	t := decodeTimes(value)
+	sv.times.good, sv.times.wrote = max(sv.times.good, t.good), max(sv.times.wrote, t.wrote)
 }
 
 func (sv *salvage) learnIdentity(value []byte) {
@@ -334,10 +339,7 @@ func (sv *salvage) putClock(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	if sv.lastGood == 0 {
-		return nil
-	}
-	return tx.Bucket(bucketMeta).Put(keyClock, encodeClock(sv.lastGood))
+	return tx.Bucket(bucketMeta).Put(keyClock, sv.times.encode())
 }
 
 func (sv *salvage) putNames(tx *bolt.Tx, d *dictionary) error {

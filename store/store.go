@@ -109,8 +109,9 @@ type Store struct {
 	forced          bool   // nor be left out when all is accepted
 	starts          map[uint64]start
 	newStarts       map[uint64]start // of starts, what no commit carries yet
-	lastGood        int64            // unix ms
-	dirty           bool             // something other than appends waits for it
+	times           times
+	before          int64 // unix ms of the last commit of the run before
+	dirty           bool  // something other than appends waits for it
 	dirtyRows       int
 	damaged         map[uint64]struct{} // records reported so far
 	corrupt         uint64

@@ -1,0 +1,104 @@
+package agent_test
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/store"
+)
+
+// gapRows returns what the trigger log tells of gaps, the oldest first, in a few words.
+func (s *site) gapRows() (rows []string) {
+	s.t.Helper()
+	page, err := s.agent.Triggers(store.TriggerQuery{Limit: 1000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, w := range slices.Backward(page.(agent.TriggerPage).Triggers) {
+		if g := w.Gap; g != nil {
+			rows = append(rows, fmt.Sprintf("%s %s %s-%s %d (%d-%d) %s", g.Unit, g.Object,
+				g.From.Format("04:05"), g.To.Format("04:05"), g.Count, g.First, g.Last, g.Reason))
+		}
+	}
+	return rows
+}
+
+const oneObject = `
+lines:
+  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float], intervals: {"*": 10s}}]}
+integrations:
+  - {name: x, type: gcp, topic: projects/test-project/topics/Main}
+`
+
+func TestWhatTheBusDidNotGiveIsAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var silent atomic.Bool
+		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(25 * time.Second) // at 0, 10 and 20 s: numbers 1 to 3
+		silent.Store(true)
+		time.Sleep(40 * time.Second) // nothing at 30, 40, 50 and 60 s
+		silent.Store(false)
+		time.Sleep(90 * time.Second) // back by a probe
+		synctest.Wait()
+		back, err := time.Parse(time.RFC3339, s.messages()[3].SampledAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing := back.Unix()/10 - 946684820/10 - 1 // the moments after 00:00:20 but the one that passed last
+		want := fmt.Sprintf("a/1 Et_float 00:20-%s %d (4-%d) bus: no answer", back.Format("04:05"), missing, 3+missing)
+		if rows := s.gapRows(); len(rows) != 1 || rows[0] != want || missing < 3 {
+			t.Errorf("gaps %q, want %q", rows, want)
+		}
+		status := s.status().Integrations[0]
+		if len(status.Gaps) != 1 || status.Gaps[0].Count != uint64(missing) || status.Dropped != 0 {
+			t.Errorf("status %+v", status)
+		}
+		s.stop()
+	})
+}
+
+func TestALateSampleIsNoGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var silent atomic.Bool
+		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(15 * time.Second)
+		silent.Store(true)
+		time.Sleep(6 * time.Second) // not at 20 s, but soon after
+		silent.Store(false)
+		time.Sleep(20 * time.Second)
+		s.stop()
+		if rows := len(s.messages()); rows != 5 {
+			t.Errorf("%d messages, want those of 0, 10, 20 (late), 30 and 40 s", rows)
+		}
+		if gaps := s.status().Integrations[0].Gaps; len(gaps) != 0 {
+			t.Errorf("gaps %+v", gaps)
+		}
+	})
+}
+
+func TestTheEndTellsWhatIsMissingUpToIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var silent atomic.Bool
+		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(15 * time.Second)
+		silent.Store(true)
+		time.Sleep(60 * time.Second)
+		s.stop()
+		gaps := s.status().Integrations[0].Gaps
+		if len(gaps) != 1 || gaps[0].Count != 6 || gaps[0].Reason != "bus: no answer" {
+			t.Errorf("gaps %+v", gaps)
+		}
+	})
+}

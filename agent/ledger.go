@@ -1,0 +1,78 @@
+package agent
+
+import (
+	"time"
+
+	"noi-agent/objects"
+)
+
+// objectKey is an object of one slave.
+type objectKey struct{ unit, object string }
+
+// ledger numbers the samples of each object through the run and knows which are missing: what was due and did not come takes
+// numbers too, so that whoever counts the messages finds either the sample or the gap. The sampler owns it.
+type ledger struct {
+	run  uint64
+	seq  map[objectKey]uint64 // the last number given
+	down time.Time            // when the run before was last known to be alive; zero: there was none, or all is told
+	new  []newcomer           // first samples of this run whose true time is not known yet
+}
+
+// newcomer is the first sample of an object in this run.
+type newcomer struct {
+	objectKey
+	every  time.Duration // its log interval
+	uptime time.Duration // from the boot to the sample
+}
+
+func newLedger(run uint64, down time.Time) *ledger {
+	return &ledger{run: run, seq: map[objectKey]uint64{}, down: down}
+}
+
+// number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the gaps, and
+// with them those of the time when the agent was down, once it is known how long that was.
+func (l *ledger) number(t *taken) []objects.Gap {
+	unit := t.source.Unit()
+	for i := range t.gaps {
+		g := &t.gaps[i]
+		key := objectKey{unit, g.Object}
+		g.Unit, g.Run, g.First = unit, l.run, l.seq[key]+1
+		l.seq[key] += g.Count
+		g.Last = l.seq[key]
+	}
+	gaps := t.gaps
+	for i := range t.samples {
+		s := &t.samples[i]
+		key := objectKey{unit, s.Object}
+		if l.seq[key] == 0 && !l.down.IsZero() {
+			l.new = append(l.new, newcomer{key, t.every[i], s.SampledAt.Sub(t.bootedAt)})
+		}
+		l.seq[key]++
+		s.Seq = l.seq[key]
+	}
+	if !t.unsure {
+		gaps = append(gaps, l.tellDown(t.bootedAt)...)
+	}
+	return gaps
+}
+
+// tellDown returns the gaps between the run before and this one, for the objects that have come since the last call. booted is when
+// the machine was started, by a clock that is right.
+func (l *ledger) tellDown(booted time.Time) (gaps []objects.Gap) {
+	for _, n := range l.new {
+		at := booted.Add(n.uptime)
+		// The sample itself stands for the last moment that passed.
+		if missing := multiples(at, n.every) - multiples(l.down, n.every) - 1; missing > 0 {
+			gaps = append(gaps, objects.Gap{
+				Unit: n.unit, Object: n.object, From: l.down, To: at, Count: uint64(missing), Reason: objects.GapAgent,
+			})
+		}
+	}
+	l.new = nil
+	return gaps
+}
+
+// multiples is how many multiples of an interval have passed since 1970: objects are sampled at these.
+func multiples(at time.Time, interval time.Duration) int64 {
+	return at.UnixMilli() / max(1, interval.Milliseconds())
+}

@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func takenAt(at time.Time, booted time.Time, unsure bool, object string) *taken {
+	return &taken{
+		source: objects.Source{Line: "a", UnitID: 1}, samples: []objects.Sample{{Object: object, SampledAt: at}},
+		every: []time.Duration{time.Minute}, bootedAt: booted, unsure: unsure,
+	}
+}
+
+func TestMissingMomentsTakeNumbers(t *testing.T) {
+	l := newLedger(7, time.Time{})
+	for range 2 {
+		l.number(takenAt(wall, wall, false, "Et_float"))
+	}
+	next := takenAt(wall, wall, false, "Et_float")
+	next.gaps = []objects.Gap{{Object: "Et_float", Count: 5, Reason: objects.GapBus}}
+	gaps := l.number(next)
+	want := []objects.Gap{{Unit: "a/1", Object: "Et_float", Run: 7, First: 3, Last: 7, Count: 5, Reason: objects.GapBus}}
+	if diff := cmp.Diff(want, gaps); diff != "" || next.samples[0].Seq != 8 {
+		t.Errorf("the sample after it is number %d, gaps (-want +got):\n%s", next.samples[0].Seq, diff)
+	}
+}
+
+func TestTheTimeWithoutAnAgentIsAGap(t *testing.T) {
+	down := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)
+	for _, c := range []struct {
+		at      time.Duration // of the first sample, after down
+		missing uint64
+	}{
+		{20 * time.Second, 0}, {40 * time.Second, 0}, {100 * time.Second, 1}, {time.Hour, 59}, {-time.Hour, 0},
+	} {
+		l := newLedger(2, down)
+		at := down.Add(c.at)
+		gaps := l.number(takenAt(at, at.Add(-time.Minute), false, "Et_float"))
+		if c.missing == 0 {
+			if len(gaps) != 0 {
+				t.Errorf("first sample after %v: gaps %+v", c.at, gaps)
+			}
+			continue
+		}
+		want := []objects.Gap{{Unit: "a/1", Object: "Et_float", From: down, To: at, Count: c.missing, Reason: objects.GapAgent}}
+		if diff := cmp.Diff(want, gaps); diff != "" {
+			t.Errorf("first sample after %v (-want +got):\n%s", c.at, diff)
+		}
+		if gaps := l.number(takenAt(at.Add(time.Minute), at, false, "Et_float")); len(gaps) != 0 {
+			t.Errorf("told twice: %+v", gaps)
+		}
+	}
+}
+
+func TestTheTimeWithoutAnAgentIsToldWhenTheClockIsRight(t *testing.T) {
+	down := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)
+	l := newLedger(2, down)
+	wrong := time.Unix(100, 0) // ten seconds after the boot, as the clock says
+	if gaps := l.number(takenAt(wrong, wrong.Add(-10*time.Second), true, "Et_float")); len(gaps) != 0 {
+		t.Errorf("nobody knows the time, and yet: %+v", gaps)
+	}
+	booted := down.Add(time.Hour)
+	gaps := l.number(takenAt(booted.Add(90*time.Second), booted, false, "EV_float"))
+	if len(gaps) != 2 || !gaps[0].To.Equal(booted.Add(10*time.Second)) || gaps[0].Count != 59 || gaps[1].Object != "EV_float" {
+		t.Errorf("gaps %+v", gaps)
+	}
+}
