@@ -107,7 +107,8 @@ func New(o Options) (*Agent, error) {
 	for i := range o.Config.Integrations {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
-	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps, ledger: newLedger(a.store.Run(), a.store.Before())}
+	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
+		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}}
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
@@ -116,7 +117,8 @@ func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
 	st, recovery, err := store.Recover(context.Background(), path, store.Options{
-		MaxSize: int64(c.Buffer.MaxSize), MaxAge: c.Buffer.MaxAge, CommitEvery: c.Buffer.CommitEvery,
+		MaxSize: int64(c.Buffer.MaxSize), RejectNewest: c.Buffer.WhenFull == configs.RejectNewest, MaxAge: c.Buffer.MaxAge,
+		RetainAfterAck: c.Buffer.RetainAfterAck, CommitEvery: c.Buffer.CommitEvery,
 		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Logger: a.log.With("part", "store"),
 	}, store.RecoverOptions{Check: a.options.CheckStore}) // bounds its time itself
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"noi-agent/configs"
@@ -21,7 +22,8 @@ type sampler struct {
 	log          *slog.Logger
 	in           chan taken
 	ledger       *ledger
-	n            uint64 // number of the last sample in this run
+	alarms       map[objectKey]string // the last value of each fault and alarm
+	n            uint64               // number of the last sample in this run
 }
 
 // route sets by whose lists the samples go from now on. It is safe from any goroutine.
@@ -114,7 +116,24 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 	}
 	return objects.Sweep{
 		Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.bootedAt, Unsure: t.unsure,
+		Urgent: sm.alarming(t.source.Unit(), kept),
 	}, true
+}
+
+// alarming reports whether a fault or an alarm has come or gone: such a sweep is made durable at once. The first value of a
+// run counts when it is not clear.
+func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool) {
+	for i := range samples {
+		s := &samples[i]
+		if !s.Alarms() {
+			continue
+		}
+		key, value := objectKey{unit, s.Object}, strings.Join(s.Value.Names(), ",")
+		if sm.alarms[key] != value {
+			sm.alarms[key], changed = value, true
+		}
+	}
+	return changed
 }
 
 // tell writes a gap into the log of every integration that was to have the samples.

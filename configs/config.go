@@ -135,6 +135,7 @@ type Integration struct {
 	Name       string     `yaml:"name"`
 	Enabled    bool       `yaml:"enabled"`    // default true; false: paused, its backlog is kept
 	Type       string     `yaml:"type"`       // AWS or GCP
+	CatchUp    CatchUp    `yaml:"catch_up"`   // how a backlog is sent
 	Objects    Names      `yaml:"objects"`    // what is sent of what is polled; default all
 	Slaves     Names      `yaml:"slaves"`     // "line/unit id", names or product codes; default all
 	Attributes Attributes `yaml:"attributes"` // default none on AWS, all on GCP
@@ -155,15 +156,26 @@ func (i *Integration) SetDefaults() {
 	*i = Integration{Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}}
 }
 
-// DropOldest is the one answer so far to a full buffer.
-const DropOldest = "drop_oldest"
+// CatchUp says how what has waited for a cloud is sent when it can be reached again.
+type CatchUp struct {
+	Rate        int  `yaml:"rate"`         // most samples a second of those that are over a minute old; default 0: no limit
+	AlarmsFirst bool `yaml:"alarms_first"` // faults and alarms before everything that waits; default false
+}
+
+// What a full buffer, or a full disk, does.
+const (
+	DropOldest   = "drop_oldest"   // the oldest samples give way to the new ones
+	RejectNewest = "reject_newest" // the new ones are not kept
+)
 
 // Buffer bounds what the store keeps for the clouds.
 type Buffer struct {
 	MaxSize     Size          `yaml:"max_size"`     // of the samples that wait, above 0; default 256 MiB
 	MaxAge      time.Duration `yaml:"max_age"`      // of a sample, above 0; default 720 h
-	WhenFull    string        `yaml:"when_full"`    // DropOldest
+	WhenFull    string        `yaml:"when_full"`    // DropOldest (default) or RejectNewest
 	CommitEvery time.Duration `yaml:"commit_every"` // commit window, up to 1 min; 0: each sweep on its own; default 1 s
+
+	RetainAfterAck time.Duration `yaml:"retain_after_ack"` // how long accepted samples are kept for export and replay; default 0: not
 }
 
 // SetDefaults implements strictyaml.Defaulter.

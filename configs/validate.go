@@ -161,10 +161,9 @@ func (v *validator) limits() {
 		v.fault("buffer.max_size", "want more than 0; without room no sample reaches a cloud")
 	}
 	v.span("buffer.max_age", b.MaxAge, time.Second, mostAge)
-	if b.WhenFull != DropOldest {
-		v.fault("buffer.when_full", "%q is not known; want %s", clip(b.WhenFull), DropOldest)
-	}
+	v.oneOf("buffer.when_full", b.WhenFull, DropOldest, RejectNewest)
 	v.span("buffer.commit_every", b.CommitEvery, 0, mostWindow)
+	v.span("buffer.retain_after_ack", b.RetainAfterAck, 0, mostAge)
 	v.between("triggers.keep", t.Keep, 1, 1_000_000, "")
 	v.span("triggers.flush_every", t.FlushEvery, time.Millisecond, mostFlush)
 }

@@ -47,10 +47,14 @@ func (v *validator) idPlace(path string) string {
 	return path
 }
 
+// mostRate is far above what either cloud takes from one gateway, in samples a second.
+const mostRate = 1_000_000
+
 func (v *validator) integration(path string, in *Integration) {
 	v.label(path+".name", in.Name)
 	v.slavesFilter(path+".slaves", in)
 	v.integrationObjects(path+".objects", in)
+	v.between(path+".catch_up.rate", in.CatchUp.Rate, 0, mostRate, "")
 	switch {
 	case in.Type == AWS:
 		v.foreign(path, in.Type, "project_id", "topic", "credentials_file")

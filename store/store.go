@@ -88,6 +88,7 @@ type Store struct {
 	origins []origin
 	names   dictionary
 	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
+	reading sync.RWMutex                     // held for writing while db is exchanged
 
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
@@ -344,6 +345,8 @@ func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
 			s.abort(err)
 		}
 	}()
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	if err = s.db.View(fn); errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}

@@ -142,6 +142,9 @@ func (s *Store) writer() {
 				continue
 			case <-tidy.C:
 				s.tidy()
+				if s.oversized() {
+					s.compact()
+				}
 				continue
 			case <-s.fatal:
 				s.giveUp()
