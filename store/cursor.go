@@ -19,7 +19,10 @@ const (
 // commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
 type integration struct {
 	id, topic  string
-	orphanedAt time.Time // since when the configuration no longer names it; zero: it does
+	born       uint64       // sequence number of the first sweep that could be for it
+	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
+	split      bool         // faults and alarms go into the lane
+	orphanedAt time.Time    // since when the configuration no longer names it; zero: it does
 
 	// Every sweep before cursor is settled. Of those from cursor to before scanned, the ones
 	// with something for this integration are in window, ascending; those from scanned on have
@@ -61,7 +64,7 @@ type place struct {
 
 func newIntegration(id, topic string, head uint64) *integration {
 	return &integration{
-		id: id, topic: topic, cursor: head, scanned: head,
+		id: id, topic: topic, born: head, cursor: head, scanned: head,
 		resume: map[uint64]bitset{}, open: map[place]*row{},
 		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, grows: map[gapKey]*row{},
 		changed: make(chan struct{}), modified: true,
@@ -220,7 +223,7 @@ func (it *integration) encode(unwritten uint64) []byte {
 	dst := []byte{cursorVersion}
 	dst = appendText(dst, it.topic)
 	dst = appendTime(dst, it.orphanedAt)
-	for _, n := range []uint64{it.cursor, it.backlog - min(unwritten, it.backlog), it.sent, it.failed, it.dropped} {
+	for _, n := range []uint64{it.born, it.cursor, it.backlog - min(unwritten, it.backlog), it.sent, it.failed, it.dropped} {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	partial := it.partial()
@@ -259,7 +262,7 @@ func decodeIntegration(key, sealed []byte) (*integration, bool) {
 		return it, false
 	}
 	it.topic, it.orphanedAt = r.text(), readTime(r)
-	for _, n := range []*uint64{&it.cursor, &it.backlog, &it.sent, &it.failed, &it.dropped} {
+	for _, n := range []*uint64{&it.born, &it.cursor, &it.backlog, &it.sent, &it.failed, &it.dropped} {
 		*n = r.uvarint()
 	}
 	it.scanned = it.cursor

@@ -16,7 +16,7 @@ const maxWaiting = 1 << 16
 // same; what every integration has settled by the end of the commit window costs no write.
 type fresh struct {
 	seq    uint64
-	sweep  objects.Sweep // never changed
+	sweep  objects.Sweep // never changed; its routes name lanes
 	routes []picks
 
 	refused bool // given up; guarded by Store.mu
@@ -125,15 +125,19 @@ func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
 // take gives a sweep its number and shows it to the integrations it goes to. s.mu is held.
 func (s *Store) take(sw objects.Sweep) {
 	f := &fresh{seq: s.next, sweep: sw}
+	f.sweep.Routes = nil
 	s.next++
 	for _, route := range sw.Routes {
 		set := newBitset(len(sw.Samples))
 		for _, i := range route.Picked {
 			set.set(i)
 		}
-		f.routes = append(f.routes, picks{route.Integration, set})
 		it := s.integrations[route.Integration]
-		it.expect(f.seq, f.at(), set)
+		for _, p := range it.lanes(sw.Samples, set) {
+			f.routes = append(f.routes, p)
+			f.sweep.Routes = append(f.sweep.Routes, objects.Route{Integration: p.integration, Picked: p.indexes(len(sw.Samples))})
+			s.integrations[p.integration].expect(f.seq, f.at(), p.set)
+		}
 		it.wake()
 	}
 	s.fresh = append(s.fresh, f)

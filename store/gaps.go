@@ -93,7 +93,7 @@ func (s *Store) tell(it *integration, l losses) {
 	}
 	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", l.count, "reason", l.gaps[0].Reason)
 	for _, g := range l.gaps {
-		s.logGap(it, g)
+		s.logGap(it.owner(), g)
 	}
 }
 

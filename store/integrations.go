@@ -9,6 +9,9 @@ import (
 type Integration struct {
 	ID    string // 1 to 255 bytes, the key of everything the store keeps for it
 	Topic string // topic or ARN, for the trigger rows from now on
+
+	// AlarmsFirst lets samples of faults and alarms go before everything else that waits, from now on.
+	AlarmsFirst bool
 }
 
 // SetIntegrations tells which integrations exist now, paused ones included. A new one starts at
@@ -19,6 +22,9 @@ type Integration struct {
 func (s *Store) SetIntegrations(list []Integration) error {
 	named := make(map[string]Integration, len(list))
 	for _, in := range list {
+		if _, lane := isLane(in.ID); lane {
+			return fmt.Errorf("set integrations: id %q: ends like a name of the store's own", in.ID)
+		}
 		if in.ID == "" || len(in.ID) > 255 {
 			return fmt.Errorf("set integrations: id %q: must have 1 to 255 bytes", in.ID)
 		}
@@ -47,6 +53,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 		it := s.integrations[id]
 		if it == nil {
 			s.integrations[id] = newIntegration(id, in.Topic, s.next)
+			s.openLane(s.integrations[id], in.AlarmsFirst)
 			changed = true
 			continue
 		}
@@ -54,9 +61,10 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 			it.topic, it.orphanedAt, it.modified = in.Topic, time.Time{}, true
 			changed = true
 		}
+		changed = s.openLane(it, in.AlarmsFirst) || changed
 	}
-	for id, it := range s.integrations {
-		if _, ok := named[id]; !ok && it.orphanedAt.IsZero() {
+	for _, it := range s.integrations {
+		if _, ok := named[it.owner().id]; !ok && it.orphanedAt.IsZero() {
 			it.orphanedAt, it.modified = toMilli(s.opts.Now()), true
 			changed = true
 		}

@@ -129,7 +129,7 @@ func (c *commit) giveWay(victims []victim) {
 		}
 	}
 	for _, it := range s.ordered() {
-		s.closeRows(it)
+		s.closeRows(it.owner())
 		if l := lost[it]; l != nil {
 			s.tell(it, *l)
 		}

@@ -148,20 +148,23 @@ func load(tx *bolt.Tx) (*image, error) {
 			m.badCursors = append(m.badCursors, it.id)
 		}
 		m.integrations[it.id] = it
-		return m.loadRows(tx, it)
+		return nil
 	})
+	m.linkLanes()
+	for _, it := range m.integrations {
+		m.loadRows(tx, it)
+	}
 	return m, err
 }
 
 // loadRows finds the rows still being retried and the newest gaps, and counts all.
-func (m *image) loadRows(tx *bolt.Tx, it *integration) error {
+func (m *image) loadRows(tx *bolt.Tx, it *integration) {
 	it.rowCount = m.eachRow(tx.Bucket(bucketTriggers), it, func(w *row) {
 		if w.Open {
 			it.reopen(w)
 		}
 	})
 	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, it.remember)
-	return nil
 }
 
 func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {
@@ -192,7 +195,11 @@ const lostResult = "Unknown: the sample is settled; how its last attempt ended w
 
 // reopen takes over a row that was still being retried when the file was last written.
 func (it *integration) reopen(w *row) {
-	if w.seq >= it.cursor && !it.resume[w.seq].has(w.index) {
+	by := it
+	if it.lane != nil && w.Sample.Alarms() && w.seq >= it.lane.born {
+		by = it.lane
+	}
+	if w.seq >= by.cursor && !by.resume[w.seq].has(w.index) {
 		it.open[w.place] = w
 		return
 	}

@@ -34,8 +34,8 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	for {
-		l, err := s.startLook(integration, limit)
+	for first := true; ; first = false {
+		l, err := s.startLook(integration, limit, first)
 		if err != nil {
 			return nil, fmt.Errorf("pending: %w", err)
 		}
@@ -43,7 +43,7 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 			return nil, fmt.Errorf("pending %s: %w", integration, err)
 		}
 		out, more := s.endLook(l)
-		if len(out) == limit || !more {
+		if len(out) == limit || !more && (len(out) > 0 || l.integration == integration) {
 			return out, nil
 		}
 	}
@@ -79,7 +79,8 @@ type look struct {
 	end     uint64 // looked through up to before it
 }
 
-func (s *Store) startLook(integration string, limit int) (*look, error) {
+// startLook begins a look at the lane, if that goes first, else at all the rest.
+func (s *Store) startLook(integration string, limit int, first bool) (*look, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it, err := s.integration(integration)
@@ -87,6 +88,9 @@ func (s *Store) startLook(integration string, limit int) (*look, error) {
 		return nil, err
 	}
 	it.rearm()
+	if lane := it.first(); lane != nil && first {
+		return s.lookFor(lane, limit), nil
+	}
 	return s.lookFor(it, limit), nil
 }
 
@@ -269,7 +273,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 			break
 		}
 		if e := it.find(d.Seq); e != nil && e.pending(d.Index) {
-			if w := it.open[place{d.Seq, d.Index}]; w != nil {
+			if w := it.owner().open[place{d.Seq, d.Index}]; w != nil {
 				d.Attempts = w.Attempts
 			}
 			d.Stamp = s.stamp(d.Run, d.Stamp)

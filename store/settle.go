@@ -54,24 +54,30 @@ func (s *Store) Settle(integration string, results []Result) error {
 	}
 	for _, r := range results {
 		sw, ok := sweeps[r.Seq]
-		if e := it.find(r.Seq); ok && e != nil && e.pending(r.Index) {
-			s.settle(it, e, sw, r)
+		if holder, e := it.holder(place{r.Seq, r.Index}); ok && e != nil {
+			s.settle(holder, e, sw, r)
 		}
 	}
 	it.trim(s.next)
+	if it.lane != nil {
+		it.lane.trim(s.next)
+	}
 	return nil
 }
 
 // settle records one result. s.mu is held.
 func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
-	s.logResult(it, place{r.Seq, r.Index}, sw, r)
+	main := it.owner()
+	s.logResult(main, place{r.Seq, r.Index}, sw, r)
 	switch r.Outcome {
 	case Accepted:
 		it.settle(e, r.Index)
-		it.sent++
+		main.sent++
+		main.modified = true
 	case Failed:
 		it.settle(e, r.Index)
-		it.failed++
+		main.failed++
+		main.modified = true
 	}
 }
 

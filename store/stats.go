@@ -41,9 +41,19 @@ func (s *Store) Stats() Stats {
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
 	}
 	for id, it := range s.integrations {
+		if it.main != nil {
+			continue
+		}
 		is := IntegrationStats{
 			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped,
 			Orphaned: !it.orphanedAt.IsZero(),
+		}
+		if lane := it.lane; lane != nil {
+			is.Backlog += lane.backlog
+			is.Dropped += lane.dropped
+			if lane.backlog > 0 && (it.backlog == 0 || lane.oldest < it.oldest) {
+				is.Oldest = fromMilli(lane.oldest)
+			}
 		}
 		for _, w := range it.recent {
 			is.Gaps = append(is.Gaps, w.Trigger)
@@ -69,7 +79,7 @@ func (s *Store) reportDamaged(seqs []uint64) {
 		s.corrupt++
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
 		for _, it := range s.ordered() {
-			if seq >= it.cursor && it.orphanedAt.IsZero() {
+			if seq >= it.cursor && it.orphanedAt.IsZero() && it.main == nil {
 				s.logGap(it, objects.Gap{Reason: whyDamaged})
 			}
 		}

@@ -175,7 +175,7 @@ func cutRows(rows map[uint64]*row, keep int) (cut int) {
 // closeRows ends the rows of deliveries that gave way: nobody will try them again.
 func (s *Store) closeRows(it *integration) {
 	for at, old := range it.open {
-		if at.seq < it.cursor {
+		if holder, _ := it.holder(at); at.seq < it.cursor && holder == nil {
 			w := *old
 			w.Open = false
 			delete(it.open, at)

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"strings"
+
+	"noi-agent/objects"
+)
+
+// A lane is a second cursor of an integration, for its faults and alarms: what is in it goes first, past whatever else
+// waits. To the outbox it is an integration like others, with a name that none has; its rows, and its
+// counters of what was sent, are those of the integration it belongs to. An object is in one of the two only, so that its
+// samples keep their order.
+//
+// When the lane is new, samples of its objects may still wait among the others: it is held until those have gone, by
+// the number of the sweep at which it was born. When it is no longer wanted it is emptied before the others go on.
+const laneSuffix = "!alarms"
+
+// isLane reports whether an id is that of a lane, and of whose.
+func isLane(id string) (owner string, ok bool) { return strings.CutSuffix(id, laneSuffix) }
+
+// owner is the integration whose log and counters count: itself, or that of a lane.
+func (it *integration) owner() *integration {
+	if it.main != nil {
+		return it.main
+	}
+	return it
+}
+
+// openLane gives an integration its lane, or takes it away once it is empty. s.mu is held; it reports whether anything changed.
+func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
+	switch lane := it.lane; {
+	case lane == nil && wanted:
+		lane = newIntegration(it.id+laneSuffix, "", s.next)
+		lane.main, it.lane = it, lane
+		s.integrations[lane.id] = lane
+		changed = true
+	case lane != nil && lane.orphanedAt != it.orphanedAt:
+		lane.orphanedAt, lane.modified = it.orphanedAt, true
+		changed = true
+	}
+	it.split = wanted
+	return changed
+}
+
+// linkLanes finds the lanes among the integrations of a file.
+func (m *image) linkLanes() {
+	for id, it := range m.integrations {
+		owner, ok := isLane(id)
+		if main := m.integrations[owner]; ok && main != nil {
+			it.main, main.lane = main, it
+		}
+	}
+}
+
+// first is the lane when its samples are to go first now, else nil.
+func (it *integration) first() *integration {
+	if it.lane != nil && it.lane.backlog > 0 && it.cursor >= it.lane.born {
+		return it.lane
+	}
+	return nil
+}
+
+// holder returns which of the two waits for a delivery, and its entry; nil when neither does.
+func (it *integration) holder(at place) (*integration, *entry) {
+	if e := it.find(at.seq); e != nil && e.pending(at.index) {
+		return it, e
+	}
+	if it.lane != nil {
+		if e := it.lane.find(at.seq); e != nil && e.pending(at.index) {
+			return it.lane, e
+		}
+	}
+	return nil, nil
+}
+
+// lanes returns which of a sweep's samples go to which of the two.
+func (it *integration) lanes(samples []objects.Sample, set bitset) []picks {
+	if it.lane == nil || !it.split {
+		return []picks{{it.id, set}}
+	}
+	rest, alarms := newBitset(len(samples)), newBitset(len(samples))
+	for i := range samples {
+		switch {
+		case set.has(i) && samples[i].Alarms():
+			alarms.set(i)
+		case set.has(i):
+			rest.set(i)
+		}
+	}
+	out := make([]picks, 0, 2)
+	for _, p := range []picks{{it.id, rest}, {it.lane.id, alarms}} {
+		if p.set.count() > 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}

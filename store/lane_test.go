@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// withAlarm is a sweep of two numbers and the alarm between them, in three consecutive numbers from n on.
+func withAlarm(run, n uint64) objects.Sweep {
+	sw := storetest.Sweep(run, n, 3, "aws", "gcp")
+	sw.Samples[1].Object, sw.Samples[1].Value = "alarm", objects.Bits([]string{"high_temp"})
+	return sw
+}
+
+func alarmsFirst(on bool) []store.Integration {
+	return []store.Integration{{ID: "aws", Topic: "T", AlarmsFirst: on}, {ID: "gcp", Topic: "U"}}
+}
+
+func TestAlarmsGoFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := storetest.MustOpenAt(t, path, store.Options{})
+	must(t, s.SetIntegrations(alarmsFirst(false)))
+	add(t, s, withAlarm(1, 1))
+	must(t, s.SetIntegrations(alarmsFirst(true)))
+	add(t, s, withAlarm(1, 4), withAlarm(1, 7))
+	// Number 2 is an alarm that was taken before: it must not come after 5 and 8.
+	if got := numbers(pending(t, s, "aws", 3)); !cmp.Equal(got, upTo(1, 3)) {
+		t.Fatalf("pending %v, want 1 to 3", got)
+	}
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 3)...)
+	for range 2 {
+		if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{5, 8}) {
+			t.Fatalf("pending %v, want the alarms 5 and 8", got)
+		}
+		if is := s.Stats().Integrations["aws"]; is.Backlog != 6 || is.Sent != 3 || !is.Oldest.Equal(storetest.Start.Add(4*time.Second)) {
+			t.Errorf("%+v", is)
+		}
+		must(t, s.Close())
+		s = storetest.MustOpenAt(t, path, store.Options{})
+		must(t, s.SetIntegrations(alarmsFirst(true)))
+	}
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
+	if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{4, 6, 7, 9}) {
+		t.Fatalf("pending %v, want the rest", got)
+	}
+	if got := numbers(pending(t, s, "gcp", 10)); !cmp.Equal(got, upTo(1, 9)) {
+		t.Errorf("gcp, which did not ask for it: %v", got)
+	}
+	for _, w := range triggers(t, s, store.TriggerQuery{Integration: "aws"}) {
+		if w.Open || !w.Success || w.Integration != "aws" {
+			t.Errorf("row %+v", w)
+		}
+	}
+	if names := len(s.Stats().Integrations); names != 2 {
+		t.Errorf("%d integrations in the stats", names)
+	}
+}
+
+func TestALaneIsEmptiedWhenItIsNotWantedAnyMore(t *testing.T) {
+	s := storetest.MustOpen(t, store.Options{})
+	must(t, s.SetIntegrations(alarmsFirst(true)))
+	add(t, s, withAlarm(1, 1))
+	must(t, s.SetIntegrations(alarmsFirst(false)))
+	add(t, s, withAlarm(1, 4))
+	var got []uint64
+	for ds := pending(t, s, "aws", 2); len(ds) > 0; ds = pending(t, s, "aws", 2) {
+		got = append(got, numbers(ds)...)
+		settle(t, s, "aws", store.Accepted, ds...)
+	}
+	if fmt.Sprint(got) != "[2 1 3 4 5 6]" {
+		t.Errorf("sent %v: the alarm 5 must come after 2, and the rest in order", got)
+	}
+}
+
+func TestWhatALaneLosesIsItsIntegrations(t *testing.T) {
+	s := storetest.MustOpen(t, store.Options{MaxSize: 700})
+	must(t, s.SetIntegrations(alarmsFirst(true)))
+	for n := uint64(1); n <= 60; n += 3 {
+		add(t, s, withAlarm(1, n))
+	}
+	is := s.Stats().Integrations["aws"]
+	if is.Dropped == 0 || is.Dropped+is.Backlog != 60 {
+		t.Errorf("%+v do not add up to 60", is)
+	}
+	counts := map[string]uint64{}
+	for _, w := range triggers(t, s, store.TriggerQuery{Integration: "aws"}) {
+		counts[w.Gap.Object] += w.Gap.Count
+	}
+	if counts["alarm"] != is.Dropped/3 || counts["object_00"] != is.Dropped/3 {
+		t.Errorf("gaps by object %v, dropped %d", counts, is.Dropped)
+	}
+	must(t, s.SetIntegrations(alarmsFirst(true)[1:])) // removed: the lane goes with it
+	if orphan := s.Stats().Integrations["aws"]; !orphan.Orphaned || orphan.Backlog != is.Backlog {
+		t.Errorf("%+v", orphan)
+	}
+}
