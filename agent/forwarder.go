@@ -64,7 +64,7 @@ type integrationView struct {
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
 func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	for ctx.Err() == nil {
-		batch, err := f.store.Pending(f.cfg.ID, f.sink.Window())
+		batch, err := f.store.Pending(f.cfg.ID, f.window())
 		if err != nil {
 			f.log.Error("outbox does not answer", "error", err)
 			return
@@ -75,7 +75,11 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			}
 			continue
 		}
+		begun, late := f.clock.elapsed(), f.late(batch)
 		pause, err := f.attempt(ctx, batch)
+		if pause == 0 && late > 0 {
+			pause = f.spread(late, f.clock.elapsed()-begun)
+		}
 		if err != nil {
 			f.log.Error("outbox does not settle", "error", err)
 			return

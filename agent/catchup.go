@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"time"
+
+	"noi-agent/store"
+)
+
+const (
+	// lateAfter is from which age on a sample counts as backlog: longer than a modem needs to dial, and than publish
+	// windows last.
+	lateAfter = time.Minute
+	// burst is how many seconds' worth of samples one attempt takes while a backlog is sent at a rate: enough to fill
+	// requests, and an alarm waits no longer behind it.
+	burst = 10
+)
+
+// window is how many deliveries are worth asking for at once.
+func (f *forwarder) window() int {
+	if rate := f.cfg.CatchUp.Rate; rate > 0 {
+		return min(f.sink.Window(), burst*rate)
+	}
+	return f.sink.Window()
+}
+
+// late returns how many of a batch are backlog; 0 when the integration has no rate for that.
+func (f *forwarder) late(batch []store.Delivery) (n int) {
+	if f.cfg.CatchUp.Rate == 0 {
+		return 0
+	}
+	now := f.clock.now()
+	for i := range batch {
+		if now.Sub(batch[i].Sample.SampledAt) > lateAfter {
+			n++
+		}
+	}
+	return n
+}
+
+// spread returns how long to wait after so many samples of a backlog, sending them having taken some of it.
+func (f *forwarder) spread(late int, taken time.Duration) time.Duration {
+	return max(0, time.Duration(late)*time.Second/time.Duration(f.cfg.CatchUp.Rate)-taken)
+}
