@@ -36,6 +36,9 @@ type Options struct {
 	// this one, which a damaged file can end.
 	CheckStore func(ctx context.Context, path string) error
 
+	// Memory is a directory in memory, for the outbox of an agent whose disk fails again and again; "": it ends then.
+	Memory string
+
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
@@ -53,6 +56,9 @@ type Agent struct {
 	started   time.Time
 	store     *store.Store
 	recovery  store.Recovery // what it took to open it
+	failures  failures
+	degraded  string        // why the store is in memory; "": it is not
+	began     time.Duration // monotonic
 	sampler   *sampler
 	sweeps    chan taken
 	reloads   chan reload
@@ -95,6 +101,7 @@ func New(o Options) (*Agent, error) {
 		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 	}
+	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}
@@ -116,11 +123,11 @@ func New(o Options) (*Agent, error) {
 func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
-	st, recovery, err := store.Recover(context.Background(), path, store.Options{
+	st, recovery, err := a.recoverStore(path, store.Options{
 		MaxSize: int64(c.Buffer.MaxSize), RejectNewest: c.Buffer.WhenFull == configs.RejectNewest, MaxAge: c.Buffer.MaxAge,
 		RetainAfterAck: c.Buffer.RetainAfterAck, CommitEvery: c.Buffer.CommitEvery,
 		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Logger: a.log.With("part", "store"),
-	}, store.RecoverOptions{Check: a.options.CheckStore}) // bounds its time itself
+	})
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
 	}
@@ -243,6 +250,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-sampled
 	close(w.draining)
 	a.lastPublish(stopPublishing)
+	a.countFailure(a.store.Err())
 	return errors.Join(failure, a.store.Err(), a.close())
 }
 
@@ -307,6 +315,9 @@ func (a *Agent) Ready() error {
 		return err
 	}
 	var errs []error
+	if a.degraded != "" {
+		errs = append(errs, errors.New("the store is in memory: "+a.degraded))
+	}
 	for _, p := range a.current().pollers {
 		if view, _ := p.snapshot(); view.state != lineOK {
 			errs = append(errs, fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err))

@@ -62,6 +62,8 @@ var (
 		"The disk does not keep up: check its health and what else writes to it."}
 	storeRecovered = Kind{"store_recovered", Warning, "The store could not be used and was replaced", Lost,
 		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file is kept; delete it when nobody needs it."}
+	storeInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
+		"Exchange the disk or card, then restart the agent: each start tries the disk again. What waits is lost when power is."}
 	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
 		"Delete the files when nobody needs them; the notice goes with the next start."}
 )
@@ -70,7 +72,7 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudDropped, samplesLost, storeRecovered, storeKept,
+		cloudRetrying, cloudWaiting, cloudDropped, samplesLost, storeRecovered, storeInMemory, storeKept,
 	}
 }
 

@@ -150,7 +150,7 @@ func (a *Agent) status() Status {
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}
-	s.Problems = append(s.Problems, storeProblems(a.recovery, a.started)...)
+	s.Problems = append(s.Problems, a.storeProblems()...)
 	return s
 }
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"noi-agent/store"
 )
@@ -16,6 +15,7 @@ const (
 	storeClean   = "clean"   // as it was left
 	storeChecked = "checked" // the last stop was not clean; the file was checked, and is sound
 	storeRenewed = "renewed" // the file was of no use and was moved aside; see problems
+	storeMemory  = "memory"  // the disk fails: the outbox is in memory
 )
 
 // StoreStatus is the outbox.
@@ -26,7 +26,7 @@ type StoreStatus struct {
 	Spared    uint64   `json:"spared"`    // accepted by every cloud before they had to be written, in this run
 	Commits   uint64   `json:"commits"`
 	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
-	Start     string   `json:"start"`      // created | clean | checked | renewed
+	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
 	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
 	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
 }
@@ -34,12 +34,15 @@ type StoreStatus struct {
 func (a *Agent) storeStatus(stats store.Stats) StoreStatus {
 	return StoreStatus{
 		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits, Corrupt: stats.Corrupt,
-		Start: startOf(a.recovery), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
+		Start: a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
 
-func startOf(r store.Recovery) string {
+func (a *Agent) start() string {
+	r := a.recovery
 	switch {
+	case a.degraded != "":
+		return storeMemory
 	case r.Moved():
 		return storeRenewed
 	case r.Created:
@@ -52,8 +55,11 @@ func startOf(r store.Recovery) string {
 
 // storeProblems says what a start had to do to the store. They stay as long as the process lives: a gap that is
 // over is still a gap.
-func storeProblems(r store.Recovery, since time.Time) []Problem {
+func (a *Agent) storeProblems() []Problem {
+	r, since := a.recovery, a.started
 	switch {
+	case a.degraded != "":
+		return []Problem{storeInMemory.of("agent", since, a.degraded)}
 	case r.Moved():
 		return []Problem{storeRecovered.of("agent", since, recoveryDetail(r))}
 	case len(r.Kept) > 0:

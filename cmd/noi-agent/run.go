@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	log := newLogger(p, config.Log)
 	a, err := agent.New(agent.Options{
 		Config: config, Catalog: catalog, Version: p.version, Logger: log, Now: p.now, Elapsed: p.elapsed, CheckStore: p.checkStore,
+		Memory:  memoryDir(config.Status),
 		NewSink: func(in configs.Integration, deviceID string) (agent.Sink, error) { return newSink(in, deviceID, log) },
 	})
 	if err != nil {
@@ -51,6 +53,21 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	}
 	return p.serve(a, server, log, cli.load)
 }
+
+// memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is in memory;
+// "" when there is neither.
+func memoryDir(c configs.Status) string {
+	for _, dir := range []string{os.Getenv("RUNTIME_DIRECTORY"), filepath.Dir(c.Socket)} {
+		var fs syscall.Statfs_t
+		if dir != "" && dir != "." && syscall.Statfs(dir, &fs) == nil && fs.Type == tmpfsMagic {
+			return dir
+		}
+	}
+	return ""
+}
+
+// tmpfsMagic is TMPFS_MAGIC of statfs(2).
+const tmpfsMagic = 0x01021994
 
 // readStatus gives an error of agent.Agent.Read the HTTP status that fits it.
 func readStatus(err error) int {

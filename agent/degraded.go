@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"noi-agent/store"
+)
+
+// A disk that fails must not end the sampling. A commit that fails other than for want of space ends the agent, since nobody knows
+// what the file holds; its supervisor starts it again, and the file is checked. When that has failed failuresMost times in a row, the
+// next start keeps its outbox in memory and says so. Every start after that tries the disk again once.
+const (
+	failuresMost = 3
+	// healthyAfter ends a row of failures: a disk that has worked so long is tried in earnest again.
+	healthyAfter = time.Hour
+	// memorySize bounds an outbox in memory: a day of 48 objects a minute.
+	memorySize = 16 << 20
+)
+
+// failures counts in a file in memory, which is gone after a reboot, how often the store has failed in a row.
+type failures struct{ path string }
+
+// failuresOf is where the failures of a state directory are counted; without a directory in memory nothing is.
+func failuresOf(memory, stateDir string) failures {
+	if memory == "" {
+		return failures{}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(stateDir)) // never fails
+	return failures{filepath.Join(memory, fmt.Sprintf("store-failures-%08x", h.Sum32()))}
+}
+
+// count returns how many there were. A file that does not read counts as none: the disk is tried.
+func (f failures) count() int {
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func (f failures) set(n int) error {
+	if f.path == "" {
+		return nil
+	}
+	if n == 0 {
+		if err := os.Remove(f.path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	return os.WriteFile(f.path, []byte(strconv.Itoa(n)+"\n"), 0o600)
+}
+
+// diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of another agent.
+func diskFailed(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EIO, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENXIO, syscall.EUCLEAN, syscall.EBADMSG} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// recoverStore opens the store on the disk, or in memory when the disk has failed too often.
+func (a *Agent) recoverStore(path string, o store.Options) (*store.Store, store.Recovery, error) {
+	failed := a.failures.count()
+	if failed < failuresMost {
+		st, r, err := store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore}) // bounds its time itself
+		if err == nil || a.failures.path == "" || !diskFailed(err) {
+			return st, r, err
+		}
+		if failed+1 < failuresMost {
+			return nil, r, errors.Join(err, a.failures.set(failed+1))
+		}
+		a.degraded = err.Error()
+	} else {
+		a.degraded = fmt.Sprintf("the store failed %d times in a row", failed)
+	}
+	if err := a.failures.set(failuresMost - 1); err != nil { // the next start tries the disk once
+		a.log.Warn("the failures of the store are not counted", "error", err)
+	}
+	o.MaxSize = min(o.MaxSize, memorySize)
+	dir := a.failures.path + ".outbox"
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, store.Recovery{}, fmt.Errorf("keep the outbox in memory: %w", err)
+	}
+	a.log.Error("THE DISK FAILS: samples are kept in memory only, and lost when power is", "reason", a.degraded, "directory", dir, "bytes", o.MaxSize)
+	return store.Recover(context.Background(), filepath.Join(dir, filepath.Base(path)), o, store.RecoverOptions{Check: a.options.CheckStore})
+}
+
+// countFailure notes how the run ended. A store that has worked for long, or was closed in order, ends the row.
+func (a *Agent) countFailure(stopped error) {
+	n := 0
+	switch {
+	case a.degraded != "":
+		return
+	case stopped != nil && a.clock.elapsed()-a.began < healthyAfter:
+		n = a.failures.count() + 1
+	case stopped != nil:
+		n = 1
+	}
+	if err := a.failures.set(n); err != nil {
+		a.log.Warn("the failures of the store are not counted", "error", err)
+	}
+}
