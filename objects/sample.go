@@ -52,7 +52,7 @@ type Gap struct {
 	Object      string // "": all of the unit's, or not known
 	Run         uint64 // in which the missing samples were due, or had been taken
 	From, To    time.Time
-	First, Last uint64 // Sample.Seq of the first and the last that are missing; 0: they had none
+	First, Last uint64 // Sample.Seq of the first and the last that are missing; 0: they had none. Some between them may have come
 	Count       uint64 // how many are missing; 0: not known
 	Reason      string // one of the Gap constants, or that and a colon and what the case at hand says
 }

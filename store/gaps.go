@@ -36,9 +36,14 @@ type gapKey struct {
 
 func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.Run} }
 
-// continues reports whether b begins where a ends: no sample of the object lies between them.
+// oneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples came
+// between: a line that is a little too slow misses a moment every now and then, and that is one row, and not thousands.
+const oneGap = 10 * time.Minute
+
+// continues reports whether b goes on with a: no sample lies between them, or not for long.
 func continues(a, b objects.Gap) bool {
-	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1)
+	between := b.From.Sub(a.To)
+	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1 || between >= 0 && between < oneGap)
 }
 
 // join returns both as one.

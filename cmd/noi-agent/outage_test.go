@@ -83,6 +83,8 @@ func checkOpenRow(t *testing.T, w *world) {
 	if err := json.Unmarshal(w.get("/api/v1/triggers?success=false&integration="+snsID), &page); err != nil {
 		t.Fatal(err)
 	}
+	// A machine that is busy elsewhere skips a moment, and that is a gap.
+	page.Triggers = slices.DeleteFunc(page.Triggers, func(row agent.TriggerRow) bool { return row.Gap != nil })
 	if len(page.Triggers) == 0 {
 		t.Fatal("no row of a failure in the trigger log")
 	}
