@@ -23,6 +23,7 @@ type task struct {
 type commit struct {
 	task
 	store *Store
+	tx    *bolt.Tx
 	names names // of what is in the file before it
 
 	sweeps  uint64   // that it writes
@@ -74,6 +75,7 @@ func (s *Store) write(t task) (err error) {
 // run fills the transaction.
 func (c *commit) run(tx *bolt.Tx) error {
 	s := c.store
+	c.tx = tx
 	sweeps := tx.Bucket(bucketSweeps)
 	c.now = s.moment()
 	c.encodeSweeps()
@@ -384,6 +386,8 @@ func (c *commit) finish() {
 	s.tail = c.tail
 	s.committed += c.samples
 	s.commits++
+	stats := c.tx.Stats()
+	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
 	s.times = c.times
 	s.release(c.fresh, c.records)
 	for _, it := range s.integrations {

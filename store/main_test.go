@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(killEnv); path != "" {
 		os.Exit(appendUntilKilled(path))
 	}
+	if path := os.Getenv(benchEnv); path != "" {
+		os.Exit(openAndDrain(path))
+	}
 	if len(os.Args) == 3 && strings.HasPrefix(os.Args[1], childPrefix) {
 		os.Exit(child(os.Args[1], os.Args[2]))
 	}

@@ -15,6 +15,7 @@ type Stats struct {
 	Committed    uint64 // samples written in this run
 	Spared       uint64 // samples accepted by everybody before they had to be written, in this run
 	Commits      uint64 // in this run
+	Written      uint64 // bytes that these commits wrote: whole pages, as flash sees them
 	Corrupt      uint64 // damaged records found in this run; what they held is lost
 	Integrations map[string]IntegrationStats
 }
@@ -37,7 +38,7 @@ func (s *Store) Stats() Stats {
 	defer s.mu.Unlock()
 	st := Stats{
 		FileBytes: s.fileBytes, RecordBytes: s.totals.bytes, Sweeps: s.totals.sweeps, Samples: s.totals.samples,
-		Committed: s.committed, Spared: s.spared, Commits: s.commits, Corrupt: s.corrupt,
+		Committed: s.committed, Spared: s.spared, Commits: s.commits, Written: s.written, Corrupt: s.corrupt,
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
 	}
 	for id, it := range s.integrations {

@@ -80,15 +80,16 @@ const (
 // Store is the open outbox, trigger log and identity. Its methods may be called from any
 // goroutine; one of its own does all the writing.
 type Store struct {
-	opts    Options
-	path    string
-	db      *bolt.DB
-	id      string
-	run     uint64
-	origins []origin
-	names   dictionary
-	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
-	reading sync.RWMutex                     // held for writing while db is exchanged
+	opts     Options
+	path     string
+	db       *bolt.DB
+	id       string
+	run      uint64
+	origins  []origin
+	names    dictionary
+	pageSize int
+	update   func(func(*bolt.Tx) error) error // db.Update; tests make it fail
+	reading  sync.RWMutex                     // held for writing while db is exchanged
 
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
@@ -119,6 +120,7 @@ type Store struct {
 	committed       uint64
 	spared          uint64
 	commits         uint64
+	written         uint64 // bytes
 	fileBytes       int64
 	tail            *heading // of the oldest sweep in the file
 }
@@ -143,7 +145,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, openError(path, err)
 	}
 	db.AllocSize = allocSize
-	s.db, s.update = db, db.Update
+	s.db, s.update, s.pageSize = db, db.Update, db.Info().PageSize
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), db.Close())
 	}

@@ -1,0 +1,287 @@
+package store_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+)
+
+// The figures of `make bench-store`. Bytes are whole pages, as the medium gets them; ratios are of the same run.
+
+const benchObjects = 48 // of a ProStar's sweep
+
+// benchSweep is a sweep with the register values of a controller, and numbers as an agent gives them.
+func benchSweep(s *store.Store, n uint64, routes ...string) objects.Sweep {
+	sw := storetest.Sweep(s.Run(), n, benchObjects, routes...)
+	sw.BootedAt = storetest.Start
+	for i := range sw.Samples {
+		sw.Samples[i].Seq = n/benchObjects + 1
+	}
+	return sw
+}
+
+func benchOpen(b *testing.B, path string, o store.Options) *store.Store {
+	b.Helper()
+	o.Now = func() time.Time { return storetest.Start.Add(time.Hour) }
+	s, err := store.Open(path, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	if err := s.SetIntegrations(both[:1]); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// steady appends sweeps one commit each, and settles each before the next, as a site whose cloud is slower than the window.
+func steady(b *testing.B, s *store.Store, from uint64, sweeps int, accepted bool) (bytes, commits uint64) {
+	b.Helper()
+	before := s.Stats()
+	for i := range uint64(sweeps) {
+		if err := s.Append(b.Context(), benchSweep(s, from+i*benchObjects, "aws")); err != nil {
+			b.Fatal(err)
+		}
+		if accepted {
+			drain(b, s, 1000)
+		}
+	}
+	after := s.Stats()
+	return after.Written - before.Written, after.Commits - before.Commits
+}
+
+// drain takes and settles one batch and returns how many it was.
+func drain(b *testing.B, s *store.Store, limit int) int {
+	b.Helper()
+	ds, err := s.Pending("aws", limit)
+	if err == nil {
+		err = s.Settle("aws", results(store.Accepted, ds...))
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return len(ds)
+}
+
+// BenchmarkSteady: 48 objects a second with the window of a second.
+func BenchmarkSteady(b *testing.B) {
+	const sweeps = 300
+	for name, accepted := range map[string]bool{"offline": false, "slow_cloud": true} {
+		b.Run(name, func(b *testing.B) {
+			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{})
+			for b.Loop() {
+				bytes, commits := steady(b, s, s.Stats().Committed+1, sweeps, accepted)
+				b.ReportMetric(float64(bytes)/(sweeps*benchObjects), "written_B/sample")
+				b.ReportMetric(float64(bytes)/float64(commits), "written_B/commit")
+			}
+			if st := s.Stats(); !accepted {
+				b.ReportMetric(float64(st.RecordBytes)/float64(st.Samples), "record_B/sample")
+			}
+		})
+	}
+	b.Run("fast_cloud", func(b *testing.B) {
+		for b.Loop() {
+			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{CommitEvery: 20 * time.Millisecond})
+			before := s.Stats()
+			for i := range uint64(sweeps) {
+				p, err := s.Offer(b.Context(), benchSweep(s, 1+i*benchObjects, "aws"))
+				if err != nil {
+					b.Fatal(err)
+				}
+				drain(b, s, 1000)
+				<-p.Done()
+			}
+			after := s.Stats()
+			b.ReportMetric(float64(after.Written-before.Written)/(sweeps*benchObjects), "written_B/sample")
+			b.ReportMetric(float64(after.Spared)/(sweeps*benchObjects), "spared_share")
+		}
+	})
+}
+
+// fill appends a backlog of so many samples, many sweeps to a commit.
+func fill(b *testing.B, s *store.Store, samples int) {
+	b.Helper()
+	n := uint64(1)
+	for n < uint64(samples) {
+		var sweeps []objects.Sweep
+		for range 1000 {
+			if n >= uint64(samples) {
+				break
+			}
+			sweeps = append(sweeps, benchSweep(s, n, "aws"))
+			n += benchObjects
+		}
+		if err := s.Append(b.Context(), sweeps...); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAfterBacklog: bytes per commit before and after 200 MiB were drained, in the file that they have left.
+func BenchmarkAfterBacklog(b *testing.B) {
+	for b.Loop() {
+		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{MaxSize: 1 << 30})
+		bytes, commits := steady(b, s, 1, 200, true)
+		before := float64(bytes) / float64(commits)
+		for s.Stats().FileBytes < 200<<20 {
+			fill(b, s, 1_000_000)
+		}
+		full := s.Stats().FileBytes
+		for drain(b, s, 1000) > 0 {
+		}
+		steady(b, s, 1, 100, true) // takes the settled ones out
+		bytes, commits = steady(b, s, 1, 200, true)
+		after := float64(bytes) / float64(commits)
+		b.ReportMetric(before, "before_B/commit")
+		b.ReportMetric(after, "after_B/commit")
+		b.ReportMetric(after/before, "ratio")
+		b.ReportMetric(float64(full)/(1<<20), "file_MiB")
+	}
+}
+
+// BenchmarkAppend: sweeps a second, a commit each, against a plain file to which the same bytes are appended and synced.
+func BenchmarkAppend(b *testing.B) {
+	const sweeps = 300
+	for b.Loop() {
+		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{})
+		begin := time.Now()
+		steady(b, s, 1, sweeps, false)
+		ours := time.Since(begin)
+		begin = time.Now()
+		for drain(b, s, 10) > 0 {
+		}
+		settle := time.Since(begin)
+		plain := plainAppends(b, sweeps, int(s.Stats().RecordBytes/sweeps))
+		b.ReportMetric(sweeps/ours.Seconds(), "appends/s")
+		b.ReportMetric(plain.Seconds()/ours.Seconds(), "of_plain_file")
+		b.ReportMetric(sweeps*benchObjects/settle.Seconds(), "settled/s")
+	}
+}
+
+func plainAppends(b *testing.B, n, size int) time.Duration {
+	b.Helper()
+	f, err := os.Create(filepath.Join(b.TempDir(), "plain"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	record := make([]byte, size)
+	begin := time.Now()
+	for range n {
+		if _, err := f.Write(record); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(begin)
+}
+
+// BenchmarkBacklog: start and memory of a process of its own, and the rate at which it drains, by the size of the backlog.
+func BenchmarkBacklog(b *testing.B) {
+	rates := map[int]float64{}
+	for _, samples := range []int{0, 100_000, 1_000_000, 10_000_000} {
+		b.Run(fmt.Sprint(samples), func(b *testing.B) {
+			for b.Loop() {
+				path := filepath.Join(b.TempDir(), "noi.db")
+				s := benchOpen(b, path, store.Options{MaxSize: 1 << 30})
+				fill(b, s, samples)
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+				f := inProcess(b, path)
+				rates[samples] = f.rate
+				b.ReportMetric(f.start, "start_ms")
+				b.ReportMetric(f.idle, "RSS_MiB")
+				b.ReportMetric(f.anonymous, "peak_anon_MiB")
+				b.ReportMetric(f.rate, "drained/s")
+				if rates[100_000] > 0 {
+					b.ReportMetric(f.rate/rates[100_000], "of_rate_at_100000")
+				}
+			}
+		})
+	}
+}
+
+// figures are what a process of its own says about a store.
+type figures struct{ start, idle, anonymous, rate float64 }
+
+// benchEnv names the file that the re-executed test binary is to open and drain.
+const benchEnv = "NOI_STORE_BENCH"
+
+func inProcess(b *testing.B, path string) (f figures) {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), benchEnv+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err == nil {
+		_, err = fmt.Sscan(string(out), &f.start, &f.idle, &f.anonymous, &f.rate)
+	}
+	if err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return f
+}
+
+// openAndDrain is the child of inProcess. RSS counts the mapped file too, as far as it was read; anonymous memory is what the
+// process needs.
+func openAndDrain(path string) int {
+	begin := time.Now()
+	s, err := store.Open(path, store.Options{MaxSize: 1 << 30, CommitEvery: time.Second, Now: func() time.Time { return storetest.Start.Add(time.Hour) }})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer s.Close()
+	start := time.Since(begin)
+	idle := memory("VmRSS")
+	begin = time.Now()
+	total, peak := 0, memory("RssAnon")
+	for {
+		ds, err := s.Pending("aws", 1000)
+		if err == nil {
+			err = s.Settle("aws", results(store.Accepted, ds...))
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if len(ds) == 0 {
+			break
+		}
+		total += len(ds)
+		peak = max(peak, memory("RssAnon"))
+	}
+	rate := float64(total) / max(time.Since(begin).Seconds(), 1e-9)
+	fmt.Println(float64(start.Microseconds())/1000, idle, peak, rate)
+	return 0
+}
+
+// memory returns a field of /proc/self/status in MiB.
+func memory(field string) float64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kib float64
+		if rest, ok := strings.CutPrefix(lines.Text(), field+":"); ok {
+			if _, err := fmt.Sscan(rest, &kib); err == nil {
+				return kib / 1024
+			}
+		}
+	}
+	return 0
+}

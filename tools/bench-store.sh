@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Prints what the outbox costs: bytes written to flash, commits against a plain synced file, start and memory by backlog.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== 48 objects a second, a commit window of a second: bytes written (record: wanted under 16 B a sample)"
+go test -run '^$' -bench Steady -benchtime 1x ./store
+
+echo "== bytes a commit before and after a backlog of 200 MiB was drained (wanted: ratio at most 1.5)"
+go test -run '^$' -bench AfterBacklog -benchtime 1x ./store
+
+echo "== commits of a sweep against a plain file to which the same bytes are appended and synced"
+go test -run '^$' -bench Append -benchtime 3x ./store
+
+echo "== a process of its own by backlog (wanted: start under 2 s, memory +16 MiB at most, rate at ten million 0.9 of that at 100,000)"
+go test -run '^$' -bench Backlog -benchtime 1x -timeout 30m ./store | grep -v AfterBacklog
