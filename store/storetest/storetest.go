@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -83,3 +84,15 @@ func value(i int, n uint64) objects.Value {
 		return objects.Number(12 + float64(n%2048)/128) // as register values come: exact in binary
 	}
 }
+
+// Rounds is how often a test that draws at random repeats itself: short in `make test`, long in
+// `make torture`, which sets NOI_TORTURE=1.
+func Rounds(short, long int) int {
+	if Torture() {
+		return long
+	}
+	return short
+}
+
+// Torture reports whether this is `make torture`, which has the time to try everything.
+func Torture() bool { return os.Getenv("NOI_TORTURE") == "1" }
