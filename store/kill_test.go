@@ -3,7 +3,10 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,109 +18,246 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// killEnv tells the re-executed test binary which file to append to.
-const killEnv = "NOI_STORE_KILL"
+const (
+	// killEnv tells the re-executed test binary which file to append to.
+	killEnv = "NOI_STORE_KILL"
+	// killRounds of a file's life; then it is counted, and another file begins.
+	killRounds = 25
+	// killWithin is how long a start may go on that is to be killed before it is through: with the check or the salvage it
+	// takes 5 to 50 ms.
+	killWithin = 40 * time.Millisecond
+)
 
-// appendUntilKilled is the child: it says "+run n" for what Append has acknowledged and "-run n"
-// for what it has taken out of aws's queue, then goes on for ever.
+// appendUntilKilled is the child: a store that starts as an agent's does. It says "start", "ready", "+run n" for what Append
+// has acknowledged and "-run n id" for what a cloud has taken, then goes on for ever.
 func appendUntilKilled(path string) int {
-	s, err := store.Open(path, store.Options{CommitEvery: time.Millisecond, Now: func() time.Time { return storetest.Start }})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	fmt.Println("start")
+	s, _, err := store.Recover(context.Background(), path,
+		store.Options{CommitEvery: time.Millisecond, Now: func() time.Time { return storetest.Start }}, store.RecoverOptions{})
+	if err == nil {
+		err = s.SetIntegrations(both)
 	}
-	if err := s.SetIntegrations(both); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if err == nil {
+		fmt.Println("ready")
+		err = appendForEver(s)
 	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+func appendForEver(s *store.Store) error {
 	for n := uint64(1); ; n += 5 {
 		if err := s.Append(context.Background(), storetest.Sweep(s.Run(), n, 5, "aws", "gcp")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			return err
 		}
 		fmt.Printf("+%d %d\n", s.Run(), n)
-		ds, err := s.Pending("aws", 7)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		for _, d := range ds {
-			fmt.Printf("-%d %d\n", d.Run, d.Sample.N)
-		}
-		if err := s.Settle("aws", results(store.Accepted, ds...)); err != nil {
-			return 1
+		for _, id := range []string{"aws", "gcp"} {
+			ds, err := s.Pending(id, drained[id])
+			if err != nil {
+				return err
+			}
+			for _, d := range ds {
+				fmt.Printf("-%d %d %s\n", d.Run, d.Sample.N, id)
+			}
+			if err := s.Settle(id, results(store.Accepted, ds...)); err != nil {
+				return err
+			}
 		}
 	}
 }
+
+// drained is how many of five new samples a cloud takes: aws waits for each, gcp has a backlog that grows.
+var drained = map[string]int{"aws": 7, "gcp": 4}
 
 type sampleKey struct{ run, n uint64 }
 
+// life is what one file goes through, and what its children have said.
+type life struct {
+	t       *testing.T
+	rnd     *rand.Rand
+	path    string
+	acked   map[sampleKey]bool
+	taken   map[string]map[sampleKey]bool // by a cloud
+	latest  map[string]map[sampleKey]bool // taken from the child that runs, and not settled for sure
+	settled map[string]map[sampleKey]bool // taken before an append of the same child that was acknowledged: the file knows
+	damaged bool                          // since the last child that was ready
+	spoiled int                           // how often it was damaged
+	kills   int
+	unready int // kills before the child was ready
+}
+
+// TestOutboxSurvivesKill kills a store that starts, recovers, appends and settles, at any moment; in a part of the rounds
+// before it is ready, and in a part with a file that has lost its heads, so that it dies over moving it aside and
+// salvaging it. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
 func TestOutboxSurvivesKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "noi.db")
 	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	acked, taken := map[sampleKey]bool{}, map[sampleKey]bool{}
-	for round := range 8 {
-		killOnce(t, path, 1+rnd.IntN(150), acked, taken)
-		if err := store.Check(path); err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-	}
-	if len(acked) == 0 {
-		t.Fatal("nothing was acknowledged: the test shows nothing")
-	}
-	s := openAt(t, path, store.Options{})
-	checkNothingMissing(t, s, acked, taken)
-}
-
-func checkNothingMissing(t *testing.T, s *store.Store, acked, taken map[sampleKey]bool) {
-	t.Helper()
-	for _, id := range []string{"aws", "gcp"} {
-		there := map[sampleKey]bool{}
-		for _, d := range pending(t, s, id, 1_000_000) {
-			k := sampleKey{d.Run, d.Sample.N}
-			if there[k] {
-				t.Errorf("%s: run %d sample %d is pending twice", id, k.run, k.n)
+	for n := range storetest.Rounds(2, 80) {
+		t.Run(fmt.Sprint(seed+uint64(n)), func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t, seed+uint64(n))
+			for range killRounds {
+				l.round()
 			}
-			there[k] = true
-		}
-		for k := range acked {
-			if !there[k] && (id == "gcp" || !taken[k]) {
-				t.Errorf("%s: run %d sample %d was acknowledged and is missing", id, k.run, k.n)
-			}
-		}
+			l.count()
+		})
 	}
 }
 
-// killOnce runs the child until it has said so many lines, and kills it.
-func killOnce(t *testing.T, path string, lines int, acked, taken map[sampleKey]bool) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killEnv+"="+path)
-	cmd.Stderr = os.Stderr
+func newLife(t *testing.T, seed uint64) *life {
+	return &life{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 0)), path: filepath.Join(t.TempDir(), "noi.db"),
+		acked:   map[sampleKey]bool{},
+		latest:  map[string]map[sampleKey]bool{"aws": {}, "gcp": {}},
+		taken:   map[string]map[sampleKey]bool{"aws": {}, "gcp": {}},
+		settled: map[string]map[sampleKey]bool{"aws": {}, "gcp": {}},
+	}
+}
+
+// round draws how one child dies.
+func (l *life) round() {
+	l.t.Helper()
+	how := l.rnd.IntN(10)
+	if how < 3 {
+		l.loseHeads()
+	}
+	if how < 5 && how > 0 {
+		l.killStarting(time.Duration(l.rnd.Int64N(int64(killWithin))))
+	} else {
+		l.killWorking(1 + l.rnd.IntN(60))
+	}
+	switch err := store.Check(l.path); {
+	case err == nil:
+	case l.damaged && errors.Is(err, store.ErrDamaged):
+	case len(l.acked) == 0 && errors.Is(err, fs.ErrNotExist):
+	default:
+		l.t.Fatal(err)
+	}
+}
+
+// loseHeads clears the two pages without which bbolt opens nothing. No record stands on them: a salvage finds them all.
+func (l *life) loseHeads() {
+	l.t.Helper()
+	f, err := os.OpenFile(l.path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	must(l.t, err)
+	_, err = f.WriteAt(make([]byte, 2*os.Getpagesize()), 0)
+	must(l.t, errors.Join(err, f.Close()))
+	l.damaged = true
+	l.spoiled++
+}
+
+// killStarting kills a child so long after its first word.
+func (l *life) killStarting(wait time.Duration) {
+	l.t.Helper()
+	l.run(func(cmd *exec.Cmd, line string, _ int) {
+		if line == "start" {
+			<-time.After(wait)
+			must(l.t, cmd.Process.Kill())
+		}
+	})
+}
+
+// killWorking kills a child when it has said so many lines.
+func (l *life) killWorking(lines int) {
+	l.t.Helper()
+	l.run(func(cmd *exec.Cmd, _ string, said int) {
+		if said == lines {
+			must(l.t, cmd.Process.Kill())
+		}
+	})
+}
+
+// run starts a child and has each be called for each of its lines. What it says until it is dead counts too.
+func (l *life) run(each func(cmd *exec.Cmd, line string, said int)) {
+	l.t.Helper()
+	cmd := exec.CommandContext(l.t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), killEnv+"="+l.path)
+	cmd.Stderr = l.t.Output()
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	sc := bufio.NewScanner(out)
-	for i := 0; sc.Scan(); i++ {
-		var sign rune
-		var k sampleKey
-		if _, err := fmt.Sscanf(sc.Text(), "%c%d %d", &sign, &k.run, &k.n); err != nil {
-			break // torn by the kill
+	must(l.t, err)
+	must(l.t, cmd.Start())
+	for _, taken := range l.latest {
+		clear(taken)
+	}
+	said, ready := 0, false
+	for sc := bufio.NewScanner(out); sc.Scan(); {
+		if l.hear(sc.Text()) {
+			said++
 		}
-		if sign == '-' {
-			taken[k] = true
-		} else {
-			for j := range uint64(5) {
-				acked[sampleKey{k.run, k.n + j}] = true
-			}
-		}
-		if i == lines {
-			must(t, cmd.Process.Kill()) // what it says until it is dead counts too
-		}
+		ready = ready || sc.Text() == "ready"
+		each(cmd, sc.Text(), said)
+	}
+	l.kills++
+	if !ready {
+		l.unready++
 	}
 	if err := cmd.Wait(); cmd.ProcessState.Exited() {
-		t.Fatalf("the child ended by itself: %v", err)
+		l.t.Fatalf("the child ended by itself: %v", err)
 	}
+}
+
+// hear takes note of a line, and reports whether it is of a child at work.
+func (l *life) hear(line string) bool {
+	if line == "ready" {
+		l.damaged = false
+	}
+	var k sampleKey
+	var id string
+	if n, _ := fmt.Sscanf(line, "-%d %d %s", &k.run, &k.n, &id); n == 3 {
+		l.taken[id][k], l.latest[id][k] = true, true
+		return true
+	}
+	if n, _ := fmt.Sscanf(line, "+%d %d", &k.run, &k.n); n != 2 {
+		return false
+	}
+	for j := range uint64(5) {
+		l.acked[sampleKey{k.run, k.n + j}] = true
+	}
+	for id, taken := range l.latest {
+		maps.Copy(l.settled[id], taken)
+		clear(taken)
+	}
+	return true
+}
+
+// count starts the file once more and holds it against what was said.
+func (l *life) count() {
+	l.t.Helper()
+	if len(l.acked) == 0 {
+		l.t.Fatal("nothing was acknowledged: the test shows nothing")
+	}
+	s, _ := recoverAt(l.t, l.path, (&counted{}).options())
+	taken, again := 0, 0
+	for _, id := range []string{"aws", "gcp"} {
+		again += l.countFor(s, id)
+		taken += len(l.taken[id])
+	}
+	l.t.Logf("%d kills, %d of them before the child was ready; file damaged %d times; %d samples acknowledged, %d times one was taken, %d come again",
+		l.kills, l.unready, l.spoiled, len(l.acked), taken, again)
+}
+
+// countFor returns how many samples come again that a cloud has.
+func (l *life) countFor(s *store.Store, id string) (again int) {
+	l.t.Helper()
+	there := map[sampleKey]bool{}
+	for _, d := range pending(l.t, s, id, 1_000_000) {
+		k := sampleKey{d.Run, d.Sample.N}
+		switch {
+		case there[k]:
+			l.t.Errorf("%s: run %d sample %d is pending twice", id, k.run, k.n)
+		case l.settled[id][k]:
+			l.t.Errorf("%s: run %d sample %d comes again, and a commit had settled it", id, k.run, k.n)
+		case l.taken[id][k]:
+			again++
+		}
+		there[k] = true
+	}
+	for k := range l.acked {
+		if !there[k] && !l.taken[id][k] {
+			l.t.Errorf("%s: run %d sample %d was acknowledged and is missing", id, k.run, k.n)
+		}
+	}
+	return again
 }

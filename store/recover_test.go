@@ -196,14 +196,13 @@ func TestNoteOfACleanStopHoldsForOneStart(t *testing.T) {
 }
 
 func TestKillRunsTheCheckOnceAndCleanStopsNone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "noi.db")
 	var checks counted
-	acked, taken := map[sampleKey]bool{}, map[sampleKey]bool{}
+	l := newLife(t, 0)
 	for round := range 3 {
-		killOnce(t, path, 5+20*round, acked, taken)
+		l.killWorking(5 + 20*round)
 		before := checks.n
 		for range 3 {
-			s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon}, checks.options())
+			s, r, err := store.Recover(t.Context(), l.path, store.Options{Now: soon}, checks.options())
 			must(t, err)
 			if r.Moved() {
 				t.Errorf("a sound file was moved: %s", r.Reason)
@@ -214,8 +213,7 @@ func TestKillRunsTheCheckOnceAndCleanStopsNone(t *testing.T) {
 			t.Errorf("round %d: %d checks in the three starts after a kill", round, n)
 		}
 	}
-	s, _ := recoverAt(t, path, checks.options())
-	checkNothingMissing(t, s, acked, taken)
+	l.count()
 }
 
 func TestTheChildIsBelieved(t *testing.T) {
