@@ -254,10 +254,14 @@ func (l *life) countFor(s *store.Store, id string) (again int) {
 		}
 		there[k] = true
 	}
+	var missing []sampleKey
 	for k := range l.acked {
 		if !there[k] && !l.taken[id][k] {
-			l.t.Errorf("%s: run %d sample %d was acknowledged and is missing", id, k.run, k.n)
+			missing = append(missing, k)
 		}
+	}
+	if dropped := s.Stats().Integrations[id].Dropped; uint64(len(missing)) > dropped {
+		l.t.Errorf("%s: these were acknowledged and are missing, and %d counted as dropped: %v", id, dropped, missing)
 	}
 	return again
 }

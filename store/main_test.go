@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(benchEnv); path != "" {
 		os.Exit(openAndDrain(path))
 	}
+	if path := os.Getenv(failEnv); path != "" {
+		os.Exit(useOnce(path))
+	}
 	if len(os.Args) == 3 && strings.HasPrefix(os.Args[1], childPrefix) {
 		os.Exit(child(os.Args[1], os.Args[2]))
 	}

@@ -91,7 +91,7 @@ func traceDaemon(t *testing.T) record {
 	taken := watchClouds(w, marks)
 	trace := filepath.Join(t.TempDir(), "trace")
 	// -D: the daemon is our own child, to be signalled, and strace its grandchild.
-	cmd := exec.Command("strace", "-D", "-f", "-ttt", "-xx", "-s", strconv.Itoa(16<<20), "-e", "trace="+traced, "-o", trace,
+	cmd := exec.Command("strace", "-D", "-f", "--seccomp-bpf", "-ttt", "-xx", "-s", strconv.Itoa(16<<20), "-e", "trace="+traced, "-o", trace,
 		binary, "run", "--config", config)
 	log, err := cmd.StderrPipe()
 	if err != nil {
