@@ -1,5 +1,6 @@
 # make run    the main job on an embedded world: no hardware, no account
 # make test   everything CI runs
+# make torture  the store's tests of kills, power cuts and damage, long enough to find what is rare
 
 VERSION ?= $(shell cat VERSION)
 GO      ?= go
@@ -13,7 +14,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check fuzz bench bench-line install clean
+.PHONY: all build run test check torture fuzz bench bench-line install clean
 all: build
 
 build:
@@ -27,6 +28,10 @@ test: check
 
 check:
 	bash tools/check.sh
+
+# thousands of kills, power cuts, failing system calls and damaged files, with figures: before a release, and after any change to store
+torture:
+	bash tools/torture.sh
 
 fuzz:
 	bash tools/fuzz.sh $(FUZZTIME)

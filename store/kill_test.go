@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,9 +82,7 @@ type life struct {
 	latest  map[string]map[sampleKey]bool // taken from the child that runs, and not settled for sure
 	settled map[string]map[sampleKey]bool // taken before an append of the same child that was acknowledged: the file knows
 	damaged bool                          // since the last child that was ready
-	spoiled int                           // how often it was damaged
-	kills   int
-	unready int // kills before the child was ready
+	tally   tally
 }
 
 // TestOutboxSurvivesKill kills a store that starts, recovers, appends and settles, at any moment; in a part of the rounds
@@ -91,16 +90,39 @@ type life struct {
 // salvaging it. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
 func TestOutboxSurvivesKill(t *testing.T) {
 	seed := rand.Uint64()
-	for n := range storetest.Rounds(2, 80) {
-		t.Run(fmt.Sprint(seed+uint64(n)), func(t *testing.T) {
-			t.Parallel()
-			l := newLife(t, seed+uint64(n))
-			for range killRounds {
-				l.round()
-			}
-			l.count()
-		})
-	}
+	var mu sync.Mutex // guards sum
+	var sum tally
+	t.Run("lives", func(t *testing.T) { // which it waits for
+		for n := range storetest.Rounds(2, 80) {
+			t.Run(fmt.Sprint(seed+uint64(n)), func(t *testing.T) {
+				t.Parallel()
+				l := newLife(t, seed+uint64(n))
+				for range killRounds {
+					l.round()
+				}
+				l.count()
+				mu.Lock()
+				defer mu.Unlock()
+				sum.add(l.tally)
+			})
+		}
+	})
+	t.Logf("%d kills, %d of them before the child was ready; %d files damaged; %d samples acknowledged, %d deliveries, "+
+		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.spoiled, sum.acked, sum.taken, sum.again, sum.most)
+}
+
+// tally is what is counted along the way.
+type tally struct {
+	kills, unready int // unready: before the child was
+	spoiled        int
+	acked, taken   int
+	again, most    int // deliveries that come again, most: of one life
+}
+
+func (y *tally) add(z tally) {
+	y.kills, y.unready, y.spoiled = y.kills+z.kills, y.unready+z.unready, y.spoiled+z.spoiled
+	y.acked, y.taken, y.again = y.acked+z.acked, y.taken+z.taken, y.again+z.again
+	y.most = max(y.most, z.again)
 }
 
 func newLife(t *testing.T, seed uint64) *life {
@@ -145,7 +167,7 @@ func (l *life) loseHeads() {
 	_, err = f.WriteAt(make([]byte, 2*os.Getpagesize()), 0)
 	must(l.t, errors.Join(err, f.Close()))
 	l.damaged = true
-	l.spoiled++
+	l.tally.spoiled++
 }
 
 // killStarting kills a child so long after its first word.
@@ -189,9 +211,9 @@ func (l *life) run(each func(cmd *exec.Cmd, line string, said int)) {
 		ready = ready || sc.Text() == "ready"
 		each(cmd, sc.Text(), said)
 	}
-	l.kills++
+	l.tally.kills++
 	if !ready {
-		l.unready++
+		l.tally.unready++
 	}
 	if err := cmd.Wait(); cmd.ProcessState.Exited() {
 		l.t.Fatalf("the child ended by itself: %v", err)
@@ -229,13 +251,11 @@ func (l *life) count() {
 		l.t.Fatal("nothing was acknowledged: the test shows nothing")
 	}
 	s, _ := recoverAt(l.t, l.path, (&counted{}).options())
-	taken, again := 0, 0
+	l.tally.acked = len(l.acked)
 	for _, id := range []string{"aws", "gcp"} {
-		again += l.countFor(s, id)
-		taken += len(l.taken[id])
+		l.tally.again += l.countFor(s, id)
+		l.tally.taken += len(l.taken[id])
 	}
-	l.t.Logf("%d kills, %d of them before the child was ready; file damaged %d times; %d samples acknowledged, %d times one was taken, %d come again",
-		l.kills, l.unready, l.spoiled, len(l.acked), taken, again)
 }
 
 // countFor returns how many samples come again that a cloud has.

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# make torture: the store's tests of kills, power cuts, failing system calls, damaged files and full disks, as long as it takes
+# to find what is rare. Prints what they counted. `make test` runs the same tests short.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash tools/debian.sh
+
+# without the race detector: a start costs a fifth, and nearly all of this is starts
+failed=0
+part() { # name, package, tests
+	printf '\n== %s (%ds)\n' "$1" "$SECONDS"
+	NOI_TORTURE=1 go test -count=1 -v -timeout 90m -run "^($3)\$" "$2" 2>&1 |
+		grep -vE '^ *=== |^ *--- PASS: .*/|^PASS$' || failed=1
+}
+part "kills" ./store TestOutboxSurvivesKill
+part "power cuts" ./cmd/noi-agent TestPowerCutAtAnyMomentLosesNothingCommitted
+part "failing system calls" ./store TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing
+part "damaged files" ./store TestDamagedFilesComeUpByThemselves
+part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining
+part "the model" ./store TestStoreAgreesWithModel
+printf '\n== %s (%ds)\n' "$([ $failed = 0 ] && echo "nothing found" || echo "FAILED: see above")" "$SECONDS"
+exit $failed
