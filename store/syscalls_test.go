@@ -74,15 +74,16 @@ type failure struct {
 	calls string
 	errno string
 	from  string // "+": all from the n-th on fail, as on a full disk
+	every int    // which are tried: 1 is all
 }
 
 // failures are a few in the short test, where every run costs the start of a process under strace, and all in the long one.
 func failures() []failure {
 	if !storetest.Torture() {
 		return []failure{
-			{"no file", "ftruncate", "ENOSPC", ""}, {"a used file", "pwrite64", "ENOSPC", ""}, {"a used file", "fdatasync", "EIO", ""},
-			{"a used file", "openat", "EMFILE", ""}, {"a broken file", "fsync", "EIO", ""},
-			{"a broken file", "renameat,renameat2,rename", "EIO", ""}, {"a broken file", "linkat,link", "EIO", ""},
+			{"no file", "ftruncate", "ENOSPC", "", 2}, {"a used file", "pwrite64", "ENOSPC", "", 6}, {"a used file", "fdatasync", "EIO", "", 1},
+			{"a used file", "openat", "EMFILE", "", 4}, {"a broken file", "fsync", "EIO", "", 2},
+			{"a broken file", "renameat,renameat2,rename", "EIO", "", 1}, {"a broken file", "linkat,link", "EIO", "", 1},
 		}
 	}
 	var all []failure
@@ -93,7 +94,7 @@ func failures() []failure {
 			for _, errno := range []string{"EIO", "ENOSPC", "EMFILE"} {
 				// A file that says EIO when it is opened has a medium that gives nothing any more: it is lost, and kept aside.
 				if (errno == "EMFILE") == (calls == "openat") {
-					all = append(all, failure{file, calls, errno, ""}, failure{file, calls, errno, "+"})
+					all = append(all, failure{file, calls, errno, "", 1}, failure{file, calls, errno, "+", 1})
 				}
 			}
 		}
@@ -107,9 +108,6 @@ var files = map[string]func(*life){
 	"a used file":   func(l *life) { l.work() },
 	"a broken file": func(l *life) { l.work(); l.loseHeads() },
 }
-
-// failStride leaves out system calls in the short test.
-const failStride = 7
 
 // TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing fails the n-th system call of a kind, one n after the other, until there
 // are no more. The store may end with an error, but by no panic and no signal, and the next start finds all that was
@@ -126,7 +124,7 @@ func TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing(t *testing.T) {
 			t.Parallel()
 			places, runs, ended := map[int]bool{}, 0, 0
 			for range storetest.Rounds(1, 3) {
-				for n := 1; ; n += storetest.Rounds(failStride, 1) {
+				for n := 1; ; n += f.every {
 					hit, ok := failOnce(t, f, n, found[f.file])
 					if len(hit) == 0 {
 						break
