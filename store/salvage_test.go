@@ -275,8 +275,8 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 			if slowest > 10*time.Second {
 				t.Errorf("seed %d: one took %v", seed, slowest)
 			}
-			t.Logf("seed %d: %d of %d moved aside, %d %% of gcp's samples are there, slowest %v", seed, moved, damagedEach(),
-				kept*100/(damagedEach()*1200), slowest.Round(time.Millisecond))
+			t.Logf("%s: %d of %d moved aside, %d %% of gcp's samples are there, slowest %v (seed %d)", what, moved, damagedEach(),
+				kept*100/(damagedEach()*1200), slowest.Round(time.Millisecond), seed)
 		})
 	}
 }

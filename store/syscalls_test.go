@@ -138,7 +138,7 @@ func TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d runs with a failure, at %d places; %d of them ended in an error", runs, len(places), ended)
+			t.Logf("%s, %s %s%s: %d runs with a failure, at %d places; %d of them ended in an error", f.file, f.calls, f.errno, f.from, runs, len(places), ended)
 		})
 	}
 }
