@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -109,8 +110,6 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	return syncPath(filepath.Dir(path))
 }
 
-func isFullDisk(err error) bool { return err != nil && isFull(err) }
-
 // swap gives the old file its new name and the new one the old name. With a second name first,
 // there is no moment at which the path leads to nothing. A directory cannot have two, and some
 // file systems know no links: there a cut between the two renames loses what was salvaged to the
@@ -135,6 +134,10 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 		}
 	}()
 	src, err := openPages(path)
+	var system syscall.Errno
+	if errors.As(err, &system) && !badMedium(system) && !errors.Is(err, fs.ErrNotExist) {
+		return "", err // not the file's fault: without descriptors or memory, say. What it holds must not be left behind
+	}
 	if err != nil {
 		r.Uncounted = true
 		return create(path, format) // a directory, or nothing that can be read

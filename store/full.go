@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -107,13 +108,27 @@ func (s *Store) roomFor(sweeps []*fresh) int64 {
 	return max(need, s.totals.bytes/100)
 }
 
-// isFull reports whether a commit failed for want of space. bbolt prints the system's error
-// instead of wrapping it when it is the growing of the file that fails.
+// isFull reports whether a commit failed for want of space, so that nothing of it is in the file. That is so while
+// the file is made longer and while pages are written, the head page among them, which is the last. A sync that fails
+// comes after that, whatever it says: then the outcome is not known. bbolt wraps the errors of writing, prints that of growing, and
+// passes that of a sync on bare.
 func isFull(err error) bool {
-	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, berrors.ErrMaxSizeReached} {
-		if errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error()) {
-			return true
-		}
+	var write *fs.PathError
+	switch {
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return true
+	case errors.As(err, &write) && (errors.Is(write.Err, syscall.ENOSPC) || errors.Is(write.Err, syscall.EDQUOT)):
+		return true
 	}
-	return false
+	text := err.Error()
+	return strings.Contains(text, "file resize error: ") && noSpace(text)
+}
+
+// isFullDisk reports whether anything failed for want of space, where nothing depends on how far it came.
+func isFullDisk(err error) bool {
+	return err != nil && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || noSpace(err.Error()) || errors.Is(err, berrors.ErrMaxSizeReached))
+}
+
+func noSpace(text string) bool {
+	return strings.HasSuffix(text, syscall.ENOSPC.Error()) || strings.HasSuffix(text, syscall.EDQUOT.Error())
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -92,6 +93,15 @@ func TestFailedCommitStopsTheStore(t *testing.T) {
 	}
 }
 
+func TestASyncThatFailsForWantOfSpaceStopsTheStore(t *testing.T) {
+	s := openForTest(t, Options{})
+	failWith(s, func() error { return syscall.ENOSPC }) // bare, as of fdatasync: the head page may be written
+	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); errors.Is(err, ErrFull) || err == nil {
+		t.Errorf("append: %v, and nobody knows what the file holds", err)
+	}
+	<-s.Fatal()
+}
+
 func TestPanicInACommitStopsTheStore(t *testing.T) {
 	s := openForTest(t, Options{})
 	failWith(s, func() error { panic("page 7: bad flags") })
@@ -163,7 +173,7 @@ func checkClosed(t *testing.T, s *Store) {
 func TestNamesOfAFailedCommitAreTakenBack(t *testing.T) {
 	s := openForTest(t, Options{})
 	before := len(s.names.entries)
-	failWith(s, func() error { return syscall.ENOSPC })
+	failWith(s, func() error { return &fs.PathError{Op: "write", Err: syscall.ENOSPC} })
 	if err := s.Append(t.Context(), sweepOf(1, 30, "aws")); !errors.Is(err, ErrFull) {
 		t.Fatal(err)
 	}
