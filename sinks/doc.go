@@ -20,6 +20,9 @@
 // them, never panics, and is back before ctx ends or soon after: what was on its way then is
 // Retry, since nobody knows whether it arrived.
 //
+// How a sink reaches its cloud is the same for both: Dialer bounds and counts its connections
+// (Meter), Proxy and DialTunnel take the proxy of the environment, Roots adds a CA file.
+//
 // A request may be refused as a whole because of one message in it. Narrow finds that message
 // without giving up its neighbours.
 //

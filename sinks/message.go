@@ -90,5 +90,5 @@ type Message struct {
 	Body       []byte      // see AppendBody
 	Attributes []Attribute // as the integration asks; none is usual on SNS
 	SampleID   string      // the same at every attempt; what consumers deduplicate by
-	Key        string      // "line/unit/object": messages of one key arrive in order. Empty: no order is asked
+	Key        string      // "line/unit/object": messages of one key are sent in order. Empty: no order is asked
 }

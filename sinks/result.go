@@ -1,7 +1,10 @@
 package sinks
 
 import (
+	"net/http"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -42,6 +45,11 @@ const (
 	CodeCredentials        = "CredentialsError"   // found, and cannot be used
 	CodeNoResult           = "NoResult"           // the cloud's answer does not mention the message
 	CodeClosed             = "Closed"             // the sink was closed before
+
+	// The gateway's clock and the cloud's do not agree: a certificate is not valid yet, or not any
+	// more, or a signature's time is off. It is Retry, and passes once the clock has been set; a
+	// certificate that has really expired looks the same from here. Text has what the cloud said.
+	CodeClock = "ClockError"
 )
 
 // Result is what became of one message.
@@ -50,7 +58,15 @@ type Result struct {
 	MessageID string // the cloud's id; set when accepted
 	Code      string // the cloud's error code, or one of ours; "" when accepted
 	Text      string // the cloud's own words for it; "" when accepted. Never holds a secret
+
+	// After is the least wait before the next attempt that the cloud asked for (Retry-After of HTTP,
+	// google.rpc.RetryInfo of gRPC), up to MaxAfter; 0 when it asked for none.
+	After time.Duration
 }
+
+// MaxAfter is the longest wait that is taken from a cloud, or from what stands in for one: a captive
+// portal is not to keep a gateway quiet for a day.
+const MaxAfter = time.Hour
 
 // Error returns "Code: Text", the way trigger rows show it; "" for an accepted message.
 func (r Result) Error() string {
@@ -80,6 +96,28 @@ func Failed(o Outcome, code, text string) Result {
 	}
 	return Result{Outcome: o, Code: code, Text: text}
 }
+
+// RetryAfter reads the Retry-After header of an answer (RFC 9110 §10.2.3), which is a number of seconds
+// or a date. A date is held against the answer's own: the gateway's clock may be wrong. It returns 0
+// when there is none, or none that makes sense.
+func RetryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return BoundAfter(time.Duration(seconds) * time.Second)
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return BoundAfter(until.Sub(now))
+}
+
+// BoundAfter puts a wait into what Result.After may be.
+func BoundAfter(d time.Duration) time.Duration { return max(0, min(d, MaxAfter)) }
 
 // Repeat returns n times the same result, for a request that failed as a whole.
 func Repeat(r Result, n int) []Result {

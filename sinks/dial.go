@@ -1,0 +1,176 @@
+package sinks
+
+import (
+	"bufio"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+	"golang.org/x/sys/unix"
+)
+
+// Bounds of a connection, for a cellular modem that may need seconds to wake its radio. The
+// longest silence of a healthy link seen so far is below ten seconds.
+const (
+	// ConnectTimeout bounds looking up a name and opening the connection together, and the TLS
+	// handshake, and the word with a proxy.
+	ConnectTimeout = 15 * time.Second
+
+	// Go's default of 15 s would send a probe four times a minute over a metered link.
+	keepAlive = 2 * time.Minute
+
+	// What is sent and not acknowledged for so long ends the connection. Left to the kernel's own
+	// idea, a dead path shows after a quarter of an hour.
+	ackTimeout = 30 * time.Second
+)
+
+// Dialer opens the TCP connections of one sink. The zero Dialer is ready.
+type Dialer struct {
+	Meter    *Meter        // counts their bytes; nil: nobody does
+	Resolver *net.Resolver // looks names up; nil: the system's
+}
+
+// DialContext opens a connection to addr, host:port.
+func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: ConnectTimeout, KeepAlive: keepAlive, Resolver: d.Resolver, Control: boundSilence}
+	conn, err := dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return d.Meter.Conn(conn), nil
+}
+
+// boundSilence sets ackTimeout. gRPC would do so by itself, but not through a connection that is metered.
+func boundSilence(_, _ string, c syscall.RawConn) error {
+	var err error
+	if cerr := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(ackTimeout/time.Millisecond))
+	}); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// Proxy returns the proxy for a request by HTTPS_PROXY, HTTP_PROXY and NO_PROXY as they are now;
+// nil for none, as always for loopback. http.ProxyFromEnvironment reads them once in a process.
+func Proxy(r *http.Request) (*url.URL, error) {
+	return httpproxy.FromEnvironment().ProxyFunc()(r.URL)
+}
+
+// ProxyRefusal is the answer of a proxy that does not let a connection through. Somebody has to
+// see to the proxy, or to HTTPS_PROXY.
+type ProxyRefusal struct {
+	Proxy  string // host:port; without the user and password that its URL may have
+	Addr   string // where the connection was to go
+	Status string // "407 Proxy Authentication Required"
+}
+
+// Error returns the refusal in one line.
+func (e *ProxyRefusal) Error() string {
+	return fmt.Sprintf("proxy %s does not connect to %s: HTTP %s", e.Proxy, e.Addr, e.Status)
+}
+
+// CheckProxy is http.Transport's OnProxyConnectResponse.
+func CheckProxy(_ context.Context, proxy *url.URL, connect *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &ProxyRefusal{Proxy: proxy.Host, Addr: connect.URL.Host, Status: answer.Status}
+}
+
+// DialTunnel opens a connection to addr through the proxy of HTTPS_PROXY when there is one, for a
+// client that does not do so itself: gRPC does, but then leaves no place to count the bytes.
+func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
+	proxy, err := httpproxy.FromEnvironment().ProxyFunc()(&url.URL{Scheme: "https", Host: addr})
+	if err != nil {
+		return nil, errors.New("HTTPS_PROXY is not a URL as in http://proxy:3128") // its text may hold a password
+	}
+	if proxy == nil {
+		return d.DialContext(ctx, "tcp", addr)
+	}
+	if proxy.Scheme != "http" {
+		return nil, fmt.Errorf("HTTPS_PROXY: a proxy spoken to by %s does not work here, want http://host:port", proxy.Scheme)
+	}
+	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
+	defer cancel()
+	at := proxy.Host
+	if proxy.Port() == "" {
+		at = net.JoinHostPort(proxy.Hostname(), "80")
+	}
+	conn, err := d.DialContext(ctx, "tcp", at)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	if err := tunnel(ctx, conn, proxy, addr); err != nil {
+		_ = conn.Close() // the error told is the one that matters
+		return nil, err
+	}
+	return conn, nil
+}
+
+// tunnel asks the proxy at the other end of conn to connect it to addr (RFC 9110 §9.3.6).
+func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) error {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends what waits below
+	defer stop()
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
+	if u := proxy.User; u != nil {
+		password, _ := u.Password()
+		req.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
+	}
+	if err := req.Write(conn); err != nil {
+		return fmt.Errorf("ask proxy %s: %w", proxy.Host, err)
+	}
+	// A byte at a time: what follows the answer's head belongs to whoever gets the connection.
+	answer, err := http.ReadResponse(bufio.NewReaderSize(oneByte{conn}, 16), req)
+	if err != nil {
+		return fmt.Errorf("answer of proxy %s: %w", proxy.Host, err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return &ProxyRefusal{Proxy: proxy.Host, Addr: addr, Status: answer.Status}
+	}
+	if !stop() {
+		return ctx.Err()
+	}
+	return nil
+}
+
+type oneByte struct{ io.Reader }
+
+// Read is part of io.Reader.
+func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
+
+// Roots returns the system's certificate authorities and those of a PEM file; nil, which stands
+// for the system's alone, when file is "". The error names the file and the way out.
+func Roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("ca_file %s: not there", file)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("ca_file %s: not readable by this user", file)
+	case err != nil:
+		return nil, fmt.Errorf("ca_file %s: not readable", file)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // no system's: the file's alone
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("ca_file %s: no certificate in it; want PEM, -----BEGIN CERTIFICATE-----", file)
+	}
+	return pool, nil
+}
