@@ -36,23 +36,16 @@ func TestEveryAnswerHasItsOutcome(t *testing.T) {
 		{"InvalidAccessKeyId", "no", 403, sinks.Wait},
 		{"InvalidIdentityToken", "no", 400, sinks.Wait},
 		{"SignatureDoesNotMatch", "no", 403, sinks.Wait},
-		{"SignatureDoesNotMatch", "Signature expired: a is now earlier than b", 403, sinks.Wait},
-		{"SignatureDoesNotMatch", "Signature not yet current: a is still later than b", 403, sinks.Wait},
 		{"InvalidSignatureException", "no", 403, sinks.Wait},
-		{"InvalidSignatureException", "Signature expired: x", 403, sinks.Wait},
-		{"InvalidSignatureException", "Signature not yet current: x", 403, sinks.Wait},
 		{"IncompleteSignature", "no", 400, sinks.Wait},
 		{"MissingAuthenticationToken", "no", 403, sinks.Wait},
-		{"RequestTimeTooSkewed", "no", 403, sinks.Wait},
-		{"RequestInTheFuture", "no", 400, sinks.Wait},
-		{"RequestExpired", "no", 400, sinks.Wait},
-		{"ExpiredToken", "no", 403, sinks.Wait},
-		{"ExpiredTokenException", "no", 403, sinks.Wait},
 		{"UnrecognizedClientException", "no", 403, sinks.Wait},
 		{"OptInRequired", "no", 403, sinks.Wait},
 		{"InvalidSecurity", "no", 403, sinks.Wait},
 		{"KMSAccessDenied", "no", 400, sinks.Wait},
 		{"KMSDisabled", "no", 400, sinks.Wait},
+		{"KMSNotFound", "no", 400, sinks.Wait},
+		{"AccountDisabled", "Your account is suspended", 403, sinks.Wait},
 		{"NotFound", "Topic does not exist", 404, sinks.Wait},
 		{"ResourceNotFound", "no", 404, sinks.Wait},
 		{"EndpointDisabled", "no", 400, sinks.Wait},
@@ -63,6 +56,8 @@ func TestEveryAnswerHasItsOutcome(t *testing.T) {
 		{"SomethingNew", "unknown, and ours", 400, sinks.Wait},
 		{"SomethingNew", "unknown, and ours", 413, sinks.Wait},
 
+		{"ExpiredToken", "no", 403, sinks.Retry},
+		{"ExpiredTokenException", "no", 403, sinks.Retry},
 		{"Throttling", "Rate exceeded", 400, sinks.Retry},
 		{"Throttled", "Rate exceeded", 429, sinks.Retry},
 		{"ThrottlingException", "Rate exceeded", 400, sinks.Retry},
@@ -95,6 +90,57 @@ func TestEveryAnswerHasItsOutcome(t *testing.T) {
 			if got.Outcome != c.want || got.Code != c.code || !strings.HasPrefix(got.Text, c.text) {
 				t.Errorf("%s %q, HTTP %d, per entry %t: %s (%s), want %s", c.code, c.text, c.status, only != nil, got.Outcome, got.Error(), c.want)
 			}
+		}
+	}
+}
+
+// Where the clocks disagree the agent has to know, whatever the words of AWS.
+func TestClockFaultsHaveOneCode(t *testing.T) {
+	withKeys(t)
+	cloud := mustStart(t, standin.SNSOptions{})
+	sink := mustNew(t, sns.Options{Endpoint: cloud.URL()})
+	for _, c := range []struct{ code, text string }{
+		{"SignatureDoesNotMatch", "Signature expired: a is now earlier than b"},
+		{"SignatureDoesNotMatch", "Signature not yet current: a is still later than b"},
+		{"InvalidSignatureException", "Signature expired: x"},
+		{"InvalidSignatureException", "Signature not yet current: x"},
+		{"RequestTimeTooSkewed", "no"},
+		{"RequestInTheFuture", "no"},
+		{"RequestExpired", "no"},
+	} {
+		cloud.SetFault(standin.Always(standin.Fault{Code: c.code, Text: c.text, Status: 403}))
+		got := sink.Publish(t.Context(), sinktest.Messages(1))[0]
+		if want := "ClockError: " + c.code + ": " + c.text + " (is the gateway's clock right?)"; got.Outcome != sinks.Retry || got.Error() != want {
+			t.Errorf("%s (%s), want retry (%s)", got.Outcome, got.Error(), want)
+		}
+	}
+}
+
+// What the cloud asks to wait is kept, beside an explanation or without one.
+func TestRetryAfterIsKept(t *testing.T) {
+	withKeys(t)
+	const throttled = `<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>`
+	for _, c := range []struct {
+		status      int
+		after, body string
+		want        time.Duration
+	}{
+		{400, "7", throttled, 7 * time.Second},
+		{400, "", throttled, 0},
+		{503, "120", "", 2 * time.Minute},
+		{429, "86400", "", sinks.MaxAfter},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if c.after != "" {
+				w.Header().Set("Retry-After", c.after)
+			}
+			w.WriteHeader(c.status)
+			_, _ = w.Write([]byte(c.body))
+		}))
+		got := mustNew(t, sns.Options{Endpoint: server.URL}).Publish(t.Context(), sinktest.Messages(1))[0]
+		server.Close()
+		if got.Outcome != sinks.Retry || got.After != c.want {
+			t.Errorf("HTTP %d, Retry-After %q: %s (%s), after %s, want %s", c.status, c.after, got.Outcome, got.Error(), got.After, c.want)
 		}
 	}
 }
@@ -255,7 +301,7 @@ func TestClockSkewNamesTheClockAndHeals(t *testing.T) {
 		cloud := mustStart(t, standin.SNSOptions{Now: func() time.Time { return time.Now().Add(skew) }})
 		sink := mustNew(t, sns.Options{Endpoint: cloud.URL()})
 		first := sink.Publish(t.Context(), sinktest.Messages(1))[0]
-		if first.Outcome != sinks.Wait || first.Code != "SignatureDoesNotMatch" || !strings.Contains(first.Text, "clock") {
+		if first.Outcome != sinks.Retry || first.Code != sinks.CodeClock || !strings.HasPrefix(first.Text, "SignatureDoesNotMatch: Signature ") || !strings.Contains(first.Text, "clock") {
 			t.Errorf("skew %s: %s (%s)", skew, first.Outcome, first.Error())
 		}
 		if second := sink.Publish(t.Context(), sinktest.Messages(1))[0]; second.Outcome != sinks.Accepted {
@@ -276,6 +322,8 @@ func TestMalformedARNIsRefused(t *testing.T) {
 		{"arn:aws:sns:us-east-2:393221637266:", "1 to 256"},
 		{"arn:aws:sns:us-east-2:393221637266:Main Solar", `not ' '`},
 		{"arn:aws:sns:us-east-2:393221637266:Main:4d7a", "not an ARN"},
+		{"arn:aws:sns:cn-north-1:393221637266:Main", "lies in partition aws-cn, not aws"},
+		{"arn:aws-us-gov:sns:us-east-2:393221637266:Main", "lies in partition aws, not aws-us-gov"},
 	} {
 		sink, err := sns.New(sns.Options{TopicARN: c.arn})
 		if err == nil || sink != nil || !strings.Contains(err.Error(), c.part) || !strings.Contains(err.Error(), "arn:aws:sns:REGION:ACCOUNT:NAME") {
@@ -286,6 +334,9 @@ func TestMalformedARNIsRefused(t *testing.T) {
 		if _, err := sns.New(sns.Options{TopicARN: good}); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
+	}
+	if _, err := sns.New(sns.Options{TopicARN: arn, Region: "us-east-1"}); err == nil || !strings.Contains(err.Error(), "lies in us-east-2; leave region out") {
+		t.Errorf("region against the topic: %v", err)
 	}
 	if diff := cmp.Diff(10, mustNew(t, sns.Options{}).Window()); diff != "" {
 		t.Error(diff)

@@ -2,6 +2,7 @@ package sns
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,8 @@ import (
 type rule struct {
 	code, text string
 	outcome    sinks.Outcome
-	clock      bool // the gateway's clock is the likely cause, and the text says so
+	clock      bool // the gateway's clock is the likely cause: the result's code is CodeClock
+	stale      bool // the credentials have expired: they are read again before the next attempt
 }
 
 // rules returns the one table of what SNS and the token services answer; the first match counts.
@@ -32,13 +34,13 @@ type rule struct {
 // the backlog away.
 func rules() []rule {
 	return []rule{
-		{code: "SignatureDoesNotMatch", text: "Signature expired", outcome: sinks.Wait, clock: true},
-		{code: "SignatureDoesNotMatch", text: "Signature not yet current", outcome: sinks.Wait, clock: true},
-		{code: "InvalidSignatureException", text: "Signature expired", outcome: sinks.Wait, clock: true},
-		{code: "InvalidSignatureException", text: "Signature not yet current", outcome: sinks.Wait, clock: true},
-		{code: "RequestTimeTooSkewed", outcome: sinks.Wait, clock: true},
-		{code: "RequestInTheFuture", outcome: sinks.Wait, clock: true},
-		{code: "RequestExpired", outcome: sinks.Wait, clock: true},
+		{code: "SignatureDoesNotMatch", text: "Signature expired", outcome: sinks.Retry, clock: true},
+		{code: "SignatureDoesNotMatch", text: "Signature not yet current", outcome: sinks.Retry, clock: true},
+		{code: "InvalidSignatureException", text: "Signature expired", outcome: sinks.Retry, clock: true},
+		{code: "InvalidSignatureException", text: "Signature not yet current", outcome: sinks.Retry, clock: true},
+		{code: "RequestTimeTooSkewed", outcome: sinks.Retry, clock: true},
+		{code: "RequestInTheFuture", outcome: sinks.Retry, clock: true},
+		{code: "RequestExpired", outcome: sinks.Retry, clock: true},
 
 		{code: "*Throttl*", outcome: sinks.Retry},
 		{code: "RequestLimitExceeded", outcome: sinks.Retry},
@@ -59,7 +61,7 @@ func rules() []rule {
 		{code: "InvalidSignature*", outcome: sinks.Wait},
 		{code: "IncompleteSignature*", outcome: sinks.Wait},
 		{code: "MissingAuthenticationToken*", outcome: sinks.Wait},
-		{code: "ExpiredToken*", outcome: sinks.Wait},
+		{code: "ExpiredToken*", outcome: sinks.Retry, stale: true},
 		{code: "UnrecognizedClient*", outcome: sinks.Wait},
 		{code: "OptInRequired", outcome: sinks.Wait},
 		{code: "InvalidSecurity*", outcome: sinks.Wait},
@@ -105,10 +107,14 @@ func matches(pattern, code string) bool {
 	}
 }
 
-func clockFault(code, text string) bool {
-	r, ok := find(code, text)
-	return ok && r.clock
+// stale reports whether a code says that the credentials have expired.
+func stale(code string) bool {
+	r, ok := find(code, "")
+	return ok && r.stale
 }
+
+// clockHint goes to texts in which the gateway's own clock is the likely cause.
+const clockHint = " (is the gateway's clock right?)"
 
 // judge turns an answer of AWS into a result. A code the table does not have is told by the HTTP
 // status: 429 and 5xx pass, another 4xx waits for somebody to look, and anything else is tried again.
@@ -124,7 +130,7 @@ func judge(code, text string, status int) sinks.Result {
 	r, known := find(code, text)
 	switch {
 	case known && r.clock:
-		return sinks.Failed(r.outcome, code, strings.TrimSpace(text)+" (is the gateway's clock right?)")
+		return sinks.Failed(r.outcome, sinks.CodeClock, code+": "+strings.TrimSpace(text)+clockHint)
 	case known:
 		return sinks.Failed(r.outcome, code, text)
 	case status >= 400 && status < 500 && status != http.StatusTooManyRequests:
@@ -138,18 +144,37 @@ func judge(code, text string, status int) sinks.Result {
 func classify(ctx context.Context, err error) sinks.Result {
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		return judge(api.ErrorCode(), api.ErrorMessage(), httpStatus(err))
+		return withAfter(judge(api.ErrorCode(), api.ErrorMessage(), httpStatus(err)), err)
 	}
 	if ctx.Err() != nil {
 		return ended(ctx)
+	}
+	var (
+		cert  x509.CertificateInvalidError
+		proxy *sinks.ProxyRefusal
+	)
+	switch {
+	case errors.As(err, &cert) && cert.Reason == x509.Expired:
+		return sinks.Failed(sinks.Retry, sinks.CodeClock, cert.Error()+clockHint)
+	case errors.As(err, &proxy):
+		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, proxy.Error())
 	}
 	if text := networkText(err); text != "" {
 		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, text)
 	}
 	if status := httpStatus(err); status != 0 {
-		return judge("", fmt.Sprintf("HTTP status %d and no answer of SNS in it: is this endpoint SNS?", status), status)
+		return withAfter(judge("", fmt.Sprintf("HTTP status %d and no answer of SNS in it: is this endpoint SNS?", status), status), err)
 	}
 	return sinks.Failed(sinks.Retry, "UnknownError", innermost(err).Error())
+}
+
+// withAfter adds the wait that the answer asks for.
+func withAfter(r sinks.Result, err error) sinks.Result {
+	var re *smithyhttp.ResponseError
+	if errors.As(err, &re) && re.Response != nil && r.Outcome != sinks.Reject {
+		r.After = sinks.RetryAfter(re.Response.Header)
+	}
+	return r
 }
 
 func ended(ctx context.Context) sinks.Result {

@@ -9,14 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
@@ -36,7 +39,9 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 	if _, err := s.creds.Retrieve(ctx); err != nil {
 		fault := s.credentialFault(ctx, err)
-		if ctx.Err() == nil { // else a credential_process may still be at work; it is not to have a second beside it
+		// When ctx has ended, a credential_process may still be at work; it is not to have a second
+		// beside it. A client that was told the time is worth keeping, see forget.
+		if ctx.Err() == nil && fault.Code != sinks.CodeClock {
 			s.client, s.creds = nil, nil
 		}
 		return fault, false
@@ -47,33 +52,30 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 // load reads environment and shared files. It does not touch the network: with the metadata
 // service off, nothing in the chain is asked before Retrieve.
 func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
-	// The SDK puts the certificates of AWS_CA_BUNDLE into this client, and into no other kind. The
-	// token services are asked with it; for SNS it only lends its roots to ours.
-	loader := awshttp.NewBuildableClient()
-	state := imds.ClientDisabled
-	if s.o.IMDS {
-		state = imds.ClientEnabled
+	roots, err := sinks.Roots(s.o.CAFile)
+	if err != nil {
+		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
 	}
-	opts := []func(*config.LoadOptions) error{
-		config.WithRegion(s.o.Region),
-		config.WithHTTPClient(loader),
-		config.WithEC2IMDSClientEnableState(state),
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
-		config.WithLogger(logging.Nop{}), // the default writes to stderr past our log
-	}
-	if s.o.Profile != "" {
-		opts = append(opts, config.WithSharedConfigProfile(s.o.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	cfg, err := config.LoadDefaultConfig(ctx, s.loadOptions(newLoader(s.o.dialer(), roots))...)
 	if err != nil {
 		return s.credentialFault(ctx, err), false
+	}
+	roots = rootsOf(cfg.HTTPClient) // with AWS_CA_BUNDLE's
+	if s.o.IoT != (IoT{}) {
+		base := newTransport(s.o.dialer(), roots)
+		base.DisableKeepAlives = true // credentials last an hour
+		cfg.Credentials = aws.NewCredentialsCache(&iotProvider{o: s.o.IoT, base: base},
+			func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = iotWindow })
 	}
 	// The chain ends in the metadata service: standing there means that nothing was found before.
 	if !s.o.IMDS && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
 		return s.missing(), false
 	}
+	if s.o.RoleARN != "" {
+		cfg.Credentials = aws.NewCredentialsCache(s.role(cfg))
+	}
 	if s.http == nil {
-		s.http = newHTTPClient(rootsOf(cfg.HTTPClient))
+		s.http = newHTTPClient(s.o.dialer(), roots)
 	}
 	s.creds = cfg.Credentials
 	s.client = sns.NewFromConfig(cfg, func(o *sns.Options) {
@@ -84,6 +86,54 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 	})
 	s.log.Debug("AWS configuration read", "topic", s.o.TopicARN, "profile", s.profile())
 	return sinks.Result{}, true
+}
+
+func (s *Sink) loadOptions(client aws.HTTPClient) []func(*config.LoadOptions) error {
+	state := imds.ClientDisabled
+	if s.o.IMDS {
+		state = imds.ClientEnabled
+	}
+	opts := []func(*config.LoadOptions) error{
+		config.WithRegion(s.o.Region),
+		config.WithHTTPClient(client),
+		config.WithEC2IMDSClientEnableState(state),
+		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithLogger(logging.Nop{}), // the default writes to stderr past our log
+	}
+	if s.o.Profile != "" {
+		opts = append(opts, config.WithSharedConfigProfile(s.o.Profile))
+	}
+	return opts
+}
+
+// roleDuration is how long the credentials of a role last: the most that AWS grants where those it
+// is assumed with are a role's too, and the least that any role allows as its own longest.
+const roleDuration = time.Hour
+
+// role assumes Options.RoleARN with the credentials of cfg, at the STS of the topic's region.
+func (s *Sink) role(cfg aws.Config) aws.CredentialsProvider {
+	return stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), s.o.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = sessionName(s.o.Device)
+		o.Duration = roleDuration
+		if s.o.ExternalID != "" {
+			o.ExternalID = aws.String(s.o.ExternalID)
+		}
+	})
+}
+
+// sessionName is what AWS's own logs call the gateway: 2 to 64 letters, digits and _+=,.@- (STS API
+// reference, AssumeRole).
+func sessionName(device string) string {
+	if device == "" {
+		return "noi-agent"
+	}
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+=,.@-", r) {
+			return r
+		}
+		return '-'
+	}, "noi-"+device)
+	return name[:min(len(name), 64)]
 }
 
 func rootsOf(c aws.HTTPClient) *x509.CertPool {
@@ -100,10 +150,13 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 		noProfile config.SharedConfigProfileNotExistError
 		badFile   config.SharedConfigLoadError
 		process   *processcreds.ProviderError
+		iot       *iotFault
 		api       smithy.APIError
 		file      *fs.PathError
 	)
 	switch {
+	case errors.As(err, &iot):
+		return iot.result()
 	case errors.As(err, &noProfile):
 		return s.noProfile()
 	case errors.As(err, &badFile):

@@ -5,16 +5,23 @@
 //     a result of Publish, and is looked for again at the next one, without a restart;
 //   - one Publish is one PublishBatch of at most ten messages and 256 KiB, with one result per
 //     message; the SDK's own retries are off, since the caller's backoff rules;
-//   - one order key stands at most once in a request: where a request fails in part, no later
-//     sample of an object has overtaken an earlier one;
+//   - one request at a time, and on a FIFO topic an order key stands at most once in it: where a
+//     request fails in part, no later sample of an object has overtaken an earlier one. A standard
+//     topic keeps no order itself, and gets full requests;
 //   - nothing waits for ever: connecting, TLS, the answer's head and the whole attempt are bounded;
 //   - no secret gets into a result or a log line.
 //
-// It refuses: a malformed topic ARN (New); redirects; TLS below 1.2; the EC2 metadata service, which
+// Credentials come from the SDK's default chain (environment, shared profile, credential_process,
+// web identity), or for a device's certificate from AWS IoT (Options.IoT); with them a role may be
+// assumed (Options.RoleARN). Connections go through the proxy of HTTPS_PROXY, trust the system's
+// authorities and those of Options.CAFile and AWS_CA_BUNDLE, and are counted by Options.Meter.
+//
+// It refuses: a malformed topic ARN (New); a region that is not the topic's (New); redirects; TLS below 1.2; the EC2 metadata service, which
 // is asked only with Options.IMDS.
 //
-// How it fails: see the table in classify.go. Credentials that are missing, refused or expired
-// are Wait, and are read anew before the next attempt. A message that no request can carry is
+// How it fails: see the table in classify.go. Credentials that are missing or refused are Wait,
+// expired ones Retry, and both are read anew before the next attempt. Where the gateway's clock is
+// the cause the code is sinks.CodeClock. A message that no request can carry is
 // Reject without being sent; a request refused as a whole for one message is cut in half until
 // that message stands alone.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -37,11 +38,20 @@ type Options struct {
 	Endpoint   string        // "": AWS's own for the region; else a URL, as for a VPC endpoint or an emulator
 	Profile    string        // "": the default chain; else the AWS shared profile to use
 	IMDS       bool          // ask the EC2 metadata service too; false on a gateway, where nobody answers there
-	Device     string        // device id; begins the message group on FIFO topics, which gateways share
+	IoT        IoT           // credentials for a device's certificate, in place of the default chain; zero: none
+	RoleARN    string        // role to assume with the credentials found; "": they are used themselves
+	ExternalID string        // what the role's owner asks for beside; "": nothing. Needs RoleARN
+	Device     string        // device id; begins the message group on FIFO topics, which gateways share, and names the role's session
+	CAFile     string        // PEM file of authorities to trust beside the system's; "": none
 	Timeout    time.Duration // most that one Publish takes; 0: one minute
-	HTTPClient *http.Client  // nil: one of our own, with bounds for a cellular link
-	Logger     *slog.Logger  // nil: discard
+	HTTPClient *http.Client  // for SNS; nil: one of our own, with bounds for a cellular link
+
+	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does. HTTPClient's are not counted
+	Resolver *net.Resolver // looks names up; nil: the system's
+	Logger   *slog.Logger  // nil: discard
 }
+
+func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
 
 // Sink publishes to one topic. It is owned by one goroutine.
 type Sink struct {
@@ -66,6 +76,9 @@ func New(o Options) (*Sink, error) {
 	}
 	if o.Region == "" {
 		o.Region = t.region
+	}
+	if o.Region != t.region {
+		return nil, fmt.Errorf("region %s: topic %s lies in %s; leave region out", o.Region, o.TopicARN, t.region)
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -98,7 +111,7 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	n := prefix(msgs)
+	n := prefix(msgs, s.topic.fifo)
 	if n == 0 {
 		text := fmt.Sprintf("message too long: %d bytes with its attributes, SNS takes %d", size(msgs[0]), maxBytes)
 		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidParameter", text)}
@@ -124,12 +137,18 @@ func (s *Sink) send(ctx context.Context, msgs []sinks.Message) (results []sinks.
 	return perEntry(len(msgs), out), false
 }
 
-// forget lets the next Publish read the configuration of AWS anew after an answer that waits
-// for the operator: keys may have been exchanged meanwhile. A clock fault keeps the client,
-// which has learnt the service's time from the answer and signs with that from now on.
+// forget lets the next Publish read the configuration of AWS anew after an answer that waits for
+// the operator, or says that the credentials have expired: keys may have been exchanged meanwhile. A
+// clock fault keeps the client, which has learnt the service's time from the answer and signs
+// with that from now on. Where the certificate of the service was not to our liking, the next
+// attempt reads the authorities anew too.
 func (s *Sink) forget(fault sinks.Result) {
-	if fault.Outcome == sinks.Wait && !clockFault(fault.Code, fault.Text) {
+	if fault.Outcome == sinks.Wait || stale(fault.Code) {
 		s.client, s.creds = nil, nil
+	}
+	if s.o.HTTPClient == nil && s.http != nil && strings.Contains(fault.Text, "x509: ") {
+		s.http.CloseIdleConnections()
+		s.http, s.client, s.creds = nil, nil, nil
 	}
 }
 
@@ -180,9 +199,12 @@ func perEntry(n int, out *sns.PublishBatchOutput) []sinks.Result {
 }
 
 // prefix returns how many of msgs go into one request; 0 when the first is too large for any.
-// It ends before the second message of a key: were both in one request and only the first
-// failed, the second would have overtaken it.
-func prefix(msgs []sinks.Message) int {
+//
+// On a FIFO topic it ends before the second message of a key: were both in one request and only the
+// first failed, the second would have overtaken it, for good. A standard topic promises no order to
+// begin with ("best-effort ordering"), so ten messages go together whatever their keys: a backlog of
+// one object costs half the uplink then.
+func prefix(msgs []sinks.Message, fifo bool) int {
 	total := size(msgs[0])
 	if total > maxBytes {
 		return 0
@@ -191,7 +213,7 @@ func prefix(msgs []sinks.Message) int {
 	for ; n < len(msgs) && n < maxEntries; n++ {
 		m := msgs[n]
 		total += size(m)
-		if total > maxBytes-byteMargin || hasKey(msgs[:n], m.Key) {
+		if total > maxBytes-byteMargin || fifo && hasKey(msgs[:n], m.Key) {
 			break
 		}
 	}
@@ -222,8 +244,9 @@ type topic struct {
 	fifo   bool
 }
 
-// parseTopic checks an ARN's shape. Whether the region suits the configured one is checked by
-// the configuration, which can name the line.
+// parseTopic checks an ARN's shape, and that its region lies in its partition: the endpoint's domain
+// hangs on the region alone (amazonaws.com.cn for aws-cn), so a slip would send the gateway to
+// a cloud that does not know its topic.
 func parseTopic(arn string) (topic, error) {
 	const want = "want arn:aws:sns:REGION:ACCOUNT:NAME, as the AWS console shows it for the topic"
 	p := strings.Split(arn, ":")
@@ -234,6 +257,8 @@ func parseTopic(arn string) (topic, error) {
 		return topic{}, fmt.Errorf("topic ARN %q: of service %q, not sns; %s", arn, p[2], want)
 	case p[3] == "":
 		return topic{}, fmt.Errorf("topic ARN %q: no region; %s", arn, want)
+	case p[1] != partition(p[3]):
+		return topic{}, fmt.Errorf("topic ARN %q: region %s lies in partition %s, not %s; %s", arn, p[3], partition(p[3]), p[1], want)
 	case len(p[4]) != 12 || strings.Trim(p[4], "0123456789") != "":
 		return topic{}, fmt.Errorf("topic ARN %q: the account is not 12 digits; %s", arn, want)
 	}
@@ -241,6 +266,18 @@ func parseTopic(arn string) (topic, error) {
 		return topic{}, fmt.Errorf("topic ARN %q: %w; %s", arn, err, want)
 	}
 	return topic{region: p[3], fifo: strings.HasSuffix(p[5], ".fifo")}, nil
+}
+
+// partition returns the partition of AWS that a region lies in.
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	default:
+		return "aws"
+	}
 }
 
 // checkName holds a topic's name, without .fifo, against the rule of CreateTopic.

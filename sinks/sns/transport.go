@@ -6,33 +6,31 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"noi-agent/sinks"
 )
 
-// Bounds of a connection, for a cellular modem that may need seconds to wake its radio. The
-// longest silence of a healthy link seen so far is below ten seconds.
+// Bounds beyond those of sinks.Dialer.
 const (
-	dialTimeout   = 15 * time.Second
-	tlsTimeout    = 15 * time.Second
 	answerTimeout = 30 * time.Second // until the head of the answer
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
-
-	// The default of 15 s would send a probe four times a minute over a metered link.
-	keepAlive = 2 * time.Minute
 )
 
-// newHTTPClient returns the client a sink keeps for its life, so that a connection outlives
-// a change of credentials. It speaks HTTP/1.1: there a dead connection costs one answerTimeout
-// and is gone, and SNS offers nothing that HTTP/2 would make cheaper. roots nil is the system's.
-func newHTTPClient(roots *x509.CertPool) *http.Client {
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
-		TLSHandshakeTimeout:   tlsTimeout,
-		ResponseHeaderTimeout: answerTimeout,
-		IdleConnTimeout:       idleTimeout,
+// newTransport makes connections that are counted, bounded, and go through the proxy of the
+// environment. roots nil is the system's. It speaks HTTP/1.1: there a dead connection costs one
+// answerTimeout and is gone, and AWS offers nothing that HTTP/2 would make cheaper.
+func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
+	return &http.Transport{
+		Proxy:                  sinks.Proxy,
+		OnProxyConnectResponse: sinks.CheckProxy,
+		DialContext:            d.DialContext,
+		TLSHandshakeTimeout:    sinks.ConnectTimeout,
+		ResponseHeaderTimeout:  answerTimeout,
+		IdleConnTimeout:        idleTimeout,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    roots,
@@ -40,11 +38,26 @@ func newHTTPClient(roots *x509.CertPool) *http.Client {
 			ClientSessionCache: tls.NewLRUClientSessionCache(4),
 		},
 	}
-	return &http.Client{
-		Transport: ownBody{transport},
-		// Only a captive portal redirects here, and it must not get the signed request.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+}
+
+// newHTTPClient returns the client a sink keeps for its life, so that a connection outlives
+// a change of credentials.
+func newHTTPClient(d sinks.Dialer, roots *x509.CertPool) *http.Client {
+	return &http.Client{Transport: ownBody{newTransport(d, roots)}, CheckRedirect: stayHere}
+}
+
+// stayHere follows no redirect: only a captive portal sends one, and it must not get the signed request.
+func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// newLoader returns the client that asks token services. The SDK puts the certificates of
+// AWS_CA_BUNDLE into one of this kind, and of no other. Connections are not kept: a token lasts an hour.
+func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		own := newTransport(d, roots)
+		t.Proxy, t.OnProxyConnectResponse, t.DialContext = own.Proxy, own.OnProxyConnectResponse, own.DialContext
+		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = own.TLSHandshakeTimeout, own.ResponseHeaderTimeout
+		t.TLSClientConfig, t.ForceAttemptHTTP2, t.DisableKeepAlives = own.TLSClientConfig, false, true
+	})
 }
 
 // ownBody gives the transport a copy of each request's body. The SDK closes its own as soon as

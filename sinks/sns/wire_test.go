@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,26 +48,78 @@ func TestUplinkOfAFullBatch(t *testing.T) {
 	}
 }
 
-// A later sample of an object never shares a request with an earlier one.
-func TestKeyStandsOnceInARequest(t *testing.T) {
+// On a FIFO topic a later sample of an object never shares a request with an earlier one; a standard
+// topic keeps no order that could be broken, and gets full requests.
+func TestKeyStandsOnceInARequestOfAFIFOTopic(t *testing.T) {
 	withKeys(t)
-	cloud := mustStart(t, standin.SNSOptions{})
-	sink := mustNew(t, sns.Options{Endpoint: cloud.URL()})
-	msgs := sinktest.Messages(12)
-	for i, key := range []string{"a", "b", "c", "b", "a", "d", "e", "", "", "e", "f", "a"} {
-		msgs[i].Key = key
-	}
-	for i, r := range sinktest.Drain(t, sink, msgs) {
-		if r.Outcome != sinks.Accepted {
-			t.Fatalf("message %d: %s", i, r.Error())
+	for _, c := range []struct {
+		topic string
+		want  []int
+	}{{fifoARN, []int{3, 6, 3}}, {arn, []int{10, 2}}} {
+		cloud := mustStart(t, standin.SNSOptions{})
+		sink := mustNew(t, sns.Options{TopicARN: c.topic, Endpoint: cloud.URL()})
+		msgs := sinktest.Messages(12)
+		for i, key := range []string{"a", "b", "c", "b", "a", "d", "e", "", "", "e", "f", "a"} {
+			msgs[i].Key = key
+		}
+		for i, r := range sinktest.Drain(t, sink, msgs) {
+			if r.Outcome != sinks.Accepted {
+				t.Fatalf("message %d: %s", i, r.Error())
+			}
+		}
+		if diff := cmp.Diff(c.want, requestSizes(cloud)); diff != "" {
+			t.Errorf("messages by request of %s: %s", c.topic, diff)
 		}
 	}
+}
+
+func requestSizes(cloud *standin.SNS) []int {
 	var sizes []int
 	for _, r := range cloud.Requests() {
 		sizes = append(sizes, len(r.Messages))
 	}
-	if diff := cmp.Diff([]int{3, 6, 3}, sizes); diff != "" {
-		t.Errorf("requests end before the second message of a key: %s", diff)
+	return sizes
+}
+
+// An entry of a FIFO request fails now and then. The forwarder comes again with it before anything
+// later, and no group sees two of its samples change places.
+func TestPartialFailuresKeepTheOrderOfAFIFOGroup(t *testing.T) {
+	withKeys(t)
+	cloud := mustStart(t, standin.SNSOptions{})
+	sink := mustNew(t, sns.Options{TopicARN: fifoARN, Endpoint: cloud.URL()})
+	cloud.SetFault(func(r standin.Request) *standin.Fault {
+		return &standin.Fault{Status: 500, Code: "InternalError", Text: "try later", Only: func(m standin.Message) bool { return r.N%2 == 1 && m.Group == "/b" }}
+	})
+	left := sinktest.Messages(30)
+	for i := range left {
+		left[i].Key = string(rune('a' + i%3))
+	}
+	sent := slices.Clone(left)
+	for len(left) > 0 { // as the forwarder does: what was not accepted comes again, in its place
+		var again []sinks.Message
+		results := sink.Publish(t.Context(), left)
+		for i, r := range results {
+			if r.Outcome != sinks.Accepted {
+				again = append(again, left[i])
+			}
+		}
+		left = append(again, left[len(results):]...)
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		var want, got []string
+		for _, m := range sent {
+			if m.Key == key {
+				want = append(want, string(m.Body))
+			}
+		}
+		for _, m := range cloud.Messages() {
+			if m.Group == "/"+key {
+				got = append(got, string(m.Body))
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("group %s: %s", key, diff)
+		}
 	}
 }
 
@@ -86,11 +139,7 @@ func TestRequestStaysBelowTheLimit(t *testing.T) {
 			t.Errorf("message %d: %s (%s)", i, r.Outcome, r.Error())
 		}
 	}
-	var sizes []int
-	for _, r := range cloud.Requests() {
-		sizes = append(sizes, len(r.Messages))
-	}
-	if diff := cmp.Diff([]int{3, 1, 1, 1, 1, 1}, sizes); diff != "" {
+	if diff := cmp.Diff([]int{3, 1, 1, 1, 1, 1}, requestSizes(cloud)); diff != "" {
 		t.Errorf("messages by request: %s", diff)
 	}
 	msgs[6].Attributes = []sinks.Attribute{attribute}

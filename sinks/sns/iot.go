@@ -1,0 +1,165 @@
+package sns
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"noi-agent/sinks"
+)
+
+// IoT says how credentials are had from AWS IoT Core for the certificate of a device (AWS IoT
+// Developer Guide, "Authorizing direct calls to AWS services using AWS IoT Core credential
+// provider"). The zero IoT is none.
+type IoT struct {
+	Endpoint    string // host, with or without a port: ID.credentials.iot.REGION.amazonaws.com
+	RoleAlias   string // the alias of the role, as `aws iot create-role-alias` made it
+	Certificate string // PEM file of the device's certificate, and its chain when it has one
+	Key         string // PEM file of its private key
+	Thing       string // thing name; "": the policy does not ask for one
+}
+
+const (
+	// iotTimeout bounds one question, which the SDK lets go on after its caller has left.
+	iotTimeout = 30 * time.Second
+	// maxIoTAnswer is how much of an answer is read, in bytes; credentials have some 1,500.
+	maxIoTAnswer = 16 << 10
+	// iotWindow is how long before their end credentials are had anew.
+	iotWindow = time.Minute
+)
+
+// iotProvider is an aws.CredentialsProvider. It reads the files at each question, because a
+// certificate is exchanged while the daemon runs.
+type iotProvider struct {
+	o    IoT
+	base *http.Transport // without the certificate
+}
+
+// Retrieve is part of aws.CredentialsProvider.
+func (p *iotProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	cert, err := p.certificate()
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	transport := p.base.Clone()
+	transport.TLSClientConfig.Certificates = []tls.Certificate{cert}
+	client := &http.Client{Transport: transport, Timeout: iotTimeout, CheckRedirect: stayHere}
+	u := url.URL{Scheme: "https", Host: p.o.Endpoint, Path: "/role-aliases/" + p.o.RoleAlias + "/credentials"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return aws.Credentials{}, &iotFault{text: "iot.endpoint " + p.o.Endpoint + " is not a host"}
+	}
+	if p.o.Thing != "" {
+		req.Header.Set("x-amzn-iot-thingname", p.o.Thing)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return aws.Credentials{}, p.lost(err)
+	}
+	defer func() { _ = resp.Body.Close() }() // read as far as it is wanted
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxIoTAnswer))
+	if err != nil {
+		return aws.Credentials{}, p.lost(err)
+	}
+	return parseIoT(resp, body)
+}
+
+// certificate reads certificate and key. What is wrong is told without quoting them.
+func (p *iotProvider) certificate() (tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(p.o.Certificate, p.o.Key)
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		return cert, nil
+	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist):
+		return cert, &iotFault{text: file.Path + " is not there; iot.certificate and iot.key name the PEM files of the device"}
+	case errors.As(err, &file):
+		return cert, &iotFault{text: file.Path + " is not readable by this user"}
+	default: // the texts of crypto/tls name PEM blocks and key types, and quote nothing
+		return cert, &iotFault{text: "certificate " + p.o.Certificate + " with key " + p.o.Key + ": " + err.Error()}
+	}
+}
+
+// lost tells a peer that refuses the certificate, in TLS already, from a network that fails.
+func (p *iotProvider) lost(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return &iotFault{text: p.o.Endpoint + " refuses the certificate " + p.o.Certificate + ": " + op.Err.Error()}
+	}
+	return err
+}
+
+// iotFault is an answer of the credential provider that has no credentials in it, or a reason for
+// which it was not asked.
+type iotFault struct {
+	status int    // HTTP status; 0: it was not asked, or did not get as far as HTTP
+	code   string // its error type; "" for none
+	text   string
+	after  time.Duration
+}
+
+// Error returns the fault in one line.
+func (e *iotFault) Error() string { return "AWS IoT credentials: " + e.text }
+
+// result says what the fault asks for: a service that is not well passes, a refusal waits.
+func (e *iotFault) result() sinks.Result {
+	code := e.code
+	if code == "" {
+		code = sinks.CodeCredentials
+	}
+	if e.status == http.StatusTooManyRequests || e.status >= http.StatusInternalServerError {
+		r := sinks.Failed(sinks.Retry, code, e.Error())
+		r.After = e.after
+		return r
+	}
+	return sinks.Failed(sinks.Wait, code, e.Error())
+}
+
+func parseIoT(resp *http.Response, body []byte) (aws.Credentials, error) {
+	var answer struct {
+		Credentials struct {
+			AccessKeyID     string    `json:"accessKeyId"`
+			SecretAccessKey string    `json:"secretAccessKey"`
+			SessionToken    string    `json:"sessionToken"`
+			Expiration      time.Time `json:"expiration"`
+		} `json:"credentials"`
+		Message string `json:"message"`
+	}
+	err := json.Unmarshal(body, &answer)
+	c := answer.Credentials
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		text := answer.Message
+		if err != nil || text == "" {
+			text = fmt.Sprintf("HTTP status %d without an explanation", resp.StatusCode)
+		}
+		return aws.Credentials{}, &iotFault{status: resp.StatusCode, code: iotCode(resp.Header), text: text, after: sinks.RetryAfter(resp.Header)}
+	case err != nil || c.AccessKeyID == "" || c.SecretAccessKey == "" || c.SessionToken == "" || c.Expiration.IsZero():
+		return aws.Credentials{}, &iotFault{text: "the answer has no credentials in it: is iot.endpoint the host of `aws iot describe-endpoint --endpoint-type iot:CredentialProvider`?"}
+	}
+	return aws.Credentials{
+		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken,
+		CanExpire: true, Expires: c.Expiration, Source: "AWSIoT",
+	}, nil
+}
+
+// iotCode returns the error's type, in front of a colon and an address.
+func iotCode(h http.Header) string {
+	code := h.Get("X-Amzn-Errortype")
+	for i, r := range code {
+		if (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return code[:i]
+		}
+	}
+	return code
+}
