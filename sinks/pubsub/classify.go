@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -65,14 +67,29 @@ func classify(ctx context.Context, err error) sinks.Result {
 	}
 	text := plainText(st.Message())
 	if strings.Contains(text, "x509: certificate has expired or is not yet valid") {
-		text += clockHint
+		return sinks.Failed(sinks.Retry, sinks.CodeClock, text+clockHint)
 	}
+	result := sinks.Failed(sinks.Retry, st.Code().String(), text)
 	for _, r := range rules() {
 		if r.code == st.Code() && strings.Contains(text, r.text) {
-			return sinks.Failed(r.outcome, st.Code().String(), text)
+			result.Outcome = r.outcome
+			break
 		}
 	}
-	return sinks.Failed(sinks.Retry, st.Code().String(), text)
+	if result.Outcome != sinks.Reject {
+		result.After = after(st)
+	}
+	return result
+}
+
+// after returns the wait that the answer asks for, google.rpc.RetryInfo; 0 when it asks for none.
+func after(st *status.Status) time.Duration {
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.RetryInfo); ok {
+			return sinks.BoundAfter(info.GetRetryDelay().AsDuration())
+		}
+	}
+	return 0
 }
 
 // ended is the result of a request that was given up; whether it arrived is not known.

@@ -23,14 +23,12 @@ import (
 // googleEndpoint is where Pub/Sub lives.
 const googleEndpoint = "pubsub.googleapis.com:443"
 
-// Bounds of a connection, for a cellular modem that may need seconds to wake its radio.
+// Bounds of a connection beyond those of sinks.Dialer. A dead path shows there already, by what
+// is not acknowledged; pings go out only while a request is under way, and not before this, as
+// Google's servers end connections that ping more often.
 const (
-	connectTimeout = 15 * time.Second // TCP and TLS together
-	// Pings go out only while a request is under way, and not before this: Google's servers end
-	// connections that ping more often. More important is that gRPC derives TCP_USER_TIMEOUT
-	// from it, so that a dead path shows after ackTimeout and not after a quarter of an hour.
-	pingAfter  = 5 * time.Minute
-	ackTimeout = 30 * time.Second
+	pingAfter   = 5 * time.Minute
+	pingTimeout = 30 * time.Second
 )
 
 // connect finds credentials and a connection; ok is false when there is none, and fault says
@@ -62,7 +60,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 // calls Unauthenticated both.
 func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.creds == nil {
-		creds, fault, ok := findCredentials(s.o.CredentialsFile)
+		creds, fault, ok := findCredentials(s.o)
 		if !ok {
 			return fault, false
 		}
@@ -81,22 +79,28 @@ func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 // is set, whatever the endpoint.
 func (s *Sink) dial(ctx context.Context, host string, plain bool) (*apiv1.TopicAdminClient, error) {
 	opts := []grpc.DialOption{
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectTimeout}),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: ackTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: sinks.ConnectTimeout}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries by their order
 		grpc.WithDisableRetry(),
+		grpc.WithContextDialer(s.o.dialer().DialTunnel),
 	}
 	if plain {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	} else {
+		roots, err := sinks.Roots(s.o.CAFile)
+		if err != nil {
+			return nil, err
+		}
 		opts = append(opts, grpc.WithPerRPCCredentials(s.creds), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 			MinVersion: tls.VersionTLS12,
-			RootCAs:    s.roots,
+			RootCAs:    roots,
 			// A resumed session saves the certificates, some 5 KB for each connection.
 			ClientSessionCache: s.sessions,
 		})))
 	}
-	conn, err := grpc.NewClient(host, opts...)
+	// passthrough leaves the name to the dialer, or to the proxy.
+	conn, err := grpc.NewClient("passthrough:///"+host, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("make a gRPC client: %w", err)
 	}
@@ -120,7 +124,7 @@ func (s *Sink) forget(fault sinks.Result) {
 	case fault.Outcome == sinks.Wait:
 		s.creds = nil
 		s.hangUp()
-	case noAnswer(fault.Code):
+	case noAnswer(fault.Code) || fault.Code == sinks.CodeClock:
 		s.hangUp()
 	}
 }

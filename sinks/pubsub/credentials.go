@@ -46,13 +46,13 @@ func (t *tokens) RequireTransportSecurity() bool { return true }
 // findCredentials looks where Application Default Credentials are, in the same order, but asks
 // the metadata server only where GCE_METADATA_HOST names one: the library would look for it by
 // DNS and by a link-local address, which on a gateway is uplink spent and seconds waited for nothing.
-func findCredentials(configured string) (*tokens, sinks.Result, bool) {
+func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 	gcloud := gcloudFile()
 	for _, place := range []struct {
 		path string
 		must bool // named by somebody: it has to be there
 	}{
-		{configured, true}, {os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), true}, {gcloud, false},
+		{o.CredentialsFile, true}, {os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), true}, {gcloud, false},
 	} {
 		if place.path == "" {
 			continue
@@ -64,10 +64,10 @@ func findCredentials(configured string) (*tokens, sinks.Result, bool) {
 		if err != nil {
 			return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, fmt.Sprintf("Google credentials file %s: %s", place.path, fileTrouble(err))), false
 		}
-		return parseCredentials(place.path, b)
+		return parseCredentials(o, place.path, b)
 	}
 	if os.Getenv("GCE_METADATA_HOST") != "" {
-		return metadataCredentials()
+		return metadataCredentials(o)
 	}
 	return nil, sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, fmt.Sprintf(
 		"no Google credentials found: looked at credentials_file (not set), GOOGLE_APPLICATION_CREDENTIALS (not set) and %s (not there); "+
@@ -95,7 +95,7 @@ func fileTrouble(err error) string {
 }
 
 // parseCredentials takes any type of ADC JSON. What is wrong is told without quoting the file.
-func parseCredentials(path string, b []byte) (*tokens, sinks.Result, bool) {
+func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, bool) {
 	fail := func(text string) (*tokens, sinks.Result, bool) {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, "Google credentials file "+path+": "+text), false
 	}
@@ -109,7 +109,10 @@ func parseCredentials(path string, b []byte) (*tokens, sinks.Result, bool) {
 	if head.Type == "" {
 		return fail(`no "type" in it: want the JSON of a service account's key, or an external_account file`)
 	}
-	service := newTokenService()
+	service, err := newTokenService(o)
+	if err != nil {
+		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
+	}
 	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
 		Scopes:              []string{scope},
 		UseSelfSignedJWT:    true, // a service account signs its tokens itself: no token service to reach or to pay for
@@ -130,11 +133,15 @@ func jsonTrouble(err error) string {
 	return "not an object with texts in it"
 }
 
-func metadataCredentials() (*tokens, sinks.Result, bool) {
+func metadataCredentials(o Options) (*tokens, sinks.Result, bool) {
 	const from = "metadata server"
+	service, err := newTokenService(o)
+	if err != nil {
+		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
+	}
 	creds, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{scope}, DisableAsyncRefresh: true})
 	if err != nil {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, from+": "+err.Error()), false
 	}
-	return &tokens{creds: creds, service: newTokenService(), from: from}, sinks.Result{}, true
+	return &tokens{creds: creds, service: service, from: from}, sinks.Result{}, true
 }

@@ -151,7 +151,7 @@ func TestTokenServiceFaultsAreToldApart(t *testing.T) {
 		error  string
 	}{
 		{"refused", 400, `{"error":"invalid_grant","error_description":"The subject token is expired."}`, sinks.Wait, "invalid_grant: "},
-		{"clock", 400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be short-lived and in a reasonable timeframe."}`, sinks.Wait, "clock"},
+		{"clock", 400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be short-lived and in a reasonable timeframe."}`, sinks.Retry, "ClockError: invalid_grant: Invalid JWT"},
 		{"forbidden", 403, `<html>` + secret, sinks.Wait, "CredentialsError: HTTP status 403"},
 		{"not allowed to impersonate", 403, `{"error":{"code":403,"message":"Permission 'iam.serviceAccounts.getAccessToken' denied","status":"PERMISSION_DENIED"}}`, sinks.Wait, "PERMISSION_DENIED: Permission 'iam"},
 		{"unwell", 503, `{"error":"unavailable"}`, sinks.Retry, ""},

@@ -22,7 +22,15 @@
 // It calls Publish of the generated client (pubsub/v2/apiv1) and not pubsub.Publisher. The latter
 // collects messages in a bundler of its own and sends them under a context of its own: a call
 // that its caller gave up goes on, and the next window may share a request with it. Here a window
-// is a request already.
+// is a request already. So there is no Publisher.ResumePublish to call either: a key is not paused
+// after an error here, the caller simply sends what failed before what follows.
+//
+// With Options.Ordering each message has an ordering key, device and order key, and a subscription
+// with ordering gets them in the order of sampling. It is not free: Pub/Sub wants one key in a
+// request, so a sweep of forty objects becomes forty requests instead of one.
+//
+// Connections go through the proxy of HTTPS_PROXY (an http:// one), trust the system's authorities
+// and those of Options.CAFile, and are counted by Options.Meter, token services included.
 //
 // Example:
 //

@@ -3,9 +3,9 @@ package pubsub
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -45,9 +45,17 @@ type Options struct {
 	Topic           string        // projects/PROJECT/topics/NAME, or NAME alone
 	Endpoint        string        // "": PUBSUB_EMULATOR_HOST, then Google's own; loopback and http:// are plaintext without credentials
 	CredentialsFile string        // any ADC JSON; "": GOOGLE_APPLICATION_CREDENTIALS, then gcloud's file
+	Ordering        bool          // give each message an ordering key: device and order key; false: none
+	Device          string        // device id; begins the ordering keys, since gateways share a topic
+	CAFile          string        // PEM file of authorities to trust beside the system's; "": none
 	Timeout         time.Duration // most that one Publish takes; 0: one minute
-	Logger          *slog.Logger  // nil: discard
+
+	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does
+	Resolver *net.Resolver // looks names up; nil: the system's
+	Logger   *slog.Logger  // nil: discard
 }
+
+func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
 
 // Sink publishes to one topic. It is owned by one goroutine.
 type Sink struct {
@@ -55,7 +63,6 @@ type Sink struct {
 	topic    string // full name
 	log      *slog.Logger
 	sessions tls.ClientSessionCache // outlives connections, see dial
-	roots    *x509.CertPool         // nil: the system's; a test has its own
 	closed   bool
 
 	client *apiv1.TopicAdminClient // nil until connected, and again after a fault of the connection
@@ -98,9 +105,9 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	batch := pack(msgs)
+	batch := s.pack(msgs)
 	if len(batch) == 0 {
-		text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d", proto.Size(wireMessage(msgs[0])), maxSingle)
+		text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d", proto.Size(s.wireMessage(msgs[0])), maxSingle)
 		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
 	}
 	if fault, ok := s.connect(ctx); !ok {
@@ -142,15 +149,19 @@ func accepted(n int, ids []string) []sinks.Result {
 }
 
 // pack returns the longest prefix of msgs that fits one request, as the wire has it; nothing
-// when the first message is too large for any.
-func pack(msgs []sinks.Message) []*pubsubpb.PubsubMessage {
+// when the first message is too large for any. All messages of a request have to have one ordering
+// key (Pub/Sub RPC reference, PubsubMessage): with Options.Ordering it ends where the key changes.
+func (s *Sink) pack(msgs []sinks.Message) []*pubsubpb.PubsubMessage {
 	var out []*pubsubpb.PubsubMessage
 	total := 0
 	for _, m := range msgs {
-		w := wireMessage(m)
+		w := s.wireMessage(m)
 		n := proto.Size(w) + framing
 		first := len(out) == 0
 		if n > maxSingle || !first && total+n > maxBytes || len(out) == maxMessages {
+			break
+		}
+		if !first && w.OrderingKey != out[0].OrderingKey {
 			break
 		}
 		out = append(out, w)
@@ -159,8 +170,11 @@ func pack(msgs []sinks.Message) []*pubsubpb.PubsubMessage {
 	return out
 }
 
-func wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
+func (s *Sink) wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
 	w := &pubsubpb.PubsubMessage{Data: m.Body}
+	if s.o.Ordering && m.Key != "" {
+		w.OrderingKey = orderingKey(s.o.Device, m.Key)
+	}
 	for _, a := range m.Attributes {
 		if w.Attributes == nil {
 			w.Attributes = make(map[string]string, len(m.Attributes))
@@ -168,6 +182,19 @@ func wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
 		w.Attributes[a.Name] = a.Value
 	}
 	return w
+}
+
+// maxKey is the most bytes an ordering key has (Pub/Sub quotas and limits, "Resource limits").
+const maxKey = 1024
+
+// orderingKey names the ordered row of a message. One that is too long is cut, which may merge two
+// rows; that costs throughput and never order.
+func orderingKey(device, key string) string {
+	key = device + "/" + key
+	if len(key) > maxKey {
+		key = strings.ToValidUTF8(key[:maxKey], "")
+	}
+	return key
 }
 
 // topicName returns the full name of a topic.

@@ -36,8 +36,8 @@ func (g *google) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pub
 	return &pubsubpb.PublishResponse{MessageIds: make([]string, len(in.GetMessages()))}, nil
 }
 
-// startTLS serves g with a certificate for 127.0.0.1 and returns the endpoint and who signed it.
-func startTLS(t *testing.T, g *google) (endpoint string, roots *x509.CertPool) {
+// startTLS serves g with a certificate for 127.0.0.1 and returns the endpoint and a file with who signed it.
+func startTLS(t *testing.T, g *google) (endpoint, roots string) {
 	t.Helper()
 	donor := httptest.NewTLSServer(nil) // the standard library's own certificate for tests
 	defer donor.Close()
@@ -56,8 +56,11 @@ func startTLS(t *testing.T, g *google) (endpoint string, roots *x509.CertPool) {
 		server.Stop()
 		<-done
 	})
-	roots = x509.NewCertPool()
-	roots.AddCert(donor.Certificate())
+	roots = filepath.Join(t.TempDir(), "roots.pem")
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: donor.Certificate().Raw}
+	if err := os.WriteFile(roots, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return "https://" + l.Addr().String(), roots
 }
 
@@ -83,13 +86,12 @@ func serviceAccountFile(t *testing.T) string {
 	return path
 }
 
-func publishTLS(t *testing.T, endpoint string, roots *x509.CertPool) sinks.Result {
+func publishTLS(t *testing.T, endpoint, roots string) sinks.Result {
 	t.Helper()
-	sink, err := New(Options{Topic: "projects/test-project/topics/MainSolarData", Endpoint: endpoint, CredentialsFile: serviceAccountFile(t)})
+	sink, err := New(Options{Topic: "projects/test-project/topics/MainSolarData", Endpoint: endpoint, CredentialsFile: serviceAccountFile(t), CAFile: roots})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sink.roots = roots
 	defer func() { _ = sink.Close() }() // never fails
 	return sink.Publish(t.Context(), []sinks.Message{{Body: []byte(`{"data":1}`)}})[0]
 }
@@ -125,7 +127,7 @@ func TestServiceAccountSignsItsRequests(t *testing.T) {
 func TestUnknownCertificateIsRefused(t *testing.T) {
 	var g google
 	endpoint, _ := startTLS(t, &g)
-	r := publishTLS(t, endpoint, nil)
+	r := publishTLS(t, endpoint, "")
 	if r.Outcome != sinks.Retry || r.Code != "Unavailable" || !strings.Contains(r.Text, "certificate") || len(g.headers) != 0 {
 		t.Errorf("%s (%s), %d requests got through", r.Outcome, r.Error(), len(g.headers))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,17 +33,23 @@ type tokenService struct {
 	mu     sync.Mutex // guards what follows
 	status int        // HTTP status of the last refusal; 0 for none
 	body   []byte
+	after  time.Duration // what it asks to wait; 0 for nothing
 }
 
 // newTokenService asks over connections that are not kept: a token lasts an hour.
-func newTokenService() *tokenService {
+func newTokenService(o Options) (*tokenService, error) {
+	roots, err := sinks.Roots(o.CAFile)
+	if err != nil {
+		return nil, err
+	}
 	return &tokenService{next: &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSHandshakeTimeout: connectTimeout,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		DisableKeepAlives:   true,
-	}}
+		Proxy:                  sinks.Proxy,
+		OnProxyConnectResponse: sinks.CheckProxy,
+		DialContext:            o.dialer().DialContext,
+		TLSHandshakeTimeout:    sinks.ConnectTimeout,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		DisableKeepAlives:      true,
+	}}, nil
 }
 
 func (s *tokenService) client() *http.Client {
@@ -53,7 +60,7 @@ func (s *tokenService) client() *http.Client {
 func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(r)
 	if err != nil || resp.StatusCode < http.StatusMultipleChoices {
-		s.note(0, nil)
+		s.note(0, nil, 0)
 		return resp, err
 	}
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
@@ -61,28 +68,28 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", r.URL.Host, err)
 	}
-	s.note(resp.StatusCode, head)
+	s.note(resp.StatusCode, head, sinks.RetryAfter(resp.Header))
 	resp.Body = io.NopCloser(bytes.NewReader(head))
 	return resp, nil
 }
 
-func (s *tokenService) note(status int, body []byte) {
+func (s *tokenService) note(status int, body []byte, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status, s.body = status, body
+	s.status, s.body, s.after = status, body, after
 }
 
-func (s *tokenService) refused() (status int, body []byte) {
+func (s *tokenService) refused() (status int, body []byte, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status, s.body
+	return s.status, s.body, s.after
 }
 
 // token asks for a token, which is usually at hand; ok is false when there is none, and fault says
 // why. A service that cannot be reached or is not well is worth another try soon, one that
 // refuses waits for the operator.
 func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
-	t.service.note(0, nil)
+	t.service.note(0, nil, 0)
 	_, err := t.creds.Token(ctx)
 	if err == nil {
 		return sinks.Result{}, true
@@ -90,13 +97,18 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	var (
 		netErr net.Error
 		urlErr *url.Error
+		cert   x509.CertificateInvalidError
 	)
-	status, body := t.service.refused()
+	status, body, after := t.service.refused()
 	switch {
 	case ctx.Err() != nil:
 		return ended(ctx), false
 	case status != 0:
-		return refusal(t.from, status, body), false
+		fault = refusal(t.from, status, body)
+		fault.After = after
+		return fault, false
+	case errors.As(err, &cert) && cert.Reason == x509.Expired:
+		return sinks.Failed(sinks.Retry, sinks.CodeClock, "token service: "+cert.Error()+clockHint), false
 	case errors.As(err, &urlErr):
 		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+bareText(urlErr.Err)), false
 	case errors.As(err, &netErr):
@@ -125,8 +137,8 @@ func refusal(from string, status int, body []byte) sinks.Result {
 		return sinks.Failed(sinks.Retry, code, text)
 	}
 	text += " (" + from + ")"
-	if strings.Contains(text, "reasonable timeframe") {
-		text += clockHint
+	if strings.Contains(text, "reasonable timeframe") { // Google's words for a token signed at a wrong time
+		return sinks.Failed(sinks.Retry, sinks.CodeClock, code+": "+text+clockHint)
 	}
 	return sinks.Failed(sinks.Wait, code, text)
 }
