@@ -140,15 +140,30 @@ type Integration struct {
 	Slaves     Names      `yaml:"slaves"`     // "line/unit id", names or product codes; default all
 	Attributes Attributes `yaml:"attributes"` // default none on AWS, all on GCP
 	Endpoint   string     `yaml:"endpoint"`   // "": the cloud's own; else a VPC endpoint or an emulator
+	CAFile     string     `yaml:"ca_file"`    // PEM file of authorities to trust beside the system's; "": none
 
 	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
 	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
 	Region   string `yaml:"region"`    // Parse takes it from the ARN when it is not given
 	IMDS     bool   `yaml:"imds"`      // ask the EC2 metadata service for credentials; default false
 
+	IoT        IoT    `yaml:"iot"`         // credentials for a device's certificate; zero: not from there
+	RoleARN    string `yaml:"role_arn"`    // role to assume with the credentials found; "": they are used themselves
+	ExternalID string `yaml:"external_id"` // goes with role_arn, 2 to 1,224 characters; "": none
+
 	ProjectID       string `yaml:"project_id"`       // Parse takes it from the topic when it is not given
 	Topic           string `yaml:"topic"`            // after Parse projects/PROJECT/topics/NAME
 	CredentialsFile string `yaml:"credentials_file"` // any ADC JSON; "": Application Default Credentials
+	Ordering        bool   `yaml:"ordering"`         // ordering keys, at the price of one key a request; default false
+}
+
+// IoT is a device's certificate, and where AWS IoT Core gives out credentials for it.
+type IoT struct {
+	Endpoint    string `yaml:"endpoint"`    // host: ID.credentials.iot.REGION.amazonaws.com
+	RoleAlias   string `yaml:"role_alias"`  // letters, digits, _=,@-; 1 to 128
+	Certificate string `yaml:"certificate"` // PEM file
+	Key         string `yaml:"key"`         // PEM file of its private key
+	Thing       string `yaml:"thing"`       // thing name; "": the policy does not ask for one
 }
 
 // SetDefaults implements strictyaml.Defaulter.

@@ -192,9 +192,29 @@ func TestFaultsOfSNSTopics(t *testing.T) {
 		{"region against the ARN", awsHead + arn + "\n  region: eu-west-1", "4 integrations[0].region region eu-west-1 contradicts the topic, which lies in us-east-2"},
 		{"AWS endpoint without scheme", awsHead + arn + "\n  endpoint: 127.0.0.1:4100", "4 integrations[0].endpoint want a URL as in http://127.0.0.1:4100"},
 		{"AWS endpoint with a password", awsHead + arn + "\n  endpoint: http://u:p@h", "4 integrations[0].endpoint want a URL"},
+		{"Google's ordering on AWS", awsHead + arn + "\n  ordering: true", "4 integrations[0].ordering does not belong to type aws"},
 		{"Google's key on AWS", awsHead + arn + "\n  project_id: p", "4 integrations[0].project_id does not belong to type aws"},
 		{"Google's topic on AWS", awsHead + arn + "\n  topic: p", "4 integrations[0].topic does not belong to type aws"},
 		{"Google's credentials on AWS", awsHead + arn + "\n  credentials_file: p", "4 integrations[0].credentials_file does not belong"},
+	})
+}
+
+func TestFaultsOfAWSCredentials(t *testing.T) {
+	const iot = "\n  iot: {endpoint: c.credentials.iot.us-east-2.amazonaws.com, role_alias: noi, certificate: c.pem, key: k.pem}"
+	checkFaults(t, []fault{
+		{"role that is none", awsHead + arn + "\n  role_arn: noi-publisher", "4 integrations[0].role_arn want the ARN of a role"},
+		{"role of another service", awsHead + arn + "\n  role_arn: arn:aws:iam::123456789012:user/x", "4 integrations[0].role_arn want the ARN of a role"},
+		{"external id without a role", awsHead + arn + "\n  external_id: solar-42", "4 integrations[0].external_id goes with a role to assume; add role_arn"},
+		{"odd external id", awsHead + arn + "\n  role_arn: arn:aws:iam::123456789012:role/x\n  external_id: a b", "5 integrations[0].external_id want 2 to 1224"},
+		{"no endpoint", awsHead + arn + "\n  iot: {role_alias: noi, certificate: c, key: k}", "4 integrations[0].iot.endpoint credentials by certificate need endpoint: the host that"},
+		{"no alias", awsHead + arn + "\n  iot: {endpoint: c.example, certificate: c, key: k}", "4 integrations[0].iot.role_alias credentials by certificate need role_alias"},
+		{"no certificate", awsHead + arn + "\n  iot: {endpoint: c.example, role_alias: noi, key: k}", "4 integrations[0].iot.certificate credentials by certificate need certificate"},
+		{"no key", awsHead + arn + "\n  iot: {endpoint: c.example, role_alias: noi, certificate: c}", "4 integrations[0].iot.key credentials by certificate need key"},
+		{"endpoint with a scheme", awsHead + arn + "\n  iot: {endpoint: 'https://c.example', role_alias: noi, certificate: c, key: k}", "4 integrations[0].iot.endpoint want a host as in"},
+		{"odd alias", awsHead + arn + "\n  iot: {endpoint: c.example, role_alias: a/b, certificate: c, key: k}", `4 integrations[0].iot.role_alias an alias has 1 to 128 letters, digits and _=,@-, not "a/b"`},
+		{"odd thing", awsHead + arn + "\n  iot: {endpoint: c.example, role_alias: noi, certificate: c, key: k, thing: a b}", "4 integrations[0].iot.thing a thing's name has 1 to 128"},
+		{"certificate and profile", awsHead + arn + "\n  profile: x" + iot, "4 integrations[0].profile credentials come from iot already"},
+		{"certificate and metadata", awsHead + arn + "\n  imds: true" + iot, "4 integrations[0].imds credentials come from iot already"},
 	})
 }
 
@@ -215,6 +235,9 @@ func TestFaultsOfPubSubTopics(t *testing.T) {
 		{"AWS's ARN on Google", gcpHead + topic + "\n  " + arn, "4 integrations[0].topic_arn does not belong to type gcp; take it out"},
 		{"AWS's region on Google", gcpHead + topic + "\n  region: us-east-2", "4 integrations[0].region does not belong to type gcp"},
 		{"AWS's profile on Google", gcpHead + topic + "\n  profile: x", "4 integrations[0].profile does not belong to type gcp"},
+		{"AWS's role on Google", gcpHead + topic + "\n  role_arn: x", "4 integrations[0].role_arn does not belong to type gcp"},
+		{"AWS's external id on Google", gcpHead + topic + "\n  external_id: x1", "4 integrations[0].external_id does not belong to type gcp"},
+		{"AWS's certificate on Google", gcpHead + topic + "\n  iot: {key: x}", "4 integrations[0].iot does not belong to type gcp"},
 		{"AWS's metadata on Google", gcpHead + topic + "\n  imds: false", "4 integrations[0].imds does not belong to type gcp"},
 	})
 }
@@ -274,6 +297,9 @@ func TestValid(t *testing.T) {
 		awsHead + arn + "\n  endpoint: https://vpce-1.sns.us-east-2.vpce.amazonaws.com\n  profile: ''",
 		awsHead + "topic_arn: arn:aws-us-gov:sns:us-gov-west-1:393221637266:Main\n  region: us-gov-west-1",
 		awsHead + arn + "\n  enabled: false\n  imds: true",
+		awsHead + arn + "\n  role_arn: arn:aws-cn:iam::123456789012:role/solar/noi\n  external_id: solar-42\n  ca_file: /etc/ca.pem",
+		awsHead + arn + "\n  iot: {endpoint: 'c.credentials.iot.us-east-2.amazonaws.com:443', role_alias: noi, certificate: c, key: k}\n  profile: ''",
+		gcpHead + topic + "\n  ordering: true\n  ca_file: /etc/ca.pem",
 	} {
 		if _, faults := configs.Parse([]byte(text), mustCatalog(t)); len(faults) > 0 {
 			t.Errorf("%v\nin\n%s", faults, text)

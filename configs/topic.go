@@ -59,6 +59,12 @@ var (
 	snsNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`)
 	// Pub/Sub: 3 to 255 characters, a letter first, not "goog" (Resource names, "Guidelines").
 	pubsubNameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+	// IAM and STS API references (AssumeRole); a role's name may have a path before it.
+	roleForm     = regexp.MustCompile(`^arn:(aws|aws-us-gov|aws-cn):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$`)
+	externalForm = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`)
+	// AWS IoT API reference (CreateRoleAlias, CreateThing).
+	aliasForm = regexp.MustCompile(`^[A-Za-z0-9_=,@-]{1,128}$`)
+	thingForm = regexp.MustCompile(`^[A-Za-z0-9:_-]{1,128}$`)
 	// Project ids are 6 to 30 characters; emulators take shorter ones, older projects a domain.
 	projectForm = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,61}$`)
 )

@@ -3,6 +3,7 @@ package configs
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"noi-agent/internal/strictyaml"
@@ -57,10 +58,10 @@ func (v *validator) integration(path string, in *Integration) {
 	v.between(path+".catch_up.rate", in.CatchUp.Rate, 0, mostRate, "")
 	switch {
 	case in.Type == AWS:
-		v.foreign(path, in.Type, "project_id", "topic", "credentials_file")
+		v.foreign(path, in.Type, "project_id", "topic", "credentials_file", "ordering")
 		v.aws(path, in)
 	case in.Type == GCP:
-		v.foreign(path, in.Type, "profile", "topic_arn", "region", "imds")
+		v.foreign(path, in.Type, "profile", "topic_arn", "region", "imds", "iot", "role_arn", "external_id")
 		v.gcp(path, in)
 		if !v.doc.Has(path + ".attributes") {
 			in.Attributes = attributeNames() // gzip makes them cheap here, form encoding dear on SNS
@@ -112,6 +113,8 @@ func (v *validator) slavesFilter(path string, in *Integration) {
 }
 
 func (v *validator) aws(path string, in *Integration) {
+	v.role(path, in)
+	v.iot(path, in)
 	if in.TopicARN == "" {
 		v.fault(path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
 		return
@@ -127,6 +130,53 @@ func (v *validator) aws(path string, in *Integration) {
 	}
 	if in.Endpoint != "" && !isURL(in.Endpoint) {
 		v.fault(path+".endpoint", "want a URL as in http://127.0.0.1:4100, not %q; leave the key out for AWS itself", clip(in.Endpoint))
+	}
+}
+
+// role checks the role that is assumed on the way to the topic.
+func (v *validator) role(path string, in *Integration) {
+	if in.RoleARN != "" && !roleForm.MatchString(in.RoleARN) {
+		v.fault(path+".role_arn", "want the ARN of a role, as in arn:aws:iam::123456789012:role/noi-publisher, not %q", clip(in.RoleARN))
+	}
+	switch {
+	case in.ExternalID == "":
+	case in.RoleARN == "":
+		v.fault(path+".external_id", "goes with a role to assume; add role_arn, or take it out")
+	case !externalForm.MatchString(in.ExternalID):
+		v.fault(path+".external_id", "want 2 to 1224 letters, digits and _+=,.@:/-, as the role's trust policy has it")
+	}
+}
+
+// iot checks where credentials for a device's certificate come from.
+func (v *validator) iot(path string, in *Integration) {
+	if !v.doc.Has(path+".iot") || slices.Contains(v.decode, path+".iot") {
+		return
+	}
+	if in.Profile != "" {
+		v.fault(path+".profile", "credentials come from iot already; take one of the two out")
+	}
+	if in.IMDS {
+		v.fault(path+".imds", "credentials come from iot already; take one of the two out")
+	}
+	path += ".iot"
+	for _, need := range []struct{ key, value, want string }{
+		{"endpoint", in.IoT.Endpoint, "the host that `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints"},
+		{"role_alias", in.IoT.RoleAlias, "the alias of the role to act as"},
+		{"certificate", in.IoT.Certificate, "the PEM file of the device's certificate"},
+		{"key", in.IoT.Key, "the PEM file of the certificate's private key"},
+	} {
+		if need.value == "" {
+			v.fault(path+"."+need.key, "credentials by certificate need %s: %s", need.key, need.want)
+		}
+	}
+	if e := in.IoT.Endpoint; e != "" && !isURL("https://"+e) || strings.Contains(e, "/") {
+		v.fault(path+".endpoint", "want a host as in c2x3.credentials.iot.us-east-2.amazonaws.com, not %q", clip(e))
+	}
+	if in.IoT.RoleAlias != "" && !aliasForm.MatchString(in.IoT.RoleAlias) {
+		v.fault(path+".role_alias", "an alias has 1 to 128 letters, digits and _=,@-, not %q", clip(in.IoT.RoleAlias))
+	}
+	if in.IoT.Thing != "" && !thingForm.MatchString(in.IoT.Thing) {
+		v.fault(path+".thing", "a thing's name has 1 to 128 letters, digits and :_-, not %q", clip(in.IoT.Thing))
 	}
 }
 

@@ -180,11 +180,13 @@ func newSink(in configs.Integration, deviceID string, log *slog.Logger) (agent.S
 	switch in.Type {
 	case configs.AWS:
 		return sns.New(sns.Options{
-			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, Device: deviceID, Logger: log,
+			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, IoT: sns.IoT(in.IoT),
+			RoleARN: in.RoleARN, ExternalID: in.ExternalID, CAFile: in.CAFile, Device: deviceID, Logger: log,
 		})
 	case configs.GCP:
 		return pubsub.New(pubsub.Options{
-			ProjectID: in.ProjectID, Topic: in.Topic, Endpoint: in.Endpoint, CredentialsFile: in.CredentialsFile, Logger: log,
+			ProjectID: in.ProjectID, Topic: in.Topic, Endpoint: in.Endpoint, CredentialsFile: in.CredentialsFile,
+			Ordering: in.Ordering, CAFile: in.CAFile, Device: deviceID, Logger: log,
 		})
 	default:
 		return nil, fmt.Errorf("integration type %q is not known", in.Type)
