@@ -86,7 +86,7 @@ func CheckProxy(_ context.Context, proxy *url.URL, connect *http.Request, answer
 	if answer.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &ProxyRefusal{Proxy: proxy.Host, Addr: connect.URL.Host, Status: answer.Status}
+	return &ProxyRefusal{Proxy: proxy.Host, Addr: connect.Host, Status: answer.Status}
 }
 
 // DialTunnel opens a connection to addr through the proxy of HTTPS_PROXY when there is one, for a

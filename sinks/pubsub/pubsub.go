@@ -179,10 +179,14 @@ func (s *Sink) wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
 		if w.Attributes == nil {
 			w.Attributes = make(map[string]string, len(m.Attributes))
 		}
-		w.Attributes[a.Name] = a.Value
+		w.Attributes[a.Name] = valid(a.Value)
 	}
 	return w
 }
+
+// valid puts U+FFFD in place of what is not UTF-8, as a controller may have answered for its product
+// code: the request would not leave the gateway otherwise, now or ever.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // maxKey is the most bytes an ordering key has (Pub/Sub quotas and limits, "Resource limits").
 const maxKey = 1024
@@ -190,7 +194,7 @@ const maxKey = 1024
 // orderingKey names the ordered row of a message. One that is too long is cut, which may merge two
 // rows; that costs throughput and never order.
 func orderingKey(device, key string) string {
-	key = device + "/" + key
+	key = valid(device + "/" + key)
 	if len(key) > maxKey {
 		key = strings.ToValidUTF8(key[:maxKey], "")
 	}

@@ -1,6 +1,7 @@
 package pubsub_test
 
 import (
+	"strings"
 	"testing"
 
 	"noi-agent/sinks/pubsub"
@@ -15,7 +16,7 @@ func cleanEnv(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{
 		"GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST", "PUBSUB_EMULATOR_HOST",
-		"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 	} {
 		t.Setenv(name, "")
 	}
@@ -47,6 +48,36 @@ func mustNew(t *testing.T, o pubsub.Options) *pubsub.Sink {
 	}
 	t.Cleanup(func() { _ = sink.Close() }) // never fails
 	return sink
+}
+
+func TestNetworkConformance(t *testing.T) {
+	account := serviceAccount(t)
+	sinktest.RunNetwork(t, func(t *testing.T) sinktest.Site {
+		cleanEnv(t)
+		cloud := mustStart(t)
+		return sinktest.Site{
+			Cloud: cloud, Addr: cloud.Addr(), Secrets: keyLines(account),
+			New: func(t *testing.T, p sinktest.Place) sinktest.Sink {
+				o := pubsub.Options{Endpoint: "http://" + p.Host, CAFile: p.CAFile, Resolver: p.Resolver, Meter: p.Meter, Logger: p.Logger}
+				if p.TLS {
+					o.Endpoint = "https://" + p.Host
+					o.CredentialsFile = mustWrite(t, t.TempDir()+"/key.json", account)
+				}
+				return mustNew(t, o)
+			},
+		}
+	})
+}
+
+// keyLines returns the lines of a private key, any of which is a secret, and the begin of each token.
+func keyLines(account string) []string {
+	var lines []string
+	for _, line := range strings.Split(account, `\n`) {
+		if len(line) == 64 {
+			lines = append(lines, line)
+		}
+	}
+	return append(lines, "eyJ") // a signed token is base64 of {"…
 }
 
 func TestConformance(t *testing.T) {

@@ -154,13 +154,13 @@ func (s *Sink) forget(fault sinks.Result) {
 
 // entry is one message as PublishBatch takes it. Its id is its place in the request.
 func (s *Sink) entry(i int, m sinks.Message) types.PublishBatchRequestEntry {
-	e := types.PublishBatchRequestEntry{Id: aws.String(entryID(i)), Message: aws.String(string(m.Body))}
+	e := types.PublishBatchRequestEntry{Id: aws.String(entryID(i)), Message: aws.String(valid(string(m.Body)))}
 	for _, a := range m.Attributes {
 		if e.MessageAttributes == nil {
 			e.MessageAttributes = map[string]types.MessageAttributeValue{}
 		}
 		e.MessageAttributes[a.Name] = types.MessageAttributeValue{
-			DataType: aws.String(attributeType), StringValue: aws.String(a.Value),
+			DataType: aws.String(attributeType), StringValue: aws.String(valid(a.Value)),
 		}
 	}
 	if s.topic.fifo {
@@ -168,6 +168,18 @@ func (s *Sink) entry(i int, m sinks.Message) types.PublishBatchRequestEntry {
 		e.MessageDeduplicationId = aws.String(m.SampleID)
 	}
 	return e
+}
+
+// valid puts U+FFFD in place of what SNS does not take (SendMessage of SQS names the same set: the
+// characters of XML 1.0). A controller may have answered such bytes for its product code, and the
+// message is not to be refused for it.
+func valid(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 const attributeType = "String"

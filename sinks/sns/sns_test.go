@@ -20,7 +20,7 @@ func cleanEnv(t *testing.T) {
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_PROFILE",
 		"AWS_DEFAULT_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SNS",
-		"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_STS",
 	} {
 		t.Setenv(name, "")
 	}
@@ -66,6 +66,26 @@ func mustNew(t *testing.T, o sns.Options) *sns.Sink {
 	}
 	t.Cleanup(func() { _ = sink.Close() }) // never fails
 	return sink
+}
+
+func TestNetworkConformance(t *testing.T) {
+	sinktest.RunNetwork(t, func(t *testing.T) sinktest.Site {
+		withKeys(t)
+		t.Setenv("AWS_SESSION_TOKEN", secret)
+		cloud := mustStart(t, standin.SNSOptions{})
+		return sinktest.Site{
+			Cloud: cloud, Addr: cloud.Addr(), Secrets: []string{standin.SecretAccessKey, secret},
+			New: func(t *testing.T, p sinktest.Place) sinktest.Sink {
+				scheme := "http://"
+				if p.TLS {
+					scheme = "https://"
+				}
+				return mustNew(t, sns.Options{
+					Endpoint: scheme + p.Host, CAFile: p.CAFile, Resolver: p.Resolver, Meter: p.Meter, Logger: p.Logger,
+				})
+			},
+		}
+	})
 }
 
 func TestConformance(t *testing.T) {
