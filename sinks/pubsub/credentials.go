@@ -113,6 +113,17 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 	if err != nil {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
 	}
+	account, device, certified, err := certificateOf(b)
+	if err != nil {
+		return fail(err.Error())
+	}
+	if certified {
+		creds, err := device.credentials(account, service)
+		if err != nil {
+			return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "externalaccount: "))
+		}
+		return &tokens{creds: creds, service: service, from: path, quota: head.Quota}, sinks.Result{}, true
+	}
 	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
 		Scopes:              []string{scope},
 		UseSelfSignedJWT:    true, // a service account signs its tokens itself: no token service to reach or to pay for

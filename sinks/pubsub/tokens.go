@@ -52,8 +52,12 @@ func newTokenService(o Options) (*tokenService, error) {
 	}}, nil
 }
 
+// client follows no redirect: only a captive portal sends one, and it must not get the subject token.
 func (s *tokenService) client() *http.Client {
-	return &http.Client{Transport: s, Timeout: tokenTimeout}
+	return &http.Client{
+		Transport: s, Timeout: tokenTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // RoundTrip is part of http.RoundTripper.
@@ -109,6 +113,8 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 		return fault, false
 	case errors.As(err, &cert) && cert.Reason == x509.Expired:
 		return sinks.Failed(sinks.Retry, sinks.CodeClock, "token service: "+cert.Error()+clockHint), false
+	case errors.Is(err, errDevice):
+		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": "+deviceText(err)), false
 	case errors.As(err, &urlErr):
 		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+bareText(urlErr.Err)), false
 	case errors.As(err, &netErr):
@@ -116,6 +122,15 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	default:
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "token of "+t.from+": "+scrub(err.Error())), false
 	}
+}
+
+// deviceText is what is wrong with a device's certificate, without the way it was found out.
+func deviceText(err error) string {
+	text := err.Error()
+	if at := strings.LastIndex(text, errDevice.Error()); at > 0 {
+		text = text[at:]
+	}
+	return text
 }
 
 // scrub keeps out what the command of an external account has printed: the token itself.

@@ -1,0 +1,228 @@
+package pubsub
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"noi-agent/sinks"
+	"noi-agent/sinks/sinktest"
+)
+
+const accessToken = "ya29.of-the-exchange"
+
+// exchange is Google's token service on loopback: it notes what it is asked and gives out accessToken.
+type exchange struct {
+	forms   []url.Values
+	subject []string // common names of the certificates shown; "" for none
+	status  int
+	header  http.Header
+}
+
+// ServeHTTP is part of http.Handler.
+func (e *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm() // what is missing shows in forms
+	e.forms = append(e.forms, r.PostForm)
+	name := ""
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		name = r.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	e.subject = append(e.subject, name)
+	for key := range e.header {
+		w.Header().Set(key, e.header.Get(key))
+	}
+	if e.status != 0 {
+		w.WriteHeader(e.status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"access_token":%q,"issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3600}`, accessToken)
+}
+
+func mustWriteFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const audience = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/solar/providers/gateways"
+
+func fileAccount(t *testing.T, tokenURL, subject string) string {
+	t.Helper()
+	return mustWriteFile(t, "gcp.json", fmt.Sprintf(
+		`{"type":"external_account","audience":%q,"subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":%q,"credential_source":{"file":%q}}`,
+		audience, tokenURL, subject))
+}
+
+func publish(t *testing.T, o Options) sinks.Result {
+	t.Helper()
+	o.Topic = "projects/test-project/topics/MainSolarData"
+	sink, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sink.Close() }() // never fails
+	return sink.Publish(t.Context(), sinktest.Messages(1))[0]
+}
+
+// A workload identity: the token in a file is exchanged for one that opens the topic.
+func TestSubjectTokenOfAFileOpensTheTopic(t *testing.T) {
+	var (
+		g google
+		e exchange
+	)
+	endpoint, roots := startTLS(t, &g)
+	service := httptest.NewServer(&e)
+	defer service.Close()
+	meter := new(sinks.Meter)
+	file := fileAccount(t, service.URL, mustWriteFile(t, "subject", "token-of-the-device"))
+	if r := publish(t, Options{Endpoint: endpoint, CredentialsFile: file, CAFile: roots, Meter: meter}); r.Outcome != sinks.Accepted {
+		t.Fatalf("%s (%s)", r.Outcome, r.Error())
+	}
+	if got := g.headers[0].Get("authorization"); len(got) != 1 || got[0] != "Bearer "+accessToken {
+		t.Errorf("authorization %q", got)
+	}
+	f := e.forms[0]
+	if f.Get("subject_token") != "token-of-the-device" || f.Get("audience") != audience || f.Get("scope") != scope {
+		t.Errorf("asked with %v", f)
+	}
+	if meter.Received() < 1500 {
+		t.Errorf("%d bytes received", meter.Received())
+	}
+}
+
+// certified is the file of a gateway that shows a certificate, and the rest that belongs to it.
+func certified(t *testing.T, tokenURL, cert, key, chain string) string {
+	t.Helper()
+	config := mustWriteFile(t, "certificate_config.json", fmt.Sprintf(`{"cert_configs":{"workload":{"cert_path":%q,"key_path":%q}}}`, cert, key))
+	return mustWriteFile(t, "gcp.json", fmt.Sprintf(
+		`{"type":"external_account","audience":%q,"subject_token_type":"urn:ietf:params:oauth:token-type:mtls","token_url":%q,`+
+			`"credential_source":{"certificate":{"certificate_config_location":%q,"trust_chain_path":%q}}}`, audience, tokenURL, config, chain))
+}
+
+// startMTLS serves h to those who show a certificate of ca.
+func startMTLS(t *testing.T, ca *sinktest.Authority, h http.Handler) (address string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = sinktest.ServerConfig(ca.Good(t, "127.0.0.1"))
+	server.TLS.ClientAuth, server.TLS.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestCertificateOfTheDeviceOpensTheTopic(t *testing.T) {
+	var (
+		g google
+		e exchange
+	)
+	endpoint, googles := startTLS(t, &g)
+	ca := sinktest.NewAuthority(t)
+	own := ca.Good(t, "noi-42")
+	cert, key := sinktest.WriteKeyPair(t, own)
+	chain, err := os.ReadFile(ca.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := os.ReadFile(googles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := mustWriteFile(t, "roots.pem", string(known)+string(chain))
+	file := certified(t, startMTLS(t, ca, &e), cert, key, ca.File)
+	if r := publish(t, Options{Endpoint: endpoint, CredentialsFile: file, CAFile: roots}); r.Outcome != sinks.Accepted {
+		t.Fatalf("%s (%s)", r.Outcome, r.Error())
+	}
+	if strings.Join(e.subject, " ") != "noi-42" {
+		t.Errorf("certificates shown: %q", e.subject)
+	}
+	var list []string
+	if err := json.Unmarshal([]byte(e.forms[0].Get("subject_token")), &list); err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(chain)
+	want := []string{base64.StdEncoding.EncodeToString(own.Certificate[0]), base64.StdEncoding.EncodeToString(block.Bytes)}
+	if len(list) != 2 || list[0] != want[0] || list[1] != want[1] {
+		t.Errorf("subject token of %d certificates, want the device's and its authority's", len(list))
+	}
+	if got := g.headers[0].Get("authorization"); len(got) != 1 || got[0] != "Bearer "+accessToken {
+		t.Errorf("authorization %q", got)
+	}
+}
+
+func TestFaultsOfACertifiedDeviceSayWhatToDo(t *testing.T) {
+	ca := sinktest.NewAuthority(t)
+	cert, key := sinktest.WriteKeyPair(t, ca.Good(t, "noi-42"))
+	_, other := sinktest.WriteKeyPair(t, ca.Good(t, "noi-43"))
+	var e exchange
+	address := startMTLS(t, ca, &e)
+	for _, c := range []struct {
+		name             string
+		cert, key, chain string
+		tokenURL, part   string
+		outcome          sinks.Outcome
+	}{
+		{"no certificate", cert + ".not", key, "", address, cert + ".not: no such file", sinks.Wait},
+		{"key of another", cert, other, "", address, "private key does not match", sinks.Wait},
+		{"no chain", cert, key, ca.File + ".not", address, ca.File + ".not is not there", sinks.Wait},
+		{"nobody there", cert, key, "", "https://127.0.0.1:1/", "connection refused", sinks.Retry},
+		{"server nobody knows", cert, key, "", startMTLS(t, sinktest.NewAuthority(t), &e), "x509: ", sinks.Retry},
+	} {
+		got := publish(t, Options{Endpoint: "https://127.0.0.1:1", CredentialsFile: certified(t, c.tokenURL, c.cert, c.key, c.chain), CAFile: ca.File})
+		if got.Outcome != c.outcome || !strings.Contains(got.Text, c.part) {
+			t.Errorf("%s: %s (%s), want %s and %q", c.name, got.Outcome, got.Error(), c.outcome, c.part)
+		}
+		text, err := os.ReadFile(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(got.Text, strings.Split(string(text), "\n")[1]) {
+			t.Errorf("%s: shows the key: %s", c.name, got.Text)
+		}
+	}
+	missing := fmt.Sprintf(`{"type":"external_account","audience":%q,"credential_source":{"certificate":{"certificate_config_location":"/nowhere"}}}`, audience)
+	got := publish(t, Options{Endpoint: "https://127.0.0.1:1", CredentialsFile: mustWriteFile(t, "gcp.json", missing)})
+	if got.Outcome != sinks.Wait || !strings.Contains(got.Text, `certificate_config_location "/nowhere" is not there`) {
+		t.Errorf("%s (%s)", got.Outcome, got.Error())
+	}
+}
+
+// A portal that redirects does not get the subject token, and what a service asks to wait is kept.
+func TestTokenServiceIsNotFollowedElsewhere(t *testing.T) {
+	var elsewhere exchange
+	other := httptest.NewServer(&elsewhere)
+	defer other.Close()
+	for _, c := range []struct {
+		e       exchange
+		outcome sinks.Outcome
+		after   string
+	}{
+		{exchange{status: 307, header: http.Header{"Location": {other.URL}}}, sinks.Wait, "0s"},
+		{exchange{status: 503, header: http.Header{"Retry-After": {"30"}}}, sinks.Retry, "30s"},
+	} {
+		service := httptest.NewServer(&c.e)
+		got := publish(t, Options{Endpoint: "https://127.0.0.1:1", CredentialsFile: fileAccount(t, service.URL, mustWriteFile(t, "subject", "secret-subject"))})
+		service.Close()
+		if got.Outcome != c.outcome || got.After.String() != c.after || strings.Contains(got.Text, "secret-subject") {
+			t.Errorf("HTTP %d: %s (%s), after %s", c.e.status, got.Outcome, got.Error(), got.After)
+		}
+	}
+	if len(elsewhere.forms) != 0 {
+		t.Errorf("the token went elsewhere: %v", elsewhere.forms)
+	}
+}
