@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -64,8 +65,29 @@ func boundSilence(_, _ string, c syscall.RawConn) error {
 
 // Proxy returns the proxy for a request by HTTPS_PROXY, HTTP_PROXY and NO_PROXY as they are now;
 // nil for none, as always for loopback. http.ProxyFromEnvironment reads them once in a process.
-func Proxy(r *http.Request) (*url.URL, error) {
-	return httpproxy.FromEnvironment().ProxyFunc()(r.URL)
+func Proxy(r *http.Request) (*url.URL, error) { return proxyFor(r.URL) }
+
+// proxyFor is Proxy for an address. A malformed variable is an error: httpproxy would go on without a
+// proxy, where there may be no way, or one that is not to be taken.
+func proxyFor(u *url.URL) (*url.URL, error) {
+	config := httpproxy.FromEnvironment()
+	name, value := "HTTPS_PROXY", config.HTTPSProxy
+	if u.Scheme == "http" {
+		name, value = "HTTP_PROXY", config.HTTPProxy
+	}
+	if value != "" && !soundProxy(value) { // not quoted: it may hold a password
+		return nil, fmt.Errorf("%s is malformed; want a URL as in http://proxy:3128", name)
+	}
+	return config.ProxyFunc()(u)
+}
+
+// soundProxy reports whether value is a URL with a host, or host:port alone.
+func soundProxy(value string) bool {
+	if !strings.Contains(value, "://") {
+		value = "http://" + value
+	}
+	u, err := url.Parse(value)
+	return err == nil && u.Hostname() != ""
 }
 
 // ProxyRefusal is the answer of a proxy that does not let a connection through. Somebody has to
@@ -92,9 +114,9 @@ func CheckProxy(_ context.Context, proxy *url.URL, connect *http.Request, answer
 // DialTunnel opens a connection to addr through the proxy of HTTPS_PROXY when there is one, for a
 // client that does not do so itself: gRPC does, but then leaves no place to count the bytes.
 func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
-	proxy, err := httpproxy.FromEnvironment().ProxyFunc()(&url.URL{Scheme: "https", Host: addr})
+	proxy, err := proxyFor(&url.URL{Scheme: "https", Host: addr})
 	if err != nil {
-		return nil, errors.New("HTTPS_PROXY is not a URL as in http://proxy:3128") // its text may hold a password
+		return nil, err
 	}
 	if proxy == nil {
 		return d.DialContext(ctx, "tcp", addr)

@@ -1,6 +1,7 @@
 package pubsub_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,63 @@ func TestWindowIsBoundedByCountAndSize(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{1000, 4, 203}, sizes); diff != "" {
 		t.Errorf("messages by request: %s", diff)
+	}
+}
+
+// With ordering a request has one key, as Pub/Sub wants it; without it, no key and whatever fits.
+func TestOrderingGivesEachRequestOneKey(t *testing.T) {
+	cleanEnv(t)
+	for _, c := range []struct {
+		ordering bool
+		want     []int
+		keys     string
+	}{
+		{false, []int{7}, ",,,,,,"},
+		{true, []int{2, 1, 2, 2}, "5300/a,5300/a,5300/b,5300/a,5300/a,,"},
+	} {
+		cloud := mustStart(t)
+		sink := mustNew(t, pubsub.Options{Endpoint: cloud.Addr(), Ordering: c.ordering, Device: "5300"})
+		msgs := sinktest.Messages(7)
+		for i, key := range []string{"a", "a", "b", "a", "a", "", ""} {
+			msgs[i].Key = key
+		}
+		for i, r := range sinktest.Drain(t, sink, msgs) {
+			if r.Outcome != sinks.Accepted {
+				t.Fatalf("message %d: %s (%s)", i, r.Outcome, r.Error())
+			}
+		}
+		var (
+			sizes []int
+			keys  []string
+		)
+		for _, r := range cloud.Requests() {
+			sizes = append(sizes, len(r.Messages))
+		}
+		for i, m := range cloud.Messages() {
+			keys = append(keys, m.Group)
+			if string(m.Body) != string(msgs[i].Body) {
+				t.Errorf("message %d at the cloud is %s", i, m.Body)
+			}
+		}
+		if diff := cmp.Diff(c.want, sizes); diff != "" || strings.Join(keys, ",") != c.keys {
+			t.Errorf("ordering %t: messages by request %s; keys %q, want %q", c.ordering, diff, keys, c.keys)
+		}
+	}
+}
+
+// gzip at the socket: HTTP/2, its headers and everything, not what the server says of it.
+func TestPackedRequestsAreSmallAtTheSocket(t *testing.T) {
+	cleanEnv(t)
+	cloud := mustStart(t)
+	front := sinktest.StartFront(t, cloud.Addr(), nil)
+	sink := mustNew(t, pubsub.Options{Endpoint: front.Addr()})
+	_ = sink.Publish(t.Context(), sweep(1)) // the connection stands
+	_, before := front.Counts()
+	if got := len(sink.Publish(t.Context(), sweep(48))); got != 48 {
+		t.Fatalf("%d of 48 in one request", got)
+	}
+	if _, after := front.Counts(); after-before > 48*40 || after == before { // the bodies alone have 48 times 270
+		t.Errorf("%d bytes for 48 samples", after-before)
 	}
 }
 

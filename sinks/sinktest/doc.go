@@ -8,6 +8,9 @@
 //   - rejects a bad message alone, whatever its neighbours are;
 //   - is back when its context ends, and leaves nothing running, neither then nor after Close.
 //
+// RunNetwork tries what goes wrong on the way: peers, names, certificates, proxies, with the sink's own
+// TLS and the environment's proxy. It listens to everything a sink says, and no secret may be in it.
+//
 // It refuses to look inside a sink: what a cloud alone has (entries that fail one by one, gzip) is
 // tried beside the sink.
 //

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"noi-agent/sinks"
 	"noi-agent/sinks/sinktest/standin"
@@ -114,6 +115,27 @@ func throttling(t *testing.T, r Rig) {
 		t.Errorf("got %q", results[0].Error())
 	}
 	wantTaken(t, r.Cloud, nil)
+}
+
+// asksToWait holds what the cloud asks for against what the caller is told.
+func asksToWait(t *testing.T, r Rig) {
+	for _, c := range []struct{ asked, told time.Duration }{
+		{0, 0}, {7 * time.Second, 7 * time.Second}, {48 * time.Hour, sinks.MaxAfter},
+	} {
+		fault := r.Throttled
+		fault.After = c.asked
+		r.Cloud.SetFault(standin.Always(fault))
+		results := publish(t, r.Sink, Messages(2))
+		want(t, results, sinks.Retry)
+		if results[0].After != c.told || results[1].After != c.told {
+			t.Errorf("asked for %s, told %s", c.asked, results[0].After)
+		}
+	}
+	r.Cloud.SetFault(nil)
+	results := publish(t, r.Sink, Messages(1))
+	if want(t, results, sinks.Accepted); results[0].After != 0 {
+		t.Errorf("accepted, and told to wait %s", results[0].After)
+	}
 }
 
 // badMessage tries each place a bad message can have in a row of seven.

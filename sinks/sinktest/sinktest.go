@@ -56,6 +56,7 @@ func Run(t *testing.T, start func(t *testing.T) Rig) {
 		{"ConnectionLostBetweenRequestsHeals", reconnect},
 		{"DenialWaitsInTheCloudsWords", denial},
 		{"ThrottlingIsRetry", throttling},
+		{"WaitThatTheCloudAsksForIsTold", asksToWait},
 		{"BadMessageIsRejectedAlone", badMessage},
 		{"TooLargeIsRejectedAlone", tooLarge},
 		{"EndedContextSendsNothing", endedContext},

@@ -9,12 +9,14 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/v2/pstest"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/encoding/gzip" // so that the server unpacks what the sink packs
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // PubSubOptions say what the stand-in knows.
@@ -143,8 +145,21 @@ func (d *door) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pubsu
 	case f.Drop:
 		return nil, status.Error(codes.Unavailable, "error reading from server: EOF")
 	default:
-		return nil, status.Error(codeNamed(f.Code), f.Text)
+		return nil, f.status()
 	}
+}
+
+// status is the fault as gRPC has it.
+func (f Fault) status() error {
+	st := status.New(codeNamed(f.Code), f.Text)
+	if f.After > 0 {
+		with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(f.After)})
+		if err != nil {
+			return err // a code that is OK: a slip in the test
+		}
+		st = with
+	}
+	return st.Err()
 }
 
 // hits reports whether a request has a message that is at fault.
@@ -201,6 +216,9 @@ func checkRequest(in *pubsubpb.PublishRequest) error {
 			"The value for request_size is too large. You passed %d in the request, but the maximum value is %d.", n, maxPubSubBytes)
 	}
 	for _, m := range in.GetMessages() {
+		if m.GetOrderingKey() != in.GetMessages()[0].GetOrderingKey() { // PubsubMessage.ordering_key
+			return status.Error(codes.InvalidArgument, "All messages in a publish request must specify the same ordering key.")
+		}
 		if len(m.GetData()) == 0 && len(m.GetAttributes()) == 0 {
 			return status.Error(codes.InvalidArgument,
 				"One or more messages in the publish request is empty. Each message must contain either non-empty data, or at least one attribute.")

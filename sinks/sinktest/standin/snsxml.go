@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // xmlns is the name space of every answer of SNS.
@@ -26,6 +28,9 @@ func refuse(w http.ResponseWriter, f Fault) {
 	fmt.Fprintf(&b, `<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
 		xmlns, kind, text(f.Code), text(f.Text), requestID)
 	w.Header().Set("Content-Type", "text/xml")
+	if f.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.After/time.Second)))
+	}
 	w.WriteHeader(f.Status)
 	_, _ = w.Write(b.Bytes()) // the client may have gone
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // Message is one message as a cloud took it.
@@ -12,7 +13,7 @@ type Message struct {
 	ID         string // the id the publisher got
 	Body       []byte
 	Attributes map[string]string
-	Group      string // SNS FIFO: MessageGroupId
+	Group      string // SNS FIFO: MessageGroupId; Pub/Sub: the ordering key
 	Dedup      string // SNS FIFO: MessageDeduplicationId
 }
 
@@ -32,6 +33,9 @@ type Fault struct {
 	Text string // its message
 	// Status is the HTTP status beside Code; 0 is 400. SNS only.
 	Status int
+	// After is what the client is asked to wait before it comes again, in whole seconds: Retry-After, or
+	// google.rpc.RetryInfo; 0 for nothing.
+	After time.Duration
 	// Only picks the messages that are at fault; nil picks the request as a whole. SNS fails those
 	// entries and takes the others; Pub/Sub refuses a request that has such a message in it.
 	Only func(Message) bool

@@ -185,6 +185,7 @@ func TestPubSubHoldsTheRulesOfARequest(t *testing.T) {
 		{topic, many(1001, 1), codes.InvalidArgument},
 		{topic, many(2, 5_000_000), codes.InvalidArgument},
 		{topic, many(1, 0), codes.InvalidArgument},
+		{topic, []*pubsubpb.PubsubMessage{{Data: []byte("x"), OrderingKey: "a"}, {Data: []byte("x"), OrderingKey: "b"}}, codes.InvalidArgument},
 		{topic, []*pubsubpb.PubsubMessage{{Attributes: map[string]string{"a": "b"}}}, codes.OK},
 		{topic + "x", many(1, 1), codes.NotFound},
 		{"MainSolarData", many(1, 1), codes.InvalidArgument},
