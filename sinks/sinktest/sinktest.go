@@ -34,6 +34,7 @@ type Rig struct {
 	Throttled standin.Fault // a refusal that passes
 	Invalid   standin.Fault // a refusal of one message
 	TooLarge  int           // bytes of a body that no request can carry
+	Secrets   []string      // what is never to be shown in a result
 	// Denial is what Denied is to become in a trigger row, to the letter.
 	Denial string
 }
@@ -74,7 +75,10 @@ func Run(t *testing.T, start func(t *testing.T) Rig) {
 					t.Errorf("close: %v", err)
 				}
 			})
+			s := &site{Site: Site{Secrets: r.Secrets}}
+			r.Sink = &listened{Sink: r.Sink, to: s}
 			c.try(t, r)
+			s.checkSecrets(t)
 		})
 	}
 }

@@ -80,6 +80,7 @@ func TestEveryAnswerHasItsOutcome(t *testing.T) {
 		{"InvalidBatchEntryId", "no", 400, sinks.Reject},
 		{"TooManyEntriesInBatchRequest", "no", 400, sinks.Reject},
 		{"EmptyBatchRequest", "no", 400, sinks.Reject},
+		{"AWS.SimpleNotificationService.TooManyEntriesInBatchRequest", "no", 400, sinks.Reject},
 		{"RequestEntityTooLarge", "no", 413, sinks.Reject},
 	} {
 		fault := standin.Fault{Code: c.code, Text: c.text, Status: c.status}

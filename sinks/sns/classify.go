@@ -85,7 +85,10 @@ func rules() []rule {
 	}
 }
 
+// find looks a code up. Some of the family write the service before it:
+// AWS.SimpleNotificationService.TooManyEntriesInBatchRequest.
 func find(code, text string) (rule, bool) {
+	code = code[strings.LastIndexByte(code, '.')+1:]
 	for _, r := range rules() {
 		if matches(r.code, code) && strings.Contains(text, r.text) {
 			return r, true

@@ -74,7 +74,7 @@ func TestNetworkConformance(t *testing.T) {
 		t.Setenv("AWS_SESSION_TOKEN", secret)
 		cloud := mustStart(t, standin.SNSOptions{})
 		return sinktest.Site{
-			Cloud: cloud, Addr: cloud.Addr(), Secrets: []string{standin.SecretAccessKey, secret},
+			Cloud: cloud, Addr: cloud.Addr(), Secrets: []string{standin.AccessKeyID, standin.SecretAccessKey, secret},
 			New: func(t *testing.T, p sinktest.Place) sinktest.Sink {
 				scheme := "http://"
 				if p.TLS {
@@ -91,8 +91,10 @@ func TestNetworkConformance(t *testing.T) {
 func TestConformance(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Rig {
 		withKeys(t)
+		t.Setenv("AWS_SESSION_TOKEN", secret)
 		cloud := mustStart(t, standin.SNSOptions{})
 		return sinktest.Rig{
+			Secrets: []string{standin.AccessKeyID, standin.SecretAccessKey, secret},
 			Cloud: cloud, Sink: mustNew(t, sns.Options{Endpoint: cloud.URL()}),
 			Denied:    standin.SNSDenied(arn),
 			Throttled: standin.SNSThrottled(),
