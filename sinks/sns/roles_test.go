@@ -126,7 +126,6 @@ func TestExpiredTokenReadsTheCredentialsAgain(t *testing.T) {
 
 // iotRig is AWS IoT's credential provider on loopback, which demands a certificate of its authority.
 type iotRig struct {
-	host    string
 	ca      *sinktest.Authority
 	asked   []*http.Request
 	status  int

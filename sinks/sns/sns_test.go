@@ -95,7 +95,7 @@ func TestConformance(t *testing.T) {
 		cloud := mustStart(t, standin.SNSOptions{})
 		return sinktest.Rig{
 			Secrets: []string{standin.AccessKeyID, standin.SecretAccessKey, secret},
-			Cloud: cloud, Sink: mustNew(t, sns.Options{Endpoint: cloud.URL()}),
+			Cloud:   cloud, Sink: mustNew(t, sns.Options{Endpoint: cloud.URL()}),
 			Denied:    standin.SNSDenied(arn),
 			Throttled: standin.SNSThrottled(),
 			Invalid:   standin.Fault{Code: "InvalidParameter", Text: "Invalid parameter: Message"},
