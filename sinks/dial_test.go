@@ -1,6 +1,7 @@
 package sinks_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -19,8 +20,8 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// echo gives back what it gets, on loopback.
-func echo(t *testing.T) (addr string) {
+// serveOnce does serve with the first connection to it, on loopback.
+func serveOnce(t *testing.T, serve func(conn net.Conn)) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,14 +34,29 @@ func echo(t *testing.T) (addr string) {
 		if err != nil {
 			return
 		}
-		_, _ = io.Copy(conn, conn) // until the other side leaves
-		_ = conn.Close()           // nothing to lose
+		serve(conn)
+		_ = conn.Close() // nothing to lose
 	}()
 	t.Cleanup(func() {
 		_ = l.Close() // nothing to lose
 		<-done
 	})
 	return l.Addr().String()
+}
+
+// echo gives back what it gets.
+func echo(t *testing.T) (addr string) {
+	t.Helper()
+	return serveOnce(t, func(conn net.Conn) { _, _ = io.Copy(conn, conn) }) // until the other side leaves
+}
+
+// withProxy makes addr the proxy of the environment.
+func withProxy(t *testing.T, addr string) {
+	t.Helper()
+	for _, name := range []string{"https_proxy", "NO_PROXY", "no_proxy"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HTTPS_PROXY", addr)
 }
 
 // noNames asks nobody for a name: what a test does not mean to look up does not leave the machine.
@@ -94,24 +110,13 @@ func TestSilenceOfAPathIsBounded(t *testing.T) {
 	}
 }
 
+// A server may speak first, and its words come in one piece with the proxy's answer.
 func TestTunnelPassesEveryByteBehindTheAnswer(t *testing.T) {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"} {
-		t.Setenv(name, "")
-	}
-	// A server that speaks first: its words may come in one piece with the proxy's answer.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // nothing to lose
-	go func() {
-		if conn, err := l.Accept(); err == nil {
-			_, _ = io.WriteString(conn, "welcome") // read below
-			_ = conn.Close()                       // nothing to lose
+	withProxy(t, "http://"+serveOnce(t, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nwelcome") // read below
 		}
-	}()
-	proxy := sinktest.StartProxy(t, l.Addr().String(), "")
-	t.Setenv("HTTPS_PROXY", "http://"+proxy.Addr())
+	}))
 	conn, err := noNames.DialTunnel(t.Context(), "cloud.example:443")
 	if err != nil {
 		t.Fatal(err)
@@ -123,9 +128,7 @@ func TestTunnelPassesEveryByteBehindTheAnswer(t *testing.T) {
 }
 
 func TestTunnelSaysWhatIsWrongWithTheProxy(t *testing.T) {
-	for _, name := range []string{"NO_PROXY", "no_proxy", "https_proxy"} {
-		t.Setenv(name, "")
-	}
+	withProxy(t, "")
 	portal := httptest.NewServer(http.NotFoundHandler())
 	defer portal.Close()
 	for _, c := range []struct{ proxy, part string }{
@@ -144,15 +147,15 @@ func TestTunnelSaysWhatIsWrongWithTheProxy(t *testing.T) {
 	}
 }
 
-// A proxy that takes the connection and says nothing does not hold anybody beyond his context.
+// A proxy that takes the question and says nothing does not hold anybody beyond his context.
 func TestTunnelThroughASilentProxyEnds(t *testing.T) {
-	for _, name := range []string{"NO_PROXY", "no_proxy", "https_proxy"} {
-		t.Setenv(name, "")
-	}
-	front := sinktest.StartFront(t, "127.0.0.1:1", nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	front.Silence(cancel)
-	t.Setenv("HTTPS_PROXY", "http://"+front.Addr())
+	withProxy(t, "http://"+serveOnce(t, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			cancel()
+			_, _ = io.Copy(io.Discard, conn) // until the other side leaves
+		}
+	}))
 	if _, err := noNames.DialTunnel(ctx, "cloud.example:443"); err == nil {
 		t.Error("a tunnel through nothing")
 	}

@@ -343,18 +343,26 @@ func metering(t *testing.T, s *site) {
 	for range 3 {
 		want(t, Drain(t, sink, Messages(5)), sinks.Accepted)
 	}
-	equalCounts(t, meter, front.Counts)
+	EqualCounts(t, meter, front.Counts)
 	if front.Accepted() != 1 || meter.Sent() < 1000 || meter.Received() < 500 {
 		t.Errorf("%d connections, %d bytes sent, %d received", front.Accepted(), meter.Sent(), meter.Received())
 	}
 }
 
-// equalCounts fails unless both sides of a connection come to the same numbers.
-func equalCounts(t *testing.T, m *sinks.Meter, counts func() (sent, received uint64)) {
+// EqualCounts fails unless the meter of a sink comes to the same numbers as all that stands at the
+// other ends of its connections: the Counts of Fronts and Proxies.
+func EqualCounts(t *testing.T, m *sinks.Meter, others ...func() (sent, received uint64)) {
 	t.Helper()
 	eventually(t, "both sides count the same", func() bool {
-		sent, received := counts()
-		return m.Sent() == received && m.Received() == sent && sent > 0
+		var sent, received uint64
+		for _, counts := range others {
+			s, r := counts()
+			if s == 0 || r == 0 {
+				return false
+			}
+			sent, received = sent+s, received+r
+		}
+		return m.Sent() == received && m.Received() == sent
 	})
 }
 
@@ -372,7 +380,7 @@ func proxied(t *testing.T, s *site) {
 	if asked := strings.Join(proxy.Asked(), " "); asked != "cloud.example:443" {
 		t.Errorf("the proxy was to connect to %q", asked)
 	}
-	equalCounts(t, meter, proxy.Counts)
+	EqualCounts(t, meter, proxy.Counts)
 
 	t.Setenv("NO_PROXY", "cloud.example")
 	results := publish(t, s.sink(t, Place{Host: "cloud.example:443", TLS: true, CAFile: ca.File, Resolver: nameServer(t, func() {}, true)}), Messages(1))
