@@ -43,6 +43,7 @@ func (m metrics) collect(s Status) {
 	m.gauge("store_bytes", "Size of the store's file.", float64(s.Store.Bytes))
 	m.gauge("store_samples", "Samples kept now.", float64(s.Store.Samples))
 	m.counter("store_committed_samples_total", "Samples written to flash.", s.Store.Committed)
+	m.counter("store_written_bytes_total", "Bytes that commits have written to flash, whole pages.", s.Store.Written)
 	m.counter("store_spared_samples_total", "Samples accepted by every cloud before they had to be written.", s.Store.Spared)
 	m.counter("store_commits_total", "Commits, each a synced write to flash.", s.Store.Commits)
 	m.counter("store_corrupt_records_total", "Records skipped because their checksum is wrong.", s.Store.Corrupt)

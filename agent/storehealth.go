@@ -3,9 +3,12 @@ package agent
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
+	"noi-agent/configs"
 	"noi-agent/store"
 )
 
@@ -25,6 +28,9 @@ type StoreStatus struct {
 	Committed uint64   `json:"committed"` // written in this run
 	Spared    uint64   `json:"spared"`    // accepted by every cloud before they had to be written, in this run
 	Commits   uint64   `json:"commits"`
+	Written   uint64   `json:"written_bytes"`      // by these commits: whole pages, as flash sees them
+	PerDay    *float64 `json:"written_mb_per_day"` // what that comes to, in 10^6 bytes; null in the first ten minutes
+	Settings  Settings `json:"settings"`
 	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
 	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
 	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
@@ -33,9 +39,41 @@ type StoreStatus struct {
 
 func (a *Agent) storeStatus(stats store.Stats) StoreStatus {
 	return StoreStatus{
-		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits, Corrupt: stats.Corrupt,
+		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits,
+		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.options.Config), Corrupt: stats.Corrupt,
 		Start: a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
+}
+
+// Settings are those of buffer and triggers that are in force.
+type Settings struct {
+	MaxSize        int64  `json:"max_size"` // bytes
+	MaxAge         string `json:"max_age"`
+	WhenFull       string `json:"when_full"`
+	CommitEvery    string `json:"commit_every"`
+	RetainAfterAck string `json:"retain_after_ack"`
+	FlushEvery     string `json:"flush_every"`
+}
+
+func settingsOf(c *configs.Config) Settings {
+	b := c.Buffer
+	return Settings{
+		MaxSize: int64(b.MaxSize), MaxAge: b.MaxAge.String(), WhenFull: b.WhenFull, CommitEvery: b.CommitEvery.String(),
+		RetainAfterAck: b.RetainAfterAck.String(), FlushEvery: c.Triggers.FlushEvery.String(),
+	}
+}
+
+// measuredAfter is from when on what was written is a measure for a day.
+const measuredAfter = 10 * time.Minute
+
+// perDay is what so many bytes since the start come to in a day, in megabytes; nil when it is too early to say.
+func (a *Agent) perDay(bytes uint64) *float64 {
+	ran := a.clock.elapsed() - a.began
+	if ran < measuredAfter {
+		return nil
+	}
+	mb := math.Round(float64(bytes)/ran.Seconds()*secondsPerDay/1e5) / 10
+	return &mb
 }
 
 func (a *Agent) start() string {

@@ -111,8 +111,17 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	printLines(t, s.Lines)
 	printIntegrations(t, s.Integrations)
-	fmt.Fprintf(t, "store\t%d bytes\t%d samples kept\t%d committed\n", s.Store.Bytes, s.Store.Samples, s.Store.Committed)
+	fmt.Fprintf(t, "store\t%d bytes\t%d samples kept\t%d written\t%d sent before they had to be\t%s\n",
+		s.Store.Bytes, s.Store.Samples, s.Store.Committed, s.Store.Spared, flashWords(s.Store))
 	return t.Flush()
+}
+
+// flashWords says what the store writes.
+func flashWords(s agent.StoreStatus) string {
+	if s.PerDay == nil {
+		return fmt.Sprintf("%d bytes written", s.Written)
+	}
+	return fmt.Sprintf("%.1f MB a day written", *s.PerDay)
 }
 
 func printLines(w io.Writer, lines []agent.LineStatus) {

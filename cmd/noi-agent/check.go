@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"noi-agent/agent"
@@ -19,6 +20,19 @@ type checkResult struct {
 	Faults  []checkFault `json:"faults"`
 	Notices []checkFault `json:"notices"`
 	Lines   []lineBudget `json:"lines"`
+	Flash   *flashBudget `json:"flash,omitempty"` // of a valid configuration
+}
+
+// flashBudget is what the outbox writes, in 10^6 bytes a day.
+type flashBudget struct {
+	Online  float64 `json:"online_mb_per_day"`
+	Offline float64 `json:"offline_mb_per_day"`
+}
+
+func flashOf(config *configs.Config, catalog *objects.Catalog) *flashBudget {
+	f := agent.Flash(config, catalog)
+	tenth := func(mb float64) float64 { return math.Round(10*mb) / 10 }
+	return &flashBudget{tenth(f.Online), tenth(f.Offline)}
 }
 
 type checkFault struct {
@@ -70,6 +84,9 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 			fmt.Fprintln(p.stdout, b.Warning)
 		}
 	}
+	if f := flashOf(config, catalog); f.Offline > 0 {
+		fmt.Fprintf(p.stdout, "flash: about %.1f MB a day while every cloud takes its samples, %.1f MB a day while none can be reached\n", f.Online, f.Offline)
+	}
 	fmt.Fprintf(p.stdout, "%s is valid: %d lines, %d integrations\n", cli.Config, len(config.Lines), len(config.Integrations))
 	return nil
 }
@@ -81,6 +98,7 @@ func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 	} else {
 		result.Notices = faultRows(config.Notices())
 		result.Lines = budgets(config, catalog)
+		result.Flash = flashOf(config, catalog)
 	}
 	if err := printJSON(p.stdout, result); err != nil {
 		return err
