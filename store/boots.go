@@ -133,6 +133,34 @@ func (s *Store) LastGood() time.Time {
 	return fromMilli(max(s.times.good, unixMilli(s.opts.Clock.Floor)))
 }
 
+// Booted returns when this boot was, as SetBooted had it last, in this run or an earlier one of the same
+// boot. Zero: not known.
+func (s *Store) Booted() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fromMilli(s.starts[s.run].booted)
+}
+
+// undated is since when an integration is gone that was removed by a clock nobody could trust.
+var undated = time.UnixMilli(1).UTC()
+
+// orphanTime is since when an integration that is removed now counts as gone.
+func (s *Store) orphanTime() time.Time {
+	if !s.opts.Clock.good() {
+		return undated
+	}
+	return toMilli(s.opts.Now())
+}
+
+// dateOrphans gives those that are undated the first time that is known to be right. s.mu is held.
+func (s *Store) dateOrphans(now time.Time) {
+	for _, it := range s.integrations {
+		if it.orphanedAt.Equal(undated) {
+			it.orphanedAt, it.modified = toMilli(now), true
+		}
+	}
+}
+
 // stamp adds what is known of the run in which a sample was taken. s.mu is held.
 func (s *Store) stamp(run uint64, p Stamp) Stamp {
 	st := s.starts[run]
@@ -149,7 +177,7 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 		}
 	}
 	if c.now.good {
-		c.times.good = max(c.times.good, c.now.wall)
+		c.times.good = c.now.wall // the last one, not the latest: a clock that was ahead may have been put right
 	}
 	c.times.wrote = c.now.wall
 	return tx.Bucket(bucketMeta).Put(keyClock, c.times.encode())

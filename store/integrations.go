@@ -65,7 +65,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 	}
 	for _, it := range s.integrations {
 		if _, ok := named[it.owner().id]; !ok && it.orphanedAt.IsZero() {
-			it.orphanedAt, it.modified = toMilli(s.opts.Now()), true
+			it.orphanedAt, it.modified = s.orphanTime(), true
 			changed = true
 		}
 	}

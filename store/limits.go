@@ -140,6 +140,10 @@ func (c *commit) giveWay(victims []victim) {
 // expire drops the backlog of integrations removed a day ago, and forgets them after a month.
 // s.mu is held; it returns whose bucket and record are to go.
 func (s *Store) expire(now time.Time) (forgotten []string) {
+	if !s.opts.Clock.good() {
+		return nil
+	}
+	s.dateOrphans(now)
 	for _, it := range s.ordered() {
 		switch gone := now.Sub(it.orphanedAt); {
 		case it.orphanedAt.IsZero() || gone < orphanBacklog:
@@ -164,6 +168,9 @@ func (s *Store) expire(now time.Time) (forgotten []string) {
 func (s *Store) overdue(now time.Time) bool {
 	if s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
+	}
+	if !s.opts.Clock.good() {
+		return false
 	}
 	for _, it := range s.integrations {
 		gone := now.Sub(it.orphanedAt)
