@@ -25,6 +25,7 @@ type Config struct {
 	Buffer       Buffer        `yaml:"buffer"`
 	Triggers     Triggers      `yaml:"triggers"`
 	Status       Status        `yaml:"status"`
+	Clock        Clock         `yaml:"clock"`
 
 	notices strictyaml.Faults
 }
@@ -206,6 +207,21 @@ type Triggers struct {
 
 // SetDefaults implements strictyaml.Defaulter.
 func (t *Triggers) SetDefaults() { *t = Triggers{Keep: 1000, FlushEvery: time.Minute} }
+
+// Where the agent takes from whether the wall clock is right.
+const (
+	ClockAuto   = "auto"   // from a time service that can tell, the date of the build and the last time known to be right
+	ClockSystem = "system" // it is always right
+)
+
+// Clock says how far the gateway's clock is trusted.
+type Clock struct {
+	Source  string        `yaml:"source"`   // ClockAuto (default), ClockSystem
+	MaxWait time.Duration `yaml:"max_wait"` // most that a sample waits for the clock, up to 30 days; 0: not at all; default 1 h
+}
+
+// SetDefaults implements strictyaml.Defaulter.
+func (c *Clock) SetDefaults() { *c = Clock{Source: ClockAuto, MaxWait: time.Hour} }
 
 // Status is where the agent can be looked at.
 type Status struct {

@@ -64,8 +64,9 @@ func TestEmptyConfigurationHasTheDefaults(t *testing.T) {
 		Buffer:   configs.Buffer{MaxSize: 268435456, MaxAge: 720 * time.Hour, WhenFull: "drop_oldest", CommitEvery: time.Second},
 		Triggers: configs.Triggers{Keep: 1000, FlushEvery: time.Minute},
 		Status:   configs.Status{Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock"},
+		Clock:    configs.Clock{Source: "auto", MaxWait: time.Hour},
 	}
-	for _, text := range []string{"", "# nothing yet\n", "log: {}\nbuffer: {}\ntriggers: {}\nstatus: {}\nlines: []\nintegrations: []\n"} {
+	for _, text := range []string{"", "# nothing yet\n", "log: {}\nbuffer: {}\ntriggers: {}\nstatus: {}\nclock: {}\nlines: []\nintegrations: []\n"} {
 		got := mustParse(t, text)
 		opts := cmp.Options{cmpopts.IgnoreUnexported(configs.Config{}, configs.Names{}), cmpopts.EquateEmpty()}
 		if d := cmp.Diff(want, got, opts); d != "" {

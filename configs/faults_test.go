@@ -53,7 +53,6 @@ func TestFaultsOfDecoding(t *testing.T) {
 	checkFaults(t, []fault{
 		{"unknown key", "lnies: []", "1 lnies unknown key; did you mean lines?"},
 		{"key of a later version", slaveHead + "publish_every: 1s", "7 lines[0].slaves[0].publish_every unknown key; known here: id, model"},
-		{"clock is not there yet", "clock: {source: auto}", "1 clock unknown key"},
 		{"repeated key", "state_dir: a\nstate_dir: b", "2 state_dir is given twice"},
 		{"leading zero", lineHead + "  baud: 09600", "4 lines[0].baud 09600 has a leading zero"},
 		{"fraction", lineHead + "  stop_bits: 1.5", "4 lines[0].stop_bits want a whole number, not 1.5"},
@@ -254,6 +253,10 @@ func TestFaultsOfLimits(t *testing.T) {
 		{"retention", "buffer: {retain_after_ack: -1h}", "1 buffer.retain_after_ack want 0s to 87600h, not -1h"},
 		{"long commit window", "buffer: {commit_every: 2m}", "1 buffer.commit_every want 0s to 1m, not 2m"},
 		{"keep nothing", "triggers: {keep: 0}", "1 triggers.keep want 1 to 1000000, not 0"},
+		{"clock from elsewhere", "clock: {source: ntp}", `1 clock.source "ntp" is not known; want auto or system`},
+		{"clock misspelt", "clock: {source: sytem}", "1 clock.source \"sytem\" is not known; want auto or system; did you mean system?"},
+		{"wait for ever", "clock: {max_wait: 1000h}", "1 clock.max_wait want 0s to 720h, not 1000h"},
+		{"wait backwards", "clock: {max_wait: -1s}", "1 clock.max_wait want 0s to 720h, not -1s"},
 		{"never flush", "triggers: {flush_every: 0}", "1 triggers.flush_every want 1ms to 1h, not 0s"},
 	})
 }

@@ -153,6 +153,7 @@ const (
 	mostAge    = 10 * 365 * 24 * time.Hour
 	mostWindow = time.Minute // what a power cut may take
 	mostFlush  = time.Hour
+	mostWait   = 30 * 24 * time.Hour // what buffer.max_age keeps by default
 )
 
 func (v *validator) limits() {
@@ -166,6 +167,8 @@ func (v *validator) limits() {
 	v.span("buffer.retain_after_ack", b.RetainAfterAck, 0, mostAge)
 	v.between("triggers.keep", t.Keep, 1, 1_000_000, "")
 	v.span("triggers.flush_every", t.FlushEvery, time.Millisecond, mostFlush)
+	v.oneOf("clock.source", v.config.Clock.Source, ClockAuto, ClockSystem)
+	v.span("clock.max_wait", v.config.Clock.MaxWait, 0, mostWait)
 }
 
 // mostSocketPath is the length of sun_path less its closing zero, unix(7).
