@@ -42,6 +42,7 @@ type Options struct {
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
+	Time    TimeSource           // who knows how right Now is; zero: nobody
 	Now     func() time.Time     // wall time; nil: time.Now
 	Elapsed func() time.Duration // monotonic time since the start, above zero; nil: the system's
 	Grace   time.Duration        // for the last publish; 0: 10 s
@@ -98,7 +99,7 @@ func New(o Options) (*Agent, error) {
 		o.Grace = defaultGrace
 	}
 	a := &Agent{
-		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed}, log: o.Logger, started: o.Now(),
+		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(&o, o.Logger.With("part", "clock"))}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 	}
 	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
@@ -126,12 +127,14 @@ func (a *Agent) openStore() error {
 	st, recovery, err := a.recoverStore(path, store.Options{
 		MaxSize: int64(c.Buffer.MaxSize), RejectNewest: c.Buffer.WhenFull == configs.RejectNewest, MaxAge: c.Buffer.MaxAge,
 		RetainAfterAck: c.Buffer.RetainAfterAck, CommitEvery: c.Buffer.CommitEvery,
-		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Logger: a.log.With("part", "store"),
+		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Clock: a.clock.wall.storeClock(),
+		Logger: a.log.With("part", "store"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
 	}
 	a.store, a.recovery = st, recovery
+	a.clock.wall.begin(st)
 	a.deviceID, err = a.identify()
 	if err == nil {
 		err = st.SetIntegrations(known(c))
@@ -163,7 +166,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 	p := &poller{
 		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: catalog, version: a.options.Version,
 		clock: a.clock, log: log, out: a.sweeps, asks: make(chan ask), post: newPost(),
-		started: a.clock.elapsed(), view: lineView{state: lineOpening, since: a.options.Now()},
+		started: a.clock.elapsed(), phased: a.clock.wall.rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
 	}
 	for i := range line.Slaves {
 		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
@@ -228,6 +231,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var failure error
 	sampled := make(chan struct{})
 	go func() { defer close(sampled); failure = a.sampler.run(w.publishing) }()
+	go a.clock.wall.run(w.publishing)
 	w.start(a.crew.pollers, a.crew.forwarders)
 
 	for running := true; running; {
@@ -250,6 +254,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-sampled
 	close(w.draining)
 	a.lastPublish(stopPublishing)
+	<-a.clock.wall.ended
 	a.countFailure(a.store.Err())
 	return errors.Join(failure, a.store.Err(), a.close())
 }

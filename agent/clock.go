@@ -7,6 +7,7 @@ import "time"
 type clock struct {
 	now     func() time.Time
 	elapsed func() time.Duration
+	wall    *wallClock // how far now is to be believed
 }
 
 // sinceStart counts monotonic time from this call, on a source that a frozen wall clock does not touch.
@@ -14,6 +15,3 @@ func sinceStart(now func() time.Time) func() time.Duration {
 	start := now()
 	return func() time.Duration { return now().Sub(start) }
 }
-
-// bootedAt is when the monotonic clock began, by the wall clock as it is now.
-func (c clock) bootedAt() time.Time { return c.now().Add(-c.elapsed()) }

@@ -32,6 +32,7 @@ const (
 	integrationRetrying = "retrying" // the network or the cloud: passes by itself
 	integrationWaiting  = "waiting"  // the operator must do something
 	integrationPaused   = "paused"
+	integrationClock    = "waiting_for_clock" // the gateway's clock is not known to be right
 )
 
 // forwarder publishes what the outbox holds for one integration, in order, from its own cursor.
@@ -64,18 +65,26 @@ type integrationView struct {
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
 func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	for ctx.Err() == nil {
-		batch, err := f.store.Pending(f.cfg.ID, f.window())
+		turned := f.clock.wall.turned()
+		pending, err := f.store.Pending(f.cfg.ID, f.window())
 		if err != nil {
 			f.log.Error("outbox does not answer", "error", err)
 			return
 		}
-		if len(batch) == 0 {
+		if len(pending) == 0 {
 			if !await(ctx, f.store.Changed(f.cfg.ID), draining) {
 				return
 			}
 			continue
 		}
-		begun, late := f.clock.elapsed(), f.late(batch)
+		batch, hold := f.mend(pending)
+		if len(batch) == 0 {
+			if !f.hold(ctx, hold, turned, draining) {
+				return
+			}
+			continue
+		}
+		begun, late := f.clock.elapsed(), f.late(pending)
 		pause, err := f.attempt(ctx, batch)
 		if pause == 0 && late > 0 {
 			pause = f.spread(late, f.clock.elapsed()-begun)
@@ -129,7 +138,7 @@ func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-c
 
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
 // before the next attempt; 0 after a success.
-func (f *forwarder) attempt(ctx context.Context, batch []store.Delivery) (time.Duration, error) {
+func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
 	published := f.clock.now()
 	messages := make([]sinks.Message, len(batch))
 	for i := range batch {
@@ -147,6 +156,7 @@ func (f *forwarder) attempt(ctx context.Context, batch []store.Delivery) (time.D
 		settled[i] = store.Result{
 			Seq: batch[i].Seq, Index: batch[i].Index, Outcome: outcomeOf(r.Outcome),
 			PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+			SampledAt: batch[i].mended,
 		}
 	}
 	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
@@ -168,14 +178,14 @@ func outcomeOf(o sinks.Outcome) store.Outcome {
 }
 
 // message builds the message of one delivery, now.
-func (f *forwarder) message(published time.Time, d *store.Delivery) sinks.Message {
+func (f *forwarder) message(published time.Time, d *outgoing) sinks.Message {
 	envelope := sinks.Envelope{
 		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Sample: d.Sample,
 	}
 	id := objects.SampleID(f.deviceID, d.Store, d.Run, d.Sample.N)
 	return sinks.Message{
 		Body:       sinks.AppendBody(nil, envelope),
-		Attributes: sinks.Attributes(f.cfg.Attributes, envelope, id),
+		Attributes: d.mark(sinks.Attributes(f.cfg.Attributes, envelope, id)),
 		SampleID:   id,
 		Key:        d.Source.Unit() + "/" + d.Sample.Object,
 	}
@@ -207,7 +217,7 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		f.failed(integrationWaiting, worst, accepted, at)
 		return f.backoff.fail(capOperator)
 	case sinks.Retry:
-		f.failed(integrationRetrying, worst, accepted, at)
+		f.failed(f.retrying(worst), worst, accepted, at)
 		return f.backoff.fail(capNetwork)
 	default:
 		f.succeeded(accepted, at)

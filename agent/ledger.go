@@ -16,7 +16,25 @@ type ledger struct {
 	seq  map[objectKey]uint64 // the last number given
 	down time.Time            // when the run before was last known to be alive; zero: there was none, or all is told
 	new  []newcomer           // first samples of this run whose true time is not known yet
+	held []heldGap            // gaps of which the same is true
+	who  map[string]who       // the slaves by unit, for the filters of the integrations
 }
+
+// who is what filters know a slave by.
+type who struct {
+	line   string
+	unitID int
+	names  []string
+}
+
+// heldGap is a gap by a clock that may be wrong.
+type heldGap struct {
+	objects.Gap
+	booted time.Time // when the machine was started, by that clock
+}
+
+// maxHeld bounds them: a gateway that never learns the time keeps the first ones.
+const maxHeld = 4096
 
 // newcomer is the first sample of an object in this run.
 type newcomer struct {
@@ -26,13 +44,14 @@ type newcomer struct {
 }
 
 func newLedger(run uint64, down time.Time) *ledger {
-	return &ledger{run: run, seq: map[objectKey]uint64{}, down: down}
+	return &ledger{run: run, seq: map[objectKey]uint64{}, down: down, who: map[string]who{}}
 }
 
 // number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the gaps, and
 // with them those of the time when the agent was down, once it is known how long that was.
 func (l *ledger) number(t *taken) []objects.Gap {
 	unit := t.source.Unit()
+	l.who[unit] = who{t.source.Line, int(t.source.UnitID), t.names}
 	for i := range t.gaps {
 		g := &t.gaps[i]
 		key := objectKey{unit, g.Object}
@@ -40,7 +59,7 @@ func (l *ledger) number(t *taken) []objects.Gap {
 		l.seq[key] += g.Count
 		g.Last = l.seq[key]
 	}
-	gaps := t.gaps
+	gaps := l.hold(t)
 	for i := range t.samples {
 		s := &t.samples[i]
 		key := objectKey{unit, s.Object}
@@ -53,6 +72,33 @@ func (l *ledger) number(t *taken) []objects.Gap {
 	if !t.unsure {
 		gaps = append(gaps, l.tellDown(t.bootedAt)...)
 	}
+	return gaps
+}
+
+// hold keeps the gaps of an unsure clock back, and returns those that can be told, mended.
+func (l *ledger) hold(t *taken) []objects.Gap {
+	if t.unsure {
+		for _, g := range t.gaps[:min(len(t.gaps), maxHeld-len(l.held))] {
+			l.held = append(l.held, heldGap{g, t.bootedAt})
+		}
+		return nil
+	}
+	gaps := t.gaps
+	for _, h := range l.held {
+		by := t.bootedAt.Sub(h.booted)
+		h.From, h.To = h.From.Add(by), h.To.Add(by)
+		gaps = append(gaps, h.Gap)
+	}
+	l.held = nil
+	return gaps
+}
+
+// rest returns at the end what was held back, by the clock as it was.
+func (l *ledger) rest() (gaps []objects.Gap) {
+	for _, h := range l.held {
+		gaps = append(gaps, h.Gap)
+	}
+	l.held = nil
 	return gaps
 }
 

@@ -31,6 +31,7 @@ type metrics map[string]*dto.MetricFamily
 func (m metrics) collect(s Status) {
 	m.gauge("info", "Who and what this is; always 1.", 1, "device_id", s.DeviceID, "version", s.Version)
 	m.gauge("uptime_seconds", "Since the agent's start, by the monotonic clock.", float64(s.UptimeS))
+	m.clock(&s.Clock)
 	for i := range s.Lines {
 		m.line(&s.Lines[i])
 		for j := range s.Lines[i].Slaves {

@@ -24,6 +24,7 @@ type reading struct {
 	unit   string
 	value  objects.Value
 	at     time.Time
+	booted time.Time // moment of the boot by the clock that gave at
 }
 
 // taken is the outcome of one sweep, on its way from a poller to the sampler.
@@ -56,7 +57,8 @@ type poller struct {
 	round    uint64        // sweeps so far
 	open     bool
 	reopenAt time.Duration
-	reopen   time.Duration // the last wait for the port
+	reopen   time.Duration   // the last wait for the port
+	phased   <-chan struct{} // closed when the schedules are to find their phase anew; nil: they have it
 
 	mu   sync.Mutex
 	view lineView // what status shows; a copy, so that status never waits for the line
@@ -74,6 +76,7 @@ func (p *poller) run(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		p.show()
+		p.rephase()
 		if !p.ready(ctx) {
 			continue
 		}
@@ -133,6 +136,8 @@ func (p *poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	select {
 	case <-timer:
 		return ctx.Err() == nil
+	case <-p.phased:
+		return false
 	case a := <-p.asks:
 		p.answer(ctx, a)
 		return false

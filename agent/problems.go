@@ -60,6 +60,9 @@ var (
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
 		"The disk does not keep up: check its health and what else writes to it."}
+	clockUnset = Kind{"clock_unset", Warning, "The gateway's clock is not known to be right", Delayed,
+		"Samples are kept, and their time is mended once the clock is right. Let the gateway reach a time server, or set its clock (date -u -s …). If the clock is right and only lies " +
+			"before the last good time, set clock.source to system for one start."}
 	storeRecovered = Kind{"store_recovered", Warning, "The store could not be used and was replaced", Lost,
 		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file is kept; delete it when nobody needs it."}
 	storeInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
@@ -72,7 +75,7 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudDropped, samplesLost, storeRecovered, storeInMemory, storeKept,
+		cloudRetrying, cloudWaiting, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeKept,
 	}
 }
 

@@ -91,6 +91,7 @@ func (a *Agent) apply(w shift, r reload) error {
 		errs = append(errs, err)
 	}
 	a.sampler.route(r.config.Integrations)
+	a.clock.wall.set(r.config.Clock)
 	for _, i := range freshForwarders {
 		next.forwarders[i] = a.newForwarder(&r.config.Integrations[i])
 	}

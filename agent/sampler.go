@@ -38,6 +38,9 @@ func (sm *sampler) run(ctx context.Context) error {
 		select {
 		case t, more := <-sm.in:
 			if !more {
+				if err := sm.tell(sm.ledger.rest()); err != nil {
+					return err
+				}
 				return last.keep(ctx, sm)
 			}
 			next, err := sm.offer(ctx, t)
@@ -91,10 +94,8 @@ func (p promise) keep(ctx context.Context, sm *sampler) error {
 
 // offer hands one sweep over.
 func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
-	for _, gap := range sm.ledger.number(&t) {
-		if err := sm.tell(&t, gap); err != nil {
-			return promise{}, err
-		}
+	if err := sm.tell(sm.ledger.number(&t)); err != nil {
+		return promise{}, err
 	}
 	sweep, ok := sm.sweep(t)
 	if !ok {
@@ -136,14 +137,17 @@ func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool
 	return changed
 }
 
-// tell writes a gap into the log of every integration that was to have the samples.
-func (sm *sampler) tell(t *taken, gap objects.Gap) error {
-	for _, in := range *sm.integrations.Load() {
-		if !in.Wants(t.source.Line, int(t.source.UnitID), t.names, gap.Object) {
-			continue
-		}
-		if err := sm.store.Missing(in.ID, gap); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
-			return err
+// tell writes gaps into the log of every integration that was to have the samples.
+func (sm *sampler) tell(gaps []objects.Gap) error {
+	for _, gap := range gaps {
+		slave := sm.ledger.who[gap.Unit]
+		for _, in := range *sm.integrations.Load() {
+			if !in.Wants(slave.line, slave.unitID, slave.names, gap.Object) {
+				continue
+			}
+			if err := sm.store.Missing(in.ID, gap); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
+				return err
+			}
 		}
 	}
 	return nil

@@ -27,9 +27,9 @@ type item struct {
 	retry   time.Duration // an earlier moment after a failed read; 0 when there is none
 	skipped uint64        // regular moments that passed while the line was busy
 
-	owed uint64    // regular moments since the last sample that was handed on, or was no value
-	why  string    // why the first of them brought none
-	last time.Time // wall time of that sample; zero: none yet
+	owed uint64        // regular moments since the last sample that was handed on, or was no value
+	why  string        // why the first of them brought none
+	last time.Duration // monotonic time of that sample; 0: none yet
 }
 
 // blame notes why a moment brought no sample. The first reason stays.
@@ -40,19 +40,20 @@ func (it *item) blame(why string) {
 }
 
 // delivered notes that a sample was handed on and returns what is missing before it. A late one stands for the moment that passed last.
-func (it *item) delivered(at time.Time) (gap objects.Gap, ok bool) {
+// at is its wall time and elapsed the monotonic time of now: the beginning is told by the same clock as the end.
+func (it *item) delivered(at time.Time, elapsed time.Duration) (gap objects.Gap, ok bool) {
 	missing := it.owed
 	if missing > 0 {
 		missing--
 	}
-	gap = objects.Gap{Object: it.polled.Object.Name, From: it.last, To: at, Count: missing, Reason: it.why}
+	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - elapsed), To: at, Count: missing, Reason: it.why}
 	if gap.Reason == "" {
 		gap.Reason = objects.GapOverrun
 	}
-	if gap.From.IsZero() {
+	if it.last == 0 {
 		gap.From = at.Add(-time.Duration(it.owed) * it.polled.Interval)
 	}
-	it.owed, it.why, it.last = 0, "", at
+	it.owed, it.why, it.last = 0, "", max(1, elapsed)
 	return gap, missing > 0
 }
 

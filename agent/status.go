@@ -24,11 +24,6 @@ type Status struct {
 	Problems     []Problem           `json:"problems"`
 }
 
-// ClockStatus says where wall time comes from. The system clock is the only source so far.
-type ClockStatus struct {
-	Source string `json:"source"`
-}
-
 // LineStatus is one line and the slaves on it.
 type LineStatus struct {
 	Name     string        `json:"name"`
@@ -112,7 +107,7 @@ type IntegrationStatus struct {
 	Name        string     `json:"name"`
 	Type        string     `json:"type"`
 	Topic       string     `json:"topic"`
-	State       string     `json:"state"` // idle | ok | retrying | waiting | paused
+	State       string     `json:"state"` // idle | ok | retrying | waiting | waiting_for_clock | paused
 	Backlog     uint64     `json:"backlog"`
 	Oldest      *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null when none does
 	LastSuccess *time.Time `json:"last_success"`
@@ -130,8 +125,8 @@ func (a *Agent) status() Status {
 	stats := a.store.Stats()
 	s := Status{
 		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.started.UTC().Truncate(time.Second),
-		UptimeS: int64(a.clock.elapsed().Seconds()), Clock: ClockStatus{Source: "system"},
-		Lines: []LineStatus{}, Integrations: []IntegrationStatus{}, Problems: []Problem{},
+		UptimeS: int64(a.clock.elapsed().Seconds()),
+		Lines:   []LineStatus{}, Integrations: []IntegrationStatus{}, Problems: []Problem{},
 		Store: a.storeStatus(stats),
 	}
 	crew := a.current()
@@ -150,6 +145,8 @@ func (a *Agent) status() Status {
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}
+	clock, problems := a.clockStatus(s.Integrations)
+	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)
 	return s
 }

@@ -266,7 +266,7 @@ func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, lone 
 
 // decode turns a reply into readings. What holds no value is counted and left out.
 func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) []reading {
-	readings := make([]reading, 0, len(rd.Members))
+	readings, booted := make([]reading, 0, len(rd.Members)), p.clock.wall.bootedAt()
 	for _, m := range rd.Members {
 		o := s.object(b, m)
 		from := b.spans[m].Addr - rd.Addr
@@ -281,7 +281,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 			continue
 		}
 		delete(s.noValue, o.Name)
-		readings = append(readings, reading{object: o.Name, unit: o.Unit, value: value, at: reply.At})
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, value: value, at: reply.At, booted: booted})
 	}
 	return readings
 }
@@ -294,14 +294,15 @@ func has(readings []reading, object string) bool {
 // hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
 // than that, the sweep is lost and counted. The line never waits.
 func (p *poller) hand(s *slave, readings []reading) {
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), samples: make([]objects.Sample, len(readings)), bootedAt: p.clock.bootedAt()}
+	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), samples: make([]objects.Sample, len(readings))}
+	t.bootedAt, t.unsure = p.oneClock(readings)
 	before := make([]item, 0, len(readings))
 	for i, r := range readings {
 		t.samples[i] = objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at}
 		it := s.plan.find(r.object)
 		before = append(before, *it)
 		t.every = append(t.every, it.polled.Interval)
-		if gap, ok := it.delivered(r.at); ok {
+		if gap, ok := it.delivered(r.at, p.clock.elapsed()); ok {
 			t.gaps = append(t.gaps, gap)
 		}
 	}
@@ -323,11 +324,12 @@ func (p *poller) handGaps(s *slave) {
 		return
 	}
 	s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapBus)
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), bootedAt: p.clock.bootedAt()}
+	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names()}
+	t.bootedAt, t.unsure = p.oneClock(nil)
 	for i := range s.plan.items {
 		it := &s.plan.items[i]
 		it.owed++ // none of them is late: it will not come
-		if gap, ok := it.delivered(p.clock.now()); ok {
+		if gap, ok := it.delivered(p.clock.now(), p.clock.elapsed()); ok {
 			t.gaps = append(t.gaps, gap)
 		}
 	}

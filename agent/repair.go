@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// outgoing is a delivery with the time it is published with.
+type outgoing struct {
+	store.Delivery
+	mended    time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
+	estimated bool      // nobody will ever know when exactly it was taken
+}
+
+// mark adds the attribute of an estimated time, whatever attributes the integration asks for.
+func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
+	if o.estimated {
+		attributes = append(attributes, sinks.Attribute{Name: "clock", Value: "estimated"})
+	}
+	return attributes
+}
+
+// at sets the time.
+func (o *outgoing) at(t time.Time) {
+	if !t.Equal(o.Sample.SampledAt) {
+		o.Sample.SampledAt, o.mended = t, t
+	}
+}
+
+// mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock: order is kept.
+// hold is how long that one waits yet.
+func (f *forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
+	booted, _ := f.clock.wall.look()
+	_, up := f.clock.wall.read()
+	for _, d := range pending {
+		o := outgoing{Delivery: d}
+		switch s := d.Stamp; {
+		case !s.Unsure:
+		case !s.Booted.IsZero() && s.Uptime >= 0:
+			o.at(s.Booted.Add(s.Uptime))
+		case s.SameBoot && s.Uptime >= 0 && up-s.Uptime < f.clock.wall.maxWait():
+			return ready, f.clock.wall.maxWait() - (up - s.Uptime)
+		default:
+			o.estimated = true
+			o.at(f.estimate(&d, booted))
+		}
+		ready = append(ready, o)
+	}
+	return ready, 0
+}
+
+// estimate is the best that can be said of when a sample was taken whose clock was never known to be right: by the clock as it is now
+// within the boot, else as it was then, and where that cannot be, so long after the last good time as the gateway had been up.
+// That is never too late by more than the gateway was off, and never before what was already known to be over.
+func (f *forwarder) estimate(d *store.Delivery, booted time.Time) time.Time {
+	guesses := []time.Time{d.Sample.SampledAt}
+	if d.Stamp.SameBoot && d.Stamp.Uptime >= 0 {
+		guesses = []time.Time{booted.Add(d.Stamp.Uptime), d.Sample.SampledAt}
+	}
+	for _, t := range guesses {
+		if !t.Before(d.Stamp.Floor) && !f.clock.wall.beyond(t) {
+			return t
+		}
+	}
+	return d.Stamp.Floor.Add(max(0, d.Stamp.Uptime))
+}
+
+// hold waits for the clock, until the sample at the front has waited long enough. False: the agent ends.
+func (f *forwarder) hold(ctx context.Context, most time.Duration, turned, draining <-chan struct{}) bool {
+	f.mu.Lock()
+	if f.view.state != integrationClock {
+		f.view.since = f.clock.now()
+	}
+	f.view.state = integrationClock
+	f.mu.Unlock()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-turned:
+		return true
+	case <-timer.C:
+		return true
+	case <-draining:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retrying is the state of an integration whose last attempt is to be tried again. A certificate that is not valid yet, by a
+// clock that is not known to be right, says something of the clock and not of the cloud.
+func (f *forwarder) retrying(r sinks.Result) string {
+	const notYet = "certificate has expired or is not yet valid" // crypto/x509
+	_, v := f.clock.wall.look()
+	if !v.good && (r.Code == codeClock || strings.Contains(r.Text, notYet)) {
+		return integrationClock
+	}
+	return integrationRetrying
+}
+
+// codeClock is what sinks call a failure that a wrong clock explains.
+const codeClock = "ClockError"

@@ -1,0 +1,48 @@
+package agent
+
+import "time"
+
+// apartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is how exactly
+// two clocks can be read one after the other by a busy process.
+const apartLimit = 500 * time.Millisecond
+
+// oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the moment of the
+// boot by it, and whether it is unsure.
+func (p *poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
+	booted, v := p.clock.wall.look()
+	for i := range readings {
+		r := &readings[i]
+		r.at = r.at.Round(0) // without its monotonic part: wall times count from here on
+		if by := booted.Sub(r.booted); by.Abs() > apartLimit {
+			r.at, r.booted = r.at.Add(by), booted
+		}
+	}
+	return booted, !v.good
+}
+
+// rephase brings the schedules to the UTC multiples of their log intervals by a clock that has become good. It does so once; a
+// clock that is set later moves no schedule.
+func (p *poller) rephase() {
+	select {
+	case <-p.phased: // never, when nil
+	default:
+		return
+	}
+	p.phased = nil
+	for _, s := range p.slaves {
+		if s.plan != nil {
+			s.plan.rephase(p.clock.elapsed(), p.clock.now())
+		}
+	}
+}
+
+// rephase moves each item's next regular moment to a UTC multiple. What is due stays due.
+func (s *schedule) rephase(elapsed time.Duration, wall time.Time) {
+	for i := range s.items {
+		it := &s.items[i]
+		if it.next <= elapsed {
+			it.retry = max(1, elapsed)
+		}
+		it.next = elapsed + untilMultiple(wall, it.polled.Interval)
+	}
+}

@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TimeSource is what the agent asks about time beside its clocks. The zero one knows nothing: nobody can tell whether the wall
+// clock is right, and each run counts as a boot of its own.
+type TimeSource struct {
+	Boot   string                          // names the boot of the machine; "": not known
+	Uptime func() time.Duration            // since that boot, with what the machine slept; nil: not known
+	Built  time.Time                       // when the program was made: no right clock is before it. Zero: not known
+	Probe  func(ctx context.Context) Synch // asks who keeps the clock; it may take seconds. nil: nobody does
+}
+
+// Synch is what a time service says of the wall clock.
+type Synch struct {
+	Service string    // who says it; "": nobody who can tell is there
+	Synched bool      // it has set the clock, or found it right
+	At      time.Time // when it did so last, by the clock of then; zero: not known
+}
+
+// The time services that can tell. Others (busybox ntpd, openntpd, ntpdate, a GPS script) leave no word that can be read
+// without privileges; with them the clock is judged by its looks alone.
+const (
+	timesyncd = "timesyncd"
+	chrony    = "chrony"
+)
+
+// SystemTime is the machine's own: its boot, systemd-timesyncd and chrony.
+func SystemTime(built time.Time) TimeSource {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, a run is a boot
+	s := services{timesyncDir: "/run/systemd/timesync", chronyc: askChronyc, uptime: uptimeOfSystem}
+	return TimeSource{Boot: strings.TrimSpace(string(boot)), Uptime: uptimeOfSystem, Built: built, Probe: s.probe}
+}
+
+// uptimeOfSystem is the time since the boot, suspended or not (clock_gettime(2)).
+func uptimeOfSystem() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic("agent: CLOCK_BOOTTIME: " + err.Error()) // there since Linux 2.6.39, and the pointer is good
+	}
+	return time.Duration(t.Nano())
+}
+
+// services asks those that are there.
+type services struct {
+	timesyncDir string
+	chronyc     func(ctx context.Context) ([]byte, error)
+	uptime      func() time.Duration
+}
+
+// probe returns what the first service says that has synchronised the clock, or else the first that is there: one may have been
+// stopped for the other's sake and left its traces.
+func (s services) probe(ctx context.Context) Synch {
+	first := s.askTimesyncd()
+	if first.Synched {
+		return first
+	}
+	if second := s.askChrony(ctx); second.Synched || first.Service == "" {
+		return second
+	}
+	return first
+}
+
+// askTimesyncd looks for the file that systemd-timesyncd touches each time it has set the clock; its directory is there as
+// long as the service runs (systemd-timesyncd.service(8)).
+func (s services) askTimesyncd() Synch {
+	if _, err := os.Stat(s.timesyncDir); err != nil {
+		return Synch{}
+	}
+	flag, err := os.Stat(filepath.Join(s.timesyncDir, "synchronized"))
+	if err != nil {
+		return Synch{Service: timesyncd}
+	}
+	return Synch{Service: timesyncd, Synched: true, At: flag.ModTime()}
+}
+
+const (
+	// chronycLimit bounds the question to chronyd; the answer takes some ten milliseconds, on a slow gateway a few hundred.
+	chronycLimit = 5 * time.Second
+	// youngBoot is how long after a boot a chrony that is installed and does not answer counts as one that has yet to start.
+	youngBoot = 2 * time.Minute
+)
+
+// askChronyc runs `chronyc tracking`. As a user without privileges it speaks to chronyd by UDP on loopback.
+func askChronyc(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, chronycLimit)
+	defer cancel()
+	path, err := exec.LookPath("chronyc")
+	if err != nil {
+		return nil, errors.Join(fs.ErrNotExist, err)
+	}
+	return exec.CommandContext(ctx, path, "-n", "-c", "tracking").Output()
+}
+
+func (s services) askChrony(ctx context.Context) Synch {
+	out, err := s.chronyc(ctx)
+	switch {
+	case err == nil:
+		return parseTracking(out)
+	case !errors.Is(err, fs.ErrNotExist) && s.uptime() < youngBoot:
+		return Synch{Service: chrony}
+	default:
+		return Synch{} // not installed, or it does not run
+	}
+}
+
+// parseTracking reads chronyc's CSV: 14 fields, the fourth the time of the last measurement in Unix seconds, the last the leap
+// status in words (chrony 4.3 client.c, process_cmd_tracking). What reads otherwise is of a version that we do not know: it
+// cannot tell us anything.
+func parseTracking(csv []byte) Synch {
+	fields := strings.Split(string(bytes.TrimSpace(csv)), ",")
+	if len(fields) != 14 {
+		return Synch{}
+	}
+	at, err := strconv.ParseFloat(fields[3], 64)
+	if err != nil || math.IsNaN(at) || math.Abs(at) > math.MaxInt32*10 {
+		return Synch{}
+	}
+	s := Synch{Service: chrony, Synched: fields[13] != "Not synchronised"}
+	if s.Synched && at > 0 {
+		s.At = time.UnixMilli(int64(at * 1000))
+	}
+	return s
+}

@@ -1,0 +1,351 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/store"
+)
+
+const (
+	// stepLimit is how far the wall clock may move against the uptime before it counts as set anew. Between two looks a service
+	// that only steers moves it not at all (it steers both), a leap second by one.
+	stepLimit = 2 * time.Second
+	// tellAfter is by how much the boot's moment has to be off for samples to be mended by a better one.
+	tellAfter = time.Second
+	// backLimit is how far before the last good time a right clock may be: it ran fast then, and was put right.
+	backLimit = 2 * time.Minute
+	// jumpLimit is the longest step that is believed without a service that vouches for it, as far as ages go.
+	jumpLimit = 24 * time.Hour
+	// vouchSlack is by how much the times of a service's measurement and of a step may disagree.
+	vouchSlack = time.Minute
+	// lifetime is how long after the build no clock is believed without a service: no gateway runs that long without an update, and
+	// dead clocks like to come up in 2036, 2080 or 2099.
+	lifetime = 20 * 365 * 24 * time.Hour
+
+	probeUnsure = 10 * time.Second
+	probeGood   = time.Minute
+)
+
+// wallClock judges the wall clock. What never lies is the uptime; the wall clock is that and the moment of the boot, so
+// all that can be wrong is one number, and a step is a change of it.
+type wallClock struct {
+	now    func() time.Time
+	source TimeSource
+	log    *slog.Logger
+	store  *store.Store  // set by begin
+	kick   chan struct{} // ask again now
+	ended  chan struct{} // closed when run has ended
+	phased chan struct{} // closed when the clock has become good, in this run, for the first time
+
+	mu      sync.Mutex // not held over calls of the store, which calls good under its own lock
+	keys    configs.Clock
+	begun   bool
+	asked   bool // the services, once at least
+	synch   Synch
+	floor   time.Time // the last time known to be right
+	told    time.Time // the same, as the store has it
+	trusted time.Time // moment of the boot by a clock that was right; zero: never in this boot
+	booted  time.Time // moment of the boot by the clock as it is
+	from    time.Time // wall time since which the clock runs without a step
+	seen    time.Duration
+	steps   uint64
+	verdict verdict
+	since   time.Duration // uptime since which the verdict's good is as it is
+	turn    chan struct{} // closed when samples that wait for the clock are to be looked at again
+}
+
+// verdict says how far the wall clock is to be believed.
+type verdict struct {
+	good   bool   // samples may be stamped by it
+	ages   bool   // and samples of other boots may be old by it
+	reason string // in words
+}
+
+func newWallClock(o *Options, log *slog.Logger) *wallClock {
+	w := &wallClock{
+		now: o.Now, source: o.Time, log: log, keys: o.Config.Clock, turn: make(chan struct{}),
+		kick: make(chan struct{}, 1), ended: make(chan struct{}), phased: make(chan struct{}),
+	}
+	if w.source.Boot == "" || w.source.Uptime == nil { // a run is a boot then
+		w.source.Boot, w.source.Uptime = "run-"+rand.Text(), o.Elapsed
+	}
+	return w
+}
+
+// storeClock is what the store is to know of time.
+func (w *wallClock) storeClock() store.Clock {
+	return store.Clock{
+		Boot: w.source.Boot, Uptime: w.source.Uptime, Floor: w.source.Built,
+		Good: func() bool { _, v := w.look(); return v.ages },
+	}
+}
+
+// read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must show steps.
+func (w *wallClock) read() (wall time.Time, up time.Duration) {
+	const tries, apart = 5, 10 * time.Millisecond
+	for range tries {
+		before := w.source.Uptime()
+		wall = w.now().Round(0)
+		up = w.source.Uptime()
+		if up-before < apart { // else the process stood still in between
+			break
+		}
+	}
+	return wall, up
+}
+
+// bootedAt is the moment of the boot by the wall clock as it is now.
+func (w *wallClock) bootedAt() time.Time {
+	wall, up := w.read()
+	return wall.Add(-up)
+}
+
+// begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it needs.
+func (w *wallClock) begin(st *store.Store) {
+	w.mu.Lock()
+	w.store = st
+	w.floor, w.trusted, w.told = st.LastGood(), st.Booted(), st.Booted()
+	w.asked, w.begun = w.source.Probe == nil, true
+	w.mu.Unlock()
+	w.offer(st.LastGood())
+	if _, v := w.look(); v.good {
+		close(w.phased) // schedules begin in phase
+		w.tell()
+	}
+}
+
+// offer says the last time known to be right where the clock is before it, for whoever may set clocks. We never do.
+func (w *wallClock) offer(last time.Time) {
+	if wall := w.now(); w.keys.Source != configs.ClockSystem && wall.Before(last.Add(-backLimit)) {
+		w.log.Warn("the system's clock lies before the last time known to be right",
+			"clock", wall.UTC().Format(time.RFC3339), "last_good", last.UTC().Format(time.RFC3339),
+			"to_set_it", fmt.Sprintf("date -u -s @%d", last.Unix()))
+	}
+}
+
+// look judges the wall clock as it is now, and returns the moment of the boot by it. It asks nobody and may be called from anywhere,
+// the store's own lock included.
+func (w *wallClock) look() (booted time.Time, v verdict) {
+	wall, up := w.read()
+	booted = wall.Add(-up)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.begun {
+		return booted, verdict{}
+	}
+	w.noticeStep(booted, up)
+	v = w.judge(wall, booted)
+	if v.ages {
+		w.trust(wall, booted)
+	}
+	if v != w.verdict {
+		if v.good != w.verdict.good {
+			w.since = up
+		}
+		w.verdict = v
+		w.turnOver()
+		w.again()
+	}
+	return booted, v
+}
+
+// noticeStep compares the clock with the last look. w.mu is held.
+func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
+	by := booted.Sub(w.booted)
+	switch {
+	case w.booted.IsZero():
+		w.from = booted
+	case by.Abs() > stepLimit:
+		w.steps++
+		w.from = booted.Add(w.seen) // it was set after that
+		w.log.Warn("the system's clock was set", "by", by.Round(time.Millisecond), "to", booted.Add(up).UTC().Format(time.RFC3339))
+		w.again()
+	}
+	w.booted, w.seen = booted, up
+}
+
+// judge is the rule of docs/time.md. w.mu is held.
+func (w *wallClock) judge(wall, booted time.Time) verdict {
+	off := booted.Sub(w.trusted).Abs()
+	known := !w.trusted.IsZero()
+	switch {
+	case w.keys.Source == configs.ClockSystem:
+		return verdict{true, true, "clock.source is system"}
+	case wall.Before(w.source.Built):
+		return verdict{reason: "it lies before the program was built, " + w.source.Built.UTC().Format(time.RFC3339)}
+	case w.vouched(wall):
+		return verdict{true, true, w.synch.Service + " has synchronised it"}
+	case w.beyond(wall):
+		return verdict{reason: "it lies 20 years after the program was built"}
+	case known && off <= stepLimit:
+		return verdict{true, true, "it was right in this boot, and was not set since"}
+	case !w.asked:
+		return verdict{reason: "the time services are being asked"}
+	case w.synch.Synched:
+		return verdict{reason: "it was set, and " + w.synch.Service + " has not confirmed that"}
+	case w.synch.Service != "":
+		return verdict{reason: w.synch.Service + " has not synchronised it"}
+	case wall.Before(w.floor.Add(-backLimit)):
+		return verdict{reason: "it lies before the last time known to be right, " + w.floor.UTC().Format(time.RFC3339)}
+	case known && off > jumpLimit:
+		return verdict{true, false, "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
+	default:
+		return verdict{true, true, "no time service can be asked, and nothing speaks against it"}
+	}
+}
+
+// vouched reports whether a service stands for the clock as it runs now: that it has measured since the clock was set last, as
+// far as it says when. w.mu is held.
+func (w *wallClock) vouched(wall time.Time) bool {
+	at := w.synch.At
+	return w.synch.Synched && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) && !at.After(wall.Add(vouchSlack)))
+}
+
+// beyond reports whether a time is later than this program can live. w.mu is held, or begin has returned.
+func (w *wallClock) beyond(t time.Time) bool {
+	return !w.source.Built.IsZero() && t.After(w.source.Built.Add(lifetime))
+}
+
+// trust notes a clock that is right. w.mu is held.
+func (w *wallClock) trust(wall, booted time.Time) {
+	if by := booted.Sub(w.trusted); w.trusted.IsZero() || by.Abs() > tellAfter {
+		w.again()
+	}
+	w.trusted = booted
+	if wall.After(w.floor) || w.vouched(wall) || w.keys.Source == configs.ClockSystem {
+		w.floor = wall
+	}
+}
+
+// again has run look at once.
+func (w *wallClock) again() {
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run asks the services until ctx ends, more often while the clock is unsure, and tells the store what has come out.
+func (w *wallClock) run(ctx context.Context) {
+	defer close(w.ended)
+	told := ""
+	for ctx.Err() == nil {
+		w.ask(ctx)
+		_, v := w.look()
+		if line := fmt.Sprint(v.good, v.reason); line != told && ctx.Err() == nil {
+			told = line
+			w.report(v)
+		}
+		w.tell()
+		pause := probeUnsure
+		if v.good {
+			pause = probeGood
+			w.becomeGood()
+		}
+		w.rest(ctx, pause)
+	}
+}
+
+func (w *wallClock) ask(ctx context.Context) {
+	if w.source.Probe == nil {
+		return
+	}
+	answer := w.source.Probe(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.synch, w.asked = answer, true
+}
+
+// tell has the store mend by the moment of the boot, when that is known better than before.
+func (w *wallClock) tell() {
+	w.mu.Lock()
+	booted := w.trusted
+	known := booted.IsZero() || !w.told.IsZero() && booted.Sub(w.told).Abs() <= tellAfter
+	if !known {
+		w.told = booted
+	}
+	w.mu.Unlock()
+	if known {
+		return
+	}
+	w.store.SetBooted(booted)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turnOver()
+}
+
+// turnOver wakes who waits for the clock. w.mu is held.
+func (w *wallClock) turnOver() {
+	close(w.turn)
+	w.turn = make(chan struct{})
+}
+
+// turned is closed at the next turn for the better or worse.
+func (w *wallClock) turned() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.turn
+}
+
+// becomeGood lets the schedules find their phase, once.
+func (w *wallClock) becomeGood() {
+	select {
+	case <-w.phased:
+	default:
+		close(w.phased)
+	}
+}
+
+// rephasing is closed when schedules that are made now are to find their phase anew; nil when they have it.
+func (w *wallClock) rephasing() <-chan struct{} {
+	select {
+	case <-w.phased:
+		return nil
+	default:
+		return w.phased
+	}
+}
+
+func (w *wallClock) rest(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.kick:
+	case <-ctx.Done():
+	}
+}
+
+func (w *wallClock) report(v verdict) {
+	if v.good {
+		w.log.Info("the clock counts as right", "reason", v.reason)
+		return
+	}
+	w.log.Warn("the clock is not known to be right: samples wait for it", "reason", v.reason, "at_most", w.maxWait())
+}
+
+// set puts other keys of the configuration in force.
+func (w *wallClock) set(keys configs.Clock) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keys != keys {
+		w.keys = keys
+		w.turnOver()
+		w.again()
+	}
+}
+
+func (w *wallClock) maxWait() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.keys.MaxWait
+}
