@@ -73,6 +73,8 @@ type statusView struct {
 	UptimeS   float64 `json:"uptime_s"`
 	Clock     struct {
 		Source string `json:"source"`
+		State  string `json:"state"`
+		Reason string `json:"reason"`
 	} `json:"clock"`
 	Lines        []lineView        `json:"lines"`
 	Integrations []integrationView `json:"integrations"`
@@ -278,11 +280,11 @@ func text(raw json.RawMessage) string {
 // tone is the style of a state or severity: what works, what waits by itself, and what needs somebody.
 func tone(state string) string {
 	switch state {
-	case "ok", "idle":
+	case "ok", "idle", "good":
 		return "good"
 	case "failed", "silent", "fault", "unknown_model":
 		return "bad"
-	case "retrying", "waiting", "opening", "warning":
+	case "retrying", "waiting", "waiting_for_clock", "unsure", "opening", "warning":
 		return "warn"
 	default:
 		return "calm"

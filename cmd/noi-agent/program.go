@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/objects"
 )
@@ -30,6 +31,7 @@ type program struct {
 	version        string
 	now            func() time.Time
 	elapsed        func() time.Duration // nil: the system's monotonic clock
+	time           agent.TimeSource     // who knows how right now is; zero: nobody
 	signals        func() (<-chan os.Signal, func())
 	notify         func(state string)
 	checkStore     func(ctx context.Context, path string) error // in a child process; nil: in this one

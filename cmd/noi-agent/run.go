@@ -35,7 +35,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	}
 	log := newLogger(p, config.Log)
 	a, err := agent.New(agent.Options{
-		Config: config, Catalog: catalog, Version: p.version, Logger: log, Now: p.now, Elapsed: p.elapsed, CheckStore: p.checkStore,
+		Config: config, Catalog: catalog, Version: p.version, Logger: log, Now: p.now, Elapsed: p.elapsed, Time: p.time, CheckStore: p.checkStore,
 		Memory:  memoryDir(config.Status),
 		NewSink: func(in configs.Integration, deviceID string) (agent.Sink, error) { return newSink(in, deviceID, log) },
 	})

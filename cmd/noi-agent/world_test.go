@@ -80,6 +80,7 @@ integrations:
   - {id: %s, name: main-solar, type: aws, objects: %s, topic_arn: "%s", endpoint: "%s"}
   - {id: %s, name: main-pubsub, type: gcp, objects: %s, topic: %s, endpoint: "%s"}
 buffer: {commit_every: 50ms}
+clock: {source: system}
 status: {listen: "", socket: %s}
 `, w.dir, w.pty.Path(), slave, snsID, objects, testTopicARN, w.sns.URL(), pubsubID, objects, testTopic, w.pubsub.Addr(), w.socket())
 	path := filepath.Join(w.dir, "config.yaml")
