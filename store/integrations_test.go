@@ -120,3 +120,54 @@ func TestBadIntegrationListsAreRefused(t *testing.T) {
 		t.Errorf("%d integrations are left", n)
 	}
 }
+
+// TestClockThatLiesDropsNoBacklog: an integration is removed, and forgotten, by times that are known to be right only.
+func TestClockThatLiesDropsNoBacklog(t *testing.T) {
+	now, good := time.Unix(100, 0), false
+	o := store.Options{
+		Now:   func() time.Time { return now },
+		Clock: store.Clock{Boot: "a", Uptime: func() time.Duration { return time.Minute }, Good: func() bool { return good }},
+	}
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, o)
+	add(t, s, storetest.Sweep(1, 1, 5, "aws", "gcp"))
+	must(t, s.SetIntegrations(both[1:])) // in 1970
+	must(t, s.Close())
+	s = storetest.MustOpenAt(t, path, o)
+	must(t, s.SetIntegrations(both[1:]))
+	for n, step := range []struct {
+		now  time.Time
+		good bool
+		left uint64
+	}{
+		{storetest.Start.AddDate(56, 0, 0), false, 5},
+		{storetest.Start, true, 5}, // 50 years after it was removed, by the clock of then
+		{storetest.Start.Add(23 * time.Hour), true, 5},
+		{storetest.Start.AddDate(56, 0, 0), false, 5},
+		{storetest.Start.Add(25 * time.Hour), true, 0},
+	} {
+		now, good = step.now, step.good
+		add(t, s, storetest.Sweep(2, uint64(n+1), 1, "gcp"))
+		if is := s.Stats().Integrations["aws"]; is.Backlog != step.left {
+			t.Errorf("step %d at %v: %+v, want a backlog of %d", n, now, is, step.left)
+		}
+	}
+}
+
+// TestLastGoodTimeMayGoBack: a clock that was ahead, and believed, is put right.
+func TestLastGoodTimeMayGoBack(t *testing.T) {
+	now := storetest.Start.AddDate(5, 0, 0)
+	o := store.Options{Now: func() time.Time { return now }}
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, o)
+	add(t, s, storetest.Sweep(1, 1, 1, "aws"))
+	now = storetest.Start
+	add(t, s, storetest.Sweep(1, 2, 1, "aws"))
+	if got := s.LastGood(); !got.Equal(now) {
+		t.Errorf("last good time %v, want %v", got, now)
+	}
+	must(t, s.Close())
+	if got := storetest.MustOpenAt(t, path, o).LastGood(); !got.Equal(now) {
+		t.Errorf("after a restart %v, want %v", got, now)
+	}
+}
