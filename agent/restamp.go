@@ -36,13 +36,15 @@ func (p *poller) rephase() {
 	}
 }
 
-// rephase moves each item's next regular moment to a UTC multiple. What is due stays due.
+// rephase moves each item's next regular moment to a UTC multiple. A moment of the old phase that comes before that stays, once, so
+// that no more than a log interval passes without a sample.
 func (s *schedule) rephase(elapsed time.Duration, wall time.Time) {
 	for i := range s.items {
 		it := &s.items[i]
-		if it.next <= elapsed {
-			it.retry = max(1, elapsed)
-		}
+		old := it.at()
 		it.next = elapsed + untilMultiple(wall, it.polled.Interval)
+		if old < it.next {
+			it.retry = max(1, old) // 0 means none
+		}
 	}
 }

@@ -1,0 +1,217 @@
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks"
+)
+
+// gateway is a machine whose wall clock may be wrong. The bubble's time is the true one; it begins at 2000-01-01.
+type gateway struct {
+	t        *testing.T
+	dir      string
+	boot     atomic.Pointer[string]
+	bootedAt atomic.Pointer[time.Time] // true time
+	wrong    atomic.Int64              // ns by which the wall clock is ahead
+	synch    atomic.Pointer[agent.Synch]
+	probed   bool // somebody can be asked
+	slave    *modbustest.Slave
+	catcher  *catcher
+	log      io.Writer
+}
+
+var builtAt = time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)
+
+// years is roughly n of them: an odd number of seconds, so that no schedule fits by chance.
+func years(n int) time.Duration { return time.Duration(n)*365*24*time.Hour + 3*time.Second }
+
+func newGateway(t *testing.T) *gateway {
+	g := &gateway{t: t, dir: t.TempDir(), slave: controller(1), catcher: &catcher{}, log: io.Discard}
+	g.reboot("boot-1")
+	g.says(agent.Synch{})
+	return g
+}
+
+func (g *gateway) reboot(id string) {
+	at := time.Now().Add(-time.Minute) // the agent comes up a minute later
+	g.boot.Store(&id)
+	g.bootedAt.Store(&at)
+}
+
+func (g *gateway) says(s agent.Synch)      { g.synch.Store(&s) }
+func (g *gateway) now() time.Time          { return time.Now().Round(0).Add(time.Duration(g.wrong.Load())) }
+func (g *gateway) set(ahead time.Duration) { g.wrong.Store(int64(ahead)) }
+
+// synched is what a service says that has just set the clock.
+func (g *gateway) synched() agent.Synch {
+	return agent.Synch{Service: "timesyncd", Synched: true, At: g.now()}
+}
+
+// unsynched is what it says before.
+var unsynched = agent.Synch{Service: "timesyncd"}
+
+// start runs an agent in the gateway, over the store that is there.
+func (g *gateway) start(config string) *site {
+	g.t.Helper()
+	catalog := mustCatalog(g.t)
+	parsed, faults := configs.Parse([]byte("state_dir: "+g.dir+"\n"+oneSlave+config), catalog)
+	if err := faults.Err(); err != nil {
+		g.t.Fatal(err)
+	}
+	source := agent.TimeSource{Boot: *g.boot.Load(), Built: builtAt, Uptime: func() time.Duration { return time.Since(*g.bootedAt.Load()) }}
+	if g.probed {
+		source.Probe = func(context.Context) agent.Synch { return *g.synch.Load() }
+	}
+	pipe := modbustest.NewPipe(9600, 11, g.slave)
+	s := &site{t: g.t}
+	var err error
+	s.agent, err = agent.New(agent.Options{
+		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source,
+		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return g.catcher, nil },
+		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(g.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.agent.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			g.t.Errorf("the agent ended with %v", err)
+		}
+	}
+	return s
+}
+
+// catcher is a cloud that takes everything unless refusal is set.
+type catcher struct {
+	mu      sync.Mutex
+	refusal *sinks.Result
+	caught  []caught
+}
+
+// caught is a message as it came.
+type caught struct {
+	Object      string
+	SampledAt   time.Time `json:"sampled_at"`
+	PublishedAt time.Time `json:"published_at"`
+	clock       string    // the attribute
+}
+
+func (c *catcher) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refusal != nil {
+		return sinks.Repeat(*c.refusal, len(messages))
+	}
+	for _, m := range messages {
+		var got caught
+		if err := json.Unmarshal(m.Body, &got); err != nil {
+			panic(err)
+		}
+		for _, a := range m.Attributes {
+			if a.Name == "clock" {
+				got.clock = a.Value
+			}
+		}
+		c.caught = append(c.caught, got)
+	}
+	return sinks.Repeat(sinks.Result{Outcome: sinks.Accepted, MessageID: "m"}, len(messages))
+}
+
+func (c *catcher) Window() int  { return 10 }
+func (c *catcher) Close() error { return nil }
+
+// refuses sets what becomes of messages from now on; nil: they are taken.
+func (c *catcher) refuses(r *sinks.Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refusal = r
+}
+
+var away = sinks.Failed(sinks.Retry, sinks.CodeNetwork, "no route to host")
+
+// of returns the messages of one object, and fails when there are not n.
+func (g *gateway) of(object string, n int) []caught {
+	g.t.Helper()
+	g.catcher.mu.Lock()
+	defer g.catcher.mu.Unlock()
+	var out []caught
+	for _, c := range g.catcher.caught {
+		if c.Object == object {
+			out = append(out, c)
+		}
+	}
+	if n >= 0 && len(out) != n {
+		g.t.Errorf("%d messages of %s, want %d: %v", len(out), object, n, out)
+	}
+	return out
+}
+
+// times fails unless the messages were sampled at these true times, in seconds since the bubble began, and are marked or not.
+func (g *gateway) times(got []caught, mark string, want ...int) {
+	g.t.Helper()
+	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if len(got) != len(want) {
+		g.t.Errorf("%d messages, want %d: %v", len(got), len(want), got)
+		return
+	}
+	for i, c := range got {
+		if at := begin.Add(time.Duration(want[i]) * time.Second); !c.SampledAt.Equal(at) || c.clock != mark {
+			g.t.Errorf("message %d was sampled at %v (clock %q), want %v (clock %q)", i, c.SampledAt, c.clock, at, mark)
+		}
+	}
+}
+
+func codes(s agent.Status) string {
+	var out []string
+	for _, p := range s.Problems {
+		out = append(out, p.Code)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestBootIn1970ThenRight(t *testing.T) {
+	for _, service := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGateway(t)
+			g.probed = service
+			if service {
+				g.says(unsynched)
+			}
+			g.set(-years(30))
+			s := g.start("")
+			time.Sleep(25 * time.Second) // due at 0, and at 3, 13, 23: multiples of that clock
+			unsure := s.status()
+			g.of("Et_float", 0)
+			if c := unsure.Clock; c.State != "unsure" || c.Held != 12 || c.BootedAt != nil || unsure.Integrations[0].State != "waiting_for_clock" || codes(unsure) != "clock_unset" {
+				t.Errorf("before: %+v, %+v, %+v", c, unsure.Integrations[0], unsure.Problems)
+			}
+			g.set(0)
+			g.says(g.synched())
+			time.Sleep(9 * time.Second) // the next probe comes at 30
+			g.times(g.of("Et_float", 5), "", 0, 3, 13, 23, 33)
+			time.Sleep(60 * time.Second)
+			s.stop()
+			g.times(g.of("Et_float", 11)[4:], "", 33, 40, 50, 60, 70, 80, 90)
+			if st := s.status(); st.Clock.State != "good" || st.Clock.Steps != 1 || st.Clock.Held != 0 || codes(st) != "" || st.Integrations[0].Dropped != 0 {
+				t.Errorf("after: %+v %+v", st.Clock, st.Problems)
+			}
+		})
+	}
+}

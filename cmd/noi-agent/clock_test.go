@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/sinks/sinktest/standin"
+)
+
+// TestGatewayThatBootsIn1970 runs the program with `source: auto`, a clock that begins in 1970 and a time service that has not
+// synchronised it: nothing is published until it has, and then every message says when its sample was really taken.
+func TestGatewayThatBootsIn1970(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 50ms}`, "adc_vbterm")
+	raw, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(raw), "clock: {source: system}", "clock: {source: auto}", 1)
+	begun := time.Now()
+	var right atomic.Bool
+	daemon := w.start(writeConfig(t, text), func(p *program) {
+		p.now = func() time.Time {
+			if right.Load() {
+				return time.Now()
+			}
+			return time.Unix(100, 0).Add(time.Since(begun))
+		}
+		p.time = agent.TimeSource{
+			Boot: "5cf3eb5a-9f0b-4a5e-9f8f-3f8d5c0a7f11", Uptime: func() time.Duration { return time.Since(begun) + 100*time.Second },
+			Built: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
+			Probe: func(context.Context) agent.Synch {
+				if !right.Load() {
+					return agent.Synch{Service: "timesyncd"}
+				}
+				return agent.Synch{Service: "timesyncd", Synched: true, At: time.Now()}
+			},
+		}
+	})
+	var s struct{ Clock agent.ClockStatus }
+	clock := func() agent.ClockStatus {
+		if err := json.Unmarshal(w.get("/api/v1/status"), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.Clock
+	}
+	eventually(t, "samples wait for the clock", func() bool { return clock().Held > 10 })
+	if st := w.status(); w.sns.Taken()+w.pubsub.Taken() > 0 || st.Integrations[0].State != "waiting_for_clock" || len(st.Problems) != 1 || st.Problems[0].Code != "clock_unset" {
+		t.Errorf("in 1970: %d published, %+v %+v", w.sns.Taken(), st.Integrations, st.Problems)
+	}
+	right.Store(true)
+	eventually(t, "both clouds have them", func() bool { return w.sns.Taken() > 20 && w.pubsub.Taken() > 20 })
+	eventually(t, "the status knows", func() bool { return clock().State == "good" && len(w.status().Problems) == 0 })
+	if code := daemon.stop(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	for _, messages := range [][]standin.Message{w.sns.Messages(), w.pubsub.Messages()} {
+		var sampled []string
+		for _, m := range messages {
+			at := parseBody(t, m.Body).SampledAt
+			sampled = append(sampled, at)
+			when, err := time.Parse(time.RFC3339, at)
+			if err != nil || when.Before(begun.Add(-time.Second)) || when.After(time.Now()) {
+				t.Errorf("sampled at %s, %v; the program began at %v", at, err, begun.UTC())
+			}
+			if mark := m.Attributes["clock"]; mark != "" {
+				t.Errorf("marked as %s", mark)
+			}
+		}
+		if !slices.IsSorted(sampled) {
+			t.Errorf("out of order: %v", sampled)
+		}
+	}
+}
+
+func TestBuildDate(t *testing.T) {
+	noted := func(key, value string) func() (*debug.BuildInfo, bool) {
+		return func() (*debug.BuildInfo, bool) {
+			return &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: key, Value: value}}}, true
+		}
+	}
+	none := func() (*debug.BuildInfo, bool) { return nil, false }
+	commit := time.Date(2026, 11, 25, 2, 14, 23, 0, time.UTC)
+	for _, c := range []struct {
+		seconds string
+		info    func() (*debug.BuildInfo, bool)
+		want    time.Time
+	}{
+		{"1795572863", none, commit},
+		{"1795572863", noted("vcs.time", "2001-01-01T00:00:00Z"), commit},
+		{"", noted("vcs.time", "2026-11-25T02:14:23Z"), commit},
+		{"never", noted("vcs.time", "soon"), time.Time{}},
+		{"", noted("vcs.revision", "2026-11-25T02:14:23Z"), time.Time{}},
+		{"", none, time.Time{}},
+		{"0", none, time.Time{}},
+	} {
+		if got := buildDate(c.seconds, c.info); !got.Equal(c.want) {
+			t.Errorf("%q: %v, want %v", c.seconds, got, c.want)
+		}
+	}
+}
