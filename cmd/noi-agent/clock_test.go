@@ -19,7 +19,7 @@ import (
 // synchronised it: nothing is published until it has, and then every message says when its sample was really taken.
 func TestGatewayThatBootsIn1970(t *testing.T) {
 	w := newWorld(t, fixedSlave())
-	config := w.config(`intervals: {"*": 50ms}`, "adc_vbterm")
+	config := w.config(`objects: adc_vbterm, intervals: {"*": 50ms}`, "adc_vbterm")
 	raw, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
@@ -52,13 +52,16 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 		}
 		return s.Clock
 	}
+	unset := func() bool { // a slow machine may have other problems
+		return slices.ContainsFunc(w.status().Problems, func(p problemView) bool { return p.Code == "clock_unset" })
+	}
 	eventually(t, "samples wait for the clock", func() bool { return clock().Held > 10 })
-	if st := w.status(); w.sns.Taken()+w.pubsub.Taken() > 0 || st.Integrations[0].State != "waiting_for_clock" || len(st.Problems) != 1 || st.Problems[0].Code != "clock_unset" {
+	if st := w.status(); w.sns.Taken()+w.pubsub.Taken() > 0 || st.Integrations[0].State != "waiting_for_clock" || !unset() {
 		t.Errorf("in 1970: %d published, %+v %+v", w.sns.Taken(), st.Integrations, st.Problems)
 	}
 	right.Store(true)
 	eventually(t, "both clouds have them", func() bool { return w.sns.Taken() > 20 && w.pubsub.Taken() > 20 })
-	eventually(t, "the status knows", func() bool { return clock().State == "good" && len(w.status().Problems) == 0 })
+	eventually(t, "the status knows", func() bool { return clock().State == "good" && !unset() })
 	if code := daemon.stop(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}

@@ -171,8 +171,10 @@ type statusView struct {
 		Backlog, Sent uint64
 		LastError     string `json:"last_error"`
 	}
-	Problems []struct{ Code, Subject, Detail, Remedy string }
+	Problems []problemView
 }
+
+type problemView struct{ Code, Subject, Detail, Remedy string }
 
 func (w *world) status() statusView {
 	w.t.Helper()
