@@ -55,6 +55,7 @@ type Agent struct {
 	log       *slog.Logger
 	deviceID  string
 	started   time.Time
+	booted    time.Time // moment of the boot by the clock that gave started
 	store     *store.Store
 	recovery  store.Recovery // what it took to open it
 	failures  failures
@@ -103,6 +104,7 @@ func New(o Options) (*Agent, error) {
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 	}
 	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
+	a.booted = a.clock.wall.bootedAt()
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}

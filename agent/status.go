@@ -124,7 +124,7 @@ func (a *Agent) Status() any { return a.status() }
 func (a *Agent) status() Status {
 	stats := a.store.Stats()
 	s := Status{
-		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.started.UTC().Truncate(time.Second),
+		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.clock.wall.shown(a.started, a.booted).UTC().Truncate(time.Second),
 		UptimeS: int64(a.clock.elapsed().Seconds()),
 		Lines:   []LineStatus{}, Integrations: []IntegrationStatus{}, Problems: []Problem{},
 		Store: a.storeStatus(stats),
@@ -274,7 +274,7 @@ func (a *Agent) Objects() any {
 				}
 				rows = append(rows, Latest{
 					Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Value: r.value, Unit: r.unit,
-					SampledAt: r.at.UTC().Truncate(time.Second), Interval: polled.Interval.String(),
+					SampledAt: a.clock.wall.shown(r.at, r.booted).UTC().Truncate(time.Second), Interval: polled.Interval.String(),
 				})
 			}
 		}

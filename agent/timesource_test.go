@@ -99,11 +99,11 @@ func TestRealChronySaysWhatWeRead(t *testing.T) {
 	for _, local := range []string{"local stratum 10\n", ""} {
 		dir := t.TempDir()
 		config := filepath.Join(dir, "chrony.conf")
-		text := local + "port 0\ncmdport " + port + "\nbindcmdaddress 127.0.0.1\npidfile " + filepath.Join(dir, "pid") + "\n"
+		text := local + "port 0\ncmdport " + port + "\nbindcmdaddress 127.0.0.1\nbindcmdaddress /\npidfile " + filepath.Join(dir, "pid") + "\n"
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		daemon := exec.CommandContext(t.Context(), chronyd, "-x", "-d", "-u", "root", "-f", config)
+		daemon := exec.CommandContext(t.Context(), chronyd, "-x", "-U", "-d", "-u", "root", "-f", config)
 		if err := daemon.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -55,6 +55,7 @@ type wallClock struct {
 	from    time.Time // wall time since which the clock runs without a step
 	seen    time.Duration
 	steps   uint64
+	moved   time.Duration // by the last step
 	verdict verdict
 	since   time.Duration // uptime since which the verdict's good is as it is
 	turn    chan struct{} // closed when samples that wait for the clock are to be looked at again
@@ -164,7 +165,7 @@ func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
 	case by.Abs() > stepLimit:
 		w.steps++
 		w.from = booted.Add(w.seen) // it was set after that
-		w.log.Warn("the system's clock was set", "by", by.Round(time.Millisecond), "to", booted.Add(up).UTC().Format(time.RFC3339))
+		w.moved = by
 		w.again()
 	}
 	w.booted, w.seen = booted, up
@@ -234,10 +235,11 @@ func (w *wallClock) again() {
 // run asks the services until ctx ends, more often while the clock is unsure, and tells the store what has come out.
 func (w *wallClock) run(ctx context.Context) {
 	defer close(w.ended)
-	told := ""
+	told, steps := "", uint64(0)
 	for ctx.Err() == nil {
 		w.ask(ctx)
 		_, v := w.look()
+		steps = w.reportSteps(steps)
 		if line := fmt.Sprint(v.good, v.reason); line != told && ctx.Err() == nil {
 			told = line
 			w.report(v)
@@ -323,6 +325,25 @@ func (w *wallClock) rest(ctx context.Context, pause time.Duration) {
 	case <-w.kick:
 	case <-ctx.Done():
 	}
+}
+
+// reportSteps logs what steps there were since it was called last: each once, or the last of some that came at once.
+func (w *wallClock) reportSteps(before uint64) uint64 {
+	w.mu.Lock()
+	steps, by, to := w.steps, w.moved, w.booted.Add(w.seen)
+	w.mu.Unlock()
+	if steps != before {
+		w.log.Warn("the system's clock was set", "by", by.Round(time.Millisecond), "to", to.UTC().Format(time.RFC3339), "steps", steps)
+	}
+	return steps
+}
+
+// shown is a time that was told by another clock, as the present one has it.
+func (w *wallClock) shown(at, booted time.Time) time.Time {
+	if by := w.bootedAt().Sub(booted); by.Abs() > apartLimit {
+		return at.Round(0).Add(by)
+	}
+	return at
 }
 
 func (w *wallClock) report(v verdict) {

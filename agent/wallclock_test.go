@@ -212,6 +212,9 @@ func TestBootIn1970ThenRight(t *testing.T) {
 			if st := s.status(); st.Clock.State != "good" || st.Clock.Steps != 1 || st.Clock.Held != 0 || codes(st) != "" || st.Integrations[0].Dropped != 0 {
 				t.Errorf("after: %+v %+v", st.Clock, st.Problems)
 			}
+			if st := s.status(); !st.StartedAt.Equal(builtAt.AddDate(0, 1, 0)) {
+				t.Errorf("started at %v by the clock that is right now", st.StartedAt)
+			}
 		})
 	}
 }

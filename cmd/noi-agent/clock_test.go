@@ -62,6 +62,14 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 	right.Store(true)
 	eventually(t, "both clouds have them", func() bool { return w.sns.Taken() > 20 && w.pubsub.Taken() > 20 })
 	eventually(t, "the status knows", func() bool { return clock().State == "good" && !unset() })
+	var rows agent.TriggerPage // oldest last; the first was taken in 1970
+	if err := json.Unmarshal(w.get("/api/v1/triggers?limit=1000&integration="+snsID), &rows); err != nil {
+		t.Fatal(err)
+	}
+	first := parseBody(t, rows.Triggers[len(rows.Triggers)-1].PublishedData)
+	if at := first.SampledAt; at != parseBody(t, w.sns.Messages()[0].Body).SampledAt {
+		t.Errorf("the trigger log says that the first was sampled at %s", at)
+	}
 	if code := daemon.stop(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
