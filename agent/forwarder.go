@@ -214,10 +214,10 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	}
 	switch worst.Outcome {
 	case sinks.Wait:
-		f.failed(integrationWaiting, worst, accepted, at)
+		f.failed(f.blamed(integrationWaiting, worst), worst, accepted, at)
 		return f.backoff.fail(capOperator)
 	case sinks.Retry:
-		f.failed(f.retrying(worst), worst, accepted, at)
+		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
 		return f.backoff.fail(capNetwork)
 	default:
 		f.succeeded(accepted, at)

@@ -91,15 +91,15 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned, draini
 	}
 }
 
-// retrying is the state of an integration whose last attempt is to be tried again. A certificate that is not valid yet, by a
+// blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a
 // clock that is not known to be right, says something of the clock and not of the cloud.
-func (f *forwarder) retrying(r sinks.Result) string {
+func (f *forwarder) blamed(state string, r sinks.Result) string {
 	const notYet = "certificate has expired or is not yet valid" // crypto/x509
 	_, v := f.clock.wall.look()
 	if !v.good && (r.Code == codeClock || strings.Contains(r.Text, notYet)) {
 		return integrationClock
 	}
-	return integrationRetrying
+	return state
 }
 
 // codeClock is what sinks call a failure that a wrong clock explains.

@@ -19,8 +19,9 @@
 //  1. The process is killed, or the power cut, before the sample was durable.
 //  2. It is the oldest and the outbox is over MaxSize, or the disk is full: the oldest give way. With RejectNewest:
 //     the new ones are not kept. The same, with ErrFull, when the disk is so full that nothing can give way.
-//  3. It is older than MaxAge, as far as anybody can tell (Clock): a clock that jumps makes no sample old.
-//  4. Its integration was removed from the configuration 24 h before.
+//  3. It is older than MaxAge: by the time since the boot, or for one of an earlier boot by Now, while Clock
+//     says that it is good. A clock that jumps makes no sample old.
+//  4. Its integration was removed from the configuration 24 h before, by Now, while it is good.
 //  5. Its record is damaged on the medium, or refers to a name that is: the checksum tells, the record is
 //     skipped and counted (Stats.Corrupt), and the ones behind it go on.
 //  6. The file is damaged in its structure or cut short, and the sample's record, or one it leans on, is in the

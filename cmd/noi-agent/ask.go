@@ -109,6 +109,7 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 		fmt.Fprintf(p.stdout, "%s %s: %s (%s)\n    %s\n    %s\n", pr.Severity, pr.Subject, pr.Title, pr.Code, pr.Detail, pr.Remedy)
 	}
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "clock\t%s\t%s\t%s\n", s.Clock.State, s.Clock.Source, s.Clock.Reason)
 	printLines(t, s.Lines)
 	printIntegrations(t, s.Integrations)
 	fmt.Fprintf(t, "store\t%d bytes\t%d samples kept\t%d written\t%d sent before they had to be\t%s\n",
