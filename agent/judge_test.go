@@ -30,7 +30,7 @@ func TestWhatIsBelieved(t *testing.T) {
 		{name: "nothing is known", good: true, ages: true, reason: "nothing speaks against it"},
 		{name: "all that is known fits", built: now.Add(-year), floor: now.Add(-time.Minute), good: true, ages: true, reason: "nothing speaks against it"},
 		{name: "nobody was asked", mute: true, reason: "being asked"},
-		{name: "nobody was asked, but it was right", mute: true, trusted: boot, good: true, ages: true, reason: "was right in this boot"},
+		{name: "nobody was asked, but it was right", mute: true, trusted: boot, good: true, ages: true, reason: "nothing speaks against it"},
 		{name: "source system, whatever speaks against it", system: true, built: now.Add(year), synch: unsynched, floor: now.Add(year), good: true, ages: true, reason: "clock.source"},
 
 		{name: "before the build", built: now.Add(time.Second), reason: "before the program was built, 2026-11-25T08:00:01Z"},

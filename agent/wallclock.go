@@ -171,6 +171,9 @@ func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
 	w.booted, w.seen = booted, up
 }
 
+// quiet is why a clock is believed of which nobody can tell.
+const quiet = "no time service can be asked, and nothing speaks against it"
+
 // judge is the rule of docs/time.md. w.mu is held.
 func (w *wallClock) judge(wall, booted time.Time) verdict {
 	off := booted.Sub(w.trusted).Abs()
@@ -184,6 +187,8 @@ func (w *wallClock) judge(wall, booted time.Time) verdict {
 		return verdict{true, true, w.synch.Service + " has synchronised it"}
 	case w.beyond(wall):
 		return verdict{reason: "it lies 20 years after the program was built"}
+	case known && off <= stepLimit && w.synch.Service == "":
+		return verdict{true, true, quiet}
 	case known && off <= stepLimit:
 		return verdict{true, true, "it was right in this boot, and was not set since"}
 	case !w.asked:
@@ -197,7 +202,7 @@ func (w *wallClock) judge(wall, booted time.Time) verdict {
 	case known && off > jumpLimit:
 		return verdict{true, false, "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
 	default:
-		return verdict{true, true, "no time service can be asked, and nothing speaks against it"}
+		return verdict{true, true, quiet}
 	}
 }
 
