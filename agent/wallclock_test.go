@@ -159,6 +159,7 @@ func (g *gateway) of(object string, n int) []caught {
 	}
 	if n >= 0 && len(out) != n {
 		g.t.Errorf("%d messages of %s, want %d: %v", len(out), object, n, out)
+		out = make([]caught, n) // the test goes on to stop the agent
 	}
 	return out
 }
