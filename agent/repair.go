@@ -40,6 +40,8 @@ func (f *forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.
 		o := outgoing{Delivery: d}
 		switch s := d.Stamp; {
 		case !s.Unsure:
+		case s.SameBoot && f.clock.wall.unsettled() && up-s.Uptime < probeUnsure: // the moment of the boot is about to be known better
+			return ready, probeUnsure - (up - s.Uptime)
 		case !s.Booted.IsZero() && s.Uptime >= 0:
 			o.at(s.Booted.Add(s.Uptime))
 		case s.SameBoot && s.Uptime >= 0 && up-s.Uptime < f.clock.wall.maxWait():

@@ -56,6 +56,7 @@ type wallClock struct {
 	seen    time.Duration
 	steps   uint64
 	moved   time.Duration // by the last step
+	unasked bool          // nobody was asked about it yet
 	verdict verdict
 	since   time.Duration // uptime since which the verdict's good is as it is
 	turn    chan struct{} // closed when samples that wait for the clock are to be looked at again
@@ -165,7 +166,7 @@ func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
 	case by.Abs() > stepLimit:
 		w.steps++
 		w.from = booted.Add(w.seen) // it was set after that
-		w.moved = by
+		w.moved, w.unasked = by, w.source.Probe != nil
 		w.again()
 	}
 	w.booted, w.seen = booted, up
@@ -242,7 +243,7 @@ func (w *wallClock) run(ctx context.Context) {
 	defer close(w.ended)
 	told, steps := "", uint64(0)
 	for ctx.Err() == nil {
-		w.ask(ctx)
+		asked := w.ask(ctx)
 		_, v := w.look()
 		steps = w.reportSteps(steps)
 		if line := fmt.Sprint(v.good, v.reason); line != told && ctx.Err() == nil {
@@ -250,6 +251,7 @@ func (w *wallClock) run(ctx context.Context) {
 			w.report(v)
 		}
 		w.tell()
+		w.settle(asked)
 		pause := probeUnsure
 		if v.good {
 			pause = probeGood
@@ -259,17 +261,39 @@ func (w *wallClock) run(ctx context.Context) {
 	}
 }
 
-func (w *wallClock) ask(ctx context.Context) {
+// ask asks the services. The answer is about the steps that had been noticed before.
+func (w *wallClock) ask(ctx context.Context) (about uint64) {
+	w.look()
+	w.mu.Lock()
+	about = w.steps
+	w.mu.Unlock()
 	if w.source.Probe == nil {
-		return
+		return about
 	}
 	answer := w.source.Probe(ctx)
-	if ctx.Err() != nil {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.synch, w.asked = answer, true
+	if ctx.Err() == nil {
+		w.synch, w.asked = answer, true
+	}
+	return about
+}
+
+// settle lets samples go that waited for what the services say of the last step.
+func (w *wallClock) settle(about uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unasked && w.steps == about {
+		w.unasked = false
+		w.turnOver()
+	}
+}
+
+// unsettled reports whether the clock was set just now, and the services were not asked about it yet.
+func (w *wallClock) unsettled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unasked
 }
 
 // tell has the store mend by the moment of the boot, when that is known better than before.
