@@ -98,11 +98,8 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned, draini
 func (f *forwarder) blamed(state string, r sinks.Result) string {
 	const notYet = "certificate has expired or is not yet valid" // crypto/x509
 	_, v := f.clock.wall.look()
-	if !v.good && (r.Code == codeClock || strings.Contains(r.Text, notYet)) {
+	if !v.good && (r.Code == sinks.CodeClock || strings.Contains(r.Text, notYet)) {
 		return integrationClock
 	}
 	return state
 }
-
-// codeClock is what sinks call a failure that a wrong clock explains.
-const codeClock = "ClockError"
