@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,8 +23,11 @@ import (
 
 // memorySink keeps what it is given; answer says what becomes of a message, nil accepts all.
 type memorySink struct {
+	window int // 0: 100
+
 	mu     sync.Mutex
 	taken  []string
+	seqs   []string // of what was taken: key and the attribute seq, where it was asked for
 	answer func(sinks.Message) sinks.Result
 }
 
@@ -38,6 +42,11 @@ func (m *memorySink) Publish(_ context.Context, messages []sinks.Message) []sink
 		}
 		if results[i].Outcome == sinks.Accepted {
 			m.taken = append(m.taken, string(message.Body))
+			for _, a := range message.Attributes {
+				if a.Name == "seq" {
+					m.seqs = append(m.seqs, message.Key+" "+a.Value)
+				}
+			}
 		}
 	}
 	return results
@@ -49,7 +58,7 @@ func (m *memorySink) answers(answer func(sinks.Message) sinks.Result) {
 	m.answer = answer
 }
 
-func (m *memorySink) Window() int  { return 100 }
+func (m *memorySink) Window() int  { return cmp.Or(m.window, 100) }
 func (m *memorySink) Close() error { return nil }
 
 func (m *memorySink) bodies() []string {
@@ -75,6 +84,12 @@ func start(t *testing.T, config string, pipes map[string]*modbustest.Pipe) *site
 // startWith is start with the families of a directory beside those that are built in; "": none.
 func startWith(t *testing.T, config string, pipes map[string]*modbustest.Pipe, families string) *site {
 	t.Helper()
+	return startIn(t, t.TempDir(), config, pipes, families, &memorySink{})
+}
+
+// startIn is startWith in a state directory and with a sink that are there already, as after a restart.
+func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe, families string, sink *memorySink) *site {
+	t.Helper()
 	catalog := mustCatalog(t)
 	if families != "" {
 		var err error
@@ -82,11 +97,11 @@ func startWith(t *testing.T, config string, pipes map[string]*modbustest.Pipe, f
 			t.Fatal(err)
 		}
 	}
-	parsed, faults := configs.Parse([]byte("state_dir: "+t.TempDir()+"\n"+config), catalog)
+	parsed, faults := configs.Parse([]byte("state_dir: "+dir+"\n"+config), catalog)
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, sink: &memorySink{}}
+	s := &site{t: t, sink: sink}
 	var err error
 	s.agent, err = agent.New(agent.Options{
 		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),

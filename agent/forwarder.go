@@ -180,7 +180,7 @@ func outcomeOf(o sinks.Outcome) store.Outcome {
 // message builds the message of one delivery, now.
 func (f *forwarder) message(published time.Time, d *outgoing) sinks.Message {
 	envelope := sinks.Envelope{
-		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Sample: d.Sample,
+		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Run: d.Run, Sample: d.Sample,
 	}
 	id := objects.SampleID(f.deviceID, d.Store, d.Run, d.Sample.N)
 	return sinks.Message{

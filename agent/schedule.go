@@ -29,7 +29,7 @@ type item struct {
 
 	owed uint64        // regular moments since the last sample that was handed on, or was no value
 	why  string        // why the first of them brought none
-	last time.Duration // monotonic time of that sample; 0: none yet
+	last time.Duration // from the boot to that sample, whatever the clock was; 0: none yet
 }
 
 // blame notes why a moment brought no sample. The first reason stays.
@@ -40,20 +40,20 @@ func (it *item) blame(why string) {
 }
 
 // delivered notes that a sample was handed on and returns what is missing before it. A late one stands for the moment that passed last.
-// at is its wall time and elapsed the monotonic time of now: the beginning is told by the same clock as the end.
-func (it *item) delivered(at time.Time, elapsed time.Duration) (gap objects.Gap, ok bool) {
+// at is its wall time, uptime that since the boot: the beginning is told by the same clock as the end.
+func (it *item) delivered(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
 	missing := it.owed
 	if missing > 0 {
 		missing--
 	}
-	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - elapsed), To: at, Count: missing, Reason: it.why}
+	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing, Reason: it.why}
 	if gap.Reason == "" {
 		gap.Reason = objects.GapOverrun
 	}
 	if it.last == 0 {
 		gap.From = at.Add(-time.Duration(it.owed) * it.polled.Interval)
 	}
-	it.owed, it.why, it.last = 0, "", max(1, elapsed)
+	it.owed, it.why, it.last = 0, "", max(1, uptime)
 	return gap, missing > 0
 }
 

@@ -146,7 +146,9 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		switch {
 		case !b.read[i]:
 			s.missed++
-			s.plan.items[n].blame(whyMissed(s.lastErr))
+			if ctx.Err() == nil { // else it is we who end
+				s.plan.items[n].blame(whyMissed(s.lastErr))
+			}
 		case !has(s.held, s.plan.items[n].polled.Object.Name):
 			s.plan.items[n].owed = 0 // there is no value: nothing is missing
 		}
@@ -302,7 +304,7 @@ func (p *poller) hand(s *slave, readings []reading) {
 		it := s.plan.find(r.object)
 		before = append(before, *it)
 		t.every = append(t.every, it.polled.Interval)
-		if gap, ok := it.delivered(r.at, p.clock.elapsed()); ok {
+		if gap, ok := it.delivered(r.at, r.at.Sub(t.bootedAt)); ok {
 			t.gaps = append(t.gaps, gap)
 		}
 	}
@@ -323,13 +325,18 @@ func (p *poller) handGaps(s *slave) {
 	if s.plan == nil {
 		return
 	}
-	s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapBus)
+	if s.dead() {
+		s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapBus)
+	}
 	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names()}
 	t.bootedAt, t.unsure = p.oneClock(nil)
 	for i := range s.plan.items {
 		it := &s.plan.items[i]
+		if it.why == "" {
+			continue // what is due now, the next run will miss
+		}
 		it.owed++ // none of them is late: it will not come
-		if gap, ok := it.delivered(p.clock.now(), p.clock.elapsed()); ok {
+		if gap, ok := it.delivered(p.clock.now(), p.clock.now().Sub(t.bootedAt)); ok {
 			t.gaps = append(t.gaps, gap)
 		}
 	}

@@ -132,7 +132,8 @@ func listWords(node strictyaml.Node) ([]word, error) {
 // Attributes are the names of the message attributes an integration sends. Nil is none.
 type Attributes []string
 
-// attributeNames are all there are, in the order in which they are sent.
+// attributeNames are what `all` means, in the order in which they are sent. `seq` has to be named: only who looks for gaps
+// in the numbers wants it.
 func attributeNames() []string { return []string{"object", "slave", "unit", "device_id", "sample_id"} }
 
 // UnmarshalNode implements strictyaml.Unmarshaler: all, none, a list, or comma separated.
@@ -151,8 +152,8 @@ func (a *Attributes) UnmarshalNode(node strictyaml.Node) error {
 	}
 	for _, one := range words {
 		w := one.text
-		if !slices.Contains(attributeNames(), w) {
-			return fmt.Errorf("there is no attribute %q; want all, none, or some of %s", clip(w), strings.Join(attributeNames(), ", "))
+		if known := append(attributeNames(), "seq"); !slices.Contains(known, w) {
+			return fmt.Errorf("there is no attribute %q; want all, none, or some of %s", clip(w), strings.Join(known, ", "))
 		}
 		if slices.Contains(*a, w) {
 			return fmt.Errorf("%s is listed twice", w)

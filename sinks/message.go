@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"fmt"
 	"time"
 
 	"noi-agent/objects"
@@ -12,6 +13,7 @@ type Envelope struct {
 	DeviceID      string    // 24 lower-case hex digits
 	IntegrationID string    // 20 letters and digits
 	Source        objects.Source
+	Run           uint64 // in which the sample was taken
 	Sample        objects.Sample
 }
 
@@ -50,14 +52,18 @@ func AppendBody(dst []byte, e Envelope) []byte {
 // Attribute is one message attribute: a name and a text, neither of them empty.
 type Attribute struct{ Name, Value string }
 
-// AttributeNames returns every name that Attributes knows, in the order in which `all` sends them.
+// attributeSeq is the run and the number of the sample among those of its object in that run: whoever looks for gaps asks for
+// it by name.
+const attributeSeq = "seq"
+
+// AttributeNames returns the names that `all` means, in the order in which they are sent.
 func AttributeNames() []string {
 	return []string{"object", "slave", "unit", "device_id", "sample_id"}
 }
 
 // Attributes returns the attributes called names, in that order. An empty value is left out,
-// because SNS refuses a message that carries one; so is a name that AttributeNames does not
-// have, which the configuration does not let through.
+// because SNS refuses a message that carries one; so is a name that is none of AttributeNames
+// and not seq, which the configuration does not let through.
 func Attributes(names []string, e Envelope, sampleID string) []Attribute {
 	var out []Attribute
 	for _, name := range names {
@@ -80,6 +86,11 @@ func attribute(name string, e Envelope, sampleID string) string {
 		return e.DeviceID
 	case "sample_id":
 		return sampleID
+	case attributeSeq:
+		if e.Sample.Seq == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d-%d", e.Run, e.Sample.Seq)
 	default:
 		return ""
 	}

@@ -172,6 +172,10 @@ func TestAttributesComeInTheOrderAskedFor(t *testing.T) {
 		{Name: "object", Value: "adc_vbterm"}, {Name: "slave", Value: "PS-PWM-30M"}, {Name: "unit", Value: "rs485/1"},
 		{Name: "device_id", Value: "5300520006504b5957343920"}, {Name: "sample_id", Value: id},
 	}
+	e.Run, e.Sample.Seq = 7, 41
+	if got := sinks.Attributes([]string{"seq"}, e, id); len(got) != 1 || got[0].Value != "7-41" {
+		t.Errorf("seq: %v", got)
+	}
 	if diff := cmp.Diff(all, sinks.Attributes(sinks.AttributeNames(), e, id)); diff != "" {
 		t.Error(diff)
 	}

@@ -89,6 +89,7 @@ func TestTriggerQueryReachesTheLog(t *testing.T) {
 		"?integration=FFjU28MMaL3W9B9hhhhH":     {Integration: "FFjU28MMaL3W9B9hhhhH", Limit: 100},
 		"?success=true&limit=1":                 {Success: &yes, Limit: 1},
 		"?success=false&limit=1000":             {Success: &no, Limit: 1000},
+		"?gaps=true":                            {Gaps: true, Limit: 100},
 		"?before=18446744073709551615":          {Limit: 100, Before: math.MaxUint64},
 	} {
 		w := quiet()
@@ -117,11 +118,12 @@ func TestBadTriggerQueryNamesParameterAndWayOut(t *testing.T) {
 		"?limit=99999999999999999":     {"limit", "1 to 1000"},
 		"?success=yes":                 {"success", "true or false", `"yes"`},
 		"?success=TRUE":                {"success", "true or false"},
+		"?gaps=1":                      {"gaps", "true or false"},
 		"?before=0":                    {"before", "from 1 up"},
 		"?before=x":                    {"before", "from 1 up"},
 		"?before=18446744073709551616": {"before", "from 1 up"},
 		"?limit=5&limit=6":             {"limit", "2 times", "once"},
-		"?limmit=5":                    {"limmit", "integration, success, limit, before"},
+		"?limmit=5":                    {"limmit", "integration, success, gaps, limit, before"},
 		"?a=b;c":                       {"query", "name=value"},
 		"?limit=%zz":                   {"query", "name=value"},
 	} {

@@ -28,6 +28,7 @@ type parameter struct {
 var triggerParameters = []parameter{
 	{"integration", setIntegration},
 	{"success", setSuccess},
+	{"gaps", setGaps},
 	{"limit", setLimit},
 	{"before", setBefore},
 }
@@ -80,6 +81,14 @@ func setSuccess(q *store.TriggerQuery, value string) error {
 	}
 	success := value == "true"
 	q.Success = &success
+	return nil
+}
+
+func setGaps(q *store.TriggerQuery, value string) error {
+	if value != "true" && value != "false" {
+		return errors.New("want true or false")
+	}
+	q.Gaps = value == "true"
 	return nil
 }
 

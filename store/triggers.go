@@ -33,6 +33,7 @@ type Trigger struct {
 // TriggerQuery says which rows Triggers returns.
 type TriggerQuery struct {
 	Integration string // empty: of all
+	Gaps        bool   // only rows about gaps
 	Success     *bool  // nil: both; rows about gaps count as no success
 	Limit       int    // 0 or less: 100; 1,000 at most
 	Before      uint64 // only rows with a smaller id; 0: from the newest on
@@ -104,7 +105,7 @@ func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uin
 		}
 	}
 	ns := names(s.names.published())
-	for _, log := range [][]byte{bucketTriggers, bucketGaps} {
+	for _, log := range q.logs() {
 		b := tx.Bucket(log).Bucket([]byte(id))
 		if b == nil {
 			continue
@@ -122,6 +123,14 @@ func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uin
 	}
 }
 
+// logs are the buckets in which a query can find something.
+func (q TriggerQuery) logs() [][]byte {
+	if q.Gaps {
+		return [][]byte{bucketGaps}
+	}
+	return [][]byte{bucketTriggers, bucketGaps}
+}
+
 func startBefore(c *bolt.Cursor, before uint64) (k, v []byte) {
 	if before == 0 {
 		return c.Last()
@@ -133,7 +142,7 @@ func startBefore(c *bolt.Cursor, before uint64) (k, v []byte) {
 }
 
 func (q TriggerQuery) wants(t *Trigger) bool {
-	return (q.Before == 0 || t.ID < q.Before) && (q.Success == nil || t.Success == *q.Success)
+	return (q.Before == 0 || t.ID < q.Before) && (!q.Gaps || t.isGap()) && (q.Success == nil || t.Success == *q.Success)
 }
 
 // addRow puts a new row into the log. s.mu is held, as for all below.

@@ -36,6 +36,7 @@ func (cli *commandLine) ask(path string) ([]byte, error) {
 type triggersCommand struct {
 	Integration string `placeholder:"ID" help:"Only this integration."`
 	Success     string `placeholder:"true|false" enum:"true,false," default:"" help:"Only successes, or only failures."`
+	Gaps        bool   `help:"Only gaps: what is missing, and why."`
 	Limit       int    `default:"20" help:"How many rows, 1 to 1000 (${default})."`
 	Before      uint64 `placeholder:"ID" help:"Only rows older than this one."`
 }
@@ -48,6 +49,9 @@ func (c *triggersCommand) Run(p *program, cli *commandLine) error {
 	}
 	if c.Success != "" {
 		query.Set("success", c.Success)
+	}
+	if c.Gaps {
+		query.Set("gaps", "true")
 	}
 	if c.Before != 0 {
 		query.Set("before", strconv.FormatUint(c.Before, 10))

@@ -1,0 +1,152 @@
+package agent_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+const monthly = `
+lines:
+  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {Et_float: 20m, EV_float: 1h}}]}
+integrations:
+  - {name: x, type: gcp, topic: projects/test-project/topics/Main, attributes: seq}
+buffer: {max_size: 24KiB}
+triggers: {flush_every: 1h}
+`
+
+// numbersOf are the sequence numbers of one object in one run, by what became of them.
+type numbersOf struct {
+	arrived map[uint64]bool
+	gaps    []agent.Gap
+	last    uint64
+}
+
+// TestAMonthWithoutACloudLosesNothingUntold has a controller that is silent for some hours, an outbox that is far too small, and a
+// restart in the middle of a month's outage. In the end every number of every object has arrived, or is in a gap.
+func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var silent atomic.Bool
+		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		pipes := map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)}
+		sink, dir := &memorySink{window: 4}, t.TempDir()
+		down := func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Wait, "Unavailable", "no link") }
+
+		s := startIn(t, dir, monthly, pipes, "", sink)
+		time.Sleep(2 * time.Hour) // the cloud takes these
+		sink.answers(down)
+		time.Sleep(10 * 24 * time.Hour)
+		silent.Store(true)
+		time.Sleep(9 * time.Hour)
+		silent.Store(false)
+		time.Sleep(5 * 24 * time.Hour)
+		s.stop()
+		time.Sleep(8 * time.Hour) // nobody is there
+		s = startIn(t, dir, monthly, pipes, "", sink)
+		time.Sleep(14 * 24 * time.Hour)
+		sink.answers(nil)
+		time.Sleep(24 * time.Hour)
+		s.stop()
+
+		found := map[string]*numbersOf{}
+		sink.mu.Lock()
+		defer sink.mu.Unlock()
+		for _, seq := range sink.seqs {
+			var key string
+			var run, n uint64
+			if _, err := fmt.Sscanf(strings.Replace(seq, "-", " ", 1), "%s %d %d", &key, &run, &n); err != nil {
+				t.Fatalf("%q: %v", seq, err)
+			}
+			o := numbersIn(found, key, run)
+			if o.arrived[n] {
+				t.Errorf("%s came twice", seq)
+			}
+			o.arrived[n], o.last = true, max(o.last, n)
+		}
+		reasons := readGaps(t, dir, found)
+		if len(found) != 4 {
+			t.Fatalf("%d objects and runs, want two of each", len(found))
+		}
+		for key, o := range found {
+			checkNumbers(t, key, o)
+		}
+		for _, want := range []string{"max_size", "bus", "agent_down"} {
+			if reasons[want] == 0 {
+				t.Errorf("no gap says %s: %v", want, reasons)
+			}
+		}
+	})
+}
+
+func numbersIn(found map[string]*numbersOf, key string, run uint64) *numbersOf {
+	key = fmt.Sprintf("%s in run %d", key, run)
+	if found[key] == nil {
+		found[key] = &numbersOf{arrived: map[uint64]bool{}}
+	}
+	return found[key]
+}
+
+// readGaps takes the gaps from the store that the agent has left, and counts the missing samples by reason.
+func readGaps(t *testing.T, dir string, found map[string]*numbersOf) map[string]uint64 {
+	t.Helper()
+	st, err := store.Open(dir+"/noi.db", store.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	rows, _, err := st.Triggers(store.TriggerQuery{Gaps: true, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := map[string]uint64{}
+	for _, w := range rows {
+		g := w.Gap
+		if g.Reason == "" {
+			continue
+		}
+		word, _, _ := strings.Cut(g.Reason, ":")
+		reasons[word] += g.Count
+		if g.First == 0 {
+			continue
+		}
+		o := numbersIn(found, g.Unit+"/"+g.Object, g.Run)
+		o.gaps = append(o.gaps, agent.Gap{First: g.First, Last: g.Last, Count: g.Count, Reason: g.Reason})
+		o.last = max(o.last, g.Last)
+	}
+	return reasons
+}
+
+// checkNumbers holds that each number from 1 to the last has arrived or is in a gap, and that the gaps count right.
+func checkNumbers(t *testing.T, key string, o *numbersOf) {
+	t.Helper()
+	var counted uint64
+	for _, g := range o.gaps {
+		counted += g.Count
+	}
+	missing := uint64(0)
+	for n := uint64(1); n <= o.last; n++ {
+		if o.arrived[n] {
+			continue
+		}
+		missing++
+		told := false
+		for _, g := range o.gaps {
+			told = told || n >= g.First && n <= g.Last
+		}
+		if !told {
+			t.Errorf("%s: number %d is neither here nor in a gap", key, n)
+		}
+	}
+	if missing != counted {
+		t.Errorf("%s: %d missing of %d, the gaps count %d: %+v", key, missing, o.last, counted, o.gaps)
+	}
+}
