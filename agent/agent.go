@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"noi-agent/configs"
@@ -64,6 +65,7 @@ type Agent struct {
 	sampler   *sampler
 	sweeps    chan taken
 	reloads   chan reload
+	replays   atomic.Uint64 // how many were asked for
 	abort     chan struct{}
 	abortOnce sync.Once
 
@@ -190,7 +192,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
 		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
 		view:    integrationView{state: state, since: a.options.Now()},
-		post:    newPost(),
+		post:    newPost(), replays: newReplays(),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
 }

@@ -45,6 +45,7 @@ type forwarder struct {
 	log      *slog.Logger
 	backoff  backoff
 	repeat   repeats
+	replays  *replays
 	post     *post
 
 	started       time.Time // wall time; of this run
@@ -72,7 +73,11 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			return
 		}
 		if len(pending) == 0 {
-			if !await(ctx, f.store.Changed(f.cfg.ID), draining) {
+			pause, worked := f.replayWindow(ctx, draining)
+			if pause > 0 && !f.pause(ctx, pause, draining) {
+				return
+			}
+			if !worked && !await(ctx, f.store.Changed(f.cfg.ID), f.replays.asked, draining) {
 				return
 			}
 			continue
@@ -100,7 +105,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 }
 
 // await waits for something new. It returns false when there will be nothing: the agent ends.
-func await(ctx context.Context, changed, draining <-chan struct{}) bool {
+func await(ctx context.Context, changed, asked, draining <-chan struct{}) bool {
 	select {
 	case <-changed:
 		return true
@@ -108,6 +113,8 @@ func await(ctx context.Context, changed, draining <-chan struct{}) bool {
 	}
 	select {
 	case <-changed:
+		return true
+	case <-asked:
 		return true
 	case <-draining:
 		return false
@@ -144,13 +151,7 @@ func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 	for i := range batch {
 		messages[i] = f.message(published, &batch[i])
 	}
-	limited, cancel := context.WithTimeout(ctx, attemptLimit)
-	defer cancel()
-	results := f.sink.Publish(limited, messages)
-	if len(results) == 0 || len(results) > len(batch) {
-		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(batch)))
-	}
-	completed := f.clock.now()
+	results, completed := f.publish(ctx, messages)
 	settled := make([]store.Result, len(results))
 	for i, r := range results {
 		settled[i] = store.Result{
@@ -163,6 +164,17 @@ func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 		return 0, fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
 	}
 	return f.judge(results, completed), nil
+}
+
+// publish hands messages to the sink once; completed is when its answer came.
+func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result, completed time.Time) {
+	limited, cancel := context.WithTimeout(ctx, attemptLimit)
+	defer cancel()
+	results = f.sink.Publish(limited, messages)
+	if len(results) == 0 || len(results) > len(messages) {
+		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(messages)))
+	}
+	return results, f.clock.now()
 }
 
 // outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.

@@ -17,7 +17,8 @@ type TriggerRow struct {
 	IntegrationData TriggerAnswer   `json:"integration_data"`
 	Topic           string          `json:"topic"` // as it was then
 	Attempts        int             `json:"attempts"`
-	Gap             *Gap            `json:"gap,omitempty"` // of a row about samples that are missing
+	Replayed        bool            `json:"replayed,omitempty"` // sent again because somebody asked for a replay
+	Gap             *Gap            `json:"gap,omitempty"`      // of a row about samples that are missing
 }
 
 // TriggerAnswer is what the cloud said: a message id, or an error.
@@ -55,7 +56,7 @@ func (a *Agent) triggerRow(t *store.Trigger) TriggerRow {
 		CompletedAt:     t.CompletedAt.UTC().Format(millis),
 		PublishedData:   json.RawMessage("null"),
 		IntegrationData: TriggerAnswer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
-		Topic:           t.Topic, Attempts: t.Attempts,
+		Topic:           t.Topic, Attempts: t.Attempts, Replayed: t.Replayed,
 	}
 	if t.Gap.Reason != "" {
 		gap := gapOf(t.Gap)

@@ -98,7 +98,7 @@ func TestTriggerQueryReachesTheLog(t *testing.T) {
 			continue
 		}
 		got, _ := w.lastAsked()
-		if got.Integration != want.Integration || got.Limit != want.Limit || got.Before != want.Before {
+		if got.Gaps != want.Gaps || got.Integration != want.Integration || got.Limit != want.Limit || got.Before != want.Before {
 			t.Errorf("%q: %+v, want %+v", query, got, want)
 		}
 		if (got.Success == nil) != (want.Success == nil) || got.Success != nil && *got.Success != *want.Success {

@@ -231,18 +231,10 @@ func (l *look) enter(sw objects.Sweep, e entry) {
 // take adds the unsettled deliveries of one sweep.
 func (l *look) take(sw objects.Sweep, e entry) {
 	from := identity{id: l.store.id, origins: l.store.origins}.of(e.seq)
-	for i, sample := range sw.Samples {
-		if !e.pending(i) {
-			continue
+	for i := range sw.Samples {
+		if e.pending(i) {
+			l.found = append(l.found, deliveryOf(from, e.seq, sw, i))
 		}
-		d := Delivery{
-			Seq: e.seq, Index: i, Store: from, Run: sw.Run, Source: sw.Source, Sample: sample,
-			Stamp: Stamp{Unsure: sw.Unsure, Uptime: -1},
-		}
-		if !sw.BootedAt.IsZero() {
-			d.Stamp.Uptime = sample.SampledAt.Sub(sw.BootedAt)
-		}
-		l.found = append(l.found, d)
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	rowSuccess byte = 1 << 0
 	rowOpen    byte = 1 << 1
 	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
+	rowReplay  byte = 1 << 3 // of a replay
 )
 
 // The forms of a message id. Never renumber them.
@@ -71,6 +72,9 @@ func (w *row) flags() byte {
 	if w.isGap() {
 		f |= rowGap
 	}
+	if w.Replayed {
+		f |= rowReplay
+	}
 	return f
 }
 
@@ -103,7 +107,7 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 	flags := r.byte()
 	w := &row{Trigger: Trigger{
 		ID: id, Integration: integration,
-		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0,
+		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
 		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
 	}}
 	if flags&rowGap != 0 {

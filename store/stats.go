@@ -28,6 +28,7 @@ type IntegrationStats struct {
 	Sent     uint64    // samples accepted by the cloud
 	Failed   uint64    // samples it will never take
 	Dropped  uint64    // samples that gave way unsettled
+	Replayed uint64    // samples accepted again by a replay, in this run
 	Orphaned bool      // the configuration does not name it any more
 	Gaps     []Trigger // the newest gaps, at most 20, the newest last
 }
@@ -46,7 +47,7 @@ func (s *Store) Stats() Stats {
 			continue
 		}
 		is := IntegrationStats{
-			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped,
+			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
 			Orphaned: !it.orphanedAt.IsZero(),
 		}
 		if lane := it.lane; lane != nil {

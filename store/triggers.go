@@ -19,6 +19,7 @@ type Trigger struct {
 	Topic       string // as it was at the last attempt
 	Success     bool
 	Open        bool      // not settled: it will be tried again
+	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
 	CompletedAt time.Time // when the last attempt's answer came
 	PublishedAt time.Time // when the last attempt left; zero for a gap
 	Attempts    int       // tries so far; 0 for a gap

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// Formats of an export.
+const (
+	FormatJSONL = "jsonl" // a line a sample: sinks.AppendRecord
+	FormatCSV   = "csv"   // RFC 4180 but for the line's end, which is \n; a header first
+)
+
+// sampledAt is when a sample was taken, as its message says it. The range of an export or a replay goes by it.
+// A clock that was wrong is mended here, by the rule of publishing.
+func sampledAt(d *store.Delivery) time.Time { return d.Sample.SampledAt }
+
+// Export writes every sample of the range that the outbox holds, sent or not, in the order in which they came. It
+// returns how many there were, and how many records did not read. Memory does not grow with the range, and w may be slow.
+// Errors are the store's, w's and ctx's.
+func (a *Agent) Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64, err error) {
+	return Export(ctx, a.store.Scan(r), r, format, a.deviceID, w)
+}
+
+// Export is Agent.Export for any scan, as that of a store that no agent uses.
+func Export(ctx context.Context, scan *store.Scan, r store.Range, format, deviceID string, w io.Writer) (samples, damaged uint64, err error) {
+	table, err := newTable(format, w)
+	if err != nil {
+		return 0, 0, err
+	}
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return samples, scan.Damaged(), err
+		}
+		var found []store.Kept
+		if found, more, err = scan.Step(); err != nil {
+			return samples, scan.Damaged(), fmt.Errorf("read the outbox: %w", err)
+		}
+		for i := range found {
+			for j := range found[i].Sweep.Samples {
+				d := found[i].Delivery(j)
+				if d.Sample.SampledAt = sampledAt(&d); !r.Has(d.Sample.SampledAt) {
+					continue
+				}
+				samples++
+				if err := table.row(sinks.Envelope{DeviceID: deviceID, Source: d.Source, Sample: d.Sample}, sampleID(deviceID, &d)); err != nil {
+					return samples, scan.Damaged(), fmt.Errorf("write the export: %w", err)
+				}
+			}
+		}
+	}
+	if err := table.flush(); err != nil {
+		return samples, scan.Damaged(), fmt.Errorf("write the export: %w", err)
+	}
+	return samples, scan.Damaged(), nil
+}
+
+func sampleID(deviceID string, d *store.Delivery) string {
+	return objects.SampleID(deviceID, d.Store, d.Run, d.Sample.N)
+}
+
+// table writes samples in one of the formats.
+type table struct {
+	row   func(e sinks.Envelope, sampleID string) error
+	flush func() error
+}
+
+func newTable(format string, w io.Writer) (table, error) {
+	switch format {
+	case FormatJSONL:
+		out, line := bufio.NewWriter(w), []byte(nil)
+		row := func(e sinks.Envelope, id string) error {
+			line = append(sinks.AppendRecord(line[:0], e, id), '\n')
+			_, err := out.Write(line)
+			return err
+		}
+		return table{row, out.Flush}, nil
+	case FormatCSV:
+		out := csv.NewWriter(w)
+		row := func(e sinks.Envelope, id string) error { return out.Write(sinks.Record(e, id)) }
+		flush := func() error { out.Flush(); return out.Error() }
+		return table{row, flush}, out.Write(sinks.RecordColumns())
+	default:
+		return table{}, fmt.Errorf("no format %q: there are %s and %s", format, FormatJSONL, FormatCSV)
+	}
+}

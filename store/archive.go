@@ -1,0 +1,99 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Archive is a store that no agent uses, open for reading. It holds the file's lock only while it reads
+// a step, so that an agent can start at any time: the Scan fails then, with ErrLocked.
+type Archive struct{ store *Store }
+
+// OpenArchive reads who the store is. It writes nothing, and leaves the file as clean as it was. It fails
+// with ErrLocked when an agent has the file open, with ErrDamaged and ErrVersion when it is of no use as it
+// is, and with the system's error. A file damaged in its inner structure can also make bbolt panic.
+func OpenArchive(path string) (*Archive, error) {
+	s := &Store{path: path, opts: Options{Logger: slog.New(slog.DiscardHandler)}, damaged: map[uint64]struct{}{}}
+	err := s.viewFile(func(tx *bolt.Tx) error {
+		m, err := load(tx)
+		if err != nil {
+			return err
+		}
+		s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
+		s.next, s.starts = m.totals.next, m.starts
+		if m.badTotals {
+			s.next = m.recount(tx).totals.next
+		}
+		s.names = dictionary{entries: m.names.entries}
+		s.names.keep()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{s}, nil
+}
+
+// DeviceID returns what Store.SetDeviceID kept, "" when nothing.
+func (a *Archive) DeviceID() string { return a.store.device }
+
+// Scan is Store.Scan. A step opens the file anew, and fails when it is another than before.
+func (a *Archive) Scan(r Range) *Scan {
+	c := a.store.Scan(r)
+	c.view = a.store.viewFile
+	return c
+}
+
+// viewFile opens the file for one transaction.
+func (s *Store) viewFile(fn func(*bolt.Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read store %s: %w: %v", s.path, ErrDamaged, p)
+		}
+	}()
+	if _, err := os.Stat(s.path); err != nil {
+		return fmt.Errorf("read store: %w", err) // bbolt would say less
+	}
+	o := boltOptions(0)
+	o.ReadOnly = true
+	db, err := bolt.Open(s.path, 0o600, o)
+	if err != nil {
+		return openError(s.path, err)
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		if err := s.sameFile(tx); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("read store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// errExchanged: an agent has run meanwhile, and has replaced the file.
+var errExchanged = errors.New("the file is another than at the beginning; try again")
+
+// sameFile reports whether the file is still the one that was opened first.
+func (s *Store) sameFile(tx *bolt.Tx) error {
+	if s.id == "" {
+		return nil
+	}
+	b := tx.Bucket(bucketMeta)
+	if b == nil {
+		return ErrDamaged
+	}
+	who, err := decodeIdentity(b.Get(keyIdentity))
+	if err != nil {
+		return err
+	}
+	if who.id != s.id {
+		return errExchanged
+	}
+	return nil
+}

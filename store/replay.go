@@ -1,0 +1,43 @@
+package store
+
+import "fmt"
+
+// Replayed is a settled delivery on its way once more. Attempts counts the tries of this replay.
+type Replayed struct {
+	Delivery
+	Row uint64 // its row of the trigger log; 0: it has none yet
+}
+
+// LogReplay writes how one try ended into the trigger log: the first into a new row, marked as replayed,
+// the others into the same. It keeps row and tries in d. The delivery stays settled whatever the outcome,
+// and the counters of what was sent, failed and dropped stay as they are. It fails with
+// ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return fmt.Errorf("log replay: %w", err)
+	}
+	d.Attempts++
+	sample := d.Sample
+	if !r.SampledAt.IsZero() {
+		sample.SampledAt = r.SampledAt
+	}
+	sample.SampledAt = toMilli(sample.SampledAt)
+	w := &row{place: place{d.Seq, d.Index}, Trigger: Trigger{
+		ID: d.Row, Integration: it.id, Topic: it.topic, Success: r.Outcome == Accepted, Replayed: true,
+		CompletedAt: toMilli(r.CompletedAt), PublishedAt: toMilli(r.PublishedAt), Attempts: d.Attempts,
+		MessageID: r.MessageID, Error: cutError(r.Error), Run: d.Run, Source: d.Source, Sample: sample,
+	}}
+	if r.Outcome == Accepted {
+		it.replayed++
+	}
+	if w.ID != 0 {
+		s.writeRow(it, w)
+		return nil
+	}
+	s.addRow(it, w)
+	d.Row = w.ID
+	return nil
+}

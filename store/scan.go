@@ -1,0 +1,224 @@
+package store
+
+import (
+	"time"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Range is a stretch of time: from From on and before To. A zero end is open.
+type Range struct{ From, To time.Time }
+
+// Has reports whether a time lies in the range.
+func (r Range) Has(t time.Time) bool {
+	return !t.Before(r.From) && (r.To.IsZero() || t.Before(r.To))
+}
+
+// Kept is one sweep that the outbox holds, whether somebody still waits for it or not.
+type Kept struct {
+	Seq   uint64
+	Store string        // id of the store that took it: another than Store.ID after a recovery
+	Sweep objects.Sweep // not to be changed
+	known Stamp         // what is known of its run's time
+}
+
+// Delivery returns one sample of the sweep with all that belongs to it.
+func (k *Kept) Delivery(index int) Delivery {
+	d := deliveryOf(k.Store, k.Seq, k.Sweep, index)
+	d.Stamp.SameBoot, d.Stamp.Booted, d.Stamp.Floor = k.known.SameBoot, k.known.Booted, k.known.Floor
+	return d
+}
+
+func deliveryOf(from string, seq uint64, sw objects.Sweep, index int) Delivery {
+	sample := sw.Samples[index]
+	d := Delivery{
+		Seq: seq, Index: index, Store: from, Run: sw.Run, Source: sw.Source, Sample: sample,
+		Stamp: Stamp{Unsure: sw.Unsure, Uptime: -1},
+	}
+	if !sw.BootedAt.IsZero() {
+		d.Stamp.Uptime = sample.SampledAt.Sub(sw.BootedAt)
+	}
+	return d
+}
+
+// scanSamples is how many samples one step of a Scan takes into memory, give or take a sweep: a
+// megabyte or so.
+const scanSamples = 8192
+
+// Scan reads what the outbox held when it began, oldest first, in steps: no transaction is open
+// between two of them, so that its reader may be slow. What gives way or is removed meanwhile may be
+// missing. A Scan is for one goroutine.
+type Scan struct {
+	store *Store
+	view  func(func(*bolt.Tx) error) error
+	r     Range
+	next  uint64 // sweep to look at
+	until uint64 // the first that was not there at the beginning
+
+	// Of the running step.
+	found   []Kept
+	damaged []uint64
+
+	skipped uint64
+}
+
+// Scan begins to read the outbox. It finds the sweeps that have samples in the range by the time they
+// are stored with, the caller sorting out the single samples; and all those whose clock was not known
+// to be right, wherever they seem to lie, because their times are mended by the caller.
+func (s *Store) Scan(r Range) *Scan {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Scan{store: s, view: s.view, r: r, until: s.next}
+}
+
+// Damaged returns how many records did not read so far. Nobody knows what they held, or when.
+func (c *Scan) Damaged() uint64 { return c.skipped }
+
+// Step returns the sweeps of the next 1,024 records, or fewer when they are large; often none. more is
+// false when the scan is at its end. It fails with ErrClosed, and with what stopped the store.
+func (c *Scan) Step() (found []Kept, more bool, err error) {
+	memory, ends, err := c.store.inMemory(c.next)
+	if err != nil {
+		return nil, false, err
+	}
+	c.found, c.damaged = nil, nil
+	if ends = min(ends, c.until); c.next < ends {
+		err = c.view(func(tx *bolt.Tx) error { return c.read(tx, ends) })
+	} else {
+		c.takeFresh(memory)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	c.settle()
+	return c.found, c.next < c.until, nil
+}
+
+// inMemory returns the sweeps from a number on that the file may not hold, and where it ends: what lies
+// before is in the file, or nowhere any more.
+func (s *Store) inMemory(from uint64) (memory []*fresh, ends uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return nil, 0, err
+	}
+	ends = s.next
+	if len(s.fresh) > 0 {
+		ends = s.fresh[0].seq
+	}
+	for _, f := range s.fresh {
+		if f.seq >= from && !f.refused {
+			memory = append(memory, f)
+		}
+	}
+	return memory, ends, nil
+}
+
+// read takes records up to before a number, so many at a time.
+func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
+	ns := names(c.store.names.published())
+	cur := tx.Bucket(bucketSweeps).Cursor()
+	looked, samples := 0, 0
+	for k, v := cur.Seek(seqKey(c.next)); k != nil; k, v = cur.Next() {
+		seq, ok := keySeq(k)
+		if !ok {
+			continue
+		}
+		if seq >= ends {
+			break
+		}
+		if looked++; looked > scanStep || samples >= scanSamples {
+			c.next = seq
+			return nil
+		}
+		sw, ok := decodeSweep(ns, k, v)
+		if !ok {
+			c.damaged = append(c.damaged, seq)
+			continue
+		}
+		samples += len(sw.Samples)
+		c.take(seq, sw)
+	}
+	c.next = ends
+	return nil
+}
+
+func (c *Scan) takeFresh(memory []*fresh) {
+	for _, f := range memory {
+		if f.seq < c.until {
+			c.take(f.seq, f.sweep)
+		}
+	}
+	c.next = c.until
+}
+
+func (c *Scan) take(seq uint64, sw objects.Sweep) {
+	if !c.wants(sw) {
+		return
+	}
+	from := identity{id: c.store.id, origins: c.store.origins}.of(seq)
+	c.found = append(c.found, Kept{Seq: seq, Store: from, Sweep: sw})
+}
+
+func (c *Scan) wants(sw objects.Sweep) bool {
+	if sw.Unsure {
+		return true
+	}
+	for i := range sw.Samples {
+		if c.r.Has(sw.Samples[i].SampledAt) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle adds what only the store's memory knows, and tells it what did not read.
+func (c *Scan) settle() {
+	c.skipped += uint64(len(c.damaged))
+	s := c.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reportDamaged(c.damaged)
+	for i := range c.found {
+		c.found[i].known = s.stamp(c.found[i].Sweep.Run, Stamp{})
+	}
+}
+
+// Settled returns what of a kept sweep was for the integration and is settled: accepted, or rejected
+// for good. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return nil, err
+	}
+	var out []Delivery
+	for _, route := range k.Sweep.Routes {
+		if route.Integration != integration {
+			continue
+		}
+		for _, i := range route.Picked {
+			if it.isSettled(k.Seq, i) {
+				out = append(out, k.Delivery(i))
+			}
+		}
+	}
+	return out, nil
+}
+
+// isSettled reports whether a sample that is for the integration needs no more tries.
+func (it *integration) isSettled(seq uint64, index int) bool {
+	e := it.find(seq)
+	switch {
+	case seq < it.cursor:
+		return true
+	case e != nil:
+		return e.settled.has(index)
+	case seq < it.scanned:
+		return true
+	}
+	return it.resume[seq].has(index)
+}
