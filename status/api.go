@@ -28,6 +28,14 @@ func (s *Server) handler() http.Handler {
 		mux.Handle("GET /metrics", s.o.Metrics)
 		mux.HandleFunc("/metrics", refuseMethod)
 	}
+	if s.o.Exporter != nil {
+		mux.HandleFunc("GET /api/v1/export", s.serveExport)
+		mux.HandleFunc("/api/v1/export", refuseMethod)
+	}
+	if s.o.Replayer != nil {
+		mux.HandleFunc("POST /api/v1/replay", s.serveReplay)
+		mux.HandleFunc("/api/v1/replay", refuseAllButPost)
+	}
 	if s.o.Reader != nil {
 		mux.HandleFunc("POST /api/v1/read", s.serveRead)
 		mux.HandleFunc("/api/v1/read", refuseAllButPost)

@@ -39,12 +39,7 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := decodeRead(http.MaxBytesReader(w, r.Body, mostReadBody))
 	if err != nil {
-		code := http.StatusBadRequest
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			code = http.StatusRequestEntityTooLarge
-		}
-		fail(w, r, code, err.Error())
+		fail(w, r, bodyStatus(err), err.Error())
 		return
 	}
 	// The wait for the line has a limit of its own, and the answer is small enough for the socket's buffer.
@@ -65,15 +60,23 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 // decodeRead reads and checks a body strictly, as all that comes from outside.
 func decodeRead(body io.Reader) (readRequest, error) {
 	var q readRequest
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&q); err != nil {
-		return q, fmt.Errorf(`want {"line":"rs485","unit_id":1,"function":4,"address":18,"count":1}: %w`, err)
-	}
-	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
-		return q, errors.New("want one JSON object and nothing behind it")
+	if err := decodeStrictly(body, &q, `{"line":"rs485","unit_id":1,"function":4,"address":18,"count":1}`); err != nil {
+		return q, err
 	}
 	return q, q.check()
+}
+
+// decodeStrictly reads one JSON object with known keys only.
+func decodeStrictly(body io.Reader, into any, example string) error {
+	dec := json.NewDecoder(body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("want %s: %w", example, err)
+	}
+	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return errors.New("want one JSON object and nothing behind it")
+	}
+	return nil
 }
 
 func (q readRequest) check() error {
@@ -103,5 +106,5 @@ func (q readRequest) check() error {
 // refuseAllButPost answers other methods on what is read with POST.
 func refuseAllButPost(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", http.MethodPost)
-	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed: registers are asked for with POST")
+	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed: it is asked with POST")
 }

@@ -52,10 +52,16 @@ type Options struct {
 	Metrics    http.Handler    // answers GET /metrics; nil: there are none
 	Reader     Reader          // nil: registers cannot be asked for
 	ReadStatus func(error) int // HTTP status of a Reader's error other than ctx's; nil: 502
-	Listen     string          // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
-	Socket     string          // path of the unix socket, at most 107 bytes; empty: none
-	Logger     *slog.Logger    // nil: nothing is logged
-	Location   *time.Location  // zone of the times on the page; nil: time.Local
+
+	Exporter     Exporter         // nil: there is no export
+	Replayer     Replayer         // nil: there is no replay
+	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
+	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
+
+	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
+	Logger   *slog.Logger   // nil: nothing is logged
+	Location *time.Location // zone of the times on the page; nil: time.Local
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
@@ -104,6 +110,12 @@ func New(o Options) *Server {
 	}
 	if o.ReadStatus == nil {
 		o.ReadStatus = func(error) int { return http.StatusBadGateway }
+	}
+	if o.ReplayStatus == nil {
+		o.ReplayStatus = func(error) int { return http.StatusInternalServerError }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Location == nil {
 		o.Location = time.Local

@@ -227,9 +227,10 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 func (c *commit) removePassed(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	var keys [][]byte
+	ns := names(c.store.names.entries) // with those that come with this commit's own records
 	cur := b.Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
-		h, _ := peek(c.names, k, v)
+		h, _ := peek(ns, k, v)
 		seq, ok := keySeq(k)
 		if ok && (seq >= c.passed || c.retains(&h)) {
 			c.tail = &h

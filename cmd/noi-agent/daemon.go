@@ -14,7 +14,7 @@ import (
 // daemonSocket is where the daemon that runs answers.
 type daemonSocket struct {
 	path  string
-	limit time.Duration // of one question
+	limit time.Duration // of one question; 0: none
 }
 
 // noDaemonError says that nobody answers on the socket.
@@ -53,12 +53,26 @@ func (d daemonSocket) post(ctx context.Context, path string, question any) ([]by
 }
 
 func (d daemonSocket) ask(ctx context.Context, method, path string, question []byte) ([]byte, error) {
+	response, err := d.open(ctx, method, path, question)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return body, nil
+}
+
+// open asks, and returns an answer of 200 with its body still to be read and closed.
+func (d daemonSocket) open(ctx context.Context, method, path string, question []byte) (*http.Response, error) {
 	client := &http.Client{Timeout: d.limit, Transport: &http.Transport{
+		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", d.path)
 		},
 	}}
-	defer client.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(question))
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
@@ -67,15 +81,15 @@ func (d daemonSocket) ask(ctx context.Context, method, path string, question []b
 	if err != nil {
 		return nil, &noDaemonError{d.path, err}
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the daemon's answer: %w", err)
-	}
 	if response.StatusCode != http.StatusOK {
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			return nil, fmt.Errorf("read the daemon's answer: %w", err)
+		}
 		return nil, &refusedError{response.StatusCode, faultOf(body)}
 	}
-	return body, nil
+	return response, nil
 }
 
 // faultOf returns the error in a body of the daemon.

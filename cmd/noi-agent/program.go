@@ -50,6 +50,8 @@ type commandLine struct {
 	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`
 	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
 	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
+	Export   exportCommand   `cmd:"" help:"Write the samples that the outbox holds."`
+	Replay   replayCommand   `cmd:"" help:"Send accepted samples to an integration again."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
 	StoreCheck storeCheckCommand `cmd:"" hidden:"" help:"Check a store's file; the daemon's own child."`

@@ -44,6 +44,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	}
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
+		Exporter: a, Replayer: a, ReplayStatus: replayStatus, Now: p.now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
 	})
 	if err := server.Listen(); err != nil {
@@ -82,6 +83,18 @@ func readStatus(err error) int {
 		return http.StatusServiceUnavailable
 	default: // an exception, or a reply that is none
 		return http.StatusBadGateway
+	}
+}
+
+// replayStatus gives an error of agent.Agent.Replay before its first line the HTTP status that fits it.
+func replayStatus(err error) int {
+	switch {
+	case errors.Is(err, agent.ErrNoIntegration):
+		return http.StatusNotFound
+	case errors.Is(err, agent.ErrPaused), errors.Is(err, agent.ErrReplaying), errors.Is(err, agent.ErrNotKept):
+		return http.StatusConflict
+	default:
+		return http.StatusServiceUnavailable
 	}
 }
 

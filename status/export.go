@@ -1,0 +1,172 @@
+package status
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"noi-agent/store"
+)
+
+// Exporter writes what the outbox holds.
+type Exporter interface {
+	// Export writes the samples of a range in one of Formats, and returns how many there were and how many records did
+	// not read. It ends with ctx's error, the store's, or w's.
+	Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64, err error)
+}
+
+// Formats are those of an export, the first by default.
+func Formats() []string { return []string{"jsonl", "csv"} }
+
+const (
+	typeJSONL = "application/jsonl"
+	typeCSV   = "text/csv; charset=utf-8"
+
+	// HeaderSamples and HeaderDamaged come as trailers behind an export: how many samples it has, and how many records of
+	// the outbox did not read.
+	HeaderSamples = "Noi-Samples"
+	HeaderDamaged = "Noi-Damaged-Records"
+
+	// exportBuffer is what is written at a time, and so what a client must take within limits.write.
+	exportBuffer = 32 << 10
+)
+
+// serveExport streams the outbox. An error before the first piece is answered as usual; later the answer is broken off, so that no
+// client takes the half of it for the whole.
+func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
+	q, err := parseExport(r.URL.RawQuery, s.o.Now())
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	contentType := typeJSONL
+	if q.format == "csv" {
+		contentType = typeCSV
+	}
+	w.Header().Set("Content-Type", contentType)
+	if r.Method == http.MethodHead {
+		return
+	}
+	w.Header().Set("Trailer", HeaderSamples+", "+HeaderDamaged)
+	stream := s.stream(w)
+	defer stream.stop()
+	out := bufio.NewWriterSize(stream, exportBuffer)
+	samples, damaged, err := s.o.Exporter.Export(r.Context(), q.r, q.format, out)
+	if err == nil {
+		err = out.Flush()
+	}
+	switch {
+	case err == nil:
+		w.Header().Set(HeaderSamples, strconv.FormatUint(samples, 10))
+		w.Header().Set(HeaderDamaged, strconv.FormatUint(damaged, 10))
+	case !stream.begun:
+		w.Header().Del("Trailer")
+		fail(w, r, http.StatusInternalServerError, "export: "+err.Error())
+	default:
+		s.o.Logger.Warn("export broken off", "samples", samples, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// stream writes an answer that may take for ever: each piece has its own limit, and not the whole.
+type stream struct {
+	w     http.ResponseWriter
+	late  *time.Timer
+	limit time.Duration
+	begun bool
+}
+
+// longAgo is a deadline that has passed; which time it is does not matter.
+func longAgo() time.Time { return time.Unix(1, 0) }
+
+// stream takes the limits off that are meant for small answers. That of reading goes too: it would pass while we write, and
+// look like a client that has gone.
+func (s *Server) stream(w http.ResponseWriter) *stream {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // a server that cannot is a test's
+	_ = c.SetWriteDeadline(time.Time{})
+	late := time.AfterFunc(s.limits.write, func() { _ = c.SetWriteDeadline(longAgo()) })
+	late.Stop()
+	return &stream{w: w, late: late, limit: s.limits.write}
+}
+
+// Write sends a piece now.
+func (o *stream) Write(p []byte) (int, error) {
+	o.begun = true
+	o.late.Reset(o.limit)
+	defer o.late.Stop()
+	n, err := o.w.Write(p)
+	if err == nil {
+		err = http.NewResponseController(o.w).Flush()
+	}
+	return n, err
+}
+
+func (o *stream) stop() { o.late.Stop() }
+
+// exportQuery is what is asked for.
+type exportQuery struct {
+	r      store.Range
+	format string
+}
+
+// parseExport reads a raw query as strictly as parseQuery.
+func parseExport(raw string, now time.Time) (exportQuery, error) {
+	q := exportQuery{format: Formats()[0]}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, errors.New("the query cannot be read: write name=value, joined by &")
+	}
+	for name, given := range values {
+		if len(given) > 1 {
+			return q, fmt.Errorf("parameter %q is given %d times: give it once", name, len(given))
+		}
+		switch name {
+		case "from", "to":
+		case "format":
+			if q.format = given[0]; q.format != "jsonl" && q.format != "csv" {
+				return q, fmt.Errorf(`parameter "format": want jsonl or csv, not %q`, given[0])
+			}
+		default:
+			return q, fmt.Errorf("unknown parameter %q: allowed: from, to, format", name)
+		}
+	}
+	q.r, err = ParseRange(values.Get("from"), values.Get("to"), now)
+	return q, err
+}
+
+// ParseRange reads the two ends of a range as people write them: RFC 3339, a date (its beginning, in UTC), or how long ago ("24h").
+// An empty end is open.
+func ParseRange(from, to string, now time.Time) (r store.Range, err error) {
+	if r.From, err = parseTime(from, now); err != nil {
+		return r, fmt.Errorf("from: %w", err)
+	}
+	if r.To, err = parseTime(to, now); err != nil {
+		return r, fmt.Errorf("to: %w", err)
+	}
+	if !r.To.IsZero() && !r.From.Before(r.To) {
+		return r, fmt.Errorf("from %s is not before to %s", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
+	}
+	return r, nil
+}
+
+func parseTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago).UTC(), nil
+	}
+	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T08:20:29Z, a date as 2022-06-28, or how long ago as 24h, not %q", text)
+}

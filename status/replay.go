@@ -1,0 +1,75 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+
+	"noi-agent/store"
+)
+
+// Replayer sends again what an integration has had.
+type Replayer interface {
+	// Replay returns when everything is sent, or ctx ends. It gives report lines that marshal to JSON objects; the last one when
+	// all is done. An error before the first line is one of the question, and Options.ReplayStatus says what it is.
+	Replay(ctx context.Context, integration string, r store.Range, report func(line any) error) error
+}
+
+// replayRequest is the body of POST /api/v1/replay. Times are as ParseRange reads them.
+type replayRequest struct {
+	Integration string `json:"integration"`
+	From        string `json:"from"`
+	To          string `json:"to"`
+}
+
+// serveReplay sends again what an integration has had, and streams lines about it until the end; a line with "error" and "state":
+// "failed" is an end too. When the client goes away the replay ends. It needs the socket, as all that does something.
+func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
+	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); !ok {
+		fail(w, r, http.StatusForbidden, "a replay is asked for over the agent's unix socket only: use `noi-agent replay`, or curl --unix-socket")
+		return
+	}
+	var q replayRequest
+	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q, `{"integration":"ID","from":"24h","to":""}`); err != nil {
+		fail(w, r, bodyStatus(err), err.Error())
+		return
+	}
+	if q.Integration == "" {
+		fail(w, r, http.StatusBadRequest, "integration: want the id of one")
+		return
+	}
+	span, err := ParseRange(q.From, q.To, s.o.Now())
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", typeJSONL)
+	stream := s.stream(w)
+	defer stream.stop()
+	report := func(line any) error {
+		body, err := encode(line)
+		if err != nil {
+			return err
+		}
+		_, err = stream.Write(body)
+		return err
+	}
+	err = s.o.Replayer.Replay(r.Context(), q.Integration, span, report)
+	switch {
+	case err == nil:
+	case !stream.begun:
+		fail(w, r, s.o.ReplayStatus(err), err.Error())
+	default:
+		_ = report(map[string]string{"state": "failed", "error": err.Error()}) // who has gone need not know
+	}
+}
+
+// bodyStatus is the status for a body that is not as described.
+func bodyStatus(err error) int {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
