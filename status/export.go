@@ -85,12 +85,10 @@ type stream struct {
 // longAgo is a deadline that has passed; which time it is does not matter.
 func longAgo() time.Time { return time.Unix(1, 0) }
 
-// stream takes the limits off that are meant for small answers. That of reading goes too: it would pass while we write, and
-// look like a client that has gone.
+// stream takes the limit off that is meant for small answers.
 func (s *Server) stream(w http.ResponseWriter) *stream {
 	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Time{}) // a server that cannot is a test's
-	_ = c.SetWriteDeadline(time.Time{})
+	_ = c.SetWriteDeadline(time.Time{}) // a writer that cannot has no limit
 	late := time.AfterFunc(s.limits.write, func() { _ = c.SetWriteDeadline(longAgo()) })
 	late.Stop()
 	return &stream{w: w, late: late, limit: s.limits.write}

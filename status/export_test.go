@@ -7,6 +7,9 @@ func (s *Server) SetLimits(connections int, write, grace time.Duration) {
 	s.limits.connections, s.limits.write, s.limits.grace = connections, write, grace
 }
 
+// SetHeaderLimit bounds the reading of a question.
+func (s *Server) SetHeaderLimit(d time.Duration) { s.limits.header = d }
+
 // SetLineLimit bounds the wait for a line.
 func (s *Server) SetLineLimit(d time.Duration) { s.limits.line = d }
 
