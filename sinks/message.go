@@ -100,6 +100,6 @@ func attribute(name string, e Envelope, sampleID string) string {
 type Message struct {
 	Body       []byte      // see AppendBody
 	Attributes []Attribute // as the integration asks; none is usual on SNS
-	SampleID   string      // the same at every attempt; what consumers deduplicate by
+	SampleID   string      // the same at every attempt, another in a replay; what consumers deduplicate by
 	Key        string      // "line/unit/object": messages of one key are sent in order. Empty: no order is asked
 }
