@@ -185,6 +185,27 @@ func TestReplayTakesTheRange(t *testing.T) {
 	})
 }
 
+// A range may end in the middle of a sweep.
+func TestReplaySortsOutTheSamplesOfASweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := replaySite(t)
+		ten, parts := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC), 0
+		for k := range 60 { // the reads of one sweep are some 20 ms apart
+			a := s.replay(store.Range{From: ten.Add(time.Duration(k) * 5 * time.Millisecond), To: ten.Add(5 * time.Second)})
+			if err := <-a.done; err != nil {
+				t.Fatal(err)
+			}
+			if n := a.last().Sent; n > 0 && n < 3 {
+				parts++
+			}
+		}
+		if parts == 0 {
+			t.Error("a sweep was sent whole or not at all, wherever the range began")
+		}
+		s.stop()
+	})
+}
+
 func TestReplaySurvivesAnOutageAndNewSamplesGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, had := replaySite(t)
