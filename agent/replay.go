@@ -235,7 +235,7 @@ func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	published := f.clock.now()
 	messages := make([]sinks.Message, n)
 	for i, d := range p.queue[:n] {
-		messages[i] = p.mark(f.message(published, &d.Delivery))
+		messages[i] = p.mark(f.message(published, sentAgain(&d.Delivery)))
 	}
 	results, completed := f.publish(ctx, messages)
 	var left []*store.Replayed

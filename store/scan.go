@@ -1,6 +1,8 @@
 package store
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"noi-agent/objects"
@@ -197,15 +199,20 @@ func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 	}
 	var out []Delivery
 	for _, route := range k.Sweep.Routes {
-		if route.Integration != integration {
+		by := it
+		switch owner, lane := isLane(route.Integration); {
+		case lane && owner == integration && it.lane != nil:
+			by = it.lane
+		case route.Integration != integration:
 			continue
 		}
 		for _, i := range route.Picked {
-			if it.isSettled(k.Seq, i) {
+			if by.isSettled(k.Seq, i) {
 				out = append(out, k.Delivery(i))
 			}
 		}
 	}
+	slices.SortFunc(out, func(a, b Delivery) int { return cmp.Compare(a.Index, b.Index) }) // a lane's stand apart
 	return out, nil
 }
 
