@@ -7,7 +7,8 @@ GO      ?= go
 PREFIX  ?= /usr
 DESTDIR ?=
 # grpcnotrace drops gRPC's debug pages; they link net/trace and its templates into a daemon that never serves them.
-TAGS    := grpcnotrace
+# nethttpomithttp2 drops net/http's copy of HTTP/2 (0.5 MB): gRPC brings its own, and SNS, token services and the status speak HTTP/1.1.
+TAGS    := grpcnotrace,nethttpomithttp2
 # The date of the commit: no right clock is before it (docs/time.md). Not the date of the build, so that equal sources make equal programs.
 BUILT   ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)

@@ -58,7 +58,7 @@ type goPackage struct {
 // goList runs go list over the product, with the tags of the build.
 func goList(t *testing.T, args ...string) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-tags", "grpcnotrace", "-json=ImportPath,Imports,Module"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-tags", "grpcnotrace,nethttpomithttp2", "-json=ImportPath,Imports,Module"}, args...)...)
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
