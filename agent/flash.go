@@ -27,22 +27,14 @@ const secondsPerDay = 86400
 // Flash predicts what the outbox writes. A `model: auto` slave counts nothing: what it will be is not known.
 func Flash(config *configs.Config, catalog *objects.Catalog) FlashBudget {
 	var sweeps, samples, rows float64 // a second
-	for i := range config.Lines {
-		line := &config.Lines[i]
-		if !line.Enabled {
-			continue
+	eachMoment(config, catalog, func(line *configs.Line, slave *configs.Slave, m Moment) {
+		kept, sent := wanted(config, line, slave, m)
+		if kept > 0 {
+			sweeps += m.Rate
 		}
-		for _, slave := range Load(line, catalog).Slaves {
-			for _, m := range slave.Moments {
-				kept, sent := wanted(config, line, slave.Config, m)
-				if kept > 0 {
-					sweeps += m.Rate
-				}
-				samples += m.Rate * float64(kept)
-				rows += m.Rate * float64(sent)
-			}
-		}
-	}
+		samples += m.Rate * float64(kept)
+		rows += m.Rate * float64(sent)
+	})
 	perCommit := func(limit float64) float64 { return min(sweeps, limit) * commitBytes }
 	window := sweeps
 	if every := config.Buffer.CommitEvery; every > 0 {
@@ -59,15 +51,28 @@ func Flash(config *configs.Config, catalog *objects.Catalog) FlashBudget {
 	}
 }
 
+// eachMoment calls fn for every moment of every slave on the lines that are enabled.
+func eachMoment(config *configs.Config, catalog *objects.Catalog, fn func(*configs.Line, *configs.Slave, Moment)) {
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		if !line.Enabled {
+			continue
+		}
+		for _, slave := range Load(line, catalog).Slaves {
+			for _, m := range slave.Moments {
+				fn(line, slave.Config, m)
+			}
+		}
+	}
+}
+
 // wanted counts the objects of a moment that any integration gets, and how many messages that makes.
 func wanted(config *configs.Config, line *configs.Line, slave *configs.Slave, m Moment) (kept, sent int) {
-	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model}, func(n string) bool { return n == "" })
 	for _, r := range m.Reads {
 		for _, object := range r.Objects {
 			n := 0
 			for i := range config.Integrations {
-				in := &config.Integrations[i]
-				if in.Enabled && in.Wants(line.Name, slave.ID, names, object) {
+				if in := &config.Integrations[i]; in.Enabled && wants(in, line, slave, object) {
 					n++
 				}
 			}
@@ -76,4 +81,10 @@ func wanted(config *configs.Config, line *configs.Line, slave *configs.Slave, m 
 		}
 	}
 	return kept, sent
+}
+
+// wants reports whether an integration gets an object of a slave, as far as the configuration tells what that will be called.
+func wants(in *configs.Integration, line *configs.Line, slave *configs.Slave, object string) bool {
+	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model}, func(n string) bool { return n == "" })
+	return in.Wants(line.Name, slave.ID, names, object)
 }

@@ -48,6 +48,8 @@ type forwarder struct {
 	replays  *replays
 	post     *post
 
+	sent, received uint64 // bytes that are counted already
+
 	started       time.Time // wall time; of this run
 	droppedBefore uint64    // samples that gave way in earlier runs
 
@@ -173,6 +175,9 @@ func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (resu
 	results = f.sink.Publish(limited, messages)
 	if len(results) == 0 || len(results) > len(messages) {
 		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(messages)))
+	}
+	if err := f.traffic(); err != nil {
+		f.log.Warn("bytes are not counted", "error", err)
 	}
 	return results, f.clock.now()
 }

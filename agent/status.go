@@ -116,7 +116,8 @@ type IntegrationStatus struct {
 	Failed      uint64     `json:"failed"`
 	Dropped     uint64     `json:"dropped"`
 	Replayed    uint64     `json:"replayed"` // accepted again by a replay, since the start; not in sent
-	Gaps        []Gap      `json:"gaps"`     // the newest twenty, the newest first; the trigger log has more
+	Uplink      Uplink     `json:"uplink"`
+	Gaps        []Gap      `json:"gaps"` // the newest twenty, the newest first; the trigger log has more
 }
 
 // Status returns how everything stands, for people and programs. It touches neither the line nor the disk.
@@ -221,7 +222,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
 		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.lastError,
-		Sent: counts.Sent, Failed: counts.Failed, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps),
+		Sent: counts.Sent, Failed: counts.Failed, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	var problems []Problem
 	switch v.state {

@@ -39,6 +39,7 @@ type commit struct {
 	logs      map[*integration][]*row // the rows it writes
 	forgotten []string
 	identity  []byte
+	traffic   []byte
 	pruned    map[*integration][]uint64
 	counts    map[*integration]int // rows about deliveries in the file afterwards
 	gapCounts map[*integration]int // the same about gaps
@@ -161,6 +162,7 @@ func (c *commit) snapshot() {
 	c.passed = s.passed()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
+	c.traffic = s.encodeTraffic()
 	s.dirty = false
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
@@ -361,6 +363,9 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 		if err := b.Put(keyIdentity, c.identity); err != nil {
 			return err
 		}
+	}
+	if err := b.Put(keyTraffic, c.traffic); err != nil {
+		return err
 	}
 	return b.Put(keyTotals, t.encode())
 }

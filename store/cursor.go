@@ -34,7 +34,8 @@ type integration struct {
 	backlog               uint64 // not settled, what no commit holds yet included
 	sent, failed, dropped uint64
 	replayed              uint64 // in this run
-	oldest                int64  // unix ms of the oldest unsettled sweep, as far as looked at
+	traffic               Traffic
+	oldest                int64 // unix ms of the oldest unsettled sweep, as far as looked at
 
 	open     map[place]*row  // rows of deliveries still being retried
 	dirty    map[uint64]*row // rows no commit carries yet, by id

@@ -151,6 +151,7 @@ func load(tx *bolt.Tx) (*image, error) {
 		return nil
 	})
 	m.linkLanes()
+	m.loadTraffic(tx.Bucket(bucketMeta).Get(keyTraffic))
 	for _, it := range m.integrations {
 		m.loadRows(tx, it)
 	}

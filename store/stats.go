@@ -29,6 +29,7 @@ type IntegrationStats struct {
 	Failed   uint64    // samples it will never take
 	Dropped  uint64    // samples that gave way unsettled
 	Replayed uint64    // samples accepted again by a replay, in this run
+	Traffic  Traffic
 	Orphaned bool      // the configuration does not name it any more
 	Gaps     []Trigger // the newest gaps, at most 20, the newest last
 }
@@ -48,7 +49,7 @@ func (s *Store) Stats() Stats {
 		}
 		is := IntegrationStats{
 			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
-			Orphaned: !it.orphanedAt.IsZero(),
+			Orphaned: !it.orphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.backlog

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -21,6 +22,8 @@ type checkResult struct {
 	Notices []checkFault `json:"notices"`
 	Lines   []lineBudget `json:"lines"`
 	Flash   *flashBudget `json:"flash,omitempty"` // of a valid configuration
+
+	Uplink map[string]float64 `json:"uplink_mb_per_month,omitempty"` // by integration: 10^6 bytes in 30 days, both ways
 }
 
 // flashBudget is what the outbox writes, in 10^6 bytes a day.
@@ -84,6 +87,12 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 			fmt.Fprintln(p.stdout, b.Warning)
 		}
 	}
+	uplink := agent.UplinkBudget(config, catalog)
+	for i := range config.Integrations {
+		if in := &config.Integrations[i]; uplink[in.ID] > 0 {
+			fmt.Fprintf(p.stdout, "integration %s: about %.0f MB a month at the modem, if every sample is sent as it is taken\n", cmp.Or(in.Name, in.ID), uplink[in.ID])
+		}
+	}
 	if f := flashOf(config, catalog); f.Offline > 0 {
 		fmt.Fprintf(p.stdout, "flash: about %.1f MB a day while every cloud takes its samples, %.1f MB a day while none can be reached\n", f.Online, f.Offline)
 	}
@@ -98,7 +107,7 @@ func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 	} else {
 		result.Notices = faultRows(config.Notices())
 		result.Lines = budgets(config, catalog)
-		result.Flash = flashOf(config, catalog)
+		result.Flash, result.Uplink = flashOf(config, catalog), agent.UplinkBudget(config, catalog)
 	}
 	if err := printJSON(p.stdout, result); err != nil {
 		return err

@@ -110,7 +110,7 @@ func steady(raw []byte, w *world) []byte {
 		w.t.Fatalf("%s: %v", raw, err)
 	}
 	text := strings.ReplaceAll(out.String(), w.pty.Path(), "/dev/pts/N")
-	for _, key := range []string{"load", "bytes", "commits", "committed", "spared", "written_bytes", "samples", "id", "turnaround_p50_ms", "turnaround_p99_ms", "lateness_ms"} {
+	for _, key := range []string{"load", "bytes", "commits", "committed", "spared", "written_bytes", "today_sent", "today_received", "month_sent", "month_received", "sent_per_sample", "samples", "id", "turnaround_p50_ms", "turnaround_p99_ms", "lateness_ms"} {
 		text = regexp.MustCompile(`"`+key+`": [0-9.e-]+`).ReplaceAllString(text, `"`+key+`": 0`)
 	}
 	return append([]byte(strings.TrimSpace(text)), '\n')
@@ -118,6 +118,6 @@ func steady(raw []byte, w *world) []byte {
 
 // steadyMetrics is steady for the text of /metrics.
 func steadyMetrics(raw []byte) []byte {
-	volatile := regexp.MustCompile(`(?m)^(noi_(?:line_load|slave_load|slave_turnaround|slave_lateness|store_bytes|store_samples|store_commits_total|store_committed_samples_total|store_written_bytes_total|store_spared_samples_total)[^ ]*) .*$`)
+	volatile := regexp.MustCompile(`(?m)^(noi_(?:line_load|slave_load|slave_turnaround|slave_lateness|store_bytes|store_samples|store_commits_total|store_committed_samples_total|store_written_bytes_total|integration_uplink_month_bytes|store_spared_samples_total)[^ ]*) .*$`)
 	return volatile.ReplaceAll(raw, []byte("$1 0"))
 }

@@ -17,6 +17,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
+	"noi-agent/sinks"
 	"noi-agent/sinks/pubsub"
 	"noi-agent/sinks/sns"
 	"noi-agent/status"
@@ -190,16 +191,34 @@ func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 // newSink makes the client of an integration's cloud.
 func newSink(in configs.Integration, deviceID string, log *slog.Logger) (agent.Sink, error) {
 	log = log.With("integration", in.ID)
+	meter := new(sinks.Meter)
+	sink, err := dialSink(in, deviceID, meter, log)
+	if err != nil {
+		return nil, err
+	}
+	return meteredSink{sink, meter}, nil
+}
+
+// meteredSink tells the agent what the sink has cost at its sockets.
+type meteredSink struct {
+	agent.Sink
+	meter *sinks.Meter
+}
+
+// Traffic returns the bytes sent and received so far.
+func (m meteredSink) Traffic() (sent, received uint64) { return m.meter.Sent(), m.meter.Received() }
+
+func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (agent.Sink, error) {
 	switch in.Type {
 	case configs.AWS:
 		return sns.New(sns.Options{
 			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, IoT: sns.IoT(in.IoT),
-			RoleARN: in.RoleARN, ExternalID: in.ExternalID, CAFile: in.CAFile, Device: deviceID, Logger: log,
+			RoleARN: in.RoleARN, ExternalID: in.ExternalID, CAFile: in.CAFile, Device: deviceID, Meter: meter, Logger: log,
 		})
 	case configs.GCP:
 		return pubsub.New(pubsub.Options{
 			ProjectID: in.ProjectID, Topic: in.Topic, Endpoint: in.Endpoint, CredentialsFile: in.CredentialsFile,
-			Ordering: in.Ordering, CAFile: in.CAFile, Device: deviceID, Logger: log,
+			Ordering: in.Ordering, CAFile: in.CAFile, Device: deviceID, Meter: meter, Logger: log,
 		})
 	default:
 		return nil, fmt.Errorf("integration type %q is not known", in.Type)
