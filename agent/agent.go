@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
-	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -66,6 +64,7 @@ type Agent struct {
 	sweeps    chan taken
 	reloads   chan reload
 	replays   atomic.Uint64 // how many were asked for
+	wakeups   *wakeups
 	abort     chan struct{}
 	abortOnce sync.Once
 
@@ -103,7 +102,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(&o, o.Logger.With("part", "clock"))}, log: o.Logger, started: o.Now(),
-		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
+		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}), wakeups: newWakeups(),
 	}
 	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
 	a.booted = a.clock.wall.bootedAt()
@@ -190,18 +189,11 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 	}
 	return &forwarder{
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
-		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
-		view:    integrationView{state: state, since: a.options.Now()},
-		post:    newPost(), replays: newReplays(),
+		circuit: newCircuit(newBackoff(a.deviceID, in), newPacing(a.deviceID, in)), wakeups: a.wakeups,
+		view: integrationView{state: state, since: a.options.Now()},
+		post: newPost(), replays: newReplays(),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
-}
-
-// seedOf gives each gateway waits of its own, so that a fleet does not speak all at once.
-func seedOf(id string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(id)) // never fails
-	return h.Sum64()
 }
 
 // brokenSink stands for a sink that could not be made. The samples stay in the outbox.

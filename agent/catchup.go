@@ -17,10 +17,11 @@ const (
 
 // window is how many deliveries are worth asking for at once.
 func (f *forwarder) window() int {
+	full := f.sink.Window()
 	if rate := f.cfg.CatchUp.Rate; rate > 0 {
-		return min(f.sink.Window(), burst*rate)
+		full = min(full, burst*rate)
 	}
-	return f.sink.Window()
+	return f.circuit.window(full)
 }
 
 // late returns how many of a batch are backlog; 0 when the integration has no rate for that.

@@ -13,7 +13,7 @@ const metered = `
 lines:
   - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {"*": 10s}}]}
 integrations:
-  - {name: x, type: gcp, topic: projects/test-project/topics/Main, catch_up: {rate: 2}}
+  - {name: x, type: gcp, topic: projects/test-project/topics/Main, catch_up: {rate: 2, spread: 0s}}
 `
 
 func TestABacklogIsSentNoFasterThanItsRate(t *testing.T) {

@@ -43,7 +43,9 @@ type forwarder struct {
 	clock    clock
 	deviceID string
 	log      *slog.Logger
-	backoff  backoff
+	circuit  circuit
+	wakeups  *wakeups
+	heard    <-chan struct{} // of wakeups, before the last attempt
 	repeat   repeats
 	replays  *replays
 	post     *post
@@ -69,6 +71,7 @@ type integrationView struct {
 func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	for ctx.Err() == nil {
 		turned := f.clock.wall.turned()
+		f.heard = f.wakeups.heard()
 		pending, err := f.store.Pending(f.cfg.ID, f.window())
 		if err != nil {
 			f.log.Error("outbox does not answer", "error", err)
@@ -80,6 +83,13 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 				return
 			}
 			if !worked && !await(ctx, f.store.Changed(f.cfg.ID), f.replays.asked, draining) {
+				return
+			}
+			f.circuit.idle()
+			continue
+		}
+		if rest := f.circuit.takeRest(); rest > 0 {
+			if !f.linger(ctx, rest, draining) {
 				return
 			}
 			continue
@@ -125,8 +135,9 @@ func await(ctx context.Context, changed, asked, draining <-chan struct{}) bool {
 	}
 }
 
-// pause waits between two attempts. The end of the agent cuts it short for one last attempt; an attempt that
-// fails after that is the last.
+// pause waits between two attempts. Another integration that has got through cuts it short where the network was at
+// fault, and the end of the agent does for one last attempt, unless the cloud has asked for the wait; an attempt that fails
+// after that is the last.
 func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-chan struct{}) bool {
 	select {
 	case <-draining:
@@ -138,8 +149,10 @@ func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-c
 	select {
 	case <-timer.C:
 		return true
+	case <-f.woken():
+		return f.linger(ctx, f.circuit.backoff.jitter(wakeJitter), draining)
 	case <-draining:
-		return true
+		return !f.circuit.asked
 	case <-ctx.Done():
 		return false
 	}
@@ -211,8 +224,9 @@ func (f *forwarder) message(published time.Time, d *outgoing) sinks.Message {
 // judge notes what the results say of the integration and returns the wait before the next attempt.
 func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	worst := sinks.Result{Outcome: sinks.Accepted}
-	accepted := 0
+	accepted, after := 0, time.Duration(0)
 	for _, r := range results {
+		after = max(after, r.After)
 		switch r.Outcome {
 		case sinks.Accepted:
 			accepted++
@@ -226,16 +240,18 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 			}
 		}
 	}
-	if accepted > 0 {
-		f.backoff.succeed()
+	worst.After = after
+	if accepted > 0 && f.circuit.succeeded(f.clock.elapsed()) {
+		f.wakeups.call()
+		f.heard = f.wakeups.heard()
 	}
 	switch worst.Outcome {
 	case sinks.Wait:
 		f.failed(f.blamed(integrationWaiting, worst), worst, accepted, at)
-		return f.backoff.fail(capOperator)
+		return f.circuit.failed(f.clock.elapsed(), worst)
 	case sinks.Retry:
 		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
-		return f.backoff.fail(capNetwork)
+		return f.circuit.failed(f.clock.elapsed(), worst)
 	default:
 		f.succeeded(accepted, at)
 		return 0

@@ -185,7 +185,7 @@ func (f *forwarder) replayWindow(ctx context.Context, draining <-chan struct{}) 
 		return 0, false
 	default:
 	}
-	window := f.sink.Window()
+	window := f.window()
 	if len(p.queue) < window && p.more {
 		if err := p.find(f); err != nil {
 			f.replays.end(p)

@@ -143,6 +143,10 @@ type Integration struct {
 	Endpoint   string     `yaml:"endpoint"`   // "": the cloud's own; else a VPC endpoint or an emulator
 	CAFile     string     `yaml:"ca_file"`    // PEM file of authorities to trust beside the system's; "": none
 
+	// What has been sampled waits for the gateway's own share of it, so that a fleet does not speak all at once; up to 1 h;
+	// default 0: it goes at once.
+	Pacing time.Duration `yaml:"pacing"`
+
 	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
 	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
 	Region   string `yaml:"region"`    // Parse takes it from the ARN when it is not given
@@ -169,14 +173,21 @@ type IoT struct {
 
 // SetDefaults implements strictyaml.Defaulter.
 func (i *Integration) SetDefaults() {
-	*i = Integration{Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}}
+	*i = Integration{Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}, CatchUp: i.CatchUp}
 }
 
 // CatchUp says how what has waited for a cloud is sent when it can be reached again.
 type CatchUp struct {
 	Rate        int  `yaml:"rate"`         // most samples a second of those that are over a minute old; default 0: no limit
 	AlarmsFirst bool `yaml:"alarms_first"` // faults and alarms before everything that waits; default false
+
+	// Over which a fleet's way back is spread: a gateway sends its backlog after its own share of it. Never longer than the
+	// outage was; up to 1 h, 0: at once; default 5 min.
+	Spread time.Duration `yaml:"spread"`
 }
+
+// SetDefaults implements strictyaml.Defaulter.
+func (c *CatchUp) SetDefaults() { *c = CatchUp{Spread: 5 * time.Minute} }
 
 // What a full buffer, or a full disk, does.
 const (

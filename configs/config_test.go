@@ -110,6 +110,7 @@ func TestIntegrationDefaults(t *testing.T) {
 	}
 	for i := range want {
 		want[i].Objects, want[i].Slaves = configs.Names{All: true}, configs.Names{All: true}
+		want[i].CatchUp.Spread = 5 * time.Minute
 	}
 	opts := cmp.Options{cmpopts.IgnoreUnexported(configs.Names{}), cmpopts.IgnoreFields(configs.Integration{}, "ID")}
 	if d := cmp.Diff(want, c.Integrations, opts); d != "" {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"noi-agent/internal/strictyaml"
 )
@@ -51,11 +52,16 @@ func (v *validator) idPlace(path string) string {
 // mostRate is far above what either cloud takes from one gateway, in samples a second.
 const mostRate = 1_000_000
 
+// mostSpread is far beyond what any fleet needs to spread out.
+const mostSpread = time.Hour
+
 func (v *validator) integration(path string, in *Integration) {
 	v.label(path+".name", in.Name)
 	v.slavesFilter(path+".slaves", in)
 	v.integrationObjects(path+".objects", in)
 	v.between(path+".catch_up.rate", in.CatchUp.Rate, 0, mostRate, "")
+	v.span(path+".catch_up.spread", in.CatchUp.Spread, 0, mostSpread)
+	v.span(path+".pacing", in.Pacing, 0, mostSpread)
 	switch {
 	case in.Type == AWS:
 		v.foreign(path, in.Type, "project_id", "topic", "credentials_file", "ordering")

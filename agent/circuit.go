@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"time"
+
+	"noi-agent/sinks"
+)
+
+// busyProbe is how many messages go to a cloud that answers and has no room, as when it throttles: one request of SNS. A
+// single message would cost it as much.
+const busyProbe = 10
+
+// circuit decides for one integration when the next attempt is made, and with how much. While nothing is wrong it lets full
+// windows through. After a failure it lets through a small probe at a time, until one is accepted: what a dead link costs is
+// a few bytes. Then it keeps the backlog back for the gateway's share of the spread, and full windows follow. One
+// goroutine owns it; all times are monotonic.
+type circuit struct {
+	backoff backoff
+	pacing  pacing
+
+	failing bool          // the last attempt failed
+	network bool          // and no cloud was reached by it
+	asked   bool          // and the cloud has asked for a least wait
+	waiting bool          // and an operator has to act
+	since   time.Duration // since when it fails, or works
+	ever    bool          // it has worked since the start
+	held    time.Duration // how long it had worked before it failed; below 0: not known
+	rest    time.Duration // to be waited before the next attempt, see takeRest
+}
+
+// newCircuit returns one for a gateway that has been silent: its first attempt has the gateway's phase.
+func newCircuit(b backoff, p pacing) circuit {
+	return circuit{backoff: b, pacing: p, held: -1, rest: p.fresh()}
+}
+
+// window returns how many messages the next attempt may have, of those that would fill it.
+func (c *circuit) window(full int) int {
+	switch {
+	case !c.failing:
+		return full
+	case c.network, c.waiting:
+		return 1
+	default:
+		return min(busyProbe, full)
+	}
+}
+
+// failed notes an attempt in which r was the worst result and returns how long to wait.
+func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
+	if !c.failing {
+		c.held = -1
+		if c.ever {
+			c.held = now - c.since
+		}
+		c.since = now
+	}
+	after := sinks.BoundAfter(r.After)
+	c.failing, c.asked, c.rest = true, after > 0, 0
+	c.waiting, c.network = r.Outcome == sinks.Wait, ofNetwork(r)
+	if c.waiting {
+		return c.backoff.failAfter(capOperator, after)
+	}
+	return c.backoff.failAfter(capNetwork, after)
+}
+
+// succeeded notes that a cloud has taken something. It reports whether that ends an outage of the network.
+func (c *circuit) succeeded(now time.Duration) (back bool) {
+	c.backoff.succeed()
+	if c.failing {
+		back = c.network
+		if !c.waiting { // an operator who has acted wants to see it; and no operator acts for a whole fleet in one second
+			c.rest = c.pacing.back(now-c.since, c.held)
+		}
+		c.since = now
+	} else if !c.ever {
+		c.since = now
+	}
+	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
+	return back
+}
+
+// idle notes that nothing waits: what comes next is fresh.
+func (c *circuit) idle() {
+	if !c.failing {
+		c.rest = c.pacing.fresh()
+	}
+}
+
+// takeRest returns how long what waits is to be kept back before the next attempt, once.
+func (c *circuit) takeRest() time.Duration {
+	rest := c.rest
+	c.rest = 0
+	return rest
+}

@@ -1,0 +1,70 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"noi-agent/sinks"
+)
+
+// wakeJitter spreads what one success wakes up.
+const wakeJitter = time.Second
+
+// wakeups tell the forwarders of a gateway that the network is back: the first who gets through wakes those that wait for
+// it. They would find out for themselves within a minute.
+type wakeups struct {
+	mu   sync.Mutex
+	next chan struct{} // closed by the next call
+}
+
+func newWakeups() *wakeups { return &wakeups{next: make(chan struct{})} }
+
+// heard returns a channel that is closed by the next call. Taken before an attempt, it tells of a call during it too.
+func (w *wakeups) heard() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
+}
+
+// call wakes whoever waits.
+func (w *wakeups) call() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.next)
+	w.next = make(chan struct{})
+}
+
+// ofNetwork reports whether a result says that no cloud was reached. A cloud that has asked for a wait was.
+func ofNetwork(r sinks.Result) bool {
+	if r.Outcome != sinks.Retry || r.After > 0 {
+		return false
+	}
+	switch r.Code {
+	case sinks.CodeNetwork, sinks.CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are Pub/Sub's, gRPC's codes
+		return true
+	}
+	return false
+}
+
+// linger keeps back what waits. The end of the agent cuts it short.
+func (f *forwarder) linger(ctx context.Context, rest time.Duration, draining <-chan struct{}) bool {
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-draining:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// woken returns the channel that ends the wait after a failure early: nil, which never does, unless the network is waited for.
+func (f *forwarder) woken() <-chan struct{} {
+	if f.circuit.network {
+		return f.heard
+	}
+	return nil
+}
