@@ -1,0 +1,272 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks"
+)
+
+// cloud is a sink that notes each attempt.
+type cloud struct {
+	mu       sync.Mutex
+	answer   func() sinks.Result // nil accepts
+	hangs    bool                // until the attempt's time is up
+	attempts []attempt
+	lags     []time.Duration // from sampling to acceptance
+}
+
+type attempt struct {
+	at    time.Time
+	asked int
+}
+
+func (c *cloud) Publish(ctx context.Context, messages []sinks.Message) []sinks.Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts = append(c.attempts, attempt{time.Now(), len(messages)})
+	r := sinks.Result{Outcome: sinks.Accepted, MessageID: "m"}
+	switch {
+	case c.hangs:
+		c.mu.Unlock()
+		<-ctx.Done()
+		c.mu.Lock()
+		r = sinks.Failed(sinks.Retry, sinks.CodeTimeout, "no answer in time")
+	case c.answer != nil:
+		r = c.answer()
+	}
+	if r.Outcome == sinks.Accepted {
+		for _, m := range messages {
+			_, after, _ := strings.Cut(string(m.Body), `"sampled_at":"`)
+			at, _ := time.Parse(time.RFC3339, after[:len("2000-01-01T00:00:00Z")])
+			c.lags = append(c.lags, time.Since(at))
+		}
+	}
+	return sinks.Repeat(r, len(messages))
+}
+
+func (c *cloud) Window() int  { return 100 }
+func (c *cloud) Close() error { return nil }
+
+// becomes changes what the cloud does from now on.
+func (c *cloud) becomes(hangs bool, answer func() sinks.Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hangs, c.answer = hangs, answer
+}
+
+func fails(o sinks.Outcome, code string, after time.Duration) func() sinks.Result {
+	return func() sinks.Result {
+		r := sinks.Failed(o, code, "as the test has it")
+		r.After = after
+		return r
+	}
+}
+
+// since returns the attempts from a moment on.
+func (c *cloud) since(t time.Time) (out []attempt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attempts {
+		if !a.at.Before(t) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// startClouds runs an agent whose integrations, named a, b and so on, have these clouds.
+func startClouds(t *testing.T, keys string, clouds ...*cloud) (stop func()) {
+	t.Helper()
+	config := "device_id: 5300520006504b5957343920\nstate_dir: " + t.TempDir() + "\n" +
+		"lines:\n  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: Et_float, intervals: {\"*\": 10s}}]}\nintegrations:\n"
+	byName := map[string]agent.Sink{}
+	for i, c := range clouds {
+		name := string(rune('a' + i))
+		byName[name] = c
+		config += fmt.Sprintf("  - {name: %s, type: gcp, topic: projects/test-project/topics/Main%s}\n", name, keys)
+	}
+	catalog := mustCatalog(t)
+	parsed, faults := configs.Parse([]byte(config), catalog)
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	pipe := modbustest.NewPipe(9600, 11, controller(1))
+	a, err := agent.New(agent.Options{
+		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		NewSink:  func(in configs.Integration, _ string) (agent.Sink, error) { return byName[in.Name], nil },
+		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the agent ended with %v", err)
+		}
+	}
+}
+
+// TestABlackHoleDoesNotSlowTheOtherIntegration: the same hour twice, with and without a neighbour that never answers.
+func TestABlackHoleDoesNotSlowTheOtherIntegration(t *testing.T) {
+	hour := func(hangs bool) (lags []time.Duration, probes []attempt) {
+		synctest.Test(t, func(t *testing.T) {
+			good, hole := &cloud{}, &cloud{hangs: hangs}
+			stop := startClouds(t, "", good, hole)
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			lags, probes = good.lags, hole.attempts
+			stop()
+		})
+		return lags, probes
+	}
+	beside, probes := hour(true)
+	alone, _ := hour(false)
+	if len(alone) < 360 || fmt.Sprint(beside) != fmt.Sprint(alone) {
+		t.Errorf("%d samples arrived after %v at most beside a black hole, %d after %v without", len(beside), most(beside), len(alone), most(alone))
+	}
+	if len(probes) < 30 || len(probes) > 65 { // a minute each, and up to a minute between them
+		t.Errorf("the black hole was tried %d times in the hour", len(probes))
+	}
+	for i, p := range probes {
+		if p.asked > 1 && i > 0 {
+			t.Errorf("attempt %d carried %d messages into it", i, p.asked)
+		}
+	}
+}
+
+func most(lags []time.Duration) (m time.Duration) {
+	for _, l := range lags {
+		m = max(m, l)
+	}
+	return m
+}
+
+// TestOneSuccessWakesWhatWaitsForTheNetwork: the link comes back for all; the first who notices tells the others, except
+// those to whom it would be no news.
+func TestOneSuccessWakesWhatWaitsForTheNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clouds := []*cloud{{}, {}, {}, {}, {}}
+		stop := startClouds(t, "", clouds...)
+		time.Sleep(15 * time.Second)
+		refused, later := clouds[3], clouds[4]
+		for _, c := range clouds[:3] {
+			c.becomes(false, fails(sinks.Retry, "Unavailable", 0))
+		}
+		refused.becomes(false, fails(sinks.Wait, "PermissionDenied", 0))
+		later.becomes(false, fails(sinks.Retry, "ResourceExhausted", time.Hour))
+		time.Sleep(time.Hour - 15*time.Minute)
+		synctest.Wait()
+		back := time.Now()
+		for _, c := range clouds {
+			c.becomes(false, nil)
+		}
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		var first []time.Duration
+		for _, c := range clouds {
+			first = append(first, append(c.since(back), attempt{at: back.Add(time.Hour)})[0].at.Sub(back))
+		}
+		stop()
+		earliest := min(first[0], first[1], first[2])
+		for i, at := range first[:3] {
+			if late := at - earliest; late > time.Second+10*time.Millisecond {
+				t.Errorf("integration %d tried %v after the first had got through", i, late)
+			}
+		}
+		if late := first[3] - earliest; late < 2*time.Second {
+			t.Errorf("what waits for the operator tried %v after the network was back", late)
+		}
+		if first[4] < time.Minute {
+			t.Errorf("what was asked to wait an hour tried after %v", first[4])
+		}
+	})
+}
+
+func TestAWaitThatTheCloudAskedForIsKeptEvenAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{answer: fails(sinks.Retry, "ThrottlingException", 10*time.Minute)}
+		stop := startClouds(t, "", c)
+		time.Sleep(2 * time.Hour)
+		stop()
+		for i := range c.attempts[1:] {
+			if wait := c.attempts[i+1].at.Sub(c.attempts[i].at); wait < 10*time.Minute || wait > 11*time.Minute+time.Second {
+				t.Errorf("attempt %d came after %v", i+1, wait)
+			}
+		}
+		if n := len(c.attempts); n < 10 || n > 13 {
+			t.Errorf("%d attempts in two hours", n)
+		}
+	})
+}
+
+func TestAfterAnOutageOneMessageGoesAheadAndTheBacklogFollowsInItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{}
+		stop := startClouds(t, ", catch_up: {spread: 4m}", c)
+		time.Sleep(time.Hour)
+		c.becomes(false, fails(sinks.Retry, sinks.CodeNetwork, 0))
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		c.becomes(false, nil)
+		back := time.Now()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		got := c.since(back)
+		stop()
+		if len(got) < 3 || got[0].asked != 1 || got[1].asked != 100 || got[2].asked < 80 {
+			t.Fatalf("after the outage: %+v; want a probe, then full windows", got)
+		}
+		if rest := got[1].at.Sub(got[0].at); rest < 2*time.Second || rest > 4*time.Minute {
+			t.Errorf("the backlog followed after %v", rest)
+		}
+		if next := got[2].at.Sub(got[1].at); next > time.Millisecond {
+			t.Errorf("its second window followed after %v", next)
+		}
+	})
+}
+
+func TestTheEndDoesNotWaitForTheGatewaysTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{}
+		stop := startClouds(t, ", pacing: 1h", c)
+		time.Sleep(45 * time.Second)
+		begin := time.Now()
+		stop()
+		if took := time.Since(begin); len(c.lags) != 5 || took > time.Second {
+			t.Errorf("%d samples at the end, want all 5, in %v", len(c.lags), took)
+		}
+	})
+}
+
+func TestPacedSamplesGoTogetherAtTheGatewaysPhase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{}
+		stop := startClouds(t, ", pacing: 1m", c)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		samples, attempts := len(c.lags), len(c.attempts)
+		stop()
+		if longest := most(c.lags[:samples]); longest < 2*time.Second || longest > time.Minute+2*time.Second {
+			t.Errorf("samples arrived after up to %v", longest)
+		}
+		if samples < 350 || attempts > samples/2 {
+			t.Errorf("%d samples in %d requests", samples, attempts)
+		}
+	})
+}
