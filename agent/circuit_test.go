@@ -122,6 +122,7 @@ func TestOnlyWhatWaitsForTheNetworkIsWoken(t *testing.T) {
 		{"the cloud has asked for a wait", asked, false},
 		{"throttled", noRoom, false},
 		{"refused", forbidden, false},
+		{"no credentials, for want of a link", sinks.Failed(sinks.Wait, sinks.CodeNetwork, "as it may be"), false},
 		{"the clock is wrong", sinks.Failed(sinks.Retry, sinks.CodeClock, "expired"), false},
 	} {
 		c, now := working(0, 0)

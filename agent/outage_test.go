@@ -184,10 +184,18 @@ func TestOneSuccessWakesWhatWaitsForTheNetwork(t *testing.T) {
 		}
 		stop()
 		earliest := min(first[0], first[1], first[2])
+		together := 0
 		for i, at := range first[:3] {
-			if late := at - earliest; late > time.Second+10*time.Millisecond {
+			late := at - earliest
+			if late > time.Second+10*time.Millisecond {
 				t.Errorf("integration %d tried %v after the first had got through", i, late)
 			}
+			if late == 0 {
+				together++
+			}
+		}
+		if together != 1 {
+			t.Errorf("%d integrations tried in the same moment: %v", together, first)
 		}
 		if late := first[3] - earliest; late < 2*time.Second {
 			t.Errorf("what waits for the operator tried %v after the network was back", late)
