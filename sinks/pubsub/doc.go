@@ -19,7 +19,7 @@
 // Reject without being sent; a request refused for one message is cut in half until that
 // message stands alone.
 //
-// It calls Publish of the generated client (pubsub/v2/apiv1) and not pubsub.Publisher. The latter
+// It calls Publish of the generated stub (pubsub/v2/apiv1/pubsubpb) and not pubsub.Publisher. The latter
 // collects messages in a bundler of its own and sends them under a context of its own: a call
 // that its caller gave up goes on, and the next window may share a request with it. Here a window
 // is a request already. So there is no Publisher.ResumePublish to call either: a key is not paused

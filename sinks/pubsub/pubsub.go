@@ -9,9 +9,7 @@ import (
 	"strings"
 	"time"
 
-	apiv1 "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/protobuf/proto"
@@ -65,8 +63,8 @@ type Sink struct {
 	sessions tls.ClientSessionCache // outlives connections, see dial
 	closed   bool
 
-	client *apiv1.TopicAdminClient // nil until connected, and again after a fault of the connection
-	creds  *tokens                 // nil until found, and again after they were refused
+	conn  *grpc.ClientConn // nil until connected, and again after a fault of the connection
+	creds *tokens          // nil until found, and again after they were refused
 }
 
 // New returns a sink for the topic. It fails for a malformed topic only: credentials and the
@@ -118,11 +116,11 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 
 // send makes one request. Pub/Sub answers for a request as a whole, always.
 func (s *Sink) send(ctx context.Context, msgs []*pubsubpb.PubsubMessage) (results []sinks.Result, whole bool) {
-	if s.client == nil { // the request before, a larger one, has lost the connection
+	if s.conn == nil { // the request before, a larger one, has lost the connection
 		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), len(msgs)), true
 	}
 	req := &pubsubpb.PublishRequest{Topic: s.topic, Messages: msgs}
-	out, err := s.client.Publish(ctx, req, packing(req)...)
+	out, err := s.publish(ctx, req)
 	if err != nil {
 		fault := classify(ctx, err)
 		s.forget(fault)
@@ -131,11 +129,11 @@ func (s *Sink) send(ctx context.Context, msgs []*pubsubpb.PubsubMessage) (result
 	return accepted(len(msgs), out.GetMessageIds()), false
 }
 
-func packing(req *pubsubpb.PublishRequest) []gax.CallOption {
+func packing(req *pubsubpb.PublishRequest) []grpc.CallOption {
 	if proto.Size(req) <= packAbove {
 		return nil
 	}
-	return []gax.CallOption{gax.WithGRPCOptions(grpc.UseCompressor(gzip.Name))}
+	return []grpc.CallOption{grpc.UseCompressor(gzip.Name)}
 }
 
 // accepted gives each message its id. An id that is missing from the answer leaves its message
