@@ -77,7 +77,7 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.http == nil {
 		s.http = newHTTPClient(s.o.dialer(), roots)
 	}
-	s.creds = cfg.Credentials
+	s.creds, s.config = cfg.Credentials, cfg
 	s.client = sns.NewFromConfig(cfg, func(o *sns.Options) {
 		o.HTTPClient = s.http
 		if s.o.Endpoint != "" {

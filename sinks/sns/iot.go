@@ -109,7 +109,10 @@ type iotFault struct {
 }
 
 // Error returns the fault in one line.
-func (e *iotFault) Error() string { return "AWS IoT credentials: " + e.text }
+func (e *iotFault) Error() string { return iotWords + e.text }
+
+// iotWords begin every text about AWS IoT.
+const iotWords = "AWS IoT credentials: "
 
 // result says what the fault asks for: a service that is not well passes, a refusal waits.
 func (e *iotFault) result() sinks.Result {

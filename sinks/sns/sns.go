@@ -65,6 +65,9 @@ type Sink struct {
 	// Both nil until credentials have been found, and again after they were refused.
 	client *sns.Client
 	creds  aws.CredentialsProvider
+
+	config   aws.Config // that client was made with
+	identity string     // ARN of whoever publishes, once Probe has asked; "": not known
 }
 
 // New returns a sink for the topic. It fails for a malformed ARN only: credentials and the

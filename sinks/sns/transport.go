@@ -84,3 +84,12 @@ func (t ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections is called by the method of that name of http.Client.
 func (t ownBody) CloseIdleConnections() { t.next.CloseIdleConnections() }
+
+// ownTransport returns the transport of a client of our own; ok is false before there is one.
+func (s *Sink) ownTransport() (t *http.Transport, ok bool) {
+	if s.http == nil {
+		return nil, false
+	}
+	own, ok := s.http.Transport.(ownBody)
+	return own.next, ok
+}

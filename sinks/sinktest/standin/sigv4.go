@@ -17,7 +17,9 @@ const maxSkew = 15 * time.Minute
 
 // checkSignature recomputes the signature of a request (AWS General Reference, "Create a signed
 // AWS API request", version 4) independently of the SDK. A Fault without a Code is a good one.
-func (s *SNS) checkSignature(r *http.Request, body []byte, arn string) Fault {
+//
+// service is what the request has to be signed for, and arn the topic, in whose region; "": in any.
+func (s *SNS) checkSignature(r *http.Request, body []byte, service, arn string) Fault {
 	auth, ok := parseAuthorization(r.Header.Get("Authorization"))
 	date := r.Header.Get("X-Amz-Date")
 	if !ok {
@@ -30,9 +32,9 @@ func (s *SNS) checkSignature(r *http.Request, body []byte, arn string) Fault {
 		return Fault{Status: 400, Code: "IncompleteSignature", Text: "Credential or X-Amz-Date is malformed."}
 	case scope[0] != s.o.AccessKeyID:
 		return Fault{Status: 403, Code: "InvalidClientTokenId", Text: "The security token included in the request is invalid."}
-	case scope[3] != "sns":
-		return mismatch("Credential should be scoped to correct service: 'sns'.")
-	case scope[2] != region(arn):
+	case scope[3] != service:
+		return mismatch("Credential should be scoped to correct service: '" + service + "'.")
+	case arn != "" && scope[2] != region(arn):
 		return mismatch("Credential should be scoped to a valid region.")
 	case !slices.Contains(auth.headers, "host") || !slices.Contains(auth.headers, "x-amz-date"):
 		return Fault{Status: 400, Code: "IncompleteSignature", Text: "Host and X-Amz-Date must be signed."}

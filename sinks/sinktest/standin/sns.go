@@ -32,11 +32,13 @@ type SNSOptions struct {
 	Now       func() time.Time // the service's clock, which signatures are held against; nil: time.Now
 }
 
-// SNS is a stand-in of AWS SNS: Publish and PublishBatch over HTTP.
+// SNS is a stand-in of AWS SNS: Publish, PublishBatch and GetTopicAttributes over HTTP, and of GetCallerIdentity
+// of AWS STS, at the same address.
 type SNS struct {
 	desk
-	o   SNSOptions
-	ids idSource
+	o     SNSOptions
+	ids   idSource
+	looks lookFaults
 
 	life sync.Mutex // guards what follows; held while starting and stopping, never while serving
 	addr string
@@ -131,8 +133,11 @@ func (s *SNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, Fault{Status: 400, Code: "MalformedQueryString", Text: "The query string contains a syntax error."})
 		return
 	}
-	if f := s.checkSignature(r, body, form.Get("TopicArn")); f.Code != "" {
+	if f := s.checkSignature(r, body, serviceOf(form.Get("Action")), form.Get("TopicArn")); f.Code != "" {
 		refuse(w, f)
+		return
+	}
+	if s.look(w, form) {
 		return
 	}
 	entries, f := s.parse(form)

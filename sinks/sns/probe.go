@@ -1,0 +1,194 @@
+package sns
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"noi-agent/sinks"
+)
+
+// Probe looks at each stage of the way to the topic and tells what it finds, as soon as it is known. It
+// publishes nothing. ok is false when a stage failed, so that a message would fail too.
+func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
+	ok = true
+	say := func(step sinks.Step) bool {
+		tell(step)
+		ok = ok && step.Verdict != sinks.StepFailed
+		return step.Verdict != sinks.StepFailed
+	}
+	found := say(s.bounded(ctx, s.probeCredentials))
+	reached := say(s.probeEndpoint(ctx))
+	if found {
+		found = say(s.bounded(ctx, s.probeIdentity))
+	} else {
+		say(sinks.Skip("identity", "no credentials"))
+	}
+	if found && reached {
+		say(s.bounded(ctx, s.probeTopic))
+	} else {
+		say(sinks.Skip("topic", "needs credentials and endpoint"))
+	}
+	return ok
+}
+
+// bounded gives one step the time that one Publish has.
+func (s *Sink) bounded(ctx context.Context, look func(context.Context) sinks.Step) sinks.Step {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	return look(ctx)
+}
+
+func (s *Sink) probeCredentials(ctx context.Context) sinks.Step {
+	const name = "credentials"
+	if fault, ok := s.connect(ctx); !ok {
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	c, err := s.creds.Retrieve(ctx) // from the cache that connect has filled
+	if err != nil {
+		fault := s.credentialFault(ctx, err)
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	text := "access key " + tail(c.AccessKeyID) + " from " + s.source(c.Source)
+	if c.CanExpire {
+		text += ", until " + c.Expires.UTC().Format(time.RFC3339)
+	}
+	return sinks.Good(name, text)
+}
+
+// tail is what is shown of an access key's id: enough to find it in a list.
+func tail(id string) string { return "…" + id[max(0, len(id)-4):] }
+
+// source says in words where the SDK has found credentials.
+func (s *Sink) source(from string) string {
+	name, detail, _ := strings.Cut(from, ": ")
+	switch name {
+	case config.CredentialsSourceName:
+		return "the environment (AWS_ACCESS_KEY_ID)"
+	case "SharedConfigCredentials":
+		return "profile " + s.profile() + " of " + detail
+	case processcreds.ProviderName:
+		return "credential_process of profile " + s.profile()
+	case stscreds.WebIdentityProviderName:
+		return "web identity (" + os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") + ")"
+	case stscreds.ProviderName:
+		if s.o.RoleARN != "" {
+			return "role " + s.o.RoleARN + ", assumed"
+		}
+		return "the role of profile " + s.profile() + ", assumed"
+	case ec2rolecreds.ProviderName:
+		return "the EC2 metadata service"
+	case "AWSIoT":
+		return "AWS IoT (" + s.o.IoT.Endpoint + ", role alias " + s.o.IoT.RoleAlias + ", certificate " + s.o.IoT.Certificate + ")"
+	default:
+		return from
+	}
+}
+
+func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
+	u, err := url.Parse(s.endpoint(ctx))
+	if err != nil || u.Host == "" {
+		fault := sinks.Failed(sinks.Wait, "EndpointError", "endpoint "+s.endpoint(ctx)+" is not a URL")
+		return sinks.Bad("endpoint", fault, "Correct endpoint of the integration, or leave it out for AWS itself.")
+	}
+	var secured *tls.Config
+	if u.Scheme == "https" {
+		roots, err := sinks.Roots(s.o.CAFile)
+		if err != nil {
+			return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), "Correct ca_file of the integration.")
+		}
+		if t, ok := s.ownTransport(); ok {
+			roots = t.TLSClientConfig.RootCAs // with AWS_CA_BUNDLE's
+		}
+		secured = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{"http/1.1"}}
+	}
+	return s.o.dialer().Reach(ctx, u, secured)
+}
+
+// endpoint returns where requests go: the configured endpoint, that of environment or profile, or AWS's own.
+func (s *Sink) endpoint(ctx context.Context) string {
+	if s.o.Endpoint != "" {
+		return s.o.Endpoint
+	}
+	params := sns.EndpointParameters{Region: aws.String(s.o.Region), UseDualStack: aws.Bool(false), UseFIPS: aws.Bool(false)}
+	if s.client != nil {
+		o := s.client.Options()
+		params.Endpoint = o.BaseEndpoint
+		params.UseDualStack = aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled)
+		params.UseFIPS = aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled)
+	}
+	found, err := sns.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, params)
+	if err != nil {
+		return "region " + s.o.Region + ": " + err.Error()
+	}
+	return found.URI.String()
+}
+
+// emulated reports whether SNS is one on this machine, which real credentials are nothing to.
+func (s *Sink) emulated() bool {
+	u, err := url.Parse(s.o.Endpoint)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// probeIdentity asks STS who the credentials are of, which needs no right. That STS is out of reach (a VPC
+// endpoint for SNS alone) is no fault.
+func (s *Sink) probeIdentity(ctx context.Context) sinks.Step {
+	const name = "identity"
+	client := sts.NewFromConfig(s.config)
+	if s.emulated() && client.Options().BaseEndpoint == nil {
+		return sinks.Skip(name, "the endpoint is on this machine: STS is not asked")
+	}
+	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err == nil {
+		s.identity = aws.ToString(out.Arn)
+		return sinks.Good(name, s.identity)
+	}
+	fault := classify(ctx, err)
+	switch {
+	case refusesCredentials(fault.Code) || fault.Code == sinks.CodeClock:
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	default:
+		return sinks.Unsure(name, "STS does not tell: "+fault.Error())
+	}
+}
+
+// probeTopic asks for the topic's attributes. A publisher needs no right to them.
+func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
+	const name = "topic"
+	out, err := s.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: aws.String(s.o.TopicARN)})
+	if err != nil {
+		fault := classify(ctx, err)
+		switch {
+		case matches("AuthorizationError*", fault.Code), matches("AccessDenied*", fault.Code):
+			return sinks.Unsure(name, "whether "+s.o.TopicARN+" exists cannot be checked: no right to SNS:GetTopicAttributes, which publishing does not need")
+		case fault.Code == "InvalidAction", matches("NotImplemented*", fault.Code):
+			return sinks.Unsure(name, "whether "+s.o.TopicARN+" exists cannot be checked: what answers does not know GetTopicAttributes (an emulator?)")
+		}
+		s.forget(fault)
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	text := s.o.TopicARN + " exists"
+	if n := out.Attributes["SubscriptionsConfirmed"]; n != "" {
+		text += ", subscriptions: " + n
+	}
+	if key := out.Attributes["KmsMasterKeyId"]; key != "" {
+		text += "; encrypted with key " + key + ", for which a publisher needs kms:GenerateDataKey and kms:Decrypt"
+	}
+	return sinks.Good(name, text)
+}
