@@ -65,7 +65,7 @@ func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 		if !ok {
 			return fault, false
 		}
-		s.creds = creds
+		s.creds, s.who = creds, creds.who
 		s.log.Debug("Google credentials read", "topic", s.topic, "from", creds.from)
 	}
 	if fault, ok := s.creds.token(ctx); !ok {

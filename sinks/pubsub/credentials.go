@@ -25,6 +25,7 @@ type tokens struct {
 	service *tokenService // who is asked for tokens
 	from    string        // the file, or "metadata server"
 	quota   string        // project that is billed, for user credentials; usually ""
+	who     identity
 }
 
 // GetRequestMetadata returns the headers that authenticate one request.
@@ -122,7 +123,7 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 		if err != nil {
 			return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "externalaccount: "))
 		}
-		return &tokens{creds: creds, service: service, from: path, quota: head.Quota}, sinks.Result{}, true
+		return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b)}, sinks.Result{}, true
 	}
 	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
 		Scopes:              []string{scope},
@@ -133,7 +134,7 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 	if err != nil {
 		return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "credentials: "))
 	}
-	return &tokens{creds: creds, service: service, from: path, quota: head.Quota}, sinks.Result{}, true
+	return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b)}, sinks.Result{}, true
 }
 
 func jsonTrouble(err error) string {
@@ -154,5 +155,5 @@ func metadataCredentials(o Options) (*tokens, sinks.Result, bool) {
 	if err != nil {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, from+": "+err.Error()), false
 	}
-	return &tokens{creds: creds, service: service, from: from}, sinks.Result{}, true
+	return &tokens{creds: creds, service: service, from: from, who: identity{text: "service account of this machine"}}, sinks.Result{}, true
 }

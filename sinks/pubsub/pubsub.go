@@ -65,6 +65,7 @@ type Sink struct {
 
 	conn  *grpc.ClientConn // nil until connected, and again after a fault of the connection
 	creds *tokens          // nil until found, and again after they were refused
+	who   identity         // of the credentials found last
 }
 
 // New returns a sink for the topic. It fails for a malformed topic only: credentials and the

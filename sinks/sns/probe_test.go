@@ -146,7 +146,9 @@ func TestProbeNamesTheRemedyOfARefusal(t *testing.T) {
 
 func TestRemedyOfADeniedPublisherNamesWhoAndWhat(t *testing.T) {
 	const policy = `'{"Version":"2012-10-17","Statement":[{"Sid":"NoiPublish","Effect":"Allow","Action":"sns:Publish","Resource":"` + arn + `"}]}'`
-	denied := func(who string) string { return "User: " + who + " is not authorized to perform: SNS:Publish on resource: " + arn }
+	denied := func(who string) string {
+		return "User: " + who + " is not authorized to perform: SNS:Publish on resource: " + arn
+	}
 	sink := mustNew(t, sns.Options{RoleARN: roleARN, ExternalID: "solar-42"})
 	for _, c := range []struct{ code, text, want, not string }{
 		{"AuthorizationError", denied("arn:aws:iam::393221637266:user/site/noi"), "aws iam put-user-policy --user-name noi --policy-name noi-publish --policy-document " + policy, "add-permission"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/v2/pstest"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -34,7 +35,8 @@ type PubSubOptions struct {
 // (empty messages, requests over the limits).
 type PubSub struct {
 	desk
-	fake *pstest.Server
+	fake  *pstest.Server
+	looks pubsubLooks
 
 	life sync.Mutex // guards what follows; held while starting and stopping, never while serving
 	addr string
@@ -99,6 +101,7 @@ func (s *PubSub) serve(l net.Listener) {
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxGRPCMessage), grpc.StatsHandler(wireWatch{}))
 	pubsubpb.RegisterPublisherServer(server, &door{GServer: &s.fake.GServer, s: s})
 	pubsubpb.RegisterSubscriberServer(server, &s.fake.GServer)
+	iampb.RegisterIAMPolicyServer(server, &iamDoor{s: s})
 	gone := make(chan struct{})
 	s.grpc, s.gone = server, gone
 	go func() {

@@ -1,0 +1,131 @@
+package pubsub
+
+import (
+	"context"
+	"crypto/tls"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"cloud.google.com/go/iam/apiv1/iampb"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/grpc/codes"
+
+	"noi-agent/sinks"
+)
+
+// publishRight is the permission that publishing needs; roles/pubsub.publisher is the least role that has it.
+const publishRight = "pubsub.topics.publish"
+
+// Probe looks at each stage of the way to the topic and tells what it finds, as soon as it is known. It
+// publishes nothing. ok is false when a stage failed, so that a message would fail too.
+func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
+	ok = true
+	say := func(step sinks.Step) bool {
+		tell(step)
+		ok = ok && step.Verdict != sinks.StepFailed
+		return step.Verdict != sinks.StepFailed
+	}
+	found := say(s.bounded(ctx, s.probeCredentials))
+	reached := say(s.probeEndpoint(ctx))
+	if !found || !reached {
+		say(sinks.Skip("topic", "needs credentials and endpoint"))
+		say(sinks.Skip("permission", "needs credentials and endpoint"))
+		return ok
+	}
+	if say(s.bounded(ctx, s.probeTopic)) {
+		say(s.bounded(ctx, s.probePermission))
+	} else {
+		say(sinks.Skip("permission", "needs the topic"))
+	}
+	return ok
+}
+
+// bounded gives one step the time that one Publish has.
+func (s *Sink) bounded(ctx context.Context, look func(context.Context) sinks.Step) sinks.Step {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	return look(ctx)
+}
+
+func (s *Sink) probeCredentials(ctx context.Context) sinks.Step {
+	const name = "credentials"
+	if _, plain := target(s.o.Endpoint, os.Getenv("PUBSUB_EMULATOR_HOST")); plain {
+		return sinks.Good(name, "none needed: the endpoint is plaintext (an emulator)")
+	}
+	if fault, ok := s.connect(ctx); !ok {
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	return sinks.Good(name, s.who.text+" from "+s.creds.from)
+}
+
+func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
+	host, plain := target(s.o.Endpoint, os.Getenv("PUBSUB_EMULATOR_HOST"))
+	u := &url.URL{Scheme: "https", Host: host}
+	if plain {
+		return s.o.dialer().Reach(ctx, u, nil) // by DialTunnel, as gRPC does
+	}
+	roots, err := sinks.Roots(s.o.CAFile)
+	if err != nil {
+		return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), "Correct ca_file of the integration.")
+	}
+	return s.o.dialer().Reach(ctx, u, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{"h2"}})
+}
+
+// probeTopic asks for the topic. A publisher needs no right to that.
+func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
+	const name = "topic"
+	if fault, ok := s.connect(ctx); !ok { // the step before may have hung up
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	topic, err := pubsubpb.NewPublisherClient(s.conn).GetTopic(routed(ctx, "topic", s.topic), &pubsubpb.GetTopicRequest{Topic: s.topic})
+	if err != nil {
+		fault := classify(ctx, err)
+		switch {
+		case fault.Code == codes.PermissionDenied.String() && !disabled(fault.Text):
+			return sinks.Unsure(name, "whether "+s.topic+" exists cannot be checked: no right to pubsub.topics.get, which publishing does not need")
+		case fault.Code == codes.Unimplemented.String():
+			return sinks.Unsure(name, "whether "+s.topic+" exists cannot be checked: what answers does not know GetTopic (an emulator?)")
+		}
+		s.forget(fault)
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	text := s.topic + " exists"
+	if key := topic.GetKmsKeyName(); key != "" {
+		text += ", encrypted with " + key
+	}
+	if schema := topic.GetSchemaSettings().GetSchema(); schema != "" {
+		text += "; its messages are held against " + schema
+	}
+	return sinks.Good(name, text)
+}
+
+// probePermission asks which of the rights it names the credentials have, which needs no right itself. Of a
+// topic that does not exist they have none.
+func (s *Sink) probePermission(ctx context.Context) sinks.Step {
+	const name = "permission"
+	if fault, ok := s.connect(ctx); !ok {
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	in := &iampb.TestIamPermissionsRequest{Resource: s.topic, Permissions: []string{publishRight}}
+	out, err := iampb.NewIAMPolicyClient(s.conn).TestIamPermissions(routed(ctx, "resource", s.topic), in)
+	if err != nil {
+		fault := classify(ctx, err)
+		if fault.Code == codes.Unimplemented.String() {
+			return sinks.Unsure(name, "what answers does not know TestIamPermissions (an emulator?)")
+		}
+		s.forget(fault)
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	if !slices.Contains(out.GetPermissions(), publishRight) {
+		fault := sinks.Failed(sinks.Wait, codes.PermissionDenied.String(), "no "+publishRight+" on "+s.topic+", or there is no such topic")
+		return sinks.Bad(name, fault, s.Remedy(fault))
+	}
+	return sinks.Good(name, publishRight)
+}
+
+// disabled reports whether a refusal is about the API as such, which nobody has switched on in the project.
+func disabled(text string) bool {
+	return strings.Contains(text, "has not been used in project") || strings.Contains(text, "it is disabled")
+}

@@ -1,0 +1,141 @@
+package pubsub
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"noi-agent/sinks"
+)
+
+// GrantCommand gives member the right to publish to the topic projects/PROJECT/topics/NAME, and no other right.
+func GrantCommand(topic, member string) string {
+	p := strings.Split(topic, "/")
+	return fmt.Sprintf("gcloud pubsub topics add-iam-policy-binding %s --project %s --member '%s' --role roles/pubsub.publisher", p[3], p[1], member)
+}
+
+// Remedy says what somebody has to do about a result that is no delivery, with names filled in; "" for one that was
+// accepted. It may have several lines, which are commands.
+func (s *Sink) Remedy(r sinks.Result) string {
+	if r.Outcome == sinks.Accepted {
+		return ""
+	}
+	for _, c := range []struct {
+		code, text string
+		remedy     func() string
+	}{
+		{sinks.CodeMissingCredentials, "", s.giveCredentials},
+		{sinks.CodeClock, "", setClock},
+		{sinks.CodeNetwork, "", seeNetwork},
+		{"", "iam.serviceAccounts.getAccessToken", s.allowImpersonation},
+		{"", "has not been used in project", s.enable},
+		{"", "it is disabled", s.enable},
+		{codes.PermissionDenied.String(), "", s.allowPublish},
+		{codes.NotFound.String(), "", s.makeTopic},
+		{codes.InvalidArgument.String(), "resource name", s.makeTopic},
+		{codes.Unauthenticated.String(), "", s.renewCredentials},
+		{"invalid_grant", "", s.renewCredentials},
+		{"invalid_client", "", s.renewCredentials},
+		{"unauthorized_client", "", s.renewCredentials},
+		{"invalid_target", "", s.seePool},
+		{"UNAUTHENTICATED", "", s.renewCredentials},
+		{codes.FailedPrecondition.String(), "", s.seeTopic},
+		{codes.Unimplemented.String(), "", seeEndpoint},
+		{"EndpointError", "", seeEndpoint},
+		{sinks.CodeCredentials, "", s.giveCredentials},
+		{codes.Unavailable.String(), "", seeNetwork},
+		{codes.DeadlineExceeded.String(), "", seeNetwork},
+	} {
+		if (c.code == "" || c.code == r.Code) && strings.Contains(r.Text, c.text) {
+			return c.remedy()
+		}
+	}
+	switch r.Outcome {
+	case sinks.Retry:
+		return "It passes by itself as a rule; the daemon tries again. If it stays: https://status.cloud.google.com."
+	case sinks.Reject:
+		return "The message itself is refused, and would not be sent again. Please report this with the text above."
+	default:
+		return "See what the text above names; `noi-agent setup gcp` prints how topic and publisher are meant to be."
+	}
+}
+
+func setClock() string {
+	return "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Google takes no token that is signed more than a few minutes off."
+}
+
+func seeNetwork() string {
+	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (sts.googleapis.com, oauth2.googleapis.com, iamcredentials.googleapis.com) is a host of its own."
+}
+
+func seeEndpoint() string {
+	return "Something else than Pub/Sub answers: correct endpoint of the integration (host:port), or leave it out for Google itself. PUBSUB_EMULATOR_HOST is '" +
+		os.Getenv("PUBSUB_EMULATOR_HOST") + "'."
+}
+
+// member is who is to have the right, as IAM names him.
+func (s *Sink) member() string {
+	if s.who.member != "" {
+		return s.who.member
+	}
+	return "serviceAccount:" + s.account()
+}
+
+// account is the service account that publishes, or the one that setup would make.
+func (s *Sink) account() string {
+	if s.who.email != "" {
+		return s.who.email
+	}
+	return "noi-publisher@" + s.project() + ".iam.gserviceaccount.com"
+}
+
+func (s *Sink) project() string { return strings.Split(s.topic, "/")[1] }
+
+func (s *Sink) name() string { return strings.Split(s.topic, "/")[3] }
+
+func (s *Sink) giveCredentials() string {
+	return fmt.Sprintf("Correct what the text above names, or make a key for a service account and name it as credentials_file:\n"+
+		"gcloud iam service-accounts keys create gcp.json --iam-account %s\n"+
+		"sudo install -o noi-agent -g noi-agent -m 0400 gcp.json /etc/noi-agent/gcp.json\n"+
+		"`noi-agent setup gcp --topic %s` prints every step, and the way without a key.", s.account(), s.topic)
+}
+
+func (s *Sink) renewCredentials() string {
+	return fmt.Sprintf("The key or identity was deleted, switched off or is of another place. See what is there, and make a new key where it is gone:\n"+
+		"gcloud iam service-accounts describe %s\n"+
+		"gcloud iam service-accounts keys list --iam-account %s\n"+
+		"gcloud iam service-accounts keys create gcp.json --iam-account %s", s.account(), s.account(), s.account())
+}
+
+func (s *Sink) seePool() string {
+	return "The pool or the provider that the credentials file names as its audience does not exist, or is switched off:\n" +
+		"gcloud iam workload-identity-pools list --location global --project " + s.project() + "\n" +
+		"gcloud iam workload-identity-pools providers list --workload-identity-pool POOL --location global --project " + s.project()
+}
+
+func (s *Sink) allowPublish() string {
+	return "Allow " + publishRight + " on the one topic (and see that it exists: gcloud pubsub topics describe " + s.name() + " --project " + s.project() + "):\n" +
+		GrantCommand(s.topic, s.member())
+}
+
+func (s *Sink) allowImpersonation() string {
+	return fmt.Sprintf("Let the pool act as the service account:\n"+
+		"gcloud iam service-accounts add-iam-policy-binding %s --member 'principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/*' "+
+		"--role roles/iam.workloadIdentityUser\n(NUMBER and POOL stand in the audience of the credentials file)", s.account())
+}
+
+func (s *Sink) enable() string {
+	return "Switch the API on in the project:\ngcloud services enable pubsub.googleapis.com --project " + s.project()
+}
+
+func (s *Sink) makeTopic() string {
+	return fmt.Sprintf("Correct topic (gcloud pubsub topics list --project %s), or make it:\ngcloud pubsub topics create %s --project %s", s.project(), s.name(), s.project())
+}
+
+func (s *Sink) seeTopic() string {
+	return "The topic does not take messages as it is: its key (CMEK), its schema, or billing of the project. See:\n" +
+		"gcloud pubsub topics describe " + s.name() + " --project " + s.project() + "\n" +
+		"gcloud billing projects describe " + s.project()
+}

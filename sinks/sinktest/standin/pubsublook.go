@@ -1,0 +1,74 @@
+package standin
+
+import (
+	"context"
+	"sync"
+
+	"cloud.google.com/go/iam/apiv1/iampb"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+)
+
+// Methods of Google that only look: of Pub/Sub, and of IAM.
+const (
+	GetTopic           = "GetTopic"
+	TestIamPermissions = "TestIamPermissions"
+)
+
+// pubsubLooks is what is answered to methods that only look; faults of publishing are the desk's.
+type pubsubLooks struct {
+	mu      sync.Mutex // guards what follows
+	faults  map[string]Fault
+	without bool // nobody has a permission
+}
+
+// SetLookFault answers each request of method (GetTopic, TestIamPermissions) with f from now on, which needs a
+// Code; the zero Fault answers nothing wrong.
+func (s *PubSub) SetLookFault(method string, f Fault) {
+	s.looks.mu.Lock()
+	defer s.looks.mu.Unlock()
+	if s.looks.faults == nil {
+		s.looks.faults = map[string]Fault{}
+	}
+	s.looks.faults[method] = f
+}
+
+// SetPermitted says whether TestIamPermissions grants what it is asked for; it does from the start.
+func (s *PubSub) SetPermitted(yes bool) {
+	s.looks.mu.Lock()
+	defer s.looks.mu.Unlock()
+	s.looks.without = !yes
+}
+
+func (l *pubsubLooks) at(method string) (f Fault, without bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.faults[method], l.without
+}
+
+// GetTopic answers one request.
+func (d *door) GetTopic(ctx context.Context, in *pubsubpb.GetTopicRequest) (*pubsubpb.Topic, error) {
+	if f, _ := d.s.looks.at(GetTopic); f.Code != "" {
+		return nil, f.status()
+	}
+	return d.GServer.GetTopic(ctx, in)
+}
+
+// iamDoor is IAM as far as TestIamPermissions goes.
+type iamDoor struct {
+	iampb.UnimplementedIAMPolicyServer
+	s *PubSub
+}
+
+// TestIamPermissions answers one request. Of a topic that does not exist nobody has a right, and it is no error, as
+// with the real service.
+func (d *iamDoor) TestIamPermissions(ctx context.Context, in *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
+	f, without := d.s.looks.at(TestIamPermissions)
+	if f.Code != "" {
+		return nil, f.status()
+	}
+	_, err := d.s.fake.GServer.GetTopic(ctx, &pubsubpb.GetTopicRequest{Topic: in.GetResource()})
+	if without || err != nil {
+		return &iampb.TestIamPermissionsResponse{}, nil
+	}
+	return &iampb.TestIamPermissionsResponse{Permissions: in.GetPermissions()}, nil
+}
