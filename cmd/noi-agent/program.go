@@ -54,6 +54,8 @@ type commandLine struct {
 	Replay   replayCommand   `cmd:"" help:"Send accepted samples to an integration again."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
+	PublishTest publishTestCommand `cmd:"" help:"Look at the way to an integration's topic, and send one marked message."`
+
 	StoreCheck storeCheckCommand `cmd:"" hidden:"" help:"Check a store's file; the daemon's own child."`
 }
 

@@ -188,8 +188,15 @@ func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop fu
 // systemdNotify tells systemd; without systemd it does nothing.
 func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 
+// cloudSink is what both clouds' clients do: the agent's part, and what publish-test asks.
+type cloudSink interface {
+	agent.Sink
+	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
+	Remedy(r sinks.Result) string
+}
+
 // newSink makes the client of an integration's cloud.
-func newSink(in configs.Integration, deviceID string, log *slog.Logger) (agent.Sink, error) {
+func newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSink, error) {
 	log = log.With("integration", in.ID)
 	meter := new(sinks.Meter)
 	sink, err := dialSink(in, deviceID, meter, log)
