@@ -55,6 +55,7 @@ type commandLine struct {
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
 	PublishTest publishTestCommand `cmd:"" help:"Look at the way to an integration's topic, and send one marked message."`
+	Setup       setupCommand       `cmd:"" help:"Print commands and policies for a topic and a publisher of least rights, and the integration's YAML."`
 
 	StoreCheck storeCheckCommand `cmd:"" hidden:"" help:"Check a store's file; the daemon's own child."`
 }

@@ -67,7 +67,7 @@ func setClock() string {
 }
 
 func seeNetwork() string {
-	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (sts.googleapis.com, oauth2.googleapis.com, iamcredentials.googleapis.com) is a host of its own."
+	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (sts.googleapis.com, sts.mtls.googleapis.com, oauth2.googleapis.com, iamcredentials.googleapis.com) is a host of its own."
 }
 
 func seeEndpoint() string {

@@ -80,8 +80,8 @@ func seeNetwork(sinks.Result) string {
 // giveCredentials names the two shortest ways to credentials for what is configured.
 func (s *Sink) giveCredentials(sinks.Result) string {
 	return fmt.Sprintf("Correct what the text above names, or give the daemon's user a key:\n"+
-		"sudo -u noi-agent -H aws configure --profile %s\n"+
-		"`noi-agent setup aws --topic %s` prints every way (access key, AWS IoT certificate, IAM Roles Anywhere).", s.profile(), s.o.TopicARN)
+		"sudo -u noi-agent -H aws configure --profile %[1]s   # or by hand: section [%[1]s] of ~noi-agent/.aws/credentials\n"+
+		"`noi-agent setup aws --topic %[2]s` prints every way (access key, AWS IoT certificate, IAM Roles Anywhere).", s.profile(), s.o.TopicARN)
 }
 
 func (s *Sink) renewKey(sinks.Result) string {
@@ -91,7 +91,7 @@ func (s *Sink) renewKey(sinks.Result) string {
 	}
 	return fmt.Sprintf("The access key was deleted, switched off or mistyped, or is of another partition than %s. See, and make a new one where it is gone:\n"+
 		"aws iam list-access-keys --user-name %s\naws iam create-access-key --user-name %s\nThen: sudo -u noi-agent -H aws configure --profile %s",
-		partition(s.o.Region), user, user, s.profile())
+		Partition(s.o.Region), user, user, s.profile())
 }
 
 func (s *Sink) renewToken(sinks.Result) string {
@@ -191,7 +191,7 @@ func (s *Sink) allowKey(sinks.Result) string {
 	return "The topic is encrypted, and its key is off or not ours to use. See the key:\n" +
 		"aws sns get-topic-attributes --topic-arn " + s.o.TopicARN + " --region " + s.o.Region + " --query Attributes.KmsMasterKeyId\n" +
 		"The publisher needs, on that key:\n" +
-		`{"Effect":"Allow","Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"arn:` + partition(s.o.Region) + `:kms:` + s.o.Region + `:ACCOUNT:key/KEY-ID"}` +
+		`{"Effect":"Allow","Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"arn:` + Partition(s.o.Region) + `:kms:` + s.o.Region + `:ACCOUNT:key/KEY-ID"}` +
 		"\nA topic with the key alias/aws/sns takes no publisher of another account: use a key of your own there."
 }
 
@@ -208,5 +208,5 @@ func (s *Sink) allowCertificate(sinks.Result) string {
 		"aws iot describe-role-alias --role-alias %s --region %s\n"+
 		"The certificate needs this IoT policy (aws iot create-policy, aws iot attach-policy), and the alias's role has to trust credentials.iot.amazonaws.com:\n"+
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:AssumeRoleWithCertificate","Resource":"arn:%s:iot:%s:%s:rolealias/%s"}]}`,
-		thing, s.o.Region, s.o.Region, s.o.IoT.RoleAlias, s.o.Region, partition(s.o.Region), s.o.Region, account, s.o.IoT.RoleAlias)
+		thing, s.o.Region, s.o.Region, s.o.IoT.RoleAlias, s.o.Region, Partition(s.o.Region), s.o.Region, account, s.o.IoT.RoleAlias)
 }

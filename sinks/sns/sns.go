@@ -272,8 +272,8 @@ func parseTopic(arn string) (topic, error) {
 		return topic{}, fmt.Errorf("topic ARN %q: of service %q, not sns; %s", arn, p[2], want)
 	case p[3] == "":
 		return topic{}, fmt.Errorf("topic ARN %q: no region; %s", arn, want)
-	case p[1] != partition(p[3]):
-		return topic{}, fmt.Errorf("topic ARN %q: region %s lies in partition %s, not %s; %s", arn, p[3], partition(p[3]), p[1], want)
+	case p[1] != Partition(p[3]):
+		return topic{}, fmt.Errorf("topic ARN %q: region %s lies in partition %s, not %s; %s", arn, p[3], Partition(p[3]), p[1], want)
 	case len(p[4]) != 12 || strings.Trim(p[4], "0123456789") != "":
 		return topic{}, fmt.Errorf("topic ARN %q: the account is not 12 digits; %s", arn, want)
 	}
@@ -283,8 +283,8 @@ func parseTopic(arn string) (topic, error) {
 	return topic{region: p[3], fifo: strings.HasSuffix(p[5], ".fifo")}, nil
 }
 
-// partition returns the partition of AWS that a region lies in.
-func partition(region string) string {
+// Partition returns the partition of AWS that a region lies in: aws, aws-cn or aws-us-gov.
+func Partition(region string) string {
 	switch {
 	case strings.HasPrefix(region, "cn-"):
 		return "aws-cn"
