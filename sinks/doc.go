@@ -20,6 +20,9 @@
 // them, never panics, and is back before ctx ends or soon after: what was on its way then is
 // Retry, since nobody knows whether it arrived.
 //
+// Beside them each has Probe, which looks at every stage of the way and publishes nothing (Step), and
+// Remedy, which says what somebody has to do about a Result, with names and commands filled in.
+//
 // How a sink reaches its cloud is the same for both: Dialer bounds and counts its connections
 // (Meter), Proxy and DialTunnel take the proxy of the environment, Roots adds a CA file.
 //
