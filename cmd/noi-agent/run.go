@@ -208,14 +208,14 @@ func newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSi
 
 // meteredSink tells the agent what the sink has cost at its sockets.
 type meteredSink struct {
-	agent.Sink
+	cloudSink
 	meter *sinks.Meter
 }
 
 // Traffic returns the bytes sent and received so far.
 func (m meteredSink) Traffic() (sent, received uint64) { return m.meter.Sent(), m.meter.Received() }
 
-func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (agent.Sink, error) {
+func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (cloudSink, error) {
 	switch in.Type {
 	case configs.AWS:
 		return sns.New(sns.Options{
