@@ -34,7 +34,7 @@ type integration struct {
 	backlog               uint64 // not settled, what no commit holds yet included
 	sent, failed, dropped uint64
 	replayed              uint64 // in this run
-	traffic               Traffic
+	traffic               traffic
 	oldest                int64 // unix ms of the oldest unsettled sweep, as far as looked at
 
 	open     map[place]*row  // rows of deliveries still being retried

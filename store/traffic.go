@@ -12,7 +12,12 @@ type Traffic struct {
 	TodaySent, TodayReceived uint64
 	MonthSent, MonthReceived uint64
 	Sent, Received           uint64 // since the store was made
-	day, month               int64  // to which the counts belong: days since 1970, months since year 0
+}
+
+// traffic is what an integration keeps of it.
+type traffic struct {
+	Traffic
+	day, month int64 // to which the counts belong: days since 1970, months since year 0
 }
 
 // CountTraffic adds to an integration's traffic. While the clock is not known to be right, it goes to the day that was the last
@@ -41,7 +46,7 @@ func (s *Store) CountTraffic(integration string, sent, received uint64) error {
 }
 
 // turn begins a new day or month.
-func (t *Traffic) turn(now time.Time) {
+func (t *traffic) turn(now time.Time) {
 	now = now.UTC()
 	day, month := now.Unix()/86400, int64(now.Year())*12+int64(now.Month())
 	if day != t.day {
@@ -53,9 +58,9 @@ func (t *Traffic) turn(now time.Time) {
 }
 
 // as returns the traffic as of a moment: yesterday's is not today's.
-func (t Traffic) as(now time.Time) Traffic {
+func (t traffic) as(now time.Time) Traffic {
 	t.turn(now)
-	return t
+	return t.Traffic
 }
 
 // keyTraffic names the traffic of all integrations in the meta bucket.
@@ -88,7 +93,7 @@ func (m *image) loadTraffic(sealed []byte) {
 	}
 	for len(r.b) > 0 && !r.failed {
 		id := r.text()
-		var t Traffic
+		var t traffic
 		var day, month uint64
 		for _, n := range []*uint64{
 			&t.TodaySent, &t.TodayReceived, &t.MonthSent, &t.MonthReceived, &t.Sent, &t.Received, &day, &month,
