@@ -187,7 +187,7 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 	}
 	unwritten := map[*integration]uint64{}
 	for i, f := range s.fresh {
-		if i < len(c.fresh) && c.records[i] != nil {
+		if f.refused || i < len(c.fresh) && c.records[i] != nil {
 			continue
 		}
 		for _, p := range f.routes {

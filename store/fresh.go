@@ -19,7 +19,9 @@ type fresh struct {
 	sweep  objects.Sweep // never changed; its routes name lanes
 	routes []picks
 
-	refused bool // given up; guarded by Store.mu
+	// Given up, though it stays in Store.fresh until the commit is made: an integration that has not looked at it
+	// yet does not know by itself. Guarded by Store.mu.
+	refused bool
 }
 
 func (f *fresh) at() int64 { return f.sweep.Samples[0].SampledAt.UnixMilli() }
@@ -196,7 +198,7 @@ func (s *Store) refuse(sweeps []*fresh, reason string) {
 		var lost losses
 		for _, f := range sweeps {
 			for _, p := range f.routes {
-				if p.integration == it.id {
+				if p.integration == it.id && !f.refused {
 					it.refuse(f.seq, p.set, func(i int) { lost.add(f.sweep, i, reason) })
 				}
 			}

@@ -255,7 +255,9 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 	}
 	if it.scanned == l.from { // else another look was faster, or sweeps gave way: look again
 		for _, e := range l.entered {
-			it.enter(e.seq, e.at, e.picked)
+			if f := findFresh(l.memory, e.seq); f == nil || !f.refused {
+				it.enter(e.seq, e.at, e.picked)
+			}
 		}
 		it.scanned = l.end
 	}

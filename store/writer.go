@@ -222,7 +222,7 @@ func (s *Store) commit(rows bool) bool {
 
 // keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
 func (s *Store) keeps(sweeps []*fresh) bool {
-	return s.opts.RetainAfterAck > 0 && len(sweeps) > 0 || slices.ContainsFunc(sweeps, s.owed)
+	return slices.ContainsFunc(sweeps, func(f *fresh) bool { return !f.refused && (s.opts.RetainAfterAck > 0 || s.owed(f)) })
 }
 
 // release lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
