@@ -34,6 +34,7 @@ type commit struct {
 
 	totals    totals
 	passed    uint64 // every integration is done with the sweeps before it
+	evicted   uint64 // those before it go, also what would else be retained
 	cursors   map[string][]byte
 	written   []*integration
 	logs      map[*integration][]*row // the rows it writes
@@ -234,7 +235,7 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
 		h, _ := peek(ns, k, v)
 		seq, ok := keySeq(k)
-		if ok && (seq >= c.passed || c.retains(&h)) {
+		if ok && (seq >= c.passed || seq >= c.evicted && c.retains(&h)) {
 			c.tail = &h
 			break
 		}

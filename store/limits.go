@@ -71,6 +71,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 				c.damaged = append(c.damaged, seq)
 			}
 			out = append(out, w)
+			c.evicted = seq + 1
 		}
 		excess -= w.bytes
 	}
