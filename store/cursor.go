@@ -21,7 +21,7 @@ type integration struct {
 	id, topic  string
 	born       uint64       // sequence number of the first sweep that could be for it
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
-	split      bool         // faults and alarms go into the lane
+	split      bool         // faults and alarms are to go into the lane
 	orphanedAt time.Time    // since when the configuration no longer names it; zero: it does
 
 	// Every sweep before cursor is settled. Of those from cursor to before scanned, the ones

@@ -135,7 +135,7 @@ func (s *Store) take(sw objects.Sweep) {
 			set.set(i)
 		}
 		it := s.integrations[route.Integration]
-		for _, p := range it.lanes(sw.Samples, set) {
+		for _, p := range it.lanes(f.seq, sw.Samples, set) {
 			f.routes = append(f.routes, p)
 			f.sweep.Routes = append(f.sweep.Routes, objects.Route{Integration: p.integration, Picked: p.indexes(len(sw.Samples))})
 			s.integrations[p.integration].expect(f.seq, f.at(), p.set)

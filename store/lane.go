@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"strings"
 
 	"noi-agent/objects"
@@ -12,8 +13,12 @@ import (
 // samples keep their order.
 //
 // When the lane is new, samples of its objects may still wait among the others: it is held until those have gone, by
-// the number of the sweep at which it was born. When it is no longer wanted it is emptied before the others go on.
+// the number of the sweep at which it was born. While it holds something, nothing from there on goes but by it. When it is no longer
+// wanted it is emptied before the others go on; when it is wanted again, it takes nothing before it is empty, and is born anew then.
 const laneSuffix = "!alarms"
+
+// laneClosed stands where other integrations have their topic: the lane was not wanted when it was last heard of.
+const laneClosed = "closed"
 
 // isLane reports whether an id is that of a lane, and of whose.
 func isLane(id string) (owner string, ok bool) { return strings.CutSuffix(id, laneSuffix) }
@@ -26,20 +31,41 @@ func (it *integration) owner() *integration {
 	return it
 }
 
-// openLane gives an integration its lane, or takes it away once it is empty. s.mu is held; it reports whether anything changed.
+// openLane gives an integration its lane, or closes it. s.mu is held; it reports whether anything changed.
 func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
-	switch lane := it.lane; {
-	case lane == nil && wanted:
+	it.split = wanted
+	lane := it.lane
+	if lane == nil {
+		if !wanted {
+			return false
+		}
 		lane = newIntegration(it.id+laneSuffix, "", s.next)
 		lane.main, it.lane = it, lane
 		s.integrations[lane.id] = lane
-		changed = true
-	case lane != nil && lane.orphanedAt != it.orphanedAt:
-		lane.orphanedAt, lane.modified = it.orphanedAt, true
-		changed = true
+		return true
 	}
-	it.split = wanted
+	if lane.orphanedAt != it.orphanedAt {
+		lane.orphanedAt, changed = it.orphanedAt, true
+	}
+	if !wanted && lane.topic != laneClosed {
+		lane.topic, changed = laneClosed, true
+	}
+	lane.modified = lane.modified || changed
 	return changed
+}
+
+// takes reports whether alarms of the sweep that gets the number head go into the lane. One that was closed opens once it is empty.
+func (it *integration) takes(head uint64) bool {
+	if it.lane == nil || !it.split {
+		return false
+	}
+	if it.lane.topic == laneClosed {
+		if it.lane.backlog > 0 {
+			return false
+		}
+		it.lane.topic, it.lane.born, it.lane.modified = "", head, true
+	}
+	return true
 }
 
 // linkLanes finds the lanes among the integrations of a file.
@@ -60,6 +86,14 @@ func (it *integration) first() *integration {
 	return nil
 }
 
+// until is the number of the first sweep that may not go before the lane's.
+func (it *integration) until() uint64 {
+	if it.lane != nil && it.lane.backlog > 0 {
+		return it.lane.born
+	}
+	return math.MaxUint64
+}
+
 // holder returns which of the two waits for a delivery, and its entry; nil when neither does.
 func (it *integration) holder(at place) (*integration, *entry) {
 	if e := it.find(at.seq); e != nil && e.pending(at.index) {
@@ -73,9 +107,9 @@ func (it *integration) holder(at place) (*integration, *entry) {
 	return nil, nil
 }
 
-// lanes returns which of a sweep's samples go to which of the two.
-func (it *integration) lanes(samples []objects.Sample, set bitset) []picks {
-	if it.lane == nil || !it.split {
+// lanes returns which of the samples of a new sweep go to which of the two.
+func (it *integration) lanes(seq uint64, samples []objects.Sample, set bitset) []picks {
+	if !it.takes(seq) {
 		return []picks{{it.id, set}}
 	}
 	rest, alarms := newBitset(len(samples)), newBitset(len(samples))

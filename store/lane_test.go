@@ -103,3 +103,66 @@ func TestWhatALaneLosesIsItsIntegrations(t *testing.T) {
 		t.Errorf("%+v", orphan)
 	}
 }
+
+// alarmsOf drains an integration, some at a time, and returns the numbers of its alarms as they came.
+func alarmsOf(t *testing.T, s *store.Store, limit int) (got []uint64) {
+	t.Helper()
+	for ds := pending(t, s, "aws", limit); len(ds) > 0; ds = pending(t, s, "aws", limit) {
+		for _, d := range ds {
+			if d.Sample.Object == "alarm" {
+				got = append(got, d.Sample.N)
+			}
+		}
+		settle(t, s, "aws", store.Accepted, ds...)
+	}
+	return got
+}
+
+func TestALaneThatIsWantedAgainKeepsTheOrder(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		for _, limit := range []int{2, 100} {
+			t.Run(fmt.Sprint(restarts, limit), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "noi.db")
+				s := storetest.MustOpenAt(t, path, store.Options{})
+				n, want := uint64(1), []uint64{}
+				for _, on := range []bool{false, true, false, true, true, false, true} { // with and without a lane that holds something
+					must(t, s.SetIntegrations(alarmsFirst(on)))
+					for range 3 {
+						add(t, s, withAlarm(1, n))
+						n, want = n+3, append(want, n+1)
+					}
+					if restarts {
+						must(t, s.Close())
+						s = storetest.MustOpenAt(t, path, store.Options{})
+					}
+				}
+				must(t, s.SetIntegrations(alarmsFirst(true)))
+				if got := alarmsOf(t, s, limit); !cmp.Equal(got, want) {
+					t.Errorf("the alarms came as %v, want %v", got, want)
+				}
+				add(t, s, withAlarm(1, n), withAlarm(1, n+3))
+				if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{n + 1, n + 4}) {
+					t.Errorf("once the lane was empty, it pends %v first", got)
+				}
+			})
+		}
+	}
+}
+
+func TestAlarmsGoFirstHoweverFarBehindTheyAre(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := storetest.MustOpenAt(t, path, store.Options{})
+	must(t, s.SetIntegrations(alarmsFirst(true)))
+	sweeps := []objects.Sweep{withAlarm(1, 1)}
+	for n := uint64(4); n < 4+3*2500; n += 3 {
+		sweeps = append(sweeps, storetest.Sweep(1, n, 3, "aws"))
+	}
+	last := 4 + uint64(3*2500)
+	add(t, s, append(sweeps, withAlarm(1, last))...)
+	must(t, s.Close())
+	s = storetest.MustOpenAt(t, path, store.Options{})
+	must(t, s.SetIntegrations(alarmsFirst(true)))
+	if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{2, last + 1}) {
+		t.Errorf("pending %v, want the alarms 2 and %d", got, last+1)
+	}
+}

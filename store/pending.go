@@ -34,8 +34,8 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	for first := true; ; first = false {
-		l, err := s.startLook(integration, limit, first)
+	for {
+		l, err := s.startLook(integration, limit)
 		if err != nil {
 			return nil, fmt.Errorf("pending: %w", err)
 		}
@@ -80,7 +80,7 @@ type look struct {
 }
 
 // startLook begins a look at the lane, if that goes first, else at all the rest.
-func (s *Store) startLook(integration string, limit int, first bool) (*look, error) {
+func (s *Store) startLook(integration string, limit int) (*look, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it, err := s.integration(integration)
@@ -88,7 +88,7 @@ func (s *Store) startLook(integration string, limit int, first bool) (*look, err
 		return nil, err
 	}
 	it.rearm()
-	if lane := it.first(); lane != nil && first {
+	if lane := it.first(); lane != nil {
 		return s.lookFor(lane, limit), nil
 	}
 	return s.lookFor(it, limit), nil
@@ -262,8 +262,13 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 		it.scanned = l.end
 	}
 	it.trim(s.next)
+	held := false // what follows waits for the lane
 	for _, d := range l.found {
 		if len(out) == l.limit {
+			break
+		}
+		if d.Seq >= it.until() {
+			held = true
 			break
 		}
 		if e := it.find(d.Seq); e != nil && e.pending(d.Index) {
@@ -276,7 +281,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 	}
 	unread := it.scanned < l.until && !it.complete() && len(it.window) < maxWindow
 	missed := len(out) == 0 && it.seen() > 0 // all it wanted was settled meanwhile, or unreadable
-	return out, unread || missed
+	return out, unread && (!held || len(out) == 0) || missed
 }
 
 // lookAhead finds the oldest unsettled sweep of an integration nobody asks about, so that Stats

@@ -84,7 +84,7 @@ func TestALookUnderWayDoesNotFindWhatIsRejected(t *testing.T) {
 	var l *look
 	whileCommitting(s, func() {})
 	s.update = func(fn func(*bolt.Tx) error) error {
-		l, _ = s.startLook("aws", 100, true) // before anything is rejected
+		l, _ = s.startLook("aws", 100) // before anything is rejected
 		return s.db.Update(fn)
 	}
 	if err := s.Append(t.Context(), sweepOf(41, 10, "aws")); err != nil {
