@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,16 +19,19 @@ import (
 
 // model is the store as one would first write it down: a list of what is owed to whom.
 type model struct {
-	queue map[string][]owed
-	sent  map[string]uint64
-	drops map[string]uint64
-	tries map[string]map[uint64]int
+	queue    map[string][]owed
+	sent     map[string]uint64
+	drops    map[string]uint64 // rejected ones included
+	rejected map[string]uint64
+	tries    map[string]map[uint64]int
 }
 
 type owed struct {
 	n     uint64
 	value objects.Value
 	at    int64 // sampled, unix
+
+	object string
 }
 
 // modelIDs are the integrations of the model test: "slow" hardly drains and so meets the limits.
@@ -41,7 +45,10 @@ type world struct {
 	opts store.Options
 	s    *store.Store
 	m    model
-	n    uint64 // the last sample taken
+	n    uint64     // the last sample taken
+	lane bool       // "aws" has its alarms first now
+	rows int        // of the log that may wait in memory; 2,048 would make a commit of their own
+	open [][]uint64 // the numbers of the samples of each sweep that was offered since the last commit
 
 	now  atomic.Int64 // unix: the store's clock
 	late int64        // the latest it has shown since the last look at what gave way
@@ -67,14 +74,20 @@ func TestStoreAgreesWithModel(t *testing.T) {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), path: filepath.Join(t.TempDir(), "noi.db"),
-		opts: store.Options{MaxSize: maxSize(seed), KeepTriggers: 50, FlushTriggers: 24 * time.Hour},
+		opts: store.Options{
+			MaxSize: maxSize(seed), RejectNewest: seed&2 != 0, KeepTriggers: 50, FlushTriggers: 24 * time.Hour,
+			CommitEvery: time.Duration(seed>>4&1) * time.Hour, // 0: at once; else only when the test says so, by an urgent sweep
+		},
 		m: model{
-			queue: map[string][]owed{}, sent: map[string]uint64{}, drops: map[string]uint64{},
+			queue: map[string][]owed{}, sent: map[string]uint64{}, drops: map[string]uint64{}, rejected: map[string]uint64{},
 			tries: map[string]map[uint64]int{},
 		},
 	}
 	for _, id := range modelIDs {
 		w.m.tries[id] = map[uint64]int{}
+	}
+	if seed&0xC == 0 {
+		w.opts.RetainAfterAck = 2 * time.Hour
 	}
 	w.setClock(soon().Unix())
 	w.opts.Now = func() time.Time { return time.Unix(w.now.Load(), 0) }
@@ -95,14 +108,20 @@ func (w *world) reopen() {
 	if w.s != nil {
 		must(w.t, w.s.Close())
 		must(w.t, store.Check(w.path))
-		w.giveWay() // closing commits
 	}
+	w.rows = 0
 	w.s = storetest.MustOpenAt(w.t, w.path, w.opts)
+	w.configure()
+}
+
+func (w *world) configure() {
+	w.t.Helper()
 	var list []store.Integration
 	for _, id := range modelIDs {
-		list = append(list, store.Integration{ID: id, Topic: "topic of " + id})
+		list = append(list, store.Integration{ID: id, Topic: "topic of " + id, AlarmsFirst: w.lane && id == "aws"})
 	}
 	must(w.t, w.s.SetIntegrations(list))
+	w.giveWay() // it commits, and so does closing
 }
 
 func (w *world) step() {
@@ -113,9 +132,18 @@ func (w *world) step() {
 		w.deliver(modelIDs[w.rnd.IntN(2)])
 	case k < 96:
 		w.deliver("slow")
-	case k < 98:
+	case k < 97:
 		w.jump()
+	case k < 98:
+		w.lane = !w.lane
+		w.configure()
+	case k < 99:
+		must(w.t, store.CompactNow(w.s))
+		w.giveWay()
 	default:
+		w.reopen()
+	}
+	if w.rows > 1000 {
 		w.reopen()
 	}
 	w.compare()
@@ -142,9 +170,19 @@ func (w *world) setClock(now int64) {
 // append adds one to three sweeps with random routes.
 func (w *world) append() {
 	var sweeps []objects.Sweep
+	urgent := w.opts.CommitEvery == 0 || w.rnd.IntN(3) == 0
 	for range 1 + w.rnd.IntN(3) {
 		count := 1 + w.rnd.IntN(20)
 		sw := storetest.Sweep(w.s.Run(), w.n+1, count)
+		sw.Urgent = urgent
+		var ns []uint64
+		for i := range sw.Samples {
+			if s := &sw.Samples[i]; s.Value.Kind() == objects.KindBits {
+				s.Object = "alarms"
+			}
+			ns = append(ns, sw.Samples[i].N)
+		}
+		w.open = append(w.open, ns)
 		w.n += uint64(count)
 		for _, id := range modelIDs {
 			var picked []int
@@ -152,7 +190,7 @@ func (w *world) append() {
 			for i := range count {
 				if w.rnd.Float64() < p {
 					picked = append(picked, i)
-					w.m.queue[id] = append(w.m.queue[id], owed{sw.Samples[i].N, sw.Samples[i].Value, sw.Samples[i].SampledAt.Unix()})
+					w.m.queue[id] = append(w.m.queue[id], owed{sw.Samples[i].N, sw.Samples[i].Value, sw.Samples[i].SampledAt.Unix(), sw.Samples[i].Object})
 				}
 			}
 			if len(picked) > 0 {
@@ -161,14 +199,62 @@ func (w *world) append() {
 		}
 		sweeps = append(sweeps, sw)
 	}
+	if !urgent {
+		_, err := w.s.Offer(w.t.Context(), sweeps...)
+		must(w.t, err)
+		return
+	}
 	must(w.t, w.s.Append(w.t.Context(), sweeps...))
 	w.giveWay()
+}
+
+// rejected takes from the model what the store says it did not take: of the sweeps since the last commit the newest, whole.
+func (w *world) rejected() {
+	w.t.Helper()
+	lost := map[string]uint64{}
+	for _, id := range modelIDs {
+		sum := uint64(0)
+		for before := uint64(0); ; {
+			rows, next, err := w.s.Triggers(store.TriggerQuery{Integration: id, Gaps: true, Limit: 1000, Before: before})
+			must(w.t, err)
+			for _, r := range rows {
+				if sum += r.Gap.Count; strings.HasPrefix(r.Gap.Reason, objects.GapRejected) {
+					lost[id] += r.Gap.Count
+				}
+			}
+			if before = next; next == 0 {
+				break
+			}
+		}
+		if dropped := w.s.Stats().Integrations[id].Dropped; sum != dropped {
+			w.t.Fatalf("%s: dropped %d, and there are gaps of %d", id, dropped, sum)
+		}
+	}
+	for _, id := range modelIDs {
+		left := lost[id] - w.m.rejected[id]
+		w.m.rejected[id] = lost[id]
+		w.m.drops[id] += left
+		for _, ns := range slices.Backward(w.open) {
+			before := len(w.m.queue[id])
+			if left > 0 {
+				w.m.queue[id] = slices.DeleteFunc(w.m.queue[id], func(o owed) bool { return slices.Contains(ns, o.n) })
+				left -= uint64(before - len(w.m.queue[id]))
+			}
+		}
+		if left != 0 {
+			w.t.Fatalf("%s: %d rejected that are in no sweep of this commit, or half of a sweep", id, int64(left))
+		}
+	}
 }
 
 // giveWay takes from the model what the store says it dropped. That it is the oldest, and no more
 // than has to go, is what the comparison and the size limit below are for. Here it is held that
 // there was a reason: no room, or an age that the clock has shown.
 func (w *world) giveWay() {
+	if st := w.s.Stats(); slices.ContainsFunc(modelIDs, func(id string) bool { return st.Integrations[id].Dropped != w.m.drops[id] }) {
+		w.rejected()
+	}
+	w.open = nil
 	st := w.s.Stats()
 	for _, id := range modelIDs {
 		dropped := st.Integrations[id].Dropped
@@ -203,6 +289,7 @@ func (w *world) deliver(id string) {
 			w.m.queue[id] = slices.DeleteFunc(w.m.queue[id], func(o owed) bool { return o.n == d.Sample.N })
 		}
 	}
+	w.rows += len(rs)
 	must(w.t, w.s.Settle(id, rs))
 }
 
@@ -229,9 +316,13 @@ func (w *world) comparePending(id string) {
 	limit := 1 + w.rnd.IntN(100)
 	want := w.m.queue[id][:min(limit, len(w.m.queue[id]))]
 	ds := pending(w.t, w.s, id, limit)
+	if id == "aws" {
+		w.compareOrder(ds)
+		return
+	}
 	got := make([]owed, 0, len(ds))
 	for _, d := range ds {
-		got = append(got, owed{d.Sample.N, d.Sample.Value, d.Sample.SampledAt.Unix()})
+		got = append(got, owed{d.Sample.N, d.Sample.Value, d.Sample.SampledAt.Unix(), d.Sample.Object})
 		// The row of a retried sample may have been pushed out of the log, and its count with it.
 		if tries := w.m.tries[id][d.Sample.N]; d.Attempts > tries {
 			w.t.Fatalf("%s: sample %d has %d attempts, tried %d times", id, d.Sample.N, d.Attempts, tries)
@@ -240,5 +331,24 @@ func (w *world) comparePending(id string) {
 	same := cmp.Comparer(func(a, b owed) bool { return a.n == b.n && a.value.Equal(b.value) })
 	if diff := cmp.Diff(append([]owed{}, want...), got, same); diff != "" {
 		w.t.Fatalf("%s (-model +store):\n%s", id, diff)
+	}
+}
+
+// compareOrder is for the integration whose alarms may go first: each object's samples come in their order, and something comes.
+func (w *world) compareOrder(ds []store.Delivery) {
+	w.t.Helper()
+	byObject := map[string][]owed{}
+	for _, o := range w.m.queue["aws"] {
+		byObject[o.object] = append(byObject[o.object], o)
+	}
+	if len(ds) == 0 && len(w.m.queue["aws"]) > 0 {
+		w.t.Fatalf("nothing is pending of %d", len(w.m.queue["aws"]))
+	}
+	for _, d := range ds {
+		next := byObject[d.Sample.Object]
+		if len(next) == 0 || next[0].n != d.Sample.N || !next[0].value.Equal(d.Sample.Value) {
+			w.t.Fatalf("%s: sample %d is pending, the model has %v next", d.Sample.Object, d.Sample.N, next[:min(3, len(next))])
+		}
+		byObject[d.Sample.Object] = next[1:]
 	}
 }

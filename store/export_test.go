@@ -1,0 +1,18 @@
+package store
+
+import bolt "go.etcd.io/bbolt"
+
+// CompactNow has the writer make a commit and then replace the file by a copy, whatever its size. It returns when both are done.
+func CompactNow(s *Store) error {
+	s.mu.Lock()
+	s.update = func(fn func(*bolt.Tx) error) error {
+		err := s.db.Update(fn)
+		if err == nil {
+			s.compact() // which puts update back
+		}
+		return err
+	}
+	b := s.hurry()
+	s.mu.Unlock()
+	return b.waitState()
+}
