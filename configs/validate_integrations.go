@@ -56,6 +56,7 @@ func (v *validator) integration(path string, in *Integration) {
 	v.slavesFilter(path+".slaves", in)
 	v.integrationObjects(path+".objects", in)
 	v.between(path+".catch_up.rate", in.CatchUp.Rate, 0, mostRate, "")
+	v.sending(path, in)
 	switch {
 	case in.Type == AWS:
 		v.foreign(path, in.Type, "project_id", "topic", "credentials_file", "ordering")
@@ -71,6 +72,7 @@ func (v *validator) integration(path string, in *Integration) {
 	default:
 		v.fault(path+".type", "%q is not known; want aws for SNS or gcp for Pub/Sub", clip(in.Type))
 	}
+	v.batch(path, in)
 }
 
 // foreign refuses keys that belong to the other cloud.
