@@ -118,7 +118,7 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}}
+		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}}
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
