@@ -62,6 +62,7 @@ type Agent struct {
 	degraded  string        // why the store is in memory; "": it is not
 	began     time.Duration // monotonic
 	sampler   *sampler
+	bells     bells
 	sweeps    chan taken
 	reloads   chan reload
 	abort     chan struct{}
@@ -118,7 +119,7 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}}
+		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
@@ -191,6 +192,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
 		view:    integrationView{state: state, since: a.options.Now()},
 		post:    newPost(),
+		round:   newRound(a.deviceID, in.PublishEvery, a.clock.elapsed(), a.bells.of(in.ID)),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
 }

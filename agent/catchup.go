@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// lateAfter is from which age on a sample counts as backlog: longer than a modem needs to dial, and than publish
-	// windows last.
+	// lateAfter is from which age on a sample counts as backlog, beside the time for which it was collected: longer than a
+	// modem needs to dial.
 	lateAfter = time.Minute
 	// burst is how many seconds' worth of samples one attempt takes while a backlog is sent at a rate: enough to fill
 	// requests, and an alarm waits no longer behind it.
@@ -30,7 +30,7 @@ func (f *forwarder) late(batch []store.Delivery) (n int) {
 	}
 	now := f.clock.now()
 	for i := range batch {
-		if now.Sub(batch[i].Sample.SampledAt) > lateAfter {
+		if now.Sub(batch[i].Sample.SampledAt) > lateAfter+f.cfg.PublishEvery {
 			n++
 		}
 	}

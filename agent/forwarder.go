@@ -46,6 +46,7 @@ type forwarder struct {
 	backoff  backoff
 	repeat   repeats
 	post     *post
+	round    round
 
 	started       time.Time // wall time; of this run
 	droppedBefore uint64    // samples that gave way in earlier runs
@@ -66,16 +67,24 @@ type integrationView struct {
 func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	for ctx.Err() == nil {
 		turned := f.clock.wall.turned()
+		f.round.listen()
 		pending, err := f.store.Pending(f.cfg.ID, f.window())
 		if err != nil {
 			f.log.Error("outbox does not answer", "error", err)
 			return
 		}
 		if len(pending) == 0 {
+			f.round.over(f.clock.elapsed())
 			if !await(ctx, f.store.Changed(f.cfg.ID), draining) {
 				return
 			}
 			continue
+		}
+		if !f.round.opens(pending, f.store.Run()) {
+			if !f.gather(ctx, draining) {
+				return
+			}
+			continue // more has come meanwhile
 		}
 		batch, hold := f.mend(pending)
 		if len(batch) == 0 {

@@ -23,6 +23,7 @@ type sampler struct {
 	in           chan taken
 	ledger       *ledger
 	changes      changes
+	bells        *bells
 	alarms       map[objectKey]string // the last value of each fault and alarm
 	n            uint64               // number of the last sample in this run
 }
@@ -103,6 +104,9 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 		return promise{}, nil
 	}
 	pledge, err := sm.store.Offer(ctx, sweep)
+	if sweep.Urgent {
+		sm.bells.ring(&sweep)
+	}
 	return promise{pledge, sm.n}, err
 }
 
