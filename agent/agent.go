@@ -192,7 +192,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 		backoff: backoff{rand: rand.New(rand.NewPCG(seedOf(a.deviceID), seedOf(in.ID)))},
 		view:    integrationView{state: state, since: a.options.Now()},
 		post:    newPost(),
-		round:   newRound(a.deviceID, in.PublishEvery, a.clock.elapsed(), a.bells.of(in.ID)),
+		round:   newRound(a.deviceID, in.PublishEvery, a.bells.of(in.ID)),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
 }

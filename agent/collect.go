@@ -17,7 +17,6 @@ type round struct {
 	every, phase time.Duration
 	bell         <-chan struct{}
 	open         bool
-	next         time.Duration // monotonic; when it opens
 }
 
 // phase is by how much a gateway speaks later than the multiples of an interval: another one for each, so that a fleet does not speak
@@ -26,23 +25,18 @@ func phase(deviceID string, every time.Duration) time.Duration {
 	return time.Duration(seedOf(deviceID) % uint64(every))
 }
 
-// newRound returns the rounds of an integration from now on.
-func newRound(deviceID string, every, now time.Duration, bell <-chan struct{}) round {
+// newRound returns the rounds of an integration.
+func newRound(deviceID string, every time.Duration, bell <-chan struct{}) round {
 	if every == 0 {
 		return round{}
 	}
-	r := round{every: every, phase: phase(deviceID, every), bell: bell}
-	r.next = r.after(now)
-	return r
+	return round{every: every, phase: phase(deviceID, every), bell: bell}
 }
 
-// after returns the first regular moment after one.
-func (r *round) after(now time.Duration) time.Duration {
-	since := (now - r.phase) % r.every
-	if since < 0 {
-		since += r.every
-	}
-	return now - since + r.every
+// until returns how long it is until the next regular moment, by monotonic time. It is not at once when the last one has passed with nothing to
+// send: all gateways sample at the same moments.
+func (r *round) until(now time.Duration) time.Duration {
+	return r.every - (now-r.phase+r.every)%r.every
 }
 
 // listen takes note of the alarms that the next look at the outbox will find. Those that come later open a round of their own.
@@ -57,12 +51,7 @@ func (r *round) listen() {
 }
 
 // over ends a round: nothing waits.
-func (r *round) over(now time.Duration) {
-	r.open = false
-	if r.every > 0 && r.next <= now {
-		r.next = r.after(now)
-	}
-}
+func (r *round) over() { r.open = false }
 
 // opens reports whether what waits may go. What an earlier run has left has waited enough.
 func (r *round) opens(pending []store.Delivery, run uint64) bool {
@@ -74,11 +63,10 @@ func (r *round) opens(pending []store.Delivery, run uint64) bool {
 // gather waits until a round opens. False: the agent ends without another publication.
 func (f *forwarder) gather(ctx context.Context, draining <-chan struct{}) bool {
 	r := &f.round
-	timer := time.NewTimer(r.next - f.clock.elapsed())
+	timer := time.NewTimer(r.until(f.clock.elapsed()))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		r.next += r.every
 	case <-r.bell:
 	case <-draining:
 	case <-ctx.Done():

@@ -18,16 +18,16 @@ func TestRoundsAreOnTheGatewaysOwnPhase(t *testing.T) {
 		}
 		seen[p] = true
 		for _, now := range []time.Duration{1, p, p + 1, p + every - 1, p + every, 100 * time.Hour} {
-			r := newRound(id, every, now, nil)
-			if r.next <= now || r.next > now+every || (r.next-p)%every != 0 {
-				t.Errorf("after %v the next round of phase %v is %v", now, p, r.next)
+			r := newRound(id, every, nil)
+			if wait := r.until(now); wait <= 0 || wait > every || (now+wait-p)%every != 0 {
+				t.Errorf("after %v the next round of phase %v is in %v", now, p, wait)
 			}
 		}
 	}
 }
 
 func TestRoundEndsWhenNothingWaits(t *testing.T) {
-	r := newRound("x", time.Minute, time.Hour, nil)
+	r := newRound("x", time.Minute, nil)
 	waits := []store.Delivery{{Run: 3}}
 	if r.opens(waits, 3) {
 		t.Error("open from the start")
@@ -36,24 +36,19 @@ func TestRoundEndsWhenNothingWaits(t *testing.T) {
 	if !r.opens(waits, 3) {
 		t.Error("it closed by itself")
 	}
-	next := r.next
-	r.over(next - time.Second) // opened by an alarm: the regular moment is still to come
-	if r.opens(waits, 3) || r.next != next {
-		t.Errorf("after the end: next %v, was %v", r.next, next)
-	}
-	r.over(next + 5*time.Minute) // a backlog took so long
-	if r.next != next+6*time.Minute {
-		t.Errorf("next %v, want %v", r.next, next+6*time.Minute)
+	r.over()
+	if r.opens(waits, 3) {
+		t.Error("it stays open when nothing waits")
 	}
 }
 
 func TestWhatAnEarlierRunLeftHasWaitedEnough(t *testing.T) {
-	r := newRound("x", time.Minute, time.Hour, nil)
+	r := newRound("x", time.Minute, nil)
 	if !r.opens([]store.Delivery{{Run: 3}, {Run: 2}}, 3) {
 		t.Error("it waits on")
 	}
 	var never round
-	never.over(time.Hour)
+	never.over()
 	if !never.opens([]store.Delivery{{Run: 3}}, 3) {
 		t.Error("an integration that collects nothing waits")
 	}
@@ -70,7 +65,7 @@ func TestBellIsForIntegrationsThatHaveTheAlarm(t *testing.T) {
 	if len(b.of("x")) != 1 || len(b.of("y")) != 0 {
 		t.Errorf("x rung %d times, y %d times", len(b.of("x")), len(b.of("y")))
 	}
-	r := newRound("d", time.Minute, 1, b.of("x"))
+	r := newRound("d", time.Minute, b.of("x"))
 	if r.listen(); len(b.of("x")) != 1 {
 		t.Error("a closed round has taken the bell's word")
 	}

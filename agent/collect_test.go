@@ -82,6 +82,24 @@ func TestSamplesAreCollectedAndSentTogether(t *testing.T) {
 	})
 }
 
+// All gateways sample at the multiples of the log interval; they do not publish then, though the last round was long ago.
+func TestRareSamplesWaitForTheGatewaysMomentToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := startCollecting(t, strings.Replace(collecting, "10s", "10m", 1))
+		time.Sleep(35 * time.Minute)
+		s.stop()
+		at, _ := s.publications()
+		if len(at) != 4 {
+			t.Fatalf("published at %v", at)
+		}
+		for _, a := range at[1:] {
+			if d := a.Sub(at[0]); d != d.Round(2*time.Minute) {
+				t.Errorf("published at %v", at)
+			}
+		}
+	})
+}
+
 func TestFaultEndsTheWaitAndTakesTheRestAlong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, fault := startCollecting(t, collecting)

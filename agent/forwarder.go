@@ -74,7 +74,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			return
 		}
 		if len(pending) == 0 {
-			f.round.over(f.clock.elapsed())
+			f.round.over()
 			if !await(ctx, f.store.Changed(f.cfg.ID), draining) {
 				return
 			}
