@@ -3,7 +3,7 @@ package agent
 import (
 	"time"
 
-	"noi-agent/store"
+	"noi-agent/configs"
 )
 
 const (
@@ -17,6 +17,9 @@ const (
 
 // window is how many deliveries are worth asking for at once.
 func (f *forwarder) window() int {
+	if f.cfg.Envelope == configs.EnvelopeBatch {
+		return batchWindow
+	}
 	if rate := f.cfg.CatchUp.Rate; rate > 0 {
 		return min(f.sink.Window(), burst*rate)
 	}
@@ -24,7 +27,7 @@ func (f *forwarder) window() int {
 }
 
 // late returns how many of a batch are backlog; 0 when the integration has no rate for that.
-func (f *forwarder) late(batch []store.Delivery) (n int) {
+func (f *forwarder) late(batch []outgoing) (n int) {
 	if f.cfg.CatchUp.Rate == 0 {
 		return 0
 	}
@@ -39,5 +42,8 @@ func (f *forwarder) late(batch []store.Delivery) (n int) {
 
 // spread returns how long to wait after so many samples of a backlog, sending them having taken some of it.
 func (f *forwarder) spread(late int, taken time.Duration) time.Duration {
+	if late == 0 {
+		return 0
+	}
 	return max(0, time.Duration(late)*time.Second/time.Duration(f.cfg.CatchUp.Rate)-taken)
 }

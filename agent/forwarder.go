@@ -86,6 +86,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			}
 			continue // more has come meanwhile
 		}
+		pending = f.whole(pending)
 		batch, hold := f.mend(pending)
 		if len(batch) == 0 {
 			if !f.hold(ctx, hold, turned, draining) {
@@ -93,11 +94,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			}
 			continue
 		}
-		begun, late := f.clock.elapsed(), f.late(pending)
 		pause, err := f.attempt(ctx, batch)
-		if pause == 0 && late > 0 {
-			pause = f.spread(late, f.clock.elapsed()-begun)
-		}
 		if err != nil {
 			f.log.Error("outbox does not settle", "error", err)
 			return
@@ -146,32 +143,38 @@ func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-c
 }
 
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
-// before the next attempt; 0 after a success.
+// before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
 func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
-	published := f.clock.now()
-	messages := make([]sinks.Message, len(batch))
-	for i := range batch {
-		messages[i] = f.message(published, &batch[i])
+	published, begun := f.clock.now(), f.clock.elapsed()
+	parcels := f.parcels(published, batch)
+	messages := make([]sinks.Message, len(parcels))
+	for i := range parcels {
+		messages[i] = parcels[i].message
 	}
 	limited, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
 	results := f.sink.Publish(limited, messages)
-	if len(results) == 0 || len(results) > len(batch) {
-		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(batch)))
+	if len(results) == 0 || len(results) > len(messages) {
+		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(messages)))
 	}
 	completed := f.clock.now()
-	settled := make([]store.Result, len(results))
+	settled := make([]store.Result, 0, len(batch))
 	for i, r := range results {
-		settled[i] = store.Result{
-			Seq: batch[i].Seq, Index: batch[i].Index, Outcome: outcomeOf(r.Outcome),
-			PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
-			SampledAt: batch[i].mended,
+		for _, d := range parcels[i].items {
+			settled = append(settled, store.Result{
+				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
+				PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+				SampledAt: d.mended,
+			})
 		}
 	}
 	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
 		return 0, fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
 	}
-	return f.judge(results, completed), nil
+	if pause := f.judge(results, completed); pause > 0 {
+		return pause, nil
+	}
+	return f.spread(f.late(batch[:len(settled)]), f.clock.elapsed()-begun), nil
 }
 
 // outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
