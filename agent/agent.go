@@ -61,6 +61,7 @@ type Agent struct {
 	degraded  string        // why the store is in memory; "": it is not
 	began     time.Duration // monotonic
 	sampler   *sampler
+	bells     bells
 	sweeps    chan taken
 	reloads   chan reload
 	replays   atomic.Uint64 // how many were asked for
@@ -119,7 +120,7 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}}
+		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
@@ -191,7 +192,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
 		circuit: newCircuit(newBackoff(a.deviceID, in), newPacing(a.deviceID, in)), wakeups: a.wakeups,
 		view: integrationView{state: state, since: a.options.Now()},
-		post: newPost(), replays: newReplays(),
+		post: newPost(), replays: newReplays(), round: newRound(a.deviceID, in.PublishEvery, a.bells.of(in.ID)),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
 	}
 }

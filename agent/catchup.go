@@ -3,12 +3,12 @@ package agent
 import (
 	"time"
 
-	"noi-agent/store"
+	"noi-agent/configs"
 )
 
 const (
-	// lateAfter is from which age on a sample counts as backlog: longer than a modem needs to dial, and than publish
-	// windows last.
+	// lateAfter is from which age on a sample counts as backlog, beside the time for which it was collected: longer than a
+	// modem needs to dial.
 	lateAfter = time.Minute
 	// burst is how many seconds' worth of samples one attempt takes while a backlog is sent at a rate: enough to fill
 	// requests, and an alarm waits no longer behind it.
@@ -17,6 +17,9 @@ const (
 
 // window is how many deliveries are worth asking for at once.
 func (f *forwarder) window() int {
+	if f.cfg.Envelope == configs.EnvelopeBatch {
+		return batchWindow
+	}
 	full := f.sink.Window()
 	if rate := f.cfg.CatchUp.Rate; rate > 0 {
 		full = min(full, burst*rate)
@@ -25,13 +28,13 @@ func (f *forwarder) window() int {
 }
 
 // late returns how many of a batch are backlog; 0 when the integration has no rate for that.
-func (f *forwarder) late(batch []store.Delivery) (n int) {
+func (f *forwarder) late(batch []outgoing) (n int) {
 	if f.cfg.CatchUp.Rate == 0 {
 		return 0
 	}
 	now := f.clock.now()
 	for i := range batch {
-		if now.Sub(batch[i].Sample.SampledAt) > lateAfter {
+		if now.Sub(batch[i].Sample.SampledAt) > lateAfter+f.cfg.PublishEvery {
 			n++
 		}
 	}
@@ -40,5 +43,8 @@ func (f *forwarder) late(batch []store.Delivery) (n int) {
 
 // spread returns how long to wait after so many samples of a backlog, sending them having taken some of it.
 func (f *forwarder) spread(late int, taken time.Duration) time.Duration {
+	if late == 0 {
+		return 0
+	}
 	return max(0, time.Duration(late)*time.Second/time.Duration(f.cfg.CatchUp.Rate)-taken)
 }

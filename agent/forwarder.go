@@ -49,6 +49,7 @@ type forwarder struct {
 	repeat   repeats
 	replays  *replays
 	post     *post
+	round    round
 
 	sent, received uint64 // bytes that are counted already
 
@@ -72,12 +73,14 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	for ctx.Err() == nil {
 		turned := f.clock.wall.turned()
 		f.heard = f.wakeups.heard()
+		f.round.listen()
 		pending, err := f.store.Pending(f.cfg.ID, f.window())
 		if err != nil {
 			f.log.Error("outbox does not answer", "error", err)
 			return
 		}
 		if len(pending) == 0 {
+			f.round.over()
 			pause, worked := f.replayWindow(ctx, draining)
 			if pause > 0 && !f.pause(ctx, pause, draining) {
 				return
@@ -94,6 +97,13 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			}
 			continue
 		}
+		if !f.round.opens(pending, f.store.Run()) {
+			if !f.gather(ctx, draining) {
+				return
+			}
+			continue // more has come meanwhile
+		}
+		pending = f.whole(pending)
 		batch, hold := f.mend(pending)
 		if len(batch) == 0 {
 			if !f.hold(ctx, hold, turned, draining) {
@@ -101,11 +111,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			}
 			continue
 		}
-		begun, late := f.clock.elapsed(), f.late(pending)
 		pause, err := f.attempt(ctx, batch)
-		if pause == 0 && late > 0 {
-			pause = f.spread(late, f.clock.elapsed()-begun)
-		}
 		if err != nil {
 			f.log.Error("outbox does not settle", "error", err)
 			return
@@ -159,26 +165,32 @@ func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-c
 }
 
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
-// before the next attempt; 0 after a success.
+// before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
 func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
-	published := f.clock.now()
-	messages := make([]sinks.Message, len(batch))
-	for i := range batch {
-		messages[i] = f.message(published, &batch[i])
+	published, begun := f.clock.now(), f.clock.elapsed()
+	parcels := f.parcels(published, batch)
+	messages := make([]sinks.Message, len(parcels))
+	for i := range parcels {
+		messages[i] = parcels[i].message
 	}
 	results, completed := f.publish(ctx, messages)
-	settled := make([]store.Result, len(results))
+	settled := make([]store.Result, 0, len(batch))
 	for i, r := range results {
-		settled[i] = store.Result{
-			Seq: batch[i].Seq, Index: batch[i].Index, Outcome: outcomeOf(r.Outcome),
-			PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
-			SampledAt: batch[i].mended,
+		for _, d := range parcels[i].items {
+			settled = append(settled, store.Result{
+				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
+				PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+				SampledAt: d.mended,
+			})
 		}
 	}
 	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
 		return 0, fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
 	}
-	return f.judge(results, completed), nil
+	if pause := f.judge(results, completed); pause > 0 {
+		return pause, nil
+	}
+	return f.spread(f.late(batch[:len(settled)]), f.clock.elapsed()-begun), nil
 }
 
 // publish hands messages to the sink once; completed is when its answer came.

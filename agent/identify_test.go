@@ -229,6 +229,7 @@ func TestReadingsDoNotOutliveThePort(t *testing.T) {
 		config := strings.Replace(oneSlave, "slaves: [{", `slaves: [{id: 2, model: PSPWM, objects: Et_float, intervals: {"*": 100ms}}, {`, 1)
 		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		first.Script = nil
 		first.Identity = &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "PS-PWM-15", Revision: "v02.00.01"}
 		pipe.Plug()

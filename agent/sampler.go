@@ -22,6 +22,8 @@ type sampler struct {
 	log          *slog.Logger
 	in           chan taken
 	ledger       *ledger
+	changes      changes
+	bells        *bells
 	alarms       map[objectKey]string // the last value of each fault and alarm
 	n            uint64               // number of the last sample in this run
 }
@@ -102,6 +104,9 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 		return promise{}, nil
 	}
 	pledge, err := sm.store.Offer(ctx, sweep)
+	if sweep.Urgent {
+		sm.bells.ring(&sweep)
+	}
 	return promise{pledge, sm.n}, err
 }
 
@@ -155,12 +160,15 @@ func (sm *sampler) tell(gaps []objects.Gap) error {
 
 // routes returns the samples that go anywhere, and which of them go where.
 func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Route) {
-	integrations := *sm.integrations.Load()
+	listing := sm.integrations.Load()
+	sm.changes.follow(listing)
+	integrations := *listing
 	picked := make([][]int, len(integrations))
-	for _, sample := range t.samples {
+	for at, sample := range t.samples {
 		listed := false
 		for i := range integrations {
-			if integrations[i].Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
+			in := &integrations[i]
+			if in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) && sm.changes.news(in.ID, &t.source, &sample, t.every[at]) {
 				picked[i] = append(picked[i], len(kept))
 				listed = true
 			}

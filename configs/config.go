@@ -136,16 +136,23 @@ type Integration struct {
 	Name       string     `yaml:"name"`
 	Enabled    bool       `yaml:"enabled"`    // default true; false: paused, its backlog is kept
 	Type       string     `yaml:"type"`       // AWS or GCP
-	CatchUp    CatchUp    `yaml:"catch_up"`   // how a backlog is sent
 	Objects    Names      `yaml:"objects"`    // what is sent of what is polled; default all
 	Slaves     Names      `yaml:"slaves"`     // "line/unit id", names or product codes; default all
 	Attributes Attributes `yaml:"attributes"` // default none on AWS, all on GCP
 	Endpoint   string     `yaml:"endpoint"`   // "": the cloud's own; else a VPC endpoint or an emulator
 	CAFile     string     `yaml:"ca_file"`    // PEM file of authorities to trust beside the system's; "": none
 
+	CatchUp CatchUp `yaml:"catch_up"` // how a backlog is sent
+
 	// What has been sampled waits for the gateway's own share of it, so that a fleet does not speak all at once; up to 1 h;
 	// default 0: it goes at once.
-	Pacing time.Duration `yaml:"pacing"`
+	Pacing       time.Duration      `yaml:"pacing"`
+	PublishEvery time.Duration      `yaml:"publish_every"` // samples of this time are sent together, 1 s to 24 h; default 0: as sampled
+	When         string             `yaml:"when"`          // which samples are sent: every (default), change
+	Deadband     map[string]float64 `yaml:"deadband"`      // most by which a number differs from the last one sent and is no change, in the object's unit, by name or pattern; default 0
+	Heartbeat    time.Duration      `yaml:"heartbeat"`     // with when: change, one sample of each object at least in this time, 1 s to 8784 h; default 1 h; 0: never
+	Envelope     string             `yaml:"envelope"`      // what a message is: single (default; one sample), batch (a sweep)
+	Compress     string             `yaml:"compress"`      // what is done to a batch: none (default), gzip (and base64url)
 
 	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
 	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
@@ -173,8 +180,23 @@ type IoT struct {
 
 // SetDefaults implements strictyaml.Defaulter.
 func (i *Integration) SetDefaults() {
-	*i = Integration{Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}, CatchUp: i.CatchUp}
+	*i = Integration{
+		Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}, CatchUp: i.CatchUp,
+		When: WhenEvery, Heartbeat: time.Hour, Envelope: EnvelopeSingle, Compress: CompressNone,
+	}
 }
+
+// The words for what an integration sends.
+const (
+	WhenEvery  = "every"  // each sample
+	WhenChange = "change" // what differs from the last sample sent
+
+	EnvelopeSingle = "single" // a message is a sample
+	EnvelopeBatch  = "batch"  // a message is the samples of a sweep (docs/messages.md)
+
+	CompressNone = "none"
+	CompressGzip = "gzip" // gzip in base64url
+)
 
 // CatchUp says how what has waited for a cloud is sent when it can be reached again.
 type CatchUp struct {

@@ -111,6 +111,7 @@ func TestIntegrationDefaults(t *testing.T) {
 	for i := range want {
 		want[i].Objects, want[i].Slaves = configs.Names{All: true}, configs.Names{All: true}
 		want[i].CatchUp.Spread = 5 * time.Minute
+		want[i].When, want[i].Heartbeat, want[i].Envelope, want[i].Compress = "every", time.Hour, "single", "none"
 	}
 	opts := cmp.Options{cmpopts.IgnoreUnexported(configs.Names{}), cmpopts.IgnoreFields(configs.Integration{}, "ID")}
 	if d := cmp.Diff(want, c.Integrations, opts); d != "" {
@@ -311,6 +312,7 @@ func TestNotices(t *testing.T) {
 		{two(", name: a", ""), ""},
 		{two(", product_code: PS-PWM-30M", ", product_code: PS-PWM-15"), ""},
 		{site("model: PSPWM") + "integrations:\n- {type: gcp, topic: projects/p/topics/abc, objects: 'EV_*'}", `^line 8: integrations.0..objects: no slave of this integration polls anything that "EV_\*" matches`},
+		{site("model: PSPWM") + "integrations:\n- {type: gcp, topic: projects/p/topics/abc, envelope: batch, compress: gzip}", `^line 8: integrations.0..compress: requests to Pub/Sub travel packed already, and base64`},
 	}
 	for _, tt := range tests {
 		var got []string

@@ -62,6 +62,7 @@ func (v *validator) integration(path string, in *Integration) {
 	v.between(path+".catch_up.rate", in.CatchUp.Rate, 0, mostRate, "")
 	v.span(path+".catch_up.spread", in.CatchUp.Spread, 0, mostSpread)
 	v.span(path+".pacing", in.Pacing, 0, mostSpread)
+	v.sending(path, in)
 	switch {
 	case in.Type == AWS:
 		v.foreign(path, in.Type, "project_id", "topic", "credentials_file", "ordering")
@@ -77,6 +78,7 @@ func (v *validator) integration(path string, in *Integration) {
 	default:
 		v.fault(path+".type", "%q is not known; want aws for SNS or gcp for Pub/Sub", clip(in.Type))
 	}
+	v.batch(path, in)
 }
 
 // foreign refuses keys that belong to the other cloud.

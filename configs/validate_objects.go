@@ -121,7 +121,12 @@ func (v *validator) intervals(path string, s *Slave, families []*objects.Family)
 			v.unknownObject(at, word, families)
 		}
 	}
-	// Which of two patterns of one length wins would depend on their order, which a map has not.
+	v.ties(path, words, families)
+}
+
+// ties refuses patterns of one length that match one object: which of them wins would depend on their order, which a map
+// has not.
+func (v *validator) ties(path string, words []string, families []*objects.Family) {
 	reported := map[string]bool{}
 	anyObject(families, func(o *objects.Object) bool {
 		winner, tie := best(words, o.Name)
@@ -166,10 +171,10 @@ func (v *validator) means(word, line string, s *Slave) bool {
 	return ok && slices.Contains(v.families(s), f)
 }
 
-// integrationObjects checks what an integration is to send: each name is an object, and is polled.
-func (v *validator) integrationObjects(path string, in *Integration) {
-	slaves := v.selected(in)
-	var families []*objects.Family
+// reach returns the slaves of an integration and what families they can be; with known false there is no slave to ask, and
+// at least the names must be right.
+func (v *validator) reach(in *Integration) (slaves []*Slave, families []*objects.Family, known bool) {
+	slaves = v.selected(in)
 	for _, s := range slaves {
 		for _, f := range v.families(s) {
 			if !slices.Contains(families, f) {
@@ -177,10 +182,15 @@ func (v *validator) integrationObjects(path string, in *Integration) {
 			}
 		}
 	}
-	known := len(families) > 0 && !v.broken("lines")
-	if !known {
-		families = v.cat.Families() // no slave to ask: at least the names must be right
+	if len(families) == 0 || v.broken("lines") {
+		return slaves, v.cat.Families(), false
 	}
+	return slaves, families, true
+}
+
+// integrationObjects checks what an integration is to send: each name is an object, and is polled.
+func (v *validator) integrationObjects(path string, in *Integration) {
+	slaves, families, known := v.reach(in)
 	for i, word := range in.Objects.List {
 		at := v.item(path, in.Objects, i)
 		found := anyObject(families, func(o *objects.Object) bool { return match(word, o.Name) })

@@ -62,6 +62,9 @@ func ownSchemas() map[string]schema {
 		"configs.Line.Parity":           {"enum": []string{"none", "even", "odd"}},
 		"configs.Clock.Source":          {"enum": []string{configs.ClockAuto, configs.ClockSystem}},
 		"configs.Integration.Type":      {"enum": []string{configs.AWS, configs.GCP}},
+		"configs.Integration.When":      {"enum": []string{configs.WhenEvery, configs.WhenChange}},
+		"configs.Integration.Envelope":  {"enum": []string{configs.EnvelopeSingle, configs.EnvelopeBatch}},
+		"configs.Integration.Compress":  {"enum": []string{configs.CompressNone, configs.CompressGzip}},
 	}
 }
 

@@ -1,0 +1,92 @@
+package agent
+
+import (
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+const (
+	// batchWindow is how many samples are worth asking for at once where messages are batches: ten sweeps of a large controller.
+	batchWindow = 1000
+	// mostBatch is how many bytes of JSON one batch has at most, half of what SNS takes in a request. A sweep has some 4 kB.
+	mostBatch = 128 << 10
+)
+
+// parcel is one message and the deliveries that its result settles.
+type parcel struct {
+	message sinks.Message
+	items   []outgoing
+}
+
+// parcels makes the messages of what is to be sent.
+func (f *forwarder) parcels(published time.Time, batch []outgoing) (out []parcel) {
+	if f.cfg.Envelope != configs.EnvelopeBatch {
+		for i := range batch {
+			out = append(out, parcel{f.message(published, &batch[i]), batch[i : i+1]})
+		}
+		return out
+	}
+	for len(batch) > 0 {
+		n := 1
+		for n < len(batch) && batch[n].Seq == batch[0].Seq && batch[n].estimated == batch[0].estimated {
+			n++
+		}
+		out = f.pack(out, published, batch[:n], mostBatch)
+		batch = batch[n:]
+	}
+	return out
+}
+
+// pack appends deliveries of one sweep as one message, or as more when they would have more than most bytes.
+func (f *forwarder) pack(out []parcel, published time.Time, items []outgoing, most int) []parcel {
+	first := &items[0]
+	b := sinks.Batch{
+		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Store: first.Store, Run: first.Run,
+		Source: first.Source, Samples: make([]objects.Sample, len(items)),
+	}
+	for i := range items {
+		b.Samples[i] = items[i].Sample
+	}
+	body := sinks.AppendBatch(nil, b)
+	if len(body) > most && len(items) > 1 {
+		half := len(items) / 2
+		return f.pack(f.pack(out, published, items[:half], most), published, items[half:], most)
+	}
+	if f.cfg.Compress == configs.CompressGzip {
+		body = sinks.Pack(body)
+	}
+	return append(out, parcel{sinks.Message{
+		Body: body, Attributes: first.mark(b.Attributes(f.cfg.Attributes)), SampleID: b.ID(), Key: first.Source.Unit(),
+	}, items})
+}
+
+// whole leaves out of what is pending the last sweep, where the window may have cut it in two, and sweeps beyond what the sink
+// takes at once and beyond the burst of a rate. One sweep always stays.
+func (f *forwarder) whole(pending []store.Delivery) []store.Delivery {
+	if f.cfg.Envelope != configs.EnvelopeBatch {
+		return pending
+	}
+	most := len(pending)
+	if rate := f.cfg.CatchUp.Rate; rate > 0 {
+		most = min(most, burst*rate)
+	}
+	fits, room := 0, f.circuit.window(f.sink.Window())
+	for end := 1; end <= len(pending); end++ {
+		last := end == len(pending)
+		if last && len(pending) == batchWindow || !last && pending[end].Seq == pending[end-1].Seq {
+			continue // no end of a sweep, or nobody knows
+		}
+		if fits > 0 && (end > most || room == 0) {
+			break
+		}
+		fits, room = end, room-1
+	}
+	if fits == 0 {
+		return pending
+	}
+	return pending[:fits]
+}

@@ -1,0 +1,109 @@
+package sinks
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	"noi-agent/objects"
+)
+
+// Batch is what a message with the samples of a sweep says.
+type Batch struct {
+	PublishedAt   time.Time
+	DeviceID      string
+	IntegrationID string
+	Store         string // id of the store that numbered the samples
+	Run           uint64
+	Source        objects.Source
+	Samples       []objects.Sample // at least one, by ascending N
+}
+
+// batchVersion is the first thing a batch says. Another number is another layout.
+const batchVersion = 1
+
+// AppendBatch appends a batch's JSON (docs/messages.md, docs/batch.schema.json): one array without spaces, first an object with
+// what the samples share, then an array for each: object, value, seconds after sampled_at, and by how much its number is more than
+// that of the one before. What is 0 seconds and 1 more is left out at the end. All of it can be had back: each sample's own
+// message, to the byte, and its id.
+func AppendBatch(dst []byte, b Batch) []byte {
+	first := &b.Samples[0]
+	dst = append(dst, `[{"batch":`...)
+	dst = strconv.AppendInt(dst, batchVersion, 10)
+	dst = append(dst, `,"published_at":"`...)
+	dst = b.PublishedAt.UTC().AppendFormat(dst, publishedLayout)
+	dst = append(dst, `","device_id":`...)
+	dst = objects.AppendJSONString(dst, b.DeviceID)
+	dst = append(dst, `,"integration_id":`...)
+	dst = objects.AppendJSONString(dst, b.IntegrationID)
+	dst = append(dst, `,"sampled_at":"`...)
+	dst = first.SampledAt.UTC().AppendFormat(dst, sampledLayout)
+	dst = append(dst, `","slave":`...)
+	dst = objects.AppendJSONString(dst, b.Source.Slave)
+	dst = append(dst, `,"cc_firmware":`...)
+	dst = objects.AppendJSONString(dst, b.Source.Firmware)
+	dst = append(dst, `,"fw_version":`...)
+	dst = objects.AppendJSONString(dst, b.Source.FWVersion)
+	dst = fmt.Appendf(dst, `,"first_sample":"%s-%d-%d"}`, b.Store, b.Run, first.N)
+	n := first.N - 1
+	for i := range b.Samples {
+		s := &b.Samples[i]
+		dst = appendRow(dst, s, s.SampledAt.Unix()-first.SampledAt.Unix(), s.N-n)
+		n = s.N
+	}
+	return append(dst, ']')
+}
+
+func appendRow(dst []byte, s *objects.Sample, later int64, step uint64) []byte {
+	dst = append(dst, ",["...)
+	dst = objects.AppendJSONString(dst, s.Object)
+	dst = append(dst, ',')
+	dst = s.Value.AppendJSON(dst)
+	if later != 0 || step != 1 {
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, later, 10)
+	}
+	if step != 1 {
+		dst = append(dst, ',')
+		dst = strconv.AppendUint(dst, step, 10)
+	}
+	return append(dst, ']')
+}
+
+// ID is what a batch is deduplicated by on FIFO topics: the id of its first sample and a digest of which others are in it, since a
+// batch that is tried again may have others then.
+func (b *Batch) ID() string {
+	digest := fnv.New64a()
+	for i := range b.Samples {
+		fmt.Fprintf(digest, "%d ", b.Samples[i].N) // a hash takes everything
+	}
+	return fmt.Sprintf("%s-%016x", objects.SampleID(b.DeviceID, b.Store, b.Run, b.Samples[0].N), digest.Sum64())
+}
+
+// Attributes returns the attributes of a batch: those of names that say something of all its samples, and before them
+// envelope=batch. None stays none: the body tells too.
+func (b *Batch) Attributes(names []string) []Attribute {
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "object" || name == "sample_id" })
+	if len(names) == 0 {
+		return nil
+	}
+	e := Envelope{DeviceID: b.DeviceID, Source: b.Source}
+	return append([]Attribute{{Name: "envelope", Value: "batch"}}, Attributes(names, e, "")...)
+}
+
+// Pack returns a body in gzip and base64url without padding (RFC 4648 §5). Of all the spellings of base64 it is the one that
+// form encoding, as SNS wants it, leaves alone. It begins with H4sI, as no JSON does.
+func Pack(body []byte) []byte {
+	var packed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // a level there is
+	_, _ = w.Write(body)                                       // a buffer takes everything
+	_ = w.Close()
+	out := make([]byte, base64.RawURLEncoding.EncodedLen(packed.Len()))
+	base64.RawURLEncoding.Encode(out, packed.Bytes())
+	return out
+}

@@ -1,0 +1,70 @@
+package sinktest
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/sinks"
+)
+
+// Sweep is the 48 first objects of a ProStar PWM in a sweep, with values as its half-precision registers give them.
+func Sweep(t *testing.T) sinks.Batch {
+	t.Helper()
+	const wanted = 48
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	family, _ := catalog.Family("PSPWM")
+	b := sinks.Batch{
+		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: "FFjU28MMaL3W9B9hhhhH",
+		Store: "00c0ffee", Run: 3,
+		Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"},
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, o := range family.Objects {
+		if len(b.Samples) == wanted {
+			break
+		}
+		s := objects.Sample{Object: o.Name, Value: objects.Number(float64(r.IntN(4096)) / 128), N: uint64(4812 + len(b.Samples)), SampledAt: b.PublishedAt}
+		switch o.Kind() {
+		case objects.KindText:
+			s.Value = objects.Text("FLOAT")
+		case objects.KindBits:
+			s.Value = objects.Bits(nil)
+		}
+		b.Samples = append(b.Samples, s)
+	}
+	return b
+}
+
+// Uplink returns what a sample of a sweep costs in bytes at the sockets that stand already, as single messages, as a batch and as a
+// packed batch, with these attributes.
+func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (single, batch, packed float64) {
+	t.Helper()
+	b := Sweep(t)
+	body := sinks.AppendBatch(nil, b)
+	message := sinks.Message{Body: body, Attributes: b.Attributes(attributes), SampleID: b.ID(), Key: b.Source.Unit()}
+	small := message
+	small.Body = sinks.Pack(body)
+	var alone []sinks.Message
+	for _, s := range b.Samples {
+		e := sinks.Envelope{PublishedAt: b.PublishedAt, DeviceID: b.DeviceID, IntegrationID: b.IntegrationID, Source: b.Source, Sample: s}
+		id := objects.SampleID(b.DeviceID, b.Store, b.Run, s.N)
+		alone = append(alone, sinks.Message{
+			Body: sinks.AppendBody(nil, e), Attributes: sinks.Attributes(attributes, e, id), SampleID: id, Key: b.Source.Unit() + "/" + s.Object,
+		})
+	}
+	const rounds = 20 // a meter may count a request after its answer has come: one of so many
+	cost := func(msgs ...sinks.Message) float64 {
+		before := meter.Sent()
+		for range rounds {
+			want(t, Drain(t, sink, msgs), sinks.Accepted)
+		}
+		return float64(meter.Sent()-before) / float64(rounds*len(b.Samples))
+	}
+	cost(Messages(1)...) // the connection, and what its first requests cost more
+	return cost(alone...), cost(message), cost(small)
+}
