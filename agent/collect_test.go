@@ -126,7 +126,7 @@ func TestFaultEndsTheWaitAndTakesTheRestAlong(t *testing.T) {
 // An outage is caught up with at once, not in the rhythm of the rounds; and nothing goes twice or is forgotten.
 func TestBacklogDoesNotWaitForRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := startCollecting(t, strings.Replace(collecting, "2m", "10m", 1))
+		s, _ := startCollecting(t, strings.Replace(collecting, "2m", "10m, catch_up: {spread: 0s}", 1))
 		s.sink.answers(func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Retry, "Unavailable", "no link") })
 		time.Sleep(30 * time.Minute)
 		s.sink.answers(nil)
