@@ -148,9 +148,13 @@ func (s *Store) expire(now time.Time) (forgotten []string) {
 	for _, it := range s.ordered() {
 		switch gone := now.Sub(it.orphanedAt); {
 		case it.orphanedAt.IsZero() || gone < orphanBacklog:
-		case gone >= orphanRows && it.backlog == 0:
+		case gone >= orphanRows && it.backlog == 0 && it.lane == nil:
 			it.wake()
+			s.dirtyRows -= len(it.dirty) // nobody writes them any more
 			delete(s.integrations, it.id)
+			if it.main != nil {
+				it.main.lane = nil // and that one goes with the next commit
+			}
 			forgotten = append(forgotten, it.id)
 		case it.backlog > 0:
 			lost := losses{count: it.backlog}
@@ -158,7 +162,7 @@ func (s *Store) expire(now time.Time) (forgotten []string) {
 			it.dropped += it.backlog
 			it.backlog, it.window, it.modified = 0, nil, true
 			it.trim(s.next)
-			s.closeRows(it)
+			s.closeRows(it.owner())
 			s.tell(it, lost)
 		}
 	}

@@ -1,0 +1,40 @@
+package store
+
+import (
+	"testing"
+	"time"
+)
+
+// TestForgottenIntegrationsLeaveNothingToWrite: what is forgotten after a month has no rows that wait for ever for a commit.
+func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
+	s := openForTest(t, Options{FlushTriggers: time.Hour})
+	list := []Integration{{ID: "aws", Topic: "T", AlarmsFirst: true}, {ID: "gcp", Topic: "U"}}
+	if err := s.SetIntegrations(list); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), sweepOf(1, 10, "aws")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetIntegrations(list[1:]); err != nil {
+		t.Fatal(err)
+	}
+	begun := s.opts.Now()
+	for days := range 4 { // the first after a day drops the backlog, those after a month forget what is left, its lane first
+		now := begun.AddDate(0, 0, 1+40*days)
+		s.mu.Lock()
+		s.opts.Now = func() time.Time { return now }
+		s.mu.Unlock()
+		if err := s.Append(t.Context(), sweepOf(uint64(100+10*days), 10, "gcp")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting := 0
+	for _, it := range s.integrations {
+		waiting += len(it.dirty)
+	}
+	if len(s.integrations) != 1 || s.dirtyRows != waiting {
+		t.Errorf("%d integrations, %d rows are said to wait, and %d do", len(s.integrations), s.dirtyRows, waiting)
+	}
+}
