@@ -64,6 +64,11 @@ func appendForEver(s *store.Store) error {
 				return err
 			}
 		}
+		if s.Run()%2 == 0 { // the other half dies in commits
+			if err := store.CompactNow(s); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -85,7 +90,7 @@ type life struct {
 	tally   tally
 }
 
-// TestOutboxSurvivesKill kills a store that starts, recovers, appends and settles, at any moment; in a part of the rounds
+// TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment; in a part of the rounds
 // before it is ready, and in a part with a file that has lost its heads, so that it dies over moving it aside and
 // salvaging it. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
 func TestOutboxSurvivesKill(t *testing.T) {
