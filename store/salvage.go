@@ -284,6 +284,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 		t.next = max(t.next, it.cursor)
 		sv.count(it, sv.backlog[id])
 	}
+	sv.addLanes()
 	if err := sv.putLosses(tx, d, &t); err != nil {
 		return err
 	}
@@ -305,6 +306,16 @@ func (sv *salvage) count(it *integration, backlog uint64) {
 		it.dropped += sv.lost[it.id]
 	}
 	it.backlog = backlog
+}
+
+// addLanes counts what lanes lost as lost by the integrations they belong to: these have the log.
+func (sv *salvage) addLanes() {
+	for id, n := range sv.lost {
+		if owner, lane := isLane(id); lane && sv.cursors[owner] != nil {
+			sv.lost[owner] += n
+			delete(sv.lost, id)
+		}
+	}
 }
 
 // putLosses writes cursors, and for each integration that lost something a row that says so.

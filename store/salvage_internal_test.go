@@ -1,0 +1,18 @@
+package store
+
+import "testing"
+
+// TestWhatALaneLostInASalvageIsItsIntegrations: a lane has no log that anybody reads.
+func TestWhatALaneLostInASalvageIsItsIntegrations(t *testing.T) {
+	sv := &salvage{cursors: map[string]*integration{}, lost: map[string]uint64{}}
+	for id, backlog := range map[string]uint64{"aws": 5, "aws" + laneSuffix: 3, "gcp": 2, "gone" + laneSuffix: 1} {
+		it := newIntegration(id, "", 0)
+		it.backlog = backlog
+		sv.cursors[id] = it
+		sv.count(it, 0)
+	}
+	sv.addLanes()
+	if len(sv.lost) != 3 || sv.lost["aws"] != 8 || sv.lost["gcp"] != 2 {
+		t.Errorf("lost %v", sv.lost)
+	}
+}
