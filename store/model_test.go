@@ -112,6 +112,7 @@ func (w *world) reopen() {
 	w.rows = 0
 	w.s = storetest.MustOpenAt(w.t, w.path, w.opts)
 	w.configure()
+	w.open = nil
 }
 
 func (w *world) configure() {
@@ -121,7 +122,7 @@ func (w *world) configure() {
 		list = append(list, store.Integration{ID: id, Topic: "topic of " + id, AlarmsFirst: w.lane && id == "aws"})
 	}
 	must(w.t, w.s.SetIntegrations(list))
-	w.giveWay() // it commits, and so does closing
+	w.giveWay() // it may commit, and closing does
 }
 
 func (w *world) step() {
@@ -140,6 +141,7 @@ func (w *world) step() {
 	case k < 99:
 		must(w.t, store.CompactNow(w.s))
 		w.giveWay()
+		w.open = nil
 	default:
 		w.reopen()
 	}
@@ -206,6 +208,9 @@ func (w *world) append() {
 	}
 	must(w.t, w.s.Append(w.t.Context(), sweeps...))
 	w.giveWay()
+	if slices.ContainsFunc(sweeps, func(sw objects.Sweep) bool { return len(sw.Routes) > 0 }) { // else there was no commit
+		w.open = nil
+	}
 }
 
 // rejected takes from the model what the store says it did not take: of the sweeps since the last commit the newest, whole.
@@ -254,7 +259,6 @@ func (w *world) giveWay() {
 	if st := w.s.Stats(); slices.ContainsFunc(modelIDs, func(id string) bool { return st.Integrations[id].Dropped != w.m.drops[id] }) {
 		w.rejected()
 	}
-	w.open = nil
 	st := w.s.Stats()
 	for _, id := range modelIDs {
 		dropped := st.Integrations[id].Dropped
