@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"noi-agent/configs"
@@ -157,6 +158,11 @@ func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
 		missed += uint64(passed)
 	}
 	return missed
+}
+
+// polls reports whether there is an item of an object.
+func (s *schedule) polls(object string) bool {
+	return slices.ContainsFunc(s.items, func(it item) bool { return it.polled.Object.Name == object })
 }
 
 // find returns the item of an object that is polled.

@@ -48,6 +48,11 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 // dropHeld gives up readings of which nobody can say who gave them.
 func (p *poller) dropHeld(s *slave) {
 	s.missed += uint64(len(s.held))
+	for _, r := range s.held {
+		if s.plan != nil && s.plan.polls(r.object) {
+			s.plan.find(r.object).blame(objects.GapBus + ": nobody said who had answered")
+		}
+	}
 	s.held = nil
 }
 

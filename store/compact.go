@@ -31,6 +31,11 @@ func (s *Store) oversized() bool {
 // room for the copy all stays as it is; an error after the renaming stops the store, because then nobody
 // knows which of the two a restart would find.
 func (s *Store) compact() {
+	defer func() {
+		if p := recover(); p != nil { // bbolt panics on damaged pages
+			s.abort(fmt.Errorf("compact: the file is damaged: %v", p))
+		}
+	}()
 	before := s.fileBytes
 	name, err := create(s.path, s.copyTo)
 	if err != nil {
@@ -45,6 +50,10 @@ func (s *Store) compact() {
 	}
 	db.AllocSize = allocSize
 	err = os.Rename(name, s.path)
+	if _, gone := os.Lstat(name); err != nil && gone == nil { // nothing has happened
+		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", errors.Join(err, db.Close(), os.Remove(name)))
+		return
+	}
 	if err == nil {
 		err = syncPath(filepath.Dir(s.path))
 	}

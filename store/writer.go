@@ -165,7 +165,8 @@ func (s *Store) writer() {
 			}
 		}
 		window.stop()
-		if s.commit(rows) {
+		// Rows that found no room wait as long again.
+		if s.commit(rows) || rows {
 			ripe.stop()
 			flush.stop()
 			rows = false
