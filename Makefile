@@ -17,7 +17,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check torture fuzz bench bench-line install clean
+.PHONY: all build run test check torture fuzz bench bench-line bench-store bench-uplink install clean
 all: build
 
 build:
@@ -33,6 +33,14 @@ check:
 	bash tools/check.sh
 
 # thousands of kills, power cuts, failing system calls and damaged files, with figures: before a release, and after any change to store
+# the outbox alone: bytes written, commits, start and memory by backlog
+bench-store:
+	bash tools/bench-store.sh
+
+# bytes a sample at the socket, by cloud and envelope
+bench-uplink:
+	go test -count 1 -v -run UplinkOfEnvelopes ./sinks/... | grep -vE '^(===|---|PASS|\?)'
+
 torture:
 	bash tools/torture.sh
 

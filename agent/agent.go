@@ -153,7 +153,7 @@ func (a *Agent) openStore() error {
 func known(c *configs.Config) []store.Integration {
 	list := make([]store.Integration, len(c.Integrations))
 	for i := range c.Integrations {
-		list[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination(), AlarmsFirst: c.Integrations[i].CatchUp.AlarmsFirst}
+		list[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination(), AlarmsFirst: c.Integrations[i].CatchUp.AlarmsFirst, GapMessages: c.Integrations[i].Gaps}
 	}
 	return list
 }

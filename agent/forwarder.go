@@ -81,7 +81,14 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 		}
 		if len(pending) == 0 {
 			f.round.over()
-			pause, worked := f.replayWindow(ctx, draining)
+			pause, worked, err := f.announce(ctx)
+			if err != nil {
+				f.log.Error("outbox does not settle", "error", err)
+				return
+			}
+			if !worked {
+				pause, worked = f.replayWindow(ctx, draining)
+			}
 			if pause > 0 && !f.pause(ctx, pause, draining) {
 				return
 			}

@@ -143,6 +143,7 @@ type Integration struct {
 	CAFile     string     `yaml:"ca_file"`    // PEM file of authorities to trust beside the system's; "": none
 
 	CatchUp CatchUp `yaml:"catch_up"` // how a backlog is sent
+	Gaps    bool    `yaml:"gaps"`     // whether gaps are sent as messages too (docs/messages.md); default false
 
 	// What has been sampled waits for the gateway's own share of it, so that a fleet does not speak all at once; up to 1 h;
 	// default 0: it goes at once.

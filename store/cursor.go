@@ -43,8 +43,10 @@ type integration struct {
 	rowCount int             // rows about deliveries in the file; the writer's own
 	gapsKept int             // rows about gaps in the file; the writer's own
 
-	grows  map[gapKey]*row // the newest row of each kind of gap
-	recent []*row          // the newest gaps, for Stats
+	grows     map[gapKey]*row // the newest row of each kind of gap
+	announces bool            // gaps are to be told to the cloud too
+	openGaps  map[uint64]*row // those that are not, by id
+	recent    []*row          // the newest gaps, for Stats
 
 	changed  chan struct{} // closed when there is something new
 	modified bool          // the record must be written
@@ -68,7 +70,7 @@ func newIntegration(id, topic string, head uint64) *integration {
 	return &integration{
 		id: id, topic: topic, born: head, cursor: head, scanned: head,
 		resume: map[uint64]bitset{}, open: map[place]*row{},
-		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, grows: map[gapKey]*row{},
+		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, grows: map[gapKey]*row{}, openGaps: map[uint64]*row{},
 		changed: make(chan struct{}), modified: true,
 	}
 }

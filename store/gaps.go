@@ -112,13 +112,11 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 		s.totals.row++
 		w.ID, w.Integration = s.totals.row, it.id
 	}
-	w.Error = gapText(w.Gap)
+	w.Error, w.Open = gapText(w.Gap), it.announces
 	if len(it.grows) >= maxOpenGaps {
 		clear(it.grows)
 	}
-	it.grows[keyOf(g)] = w
-	it.remember(w)
-	s.writeRow(it, w)
+	s.keepGap(it, w)
 }
 
 // remember keeps the newest gaps for Stats.

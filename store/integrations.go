@@ -12,6 +12,9 @@ type Integration struct {
 
 	// AlarmsFirst lets samples of faults and alarms go before everything else that waits, from now on.
 	AlarmsFirst bool
+
+	// GapMessages has gaps announced to the cloud as messages (OpenGaps), those found from now on.
+	GapMessages bool
 }
 
 // SetIntegrations tells which integrations exist now, paused ones included. A new one starts at
@@ -54,6 +57,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 		if it == nil {
 			s.integrations[id] = newIntegration(id, in.Topic, s.next)
 			s.openLane(s.integrations[id], in.AlarmsFirst)
+			s.integrations[id].announces = in.GapMessages
 			changed = true
 			continue
 		}
@@ -61,6 +65,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 			it.topic, it.orphanedAt, it.modified = in.Topic, time.Time{}, true
 			changed = true
 		}
+		it.announces = in.GapMessages
 		changed = s.openLane(it, in.AlarmsFirst) || changed
 	}
 	for _, it := range s.integrations {

@@ -165,7 +165,12 @@ func (m *image) loadRows(tx *bolt.Tx, it *integration) {
 			it.reopen(w)
 		}
 	})
-	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, it.remember)
+	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, func(w *row) {
+		it.remember(w)
+		if w.Open {
+			it.openGaps[w.ID] = w
+		}
+	})
 }
 
 func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {

@@ -50,7 +50,7 @@ func (d *dictionary) encodeRow(key []byte, w *row) []byte {
 	dst = appendTime(dst, w.CompletedAt)
 	dst = appendTime(dst, w.PublishedAt)
 	if w.isGap() {
-		return seal(key, d.appendGap(dst, w.Gap))
+		return seal(key, appendMessageID(d.appendGap(dst, w.Gap), w.MessageID))
 	}
 	dst = binary.AppendUvarint(dst, w.seq)
 	dst = binary.AppendUvarint(dst, uint64(w.index))
@@ -112,6 +112,7 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 	}}
 	if flags&rowGap != 0 {
 		w.Gap = readGap(ns, r)
+		w.MessageID = readMessageID(r)
 		w.Error = gapText(w.Gap)
 		return w, r.done() && w.isGap()
 	}

@@ -22,8 +22,8 @@ type Trigger struct {
 	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
 	CompletedAt time.Time // when the last attempt's answer came
 	PublishedAt time.Time // when the last attempt left; zero for a gap
-	Attempts    int       // tries so far; 0 for a gap
-	MessageID   string    // the cloud's, empty without success
+	Attempts    int       // tries so far; 0 for a gap that is not announced
+	MessageID   string    // the cloud's, empty without success; a gap has it once it is announced
 	Error       string    // "Code: message", empty with success; cut at about 1 KiB
 	Run         uint64
 	Source      objects.Source

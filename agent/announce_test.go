@@ -1,0 +1,69 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks"
+)
+
+func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
+	for name, wanted := range map[string]bool{"wanted": true, "not wanted": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := controller(1)
+				var silent atomic.Bool
+				slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+				config := oneObject
+				if wanted {
+					config = strings.Replace(oneObject, "topics/Main", "topics/Main, gaps: true", 1)
+				}
+				s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+				time.Sleep(25 * time.Second)
+				silent.Store(true)
+				time.Sleep(40 * time.Second)
+				silent.Store(false)
+				tries := 0
+				s.sink.answers(func(m sinks.Message) sinks.Result {
+					if strings.Contains(string(m.Body), `"gap"`) {
+						if tries++; tries < 3 {
+							return sinks.Failed(sinks.Retry, "Unavailable", "no link")
+						}
+					}
+					return sinks.Result{Outcome: sinks.Accepted, MessageID: "m"}
+				})
+				time.Sleep(5 * time.Minute)
+				s.stop()
+				var gaps []agent.Gap
+				for _, body := range s.sink.bodies() {
+					var a struct{ Gap *agent.Gap }
+					if err := json.Unmarshal([]byte(body), &a); err != nil {
+						t.Fatal(err)
+					}
+					if a.Gap != nil {
+						gaps = append(gaps, *a.Gap)
+					}
+				}
+				told := s.status().Integrations[0].Gaps
+				if len(told) != 1 {
+					t.Fatalf("gaps %+v, want one", told)
+				}
+				if !wanted {
+					if len(gaps) != 0 {
+						t.Errorf("sent %+v", gaps)
+					}
+					return
+				}
+				if len(gaps) != 1 || tries != 3 || gaps[0].Count != told[0].Count || gaps[0].Object != "Et_float" || gaps[0].First != 4 {
+					t.Errorf("sent %+v, the status says %+v", gaps, told)
+				}
+			})
+		})
+	}
+}

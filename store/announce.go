@@ -1,0 +1,73 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// gapRest is how long a gap must not have grown before it is announced: a gap that grows every second is not news every second.
+const gapRest = time.Minute
+
+// OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since, the oldest first, as far
+// as they have rested for a minute. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+func (s *Store) OpenGaps(integration string, limit int) ([]Trigger, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return nil, fmt.Errorf("open gaps: %w", err)
+	}
+	if !it.announces {
+		return nil, nil
+	}
+	now := s.opts.Now()
+	var out []Trigger
+	for _, id := range slices.Sorted(maps.Keys(it.openGaps)) {
+		w := it.openGaps[id]
+		if rest := now.Sub(w.CompletedAt); rest >= 0 && rest < gapRest {
+			continue
+		}
+		if out = append(out, w.Trigger); len(out) == limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+// SettleGap records how the announcement of a gap ended, as OpenGaps gave it. Accepted and Failed end it, unless the gap has grown
+// meanwhile: then it is announced once more. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+func (s *Store) SettleGap(integration string, announced Trigger, r Result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return fmt.Errorf("settle gap: %w", err)
+	}
+	old := it.openGaps[announced.ID]
+	if old == nil {
+		return nil
+	}
+	w := *old
+	w.Attempts++
+	w.PublishedAt, w.MessageID = toMilli(r.PublishedAt), r.MessageID
+	if r.Outcome != Retrying && w.Gap == announced.Gap {
+		w.Open = false
+	}
+	s.keepGap(it, &w)
+	return nil
+}
+
+// keepGap puts a row about a gap wherever it is known. s.mu is held.
+func (s *Store) keepGap(it *integration, w *row) {
+	delete(it.openGaps, w.ID)
+	if w.Open {
+		it.openGaps[w.ID] = w
+	}
+	if last := it.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
+		it.grows[keyOf(w.Gap)] = w
+	}
+	it.remember(w)
+	s.writeRow(it, w)
+}

@@ -1,0 +1,61 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+)
+
+func TestAGapIsAnnouncedOnceItRestsAndAgainWhenItHasGrown(t *testing.T) {
+	now := storetest.Start
+	path := filepath.Join(t.TempDir(), "noi.db")
+	o := store.Options{Now: func() time.Time { return now }}
+	list := []store.Integration{{ID: "aws", Topic: "T", GapMessages: true}, {ID: "gcp", Topic: "U"}}
+	s := storetest.MustOpenAt(t, path, o)
+	must(t, s.SetIntegrations(list))
+	gap := func(first, last uint64) objects.Gap {
+		return objects.Gap{
+			Unit: "a/1", Object: "x", Run: 1, From: now.Add(-time.Minute), To: now, First: first, Last: last, Count: last - first + 1, Reason: objects.GapBus,
+		}
+	}
+	due := func() []store.Trigger {
+		t.Helper()
+		gaps, err := s.OpenGaps("aws", 10)
+		must(t, err)
+		return gaps
+	}
+	must(t, s.Missing("aws", gap(1, 3)))
+	must(t, s.Missing("gcp", gap(1, 3)))
+	if got := due(); len(got) != 0 {
+		t.Errorf("it may still grow: %+v", got)
+	}
+	now = now.Add(2 * time.Minute)
+	for _, c := range []struct {
+		outcome store.Outcome
+		left    int
+	}{{store.Retrying, 1}, {store.Accepted, 0}} {
+		must(t, s.Close()) // open gaps outlive a restart
+		s = storetest.MustOpenAt(t, path, o)
+		must(t, s.SetIntegrations(list))
+		got := due()
+		if len(got) != 1 || got[0].Gap.Count != 3 {
+			t.Fatalf("due %+v", got)
+		}
+		must(t, s.SettleGap("aws", got[0], store.Result{Outcome: c.outcome, PublishedAt: now, MessageID: "m"}))
+		if left := due(); len(left) != c.left {
+			t.Errorf("after outcome %d: %+v", c.outcome, left)
+		}
+	}
+	must(t, s.Missing("aws", gap(4, 5)))
+	now = now.Add(2 * time.Minute)
+	if got := due(); len(got) != 1 || got[0].Gap.Last != 5 {
+		t.Errorf("it has grown: %+v", got)
+	}
+	if gaps, err := s.OpenGaps("gcp", 10); err != nil || len(gaps) != 0 {
+		t.Errorf("gcp did not ask for them: %+v, %v", gaps, err)
+	}
+}
