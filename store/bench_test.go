@@ -189,9 +189,12 @@ func plainAppends(b *testing.B, n, size int) time.Duration {
 	return time.Since(begin)
 }
 
+// flatMemory is how much more memory a backlog may take, however long it is, in MiB.
+const flatMemory = 16
+
 // BenchmarkBacklog: start and memory of a process of its own, and the rate at which it drains, by the size of the backlog.
 func BenchmarkBacklog(b *testing.B) {
-	rates := map[int]float64{}
+	rates, peaks := map[int]float64{}, map[int]float64{}
 	for _, samples := range []int{0, 100_000, 1_000_000, 10_000_000} {
 		b.Run(fmt.Sprint(samples), func(b *testing.B) {
 			for b.Loop() {
@@ -202,7 +205,10 @@ func BenchmarkBacklog(b *testing.B) {
 					b.Fatal(err)
 				}
 				f := inProcess(b, path)
-				rates[samples] = f.rate
+				rates[samples], peaks[samples] = f.rate, f.anonymous
+				if base := peaks[100_000]; base > 0 && f.anonymous > base+flatMemory {
+					b.Errorf("%.1f MiB to drain %d samples, and %.1f for 100,000", f.anonymous, samples, base)
+				}
 				b.ReportMetric(f.start, "start_ms")
 				b.ReportMetric(f.idle, "RSS_MiB")
 				b.ReportMetric(f.anonymous, "peak_anon_MiB")

@@ -18,5 +18,7 @@ part "failing system calls" ./store TestEveryFailedSystemCallEndsInAnErrorAndLos
 part "damaged files" ./store TestDamagedFilesComeUpByThemselves
 part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining
 part "the model" ./store TestStoreAgreesWithModel
+printf '\n== a large backlog: start, memory, rate (%ds)\n' "$SECONDS"
+go test -run '^$' -bench 'Backlog/(0|100000|1000000|10000000)$' -benchtime 1x -timeout 60m ./store | grep -E 'Benchmark|FAIL' || failed=1
 printf '\n== %s (%ds)\n' "$([ $failed = 0 ] && echo "nothing found" || echo "FAILED: see above")" "$SECONDS"
 exit $failed
