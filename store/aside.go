@@ -91,6 +91,10 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	}
 	r.Aside = nextAside(path)
 	made, err := rebuild(ctx, path, o, r)
+	if isFullDisk(err) { // what it had taken is free again, and perhaps more is
+		r.Samples, r.Lost, r.Uncounted = 0, nil, false
+		made, err = rebuild(ctx, path, o, r)
+	}
 	if isFullDisk(err) { // better a new store without the old samples than none: they are still in the old file
 		o.Logger.Error("no space to salvage", "error", err)
 		r.Samples, r.Lost, r.Uncounted = 0, nil, true

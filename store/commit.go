@@ -271,11 +271,16 @@ func (c *commit) retains(h *heading) bool {
 func (c *commit) putRows(tx *bolt.Tx) error {
 	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
 	for it, rows := range c.logs {
-		gaps := slices.Clone(rows)
-		gaps = slices.DeleteFunc(gaps, func(w *row) bool { return !w.isGap() })
-		rows = slices.DeleteFunc(rows, func(w *row) bool { return w.isGap() })
+		var gaps, results []*row // rows itself stays as it is: undo needs it
+		for _, w := range rows {
+			if w.isGap() {
+				gaps = append(gaps, w)
+			} else {
+				results = append(results, w)
+			}
+		}
 		var err error
-		c.counts[it], c.pruned[it], err = c.putLog(tx.Bucket(bucketTriggers), it, rows, it.rowCount, c.store.opts.KeepTriggers)
+		c.counts[it], c.pruned[it], err = c.putLog(tx.Bucket(bucketTriggers), it, results, it.rowCount, c.store.opts.KeepTriggers)
 		if err == nil {
 			c.gapCounts[it], _, err = c.putLog(tx.Bucket(bucketGaps), it, gaps, it.gapsKept, keepGaps)
 		}

@@ -102,6 +102,55 @@ func TestASyncThatFailsForWantOfSpaceStopsTheStore(t *testing.T) {
 	<-s.Fatal()
 }
 
+func TestRowsOfAFailedCommitAreWrittenByTheNext(t *testing.T) {
+	s := openForTest(t, Options{})
+	gap := objects.Gap{Unit: "a/1", Object: "x", From: s.opts.Now(), To: s.opts.Now(), First: 1, Last: 1, Count: 1, Reason: objects.GapBus}
+	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := s.Pending("aws", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range ds {
+		if err := errors.Join(s.Missing("aws", gap), s.Settle("aws", []Result{{Seq: d.Seq, Index: d.Index, Outcome: Accepted}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := true
+	failWith(s, func() error {
+		if full {
+			return &fs.PathError{Op: "write", Err: syscall.ENOSPC}
+		}
+		return nil
+	})
+	s.mu.Lock()
+	s.dirtyRows += maxDirty // has rows taken along
+	s.mu.Unlock()
+	if err := s.SetDeviceID("x"); !errors.Is(err, ErrFull) {
+		t.Fatalf("got %v", err)
+	}
+	s.mu.Lock()
+	s.dirtyRows -= maxDirty
+	s.mu.Unlock()
+	failWith(s, func() error { full = false; return nil })
+	checkClosed(t, s)
+	rows, err := rowsOf(s.path)
+	if err != nil || rows != 5 {
+		t.Errorf("%d rows in the file, want four results and a gap: %v", rows, err)
+	}
+}
+
+// rowsOf counts the rows in a file.
+func rowsOf(path string) (n int, err error) {
+	s, err := Open(path, Options{})
+	if err != nil {
+		return 0, err
+	}
+	rows, _, err := s.Triggers(TriggerQuery{})
+	return len(rows), errors.Join(err, s.Close())
+}
+
 func TestPanicInACommitStopsTheStore(t *testing.T) {
 	s := openForTest(t, Options{})
 	failWith(s, func() error { panic("page 7: bad flags") })
