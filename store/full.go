@@ -117,7 +117,7 @@ func isFull(err error) bool {
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
 		return true
-	case errors.As(err, &write) && (errors.Is(write.Err, syscall.ENOSPC) || errors.Is(write.Err, syscall.EDQUOT)):
+	case errors.As(err, &write) && write.Op != "sync" && (errors.Is(write.Err, syscall.ENOSPC) || errors.Is(write.Err, syscall.EDQUOT)):
 		return true
 	}
 	text := err.Error()
