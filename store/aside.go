@@ -91,15 +91,9 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	}
 	r.Aside = nextAside(path)
 	made, err := rebuild(ctx, path, o, r)
-	if isFullDisk(err) { // what it had taken is free again, and perhaps more is
+	if isFullDisk(err) { // What it had taken is free again, and perhaps more is. If not, that is an error: the old file keeps its name, and its samples.
 		r.Samples, r.Lost, r.Uncounted = 0, nil, false
 		made, err = rebuild(ctx, path, o, r)
-	}
-	// A sync that finds no space is an error instead, and the next start tries again: the old file has kept its name.
-	if err != nil && isFull(err) { // better a new store without the old samples than none: they are still in the old file
-		o.Logger.Error("no space to salvage", "error", err)
-		r.Samples, r.Lost, r.Uncounted = 0, nil, true
-		made, err = create(path, format)
 	}
 	if err != nil {
 		return err
