@@ -144,9 +144,13 @@ func examine(ctx context.Context, path string, o Options, ro RecoverOptions) (r 
 	return r, err
 }
 
-// whyUnreadable is the reason for moving a file aside that the medium does not give any more;
-// other errors stay errors.
+// whyUnreadable is the reason for moving a file aside that the medium does not give any more, or that is another
+// user's, as after somebody has run the agent as root; other errors stay errors. Where the directory is not ours
+// either, moving fails, and that is the error.
 func whyUnreadable(err error) (string, error) {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Sprintf("the file is not ours: %v", err), nil
+	}
 	var system syscall.Errno
 	if errors.As(err, &system) && badMedium(system) {
 		return fmt.Sprintf("the file cannot be read: %v", err), nil
