@@ -91,6 +91,8 @@ type Store struct {
 	update   func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading  sync.RWMutex                     // held for writing while db is exchanged
 
+	sinceLetGo int // commits; the writer's own
+
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
 	done  chan struct{} // closed when the writer has ended
@@ -149,6 +151,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), db.Close())
 	}
+	s.letGo()
 	s.writeSpare()
 	removeStale(path) // only now is it sure that nobody else is creating one
 	go s.writer()

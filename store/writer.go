@@ -217,6 +217,10 @@ func (s *Store) commit(rows bool) bool {
 	s.mu.Lock()
 	s.busy = nil
 	s.mu.Unlock()
+	if s.sinceLetGo++; s.sinceLetGo >= letGoEvery {
+		s.sinceLetGo = 0
+		s.letGo()
+	}
 	b.finish(err, stateErr)
 	return rows && stateErr == nil
 }

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A file larger than letGoFrom whose pages were all read is not in memory afterwards, and reads as before.
+func TestPagesAreLetGo(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "noi.db"), Options{Now: func() time.Time { return time.Unix(1656404429, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	want := bytes.Repeat([]byte{7}, 2*letGoFrom)
+	key := []byte("large")
+	if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(key, want) }); err != nil {
+		t.Fatal(err)
+	}
+	read := func() {
+		t.Helper()
+		err := s.view(func(tx *bolt.Tx) error {
+			if got := tx.Bucket(bucketMeta).Get(key); !bytes.Equal(got, want) {
+				t.Error("the value reads differently")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	before := residentFile(t)
+	s.letGo()
+	if after := residentFile(t); before-after < letGoFrom {
+		t.Errorf("%d bytes of files are resident, and %d before", after, before)
+	}
+	read()
+}
+
+// residentFile returns how much of the files that are mapped is in memory, in bytes.
+func residentFile(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "RssFile:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}
