@@ -64,6 +64,7 @@ const (
 	GapDiskFull = "disk_full"     // the disk was
 	GapRejected = "reject_newest" // the outbox was full, and the new ones were not to push out old ones
 	GapRemoved  = "removed"       // the integration was taken out of the configuration
+	GapDead     = "dead_letter"   // the cloud rejected them, and what was set aside was given up
 	GapDamaged  = "damaged"       // their record does not read any more
 	GapBus      = "bus"           // the controller did not answer, or not in a way that counts
 	GapLine     = "line"          // the port could not be used

@@ -108,8 +108,11 @@ func (c *checker) compare(m *image, rc recount) {
 
 // rowIDs checks that each log belongs to an integration and that no id is ahead of the totals.
 func (c *checker) rowIDs(tx *bolt.Tx, m *image) error {
-	for _, log := range [][]byte{bucketTriggers, bucketGaps} {
+	for _, log := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
 		logs := tx.Bucket(log)
+		if logs == nil {
+			continue // of the dead letters, where there never was one
+		}
 		err := logs.ForEachBucket(func(id []byte) error {
 			if m.integrations[string(id)] == nil {
 				c.fault("%s of %s, which is no integration", log, id)

@@ -37,7 +37,8 @@ type commit struct {
 	evicted   uint64 // those before it go, also what would else be retained
 	cursors   map[string][]byte
 	written   []*integration
-	logs      map[*integration][]*row // the rows it writes
+	logs      map[*integration][]*row          // the rows it writes
+	dead      map[*integration]map[uint64]*row // what it changes of the dead letters
 	forgotten []string
 	identity  []byte
 	traffic   []byte
@@ -92,7 +93,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	s.mu.Unlock()
 
 	for _, step := range []func(*bolt.Tx) error{
-		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putCursors, c.putClock, c.putMeta,
+		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putMeta,
 	} {
 		if err := step(tx); err != nil {
 			return err
@@ -149,6 +150,7 @@ func (c *commit) snapshot() {
 	c.totals.next = s.next
 	c.cursors = map[string][]byte{}
 	c.logs = map[*integration][]*row{}
+	c.dead = map[*integration]map[uint64]*row{}
 	for _, it := range s.ordered() {
 		it.trim(s.next)
 		if it.modified || unwritten[it] > 0 {
@@ -158,6 +160,9 @@ func (c *commit) snapshot() {
 		}
 		if c.rows && len(it.dirty) > 0 {
 			c.takeRows(it)
+		}
+		if len(it.deadDirty) > 0 {
+			c.dead[it] = it.takeDead()
 		}
 	}
 	c.passed = s.passed()
@@ -339,8 +344,8 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 		if err := b.Delete([]byte(id)); err != nil {
 			return err
 		}
-		for _, log := range [][]byte{bucketTriggers, bucketGaps} {
-			if tx.Bucket(log).Bucket([]byte(id)) == nil {
+		for _, log := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
+			if tx.Bucket(log) == nil || tx.Bucket(log).Bucket([]byte(id)) == nil {
 				continue
 			}
 			if err := tx.Bucket(log).DeleteBucket([]byte(id)); err != nil {
@@ -443,6 +448,11 @@ func (c *commit) undo() {
 			}
 		}
 		it.flushing = map[uint64]*row{}
+	}
+	for it, changes := range c.dead {
+		for id := range changes {
+			it.deadDirty[id] = true
+		}
 	}
 	for run, st := range c.starts {
 		if _, newer := s.newStarts[run]; !newer {

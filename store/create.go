@@ -20,6 +20,7 @@ var (
 	bucketTriggers = []byte("triggers") // integration → bucket: row id → row
 	bucketGaps     = []byte("gaps")     // integration → bucket: row id → row about missing samples
 	bucketRuns     = []byte("runs")     // run → what was known of time when it began
+	bucketDead     = []byte("dead")     // integration → bucket: row id → row of a delivery that was rejected; made when needed
 	bucketBallast  = []byte("ballast")  // pages kept back for a full disk
 
 	keyIdentity = []byte("identity")

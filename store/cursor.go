@@ -43,6 +43,9 @@ type integration struct {
 	rowCount int             // rows about deliveries in the file; the writer's own
 	gapsKept int             // rows about gaps in the file; the writer's own
 
+	dead      map[uint64]*row // rejected deliveries, by the id of their row
+	deadDirty map[uint64]bool // those that are not in the file as they are here
+
 	grows     map[gapKey]*row // the newest row of each kind of gap
 	announces bool            // gaps are to be told to the cloud too
 	openGaps  map[uint64]*row // those that are not, by id
@@ -70,7 +73,7 @@ func newIntegration(id, topic string, head uint64) *integration {
 	return &integration{
 		id: id, topic: topic, born: head, cursor: head, scanned: head,
 		resume: map[uint64]bitset{}, open: map[place]*row{},
-		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, grows: map[gapKey]*row{}, openGaps: map[uint64]*row{},
+		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, openGaps: map[uint64]*row{},
 		changed: make(chan struct{}), modified: true,
 	}
 }

@@ -171,6 +171,7 @@ func (m *image) loadRows(tx *bolt.Tx, it *integration) {
 			it.openGaps[w.ID] = w
 		}
 	})
+	m.loadDead(tx, it)
 }
 
 func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {

@@ -18,6 +18,7 @@ const (
 	rowOpen    byte = 1 << 1
 	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
 	rowReplay  byte = 1 << 3 // of a replay
+	rowGuessed byte = 1 << 4 // nobody knows when exactly the sample was taken
 )
 
 // The forms of a message id. Never renumber them.
@@ -37,6 +38,7 @@ const maxErrorLen = 1024
 type row struct {
 	Trigger
 	place
+	estimated bool // the sample's time is a guess
 }
 
 // isGap reports whether a row is about samples that are missing.
@@ -75,6 +77,9 @@ func (w *row) flags() byte {
 	if w.Replayed {
 		f |= rowReplay
 	}
+	if w.estimated {
+		f |= rowGuessed
+	}
 	return f
 }
 
@@ -105,7 +110,7 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 		return nil, false
 	}
 	flags := r.byte()
-	w := &row{Trigger: Trigger{
+	w := &row{estimated: flags&rowGuessed != 0, Trigger: Trigger{
 		ID: id, Integration: integration,
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
 		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),

@@ -16,7 +16,7 @@ type Outcome uint8
 const (
 	Accepted Outcome = 1 // the cloud has it: settled
 	Retrying Outcome = 2 // it will be tried again: stays pending
-	Failed   Outcome = 3 // the cloud will never take it: settled
+	Failed   Outcome = 3 // the cloud rejects it: settled, and set aside as a dead letter
 )
 
 // Result is the end of one attempt at one Delivery.
@@ -29,6 +29,7 @@ type Result struct {
 	MessageID   string    // the cloud's, with Accepted
 	Error       string    // "AuthorizationError: User: …", without
 	SampledAt   time.Time // as it was published, where a wrong clock was mended; zero: as it was taken
+	Estimated   bool      // that time is a guess
 }
 
 // Settle records the results of one attempt. Accepted and Failed end the delivery: it is never
@@ -68,7 +69,7 @@ func (s *Store) Settle(integration string, results []Result) error {
 // settle records one result. s.mu is held.
 func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	main := it.owner()
-	s.logResult(main, place{r.Seq, r.Index}, sw, r)
+	w := s.logResult(main, place{r.Seq, r.Index}, sw, r)
 	switch r.Outcome {
 	case Accepted:
 		it.settle(e, r.Index)
@@ -78,6 +79,7 @@ func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 		it.settle(e, r.Index)
 		main.failed++
 		main.modified = true
+		s.setAside(main, w)
 	}
 }
 

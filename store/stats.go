@@ -26,10 +26,12 @@ type IntegrationStats struct {
 	Backlog  uint64    // samples not settled
 	Oldest   time.Time // sampled_at of the oldest sweep of these; zero without backlog
 	Sent     uint64    // samples accepted by the cloud
-	Failed   uint64    // samples it will never take
+	Failed   uint64    // samples it has rejected; sent later from the dead letters, they are counted as sent too
 	Dropped  uint64    // samples that gave way unsettled
 	Replayed uint64    // samples accepted again by a replay, in this run
 	Traffic  Traffic
+	Dead     int       // dead letters
+	DeadFrom time.Time // when the oldest of them was rejected, by the clock of then; zero without
 	Orphaned bool      // the configuration does not name it any more
 	Gaps     []Trigger // the newest gaps, at most 20, the newest last
 }
@@ -49,6 +51,7 @@ func (s *Store) Stats() Stats {
 		}
 		is := IntegrationStats{
 			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
+			Dead: len(it.dead), DeadFrom: it.oldestDead(),
 			Orphaned: !it.orphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {

@@ -195,7 +195,7 @@ func (s *Store) closeRows(it *integration) {
 }
 
 // logResult writes the row of one attempt: a new one, or that of the attempt before.
-func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result) {
+func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result) *row {
 	w := &row{place: at, Trigger: Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.index]}}
 	if old := it.open[at]; old != nil {
 		*w = *old
@@ -203,7 +203,7 @@ func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result)
 	w.Topic, w.Attempts = it.topic, w.Attempts+1
 	w.Success, w.Open = r.Outcome == Accepted, r.Outcome == Retrying
 	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
-	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
+	w.MessageID, w.Error, w.estimated = r.MessageID, cutError(r.Error), r.Estimated
 	if !r.SampledAt.IsZero() {
 		w.Sample.SampledAt = toMilli(r.SampledAt)
 	}
@@ -213,7 +213,8 @@ func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result)
 	}
 	if w.ID == 0 {
 		s.addRow(it, w)
-		return
+	} else {
+		s.writeRow(it, w)
 	}
-	s.writeRow(it, w)
+	return w
 }

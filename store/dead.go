@@ -1,0 +1,208 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// keepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. Who has more has a fault in
+// the set-up, which rejects everything.
+const keepDead = 1024
+
+// Details of the reasons, behind the constants of package objects.
+const (
+	whyDeadDropped = objects.GapDead + ": the cloud rejected it, and it was dropped by hand"
+	whyDeadPushed  = objects.GapDead + ": the cloud rejected it, and %d later ones too"
+)
+
+// DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until somebody has it sent again, or drops it.
+type DeadLetter struct {
+	Trigger          // its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
+	Seq       uint64 // its place in the outbox, where it is no more
+	Index     int
+	Store     string // id of the store that took the sample
+	Estimated bool   // nobody knows when exactly it was taken
+}
+
+// setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all below.
+func (s *Store) setAside(it *integration, w *row) {
+	it.dead[w.ID] = w
+	it.deadDirty[w.ID] = true
+	s.forced = true // what is settled inside the window is else not written
+	s.touch()
+	for len(it.dead) > keepDead {
+		s.bury(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, keepDead))
+	}
+}
+
+// bury gives a dead letter up, and tells the gap.
+func (s *Store) bury(it *integration, id uint64, why string) {
+	w := it.dead[id]
+	s.unmake(it, id)
+	s.logGap(it, objects.Gap{
+		Unit: w.Source.Unit(), Object: w.Sample.Object, Run: w.Run, From: w.Sample.SampledAt, To: w.Sample.SampledAt,
+		First: w.Sample.Seq, Last: w.Sample.Seq, Count: 1, Reason: why,
+	})
+}
+
+// unmake takes a dead letter out.
+func (s *Store) unmake(it *integration, id uint64) {
+	delete(it.dead, id)
+	it.deadDirty[id] = true
+	s.touch()
+}
+
+// arrived takes out the dead letter of a delivery that the cloud has got on another way.
+func (s *Store) arrived(it *integration, at place) {
+	for id, w := range it.dead {
+		if w.place == at {
+			s.unmake(it, id)
+		}
+	}
+}
+
+// oldestDead is when the oldest dead letter was rejected; zero: there is none.
+func (it *integration) oldestDead() (at time.Time) {
+	for _, w := range it.dead {
+		if at.IsZero() || w.CompletedAt.Before(at) {
+			at = w.CompletedAt
+		}
+	}
+	return at
+}
+
+// DeadLetters returns dead letters with an id above after, the oldest first, at most limit, or all when that is 0; those of all integrations when
+// that is "". There are at most 1,024 an integration. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]DeadLetter, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, err := s.named(integration)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	of := identity{id: s.id, origins: s.origins}
+	var out []DeadLetter
+	for _, it := range from {
+		for id, w := range it.dead {
+			if id > after {
+				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.seq, Index: w.index, Store: of.of(w.seq), Estimated: w.estimated})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b DeadLetter) int { return cmp.Compare(a.ID, b.ID) })
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out, nil
+}
+
+// named returns one integration, or all.
+func (s *Store) named(id string) ([]*integration, error) {
+	if id == "" {
+		return s.ordered(), s.usable()
+	}
+	it, err := s.integration(id)
+	return []*integration{it}, err
+}
+
+// SettleDead records how an attempt to send a dead letter again ended, in its row of the trigger log. Accepted takes it out and counts it as sent;
+// else it stays, with the new error. What is no dead letter any more is ignored. It fails with
+// ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+func (s *Store) SettleDead(integration string, id uint64, r Result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return fmt.Errorf("settle a dead letter: %w", err)
+	}
+	old := it.dead[id]
+	if old == nil {
+		return nil
+	}
+	w := *old
+	w.Topic, w.Success, w.Attempts = it.topic, r.Outcome == Accepted, w.Attempts+1
+	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
+	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
+	it.dead[id] = &w
+	it.deadDirty[id] = true
+	if w.Success {
+		s.unmake(it, id)
+		it.sent++
+		it.modified = true
+	}
+	s.writeRow(it, &w)
+	return nil
+}
+
+// DropDead gives dead letters up for good and leaves a gap for each in the log. It returns how many there were of them; they are gone from the file
+// when it returns. It fails with ErrUnknownIntegration, with ErrClosed, with ErrFull, and with what stopped the store.
+func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err error) {
+	s.mu.Lock()
+	it, err := s.integration(integration)
+	if err != nil {
+		s.mu.Unlock()
+		return 0, fmt.Errorf("drop dead letters: %w", err)
+	}
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		if it.dead[id] != nil {
+			s.bury(it, id, whyDeadDropped)
+			dropped++
+		}
+	}
+	if dropped == 0 {
+		s.mu.Unlock()
+		return 0, nil
+	}
+	b := s.hurry()
+	s.mu.Unlock()
+	return dropped, b.waitState()
+}
+
+// takeDead is what the running commit does to an integration's dead letters: nil takes one out.
+func (it *integration) takeDead() map[uint64]*row {
+	out := map[uint64]*row{}
+	for id := range it.deadDirty {
+		out[id] = it.dead[id]
+	}
+	it.deadDirty = map[uint64]bool{}
+	return out
+}
+
+func (c *commit) putDead(tx *bolt.Tx) error {
+	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.id, b.id) }) {
+		all, err := tx.CreateBucketIfNotExists(bucketDead)
+		if err != nil {
+			return err
+		}
+		b, err := all.CreateBucketIfNotExists([]byte(it.id))
+		if err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(c.dead[it])) {
+			key := seqKey(id)
+			if w := c.dead[it][id]; w == nil {
+				err = b.Delete(key)
+			} else {
+				err = b.Put(key, c.store.names.encodeRow(key, w))
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadDead reads an integration's dead letters.
+func (m *image) loadDead(tx *bolt.Tx, it *integration) {
+	if all := tx.Bucket(bucketDead); all != nil {
+		m.eachRow(all, it, func(w *row) { it.dead[w.ID] = w })
+	}
+}
