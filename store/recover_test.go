@@ -48,6 +48,10 @@ func child(what, path string) int {
 	case childUnable:
 		fmt.Fprintln(os.Stderr, "too many open files")
 		return 3
+	case childFill:
+		return exitCode(fillBulky(path))
+	case childDrain:
+		return exitCode(drainBulky(path))
 	}
 	return 0
 }
