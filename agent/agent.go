@@ -129,10 +129,7 @@ func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
 	st, recovery, err := a.recoverStore(path, store.Options{
-		MaxSize: int64(c.Buffer.MaxSize), RejectNewest: c.Buffer.WhenFull == configs.RejectNewest, MaxAge: c.Buffer.MaxAge,
-		RetainAfterAck: c.Buffer.RetainAfterAck, CommitEvery: c.Buffer.CommitEvery,
-		KeepTriggers: c.Triggers.Keep, FlushTriggers: c.Triggers.FlushEvery, Now: a.options.Now, Clock: a.clock.wall.storeClock(),
-		Logger: a.log.With("part", "store"),
+		Limits: a.limits(c), Now: a.options.Now, Clock: a.clock.wall.storeClock(), Logger: a.log.With("part", "store"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
@@ -147,6 +144,19 @@ func (a *Agent) openStore() error {
 		return errors.Join(err, st.Close())
 	}
 	return nil
+}
+
+// limits returns what a configuration says of outbox and trigger log; an outbox in memory stays small.
+func (a *Agent) limits(c *configs.Config) store.Limits {
+	b, t := c.Buffer, c.Triggers
+	l := store.Limits{
+		MaxSize: int64(b.MaxSize), RejectNewest: b.WhenFull == configs.RejectNewest, MaxAge: b.MaxAge, RetainAfterAck: b.RetainAfterAck,
+		CommitEvery: b.CommitEvery, KeepTriggers: t.Keep, FlushTriggers: t.FlushEvery,
+	}
+	if a.degraded != "" {
+		l.MaxSize = min(l.MaxSize, memorySize)
+	}
+	return l
 }
 
 // known lists the integrations of a configuration for the store.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -72,7 +71,26 @@ type site struct {
 	t     *testing.T
 	agent *agent.Agent
 	sink  *memorySink
+	log   *lockedBuffer
 	stop  func()
+}
+
+// lockedBuffer takes what the agent's goroutines log.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // start runs an agent over pipes by port name. It must be called inside a synctest bubble.
@@ -101,10 +119,10 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, sink: sink}
+	s := &site{t: t, sink: sink, log: &lockedBuffer{}}
 	var err error
 	s.agent, err = agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(s.log, nil)),
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return s.sink, nil },
 		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
 	})

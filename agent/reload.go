@@ -63,8 +63,8 @@ type reload struct {
 }
 
 // Reload puts another valid configuration in force while the agent runs. Lines and integrations that did not
-// change work on undisturbed; the others are stopped and begun anew, and what the outbox holds stays. Other keys
-// need a restart: the log says which of them changed. It returns when the new configuration is in force, with the store's
+// change work on undisturbed; the others are stopped and begun anew, and what the outbox holds stays. device_id, state_dir and
+// status need a restart: the log says which of them changed. `log` is the caller's, who made the logger. It returns when the new configuration is in force, with the store's
 // error, or ctx's when the agent does not run.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
 	done := make(chan error, 1)
@@ -87,9 +87,7 @@ func (a *Agent) apply(w shift, r reload) error {
 	freshLines := a.keepLines(old, &next, families)
 	freshForwarders, errs := a.keepForwarders(old, &next)
 
-	if err := a.store.SetIntegrations(known(r.config)); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, a.store.SetLimits(a.limits(r.config)), a.store.SetIntegrations(known(r.config)))
 	a.sampler.route(r.config.Integrations)
 	a.clock.wall.set(r.config.Clock)
 	for _, i := range freshForwarders {
@@ -168,15 +166,13 @@ func pick[T any](all []T, which []int) []T {
 	return out
 }
 
-// needRestart names the keys that changed and are read at the start only.
+// needRestart names the keys that changed and are read at the start only: who the gateway is goes into the ids of all its samples, the store
+// is open where it is, and the endpoint is how somebody watches this very reload.
 func needRestart(old, next *configs.Config) (keys []string) {
 	for key, same := range map[string]bool{
 		"device_id": old.DeviceID == next.DeviceID,
 		"state_dir": old.StateDir == next.StateDir,
 		"status":    old.Status == next.Status,
-		"log":       old.Log == next.Log,
-		"buffer":    old.Buffer == next.Buffer,
-		"triggers":  old.Triggers == next.Triggers,
 	} {
 		if !same {
 			keys = append(keys, key)

@@ -16,6 +16,7 @@ import (
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/store"
 )
 
 // reload puts another configuration in force.
@@ -88,6 +89,66 @@ func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
 		s.stop()
 		if len(status.Integrations) != 2 || status.Integrations[0].Sent != 6 || status.Integrations[1].Sent != 1 {
 			t.Errorf("%+v", status.Integrations)
+		}
+	})
+}
+
+// TestReloadPutsBufferAndTriggersInForce: the status shows what is in force, what is sampled from then on is kept for a replay, and the log is cut.
+func TestReloadPutsBufferAndTriggersInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+		time.Sleep(25 * time.Second)
+		before := s.replay(store.Range{})
+		if err := <-before.done; !errors.Is(err, agent.ErrNotKept) {
+			t.Errorf("a replay of what is not kept: %v", err)
+		}
+		s.reload(oneSlave + `
+buffer: {max_size: 1MiB, max_age: 48h, when_full: reject_newest, commit_every: 100ms, retain_after_ack: 24h}
+triggers: {keep: 4, flush_every: 2s}
+`)
+		want := agent.Settings{
+			MaxSize: 1 << 20, MaxAge: "48h0m0s", WhenFull: "reject_newest", CommitEvery: "100ms", RetainAfterAck: "24h0m0s", KeepTriggers: 4, FlushEvery: "2s",
+		}
+		if got := s.status().Store.Settings; got != want {
+			t.Errorf("in force: %+v", got)
+		}
+		time.Sleep(20 * time.Second) // the samples of 30 s and 40 s
+		after := s.replay(store.Range{})
+		if err := <-after.done; err != nil || after.last().Sent != 6 {
+			t.Errorf("a replay of what is kept: %v, %+v", err, after.last())
+		}
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		page, err := s.agent.Triggers(store.TriggerQuery{Limit: 100})
+		if rows := page.(agent.TriggerPage).Triggers; err != nil || len(rows) != 4 {
+			t.Errorf("%v, %d rows are kept", err, len(rows))
+		}
+		s.stop()
+	})
+}
+
+// TestOnlyThreeKeysNeedARestart: the log names them, and nothing else.
+func TestOnlyThreeKeysNeedARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+		time.Sleep(time.Second)
+		s.reload(oneSlave + `
+device_id: 5300520006504b5957343920
+log: {level: debug, format: json}
+buffer: {max_size: 1MiB}
+triggers: {keep: 4}
+status: {listen: "127.0.0.1:8781"}
+clock: {source: system}
+`)
+		s.stop()
+		var keys []string
+		for line := range strings.Lines(s.log.String()) {
+			if _, key, ok := strings.Cut(line, `msg="this change needs a restart" key=`); ok {
+				keys = append(keys, strings.TrimSpace(key))
+			}
+		}
+		if got := strings.Join(keys, " "); got != "device_id state_dir status" {
+			t.Errorf("the log says that these need a restart: %s", got)
 		}
 	})
 }

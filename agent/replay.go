@@ -130,7 +130,7 @@ func (a *Agent) replayable(integration string) (*forwarder, error) {
 			continue
 		case !f.cfg.Enabled:
 			return nil, fmt.Errorf("%w: enable it first", ErrPaused)
-		case a.options.Config.Buffer.RetainAfterAck <= 0: // as at the start: a reload does not change it
+		case crew.config.Buffer.RetainAfterAck <= 0:
 			return nil, ErrNotKept
 		default:
 			return f, nil

@@ -40,7 +40,7 @@ type StoreStatus struct {
 func (a *Agent) storeStatus(stats store.Stats) StoreStatus {
 	return StoreStatus{
 		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits,
-		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.options.Config), Corrupt: stats.Corrupt,
+		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
 		Start: a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
@@ -52,14 +52,18 @@ type Settings struct {
 	WhenFull       string `json:"when_full"`
 	CommitEvery    string `json:"commit_every"`
 	RetainAfterAck string `json:"retain_after_ack"`
+	KeepTriggers   int    `json:"keep"` // rows of the trigger log for each integration
 	FlushEvery     string `json:"flush_every"`
 }
 
-func settingsOf(c *configs.Config) Settings {
-	b := c.Buffer
+func settingsOf(l store.Limits) Settings {
+	full := configs.DropOldest
+	if l.RejectNewest {
+		full = configs.RejectNewest
+	}
 	return Settings{
-		MaxSize: int64(b.MaxSize), MaxAge: b.MaxAge.String(), WhenFull: b.WhenFull, CommitEvery: b.CommitEvery.String(),
-		RetainAfterAck: b.RetainAfterAck.String(), FlushEvery: c.Triggers.FlushEvery.String(),
+		MaxSize: l.MaxSize, MaxAge: l.MaxAge.String(), WhenFull: full, CommitEvery: l.CommitEvery.String(),
+		RetainAfterAck: l.RetainAfterAck.String(), KeepTriggers: l.KeepTriggers, FlushEvery: l.FlushTriggers.String(),
 	}
 }
 

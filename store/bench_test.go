@@ -92,7 +92,7 @@ func BenchmarkSteady(b *testing.B) {
 	}
 	b.Run("fast_cloud", func(b *testing.B) {
 		for b.Loop() {
-			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{CommitEvery: 20 * time.Millisecond})
+			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{Limits: store.Limits{CommitEvery: 20 * time.Millisecond}})
 			before := s.Stats()
 			for i := range uint64(sweeps) {
 				p, err := s.Offer(b.Context(), benchSweep(s, 1+i*benchObjects, "aws"))
@@ -131,7 +131,7 @@ func fill(b *testing.B, s *store.Store, samples int) {
 // BenchmarkAfterBacklog: bytes per commit before and after 200 MiB were drained, in the file that they have left.
 func BenchmarkAfterBacklog(b *testing.B) {
 	for b.Loop() {
-		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{MaxSize: 1 << 30})
+		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30}})
 		bytes, commits := steady(b, s, 1, 200, true)
 		before := float64(bytes) / float64(commits)
 		for n := uint64(1); s.Stats().FileBytes < 200<<20; n += 50 { // long texts: what the pages hold does not matter
@@ -228,7 +228,7 @@ func BenchmarkBacklog(b *testing.B) {
 // the most memory that one of them had.
 func drains(b *testing.B, samples, times int) figures {
 	path := filepath.Join(b.TempDir(), "noi.db")
-	s := benchOpen(b, path, store.Options{MaxSize: 1 << 30})
+	s := benchOpen(b, path, store.Options{Limits: store.Limits{MaxSize: 1 << 30}})
 	fill(b, s, samples)
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
@@ -277,7 +277,7 @@ func inProcess(b *testing.B, path string) (f figures) {
 // process needs.
 func openAndDrain(path string) int {
 	begin := time.Now()
-	s, err := store.Open(path, store.Options{MaxSize: 1 << 30, CommitEvery: time.Second, Now: func() time.Time { return storetest.Start.Add(time.Hour) }})
+	s, err := store.Open(path, store.Options{Limits: store.Limits{MaxSize: 1 << 30, CommitEvery: time.Second}, Now: func() time.Time { return storetest.Start.Add(time.Hour) }})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -402,9 +402,7 @@ func (c *commit) finish() {
 	s.totals.row = max(row, c.totals.row)
 	s.tail = c.tail
 	s.committed += c.samples
-	s.commits++
-	stats := c.tx.Stats()
-	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
+	s.countCommit(c.tx)
 	s.times = c.times
 	s.release(c.fresh, c.records)
 	for _, it := range s.integrations {

@@ -42,7 +42,7 @@ func (s *Store) compact() {
 		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
 		return
 	}
-	db, err := bolt.Open(name, 0o600, boltOptions(s.opts.MaxSize))
+	db, err := bolt.Open(name, 0o600, boltOptions(s.room()))
 	if err != nil {
 		_ = os.Remove(name) // a copy, of no use
 		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
@@ -65,9 +65,16 @@ func (s *Store) compact() {
 	s.opts.Logger.Info("the store was compacted", "bytes_before", before, "bytes", s.fileBytes)
 }
 
+// room is what the copy has to hold: what there is may still be more than a MaxSize that was made smaller.
+func (s *Store) room() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.opts.MaxSize, s.totals.bytes)
+}
+
 // copyTo fills a new file. It is synced once, when it is complete.
 func (s *Store) copyTo(name string) error {
-	o := boltOptions(s.opts.MaxSize)
+	o := boltOptions(s.room())
 	o.NoSync, o.NoGrowSync = true, true
 	dst, err := bolt.Open(name, 0o600, o)
 	if err != nil {

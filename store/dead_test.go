@@ -40,7 +40,7 @@ func rejected(t *testing.T, s *store.Store, first uint64, n int) {
 func TestARejectedSampleIsSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
-		s := openAt(t, path, store.Options{CommitEvery: time.Second})
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
 		p := offer(t, s, storetest.Sweep(s.Run(), 1, 3, "aws"))
 		ds := pending(t, s, "aws", 10)
 		settle(t, s, "aws", store.Accepted, ds[0], ds[2])
@@ -139,7 +139,7 @@ func TestADeadLetterThatIsGivenUpLeavesAGap(t *testing.T) {
 func TestOnlySoManyDeadLettersAreKept(t *testing.T) {
 	const keep = 1024
 	path := filepath.Join(t.TempDir(), "noi.db")
-	s := openAt(t, path, store.Options{CommitEvery: time.Hour, KeepTriggers: 10})
+	s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Hour, KeepTriggers: 10}})
 	for n := uint64(1); n <= keep+100; n += 50 {
 		rejected(t, s, n, 50)
 	}
@@ -163,7 +163,7 @@ func TestOnlySoManyDeadLettersAreKept(t *testing.T) {
 
 // A replay that brings it to the cloud after all takes the dead letter out.
 func TestAReplayedDeadLetterIsOneNoMore(t *testing.T) {
-	s := open(t, store.Options{RetainAfterAck: time.Hour})
+	s := open(t, store.Options{Limits: store.Limits{RetainAfterAck: time.Hour}})
 	rejected(t, s, 1, 2)
 	found, _, err := s.Scan(store.Range{}).Step()
 	must(t, err)

@@ -66,7 +66,7 @@ func onSmallDisk(t *testing.T) {
 	t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) }) // TempDir removes it next
 	seed := rand.Uint64()
 	d := &smallDisk{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), neighbour: filepath.Join(dir, "neighbour")}
-	d.s = openAt(t, filepath.Join(dir, "noi.db"), store.Options{MaxSize: 1 << 20})
+	d.s = openAt(t, filepath.Join(dir, "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 20}})
 	for range storetest.Rounds(4, 40) {
 		d.fill()
 		for range 60 {

@@ -11,6 +11,7 @@
 //   - A sample comes again only with the same sample id. What comes again is what a cloud had accepted and no
 //     commit had settled when the process was killed; over a Close nothing comes again.
 //   - What is accepted by every integration inside the window costs no write; settling costs no commit of its own.
+//   - Limits can be told anew at any time (SetLimits), and hold from the next commit on.
 //   - Memory does not grow with the backlog; opening does not read it; a file that a backlog has left is compacted.
 //
 // A sample is lost in these cases, and no other. All but the first leave a gap: a row in the log with object,
@@ -43,7 +44,7 @@
 // reach the file with the next commit. Rows of the log wait for it up to FlushTriggers: a kill loses
 // those of the last minute, and no sample. Every value carries a CRC-32C over itself and its key.
 //
-//	s, recovery, err := store.Recover(ctx, "/var/lib/noi-agent/noi.db", store.Options{CommitEvery: time.Second},
+//	s, recovery, err := store.Recover(ctx, "/var/lib/noi-agent/noi.db", store.Options{Limits: store.Limits{CommitEvery: time.Second}},
 //		store.RecoverOptions{Check: store.InChild("/proc/self/exe", "store-check")})
 //	err = s.SetIntegrations([]store.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", Topic: "arn:aws:sns:…"}})
 //	err = s.Append(ctx, sweep) // durable, or accepted

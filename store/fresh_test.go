@@ -33,7 +33,7 @@ func kept(p *store.Pledge) bool {
 func TestWhatIsAcceptedInsideTheWindowCostsNoCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
-		s := openAt(t, path, store.Options{CommitEvery: time.Second})
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
 		before := s.Stats().Commits
 		for n := uint64(1); n <= 100; n += 10 {
 			changed := s.Changed("aws")
@@ -66,7 +66,7 @@ func TestWhatIsAcceptedInsideTheWindowCostsNoCommit(t *testing.T) {
 func TestWhatOneCloudDoesNotTakeInTimeIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
-		s := openAt(t, path, store.Options{CommitEvery: time.Second})
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
 		p := offer(t, s, storetest.Sweep(s.Run(), 1, 10, "aws", "gcp"), storetest.Sweep(s.Run(), 11, 10, "aws"))
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 100)...)
 		settle(t, s, "gcp", store.Accepted, pending(t, s, "gcp", 4)...)
@@ -87,7 +87,7 @@ func TestWhatOneCloudDoesNotTakeInTimeIsWritten(t *testing.T) {
 
 func TestWhatComesDuringACommitIsNotInItsFigures(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
-	s := openAt(t, path, store.Options{CommitEvery: time.Hour})
+	s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Hour}})
 	offer(t, s, storetest.Sweep(s.Run(), 1, 10, "aws"))
 	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
 	offer(t, s, storetest.Sweep(s.Run(), 11, 10, "aws"))
@@ -103,7 +103,7 @@ func TestWhatComesDuringACommitIsNotInItsFigures(t *testing.T) {
 
 func TestAnUrgentSweepDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, store.Options{CommitEvery: time.Minute})
+		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Minute}})
 		begin := time.Now()
 		calm := offer(t, s, storetest.Sweep(s.Run(), 1, 3, "aws"))
 		urgent := storetest.Sweep(s.Run(), 4, 3, "aws")
@@ -119,7 +119,7 @@ func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
 	for name, online := range map[string]bool{"online": true, "offline": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := open(t, store.Options{CommitEvery: time.Second})
+				s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
 				before := s.Stats().Commits
 				const minutes = 30
 				for n := range uint64(minutes) {
@@ -143,7 +143,7 @@ func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
 
 func TestNewestAreRejectedWhenTheOldestAreToStay(t *testing.T) {
 	const limit = 4 << 10
-	s := open(t, store.Options{MaxSize: limit, RejectNewest: true})
+	s := open(t, store.Options{Limits: store.Limits{MaxSize: limit, RejectNewest: true}})
 	for n := uint64(1); n <= 1000; n += 10 {
 		must(t, s.Append(t.Context(), storetest.Sweep(s.Run(), n, 10, "aws")))
 		if st := s.Stats(); st.RecordBytes > limit {
@@ -172,7 +172,7 @@ func TestNewestAreRejectedWhenTheOldestAreToStay(t *testing.T) {
 func TestAcceptedSweepsAreKeptAsLongAsAsked(t *testing.T) {
 	now := storetest.Start.Add(10 * time.Second)
 	path := filepath.Join(t.TempDir(), "noi.db")
-	o := store.Options{RetainAfterAck: time.Hour, Now: func() time.Time { return now }}
+	o := store.Options{Limits: store.Limits{RetainAfterAck: time.Hour}, Now: func() time.Time { return now }}
 	s := openAt(t, path, o)
 	for n := uint64(1); n <= 40; n += 10 {
 		add(t, s, storetest.Sweep(s.Run(), n, 10, "aws"))

@@ -34,7 +34,7 @@ const (
 func appendUntilKilled(path string) int {
 	fmt.Println("start")
 	s, _, err := store.Recover(context.Background(), path,
-		store.Options{CommitEvery: time.Millisecond, Now: func() time.Time { return storetest.Start }}, store.RecoverOptions{})
+		store.Options{Limits: store.Limits{CommitEvery: time.Millisecond}, Now: func() time.Time { return storetest.Start }}, store.RecoverOptions{})
 	if err == nil {
 		err = s.SetIntegrations(both)
 	}

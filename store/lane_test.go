@@ -82,7 +82,7 @@ func TestALaneIsEmptiedWhenItIsNotWantedAnyMore(t *testing.T) {
 }
 
 func TestWhatALaneLosesIsItsIntegrations(t *testing.T) {
-	s := storetest.MustOpen(t, store.Options{MaxSize: 700})
+	s := storetest.MustOpen(t, store.Options{Limits: store.Limits{MaxSize: 700}})
 	must(t, s.SetIntegrations(alarmsFirst(true)))
 	for n := uint64(1); n <= 60; n += 3 {
 		add(t, s, withAlarm(1, n))

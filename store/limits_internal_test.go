@@ -7,7 +7,7 @@ import (
 
 // TestForgottenIntegrationsLeaveNothingToWrite: what is forgotten after a month has no rows that wait for ever for a commit.
 func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
-	s := openForTest(t, Options{FlushTriggers: time.Hour})
+	s := openForTest(t, Options{Limits: Limits{FlushTriggers: time.Hour}})
 	list := []Integration{{ID: "aws", Topic: "T", AlarmsFirst: true}, {ID: "gcp", Topic: "U"}}
 	if err := s.SetIntegrations(list); err != nil {
 		t.Fatal(err)

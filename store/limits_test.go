@@ -23,7 +23,7 @@ func triggers(t *testing.T, s *store.Store, q store.TriggerQuery) []store.Trigge
 func TestOldestGiveWayToSize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	const limit = 8 << 10
-	s := openAt(t, path, store.Options{MaxSize: limit})
+	s := openAt(t, path, store.Options{Limits: store.Limits{MaxSize: limit}})
 	add(t, s, storetest.Sweep(1, 1, 10, "aws", "gcp"))
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 4)...)
 	for n := uint64(11); n <= 2000; n += 10 {
@@ -62,7 +62,7 @@ func TestOldestGiveWayToSize(t *testing.T) {
 	}
 	before := s.Stats().Integrations
 	must(t, s.Close())
-	s = openAt(t, path, store.Options{MaxSize: limit})
+	s = openAt(t, path, store.Options{Limits: store.Limits{MaxSize: limit}})
 	if diff := cmp.Diff(before, s.Stats().Integrations); diff != "" {
 		t.Errorf("after reopening (-before +after):\n%s", diff)
 	}
@@ -70,7 +70,7 @@ func TestOldestGiveWayToSize(t *testing.T) {
 
 func TestOldestGiveWayToAge(t *testing.T) {
 	now := storetest.Start
-	s := open(t, store.Options{MaxAge: 30 * time.Second, Now: func() time.Time { return now }})
+	s := open(t, store.Options{Limits: store.Limits{MaxAge: 30 * time.Second}, Now: func() time.Time { return now }})
 	add(t, s, storetest.Sweep(1, 10, 4, "aws"), storetest.Sweep(1, 20, 4, "aws"), storetest.Sweep(1, 30, 4, "aws"))
 	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
 	now = storetest.Start.Add(51 * time.Second) // the sweeps of :10 and :20 are over 30 s old now
@@ -93,7 +93,7 @@ func TestOldestGiveWayToAge(t *testing.T) {
 
 func TestQuietStoreKeepsItsLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, store.Options{MaxAge: time.Hour, Now: func() time.Time {
+		s := open(t, store.Options{Limits: store.Limits{MaxAge: time.Hour}, Now: func() time.Time {
 			return storetest.Start.Add(time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)))
 		}})
 		add(t, s, storetest.Sweep(1, 1, 4, "aws"))
@@ -112,7 +112,7 @@ func TestQuietStoreKeepsItsLimits(t *testing.T) {
 
 func TestDropsOfOtherReasonsHaveTheirOwnRow(t *testing.T) {
 	now := storetest.Start
-	s := open(t, store.Options{MaxAge: time.Minute, MaxSize: 2 << 10, Now: func() time.Time { return now }})
+	s := open(t, store.Options{Limits: store.Limits{MaxAge: time.Minute, MaxSize: 2 << 10}, Now: func() time.Time { return now }})
 	add(t, s, storetest.Sweep(1, 1, 10, "aws"))
 	now = now.Add(2 * time.Minute)
 	for n := uint64(100); n < 800; n += 10 {

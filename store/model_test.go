@@ -74,10 +74,10 @@ func TestStoreAgreesWithModel(t *testing.T) {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), path: filepath.Join(t.TempDir(), "noi.db"),
-		opts: store.Options{
+		opts: store.Options{Limits: store.Limits{
 			MaxSize: maxSize(seed), RejectNewest: seed&2 != 0, KeepTriggers: 50, FlushTriggers: 24 * time.Hour,
 			CommitEvery: time.Duration(seed>>4&1) * time.Hour, // 0: at once; else only when the test says so, by an urgent sweep
-		},
+		}},
 		m: model{
 			queue: map[string][]owed{}, sent: map[string]uint64{}, drops: map[string]uint64{}, rejected: map[string]uint64{},
 			tries: map[string]map[uint64]int{},

@@ -46,7 +46,7 @@ func checkDelivery(t *testing.T, got []store.Delivery, sw objects.Sweep) {
 
 func TestAppendsOfOneWindowShareACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, store.Options{CommitEvery: time.Second})
+		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
 		before := s.Stats().Commits
 		begin := time.Now()
 		var wg sync.WaitGroup
@@ -75,7 +75,7 @@ func TestAppendsOfOneWindowShareACommit(t *testing.T) {
 
 func TestSettlementRidesOnTheNextCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, store.Options{CommitEvery: time.Second, FlushTriggers: time.Minute})
+		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Minute}})
 		add(t, s, storetest.Sweep(1, 1, 10, "aws"))
 		commits := s.Stats().Commits
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
@@ -234,7 +234,7 @@ func TestSweepsThatBreakARuleAreRefused(t *testing.T) {
 
 func TestContextEndsOnlyTheWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, store.Options{CommitEvery: time.Minute})
+		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Minute}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := s.Append(ctx, storetest.Sweep(1, 1, 4, "aws")); !errors.Is(err, context.DeadlineExceeded) {
@@ -250,7 +250,7 @@ func TestContextEndsOnlyTheWaiting(t *testing.T) {
 func TestCloseCommitsWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
-		s := openAt(t, path, store.Options{CommitEvery: time.Hour})
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Hour}})
 		done := make(chan error)
 		go func() { done <- s.Append(context.Background(), storetest.Sweep(1, 1, 4, "aws")) }()
 		synctest.Wait()

@@ -297,7 +297,7 @@ func TestOnlyTheNewestAreKeptAside(t *testing.T) {
 	}
 	must(t, os.Truncate(path+".damaged-0006", 65<<20)) // a store of 1 KiB may take 64 MiB and 2 KiB
 	must(t, os.WriteFile(path, []byte("short"), 0o600))
-	s, r, err := store.Recover(t.Context(), path, store.Options{MaxSize: 1 << 10, Now: soon}, store.RecoverOptions{})
+	s, r, err := store.Recover(t.Context(), path, store.Options{Limits: store.Limits{MaxSize: 1 << 10}, Now: soon}, store.RecoverOptions{})
 	must(t, err)
 	if !cmp.Equal(r.Kept, []string{path + ".damaged-0007", path + ".damaged-0008"}) {
 		t.Errorf("kept %v", r.Kept)

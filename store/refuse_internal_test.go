@@ -42,7 +42,7 @@ func whileCommitting(s *Store, call func()) {
 }
 
 func TestWhatIsRejectedIsNoBacklog(t *testing.T) {
-	for name, o := range map[string]Options{"": {}, "retained": {RetainAfterAck: time.Hour}} {
+	for name, o := range map[string]Options{"": {}, "retained": {Limits: Limits{RetainAfterAck: time.Hour}}} {
 		t.Run(name, func(t *testing.T) {
 			o.RejectNewest = true
 			o.CommitEvery = time.Hour
@@ -64,7 +64,7 @@ func TestWhatIsRejectedIsNoBacklog(t *testing.T) {
 }
 
 func TestWhatIsRejectedIsNotDelivered(t *testing.T) {
-	s := reopenFull(t, Options{RejectNewest: true})
+	s := reopenFull(t, Options{Limits: Limits{RejectNewest: true}})
 	var during []Delivery
 	whileCommitting(s, func() { during, _ = s.Pending("aws", 100) })
 	if err := s.Append(t.Context(), sweepOf(41, 10, "aws")); err != nil {
@@ -80,7 +80,7 @@ func TestWhatIsRejectedIsNotDelivered(t *testing.T) {
 }
 
 func TestALookUnderWayDoesNotFindWhatIsRejected(t *testing.T) {
-	s := reopenFull(t, Options{RejectNewest: true})
+	s := reopenFull(t, Options{Limits: Limits{RejectNewest: true}})
 	var l *look
 	whileCommitting(s, func() {})
 	s.update = func(fn func(*bolt.Tx) error) error {
@@ -100,7 +100,7 @@ func TestALookUnderWayDoesNotFindWhatIsRejected(t *testing.T) {
 }
 
 func TestWhatIsRejectedIsToldOnce(t *testing.T) {
-	s := reopenFull(t, Options{RejectNewest: true})
+	s := reopenFull(t, Options{Limits: Limits{RejectNewest: true}})
 	fails := 1
 	failWith(s, func() error {
 		if fails--; fails >= 0 {

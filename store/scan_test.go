@@ -14,7 +14,7 @@ import (
 )
 
 // keeping is a store that keeps what was accepted.
-var keeping = store.Options{RetainAfterAck: 24 * time.Hour}
+var keeping = store.Options{Limits: store.Limits{RetainAfterAck: 24 * time.Hour}}
 
 // scanAll reads a scan to its end.
 func scanAll(t *testing.T, scan *store.Scan) (all []store.Kept) {

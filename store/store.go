@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,23 +39,14 @@ var (
 
 // Options say how a store works. The zero Options are usable.
 type Options struct {
-	MaxSize        int64         // bytes of records the outbox may hold; 0: 256 MiB
-	RejectNewest   bool          // at MaxSize, or on a full disk, new samples are not kept; false: the oldest give way
-	MaxAge         time.Duration // how long a sample may wait, by Clock; 0: 720 h
-	RetainAfterAck time.Duration // how long sweeps are kept that everybody has settled; 0: not at all
-	CommitEvery    time.Duration // commit window: how long a sweep may wait for company, or to be accepted; 0: not at all
-	KeepTriggers   int           // rows kept per integration; 0: 1,000
-	FlushTriggers  time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
-	Now            func() time.Time
-	Clock          Clock        // whether Now can be trusted; zero: always
-	Logger         *slog.Logger // nil: silent
+	Limits
+	Now    func() time.Time
+	Clock  Clock        // whether Now can be trusted; zero: always
+	Logger *slog.Logger // nil: silent
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxSize = cmp.Or(max(o.MaxSize, 0), 256<<20)
-	o.MaxAge = cmp.Or(max(o.MaxAge, 0), 720*time.Hour)
-	o.KeepTriggers = cmp.Or(max(o.KeepTriggers, 0), 1000)
-	o.FlushTriggers = cmp.Or(max(o.FlushTriggers, 0), time.Minute)
+	o.Limits = o.Limits.withDefaults()
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -80,7 +70,7 @@ const (
 // Store is the open outbox, trigger log and identity. Its methods may be called from any
 // goroutine; one of its own does all the writing.
 type Store struct {
-	opts     Options
+	opts     Options // Limits: changed by the writer, under mu, so that either of the two is enough to read them
 	path     string
 	db       *bolt.DB
 	id       string
@@ -125,6 +115,9 @@ type Store struct {
 	written         uint64 // bytes
 	fileBytes       int64
 	tail            *heading // of the oldest sweep in the file
+	wanted          *Limits  // not in force yet; nil: none
+	shrinking       bool     // wanted ones that came into force may call for more than one commit; the writer's own
+	shrunk          int64    // bytes of sweeps when that was looked at last; the writer's own
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -167,14 +160,19 @@ func Open(path string, o Options) (*Store, error) {
 // opened. Such a file is of no use either way, and a thousand simulated power cuts made none; a
 // child process that opens the file first is the place to catch it.
 func boltOptions(maxSize int64) *bolt.Options {
+	return &bolt.Options{
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
+		MaxSize: fileLimit(maxSize),
+	}
+}
+
+// fileLimit is how large a file may grow whose outbox may hold so many bytes of records.
+func fileLimit(maxSize int64) int {
 	limit := int64(math.MaxInt)
 	if maxSize < (limit-fileSlack)/2 {
 		limit = 2*maxSize + fileSlack
 	}
-	return &bolt.Options{
-		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-		MaxSize: int(limit),
-	}
+	return int(limit)
 }
 
 // openError says what can be done about it.

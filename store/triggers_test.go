@@ -95,7 +95,7 @@ func TestRowWhoseResultWasLostIsNotOpen(t *testing.T) {
 }
 
 func TestTriggersAreListedNewestFirstInPages(t *testing.T) {
-	s := open(t, store.Options{FlushTriggers: time.Hour})
+	s := open(t, store.Options{Limits: store.Limits{FlushTriggers: time.Hour}})
 	for n := uint64(1); n <= 60; n += 10 {
 		add(t, s, storetest.Sweep(1, n, 10, "aws", "gcp")) // carries the rows of the round before
 		for _, id := range []string{"aws", "gcp"} {
@@ -142,30 +142,30 @@ func TestTriggersAreListedNewestFirstInPages(t *testing.T) {
 
 func TestLogKeepsTheNewestRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
-	s := openAt(t, path, store.Options{KeepTriggers: 10})
+	s := openAt(t, path, store.Options{Limits: store.Limits{KeepTriggers: 10}})
 	for n := uint64(1); n <= 100; n += 10 {
 		add(t, s, storetest.Sweep(1, n, 10, "aws"))
 		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
 	}
 	add(t, s, storetest.Sweep(1, 101, 1, "aws"))
 	must(t, s.Close()) // the file is what keeps to the limit
-	s = openAt(t, path, store.Options{KeepTriggers: 10})
+	s = openAt(t, path, store.Options{Limits: store.Limits{KeepTriggers: 10}})
 	rows := triggers(t, s, store.TriggerQuery{Limit: 1000})
 	if len(rows) != 10 || rows[0].Sample.N != 100 || rows[9].Sample.N != 91 {
 		t.Errorf("%d rows kept", len(rows))
 	}
 	must(t, s.Close())
-	s = openAt(t, path, store.Options{KeepTriggers: 4}) // the limit was lowered
+	s = openAt(t, path, store.Options{Limits: store.Limits{KeepTriggers: 4}}) // the limit was lowered
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
 	must(t, s.Close())
-	s = openAt(t, path, store.Options{KeepTriggers: 4})
+	s = openAt(t, path, store.Options{Limits: store.Limits{KeepTriggers: 4}})
 	if rows := triggers(t, s, store.TriggerQuery{}); len(rows) != 4 || rows[0].Sample.N != 101 {
 		t.Errorf("%d rows kept", len(rows))
 	}
 }
 
 func TestDrainingABacklogFlushesItsRows(t *testing.T) {
-	s := open(t, store.Options{FlushTriggers: time.Hour, CommitEvery: time.Millisecond})
+	s := open(t, store.Options{Limits: store.Limits{FlushTriggers: time.Hour, CommitEvery: time.Millisecond}})
 	sweeps := make([]objects.Sweep, 0, 100)
 	for n := uint64(1); n <= 5000; n += 50 {
 		sweeps = append(sweeps, storetest.Sweep(1, n, 50, "aws"))

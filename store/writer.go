@@ -123,8 +123,14 @@ func (s *Store) writer() {
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
 	rows := false
+	every := s.opts.FlushTriggers
 	for {
 		fresh, settled, now := s.waiting()
+		if every != s.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
+			every = s.opts.FlushTriggers
+			ripe.stop()
+			flush.stop()
+		}
 		if fresh {
 			window.start(s.opts.CommitEvery)
 		}
@@ -171,6 +177,7 @@ func (s *Store) writer() {
 			flush.stop()
 			rows = false
 		}
+		s.shrink()
 	}
 }
 
@@ -190,6 +197,7 @@ func (s *Store) waiting() (fresh, settled, now bool) {
 // everything offered was accepted meanwhile and nothing else is in a hurry.
 func (s *Store) commit(rows bool) bool {
 	s.mu.Lock()
+	s.takeLimits()
 	rows = rows || s.dirtyRows >= maxDirty
 	b, cut := s.batch, s.fresh[:len(s.fresh):len(s.fresh)]
 	spared := !rows && !s.forced && !s.keeps(cut)

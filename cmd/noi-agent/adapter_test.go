@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +107,60 @@ func TestReloadBySignal(t *testing.T) {
 	})
 	write(strings.Replace(string(text), "1h", "50ms", 1))
 	eventually(t, "samples flow at the new interval", func() bool { return w.sns.Taken() > 5 && w.pubsub.Taken() > 5 })
+	if code := daemon.stop(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestReloadBySignalChangesLogAndStore: what needed a restart once. The line and the integrations work on.
+func TestReloadBySignalChangesLogAndStore(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 20ms}`, "adc_vbterm")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon := w.start(config, nil)
+	eventually(t, "samples flow", func() bool { return w.sns.Taken() > 20 && w.pubsub.Taken() > 20 })
+	changed := strings.NewReplacer(
+		"log: {level: debug}", "log: {level: info, format: json}",
+		"buffer: {commit_every: 50ms}", "buffer: {commit_every: 20ms, retain_after_ack: 24h, max_size: 64MiB}\ntriggers: {keep: 7, flush_every: 100ms}",
+		"5300520006504b5957343920", "5300520006504b5957343921",
+	).Replace(string(text))
+	if err := os.WriteFile(config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	daemon.signals <- syscall.SIGHUP
+	eventually(t, "the log speaks JSON", func() bool {
+		return strings.Contains(daemon.stderr.String(), `"msg":"configuration reloaded","lines":1,"new_lines":0`)
+	})
+	log := daemon.stderr.String()
+	if !strings.Contains(log, `"msg":"this change needs a restart","key":"device_id"}`) || strings.Count(log, "needs a restart") != 1 {
+		t.Errorf("keys that need a restart:\n%s", log)
+	}
+	if !strings.Contains(log, "level=DEBUG") || strings.Contains(log, `"level":"DEBUG"`) {
+		t.Errorf("levels before and after:\n%s", log)
+	}
+	var status struct {
+		Store struct{ Settings map[string]any }
+	}
+	if err := json.Unmarshal(w.get("/api/v1/status"), &status); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{
+		"max_size": 64.0 * (1 << 20), "max_age": "720h0m0s", "when_full": "drop_oldest", "commit_every": "20ms", "retain_after_ack": "24h0m0s", "keep": 7.0, "flush_every": "100ms",
+	} {
+		if got := status.Store.Settings[key]; got != want {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	eventually(t, "accepted samples are kept, and the log is cut", func() bool {
+		var page struct{ Triggers []json.RawMessage }
+		if err := json.Unmarshal(w.get("/api/v1/triggers?limit=1000"), &page); err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Triggers) <= 2*(7+64) && bytes.Count(w.get("/api/v1/export"), []byte("\n")) > 5
+	})
 	if code := daemon.stop(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}

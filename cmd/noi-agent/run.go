@@ -34,7 +34,8 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	if err := os.MkdirAll(config.StateDir, 0o750); err != nil {
 		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one as state_dir", err)
 	}
-	log := newLogger(p, config.Log)
+	logs := newLogging(p.stderr, config.Log)
+	log := logs.Logger
 	a, err := agent.New(agent.Options{
 		Config: config, Catalog: catalog, Version: p.version, Logger: log, Now: p.now, Elapsed: p.elapsed, Time: p.time, CheckStore: p.checkStore,
 		Memory:  memoryDir(config.Status),
@@ -53,7 +54,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 		log.Error("the status endpoint is not there", "error", err)
 		server = nil
 	}
-	return p.serve(a, server, log, cli.load)
+	return p.serve(a, server, logs, cli.load)
 }
 
 // memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is in memory;
@@ -100,13 +101,14 @@ func replayStatus(err error) int {
 }
 
 // reload puts the configuration file in force as it is now, if it is valid.
-func reload(ctx context.Context, a *agent.Agent, load loader, log *slog.Logger) {
+func reload(ctx context.Context, a *agent.Agent, load loader, logs *logging) {
 	config, catalog, err := load()
 	if err == nil {
+		logs.set(config.Log)
 		err = a.Reload(ctx, config, catalog)
 	}
 	if err != nil {
-		log.Error("the configuration stays as it was", "error", err)
+		logs.Error("the configuration stays as it was", "error", err)
 	}
 }
 
@@ -114,7 +116,7 @@ func reload(ctx context.Context, a *agent.Agent, load loader, log *slog.Logger) 
 type loader func() (*configs.Config, *objects.Catalog, error)
 
 // serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
-func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger, load loader) error {
+func (p *program) serve(a *agent.Agent, server *status.Server, logs *logging, load loader) error {
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	serving, stopServing := context.WithCancel(context.Background())
@@ -126,7 +128,7 @@ func (p *program) serve(a *agent.Agent, server *status.Server, log *slog.Logger,
 	ended := make(chan struct{})
 	go func() {
 		defer close(watched)
-		p.watch(signals, ended, stop, a, log, func() { reload(running, a, load, log) })
+		p.watch(signals, ended, stop, a, logs.Logger, func() { reload(running, a, load, logs) })
 	}()
 	served := make(chan error, 1)
 	go func() {
@@ -230,13 +232,4 @@ func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *
 	default:
 		return nil, fmt.Errorf("integration type %q is not known", in.Type)
 	}
-}
-
-// newLogger logs to stderr; under systemd that is the journal.
-func newLogger(p *program, c configs.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.SlogLevel()}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(p.stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(p.stderr, options))
 }

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestALargerMaxSizeRaisesTheLimitOfTheFile fills a file to bbolt's own limit, which is fixed when it is opened.
+func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
+	s := openForTest(t, Options{Limits: Limits{MaxSize: 1 << 30, RejectNewest: true}})
+	s.mu.Lock()
+	s.db.MaxSize = 2 << 20 // the writer is idle, and takes the lock before it commits
+	s.mu.Unlock()
+	n := uint64(1)
+	fill := func(bytes int64) (err error) {
+		for err == nil && s.Stats().RecordBytes < bytes {
+			err = s.Append(t.Context(), sweepOf(n, 4000, "aws"))
+			n += 4000
+		}
+		return err
+	}
+	if err := fill(8 << 20); !errors.Is(err, ErrFull) {
+		t.Fatalf("the file's limit does not stop it: %v", err)
+	}
+	if err := s.SetLimits(Limits{MaxSize: 32 << 20, RejectNewest: true}); err != nil {
+		t.Fatal(err)
+	}
+	if s.db.MaxSize != fileLimit(32<<20) {
+		t.Errorf("the file may have %d bytes", s.db.MaxSize)
+	}
+	if err := fill(8 << 20); err != nil {
+		t.Errorf("at the larger limit: %v", err)
+	}
+	if err := s.SetLimits(Limits{MaxSize: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if s.db.MaxSize != fileLimit(32<<20) {
+		t.Errorf("the file may have %d bytes only, and its deletions need pages", s.db.MaxSize)
+	}
+	if err := CompactNow(s); err != nil {
+		t.Fatal(err)
+	}
+	if s.db.MaxSize != fileLimit(1<<20) || s.Stats().RecordBytes > 1<<20 {
+		t.Errorf("the new file may have %d bytes, with %d of records", s.db.MaxSize, s.Stats().RecordBytes)
+	}
+}

@@ -1,0 +1,232 @@
+package store_test
+
+import (
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+)
+
+func TestASmallerMaxSizeMakesRoomAtOnce(t *testing.T) {
+	s := open(t, store.Options{})
+	const sweeps = 25_000 // more than two commits take out
+	var all []objects.Sweep
+	for n := uint64(1); n <= sweeps; n++ {
+		all = append(all, storetest.Sweep(1, n, 1, "aws"))
+	}
+	add(t, s, all...)
+	const limit = 8 << 10
+	must(t, s.SetLimits(store.Limits{MaxSize: limit}))
+	untilTrue(t, func() bool { return s.Stats().RecordBytes <= limit }) // the first commit takes 10,000, the others follow by themselves
+	is := s.Stats().Integrations["aws"]
+	if is.Backlog == 0 || is.Dropped == 0 || is.Backlog+is.Dropped != sweeps {
+		t.Errorf("%+v do not add up to %d", is, sweeps)
+	}
+	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
+	if len(rows) != 1 || rows[0].Gap.Count != is.Dropped || !strings.HasSuffix(rows[0].Error, "max_size: the outbox is full at 8KiB") {
+		t.Errorf("rows %+v", rows)
+	}
+
+	must(t, s.SetLimits(store.Limits{MaxSize: 1 << 20}))
+	for n := uint64(sweeps + 1); n <= sweeps+1000; n += 100 {
+		add(t, s, storetest.Sweep(1, n, 100, "aws"))
+	}
+	if now := s.Stats(); now.Integrations["aws"].Dropped != is.Dropped || now.RecordBytes <= limit {
+		t.Errorf("at the larger limit: %+v", now)
+	}
+}
+
+// untilTrue waits for what the writer does by itself.
+func untilTrue(t *testing.T, condition func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatal("it never came to that")
+		}
+	}
+}
+
+func TestWhatGivesWayWhenFullCanBeChanged(t *testing.T) {
+	const limit = 2 << 10
+	s := open(t, store.Options{Limits: store.Limits{MaxSize: limit}})
+	fill := func(from uint64) {
+		for n := from; n < from+500; n += 10 {
+			add(t, s, storetest.Sweep(1, n, 10, "aws"))
+		}
+	}
+	fill(1)
+	newest := numbers(pending(t, s, "aws", 1000))
+	must(t, s.SetLimits(store.Limits{MaxSize: limit, RejectNewest: true}))
+	fill(501)
+	kept := numbers(pending(t, s, "aws", 1000))
+	if newest[len(newest)-1] != 500 || kept[0] != newest[0] || kept[len(kept)-1] > 520 {
+		t.Errorf("%d to %d were kept, then %d to %d", newest[0], newest[len(newest)-1], kept[0], kept[len(kept)-1])
+	}
+	must(t, s.SetLimits(store.Limits{MaxSize: limit}))
+	fill(1001)
+	if kept = numbers(pending(t, s, "aws", 1000)); kept[0] < 1000 || kept[len(kept)-1] != 1500 {
+		t.Errorf("the oldest give way again, and %d to %d are kept", kept[0], kept[len(kept)-1])
+	}
+}
+
+func TestMaxAgeCanBeChanged(t *testing.T) {
+	now := storetest.Start
+	s := open(t, store.Options{Now: func() time.Time { return now }})
+	for n := uint64(10); n <= 100; n += 10 {
+		add(t, s, storetest.Sweep(1, n, 1, "aws"))
+	}
+	now = storetest.Start.Add(100 * time.Second)
+	must(t, s.SetLimits(store.Limits{MaxAge: 35 * time.Second}))
+	if got := numbers(pending(t, s, "aws", 100)); len(got) != 4 || got[0] != 70 {
+		t.Errorf("pending %v", got)
+	}
+	must(t, s.SetLimits(store.Limits{MaxAge: time.Hour}))
+	now = now.Add(50 * time.Minute)
+	add(t, s, storetest.Sweep(1, 3000, 1, "aws"))
+	if got := numbers(pending(t, s, "aws", 100)); len(got) != 5 {
+		t.Errorf("pending %v", got)
+	}
+}
+
+func TestTheCommitWindowCanBeChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Hour}})
+		begin := time.Now()
+		waiting, err := s.Offer(t.Context(), storetest.Sweep(1, 1, 1, "aws"))
+		must(t, err)
+		time.Sleep(time.Second)
+		must(t, s.SetLimits(store.Limits{CommitEvery: 10 * time.Second}))
+		<-waiting.Done()
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("what waited was durable after %v, want 1s: the change ends the window", took)
+		}
+		for _, every := range []time.Duration{10 * time.Second, time.Minute, 0} {
+			must(t, s.SetLimits(store.Limits{CommitEvery: every}))
+			begin = time.Now()
+			add(t, s, storetest.Sweep(1, 2, 1, "aws"))
+			if took := time.Since(begin); took != every {
+				t.Errorf("durable after %v, want %v", took, every)
+			}
+		}
+	})
+}
+
+func TestTheFlushFollowsAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, store.Options{Limits: store.Limits{FlushTriggers: time.Hour}})
+		add(t, s, storetest.Sweep(1, 1, 1, "aws"))
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+		time.Sleep(time.Minute) // the timer of an hour runs
+		must(t, s.SetLimits(store.Limits{FlushTriggers: 10 * time.Second}))
+		commits := s.Stats().Commits
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if n := s.Stats().Commits - commits; n != 0 {
+			t.Errorf("%d commits before the time", n)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := s.Stats().Commits - commits; n != 1 {
+			t.Errorf("%d commits, want that of the row after 10 s", n)
+		}
+	})
+}
+
+func TestASmallerKeepPrunesTheLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{})
+	for n := uint64(1); n <= 20; n++ {
+		add(t, s, storetest.Sweep(1, n, 1, "aws", "gcp"))
+	}
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 20)...)
+	settle(t, s, "gcp", store.Accepted, pending(t, s, "gcp", 20)...)
+	must(t, s.Close()) // writes the rows
+	s = openAt(t, path, store.Options{})
+	must(t, s.SetLimits(store.Limits{KeepTriggers: 4}))
+	for _, id := range []string{"aws", "gcp"} {
+		untilTrue(t, func() bool { return len(triggers(t, s, store.TriggerQuery{Integration: id})) == 4 }) // the writer goes on after the commit
+		if rows := triggers(t, s, store.TriggerQuery{Integration: id}); rows[0].Sample.N != 20 || rows[3].Sample.N != 17 {
+			t.Errorf("%s: rows of samples %d to %d are left", id, rows[3].Sample.N, rows[0].Sample.N)
+		}
+	}
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 20)...) // also those whose row is gone
+	must(t, s.SetLimits(store.Limits{KeepTriggers: 30}))
+	if st := s.Stats(); st.Samples != 0 || st.Integrations["aws"].Sent != 20 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestRetainAfterAckCanBeChanged(t *testing.T) {
+	s := open(t, store.Options{})
+	take := func(n uint64) {
+		add(t, s, storetest.Sweep(1, n, 1, "aws"))
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+	}
+	take(1)
+	add(t, s, storetest.Sweep(1, 2, 1, "aws")) // its commit takes the first one out
+	must(t, s.SetLimits(store.Limits{RetainAfterAck: 1000 * time.Hour}))
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+	take(3)
+	must(t, s.SetLimits(store.Limits{RetainAfterAck: 2000 * time.Hour}))
+	found, _, err := s.Scan(store.Range{}).Step()
+	must(t, err)
+	if len(found) != 2 || found[0].Sweep.Samples[0].N != 2 {
+		t.Errorf("kept %+v, want the samples 2 and 3", found)
+	}
+	must(t, s.SetLimits(store.Limits{}))
+	if st := s.Stats(); st.Sweeps != 0 {
+		t.Errorf("%d sweeps are kept for nobody", st.Sweeps)
+	}
+}
+
+func TestEqualLimitsCostNoCommit(t *testing.T) {
+	s := open(t, store.Options{})
+	before := s.Stats().Commits
+	must(t, s.SetLimits(store.Limits{MaxSize: 256 << 20}))
+	if n := s.Stats().Commits - before; n != 0 {
+		t.Errorf("%d commits", n)
+	}
+	must(t, s.Close())
+	if err := s.SetLimits(store.Limits{}); err == nil {
+		t.Error("a closed store takes limits")
+	}
+}
+
+// TestLimitsChangeUnderLoad is for the race detector.
+func TestLimitsChangeUnderLoad(t *testing.T) {
+	s := open(t, store.Options{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 60 {
+			l := store.Limits{
+				MaxSize: int64(4<<10) << (i % 3), RejectNewest: i%2 == 0, KeepTriggers: 5 + i%7, FlushTriggers: time.Duration(1+i%3) * time.Millisecond,
+				CommitEvery: time.Duration(i%3) * time.Millisecond, RetainAfterAck: time.Duration(i%2) * 100 * time.Hour, MaxAge: time.Duration(1+i%2) * 100 * time.Hour,
+			}
+			if err := s.SetLimits(l); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for n := uint64(1); n <= 2000; n += 10 {
+		add(t, s, storetest.Sweep(1, n, 10, "aws", "gcp"))
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 7)...)
+		settle(t, s, "gcp", store.Retrying, pending(t, s, "gcp", 3)...)
+		_ = triggers(t, s, store.TriggerQuery{})
+	}
+	wg.Wait()
+	must(t, s.SetLimits(store.Limits{MaxSize: 8 << 10}))
+	if st := s.Stats(); st.RecordBytes > 8<<10 {
+		t.Errorf("%d bytes", st.RecordBytes)
+	}
+}
