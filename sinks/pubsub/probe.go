@@ -81,7 +81,7 @@ func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 	}
 	topic, err := pubsubpb.NewPublisherClient(s.conn).GetTopic(routed(ctx, "topic", s.topic), &pubsubpb.GetTopicRequest{Topic: s.topic})
 	if err != nil {
-		fault := classify(ctx, err)
+		fault := s.classify(ctx, err)
 		switch {
 		case fault.Code == codes.PermissionDenied.String() && !disabled(fault.Text):
 			return sinks.Unsure(name, "whether "+s.topic+" exists cannot be checked: no right to pubsub.topics.get, which publishing does not need")
@@ -111,7 +111,7 @@ func (s *Sink) probePermission(ctx context.Context) sinks.Step {
 	in := &iampb.TestIamPermissionsRequest{Resource: s.topic, Permissions: []string{publishRight}}
 	out, err := iampb.NewIAMPolicyClient(s.conn).TestIamPermissions(routed(ctx, "resource", s.topic), in)
 	if err != nil {
-		fault := classify(ctx, err)
+		fault := s.classify(ctx, err)
 		if fault.Code == codes.Unimplemented.String() {
 			return sinks.Unsure(name, "what answers does not know TestIamPermissions (an emulator?)")
 		}
