@@ -70,10 +70,7 @@ func (f *forwarder) whole(pending []store.Delivery) []store.Delivery {
 	if f.cfg.Envelope != configs.EnvelopeBatch {
 		return pending
 	}
-	most := len(pending)
-	if rate := f.cfg.CatchUp.Rate; rate > 0 {
-		most = min(most, burst*rate)
-	}
+	most := f.atRate(len(pending))
 	fits, room := 0, f.circuit.window(f.sink.Window())
 	for end := 1; end <= len(pending); end++ {
 		last := end == len(pending)

@@ -20,11 +20,15 @@ func (f *forwarder) window() int {
 	if f.cfg.Envelope == configs.EnvelopeBatch {
 		return batchWindow
 	}
-	full := f.sink.Window()
+	return f.circuit.window(f.atRate(f.sink.Window()))
+}
+
+// atRate returns how many of n samples one attempt may have.
+func (f *forwarder) atRate(n int) int {
 	if rate := f.cfg.CatchUp.Rate; rate > 0 {
-		full = min(full, burst*rate)
+		return min(n, burst*rate)
 	}
-	return f.circuit.window(full)
+	return n
 }
 
 // late returns how many of a batch are backlog; 0 when the integration has no rate for that.
@@ -41,9 +45,9 @@ func (f *forwarder) late(batch []outgoing) (n int) {
 	return n
 }
 
-// spread returns how long to wait after so many samples of a backlog, sending them having taken some of it.
+// spread returns how long to wait after so many samples of a backlog or a replay, sending them having taken some of it.
 func (f *forwarder) spread(late int, taken time.Duration) time.Duration {
-	if late == 0 {
+	if late == 0 || f.cfg.CatchUp.Rate == 0 {
 		return 0
 	}
 	return max(0, time.Duration(late)*time.Second/time.Duration(f.cfg.CatchUp.Rate)-taken)

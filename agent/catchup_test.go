@@ -1,12 +1,14 @@
 package agent_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/store"
 )
 
 const metered = `
@@ -41,4 +43,30 @@ func TestABacklogIsSentNoFasterThanItsRate(t *testing.T) {
 		}
 		s.stop()
 	})
+}
+
+func TestAReplayKeepsTheRateOfABacklog(t *testing.T) {
+	for _, envelope := range []string{"single", "batch"} {
+		synctest.Test(t, func(t *testing.T) {
+			config := keepingDay + strings.Replace(metered, "type: gcp", "type: gcp, envelope: "+envelope, 1)
+			s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+			time.Sleep(20 * time.Minute)
+			synctest.Wait()
+			had, begin := s.status().Integrations[0].Sent, time.Now()
+			a := s.replay(store.Range{To: begin})
+			time.Sleep(30 * time.Second)
+			synctest.Wait()
+			if on := s.status().Integrations[0]; on.Sent < had+6 || on.Replayed > 80 {
+				t.Errorf("%s: after half a minute %d new samples and %d of the replay, want 6 and 60", envelope, on.Sent-had, on.Replayed)
+			}
+			if err := <-a.done; err != nil {
+				t.Fatal(err)
+			}
+			took, least := time.Since(begin).Seconds(), float64(had)/2-10 // no wait after the last ten seconds' worth
+			if last := a.last(); last.Sent < had || took < least || took > 1.3*least+20 {
+				t.Errorf("%s: %d samples took %.0f s, want %.0f", envelope, last.Sent, took, least)
+			}
+			s.stop()
+		})
+	}
 }

@@ -76,6 +76,16 @@ func (f *forwarder) gather(ctx context.Context, draining <-chan struct{}) bool {
 	return true
 }
 
+// nextPublication is the next regular moment by the wall clock; nil when there is none. Others than the forwarder may ask: phase and
+// interval of a round stay as they are.
+func (f *forwarder) nextPublication() *time.Time {
+	if f.round.every == 0 || !f.cfg.Enabled {
+		return nil
+	}
+	at := f.clock.now().Add(f.round.until(f.clock.elapsed())).Round(time.Second)
+	return wallTime(at)
+}
+
 // bells are rung for integrations whose faults or alarms have changed, for forwarders that collect. They outlive a reload.
 type bells struct {
 	mu sync.Mutex

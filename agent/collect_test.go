@@ -155,3 +155,32 @@ func TestCollectedSamplesAreNoBacklog(t *testing.T) {
 		}
 	})
 }
+
+func TestStatusTellsTheNextPublication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := startCollecting(t, collecting+`
+  - {name: y, type: gcp, topic: projects/test-project/topics/Other}
+  - {name: z, type: gcp, topic: projects/test-project/topics/Third, publish_every: 2m, enabled: false}
+`)
+		for range 20 {
+			time.Sleep(37 * time.Second)
+			synctest.Wait()
+			before, _ := s.publications()
+			in := s.status().Integrations
+			if in[1].NextPublication != nil || in[2].NextPublication != nil {
+				t.Fatal("a publication of one that sends as it samples, or is paused, is announced")
+			}
+			next := in[0].NextPublication
+			if next == nil || next.Location() != time.UTC || !next.After(time.Now().Add(-time.Second)) {
+				t.Fatalf("next publication %v at %v", next, time.Now())
+			}
+			time.Sleep(time.Until(next.Add(time.Second)))
+			synctest.Wait()
+			after, _ := s.publications()
+			if at := after[len(after)-1]; len(after) < len(before)+1 || at.Sub(*next).Abs() > time.Second {
+				t.Fatalf("published at %v, announced was %v", after[len(before):], next)
+			}
+		}
+		s.stop()
+	})
+}

@@ -185,7 +185,7 @@ func (f *forwarder) replayWindow(ctx context.Context, draining <-chan struct{}) 
 		return 0, false
 	default:
 	}
-	window := f.window()
+	window := f.atRate(f.window())
 	if len(p.queue) < window && p.more {
 		if err := p.find(f); err != nil {
 			f.replays.end(p)
@@ -232,7 +232,7 @@ func (p *replay) find(f *forwarder) error {
 
 // sendAgain publishes the first n of the queue once. What is to be retried stays in the queue.
 func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time.Duration, err error) {
-	published := f.clock.now()
+	published, begun := f.clock.now(), f.clock.elapsed()
 	messages := make([]sinks.Message, n)
 	for i, d := range p.queue[:n] {
 		messages[i] = p.mark(f.message(published, sentAgain(&d.Delivery)))
@@ -256,7 +256,7 @@ func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
 	p.tell(pause > 0, f.snapshot().lastError)
-	return pause, nil
+	return max(pause, f.spread(len(results), f.clock.elapsed()-begun)), nil
 }
 
 // mark makes a message one of a replay. The attribute is there whatever the integration's `attributes` say. A FIFO topic

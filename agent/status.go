@@ -118,6 +118,10 @@ type IntegrationStatus struct {
 	Replayed    uint64     `json:"replayed"` // accepted again by a replay, since the start; not in sent
 	Uplink      Uplink     `json:"uplink"`
 	Gaps        []Gap      `json:"gaps"` // the newest twenty, the newest first; the trigger log has more
+
+	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent does not wait
+	// for it. Left out without, and while the integration is paused.
+	NextPublication *time.Time `json:"next_publication,omitempty"`
 }
 
 // Status returns how everything stands, for people and programs. It touches neither the line nor the disk.
@@ -224,6 +228,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.lastError,
 		Sent: counts.Sent, Failed: counts.Failed, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
+	s.NextPublication = f.nextPublication()
 	var problems []Problem
 	switch v.state {
 	case integrationRetrying:

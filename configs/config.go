@@ -201,7 +201,7 @@ const (
 
 // CatchUp says how what has waited for a cloud is sent when it can be reached again.
 type CatchUp struct {
-	Rate        int  `yaml:"rate"`         // most samples a second of those that are over a minute old; default 0: no limit
+	Rate        int  `yaml:"rate"`         // most samples a second of those that are over a minute old, and of a replay; default 0: no limit
 	AlarmsFirst bool `yaml:"alarms_first"` // faults and alarms before everything that waits; default false
 
 	// Over which a fleet's way back is spread: a gateway sends its backlog after its own share of it. Never longer than the

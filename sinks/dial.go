@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -76,18 +78,48 @@ func proxyFor(u *url.URL) (*url.URL, error) {
 		name, value = "HTTP_PROXY", config.HTTPProxy
 	}
 	if value != "" && !soundProxy(value) { // not quoted: it may hold a password
-		return nil, fmt.Errorf("%s is malformed; want a URL as in http://proxy:3128", name)
+		return nil, proxySetting(name + " is malformed; want a URL as in http://proxy:3128")
 	}
 	return config.ProxyFunc()(u)
 }
 
-// soundProxy reports whether value is a URL with a host, or host:port alone.
+// soundProxy reports whether value is a URL with a host that proxies are spoken to by, or host:port alone. httpproxy takes
+// "ftp://proxy" for a proxy called "ftp".
 func soundProxy(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
 	}
 	u, err := url.Parse(value)
-	return err == nil && u.Hostname() != ""
+	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
+}
+
+// proxySetting is a variable of the environment that no connection can be made by, in words.
+type proxySetting string
+
+// Error returns the words.
+func (e proxySetting) Error() string { return string(e) }
+
+// ProxyFault returns the result of an attempt that failed for what an operator has to mend: the proxy asks for a user
+// and password, or for others than it got, or its variable makes no sense. ok is false for all other errors. A proxy that
+// refuses in another way may be a captive portal, or have lost its own uplink: that passes.
+func ProxyFault(err error) (fault Result, ok bool) {
+	var (
+		setting proxySetting
+		refusal *ProxyRefusal
+	)
+	switch {
+	case errors.As(err, &setting):
+		return Failed(Wait, CodeProxy, setting.Error()), true
+	case errors.As(err, &refusal) && refusal.wantsUser():
+		return Failed(Wait, CodeProxy, refusal.Error()), true
+	}
+	return Result{}, false
+}
+
+// ProxyRemedy is what to do about CodeProxy.
+func ProxyRemedy() string {
+	return "Correct HTTPS_PROXY, user and password included (http://USER:PASSWORD@HOST:PORT), where the daemon gets its environment: " +
+		"systemctl edit noi-agent, then systemctl restart noi-agent."
 }
 
 // ProxyRefusal is the answer of a proxy that does not let a connection through. Somebody has to
@@ -101,6 +133,10 @@ type ProxyRefusal struct {
 // Error returns the refusal in one line.
 func (e *ProxyRefusal) Error() string {
 	return fmt.Sprintf("proxy %s does not connect to %s: HTTP %s", e.Proxy, e.Addr, e.Status)
+}
+
+func (e *ProxyRefusal) wantsUser() bool {
+	return strings.HasPrefix(e.Status, strconv.Itoa(http.StatusProxyAuthRequired))
 }
 
 // CheckProxy is http.Transport's OnProxyConnectResponse.
@@ -122,7 +158,7 @@ func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
 		return d.DialContext(ctx, "tcp", addr)
 	}
 	if proxy.Scheme != "http" {
-		return nil, fmt.Errorf("HTTPS_PROXY: a proxy spoken to by %s does not work here, want http://host:port", proxy.Scheme)
+		return nil, proxySetting("HTTPS_PROXY: a proxy spoken to by " + proxy.Scheme + " does not work here, want http://host:port")
 	}
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()

@@ -26,7 +26,7 @@ func (d Dialer) Reach(ctx context.Context, u *url.URL, config *tls.Config) Step 
 	proxy, err := proxyFor(u)
 	switch {
 	case err != nil:
-		return unreachable("proxy", err, "Correct it where the daemon gets its environment: systemctl edit noi-agent, then systemctl restart noi-agent.")
+		return unreachable("proxy", err, ProxyRemedy())
 	case proxy != nil && proxy.Scheme != "http":
 		return Unsure(stepEndpoint, addr+" lies behind a proxy spoken to by "+proxy.Scheme+"; whether it lets anything through shows below")
 	case proxy != nil:
@@ -94,7 +94,7 @@ func (d Dialer) look(ctx context.Context, addr string) (Step, bool) {
 func connectFault(err error, at string, proxied bool) Step {
 	var refusal *ProxyRefusal
 	switch {
-	case errors.As(err, &refusal) && strings.HasPrefix(refusal.Status, "407"):
+	case errors.As(err, &refusal) && refusal.wantsUser():
 		return unreachable("connection", err, "Put the proxy's user and password into HTTPS_PROXY: http://USER:PASSWORD@"+refusal.Proxy)
 	case errors.As(err, &refusal):
 		return unreachable("connection", err, "Have the proxy allow CONNECT to "+refusal.Addr+", or name the right proxy in HTTPS_PROXY, or leave it out.")

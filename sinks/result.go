@@ -45,6 +45,7 @@ const (
 	CodeCredentials        = "CredentialsError"   // found, and cannot be used
 	CodeNoResult           = "NoResult"           // the cloud's answer does not mention the message
 	CodeClosed             = "Closed"             // the sink was closed before
+	CodeProxy              = "ProxyError"         // the proxy wants another user or password, or its setting makes no sense
 
 	// The gateway's clock and the cloud's do not agree: a certificate is not valid yet, or not any
 	// more, or a signature's time is off. It is Retry, and passes once the clock has been set; a

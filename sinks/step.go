@@ -1,5 +1,12 @@
 package sinks
 
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
 // Verdict is what one step of a probe has come to.
 type Verdict string
 
@@ -31,4 +38,35 @@ func Skip(name, text string) Step { return Step{Name: name, Verdict: StepSkipped
 // Bad returns a step that failed, in the words of its result.
 func Bad(name string, fault Result, remedy string) Step {
 	return Step{Name: name, Verdict: StepFailed, Text: fault.Error(), Remedy: remedy}
+}
+
+// Stage is a step of a probe that is still to be taken.
+type Stage struct {
+	Name  string
+	Needs []string // names of stages before it: it is left out where one of them failed or was left out. What skips itself stands in nobody's way
+	Look  func(ctx context.Context) Step
+}
+
+// Probe takes the stages in their order and tells each step as soon as it is known. limit is how long each may take. ok is false when one
+// failed, so that a message would fail too.
+func Probe(ctx context.Context, limit time.Duration, tell func(Step), stages []Stage) (ok bool) {
+	var missing []string
+	for _, stage := range stages {
+		step, there := stage.take(ctx, limit, missing)
+		if tell(step); !there {
+			missing = append(missing, stage.Name)
+		}
+	}
+	return len(missing) == 0
+}
+
+func (s *Stage) take(ctx context.Context, limit time.Duration, missing []string) (step Step, there bool) {
+	lacks := slices.DeleteFunc(slices.Clone(s.Needs), func(name string) bool { return !slices.Contains(missing, name) })
+	if len(lacks) > 0 {
+		return Skip(s.Name, "needs "+strings.Join(lacks, " and ")), false
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	step = s.Look(ctx)
+	return step, step.Verdict != StepFailed
 }

@@ -161,8 +161,12 @@ func printSlave(w io.Writer, s *agent.SlaveStatus) {
 
 func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus) {
 	for _, in := range integrations {
-		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\tuplink %.1f MB today, %.1f MB this month\n",
-			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped, float64(in.Uplink.TodaySent)/1e6, float64(in.Uplink.MonthSent)/1e6)
+		next := ""
+		if in.NextPublication != nil {
+			next = "\tnext publication " + in.NextPublication.Format(time.RFC3339)
+		}
+		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\tuplink %.1f MB today, %.1f MB this month%s\n",
+			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped, float64(in.Uplink.TodaySent)/1e6, float64(in.Uplink.MonthSent)/1e6, next)
 	}
 }
 

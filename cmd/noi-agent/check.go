@@ -23,7 +23,9 @@ type checkResult struct {
 	Lines   []lineBudget `json:"lines"`
 	Flash   *flashBudget `json:"flash,omitempty"` // of a valid configuration
 
-	Uplink map[string]float64 `json:"uplink_mb_per_month,omitempty"` // by integration: 10^6 bytes in 30 days, both ways
+	// By integration: 10^6 bytes in 30 days, both ways. With `when: change` this is the most, and the heartbeat's the least.
+	Uplink      map[string]float64 `json:"uplink_mb_per_month,omitempty"`
+	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // of those with `when: change`
 }
 
 // flashBudget is what the outbox writes, in 10^6 bytes a day.
@@ -87,10 +89,10 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 			fmt.Fprintln(p.stdout, b.Warning)
 		}
 	}
-	uplink := agent.UplinkBudget(config, catalog)
+	uplink := agent.PredictUplink(config, catalog)
 	for i := range config.Integrations {
-		if in := &config.Integrations[i]; uplink[in.ID] > 0 {
-			fmt.Fprintf(p.stdout, "integration %s: about %.0f MB a month at the modem, if every sample is sent as it is taken\n", cmp.Or(in.Name, in.ID), uplink[in.ID])
+		if in := &config.Integrations[i]; uplink[in.ID].Most > 0 {
+			fmt.Fprintf(p.stdout, "integration %s: %s\n", cmp.Or(in.Name, in.ID), uplinkWords(in, uplink[in.ID]))
 		}
 	}
 	if f := flashOf(config, catalog); f.Offline > 0 {
@@ -107,7 +109,8 @@ func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 	} else {
 		result.Notices = faultRows(config.Notices())
 		result.Lines = budgets(config, catalog)
-		result.Flash, result.Uplink = flashOf(config, catalog), agent.UplinkBudget(config, catalog)
+		result.Flash = flashOf(config, catalog)
+		result.uplink(config, agent.PredictUplink(config, catalog))
 	}
 	if err := printJSON(p.stdout, result); err != nil {
 		return err
@@ -116,6 +119,49 @@ func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 		return errSilent
 	}
 	return nil
+}
+
+func (r *checkResult) uplink(config *configs.Config, budgets map[string]agent.UplinkBudget) {
+	r.Uplink, r.UplinkLeast = map[string]float64{}, map[string]float64{}
+	for i := range config.Integrations {
+		in := &config.Integrations[i]
+		b, ok := budgets[in.ID]
+		if !ok {
+			continue
+		}
+		r.Uplink[in.ID] = b.Most
+		if in.When == configs.WhenChange {
+			r.UplinkLeast[in.ID] = b.Least
+		}
+	}
+}
+
+// uplinkWords says what an integration costs, and what that takes for granted.
+func uplinkWords(in *configs.Integration, b agent.UplinkBudget) string {
+	how := "every sample sent as it is taken"
+	if in.PublishEvery > 0 {
+		how = "collected for " + shortDuration(in.PublishEvery.String()) + " each time"
+	}
+	if in.Envelope == configs.EnvelopeBatch {
+		how += ", a sweep in a message"
+	}
+	if in.When != configs.WhenChange {
+		return fmt.Sprintf("about %s MB a month at the modem, %s", megabytes(b.Most), how)
+	}
+	least := "nothing, as there is no heartbeat"
+	if in.Heartbeat > 0 {
+		least = "a sample of each object every " + shortDuration(in.Heartbeat.String())
+	}
+	return fmt.Sprintf("%s to %s MB a month at the modem, %s: the least when nothing changes (%s), the most when every sample is a change",
+		megabytes(b.Least), megabytes(b.Most), how, least)
+}
+
+// megabytes keeps two digits of what is small.
+func megabytes(mb float64) string {
+	if mb < 10 {
+		return fmt.Sprintf("%.1f", mb)
+	}
+	return fmt.Sprintf("%.0f", mb)
 }
 
 func faultRows(faults strictyaml.Faults) []checkFault {

@@ -89,3 +89,37 @@ func TestCheckWarnsOfALineThatIsTooBusy(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckTellsTheUplinkAndWhatItTakesForGranted(t *testing.T) {
+	config := writeConfig(t, `lines:
+  - {name: rs485, port: /dev/ttyUSB0, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {"*": 1m}}]}
+integrations:
+  - {name: each, id: AAAAAAAAAAAAAAAAAAAA, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main"}
+  - {name: batched, id: BBBBBBBBBBBBBBBBBBBB, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", publish_every: 5m, envelope: batch}
+  - {name: news, id: CCCCCCCCCCCCCCCCCCCC, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", when: change}
+  - {name: mute, id: DDDDDDDDDDDDDDDDDDDD, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", when: change, heartbeat: 0s}
+`)
+	code, stdout, stderr := run1("check", "--config", config)
+	if code != exitDone || stderr != "" {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for _, want := range []string{
+		"integration each: about 95 MB a month at the modem, every sample sent as it is taken\n",
+		"integration batched: about 40 MB a month at the modem, collected for 5m each time, a sweep in a message\n",
+		"integration news: 2.7 to 95 MB a month at the modem, every sample sent as it is taken: the least when nothing changes (a sample of each object every 1h)",
+		"integration mute: 0.0 to 95 MB a month at the modem, every sample sent as it is taken: the least when nothing changes (nothing, as there is no heartbeat)",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	_, stdout, _ = run1("check", "--json", "--config", config)
+	var got checkResult
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	least, told := got.UplinkLeast["CCCCCCCCCCCCCCCCCCCC"]
+	if len(got.Uplink) != 4 || len(got.UplinkLeast) != 2 || !told || least <= 0 || least >= got.Uplink["CCCCCCCCCCCCCCCCCCCC"] {
+		t.Errorf("uplink %v, least %v", got.Uplink, got.UplinkLeast)
+	}
+}

@@ -13,10 +13,12 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"noi-agent/sinks"
 )
@@ -84,7 +86,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries by their order
 		grpc.WithDisableRetry(),
-		grpc.WithContextDialer(s.o.dialer().DialTunnel),
+		grpc.WithContextDialer(s.tunnel),
 	}
 	if plain {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -106,6 +108,27 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		return nil, fmt.Errorf("make a gRPC client: %w", err)
 	}
 	return conn, nil
+}
+
+// tunnel is DialTunnel that remembers what is wrong with the proxy: gRPC keeps no more than the text of an error.
+func (s *Sink) tunnel(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := s.o.dialer().DialTunnel(ctx, addr)
+	fault, _ := sinks.ProxyFault(err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proxy = fault
+	return conn, err
+}
+
+// classify turns the error of a request into a result.
+func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
+	s.mu.Lock()
+	proxy := s.proxy
+	s.mu.Unlock()
+	if ctx.Err() == nil && status.Code(err) == codes.Unavailable && proxy.Outcome != 0 {
+		return proxy
+	}
+	return classify(ctx, err)
 }
 
 // publish asks the service by the stub that its own client (pubsub/v2/apiv1) is made of. That client

@@ -193,3 +193,20 @@ func TestMetadataServerIsAskedWhereItIsNamed(t *testing.T) {
 		t.Errorf("%s (%s), asked %v", got.Outcome, got.Error(), asked)
 	}
 }
+
+// A proxy in front of the token service that wants another password waits for somebody, as one in front of the cloud does.
+func TestProxyInFrontOfTheTokenServiceWaitsForItsPassword(t *testing.T) {
+	cleanEnv(t)
+	proxy := sinktest.StartProxy(t, closedEndpoint, "Basic another")
+	t.Setenv("HTTPS_PROXY", "http://noi:"+secret+"@"+proxy.Addr())
+	home := os.Getenv("HOME")
+	file := mustWrite(t, home+"/gcp.json", externalAccount(t, home, "https://sts.example/token"))
+	sink := mustNew(t, pubsub.Options{CredentialsFile: file, Endpoint: closedEndpoint})
+	got := sink.Publish(t.Context(), sinktest.Messages(1))[0]
+	if want := "ProxyError: proxy " + proxy.Addr() + " does not connect to sts.example:443: HTTP 407 Proxy Authentication Required"; got.Outcome != sinks.Wait || got.Error() != want {
+		t.Errorf("%s (%s), want %s", got.Outcome, got.Error(), want)
+	}
+	if !strings.Contains(sink.Remedy(got), "systemctl edit noi-agent") {
+		t.Errorf("remedy %q", sink.Remedy(got))
+	}
+}

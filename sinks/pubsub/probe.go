@@ -21,32 +21,12 @@ const publishRight = "pubsub.topics.publish"
 // Probe looks at each stage of the way to the topic and tells what it finds, as soon as it is known. It
 // publishes nothing. ok is false when a stage failed, so that a message would fail too.
 func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
-	ok = true
-	say := func(step sinks.Step) bool {
-		tell(step)
-		ok = ok && step.Verdict != sinks.StepFailed
-		return step.Verdict != sinks.StepFailed
-	}
-	found := say(s.bounded(ctx, s.probeCredentials))
-	reached := say(s.probeEndpoint(ctx))
-	if !found || !reached {
-		say(sinks.Skip("topic", "needs credentials and endpoint"))
-		say(sinks.Skip("permission", "needs credentials and endpoint"))
-		return ok
-	}
-	if say(s.bounded(ctx, s.probeTopic)) {
-		say(s.bounded(ctx, s.probePermission))
-	} else {
-		say(sinks.Skip("permission", "needs the topic"))
-	}
-	return ok
-}
-
-// bounded gives one step the time that one Publish has.
-func (s *Sink) bounded(ctx context.Context, look func(context.Context) sinks.Step) sinks.Step {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	return look(ctx)
+	return sinks.Probe(ctx, s.o.Timeout, tell, []sinks.Stage{
+		{Name: "credentials", Look: s.probeCredentials},
+		{Name: "endpoint", Look: s.probeEndpoint},
+		{Name: "topic", Needs: []string{"credentials", "endpoint"}, Look: s.probeTopic},
+		{Name: "permission", Needs: []string{"topic"}, Look: s.probePermission},
+	})
 }
 
 func (s *Sink) probeCredentials(ctx context.Context) sinks.Step {
@@ -81,7 +61,7 @@ func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 	}
 	topic, err := pubsubpb.NewPublisherClient(s.conn).GetTopic(routed(ctx, "topic", s.topic), &pubsubpb.GetTopicRequest{Topic: s.topic})
 	if err != nil {
-		fault := classify(ctx, err)
+		fault := s.classify(ctx, err)
 		switch {
 		case fault.Code == codes.PermissionDenied.String() && !disabled(fault.Text):
 			return sinks.Unsure(name, "whether "+s.topic+" exists cannot be checked: no right to pubsub.topics.get, which publishing does not need")
@@ -111,7 +91,7 @@ func (s *Sink) probePermission(ctx context.Context) sinks.Step {
 	in := &iampb.TestIamPermissionsRequest{Resource: s.topic, Permissions: []string{publishRight}}
 	out, err := iampb.NewIAMPolicyClient(s.conn).TestIamPermissions(routed(ctx, "resource", s.topic), in)
 	if err != nil {
-		fault := classify(ctx, err)
+		fault := s.classify(ctx, err)
 		if fault.Code == codes.Unimplemented.String() {
 			return sinks.Unsure(name, "what answers does not know TestIamPermissions (an emulator?)")
 		}

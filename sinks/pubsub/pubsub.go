@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
@@ -66,6 +67,9 @@ type Sink struct {
 	conn  *grpc.ClientConn // nil until connected, and again after a fault of the connection
 	creds *tokens          // nil until found, and again after they were refused
 	who   identity         // of the credentials found last
+
+	mu    sync.Mutex   // guards proxy: gRPC dials in a goroutine of its own
+	proxy sinks.Result // what is wrong with the proxy, as the last connection found; zero: nothing
 }
 
 // New returns a sink for the topic. It fails for a malformed topic only: credentials and the
@@ -123,7 +127,7 @@ func (s *Sink) send(ctx context.Context, msgs []*pubsubpb.PubsubMessage) (result
 	req := &pubsubpb.PublishRequest{Topic: s.topic, Messages: msgs}
 	out, err := s.publish(ctx, req)
 	if err != nil {
-		fault := classify(ctx, err)
+		fault := s.classify(ctx, err)
 		s.forget(fault)
 		return sinks.Repeat(fault, len(msgs)), true
 	}

@@ -29,6 +29,7 @@ func (s *Sink) Remedy(r sinks.Result) string {
 		{sinks.CodeMissingCredentials, "", s.giveCredentials},
 		{sinks.CodeClock, "", setClock},
 		{sinks.CodeNetwork, "", seeNetwork},
+		{sinks.CodeProxy, "", sinks.ProxyRemedy},
 		{"", "iam.serviceAccounts.getAccessToken", s.allowImpersonation},
 		{"", "has not been used in project", s.enable},
 		{"", "it is disabled", s.enable},

@@ -103,6 +103,7 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 		urlErr *url.Error
 		cert   x509.CertificateInvalidError
 	)
+	proxy, proxied := sinks.ProxyFault(err)
 	status, body, after := t.service.refused()
 	switch {
 	case ctx.Err() != nil:
@@ -113,6 +114,8 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 		return fault, false
 	case errors.As(err, &cert) && cert.Reason == x509.Expired:
 		return sinks.Failed(sinks.Retry, sinks.CodeClock, "token service: "+cert.Error()+clockHint), false
+	case proxied:
+		return proxy, false
 	case errors.Is(err, errDevice):
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": "+deviceText(err)), false
 	case errors.As(err, &urlErr):

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +58,7 @@ func RunNetwork(t *testing.T, start func(t *testing.T) Site) {
 		{"CAFileThatCannotBeReadWaits", badCAFile},
 		{"MeterCountsWhatTheSocketsSaw", metering},
 		{"ProxyOfTheEnvironmentIsTaken", proxied},
+		{"ProxyThatOnlySomebodyCanMendWaits", proxyWaits},
 		{"ProxyThatRefusesIsNamedWithoutItsPassword", proxyRefuses},
 		{"AttributeThatIsNotUTF8Arrives", notUTF8},
 	} {
@@ -393,20 +396,50 @@ func proxied(t *testing.T, s *site) {
 	}
 }
 
-func proxyRefuses(t *testing.T, s *site) {
-	t.Setenv("HTTPS_PROXY", "http://noi:hunter2@%zz")
+// behindProxy is a place that only a proxy leads to.
+func behindProxy(t *testing.T) Place {
+	t.Helper()
 	resolver := nameServer(t, func() { t.Error("a name is looked up beside the proxy") }, true)
-	place := Place{Host: "cloud.example:443", TLS: true, Resolver: resolver}
-	malformed := publish(t, s.sink(t, place), Messages(1))
-	if want(t, malformed, sinks.Retry); !strings.Contains(malformed[0].Text, "HTTPS_PROXY is malformed") || strings.Contains(malformed[0].Text, "hunter2") {
-		t.Errorf("got %s", malformed[0].Error())
+	return Place{Host: "cloud.example:443", TLS: true, Resolver: resolver}
+}
+
+// proxyWaits: neither a password that the proxy does not take nor a variable that names none gets better by itself. Once it was
+// corrected the same sink gets through.
+func proxyWaits(t *testing.T, s *site) {
+	ca := NewAuthority(t)
+	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "cloud.example")))
+	proxy := StartProxy(t, front.Addr(), "Basic "+base64.StdEncoding.EncodeToString([]byte("noi:right")))
+	place := behindProxy(t)
+	place.CAFile = ca.File
+	sink := s.sink(t, place)
+	for _, c := range []struct{ url, text string }{
+		{"http://noi:hunter2@" + proxy.Addr(), "proxy " + proxy.Addr() + " does not connect to cloud.example:443: HTTP 407 Proxy Authentication Required"},
+		{"http://" + proxy.Addr(), "HTTP 407 Proxy Authentication Required"},
+		{"http://noi:hunter2@%zz", "HTTPS_PROXY is malformed"},
+		{"ftp://noi:hunter2@" + proxy.Addr(), "HTTPS_PROXY is malformed"},
+	} {
+		t.Setenv("HTTPS_PROXY", c.url)
+		results := publish(t, sink, Messages(2))
+		want(t, results, sinks.Wait)
+		if r := results[0]; r.Code != sinks.CodeProxy || !strings.Contains(r.Text, c.text) || strings.Contains(r.Text, "hunter2") {
+			t.Errorf("%s: %s", c.url, r.Error())
+		}
 	}
-	proxy := StartProxy(t, s.Addr, "Basic another")
-	t.Setenv("HTTPS_PROXY", "http://noi:hunter2@"+proxy.Addr())
-	results := publish(t, s.sink(t, place), Messages(2))
+	wantTaken(t, s.Cloud, nil)
+	t.Setenv("HTTPS_PROXY", "http://noi:right@"+proxy.Addr())
+	until(t, sink, Messages(2))
+	wantTaken(t, s.Cloud, Messages(2))
+}
+
+// proxyRefuses: a proxy that has no way to the cloud, or a captive portal in its place.
+func proxyRefuses(t *testing.T, s *site) {
+	portal := httptest.NewServer(http.NotFoundHandler())
+	defer portal.Close()
+	t.Setenv("HTTPS_PROXY", strings.Replace(portal.URL, "http://", "http://noi:hunter2@", 1))
+	results := publish(t, s.sink(t, behindProxy(t)), Messages(2))
 	want(t, results, sinks.Retry)
 	text := results[0].Error()
-	if !strings.Contains(text, "proxy "+proxy.Addr()+" does not connect to cloud.example:443: HTTP 407") || strings.Contains(text, "hunter2") {
+	if !strings.Contains(text, "proxy "+portal.Listener.Addr().String()+" does not connect to cloud.example:443: HTTP 404") || strings.Contains(text, "hunter2") {
 		t.Errorf("got %s", text)
 	}
 }

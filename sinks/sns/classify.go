@@ -152,6 +152,9 @@ func classify(ctx context.Context, err error) sinks.Result {
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}
+	if fault, ok := sinks.ProxyFault(err); ok {
+		return fault
+	}
 	var (
 		cert  x509.CertificateInvalidError
 		proxy *sinks.ProxyRefusal

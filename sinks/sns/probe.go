@@ -23,32 +23,12 @@ import (
 // Probe looks at each stage of the way to the topic and tells what it finds, as soon as it is known. It
 // publishes nothing. ok is false when a stage failed, so that a message would fail too.
 func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
-	ok = true
-	say := func(step sinks.Step) bool {
-		tell(step)
-		ok = ok && step.Verdict != sinks.StepFailed
-		return step.Verdict != sinks.StepFailed
-	}
-	found := say(s.bounded(ctx, s.probeCredentials))
-	reached := say(s.probeEndpoint(ctx))
-	if found {
-		found = say(s.bounded(ctx, s.probeIdentity))
-	} else {
-		say(sinks.Skip("identity", "no credentials"))
-	}
-	if found && reached {
-		say(s.bounded(ctx, s.probeTopic))
-	} else {
-		say(sinks.Skip("topic", "needs credentials and endpoint"))
-	}
-	return ok
-}
-
-// bounded gives one step the time that one Publish has.
-func (s *Sink) bounded(ctx context.Context, look func(context.Context) sinks.Step) sinks.Step {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	return look(ctx)
+	return sinks.Probe(ctx, s.o.Timeout, tell, []sinks.Stage{
+		{Name: "credentials", Look: s.probeCredentials},
+		{Name: "endpoint", Look: s.probeEndpoint},
+		{Name: "identity", Needs: []string{"credentials"}, Look: s.probeIdentity},
+		{Name: "topic", Needs: []string{"credentials", "endpoint", "identity"}, Look: s.probeTopic},
+	})
 }
 
 func (s *Sink) probeCredentials(ctx context.Context) sinks.Step {

@@ -41,6 +41,7 @@ func (s *Sink) Remedy(r sinks.Result) string {
 		{sinks.CodeClock, "", setClock},
 		{sinks.CodeNetwork, "", seeNetwork},
 		{sinks.CodeTimeout, "", seeNetwork},
+		{sinks.CodeProxy, "", func(sinks.Result) string { return sinks.ProxyRemedy() }},
 		{"AccessDenied*", "sts:AssumeRole", s.allowRole},
 		{"AuthorizationError*", "", s.allowPublish},
 		{"AccessDenied*", "", s.allowPublish},

@@ -316,3 +316,26 @@ func TestEndpointLiesInThePartitionOfTheTopic(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A proxy in front of a token service that wants another password waits for somebody, as one in front of the cloud does.
+func TestProxyInFrontOfATokenServiceWaitsForItsPassword(t *testing.T) {
+	ca := sinktest.NewAuthority(t)
+	certificate, key := sinktest.WriteKeyPair(t, ca.Good(t, "noi-42"))
+	for host, o := range map[string]sns.Options{
+		"sts.example:443": {RoleARN: roleARN},
+		"iot.example:443": {IoT: sns.IoT{Endpoint: "iot.example", RoleAlias: "noi-publisher", Certificate: certificate, Key: key}},
+	} {
+		withKeys(t)
+		proxy := sinktest.StartProxy(t, "127.0.0.1:1", "Basic another")
+		t.Setenv("HTTPS_PROXY", "http://noi:"+secret+"@"+proxy.Addr())
+		t.Setenv("AWS_ENDPOINT_URL_STS", "https://sts.example")
+		sink := mustNew(t, o)
+		got := sink.Publish(t.Context(), sinktest.Messages(1))[0]
+		if want := "ProxyError: proxy " + proxy.Addr() + " does not connect to " + host + ": HTTP 407 Proxy Authentication Required"; got.Outcome != sinks.Wait || got.Error() != want {
+			t.Errorf("%s (%s), want %s", got.Outcome, got.Error(), want)
+		}
+		if !strings.Contains(sink.Remedy(got), "systemctl edit noi-agent") {
+			t.Errorf("remedy %q", sink.Remedy(got))
+		}
+	}
+}
