@@ -25,6 +25,7 @@ type parcel struct {
 // parcels makes the messages of what is to be sent.
 func (f *forwarder) parcels(published time.Time, batch []outgoing) (out []parcel) {
 	if f.cfg.Envelope != configs.EnvelopeBatch {
+		out = make([]parcel, 0, len(batch))
 		for i := range batch {
 			out = append(out, parcel{f.message(published, &batch[i]), batch[i : i+1]})
 		}

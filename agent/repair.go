@@ -36,6 +36,7 @@ func (o *outgoing) at(t time.Time) {
 func (f *forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
 	booted, _ := f.clock.wall.look()
 	_, up := f.clock.wall.read()
+	ready = make([]outgoing, 0, len(pending))
 	for _, d := range pending {
 		o := outgoing{Delivery: d}
 		switch s := d.Stamp; {

@@ -1,7 +1,7 @@
 package objects
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,7 +16,7 @@ type Source struct {
 }
 
 // Unit returns "line/unit id", the way slaves are named in filters, attributes and keys.
-func (s Source) Unit() string { return fmt.Sprintf("%s/%d", s.Line, s.UnitID) }
+func (s Source) Unit() string { return s.Line + "/" + strconv.Itoa(int(s.UnitID)) }
 
 // Sample is one value of one object at one time.
 type Sample struct {
@@ -83,5 +83,5 @@ type Route struct {
 // SampleID returns the identity of a sample for ever: the device, its store, the run and the number
 // (DESIGN §5). It is the same at each try to publish.
 func SampleID(deviceID, storeID string, run, n uint64) string {
-	return fmt.Sprintf("%s-%s-%d-%d", deviceID, storeID, run, n)
+	return deviceID + "-" + storeID + "-" + strconv.FormatUint(run, 10) + "-" + strconv.FormatUint(n, 10)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"noi-agent/objects"
 
@@ -185,12 +186,12 @@ func (l *look) read(tx *bolt.Tx) error {
 func (l *look) takeWanted(ns names, b *bolt.Bucket) {
 	for _, e := range l.wanted {
 		if f := findFresh(l.memory, e.seq); f != nil {
-			l.take(f.sweep, e)
+			l.take(f.sweep, e, l.limit-len(l.found))
 			continue
 		}
 		key := seqKey(e.seq)
 		if sw, ok := decodeSweep(ns, key, b.Get(key)); ok {
-			l.take(sw, e)
+			l.take(sw, e, l.limit-len(l.found))
 		} else {
 			l.damaged = append(l.damaged, e.seq)
 		}
@@ -224,15 +225,17 @@ func (l *look) scanFresh(f *fresh) {
 }
 
 func (l *look) enter(sw objects.Sweep, e entry) {
-	l.take(sw, e)
+	l.take(sw, e, len(sw.Samples)) // which of them an earlier run has settled only endLook knows
 	l.entered = append(l.entered, e)
 }
 
-// take adds the unsettled deliveries of one sweep.
-func (l *look) take(sw objects.Sweep, e entry) {
+// take adds the unsettled deliveries of one sweep, room of them at most.
+func (l *look) take(sw objects.Sweep, e entry, room int) {
 	from := identity{id: l.store.id, origins: l.store.origins}.of(e.seq)
+	l.found = slices.Grow(l.found, max(0, room))
 	for i := range sw.Samples {
-		if e.pending(i) {
+		if room > 0 && e.pending(i) {
+			room--
 			l.found = append(l.found, deliveryOf(from, e.seq, sw, i))
 		}
 	}
@@ -262,6 +265,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 		it.scanned = l.end
 	}
 	it.trim(s.next)
+	out = l.found[:0]
 	held := false // what follows waits for the lane
 	for _, d := range l.found {
 		if len(out) == l.limit {

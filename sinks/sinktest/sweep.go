@@ -40,15 +40,8 @@ func Sweep(t *testing.T) sinks.Batch {
 	return b
 }
 
-// Uplink returns what a sample of a sweep costs in bytes at the sockets that stand already, as single messages, as a batch and as a
-// packed batch, with these attributes.
-func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (single, batch, packed float64) {
-	t.Helper()
-	b := Sweep(t)
-	body := sinks.AppendBatch(nil, b)
-	message := sinks.Message{Body: body, Attributes: b.Attributes(attributes), SampleID: b.ID(), Key: b.Source.Unit()}
-	small := message
-	small.Body = sinks.Pack(body)
+// Singles returns a sweep as one message a sample, with these attributes.
+func Singles(b sinks.Batch, attributes []string) []sinks.Message {
 	var alone []sinks.Message
 	for _, s := range b.Samples {
 		e := sinks.Envelope{PublishedAt: b.PublishedAt, DeviceID: b.DeviceID, IntegrationID: b.IntegrationID, Source: b.Source, Sample: s}
@@ -57,6 +50,26 @@ func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (s
 			Body: sinks.AppendBody(nil, e), Attributes: sinks.Attributes(attributes, e, id), SampleID: id, Key: b.Source.Unit() + "/" + s.Object,
 		})
 	}
+	return alone
+}
+
+// Batched returns a sweep as one message, with these attributes.
+func Batched(b sinks.Batch, attributes []string) sinks.Message {
+	return sinks.Message{Body: sinks.AppendBatch(nil, b), Attributes: b.Attributes(attributes), SampleID: b.ID(), Key: b.Source.Unit()}
+}
+
+// Packed is Batched in gzip.
+func Packed(b sinks.Batch, attributes []string) sinks.Message {
+	m := Batched(b, attributes)
+	m.Body = sinks.Pack(m.Body)
+	return m
+}
+
+// Uplink returns what a sample of a sweep costs in bytes at the sockets that stand already, as single messages, as a batch and as a
+// packed batch, with these attributes.
+func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (single, batch, packed float64) {
+	t.Helper()
+	b := Sweep(t)
 	const rounds = 20 // a meter may count a request after its answer has come: one of so many
 	cost := func(msgs ...sinks.Message) float64 {
 		before := meter.Sent()
@@ -66,5 +79,5 @@ func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (s
 		return float64(meter.Sent()-before) / float64(rounds*len(b.Samples))
 	}
 	cost(Messages(1)...) // the connection, and what its first requests cost more
-	return cost(alone...), cost(message), cost(small)
+	return cost(Singles(b, attributes)...), cost(Batched(b, attributes)), cost(Packed(b, attributes))
 }

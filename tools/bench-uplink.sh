@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Prints what a sample costs at the socket, by cloud and envelope, beside the clouds' own clients in the same run. Fails where a ratio is above what is wanted.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+run() { go test -count 1 -v -run "$1" ./sinks/sns ./sinks/pubsub | grep -vE '^(===|--- PASS|PASS)'; }
+
+echo "== sweeps of 48 objects on a connection that stands, TLS included (ratio: of the client's own way; wanted at most: as listed)"
+NOI_UPLINK_SWEEPS=${NOI_UPLINK_SWEEPS:-100} run UplinkAgainst
+
+echo "== by attributes and envelope, without TLS (docs/messages.md)"
+run UplinkOfEnvelopes
