@@ -100,7 +100,7 @@ func bulkySweeps(run, n uint64) func() objects.Sweep {
 
 func openBulky(path string) (*store.Store, error) {
 	s, err := store.Open(path, store.Options{
-		MaxSize: 1 << 30, CommitEvery: time.Second, KeepTriggers: 100, Now: func() time.Time { return storetest.Start.Add(time.Hour) },
+		Limits: store.Limits{MaxSize: 1 << 30, CommitEvery: time.Second, KeepTriggers: 100}, Now: func() time.Time { return storetest.Start.Add(time.Hour) },
 	})
 	if err == nil {
 		err = s.SetIntegrations(both[:1])
