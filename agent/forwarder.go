@@ -187,7 +187,7 @@ func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 			settled = append(settled, store.Result{
 				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
 				PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
-				SampledAt: d.mended,
+				SampledAt: d.mended, Estimated: d.estimated,
 			})
 		}
 	}
@@ -250,7 +250,7 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		case sinks.Accepted:
 			accepted++
 		case sinks.Reject:
-			f.log.Error("message rejected", "error", r.Error())
+			f.log.Error("message rejected: it is set aside as a dead letter", "error", r.Error())
 		case sinks.Wait:
 			worst = r
 		case sinks.Retry:

@@ -118,6 +118,7 @@ func (m metrics) integration(in *IntegrationStatus) {
 	}
 	m.counter("integration_sent_samples_total", "Samples accepted by the cloud, since the store was made.", in.Sent, labels...)
 	m.counter("integration_failed_samples_total", "Samples rejected for good, since the store was made.", in.Failed, labels...)
+	m.gauge("integration_dead_letters", "Rejected samples that are set aside.", float64(in.Dead), labels...)
 	m.counter("integration_replayed_samples_total", "Samples accepted again by a replay, since the start.", in.Replayed, labels...)
 	m.gauge("integration_uplink_month_bytes", "Bytes sent at the sockets in this month (UTC), TLS included.", float64(in.Uplink.MonthSent), labels...)
 	m.counter("integration_dropped_samples_total", "Samples that gave way to newer ones, since the store was made.", in.Dropped, labels...)

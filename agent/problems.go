@@ -56,6 +56,8 @@ var (
 		"Check the uplink. Samples are kept and sent when it is back."}
 	cloudWaiting = Kind{"integration_waiting", Fault, "A cloud refuses the samples until somebody acts", Delayed,
 		"The error is the cloud's own: set up credentials, permission or topic. Samples are kept, and tried again within five minutes."}
+	cloudRejected = Kind{"dead_letters", Warning, "A cloud has rejected samples", Delayed,
+		"They are set aside: `noi-agent deadletters list` shows them with the cloud's reason. When that is mended, `noi-agent deadletters retry` sends them; `drop` gives them up."}
 	cloudDropped = Kind{"samples_dropped", Fault, "The outbox was full and samples gave way", Lost,
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
@@ -75,7 +77,7 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeKept,
+		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeKept,
 	}
 }
 

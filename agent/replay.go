@@ -43,19 +43,34 @@ type ReplayProgress struct {
 	Error     string     `json:"error,omitempty"`      // of the last attempt, while the cloud does not take any
 }
 
-// replay is one request to send again what an integration has had.
+// replay is one request to send again what an integration has had, or has rejected.
 type replay struct {
 	number string // differs from that of any other replay of this store
 	r      store.Range
-	scan   *store.Scan
-	more   bool // the scan is not at its end
+	scan   *store.Scan // nil: the dead letters in the queue are all
+	more   bool        // the scan is not at its end
 
-	queue []*store.Replayed // found, and still to be sent; the forwarder's own
-	done  chan struct{}     // closed when it is over
+	queue []*again      // found, and still to be sent; the forwarder's own
+	done  chan struct{} // closed when it is over
 
 	mu       sync.Mutex
 	progress ReplayProgress
 	err      error // why it is over; nil when everything is sent
+}
+
+// again is one delivery of a replay.
+type again struct {
+	store.Replayed
+	letter    uint64 // the dead letter that it is; 0: it is none
+	estimated bool   // of a dead letter: nobody knows when exactly it was taken
+}
+
+// outgoing gives it its time: a dead letter has the one of its first try.
+func (d *again) outgoing() outgoing {
+	if d.letter != 0 {
+		return outgoing{Delivery: d.Delivery, estimated: d.estimated}
+	}
+	return *sentAgain(&d.Delivery)
 }
 
 // replays is the one replay that a forwarder may have.
@@ -102,27 +117,34 @@ func (o *replays) end(p *replay) {
 // still sent), with that of report, with the store's, and when the agent ends or a reload changes the integration. Errors before
 // the first report are ErrNoIntegration, ErrPaused, ErrReplaying and ErrNotKept.
 func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, report func(line any) error) error {
-	f, err := a.replayable(integration)
+	f, err := a.working(integration)
+	if err == nil && a.current().config.Buffer.RetainAfterAck <= 0 {
+		err = ErrNotKept
+	}
 	if err != nil {
 		return err
 	}
-	p := &replay{
+	return a.send(ctx, f, &replay{
 		number: fmt.Sprintf("%d-%d", a.store.Run(), a.replays.Add(1)), r: r, scan: a.store.Scan(r), more: true,
 		done: make(chan struct{}), progress: ReplayProgress{State: replayWaiting},
-	}
+	}, report)
+}
+
+// send has the forwarder do it, and returns when it is over.
+func (a *Agent) send(ctx context.Context, f *forwarder, p *replay, report func(line any) error) error {
 	if err := f.replays.begin(p); err != nil {
 		return fmt.Errorf("%w: wait for its end, or end the command that asked for it", err)
 	}
 	defer f.replays.end(p)
-	f.log.Info("replay begins", "from", r.From, "to", r.To)
-	err = p.watch(ctx, f, report)
+	f.log.Info("replay begins", "from", p.r.From, "to", p.r.To, "dead_letters", p.scan == nil)
+	err := p.watch(ctx, f, report)
 	end := p.now(f)
 	f.log.Info("replay ends", "sent", end.Sent, "rejected", end.Rejected, "error", err)
 	return err
 }
 
-// replayable returns the forwarder that can do it.
-func (a *Agent) replayable(integration string) (*forwarder, error) {
+// working returns the forwarder that can do it.
+func (a *Agent) working(integration string) (*forwarder, error) {
 	crew := a.current()
 	for _, f := range crew.forwarders {
 		switch {
@@ -130,8 +152,6 @@ func (a *Agent) replayable(integration string) (*forwarder, error) {
 			continue
 		case !f.cfg.Enabled:
 			return nil, fmt.Errorf("%w: enable it first", ErrPaused)
-		case crew.config.Buffer.RetainAfterAck <= 0:
-			return nil, ErrNotKept
 		default:
 			return f, nil
 		}
@@ -223,7 +243,7 @@ func (p *replay) find(f *forwarder) error {
 		}
 		for j := range settled {
 			if p.r.Has(sampledAt(&settled[j])) {
-				p.queue = append(p.queue, &store.Replayed{Delivery: settled[j]})
+				p.queue = append(p.queue, &again{Replayed: store.Replayed{Delivery: settled[j]}})
 			}
 		}
 	}
@@ -233,42 +253,61 @@ func (p *replay) find(f *forwarder) error {
 // sendAgain publishes the first n of the queue once. What is to be retried stays in the queue.
 func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time.Duration, err error) {
 	published, begun := f.clock.now(), f.clock.elapsed()
-	messages := make([]sinks.Message, n)
+	items := make([]outgoing, n)
 	for i, d := range p.queue[:n] {
-		messages[i] = p.mark(f.message(published, sentAgain(&d.Delivery)))
+		items[i] = d.outgoing()
+	}
+	parcels := f.parcels(published, items)
+	messages := make([]sinks.Message, len(parcels))
+	for i := range parcels {
+		messages[i] = p.mark(parcels[i].message)
 	}
 	results, completed := f.publish(ctx, messages)
-	var left []*store.Replayed
+	var left []*again
+	tried := 0
 	for i, r := range results {
-		d, outcome := p.queue[i], outcomeOf(r.Outcome)
-		err := f.store.LogReplay(f.cfg.ID, d, store.Result{
-			Outcome: outcome, PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(), SampledAt: sampledAt(&d.Delivery),
-		})
-		if err != nil {
-			return 0, err
+		for range parcels[i].items {
+			d, outcome := p.queue[tried], outcomeOf(r.Outcome)
+			tried++
+			err := f.logAgain(d, store.Result{
+				Outcome: outcome, PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(), SampledAt: sampledAt(&d.Delivery),
+			})
+			if err != nil {
+				return 0, err
+			}
+			if outcome == store.Retrying {
+				left = append(left, d)
+			}
+			p.count(d, outcome)
 		}
-		if outcome == store.Retrying {
-			left = append(left, d)
-		}
-		p.count(d, outcome)
 	}
-	p.queue = p.queue[len(results)-len(left):]
+	p.queue = p.queue[tried-len(left):]
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
 	p.tell(pause > 0, f.snapshot().lastError)
-	return max(pause, f.spread(len(results), f.clock.elapsed()-begun)), nil
+	return max(pause, f.spread(tried, f.clock.elapsed()-begun)), nil
+}
+
+func (f *forwarder) logAgain(d *again, r store.Result) error {
+	if d.letter != 0 {
+		return f.store.SettleDead(f.cfg.ID, d.letter, r)
+	}
+	return f.store.LogReplay(f.cfg.ID, &d.Replayed, r)
 }
 
 // mark makes a message one of a replay. The attribute is there whatever the integration's `attributes` say. A FIFO topic
 // forgets for five minutes what it has had under the same deduplication id, so that gets the replay's number: it is the
 // same at each try of this replay, and no other's.
 func (p *replay) mark(m sinks.Message) sinks.Message {
+	if p.scan == nil {
+		return m // the cloud has never had a dead letter
+	}
 	m.Attributes = append(m.Attributes, sinks.Attribute{Name: "replayed", Value: "true"})
 	m.SampleID += "-r" + p.number
 	return m
 }
 
-func (p *replay) count(d *store.Replayed, o store.Outcome) {
+func (p *replay) count(d *again, o store.Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch o {
@@ -288,7 +327,15 @@ func (p *replay) tell(failed bool, lastError string) {
 	if failed {
 		p.progress.State, p.progress.Error = replayRetrying, lastError
 	}
-	p.progress.Damaged = p.scan.Damaged()
+	p.progress.Damaged = p.damaged()
+}
+
+// damaged is how many records did not read.
+func (p *replay) damaged() uint64 {
+	if p.scan == nil {
+		return 0
+	}
+	return p.scan.Damaged()
 }
 
 // finish ends it; err is nil when everything is sent.
@@ -296,6 +343,6 @@ func (p *replay) finish(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
-	p.progress.State, p.progress.Error, p.progress.Damaged = replayDone, "", p.scan.Damaged()
+	p.progress.State, p.progress.Error, p.progress.Damaged = replayDone, "", p.damaged()
 	close(p.done)
 }

@@ -113,7 +113,8 @@ type IntegrationStatus struct {
 	LastSuccess *time.Time `json:"last_success"`
 	LastError   string     `json:"last_error"`
 	Sent        uint64     `json:"sent"`
-	Failed      uint64     `json:"failed"`
+	Failed      uint64     `json:"failed"`       // rejected, the dead letters that were sent later included
+	Dead        int        `json:"dead_letters"` // set aside, until somebody sends them again or drops them; 1,024 at most
 	Dropped     uint64     `json:"dropped"`
 	Replayed    uint64     `json:"replayed"` // accepted again by a replay, since the start; not in sent
 	Uplink      Uplink     `json:"uplink"`
@@ -226,7 +227,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
 		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.lastError,
-		Sent: counts.Sent, Failed: counts.Failed, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
+		Sent: counts.Sent, Failed: counts.Failed, Dead: counts.Dead, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
 	var problems []Problem
@@ -235,6 +236,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 		problems = append(problems, cloudRetrying.of(f.cfg.ID, v.since, v.lastError))
 	case integrationWaiting:
 		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
+	}
+	if counts.Dead > 0 {
+		problems = append(problems, cloudRejected.of(f.cfg.ID, counts.DeadFrom, fmt.Sprintf("%d dead letters", counts.Dead)))
 	}
 	if counts.Dropped > f.droppedBefore {
 		problems = append(problems, cloudDropped.of(f.cfg.ID, f.started,

@@ -36,6 +36,14 @@ func (s *Server) handler() http.Handler {
 		mux.HandleFunc("POST /api/v1/replay", s.serveReplay)
 		mux.HandleFunc("/api/v1/replay", refuseAllButPost)
 	}
+	if s.o.DeadLetters != nil {
+		mux.HandleFunc("GET /api/v1/deadletters", s.serveDeadLetters)
+		mux.HandleFunc("/api/v1/deadletters", refuseMethod)
+		mux.HandleFunc("POST /api/v1/deadletters/retry", s.retryDeadLetters)
+		mux.HandleFunc("/api/v1/deadletters/retry", refuseAllButPost)
+		mux.HandleFunc("POST /api/v1/deadletters/drop", s.dropDeadLetters)
+		mux.HandleFunc("/api/v1/deadletters/drop", refuseAllButPost)
+	}
 	if s.o.Reader != nil {
 		mux.HandleFunc("POST /api/v1/read", s.serveRead)
 		mux.HandleFunc("/api/v1/read", refuseAllButPost)

@@ -26,7 +26,7 @@ type replayRequest struct {
 // serveReplay sends again what an integration has had, and streams lines about it until the end; a line with "error" and "state":
 // "failed" is an end too. When the client goes away the replay ends. It needs the socket, as all that does something.
 func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
-	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); !ok {
+	if !overSocket(r) {
 		fail(w, r, http.StatusForbidden, "a replay is asked for over the agent's unix socket only: use `noi-agent replay`, or curl --unix-socket")
 		return
 	}
@@ -44,6 +44,13 @@ func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	s.streamReport(w, r, func(report func(any) error) error {
+		return s.o.Replayer.Replay(r.Context(), q.Integration, span, report)
+	})
+}
+
+// streamReport answers with the lines that do gives report. An error before the first is the answer's.
+func (s *Server) streamReport(w http.ResponseWriter, r *http.Request, do func(report func(any) error) error) {
 	w.Header().Set("Content-Type", typeJSONL)
 	stream := s.stream(w)
 	defer stream.stop()
@@ -55,7 +62,7 @@ func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 		_, err = stream.Write(body)
 		return err
 	}
-	err = s.o.Replayer.Replay(r.Context(), q.Integration, span, report)
+	err := do(report)
 	switch {
 	case err == nil:
 	case !stream.begun:
@@ -63,6 +70,12 @@ func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 	default:
 		_ = report(map[string]string{"state": "failed", "error": err.Error()}) // who has gone need not know
 	}
+}
+
+// overSocket reports whether a request comes over the unix socket, whose mode says who may.
+func overSocket(r *http.Request) bool {
+	_, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return ok
 }
 
 // bodyStatus is the status for a body that is not as described.

@@ -52,6 +52,7 @@ type commandLine struct {
 	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
 	Export   exportCommand   `cmd:"" help:"Write the samples that the outbox holds."`
 	Replay   replayCommand   `cmd:"" help:"Send accepted samples to an integration again."`
+	Letters  lettersCommand  `cmd:"" name:"deadletters" help:"List, send again or drop what a cloud has rejected."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
 	PublishTest publishTestCommand `cmd:"" help:"Look at the way to an integration's topic, and send one marked message."`

@@ -34,25 +34,9 @@ func (c *replayCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)
 	}
-	ctx, stop := p.untilSignal()
-	defer stop()
-	answer, err := daemonSocket{config.Status.Socket, 0}.open(ctx, http.MethodPost, "/api/v1/replay", question)
-	var refused *refusedError
-	if errors.As(err, &refused) {
-		return errors.New(refused.text)
-	}
+	end, err := sendAgain(p, config.Status.Socket, "/api/v1/replay", question)
 	if err != nil {
 		return err
-	}
-	defer answer.Body.Close()
-	g := &replayProgress{w: p.stderr, terminal: isTerminal(p.stderr)}
-	end, err := g.follow(answer.Body)
-	g.clear()
-	if ctx.Err() != nil {
-		err = errors.New("the replay was given up")
-	}
-	if err != nil {
-		return fmt.Errorf("%w; %d samples were sent again", err, end.Sent)
 	}
 	if cli.JSON {
 		if err := printJSON(p.stdout, end); err != nil {
@@ -69,6 +53,31 @@ func (c *replayCommand) Run(p *program, cli *commandLine) error {
 			words(r), c.Integration, config.Buffer.RetainAfterAck)
 	}
 	return nil
+}
+
+// sendAgain asks the daemon to send something, and waits for the end. Ctrl-C gives up.
+func sendAgain(p *program, socket, path string, question []byte) (end agent.ReplayProgress, err error) {
+	ctx, stop := p.untilSignal()
+	defer stop()
+	answer, err := daemonSocket{socket, 0}.open(ctx, http.MethodPost, path, question)
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return end, errors.New(refused.text)
+	}
+	if err != nil {
+		return end, err
+	}
+	defer answer.Body.Close()
+	g := &replayProgress{w: p.stderr, terminal: isTerminal(p.stderr)}
+	end, err = g.follow(answer.Body)
+	g.clear()
+	if ctx.Err() != nil {
+		err = errors.New("the replay was given up")
+	}
+	if err != nil {
+		return end, fmt.Errorf("%w; %d samples were sent again", err, end.Sent)
+	}
+	return end, nil
 }
 
 // replayProgress tells somebody who waits how far a replay is: on a terminal only.

@@ -46,7 +46,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	}
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
-		Exporter: a, Replayer: a, ReplayStatus: replayStatus, Now: p.now,
+		Exporter: a, Replayer: a, DeadLetters: a, ReplayStatus: replayStatus, Now: p.now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
 	})
 	if err := server.Listen(); err != nil {

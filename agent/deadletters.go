@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"context"
+	"slices"
+
+	"noi-agent/store"
+)
+
+// DeadLetterList is the answer of GET /api/v1/deadletters: rows of the trigger log, the oldest first.
+type DeadLetterList struct {
+	DeadLetters []TriggerRow `json:"dead_letters"`
+}
+
+// DeadLetters lists what clouds have rejected and nobody has sent again or dropped, of one integration or, with "", of all.
+// Errors are the store's.
+func (a *Agent) DeadLetters(integration string) (any, error) {
+	letters, err := a.store.DeadLetters(integration, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	list := DeadLetterList{DeadLetters: make([]TriggerRow, len(letters))}
+	for i := range letters {
+		list.DeadLetters[i] = a.triggerRow(&letters[i].Trigger)
+	}
+	return list, nil
+}
+
+// RetryDeadLetters sends an integration's dead letters again, all when ids is empty, with the sample ids that they had. It reports and ends as Replay does; what the
+// cloud takes is a dead letter no more. Errors before the first report are ErrNoIntegration, ErrPaused and ErrReplaying.
+func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error {
+	f, err := a.working(integration)
+	if err != nil {
+		return err
+	}
+	letters, err := a.store.DeadLetters(integration, 0, 0)
+	if err != nil {
+		return err
+	}
+	p := &replay{done: make(chan struct{}), progress: ReplayProgress{State: replayWaiting}}
+	for i := range letters {
+		l := &letters[i]
+		if len(ids) > 0 && !slices.Contains(ids, l.ID) {
+			continue
+		}
+		p.queue = append(p.queue, &again{
+			letter: l.ID, estimated: l.Estimated,
+			Replayed: store.Replayed{Delivery: store.Delivery{Seq: l.Seq, Index: l.Index, Store: l.Store, Run: l.Run, Source: l.Source, Sample: l.Sample}},
+		})
+	}
+	return a.send(ctx, f, p, report)
+}
+
+// DropDeadLetters gives an integration's dead letters up, all when ids is empty, and returns how many they were. Errors are the store's.
+func (a *Agent) DropDeadLetters(integration string, ids []uint64) (int, error) {
+	if len(ids) == 0 {
+		letters, err := a.store.DeadLetters(integration, 0, 0)
+		if err != nil {
+			return 0, err
+		}
+		for i := range letters {
+			ids = append(ids, letters[i].ID)
+		}
+	}
+	return a.store.DropDead(integration, ids...)
+}
