@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"noi-agent/sinks/sinktest/standin"
+)
+
+// letters runs `noi-agent deadletters …`.
+func letters(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	code, stdout, stderr := run1(append([]string{"deadletters"}, args...)...)
+	if code != want {
+		t.Fatalf("deadletters %v exits %d: %s%s", args, code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	w.sns.SetFault(standin.Always(standin.Fault{Code: "InvalidParameter", Text: "Invalid parameter: Message too long"}))
+	config := w.keeping()
+	daemon := w.start(config, nil)
+	eventually(t, "SNS has rejected the samples", func() bool {
+		_, body, _ := run1("status", "--json", "--config", config)
+		return strings.Contains(body, fmt.Sprintf(`"dead_letters":%d`, keptSamples))
+	})
+	list, _ := letters(t, exitDone, "list", "--config", config)
+	mustHold(t, list, `"object":"charge_state"`, "InvalidParameter: Invalid parameter: Message too long", testTopicARN, "attempts=1")
+	if n := strings.Count(list, "attempts=1"); n != keptSamples {
+		t.Errorf("%d are listed", n)
+	}
+	_, fault := letters(t, exitFailed, "retry", "--all", "--config", config)
+	mustHold(t, fault, "some were rejected again")
+	w.sns.SetFault(nil)
+	first := strings.Fields(list)[0]
+	out, _ := letters(t, exitDone, "drop", first, "--config", config)
+	mustHold(t, out, "1 dropped")
+	_, fault = letters(t, exitFailed, "drop", first, "--config", config)
+	mustHold(t, fault, first+" is no dead letter")
+	letters(t, exitMisused, "retry", "--config", config)
+	out, _ = letters(t, exitDone, "retry", "--all", "--json", "--config", config)
+	mustHold(t, out, `"sent":3`, `"rejected":0`)
+	if n := len(w.sns.Messages()); n != keptSamples-1 {
+		t.Errorf("SNS has %d messages, want %d", n, keptSamples-1)
+	}
+	out, _ = letters(t, exitDone, "list", "--config", config)
+	mustHold(t, out, "no dead letters")
+	if daemon.stop() != exitDone {
+		t.Error("the daemon did not end well")
+	}
+}
