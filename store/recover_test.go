@@ -48,6 +48,8 @@ func child(what, path string) int {
 	case childUnable:
 		fmt.Fprintln(os.Stderr, "too many open files")
 		return 3
+	case childUnprivileged:
+		return exitCode(recoverUnprivileged(path))
 	case childFill:
 		return exitCode(fillBulky(path))
 	case childDrain:
@@ -347,7 +349,6 @@ func asNobody(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "test"), binary, 0o755))
 	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "test"), "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir)
-	const nobody = 65534
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Errorf("%v\n%s", err, out)

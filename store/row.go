@@ -10,7 +10,8 @@ import (
 	"noi-agent/objects"
 )
 
-const rowVersion byte = 1
+// rowVersion begins the record of a row, and no other kind of record, so that a salvage can tell them apart.
+const rowVersion byte = 4
 
 // Flags of a row.
 const (
@@ -44,9 +45,11 @@ type row struct {
 // isGap reports whether a row is about samples that are missing.
 func (t *Trigger) isGap() bool { return t.Gap.Reason != "" }
 
-// encodeRow returns the sealed record of a row, a few dozen bytes: references and the result.
+// encodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is, though the
+// bucket does: where a salvage finds it, there is no bucket.
 func (d *dictionary) encodeRow(key []byte, w *row) []byte {
 	dst := append(make([]byte, 0, 96), rowVersion, w.flags())
+	dst = binary.AppendUvarint(dst, d.text(w.Integration))
 	dst = binary.AppendUvarint(dst, d.text(w.Topic))
 	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
 	dst = appendTime(dst, w.CompletedAt)
@@ -102,6 +105,7 @@ func readGap(ns names, r *reader) objects.Gap {
 	}
 }
 
+// decodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it is whoever's.
 func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 	value, ok := unseal(key, sealed)
 	id, isKey := keySeq(key)
@@ -111,10 +115,13 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 	}
 	flags := r.byte()
 	w := &row{estimated: flags&rowGuessed != 0, Trigger: Trigger{
-		ID: id, Integration: integration,
+		ID: id, Integration: ns.text(r),
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
 		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
 	}}
+	if integration != "" && w.Integration != integration {
+		return nil, false
+	}
 	if flags&rowGap != 0 {
 		w.Gap = readGap(ns, r)
 		w.MessageID = readMessageID(r)

@@ -20,8 +20,7 @@ import (
 // their ids, so that every checksum holds. A page does not say which bucket it is of, and bbolt
 // leaves old pages standing, so the file is read as a heap of records, old and new:
 //
-//   - Which kind one is, its form tells. A name of the first kind is text that prints; a sweep
-//     holds numbers below 32 where such a text has letters; a row has flags there.
+//   - Which kind one is, its first byte tells; and a name of the first kind is text that prints.
 //   - Of cursors, identities and totals the furthest counts: their figures only grow.
 //   - A sweep is wanted when an integration's cursor has not passed it, so that what was delivered
 //     long ago does not come again from an old page.
@@ -40,13 +39,16 @@ type salvage struct {
 	times     times
 	hasTotals bool
 	lastRun   uint64
+	noCursors bool  // none was read
 	oldest    int64 // unix ms of the oldest sweep found; 0: none
 
 	found   totals            // what came over
 	backlog map[string]uint64 // of it, by integration
 	lost    map[string]uint64 // by integration
-	cut     bool              // not all was read
-	guessed bool              // an integration's cursor is lost
+	rows    map[string]map[uint64]*row
+	logged  uint64 // rows that came over
+	cut     bool   // not all was read
+	guessed bool   // an integration's cursor is lost
 }
 
 // uncounted reports whether more may be lost than is known.
@@ -57,12 +59,12 @@ func (sv *salvage) uncounted() bool {
 // survey reads everything but the sweeps, and the copy of the names.
 func (sv *salvage) survey(path string) {
 	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
-	sv.backlog, sv.lost = map[string]uint64{}, map[string]uint64{}
+	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
 		return nil
 	})
-	sv.cut = err != nil
+	sv.cut, sv.noCursors = err != nil, len(sv.cursors) == 0
 	sv.readSpare(path)
 }
 
@@ -148,7 +150,7 @@ func (it *integration) further(than *integration) bool {
 
 // dictionary is the names as they were, and the first number that was surely never given.
 func (sv *salvage) dictionary() *dictionary {
-	d := &dictionary{texts: map[string]uint64{}}
+	d := &dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
 	size := sv.totals.names
 	for id := range sv.names {
 		size = max(size, id+1)
@@ -160,8 +162,11 @@ func (sv *salvage) dictionary() *dictionary {
 	for id, n := range sv.names {
 		if id < uint64(len(d.entries)) {
 			d.entries[id] = n
-			if n.kind == nameText {
+			switch n.kind {
+			case nameText:
 				d.texts[n.text] = id
+			case nameSource:
+				d.sources[n.source] = id
 			}
 		}
 	}
@@ -195,7 +200,7 @@ func (sv *salvage) fill(file string) error {
 	return syncPath(file)
 }
 
-// copySweeps reads the file once more and takes over every sweep that is wanted.
+// copySweeps reads the file once more and takes over every sweep that is wanted. Rows wait in memory: they are few.
 func (sv *salvage) copySweeps(db *bolt.DB, ns names) error {
 	var waiting []salvaged
 	size := 0
@@ -205,6 +210,10 @@ func (sv *salvage) copySweeps(db *bolt.DB, ns names) error {
 	}
 	var failed error
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
+		if isRow(value) {
+			sv.keepRow(ns, key, value)
+			return nil
+		}
 		h, ok := sv.wants(ns, key, value)
 		if !ok {
 			return nil
@@ -278,14 +287,15 @@ func (sv *salvage) wants(ns names, key, value []byte) (heading, bool) {
 
 // conclude writes what is not sweeps.
 func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
+	sv.adoptOwners()
 	t := sv.found
-	t.next, t.row = sv.totals.next, sv.totals.row+lostNames // rows may be newer than the totals
+	t.next, t.row = sv.totals.next, sv.totals.row+lostNames // rows may be newer than the totals, and not read
 	for id, it := range sv.cursors {
 		t.next = max(t.next, it.cursor)
 		sv.count(it, sv.backlog[id])
 	}
 	sv.addLanes()
-	if err := sv.putLosses(tx, d, &t); err != nil {
+	if err := errors.Join(sv.putRows(tx, d), sv.putLosses(tx, d, &t)); err != nil {
 		return err
 	}
 	if err := errors.Join(sv.putNames(tx, d), sv.putClock(tx)); err != nil {
@@ -332,7 +342,7 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 			return err
 		}
 		t.row++
-		w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Gap: objects.Gap{
+		w := &row{Trigger: Trigger{Integration: id, Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Gap: objects.Gap{
 			From: fromMilli(sv.oldest), To: toMilli(sv.opts.Now()), Count: sv.lost[id],
 			Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " + sv.aside,
 		}}}

@@ -149,7 +149,7 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 		if r.Lost[id] == 0 || uint64(len(ds))+r.Lost[id] != all || s.Stats().Integrations[id].Dropped != r.Lost[id] {
 			t.Errorf("%s: %d pending of %d, lost %v", id, len(ds), all, r.Lost)
 		}
-		rows := triggers(t, s, store.TriggerQuery{Integration: id})
+		rows := triggers(t, s, store.TriggerQuery{Integration: id, Gaps: true})
 		if len(rows) != 1 || rows[0].Gap.Count != r.Lost[id] || !strings.Contains(rows[0].Error, "kept as noi.db.damaged-0001") {
 			t.Errorf("%s: rows %+v", id, rows)
 		}

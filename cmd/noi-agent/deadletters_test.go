@@ -42,7 +42,7 @@ func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
 	mustHold(t, fault, first+" is no dead letter")
 	letters(t, exitMisused, "retry", "--config", config)
 	out, _ = letters(t, exitDone, "retry", "--all", "--json", "--config", config)
-	mustHold(t, out, `"sent":3`, `"rejected":0`)
+	mustHold(t, out, `"sent": 3`, `"rejected": 0`)
 	if n := len(w.sns.Messages()); n != keptSamples-1 {
 		t.Errorf("SNS has %d messages, want %d", n, keptSamples-1)
 	}

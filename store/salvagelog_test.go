@@ -1,0 +1,152 @@
+package store_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// logged makes a store with rows of all kinds for both integrations, which have the same topic: accepted, failed, replayed, being
+// retried, and gaps. One gap has grown and one retry was repeated after the first commit, so that the file holds old copies of both.
+func logged(t *testing.T, path string) (rows []store.Trigger) {
+	t.Helper()
+	sameTopic := []store.Integration{{ID: "aws", Topic: "T"}, {ID: "gcp", Topic: "T"}}
+	for run := range uint64(2) {
+		s, err := store.Open(path, store.Options{Now: soon})
+		must(t, err)
+		must(t, errors.Join(s.SetDeviceID(device), s.SetIntegrations(sameTopic)))
+		if run == 0 {
+			for n := uint64(1); n <= 400; n += 8 {
+				add(t, s, storetest.Sweep(s.Run(), n, 8, "aws", "gcp"))
+			}
+		}
+		for i, id := range []string{"aws", "gcp"} {
+			ds := pending(t, s, id, 100)
+			settle(t, s, id, store.Retrying, ds[0], ds[99])
+			settle(t, s, id, store.Accepted, ds[10:40]...)
+			settle(t, s, id, store.Failed, ds[40:45]...)
+			must(t, s.LogReplay(id, &store.Replayed{Delivery: ds[11]}, results(store.Accepted, ds[11])[0]))
+			for m := range 30 {
+				at := storetest.Start.Add(time.Duration(m) * time.Hour)
+				must(t, s.Missing(id, objects.Gap{
+					Unit: "rs485/1", Object: fmt.Sprint(id, m), Run: s.Run(), From: at, To: at.Add(time.Minute), First: 7, Last: 9, Count: 3,
+					Reason: objects.GapBus + ": no answer",
+				}))
+			}
+			must(t, s.SetDeviceID(fmt.Sprint(device[:23], 2*run+uint64(i)))) // has a commit made
+		}
+		rows = triggers(t, s, store.TriggerQuery{Limit: 1000})
+		must(t, s.Close())
+	}
+	must(t, os.Remove(path+".clean"))
+	return rows
+}
+
+// TestSalvageKeepsTheLog takes the heads of a file away: nothing is lost, and the log least of all.
+func TestSalvageKeepsTheLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	want := logged(t, path)
+	spoil(t, path, func(b []byte) []byte { clear(b[:2*page]); return b })
+	s, r := recoverAt(t, path, store.RecoverOptions{Check: (&counted{}).check})
+	got := triggers(t, s, store.TriggerQuery{Limit: 1000})
+	if diff := cmp.Diff(want, got, sameValue); diff != "" || r.Rows != uint64(len(want)) || len(want) < 200 {
+		t.Errorf("%d rows salvaged of %d (-was +is):\n%.4000s", r.Rows, len(want), diff)
+	}
+	again := pending(t, s, "aws", 1)
+	if again[0].Attempts != 2 {
+		t.Errorf("%d attempts, not 2: %+v", again[0].Attempts, again)
+	}
+	settle(t, s, "aws", store.Accepted, again...)
+	if n := len(triggers(t, s, store.TriggerQuery{Limit: 1000})); n != len(want) {
+		t.Errorf("the third attempt made a row of its own: %d, not %d", n, len(want))
+	}
+	add(t, s, storetest.Sweep(s.Run(), 1000, 1, "gcp"))
+	ds := pending(t, s, "gcp", 1000)
+	settle(t, s, "gcp", store.Accepted, ds[len(ds)-1])
+	if newest := triggers(t, s, store.TriggerQuery{Limit: 1})[0]; newest.ID <= want[0].ID || newest.Sample.N != 1000 {
+		t.Errorf("the next row is %+v after row %d", newest, want[0].ID)
+	}
+}
+
+// TestSalvageKeepsTheGapsOfIntegrationsThatAreLost takes away what a file says of its integrations, too, and the sweeps on their way.
+func TestSalvageKeepsTheGapsOfIntegrationsThatAreLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	want := logged(t, path)
+	want = gapsIn(want)
+	spoil(t, path, func(b []byte) []byte {
+		clear(b[:2*page])
+		for at := 0; at < len(b); at += page {
+			if bytes.Contains(b[at:at+page], []byte("identity")) || bytes.Contains(b[at:at+page], []byte("cursors")) || firstByte(b[at:]) == 3 {
+				clear(b[at : at+page])
+			}
+		}
+		return b
+	})
+	s, r := recoverAt(t, path, store.RecoverOptions{Check: (&counted{}).check})
+	got := gapsIn(triggers(t, s, store.TriggerQuery{Limit: 1000, Gaps: true}))
+	if diff := cmp.Diff(want, got, sameValue); diff != "" || !r.Uncounted || r.Samples != 0 {
+		t.Errorf("%+v; gaps (-was +is):\n%.4000s", r, diff)
+	}
+}
+
+// TestADeliveryWhoseSweepIsGoneIsNotRetried: the row of its last attempt stays, and is closed.
+func TestADeliveryWhoseSweepIsGoneIsNotRetried(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	logged(t, path)
+	spoil(t, path, func(b []byte) []byte {
+		clear(b[:2*page])
+		for at := 0; at+page <= len(b); at += page {
+			if b[at+8] == 2 && bytes.Contains(b[at:at+page], append(make([]byte, 7), 0, 3)) { // a leaf with the record of sweep 0
+				clear(b[at : at+page])
+			}
+		}
+		return b
+	})
+	s, _ := recoverAt(t, path, store.RecoverOptions{Check: (&counted{}).check})
+	open := map[uint64]bool{}
+	for _, d := range pending(t, s, "aws", 1000) {
+		open[d.Sample.N] = true
+	}
+	rows, closed := triggers(t, s, store.TriggerQuery{Integration: "aws", Limit: 1000}), 0
+	for _, w := range rows {
+		if w.Open && !open[w.Sample.N] {
+			t.Errorf("open, and not pending: %+v", w)
+		}
+		if w.Sample.N == 1 && !w.Open && w.Attempts == 2 {
+			closed++
+		}
+	}
+	if open[1] || closed != 1 {
+		t.Errorf("sample 1 is pending: %v; %d closed rows of it", open[1], closed)
+	}
+}
+
+// firstByte is that of the first value on a leaf page, which tells what the page holds; 0: it is none.
+func firstByte(b []byte) byte {
+	if b[8] != 2 {
+		return 0
+	}
+	at := 16 + binary.LittleEndian.Uint32(b[20:]) + binary.LittleEndian.Uint32(b[24:])
+	return b[min(int(at), len(b)-1)]
+}
+
+// gapsIn returns the rows about gaps.
+func gapsIn(rows []store.Trigger) (gaps []store.Trigger) {
+	for _, w := range rows {
+		if w.Gap.Reason != "" {
+			gaps = append(gaps, w)
+		}
+	}
+	return gaps
+}
