@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -97,20 +96,40 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 			t.Fatal(err)
 		}
 	}
-	parsed, faults := configs.Parse([]byte("state_dir: "+dir+"\n"+config), catalog)
+	s := begin(t, "state_dir: "+dir+"\n"+config, agent.Options{
+		Catalog:  catalog,
+		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },
+		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
+	})
+	s.sink = sink
+	return s
+}
+
+// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that nobody reads.
+func newAgent(t *testing.T, config string, o agent.Options) *agent.Agent {
+	t.Helper()
+	if o.Catalog == nil {
+		o.Catalog = mustCatalog(t)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	parsed, faults := configs.Parse([]byte(config), o.Catalog)
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, sink: sink}
-	var err error
-	s.agent, err = agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return s.sink, nil },
-		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
-	})
+	o.Config, o.Version = parsed, "1.0.10"
+	a, err := agent.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a
+}
+
+// begin runs the agent of newAgent until its stop. It must be called inside a synctest bubble.
+func begin(t *testing.T, config string, o agent.Options) *site {
+	t.Helper()
+	s := &site{t: t, agent: newAgent(t, config, o)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.agent.Run(ctx) }()
