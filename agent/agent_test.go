@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,6 +178,13 @@ func controller(unit byte) *modbustest.Slave {
 		Unit: unit, Read: modbustest.OwnAddress,
 		Identity: &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "PS-PWM-30M", Revision: "v01.04.06"},
 	}
+}
+
+// silenced has a slave say nothing while what it returns is true.
+func silenced(slave *modbustest.Slave) *atomic.Bool {
+	silent := new(atomic.Bool)
+	slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+	return silent
 }
 
 const oneSlave = `
