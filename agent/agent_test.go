@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,20 +116,41 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 			t.Fatal(err)
 		}
 	}
-	parsed, faults := configs.Parse([]byte("state_dir: "+dir+"\n"+config), catalog)
+	log := &lockedBuffer{}
+	s := begin(t, "state_dir: "+dir+"\n"+config, agent.Options{
+		Catalog: catalog, Logger: slog.New(slog.NewTextHandler(log, nil)),
+		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },
+		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
+	})
+	s.sink, s.log = sink, log
+	return s
+}
+
+// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that nobody reads.
+func newAgent(t *testing.T, config string, o agent.Options) *agent.Agent {
+	t.Helper()
+	if o.Catalog == nil {
+		o.Catalog = mustCatalog(t)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	parsed, faults := configs.Parse([]byte(config), o.Catalog)
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, sink: sink, log: &lockedBuffer{}}
-	var err error
-	s.agent, err = agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(s.log, nil)),
-		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return s.sink, nil },
-		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
-	})
+	o.Config, o.Version = parsed, "1.0.10"
+	a, err := agent.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a
+}
+
+// begin runs the agent of newAgent until its stop. It must be called inside a synctest bubble.
+func begin(t *testing.T, config string, o agent.Options) *site {
+	t.Helper()
+	s := &site{t: t, agent: newAgent(t, config, o)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.agent.Run(ctx) }()
@@ -176,6 +198,13 @@ func controller(unit byte) *modbustest.Slave {
 		Unit: unit, Read: modbustest.OwnAddress,
 		Identity: &modbustest.Identity{Vendor: "Morningstar Corp.", Product: "PS-PWM-30M", Revision: "v01.04.06"},
 	}
+}
+
+// silenced has a slave say nothing while what it returns is true.
+func silenced(slave *modbustest.Slave) *atomic.Bool {
+	silent := new(atomic.Bool)
+	slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+	return silent
 }
 
 const oneSlave = `

@@ -3,7 +3,6 @@ package agent_test
 import (
 	"encoding/json"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +17,7 @@ func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				slave := controller(1)
-				var silent atomic.Bool
-				slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+				silent := silenced(slave)
 				config := oneObject
 				if wanted {
 					config = strings.Replace(oneObject, "topics/Main", "topics/Main, gaps: true", 1)

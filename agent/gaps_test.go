@@ -3,7 +3,6 @@ package agent_test
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,8 +38,7 @@ integrations:
 func TestWhatTheBusDidNotGiveIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
-		var silent atomic.Bool
-		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		silent := silenced(slave)
 		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 		time.Sleep(25 * time.Second) // at 0, 10 and 20 s: numbers 1 to 3
 		silent.Store(true)
@@ -68,8 +66,7 @@ func TestWhatTheBusDidNotGiveIsAGap(t *testing.T) {
 func TestALateSampleIsNoGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
-		var silent atomic.Bool
-		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		silent := silenced(slave)
 		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 		time.Sleep(15 * time.Second)
 		silent.Store(true)
@@ -89,8 +86,7 @@ func TestALateSampleIsNoGap(t *testing.T) {
 func TestTheEndTellsWhatIsMissingUpToIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
-		var silent atomic.Bool
-		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		silent := silenced(slave)
 		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 		time.Sleep(15 * time.Second)
 		silent.Store(true)

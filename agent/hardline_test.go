@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -22,31 +21,11 @@ import (
 // startOn is start with any port, and with a log.
 func startOn(t *testing.T, config string, open func(modbus.Settings) (modbus.Port, error), log io.Writer) *site {
 	t.Helper()
-	catalog := mustCatalog(t)
-	parsed, faults := configs.Parse([]byte("state_dir: "+t.TempDir()+"\n"+config), catalog)
-	if err := faults.Err(); err != nil {
-		t.Fatal(err)
-	}
-	s := &site{t: t, sink: &memorySink{}}
-	var err error
-	s.agent, err = agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(log, nil)),
-		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return s.sink, nil },
+	return begin(t, "state_dir: "+t.TempDir()+"\n"+config, agent.Options{
+		Logger:   slog.New(slog.NewTextHandler(log, nil)),
+		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return &memorySink{}, nil },
 		OpenPort: open,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.agent.Run(ctx) }()
-	s.stop = func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the agent ended with %v", err)
-		}
-	}
-	return s
 }
 
 // lines counts what is logged.

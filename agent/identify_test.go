@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +16,7 @@ func TestSlaveThatDoesNotKnowIdentificationIsLeftInPeace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mute := controller(1)
 		mute.Identity = nil
-		var silent atomic.Bool
-		mute.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		silent := silenced(mute)
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, mute)})
 		time.Sleep(20*time.Minute - time.Second)
 		silent.Store(true) // a missed reply does not make it know more

@@ -1,10 +1,7 @@
 package agent_test
 
 import (
-	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,42 +9,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"noi-agent/agent"
-	"noi-agent/configs"
 	"noi-agent/modbus"
 )
 
 // opened runs an agent of one line until it opens its port, and returns with which settings.
 func opened(t *testing.T, keys string) (settings modbus.Settings) {
 	t.Helper()
-	catalog := mustCatalog(t)
 	text := "state_dir: " + t.TempDir() + "\nlines:\n- {name: a, port: /dev/ttyA, slaves: [{id: 1}]" + keys + "}\n"
-	parsed, faults := configs.Parse([]byte(text), catalog)
-	if err := faults.Err(); err != nil {
-		t.Fatal(err)
-	}
 	synctest.Test(t, func(t *testing.T) {
 		asked := make(chan modbus.Settings, 1)
-		a, err := agent.New(agent.Options{
-			Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-			OpenPort: func(m modbus.Settings) (modbus.Port, error) {
-				select {
-				case asked <- m:
-				default: // it tries again; the first one counts
-				}
-				return nil, errors.New("no port here")
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- a.Run(ctx) }()
+		s := begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) {
+			select {
+			case asked <- m:
+			default: // it tries again; the first one counts
+			}
+			return nil, errors.New("no port here")
+		}})
 		settings = <-asked
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		s.stop()
 	})
 	return settings
 }

@@ -3,7 +3,6 @@ package agent_test
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,8 +34,7 @@ type numbersOf struct {
 func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
-		var silent atomic.Bool
-		slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: silent.Load()} }
+		silent := silenced(slave)
 		pipes := map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)}
 		sink, dir := &memorySink{window: 4}, t.TempDir()
 		down := func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Wait, "Unavailable", "no link") }

@@ -3,8 +3,6 @@ package agent_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -97,29 +95,11 @@ func startClouds(t *testing.T, keys string, clouds ...*cloud) (stop func()) {
 		byName[name] = c
 		config += fmt.Sprintf("  - {name: %s, type: gcp, topic: projects/test-project/topics/Main%s}\n", name, keys)
 	}
-	catalog := mustCatalog(t)
-	parsed, faults := configs.Parse([]byte(config), catalog)
-	if err := faults.Err(); err != nil {
-		t.Fatal(err)
-	}
 	pipe := modbustest.NewPipe(9600, 11, controller(1))
-	a, err := agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	return begin(t, config, agent.Options{
 		NewSink:  func(in configs.Integration, _ string) (agent.Sink, error) { return byName[in.Name], nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the agent ended with %v", err)
-		}
-	}
+	}).stop
 }
 
 // TestABlackHoleDoesNotSlowTheOtherIntegration: the same hour twice, with and without a neighbour that never answers.

@@ -1,35 +1,18 @@
 package agent_test
 
 import (
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"noi-agent/agent"
-	"noi-agent/configs"
-	"noi-agent/objects"
 )
 
 // newAt makes an agent that has nothing to do, over a state directory.
 func newAt(t *testing.T, dir string) (*agent.Agent, agent.Status) {
 	t.Helper()
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, faults := configs.Parse([]byte("state_dir: "+dir+"\n"), catalog)
-	if err := faults.Err(); err != nil {
-		t.Fatal(err)
-	}
-	a, err := agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := newAgent(t, "state_dir: "+dir+"\n", agent.Options{})
 	status, ok := a.Status().(agent.Status)
 	if !ok {
 		t.Fatal("the status is of another type")

@@ -66,36 +66,16 @@ var unsynched = agent.Synch{Service: "timesyncd"}
 // start runs an agent in the gateway, over the store that is there.
 func (g *gateway) start(config string) *site {
 	g.t.Helper()
-	catalog := mustCatalog(g.t)
-	parsed, faults := configs.Parse([]byte("state_dir: "+g.dir+"\n"+oneSlave+config), catalog)
-	if err := faults.Err(); err != nil {
-		g.t.Fatal(err)
-	}
 	source := agent.TimeSource{Boot: *g.boot.Load(), Built: builtAt, Uptime: func() time.Duration { return time.Since(*g.bootedAt.Load()) }}
 	if g.probed {
 		source.Probe = func(context.Context) agent.Synch { return *g.synch.Load() }
 	}
 	pipe := modbustest.NewPipe(9600, 11, g.slave)
-	s := &site{t: g.t}
-	var err error
-	s.agent, err = agent.New(agent.Options{
-		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source,
+	return begin(g.t, "state_dir: "+g.dir+"\n"+oneSlave+config, agent.Options{
+		Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source,
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return g.catcher, nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
 	})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(g.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.agent.Run(ctx) }()
-	s.stop = func() {
-		cancel()
-		if err := <-done; err != nil {
-			g.t.Errorf("the agent ended with %v", err)
-		}
-	}
-	return s
 }
 
 // catcher is a cloud that takes everything unless refusal is set.

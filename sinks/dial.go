@@ -208,6 +208,20 @@ type oneByte struct{ io.Reader }
 // Read is part of io.Reader.
 func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
 
+// NetworkText is an error of the network without our own address: its port is another one at each attempt, and a text that changes
+// every time is no help in a log.
+func NetworkText(err error) string {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return err.Error()
+	}
+	where := op.Op + " " + op.Net
+	if op.Addr != nil {
+		where += " " + op.Addr.String()
+	}
+	return where + ": " + op.Err.Error()
+}
+
 // Roots returns the system's certificate authorities and those of a PEM file; nil, which stands
 // for the system's alone, when file is "". The error names the file and the way out.
 func Roots(file string) (*x509.CertPool, error) {

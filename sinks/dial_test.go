@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -201,6 +202,20 @@ func TestRetryAfterTakesSecondsAndDates(t *testing.T) {
 	} {
 		if got := sinks.RetryAfter(http.Header{"Retry-After": {c.after}, "Date": {c.date}}); got != c.want {
 			t.Errorf("Retry-After %q at %q: %s, want %s", c.after, c.date, got, c.want)
+		}
+	}
+}
+
+func TestNetworkTextLeavesOutOurOwnAddress(t *testing.T) {
+	at := func(port int) *net.TCPAddr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: port} }
+	reset := errors.New("connection reset by peer")
+	for want, err := range map[string]error{
+		"read tcp 192.0.2.1:443: connection reset by peer": fmt.Errorf("publish: %w", &net.OpError{Op: "read", Net: "tcp", Source: at(51234), Addr: at(443), Err: reset}),
+		"dial tcp: connection reset by peer":               &net.OpError{Op: "dial", Net: "tcp", Err: reset},
+		"connection reset by peer":                         reset,
+	} {
+		if got := sinks.NetworkText(err); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

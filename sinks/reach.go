@@ -151,17 +151,7 @@ func tlsFault(err error, addr string) Step {
 	return unreachable("TLS", err, "See what stands on the way (captive portal, firewall). "+show)
 }
 
-// unreachable is a stage that failed. The text has the network's words without our own address, whose port is
-// another one each time.
+// unreachable is a stage that failed.
 func unreachable(stage string, err error, remedy string) Step {
-	text := err.Error()
-	var op *net.OpError
-	if errors.As(err, &op) {
-		text = op.Op + " " + op.Net
-		if op.Addr != nil {
-			text += " " + op.Addr.String()
-		}
-		text += ": " + op.Err.Error()
-	}
-	return Bad(stepEndpoint, Failed(Retry, stage, text), remedy)
+	return Bad(stepEndpoint, Failed(Retry, stage, NetworkText(err)), remedy)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,20 +10,7 @@ import (
 // document compares with a file under docs/, or writes it with -update.
 func document(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join("..", "..", "docs", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (make it with -update)", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the program makes; run the test with -update and read the diff", path)
-	}
+	renewed(t, filepath.Join("..", "..", "docs", name), got)
 }
 
 // builtIn is a configuration without families of a user.

@@ -130,7 +130,12 @@ func TestModulesLinkedIntoTheDaemon(t *testing.T) {
 // golden compares with a file under testdata/golden, or writes it with -update.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join("testdata", "golden", name)
+	renewed(t, filepath.Join("testdata", "golden", name), got)
+}
+
+// renewed compares with a file, or writes it with -update.
+func renewed(t *testing.T, path string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -151,12 +150,7 @@ func TestSeveralControllersStandOnOneLine(t *testing.T) {
 	if err := line.Close(); err != nil {
 		t.Error(err)
 	}
-	r.interrupt()
-	r.stderr.await(t, "term")
-	if err := os.WriteFile(stop, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.wantEnd(0)
+	r.endAt(stop)
 	for _, part := range []string{"unit 1, PSPWM: ", "unit 2, TSMPPT: ", "unit 17, SURESINE: ", "requests answered, 1 of them refused"} {
 		if !strings.Contains(r.stdout.String(), part) {
 			t.Errorf("the summary lacks %q:\n%s", part, r.stdout)

@@ -24,12 +24,7 @@ func TestOneInterruptIsOneSIGTERM(t *testing.T) {
 	stop := filepath.Join(t.TempDir(), "stop")
 	r := begin(t, nil, patient(stop, 0)...)
 	r.stderr.await(t, "ready")
-	r.interrupt()
-	r.stderr.await(t, "term")
-	if err := os.WriteFile(stop, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.wantEnd(0)
+	r.endAt(stop)
 	if n := strings.Count(r.stderr.String(), "term\n"); n != 1 {
 		t.Errorf("the command got %d SIGTERM, want 1:\n%s", n, r.stderr)
 	}
@@ -245,12 +240,7 @@ func TestTheControllerAnswersAtTheLink(t *testing.T) {
 	if err := line.Close(); err != nil {
 		t.Error(err)
 	}
-	r.interrupt()
-	r.stderr.await(t, "term")
-	if err := os.WriteFile(stop, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.wantEnd(0)
+	r.endAt(stop)
 	if !strings.Contains(r.stdout.String(), "answered, 1 of them refused") {
 		t.Errorf("the summary does not count the exception:\n%s", r.stdout)
 	}

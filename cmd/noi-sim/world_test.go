@@ -162,6 +162,17 @@ func (r *trial) wantEnd(code int) {
 	}
 }
 
+// endAt interrupts the command of patient once and lets it end well.
+func (r *trial) endAt(stop string) {
+	r.t.Helper()
+	r.interrupt()
+	r.stderr.await(r.t, "term")
+	if err := os.WriteFile(stop, nil, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	r.wantEnd(0)
+}
+
 // self returns this test binary's path and sets its role for the children of this test.
 func self(t *testing.T, role string) string {
 	t.Helper()

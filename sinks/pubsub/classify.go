@@ -3,7 +3,6 @@ package pubsub
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"time"
 
@@ -116,18 +115,4 @@ func plainText(s string) string {
 		return rest
 	}
 	return before + rest
-}
-
-// bareText is an error of the network without our own address: its port is another one at each
-// attempt, and a text that changes every time is no help in a log.
-func bareText(err error) string {
-	var op *net.OpError
-	if !errors.As(err, &op) {
-		return err.Error()
-	}
-	where := op.Op + " " + op.Net
-	if op.Addr != nil {
-		where += " " + op.Addr.String()
-	}
-	return where + ": " + op.Err.Error()
 }

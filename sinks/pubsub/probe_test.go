@@ -15,33 +15,10 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// probe runs a probe and returns its steps as lines, "name verdict text", and the remedies by name.
+// probe runs a probe of a sink, which is never to show a secret.
 func probe(t *testing.T, sink *pubsub.Sink) (lines []string, remedies map[string]string, ok bool) {
 	t.Helper()
-	remedies = map[string]string{}
-	ok = sink.Probe(t.Context(), func(s sinks.Step) {
-		lines = append(lines, fmt.Sprintf("%s %s %s", s.Name, s.Verdict, s.Text))
-		remedies[s.Name] = s.Remedy
-		if (s.Verdict == sinks.StepFailed) != (s.Remedy != "") {
-			t.Errorf("%s: verdict %s with remedy %q", s.Name, s.Verdict, s.Remedy)
-		}
-		if strings.Contains(s.Text+s.Remedy, secret) || strings.Contains(s.Text+s.Remedy, "PRIVATE KEY") {
-			t.Errorf("a secret is in %s: %s\n%s", s.Name, s.Text, s.Remedy)
-		}
-	})
-	return lines, remedies, ok
-}
-
-func hasLines(t *testing.T, lines []string, want ...string) {
-	t.Helper()
-	for i, w := range want {
-		if i >= len(lines) || !strings.HasPrefix(lines[i], w) {
-			t.Errorf("no %q as line %d of:\n%s", w, i+1, strings.Join(lines, "\n"))
-		}
-	}
-	if len(lines) != len(want) {
-		t.Errorf("%d lines, want %d:\n%s", len(lines), len(want), strings.Join(lines, "\n"))
-	}
+	return sinktest.Probe(t, sink.Probe, secret, "PRIVATE KEY")
 }
 
 func TestProbeOfAnEmulator(t *testing.T) {
@@ -51,7 +28,7 @@ func TestProbeOfAnEmulator(t *testing.T) {
 	if !ok || cloud.Taken() != 0 {
 		t.Errorf("ok %t, %d messages", ok, cloud.Taken())
 	}
-	hasLines(t, lines, "credentials ok none needed", "endpoint ok "+cloud.Addr()+" answers; no TLS", "topic ok "+topic+" exists", "permission ok pubsub.topics.publish")
+	sinktest.HasLines(t, lines, "credentials ok none needed", "endpoint ok "+cloud.Addr()+" answers; no TLS", "topic ok "+topic+" exists", "permission ok pubsub.topics.publish")
 }
 
 // The road to Google itself: TLS, and a service account that signs its own tokens.
@@ -64,7 +41,7 @@ func TestProbeOverTLSNamesTheServiceAccount(t *testing.T) {
 	if !ok {
 		t.Errorf("%s", remedies)
 	}
-	hasLines(t, lines, "credentials ok service account noi@test-project.iam.gserviceaccount.com (key) from "+file,
+	sinktest.HasLines(t, lines, "credentials ok service account noi@test-project.iam.gserviceaccount.com (key) from "+file,
 		"endpoint ok "+front.Addr()+" answers; TLS 1.3, certificate of authority of a test until", "topic ok", "permission ok")
 	cloud.SetPermitted(false)
 	_, remedies, ok = probe(t, mustNew(t, pubsub.Options{Endpoint: "https://" + front.Addr(), CAFile: ca.File, CredentialsFile: file}))
@@ -109,10 +86,10 @@ func TestProbeOfATopicThatIsNotThere(t *testing.T) {
 	if ok || !strings.Contains(remedies["topic"], "gcloud pubsub topics create Nothing --project test-project") {
 		t.Errorf("ok %t, %s", ok, remedies["topic"])
 	}
-	hasLines(t, lines, "credentials ok", "endpoint ok", "topic FAILED NotFound", "permission skipped")
+	sinktest.HasLines(t, lines, "credentials ok", "endpoint ok", "topic FAILED NotFound", "permission skipped")
 	cloud.SetLookFault(standin.GetTopic, standin.Fault{Code: "PermissionDenied", Text: "no"}) // then only the rights show it
 	lines, _, _ = probe(t, mustNew(t, pubsub.Options{Endpoint: cloud.Addr(), Topic: "projects/test-project/topics/Nothing"}))
-	hasLines(t, lines, "credentials ok", "endpoint ok", "topic unknown", "permission FAILED PermissionDenied: no pubsub.topics.publish on projects/test-project/topics/Nothing, or there is no such topic")
+	sinktest.HasLines(t, lines, "credentials ok", "endpoint ok", "topic unknown", "permission FAILED PermissionDenied: no pubsub.topics.publish on projects/test-project/topics/Nothing, or there is no such topic")
 }
 
 func TestProbeWithoutCredentialsStillLooksAtTheEndpoint(t *testing.T) {
@@ -121,7 +98,7 @@ func TestProbeWithoutCredentialsStillLooksAtTheEndpoint(t *testing.T) {
 	if ok || !strings.Contains(remedies["credentials"], "gcloud iam service-accounts keys create gcp.json --iam-account noi-publisher@test-project.iam.gserviceaccount.com") {
 		t.Errorf("ok %t, %s", ok, remedies["credentials"])
 	}
-	hasLines(t, lines, "credentials FAILED MissingCredentials", "endpoint FAILED connection: dial tcp 127.0.0.1:1: connect: connection refused", "topic skipped", "permission skipped")
+	sinktest.HasLines(t, lines, "credentials FAILED MissingCredentials", "endpoint FAILED connection: dial tcp 127.0.0.1:1: connect: connection refused", "topic skipped", "permission skipped")
 }
 
 func TestProbeTellsAnExpiredCertificate(t *testing.T) {
@@ -130,7 +107,7 @@ func TestProbeTellsAnExpiredCertificate(t *testing.T) {
 	front := sinktest.StartFront(t, cloud.Addr(), sinktest.ServerConfig(ca.Certificate(t, "127.0.0.1", -2*time.Hour, -time.Hour)))
 	file := mustWrite(t, os.Getenv("HOME")+"/key.json", serviceAccount(t))
 	lines, remedies, _ := probe(t, mustNew(t, pubsub.Options{Endpoint: "https://" + front.Addr(), CAFile: ca.File, CredentialsFile: file}))
-	hasLines(t, lines, "credentials ok", "endpoint FAILED TLS: ", "topic skipped", "permission skipped")
+	sinktest.HasLines(t, lines, "credentials ok", "endpoint FAILED TLS: ", "topic skipped", "permission skipped")
 	if !strings.Contains(remedies["endpoint"], "timedatectl") {
 		t.Errorf("%s", remedies["endpoint"])
 	}

@@ -119,9 +119,9 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	case errors.Is(err, errDevice):
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": "+deviceText(err)), false
 	case errors.As(err, &urlErr):
-		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+bareText(urlErr.Err)), false
+		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+sinks.NetworkText(urlErr.Err)), false
 	case errors.As(err, &netErr):
-		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+bareText(netErr)), false
+		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+sinks.NetworkText(netErr)), false
 	default:
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "token of "+t.from+": "+scrub(err.Error())), false
 	}

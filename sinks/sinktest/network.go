@@ -314,7 +314,11 @@ func oldTLS(t *testing.T, s *site) {
 	config := ServerConfig(ca.Good(t, "127.0.0.1"))
 	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	front := StartFront(t, s.Addr, config)
-	refusesTLS(t, s, Place{Host: front.Addr(), TLS: true, CAFile: ca.File}, "protocol version")
+	place := Place{Host: front.Addr(), TLS: true, CAFile: ca.File}
+	refusesTLS(t, s, place, "protocol version")
+	config.MaxVersion = tls.VersionTLS12
+	until(t, s.sink(t, place), Messages(2)) // the oldest that is good enough
+	wantTaken(t, s.Cloud, Messages(2))
 }
 
 // refusesTLS fails unless the sink stops at the certificate, says so, and calls it no clock's fault.
@@ -389,10 +393,15 @@ func proxied(t *testing.T, s *site) {
 	}
 	EqualCounts(t, meter, 0, proxy.Counts)
 
-	t.Setenv("NO_PROXY", "cloud.example")
-	results := publish(t, s.sink(t, Place{Host: "cloud.example:443", TLS: true, CAFile: ca.File, Resolver: nameServer(t, func() {}, true)}), Messages(1))
-	if want(t, results, sinks.Retry); !strings.Contains(results[0].Text, "no such host") {
-		t.Errorf("NO_PROXY: %s", results[0].Error())
+	for _, except := range []string{"cloud.example", "other.example,.example", "*"} {
+		t.Setenv("NO_PROXY", except)
+		results := publish(t, s.sink(t, Place{Host: "cloud.example:443", TLS: true, CAFile: ca.File, Resolver: nameServer(t, func() {}, true)}), Messages(1))
+		if want(t, results, sinks.Retry); !strings.Contains(results[0].Text, "no such host") {
+			t.Errorf("NO_PROXY %s: %s", except, results[0].Error())
+		}
+	}
+	if n := len(proxy.Asked()); n != 1 {
+		t.Errorf("the proxy was asked %d times, in spite of NO_PROXY", n)
 	}
 }
 

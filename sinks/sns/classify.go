@@ -209,7 +209,7 @@ func networkText(err error) string {
 	)
 	switch {
 	case errors.As(err, &op):
-		return opText(op)
+		return sinks.NetworkText(op)
 	case errors.As(err, &dns):
 		return dns.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -221,16 +221,6 @@ func networkText(err error) string {
 	default:
 		return ""
 	}
-}
-
-// opText is op.Error without our own address: its port is another one at each attempt, and a text
-// that changes every time is no help in a log.
-func opText(op *net.OpError) string {
-	where := op.Op + " " + op.Net
-	if op.Addr != nil {
-		where += " " + op.Addr.String()
-	}
-	return where + ": " + op.Err.Error()
 }
 
 func innermost(err error) error {

@@ -16,35 +16,10 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// probe runs a probe and returns its steps as lines, "name verdict text", and the remedies by name.
+// probe runs a probe of a sink, which is never to show a secret.
 func probe(t *testing.T, sink *sns.Sink) (lines []string, remedies map[string]string, ok bool) {
 	t.Helper()
-	remedies = map[string]string{}
-	ok = sink.Probe(t.Context(), func(s sinks.Step) {
-		lines = append(lines, fmt.Sprintf("%s %s %s", s.Name, s.Verdict, s.Text))
-		remedies[s.Name] = s.Remedy
-		if (s.Verdict == sinks.StepFailed) != (s.Remedy != "") {
-			t.Errorf("%s: verdict %s with remedy %q", s.Name, s.Verdict, s.Remedy)
-		}
-		for _, canary := range []string{secret, standin.SecretAccessKey, standin.AccessKeyID} {
-			if strings.Contains(s.Text+s.Remedy, canary) {
-				t.Errorf("a secret is in %s: %s\n%s", s.Name, s.Text, s.Remedy)
-			}
-		}
-	})
-	return lines, remedies, ok
-}
-
-func hasLines(t *testing.T, lines []string, want ...string) {
-	t.Helper()
-	for i, w := range want {
-		if i >= len(lines) || !strings.Contains(lines[i], w) {
-			t.Errorf("no %q as line %d of:\n%s", w, i+1, strings.Join(lines, "\n"))
-		}
-	}
-	if len(lines) != len(want) {
-		t.Errorf("%d lines, want %d:\n%s", len(lines), len(want), strings.Join(lines, "\n"))
-	}
+	return sinktest.Probe(t, sink.Probe, secret, standin.SecretAccessKey, standin.AccessKeyID)
 }
 
 func TestProbeOfAGoodWay(t *testing.T) {
@@ -56,7 +31,7 @@ func TestProbeOfAGoodWay(t *testing.T) {
 	if !ok || cloud.Taken() != 0 {
 		t.Errorf("ok %t, %d messages", ok, cloud.Taken())
 	}
-	hasLines(t, lines,
+	sinktest.HasLines(t, lines,
 		"credentials ok access key …0000 from the environment (AWS_ACCESS_KEY_ID)",
 		"endpoint ok "+cloud.Addr()+" answers; no TLS",
 		"identity ok "+standin.CallerARN,
@@ -104,7 +79,7 @@ func TestProbeWithoutCredentialsStillLooksAtTheEndpoint(t *testing.T) {
 	if ok {
 		t.Error("without credentials all is well")
 	}
-	hasLines(t, lines, "credentials FAILED MissingCredentials: no AWS credentials found", "endpoint ok", "identity skipped", "topic skipped")
+	sinktest.HasLines(t, lines, "credentials FAILED MissingCredentials: no AWS credentials found", "endpoint ok", "identity skipped", "topic skipped")
 	if !strings.Contains(remedies["credentials"], "sudo -u noi-agent -H aws configure --profile default") {
 		t.Errorf("remedy: %s", remedies["credentials"])
 	}

@@ -339,3 +339,19 @@ func TestProxyInFrontOfATokenServiceWaitsForItsPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestRoleIsAssumedInThePartitionOfTheTopic(t *testing.T) {
+	for topic, host := range map[string]string{
+		"arn:aws:sns:us-east-2:393221637266:x":            "sts.us-east-2.amazonaws.com:443",
+		"arn:aws-us-gov:sns:us-gov-west-1:393221637266:x": "sts.us-gov-west-1.amazonaws.com:443",
+		"arn:aws-cn:sns:cn-north-1:393221637266:x":        "sts.cn-north-1.amazonaws.com.cn:443",
+	} {
+		withKeys(t)
+		proxy := sinktest.StartProxy(t, "127.0.0.1:1", "Basic another") // nobody gets beyond it
+		t.Setenv("HTTPS_PROXY", "http://"+proxy.Addr())
+		mustNew(t, sns.Options{TopicARN: topic, RoleARN: roleARN}).Publish(t.Context(), sinktest.Messages(1))
+		if asked := strings.Join(proxy.Asked(), " "); asked != host {
+			t.Errorf("%s: asked for credentials at %q, want %s", topic, asked, host)
+		}
+	}
+}
