@@ -30,7 +30,7 @@ func CompareUplink(t *testing.T, addr, protocol string, ways []Way) {
 	t.Helper()
 	sweeps, err := strconv.Atoi(os.Getenv(sweepsEnv))
 	if err != nil {
-		sweeps = 20 // what is still on its way when the last answer comes is one of so many
+		sweeps = 6 // what is still on its way when the last answer comes is one of so many
 	}
 	fmt.Fprintf(t.Output(), "%-48s %9s %9s %7s %7s %12s\n", "bytes a sample, TLS included", "up", "down", "ratio", "wanted", "first sweep")
 	up := map[string]float64{}
@@ -57,7 +57,7 @@ func CompareUplink(t *testing.T, addr, protocol string, ways []Way) {
 }
 
 // warm is how many sweeps go before those that are counted: a client with a pool of connections has opened them all by then.
-const warm = 8
+const warm = 4
 
 // cost is what a way takes: bytes a sample on a connection that stands, and those of the first sweep, up and down together.
 type cost struct {
