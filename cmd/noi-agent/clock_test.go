@@ -66,6 +66,7 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 	if err := json.Unmarshal(w.get("/api/v1/triggers?limit=1000&integration="+snsID), &rows); err != nil {
 		t.Fatal(err)
 	}
+	rows.Triggers = slices.DeleteFunc(rows.Triggers, func(r agent.TriggerRow) bool { return r.Gap != nil }) // of a slow machine
 	first := parseBody(t, rows.Triggers[len(rows.Triggers)-1].PublishedData)
 	if at := first.SampledAt; at != parseBody(t, w.sns.Messages()[0].Body).SampledAt {
 		t.Errorf("the trigger log says that the first was sampled at %s", at)
