@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -331,5 +332,23 @@ func TestOneStuckSampleDoesNotFillMemory(t *testing.T) {
 	settle(t, s, "aws", store.Failed, pending(t, s, "aws", 1000)...)
 	if got := numbers(pending(t, s, "aws", 2000)); !cmp.Equal(got, upTo(4097, 5000)) {
 		t.Errorf("goes on with %d from %v", len(got), got[:1])
+	}
+}
+
+// A limit that nothing comes near costs nothing: memory is for what is there.
+func TestPendingTakesMemoryForWhatIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{})
+	add(t, s, storetest.Sweep(s.Run(), 1, 10, "aws"))
+	for range 2 { // the sweep is new to the first look, and known to the second
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if got := pending(t, s, "aws", 10_000_000); len(got) != 10 {
+			t.Fatalf("%d pending, want 10", len(got))
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%d bytes for ten samples", n)
+		}
 	}
 }

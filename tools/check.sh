@@ -38,5 +38,4 @@ go test -run NoWrongValueEver ./modbus
 
 say "tests"
 unset CGO_ENABLED GOFLAGS # the race detector needs cgo
-go test -count 1 -timeout 10m -run PowerCutAtAnyMoment ./cmd/noi-agent # with the race detector it takes too long
-go test -race -shuffle=on -timeout 30m -skip PowerCutAtAnyMoment ./...
+go test -race -shuffle=on -timeout 8m ./...
