@@ -44,6 +44,7 @@ type integration struct {
 	gapsKept int             // rows about gaps in the file; the writer's own
 
 	grows     map[gapKey]*row // the newest row of each kind of gap
+	gapsMade  uint64          // rows about gaps, those in the file included
 	announces bool            // gaps are to be told to the cloud too
 	openGaps  map[uint64]*row // those that are not, by id
 	recent    []*row          // the newest gaps, for Stats

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"io/fs"
 	"syscall"
 	"testing"
@@ -77,5 +78,90 @@ func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 				t.Errorf("%d rows, not %d: %v", len(all), want, err)
 			}
 		})
+	}
+}
+
+// numbered is a gap of one sample in run 1, which was due at a minute.
+func numbered(object string, n uint64) objects.Gap {
+	at := time.Date(2022, 6, 28, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute)
+	return objects.Gap{Unit: "a/1", Object: object, Run: 1, From: at, To: at, First: n, Last: n, Count: 1, Reason: objects.GapSize}
+}
+
+func missing(t *testing.T, s *Store, gaps ...objects.Gap) {
+	t.Helper()
+	if err := s.Missing("aws", gaps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gapsOfObject returns what the log of a store tells of an object, the oldest first, after a restart.
+func gapsOfObject(t *testing.T, s *Store, object string) (gaps []objects.Gap, again *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(s.path, Options{Now: s.opts.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close() })
+	for before, more := uint64(0), true; more; more = before > 0 {
+		var rows []Trigger
+		if rows, before, err = again.Triggers(TriggerQuery{Gaps: true, Limit: maxRows, Before: before}); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range rows {
+			if w.Gap.Object == object {
+				gaps = append([]objects.Gap{w.Gap}, gaps...)
+			}
+		}
+	}
+	return gaps, again
+}
+
+// TestAGapGoesOnOverARestart where samples of one run give way in the next. The time without an agent is another one each time.
+func TestAGapGoesOnOverARestart(t *testing.T) {
+	down := numbered("down", 1)
+	down.Run, down.First, down.Last, down.Reason = 0, 0, 0, objects.GapAgent
+	s := openForTest(t, Options{})
+	for n := range uint64(3) {
+		missing(t, s, numbered("x", 1+2*n), numbered("x", 2+2*n), down)
+		var got []objects.Gap
+		if got, s = gapsOfObject(t, s, "x"); len(got) != 1 || got[0].First != 1 || got[0].Last != 2+2*n || got[0].Count != 2+2*n {
+			t.Fatalf("after %d restarts: %+v", n+1, got)
+		}
+		if got, s = gapsOfObject(t, s, "down"); len(got) != 1+int(n) {
+			t.Errorf("after %d starts without an agent before: %+v", n+1, got)
+		}
+	}
+	missing(t, s, numbered("x", 60)) // much later
+	if got, _ := gapsOfObject(t, s, "x"); len(got) != 2 || got[1].First != 60 {
+		t.Errorf("gaps %+v", got)
+	}
+}
+
+// TestAGapThatGrowsIsNotPrunedForItsAge has one gap grow while more than the log keeps come and go.
+func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
+	s := openForTest(t, Options{})
+	const rounds = keepGaps/100 + 10
+	for n := range uint64(rounds) {
+		missing(t, s, numbered("long", n+1))
+		for i := range 100 {
+			missing(t, s, numbered(fmt.Sprint(n, i), 1))
+		}
+		if n%20 == 19 {
+			if err := s.SetDeviceID(fmt.Sprint(n)); err != nil { // has a commit made
+				t.Fatal(err)
+			}
+		}
+	}
+	got, _ := gapsOfObject(t, s, "long")
+	if len(got) == 0 || got[len(got)-1].Last != rounds {
+		t.Fatalf("the log does not tell what was missing last: %+v", got)
+	}
+	for i, g := range got {
+		if g.Count != g.Last-g.First+1 || i > 0 && g.First != got[i-1].Last+1 {
+			t.Errorf("rows that do not follow on each other: %+v", got)
+		}
 	}
 }

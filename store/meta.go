@@ -165,12 +165,7 @@ func (m *image) loadRows(tx *bolt.Tx, it *integration) {
 			it.reopen(w)
 		}
 	})
-	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, func(w *row) {
-		it.remember(w)
-		if w.Open {
-			it.openGaps[w.ID] = w
-		}
-	})
+	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, it.reload)
 }
 
 func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {

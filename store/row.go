@@ -38,6 +38,7 @@ const maxErrorLen = 1024
 type row struct {
 	Trigger
 	place
+	before uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
 
 // isGap reports whether a row is about samples that are missing.
