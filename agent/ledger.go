@@ -17,6 +17,7 @@ type ledger struct {
 	down time.Time            // when the run before was last known to be alive; zero: there was none, or all is told
 	new  []newcomer           // first samples of this run whose true time is not known yet
 	held []heldGap            // gaps of which the same is true
+	fold map[foldKey]int      // of these, the last one of an object and reason, to which more is added
 	who  map[string]who       // the slaves by unit, for the filters of the integrations
 }
 
@@ -33,8 +34,12 @@ type heldGap struct {
 	booted time.Time // when the machine was started, by that clock
 }
 
-// maxHeld bounds them: a gateway that never learns the time keeps the first ones.
-const maxHeld = 4096
+// maxHeld is how many of them stay single, half of what the log keeps. On a gateway that never learns the time what is
+// missing then is added to one gap for each object and reason: from the first to the last, with the count of all.
+const maxHeld = 2048
+
+// foldKey is what such gaps have in common. Reasons are a handful of texts, and objects those of the configuration.
+type foldKey struct{ unit, object, reason string }
 
 // newcomer is the first sample of an object in this run.
 type newcomer struct {
@@ -44,7 +49,7 @@ type newcomer struct {
 }
 
 func newLedger(run uint64, down time.Time) *ledger {
-	return &ledger{run: run, seq: map[objectKey]uint64{}, down: down, who: map[string]who{}}
+	return &ledger{run: run, seq: map[objectKey]uint64{}, fold: map[foldKey]int{}, down: down, who: map[string]who{}}
 }
 
 // number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the gaps, and
@@ -78,8 +83,8 @@ func (l *ledger) number(t *taken) []objects.Gap {
 // hold keeps the gaps of an unsure clock back, and returns those that can be told, mended.
 func (l *ledger) hold(t *taken) []objects.Gap {
 	if t.unsure {
-		for _, g := range t.gaps[:min(len(t.gaps), maxHeld-len(l.held))] {
-			l.held = append(l.held, heldGap{g, t.bootedAt})
+		for _, g := range t.gaps {
+			l.holdOne(g, t.bootedAt)
 		}
 		return nil
 	}
@@ -90,7 +95,31 @@ func (l *ledger) hold(t *taken) []objects.Gap {
 		gaps = append(gaps, h.Gap)
 	}
 	l.held = nil
+	clear(l.fold)
 	return gaps
+}
+
+// holdOne keeps one gap back.
+func (l *ledger) holdOne(g objects.Gap, booted time.Time) {
+	key := foldKey{g.Unit, g.Object, g.Reason}
+	i, known := l.fold[key]
+	if !known {
+		if len(l.held) >= maxHeld {
+			l.fold[key] = len(l.held)
+		}
+		l.held = append(l.held, heldGap{g, booted})
+		return
+	}
+	h := &l.held[i]
+	by := h.booted.Sub(booted) // the clock may have been set in between
+	if from := g.From.Add(by); from.Before(h.From) {
+		h.From = from
+	}
+	if to := g.To.Add(by); to.After(h.To) {
+		h.To = to
+	}
+	h.Last = g.Last
+	h.Count += g.Count
 }
 
 // rest returns at the end what was held back, by the clock as it was.
@@ -99,6 +128,7 @@ func (l *ledger) rest() (gaps []objects.Gap) {
 		gaps = append(gaps, h.Gap)
 	}
 	l.held = nil
+	clear(l.fold)
 	return gaps
 }
 

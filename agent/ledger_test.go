@@ -70,3 +70,43 @@ func TestTheTimeWithoutAnAgentIsToldWhenTheClockIsRight(t *testing.T) {
 		t.Errorf("gaps %+v", gaps)
 	}
 }
+
+// TestNoGapVanishesWhileTheClockIsWrong holds far more gaps back than stay single, with a clock that is set in between and is still wrong.
+func TestNoGapVanishesWhileTheClockIsWrong(t *testing.T) {
+	l := newLedger(7, time.Time{})
+	const rounds, objectsHeld = 3 * maxHeld, 3
+	reasons := []string{objects.GapBus, objects.GapOverrun}
+	wrong := time.Unix(100, 0).UTC() // the boot, as the clock says
+	for n := range rounds {
+		if n == rounds/2 {
+			wrong = wrong.Add(24 * time.Hour)
+		}
+		at := wrong.Add(time.Duration(n+1) * time.Minute)
+		next := takenAt(at, wrong, true, "Et_float")
+		object := []string{"Et_float", "EV_float", "T_amb"}[n%objectsHeld]
+		next.gaps = []objects.Gap{{Object: object, From: at.Add(-time.Minute), To: at, Count: 2, Reason: reasons[n/objectsHeld%2]}}
+		if gaps := l.number(next); len(gaps) != 0 {
+			t.Fatalf("nobody knows the time, and yet: %+v", gaps)
+		}
+	}
+	gaps := l.number(takenAt(wall, wall, false, "Et_float"))
+	if len(gaps) != maxHeld+objectsHeld*len(reasons) {
+		t.Errorf("%d gaps", len(gaps))
+	}
+	count, end := uint64(0), time.Time{}
+	for _, g := range gaps {
+		count += g.Count
+		if g.To.After(end) {
+			end = g.To
+		}
+		if g.Run != 7 || g.First == 0 || g.Last < g.First+g.Count-1 || !g.From.Before(g.To) || g.From.Before(wall) {
+			t.Errorf("%+v", g)
+		}
+	}
+	if want := wall.Add(rounds * time.Minute); count != 2*rounds || !end.Equal(want) {
+		t.Errorf("%d samples missing until %v, not %d until %v", count, end, 2*rounds, want)
+	}
+	if more := l.rest(); len(more) != 0 || len(l.fold) != 0 {
+		t.Errorf("told twice: %+v", more)
+	}
+}

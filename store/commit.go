@@ -14,6 +14,8 @@ type task struct {
 	fresh []*fresh // the oldest of Store.fresh, or none
 	drop  int64    // bytes of the oldest sweeps that are to give way because the disk is full
 	rows  bool     // trigger rows too; they cost more pages than all the rest together
+
+	gapsOnly bool // of the rows only those about gaps
 	ballast
 }
 
@@ -210,6 +212,12 @@ func (c *commit) takeRows(it *integration) {
 	c.store.dirtyRows -= len(it.dirty)
 	cutRows(it.dirty, c.store.opts.KeepTriggers)
 	it.flushing, it.dirty = it.dirty, map[uint64]*row{}
+	if c.gapsOnly {
+		maps.Copy(it.dirty, it.flushing)
+		maps.DeleteFunc(it.dirty, func(_ uint64, w *row) bool { return w.isGap() })
+		maps.DeleteFunc(it.flushing, func(_ uint64, w *row) bool { return !w.isGap() })
+		c.store.dirtyRows += len(it.dirty)
+	}
 	for _, id := range slices.Sorted(maps.Keys(it.flushing)) {
 		c.logs[it] = append(c.logs[it], it.flushing[id])
 	}

@@ -47,6 +47,7 @@ type integration struct {
 	deadDirty map[uint64]bool // those that are not in the file as they are here
 
 	grows     map[gapKey]*row // the newest row of each kind of gap
+	gapsMade  uint64          // rows about gaps, those in the file included
 	announces bool            // gaps are to be told to the cloud too
 	openGaps  map[uint64]*row // those that are not, by id
 	recent    []*row          // the newest gaps, for Stats

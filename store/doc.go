@@ -26,7 +26,7 @@
 //  5. Its record is damaged on the medium, or refers to a name that is: the checksum tells, the record is
 //     skipped and counted (Stats.Corrupt), and the ones behind it go on.
 //  6. The file is damaged in its structure or cut short, and the sample's record, or one it leans on, is in the
-//     part that does not read any more. Recover salvages the rest and keeps the old file.
+//     part that does not read any more. Recover salvages the rest, rows too, and keeps the old file.
 //  7. The store has stopped (below): what was not durable by then.
 //  8. The file is deleted, or on storage that lies about fsync, or of a newer format.
 //
@@ -42,7 +42,7 @@
 //
 // One goroutine does all the writing. Decisions (settled, given way) count in memory at once and
 // reach the file with the next commit. Rows of the log wait for it up to FlushTriggers: a kill loses
-// those of the last minute, and no sample. Every value carries a CRC-32C over itself and its key.
+// those of the last minute, and no sample; a disk too full at Close for 64 KiB loses them too, and logs it. Every value carries a CRC-32C over itself and its key.
 //
 //	s, recovery, err := store.Recover(ctx, "/var/lib/noi-agent/noi.db", store.Options{Limits: store.Limits{CommitEvery: time.Second}},
 //		store.RecoverOptions{Check: store.InChild("/proc/self/exe", "store-check")})

@@ -12,6 +12,9 @@ const (
 	// keepGaps is how many gap rows are kept per integration. They are few, and not pushed out by
 	// the rows of what was published: whoever looks for missing data looks weeks later.
 	keepGaps = 4096
+	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the newest by
+	// their ids, and what it loses then must not be what happens now.
+	growsWithin = keepGaps / 2
 	// recentGaps is how many of them Stats shows.
 	recentGaps = 20
 	// maxOpenGaps bounds how many gaps are remembered so that they can grow instead of becoming many.
@@ -106,17 +109,32 @@ func (s *Store) tell(it *integration, l losses) {
 func (s *Store) logGap(it *integration, g objects.Gap) {
 	g.From, g.To = toMilli(g.From), toMilli(g.To)
 	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
-	if last := it.grows[keyOf(g)]; last != nil && continues(last.Gap, g) {
-		w.ID, w.Integration, w.Gap = last.ID, last.Integration, join(last.Gap, g)
+	if last := it.grows[keyOf(g)]; last != nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
+		w.ID, w.Integration, w.Gap, w.before = last.ID, last.Integration, join(last.Gap, g), last.before
 	} else {
 		s.totals.row++
-		w.ID, w.Integration = s.totals.row, it.id
+		w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
+		it.gapsMade++
 	}
 	w.Error, w.Open = gapText(w.Gap), it.announces
 	if len(it.grows) >= maxOpenGaps {
 		clear(it.grows)
 	}
 	s.keepGap(it, w)
+}
+
+// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow: samples of
+// earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one start.
+func (it *integration) reload(w *row) {
+	w.before = it.gapsMade
+	it.gapsMade++
+	it.remember(w)
+	if w.Open {
+		it.openGaps[w.ID] = w
+	}
+	if w.Gap.First > 0 {
+		it.grows[keyOf(w.Gap)] = w
+	}
 }
 
 // remember keeps the newest gaps for Stats.

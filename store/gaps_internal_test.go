@@ -1,10 +1,15 @@
 package store
 
 import (
+	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 	"time"
 
 	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 func TestGapsOfOneKindGrow(t *testing.T) {
@@ -27,5 +32,136 @@ func TestGapsOfOneKindGrow(t *testing.T) {
 	first := rows[2].Gap
 	if first.Count != 3 || first.First != 1 || first.Last != 6 || !first.From.Equal(at(0)) || !first.To.Equal(at(6)) {
 		t.Errorf("the first is %+v", first)
+	}
+}
+
+// TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten: with the last commit the disk is full for sweeps, and in the second case for rows
+// of deliveries too.
+func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
+	for name, noRows := range map[string]bool{"no room for sweeps": false, "nor for rows of deliveries": true} {
+		t.Run(name, func(t *testing.T) {
+			s := openForTest(t, Options{CommitEvery: time.Hour, RejectNewest: true})
+			if _, err := s.Offer(t.Context(), sweepOf(1, 4, "aws")); err != nil {
+				t.Fatal(err)
+			}
+			ds, err := s.Pending("aws", 1)
+			if err != nil || s.Settle("aws", []Result{{Seq: ds[0].Seq, Outcome: Accepted}}) != nil {
+				t.Fatal(err)
+			}
+			s.mu.Lock()
+			s.update = func(fn func(*bolt.Tx) error) error {
+				return s.db.Update(func(tx *bolt.Tx) error {
+					err := fn(tx)
+					sweep, _ := tx.Bucket(bucketSweeps).Cursor().First()
+					log, _ := tx.Bucket(bucketTriggers).Cursor().First()
+					if sweep != nil || noRows && log != nil {
+						return &fs.PathError{Op: "write", Err: syscall.ENOSPC}
+					}
+					return err
+				})
+			}
+			s.mu.Unlock()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again, err := Open(s.path, Options{Now: s.opts.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			gaps, _, err := again.Triggers(TriggerQuery{Gaps: true})
+			if err != nil || len(gaps) != 3 || gaps[0].Gap.Reason != whyDiskFull {
+				t.Errorf("gaps %+v, %v", gaps, err)
+			}
+			all, _, err := again.Triggers(TriggerQuery{})
+			if want := map[bool]int{false: 4, true: 3}[noRows]; err != nil || len(all) != want {
+				t.Errorf("%d rows, not %d: %v", len(all), want, err)
+			}
+		})
+	}
+}
+
+// numbered is a gap of one sample in run 1, which was due at a minute.
+func numbered(object string, n uint64) objects.Gap {
+	at := time.Date(2022, 6, 28, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute)
+	return objects.Gap{Unit: "a/1", Object: object, Run: 1, From: at, To: at, First: n, Last: n, Count: 1, Reason: objects.GapSize}
+}
+
+func missing(t *testing.T, s *Store, gaps ...objects.Gap) {
+	t.Helper()
+	if err := s.Missing("aws", gaps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gapsOfObject returns what the log of a store tells of an object, the oldest first, after a restart.
+func gapsOfObject(t *testing.T, s *Store, object string) (gaps []objects.Gap, again *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(s.path, Options{Now: s.opts.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close() })
+	for before, more := uint64(0), true; more; more = before > 0 {
+		var rows []Trigger
+		if rows, before, err = again.Triggers(TriggerQuery{Gaps: true, Limit: maxRows, Before: before}); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range rows {
+			if w.Gap.Object == object {
+				gaps = append([]objects.Gap{w.Gap}, gaps...)
+			}
+		}
+	}
+	return gaps, again
+}
+
+// TestAGapGoesOnOverARestart where samples of one run give way in the next. The time without an agent is another one each time.
+func TestAGapGoesOnOverARestart(t *testing.T) {
+	down := numbered("down", 1)
+	down.Run, down.First, down.Last, down.Reason = 0, 0, 0, objects.GapAgent
+	s := openForTest(t, Options{})
+	for n := range uint64(3) {
+		missing(t, s, numbered("x", 1+2*n), numbered("x", 2+2*n), down)
+		var got []objects.Gap
+		if got, s = gapsOfObject(t, s, "x"); len(got) != 1 || got[0].First != 1 || got[0].Last != 2+2*n || got[0].Count != 2+2*n {
+			t.Fatalf("after %d restarts: %+v", n+1, got)
+		}
+		if got, s = gapsOfObject(t, s, "down"); len(got) != 1+int(n) {
+			t.Errorf("after %d starts without an agent before: %+v", n+1, got)
+		}
+	}
+	missing(t, s, numbered("x", 60)) // much later
+	if got, _ := gapsOfObject(t, s, "x"); len(got) != 2 || got[1].First != 60 {
+		t.Errorf("gaps %+v", got)
+	}
+}
+
+// TestAGapThatGrowsIsNotPrunedForItsAge has one gap grow while more than the log keeps come and go.
+func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
+	s := openForTest(t, Options{})
+	const rounds = keepGaps/100 + 10
+	for n := range uint64(rounds) {
+		missing(t, s, numbered("long", n+1))
+		for i := range 100 {
+			missing(t, s, numbered(fmt.Sprint(n, i), 1))
+		}
+		if n%20 == 19 {
+			if err := s.SetDeviceID(fmt.Sprint(n)); err != nil { // has a commit made
+				t.Fatal(err)
+			}
+		}
+	}
+	got, _ := gapsOfObject(t, s, "long")
+	if len(got) == 0 || got[len(got)-1].Last != rounds {
+		t.Fatalf("the log does not tell what was missing last: %+v", got)
+	}
+	for i, g := range got {
+		if g.Count != g.Last-g.First+1 || i > 0 && g.First != got[i-1].Last+1 {
+			t.Errorf("rows that do not follow on each other: %+v", got)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,4 +166,87 @@ func TestAlarmsGoFirstHoweverFarBehindTheyAre(t *testing.T) {
 	if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{2, last + 1}) {
 		t.Errorf("pending %v, want the alarms 2 and %d", got, last+1)
 	}
+}
+
+// restart closes a store and opens it again, with a lane that is wanted or not.
+func restart(t *testing.T, s *store.Store, path string, lane bool) *store.Store {
+	t.Helper()
+	must(t, s.Close())
+	s = storetest.MustOpenAt(t, path, store.Options{})
+	must(t, s.SetIntegrations(alarmsFirst(lane)))
+	return s
+}
+
+// TestAnAlarmThatIsRetriedKeepsItsRow over restarts, whichever of the two cursors it waits behind.
+func TestAnAlarmThatIsRetriedKeepsItsRow(t *testing.T) {
+	retry := func(t *testing.T, s *store.Store, n uint64, try int) {
+		t.Helper()
+		var d store.Delivery
+		for _, d = range pending(t, s, "aws", 100) {
+			if d.Sample.N == n {
+				break
+			}
+		}
+		if d.Sample.N != n || d.Attempts != try-1 {
+			t.Fatalf("try %d of %d: pending %+v", try, n, d)
+		}
+		settle(t, s, "aws", store.Retrying, d)
+		of := 0
+		for _, w := range triggers(t, s, store.TriggerQuery{Integration: "aws"}) {
+			if w.Sample.N == n {
+				if of++; w.Attempts != try || !w.Open {
+					t.Errorf("try %d of %d: row %+v", try, n, w)
+				}
+			}
+		}
+		if of != 1 {
+			t.Errorf("try %d of %d: %d rows", try, n, of)
+		}
+	}
+	t.Run("in the lane", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		s := storetest.MustOpenAt(t, path, store.Options{})
+		must(t, s.SetIntegrations(alarmsFirst(true)))
+		add(t, s, withAlarm(1, 1), withAlarm(1, 4))
+		for try := 1; try <= 4; try++ {
+			retry(t, s, 5, try)
+			s = restart(t, s, path, try < 3) // in the end it is no longer wanted, and not empty
+		}
+		retry(t, s, 5, 5)
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 2)...)
+		for _, w := range triggers(t, s, store.TriggerQuery{Integration: "aws", Limit: 1}) {
+			if w.Open {
+				t.Errorf("row %+v", w)
+			}
+		}
+	})
+	t.Run("among the others, taken while the lane was closed", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		s := storetest.MustOpenAt(t, path, store.Options{})
+		must(t, s.SetIntegrations(alarmsFirst(true)))
+		add(t, s, withAlarm(1, 1))
+		must(t, s.SetIntegrations(alarmsFirst(false)))
+		add(t, s, withAlarm(1, 4))                                      // 5 is behind the alarm 2, and not in the lane
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...) // 2: the lane is empty
+		for try := 1; try <= 3; try++ {
+			retry(t, s, 5, try)
+			s = restart(t, s, path, false)
+		}
+		retry(t, s, 5, 4)
+	})
+	t.Run("settled, and its result lost", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		s := storetest.MustOpenAt(t, path, store.Options{})
+		must(t, s.SetIntegrations(alarmsFirst(true)))
+		add(t, s, withAlarm(1, 1))
+		retry(t, s, 2, 1)
+		s = restart(t, s, path, true)
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+		add(t, s, withAlarm(1, 4)) // carries the cursor, and the row not yet
+		cut := storetest.MustOpenAt(t, copyOf(t, path), store.Options{})
+		rows := triggers(t, cut, store.TriggerQuery{Integration: "aws"})
+		if len(rows) != 1 || rows[0].Open || !strings.HasPrefix(rows[0].Error, "Unknown: ") {
+			t.Errorf("rows %+v", rows)
+		}
+	})
 }

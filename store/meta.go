@@ -162,16 +162,11 @@ func load(tx *bolt.Tx) (*image, error) {
 func (m *image) loadRows(tx *bolt.Tx, it *integration) {
 	it.rowCount = m.eachRow(tx.Bucket(bucketTriggers), it, func(w *row) {
 		if w.Open {
-			it.reopen(w)
-		}
-	})
-	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, func(w *row) {
-		it.remember(w)
-		if w.Open {
-			it.openGaps[w.ID] = w
+			it.reopen(w, m.routed(tx, it, w.place))
 		}
 	})
 	m.loadDead(tx, it)
+	it.gapsKept = m.eachRow(tx.Bucket(bucketGaps), it, it.reload)
 }
 
 func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {
@@ -200,12 +195,22 @@ func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (coun
 // rows are written less often than cursors.
 const lostResult = "Unknown: the sample is settled; how its last attempt ended was lost in a restart"
 
-// reopen takes over a row that was still being retried when the file was last written.
-func (it *integration) reopen(w *row) {
-	by := it
-	if it.lane != nil && w.Sample.Alarms() && w.seq >= it.lane.born {
-		by = it.lane
+// routed returns which of the two has a delivery, the integration or its lane. Only the sweep can tell: while a lane is closed and not
+// empty, faults and alarms do not go into it.
+func (m *image) routed(tx *bolt.Tx, it *integration, at place) *integration {
+	if it.lane == nil {
+		return it
 	}
+	key := seqKey(at.seq)
+	h, ok := peek(m.names.published(), key, tx.Bucket(bucketSweeps).Get(key))
+	if ok && h.of(it.lane.id).has(at.index) {
+		return it.lane
+	}
+	return it
+}
+
+// reopen takes over a row that was still being retried when the file was last written, by the cursor of who has the delivery.
+func (it *integration) reopen(w *row, by *integration) {
 	if w.seq >= by.cursor && !by.resume[w.seq].has(w.index) {
 		it.open[w.place] = w
 		return

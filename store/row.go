@@ -39,7 +39,8 @@ const maxErrorLen = 1024
 type row struct {
 	Trigger
 	place
-	estimated bool // the sample's time is a guess
+	estimated bool   // the sample's time is a guess
+	before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
 
 // isGap reports whether a row is about samples that are missing.

@@ -269,7 +269,35 @@ func (s *Store) lastCommit() {
 		s.giveUp()
 	case !idle:
 		s.commit(true)
+		s.lastRows()
 	}
+}
+
+// lastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later one. The ballast
+// makes room for them, and those about gaps come before those of deliveries.
+func (s *Store) lastRows() {
+	for _, t := range []task{{rows: true}, {ballast: releaseBallast}, {rows: true}, {rows: true, gapsOnly: true}} {
+		if s.rowsLeft() == 0 {
+			return
+		}
+		if err := s.write(t); err != nil && !errors.Is(err, ErrFull) {
+			s.abort(err)
+			return
+		}
+	}
+	if n := s.rowsLeft(); n > 0 {
+		s.opts.Logger.Error("no room for the last rows of the log", "rows", n)
+	}
+}
+
+// rowsLeft is how many rows wait, none when the store has stopped.
+func (s *Store) rowsLeft() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0
+	}
+	return s.dirtyRows
 }
 
 // giveUp tells those who wait for a commit that none will come.
