@@ -67,7 +67,10 @@ func (s *Store) write(t task) (err error) {
 			c.undo()
 		}
 	}()
-	if err := s.update(c.run); err != nil {
+	s.mu.Lock()
+	update := s.update // tests exchange it
+	s.mu.Unlock()
+	if err := update(c.run); err != nil {
 		if isFull(err) {
 			return fmt.Errorf("commit: %w: %w", ErrFull, err)
 		}

@@ -40,7 +40,7 @@ func TestGapsOfOneKindGrow(t *testing.T) {
 func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 	for name, noRows := range map[string]bool{"no room for sweeps": false, "nor for rows of deliveries": true} {
 		t.Run(name, func(t *testing.T) {
-			s := openForTest(t, Options{CommitEvery: time.Hour, RejectNewest: true})
+			s := openForTest(t, Options{Limits: Limits{CommitEvery: time.Hour, RejectNewest: true}})
 			if _, err := s.Offer(t.Context(), sweepOf(1, 4, "aws")); err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,18 +82,18 @@ func TestWhatGivesWayWhenFullCanBeChanged(t *testing.T) {
 }
 
 func TestMaxAgeCanBeChanged(t *testing.T) {
-	now := storetest.Start
-	s := open(t, store.Options{Now: func() time.Time { return now }})
+	var later atomic.Int64 // the writer reads the clock too
+	s := open(t, store.Options{Now: func() time.Time { return storetest.Start.Add(time.Duration(later.Load())) }})
 	for n := uint64(10); n <= 100; n += 10 {
 		add(t, s, storetest.Sweep(1, n, 1, "aws"))
 	}
-	now = storetest.Start.Add(100 * time.Second)
+	later.Store(int64(100 * time.Second))
 	must(t, s.SetLimits(store.Limits{MaxAge: 35 * time.Second}))
 	if got := numbers(pending(t, s, "aws", 100)); len(got) != 4 || got[0] != 70 {
 		t.Errorf("pending %v", got)
 	}
 	must(t, s.SetLimits(store.Limits{MaxAge: time.Hour}))
-	now = now.Add(50 * time.Minute)
+	later.Add(int64(50 * time.Minute))
 	add(t, s, storetest.Sweep(1, 3000, 1, "aws"))
 	if got := numbers(pending(t, s, "aws", 100)); len(got) != 5 {
 		t.Errorf("pending %v", got)
