@@ -72,26 +72,8 @@ type site struct {
 	t     *testing.T
 	agent *agent.Agent
 	sink  *memorySink
-	log   *lockedBuffer
+	log   *lines
 	stop  func()
-}
-
-// lockedBuffer takes what the agent's goroutines log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // start runs an agent over pipes by port name. It must be called inside a synctest bubble.
@@ -116,7 +98,7 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 			t.Fatal(err)
 		}
 	}
-	log := &lockedBuffer{}
+	log := &lines{}
 	s := begin(t, "state_dir: "+dir+"\n"+config, agent.Options{
 		Catalog: catalog, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },

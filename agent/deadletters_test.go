@@ -11,6 +11,7 @@ import (
 	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/store"
 )
 
 // A site whose cloud rejects one of its three objects until allow is set.
@@ -89,6 +90,52 @@ func TestDeadLettersAreSentWhenAskedFor(t *testing.T) {
 		}
 		if err := s.agent.RetryDeadLetters(t.Context(), "none", nil, nil); !errors.Is(err, agent.ErrNoIntegration) {
 			t.Errorf("of no integration: %v", err)
+		}
+	})
+}
+
+// What went as a batch goes as one again, from a replay and from the dead letters.
+func TestWhatIsSentAgainKeepsTheEnvelope(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		had, allow := &seen{}, new(atomic.Bool)
+		s := start(t, batched+keepingDay, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
+		defer s.stop()
+		s.sink.answers(func(m sinks.Message) sinks.Result {
+			if m.Body[0] == '[' && !allow.Load() {
+				return sinks.Failed(sinks.Reject, "InvalidParameter", "no such thing")
+			}
+			return had.accept(m)
+		})
+		time.Sleep(25 * time.Second)
+		batches := func() (out []sinks.Message) {
+			for _, m := range had.all() {
+				if m.Body[0] == '[' {
+					out = append(out, m)
+				}
+			}
+			return out
+		}
+		if n := s.status().Integrations[0].Dead; n != 9 || len(batches()) != 0 {
+			t.Fatalf("%d dead letters, want three sweeps of three", n)
+		}
+		allow.Store(true)
+		singles := len(had.all())
+		err := s.agent.RetryDeadLetters(t.Context(), "AAAAAAAAAAAAAAAAAAAA", nil, func(any) error { return nil })
+		if err != nil || len(batches()) != 3 || len(had.all()) != singles+3 {
+			t.Fatalf("%v, %d batches", err, len(batches()))
+		}
+		a := s.replay(store.Range{})
+		if err := <-a.done; err != nil {
+			t.Fatal(err)
+		}
+		all := batches()
+		if sent := a.last().Sent; sent != 9 || len(all) != 6 {
+			t.Fatalf("%d samples replayed, %d batches", sent, len(all))
+		}
+		for i, m := range all[3:] {
+			if attribute(m, "replayed") != "true" || m.SampleID != all[i].SampleID+"-r1-1" || attribute(all[i], "replayed") != "" {
+				t.Errorf("batch %d: %s %v, before %s %v", i, m.SampleID, m.Attributes, all[i].SampleID, all[i].Attributes)
+			}
 		}
 	})
 }

@@ -2,8 +2,11 @@ package status
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+
+	"noi-agent/store"
 )
 
 // DeadLetters are the samples that clouds have rejected.
@@ -30,7 +33,7 @@ func (s *Server) serveDeadLetters(w http.ResponseWriter, r *http.Request) {
 	}
 	list, err := s.o.DeadLetters.DeadLetters(values.Get("integration"))
 	if err != nil {
-		fail(w, r, http.StatusInternalServerError, err.Error())
+		fail(w, r, lettersStatus(err), err.Error())
 		return
 	}
 	sendJSON(w, r, list)
@@ -53,6 +56,13 @@ func (s *Server) letters(w http.ResponseWriter, r *http.Request) (q lettersReque
 	return q, true
 }
 
+func lettersStatus(err error) int {
+	if errors.Is(err, store.ErrUnknownIntegration) {
+		return http.StatusNotFound
+	}
+	return http.StatusInternalServerError
+}
+
 // mostLetters is the most bytes of a request that names all that there can be.
 const mostLetters = 32 << 10
 
@@ -71,7 +81,7 @@ func (s *Server) dropDeadLetters(w http.ResponseWriter, r *http.Request) {
 	}
 	n, err := s.o.DeadLetters.DropDeadLetters(q.Integration, q.IDs)
 	if err != nil {
-		fail(w, r, http.StatusInternalServerError, err.Error())
+		fail(w, r, lettersStatus(err), err.Error())
 		return
 	}
 	sendJSON(w, r, map[string]int{"dropped": n})

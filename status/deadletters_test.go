@@ -1,0 +1,78 @@
+package status_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"noi-agent/status"
+	"noi-agent/store"
+)
+
+// lettersWorld knows one integration, "x", and notes what it is asked to do.
+type lettersWorld struct{ did string }
+
+func (w *lettersWorld) DeadLetters(id string) (any, error) {
+	if id != "" && id != "x" {
+		return nil, fmt.Errorf("dead letters: %w %q", store.ErrUnknownIntegration, id)
+	}
+	return map[string][]int{"dead_letters": {17}}, nil
+}
+
+func (w *lettersWorld) RetryDeadLetters(_ context.Context, id string, ids []uint64, report func(any) error) error {
+	w.did += fmt.Sprint("retry ", id, ids)
+	return report(map[string]string{"state": "done"})
+}
+
+func (w *lettersWorld) DropDeadLetters(id string, ids []uint64) (int, error) {
+	w.did += fmt.Sprint("drop ", id, ids)
+	_, err := w.DeadLetters(id)
+	return len(ids), err
+}
+
+func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
+	w := &lettersWorld{}
+	o := options(quiet())
+	o.Socket, o.DeadLetters = shortDir(t)+"/agent.sock", w
+	s := status.New(o)
+	serve(t, s)
+	const path = "http://agent/api/v1/deadletters"
+	overTCP := "http://" + s.Addr() + "/api/v1/deadletters"
+	for _, c := range []struct {
+		method, url, body string
+		code              int
+		want              string // in the answer
+		did               string
+	}{
+		{"GET", overTCP + "?integration=x", "", http.StatusOK, `{"dead_letters":[17]}`, ""},
+		{"GET", path, "", http.StatusOK, `{"dead_letters":[17]}`, ""},
+		{"GET", path + "?integration=y", "", http.StatusNotFound, "unknown integration", ""},
+		{"GET", path + "?limit=3", "", http.StatusBadRequest, "one parameter is known", ""},
+		{"POST", path + "/retry", `{"integration":"x","ids":[17,18]}`, http.StatusOK, `"state":"done"`, "retry x[17 18]"},
+		{"POST", path + "/drop", `{"integration":"x","ids":[17]}`, http.StatusOK, `{"dropped":1}`, "drop x[17]"},
+		{"POST", path + "/drop", `{"integration":"y"}`, http.StatusNotFound, "unknown integration", "drop y[]"},
+		{"POST", path + "/drop", `{"integration":"x","id":17}`, http.StatusBadRequest, "id", ""},
+		{"POST", path + "/retry", `{"ids":[17]}`, http.StatusBadRequest, "integration: want", ""},
+		{"POST", overTCP + "/retry", `{"integration":"x"}`, http.StatusForbidden, "unix socket only", ""},
+		{"POST", overTCP + "/drop", `{"integration":"x"}`, http.StatusForbidden, "unix socket only", ""},
+		{"GET", path + "/drop", "", http.StatusMethodNotAllowed, "", ""},
+	} {
+		w.did = ""
+		socket := o.Socket
+		if strings.HasPrefix(c.url, overTCP) {
+			socket = ""
+		}
+		var a answer
+		if c.method == "POST" {
+			a = post(t, client(socket), c.url, c.body)
+		} else {
+			a = ask(t, client(socket), c.method, c.url, nil)
+		}
+		if a.code != c.code || w.did != c.did {
+			t.Errorf("%s %s %s: %d, did %q: %s", c.method, c.url, c.body, a.code, w.did, a.body)
+		}
+		mustContain(t, a.body, c.want)
+	}
+}
