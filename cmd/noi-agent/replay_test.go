@@ -157,7 +157,7 @@ func TestReplayReachesTheOneCloudMarked(t *testing.T) {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 	checkAgain(t, w.pubsub.Messages())
-	mustHold(t, string(w.get("/api/v1/status")), `"sent":4,"failed":0,"dropped":0,"replayed":4`)
+	mustHold(t, string(w.get("/api/v1/status")), `"sent":4,"failed":0,"dead_letters":0,"dropped":0,"replayed":4`)
 	if rows := string(w.get("/api/v1/triggers?limit=1000")); strings.Count(rows, `"replayed":true`) != 2*keptSamples {
 		t.Errorf("rows: %s", rows)
 	}
