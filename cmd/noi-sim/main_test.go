@@ -127,7 +127,7 @@ func TestTheSummaryAsksTheAgentBeforeItStops(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		_, _ = io.WriteString(w, `{"store":{"committed":312},"integrations":[{"id":"x","name":"demo-sns","sent":300,"failed":2},{"id":"FFjU28MMaL3W9B9hhhhH","sent":1}]}`)
+		_, _ = io.WriteString(w, `{"store":{"committed":300,"spared":12},"integrations":[{"id":"x","name":"demo-sns","sent":300,"failed":2},{"id":"FFjU28MMaL3W9B9hhhhH","sent":1}]}`)
 	}))
 	defer agent.Close()
 	r := begin(t, []string{"--status", agent.Listener.Addr().String()}, "sh", "-c", "echo ready; exec sleep 1000")

@@ -17,6 +17,7 @@ const askTimeout = time.Second
 type agentReport struct {
 	Store struct {
 		Committed uint64 `json:"committed"`
+		Spared    uint64 `json:"spared"` // accepted before they had to be written
 	} `json:"store"`
 	Integrations []struct {
 		Name   string `json:"name"`
@@ -58,7 +59,7 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 	if report == nil {
 		row("samples read", "unknown: the status page did not answer")
 	} else {
-		row("samples read", "%d when the agent was told to stop; its last commit comes on top", report.Store.Committed)
+		row("samples read", "%d when the agent was told to stop; its last commit comes on top", report.Store.Committed+report.Store.Spared)
 		for _, i := range report.Integrations {
 			name := i.Name
 			if name == "" {
