@@ -92,7 +92,7 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	r.Aside = nextAside(path)
 	made, err := rebuild(ctx, path, o, r)
 	if isFullDisk(err) { // What it had taken is free again, and perhaps more is. If not, that is an error: the old file keeps its name, and its samples.
-		r.Samples, r.Rows, r.Lost, r.Uncounted = 0, 0, nil, false
+		r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = 0, 0, 0, nil, false
 		made, err = rebuild(ctx, path, o, r)
 	}
 	if err != nil {
@@ -105,7 +105,7 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	takeClean(path)
 	r.Kept = keptAside(path)
 	o.Logger.Error("the store was replaced", "reason", r.Reason, "aside", r.Aside,
-		"salvaged", r.Samples, "rows", r.Rows, "lost", r.Lost, "uncounted", r.Uncounted)
+		"salvaged", r.Samples, "rows", r.Rows, "dead_letters", r.DeadLetters, "lost", r.Lost, "uncounted", r.Uncounted)
 	return syncPath(filepath.Dir(path))
 }
 
@@ -128,7 +128,7 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 	defer func() {
 		if p := recover(); p != nil {
 			o.Logger.Error("salvaging failed", "error", fmt.Sprint(p))
-			r.Samples, r.Rows, r.Lost, r.Uncounted = 0, 0, nil, true
+			r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = 0, 0, 0, nil, true
 			made, err = create(path, format)
 		}
 	}()
@@ -148,6 +148,6 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 	if err != nil {
 		return "", errors.Join(err, ctx.Err())
 	}
-	r.Samples, r.Rows, r.Lost, r.Uncounted = sv.found.samples, sv.logged, sv.lost, sv.uncounted()
+	r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = sv.found.samples, sv.logged, sv.letters, sv.lost, sv.uncounted()
 	return made, nil
 }

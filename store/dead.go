@@ -33,7 +33,9 @@ type DeadLetter struct {
 
 // setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all below.
 func (s *Store) setAside(it *integration, w *row) {
-	it.dead[w.ID] = w
+	letter := *w
+	letter.store = identity{id: s.id, origins: s.origins}.of(w.seq)
+	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
 	s.forced = true // what is settled inside the window is else not written
 	s.touch()
@@ -87,12 +89,11 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	of := identity{id: s.id, origins: s.origins}
 	var out []DeadLetter
 	for _, it := range from {
 		for id, w := range it.dead {
 			if id > after {
-				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.seq, Index: w.index, Store: of.of(w.seq), Estimated: w.estimated})
+				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.seq, Index: w.index, Store: w.store, Estimated: w.estimated})
 			}
 		}
 	}
@@ -137,7 +138,9 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 		it.sent++
 		it.modified = true
 	}
-	s.writeRow(it, &w)
+	logged := w
+	logged.store = ""
+	s.writeRow(it, &logged)
 	return nil
 }
 
@@ -200,9 +203,12 @@ func (c *commit) putDead(tx *bolt.Tx) error {
 	return nil
 }
 
-// loadDead reads an integration's dead letters.
+// loadDead reads an integration's dead letters. Those of before they said which store had taken the sample tell by their place.
 func (m *image) loadDead(tx *bolt.Tx, it *integration) {
 	if all := tx.Bucket(bucketDead); all != nil {
-		m.eachRow(all, it, func(w *row) { it.dead[w.ID] = w })
+		m.eachRow(all, it, func(w *row) {
+			w.store = cmp.Or(w.store, m.identity.of(w.seq))
+			it.dead[w.ID] = w
+		})
 	}
 }

@@ -29,8 +29,7 @@
 //     part that does not read any more. Recover salvages the rest, rows too, and keeps the old file.
 //  7. The store has stopped (below): what was not durable by then.
 //  8. The file is deleted, or on storage that lies about fsync, or of a newer format.
-//  9. The cloud has rejected it, and its dead letter was dropped by hand, or pushed out by 1,024 later ones. Those that were in a file of
-//     case 6 remain as rows only.
+//  9. The cloud has rejected it, and its dead letter was dropped by hand, or pushed out by 1,024 later ones.
 //
 // Not losses: what the cloud rejects is settled as Failed and set aside as a dead letter in the same commit; a new integration gets
 // nothing from before it was new; an attempt under way while its sample gives way may still succeed.

@@ -47,6 +47,8 @@ type Recovery struct {
 	Aside   string // where it is now
 	Samples uint64 // salvaged, and in the new store
 	Rows    uint64 // of the trigger log, those about gaps included, that were salvaged too
+	// DeadLetters were salvaged too. One that was dropped shortly before may be among them.
+	DeadLetters uint64
 	// Lost counts, by integration, samples that were not settled and could not be salvaged, as far
 	// as a cursor record that was still readable tells. They count as dropped, with a row.
 	Lost map[string]uint64
@@ -62,8 +64,8 @@ func (r Recovery) Moved() bool { return r.Reason != "" }
 // starts. A file that was not left clean is checked first. One that is damaged, empty, foreign, of
 // another version or no file at all is moved aside as path.damaged-NNNN, of which the newest are
 // kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
-// and somebody still waits for, with its sample ids, the rows of the log that read, and the cursors,
-// counters and device id. The new store has an id of its own.
+// and somebody still waits for, with its sample ids, the rows of the log and the dead letters that read,
+// and the cursors, counters and device id. The new store has an id of its own.
 //
 // The old file keeps its name until the new one is complete, so that a power cut in between costs
 // nothing but the time. Recover fails with ErrLocked, and where it may or can do nothing: no

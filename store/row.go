@@ -20,6 +20,7 @@ const (
 	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
 	rowReplay  byte = 1 << 3 // of a replay
 	rowGuessed byte = 1 << 4 // nobody knows when exactly the sample was taken
+	rowDead    byte = 1 << 5 // a dead letter, and not the log's copy of it: the id of the sample's store follows
 )
 
 // The forms of a message id. Never renumber them.
@@ -39,6 +40,7 @@ const maxErrorLen = 1024
 type row struct {
 	Trigger
 	place
+	store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
 	estimated bool   // the sample's time is a guess
 	before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
@@ -55,6 +57,9 @@ func (d *dictionary) encodeRow(key []byte, w *row) []byte {
 	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
 	dst = appendTime(dst, w.CompletedAt)
 	dst = appendTime(dst, w.PublishedAt)
+	if w.store != "" {
+		dst = binary.AppendUvarint(dst, d.text(w.store))
+	}
 	if w.isGap() {
 		return seal(key, appendMessageID(d.appendGap(dst, w.Gap), w.MessageID))
 	}
@@ -83,6 +88,9 @@ func (w *row) flags() byte {
 	}
 	if w.estimated {
 		f |= rowGuessed
+	}
+	if w.store != "" {
+		f |= rowDead
 	}
 	return f
 }
@@ -120,6 +128,9 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
 		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
 	}}
+	if flags&rowDead != 0 {
+		w.store = ns.text(r)
+	}
 	if integration != "" && w.Integration != integration {
 		return nil, false
 	}

@@ -46,9 +46,11 @@ type salvage struct {
 	backlog map[string]uint64 // of it, by integration
 	lost    map[string]uint64 // by integration
 	rows    map[string]map[uint64]*row
-	logged  uint64 // rows that came over
-	cut     bool   // not all was read
-	guessed bool   // an integration's cursor is lost
+	logged  uint64                     // rows that came over
+	dead    map[string]map[uint64]*row // dead letters, by integration
+	letters uint64                     // of them, that came over
+	cut     bool                       // not all was read
+	guessed bool                       // an integration's cursor is lost
 }
 
 // uncounted reports whether more may be lost than is known.
@@ -60,6 +62,7 @@ func (sv *salvage) uncounted() bool {
 func (sv *salvage) survey(path string) {
 	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
 	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
+	sv.dead = map[string]map[uint64]*row{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
 		return nil
@@ -295,7 +298,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 		sv.count(it, sv.backlog[id])
 	}
 	sv.addLanes()
-	if err := errors.Join(sv.putRows(tx, d), sv.putLosses(tx, d, &t)); err != nil {
+	if err := errors.Join(sv.putRows(tx, d), sv.putDead(tx, d), sv.putLosses(tx, d, &t)); err != nil {
 		return err
 	}
 	if err := errors.Join(sv.putNames(tx, d), sv.putClock(tx)); err != nil {

@@ -18,6 +18,10 @@ func (sv *salvage) keepRow(ns names, key, value []byte) {
 	if !ok {
 		return
 	}
+	if w.store != "" {
+		sv.keepDead(w)
+		return
+	}
 	log := sv.rows[w.Integration]
 	if log == nil {
 		log = map[uint64]*row{}
@@ -30,6 +34,58 @@ func (sv *salvage) keepRow(ns names, key, value []byte) {
 	if keep := sv.opts.KeepTriggers; len(log) > 2*(keep+keepGaps) {
 		cutRows(log, keep)
 	}
+}
+
+// keepDead takes a dead letter over, with what it may bring to its row of the log. One that was sent again or dropped may still stand in
+// an old page: what the log knows to have arrived goes, what was dropped comes back. As many are kept as a store keeps.
+func (sv *salvage) keepDead(w *row) {
+	letters := sv.dead[w.Integration]
+	if letters == nil {
+		letters = map[uint64]*row{}
+		sv.dead[w.Integration] = letters
+	}
+	if old := letters[w.ID]; old == nil || w.further(old) {
+		letters[w.ID] = w
+	}
+	sv.totals.row = max(sv.totals.row, w.ID)
+	if len(letters) > 2*keepDead {
+		cutDead(letters)
+	}
+}
+
+// cutDead leaves the newest of an integration's dead letters.
+func cutDead(letters map[uint64]*row) {
+	ids := slices.Sorted(maps.Keys(letters))
+	for _, id := range ids[:max(0, len(ids)-keepDead)] {
+		delete(letters, id)
+	}
+}
+
+// putDead writes the dead letters of the integrations that are known.
+func (sv *salvage) putDead(tx *bolt.Tx, d *dictionary) error {
+	for id, letters := range sv.dead {
+		log := sv.rows[id]
+		maps.DeleteFunc(letters, func(n uint64, _ *row) bool { return log[n] != nil && log[n].Success })
+		cutDead(letters)
+		if sv.cursors[id] == nil || len(letters) == 0 {
+			continue
+		}
+		all, err := tx.CreateBucketIfNotExists(bucketDead)
+		if err != nil {
+			return err
+		}
+		b, err := all.CreateBucketIfNotExists([]byte(id))
+		if err != nil {
+			return err
+		}
+		for n, w := range letters {
+			if err := b.Put(seqKey(n), d.encodeRow(seqKey(n), w)); err != nil {
+				return err
+			}
+			sv.letters++
+		}
+	}
+	return nil
 }
 
 // isRow reports whether a record says of itself that it is a row. No other kind of record begins so.

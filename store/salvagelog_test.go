@@ -150,3 +150,39 @@ func gapsIn(rows []store.Trigger) (gaps []store.Trigger) {
 	}
 	return gaps
 }
+
+// TestSalvageKeepsDeadLetters takes the heads of a file away that has dead letters, one of which has arrived since, after the store had been
+// salvaged once before: they keep the id of the store that took their samples.
+func TestSalvageKeepsDeadLetters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{})
+	took, run := s.ID(), s.Run()
+	rejected(t, s, 1, 4)
+	must(t, s.SetDeviceID("first")) // has a commit made
+	letters := deadLetters(t, s, "aws")
+	must(t, s.SettleDead("aws", letters[1].ID, store.Result{Outcome: store.Accepted, MessageID: "m", CompletedAt: storetest.Start, PublishedAt: storetest.Start}))
+	must(t, s.SetDeviceID("second"))
+	for again := range 2 {
+		want := deadLetters(t, s, "aws")
+		must(t, s.Close())
+		must(t, os.Remove(path+".clean"))
+		spoil(t, path, func(b []byte) []byte { clear(b[:2*page]); return b })
+		var r store.Recovery
+		s, r = recoverAt(t, path, store.RecoverOptions{Check: (&counted{}).check})
+		got := deadLetters(t, s, "aws")
+		if diff := cmp.Diff(want, got, sameValue); diff != "" || len(got) != 3 || r.DeadLetters != 3 || r.Rows < 4 {
+			t.Fatalf("salvage %d: %d letters, %d rows (-was +is):\n%.2000s", again, r.DeadLetters, r.Rows, diff)
+		}
+		for _, l := range got {
+			if l.Store != took || l.Run != run || s.ID() == took {
+				t.Errorf("salvage %d: sample %d is of store %s run %d, and was taken in %s, %d", again, l.Sample.N, l.Store, l.Run, took, run)
+			}
+		}
+	}
+	must(t, s.SetIntegrations(both))
+	n, err := s.DropDead("aws", letters[0].ID)
+	if n != 1 || err != nil || len(deadLetters(t, s, "aws")) != 2 {
+		t.Errorf("dropped %d: %v", n, err)
+	}
+	must(t, s.Close())
+}
