@@ -59,6 +59,7 @@ type Agent struct {
 	recovery  store.Recovery // what it took to open it
 	failures  failures
 	degraded  string        // why the store is in memory; "": it is not
+	probes    time.Duration // how often the disk is probed then
 	began     time.Duration // monotonic
 	sampler   *sampler
 	bells     bells
@@ -104,6 +105,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(&o, o.Logger.With("part", "clock"))}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}), wakeups: newWakeups(),
+		probes: probeEvery,
 	}
 	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
 	a.booted = a.clock.wall.bootedAt()
@@ -240,7 +242,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	go func() { defer close(sampled); failure = a.sampler.run(w.publishing) }()
 	go a.clock.wall.run(w.publishing)
 	w.start(a.crew.pollers, a.crew.forwarders)
+	diskBack := a.diskBack(w.publishing)
 
+	var ended error
 	for running := true; running; {
 		select {
 		case r := <-a.reloads:
@@ -250,6 +254,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.log.Info("stopping: no more polling")
 		case <-sampled: // nothing can be kept any more
 		case <-a.store.Fatal():
+		case <-diskBack:
+			ended = errDiskBack
 		}
 		running = false
 	}
@@ -263,7 +269,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.lastPublish(stopPublishing)
 	<-a.clock.wall.ended
 	a.countFailure(a.store.Err())
-	return errors.Join(failure, a.store.Err(), a.close())
+	return errors.Join(ended, failure, a.store.Err(), a.close())
 }
 
 // lastPublish gives the forwarders the grace period, or less when somebody is in a hurry.

@@ -18,7 +18,7 @@ import (
 
 // A disk that fails must not end the sampling. A commit that fails other than for want of space ends the agent, since nobody knows
 // what the file holds; its supervisor starts it again, and the file is checked. When that has failed failuresMost times in a row, the
-// next start keeps its outbox in memory and says so. Every start after that tries the disk again once.
+// next start keeps its outbox in memory and says so. Every start after that tries the disk again once, and takes over what is in memory.
 const (
 	failuresMost = 3
 	// healthyAfter ends a row of failures: a disk that has worked so long is tried in earnest again.
@@ -66,6 +66,35 @@ func (f failures) set(n int) error {
 	return os.WriteFile(f.path, []byte(strconv.Itoa(n)+"\n"), 0o600)
 }
 
+// runs returns the number of the last run as far as it was noted: 0 when it was not.
+func (f failures) runs() uint64 {
+	data, err := os.ReadFile(f.path + ".run")
+	if err != nil || f.path == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// noteRun keeps the number of a run, for the outbox in memory to count on from when the disk cannot tell.
+func (f failures) noteRun(n uint64) error {
+	if f.path == "" {
+		return nil
+	}
+	return os.WriteFile(f.path+".run", []byte(strconv.FormatUint(n, 10)+"\n"), 0o600)
+}
+
+// standIn is where the outbox is while the disk fails; "" without a directory in memory.
+func (f failures) standIn(path string) string {
+	if f.path == "" {
+		return ""
+	}
+	return filepath.Join(f.path+".outbox", filepath.Base(path))
+}
+
 // diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of another agent.
 func diskFailed(err error) bool {
 	for _, e := range []syscall.Errno{syscall.EIO, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENXIO, syscall.EUCLEAN, syscall.EBADMSG} {
@@ -76,31 +105,47 @@ func diskFailed(err error) bool {
 	return false
 }
 
-// recoverStore opens the store on the disk, or in memory when the disk has failed too often.
-func (a *Agent) recoverStore(path string, o store.Options) (*store.Store, store.Recovery, error) {
+// recoverStore opens the store on the disk, with what had to be kept in memory meanwhile; or in memory when the disk has failed too often.
+func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
+	o.Runs = a.failures.runs()
+	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: a.failures.standIn(path)} // bounds its time itself
 	failed := a.failures.count()
-	if failed < failuresMost {
-		st, r, err := store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore}) // bounds its time itself
+	switch {
+	case failed >= failuresMost:
+		a.degraded = fmt.Sprintf("the store failed %d times in a row", failed)
+	default:
+		st, r, err = store.Recover(context.Background(), path, o, how)
 		if err == nil || a.failures.path == "" || !diskFailed(err) {
-			return st, r, err
+			break
 		}
 		if failed+1 < failuresMost {
 			return nil, r, errors.Join(err, a.failures.set(failed+1))
 		}
 		a.degraded = err.Error()
-	} else {
-		a.degraded = fmt.Sprintf("the store failed %d times in a row", failed)
 	}
+	if a.degraded != "" {
+		st, r, err = a.recoverInMemory(path, o, how)
+	}
+	if err == nil {
+		if err := a.failures.noteRun(st.Run()); err != nil {
+			a.log.Warn("the run is not noted: should the disk fail, its number may come again", "error", err)
+		}
+	}
+	return st, r, err
+}
+
+// recoverInMemory opens the store that stands in for the one on the disk.
+func (a *Agent) recoverInMemory(path string, o store.Options, how store.RecoverOptions) (*store.Store, store.Recovery, error) {
 	if err := a.failures.set(failuresMost - 1); err != nil { // the next start tries the disk once
 		a.log.Warn("the failures of the store are not counted", "error", err)
 	}
 	o.MaxSize = min(o.MaxSize, memorySize)
-	dir := a.failures.path + ".outbox"
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	path, how.TakeOver = how.TakeOver, ""
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, store.Recovery{}, fmt.Errorf("keep the outbox in memory: %w", err)
 	}
-	a.log.Error("THE DISK FAILS: samples are kept in memory only, and lost when power is", "reason", a.degraded, "directory", dir, "bytes", o.MaxSize)
-	return store.Recover(context.Background(), filepath.Join(dir, filepath.Base(path)), o, store.RecoverOptions{Check: a.options.CheckStore})
+	a.log.Error("THE DISK FAILS: samples are kept in memory only, and lost when power is", "reason", a.degraded, "directory", filepath.Dir(path), "bytes", o.MaxSize)
+	return store.Recover(context.Background(), path, o, how)
 }
 
 // countFailure notes how the run ended. A store that has worked for long, or was closed in order, ends the row.

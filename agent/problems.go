@@ -68,7 +68,9 @@ var (
 	storeRecovered = Kind{"store_recovered", Warning, "The store could not be used and was replaced", Lost,
 		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file is kept; delete it when nobody needs it."}
 	storeInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
-		"Exchange the disk or card, then restart the agent: each start tries the disk again. What waits is lost when power is."}
+		"Exchange the disk or card. The disk is probed every 20 minutes, and each start tries it: what is in memory is taken over then. It is lost when power is."}
+	storeNotTaken = Kind{"store_not_taken_over", Warning, "What was kept in memory could not be taken back to the disk yet", Delayed,
+		"The next start tries it again: free some space in state_dir, then restart the agent. What is in memory is lost when power is."}
 	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
 		"Delete the files when nobody needs them; the notice goes with the next start."}
 )
@@ -77,7 +79,7 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeKept,
+		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 	}
 }
 

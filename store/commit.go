@@ -173,7 +173,7 @@ func (c *commit) snapshot() {
 	c.passed = s.passed()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
-	c.traffic = s.encodeTraffic()
+	c.traffic = encodeTraffic(s.ordered())
 	s.dirty = false
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()

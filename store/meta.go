@@ -309,7 +309,7 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 			return err
 		}
 		m.repair(tx)
-		m.identity.run++
+		m.identity.run = max(m.identity.run, s.opts.Runs) + 1
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err
 		}

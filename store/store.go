@@ -42,6 +42,7 @@ type Options struct {
 	Limits
 	Now    func() time.Time
 	Clock  Clock        // whether Now can be trusted; zero: always
+	Runs   uint64       // that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
 	Logger *slog.Logger // nil: silent
 }
 

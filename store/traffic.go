@@ -66,10 +66,27 @@ func (t traffic) as(now time.Time) Traffic {
 // keyTraffic names the traffic of all integrations in the meta bucket.
 var keyTraffic = []byte("traffic")
 
-// encodeTraffic returns the record of all integrations' traffic. s.mu is held.
-func (s *Store) encodeTraffic() []byte {
+// add puts a later traffic on top of an earlier one.
+func (t *traffic) add(later traffic) {
+	if later.day < t.day {
+		later.TodaySent, later.TodayReceived = 0, 0
+	} else if later.day > t.day {
+		t.day, t.TodaySent, t.TodayReceived = later.day, 0, 0
+	}
+	if later.month < t.month {
+		later.MonthSent, later.MonthReceived = 0, 0
+	} else if later.month > t.month {
+		t.month, t.MonthSent, t.MonthReceived = later.month, 0, 0
+	}
+	t.TodaySent, t.TodayReceived = t.TodaySent+later.TodaySent, t.TodayReceived+later.TodayReceived
+	t.MonthSent, t.MonthReceived = t.MonthSent+later.MonthSent, t.MonthReceived+later.MonthReceived
+	t.Sent, t.Received = t.Sent+later.Sent, t.Received+later.Received
+}
+
+// encodeTraffic returns the record of all integrations' traffic.
+func encodeTraffic(list []*integration) []byte {
 	dst := []byte{metaVersion}
-	for _, it := range s.ordered() {
+	for _, it := range list {
 		t := it.traffic
 		if t.Sent+t.Received == 0 {
 			continue

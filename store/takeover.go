@@ -1,0 +1,400 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"noi-agent/objects"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A store in memory stands in for the one on a disk that fails. When the disk is back, what the stand-in still owes goes over before
+// anything else happens, behind what the disk's own store owes: it is younger.
+//
+// Sweeps get new numbers and keep the store and the run that took them, so that sample ids stay. Each chunk goes over in one transaction
+// together with the mark of how far it reaches, so that a cut at any moment moves nothing twice. The stand-in is read only, and removed
+// when the last transaction is on the disk.
+type takeover struct {
+	from         *bolt.Tx // of the stand-in
+	mine, theirs *image
+	mark         mark
+	moved        map[uint64]uint64 // of the sweeps that rows refer to: the new number
+	done         TakenOver
+}
+
+// TakenOver says what a start took over from a store that had stood in.
+type TakenOver struct {
+	Samples     uint64 // that somebody waits for
+	Rows        uint64 // of the trigger log, those about gaps included
+	DeadLetters uint64
+	Unreadable  uint64 // sweeps
+	// Left says why the stand-in is left where it is, for the next start to try again; "": it is not.
+	Left string
+}
+
+// mark is how far a stand-in has been taken over.
+type mark struct {
+	store string
+	next  uint64 // its first sweep that was not
+	row   uint64 // its last row that was
+	whole bool   // it was to its end, counters included
+}
+
+// keyMark names the mark in the meta bucket.
+var keyMark = []byte("taken over")
+
+func (m mark) encode() []byte {
+	dst := binary.AppendUvarint(binary.AppendUvarint(appendText([]byte{metaVersion}, m.store), m.next), m.row)
+	if m.whole {
+		return seal(keyMark, append(dst, 1))
+	}
+	return seal(keyMark, append(dst, 0))
+}
+
+// decodeMark returns the mark of one stand-in; that of another is none.
+func decodeMark(sealed []byte, store string) mark {
+	value, ok := unseal(keyMark, sealed)
+	r := &reader{b: value}
+	if !ok || r.byte() != metaVersion {
+		return mark{store: store}
+	}
+	m := mark{store: r.text(), next: r.uvarint(), row: r.uvarint(), whole: r.byte() == 1}
+	if !r.done() || m.store != store {
+		return mark{store: store}
+	}
+	return m
+}
+
+// takeoverChunk is how many bytes of sweeps share a transaction: it bounds memory. Tests make it smaller, and look between the chunks.
+var (
+	takeoverChunk int64 = 1 << 20
+	chunkMoved          = func() {}
+)
+
+// errStandIn marks errors that are the stand-in's and not ours.
+var errStandIn = errors.New("the store that stood in")
+
+// takeOver empties the store at ro.TakeOver, which nobody has open, into the one at path. No store there is nothing to do. What fails on
+// the side of the other, and for want of room, is in TakenOver.Left; an error is about the file at path.
+func takeOver(ctx context.Context, path string, o Options, ro RecoverOptions) (TakenOver, error) {
+	other := ro.TakeOver
+	if _, err := os.Lstat(other); other == "" || err != nil {
+		return TakenOver{}, nil
+	}
+	if err := createIfMissing(path); err != nil {
+		return TakenOver{}, err
+	}
+	x := &takeover{moved: map[uint64]uint64{}}
+	err := x.run(ctx, path, o, ro)
+	switch {
+	case err == nil:
+		for _, suffix := range []string{"", cleanSuffix, spareSuffix} {
+			if err := os.Remove(other + suffix); err != nil && suffix == "" {
+				o.Logger.Warn("the store that stood in is empty, and stays", "path", other, "error", err) // the mark says so too
+			}
+		}
+	case errors.Is(err, errStandIn), isFull(err), isFullDisk(err):
+		x.done.Left = err.Error()
+	default:
+		return x.done, fmt.Errorf("take over %s: %w", other, err)
+	}
+	o.Logger.Warn("taken over from the store that stood in", "path", other, "samples", x.done.Samples, "rows", x.done.Rows,
+		"dead_letters", x.done.DeadLetters, "unreadable", x.done.Unreadable, "left", x.done.Left)
+	return x.done, nil
+}
+
+func (x *takeover) run(ctx context.Context, path string, o Options, ro RecoverOptions) (err error) {
+	other := ro.TakeOver
+	ro.TakeOver = ""
+	sound, _, err := Recover(ctx, other, o, ro) // whatever state it was left in
+	if err == nil {
+		err = sound.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errStandIn, err)
+	}
+	defer func() {
+		if p := recover(); p != nil { // bbolt panics on damaged pages
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
+	from, err := bolt.Open(other, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockWait})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errStandIn, err)
+	}
+	defer from.Close()
+	takeClean(path)
+	to, err := bolt.Open(path, 0o600, boltOptions(o.MaxSize))
+	if err != nil {
+		return sortError(err)
+	}
+	to.AllocSize = allocSize
+	err = from.View(func(tx *bolt.Tx) error {
+		x.from = tx
+		return x.move(ctx, to)
+	})
+	return errors.Join(err, to.Close())
+}
+
+func (x *takeover) move(ctx context.Context, to *bolt.DB) (err error) {
+	if x.theirs, err = load(x.from); err != nil {
+		return fmt.Errorf("%w: %w", errStandIn, err)
+	}
+	if err := to.Update(x.begin); err != nil {
+		return err
+	}
+	for more := true; more; {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err := to.Update(func(tx *bolt.Tx) (err error) {
+			more, err = x.moveSweeps(tx)
+			return errors.Join(err, x.conclude(tx))
+		})
+		if err != nil {
+			return err
+		}
+		x.mine.names.keep()
+		chunkMoved()
+	}
+	return to.Update(func(tx *bolt.Tx) error {
+		return errors.Join(x.moveLogs(tx), x.moveRuns(tx), x.conclude(tx))
+	})
+}
+
+// begin reads what is there, and makes known who is not. Runs go on behind those of the stand-in: a sample's run stays what it was.
+func (x *takeover) begin(tx *bolt.Tx) (err error) {
+	if x.mine, err = load(tx); err != nil {
+		return err
+	}
+	x.mine.repair(tx)
+	x.mark = decodeMark(tx.Bucket(bucketMeta).Get(keyMark), x.theirs.identity.id)
+	x.mine.identity.run = max(x.mine.identity.run, x.theirs.identity.run)
+	x.mine.identity.device = cmp.Or(x.mine.identity.device, x.theirs.identity.device)
+	x.pruneOrigins(tx)
+	for id, it := range x.theirs.integrations {
+		if _, lane := isLane(id); lane || x.mine.integrations[id] != nil {
+			continue
+		}
+		made := newIntegration(id, it.topic, x.mine.totals.next)
+		made.orphanedAt = it.orphanedAt
+		x.mine.integrations[id] = made
+	}
+	return x.conclude(tx)
+}
+
+// pruneOrigins forgets the stores of which no sweep is left; dead letters know theirs.
+func (x *takeover) pruneOrigins(tx *bolt.Tx) {
+	oldest := x.mine.totals.next
+	if k, _ := tx.Bucket(bucketSweeps).Cursor().First(); k != nil {
+		oldest, _ = keySeq(k)
+	}
+	m := &x.mine.identity
+	m.origins = slices.DeleteFunc(m.origins, func(o origin) bool { return o.until <= oldest })
+}
+
+// number gives the next number to what the store of that id has taken.
+func (x *takeover) number(store string) uint64 {
+	seq, m := x.mine.totals.next, &x.mine.identity
+	x.mine.totals.next++
+	last := origin{}
+	if n := len(m.origins); n > 0 {
+		last = m.origins[n-1]
+	}
+	switch {
+	case last.store == store && last.until == seq:
+		m.origins[len(m.origins)-1].until++
+		return seq
+	case last.until < seq:
+		m.origins = append(m.origins, origin{until: seq, store: m.id})
+	}
+	m.origins = append(m.origins, origin{until: seq + 1, store: store})
+	return seq
+}
+
+// moveSweeps moves the next chunk; more says that it was not the last.
+func (x *takeover) moveSweeps(tx *bolt.Tx) (more bool, err error) {
+	b, ns := tx.Bucket(bucketSweeps), names(x.theirs.names.published())
+	b.FillPercent = 1
+	referred := x.referred()
+	size := int64(0)
+	c := x.from.Bucket(bucketSweeps).Cursor()
+	for k, v := c.Seek(seqKey(x.mark.next)); k != nil && size < takeoverChunk; k, v = c.Next() {
+		seq, ok := keySeq(k)
+		if !ok {
+			continue
+		}
+		x.mark.next, more = seq+1, true
+		sw, ok := decodeSweep(ns, k, v)
+		if !ok {
+			x.done.Unreadable++
+			continue
+		}
+		if sw.Routes = x.owed(seq, sw); len(sw.Routes) == 0 {
+			continue
+		}
+		moved := x.number(x.theirs.identity.of(seq))
+		key := seqKey(moved)
+		record := x.mine.names.encodeSweep(key, sw)
+		if err := b.Put(key, record); err != nil {
+			return false, err
+		}
+		if referred[seq] {
+			x.moved[seq] = moved
+		}
+		x.count(sw, recordSize(key, record))
+		size += recordSize(key, record)
+	}
+	return more, nil
+}
+
+// referred are the sweeps of which a delivery is being retried.
+func (x *takeover) referred() map[uint64]bool {
+	out := map[uint64]bool{}
+	for _, it := range x.theirs.integrations {
+		for at := range it.open {
+			out[at.seq] = true
+		}
+	}
+	return out
+}
+
+// count adds a sweep to what the store holds and owes.
+func (x *takeover) count(sw objects.Sweep, bytes int64) {
+	t := &x.mine.totals
+	t.sweeps++
+	t.samples += uint64(len(sw.Samples))
+	t.bytes += bytes
+	for _, route := range sw.Routes {
+		x.mine.integrations[route.Integration].backlog += uint64(len(route.Picked))
+		x.done.Samples += uint64(len(route.Picked))
+	}
+}
+
+// owed returns the routes by which a sweep has still to go, by the lanes that are open here.
+func (x *takeover) owed(seq uint64, sw objects.Sweep) []objects.Route {
+	sets := map[string]bitset{}
+	for _, route := range sw.Routes {
+		it := x.theirs.integrations[route.Integration]
+		id, lane := isLane(route.Integration)
+		if main := x.mine.integrations[id]; lane && main != nil && main.lane != nil && main.lane.topic != laneClosed {
+			id = main.lane.id
+		}
+		if it == nil || x.mine.integrations[id] == nil {
+			continue
+		}
+		for _, i := range route.Picked {
+			if seq < it.cursor || it.resume[seq].has(i) {
+				continue
+			}
+			if sets[id] == nil {
+				sets[id] = newBitset(len(sw.Samples))
+			}
+			sets[id].set(i)
+		}
+	}
+	routes := make([]objects.Route, 0, len(sets))
+	for _, id := range slices.Sorted(maps.Keys(sets)) {
+		routes = append(routes, objects.Route{Integration: id, Picked: picks{set: sets[id]}.indexes(len(sw.Samples))})
+	}
+	return routes
+}
+
+// conclude writes what has changed beside the sweeps, and the mark.
+func (x *takeover) conclude(tx *bolt.Tx) error {
+	m, meta := x.mine, tx.Bucket(bucketMeta)
+	var errs []error
+	for id, it := range m.integrations {
+		errs = append(errs, tx.Bucket(bucketCursors).Put([]byte(id), it.encode(0)))
+	}
+	m.totals.names = uint64(len(m.names.entries))
+	return errors.Join(append(errs,
+		m.names.put(tx.Bucket(bucketNames)),
+		meta.Put(keyTotals, m.totals.encode()),
+		meta.Put(keyIdentity, m.identity.encode()),
+		meta.Put(keyMark, x.mark.encode()),
+	)...)
+}
+
+// moveLogs moves rows, dead letters and counters.
+func (x *takeover) moveLogs(tx *bolt.Tx) error {
+	base := x.mine.totals.row
+	for _, id := range slices.Sorted(maps.Keys(x.theirs.integrations)) {
+		if _, lane := isLane(id); lane {
+			continue
+		}
+		it, theirs := x.mine.integrations[id], x.theirs.integrations[id]
+		if !x.mark.whole {
+			it.sent, it.failed, it.dropped = it.sent+theirs.sent, it.failed+theirs.failed, it.dropped+theirs.dropped
+			it.traffic.add(theirs.traffic)
+		}
+		for _, log := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
+			if err := x.moveLog(tx, log, theirs, base); err != nil {
+				return err
+			}
+		}
+	}
+	x.mark.row, x.mark.whole = x.theirs.totals.row, true
+	list := slices.Collect(maps.Values(x.mine.integrations))
+	return tx.Bucket(bucketMeta).Put(keyTraffic, encodeTraffic(list))
+}
+
+// moveLog moves one integration's rows of one kind, under new ids in the same order.
+func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base uint64) (err error) {
+	all := x.from.Bucket(kind)
+	if all == nil || all.Bucket([]byte(theirs.id)) == nil {
+		return nil
+	}
+	to, err := tx.CreateBucketIfNotExists(kind)
+	if err != nil {
+		return err
+	}
+	b, err := to.CreateBucketIfNotExists([]byte(theirs.id))
+	if err != nil {
+		return err
+	}
+	x.theirs.eachRow(all, theirs, func(w *row) {
+		if w.ID <= x.mark.row || err != nil {
+			return
+		}
+		w.ID += base
+		x.mine.totals.row = max(x.mine.totals.row, w.ID)
+		switch {
+		case w.store != "":
+			w.place = place{seq: x.number(w.store)} // where no sweep is: a replay must not find it by a number of the stand-in's
+			x.done.DeadLetters++
+		case w.Open:
+			w.seq, w.Open = x.moved[w.seq], x.moved[w.seq] > 0
+			x.done.Rows++
+		default:
+			x.done.Rows++
+		}
+		key := seqKey(w.ID)
+		err = b.Put(key, x.mine.names.encodeRow(key, w))
+	})
+	return err
+}
+
+// moveRuns moves what is known of the time of the stand-in's runs. A number that both have used says nothing of either.
+func (x *takeover) moveRuns(tx *bolt.Tx) error {
+	for run, st := range x.theirs.starts {
+		if known, twice := x.mine.starts[run]; twice && known != st {
+			st = start{}
+		}
+		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
+			return err
+		}
+	}
+	t := x.theirs.times
+	if t.good == 0 {
+		t.good = x.mine.times.good
+	}
+	return tx.Bucket(bucketMeta).Put(keyClock, t.encode())
+}

@@ -1,0 +1,288 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// failingDisk makes the store of a disk that has failed and the one that has stood in for it, both closed and both with deliveries in every
+// state. Numbers 1 to 40 are the disk's, 101 to 140 the stand-in's.
+type failingDisk struct {
+	dir, path, other string
+	disk, standIn    string // ids
+	runs             [2]uint64
+}
+
+func newFailingDisk(t *testing.T) *failingDisk {
+	t.Helper()
+	dir := t.TempDir()
+	d := &failingDisk{dir: dir, path: filepath.Join(dir, "noi.db"), other: filepath.Join(dir, "memory", "noi.db")}
+	must(t, os.Mkdir(filepath.Dir(d.other), 0o700))
+	s := openAt(t, d.path, store.Options{})
+	must(t, s.SetDeviceID(device))
+	d.disk, d.runs[0] = s.ID(), s.Run()
+	d.work(t, s, 1)
+	must(t, s.Close())
+	s, err := store.Open(d.other, store.Options{Runs: d.runs[0], Now: soon})
+	must(t, err)
+	must(t, s.SetIntegrations(both))
+	d.standIn, d.runs[1] = s.ID(), s.Run()
+	must(t, s.CountTraffic("aws", 1000, 100))
+	d.work(t, s, 101)
+	must(t, s.Close())
+	return d
+}
+
+// work takes ten sweeps of four samples: for aws the first two are accepted, the third is rejected, the fourth tried in vain; gcp takes none.
+func (d *failingDisk) work(t *testing.T, s *store.Store, first uint64) {
+	t.Helper()
+	for n := first; n < first+40; n += 4 {
+		add(t, s, storetest.Sweep(s.Run(), n, 4, "aws", "gcp"))
+	}
+	ds := pending(t, s, "aws", 16)
+	settle(t, s, "aws", store.Accepted, ds[:8]...)
+	settle(t, s, "aws", store.Failed, ds[8:12]...)
+	settle(t, s, "aws", store.Retrying, ds[12:14]...)
+	must(t, s.Missing("gcp", objects.Gap{
+		Unit: "rs485/1", Object: "o", Run: s.Run(), From: storetest.Start, To: storetest.Start.Add(time.Duration(first) * time.Minute), Count: first, Reason: objects.GapBus,
+	}))
+}
+
+// check holds that everything is there once, in order, and whose it was.
+func (d *failingDisk) check(t *testing.T, s *store.Store) {
+	t.Helper()
+	owed := map[string][]uint64{
+		"aws": append(upTo(13, 40), upTo(113, 140)...),
+		"gcp": append(upTo(1, 40), upTo(101, 140)...),
+	}
+	for id, want := range owed {
+		ds := pending(t, s, id, 1000)
+		if got := numbers(ds); !cmp.Equal(got, want) {
+			t.Errorf("%s gets %v, want %v", id, got, want)
+		}
+		for _, delivery := range ds {
+			of, run := d.disk, d.runs[0]
+			if delivery.Sample.N > 100 {
+				of, run = d.standIn, d.runs[1]
+			}
+			tried := 0
+			if id == "aws" && (delivery.Sample.N%100 == 13 || delivery.Sample.N%100 == 14) {
+				tried = 1
+			}
+			if delivery.Store != of || delivery.Run != run || delivery.Attempts != tried {
+				t.Errorf("%s: sample %d is of store %s run %d with %d attempts, want %s, %d, %d", id, delivery.Sample.N, delivery.Store, delivery.Run, delivery.Attempts, of, run, tried)
+			}
+		}
+	}
+	letters := deadLetters(t, s, "")
+	if got := letterNumbers(letters); !cmp.Equal(got, append(upTo(9, 12), upTo(109, 112)...)) {
+		t.Errorf("dead letters %v", got)
+	}
+	for _, l := range letters {
+		if (l.Store == d.standIn) != (l.Sample.N > 100) {
+			t.Errorf("dead letter %d is of store %s", l.Sample.N, l.Store)
+		}
+	}
+	rows := triggers(t, s, store.TriggerQuery{Limit: 1000})
+	if len(rows) != 2*14+2 {
+		t.Errorf("%d rows, want %d", len(rows), 2*14+2)
+	}
+	for i, w := range rows {
+		if i > 0 && w.ID >= rows[i-1].ID {
+			t.Errorf("row %d after row %d", w.ID, rows[i-1].ID)
+		}
+		if !w.Success && w.Gap.Reason == "" && w.Open != (w.Sample.N%100 > 12) {
+			t.Errorf("row of sample %d is open: %v", w.Sample.N, w.Open)
+		}
+	}
+	st := s.Stats()
+	if is := st.Integrations["aws"]; is.Sent != 16 || is.Failed != 8 || is.Backlog != 56 || is.Traffic.Sent != 1000 {
+		t.Errorf("aws %+v", is)
+	}
+	if s.DeviceID() != device || s.Run() <= d.runs[1] || s.ID() != d.disk {
+		t.Errorf("it is %s of %s in run %d", s.ID(), s.DeviceID(), s.Run())
+	}
+}
+
+func (d *failingDisk) recover(t *testing.T, ctx context.Context) (*store.Store, store.Recovery) {
+	t.Helper()
+	s, r, err := store.Recover(ctx, d.path, store.Options{Now: soon}, store.RecoverOptions{TakeOver: d.other})
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, errors.Join(s.Close(), store.Check(d.path)))
+	})
+	must(t, s.SetIntegrations(both))
+	return s, r
+}
+
+func TestWhatWasInMemoryGoesBackToTheDisk(t *testing.T) {
+	d := newFailingDisk(t)
+	s, r := d.recover(t, t.Context())
+	if want := (store.TakenOver{Samples: 28 + 40, Rows: 15, DeadLetters: 4}); r.Taken != want {
+		t.Errorf("%+v, want %+v", r.Taken, want)
+	}
+	d.check(t, s)
+	left, err := os.ReadDir(filepath.Dir(d.other))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	// New samples are the store's own again, and come behind.
+	add(t, s, storetest.Sweep(s.Run(), 201, 4, "gcp"))
+	ds := pending(t, s, "gcp", 1000)
+	if newest := ds[len(ds)-1]; newest.Sample.N != 204 || newest.Store != d.disk {
+		t.Errorf("the newest is %d of store %s", newest.Sample.N, newest.Store)
+	}
+	must(t, s.Close())
+	if _, r := d.recover(t, t.Context()); r.Taken != (store.TakenOver{}) {
+		t.Errorf("once more: %+v", r.Taken)
+	}
+}
+
+// A cut between two transactions of a takeover, and one before the stand-in is removed, move nothing twice and lose nothing.
+func TestATakeoverThatIsCutGoesOn(t *testing.T) {
+	d := newFailingDisk(t)
+	var cuts []*failingDisk
+	restore := store.SmallChunks(1, func() {
+		cut := *d
+		cut.dir = t.TempDir()
+		cut.path, cut.other = filepath.Join(cut.dir, "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+		for from, to := range map[string]string{d.path: cut.path, d.other: cut.other} {
+			data, err := os.ReadFile(from)
+			must(t, err)
+			must(t, os.WriteFile(to, data, 0o600))
+		}
+		cuts = append(cuts, &cut)
+	})
+	standIn, err := os.ReadFile(d.other)
+	must(t, err)
+	s, _ := d.recover(t, t.Context())
+	restore()
+	d.check(t, s)
+	must(t, s.Close())
+	if len(cuts) < 9 {
+		t.Fatalf("%d chunks", len(cuts))
+	}
+	for i, cut := range cuts {
+		t.Run(fmt.Sprint("chunk ", i), func(t *testing.T) {
+			s, r := cut.recover(t, t.Context())
+			gone := min(i+1, 10) // sweeps; aws had no use for the first three
+			if want := uint64(28 + 40 - 4*gone - 4*max(0, gone-3)); r.Taken.Samples != want {
+				t.Errorf("%d samples moved, %d were left", r.Taken.Samples, want)
+			}
+			checkOwed(t, s)
+		})
+	}
+	must(t, os.WriteFile(d.other, standIn, 0o600)) // as if it had not been removed
+	s, r := d.recover(t, t.Context())
+	if r.Taken != (store.TakenOver{}) {
+		t.Errorf("taken over once more: %+v", r.Taken)
+	}
+	d.check(t, s)
+	if _, err := os.Stat(d.other); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// checkOwed holds that everything is owed once, in order.
+func checkOwed(t *testing.T, s *store.Store) {
+	t.Helper()
+	if got, want := numbers(pending(t, s, "aws", 1000)), append(upTo(13, 40), upTo(113, 140)...); !cmp.Equal(got, want) {
+		t.Errorf("aws gets %v", got)
+	}
+	if got, want := numbers(pending(t, s, "gcp", 1000)), append(upTo(1, 40), upTo(101, 140)...); !cmp.Equal(got, want) {
+		t.Errorf("gcp gets %v", got)
+	}
+	if got, want := letterNumbers(deadLetters(t, s, "")), append(upTo(9, 12), upTo(109, 112)...); !cmp.Equal(got, want) {
+		t.Errorf("dead letters %v", got)
+	}
+}
+
+// The disk's file may be lost altogether: then everything is the stand-in's.
+func TestAStandInIsTakenOverIntoANewFile(t *testing.T) {
+	for name, spoiled := range map[string]func(*testing.T, string){
+		"gone": func(t *testing.T, path string) { must(t, os.Remove(path)) },
+		"no store": func(t *testing.T, path string) {
+			must(t, os.WriteFile(path, []byte("<html>"), 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newFailingDisk(t)
+			spoiled(t, d.path)
+			s, r := d.recover(t, t.Context())
+			ds := pending(t, s, "aws", 1000)
+			if got := numbers(ds); !cmp.Equal(got, upTo(113, 140)) || ds[0].Store != d.standIn || ds[0].Run != d.runs[1] {
+				t.Errorf("aws gets %v of %s, %d", got, ds[0].Store, ds[0].Run)
+			}
+			if r.Taken.Samples != 68 || r.Taken.Left != "" || s.ID() == d.disk || s.ID() == d.standIn {
+				t.Errorf("%+v, store %s", r.Taken, s.ID())
+			}
+		})
+	}
+}
+
+// A stand-in that does not read gives what it can, and is no reason not to start.
+func TestADamagedStandInIsTakenOverAsFarAsItReads(t *testing.T) {
+	d := newFailingDisk(t)
+	spoil(t, d.other, func(b []byte) []byte { clear(b[:2*page]); return b })
+	s, r := d.recover(t, t.Context())
+	checkOwed(t, s)
+	if r.Taken.Samples != 68 || r.Taken.Left != "" {
+		t.Errorf("%+v", r.Taken)
+	}
+	d = newFailingDisk(t)
+	must(t, os.WriteFile(d.other, []byte("none"), 0o600))
+	s, r = d.recover(t, t.Context())
+	if got := numbers(pending(t, s, "gcp", 1000)); !cmp.Equal(got, upTo(1, 40)) || r.Taken != (store.TakenOver{}) {
+		t.Errorf("%+v, gcp gets %v", r.Taken, got)
+	}
+	d = newFailingDisk(t)
+	holder, err := store.Open(d.other, store.Options{})
+	must(t, err)
+	if _, r = d.recover(t, t.Context()); !strings.Contains(r.Taken.Left, store.ErrLocked.Error()) {
+		t.Errorf("one that somebody else has open: %+v", r.Taken)
+	}
+	must(t, holder.Close())
+}
+
+// With alarms first on both sides, the alarms of both go first, the disk's before the stand-in's.
+func TestATakeoverKeepsTheLanes(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+		for i, at := range []string{path, other} {
+			s, err := store.Open(at, store.Options{Runs: uint64(i), Now: soon})
+			must(t, err)
+			must(t, s.SetIntegrations(alarmsFirst(i == 1 || there)))
+			add(t, s, withAlarm(s.Run(), uint64(1+6*i)), withAlarm(s.Run(), uint64(4+6*i)))
+			must(t, s.Close())
+		}
+		s, _, err := store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{TakeOver: other})
+		must(t, err)
+		must(t, s.SetIntegrations(alarmsFirst(true)))
+		want := []uint64{2, 5, 8, 11}
+		if !there { // the disk knew no lane: all keep their place
+			want = upTo(1, 12)
+		}
+		if got := numbers(pending(t, s, "aws", 100)); !cmp.Equal(got, want) {
+			t.Errorf("lane there: %v: aws gets %v, want %v", there, got, want)
+		}
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 100)...)
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 100)...)
+		if is := s.Stats().Integrations["aws"]; is.Sent != 12 || is.Backlog != 0 {
+			t.Errorf("lane there: %v: %+v", there, is)
+		}
+		must(t, errors.Join(s.Close(), store.Check(path)))
+	}
+}
