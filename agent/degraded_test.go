@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,14 +19,7 @@ import (
 
 func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.T) {
 	state, memory := t.TempDir(), t.TempDir()
-	catalog, err := objects.LoadCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, faults := configs.Parse([]byte("state_dir: "+state+"\n"), catalog)
-	if err := faults.Err(); err != nil {
-		t.Fatal(err)
-	}
+	parsed, catalog := parseConfig(t, "state_dir: "+state+"\n")
 	device := ""
 	for i, c := range []struct {
 		failed int
@@ -96,5 +93,92 @@ func TestOnlyTheMediumCountsAsAFailingDisk(t *testing.T) {
 	}
 	if !strings.Contains(failuresOf("/run/noi-agent", "x").path, "/run/noi-agent/store-failures-") {
 		t.Error("the count is elsewhere")
+	}
+}
+
+// TestAnAgentInMemoryEndsWhenTheDiskIsBack lets the state directory be gone, as a card that was pulled out is, until the probes find it again.
+func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	memory := t.TempDir()
+	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nstate_dir: "+state+"\n")
+	if err := failuresOf(memory, state).set(failuresMost); err != nil {
+		t.Fatal(err)
+	}
+	log := &countedLog{}
+	a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(log), Memory: memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.probes = time.Millisecond
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(t.Context()) }()
+	for log.count("the disk still fails") < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, errDiskBack) {
+		t.Errorf("it ended with %v", err)
+	}
+	if n := log.count("the disk has passed a probe"); n != probesInRow {
+		t.Errorf("%d probes passed, want %d", n, probesInRow)
+	}
+	if left, err := os.ReadDir(state); err != nil || len(left) > 0 {
+		t.Errorf("the probes left %v: %v", left, err)
+	}
+}
+
+func parseConfig(t *testing.T, text string) (*configs.Config, *objects.Catalog) {
+	t.Helper()
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, faults := configs.Parse([]byte(text), catalog)
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return parsed, catalog
+}
+
+// countedLog counts records by their message.
+type countedLog struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (l *countedLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l *countedLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *countedLog) WithGroup(string) slog.Handler            { return l }
+func (l *countedLog) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = map[string]int{}
+	}
+	l.seen[r.Message]++
+	return nil
+}
+
+func (l *countedLog) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[message]
+}
+
+func TestADiskPassesOnlyWhenItCanBeReadAndWritten(t *testing.T) {
+	dir := t.TempDir()
+	if err := probeDisk(dir); err != nil {
+		t.Error(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "noi.db"), 0o700); err != nil { // reading it is an error of the system
+		t.Fatal(err)
+	}
+	if err := probeDisk(dir); err == nil {
+		t.Error("it passes though the store does not read")
+	}
+	if err := probeDisk(filepath.Join(dir, "none")); err == nil {
+		t.Error("it passes though nothing is there")
 	}
 }

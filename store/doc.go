@@ -27,7 +27,7 @@
 //     skipped and counted (Stats.Corrupt), and the ones behind it go on.
 //  6. The file is damaged in its structure or cut short, and the sample's record, or one it leans on, is in the
 //     part that does not read any more. Recover salvages the rest, rows too, and keeps the old file.
-//  7. The store has stopped (below): what was not durable by then.
+//  7. The store has stopped (below): what was not durable by then. Or the agent keeps it in memory because the disk fails, and power goes.
 //  8. The file is deleted, or on storage that lies about fsync, or of a newer format.
 //  9. The cloud has rejected it, and its dead letter was dropped by hand, or pushed out by 1,024 later ones.
 //

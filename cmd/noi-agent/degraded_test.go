@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,7 +17,8 @@ import (
 )
 
 // TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling lets every sync of the store fail, as a worn-out card does. Two starts end with an
-// error; the third, as by a supervisor, keeps its outbox in memory, says so, and publishes. On a sound disk the next one is as ever.
+// error; the third, as by a supervisor, keeps its outbox in memory, says so, and publishes. The next one, on a sound disk, is as ever, and
+// sends what had been kept in memory for a cloud that could not be reached.
 func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	memory, err := os.MkdirTemp("/dev/shm", "noi-agent-test-")
@@ -24,7 +28,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(memory) })
 	binary := buildBinary(t, ".")
 	w := newWorld(t, fixedSlave())
-	config := w.config("objects: [adc_vbterm]", "all")
+	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
 	daemon := func(sound bool) (*exec.Cmd, *bytes.Buffer) {
 		args := []string{binary, "run", "--config", config}
 		if !sound {
@@ -54,6 +58,10 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	if len(problems) != 1 || problems[0].Code != "store_in_memory" {
 		t.Errorf("problems %+v", problems)
 	}
+	if err := w.pubsub.SetDown(true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "samples wait in memory", func() bool { return w.status().Integrations[1].Backlog > 2 })
 	endOf(t, cmd, log)
 	if !strings.Contains(log.String(), "THE DISK FAILS") {
 		t.Errorf("the log says nothing of it:\n%s", log)
@@ -67,10 +75,51 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 		_, err := os.Stat(w.socket())
 		return err == nil && bytes.Contains(w.get("/api/v1/status"), []byte(`"commits"`))
 	})
-	if len(w.status().Problems) != 0 {
-		t.Errorf("on a sound disk: %+v", w.status().Problems)
+	if status := w.status(); status.Store.TakenOver < 3 || status.Store.Start == "memory" || slices.ContainsFunc(status.Problems, func(p problemView) bool {
+		return strings.HasPrefix(p.Code, "store_")
+	}) {
+		t.Errorf("on a sound disk: %+v, problems %+v", status.Store, status.Problems)
 	}
+	if err := w.pubsub.SetDown(false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "what waited is sent, and then new samples", func() bool { return w.runsOf(2) != nil })
 	endOf(t, cmd, log)
+	if err := inRow(w.runsOf(1)); err != nil {
+		t.Errorf("of the samples in memory: %v\n%s", err, log)
+	}
+}
+
+// runsOf returns the numbers of Pub/Sub's samples by store and run, as they came, when there are samples of so many runs.
+func (w *world) runsOf(least int) map[string][]uint64 {
+	out := map[string][]uint64{}
+	for _, m := range w.pubsub.Messages() {
+		id := m.Attributes["sample_id"]
+		cut := strings.LastIndex(id, "-")
+		n, err := strconv.ParseUint(id[cut+1:], 10, 64)
+		if err != nil {
+			w.t.Fatalf("sample id %q: %v", id, err)
+		}
+		out[id[:cut]] = append(out[id[:cut]], n)
+	}
+	if len(out) < least {
+		return nil
+	}
+	return out
+}
+
+// inRow holds that each run's numbers have come from 1 on, without a gap and in order, a repetition aside.
+func inRow(runs map[string][]uint64) error {
+	for run, numbers := range runs {
+		want := uint64(1)
+		for _, n := range numbers {
+			if n > want {
+				return fmt.Errorf("run %s: %d after %d", run, n, want-1)
+			}
+			want = max(want, n+1)
+		}
+	}
+	return nil
 }
 
 // endOf has a daemon end in order.

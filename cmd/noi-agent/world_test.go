@@ -171,6 +171,10 @@ type statusView struct {
 		Backlog, Sent uint64
 		LastError     string `json:"last_error"`
 	}
+	Store struct {
+		Start     string
+		TakenOver uint64 `json:"taken_over"`
+	}
 	Problems []problemView
 }
 
