@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"maps"
+	"math"
 	"slices"
+	"time"
 
 	"noi-agent/configs"
 	"noi-agent/objects"
@@ -18,69 +21,98 @@ const (
 // FlashBudget is what a configuration writes to flash, in megabytes (10^6 bytes) a day.
 type FlashBudget struct {
 	Samples float64 // a day, of those that any integration gets
-	Online  float64 // while every cloud takes its samples within the commit window: trigger rows only
+	Online  float64 // while every cloud takes its samples in time: trigger rows, and what waits for a `publish_every` or is kept after it
 	Offline float64 // while no cloud can be reached: every sweep. The rows of the failures are few, and not counted
 }
 
 const secondsPerDay = 86400
 
-// Flash predicts what the outbox writes. A `model: auto` slave counts nothing: what it will be is not known.
-func Flash(config *configs.Config, catalog *objects.Catalog) FlashBudget {
-	var sweeps, samples, rows float64 // a second
-	eachMoment(config, catalog, func(line *configs.Line, slave *configs.Slave, m Moment) {
-		kept, sent := wanted(config, line, slave, m)
-		if kept > 0 {
-			sweeps += m.Rate
+// Flash predicts what the outbox writes, at the least and at the most: the two differ with `when: change` only, whose samples may all
+// change, or none. A `model: auto` slave counts nothing: what it will be is not known.
+func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashBudget) {
+	most = flash(config, catalog, func(_ *configs.Integration, every time.Duration) time.Duration { return every })
+	least = flash(config, catalog, func(in *configs.Integration, every time.Duration) time.Duration {
+		switch {
+		case in.When != configs.WhenChange:
+			return every
+		case in.Heartbeat == 0:
+			return 0
 		}
-		samples += m.Rate * float64(kept)
-		rows += m.Rate * float64(sent)
+		return beat(in.Heartbeat, every)
 	})
-	perCommit := func(limit float64) float64 { return min(sweeps, limit) * commitBytes }
-	window := sweeps
+	return least, most
+}
+
+// flash predicts it when an integration gets the samples of an object that is sampled every so often as far apart as interval says; 0: none.
+func flash(config *configs.Config, catalog *objects.Catalog, interval func(*configs.Integration, time.Duration) time.Duration) FlashBudget {
+	var kept, held sweepRate // what any integration gets; what one lets wait for longer than a commit does
+	rows := 0.0              // a second
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		for j := range line.Slaves {
+			family, ok := line.Slaves[j].Family(catalog)
+			if !ok || !line.Enabled {
+				continue
+			}
+			some, late := map[time.Duration]int{}, map[time.Duration]int{}
+			for _, p := range line.Slaves[j].Polled(family) {
+				var soonest, soonestLate time.Duration
+				for k := range config.Integrations {
+					in := &config.Integrations[k]
+					every := interval(in, p.Interval)
+					if !in.Enabled || every == 0 || !wants(in, line, &line.Slaves[j], p.Object.Name) {
+						continue
+					}
+					rows += 1 / every.Seconds()
+					soonest = sooner(soonest, every)
+					if in.PublishEvery > config.Buffer.CommitEvery || config.Buffer.RetainAfterAck > 0 {
+						soonestLate = sooner(soonestLate, every)
+					}
+				}
+				some[soonest]++
+				late[soonestLate]++
+			}
+			kept.add(some)
+			held.add(late)
+		}
+	}
+	window := math.Inf(1) // commits a second, at the most
 	if every := config.Buffer.CommitEvery; every > 0 {
 		window = 1 / every.Seconds()
 	}
-	flush := 1 / config.Triggers.FlushEvery.Seconds()
-	online := perCommit(flush) + rows*rowBytes
-	if config.Buffer.RetainAfterAck > 0 {
-		online += perCommit(window) + samples*sampleBytes
-	}
 	const mega = secondsPerDay / 1e6
 	return FlashBudget{
-		Samples: samples * secondsPerDay, Online: online * mega, Offline: (perCommit(window) + samples*sampleBytes) * mega,
+		Samples: kept.samples * secondsPerDay,
+		Online:  (min(kept.sweeps, 1/config.Triggers.FlushEvery.Seconds())*commitBytes + rows*rowBytes + held.bytes(window)) * mega,
+		Offline: kept.bytes(window) * mega,
 	}
 }
 
-// eachMoment calls fn for every moment of every slave on the lines that are enabled.
-func eachMoment(config *configs.Config, catalog *objects.Catalog, fn func(*configs.Line, *configs.Slave, Moment)) {
-	for i := range config.Lines {
-		line := &config.Lines[i]
-		if !line.Enabled {
-			continue
-		}
-		for _, slave := range Load(line, catalog).Slaves {
-			for _, m := range slave.Moments {
-				fn(line, slave.Config, m)
-			}
-		}
+// sooner is the shorter of two intervals; 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// sweepRate is what goes into the outbox, a second.
+type sweepRate struct{ sweeps, samples float64 }
+
+// add counts one slave's objects by how often each has a sample; those under 0 have none.
+func (r *sweepRate) add(due map[time.Duration]int) {
+	delete(due, 0)
+	for every, n := range due {
+		r.samples += float64(n) / every.Seconds()
+	}
+	for _, m := range moments(slices.Sorted(maps.Keys(due))) {
+		r.sweeps += m.Rate
 	}
 }
 
-// wanted counts the objects of a moment that any integration gets, and how many messages that makes.
-func wanted(config *configs.Config, line *configs.Line, slave *configs.Slave, m Moment) (kept, sent int) {
-	for _, r := range m.Reads {
-		for _, object := range r.Objects {
-			n := 0
-			for i := range config.Integrations {
-				if in := &config.Integrations[i]; in.Enabled && wants(in, line, slave, object) {
-					n++
-				}
-			}
-			sent += n
-			kept += min(n, 1)
-		}
-	}
-	return kept, sent
+// bytes is what is written when there is a commit for each sweep, so many a second at the most.
+func (r sweepRate) bytes(commits float64) float64 {
+	return min(r.sweeps, commits)*commitBytes + r.samples*sampleBytes
 }
 
 // wants reports whether an integration gets an object of a slave, as far as the configuration tells what that will be called.

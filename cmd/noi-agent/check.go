@@ -28,16 +28,34 @@ type checkResult struct {
 	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // of those with `when: change`
 }
 
-// flashBudget is what the outbox writes, in 10^6 bytes a day.
+// flashBudget is what the outbox writes, in 10^6 bytes a day. With `when: change` it is the most, and the least is what the heartbeat alone makes.
 type flashBudget struct {
-	Online  float64 `json:"online_mb_per_day"`
-	Offline float64 `json:"offline_mb_per_day"`
+	Online       float64  `json:"online_mb_per_day"`
+	Offline      float64  `json:"offline_mb_per_day"`
+	LeastOnline  *float64 `json:"least_online_mb_per_day,omitempty"`
+	LeastOffline *float64 `json:"least_offline_mb_per_day,omitempty"`
+}
+
+// words say it to people.
+func (f *flashBudget) words() string {
+	span := func(least *float64, most float64) string {
+		if least == nil {
+			return fmt.Sprintf("about %.1f MB a day", most)
+		}
+		return fmt.Sprintf("%.1f to %.1f MB a day", *least, most)
+	}
+	return span(f.LeastOnline, f.Online) + " while every cloud takes its samples, " + span(f.LeastOffline, f.Offline) + " while none can be reached"
 }
 
 func flashOf(config *configs.Config, catalog *objects.Catalog) *flashBudget {
-	f := agent.Flash(config, catalog)
 	tenth := func(mb float64) float64 { return math.Round(10*mb) / 10 }
-	return &flashBudget{tenth(f.Online), tenth(f.Offline)}
+	least, most := agent.Flash(config, catalog)
+	f := &flashBudget{Online: tenth(most.Online), Offline: tenth(most.Offline)}
+	if least != most {
+		online, offline := tenth(least.Online), tenth(least.Offline)
+		f.LeastOnline, f.LeastOffline = &online, &offline
+	}
+	return f
 }
 
 type checkFault struct {
@@ -96,7 +114,7 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 		}
 	}
 	if f := flashOf(config, catalog); f.Offline > 0 {
-		fmt.Fprintf(p.stdout, "flash: about %.1f MB a day while every cloud takes its samples, %.1f MB a day while none can be reached\n", f.Online, f.Offline)
+		fmt.Fprintf(p.stdout, "flash: %s\n", f.words())
 	}
 	fmt.Fprintf(p.stdout, "%s is valid: %d lines, %d integrations\n", cli.Config, len(config.Lines), len(config.Integrations))
 	return nil
