@@ -64,10 +64,23 @@ func (s *Store) keepGap(it *integration, w *row) {
 	delete(it.openGaps, w.ID)
 	if w.Open {
 		it.openGaps[w.ID] = w
+		it.cutOpenGaps()
 	}
 	if last := it.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
 		it.grows[keyOf(w.Gap)] = w
 	}
 	it.remember(w)
 	s.writeRow(it, w)
+}
+
+// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in it no more, and
+// memory must not grow with the time for which a cloud is out of reach.
+func (it *integration) cutOpenGaps() {
+	if len(it.openGaps) <= 2*keepGaps {
+		return
+	}
+	ids := slices.Sorted(maps.Keys(it.openGaps))
+	for _, id := range ids[:len(ids)-keepGaps] {
+		delete(it.openGaps, id)
+	}
 }

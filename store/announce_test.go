@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -57,5 +58,22 @@ func TestAGapIsAnnouncedOnceItRestsAndAgainWhenItHasGrown(t *testing.T) {
 	}
 	if gaps, err := s.OpenGaps("gcp", 10); err != nil || len(gaps) != 0 {
 		t.Errorf("gcp did not ask for them: %+v, %v", gaps, err)
+	}
+}
+
+// While a cloud is out of reach, as many gaps wait for it as the log keeps, the newest.
+func TestOnlyWhatTheLogKeepsWaitsToBeAnnounced(t *testing.T) {
+	now := storetest.Start
+	s := storetest.MustOpen(t, store.Options{Now: func() time.Time { return now }})
+	must(t, s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "T", GapMessages: true}}))
+	const made, kept = 2*4096 + 1, 4096
+	for n := range made {
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: fmt.Sprint("x", n), Run: 1, From: now, To: now, Count: 1, Reason: objects.GapBus}))
+	}
+	now = now.Add(2 * time.Minute)
+	gaps, err := s.OpenGaps("aws", made)
+	must(t, err)
+	if len(gaps) != kept || gaps[0].Gap.Object != fmt.Sprint("x", made-kept) || gaps[kept-1].Gap.Object != fmt.Sprint("x", made-1) {
+		t.Errorf("%d gaps wait", len(gaps))
 	}
 }
