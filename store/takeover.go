@@ -22,6 +22,7 @@ import (
 // together with the mark of how far it reaches, so that a cut at any moment moves nothing twice. The stand-in is read only, and removed
 // when the last transaction is on the disk.
 type takeover struct {
+	other        string   // where the stand-in was at work
 	from         *bolt.Tx // of the stand-in
 	mine, theirs *image
 	mark         mark
@@ -81,51 +82,65 @@ var (
 // errStandIn marks errors that are the stand-in's and not ours.
 var errStandIn = errors.New("the store that stood in")
 
+// takingSuffix is a stand-in's name from when its taking over begins. Should the disk fail again before it is over, another stand-in is
+// made: this one would send what has gone over already.
+const takingSuffix = ".taking"
+
 // takeOver empties the store at ro.TakeOver, which nobody has open, into the one at path. No store there is nothing to do. What fails on
 // the side of the other, and for want of room, is in TakenOver.Left; an error is about the file at path.
-func takeOver(ctx context.Context, path string, o Options, ro RecoverOptions) (TakenOver, error) {
-	other := ro.TakeOver
-	if _, err := os.Lstat(other); other == "" || err != nil {
-		return TakenOver{}, nil
-	}
-	if err := createIfMissing(path); err != nil {
-		return TakenOver{}, err
-	}
-	x := &takeover{moved: map[uint64]uint64{}}
-	err := x.run(ctx, path, o, ro)
-	switch {
-	case err == nil:
-		for _, suffix := range []string{"", cleanSuffix, spareSuffix} {
-			if err := os.Remove(other + suffix); err != nil && suffix == "" {
-				o.Logger.Warn("the store that stood in is empty, and stays", "path", other, "error", err) // the mark says so too
-			}
-		}
-	case errors.Is(err, errStandIn), isFull(err), isFullDisk(err):
-		x.done.Left = err.Error()
-	default:
-		return x.done, fmt.Errorf("take over %s: %w", other, err)
-	}
-	o.Logger.Warn("taken over from the store that stood in", "path", other, "samples", x.done.Samples, "rows", x.done.Rows,
-		"dead_letters", x.done.DeadLetters, "unreadable", x.done.Unreadable, "left", x.done.Left)
-	return x.done, nil
-}
-
-func (x *takeover) run(ctx context.Context, path string, o Options, ro RecoverOptions) (err error) {
+func takeOver(ctx context.Context, path string, o Options, ro RecoverOptions) (done TakenOver, err error) {
 	other := ro.TakeOver
 	ro.TakeOver = ""
-	sound, _, err := Recover(ctx, other, o, ro) // whatever state it was left in
-	if err == nil {
-		err = sound.Close()
+	for _, name := range []string{other + takingSuffix, other} {
+		if _, err := os.Lstat(name); other == "" || err != nil {
+			continue
+		}
+		if err := createIfMissing(path); err != nil {
+			return done, err
+		}
+		x := &takeover{other: other, moved: map[uint64]uint64{}}
+		err := x.run(ctx, path, name == other, o, ro)
+		done.add(x.done)
+		switch {
+		case errors.Is(err, errStandIn), err != nil && (isFull(err) || isFullDisk(err)):
+			done.Left = err.Error()
+		case err != nil:
+			return done, fmt.Errorf("take over %s: %w", name, err)
+		}
+		o.Logger.Warn("taken over from the store that stood in", "path", name, "samples", x.done.Samples, "rows", x.done.Rows,
+			"dead_letters", x.done.DeadLetters, "unreadable", x.done.Unreadable, "left", done.Left)
+		if done.Left != "" {
+			break
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errStandIn, err)
+	return done, nil
+}
+
+func (t *TakenOver) add(more TakenOver) {
+	t.Samples, t.Rows, t.DeadLetters, t.Unreadable = t.Samples+more.Samples, t.Rows+more.Rows, t.DeadLetters+more.DeadLetters, t.Unreadable+more.Unreadable
+}
+
+// run does all of it. fresh says that it has not been begun before.
+func (x *takeover) run(ctx context.Context, path string, fresh bool, o Options, ro RecoverOptions) (err error) {
+	taking := x.other + takingSuffix
+	if fresh {
+		sound, _, err := Recover(ctx, x.other, o, ro) // whatever state it was left in
+		if err == nil {
+			err = errors.Join(sound.Close(), os.Rename(x.other, taking))
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errStandIn, err)
+		}
+		for _, suffix := range []string{cleanSuffix, spareSuffix} {
+			_ = os.Remove(x.other + suffix) // the next one makes its own
+		}
 	}
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
 			err = fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
-	from, err := bolt.Open(other, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockWait})
+	from, err := bolt.Open(taking, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockWait})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStandIn, err)
 	}
@@ -140,7 +155,13 @@ func (x *takeover) run(ctx context.Context, path string, o Options, ro RecoverOp
 		x.from = tx
 		return x.move(ctx, to)
 	})
-	return errors.Join(err, to.Close())
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	if err := os.Remove(taking); err != nil {
+		o.Logger.Warn("the store that stood in is empty, and stays", "path", taking, "error", err) // the mark says so too
+	}
+	return nil
 }
 
 func (x *takeover) move(ctx context.Context, to *bolt.DB) (err error) {

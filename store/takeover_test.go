@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,19 +156,21 @@ func TestWhatWasInMemoryGoesBackToTheDisk(t *testing.T) {
 func TestATakeoverThatIsCutGoesOn(t *testing.T) {
 	d := newFailingDisk(t)
 	var cuts []*failingDisk
+	var standIn []byte
 	restore := store.SmallChunks(1, func() {
 		cut := *d
 		cut.dir = t.TempDir()
 		cut.path, cut.other = filepath.Join(cut.dir, "noi.db"), filepath.Join(t.TempDir(), "noi.db")
-		for from, to := range map[string]string{d.path: cut.path, d.other: cut.other} {
+		for from, to := range map[string]string{d.path: cut.path, d.other + ".taking": cut.other + ".taking"} {
 			data, err := os.ReadFile(from)
 			must(t, err)
 			must(t, os.WriteFile(to, data, 0o600))
 		}
 		cuts = append(cuts, &cut)
+		data, err := os.ReadFile(d.other + ".taking")
+		must(t, err)
+		standIn = data
 	})
-	standIn, err := os.ReadFile(d.other)
-	must(t, err)
 	s, _ := d.recover(t, t.Context())
 	restore()
 	d.check(t, s)
@@ -177,32 +180,41 @@ func TestATakeoverThatIsCutGoesOn(t *testing.T) {
 	}
 	for i, cut := range cuts {
 		t.Run(fmt.Sprint("chunk ", i), func(t *testing.T) {
+			more := []uint64{}
+			if i%2 == 1 { // the disk failed again in between
+				again, err := store.Open(cut.other, store.Options{Runs: 100, Now: soon})
+				must(t, err)
+				must(t, again.SetIntegrations(both))
+				add(t, again, storetest.Sweep(again.Run(), 301, 2, "gcp"))
+				must(t, again.Close())
+				more = upTo(301, 302)
+			}
 			s, r := cut.recover(t, t.Context())
 			gone := min(i+1, 10) // sweeps; aws had no use for the first three
-			if want := uint64(28 + 40 - 4*gone - 4*max(0, gone-3)); r.Taken.Samples != want {
-				t.Errorf("%d samples moved, %d were left", r.Taken.Samples, want)
+			if want := uint64(28 + 40 - 4*gone - 4*max(0, gone-3) + len(more)); r.Taken.Samples != want || r.Taken.Left != "" {
+				t.Errorf("%+v, %d were left", r.Taken, want)
 			}
-			checkOwed(t, s)
+			checkOwed(t, s, more...)
 		})
 	}
-	must(t, os.WriteFile(d.other, standIn, 0o600)) // as if it had not been removed
+	must(t, os.WriteFile(d.other+".taking", standIn, 0o600)) // as if it had not been removed
 	s, r := d.recover(t, t.Context())
 	if r.Taken != (store.TakenOver{}) {
 		t.Errorf("taken over once more: %+v", r.Taken)
 	}
 	d.check(t, s)
-	if _, err := os.Stat(d.other); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(d.other + ".taking"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
 }
 
-// checkOwed holds that everything is owed once, in order.
-func checkOwed(t *testing.T, s *store.Store) {
+// checkOwed holds that everything is owed once, in order; to gcp some more.
+func checkOwed(t *testing.T, s *store.Store, more ...uint64) {
 	t.Helper()
 	if got, want := numbers(pending(t, s, "aws", 1000)), append(upTo(13, 40), upTo(113, 140)...); !cmp.Equal(got, want) {
 		t.Errorf("aws gets %v", got)
 	}
-	if got, want := numbers(pending(t, s, "gcp", 1000)), append(upTo(1, 40), upTo(101, 140)...); !cmp.Equal(got, want) {
+	if got, want := numbers(pending(t, s, "gcp", 1000)), slices.Concat(upTo(1, 40), upTo(101, 140), more); !cmp.Equal(got, want) {
 		t.Errorf("gcp gets %v", got)
 	}
 	if got, want := letterNumbers(deadLetters(t, s, "")), append(upTo(9, 12), upTo(109, 112)...); !cmp.Equal(got, want) {
