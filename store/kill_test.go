@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ import (
 const (
 	// killEnv tells the re-executed test binary which file to append to.
 	killEnv = "NOI_STORE_KILL"
+	// runsEnv tells it how many runs were counted elsewhere.
+	runsEnv = "NOI_STORE_RUNS"
 	// killRounds of a file's life; then it is counted, and another file begins.
 	killRounds = 25
 	// killWithin is how long a start may go on that is to be killed before it is through: with the check or the salvage it
@@ -33,8 +36,14 @@ const (
 // has acknowledged and "-run n id" for what a cloud has taken, then goes on for ever.
 func appendUntilKilled(path string) int {
 	fmt.Println("start")
+	runs, err := strconv.ParseUint(os.Getenv(runsEnv), 10, 64)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	s, _, err := store.Recover(context.Background(), path,
-		store.Options{Limits: store.Limits{CommitEvery: time.Millisecond}, Now: func() time.Time { return storetest.Start }}, store.RecoverOptions{})
+		store.Options{Limits: store.Limits{CommitEvery: time.Millisecond}, Now: func() time.Time { return storetest.Start }, Runs: runs},
+		store.RecoverOptions{TakeOver: standInOf(path)})
 	if err == nil {
 		err = s.SetIntegrations(both)
 	}
@@ -77,6 +86,11 @@ var drained = map[string]int{"aws": 7, "gcp": 4}
 
 type sampleKey struct{ run, n uint64 }
 
+// standInOf is where a store lies that has stood in for the one at path.
+func standInOf(path string) string {
+	return filepath.Join(filepath.Dir(path), "memory", filepath.Base(path))
+}
+
 // life is what one file goes through, and what its children have said.
 type life struct {
 	t       *testing.T
@@ -91,8 +105,8 @@ type life struct {
 }
 
 // TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment; in a part of the rounds
-// before it is ready, and in a part with a file that has lost its heads, so that it dies over moving it aside and
-// salvaging it. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
+// before it is ready, in a part with a file that has lost its heads, so that it dies over moving it aside and
+// salvaging it, and in a part after another store has stood in for it, so that it dies over taking that over. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
 func TestOutboxSurvivesKill(t *testing.T) {
 	seed := rand.Uint64()
 	var mu sync.Mutex // guards sum
@@ -112,20 +126,21 @@ func TestOutboxSurvivesKill(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d kills, %d of them before the child was ready; %d files damaged; %d samples acknowledged, %d deliveries, "+
-		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.spoiled, sum.acked, sum.taken, sum.again, sum.most)
+	t.Logf("%d kills, %d of them before the child was ready, %d of a stand-in; %d files damaged; %d samples acknowledged, %d deliveries, "+
+		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.stoodIn, sum.spoiled, sum.acked, sum.taken, sum.again, sum.most)
 }
 
 // tally is what is counted along the way.
 type tally struct {
 	kills, unready int // unready: before the child was
 	spoiled        int
+	stoodIn        int
 	acked, taken   int
 	again, most    int // deliveries that come again, most: of one life
 }
 
 func (y *tally) add(z tally) {
-	y.kills, y.unready, y.spoiled = y.kills+z.kills, y.unready+z.unready, y.spoiled+z.spoiled
+	y.kills, y.unready, y.spoiled, y.stoodIn = y.kills+z.kills, y.unready+z.unready, y.spoiled+z.spoiled, y.stoodIn+z.stoodIn
 	y.acked, y.taken, y.again = y.acked+z.acked, y.taken+z.taken, y.again+z.again
 	y.most = max(y.most, z.again)
 }
@@ -147,10 +162,13 @@ func (l *life) round() {
 	if how < 3 {
 		l.loseHeads()
 	}
-	if how < 5 && how > 0 {
+	switch {
+	case how < 5 && how > 0:
 		l.killStarting(time.Duration(l.rnd.Int64N(int64(killWithin))))
-	} else {
-		l.killWorking(1 + l.rnd.IntN(60))
+	case how > 7 && len(l.acked) > 0:
+		l.killStandIn(1 + l.rnd.IntN(60))
+	default:
+		l.killWorking(l.path, 1+l.rnd.IntN(60))
 	}
 	switch err := store.Check(l.path); {
 	case err == nil:
@@ -178,7 +196,7 @@ func (l *life) loseHeads() {
 // killStarting kills a child so long after its first word.
 func (l *life) killStarting(wait time.Duration) {
 	l.t.Helper()
-	l.run(func(cmd *exec.Cmd, line string, _ int) {
+	l.run(l.path, func(cmd *exec.Cmd, line string, _ int) {
 		if line == "start" {
 			<-time.After(wait)
 			must(l.t, cmd.Process.Kill())
@@ -186,10 +204,20 @@ func (l *life) killStarting(wait time.Duration) {
 	})
 }
 
-// killWorking kills a child when it has said so many lines.
-func (l *life) killWorking(lines int) {
+// killStandIn does it to a child that works on the store that stands in.
+func (l *life) killStandIn(lines int) {
 	l.t.Helper()
-	l.run(func(cmd *exec.Cmd, _ string, said int) {
+	must(l.t, os.MkdirAll(filepath.Dir(standInOf(l.path)), 0o700))
+	damaged := l.damaged // the file that is meant by it is not looked at
+	l.killWorking(standInOf(l.path), lines)
+	l.damaged = damaged
+	l.tally.stoodIn++
+}
+
+// killWorking kills a child when it has said so many lines.
+func (l *life) killWorking(path string, lines int) {
+	l.t.Helper()
+	l.run(path, func(cmd *exec.Cmd, _ string, said int) {
 		if said == lines {
 			must(l.t, cmd.Process.Kill())
 		}
@@ -197,10 +225,10 @@ func (l *life) killWorking(lines int) {
 }
 
 // run starts a child and has each be called for each of its lines. What it says until it is dead counts too.
-func (l *life) run(each func(cmd *exec.Cmd, line string, said int)) {
+func (l *life) run(path string, each func(cmd *exec.Cmd, line string, said int)) {
 	l.t.Helper()
 	cmd := exec.CommandContext(l.t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killEnv+"="+l.path)
+	cmd.Env = append(os.Environ(), killEnv+"="+path, fmt.Sprintf("%s=%d", runsEnv, 1000*l.tally.kills))
 	cmd.Stderr = l.t.Output()
 	out, err := cmd.StdoutPipe()
 	must(l.t, err)
@@ -255,7 +283,9 @@ func (l *life) count() {
 	if len(l.acked) == 0 {
 		l.t.Fatal("nothing was acknowledged: the test shows nothing")
 	}
-	s, _ := recoverAt(l.t, l.path, (&counted{}).options())
+	how := (&counted{}).options()
+	how.TakeOver = standInOf(l.path)
+	s, _ := recoverAt(l.t, l.path, how)
 	l.tally.acked = len(l.acked)
 	for _, id := range []string{"aws", "gcp"} {
 		l.tally.again += l.countFor(s, id)
