@@ -37,6 +37,7 @@ type salvage struct {
 	cursors   map[string]*integration
 	starts    map[uint64]start
 	times     times
+	marks     map[string]mark // by key
 	hasTotals bool
 	lastRun   uint64
 	noCursors bool  // none was read
@@ -62,7 +63,7 @@ func (sv *salvage) uncounted() bool {
 func (sv *salvage) survey(path string) {
 	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
 	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
-	sv.dead = map[string]map[uint64]*row{}
+	sv.dead, sv.marks = map[string]map[uint64]*row{}, map[string]mark{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
 		return nil
@@ -81,6 +82,10 @@ func (sv *salvage) learn(key, value []byte) {
 		sv.learnTotals(value)
 	case string(key) == string(keyClock):
 		sv.learnTimes(value)
+	case strings.HasPrefix(string(key), markPrefix):
+		if m, ok := decodeMark(key, value); ok && m.further(sv.marks[string(key)]) {
+			sv.marks[string(key)] = m
+		}
 	case numbered && len(value) > 0 && value[0] == startKind:
 		sv.learnStart(id, key, value)
 	case numbered && id < maxNames*2:
@@ -306,6 +311,11 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	}
 	t.names = uint64(len(d.entries))
 	meta := tx.Bucket(bucketMeta)
+	for key, m := range sv.marks {
+		if err := meta.Put([]byte(key), m.encode([]byte(key))); err != nil {
+			return err
+		}
+	}
 	if err := meta.Put(keyTotals, t.encode()); err != nil {
 		return err
 	}

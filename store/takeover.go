@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -42,35 +43,38 @@ type TakenOver struct {
 
 // mark is how far a stand-in has been taken over.
 type mark struct {
-	store string
 	next  uint64 // its first sweep that was not
 	row   uint64 // its last row that was
 	whole bool   // it was to its end, counters included
 }
 
-// keyMark names the mark in the meta bucket.
-var keyMark = []byte("taken over")
+// markPrefix begins the key of a mark in the meta bucket; the stand-in's id follows.
+const markPrefix = "taken over "
 
-func (m mark) encode() []byte {
-	dst := binary.AppendUvarint(binary.AppendUvarint(appendText([]byte{metaVersion}, m.store), m.next), m.row)
+func markKey(store string) []byte { return []byte(markPrefix + store) }
+
+func (m mark) encode(key []byte) []byte {
+	dst := binary.AppendUvarint(binary.AppendUvarint([]byte{metaVersion}, m.next), m.row)
 	if m.whole {
-		return seal(keyMark, append(dst, 1))
+		return seal(key, append(dst, 1))
 	}
-	return seal(keyMark, append(dst, 0))
+	return seal(key, append(dst, 0))
 }
 
-// decodeMark returns the mark of one stand-in; that of another is none.
-func decodeMark(sealed []byte, store string) mark {
-	value, ok := unseal(keyMark, sealed)
+// decodeMark returns a mark; one that does not read is none.
+func decodeMark(key, sealed []byte) (m mark, ok bool) {
+	value, ok := unseal(key, sealed)
 	r := &reader{b: value}
 	if !ok || r.byte() != metaVersion {
-		return mark{store: store}
+		return mark{}, false
 	}
-	m := mark{store: r.text(), next: r.uvarint(), row: r.uvarint(), whole: r.byte() == 1}
-	if !r.done() || m.store != store {
-		return mark{store: store}
-	}
-	return m
+	m = mark{next: r.uvarint(), row: r.uvarint(), whole: r.byte() == 1}
+	return m, r.done()
+}
+
+// further reports whether a mark is newer than another of the same stand-in.
+func (m mark) further(than mark) bool {
+	return m.next > than.next || m.row > than.row || m.whole && !than.whole
 }
 
 // takeoverChunk is how many bytes of sweeps share a transaction: it bounds memory. Tests make it smaller, and look between the chunks.
@@ -196,7 +200,9 @@ func (x *takeover) begin(tx *bolt.Tx) (err error) {
 		return err
 	}
 	x.mine.repair(tx)
-	x.mark = decodeMark(tx.Bucket(bucketMeta).Get(keyMark), x.theirs.identity.id)
+	if err := x.findMark(tx.Bucket(bucketMeta)); err != nil {
+		return err
+	}
 	x.mine.identity.run = max(x.mine.identity.run, x.theirs.identity.run)
 	x.mine.identity.device = cmp.Or(x.mine.identity.device, x.theirs.identity.device)
 	x.pruneOrigins(tx)
@@ -209,6 +215,23 @@ func (x *takeover) begin(tx *bolt.Tx) (err error) {
 		x.mine.integrations[id] = made
 	}
 	return x.conclude(tx)
+}
+
+// findMark finds how far this stand-in was taken over, and forgets those of others, which are no more.
+func (x *takeover) findMark(meta *bolt.Bucket) (err error) {
+	key := markKey(x.theirs.identity.id)
+	x.mark, _ = decodeMark(key, meta.Get(key))
+	var old [][]byte
+	c := meta.Cursor()
+	for k, _ := c.Seek([]byte(markPrefix)); bytes.HasPrefix(k, []byte(markPrefix)); k, _ = c.Next() {
+		if !bytes.Equal(k, key) {
+			old = append(old, bytes.Clone(k))
+		}
+	}
+	for _, k := range old {
+		err = errors.Join(err, meta.Delete(k))
+	}
+	return err
 }
 
 // pruneOrigins forgets the stores of which no sweep is left; dead letters know theirs.
@@ -330,7 +353,7 @@ func (x *takeover) owed(seq uint64, sw objects.Sweep) []objects.Route {
 
 // conclude writes what has changed beside the sweeps, and the mark.
 func (x *takeover) conclude(tx *bolt.Tx) error {
-	m, meta := x.mine, tx.Bucket(bucketMeta)
+	m, meta, key := x.mine, tx.Bucket(bucketMeta), markKey(x.theirs.identity.id)
 	var errs []error
 	for id, it := range m.integrations {
 		errs = append(errs, tx.Bucket(bucketCursors).Put([]byte(id), it.encode(0)))
@@ -340,7 +363,7 @@ func (x *takeover) conclude(tx *bolt.Tx) error {
 		m.names.put(tx.Bucket(bucketNames)),
 		meta.Put(keyTotals, m.totals.encode()),
 		meta.Put(keyIdentity, m.identity.encode()),
-		meta.Put(keyMark, x.mark.encode()),
+		meta.Put(key, x.mark.encode(key)),
 	)...)
 }
 
