@@ -54,8 +54,15 @@ func TestAReplayKeepsTheRateOfABacklog(t *testing.T) {
 			synctest.Wait()
 			had, begin := s.status().Integrations[0].Sent, time.Now()
 			a := s.replay(store.Range{To: begin})
-			time.Sleep(30 * time.Second)
-			synctest.Wait()
+			waited := 0
+			for range 30 {
+				time.Sleep(time.Second)
+				synctest.Wait()
+				waited += int(min(1, s.status().Integrations[0].Backlog))
+			}
+			if waited > 0 {
+				t.Errorf("%s: new samples wait for the replay in %d of 30 seconds", envelope, waited)
+			}
 			if on := s.status().Integrations[0]; on.Sent < had+6 || on.Replayed > 80 {
 				t.Errorf("%s: after half a minute %d new samples and %d of the replay, want 6 and 60", envelope, on.Sent-had, on.Replayed)
 			}

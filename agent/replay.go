@@ -51,6 +51,7 @@ type replay struct {
 	more   bool        // the scan is not at its end
 
 	queue []*again      // found, and still to be sent; the forwarder's own
+	rest  time.Duration // monotonic: nothing more before then, for the rate
 	done  chan struct{} // closed when it is over
 
 	mu       sync.Mutex
@@ -205,6 +206,10 @@ func (f *forwarder) replayWindow(ctx context.Context, draining <-chan struct{}) 
 		return 0, false
 	default:
 	}
+	if rest := p.rest - f.clock.elapsed(); rest > 0 {
+		f.untilNew(ctx, rest, draining)
+		return 0, true
+	}
 	window := f.atRate(f.window())
 	if len(p.queue) < window && p.more {
 		if err := p.find(f); err != nil {
@@ -285,7 +290,21 @@ func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
 	p.tell(pause > 0, f.snapshot().lastError)
-	return max(pause, f.spread(tried, f.clock.elapsed()-begun)), nil
+	now := f.clock.elapsed()
+	p.rest = now + f.spread(tried, now-begun)
+	return pause, nil
+}
+
+// untilNew waits so long, or until there is a new sample: they do not wait for a replay.
+func (f *forwarder) untilNew(ctx context.Context, wait time.Duration, draining <-chan struct{}) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.store.Changed(f.cfg.ID):
+	case <-draining:
+	case <-ctx.Done():
+	}
 }
 
 func (f *forwarder) logAgain(d *again, r store.Result) error {
