@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +137,49 @@ func TestPageEscapesHostileStrings(t *testing.T) {
 	if got := page(t, w, "/"); strings.Contains(got, "<script") {
 		t.Error("the trigger log's error is not escaped")
 	}
+}
+
+// WCAG 2.2 §1.4.3 wants 4.5 for text.
+func TestStyleHasContrastByDayAndNight(t *testing.T) {
+	schemes := regexp.MustCompile(`:root \{([^}]*)\}`).FindAllSubmatch(mustRead(t, "style.css"), -1)
+	if len(schemes) != 2 {
+		t.Fatalf("%d schemes, want light and dark", len(schemes))
+	}
+	for _, scheme := range schemes {
+		colour := map[string]float64{}
+		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]+);`).FindAllSubmatch(scheme[1], -1) {
+			colour[string(m[1])] = luminance(t, string(m[2]))
+		}
+		pairs := [][2]string{{"ink", "paper"}, {"soft", "paper"}, {"link", "paper"}, {"good", "paper"}, {"warn", "paper"}, {"bad", "paper"}, {"on-bad", "bad"}}
+		for _, p := range pairs {
+			a, known1 := colour[p[0]]
+			b, known2 := colour[p[1]]
+			if contrast := (max(a, b) + 0.05) / (min(a, b) + 0.05); !known1 || !known2 || contrast < 4.5 {
+				t.Errorf("%s on %s: contrast %.1f in %s", p[0], p[1], contrast, scheme[1])
+			}
+		}
+	}
+}
+
+// luminance is WCAG's relative luminance of "abc" or "aabbcc".
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	if len(hex) == 3 {
+		hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+	}
+	sum := 0.0
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		n, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := float64(n) / 255; c <= 0.04045 {
+			sum += weight * c / 12.92
+		} else {
+			sum += weight * math.Pow((c+0.055)/1.055, 2.4)
+		}
+	}
+	return sum
 }
 
 // poison replaces every string in a JSON value by evil.
