@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/store"
 )
 
@@ -26,13 +27,19 @@ type page struct{ template *template.Template }
 func newPage(zone *time.Location) *page {
 	words := wording{zone}
 	t := template.New("page").Funcs(template.FuncMap{
-		"local": words.local,
-		"span":  span,
-		"text":  text,
-		"tone":  tone,
-		"count": count,
-		"bytes": size,
-		"share": share,
+		"local":    words.local,
+		"stretch":  words.stretch,
+		"span":     span,
+		"text":     text,
+		"tone":     tone,
+		"count":    count,
+		"bytes":    size,
+		"decimal":  Decimal,
+		"share":    share,
+		"perDay":   perDay,
+		"duration": Duration,
+		"start":    StartWords,
+		"gap":      GapWords,
 	})
 	return &page{template.Must(t.Parse(pageSource))} // our own file: a fault in it fails every test
 }
@@ -78,12 +85,54 @@ type statusView struct {
 	} `json:"clock"`
 	Lines        []lineView        `json:"lines"`
 	Integrations []integrationView `json:"integrations"`
-	Store        struct {
-		Bytes     float64 `json:"bytes"`
-		Samples   float64 `json:"samples"`
-		Committed float64 `json:"committed"`
-	} `json:"store"`
-	Problems []problemView `json:"problems"`
+	Store        storeView         `json:"store"`
+	Problems     []problemView     `json:"problems"`
+}
+
+// DeadSince is since when an integration has dead letters: its problem of that name knows, the integration does not.
+func (s statusView) DeadSince(integration string) string {
+	for _, p := range s.Problems {
+		if p.Code == "dead_letters" && p.Subject == integration {
+			return p.Since
+		}
+	}
+	return ""
+}
+
+// Gaps are the integrations that have gaps.
+func (s statusView) Gaps() []integrationView {
+	var with []integrationView
+	for _, in := range s.Integrations {
+		if len(in.Gaps) > 0 {
+			with = append(with, in)
+		}
+	}
+	return with
+}
+
+type storeView struct {
+	Bytes     float64       `json:"bytes"`
+	Samples   float64       `json:"samples"`
+	Committed float64       `json:"committed"`
+	Written   float64       `json:"written_bytes"`
+	PerDay    *float64      `json:"written_mb_per_day"` // nil: too early to say
+	Corrupt   float64       `json:"corrupt"`
+	Start     string        `json:"start"`
+	Salvaged  float64       `json:"salvaged"`
+	TakenOver float64       `json:"taken_over"`
+	KeptAside []string      `json:"kept_aside"`
+	Settings  *settingsView `json:"settings"`
+}
+
+// settingsView has the durations as the API prints them, "720h0m0s".
+type settingsView struct {
+	MaxSize        float64 `json:"max_size"`
+	MaxAge         string  `json:"max_age"`
+	WhenFull       string  `json:"when_full"`
+	CommitEvery    string  `json:"commit_every"`
+	RetainAfterAck string  `json:"retain_after_ack"`
+	KeepTriggers   float64 `json:"keep"`
+	FlushEvery     string  `json:"flush_every"`
 }
 
 type lineView struct {
@@ -128,21 +177,49 @@ type slaveView struct {
 }
 
 type integrationView struct {
-	ID          string  `json:"id"`
-	Name        string  `json:"name"`
-	Type        string  `json:"type"`
-	Topic       string  `json:"topic"`
-	State       string  `json:"state"`
-	Backlog     float64 `json:"backlog"`
-	Oldest      string  `json:"oldest"`
-	LastSuccess string  `json:"last_success"`
-	LastError   string  `json:"last_error"`
-	Sent        float64 `json:"sent"`
-	Failed      float64 `json:"failed"`
-	Dropped     float64 `json:"dropped"`
+	ID              string      `json:"id"`
+	Name            string      `json:"name"`
+	Type            string      `json:"type"`
+	Topic           string      `json:"topic"`
+	State           string      `json:"state"`
+	Backlog         float64     `json:"backlog"`
+	Oldest          string      `json:"oldest"`
+	LastSuccess     string      `json:"last_success"`
+	NextPublication string      `json:"next_publication"`
+	LastError       string      `json:"last_error"`
+	Sent            float64     `json:"sent"`
+	Failed          float64     `json:"failed"`
+	Dead            float64     `json:"dead_letters"`
+	Dropped         float64     `json:"dropped"`
+	Uplink          *uplinkView `json:"uplink"` // nil: not told
+	Gaps            []gapView   `json:"gaps"`   // the newest first
 }
 
+// uplinkView is in bytes; day and month are those of UTC.
+type uplinkView struct {
+	TodaySent     float64 `json:"today_sent"`
+	TodayReceived float64 `json:"today_received"`
+	MonthSent     float64 `json:"month_sent"`
+	MonthReceived float64 `json:"month_received"`
+}
+
+type gapView struct {
+	Unit   string  `json:"unit"`
+	Object string  `json:"object"`
+	From   string  `json:"from"` // "": not known, as To
+	To     string  `json:"to"`
+	Count  float64 `json:"count"` // 0: not known
+	Reason string  `json:"reason"`
+}
+
+// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log more.
+const NewestGaps = 5
+
+// Newest are the gaps that the page shows.
+func (in integrationView) Newest() []gapView { return in.Gaps[:min(NewestGaps, len(in.Gaps))] }
+
 type problemView struct {
+	Code     string `json:"code"`
 	Severity string `json:"severity"`
 	Subject  string `json:"subject"`
 	Since    string `json:"since"`
@@ -246,6 +323,27 @@ func (w wording) local(rfc3339 string) string {
 	return t.In(w.zone).Format("2006-01-02 15:04:05 MST")
 }
 
+// stretch prints the time from one RFC 3339 time to another, as local does; the date is not said twice.
+func (w wording) stretch(from, to string) string {
+	a, b := w.local(from), w.local(to)
+	switch {
+	case a == "" && b == "":
+		return "not known"
+	case a == "":
+		return "until " + b
+	case b == "":
+		return "from " + a
+	}
+	begun, err1 := time.Parse(time.RFC3339, from)
+	ended, err2 := time.Parse(time.RFC3339, to)
+	const date, zone = "2006-01-02 ", " MST"
+	begun, ended = begun.In(w.zone), ended.In(w.zone)
+	if err1 != nil || err2 != nil || begun.Format(date+zone) != ended.Format(date+zone) {
+		return a + " – " + b
+	}
+	return strings.TrimSuffix(a, begun.Format(zone)) + " – " + strings.TrimPrefix(b, ended.Format(date))
+}
+
 // span prints a number of seconds as "45 s", "3 min 5 s", "7 h 2 min" or "12 d 4 h".
 func span(seconds float64) string {
 	n := int64(max(seconds, 0))
@@ -280,11 +378,11 @@ func text(raw json.RawMessage) string {
 // tone is the style of a state or severity: what works, what waits by itself, and what needs somebody.
 func tone(state string) string {
 	switch state {
-	case "ok", "idle", "good":
+	case "ok", "idle", "good", "created", "clean", "checked":
 		return "good"
-	case "failed", "silent", "fault", "unknown_model":
+	case "failed", "silent", "fault", "unknown_model", "memory":
 		return "bad"
-	case "retrying", "waiting", "waiting_for_clock", "unsure", "opening", "warning":
+	case "retrying", "waiting", "waiting_for_clock", "unsure", "opening", "warning", "renewed":
 		return "warn"
 	default:
 		return "calm"
@@ -314,3 +412,64 @@ func size(n float64) string {
 
 // share prints a part of one as percent.
 func share(part float64) string { return fmt.Sprintf("%.1f %%", part*100) }
+
+// Decimal prints a number of bytes as tariffs and flash count them: "812 B", "64.0 kB", "3.5 MB" or "1.2 GB".
+func Decimal(n float64) string {
+	switch {
+	case n < 1e3:
+		return fmt.Sprintf("%.0f B", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f kB", n/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", n/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", n/1e9)
+	}
+}
+
+func perDay(megabytes float64) string { return fmt.Sprintf("%.1f MB a day", megabytes) }
+
+// Duration prints what time.Duration prints the way it is written in a configuration: "720h" for "720h0m0s".
+func Duration(d string) string {
+	for _, unit := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(d, unit) {
+			d = d[:len(d)-len("0s")]
+		}
+	}
+	return d
+}
+
+// StartWords says how the store came up, for a word of `store.start` of the status; "" for one that it does not know.
+func StartWords(start string) string {
+	return map[string]string{
+		"created": "there was none",
+		"clean":   "as it was left",
+		"checked": "the last stop was not in order; the file was checked, and is sound",
+		"renewed": "the old file could not be used and was moved aside",
+		"memory":  "the disk fails; samples are lost when power is",
+	}[start]
+}
+
+// GapWords says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know comes back as
+// it is.
+func GapWords(reason string) string {
+	word, _, _ := strings.Cut(reason, ":")
+	said, ok := map[string]string{
+		objects.GapBus:      "the controller did not answer, or not in a way that counts",
+		objects.GapLine:     "the port could not be used",
+		objects.GapOverrun:  "the line was busy with what was due before",
+		objects.GapQueue:    "the store did not take them in time",
+		objects.GapAgent:    "the agent did not run; the number is an estimate",
+		objects.GapAge:      "they waited longer than max_age",
+		objects.GapSize:     "the outbox was full",
+		objects.GapDiskFull: "the disk was full",
+		objects.GapRejected: "the outbox was full, and the new ones gave way",
+		objects.GapRemoved:  "the integration was not in the configuration",
+		objects.GapDead:     "the cloud rejected them, and they were given up",
+		objects.GapDamaged:  "their record does not read any more",
+	}[word]
+	if !ok {
+		return reason
+	}
+	return fmt.Sprintf("%s (%s)%s", said, word, strings.TrimPrefix(reason, word))
+}

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +71,23 @@ func TestPageShowsWhatATechnicianLooksFor(t *testing.T) {
 		"2022-06-28 01:20:30 MST", // the gateway's own time
 		"4924413186354113", "AuthorizationError: User: arn:aws:iam", "14 attempts",
 		`<a href="/?before=902#triggers">Older</a>`, `http-equiv="refresh" content="10"`)
+	mustContain(t, got, // what is set aside, missing and kept
+		`<span class="state warn">3 dead letters</span> since 2022-06-27 16:15:04 MST`, "<code>noi-agent deadletters list</code>",
+		"next publication 2022-06-28 01:30:11 MST",
+		"today 1.2 MB sent, 43.2 kB received", "this month 30.5 MB sent, 1.2 GB received", "today 812 B sent, 64.0 kB received",
+		`<span class="state warn">renewed</span> the old file could not be used`, "<dd>1\u202f208 samples</dd>", "<dd>40\u202f312 samples</dd>", "<dt>Damaged records</dt><dd>2</dd>",
+		"<code>noi.db.damaged-0001</code><br><code>noi.db.damaged-0002</code>", "12.4 MB a day",
+		"<dt>buffer.max_size</dt><dd>256.0 MiB</dd>", "<dt>buffer.max_age</dt><dd>720h</dd>", "<dt>buffer.when_full</dt><dd>drop_oldest</dd>",
+		"<dt>buffer.commit_every</dt><dd>1s</dd>", "<dt>buffer.retain_after_ack</dt><dd>0s</dd>", "<dt>triggers.keep</dt><dd>1\u202f000</dd>", "<dt>triggers.flush_every</dt><dd>1m30s</dd>",
+		"2022-06-27 23:02:11 MST – 2022-06-28 01:20:11 MST", "138", "the controller did not answer, or not in a way that counts (bus)",
+		"the agent did not run", "the line was busy with what was due before (overrun)", "their record does not read any more (damaged): they were in a part",
+		"until 2022-06-14 21:10:29 MST", "a_new_word", "noi-agent triggers --gaps --integration FFjU28MMaL3W9B9hhhhH",
+		`<a href="/api/v1/triggers?gaps=true&amp;integration=FFjU28MMaL3W9B9hhhhH">`)
+	for word, n := range map[string]int{"the_sixth": 0, "dead letters</span>": 1, "next publication": 1, "Older ones": 1} { // the other integration has none of it
+		if strings.Count(got, word) != n {
+			t.Errorf("%q is %d times on the page, want %d", word, strings.Count(got, word), n)
+		}
+	}
 	columns := regexp.MustCompile(`<section id="triggers">[\s\S]*?<tr>(.*?)</tr>`).FindStringSubmatch(got)
 	if columns == nil {
 		t.Fatal("no trigger table")
@@ -116,6 +135,64 @@ func TestPageOfANewGatewayIsCalm(t *testing.T) {
 		"No integration is configured", "Nothing was read yet.", "Nothing was published yet.")
 }
 
+// What is not there has no heading.
+func TestPageLeavesOutWhatIsNotThere(t *testing.T) {
+	w := quiet()
+	w.status = json.RawMessage(`{"integrations":[{"id":"FFjU28MMaL3W9B9hhhhH","dead_letters":0,"gaps":[],"uplink":{"today_sent":0}}],
+		"store":{"start":"clean","salvaged":0,"taken_over":0,"corrupt":0,"written_bytes":812,"written_mb_per_day":null,"kept_aside":[]}}`)
+	got := page(t, w, "/")
+	mustContain(t, got, `<span class="state good">clean</span> as it was left`, "<dd>812 B since the start</dd>", "today 0 B sent, 0 B received")
+	for _, word := range []string{"Gaps", "#gaps", "ead letter", "next publication", "Taken over", "Salvaged", "Damaged records", "Kept aside", "Settings", "a day"} {
+		if strings.Contains(got, word) {
+			t.Errorf("%q without a cause", word)
+		}
+	}
+	for _, word := range []string{`id="store"`, "#store", `id="gaps"`} {
+		if strings.Contains(page(t, quiet(), "/"), word) {
+			t.Errorf("%q of an agent that says nothing of it", word)
+		}
+	}
+}
+
+// Whatever docs/durability.md lists as a reason is said in words.
+func TestEveryReasonOfAGapHasWords(t *testing.T) {
+	reasons := regexp.MustCompile(`\tGap[A-Z]\w+ += "(\w+)"`).FindAllStringSubmatch(string(mustRead(t, "..", "objects", "sample.go")), -1)
+	if len(reasons) < 12 {
+		t.Fatalf("%d reasons found", len(reasons))
+	}
+	for _, r := range reasons {
+		if words := status.GapWords(r[1]); words == r[1] || !strings.Contains(words, " ("+r[1]+")") {
+			t.Errorf("%s: %q", r[1], words)
+		}
+	}
+	for given, want := range map[string]string{"720h0m0s": "720h", "1h30m0s": "1h30m", "20h10m0s": "20h10m", "1m30s": "1m30s", "10s": "10s", "0s": "0s", "": ""} {
+		if got := status.Duration(given); got != want {
+			t.Errorf("duration %q: %q", given, got)
+		}
+	}
+	for _, start := range []string{"created", "clean", "checked", "renewed", "memory"} {
+		if status.StartWords(start) == "" {
+			t.Errorf("no words for a store that is %s", start)
+		}
+	}
+}
+
+// The day is said once where begin and end share it.
+func TestPageSaysTheTimesOfAGap(t *testing.T) {
+	for _, c := range []struct{ from, to, want string }{
+		{`"2022-06-28T08:20:29Z"`, `"2022-06-28T09:00:00Z"`, "2022-06-28 01:20:29 – 02:00:00 MST"},
+		{`"2022-06-28T06:02:11Z"`, `"2022-06-28T08:20:11Z"`, "2022-06-27 23:02:11 MST – 2022-06-28 01:20:11 MST"},
+		{`"2022-06-28T06:02:11Z"`, "null", "from 2022-06-27 23:02:11 MST"},
+		{"null", `"2022-06-28T08:20:11Z"`, "until 2022-06-28 01:20:11 MST"},
+		{"null", "null", "not known"},
+		{`"soon"`, `"2022-06-28T08:20:11Z"`, "soon – 2022-06-28 01:20:11 MST"},
+	} {
+		w := quiet()
+		w.status = json.RawMessage(`{"integrations":[{"id":"x","gaps":[{"from":` + c.from + `,"to":` + c.to + `}]}]}`)
+		mustContain(t, page(t, w, "/"), `<td data-label="From – to">`+c.want+`</td>`)
+	}
+}
+
 // Whatever a cloud, a controller or a configuration says is text.
 func TestPageEscapesHostileStrings(t *testing.T) {
 	const evil = `<script>alert(1)</script>"><img src=x onerror=alert(2)>' style='x{{.}}`
@@ -135,6 +212,67 @@ func TestPageEscapesHostileStrings(t *testing.T) {
 	if got := page(t, w, "/"); strings.Contains(got, "<script") {
 		t.Error("the trigger log's error is not escaped")
 	}
+}
+
+// A cloud's error and a gap's reason, where the words around them are the agent's own.
+func TestPageEscapesReasonsAndErrors(t *testing.T) {
+	const evil = `<script>alert(1)</script>\"><img src=x onerror=alert(2)>&x=`
+	w := quiet()
+	w.status = json.RawMessage(`{"integrations":[{"id":"` + evil + `","last_error":"` + evil + `","dead_letters":1,"next_publication":"` + evil + `",
+		"gaps":[` + strings.Repeat(`{"object":"`+evil+`","unit":"`+evil+`","from":"`+evil+`","to":"`+evil+`","reason":"damaged: `+evil+`"},`, 5) + `{"reason":"bus"}]}],
+		"problems":[{"code":"dead_letters","subject":"` + evil + `","since":"` + evil + `"}],
+		"store":{"start":"` + evil + `","kept_aside":["` + evil + `"],"settings":{"max_age":"` + evil + `","when_full":"` + evil + `"}}}`)
+	got := page(t, w, "/")
+	mustContain(t, got, "(damaged): &lt;script&gt;", "since &lt;script&gt;", "next publication &lt;script&gt;", `<br><span class="detail">&lt;script&gt;`,
+		"<code>&lt;script&gt;", "<dd>&lt;script&gt;", "integration=%3cscript%3e", "%26x%3d")
+	for _, part := range []string{"<script", "<img", `">&x`} {
+		if strings.Contains(got, part) {
+			t.Errorf("the page contains %s", part)
+		}
+	}
+}
+
+// WCAG 2.2 §1.4.3 wants 4.5 for text.
+func TestStyleHasContrastByDayAndNight(t *testing.T) {
+	schemes := regexp.MustCompile(`:root \{([^}]*)\}`).FindAllSubmatch(mustRead(t, "style.css"), -1)
+	if len(schemes) != 2 {
+		t.Fatalf("%d schemes, want light and dark", len(schemes))
+	}
+	for _, scheme := range schemes {
+		colour := map[string]float64{}
+		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]+);`).FindAllSubmatch(scheme[1], -1) {
+			colour[string(m[1])] = luminance(t, string(m[2]))
+		}
+		pairs := [][2]string{{"ink", "paper"}, {"soft", "paper"}, {"link", "paper"}, {"good", "paper"}, {"warn", "paper"}, {"bad", "paper"}, {"on-bad", "bad"}}
+		for _, p := range pairs {
+			a, known1 := colour[p[0]]
+			b, known2 := colour[p[1]]
+			if contrast := (max(a, b) + 0.05) / (min(a, b) + 0.05); !known1 || !known2 || contrast < 4.5 {
+				t.Errorf("%s on %s: contrast %.1f in %s", p[0], p[1], contrast, scheme[1])
+			}
+		}
+	}
+}
+
+// luminance is WCAG's relative luminance of "abc" or "aabbcc".
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	if len(hex) == 3 {
+		hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+	}
+	sum := 0.0
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		n, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := float64(n) / 255; c <= 0.04045 {
+			sum += weight * c / 12.92
+		} else {
+			sum += weight * math.Pow((c+0.055)/1.055, 2.4)
+		}
+	}
+	return sum
 }
 
 // poison replaces every string in a JSON value by evil.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/status"
 )
 
 // askLimit bounds a question to the daemon; it answers from memory, within milliseconds.
@@ -115,10 +117,34 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "clock\t%s\t%s\t%s\n", s.Clock.State, s.Clock.Source, s.Clock.Reason)
 	printLines(t, s.Lines)
-	printIntegrations(t, s.Integrations)
-	fmt.Fprintf(t, "store\t%d bytes\t%d samples kept\t%d written\t%d sent before they had to be\t%s\n",
-		s.Store.Bytes, s.Store.Samples, s.Store.Committed, s.Store.Spared, flashWords(s.Store))
+	printIntegrations(t, s.Integrations, s.Problems)
+	printStore(t, s.Store)
 	return t.Flush()
+}
+
+// printStore shows the outbox; what did not happen is left out.
+func printStore(w io.Writer, s agent.StoreStatus) {
+	fmt.Fprintf(w, "store\t%d bytes\t%d samples kept\t%d written\t%d sent before they had to be\t%s\n",
+		s.Bytes, s.Samples, s.Committed, s.Spared, flashWords(s))
+	fmt.Fprintf(w, "  start: %s", s.Start)
+	if words := status.StartWords(s.Start); words != "" {
+		fmt.Fprintf(w, " (%s)", words)
+	}
+	for _, n := range []struct {
+		of   uint64
+		what string
+	}{{s.TakenOver, "samples taken over from memory"}, {s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
+		if n.of > 0 {
+			fmt.Fprintf(w, "; %d %s", n.of, n.what)
+		}
+	}
+	if len(s.KeptAside) > 0 {
+		fmt.Fprintf(w, "\n  kept aside: %s", strings.Join(s.KeptAside, ", "))
+	}
+	in := s.Settings
+	fmt.Fprintf(w, "\n  in force: buffer: max_size %d bytes, max_age %s, when_full %s, commit_every %s, retain_after_ack %s; triggers: keep %d, flush_every %s\n",
+		in.MaxSize, status.Duration(in.MaxAge), in.WhenFull, status.Duration(in.CommitEvery), status.Duration(in.RetainAfterAck),
+		in.KeepTriggers, status.Duration(in.FlushEvery))
 }
 
 // flashWords says what the store writes.
@@ -159,15 +185,71 @@ func printSlave(w io.Writer, s *agent.SlaveStatus) {
 	}
 }
 
-func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus) {
-	for _, in := range integrations {
+func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus, problems []agent.Problem) {
+	for i := range integrations {
+		in := &integrations[i]
 		next := ""
 		if in.NextPublication != nil {
 			next = "\tnext publication " + in.NextPublication.Format(time.RFC3339)
 		}
-		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\tuplink %.1f MB today, %.1f MB this month%s\n",
-			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped, float64(in.Uplink.TodaySent)/1e6, float64(in.Uplink.MonthSent)/1e6, next)
+		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\tuplink today %s; this month %s%s\n",
+			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped,
+			bothWays(in.Uplink.TodaySent, in.Uplink.TodayReceived), bothWays(in.Uplink.MonthSent, in.Uplink.MonthReceived), next)
+		if in.Dead > 0 {
+			fmt.Fprintf(w, "  dead letters: %d%s, see `noi-agent deadletters list`\n", in.Dead, deadSince(in.ID, problems))
+		}
+		printGaps(w, in)
 	}
+}
+
+// bothWays prints bytes as "1.2 MB sent, 43.2 kB received".
+func bothWays(sent, received uint64) string {
+	return status.Decimal(float64(sent)) + " sent, " + status.Decimal(float64(received)) + " received"
+}
+
+// deadSince says since when an integration has dead letters: its problem of that name knows, the integration does not.
+func deadSince(integration string, problems []agent.Problem) string {
+	for i := range problems {
+		if p := &problems[i]; p.Code == "dead_letters" && p.Subject == integration {
+			return " since " + p.Since.Format(time.RFC3339)
+		}
+	}
+	return ""
+}
+
+// printGaps shows the newest gaps of an integration.
+func printGaps(w io.Writer, in *agent.IntegrationStatus) {
+	for i := range in.Gaps[:min(status.NewestGaps, len(in.Gaps))] {
+		g := &in.Gaps[i]
+		count := "number of samples not known"
+		if g.Count > 0 {
+			count = fmt.Sprintf("%d samples", g.Count)
+		}
+		fmt.Fprintf(w, "  gap: %s, %s, %s: %s\n", gapSource(g), gapTimes(g), count, status.GapWords(g.Reason))
+	}
+	if len(in.Gaps) > status.NewestGaps {
+		fmt.Fprintf(w, "  older gaps: noi-agent triggers --gaps --integration %s\n", in.ID)
+	}
+}
+
+func gapSource(g *agent.Gap) string {
+	source := cmp.Or(g.Object, "objects not known")
+	if g.Unit != "" {
+		source += " of " + g.Unit
+	}
+	return source
+}
+
+func gapTimes(g *agent.Gap) string {
+	switch {
+	case g.From == nil && g.To == nil:
+		return "times not known"
+	case g.From == nil:
+		return "until " + g.To.Format(time.RFC3339)
+	case g.To == nil:
+		return "from " + g.From.Format(time.RFC3339)
+	}
+	return g.From.Format(time.RFC3339) + " to " + g.To.Format(time.RFC3339)
 }
 
 // copyLine prints the daemon's JSON as it came, with a newline at the end.

@@ -32,6 +32,9 @@ func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
 	if n := strings.Count(list, "attempts=1"); n != keptSamples {
 		t.Errorf("%d are listed", n)
 	}
+	_, text, _ := run1("status", "--config", config)
+	mustHold(t, text, fmt.Sprintf("dead letters: %d since 20", keptSamples))
+	mustHold(t, string(w.get("/")), fmt.Sprintf(`<span class="state warn">%d dead letters</span> since 20`, keptSamples))
 	_, fault := letters(t, exitFailed, "retry", "--all", "--config", config)
 	mustHold(t, fault, "some were rejected again")
 	w.sns.SetFault(nil)
