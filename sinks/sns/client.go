@@ -166,12 +166,20 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	case s.o.IMDS && aws.IsCredentialsProvider(s.creds, (*ec2rolecreds.Provider)(nil)):
 		return s.missing()
 	case ctx.Err() != nil, errors.As(err, &api), networkText(err) != "":
-		return classify(ctx, err) // a token service was asked: its answer, or none
+		return noReject(classify(ctx, err)) // a token service was asked: its answer, or none
 	case errors.As(err, &file): // AWS_CA_BUNDLE, or a web identity token
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration: "+file.Error())
 	default:
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration, profile "+s.profile()+": "+innermost(err).Error())
 	}
+}
+
+// noReject makes a refusal by a token service one that waits: it says nothing of the messages.
+func noReject(fault sinks.Result) sinks.Result {
+	if fault.Outcome == sinks.Reject {
+		fault.Outcome = sinks.Wait
+	}
+	return fault
 }
 
 func processText(profile string, err *processcreds.ProviderError) string {
