@@ -10,6 +10,10 @@ import (
 // single message would cost it as much.
 const busyProbe = 10
 
+// widerEvery is which of the probes that wait for an operator has busyProbe messages too. Where the refusal is about one message alone,
+// in words that no table has, single probes would try that one for ever and nothing behind it.
+const widerEvery = 4
+
 // circuit decides for one integration when the next attempt is made, and with how much. While nothing is wrong it lets full
 // windows through. After a failure it lets through a small probe at a time, until one is accepted: what a dead link costs is
 // a few bytes. Then it keeps the backlog back for the gateway's share of the spread, and full windows follow. One
@@ -38,7 +42,7 @@ func (c *circuit) window(full int) int {
 	switch {
 	case !c.failing:
 		return full
-	case c.network, c.waiting:
+	case c.network, c.waiting && c.backoff.failures%widerEvery != widerEvery-1:
 		return 1
 	default:
 		return min(busyProbe, full)

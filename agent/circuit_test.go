@@ -41,7 +41,7 @@ func TestAnAttemptAfterAFailureIsSmallUntilOneIsAccepted(t *testing.T) {
 		if n := c.window(tt.full); n != tt.full {
 			t.Errorf("%s: %d messages while nothing is wrong", tt.name, n)
 		}
-		for range 3 {
+		for range widerEvery - 2 {
 			c.failed(now, tt.fault)
 			if n := c.window(tt.full); n != tt.want {
 				t.Errorf("%s: a probe of %d messages, want %d", tt.name, n, tt.want)
