@@ -39,14 +39,30 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 	if _, err := s.creds.Retrieve(ctx); err != nil {
 		fault := s.credentialFault(ctx, err)
-		// When ctx has ended, a credential_process may still be at work; it is not to have a second
-		// beside it. A client that was told the time is worth keeping, see forget.
-		if ctx.Err() == nil && fault.Code != sinks.CodeClock {
+		// A client that was told the time is worth keeping, see forget.
+		if s.givesUp(ctx) && fault.Code != sinks.CodeClock {
 			s.client, s.creds = nil, nil
 		}
 		return fault, false
 	}
+	s.unanswered = 0
 	return sinks.Result{}, true
+}
+
+// mostUnanswered is how many attempts in a row wait for one answer to the question for credentials: three minutes, beyond any bound of
+// those who are asked.
+const mostUnanswered = 3
+
+// givesUp reports whether credentials are to be asked for anew after ctx's attempt had none. When ctx has ended, a credential_process
+// may still be at work, and is not to have a second beside it. But the SDK may wait for it for good: what a helper has
+// started can outlive it, and holds its output open.
+func (s *Sink) givesUp(ctx context.Context) bool {
+	s.unanswered++
+	if ctx.Err() != nil && s.unanswered < mostUnanswered {
+		return false
+	}
+	s.unanswered = 0
+	return true
 }
 
 // load reads environment and shared files. It does not touch the network: with the metadata
