@@ -165,9 +165,19 @@ func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus) {
 		if in.NextPublication != nil {
 			next = "\tnext publication " + in.NextPublication.Format(time.RFC3339)
 		}
-		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\tuplink %.1f MB today, %.1f MB this month%s\n",
-			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped, float64(in.Uplink.TodaySent)/1e6, float64(in.Uplink.MonthSent)/1e6, next)
+		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\t%s%s\n",
+			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped, trafficWords(&in.Uplink), next)
 	}
+}
+
+// trafficWords says what an integration has cost at the modem, both ways, as `check` predicts it.
+func trafficWords(u *agent.Uplink) string {
+	mb := func(sent, received uint64) float64 { return float64(sent+received) / 1e6 }
+	text := fmt.Sprintf("%.1f MB today, %.1f MB this month", mb(u.TodaySent, u.TodayReceived), mb(u.MonthSent, u.MonthReceived))
+	if u.PerSample != nil {
+		text += fmt.Sprintf(", %.0f bytes up a sample", *u.PerSample)
+	}
+	return text
 }
 
 // copyLine prints the daemon's JSON as it came, with a newline at the end.

@@ -18,3 +18,15 @@ func TestStatusShowsTheNextPublication(t *testing.T) {
 		t.Errorf("%q", rows)
 	}
 }
+
+func TestStatusShowsWhatAnIntegrationCosts(t *testing.T) {
+	perSample := 548.4
+	var out bytes.Buffer
+	printIntegrations(&out, []agent.IntegrationStatus{
+		{Uplink: agent.Uplink{TodaySent: 900_000, TodayReceived: 300_000, MonthSent: 20_000_000, MonthReceived: 3_000_000, PerSample: &perSample}}, {},
+	})
+	rows := strings.Split(out.String(), "\n")
+	if !strings.HasSuffix(rows[0], "\t1.2 MB today, 23.0 MB this month, 548 bytes up a sample") || !strings.HasSuffix(rows[1], "\t0.0 MB today, 0.0 MB this month") {
+		t.Errorf("%q", rows)
+	}
+}
