@@ -54,6 +54,27 @@ func TestAnAttemptAfterAFailureIsSmallUntilOneIsAccepted(t *testing.T) {
 	}
 }
 
+// Where every message is refused, as by a topic with a schema, each costs one small request and not ten with a thousand others in them.
+func TestAfterARefusalMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
+	c, now := working(0, 0)
+	for _, step := range []struct {
+		note     func()
+		pubsub   int
+		sns      int
+		explains string
+	}{
+		{func() { c.rejected() }, 1, 10, "all were rejected"},
+		{func() { c.rejected() }, 1, 10, "again"},
+		{func() { c.succeeded(now) }, 1000, 10, "one was accepted"},
+		{func() { c.rejected(); c.failed(now, noRoom) }, busyProbe, busyProbe, "a failure behind it"},
+	} {
+		step.note()
+		if a, b := c.window(1000), c.window(10); a != step.pubsub || b != step.sns {
+			t.Errorf("%s: windows of %d and %d, want %d and %d", step.explains, a, b, step.pubsub, step.sns)
+		}
+	}
+}
+
 func TestTheCloudIsNotAskedBeforeItWants(t *testing.T) {
 	for _, asked := range []time.Duration{time.Second, 30 * time.Second, 10 * time.Minute, time.Hour, 100 * time.Hour} {
 		c, now := working(0, 0)
