@@ -33,13 +33,19 @@ func (f *forwarder) parcels(published time.Time, batch []outgoing) (out []parcel
 	}
 	for len(batch) > 0 {
 		n := 1
-		for n < len(batch) && batch[n].Seq == batch[0].Seq && batch[n].estimated == batch[0].estimated {
+		for n < len(batch) && follows(&batch[n-1], &batch[n]) {
 			n++
 		}
 		out = f.pack(out, published, batch[:n], mostBatch)
 		batch = batch[n:]
 	}
 	return out
+}
+
+// follows reports whether b goes into a batch behind a. Dead letters may be of stores that gave their sweeps the same numbers, and come in
+// the order in which they were sent first.
+func follows(a, b *outgoing) bool {
+	return a.Seq == b.Seq && a.Store == b.Store && a.Run == b.Run && a.estimated == b.estimated && a.Sample.N < b.Sample.N
 }
 
 // pack appends deliveries of one sweep as one message, or as more when they would have more than most bytes.

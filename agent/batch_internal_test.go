@@ -80,6 +80,24 @@ func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 	}
 }
 
+// Dead letters come in the order of their rows: faults and alarms may stand before what was read with them, and a sweep of the store
+// before beside one that has the same number in this.
+func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
+	f := &forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
+	batch := outgoingOf(sweepsOf(4))
+	batch = append(batch[3:], batch[:3]...)
+	batch[2].Store, batch[3].Run = "deadbeef", 2
+	var got []string
+	for _, p := range f.parcels(time.Unix(0, 0), batch) {
+		_, first, _ := strings.Cut(string(p.message.Body), `"first_sample":`)
+		got = append(got, first)
+	}
+	want := []string{`"00c0ffee-1-4"},["adc_3",1]]`, `"00c0ffee-1-1"},["adc_0",1]]`, `"deadbeef-1-2"},["adc_1",1]]`, `"00c0ffee-2-3"},["adc_2",1]]`}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("\n got %q\nwant %q", got, want)
+	}
+}
+
 func TestBatchThatIsTooLargeIsSplit(t *testing.T) {
 	f := &forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
 	items := outgoingOf(sweepsOf(40))

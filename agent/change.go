@@ -73,11 +73,18 @@ func (c *changes) news(id string, source *objects.Source, s *objects.Sample, eve
 	return true
 }
 
+// lastDigit is half of the last digit that a message shows of a number. By less than that a difference says nothing: 1.3 - 1.2 is more than
+// 0.1 in binary.
+const lastDigit = 5e-7
+
 // differ reports whether b is a change after a. States and bit fields, faults and alarms among them, differ or do not; a number
 // has to leave the band. What prints the same is never a change.
 func differ(a, b objects.Value, band float64) bool {
 	if a.Equal(b) {
 		return false
+	}
+	if band > 0 {
+		band += lastDigit
 	}
 	return a.Kind() != objects.KindNumber || b.Kind() != objects.KindNumber || math.Abs(b.Float()-a.Float()) > band
 }

@@ -62,6 +62,12 @@ func TestADriftLeavesTheBandInTime(t *testing.T) {
 	n.want(n.numbers(12, 12.25, 12.5, 12.75, 13, 13.25, 13.5, 12.75, 12.25, 100, 99.75), "[12 12.75 13.5 12.75 100]")
 }
 
+// As a consumer reads the numbers, none of these steps is more than the band.
+func TestAStepAsLargeAsTheBandIsNoChange(t *testing.T) {
+	n := listen(t, map[string]float64{"adc_*": 0.1}, 0)
+	n.want(n.numbers(1, 1.1, 1, 1.2, 1.3, 1.2, float64(float32(12.1)), float64(float32(12.2)), 12.200001), "[1 1.2 12.100000381469727 12.200001]")
+}
+
 func TestStatesFaultsAndAlarmsHaveNoBand(t *testing.T) {
 	n := listen(t, map[string]float64{"*": 1000}, 0)
 	var sent []string

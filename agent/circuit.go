@@ -10,6 +10,10 @@ import (
 // single message would cost it as much.
 const busyProbe = 10
 
+// widerEvery is which of the probes that wait for an operator has busyProbe messages too. Where the refusal is about one message alone,
+// in words that no table has, single probes would try that one for ever and nothing behind it.
+const widerEvery = 4
+
 // circuit decides for one integration when the next attempt is made, and with how much. While nothing is wrong it lets full
 // windows through. After a failure it lets through a small probe at a time, until one is accepted: what a dead link costs is
 // a few bytes. Then it keeps the backlog back for the gateway's share of the spread, and full windows follow. One
@@ -22,6 +26,7 @@ type circuit struct {
 	network bool          // and no cloud was reached by it
 	asked   bool          // and the cloud has asked for a least wait
 	waiting bool          // and an operator has to act
+	refused bool          // the last attempt had rejected messages alone
 	since   time.Duration // since when it fails, or works
 	ever    bool          // it has worked since the start
 	held    time.Duration // how long it had worked before it failed; below 0: not known
@@ -36,9 +41,11 @@ func newCircuit(b backoff, p pacing) circuit {
 // window returns how many messages the next attempt may have, of those that would fill it.
 func (c *circuit) window(full int) int {
 	switch {
+	case c.refused && !c.failing && full > busyProbe:
+		return 1 // Pub/Sub refuses requests as a whole: to find each bad one of a thousand takes ten requests
 	case !c.failing:
 		return full
-	case c.network, c.waiting:
+	case c.network, c.waiting && c.backoff.failures%widerEvery != widerEvery-1:
 		return 1
 	default:
 		return min(busyProbe, full)
@@ -55,7 +62,7 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 		c.since = now
 	}
 	after := sinks.BoundAfter(r.After)
-	c.failing, c.asked, c.rest = true, after > 0, 0
+	c.failing, c.refused, c.asked, c.rest = true, false, after > 0, 0
 	c.waiting, c.network = r.Outcome == sinks.Wait, ofNetwork(r)
 	if c.waiting {
 		return c.backoff.failAfter(capOperator, after)
@@ -66,6 +73,7 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 // succeeded notes that a cloud has taken something. It reports whether that ends an outage of the network.
 func (c *circuit) succeeded(now time.Duration) (back bool) {
 	c.backoff.succeed()
+	c.refused = false
 	if c.failing {
 		back = c.network
 		if !c.waiting { // an operator who has acted wants to see it; and no operator acts for a whole fleet in one second
@@ -78,6 +86,9 @@ func (c *circuit) succeeded(now time.Duration) (back bool) {
 	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
 	return back
 }
+
+// rejected notes that a cloud has rejected all that an attempt had.
+func (c *circuit) rejected() { c.refused = true }
 
 // idle notes that nothing waits: what comes next is fresh.
 func (c *circuit) idle() {

@@ -41,7 +41,7 @@ func TestAnAttemptAfterAFailureIsSmallUntilOneIsAccepted(t *testing.T) {
 		if n := c.window(tt.full); n != tt.full {
 			t.Errorf("%s: %d messages while nothing is wrong", tt.name, n)
 		}
-		for range 3 {
+		for range widerEvery - 2 {
 			c.failed(now, tt.fault)
 			if n := c.window(tt.full); n != tt.want {
 				t.Errorf("%s: a probe of %d messages, want %d", tt.name, n, tt.want)
@@ -50,6 +50,27 @@ func TestAnAttemptAfterAFailureIsSmallUntilOneIsAccepted(t *testing.T) {
 		c.succeeded(now)
 		if n := c.window(tt.full); n != tt.full {
 			t.Errorf("%s: %d messages after a success", tt.name, n)
+		}
+	}
+}
+
+// Where every message is refused, as by a topic with a schema, each costs one small request and not ten with a thousand others in them.
+func TestAfterARefusalMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
+	c, now := working(0, 0)
+	for _, step := range []struct {
+		note     func()
+		pubsub   int
+		sns      int
+		explains string
+	}{
+		{func() { c.rejected() }, 1, 10, "all were rejected"},
+		{func() { c.rejected() }, 1, 10, "again"},
+		{func() { c.succeeded(now) }, 1000, 10, "one was accepted"},
+		{func() { c.rejected(); c.failed(now, noRoom) }, busyProbe, busyProbe, "a failure behind it"},
+	} {
+		step.note()
+		if a, b := c.window(1000), c.window(10); a != step.pubsub || b != step.sns {
+			t.Errorf("%s: windows of %d and %d, want %d and %d", step.explains, a, b, step.pubsub, step.sns)
 		}
 	}
 }

@@ -272,6 +272,9 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
 		return f.circuit.failed(f.clock.elapsed(), worst)
 	default:
+		if accepted == 0 {
+			f.circuit.rejected()
+		}
 		f.succeeded(accepted, at)
 		return 0
 	}

@@ -258,3 +258,30 @@ func TestPacedSamplesGoTogetherAtTheGatewaysPhase(t *testing.T) {
 		}
 	})
 }
+
+// TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest: an entry is refused in words of no table, again and again, and comes alone.
+func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink, bad, tried := &memorySink{window: 10}, "", 0
+		sink.answer = func(m sinks.Message) sinks.Result {
+			_, body, _ := strings.Cut(string(m.Body), `"data"`)
+			if tried++; tried == 25 {
+				bad = body
+			}
+			if body == bad {
+				return sinks.Failed(sinks.Wait, "SomethingNew", "of this message alone")
+			}
+			return sinks.Result{Outcome: sinks.Accepted, MessageID: "m"}
+		}
+		s := startIn(t, t.TempDir(), "device_id: 5300520006504b5957343920\n"+
+			"lines:\n  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: Et_float, intervals: {\"*\": 10s}}]}\n"+
+			"integrations:\n  - {name: a, type: gcp, topic: projects/test-project/topics/Main}\n",
+			map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))}, "", sink)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(sink.bodies()); n < 340 {
+			t.Errorf("%d of 360 samples have arrived", n)
+		}
+		s.stop()
+	})
+}

@@ -201,6 +201,8 @@ type uplinkView struct {
 	TodayReceived float64 `json:"today_received"`
 	MonthSent     float64 `json:"month_sent"`
 	MonthReceived float64 `json:"month_received"`
+
+	PerSample *float64 `json:"sent_per_sample"` // nil: nothing was sent yet
 }
 
 type gapView struct {

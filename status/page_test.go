@@ -74,7 +74,7 @@ func TestPageShowsWhatATechnicianLooksFor(t *testing.T) {
 	mustContain(t, got, // what is set aside, missing and kept
 		`<span class="state warn">3 dead letters</span> since 2022-06-27 16:15:04 MST`, "<code>noi-agent deadletters list</code>",
 		"next publication 2022-06-28 01:30:11 MST",
-		"today 1.2 MB sent, 43.2 kB received", "this month 30.5 MB sent, 1.2 GB received", "today 812 B sent, 64.0 kB received",
+		"today 1.2 MB sent, 43.2 kB received", "this month 30.5 MB sent, 1.2 GB received", "today 812 B sent, 64.0 kB received", "; 548 B up a sample",
 		`<span class="state warn">renewed</span> the old file could not be used`, "<dd>1\u202f208 samples</dd>", "<dd>40\u202f312 samples</dd>", "<dt>Damaged records</dt><dd>2</dd>",
 		"<code>noi.db.damaged-0001</code><br><code>noi.db.damaged-0002</code>", "12.4 MB a day",
 		"<dt>buffer.max_size</dt><dd>256.0 MiB</dd>", "<dt>buffer.max_age</dt><dd>720h</dd>", "<dt>buffer.when_full</dt><dd>drop_oldest</dd>",

@@ -192,14 +192,22 @@ func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus, prob
 		if in.NextPublication != nil {
 			next = "\tnext publication " + in.NextPublication.Format(time.RFC3339)
 		}
-		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\tuplink today %s; this month %s%s\n",
-			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped,
-			bothWays(in.Uplink.TodaySent, in.Uplink.TodayReceived), bothWays(in.Uplink.MonthSent, in.Uplink.MonthReceived), next)
+		fmt.Fprintf(w, "integration %s %s\t%s\t%s\tbacklog %d\tsent %d\tfailed %d\tdropped %d\t%s%s\n",
+			in.ID, in.Name, in.State, in.Topic, in.Backlog, in.Sent, in.Failed, in.Dropped, trafficWords(&in.Uplink), next)
 		if in.Dead > 0 {
 			fmt.Fprintf(w, "  dead letters: %d%s, see `noi-agent deadletters list`\n", in.Dead, deadSince(in.ID, problems))
 		}
 		printGaps(w, in)
 	}
+}
+
+// trafficWords says what an integration has cost at the modem, both ways, as `check` predicts it.
+func trafficWords(u *agent.Uplink) string {
+	text := "uplink today " + bothWays(u.TodaySent, u.TodayReceived) + "; this month " + bothWays(u.MonthSent, u.MonthReceived)
+	if u.PerSample != nil {
+		text += fmt.Sprintf("; %.0f bytes up a sample", *u.PerSample)
+	}
+	return text
 }
 
 // bothWays prints bytes as "1.2 MB sent, 43.2 kB received".

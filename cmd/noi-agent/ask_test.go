@@ -77,3 +77,13 @@ func TestStatusShowsHowTheStoreCameUp(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusShowsWhatASampleCosts(t *testing.T) {
+	perSample := 548.4
+	var out bytes.Buffer
+	printIntegrations(&out, []agent.IntegrationStatus{{Uplink: agent.Uplink{MonthSent: 20_000_000, PerSample: &perSample}}, {}}, nil)
+	rows := strings.Split(out.String(), "\n")
+	if !strings.HasSuffix(rows[0], "this month 20.0 MB sent, 0 B received; 548 bytes up a sample") || strings.Contains(rows[1], "a sample") {
+		t.Errorf("%q", rows)
+	}
+}

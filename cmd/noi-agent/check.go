@@ -26,6 +26,8 @@ type checkResult struct {
 	// By integration: 10^6 bytes in 30 days, both ways. With `when: change` this is the most, and the heartbeat's the least.
 	Uplink      map[string]float64 `json:"uplink_mb_per_month,omitempty"`
 	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // of those with `when: change`
+
+	Uncounted []string `json:"uncounted,omitempty"` // line/unit id: `model: auto`, of which nothing is predicted before they have answered
 }
 
 // flashBudget is what the outbox writes, in 10^6 bytes a day. With `when: change` it is the most, and the least is what the heartbeat alone makes.
@@ -101,6 +103,10 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 	for _, n := range config.Notices() {
 		fmt.Fprintf(p.stdout, "notice: %s\n", configs.Locate(cli.Config, n))
 	}
+	if units := uncounted(config, catalog); len(units) > 0 {
+		fmt.Fprintf(p.stdout, "notice: %s: not counted in what follows, since what `model: auto` will be is not known before it answers; name the model to see what it costs\n",
+			strings.Join(units, ", "))
+	}
 	for _, b := range budgets(config, catalog) {
 		fmt.Fprintf(p.stdout, "line %s: %d slaves, %d objects, %.0f samples a day%s\n", b.Name, b.Slaves, b.Objects, b.PerDay, b.words)
 		if b.Warning != "" {
@@ -129,6 +135,7 @@ func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 		result.Lines = budgets(config, catalog)
 		result.Flash = flashOf(config, catalog)
 		result.uplink(config, agent.PredictUplink(config, catalog))
+		result.Uncounted = uncounted(config, catalog)
 	}
 	if err := printJSON(p.stdout, result); err != nil {
 		return err
@@ -188,6 +195,19 @@ func faultRows(faults strictyaml.Faults) []checkFault {
 		rows[i] = checkFault{Line: f.Line, Path: f.Path, Text: f.Text}
 	}
 	return rows
+}
+
+// uncounted names the slaves whose family is not known, and which budgets and predictions leave out.
+func uncounted(config *configs.Config, catalog *objects.Catalog) (units []string) {
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		for j := range line.Slaves {
+			if _, ok := line.Slaves[j].Family(catalog); !ok && line.Enabled {
+				units = append(units, fmt.Sprintf("%s/%d", line.Name, line.Slaves[j].ID))
+			}
+		}
+	}
+	return units
 }
 
 // budgets counts what each line's slaves ask for. A `model: auto` slave counts nothing: what it will be is not known.

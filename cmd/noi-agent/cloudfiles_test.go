@@ -41,6 +41,19 @@ func realBody(object string, v objects.Value) []byte {
 	})
 }
 
+// realBatch is a sweep of two objects, read two seconds apart, with `envelope: batch`.
+func realBatch() []byte {
+	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
+	return sinks.AppendBatch(nil, sinks.Batch{
+		PublishedAt: at.Add(502 * time.Millisecond), DeviceID: "5300520006504b5957343920", IntegrationID: snsID, Store: "00c0ffee", Run: 3,
+		Source: objects.Source{Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"},
+		Samples: []objects.Sample{
+			{N: 17, Object: "adc_vbterm", Value: objects.Number(12.117188), SampledAt: at},
+			{N: 20, Object: "array_fault", Value: objects.Bits(nil), SampledAt: at.Add(2 * time.Second)},
+		},
+	})
+}
+
 // bodyKeys returns the keys of a message, in their order.
 func bodyKeys(t *testing.T) []string {
 	t.Helper()
@@ -123,7 +136,8 @@ func envelope(t *testing.T, message []byte) string {
 	return string(b)
 }
 
-// The consumer takes both forms of delivery and each kind of data, drops the test message, and fails a bad record alone.
+// The consumer takes both forms of delivery and each kind of data, unpacks batches, drops the test message and
+// gaps, and fails a bad record alone.
 func TestConsumerTakesRealMessages(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -135,7 +149,8 @@ func TestConsumerTakesRealMessages(t *testing.T) {
 	cmd := exec.Command(python, "-B", "-c", `import json,sys; sys.path.insert(0, sys.argv[1]); import consumer; print("RESULT", json.dumps(consumer.handler(json.load(sys.stdin))))`, filepath.Dir(consumerFile))
 	cmd.Stdin = bytes.NewReader(sqsEvent(t,
 		string(realBody("adc_vbterm", objects.Number(12.117188))), envelope(t, realBody("charge_state", objects.Text("NIGHT"))),
-		string(realBody("array_fault", objects.Bits([]string{"overcurrent"}))), `{"hello":"world"}`, string(realBody(testObject, objects.Text(testData))), "not JSON"))
+		string(realBody("array_fault", objects.Bits([]string{"overcurrent"}))), `{"hello":"world"}`, string(realBody(testObject, objects.Text(testData))), "not JSON",
+		string(realBatch()), envelope(t, sinks.Pack(realBatch())), `{"published_at":"2022-06-28T08:30:11.020Z","gap":{"unit":"rs485/1"}}`))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -145,6 +160,9 @@ func TestConsumerTakesRealMessages(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	want := []string{
 		`"cc_firmware":"v01.04.06","fw_version":"PSPWM 1.0.10","value":12.117188}`, `"state":"NIGHT"}`, `"bits":["overcurrent"]}`,
+		`"sampled_at":"2022-06-28T08:20:29Z","object":"adc_vbterm","slave":"PS-PWM-30M","cc_firmware":"v01.04.06","fw_version":"PSPWM 1.0.10","value":12.117188}`,
+		`"sampled_at":"2022-06-28T08:20:31Z","object":"array_fault","slave":"PS-PWM-30M","cc_firmware":"v01.04.06","fw_version":"PSPWM 1.0.10","bits":[]}`,
+		`"value":12.117188}`, `"bits":[]}`,
 		`RESULT {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975970003"}, {"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975970005"}]}`,
 	}
 	if len(lines) != len(want) {

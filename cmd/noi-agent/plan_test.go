@@ -123,3 +123,16 @@ integrations:
 		t.Errorf("uplink %v, least %v", got.Uplink, got.UplinkLeast)
 	}
 }
+
+// What `model: auto` will cost is not known, and is not told as nothing.
+func TestCheckSaysWhatItDoesNotCount(t *testing.T) {
+	config := writeConfig(t, planConfig)
+	if _, stdout, _ := run1("check", "--config", config); !strings.Contains(stdout, "notice: rs485/2: not counted in what follows") {
+		t.Errorf("no word of unit 2:\n%s", stdout)
+	}
+	_, stdout, _ := run1("check", "--json", "--config", config)
+	var got checkResult
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || strings.Join(got.Uncounted, " ") != "rs485/2" {
+		t.Errorf("%v: %q", err, got.Uncounted)
+	}
+}

@@ -32,6 +32,7 @@ func TestEveryAnswerHasItsOutcome(t *testing.T) {
 		{"AlreadyExists", "no", sinks.Wait},
 		{"OutOfRange", "no", sinks.Wait},
 		{"InvalidArgument", "Invalid resource name given (name=projects/x).", sinks.Wait},
+		{"InvalidArgument", "User project specified in the request is invalid.", sinks.Wait},
 
 		{"Unavailable", "no", sinks.Retry},
 		{"DeadlineExceeded", "no", sinks.Retry},

@@ -45,6 +45,7 @@ func rules() []rule {
 		{codes.DataLoss, "", sinks.Retry},
 
 		{codes.InvalidArgument, "resource name", sinks.Wait}, // the topic, not the message
+		{codes.InvalidArgument, "User project", sinks.Wait},  // the credentials' quota_project_id
 		{codes.InvalidArgument, "", sinks.Reject},
 	}
 }
@@ -75,10 +76,24 @@ func classify(ctx context.Context, err error) sinks.Result {
 			break
 		}
 	}
+	if expired(st) {
+		result = sinks.Failed(sinks.Retry, st.Code().String(), text+clockHint)
+	}
 	if result.Outcome != sinks.Reject {
 		result.After = after(st)
 	}
 	return result
+}
+
+// expired reports whether a refusal is of a token that has run out (google.api.ErrorReason). By the gateway's clock it has not, or it
+// would have been renewed: the next attempt makes another, by the clock as it is then.
+func expired(st *status.Status) bool {
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetReason() == "ACCESS_TOKEN_EXPIRED" {
+			return st.Code() == codes.Unauthenticated
+		}
+	}
+	return false
 }
 
 // after returns the wait that the answer asks for, google.rpc.RetryInfo; 0 when it asks for none.

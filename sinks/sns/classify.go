@@ -50,6 +50,7 @@ func rules() []rule {
 		{code: "RequestTimeout*", outcome: sinks.Retry},
 		{code: "Internal*", outcome: sinks.Retry}, // InternalError, InternalFailure, InternalServerError
 		{code: "ServiceUnavailable*", outcome: sinks.Retry},
+		{code: "IDPCommunicationError*", outcome: sinks.Retry}, // STS, of whoever gave out the web identity
 
 		{code: "AuthorizationError*", outcome: sinks.Wait},
 		{code: "AccessDenied*", outcome: sinks.Wait},
@@ -206,6 +207,7 @@ func networkText(err error) string {
 		dns  *net.DNSError
 		ue   *url.Error
 		send *smithyhttp.RequestSendError
+		late net.Error
 	)
 	switch {
 	case errors.As(err, &op):
@@ -218,6 +220,8 @@ func networkText(err error) string {
 		return ue.Err.Error()
 	case errors.As(err, &send):
 		return send.Err.Error()
+	case errors.As(err, &late) && late.Timeout():
+		return "the answer was not complete in time"
 	default:
 		return ""
 	}

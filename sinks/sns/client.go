@@ -39,14 +39,30 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 	if _, err := s.creds.Retrieve(ctx); err != nil {
 		fault := s.credentialFault(ctx, err)
-		// When ctx has ended, a credential_process may still be at work; it is not to have a second
-		// beside it. A client that was told the time is worth keeping, see forget.
-		if ctx.Err() == nil && fault.Code != sinks.CodeClock {
+		// A client that was told the time is worth keeping, see forget.
+		if s.givesUp(ctx) && fault.Code != sinks.CodeClock {
 			s.client, s.creds = nil, nil
 		}
 		return fault, false
 	}
+	s.unanswered = 0
 	return sinks.Result{}, true
+}
+
+// mostUnanswered is how many attempts in a row wait for one answer to the question for credentials: three minutes, beyond any bound of
+// those who are asked.
+const mostUnanswered = 3
+
+// givesUp reports whether credentials are to be asked for anew after ctx's attempt had none. When ctx has ended, a credential_process
+// may still be at work, and is not to have a second beside it. But the SDK may wait for it for good: what a helper has
+// started can outlive it, and holds its output open.
+func (s *Sink) givesUp(ctx context.Context) bool {
+	s.unanswered++
+	if ctx.Err() != nil && s.unanswered < mostUnanswered {
+		return false
+	}
+	s.unanswered = 0
+	return true
 }
 
 // load reads environment and shared files. It does not touch the network: with the metadata
@@ -166,12 +182,20 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	case s.o.IMDS && aws.IsCredentialsProvider(s.creds, (*ec2rolecreds.Provider)(nil)):
 		return s.missing()
 	case ctx.Err() != nil, errors.As(err, &api), networkText(err) != "":
-		return classify(ctx, err) // a token service was asked: its answer, or none
+		return noReject(classify(ctx, err)) // a token service was asked: its answer, or none
 	case errors.As(err, &file): // AWS_CA_BUNDLE, or a web identity token
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration: "+file.Error())
 	default:
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration, profile "+s.profile()+": "+innermost(err).Error())
 	}
+}
+
+// noReject makes a refusal by a token service one that waits: it says nothing of the messages.
+func noReject(fault sinks.Result) sinks.Result {
+	if fault.Outcome == sinks.Reject {
+		fault.Outcome = sinks.Wait
+	}
+	return fault
 }
 
 func processText(profile string, err *processcreds.ProviderError) string {

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"noi-agent/sinks"
 	"noi-agent/sinks/sinktest"
@@ -182,6 +184,35 @@ func TestMetadataServiceIsAskedOnlyOnDemand(t *testing.T) {
 		}
 		if asked := hits.Load() > 0; asked != c.on {
 			t.Errorf("%+v: asked %t", c, asked)
+		}
+	}
+}
+
+// A helper whose child hangs is killed, and the child holds its output open: the SDK waits for that for good, and we do not.
+func TestCredentialProcessThatNeverEndsIsStartedAgain(t *testing.T) {
+	cleanEnv(t)
+	home := t.TempDir()
+	mustWrite(t, home+"/helper", "#!/bin/sh\nif [ -e "+home+"/again ]; then echo '{\"Version\":1,\"AccessKeyId\":\""+standin.AccessKeyID+
+		"\",\"SecretAccessKey\":\""+standin.SecretAccessKey+"\"}'; exit; fi\ntouch "+home+"/again\ncat "+home+"/hang\ntrue\n", 0o700)
+	if err := syscall.Mkfifo(home+"/hang", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // ends the child
+		if f, err := os.OpenFile(home+"/hang", os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			_ = f.Close() // nothing was written
+		}
+	})
+	mustWrite(t, home+"/config", "[default]\ncredential_process = "+home+"/helper\n", 0o600)
+	t.Setenv("AWS_CONFIG_FILE", home+"/config")
+	cloud := mustStart(t, standin.SNSOptions{})
+	sink := mustNew(t, sns.Options{Endpoint: cloud.URL(), Timeout: time.Second})
+	for attempt := 1; attempt <= 4; attempt++ {
+		want := sinks.Retry
+		if attempt == 4 {
+			want = sinks.Accepted
+		}
+		if got := sink.Publish(t.Context(), sinktest.Messages(1))[0]; got.Outcome != want {
+			t.Fatalf("attempt %d: %s (%s), want %s", attempt, got.Outcome, got.Error(), want)
 		}
 	}
 }

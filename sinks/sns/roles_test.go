@@ -95,6 +95,8 @@ func TestRoleThatIsRefusedIsToldInTheWordsOfSTS(t *testing.T) {
 		{403, "SignatureDoesNotMatch", "Signature expired: a is now earlier than b", sinks.Retry, "ClockError: SignatureDoesNotMatch: "},
 		{400, "Throttling", "Rate exceeded", sinks.Retry, "Throttling: "},
 		{500, "InternalFailure", "no", sinks.Retry, "InternalFailure: "},
+		{400, "IDPCommunicationError", "no", sinks.Retry, "IDPCommunicationError: "},
+		{400, "InvalidParameterValue", "no", sinks.Wait, "InvalidParameterValue: "}, // of a message it would be final
 	} {
 		withKeys(t)
 		endpoint, _ := sts(t, c.status, `<ErrorResponse><Error><Code>`+c.code+`</Code><Message>`+c.text+`</Message></Error></ErrorResponse>`)

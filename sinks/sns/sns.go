@@ -66,6 +66,8 @@ type Sink struct {
 	client *sns.Client
 	creds  aws.CredentialsProvider
 
+	unanswered int // attempts in a row that ended before there was an answer about credentials
+
 	config   aws.Config // that client was made with
 	identity string     // ARN of whoever publishes, once Probe has asked; "": not known
 }

@@ -18,6 +18,10 @@ import (
 const (
 	answerTimeout = 30 * time.Second // until the head of the answer
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
+
+	// One question to a token service, answer included. The SDK lets it go on after its caller has left, and has every later
+	// caller wait for the same answer: without an end of its own, one that breaks off half-way would hold them all for good.
+	loaderTimeout = 30 * time.Second
 )
 
 // newTransport makes connections that are counted, bounded, and go through the proxy of the
@@ -52,7 +56,7 @@ func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResp
 // newLoader returns the client that asks token services. The SDK puts the certificates of
 // AWS_CA_BUNDLE into one of this kind, and of no other. Connections are not kept: a token lasts an hour.
 func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	return awshttp.NewBuildableClient().WithTimeout(loaderTimeout).WithTransportOptions(func(t *http.Transport) {
 		own := newTransport(d, roots)
 		t.Proxy, t.OnProxyConnectResponse, t.DialContext = own.Proxy, own.OnProxyConnectResponse, own.DialContext
 		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = own.TLSHandshakeTimeout, own.ResponseHeaderTimeout

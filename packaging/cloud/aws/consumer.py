@@ -4,6 +4,9 @@ Put what is to be done with a sample into keep(). A record that fails is deliver
 dead-letter queue after five times; the others of its batch are done with (ReportBatchItemFailures).
 Delivery is at least once: the same sample may come again. (device_id, slave, object, sampled_at) tells it.
 """
+import base64
+import datetime
+import gzip
 import json
 import sys
 
@@ -17,14 +20,34 @@ def keep(sample):
 
 
 def parse(record):
-    """Returns the sample of an SQS record, whether the subscription delivers raw or in SNS's envelope."""
-    message = json.loads(record["body"])
-    if message.get("Type") == "Notification":
-        message = json.loads(message["Message"])
+    """Returns the samples of an SQS record, whether the subscription delivers raw or in SNS's envelope."""
+    text = record["body"]
+    if text.startswith("{") and json.loads(text).get("Type") == "Notification":
+        text = json.loads(text)["Message"]
+    if text.startswith("H4sI"):  # compress: gzip
+        text = gzip.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    message = json.loads(text)
+    if isinstance(message, list):  # envelope: batch
+        return unpack(*message)
+    if "gap" in message:  # gaps: true; what is missing, and why
+        return []
     missing = [key for key in KEYS if key not in message]
     if missing:
         raise ValueError("no sample: without " + ", ".join(missing))
-    return message
+    return [message]
+
+
+def unpack(head, *rows):
+    """Returns the samples of a batch, each as it is alone."""
+    if head["batch"] != 1:
+        raise ValueError("a batch of a later layout")
+    first = datetime.datetime.strptime(head["sampled_at"], "%Y-%m-%dT%H:%M:%SZ")
+    samples = []
+    for name, data, *more in rows:
+        at = first + datetime.timedelta(seconds=more[0] if more else 0)
+        of = {**head, "object": name, "data": data, "sampled_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        samples.append({key: of[key] for key in KEYS})
+    return samples
 
 
 def flat(sample):
@@ -38,9 +61,9 @@ def handler(event, context=None):
     failures = []
     for record in event["Records"]:
         try:
-            sample = parse(record)
-            if sample["object"] != "noi_test":  # what publish-test sends
-                keep(flat(sample))
+            for sample in parse(record):
+                if sample["object"] != "noi_test":  # what publish-test sends
+                    keep(flat(sample))
         except Exception as fault:  # whatever it is, the others go on
             print("record %s: %s" % (record.get("messageId"), fault), file=sys.stderr)
             failures.append({"itemIdentifier": record["messageId"]})

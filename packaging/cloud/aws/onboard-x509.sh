@@ -38,6 +38,7 @@ alias=${alias:-noi-publisher-$label} policy=${policy:-noi-certificate-$label} ou
 export AWS_DEFAULT_REGION=$region AWS_PAGER=''
 
 if ! aws iot describe-role-alias --role-alias "$alias" >/dev/null 2>&1; then
+	[ ${#alias} -le 64 ] || fail "--alias: want a shorter name than $alias: it is a role's too, which has 64 characters at most"
 	say "role $alias, which may publish to the topic and do nothing else"
 	trust='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"credentials.iot.amazonaws.com"}}]}'
 	right="{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"NoiPublish\",\"Effect\":\"Allow\",\"Action\":\"sns:Publish\",\"Resource\":\"$topic\"}]}"

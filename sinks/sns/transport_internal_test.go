@@ -1,0 +1,41 @@
+package sns
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"noi-agent/sinks"
+)
+
+// A token service that breaks off half-way and keeps the connection: the SDK lets the question go on after its caller has left,
+// so only the client's own bound ends it, and that is the network's fault and nobody's to mend.
+func TestHalfAnAnswerOfATokenServiceEnds(t *testing.T) {
+	gone := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<AssumeRole")
+		w.(http.Flusher).Flush()
+		<-gone
+	}))
+	defer server.Close()
+	defer close(gone)
+	loader := newLoader(sinks.Dialer{}, nil)
+	if loader.GetTimeout() != loaderTimeout {
+		t.Fatalf("a question may take %s, want %s", loader.GetTimeout(), loaderTimeout)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := loader.WithTimeout(50 * time.Millisecond).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(answer.Body)
+	_ = answer.Body.Close() // it never came to its end
+	if got := classify(t.Context(), err); err == nil || got.Outcome != sinks.Retry || got.Code != sinks.CodeNetwork {
+		t.Errorf("%v: %s (%s)", err, got.Outcome, got.Error())
+	}
+}
