@@ -137,14 +137,17 @@ func (c *commit) rejectNewest(victims []victim) {
 	for i := range victims {
 		over -= victims[i].bytes
 	}
+	var refused []*fresh
 	for i := len(c.fresh) - 1; i >= 0 && over > 0; i-- {
 		if c.records[i] == nil {
 			continue
 		}
 		n := recordSize(seqKey(c.fresh[i].seq), c.records[i])
 		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
-		s.refuse(c.fresh[i:i+1], fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
+		refused = append(refused, c.fresh[i])
 	}
+	slices.Reverse(refused) // told in their order they are one gap an object
+	s.refuse(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
 }
 
 // snapshot takes from memory what this transaction writes. s.mu is held.

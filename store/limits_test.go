@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/store"
 	"noi-agent/store/storetest"
 
@@ -152,5 +153,27 @@ func TestPausedIntegrationKeepsItsBacklogAndAge(t *testing.T) {
 		}
 		must(t, s.Close())
 		s = openAt(t, path, store.Options{})
+	}
+}
+
+// What is rejected with one commit is one gap an object, and goes on with the next commit: rows by the sample would push out all others.
+func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
+	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1 << 10, RejectNewest: true, CommitEvery: time.Hour}})
+	var seq uint64
+	for range 20 {
+		var sweeps []objects.Sweep
+		for range 10 {
+			seq++
+			sw := storetest.Sweep(1, seq, 1, "aws")
+			sw.Samples[0].Object, sw.Samples[0].Seq = "adc_vbterm", seq
+			sweeps = append(sweeps, sw)
+		}
+		sweeps[9].Urgent = true
+		add(t, s, sweeps...)
+	}
+	dropped := s.Stats().Integrations["aws"].Dropped
+	rows := triggers(t, s, store.TriggerQuery{Gaps: true})
+	if len(rows) != 1 || dropped < 100 || rows[0].Gap.First != seq-dropped+1 || rows[0].Gap.Last != seq || rows[0].Gap.Count != dropped {
+		t.Errorf("%d dropped, %d rows, the newest %+v", dropped, len(rows), rows[0].Gap)
 	}
 }
