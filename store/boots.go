@@ -210,6 +210,13 @@ func decodeTimes(sealed []byte) times {
 // FlushTriggers of its end; zero when there was none.
 func (s *Store) Before() time.Time { return fromMilli(s.before) }
 
+// found returns the times as the run before has left them.
+func (s *Store) found() times {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return times{good: s.times.good, wrote: s.before}
+}
+
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
 // counts; ms since the boot, below zero when not known.
 type moment struct {

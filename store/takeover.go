@@ -26,6 +26,7 @@ type takeover struct {
 	mine, theirs *image
 	mark         mark
 	moved        map[uint64]uint64 // of the sweeps that rows refer to: the new number
+	times        times             // of the stand-in, as it was found: looking at it may write
 	done         TakenOver
 }
 
@@ -115,6 +116,7 @@ func (x *takeover) run(ctx context.Context, path string, o Options, ro RecoverOp
 	ro.TakeOver = ""
 	sound, _, err := Recover(ctx, other, o, ro) // whatever state it was left in
 	if err == nil {
+		x.times = sound.found()
 		err = sound.Close()
 	}
 	if err != nil {
@@ -370,8 +372,9 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 		case w.store != "":
 			w.place = place{seq: x.number(w.store)} // where no sweep is: a replay must not find it by a number of the stand-in's
 			x.done.DeadLetters++
-		case w.Open:
-			w.seq, w.Open = x.moved[w.seq], x.moved[w.seq] > 0
+		case w.Open && !w.isGap(): // an open gap is one to be announced still
+			moved, ok := x.moved[w.seq]
+			w.seq, w.Open = moved, ok
 			x.done.Rows++
 		default:
 			x.done.Rows++
@@ -392,9 +395,6 @@ func (x *takeover) moveRuns(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	t := x.theirs.times
-	if t.good == 0 {
-		t.good = x.mine.times.good
-	}
+	t := times{good: cmp.Or(x.times.good, x.mine.times.good), wrote: cmp.Or(x.times.wrote, x.mine.times.wrote)}
 	return tx.Bucket(bucketMeta).Put(keyClock, t.encode())
 }
