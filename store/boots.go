@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"time"
 
@@ -206,8 +207,16 @@ func decodeTimes(sealed []byte) times {
 	return times{}
 }
 
-// Before returns when the run before this one wrote for the last time, by its clock, which is within
-// FlushTriggers of its end; zero when there was none.
+// last is when somebody wrote, as far as can be believed: a clock that stood before a time known to be right says nothing.
+func (t times) last(c Clock) int64 {
+	if t.wrote == 0 {
+		return 0
+	}
+	return max(t.wrote, cmp.Or(t.good, unixMilli(c.Floor)))
+}
+
+// Before returns when the run before this one wrote for the last time, which is within FlushTriggers of its end: by its clock, or, where that
+// was wrong, the last time known to be right. Zero when there was none.
 func (s *Store) Before() time.Time { return fromMilli(s.before) }
 
 // found returns the times as the run before has left them.
