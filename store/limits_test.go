@@ -177,3 +177,22 @@ func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
 		t.Errorf("%d dropped, %d rows, the newest %+v", dropped, len(rows), rows[0].Gap)
 	}
 }
+
+// A delivery that was tried and is then not kept is not tried again, and its row says so.
+func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
+	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1, RejectNewest: true, CommitEvery: time.Hour}})
+	p, err := s.Offer(t.Context(), storetest.Sweep(1, 1, 2, "aws"))
+	must(t, err)
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
+	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
+	<-p.Done()
+	rows := triggers(t, s, store.TriggerQuery{})
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 2 || len(rows) != 3 {
+		t.Fatalf("%+v, rows %+v", is, rows)
+	}
+	for _, w := range rows {
+		if w.Open {
+			t.Errorf("it is said to be tried again: %+v", w)
+		}
+	}
+}
