@@ -196,3 +196,20 @@ func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
 		}
 	}
 }
+
+// The commit that lets samples give way carries the gap: a kill may take what it grows by in the last minute, and not all that is known of it.
+func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	o := store.Options{Limits: store.Limits{MaxSize: 1 << 10}}
+	s := openAt(t, path, o)
+	for n := uint64(1); n <= 100; n++ {
+		add(t, s, storetest.Sweep(1, n, 1, "aws"))
+	}
+	killed, dropped := copyOf(t, path), s.Stats().Integrations["aws"].Dropped
+	must(t, s.Close())
+	s = openAt(t, killed, o)
+	rows := triggers(t, s, store.TriggerQuery{Gaps: true})
+	if dropped == 0 || s.Stats().Integrations["aws"].Dropped != dropped || len(rows) != 1 || rows[0].Gap.First == 0 && rows[0].Gap.Count == 0 {
+		t.Errorf("%d dropped, gaps %+v", dropped, rows)
+	}
+}
