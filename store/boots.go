@@ -40,6 +40,14 @@ type start struct {
 	floor  int64 // unix ms; no sample of the run is older
 }
 
+// with returns what two records of one run have in common.
+func (s start) with(o start) start {
+	if s != o && (s.boot != o.boot || s.boot == "") {
+		return start{}
+	}
+	return start{boot: s.boot, booted: cmp.Or(o.booted, s.booted), floor: min(s.floor, o.floor)}
+}
+
 // startKind begins the record of a run, and no other kind of record.
 const startKind byte = 'R'
 

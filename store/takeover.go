@@ -385,11 +385,12 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 	return err
 }
 
-// moveRuns moves what is known of the time of the stand-in's runs. A number that both have used says nothing of either.
+// moveRuns moves what is known of the time of the stand-in's runs. A number that both have used, as when the disk failed just after it had
+// counted, says what both know of one boot, and else nothing of either.
 func (x *takeover) moveRuns(tx *bolt.Tx) error {
 	for run, st := range x.theirs.starts {
-		if known, twice := x.mine.starts[run]; twice && known != st {
-			st = start{}
+		if known, twice := x.mine.starts[run]; twice {
+			st = known.with(st)
 		}
 		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
 			return err

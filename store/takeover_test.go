@@ -333,3 +333,33 @@ func TestATakeoverKnowsWhenTheStandInWasAlive(t *testing.T) {
 	}
 	must(t, s.Close())
 }
+
+// A disk that fails just after it has counted a run leaves the number to the stand-in too. In one boot that hides nothing of the clock.
+func TestARunThatBothHaveCountedKeepsItsTime(t *testing.T) {
+	for _, c := range []struct {
+		boots [2]string
+		known bool
+	}{{[2]string{"b", "b"}, true}, {[2]string{"a", "b"}, false}} {
+		path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+		at := func(boot string) store.Options {
+			return store.Options{Now: soon, Clock: store.Clock{Boot: boot, Uptime: func() time.Duration { return time.Hour }}}
+		}
+		must(t, openAt(t, path, at(c.boots[0])).Close())
+		s, err := store.Open(other, at(c.boots[1]))
+		must(t, err)
+		must(t, s.SetIntegrations(both))
+		sweep := storetest.Sweep(s.Run(), 1, 1, "aws")
+		sweep.Unsure, sweep.BootedAt = true, sweep.Samples[0].SampledAt.Add(-time.Minute)
+		add(t, s, sweep)
+		s.SetBooted(storetest.Start)
+		must(t, s.Close())
+		s, _, err = store.Recover(t.Context(), path, at("b"), store.RecoverOptions{TakeOver: other})
+		must(t, err)
+		must(t, s.SetIntegrations(both))
+		ds := pending(t, s, "aws", 1)
+		if len(ds) != 1 || ds[0].Stamp.Booted.Equal(storetest.Start) != c.known {
+			t.Errorf("boots %v: %+v", c.boots, ds)
+		}
+		must(t, errors.Join(s.Close(), store.Check(path)))
+	}
+}
