@@ -41,7 +41,7 @@ const maxHeld = 2048
 // foldKey is what such gaps have in common. Reasons are a handful of texts, and objects those of the configuration.
 type foldKey struct{ unit, object, reason string }
 
-// newcomer is the first sample of an object in this run.
+// newcomer is an object's first sample in this run, or the first that was due.
 type newcomer struct {
 	objectKey
 	every  time.Duration // its log interval
@@ -57,6 +57,7 @@ func newLedger(run uint64, down time.Time) *ledger {
 func (l *ledger) number(t *taken) []objects.Gap {
 	unit := t.source.Unit()
 	l.who[unit] = who{t.source.Line, int(t.source.UnitID), t.names}
+	l.welcome(unit, t)
 	for i := range t.gaps {
 		g := &t.gaps[i]
 		key := objectKey{unit, g.Object}
@@ -68,9 +69,6 @@ func (l *ledger) number(t *taken) []objects.Gap {
 	for i := range t.samples {
 		s := &t.samples[i]
 		key := objectKey{unit, s.Object}
-		if l.seq[key] == 0 && !l.down.IsZero() {
-			l.new = append(l.new, newcomer{key, t.every[i], s.SampledAt.Sub(t.bootedAt)})
-		}
 		l.seq[key]++
 		s.Seq = l.seq[key]
 	}
@@ -78,6 +76,23 @@ func (l *ledger) number(t *taken) []objects.Gap {
 		gaps = append(gaps, l.tellDown(t.bootedAt)...)
 	}
 	return gaps
+}
+
+// welcome notes the objects that come for the first time in this run. What is missing before such a sample is missing since the run began: the
+// time without an agent ends there.
+func (l *ledger) welcome(unit string, t *taken) {
+	for i := range t.samples {
+		key, every, at := objectKey{unit, t.samples[i].Object}, t.every[i], t.samples[i].SampledAt
+		if l.seq[key] > 0 || l.down.IsZero() {
+			continue
+		}
+		for _, g := range t.gaps {
+			if g.Object == key.object {
+				at = g.From.Add(every)
+			}
+		}
+		l.new = append(l.new, newcomer{key, every, at.Sub(t.bootedAt)})
+	}
 }
 
 // hold keeps the gaps of an unsure clock back, and returns those that can be told, mended.

@@ -110,3 +110,23 @@ func TestNoGapVanishesWhileTheClockIsWrong(t *testing.T) {
 		t.Errorf("told twice: %+v", more)
 	}
 }
+
+// A controller that needs a while after a power cut does not hide that there was no agent before.
+func TestTheTimeWithoutAnAgentIsToldThoughTheBusIsSilentAtFirst(t *testing.T) {
+	down := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)
+	l := newLedger(2, down)
+	begun := down.Add(time.Hour)
+	first := takenAt(begun.Add(5*time.Minute), begun.Add(-time.Minute), false, "Et_float")
+	first.gaps = []objects.Gap{{Object: "Et_float", From: begun, To: begun.Add(5 * time.Minute), Count: 4, Reason: objects.GapBus}}
+	gaps := l.number(first)
+	if len(gaps) != 2 || first.samples[0].Seq != 5 {
+		t.Fatalf("sample %d, gaps %+v", first.samples[0].Seq, gaps)
+	}
+	want := objects.Gap{Unit: "a/1", Object: "Et_float", From: down, To: begun.Add(time.Minute), Count: 60, Reason: objects.GapAgent}
+	if diff := cmp.Diff(want, gaps[1]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if gaps := l.number(takenAt(begun.Add(6*time.Minute), begun, false, "Et_float")); len(gaps) != 0 {
+		t.Errorf("told twice: %+v", gaps)
+	}
+}

@@ -327,3 +327,38 @@ func TestSystemSourceTrustsTheClock(t *testing.T) {
 		}
 	})
 }
+
+// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: when that run ended is not told by its clock, but by the last good time.
+func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.probed = true
+		g.says(g.synched())
+		s := g.start("")
+		time.Sleep(15 * time.Second)
+		s.stop()
+		good := time.Now().UTC()
+		time.Sleep(10 * time.Minute)
+		g.reboot("boot-2")
+		g.says(unsynched)
+		g.set(-years(30))
+		s = g.start("")
+		time.Sleep(3 * time.Minute)
+		s.stop()
+		time.Sleep(time.Minute)
+		g.set(0)
+		g.says(g.synched())
+		s = g.start("")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		gaps := s.status().Integrations[0].Gaps
+		s.stop()
+		if len(gaps) != 3 {
+			t.Fatalf("gaps %+v", gaps)
+		}
+		for _, gap := range gaps {
+			if gap.Reason != "agent_down" || gap.From.Before(good.Add(-time.Minute)) || gap.From.After(good) || gap.Count > 14*6 {
+				t.Errorf("%s from %v to %v, %d samples: %s", gap.Object, gap.From, gap.To, gap.Count, gap.Reason)
+			}
+		}
+	})
+}

@@ -134,7 +134,7 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 	}()
 	src, err := openPages(path)
 	var system syscall.Errno
-	if errors.As(err, &system) && !badMedium(system) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+	if errors.As(err, &system) && !badMedium(system) && system != syscall.ELOOP && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return "", err // not the file's fault: without descriptors or memory, say. What it holds must not be left behind
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"time"
 
@@ -37,6 +38,14 @@ type start struct {
 	boot   string
 	booted int64 // unix ms of the boot, by a clock that was right; 0: not known
 	floor  int64 // unix ms; no sample of the run is older
+}
+
+// with returns what two records of one run have in common.
+func (s start) with(o start) start {
+	if s != o && (s.boot != o.boot || s.boot == "") {
+		return start{}
+	}
+	return start{boot: s.boot, booted: cmp.Or(o.booted, s.booted), floor: min(s.floor, o.floor)}
 }
 
 // startKind begins the record of a run, and no other kind of record.
@@ -206,9 +215,24 @@ func decodeTimes(sealed []byte) times {
 	return times{}
 }
 
-// Before returns when the run before this one wrote for the last time, by its clock, which is within
-// FlushTriggers of its end; zero when there was none.
+// last is when somebody wrote, as far as can be believed: a clock that stood before a time known to be right says nothing.
+func (t times) last(c Clock) int64 {
+	if t.wrote == 0 {
+		return 0
+	}
+	return max(t.wrote, cmp.Or(t.good, unixMilli(c.Floor)))
+}
+
+// Before returns when the run before this one wrote for the last time, which is within FlushTriggers of its end: by its clock, or, where that
+// was wrong, the last time known to be right. Zero when there was none.
 func (s *Store) Before() time.Time { return fromMilli(s.before) }
+
+// found returns the times as the run before has left them.
+func (s *Store) found() times {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return times{good: s.times.good, wrote: s.before}
+}
 
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
 // counts; ms since the boot, below zero when not known.

@@ -16,6 +16,7 @@ type task struct {
 	rows  bool     // trigger rows too; they cost more pages than all the rest together
 
 	gapsOnly bool // of the rows only those about gaps
+	newGaps  bool // without rows: those about gaps where there is one that the file knows nothing of
 	ballast
 }
 
@@ -137,14 +138,17 @@ func (c *commit) rejectNewest(victims []victim) {
 	for i := range victims {
 		over -= victims[i].bytes
 	}
+	var refused []*fresh
 	for i := len(c.fresh) - 1; i >= 0 && over > 0; i-- {
 		if c.records[i] == nil {
 			continue
 		}
 		n := recordSize(seqKey(c.fresh[i].seq), c.records[i])
 		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
-		s.refuse(c.fresh[i:i+1], fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
+		refused = append(refused, c.fresh[i])
 	}
+	slices.Reverse(refused) // told in their order they are one gap an object
+	s.refuse(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
 }
 
 // snapshot takes from memory what this transaction writes. s.mu is held.
@@ -163,8 +167,9 @@ func (c *commit) snapshot() {
 			c.written = append(c.written, it)
 			it.modified = unwritten[it] > 0
 		}
-		if c.rows && len(it.dirty) > 0 {
-			c.takeRows(it)
+		if unheard := c.newGaps && it.newGap; len(it.dirty) > 0 && (c.rows || unheard) {
+			c.takeRows(it, c.gapsOnly || !c.rows)
+			it.newGap = false // also when it fails: on a full disk the log waits for better times
 		}
 		if len(it.deadDirty) > 0 {
 			c.dead[it] = it.takeDead()
@@ -211,11 +216,11 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 }
 
 // takeRows takes the rows that wait, as far as the log will keep them. s.mu is held.
-func (c *commit) takeRows(it *integration) {
+func (c *commit) takeRows(it *integration, gapsOnly bool) {
 	c.store.dirtyRows -= len(it.dirty)
 	cutRows(it.dirty, c.store.opts.KeepTriggers)
 	it.flushing, it.dirty = it.dirty, map[uint64]*row{}
-	if c.gapsOnly {
+	if gapsOnly {
 		maps.Copy(it.dirty, it.flushing)
 		maps.DeleteFunc(it.dirty, func(_ uint64, w *row) bool { return w.isGap() })
 		maps.DeleteFunc(it.flushing, func(_ uint64, w *row) bool { return !w.isGap() })

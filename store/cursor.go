@@ -48,6 +48,7 @@ type integration struct {
 
 	grows     map[gapKey]*row // the newest row of each kind of gap
 	gapsMade  uint64          // rows about gaps, those in the file included
+	newGap    bool            // one that no commit carries yet
 	announces bool            // gaps are to be told to the cloud too
 	openGaps  map[uint64]*row // those that are not, by id
 	recent    []*row          // the newest gaps, for Stats

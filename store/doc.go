@@ -42,7 +42,7 @@
 // closed, every call returns the error, and the agent has to end and start again.
 //
 // One goroutine does all the writing. Decisions (settled, given way) count in memory at once and
-// reach the file with the next commit. Rows of the log wait for it up to FlushTriggers: a kill loses
+// reach the file with the next commit, a new gap with them. Other rows, and what gaps grow by, wait for it up to FlushTriggers: a kill loses
 // those of the last minute, and no sample; a disk too full at Close for 64 KiB loses them too, and logs it. Every value carries a CRC-32C over itself and its key.
 //
 //	s, recovery, err := store.Recover(ctx, "/var/lib/noi-agent/noi.db", store.Options{Limits: store.Limits{CommitEvery: time.Second}},

@@ -199,7 +199,10 @@ func (s *Store) refuse(sweeps []*fresh, reason string) {
 		for _, f := range sweeps {
 			for _, p := range f.routes {
 				if p.integration == it.id && !f.refused {
-					it.refuse(f.seq, p.set, func(i int) { lost.add(f.sweep, i, reason) })
+					it.refuse(f.seq, p.set, func(i int) {
+						lost.add(f.sweep, i, reason)
+						s.closeRow(it.owner(), place{f.seq, i})
+					})
 				}
 			}
 		}

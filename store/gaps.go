@@ -115,6 +115,7 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 		s.totals.row++
 		w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
 		it.gapsMade++
+		it.newGap = true
 	}
 	w.Error, w.Open = gapText(w.Gap), it.announces
 	if len(it.grows) >= maxOpenGaps {

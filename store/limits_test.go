@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/store"
 	"noi-agent/store/storetest"
 
@@ -152,5 +153,63 @@ func TestPausedIntegrationKeepsItsBacklogAndAge(t *testing.T) {
 		}
 		must(t, s.Close())
 		s = openAt(t, path, store.Options{})
+	}
+}
+
+// What is rejected with one commit is one gap an object, and goes on with the next commit: rows by the sample would push out all others.
+func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
+	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1 << 10, RejectNewest: true, CommitEvery: time.Hour}})
+	var seq uint64
+	for range 20 {
+		var sweeps []objects.Sweep
+		for range 10 {
+			seq++
+			sw := storetest.Sweep(1, seq, 1, "aws")
+			sw.Samples[0].Object, sw.Samples[0].Seq = "adc_vbterm", seq
+			sweeps = append(sweeps, sw)
+		}
+		sweeps[9].Urgent = true
+		add(t, s, sweeps...)
+	}
+	dropped := s.Stats().Integrations["aws"].Dropped
+	rows := triggers(t, s, store.TriggerQuery{Gaps: true})
+	if len(rows) != 1 || dropped < 100 || rows[0].Gap.First != seq-dropped+1 || rows[0].Gap.Last != seq || rows[0].Gap.Count != dropped {
+		t.Errorf("%d dropped, %d rows, the newest %+v", dropped, len(rows), rows[0].Gap)
+	}
+}
+
+// A delivery that was tried and is then not kept is not tried again, and its row says so.
+func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
+	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1, RejectNewest: true, CommitEvery: time.Hour}})
+	p, err := s.Offer(t.Context(), storetest.Sweep(1, 1, 2, "aws"))
+	must(t, err)
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
+	must(t, s.SetDeviceID("5300520006504b5957343920")) // has a commit made
+	<-p.Done()
+	rows := triggers(t, s, store.TriggerQuery{})
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 2 || len(rows) != 3 {
+		t.Fatalf("%+v, rows %+v", is, rows)
+	}
+	for _, w := range rows {
+		if w.Open {
+			t.Errorf("it is said to be tried again: %+v", w)
+		}
+	}
+}
+
+// The commit that lets samples give way carries the gap: a kill may take what it grows by in the last minute, and not all that is known of it.
+func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	o := store.Options{Limits: store.Limits{MaxSize: 1 << 10}}
+	s := openAt(t, path, o)
+	for n := uint64(1); n <= 100; n++ {
+		add(t, s, storetest.Sweep(1, n, 1, "aws"))
+	}
+	killed, dropped := copyOf(t, path), s.Stats().Integrations["aws"].Dropped
+	must(t, s.Close())
+	s = openAt(t, killed, o)
+	rows := triggers(t, s, store.TriggerQuery{Gaps: true})
+	if dropped == 0 || s.Stats().Integrations["aws"].Dropped != dropped || len(rows) != 1 || rows[0].Gap.First == 0 && rows[0].Gap.Count == 0 {
+		t.Errorf("%d dropped, gaps %+v", dropped, rows)
 	}
 }

@@ -123,6 +123,7 @@ func TestAnyFileStateComesUp(t *testing.T) {
 		"full directory":  {func(t *testing.T, p string) { must(t, os.MkdirAll(filepath.Join(p, "x"), 0o700)) }, "a directory", 0, 0},
 		"pipe":            {func(t *testing.T, p string) { must(t, syscall.Mkfifo(p, 0o600)) }, "something that is no file", 0, 0},
 		"dead link":       {func(t *testing.T, p string) { must(t, os.Symlink("gone", p)) }, "a link that leads nowhere", 0, 0},
+		"circular link":   {func(t *testing.T, p string) { must(t, os.Symlink(filepath.Base(p), p)) }, "a link that leads nowhere", 0, 0},
 		"newer version":   {newer, "made by another version of the agent (format 99, not 1)", 1, 15},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -28,6 +28,7 @@ type takeover struct {
 	mine, theirs *image
 	mark         mark
 	moved        map[uint64]uint64 // of the sweeps that rows refer to: the new number
+	times        times             // of the stand-in, as it was found: looking at it may write. Zero when that was an earlier start's to do
 	done         TakenOver
 }
 
@@ -130,6 +131,7 @@ func (x *takeover) run(ctx context.Context, path string, fresh bool, o Options, 
 	if fresh {
 		sound, _, err := Recover(ctx, x.other, o, ro) // whatever state it was left in
 		if err == nil {
+			x.times = sound.found()
 			err = errors.Join(sound.Close(), os.Rename(x.other, taking))
 		}
 		if err != nil {
@@ -214,7 +216,8 @@ func (x *takeover) begin(tx *bolt.Tx) (err error) {
 		made.orphanedAt = it.orphanedAt
 		x.mine.integrations[id] = made
 	}
-	return x.conclude(tx)
+	t := times{good: cmp.Or(x.times.good, x.mine.times.good), wrote: cmp.Or(x.times.wrote, x.mine.times.wrote)}
+	return errors.Join(tx.Bucket(bucketMeta).Put(keyClock, t.encode()), x.conclude(tx))
 }
 
 // findMark finds how far this stand-in was taken over, and forgets those of others, which are no more.
@@ -414,8 +417,9 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 		case w.store != "":
 			w.place = place{seq: x.number(w.store)} // where no sweep is: a replay must not find it by a number of the stand-in's
 			x.done.DeadLetters++
-		case w.Open:
-			w.seq, w.Open = x.moved[w.seq], x.moved[w.seq] > 0
+		case w.Open && !w.isGap(): // an open gap is one to be announced still
+			moved, ok := x.moved[w.seq]
+			w.seq, w.Open = moved, ok
 			x.done.Rows++
 		default:
 			x.done.Rows++
@@ -426,19 +430,16 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 	return err
 }
 
-// moveRuns moves what is known of the time of the stand-in's runs. A number that both have used says nothing of either.
+// moveRuns moves what is known of the time of the stand-in's runs. A number that both have used, as when the disk failed just after it had
+// counted, says what both know of one boot, and else nothing of either.
 func (x *takeover) moveRuns(tx *bolt.Tx) error {
 	for run, st := range x.theirs.starts {
-		if known, twice := x.mine.starts[run]; twice && known != st {
-			st = start{}
+		if known, twice := x.mine.starts[run]; twice {
+			st = known.with(st)
 		}
 		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
 			return err
 		}
 	}
-	t := x.theirs.times
-	if t.good == 0 {
-		t.good = x.mine.times.good
-	}
-	return tx.Bucket(bucketMeta).Put(keyClock, t.encode())
+	return nil
 }

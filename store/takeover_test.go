@@ -298,3 +298,80 @@ func TestATakeoverKeepsTheLanes(t *testing.T) {
 		must(t, errors.Join(s.Close(), store.Check(path)))
 	}
 }
+
+// A gap that is still to be announced stays one, and when the stand-in was last alive is what its last run wrote, and not that it was looked at.
+func TestATakeoverKeepsWhatIsToBeAnnounced(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+	now := storetest.Start
+	o := store.Options{Now: func() time.Time { return now }}
+	list := []store.Integration{{ID: "aws", Topic: "T", GapMessages: true}}
+	for _, at := range []string{path, other} {
+		s, err := store.Open(at, o)
+		must(t, err)
+		must(t, s.SetIntegrations(list))
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, From: now.Add(-time.Minute), To: now, First: 1, Last: 3, Count: 3, Reason: objects.GapBus}))
+		must(t, s.Close())
+	}
+	now = now.Add(time.Hour)
+	s, _, err := store.Recover(t.Context(), path, o, store.RecoverOptions{TakeOver: other})
+	must(t, err)
+	must(t, s.SetIntegrations(list))
+	if gaps, err := s.OpenGaps("aws", 10); err != nil || len(gaps) != 2 {
+		t.Errorf("to be announced: %+v, %v", gaps, err)
+	}
+	must(t, errors.Join(s.Close(), store.Check(path)))
+}
+
+// A stand-in that was killed after a delivery had been settled, and before its row was, is written to when it is looked at.
+func TestATakeoverKnowsWhenTheStandInWasAlive(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+	now := storetest.Start
+	o := store.Options{Now: func() time.Time { return now }}
+	must(t, openAt(t, path, o).Close())
+	s := openAt(t, other, o)
+	add(t, s, storetest.Sweep(1, 1, 2, "aws"))
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
+	must(t, s.Close()) // the row is in the file
+	s = openAt(t, other, o)
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+	add(t, s, storetest.Sweep(1, 3, 2, "aws"))
+	killed, alive := copyOf(t, other), now
+	must(t, s.Close())
+	now = now.Add(8 * time.Hour)
+	s, _, err := store.Recover(t.Context(), path, o, store.RecoverOptions{TakeOver: killed})
+	must(t, err)
+	if !s.Before().Equal(alive) {
+		t.Errorf("it was alive at %v, not %v", alive, s.Before())
+	}
+	must(t, s.Close())
+}
+
+// A disk that fails just after it has counted a run leaves the number to the stand-in too. In one boot that hides nothing of the clock.
+func TestARunThatBothHaveCountedKeepsItsTime(t *testing.T) {
+	for _, c := range []struct {
+		boots [2]string
+		known bool
+	}{{[2]string{"b", "b"}, true}, {[2]string{"a", "b"}, false}} {
+		path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+		at := func(boot string) store.Options {
+			return store.Options{Now: soon, Clock: store.Clock{Boot: boot, Uptime: func() time.Duration { return time.Hour }}}
+		}
+		must(t, openAt(t, path, at(c.boots[0])).Close())
+		s, err := store.Open(other, at(c.boots[1]))
+		must(t, err)
+		must(t, s.SetIntegrations(both))
+		sweep := storetest.Sweep(s.Run(), 1, 1, "aws")
+		sweep.Unsure, sweep.BootedAt = true, sweep.Samples[0].SampledAt.Add(-time.Minute)
+		add(t, s, sweep)
+		s.SetBooted(storetest.Start)
+		must(t, s.Close())
+		s, _, err = store.Recover(t.Context(), path, at("b"), store.RecoverOptions{TakeOver: other})
+		must(t, err)
+		must(t, s.SetIntegrations(both))
+		ds := pending(t, s, "aws", 1)
+		if len(ds) != 1 || ds[0].Stamp.Booted.Equal(storetest.Start) != c.known {
+			t.Errorf("boots %v: %+v", c.boots, ds)
+		}
+		must(t, errors.Join(s.Close(), store.Check(path)))
+	}
+}

@@ -184,14 +184,23 @@ func cutRows(rows map[uint64]*row, keep int) (cut int) {
 
 // closeRows ends the rows of deliveries that gave way: nobody will try them again.
 func (s *Store) closeRows(it *integration) {
-	for at, old := range it.open {
+	for at := range it.open {
 		if holder, _ := it.holder(at); at.seq < it.cursor && holder == nil {
-			w := *old
-			w.Open = false
-			delete(it.open, at)
-			s.writeRow(it, &w)
+			s.closeRow(it, at)
 		}
 	}
+}
+
+// closeRow ends the row of one delivery, if it has one.
+func (s *Store) closeRow(it *integration, at place) {
+	old := it.open[at]
+	if old == nil {
+		return
+	}
+	w := *old
+	w.Open = false
+	delete(it.open, at)
+	s.writeRow(it, &w)
 }
 
 // logResult writes the row of one attempt: a new one, or that of the attempt before.

@@ -210,7 +210,7 @@ func (s *Store) commit(rows bool) bool {
 	}
 	s.busy = b
 	s.mu.Unlock()
-	err := s.write(task{fresh: cut, rows: rows})
+	err := s.write(task{fresh: cut, rows: rows, newGaps: true})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)
