@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"noi-agent/objects"
 )
@@ -56,10 +57,10 @@ var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); r
 func (s *Store) Offer(ctx context.Context, sweeps ...objects.Sweep) (*Pledge, error) {
 	for {
 		s.mu.Lock()
-		if busy := s.busy; busy != nil && s.batch.samples >= maxWaiting {
+		if busy := s.busy; busy != nil && s.samplesWaiting() >= maxWaiting {
 			s.mu.Unlock()
 			select {
-			case <-busy.done:
+			case <-busy[0].done:
 				continue
 			case <-ctx.Done():
 				return nil, fmt.Errorf("append: waiting for the commit before: %w", ctx.Err())
@@ -112,16 +113,37 @@ func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
 		if len(sw.Routes) == 0 {
 			continue
 		}
-		joined = s.batch
+		joined = s.openBatch()
 		joined.samples += len(sw.Samples)
+		joined.sweeps++
 		s.urgent = s.urgent || sw.Urgent
 		s.take(sw)
 	}
 	if joined != nil {
-		s.urgent = s.urgent || joined.samples >= maxWaiting
+		s.urgent = s.urgent || s.samplesWaiting() >= maxWaiting
 		s.wakeWriter()
 	}
 	return joined, nil
+}
+
+// openBatch returns the batch that takes what is offered now: that of the current slice of the window. s.mu is held.
+func (s *Store) openBatch() *batch {
+	now := time.Now()
+	if s.batch.sweeps > 0 && now.Sub(s.batch.opened) >= s.opts.CommitEvery/windowSlices {
+		s.older, s.batch = append(s.older, s.batch), newBatch()
+	}
+	if s.batch.sweeps == 0 {
+		s.batch.opened = now
+	}
+	return s.batch
+}
+
+// samplesWaiting is how many wait for a commit. s.mu is held.
+func (s *Store) samplesWaiting() (n int) {
+	for _, b := range s.batches() {
+		n += b.samples
+	}
+	return n
 }
 
 // take gives a sweep its number and shows it to the integrations it goes to. s.mu is held.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -116,27 +117,74 @@ func TestAnUrgentSweepDoesNotWait(t *testing.T) {
 }
 
 func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
-	for name, online := range map[string]bool{"online": true, "offline": false} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		window, answer time.Duration
+		outcome        store.Outcome
+	}{
+		{time.Second, 200 * time.Millisecond, store.Accepted}, {time.Second, 200 * time.Millisecond, store.Retrying},
+		{time.Second, 45 * time.Second, store.Accepted}, {0, 45 * time.Second, store.Accepted}, {0, 20 * time.Second, store.Accepted}, // a slow one
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
+				s := open(t, store.Options{Limits: store.Limits{CommitEvery: c.window}})
 				before := s.Stats().Commits
 				const minutes = 30
 				for n := range uint64(minutes) {
 					offer(t, s, storetest.Sweep(s.Run(), 1+10*n, 10, "aws"))
-					time.Sleep(200 * time.Millisecond) // the cloud's answer
-					if ds := pending(t, s, "aws", 10); online {
-						settle(t, s, "aws", store.Accepted, ds...)
-					} else {
-						settle(t, s, "aws", store.Retrying, ds...)
-					}
-					time.Sleep(59800 * time.Millisecond)
+					time.Sleep(c.answer)
+					settle(t, s, "aws", c.outcome, pending(t, s, "aws", 10)...)
+					time.Sleep(time.Minute - c.answer)
 				}
 				synctest.Wait()
 				if n := s.Stats().Commits - before; n > minutes {
 					t.Errorf("%d commits in %d minutes", n, minutes)
 				}
 			})
+		})
+	}
+}
+
+// A sweep that is offered shortly before a window closes is not written with it when nothing else is: a cloud has its own window's time to
+// take it.
+func TestEachSweepHasAWindowOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
+		before := s.Stats().Commits
+		for n := range uint64(100) {
+			offer(t, s, storetest.Sweep(s.Run(), 1+10*n, 10, "aws"))
+			time.Sleep(150 * time.Millisecond)
+			settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
+			time.Sleep(740 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := s.Stats(); st.Committed != 0 || st.Spared != 1000 || st.Commits-before > 2 { // the rows'
+			t.Errorf("%d samples were written in %d commits, and %d not", st.Committed, st.Commits-before, st.Spared)
+		}
+	})
+}
+
+func TestAWindowThatWritesTakesTheYoungerAlong(t *testing.T) {
+	for _, accepted := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
+			before := s.Stats().Commits
+			old := offer(t, s, storetest.Sweep(s.Run(), 1, 10, "aws"))
+			time.Sleep(900 * time.Millisecond)
+			if accepted {
+				settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
+			}
+			young := offer(t, s, storetest.Sweep(s.Run(), 11, 10, "aws"))
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if !kept(old) || kept(young) == accepted {
+				t.Errorf("the older is accepted: %v; after its second it is safe: %v, the younger: %v", accepted, kept(old), kept(young))
+			}
+			time.Sleep(900 * time.Millisecond)
+			synctest.Wait()
+			if n := s.Stats().Commits - before; !kept(young) || n != 1 {
+				t.Errorf("the older is accepted: %v; the younger is safe after its second: %v, in %d commits", accepted, kept(young), n)
+			}
 		})
 	}
 }

@@ -82,7 +82,8 @@ type Store struct {
 	update   func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading  sync.RWMutex                     // held for writing while db is exchanged
 
-	sinceLetGo int // commits; the writer's own
+	sinceLetGo int       // commits; the writer's own
+	lastRows   time.Time // when a commit carried rows last, or the run began; the writer's own
 
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
@@ -96,8 +97,9 @@ type Store struct {
 	identityChanged bool
 	integrations    map[string]*integration
 	totals          totals
-	batch           *batch // what waits for the next commit
-	busy            *batch // what the last commit took
+	older           []*batch // wait for a commit, the oldest first
+	batch           *batch   // the newest, which offers join
+	busy            []*batch // what the running commit took; nil: none runs
 	fresh           []*fresh
 	next            uint64 // sequence number of the next sweep; totals.next is the file's
 	urgent          bool   // the next commit should not wait
@@ -129,7 +131,7 @@ type Store struct {
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
-		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
+		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
 		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]start{},
 	}
 	if err := createIfMissing(path); err != nil {

@@ -12,13 +12,19 @@ import (
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
 const tidyEvery = 10 * time.Minute
 
-// batch is what shares one commit. Its errors are set before done is closed.
+// batch is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are set before done is closed.
 type batch struct {
 	samples  int
+	sweeps   int
+	opened   time.Time // when the first of them was offered
 	done     chan struct{}
 	err      error // of the sweeps
 	stateErr error // of everything else
 }
+
+// windowSlices is into how many batches a commit window is divided. What is offered shortly before a window closes has a window of its own:
+// else every sweep that is on its way just then would be written, though a cloud is about to take it.
+const windowSlices = 8
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
@@ -132,7 +138,7 @@ func (s *Store) writer() {
 			flush.stop()
 		}
 		if fresh {
-			window.start(s.opts.CommitEvery)
+			window.start(s.untilDue())
 		}
 		if settled {
 			ripe.start(s.opts.FlushTriggers / 2)
@@ -172,7 +178,7 @@ func (s *Store) writer() {
 		}
 		window.stop()
 		// Rows that found no room wait as long again.
-		if s.commit(rows) || rows {
+		if s.commit(rows, now) || rows {
 			ripe.stop()
 			flush.stop()
 			rows = false
@@ -192,23 +198,62 @@ func (s *Store) waiting() (fresh, settled, now bool) {
 	return fresh, s.dirty || s.dirtyRows > 0, s.urgent || fresh && s.opts.CommitEvery <= 0
 }
 
-// commit writes what waits and tells those who wait for it. Rows come along when they are due, or
-// when there are too many of them; it reports whether they did. There is nothing to write when
-// everything offered was accepted meanwhile and nothing else is in a hurry.
-func (s *Store) commit(rows bool) bool {
+// untilDue is how long the oldest batch may still wait.
+func (s *Store) untilDue() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(0, s.opts.CommitEvery-time.Since(s.batches()[0].opened))
+}
+
+// batches are those that wait, the oldest first; the last one is the one that offers join. s.mu is held.
+func (s *Store) batches() []*batch { return append(s.older[:len(s.older):len(s.older)], s.batch) }
+
+// due returns the batches whose window is over, or all, and the sweeps in them. s.mu is held.
+func (s *Store) due(all bool) (due []*batch, sweeps []*fresh) {
+	n := 0
+	for _, b := range s.batches() {
+		if !all && time.Since(b.opened) < s.opts.CommitEvery {
+			break
+		}
+		due, n = append(due, b), n+b.sweeps
+	}
+	return due, s.fresh[:n:n]
+}
+
+// takeBatches takes the oldest batches out. s.mu is held.
+func (s *Store) takeBatches(n int) {
+	if n > len(s.older) {
+		s.older, s.batch = nil, newBatch()
+		return
+	}
+	s.older = append([]*batch(nil), s.older[n:]...)
+}
+
+// commit writes what waits and tells those who wait for it. Rows come along when they are due, when
+// there are too many of them, or when sweeps are to be written anyway and no rows were for a while; it reports whether they did. What every
+// cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps keep their own windows. all ends these too.
+func (s *Store) commit(rows, all bool) bool {
 	s.mu.Lock()
 	s.takeLimits()
 	rows = rows || s.dirtyRows >= maxDirty
-	b, cut := s.batch, s.fresh[:len(s.fresh):len(s.fresh)]
-	spared := !rows && !s.forced && !s.keeps(cut)
-	s.batch, s.urgent, s.forced = newBatch(), false, false
-	if spared {
+	all = all || s.forced
+	due, cut := s.due(all)
+	keeps := s.keeps(cut)
+	if keeps && !all { // one commit for all
+		due, cut = s.due(true)
+	}
+	s.takeBatches(len(due))
+	if all {
+		s.urgent, s.forced = false, false
+	}
+	if !rows && !keeps && !all {
 		s.release(cut, nil)
 		s.mu.Unlock()
-		b.finish(nil, nil)
+		finish(due, nil, nil)
 		return false
 	}
-	s.busy = b
+	rows = rows || keeps && s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers/2
+	s.busy = due
 	s.mu.Unlock()
 	err := s.write(task{fresh: cut, rows: rows, newGaps: true})
 	stateErr := err
@@ -229,8 +274,18 @@ func (s *Store) commit(rows bool) bool {
 		s.sinceLetGo = 0
 		s.letGo()
 	}
-	b.finish(err, stateErr)
-	return rows && stateErr == nil
+	finish(due, err, stateErr)
+	if rows = rows && stateErr == nil; rows {
+		s.lastRows = time.Now()
+	}
+	return rows
+}
+
+// finish tells those who wait for any of the batches.
+func finish(batches []*batch, err, stateErr error) {
+	for _, b := range batches {
+		b.finish(err, stateErr)
+	}
 }
 
 // keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
@@ -268,14 +323,14 @@ func (s *Store) lastCommit() {
 	case failed:
 		s.giveUp()
 	case !idle:
-		s.commit(true)
-		s.lastRows()
+		s.commit(true, true)
+		s.writeLastRows()
 	}
 }
 
-// lastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later one. The ballast
+// writeLastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later one. The ballast
 // makes room for them, and those about gaps come before those of deliveries.
-func (s *Store) lastRows() {
+func (s *Store) writeLastRows() {
 	for _, t := range []task{{rows: true}, {ballast: releaseBallast}, {rows: true}, {rows: true, gapsOnly: true}} {
 		if s.rowsLeft() == 0 {
 			return
@@ -303,9 +358,9 @@ func (s *Store) rowsLeft() int {
 // giveUp tells those who wait for a commit that none will come.
 func (s *Store) giveUp() {
 	s.mu.Lock()
-	b := s.batch
-	s.batch = newBatch() // nobody joins it: the store has stopped
+	waiting := s.batches()
+	s.takeBatches(len(waiting)) // nobody joins the new one: the store has stopped
 	err := s.err
 	s.mu.Unlock()
-	b.finish(err, err)
+	finish(waiting, err, err)
 }
