@@ -74,12 +74,13 @@ func drain(b *testing.B, s *store.Store, limit int) int {
 	return len(ds)
 }
 
-// BenchmarkSteady: 48 objects a second with the window of a second.
+// BenchmarkSteady: 48 objects a second with the window of a second, and rows after a minute; five minutes of that, fifty times as fast.
 func BenchmarkSteady(b *testing.B) {
 	const sweeps = 300
+	fast := store.Options{Limits: store.Limits{CommitEvery: time.Second / 50, FlushTriggers: time.Minute / 50}}
 	for name, accepted := range map[string]bool{"offline": false, "slow_cloud": true} {
 		b.Run(name, func(b *testing.B) {
-			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{})
+			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), fast)
 			for b.Loop() {
 				bytes, commits := steady(b, s, s.Stats().Committed+1, sweeps, accepted)
 				b.ReportMetric(float64(bytes)/(sweeps*benchObjects), "written_B/sample")
@@ -92,7 +93,7 @@ func BenchmarkSteady(b *testing.B) {
 	}
 	b.Run("fast_cloud", func(b *testing.B) {
 		for b.Loop() {
-			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{Limits: store.Limits{CommitEvery: 20 * time.Millisecond}})
+			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), fast)
 			before := s.Stats()
 			for i := range uint64(sweeps) {
 				p, err := s.Offer(b.Context(), benchSweep(s, 1+i*benchObjects, "aws"))
@@ -131,7 +132,7 @@ func fill(b *testing.B, s *store.Store, samples int) {
 // BenchmarkAfterBacklog: bytes per commit before and after 200 MiB were drained, in the file that they have left.
 func BenchmarkAfterBacklog(b *testing.B) {
 	for b.Loop() {
-		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30}})
+		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30, FlushTriggers: 100 * time.Millisecond}}) // with rows among it
 		bytes, commits := steady(b, s, 1, 200, true)
 		before := float64(bytes) / float64(commits)
 		for n := uint64(1); s.Stats().FileBytes < 200<<20; n += 50 { // long texts: what the pages hold does not matter

@@ -179,7 +179,7 @@ func (c *commit) snapshot() {
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
 	c.traffic = encodeTraffic(s.ordered())
-	s.dirty = false
+	s.dirty, s.unsaved = false, 0
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
 		s.identityChanged = false
@@ -219,7 +219,7 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 func (c *commit) takeRows(it *integration, gapsOnly bool) {
 	c.store.dirtyRows -= len(it.dirty)
 	cutRows(it.dirty, c.store.opts.KeepTriggers)
-	it.flushing, it.dirty = it.dirty, map[uint64]*row{}
+	it.flushing, it.dirty, it.cutTo = it.dirty, map[uint64]*row{}, 0
 	if gapsOnly {
 		maps.Copy(it.dirty, it.flushing)
 		maps.DeleteFunc(it.dirty, func(_ uint64, w *row) bool { return w.isGap() })

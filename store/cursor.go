@@ -39,6 +39,7 @@ type integration struct {
 
 	open     map[place]*row  // rows of deliveries still being retried
 	dirty    map[uint64]*row // rows no commit carries yet, by id
+	cutTo    int             // how many of them were left when some were cut
 	flushing map[uint64]*row // rows the running commit carries
 	rowCount int             // rows about deliveries in the file; the writer's own
 	gapsKept int             // rows about gaps in the file; the writer's own

@@ -70,6 +70,12 @@ func (s *Store) Settle(integration string, results []Result) error {
 func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	main := it.owner()
 	w := s.logResult(main, place{r.Seq, r.Index}, sw, r)
+	if r.Outcome != Retrying && (len(s.fresh) == 0 || r.Seq < s.fresh[0].seq) {
+		if s.unsaved++; s.unsaved == maxUnsaved { // a kill has all of them sent once more
+			s.urgent = true
+			s.wakeWriter()
+		}
+	}
 	switch r.Outcome {
 	case Accepted:
 		it.settle(e, r.Index)

@@ -82,8 +82,7 @@ type Store struct {
 	update   func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading  sync.RWMutex                     // held for writing while db is exchanged
 
-	sinceLetGo int       // commits; the writer's own
-	lastRows   time.Time // when a commit carried rows last, or the run began; the writer's own
+	sinceLetGo int // commits; the writer's own
 
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
@@ -110,6 +109,8 @@ type Store struct {
 	before          int64 // unix ms of the last commit of the run before
 	dirty           bool  // something other than appends waits for it
 	dirtyRows       int
+	lastRows        time.Time           // when a commit carried rows last, or the run began
+	unsaved         int                 // settled deliveries of what is in the file, that no commit carries
 	damaged         map[uint64]struct{} // records reported so far
 	corrupt         uint64
 	committed       uint64

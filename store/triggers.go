@@ -44,9 +44,9 @@ const (
 	defaultRows = 100
 	maxRows     = 1000
 
-	// maxDirty is how many rows wait in memory before they ask for a commit of their own, as
+	// maxUnsaved is how many deliveries of what is in the file are settled before they ask for a commit of their own, as
 	// when a backlog drains and nothing new is sampled.
-	maxDirty = 2048
+	maxUnsaved = 2048
 )
 
 // Triggers returns rows of the log, newest first by id, those no commit carries yet included.
@@ -153,17 +153,16 @@ func (s *Store) addRow(it *integration, w *row) {
 	s.writeRow(it, w)
 }
 
-// writeRow has the next commit write a row, new or changed.
+// writeRow has the next commit with rows write one, new or changed. What the file would not keep anyway is cut now and then, so that those
+// that wait never are many more than it keeps.
 func (s *Store) writeRow(it *integration, w *row) {
 	if _, waits := it.dirty[w.ID]; !waits {
 		s.dirtyRows++
 	}
 	it.dirty[w.ID] = w
-	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*keep+64+2*keepGaps {
-		s.dirtyRows -= cutRows(it.dirty, keep) // the file would not keep them either
-	}
-	if s.dirtyRows == maxDirty {
-		s.urgent = true
+	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*max(keep, it.cutTo)+64 {
+		s.dirtyRows -= cutRows(it.dirty, keep)
+		it.cutTo = len(it.dirty)
 	}
 	s.touch()
 }

@@ -121,11 +121,11 @@ func (d *delay) stop() {
 
 // writer is the goroutine that owns the write side. An offered sweep opens the commit window; when
 // it closes, one commit writes what is not accepted by then, and what was settled. Trigger rows
-// wait for such a commit when they have waited half of FlushTriggers, and get one of their own when
+// ride on such a commit when none has carried any for nearly as long as FlushTriggers, and get one of their own when
 // they have waited it all: at a sweep a minute that is one commit a minute.
 func (s *Store) writer() {
 	defer close(s.done)
-	var window, ripe, flush delay
+	var window, flush delay
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
 	rows := false
@@ -134,17 +134,14 @@ func (s *Store) writer() {
 		fresh, settled, now := s.waiting()
 		if every != s.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
 			every = s.opts.FlushTriggers
-			ripe.stop()
 			flush.stop()
 		}
 		if fresh {
 			window.start(s.untilDue())
 		}
 		if settled {
-			ripe.start(s.opts.FlushTriggers / 2)
 			flush.start(s.opts.FlushTriggers)
 		} else {
-			ripe.stop()
 			flush.stop()
 			rows = false
 		}
@@ -164,10 +161,6 @@ func (s *Store) writer() {
 			case <-s.stop:
 				s.lastCommit()
 				return
-			case <-ripe.c:
-				rows = true
-				ripe.hold()
-				continue
 			case <-window.c:
 			case <-flush.c:
 				rows = true
@@ -179,7 +172,6 @@ func (s *Store) writer() {
 		window.stop()
 		// Rows that found no room wait as long again.
 		if s.commit(rows, now) || rows {
-			ripe.stop()
 			flush.stop()
 			rows = false
 		}
@@ -229,13 +221,12 @@ func (s *Store) takeBatches(n int) {
 	s.older = append([]*batch(nil), s.older[n:]...)
 }
 
-// commit writes what waits and tells those who wait for it. Rows come along when they are due, when
-// there are too many of them, or when sweeps are to be written anyway and no rows were for a while; it reports whether they did. What every
+// commit writes what waits and tells those who wait for it. Rows come along when they are due, or
+// when a commit is to be made anyway and none has carried any for a while; it reports whether they did. What every
 // cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps keep their own windows. all ends these too.
 func (s *Store) commit(rows, all bool) bool {
 	s.mu.Lock()
 	s.takeLimits()
-	rows = rows || s.dirtyRows >= maxDirty
 	all = all || s.forced
 	due, cut := s.due(all)
 	keeps := s.keeps(cut)
@@ -252,7 +243,7 @@ func (s *Store) commit(rows, all bool) bool {
 		finish(due, nil, nil)
 		return false
 	}
-	rows = rows || keeps && s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers/2
+	rows = rows || s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers*7/8
 	s.busy = due
 	s.mu.Unlock()
 	err := s.write(task{fresh: cut, rows: rows, newGaps: true})
@@ -269,15 +260,15 @@ func (s *Store) commit(rows, all bool) bool {
 	}
 	s.mu.Lock()
 	s.busy = nil
+	if rows = rows && stateErr == nil; rows {
+		s.lastRows = time.Now()
+	}
 	s.mu.Unlock()
 	if s.sinceLetGo++; s.sinceLetGo >= letGoEvery {
 		s.sinceLetGo = 0
 		s.letGo()
 	}
 	finish(due, err, stateErr)
-	if rows = rows && stateErr == nil; rows {
-		s.lastRows = time.Now()
-	}
 	return rows
 }
 
