@@ -45,8 +45,8 @@ func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashB
 
 // flash predicts it when an integration gets the samples of an object that is sampled every so often as far apart as interval says; 0: none.
 func flash(config *configs.Config, catalog *objects.Catalog, interval func(*configs.Integration, time.Duration) time.Duration) FlashBudget {
-	var kept, held sweepRate // what any integration gets; what one lets wait for longer than a commit does
-	rows := 0.0              // a second
+	var kept, held sweepRate                          // what any integration gets; what one lets wait for longer than a commit does
+	rows := make([]float64, len(config.Integrations)) // a second
 	for i := range config.Lines {
 		line := &config.Lines[i]
 		for j := range line.Slaves {
@@ -63,7 +63,7 @@ func flash(config *configs.Config, catalog *objects.Catalog, interval func(*conf
 					if !in.Enabled || every == 0 || !wants(in, line, &line.Slaves[j], p.Object.Name) {
 						continue
 					}
-					rows += 1 / every.Seconds()
+					rows[k] += 1 / every.Seconds()
 					soonest = sooner(soonest, every)
 					if in.PublishEvery > config.Buffer.CommitEvery || config.Buffer.RetainAfterAck > 0 {
 						soonestLate = sooner(soonestLate, every)
@@ -80,10 +80,15 @@ func flash(config *configs.Config, catalog *objects.Catalog, interval func(*conf
 	if every := config.Buffer.CommitEvery; every > 0 {
 		window = 1 / every.Seconds()
 	}
+	flush := 1 / config.Triggers.FlushEvery.Seconds()
+	written := 0.0 // rows: of those that wait, the log takes as many as it keeps
+	for _, r := range rows {
+		written += min(r, flush*float64(config.Triggers.Keep))
+	}
 	const mega = secondsPerDay / 1e6
 	return FlashBudget{
 		Samples: kept.samples * secondsPerDay,
-		Online:  (min(kept.sweeps, 1/config.Triggers.FlushEvery.Seconds())*commitBytes + rows*rowBytes + held.bytes(window)) * mega,
+		Online:  (min(kept.sweeps, flush)*commitBytes + written*rowBytes + held.bytes(window)) * mega,
 		Offline: kept.bytes(window) * mega,
 	}
 }

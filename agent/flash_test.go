@@ -26,6 +26,7 @@ integrations:
 		"a sweep a minute":         {"", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"a window of a minute":     {"buffer: {commit_every: 1m}", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"rows once in ten minutes": {"triggers: {flush_every: 10m}", (144*14400 + 1440*240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"a log of five rows":       {"triggers: {flush_every: 10m, keep: 5}", (144*14400 + 144*5*240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		"all is kept for a day":    {"buffer: {retain_after_ack: 24h}", 1440 * (2*14400 + 240 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		// A sample that waits for its turn is committed before it.
 		"sent every five minutes":  {"    publish_every: 5m", 1440 * (2*14400 + 240 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
