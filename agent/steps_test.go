@@ -362,3 +362,42 @@ func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T)
 		}
 	})
 }
+
+// TestABootYearsAheadExpiresNothing: an RTC without a battery comes up far in the future, and nobody is there to say so. What waits from the
+// boot before is sent, also after the agent was started once more, and what is taken then is not old either.
+func TestABootYearsAheadExpiresNothing(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.catcher.refuses(&away)
+		s := g.start("")
+		time.Sleep(25 * time.Second)
+		s.stop()
+		waits := s.status().Integrations[0].Backlog
+		for _, boot := range []string{"boot-2", "", "boot-3"} {
+			if boot != "" {
+				g.reboot(boot)
+			}
+			g.set(years(5))
+			s = g.start("")
+			time.Sleep(15 * time.Second)
+			synctest.Wait()
+			st := s.status()
+			in := st.Integrations[0]
+			if in.Dropped != 0 || in.Backlog <= waits || st.Clock.State != "good" || !strings.Contains(st.Clock.Reason, "nothing of before gets old by it") {
+				t.Errorf("%s: %d dropped, %d wait after %d; the clock: %+v", boot, in.Dropped, in.Backlog, waits, st.Clock)
+			}
+			waits = in.Backlog
+			s.stop()
+		}
+		g.set(0) // a service is there again, and sets it right
+		g.probed = true
+		g.says(g.synched())
+		g.catcher.refuses(nil)
+		s = g.start("")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if st := s.status(); st.Integrations[0].Dropped != 0 || st.Integrations[0].Backlog != 0 || strings.Contains(st.Clock.Reason, "old") {
+			t.Errorf("%+v, the clock: %+v", st.Integrations[0], st.Clock)
+		}
+		s.stop()
+	})
+}

@@ -20,7 +20,7 @@ const (
 	tellAfter = time.Second
 	// backLimit is how far before the last good time a right clock may be: it ran fast then, and was put right.
 	backLimit = 2 * time.Minute
-	// jumpLimit is the longest step that is believed without a service that vouches for it, as far as ages go.
+	// jumpLimit is the longest step, and the longest time off, that is believed without a service that vouches for it, as far as ages go.
 	jumpLimit = 24 * time.Hour
 	// vouchSlack is by how much the times of a service's measurement and of a step may disagree.
 	vouchSlack = time.Minute
@@ -65,7 +65,8 @@ type wallClock struct {
 // verdict says how far the wall clock is to be believed.
 type verdict struct {
 	good   bool   // samples may be stamped by it
-	ages   bool   // and samples of other boots may be old by it
+	ages   bool   // and it can be trusted for the rest
+	old    bool   // and samples of earlier boots may be old by it
 	reason string // in words
 }
 
@@ -85,6 +86,7 @@ func (w *wallClock) storeClock() store.Clock {
 	return store.Clock{
 		Boot: w.source.Boot, Uptime: w.source.Uptime, Floor: w.source.Built,
 		Good: func() bool { _, v := w.look(); return v.ages },
+		Old:  func() bool { _, v := w.look(); return v.old },
 	}
 }
 
@@ -143,6 +145,9 @@ func (w *wallClock) look() (booted time.Time, v verdict) {
 	}
 	w.noticeStep(booted, up)
 	v = w.judge(wall, booted)
+	if v.old = v.ages && !w.leapt(wall); v.ages && !v.old {
+		v.reason += "; it lies more than a day after the last time known to be right, and nothing of before gets old by it"
+	}
 	if v.ages {
 		w.trust(wall, booted)
 	}
@@ -181,17 +186,17 @@ func (w *wallClock) judge(wall, booted time.Time) verdict {
 	known := !w.trusted.IsZero()
 	switch {
 	case w.keys.Source == configs.ClockSystem:
-		return verdict{true, true, "clock.source is system"}
+		return verdict{good: true, ages: true, reason: "clock.source is system"}
 	case wall.Before(w.source.Built):
 		return verdict{reason: "it lies before the program was built, " + w.source.Built.UTC().Format(time.RFC3339)}
 	case w.vouched(wall):
-		return verdict{true, true, w.synch.Service + " has synchronised it"}
+		return verdict{good: true, ages: true, reason: w.synch.Service + " has synchronised it"}
 	case w.beyond(wall):
 		return verdict{reason: "it lies 20 years after the program was built"}
 	case known && off <= stepLimit && w.synch.Service == "":
-		return verdict{true, true, quiet}
+		return verdict{good: true, ages: true, reason: quiet}
 	case known && off <= stepLimit:
-		return verdict{true, true, "it was right in this boot, and was not set since"}
+		return verdict{good: true, ages: true, reason: "it was right in this boot, and was not set since"}
 	case !w.asked:
 		return verdict{reason: "the time services are being asked"}
 	case w.synch.Synched:
@@ -201,9 +206,9 @@ func (w *wallClock) judge(wall, booted time.Time) verdict {
 	case wall.Before(w.floor.Add(-backLimit)):
 		return verdict{reason: "it lies before the last time known to be right, " + w.floor.UTC().Format(time.RFC3339)}
 	case known && off > jumpLimit:
-		return verdict{true, false, "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
+		return verdict{good: true, ages: false, reason: "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
 	default:
-		return verdict{true, true, quiet}
+		return verdict{good: true, ages: true, reason: quiet}
 	}
 }
 
@@ -219,13 +224,20 @@ func (w *wallClock) beyond(t time.Time) bool {
 	return !w.source.Built.IsZero() && t.After(w.source.Built.Add(lifetime))
 }
 
+// leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was off for long, or its
+// RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays the last good one. w.mu is held.
+func (w *wallClock) leapt(wall time.Time) bool {
+	known := w.floor.After(w.source.Built)
+	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
+}
+
 // trust notes a clock that is right. w.mu is held.
 func (w *wallClock) trust(wall, booted time.Time) {
 	if by := booted.Sub(w.trusted); w.trusted.IsZero() || by.Abs() > tellAfter {
 		w.again()
 	}
 	w.trusted = booted
-	if wall.After(w.floor) || w.vouched(wall) || w.keys.Source == configs.ClockSystem {
+	if wall.After(w.floor) && !w.leapt(wall) || w.vouched(wall) || w.keys.Source == configs.ClockSystem {
 		w.floor = wall
 	}
 }

@@ -17,12 +17,22 @@ type Clock struct {
 	Uptime func() time.Duration
 	// Good reports whether Now can be trusted. nil: always.
 	Good func() bool
+	// Old reports whether what was taken in earlier boots may be old by Now: it may have come too far. nil: whenever it is good.
+	Old func() bool
 	// Floor is a time that cannot lie in the future, such as the date of the build. Zero: none.
 	Floor time.Time
 }
 
 // good reports whether Now can be trusted.
 func (c Clock) good() bool { return c.Good == nil || c.Good() }
+
+// old reports whether it can be trusted with what is past.
+func (c Clock) old() bool {
+	if c.Old == nil {
+		return c.good()
+	}
+	return c.Old()
+}
 
 // Stamp says how far a sample's SampledAt can be trusted, and what it can be mended by.
 type Stamp struct {
@@ -185,7 +195,7 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	if c.now.good {
+	if c.now.old {
 		c.times.good = c.now.wall // the last one, not the latest: a clock that was ahead may have been put right
 	}
 	c.times.wrote = c.now.wall
@@ -235,15 +245,15 @@ func (s *Store) found() times {
 }
 
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
-// counts; ms since the boot, below zero when not known.
+// counts for what is past; ms since the boot, below zero when not known.
 type moment struct {
 	wall   int64
-	good   bool
+	old    bool
 	uptime int64
 }
 
 func (s *Store) moment() moment {
-	m := moment{wall: s.opts.Now().UnixMilli(), good: s.opts.Clock.good(), uptime: -1}
+	m := moment{wall: s.opts.Now().UnixMilli(), old: s.opts.Clock.old(), uptime: -1}
 	if s.opts.Clock.Uptime != nil {
 		m.uptime = s.opts.Clock.Uptime().Milliseconds()
 	}
@@ -258,7 +268,7 @@ func (s *Store) age(h *heading, now moment) int64 {
 	switch {
 	case h.uptime >= 0 && now.uptime >= 0 && st.boot != "" && st.boot == s.opts.Clock.Boot:
 		return now.uptime - h.uptime
-	case !now.good:
+	case !now.old:
 		return 0
 	case !h.unsure:
 		return now.wall - h.at

@@ -141,7 +141,7 @@ func (c *commit) giveWay(victims []victim) {
 // expire drops the backlog of integrations removed a day ago, and forgets them after a month.
 // s.mu is held; it returns whose bucket and record are to go.
 func (s *Store) expire(now time.Time) (forgotten []string) {
-	if !s.opts.Clock.good() {
+	if !s.opts.Clock.old() {
 		return nil
 	}
 	s.dateOrphans(now)
@@ -174,7 +174,7 @@ func (s *Store) overdue(now time.Time) bool {
 	if s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	if !s.opts.Clock.good() {
+	if !s.opts.Clock.old() {
 		return false
 	}
 	for _, it := range s.integrations {
