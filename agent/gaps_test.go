@@ -3,6 +3,7 @@ package agent_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,50 @@ func TestALateSampleIsNoGap(t *testing.T) {
 		}
 		if gaps := s.status().Integrations[0].Gaps; len(gaps) != 0 {
 			t.Errorf("gaps %+v", gaps)
+		}
+	})
+}
+
+// A gap that goes on is told every hour, for a kill not to take it; it is one row, and no news for the cloud before its end.
+func TestAGapThatGoesOnIsToldSoFar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		silent := silenced(slave)
+		s := start(t, strings.Replace(oneObject, "type: gcp", "type: gcp, gaps: true", 1), map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		time.Sleep(25 * time.Second) // at 0, 10 and 20 s: numbers 1 to 3
+		silent.Store(true)
+		time.Sleep(6 * time.Minute) // a dead controller is asked every five
+		for hour := uint64(1); hour <= 5; hour++ {
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			gaps := s.status().Integrations[0].Gaps
+			if len(gaps) != 1 || gaps[0].Count > 360*hour+40 || gaps[0].Count < 360*hour-40 || gaps[0].First != 4 || gaps[0].Last != 3+gaps[0].Count {
+				t.Fatalf("after %d hours: %+v", hour, gaps)
+			}
+			if n := len(s.sink.bodies()); n != 3 {
+				t.Errorf("after %d hours %d messages, want the three samples", hour, n)
+			}
+		}
+		silent.Store(false)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		gaps, messages := s.status().Integrations[0].Gaps, s.messages()
+		back, err := time.Parse(time.RFC3339, messages[3].SampledAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if missing := uint64(back.Unix()/10 - 946684820/10 - 1); len(gaps) != 1 || gaps[0].Count != missing || !gaps[0].To.Equal(back) {
+			t.Errorf("at the end %+v, want %d missing to %v", gaps, missing, back)
+		}
+		s.stop()
+		announced := 0
+		for _, body := range s.sink.bodies() {
+			if strings.Contains(body, "gap") {
+				announced++
+			}
+		}
+		if announced != 1 {
+			t.Errorf("%d gap messages, want one", announced)
 		}
 	})
 }

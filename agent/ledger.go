@@ -78,20 +78,24 @@ func (l *ledger) number(t *taken) []objects.Gap {
 	return gaps
 }
 
-// welcome notes the objects that come for the first time in this run. What is missing before such a sample is missing since the run began: the
-// time without an agent ends there.
+// welcome notes the objects that come for the first time in this run, or are missing since it began. What is missing before the first sample
+// is so since the run began: the time without an agent ends there.
 func (l *ledger) welcome(unit string, t *taken) {
+	if l.down.IsZero() {
+		return
+	}
+	met := map[string]bool{}
+	meet := func(object string, every time.Duration, at time.Time) {
+		if l.seq[objectKey{unit, object}] == 0 && !met[object] {
+			met[object] = true
+			l.new = append(l.new, newcomer{objectKey{unit, object}, every, at.Sub(t.bootedAt)})
+		}
+	}
+	for i, g := range t.gaps {
+		meet(g.Object, t.due[i], g.From.Add(t.due[i]))
+	}
 	for i := range t.samples {
-		key, every, at := objectKey{unit, t.samples[i].Object}, t.every[i], t.samples[i].SampledAt
-		if l.seq[key] > 0 || l.down.IsZero() {
-			continue
-		}
-		for _, g := range t.gaps {
-			if g.Object == key.object {
-				at = g.From.Add(every)
-			}
-		}
-		l.new = append(l.new, newcomer{key, every, at.Sub(t.bootedAt)})
+		meet(t.samples[i].Object, t.every[i], t.samples[i].SampledAt)
 	}
 }
 
@@ -133,7 +137,7 @@ func (l *ledger) holdOne(g objects.Gap, booted time.Time) {
 	if to := g.To.Add(by); to.After(h.To) {
 		h.To = to
 	}
-	h.Last = g.Last
+	h.Last, h.Ongoing = g.Last, g.Ongoing
 	h.Count += g.Count
 }
 

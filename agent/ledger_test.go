@@ -118,6 +118,7 @@ func TestTheTimeWithoutAnAgentIsToldThoughTheBusIsSilentAtFirst(t *testing.T) {
 	begun := down.Add(time.Hour)
 	first := takenAt(begun.Add(5*time.Minute), begun.Add(-time.Minute), false, "Et_float")
 	first.gaps = []objects.Gap{{Object: "Et_float", From: begun, To: begun.Add(5 * time.Minute), Count: 4, Reason: objects.GapBus}}
+	first.due = []time.Duration{time.Minute}
 	gaps := l.number(first)
 	if len(gaps) != 2 || first.samples[0].Seq != 5 {
 		t.Fatalf("sample %d, gaps %+v", first.samples[0].Seq, gaps)

@@ -34,6 +34,7 @@ type taken struct {
 	samples  []objects.Sample
 	every    []time.Duration // the log interval of each
 	gaps     []objects.Gap   // what is missing before them: object, from, to, count and reason
+	due      []time.Duration // the log interval of the object of each gap
 	bootedAt time.Time       // of the machine, by the clock that stamped the samples
 	unsure   bool            // nobody knows whether that clock is right
 }
@@ -58,6 +59,7 @@ type poller struct {
 	open     bool
 	reopenAt time.Duration
 	reopen   time.Duration   // the last wait for the port
+	toldAt   time.Duration   // when gaps that go on were told last
 	phased   <-chan struct{} // closed when the schedules are to find their phase anew; nil: they have it
 
 	mu   sync.Mutex
@@ -77,6 +79,7 @@ func (p *poller) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		p.show()
 		p.rephase()
+		p.tellSoFar()
 		if !p.ready(ctx) {
 			continue
 		}

@@ -58,6 +58,18 @@ func (it *item) delivered(at time.Time, uptime time.Duration) (gap objects.Gap, 
 	return gap, missing > 0
 }
 
+// soFar returns what is missing though nothing has come after it, and leaves the moment that passed last: a late sample may stand for it yet.
+func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
+	if it.why == "" || it.owed < 2 {
+		return objects.Gap{}, false
+	}
+	since := max(0, elapsed-(it.next-it.polled.Interval))
+	why := it.why
+	gap, ok = it.delivered(at.Add(-since), uptime-since)
+	gap.Ongoing, it.owed, it.why = true, 1, why
+	return gap, ok
+}
+
 // undeliver takes delivered back: the sample was lost on its way. before is the item as it was.
 func (it *item) undeliver(before item, why string) {
 	it.owed, it.why, it.last = max(1, before.owed), before.why, before.last

@@ -310,7 +310,7 @@ func (p *poller) hand(s *slave, readings []reading) {
 		before = append(before, *it)
 		t.every = append(t.every, it.polled.Interval)
 		if gap, ok := it.delivered(r.at, r.at.Sub(t.bootedAt)); ok {
-			t.gaps = append(t.gaps, gap)
+			t.gaps, t.due = append(t.gaps, gap), append(t.due, it.polled.Interval)
 		}
 	}
 	p.remember(s, readings)
@@ -325,8 +325,36 @@ func (p *poller) hand(s *slave, readings []reading) {
 	}
 }
 
+// soFarEvery is how often a gap that goes on is told: a kill, or a power cut, takes what nobody was told.
+const soFarEvery = time.Hour
+
+// tellSoFar tells of every slave now and then what is missing and goes on.
+func (p *poller) tellSoFar() {
+	now := p.clock.elapsed()
+	if now-p.toldAt < soFarEvery {
+		return
+	}
+	p.toldAt = now
+	for _, s := range p.slaves {
+		p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
+			return it.soFar(now, at, uptime)
+		})
+	}
+}
+
 // handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
 func (p *poller) handGaps(s *slave) {
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
+		if it.why == "" {
+			return objects.Gap{}, false // what is due now, the next run will miss
+		}
+		it.owed++ // none of them is late: it will not come
+		return it.delivered(at, uptime)
+	})
+}
+
+// handMissing hands on what is missing of a slave's objects without a sample.
+func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool)) {
 	if s.plan == nil {
 		return
 	}
@@ -337,12 +365,9 @@ func (p *poller) handGaps(s *slave) {
 	t.bootedAt, t.unsure = p.oneClock(nil)
 	for i := range s.plan.items {
 		it := &s.plan.items[i]
-		if it.why == "" {
-			continue // what is due now, the next run will miss
-		}
-		it.owed++ // none of them is late: it will not come
-		if gap, ok := it.delivered(p.clock.now(), p.clock.now().Sub(t.bootedAt)); ok {
-			t.gaps = append(t.gaps, gap)
+		at := p.clock.now()
+		if gap, ok := missing(it, at, at.Sub(t.bootedAt)); ok {
+			t.gaps, t.due = append(t.gaps, gap), append(t.due, it.polled.Interval)
 		}
 	}
 	if len(t.gaps) == 0 {

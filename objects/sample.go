@@ -55,6 +55,7 @@ type Gap struct {
 	First, Last uint64 // Sample.Seq of the first and the last that are missing; 0: they had none. Some between them may have come
 	Count       uint64 // how many are missing; 0: not known
 	Reason      string // one of the Gap constants, or that and a colon and what the case at hand says
+	Ongoing     bool   // it is told so far, and goes on: no news for a cloud yet. Not kept
 }
 
 // Why samples are missing: how the reason of a Gap begins.

@@ -108,16 +108,19 @@ func (s *Store) tell(it *integration, l losses) {
 // logGap writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
 func (s *Store) logGap(it *integration, g objects.Gap) {
 	g.From, g.To = toMilli(g.From), toMilli(g.To)
+	ongoing := g.Ongoing
+	g.Ongoing = false
 	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
 	if last := it.grows[keyOf(g)]; last != nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
 		w.ID, w.Integration, w.Gap, w.before = last.ID, last.Integration, join(last.Gap, g), last.before
+		ongoing = ongoing && !last.Open
 	} else {
 		s.totals.row++
 		w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
 		it.gapsMade++
 		it.newGap = true
 	}
-	w.Error, w.Open = gapText(w.Gap), it.announces
+	w.Error, w.Open = gapText(w.Gap), it.announces && !ongoing
 	if len(it.grows) >= maxOpenGaps {
 		clear(it.grows)
 	}
