@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,7 @@ type Agent struct {
 	failures  failures
 	degraded  string        // why the store is in memory; "": it is not
 	probes    time.Duration // how often the disk is probed then
+	down      time.Time     // since when there was no agent, where only what was noted in memory tells; zero: the store does
 	began     time.Duration // monotonic
 	sampler   *sampler
 	bells     bells
@@ -122,7 +124,7 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), a.store.Before()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
+		ledger: newLedger(a.store.Run(), cmp.Or(a.down, a.store.Before())), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
 }
@@ -138,6 +140,7 @@ func (a *Agent) openStore() error {
 	}
 	a.store, a.recovery = st, recovery
 	a.clock.wall.begin(st)
+	a.noteAlive()
 	a.deviceID, err = a.identify()
 	if err == nil {
 		err = st.SetIntegrations(known(c))
@@ -244,11 +247,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	w.start(a.crew.pollers, a.crew.forwarders)
 	diskBack := a.diskBack(w.publishing)
 
+	alive := time.NewTicker(noteEvery)
+	defer alive.Stop()
 	var ended error
 	for running := true; running; {
 		select {
 		case r := <-a.reloads:
 			r.done <- a.apply(w, r)
+			continue
+		case <-alive.C:
+			a.noteAlive()
 			continue
 		case <-ctx.Done():
 			a.log.Info("stopping: no more polling")
@@ -268,6 +276,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	close(w.draining)
 	a.lastPublish(stopPublishing)
 	<-a.clock.wall.ended
+	a.noteAlive()
 	a.countFailure(a.store.Err())
 	return errors.Join(ended, failure, a.store.Err(), a.close())
 }

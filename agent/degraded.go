@@ -66,25 +66,52 @@ func (f failures) set(n int) error {
 	return os.WriteFile(f.path, []byte(strconv.Itoa(n)+"\n"), 0o600)
 }
 
-// runs returns the number of the last run as far as it was noted: 0 when it was not.
-func (f failures) runs() uint64 {
-	data, err := os.ReadFile(f.path + ".run")
-	if err != nil || f.path == "" {
-		return 0
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+// run is what is noted of the last run.
+type run struct {
+	number uint64    // 0: not known
+	alive  time.Time // when it was last known to be, by a clock that was right; zero: not known
 }
 
-// noteRun keeps the number of a run, for the outbox in memory to count on from when the disk cannot tell.
-func (f failures) noteRun(n uint64) error {
+// lastRun returns what was noted.
+func (f failures) lastRun() (r run) {
+	data, err := os.ReadFile(f.path + ".run")
+	if err != nil || f.path == "" {
+		return run{}
+	}
+	var ms int64
+	if n, err := fmt.Sscan(string(data), &r.number, &ms); err != nil || n != 2 {
+		return run{}
+	}
+	if ms > 0 {
+		r.alive = time.UnixMilli(ms).UTC()
+	}
+	return r
+}
+
+// note keeps the number of a run, for the outbox in memory to count on from when the disk cannot tell, and that it is alive.
+func (f failures) note(r run) error {
 	if f.path == "" {
 		return nil
 	}
-	return os.WriteFile(f.path+".run", []byte(strconv.FormatUint(n, 10)+"\n"), 0o600)
+	ms := int64(0)
+	if !r.alive.IsZero() {
+		ms = r.alive.UnixMilli()
+	}
+	return os.WriteFile(f.path+".run", fmt.Appendln(nil, r.number, ms), 0o600)
+}
+
+// noteEvery is how often it is noted that the agent is alive.
+const noteEvery = time.Minute
+
+// noteAlive notes that this run is alive.
+func (a *Agent) noteAlive() {
+	r := run{number: a.store.Run()}
+	if _, v := a.clock.wall.look(); v.ages {
+		r.alive = a.clock.now()
+	}
+	if err := a.failures.note(r); err != nil {
+		a.log.Debug("the run is not noted: should the disk fail, its number may come again", "error", err)
+	}
 }
 
 // standIn is where the outbox is while the disk fails; "" without a directory in memory.
@@ -107,7 +134,8 @@ func diskFailed(err error) bool {
 
 // recoverStore opens the store on the disk, with what had to be kept in memory meanwhile; or in memory when the disk has failed too often.
 func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
-	o.Runs = a.failures.runs()
+	before := a.failures.lastRun()
+	o.Runs = before.number
 	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: a.failures.standIn(path)} // bounds its time itself
 	failed := a.failures.count()
 	switch {
@@ -124,11 +152,8 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 		a.degraded = err.Error()
 	}
 	if a.degraded != "" {
-		st, r, err = a.recoverInMemory(path, o, how)
-	}
-	if err == nil {
-		if err := a.failures.noteRun(st.Run()); err != nil {
-			a.log.Warn("the run is not noted: should the disk fail, its number may come again", "error", err)
+		if st, r, err = a.recoverInMemory(path, o, how); r.Created {
+			a.down = before.alive
 		}
 	}
 	return st, r, err

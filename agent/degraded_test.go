@@ -58,6 +58,49 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 	}
 }
 
+// A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is back, nothing else tells it.
+func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
+	state, memory := t.TempDir(), t.TempDir()
+	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nclock: {source: system}\nstate_dir: "+state+"\n")
+	begin := func() *Agent {
+		t.Helper()
+		a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	began := time.Now().Add(-time.Millisecond)
+	if a := begin(); a.store.Run() != 1 || !a.down.IsZero() || a.failures.lastRun().number != 1 {
+		t.Errorf("on the disk: run %d, down since %v", a.store.Run(), a.down)
+	}
+	alive := failuresOf(memory, state).lastRun().alive
+	if err := failuresOf(memory, state).set(failuresMost); err != nil {
+		t.Fatal(err)
+	}
+	if a := begin(); a.degraded == "" || a.store.Run() != 2 || !a.down.Equal(alive) || alive.Before(began) || alive.After(time.Now()) {
+		t.Errorf("in memory: run %d, down since %v, want %v", a.store.Run(), a.down, alive)
+	}
+	if err := failuresOf(memory, state).set(failuresMost); err != nil {
+		t.Fatal(err)
+	}
+	if a := begin(); a.store.Run() != 3 || !a.down.IsZero() {
+		t.Errorf("in memory once more: run %d, down since %v, which its own store tells", a.store.Run(), a.down)
+	}
+	if a := begin(); a.degraded != "" || a.store.Run() <= 3 || !a.down.IsZero() {
+		t.Errorf("back on the disk: run %d, down since %v", a.store.Run(), a.down)
+	}
+	if err := os.WriteFile(failuresOf(memory, state).path+".run", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := failuresOf(memory, state).lastRun(); r != (run{}) {
+		t.Errorf("an empty note: %+v", r)
+	}
+}
+
 func TestFailuresInARowAreCounted(t *testing.T) {
 	elapsed := time.Minute
 	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"), clock: clock{elapsed: func() time.Duration { return elapsed }}}
