@@ -26,10 +26,10 @@ const (
 var errDiskBack = errors.New("the disk works again: ending, so that the next start takes the outbox in memory back to it")
 
 // diskBack returns a channel that is closed when the disk has passed its probes in a row; it stays open when the store is on the disk
-// anyway.
+// anyway, and nothing is left in memory that it had no room for.
 func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 	back := make(chan struct{})
-	if a.degraded == "" {
+	if a.degraded == "" && !a.recovery.Taken.Full {
 		return back
 	}
 	dir := a.options.Config.StateDir

@@ -70,7 +70,7 @@ var (
 	storeInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
 		"Exchange the disk or card. The disk is probed every 20 minutes, and each start tries it: what is in memory is taken over then. It is lost when power is."}
 	storeNotTaken = Kind{"store_not_taken_over", Warning, "What was kept in memory could not be taken back to the disk yet", Delayed,
-		"The next start tries it again: free some space in state_dir, then restart the agent. What is in memory is lost when power is."}
+		"Free some space in state_dir: within the hour after that the agent starts anew by itself, and each start tries it again. What is in memory is lost when power is."}
 	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
 		"Delete the files when nobody needs them; the notice goes with the next start."}
 )

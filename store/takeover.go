@@ -40,6 +40,7 @@ type TakenOver struct {
 	Unreadable  uint64 // sweeps
 	// Left says why the stand-in is left where it is, for the next start to try again; "": it is not.
 	Left string
+	Full bool // for want of room
 }
 
 // mark is how far a stand-in has been taken over.
@@ -108,7 +109,7 @@ func takeOver(ctx context.Context, path string, o Options, ro RecoverOptions) (d
 		done.add(x.done)
 		switch {
 		case errors.Is(err, errStandIn), err != nil && (isFull(err) || isFullDisk(err)):
-			done.Left = err.Error()
+			done.Left, done.Full = err.Error(), !errors.Is(err, errStandIn)
 		case err != nil:
 			return done, fmt.Errorf("take over %s: %w", name, err)
 		}
