@@ -152,7 +152,7 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 		a.degraded = err.Error()
 	}
 	if a.degraded != "" {
-		if st, r, err = a.recoverInMemory(path, o, how); r.Created {
+		if st, r, err = a.recoverInMemory(o, how); r.Created {
 			a.down = before.alive
 		}
 	}
@@ -160,12 +160,13 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 }
 
 // recoverInMemory opens the store that stands in for the one on the disk.
-func (a *Agent) recoverInMemory(path string, o store.Options, how store.RecoverOptions) (*store.Store, store.Recovery, error) {
+func (a *Agent) recoverInMemory(o store.Options, how store.RecoverOptions) (*store.Store, store.Recovery, error) {
 	if err := a.failures.set(failuresMost - 1); err != nil { // the next start tries the disk once
 		a.log.Warn("the failures of the store are not counted", "error", err)
 	}
 	o.MaxSize = min(o.MaxSize, memorySize)
-	path, how.TakeOver = how.TakeOver, ""
+	path := how.TakeOver
+	how.TakeOver = ""
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, store.Recovery{}, fmt.Errorf("keep the outbox in memory: %w", err)
 	}
