@@ -133,14 +133,14 @@ func (d *smallDisk) takesOver() {
 	s, err := store.Open(other, store.Options{Runs: d.s.Run(), Now: soon})
 	must(d.t, err)
 	must(d.t, s.SetIntegrations(both))
-	const sweeps, samples = 60, 8000
+	const sweeps, samples = 40, 50 // 8 MB
 	for n := range uint64(sweeps) {
-		add(d.t, s, storetest.Sweep(s.Run(), 1+n*samples, samples, "aws"))
+		add(d.t, s, bulky(s.Run(), 1+n*samples))
 	}
 	must(d.t, s.Close())
 	start := func() store.TakenOver {
 		d.t.Helper()
-		s, r, err := store.Recover(d.t.Context(), path, store.Options{Limits: store.Limits{MaxSize: 8 << 20}, Now: soon}, store.RecoverOptions{TakeOver: other})
+		s, r, err := store.Recover(d.t.Context(), path, store.Options{Limits: store.Limits{MaxSize: 16 << 20}, Now: soon}, store.RecoverOptions{TakeOver: other})
 		must(d.t, err)
 		must(d.t, s.Close())
 		return r.Taken
@@ -151,6 +151,7 @@ func (d *smallDisk) takesOver() {
 		d.t.Errorf("on a full disk: %+v", first)
 	}
 	must(d.t, os.Remove(d.neighbour))
+	must(d.t, syscall.Mount("", filepath.Dir(path), "", syscall.MS_REMOUNT, "size=40m"))
 	if rest := start(); rest.Left != "" || first.Samples+rest.Samples < sweeps*samples {
 		d.t.Errorf("on one with room: %+v after %+v", rest, first)
 	}
