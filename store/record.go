@@ -280,10 +280,13 @@ func decodeSweep(ns names, key, sealed []byte) (objects.Sweep, bool) {
 	}
 	before := running{number: r.uvarint(), at: h.at}
 	sw.Samples = make([]objects.Sample, 0, h.samples)
-	for range h.samples {
+	for i := range h.samples {
 		s := readSample(ns, r, before)
 		sw.Samples = append(sw.Samples, s)
 		before = after(s)
+		if i == 0 && before.at != h.at {
+			r.fail() // the heading is about another sweep: no writer makes that
+		}
 	}
 	return sw, r.done()
 }
@@ -293,7 +296,7 @@ func decodeSweep(ns names, key, sealed []byte) (objects.Sweep, bool) {
 func inspect(ns names, key, sealed []byte) (heading, bool) {
 	h, r := readHeading(ns, key, sealed)
 	r.uvarint() // the number of the first sample
-	for range h.samples {
+	for i := range h.samples {
 		if r.failed {
 			break
 		}
@@ -303,8 +306,8 @@ func inspect(ns names, key, sealed []byte) (heading, bool) {
 		if tag&tagNextN == 0 {
 			r.varint()
 		}
-		if tag&tagSameT == 0 {
-			r.varint()
+		if tag&tagSameT == 0 && r.varint() != 0 && i == 0 {
+			r.fail()
 		}
 		if tag&tagSameSeq == 0 {
 			r.varint()
