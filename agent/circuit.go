@@ -27,6 +27,7 @@ type circuit struct {
 	asked   bool          // and the cloud has asked for a least wait
 	waiting bool          // and an operator has to act
 	refused bool          // the last attempt had rejected messages alone
+	rejects int           // rejected messages since one was accepted
 	since   time.Duration // since when it fails, or works
 	ever    bool          // it has worked since the start
 	held    time.Duration // how long it had worked before it failed; below 0: not known
@@ -41,7 +42,7 @@ func newCircuit(b backoff, p pacing) circuit {
 // window returns how many messages the next attempt may have, of those that would fill it.
 func (c *circuit) window(full int) int {
 	switch {
-	case c.refused && !c.failing && full > busyProbe:
+	case c.refused && !c.failing && (full > busyProbe || c.rejects >= patience):
 		return 1 // Pub/Sub refuses requests as a whole: to find each bad one of a thousand takes ten requests
 	case !c.failing:
 		return full
@@ -73,7 +74,7 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 // succeeded notes that a cloud has taken something. It reports whether that ends an outage of the network.
 func (c *circuit) succeeded(now time.Duration) (back bool) {
 	c.backoff.succeed()
-	c.refused = false
+	c.refused, c.rejects = false, 0
 	if c.failing {
 		back = c.network
 		if !c.waiting { // an operator who has acted wants to see it; and no operator acts for a whole fleet in one second
@@ -87,8 +88,19 @@ func (c *circuit) succeeded(now time.Duration) (back bool) {
 	return back
 }
 
-// rejected notes that a cloud has rejected all that an attempt had.
-func (c *circuit) rejected() { c.refused = true }
+// patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and not the messages: a
+// topic with a schema that none fits. They go on to be set aside, slowly, so that a good one behind them still arrives: at once they would
+// push one another out of the dead letters before anybody has looked.
+const patience = 64
+
+// rejected notes that a cloud has rejected all the n messages that an attempt had, and returns how long to wait.
+func (c *circuit) rejected(n int) time.Duration {
+	c.refused = true
+	if c.rejects += n; c.rejects < patience {
+		return 0
+	}
+	return c.backoff.failAfter(capOperator, 0)
+}
 
 // idle notes that nothing waits: what comes next is fresh.
 func (c *circuit) idle() {

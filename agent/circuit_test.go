@@ -63,10 +63,10 @@ func TestAfterARefusalMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
 		sns      int
 		explains string
 	}{
-		{func() { c.rejected() }, 1, 10, "all were rejected"},
-		{func() { c.rejected() }, 1, 10, "again"},
+		{func() { c.rejected(1) }, 1, 10, "all were rejected"},
+		{func() { c.rejected(1) }, 1, 10, "again"},
 		{func() { c.succeeded(now) }, 1000, 10, "one was accepted"},
-		{func() { c.rejected(); c.failed(now, noRoom) }, busyProbe, busyProbe, "a failure behind it"},
+		{func() { c.rejected(1); c.failed(now, noRoom) }, busyProbe, busyProbe, "a failure behind it"},
 	} {
 		step.note()
 		if a, b := c.window(1000), c.window(10); a != step.pubsub || b != step.sns {

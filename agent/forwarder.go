@@ -242,7 +242,7 @@ func (f *forwarder) message(published time.Time, d *outgoing) sinks.Message {
 
 // judge notes what the results say of the integration and returns the wait before the next attempt.
 func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
-	worst := sinks.Result{Outcome: sinks.Accepted}
+	worst, rejected := sinks.Result{Outcome: sinks.Accepted}, sinks.Result{}
 	accepted, after := 0, time.Duration(0)
 	for _, r := range results {
 		after = max(after, r.After)
@@ -251,6 +251,7 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 			accepted++
 		case sinks.Reject:
 			f.log.Error("message rejected: it is set aside as a dead letter", "error", r.Error())
+			rejected = r
 		case sinks.Wait:
 			worst = r
 		case sinks.Retry:
@@ -272,11 +273,17 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
 		return f.circuit.failed(f.clock.elapsed(), worst)
 	default:
-		if accepted == 0 {
-			f.circuit.rejected()
+		if accepted > 0 {
+			f.succeeded(accepted, at)
+			return 0
 		}
-		f.succeeded(accepted, at)
-		return 0
+		pause := f.circuit.rejected(len(results))
+		if pause > 0 {
+			f.failed(integrationWaiting, rejected, 0, at)
+		} else {
+			f.succeeded(0, at)
+		}
+		return pause
 	}
 }
 

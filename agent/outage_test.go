@@ -285,3 +285,29 @@ func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T)
 		s.stop()
 	})
 }
+
+// TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog: that is the set-up, and the messages are good. What is set aside until somebody has
+// looked stays far below what dead letters hold, the integration says that it waits, and all the rest arrives when it is mended.
+func TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &memorySink{window: 10}
+		sink.answers(func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Reject, "InvalidArgument", "it fits no schema") })
+		s := startIn(t, t.TempDir(), "device_id: 5300520006504b5957343920\n"+
+			"lines:\n  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {\"*\": 10s}}]}\n"+
+			"integrations:\n  - {name: a, type: gcp, topic: projects/test-project/topics/Main}\n",
+			map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))}, "", sink)
+		time.Sleep(3 * time.Hour) // 2,162 samples
+		synctest.Wait()
+		in := s.status().Integrations[0]
+		if in.Dead < 64 || in.Dead > 250 || in.State != "waiting" || in.LastError != "InvalidArgument: it fits no schema" {
+			t.Errorf("%d dead letters, %s: %s", in.Dead, in.State, in.LastError)
+		}
+		sink.answers(nil)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if after := s.status().Integrations[0]; after.State != "ok" || after.Backlog != 0 || after.Sent+uint64(after.Dead) < 2_200 || after.Dead != in.Dead {
+			t.Errorf("mended: %+v", after)
+		}
+		s.stop()
+	})
+}

@@ -19,7 +19,7 @@ func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
 		}
 		return err
 	}
-	if err := fill(8 << 20); !errors.Is(err, ErrFull) {
+	if err := fill(3 << 20); !errors.Is(err, ErrFull) {
 		t.Fatalf("the file's limit does not stop it: %v", err)
 	}
 	if err := s.SetLimits(Limits{MaxSize: 32 << 20, RejectNewest: true}); err != nil {
@@ -28,7 +28,7 @@ func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
 	if s.db.MaxSize != fileLimit(32<<20) {
 		t.Errorf("the file may have %d bytes", s.db.MaxSize)
 	}
-	if err := fill(8 << 20); err != nil {
+	if err := fill(3 << 20); err != nil {
 		t.Errorf("at the larger limit: %v", err)
 	}
 	if err := s.SetLimits(Limits{MaxSize: 1 << 20}); err != nil {
