@@ -4,9 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-5s}
 found=0
+
+# Ends red for an input that fails. On a busy machine go test may also report its own deadline, with no input: that is done once more.
+fuzz() { # target, directory
+	go test -run '^$' -fuzz "^$1\$" -fuzztime "$time" -fuzzminimizetime 5x -parallel 2 "./$2"
+}
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+
 while IFS=: read -r file target; do
 	found=$((found + 1))
 	echo "$(dirname "$file") $target"
-	go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 5x -parallel 2 "./$(dirname "$file")"
+	fuzz "$target" "$(dirname "$file")" 2>&1 | tee "$said" && continue
+	grep -q 'context deadline exceeded' "$said" && ! grep -q 'Failing input' "$said" || exit 1
+	fuzz "$target" "$(dirname "$file")"
 done < <(grep -roE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's|^\./||; s|func ||' | sort)
 [ "$found" -gt 0 ] || { echo "no fuzz target found"; exit 1; }
