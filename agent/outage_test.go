@@ -291,7 +291,9 @@ func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T)
 func TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &memorySink{window: 10}
-		sink.answers(func(sinks.Message) sinks.Result { return sinks.Failed(sinks.Reject, "InvalidArgument", "it fits no schema") })
+		sink.answers(func(sinks.Message) sinks.Result {
+			return sinks.Failed(sinks.Reject, "InvalidArgument", "it fits no schema")
+		})
 		s := startIn(t, t.TempDir(), "device_id: 5300520006504b5957343920\n"+
 			"lines:\n  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {\"*\": 10s}}]}\n"+
 			"integrations:\n  - {name: a, type: gcp, topic: projects/test-project/topics/Main}\n",
