@@ -74,8 +74,11 @@ type run struct {
 
 // lastRun returns what was noted.
 func (f failures) lastRun() (r run) {
+	if f.path == "" {
+		return run{}
+	}
 	data, err := os.ReadFile(f.path + ".run")
-	if err != nil || f.path == "" {
+	if err != nil {
 		return run{}
 	}
 	var ms int64

@@ -401,3 +401,21 @@ func TestABootYearsAheadExpiresNothing(t *testing.T) {
 		s.stop()
 	})
 }
+
+// TestDaysWithoutTheAgentInOneBootAreNoLeap: the boot's moment was known to be right, and still is.
+func TestDaysWithoutTheAgentInOneBootAreNoLeap(t *testing.T) {
+	in(t, func(g *gateway) {
+		s := g.start("")
+		time.Sleep(25 * time.Second)
+		s.stop()
+		time.Sleep(48 * time.Hour)
+		s = g.start("")
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		st := s.status()
+		if st.Clock.State != "good" || strings.Contains(st.Clock.Reason, "old") || time.Since(*st.Clock.LastGood) > time.Minute {
+			t.Errorf("the clock: %+v", st.Clock)
+		}
+		s.stop()
+	})
+}

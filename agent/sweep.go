@@ -363,6 +363,7 @@ func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	}
 	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names()}
 	t.bootedAt, t.unsure = p.oneClock(nil)
+	before := slices.Clone(s.plan.items)
 	for i := range s.plan.items {
 		it := &s.plan.items[i]
 		at := p.clock.now()
@@ -375,7 +376,8 @@ func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	}
 	select {
 	case p.out <- t:
-	default: // the store is stuck, and has other worries
+	default: // the store is stuck: what is missing is told later, if there is a later
+		s.plan.items = before
 	}
 }
 

@@ -145,7 +145,7 @@ func (w *wallClock) look() (booted time.Time, v verdict) {
 	}
 	w.noticeStep(booted, up)
 	v = w.judge(wall, booted)
-	if v.old = v.ages && !w.leapt(wall); v.ages && !v.old {
+	if v.old = v.ages && !w.leapt(wall, booted); v.ages && !v.old {
 		v.reason += "; it lies more than a day after the last time known to be right, and nothing of before gets old by it"
 	}
 	if v.ages {
@@ -225,9 +225,10 @@ func (w *wallClock) beyond(t time.Time) bool {
 }
 
 // leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was off for long, or its
-// RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays the last good one. w.mu is held.
-func (w *wallClock) leapt(wall time.Time) bool {
-	known := w.floor.After(w.source.Built)
+// RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays the last good one. One of this boot proves
+// the boot's moment, however long nobody has looked since. w.mu is held.
+func (w *wallClock) leapt(wall, booted time.Time) bool {
+	known := w.floor.After(w.source.Built) && w.floor.Before(booted)
 	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
 }
 
@@ -237,7 +238,7 @@ func (w *wallClock) trust(wall, booted time.Time) {
 		w.again()
 	}
 	w.trusted = booted
-	if wall.After(w.floor) && !w.leapt(wall) || w.vouched(wall) || w.keys.Source == configs.ClockSystem {
+	if wall.After(w.floor) && !w.leapt(wall, booted) || w.vouched(wall) || w.keys.Source == configs.ClockSystem {
 		w.floor = wall
 	}
 }

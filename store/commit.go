@@ -301,9 +301,9 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 			}
 		}
 		var err error
-		c.counts[it], c.pruned[it], err = c.putLog(tx.Bucket(bucketTriggers), it, results, it.rowCount, c.store.opts.KeepTriggers)
+		c.counts[it], c.pruned[it], err = c.putLog(tx, bucketTriggers, it, results, it.rowCount, c.store.opts.KeepTriggers)
 		if err == nil {
-			c.gapCounts[it], _, err = c.putLog(tx.Bucket(bucketGaps), it, gaps, it.gapsKept, keepGaps)
+			c.gapCounts[it], _, err = c.putLog(tx, bucketGaps, it, gaps, it.gapsKept, keepGaps)
 		}
 		if err != nil {
 			return err
@@ -313,11 +313,11 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 }
 
 // putLog writes rows of one kind and returns how many there are then, and which were cut.
-func (c *commit) putLog(all *bolt.Bucket, it *integration, rows []*row, count, keep int) (int, []uint64, error) {
+func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, count, keep int) (int, []uint64, error) {
 	if len(rows) == 0 {
 		return count, nil, nil
 	}
-	b, err := all.CreateBucketIfNotExists([]byte(it.id))
+	b, err := bucketOf(tx, kind, it.id)
 	if err != nil {
 		return 0, nil, err
 	}

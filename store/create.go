@@ -112,6 +112,15 @@ func putBuckets(tx *bolt.Tx) error {
 	return nil
 }
 
+// bucketOf returns an integration's bucket of one kind, made where it is missing.
+func bucketOf(tx *bolt.Tx, kind []byte, integration string) (*bolt.Bucket, error) {
+	all, err := tx.CreateBucketIfNotExists(kind)
+	if err != nil {
+		return nil, err
+	}
+	return all.CreateBucketIfNotExists([]byte(integration))
+}
+
 // drawID returns a store id.
 func drawID() string {
 	var id [4]byte

@@ -180,11 +180,7 @@ func (it *integration) takeDead() map[uint64]*row {
 
 func (c *commit) putDead(tx *bolt.Tx) error {
 	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.id, b.id) }) {
-		all, err := tx.CreateBucketIfNotExists(bucketDead)
-		if err != nil {
-			return err
-		}
-		b, err := all.CreateBucketIfNotExists([]byte(it.id))
+		b, err := bucketOf(tx, bucketDead, it.id)
 		if err != nil {
 			return err
 		}

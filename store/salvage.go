@@ -350,7 +350,7 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 		if sv.lost[id] == 0 {
 			continue
 		}
-		b, err := tx.Bucket(bucketGaps).CreateBucketIfNotExists([]byte(id))
+		b, err := bucketOf(tx, bucketGaps, id)
 		if err != nil {
 			return err
 		}

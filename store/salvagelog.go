@@ -18,39 +18,29 @@ func (sv *salvage) keepRow(ns names, key, value []byte) {
 	if !ok {
 		return
 	}
+	sv.totals.row = max(sv.totals.row, w.ID)
 	if w.store != "" {
-		sv.keepDead(w)
+		if letters := keepFurther(sv.dead, w); len(letters) > 2*keepDead {
+			cutDead(letters)
+		}
 		return
 	}
-	log := sv.rows[w.Integration]
-	if log == nil {
-		log = map[uint64]*row{}
-		sv.rows[w.Integration] = log
-	}
-	if old := log[w.ID]; old == nil || w.further(old) {
-		log[w.ID] = w
-	}
-	sv.totals.row = max(sv.totals.row, w.ID)
-	if keep := sv.opts.KeepTriggers; len(log) > 2*(keep+keepGaps) {
+	if log, keep := keepFurther(sv.rows, w), sv.opts.KeepTriggers; len(log) > 2*(keep+keepGaps) {
 		cutRows(log, keep)
 	}
 }
 
-// keepDead takes a dead letter over, with what it may bring to its row of the log. One that was sent again or dropped may still stand in
-// an old page: what the log knows to have arrived goes, what was dropped comes back. As many are kept as a store keeps.
-func (sv *salvage) keepDead(w *row) {
-	letters := sv.dead[w.Integration]
-	if letters == nil {
-		letters = map[uint64]*row{}
-		sv.dead[w.Integration] = letters
+// keepFurther takes a row over unless its integration has a newer copy, and returns what that has then.
+func keepFurther(all map[string]map[uint64]*row, w *row) map[uint64]*row {
+	of := all[w.Integration]
+	if of == nil {
+		of = map[uint64]*row{}
+		all[w.Integration] = of
 	}
-	if old := letters[w.ID]; old == nil || w.further(old) {
-		letters[w.ID] = w
+	if old := of[w.ID]; old == nil || w.further(old) {
+		of[w.ID] = w
 	}
-	sv.totals.row = max(sv.totals.row, w.ID)
-	if len(letters) > 2*keepDead {
-		cutDead(letters)
-	}
+	return of
 }
 
 // cutDead leaves the newest of an integration's dead letters.
@@ -61,7 +51,8 @@ func cutDead(letters map[uint64]*row) {
 	}
 }
 
-// putDead writes the dead letters of the integrations that are known.
+// putDead writes the dead letters of the integrations that are known. One that was sent again or dropped may still stand in an old page: what
+// the log knows to have arrived goes, what was dropped comes back.
 func (sv *salvage) putDead(tx *bolt.Tx, d *dictionary) error {
 	for id, letters := range sv.dead {
 		log := sv.rows[id]
@@ -70,11 +61,7 @@ func (sv *salvage) putDead(tx *bolt.Tx, d *dictionary) error {
 		if sv.cursors[id] == nil || len(letters) == 0 {
 			continue
 		}
-		all, err := tx.CreateBucketIfNotExists(bucketDead)
-		if err != nil {
-			return err
-		}
-		b, err := all.CreateBucketIfNotExists([]byte(id))
+		b, err := bucketOf(tx, bucketDead, id)
 		if err != nil {
 			return err
 		}
@@ -130,7 +117,7 @@ func (sv *salvage) putRows(tx *bolt.Tx, d *dictionary) error {
 				bucket = bucketTriggers
 				w.Open = w.Open && tx.Bucket(bucketSweeps).Get(seqKey(w.seq)) != nil
 			}
-			b, err := tx.Bucket(bucket).CreateBucketIfNotExists([]byte(id))
+			b, err := bucketOf(tx, bucket, id)
 			if err != nil {
 				return err
 			}

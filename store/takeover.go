@@ -141,9 +141,11 @@ func (x *takeover) run(ctx context.Context, path string, fresh bool, o Options, 
 		for _, suffix := range []string{cleanSuffix, spareSuffix} {
 			_ = os.Remove(x.other + suffix) // the next one makes its own
 		}
+	} else if reason, err := ro.check(ctx, taking); err != nil || reason != "" {
+		return fmt.Errorf("%w: %w", errStandIn, cmp.Or(err, errors.New(reason)))
 	}
 	defer func() {
-		if p := recover(); p != nil { // bbolt panics on damaged pages
+		if p := recover(); p != nil { // bbolt panics on damaged pages: ours, since the stand-in has just been checked
 			err = fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
@@ -400,11 +402,7 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 	if all == nil || all.Bucket([]byte(theirs.id)) == nil {
 		return nil
 	}
-	to, err := tx.CreateBucketIfNotExists(kind)
-	if err != nil {
-		return err
-	}
-	b, err := to.CreateBucketIfNotExists([]byte(theirs.id))
+	b, err := bucketOf(tx, kind, theirs.id)
 	if err != nil {
 		return err
 	}

@@ -269,6 +269,24 @@ func TestADamagedStandInIsTakenOverAsFarAsItReads(t *testing.T) {
 	must(t, holder.Close())
 }
 
+// One whose taking over was cut and that has gone bad since is left where it is; the disk's own store is not blamed for it.
+func TestAStandInThatWentBadOnTheWayIsLeft(t *testing.T) {
+	d := newFailingDisk(t)
+	bad, err := os.ReadFile(d.other)
+	must(t, err)
+	clear(bad[3*page:]) // all but heads and freelist: it opens, and bbolt panics on it
+	must(t, errors.Join(os.WriteFile(d.other+".taking", bad, 0o600), os.Remove(d.other)))
+	how := (&counted{}).options() // in a child: the check panics
+	how.TakeOver = d.other
+	for range 2 {
+		s, r := recoverAt(t, d.path, how)
+		if got := numbers(pending(t, s, "gcp", 1000)); !cmp.Equal(got, upTo(1, 40)) || r.Moved() || r.Taken.Left == "" || r.Taken.Full || s.ID() != d.disk {
+			t.Errorf("%+v, gcp gets %v", r, got)
+		}
+		must(t, s.Close())
+	}
+}
+
 // With alarms first on both sides, the alarms of both go first, the disk's before the stand-in's.
 func TestATakeoverKeepsTheLanes(t *testing.T) {
 	for _, there := range []bool{true, false} {

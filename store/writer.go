@@ -227,17 +227,19 @@ func (s *Store) takeBatches(n int) {
 func (s *Store) commit(rows, all bool) bool {
 	s.mu.Lock()
 	s.takeLimits()
+	must := rows || s.forced || s.unsaved >= maxUnsaved // whatever becomes of the sweeps
 	all = all || s.forced
 	due, cut := s.due(all)
 	keeps := s.keeps(cut)
 	if keeps && !all { // one commit for all
-		due, cut = s.due(true)
+		all = true
+		due, cut = s.due(all)
 	}
 	s.takeBatches(len(due))
 	if all {
 		s.urgent, s.forced = false, false
 	}
-	if !rows && !keeps && !all {
+	if !must && !keeps {
 		s.release(cut, nil)
 		s.mu.Unlock()
 		finish(due, nil, nil)
