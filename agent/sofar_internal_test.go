@@ -1,0 +1,39 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+)
+
+// What goes on to be missing is told once the queue to the store has room again: the telling itself must not lose it.
+func TestAGapThatFindsTheQueueFullIsToldLater(t *testing.T) {
+	parsed, catalog := parseConfig(t, `
+clock: {source: system}
+lines:
+  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float], intervals: {"*": 10s}}]}
+`)
+	elapsed := time.Minute
+	o := Options{Config: parsed, Now: time.Now, Elapsed: func() time.Duration { return elapsed }}
+	wall := newWallClock(&o, nil)
+	wall.begun = true
+	line, queue := &parsed.Lines[0], make(chan taken, 1)
+	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock{now: o.Now, elapsed: o.Elapsed, wall: wall}, out: queue}
+	s := newSlave(&line.Slaves[0], catalog)
+	s.adopt(s.family, p.settings, elapsed, o.Now())
+	p.slaves = []*slave{s}
+	queue <- taken{} // it is full
+	for hour := 1; hour <= 2; hour++ {
+		elapsed += time.Hour + time.Second
+		s.plan.passOver(elapsed, objects.GapBus)
+		p.tellSoFar()
+		if hour == 1 {
+			<-queue // room again
+		}
+	}
+	got := <-queue
+	if len(got.gaps) != 1 || got.gaps[0].Count < 718 || got.gaps[0].Count > 720 || !got.gaps[0].Ongoing || got.due[0] != 10*time.Second {
+		t.Errorf("told %+v, want some 719 missing in two hours", got.gaps)
+	}
+}
