@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -20,15 +21,35 @@ import (
 
 const killRounds = 10
 
-// buildBinary builds a command as `make build` does, so that the build cache serves both.
+// binaries are the commands that tests have built, by directory, in a directory that TestMain removes.
+var binaries struct {
+	mu    sync.Mutex
+	dir   string
+	built map[string]string
+}
+
+// buildBinary builds a command as `make build` does, so that the build cache serves both; once for all tests.
 func buildBinary(t *testing.T, dir string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "binary")
+	binaries.mu.Lock()
+	defer binaries.mu.Unlock()
+	if binary := binaries.built[dir]; binary != "" {
+		return binary
+	}
+	if binaries.dir == "" {
+		made, err := os.MkdirTemp("", "noi-binaries-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		binaries.dir, binaries.built = made, map[string]string{}
+	}
+	binary := filepath.Join(binaries.dir, fmt.Sprint("binary-", len(binaries.built)))
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,nethttpomithttp2", "-ldflags", "-s -w", "-o", binary, dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	binaries.built[dir] = binary
 	return binary
 }
 

@@ -9,5 +9,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(cutsEnv); dir != "" {
 		os.Exit(replayCuts(dir))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if binaries.dir != "" {
+		_ = os.RemoveAll(binaries.dir)
+	}
+	os.Exit(code)
 }
