@@ -35,7 +35,7 @@ func (sm *sampler) route(integrations []configs.Integration) { sm.integrations.S
 // forwarders see a sweep at once. It returns the store's error when the store has stopped; what is taken after that is
 // lost with it.
 func (sm *sampler) run(ctx context.Context) error {
-	var last promise
+	var made promises
 	for {
 		select {
 		case t, more := <-sm.in:
@@ -43,18 +43,17 @@ func (sm *sampler) run(ctx context.Context) error {
 				if err := sm.tell(sm.ledger.rest()); err != nil {
 					return err
 				}
-				return last.keep(ctx, sm)
+				return made.keep(ctx, sm)
 			}
 			next, err := sm.offer(ctx, t)
 			if err != nil {
 				return err
 			}
 			if next.pledge != nil {
-				last = next
+				made = append(made, next)
 			}
-		case <-last.done():
-			last.tell(sm)
-			last = promise{}
+		case <-made.first():
+			made = made.tell(sm)
 		}
 	}
 }
@@ -65,33 +64,57 @@ type promise struct {
 	to     uint64
 }
 
-// done is closed when the commit is made; never ready for no promise.
-func (p promise) done() <-chan struct{} {
-	if p.pledge == nil {
+// promises are those that are not kept yet, the oldest first. Each sweep has a commit window of its own, so they are as many as sweeps
+// come in one.
+type promises []promise
+
+// first is closed when the oldest is kept or broken; never ready for none.
+func (ps promises) first() <-chan struct{} {
+	if len(ps) == 0 {
 		return nil
 	}
-	return p.pledge.Done()
+	return ps[0].pledge.Done()
 }
 
-// tell logs what has become of the promise. A full store has said so itself, and goes on.
-func (p promise) tell(sm *sampler) {
-	if p.pledge != nil && p.pledge.Err() == nil {
-		sm.log.Debug("committed", "run", sm.store.Run(), "to", p.to)
+// tell logs what has become of those that are over, in one line, and returns the others. A full store has said so itself, and goes on.
+func (ps promises) tell(sm *sampler) promises {
+	to := uint64(0)
+	for len(ps) > 0 && over(ps[0].pledge.Done()) {
+		if ps[0].pledge.Err() == nil {
+			to = ps[0].to
+		}
+		ps = ps[1:]
 	}
+	if to > 0 {
+		sm.log.Debug("committed", "run", sm.store.Run(), "to", to)
+	}
+	return ps
 }
 
-// keep waits for the commit.
-func (p promise) keep(ctx context.Context, sm *sampler) error {
-	if p.pledge == nil {
-		return nil
-	}
+// over reports whether a channel is closed.
+func over(done <-chan struct{}) bool {
 	select {
-	case <-p.pledge.Done():
-		p.tell(sm)
-		return sm.store.Err()
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-done:
+		return true
+	default:
+		return false
 	}
+}
+
+// keep waits for all.
+func (ps promises) keep(ctx context.Context, sm *sampler) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	for len(ps) > 0 {
+		select {
+		case <-ps.first():
+			ps = ps.tell(sm)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return sm.store.Err()
 }
 
 // offer hands one sweep over.

@@ -1,10 +1,50 @@
 package agent
 
 import (
+	"log/slog"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"noi-agent/configs"
 	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
 )
+
+// Sweeps that come faster than commits are made do not keep one another's from being told.
+func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := storetest.MustOpen(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}, Now: time.Now})
+		if err := st.SetIntegrations([]store.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", Topic: "T"}}); err != nil {
+			t.Fatal(err)
+		}
+		parsed, _ := parseConfig(t, "integrations:\n  - {id: FFjU28MMaL3W9B9hhhhH, type: gcp, topic: projects/test-project/topics/Main}\n")
+		in, log := make(chan taken), &countedLog{}
+		sm := &sampler{store: st, log: slog.New(log), in: in, ledger: newLedger(1, time.Time{}), alarms: map[objectKey]string{}, bells: &bells{},
+			changes: changes{elapsed: func() time.Duration { return 0 }}}
+		sm.integrations.Store(&[]configs.Integration{parsed.Integrations[0]})
+		ended := make(chan error)
+		go func() { ended <- sm.run(t.Context()) }()
+		for range 100 {
+			got := takenAt(time.Now(), time.Now().Add(-time.Hour), false, "Et_float")
+			got.samples[0].Value = objects.Number(1)
+			in <- *got
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		if n := log.count("committed"); n < 9 || n > 11 {
+			t.Errorf("%d commits were told in ten seconds", n)
+		}
+		close(in)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := log.count("committed"); n > 12 {
+			t.Errorf("%d commits were told to the end", n)
+		}
+	})
+}
 
 func TestAFaultThatComesOrGoesIsUrgent(t *testing.T) {
 	sm := &sampler{alarms: map[objectKey]string{}}
