@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -34,6 +35,7 @@ type commit struct {
 	bytes   int64    // of these records, with their keys
 	samples uint64
 	now     moment
+	wall    time.Time // the same by Options.Now
 
 	totals    totals
 	passed    uint64 // every integration is done with the sweeps before it
@@ -50,6 +52,7 @@ type commit struct {
 	gapCounts map[*integration]int // the same about gaps
 	damaged   []uint64
 	more      bool     // removals left for the next commit
+	again     bool     // so is some of a removed integration's backlog
 	tail      *heading // of the oldest sweep that stays
 	removed   totals
 	starts    map[uint64]start // of runs, that changed
@@ -86,15 +89,16 @@ func (c *commit) run(tx *bolt.Tx) error {
 	s := c.store
 	c.tx = tx
 	sweeps := tx.Bucket(bucketSweeps)
-	c.now = s.moment()
+	c.now, c.wall = s.moment(), s.opts.Now()
 	c.encodeSweeps()
 	victims := c.chooseVictims(sweeps)
+	unwanted, all := c.unwanted(sweeps)
 
 	s.mu.Lock()
 	s.reportDamaged(c.damaged)
 	c.giveWay(victims)
 	c.rejectNewest(victims)
-	c.forgotten = s.expire(s.opts.Now())
+	c.forgotten = c.expire(unwanted, all)
 	c.snapshot()
 	s.mu.Unlock()
 
@@ -429,7 +433,7 @@ func (c *commit) finish() {
 			delete(s.damaged, seq)
 		}
 	}
-	if c.more {
+	if c.more || c.again {
 		s.dirty = true
 	}
 }

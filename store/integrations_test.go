@@ -3,10 +3,12 @@ package store_test
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/store"
 	"noi-agent/store/storetest"
 
@@ -66,8 +68,16 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 		t.Errorf("after 25 h: %+v", is)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
-	if len(rows) != 1 || rows[0].Gap.Count != 5 || !strings.Contains(rows[0].Error, "removed: 24h0m0s after the integration was taken out of the configuration") {
-		t.Errorf("rows %+v", rows)
+	told := map[string]uint64{} // each object by itself
+	for _, row := range rows {
+		told[row.Gap.Object] += row.Gap.Count
+		if !strings.Contains(row.Error, "removed: 24h0m0s after the integration was taken out of the configuration") {
+			t.Errorf("row %+v", row)
+		}
+	}
+	want := map[string]uint64{"object_00": 1, "object_01": 1, "object_02": 1, "object_03": 1, "object_04": 1}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Error(diff)
 	}
 	if got := len(pending(t, s, "gcp", 100)); got != 7 {
 		t.Errorf("gcp has %d pending", got)
@@ -83,6 +93,58 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	}
 	if _, err := s.Pending("aws", 1); !errors.Is(err, store.ErrUnknownIntegration) {
 		t.Errorf("pending: %v", err)
+	}
+}
+
+// A long backlog goes in several commits: it is told in one row an object all the same, and without any left.
+func TestLongBacklogOfARemovedIntegrationIsToldByObject(t *testing.T) {
+	const n, settled = 25_000, 10
+	now := storetest.Start
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{Now: func() time.Time { return now }})
+	var sweeps []objects.Sweep
+	for i := range n {
+		sw := storetest.Sweep(1, uint64(2*i+1), 2, "aws")
+		for j := range sw.Samples {
+			sw.Samples[j].Seq = uint64(i + 1)
+		}
+		if i%100 == 0 {
+			sw.Routes = append(sw.Routes, objects.Route{Integration: "gcp", Picked: []int{1}})
+		}
+		if sweeps = append(sweeps, sw); len(sweeps) == 5_000 {
+			add(t, s, sweeps...)
+			sweeps = nil
+		}
+	}
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", settled)...)
+	must(t, s.SetIntegrations(both[1:]))
+	now = now.Add(25 * time.Hour)
+	commits := 0
+	for ; s.Stats().Integrations["aws"].Backlog > 0 && commits < 10; commits++ {
+		add(t, s, storetest.Sweep(2, uint64(100_001+commits), 1, "gcp"))
+	}
+	if commits < 2 || commits > 4 {
+		t.Errorf("%d commits", commits)
+	}
+	type gap struct {
+		object             string
+		first, last, count uint64
+	}
+	var told []gap
+	for _, row := range triggers(t, s, store.TriggerQuery{Integration: "aws", Gaps: true}) {
+		told = append(told, gap{row.Gap.Object, row.Gap.First, row.Gap.Last, row.Gap.Count})
+	}
+	slices.SortFunc(told, func(a, b gap) int { return strings.Compare(a.object, b.object) })
+	const each = settled / 2
+	want := []gap{{"object_00", each + 1, n, n - each}, {"object_01", each + 1, n, n - each}}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %+v, want %+v", told, want)
+	}
+	if is := s.Stats().Integrations["aws"]; is.Dropped != 2*n-settled {
+		t.Errorf("%+v", is)
+	}
+	if is := s.Stats().Integrations["gcp"]; is.Backlog != uint64(n/100+commits) {
+		t.Errorf("the other one: %+v", is)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"noi-agent/objects"
@@ -138,17 +139,58 @@ func (c *commit) giveWay(victims []victim) {
 	}
 }
 
-// expire drops the backlog of integrations removed a day ago, and forgets them after a month.
-// s.mu is held; it returns whose bucket and record are to go.
-func (s *Store) expire(now time.Time) (forgotten []string) {
+// orphans are the integrations, and lanes, whose backlog is to be dropped: they were removed a day ago. s.mu is held.
+func (s *Store) orphans(now time.Time) (due []*integration) {
 	if !s.opts.Clock.old() {
 		return nil
 	}
-	s.dateOrphans(now)
 	for _, it := range s.ordered() {
-		switch gone := now.Sub(it.orphanedAt); {
-		case it.orphanedAt.IsZero() || gone < orphanBacklog:
-		case gone >= orphanRows && it.backlog == 0 && it.lane == nil:
+		if it.backlog > 0 && !it.orphanedAt.IsZero() && now.Sub(it.orphanedAt) >= orphanBacklog {
+			due = append(due, it)
+		}
+	}
+	return due
+}
+
+// unwanted looks for sweeps that removed integrations still wait for, from the oldest on, so many at a time. all is true when it
+// came to the end of the file.
+func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
+	s := c.store
+	s.mu.Lock()
+	if s.opts.Clock.old() {
+		s.dateOrphans(c.wall)
+	}
+	due, from := s.orphans(c.wall), uint64(math.MaxUint64)
+	for _, it := range due {
+		from = min(from, it.cursor)
+	}
+	s.mu.Unlock()
+	if len(due) == 0 {
+		return nil, true
+	}
+	cur := sweeps.Cursor()
+	looked := 0
+	for k, v := cur.Seek(seqKey(from)); k != nil; k, v = cur.Next() {
+		if looked++; looked > maxRemovals {
+			return found, false
+		}
+		h, _ := peek(c.names, k, v)
+		if seq, ok := keySeq(k); ok {
+			found = append(found, victim{heading: h, seq: seq, record: v})
+		}
+	}
+	return found, true
+}
+
+// expire drops the backlog of integrations removed a day ago, told by object, and forgets them after a month. found is what unwanted
+// has found. s.mu is held; it returns whose bucket and record are to go.
+func (c *commit) expire(found []victim, all bool) (forgotten []string) {
+	s := c.store
+	for _, it := range s.orphans(c.wall) {
+		c.dropBacklog(it, found, all)
+	}
+	for _, it := range s.ordered() {
+		if s.forgets(it, c.wall) {
 			it.wake()
 			s.dirtyRows -= len(it.dirty) // nobody writes them any more
 			delete(s.integrations, it.id)
@@ -156,17 +198,42 @@ func (s *Store) expire(now time.Time) (forgotten []string) {
 				it.main.lane = nil // and that one goes with the next commit
 			}
 			forgotten = append(forgotten, it.id)
-		case it.backlog > 0:
-			lost := losses{count: it.backlog}
-			lost.merge(objects.Gap{From: fromMilli(it.oldest), To: now, Count: it.backlog, Reason: fmt.Sprintf(whyRemoved, orphanBacklog)})
-			it.dropped += it.backlog
-			it.backlog, it.window, it.modified = 0, nil, true
-			it.trim(s.next)
-			s.closeRows(it.owner())
-			s.tell(it, lost)
 		}
 	}
 	return forgotten
+}
+
+// dropBacklog takes sweeps from a removed integration. What is left of its backlog at the end of the file, no record that reads has. s.mu is held.
+func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
+	s := c.store
+	reason := fmt.Sprintf(whyRemoved, orphanBacklog)
+	lost := losses{}
+	for i := range found {
+		v := &found[i]
+		indexes := it.giveWay(v.seq, v.of(it.id))
+		if len(indexes) == 0 {
+			continue
+		}
+		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record)
+		for _, index := range indexes {
+			lost.add(sw, index, reason)
+		}
+	}
+	if n := it.backlog; all && n > 0 {
+		lost.count += n
+		lost.merge(objects.Gap{From: fromMilli(it.oldest), To: c.wall, Count: n, Reason: reason})
+		it.dropped += n
+		it.backlog, it.window, it.modified = 0, nil, true
+	}
+	c.again = c.again || it.backlog > 0
+	s.closeRows(it.owner())
+	it.trim(s.next)
+	s.tell(it, lost)
+}
+
+// forgets reports whether nothing of an integration is to be kept any more. s.mu is held.
+func (s *Store) forgets(it *integration, now time.Time) bool {
+	return s.opts.Clock.old() && !it.orphanedAt.IsZero() && now.Sub(it.orphanedAt) >= orphanRows && it.backlog == 0 && it.lane == nil
 }
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.
@@ -174,14 +241,5 @@ func (s *Store) overdue(now time.Time) bool {
 	if s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	if !s.opts.Clock.old() {
-		return false
-	}
-	for _, it := range s.integrations {
-		gone := now.Sub(it.orphanedAt)
-		if !it.orphanedAt.IsZero() && (it.backlog > 0 && gone >= orphanBacklog || gone >= orphanRows) {
-			return true
-		}
-	}
-	return false
+	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool { return s.forgets(it, now) })
 }
