@@ -145,7 +145,9 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 	case failed >= failuresMost:
 		a.degraded = fmt.Sprintf("the store failed %d times in a row", failed)
 	default:
-		st, r, err = store.Recover(context.Background(), path, o, how)
+		if err = makeStateDir(filepath.Dir(path)); err == nil {
+			st, r, err = store.Recover(context.Background(), path, o, how)
+		}
 		if err == nil || a.failures.path == "" || !diskFailed(err) {
 			break
 		}
@@ -160,6 +162,15 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 		}
 	}
 	return st, r, err
+}
+
+// makeStateDir makes the state directory when it is not there. It fails as the disk does, a medium that is read only from the start
+// included, or for want of the right.
+func makeStateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one as state_dir", err)
+	}
+	return nil
 }
 
 // recoverInMemory opens the store that stands in for the one on the disk.

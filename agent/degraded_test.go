@@ -139,9 +139,13 @@ func TestOnlyTheMediumCountsAsAFailingDisk(t *testing.T) {
 	}
 }
 
-// TestAnAgentInMemoryEndsWhenTheDiskIsBack lets the state directory be gone, as a card that was pulled out is, until the probes find it again.
+// TestAnAgentInMemoryEndsWhenTheDiskIsBack lets the state directory's place be none until the probes find it again, and make what is missing.
 func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
-	state := filepath.Join(t.TempDir(), "state")
+	card := filepath.Join(t.TempDir(), "card")
+	if err := os.WriteFile(card, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(card, "state")
 	memory := t.TempDir()
 	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nstate_dir: "+state+"\n")
 	if err := failuresOf(memory, state).set(failuresMost); err != nil {
@@ -158,7 +162,7 @@ func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 	for log.count("the disk still fails") < 2 {
 		time.Sleep(time.Millisecond)
 	}
-	if err := os.Mkdir(state, 0o700); err != nil {
+	if err := errors.Join(os.Remove(card), os.Mkdir(card, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; !errors.Is(err, errDiskBack) {

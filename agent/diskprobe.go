@@ -42,7 +42,11 @@ func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 				return
 			case <-tick.C:
 			}
-			if err := probeDisk(dir); err != nil {
+			err := makeStateDir(dir)
+			if err == nil {
+				err = probeDisk(dir)
+			}
+			if err != nil {
 				passed = 0
 				a.log.Debug("the disk still fails", "error", err)
 				continue

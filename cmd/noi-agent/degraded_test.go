@@ -21,11 +21,7 @@ import (
 // sends what had been kept in memory for a cloud that could not be reached.
 func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
-	memory, err := os.MkdirTemp("/dev/shm", "noi-agent-test-")
-	if err != nil {
-		t.Skipf("no memory to write in: %v", err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(memory) })
+	memory := inMemory(t)
 	binary := buildBinary(t, ".")
 	w := newWorld(t, fixedSlave())
 	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
@@ -87,6 +83,45 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	endOf(t, cmd, log)
 	if err := inRow(w.runsOf(1)); err != nil {
 		t.Errorf("of the samples in memory: %v\n%s", err, log)
+	}
+}
+
+// inMemory makes a directory that is in memory.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "noi-agent-test-")
+	if err != nil {
+		t.Skipf("no memory to write in: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// A card that mounts read only from the first day on has no state directory, and none can be made: that is a disk that fails.
+func TestAStateDirectoryOnAReadOnlyDiskDoesNotEndTheSampling(t *testing.T) {
+	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
+	memory, binary, w := inMemory(t), buildBinary(t, "."), newWorld(t, fixedSlave())
+	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
+	for start := 1; start <= 3; start++ {
+		cmd := exec.CommandContext(t.Context(), "strace", "-D", "-f", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state"),
+			"-e", "trace=mkdirat", "-e", "inject=mkdirat:error=EROFS", binary, "run", "--config", config)
+		log := &bytes.Buffer{}
+		cmd.Stderr, cmd.Env = log, append(os.Environ(), "RUNTIME_DIRECTORY="+memory)
+		if start < 3 {
+			var exit *exec.ExitError
+			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(log.String(), "make the state directory: mkdir "+w.dir) {
+				t.Fatalf("start %d ended with %v:\n%s", start, err, log)
+			}
+			continue
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the third start publishes", func() bool { return w.sns.Taken() > 0 })
+		endOf(t, cmd, log)
+		if !strings.Contains(log.String(), "THE DISK FAILS") {
+			t.Errorf("the log says nothing of it:\n%s", log)
+		}
 	}
 }
 

@@ -31,9 +31,6 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(config.StateDir, 0o750); err != nil {
-		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one as state_dir", err)
-	}
 	logs := newLogging(p.stderr, config.Log)
 	log := logs.Logger
 	a, err := agent.New(agent.Options{
