@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"noi-agent/internal/strictyaml"
 )
@@ -26,12 +27,12 @@ type Catalog struct {
 // A directory that does not exist, or without a name, has none. The error has every fault of every file, one a line, as
 // "FILE:LINE: path: text".
 func LoadCatalog(dirs ...string) (*Catalog, error) {
-	c := &Catalog{}
-	builtIn, err := fs.Sub(familyFiles, "families")
+	families, err := builtIn()
 	if err != nil {
-		return nil, fmt.Errorf("open the built-in families: %w", err)
+		return nil, err
 	}
-	faults := []error{c.addDir(builtIn, "", ParseFamily)}
+	c := &Catalog{families: slices.Clone(families)}
+	var faults []error
 	for _, dir := range dirs {
 		if dir == "" {
 			continue
@@ -44,6 +45,17 @@ func LoadCatalog(dirs ...string) (*Catalog, error) {
 	slices.SortFunc(c.families, func(a, b *Family) int { return strings.Compare(a.Slug, b.Slug) })
 	return c, nil
 }
+
+// builtIn are the families that come with the program, read once: they are the same each time.
+var builtIn = sync.OnceValues(func() ([]*Family, error) {
+	dir, err := fs.Sub(familyFiles, "families")
+	if err != nil {
+		return nil, fmt.Errorf("open the built-in families: %w", err)
+	}
+	c := &Catalog{}
+	err = c.addDir(dir, "", ParseFamily)
+	return c.families, err
+})
 
 // addDir reads the family files of one directory; dir is its name for people.
 func (c *Catalog) addDir(fsys fs.FS, dir string, parse func([]byte) (*Family, error)) error {
