@@ -89,6 +89,8 @@ func TestConformance(t *testing.T) {
 			Denied:    standin.PubSubDenied(),
 			Throttled: standin.PubSubThrottled(),
 			Invalid:   standin.Fault{Code: "InvalidArgument", Text: "One or more messages in the publish request is malformed."},
+			Missing:   standin.Fault{Code: "NotFound", Text: "Resource not found (resource=MainSolarData)."},
+			Internal:  standin.Fault{Code: "Internal", Text: "An internal error occurred."},
 			TooLarge:  10_000_000,
 			Denial:    "PermissionDenied: User not authorized to perform this action.",
 		}

@@ -106,15 +106,59 @@ func denial(t *testing.T, r Rig) {
 	wantTaken(t, r.Cloud, msgs)
 }
 
-func throttling(t *testing.T, r Rig) {
+func throttling(t *testing.T, r Rig) { passes(t, r, r.Throttled, sinks.Retry) }
+
+func missingTopic(t *testing.T, r Rig) { passes(t, r, r.Missing, sinks.Wait) }
+
+func internal(t *testing.T, r Rig) { passes(t, r, r.Internal, sinks.Retry) }
+
+// passes lets the cloud answer everything with a fault, in its own words, and then no more.
+func passes(t *testing.T, r Rig, fault standin.Fault, o sinks.Outcome) {
+	t.Helper()
 	msgs := Messages(2)
-	r.Cloud.SetFault(standin.Always(r.Throttled))
+	r.Cloud.SetFault(standin.Always(fault))
 	results := Drain(t, r.Sink, msgs)
-	want(t, results, sinks.Retry)
-	if results[0].Code != r.Throttled.Code || results[0].Text != r.Throttled.Text {
+	want(t, results, o)
+	if results[0].Code != fault.Code || results[0].Text != fault.Text {
 		t.Errorf("got %q", results[0].Error())
 	}
 	wantTaken(t, r.Cloud, nil)
+	r.Cloud.SetFault(nil)
+	want(t, Drain(t, r.Sink, msgs), sinks.Accepted)
+	wantTaken(t, r.Cloud, msgs)
+}
+
+// partial lets the cloud fail for one message of seven, for a while: the others are accepted, now or when it is gone, and each is
+// taken once.
+func partial(t *testing.T, r Rig) {
+	msgs := Messages(7)
+	fault := r.Internal
+	fault.Only = func(m standin.Message) bool { return string(m.Body) == string(msgs[3].Body) }
+	r.Cloud.SetFault(standin.Always(fault))
+	results := Drain(t, r.Sink, msgs)
+	var left []sinks.Message
+	for i, res := range results {
+		switch {
+		case res.Outcome == sinks.Retry:
+			left = append(left, msgs[i])
+		case res.Outcome != sinks.Accepted || i == 3:
+			t.Fatalf("message %d: %s (%s)", i, res.Outcome, res.Error())
+		}
+	}
+	r.Cloud.SetFault(nil)
+	want(t, Drain(t, r.Sink, left), sinks.Accepted)
+	bodies := func(n int, body func(i int) []byte) (out []string) {
+		for i := range n {
+			out = append(out, string(body(i)))
+		}
+		slices.Sort(out)
+		return out
+	}
+	got := r.Cloud.Messages()
+	taken, sent := bodies(len(got), func(i int) []byte { return got[i].Body }), bodies(len(msgs), func(i int) []byte { return msgs[i].Body })
+	if !slices.Equal(taken, sent) {
+		t.Errorf("the cloud has %q, want each of %q once", taken, sent)
+	}
 }
 
 // asksToWait holds what the cloud asks for against what the caller is told.

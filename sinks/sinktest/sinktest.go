@@ -33,6 +33,8 @@ type Rig struct {
 	Denied    standin.Fault // a refusal that waits for the operator
 	Throttled standin.Fault // a refusal that passes
 	Invalid   standin.Fault // a refusal of one message
+	Missing   standin.Fault // a topic that is not there
+	Internal  standin.Fault // a fault of the cloud itself
 	TooLarge  int           // bytes of a body that no request can carry
 	Secrets   []string      // what is never to be shown in a result
 	// Denial is what Denied is to become in a trigger row, to the letter.
@@ -57,6 +59,9 @@ func Run(t *testing.T, start func(t *testing.T) Rig) {
 		{"ConnectionLostBetweenRequestsHeals", reconnect},
 		{"DenialWaitsInTheCloudsWords", denial},
 		{"ThrottlingIsRetry", throttling},
+		{"MissingTopicWaits", missingTopic},
+		{"FaultOfTheCloudIsRetry", internal},
+		{"FailureOfOneMessageIsNoneOfTheOthers", partial},
 		{"WaitThatTheCloudAsksForIsTold", asksToWait},
 		{"BadMessageIsRejectedAlone", badMessage},
 		{"TooLargeIsRejectedAlone", tooLarge},

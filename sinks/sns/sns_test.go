@@ -99,6 +99,8 @@ func TestConformance(t *testing.T) {
 			Denied:    standin.SNSDenied(arn),
 			Throttled: standin.SNSThrottled(),
 			Invalid:   standin.Fault{Code: "InvalidParameter", Text: "Invalid parameter: Message"},
+			Missing:   standin.Fault{Status: 404, Code: "NotFound", Text: "Topic does not exist"},
+			Internal:  standin.SNSInternal(),
 			TooLarge:  256 << 10,
 			Denial: "AuthorizationError: User: arn:aws:iam::123456789012:user/noi is not authorized to perform: SNS:Publish on resource: " + arn +
 				" because no identity-based policy allows the SNS:Publish action",
