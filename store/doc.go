@@ -15,7 +15,7 @@
 //   - Memory does not grow with the backlog; opening does not read it; a file that a backlog has left is compacted.
 //
 // A sample is lost in these cases, and no other. All but the first leave a gap: a row in the log with object,
-// times, numbers, count and reason (objects.Gap).
+// times, numbers, count and reason (objects.Gap); of what is damaged without object and numbers, which nobody can read any more.
 //
 //  1. The process is killed, or the power cut, before the sample was durable.
 //  2. It is the oldest and the outbox is over MaxSize, or the disk is full: the oldest give way. With RejectNewest:
