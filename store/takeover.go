@@ -328,21 +328,23 @@ func (x *takeover) count(sw objects.Sweep, bytes int64) {
 	}
 }
 
-// owed returns the routes by which a sweep has still to go, by the lanes that are open here.
+// owed returns the routes by which a sweep has still to go, by the lanes that are open here: the stand-in may have had others.
 func (x *takeover) owed(seq uint64, sw objects.Sweep) []objects.Route {
 	sets := map[string]bitset{}
 	for _, route := range sw.Routes {
 		it := x.theirs.integrations[route.Integration]
-		id, lane := isLane(route.Integration)
-		if main := x.mine.integrations[id]; lane && main != nil && main.lane != nil && main.lane.topic != laneClosed {
-			id = main.lane.id
-		}
-		if it == nil || x.mine.integrations[id] == nil {
+		owner, _ := isLane(route.Integration)
+		main := x.mine.integrations[owner]
+		if it == nil || main == nil {
 			continue
 		}
 		for _, i := range route.Picked {
 			if seq < it.cursor || it.resume[seq].has(i) {
 				continue
+			}
+			id := owner
+			if main.lane != nil && main.lane.topic != laneClosed && sw.Samples[i].Alarms() {
+				id = main.lane.id
 			}
 			if sets[id] == nil {
 				sets[id] = newBitset(len(sw.Samples))

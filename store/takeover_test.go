@@ -287,31 +287,42 @@ func TestAStandInThatWentBadOnTheWayIsLeft(t *testing.T) {
 	}
 }
 
-// With alarms first on both sides, the alarms of both go first, the disk's before the stand-in's.
+// Alarms go by what the disk's store knew: first, the disk's before the stand-in's, or in their place; whatever the stand-in did, so that
+// those of one object keep their order.
 func TestATakeoverKeepsTheLanes(t *testing.T) {
-	for _, there := range []bool{true, false} {
+	for _, c := range []struct {
+		disk, standIn bool
+		want          []uint64
+	}{
+		{true, true, []uint64{2, 5, 8, 11}},
+		{true, false, []uint64{2, 5, 8, 11}},
+		{false, true, upTo(1, 12)},
+		{false, false, upTo(1, 12)},
+	} {
 		path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
 		for i, at := range []string{path, other} {
 			s, err := store.Open(at, store.Options{Runs: uint64(i), Now: soon})
 			must(t, err)
-			must(t, s.SetIntegrations(alarmsFirst(i == 1 || there)))
+			must(t, s.SetIntegrations(alarmsFirst([]bool{c.disk, c.standIn}[i])))
 			add(t, s, withAlarm(s.Run(), uint64(1+6*i)), withAlarm(s.Run(), uint64(4+6*i)))
 			must(t, s.Close())
 		}
 		s, _, err := store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{TakeOver: other})
 		must(t, err)
 		must(t, s.SetIntegrations(alarmsFirst(true)))
-		want := []uint64{2, 5, 8, 11}
-		if !there { // the disk knew no lane: all keep their place
-			want = upTo(1, 12)
+		add(t, s, withAlarm(s.Run(), 13)) // the lane has it, or it waits for those that were there before the lane
+		want := c.want
+		if c.disk {
+			want = append(slices.Clone(want), 14)
 		}
-		if got := numbers(pending(t, s, "aws", 100)); !cmp.Equal(got, want) {
-			t.Errorf("lane there: %v: aws gets %v, want %v", there, got, want)
+		if got := numbers(pending(t, s, "aws", len(want))); !cmp.Equal(got, want) {
+			t.Errorf("alarms first on the disk: %v, in the stand-in: %v: aws gets %v, want %v", c.disk, c.standIn, got, want)
 		}
-		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 100)...)
-		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 100)...)
-		if is := s.Stats().Integrations["aws"]; is.Sent != 12 || is.Backlog != 0 {
-			t.Errorf("lane there: %v: %+v", there, is)
+		for range 3 {
+			settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 100)...)
+		}
+		if is := s.Stats().Integrations["aws"]; is.Sent != 15 || is.Backlog != 0 {
+			t.Errorf("%+v: %+v", c, is)
 		}
 		must(t, errors.Join(s.Close(), store.Check(path)))
 	}
