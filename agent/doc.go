@@ -1,10 +1,10 @@
 // Package agent is the running program: it polls the lines, keeps the samples and publishes them. It owns no
 // protocol of its own; modbus speaks to the controllers, store keeps, sinks speak to the clouds.
 //
-// The way of a sample: the poller of a line finds objects due (schedule), reads them in few requests (modbus.Plan),
+// The way of a sample: the poller of a line finds objects due (schedule), reads them in few requests (modbus.Planner),
 // decodes them (objects) and makes sure who answered (identification). The sampler gives each sample its number and
-// its routes and makes the sweep durable (store.Append). Each integration's forwarder publishes from its own
-// cursor, in order, and settles each result.
+// its routes and offers the sweep to the store (store.Offer): what no cloud has taken within the commit window is written.
+// Each integration's forwarder publishes from its own cursor, in order, and settles each result.
 //
 // Promises:
 //

@@ -337,7 +337,7 @@ func TestLoadSaysWhatIsWrongWithTheFile(t *testing.T) {
 	cat := mustCatalog(t)
 	dir := t.TempDir()
 	_, err := configs.Load(filepath.Join(dir, "none.yaml"), cat)
-	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "--config FILE") {
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "--config FILE") || !strings.Contains(err.Error(), "config.yaml.example") {
 		t.Errorf("missing file: %v", err)
 	}
 	if _, err = configs.Load(dir, cat); err == nil || !strings.Contains(err.Error(), "read the configuration: ") {

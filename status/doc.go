@@ -1,12 +1,13 @@
 // Package status is the local endpoint of the agent: what a technician on the gateway looks at. It serves
-// a page, JSON documents, an export and two health checks, over a loopback TCP address and over a unix socket.
+// a page, JSON documents, metrics, an export and two health checks, over a loopback TCP address and over a unix socket.
 //
 //	GET /                  the page: problems, lines, integrations, latest values, trigger table
 //	GET /api/v1/status     the agent's state
 //	GET /api/v1/objects    latest value of each object
-//	GET /api/v1/triggers   ?integration=&success=&limit=&before=, newest first
+//	GET /api/v1/triggers   ?integration=&success=&gaps=&limit=&before=, newest first
 //	GET /api/v1/export     ?from=&to=&format=jsonl|csv: the samples in the outbox
 //	GET /healthz, /readyz  200 "ok", or 503 and the reason
+//	GET /metrics           for Prometheus
 //	POST /api/v1/read      {"line","unit_id","function","address","count"} → {"registers","at"}; over the socket only
 //	GET /api/v1/deadletters  ?integration=: what clouds have rejected
 //	POST /api/v1/deadletters/retry, …/drop  {"integration","ids"}: send again, give up; none: all; over the socket only

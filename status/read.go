@@ -27,7 +27,7 @@ type readRequest struct {
 // readAnswer is what it is answered with.
 type readAnswer struct {
 	Registers []uint16  `json:"registers"`
-	At        time.Time `json:"at"` // arrival of the reply's last byte
+	At        time.Time `json:"at"` // arrival of the reply's last byte, to the millisecond
 }
 
 // serveRead reads registers of a slave now. It needs the socket: whoever may speak there could stop the daemon and open the
@@ -53,7 +53,7 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		fail(w, r, s.o.ReadStatus(err), err.Error())
 	default:
-		sendJSON(w, r, readAnswer{registers, at.UTC()})
+		sendJSON(w, r, readAnswer{registers, at.UTC().Truncate(time.Millisecond)})
 	}
 }
 

@@ -28,7 +28,7 @@ func (w *lineWorld) Read(ctx context.Context, line string, unit int, function by
 		<-ctx.Done()
 		return nil, time.Time{}, ctx.Err()
 	}
-	return w.registers, time.Date(2022, 6, 28, 10, 20, 29, 502_000_000, time.FixedZone("CEST", 7200)), w.err
+	return w.registers, time.Date(2022, 6, 28, 10, 20, 29, 502_026_256, time.FixedZone("CEST", 7200)), w.err
 }
 
 // lineServer serves w on a socket and on TCP.

@@ -14,8 +14,9 @@
 //   - Limits can be told anew at any time (SetLimits), and hold from the next commit on.
 //   - Memory does not grow with the backlog; opening does not read it; a file that a backlog has left is compacted.
 //
-// A sample is lost in these cases, and no other. All but the first leave a gap: a row in the log with object,
+// A sample is lost in these cases, and no other. All but 1, 7 and 8 leave a gap here: a row in the log with object,
 // times, numbers, count and reason (objects.Gap); of what is damaged without object and numbers, which nobody can read any more.
+// The agent tells 1 and 7 at its next start, as time in which it did not run.
 //
 //  1. The process is killed, or the power cut, before the sample was durable.
 //  2. It is the oldest and the outbox is over MaxSize, or the disk is full: the oldest give way. With RejectNewest:

@@ -35,8 +35,24 @@ func (cli *commandLine) ask(path string) ([]byte, error) {
 	return daemonSocket{socket, askLimit}.get(context.Background(), path)
 }
 
+// idOf returns the id of the integration that the configuration has by this id or name. What it does not have stays as it is: the daemon
+// knows one that was removed by its id, for a while.
+func (cli *commandLine) idOf(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	config, _, err := cli.load()
+	if err != nil {
+		return "", err
+	}
+	if in, err := integrationOf(config, name); err == nil {
+		return in.ID, nil
+	}
+	return name, nil
+}
+
 type triggersCommand struct {
-	Integration string `placeholder:"ID" help:"Only this integration."`
+	Integration string `placeholder:"ID" help:"Only this integration, by id or name."`
 	Success     string `placeholder:"true|false" enum:"true,false," default:"" help:"Only successes, or only failures."`
 	Gaps        bool   `help:"Only gaps: what is missing, and why."`
 	Limit       int    `default:"20" help:"How many rows, 1 to 1000 (${default})."`
@@ -46,8 +62,12 @@ type triggersCommand struct {
 // Run shows the newest rows of the trigger log.
 func (c *triggersCommand) Run(p *program, cli *commandLine) error {
 	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	if c.Integration != "" {
-		query.Set("integration", c.Integration)
+	id, err := cli.idOf(c.Integration)
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		query.Set("integration", id)
 	}
 	if c.Success != "" {
 		query.Set("success", c.Success)
@@ -69,18 +89,52 @@ func (c *triggersCommand) Run(p *program, cli *commandLine) error {
 	if err := json.Unmarshal(body, &page); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
-	for _, row := range page.Triggers {
-		answer := "message " + row.IntegrationData.MessageID
-		if !row.Success {
-			answer = row.IntegrationData.Error
-		}
-		fmt.Fprintf(p.stdout, "%d  %s  %s  success=%t  attempts=%d\n    %s\n    %s\n    %s\n",
-			row.ID, localTime(row.CompletedAt), row.IntegrationID, row.Success, row.Attempts, row.PublishedData, answer, row.Topic)
+	if len(page.Triggers) == 0 {
+		return c.nothing(p, cli)
+	}
+	for i := range page.Triggers {
+		printTrigger(p.stdout, &page.Triggers[i])
 	}
 	if page.Next != nil {
 		fmt.Fprintf(p.stdout, "older: --before %d\n", *page.Next)
 	}
 	return nil
+}
+
+// nothing says that no row fits, or that there is no integration whose rows it could be.
+func (c *triggersCommand) nothing(p *program, cli *commandLine) error {
+	if c.Integration != "" {
+		config, _, err := cli.load()
+		if err != nil {
+			return err
+		}
+		if _, err := integrationOf(config, c.Integration); err != nil {
+			return err
+		}
+	}
+	what := "no such rows"
+	if c.Gaps {
+		what = "no gaps"
+	}
+	_, err := fmt.Fprintln(p.stdout, what)
+	return err
+}
+
+func printTrigger(w io.Writer, row *agent.TriggerRow) {
+	head := fmt.Sprintf("%d  %s  %s", row.ID, localTime(row.CompletedAt), row.IntegrationID)
+	if row.Gap != nil { // no publication: there is no message, and nothing was tried
+		fmt.Fprintf(w, "%s\n    %s\n    %s\n", head, row.IntegrationData.Error, row.Topic)
+		return
+	}
+	answer := "message " + row.IntegrationData.MessageID
+	if !row.Success {
+		answer = row.IntegrationData.Error
+	}
+	replayed := ""
+	if row.Replayed {
+		replayed = "  replayed=true"
+	}
+	fmt.Fprintf(w, "%s  success=%t  attempts=%d%s\n    %s\n    %s\n    %s\n", head, row.Success, row.Attempts, replayed, row.PublishedData, answer, row.Topic)
 }
 
 // localTime shows a stamp in the time zone of whoever asks.

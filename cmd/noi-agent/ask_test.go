@@ -87,3 +87,18 @@ func TestStatusShowsWhatASampleCosts(t *testing.T) {
 		t.Errorf("%q", rows)
 	}
 }
+
+func TestTriggersShowAGapAsNoPublication(t *testing.T) {
+	var out bytes.Buffer
+	printTrigger(&out, &agent.TriggerRow{
+		ID: 7, IntegrationID: snsID, CompletedAt: "?", PublishedData: []byte("null"), IntegrationData: agent.TriggerAnswer{Error: "Gap: 5 samples"}, Topic: "t", Gap: &agent.Gap{Count: 5},
+	})
+	printTrigger(&out, &agent.TriggerRow{
+		ID: 8, IntegrationID: snsID, CompletedAt: "?", PublishedData: []byte("{}"), IntegrationData: agent.TriggerAnswer{MessageID: "m41"}, Topic: "t", Success: true, Attempts: 1, Replayed: true,
+	})
+	want := "7  ?  " + snsID + "\n    Gap: 5 samples\n    t\n" +
+		"8  ?  " + snsID + "  success=true  attempts=1  replayed=true\n    {}\n    message m41\n    t\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", &out, want)
+	}
+}

@@ -229,6 +229,9 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		{[]string{"status", "--json"}, []string{`"device_id":"5300520006504b5957343920"`}},
 		{[]string{"triggers", "--limit", "1"}, []string{"success=true", "older: --before"}},
 		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data":12.117188`, `"messageId"`}},
+		{[]string{"triggers", "--integration", "main-solar"}, []string{"success=true", snsID}},
+		{[]string{"triggers", "--success", "false"}, []string{"no such rows\n"}},
+		{[]string{"triggers", "--gaps"}, []string{"no gaps\n"}},
 		{[]string{"check"}, []string{"is valid"}},
 	} {
 		code, stdout, stderr := run1(append(c.args, "--config", config)...)
@@ -237,6 +240,10 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 				t.Errorf("%v exits %d, no %q in %s%s", c.args, code, want, stdout, stderr)
 			}
 		}
+	}
+	code, _, stderr := run1("triggers", "--integration", "main-moon", "--config", config)
+	if want := `no integration "main-moon"; there are: ` + snsID + " main-solar"; code != exitFailed || !strings.Contains(stderr, want) {
+		t.Errorf("triggers of an integration that is not there exits %d and says %q", code, stderr)
 	}
 	if code := daemon.stop(); code != exitDone {
 		t.Errorf("exit code %d", code)

@@ -41,7 +41,7 @@ type flashBudget struct {
 // words say it to people.
 func (f *flashBudget) words() string {
 	span := func(least *float64, most float64) string {
-		if least == nil {
+		if least == nil || *least == most {
 			return fmt.Sprintf("about %.1f MB a day", most)
 		}
 		return fmt.Sprintf("%.1f to %.1f MB a day", *least, most)

@@ -18,12 +18,12 @@ type lettersCommand struct {
 }
 
 type lettersListCommand struct {
-	Integration string `placeholder:"ID" help:"Only this integration."`
+	Integration string `placeholder:"ID" help:"Only this integration, by id or name."`
 }
 
 // Run shows the dead letters, the oldest first.
 func (c *lettersListCommand) Run(p *program, cli *commandLine) error {
-	body, err := cli.ask("/api/v1/deadletters?" + url.Values{"integration": {c.Integration}}.Encode())
+	body, err := askLetters(cli, c.Integration)
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,20 @@ func (c *lettersListCommand) Run(p *program, cli *commandLine) error {
 	return nil
 }
 
+// askLetters gets the dead letters of an integration by its id or name; of all for "".
+func askLetters(cli *commandLine, integration string) ([]byte, error) {
+	id, err := cli.idOf(integration)
+	if err != nil {
+		return nil, err
+	}
+	return cli.ask("/api/v1/deadletters?" + url.Values{"integration": {id}}.Encode())
+}
+
 // letterFlags name dead letters.
 type letterFlags struct {
 	IDs         []uint64 `arg:"" optional:"" name:"id" help:"Which ones, as list shows them."`
 	All         bool     `help:"All of them."`
-	Integration string   `placeholder:"ID" help:"Only those of this integration."`
+	Integration string   `placeholder:"ID" help:"Only those of this integration, by id or name."`
 }
 
 // Validate wants either ids or --all.
@@ -62,7 +71,7 @@ func (f letterFlags) Validate() error {
 
 // find returns the socket, the integrations that have such letters, and their ids.
 func (f letterFlags) find(cli *commandLine) (socket string, of []string, ids map[string][]uint64, err error) {
-	body, err := cli.ask("/api/v1/deadletters?" + url.Values{"integration": {f.Integration}}.Encode())
+	body, err := askLetters(cli, f.Integration)
 	if err != nil {
 		return "", nil, nil, err
 	}

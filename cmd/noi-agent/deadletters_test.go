@@ -28,6 +28,9 @@ func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
 		return strings.Contains(body, fmt.Sprintf(`"dead_letters":%d`, keptSamples))
 	})
 	list, _ := letters(t, exitDone, "list", "--config", config)
+	if byName, _ := letters(t, exitDone, "list", "--integration", "main-solar", "--config", config); byName != list {
+		t.Errorf("by name %q are listed, want %q", byName, list)
+	}
 	mustHold(t, list, `"object":"charge_state"`, "InvalidParameter: Invalid parameter: Message too long", testTopicARN, "attempts=1")
 	if n := strings.Count(list, "attempts=1"); n != keptSamples {
 		t.Errorf("%d are listed", n)

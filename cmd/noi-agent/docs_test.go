@@ -44,7 +44,7 @@ func TestObjectsCommandShowsDoubtAndUsersFamilies(t *testing.T) {
 			}
 		}
 	}
-	if code, _, stderr := run1("objects", "--markdown", "--json"); code != exitFailed || !strings.Contains(stderr, "name one") {
+	if code, _, stderr := run1("objects", "--markdown", "--json"); code != exitMisused || !strings.Contains(stderr, "name one") {
 		t.Errorf("two formats exit %d: %s", code, stderr)
 	}
 }

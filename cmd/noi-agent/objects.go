@@ -21,7 +21,8 @@ type objectsCommand struct {
 // Run lists what the agent can read: the built-in families, and those of the configuration's families_dir.
 func (c *objectsCommand) Run(p *program, cli *commandLine) error {
 	if c.Markdown && cli.JSON {
-		return errors.New("--markdown and --json are two formats; name one")
+		p.complain(errors.New("--markdown and --json are two formats; name one"))
+		return exitCode(exitMisused)
 	}
 	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
 	if err != nil {

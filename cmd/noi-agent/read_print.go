@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -136,7 +137,11 @@ func valueWords(o objectReading) string {
 const plausible = 2
 
 func printCandidates(w io.Writer, o objectReading) {
-	fmt.Fprintf(w, "%s is not sampled until the slave's `encodings` choose one of these:\n", o.Object)
+	if i := slices.IndexFunc(o.Candidates, func(c candidate) bool { return c.Chosen }); i >= 0 {
+		fmt.Fprintf(w, "the slave's `encodings` have chosen %s for %s, which its sources dispute:\n", o.Candidates[i].Encoding, o.Object)
+	} else {
+		fmt.Fprintf(w, "%s is not sampled until the slave's `encodings` choose one of these:\n", o.Object)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range o.Candidates {
 		value, verdict := "none", judgement(c)

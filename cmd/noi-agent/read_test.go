@@ -104,11 +104,17 @@ func TestReadShowsEveryEncodingAndWhichIsPlausible(t *testing.T) {
 	text := mustRead(t, "kWhc_r", "--config", w.config("objects: adc_ia, encodings: {kWhc_r: u16}", "adc_ia"))
 	mustHold(t, text,
 		"kWhc_r  2176   kWh   0x5500",
+		"the slave's `encodings` have chosen u16 for kWhc_r, which its sources dispute:\n",
 		"encodings: {kWhc_r: f16}  80 kWh    plausible, 1.01 of what Ah and V make",
 		"encodings: {kWhc_r: u16}  2176 kWh  not plausible, 27.4 of what Ah and V make, chosen",
 		"Ahc_r × adc_vbterm / 1000 = 6553.6 Ah × 12.12 V / 1000 = 79.4112 kWh",
 	)
-	text = mustRead(t, "kWhc_r", "--json", "--config", w.config("objects: adc_ia", "adc_ia"))
+	if strings.Contains(text, "not sampled until") {
+		t.Errorf("of a chosen one:\n%s", text)
+	}
+	unchosen := w.config("objects: adc_ia", "adc_ia")
+	mustHold(t, mustRead(t, "kWhc_r", "--config", unchosen), "kWhc_r is not sampled until the slave's `encodings` choose one of these:\n")
+	text = mustRead(t, "kWhc_r", "--json", "--config", unchosen)
 	var got struct {
 		Objects []struct {
 			Value      *float64

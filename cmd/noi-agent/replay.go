@@ -12,7 +12,7 @@ import (
 )
 
 type replayCommand struct {
-	Integration string `required:"" placeholder:"ID" help:"Which integration; noi-agent status lists them."`
+	Integration string `required:"" placeholder:"ID" help:"Which integration, by id or name; noi-agent status lists them."`
 	rangeFlags
 }
 
@@ -29,8 +29,12 @@ func (c *replayCommand) Run(p *program, cli *commandLine) error {
 	if config.Status.Socket == "" {
 		return errors.New("the configuration has no status.socket to ask the daemon over")
 	}
+	id, err := cli.idOf(c.Integration)
+	if err != nil {
+		return err
+	}
 	v := query(r)
-	question, err := json.Marshal(map[string]string{"integration": c.Integration, "from": v.Get("from"), "to": v.Get("to")})
+	question, err := json.Marshal(map[string]string{"integration": id, "from": v.Get("from"), "to": v.Get("to")})
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)
 	}

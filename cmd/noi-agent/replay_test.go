@@ -148,7 +148,7 @@ func TestReplayReachesTheOneCloudMarked(t *testing.T) {
 	if n := len(w.pubsub.Messages()); n != keptSamples {
 		t.Errorf("Pub/Sub, which nobody named, has %d messages", n)
 	}
-	code, stdout, stderr = run1("replay", "--integration", pubsubID, "--json", "--config", config)
+	code, stdout, stderr = run1("replay", "--integration", "main-pubsub", "--json", "--config", config)
 	var end struct {
 		State string
 		Sent  int
