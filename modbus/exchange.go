@@ -74,7 +74,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		}
 		probe := u.trust.probe(q, u.good, try)
 		if _, err := l.exchange(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
-			return nil, fmt.Errorf("resync: %w", err)
+			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
 	}
 }
