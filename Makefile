@@ -64,6 +64,7 @@ install:
 	install -D -m 0644 packaging/noi-agent.service $(DESTDIR)$(PREFIX)/lib/systemd/system/noi-agent.service
 	install -D -m 0644 packaging/noi-agent.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/noi-agent.conf
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/noi-agent/README.md
+	for file in $$(cd docs && find . -type f); do install -D -m 0644 docs/$$file $(DESTDIR)$(PREFIX)/share/doc/noi-agent/docs/$$file || exit; done
 	install -D -m 0640 configs/noi-agent.yaml $(DESTDIR)/etc/noi-agent/config.yaml.example
 
 clean:
