@@ -99,6 +99,16 @@ func (s statusView) DeadSince(integration string) string {
 	return ""
 }
 
+// NameOf is what a problem is about, as people call it: integrations have names beside their ids.
+func (s statusView) NameOf(subject string) string {
+	for i := range s.Integrations {
+		if in := &s.Integrations[i]; in.ID == subject && in.Name != "" {
+			return in.Name + " (" + subject + ")"
+		}
+	}
+	return subject
+}
+
 // Gaps are the integrations that have gaps.
 func (s statusView) Gaps() []integrationView {
 	var with []integrationView

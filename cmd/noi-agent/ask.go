@@ -166,7 +166,7 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 		fmt.Fprintln(p.stdout, "no problems")
 	}
 	for _, pr := range s.Problems {
-		fmt.Fprintf(p.stdout, "%s %s: %s (%s)\n    %s\n    %s\n", pr.Severity, pr.Subject, pr.Title, pr.Code, pr.Detail, pr.Remedy)
+		fmt.Fprintf(p.stdout, "%s %s: %s (%s)\n    %s\n    %s\n", pr.Severity, subject(s.Integrations, pr.Subject), pr.Title, pr.Code, pr.Detail, pr.Remedy)
 	}
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "clock\t%s\t%s\t%s\n", s.Clock.State, s.Clock.Source, s.Clock.Reason)
@@ -174,6 +174,16 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 	printIntegrations(t, s.Integrations, s.Problems)
 	printStore(t, s.Store)
 	return t.Flush()
+}
+
+// subject is what a problem is about, as people call it: integrations have names beside their ids.
+func subject(integrations []agent.IntegrationStatus, id string) string {
+	for i := range integrations {
+		if in := &integrations[i]; in.ID == id && in.Name != "" {
+			return fmt.Sprintf("%s (%s)", in.Name, id)
+		}
+	}
+	return id
 }
 
 // printStore shows the outbox; what did not happen is left out.

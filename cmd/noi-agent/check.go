@@ -97,7 +97,7 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 	}
 	if invalid != nil {
 		fmt.Fprintln(p.stdout, strings.TrimSpace(invalid.Error()))
-		fmt.Fprintf(p.stdout, "%s is not valid: %d faults\n", cli.Config, len(invalid.Faults))
+		fmt.Fprintf(p.stdout, "%s is not valid: %s\n", cli.Config, counted(len(invalid.Faults), "fault"))
 		return errSilent
 	}
 	for _, n := range config.Notices() {
@@ -108,7 +108,7 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 			strings.Join(units, ", "))
 	}
 	for _, b := range budgets(config, catalog) {
-		fmt.Fprintf(p.stdout, "line %s: %d slaves, %d objects, %.0f samples a day%s\n", b.Name, b.Slaves, b.Objects, b.PerDay, b.words)
+		fmt.Fprintf(p.stdout, "line %s: %s, %s, %.0f samples a day%s\n", b.Name, counted(b.Slaves, "slave"), counted(b.Objects, "object"), b.PerDay, b.words)
 		if b.Warning != "" {
 			fmt.Fprintln(p.stdout, b.Warning)
 		}
@@ -122,8 +122,16 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 	if f := flashOf(config, catalog); f.Offline > 0 {
 		fmt.Fprintf(p.stdout, "flash: %s\n", f.words())
 	}
-	fmt.Fprintf(p.stdout, "%s is valid: %d lines, %d integrations\n", cli.Config, len(config.Lines), len(config.Integrations))
+	fmt.Fprintf(p.stdout, "%s is valid: %s, %s\n", cli.Config, counted(len(config.Lines), "line"), counted(len(config.Integrations), "integration"))
 	return nil
+}
+
+// counted is a number of things in words: "1 line", "2 lines".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, invalid *configs.Error) error {

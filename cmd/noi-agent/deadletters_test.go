@@ -36,7 +36,7 @@ func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
 		t.Errorf("%d are listed", n)
 	}
 	_, text, _ := run1("status", "--config", config)
-	mustHold(t, text, fmt.Sprintf("dead letters: %d since 20", keptSamples))
+	mustHold(t, text, fmt.Sprintf("dead letters: %d since 20", keptSamples), "warning main-solar ("+snsID+"): A cloud has rejected samples (dead_letters)")
 	mustHold(t, string(w.get("/")), fmt.Sprintf(`<span class="state warn">%d dead letters</span> since 20`, keptSamples))
 	_, fault := letters(t, exitFailed, "retry", "--all", "--config", config)
 	mustHold(t, fault, "some were rejected again")
