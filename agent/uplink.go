@@ -29,12 +29,12 @@ type Uplink struct {
 	TodayReceived uint64   `json:"today_received"`
 	MonthSent     uint64   `json:"month_sent"`
 	MonthReceived uint64   `json:"month_received"`
-	PerSample     *float64 `json:"sent_per_sample"` // since the store was made; null before the first sample
+	PerSample     *float64 `json:"sent_per_sample"` // since the store was made, samples sent again by a replay included; null before the first
 }
 
-func uplinkOf(t store.Traffic, samples uint64) Uplink {
+func uplinkOf(t store.Traffic, sent uint64) Uplink {
 	u := Uplink{TodaySent: t.TodaySent, TodayReceived: t.TodayReceived, MonthSent: t.MonthSent, MonthReceived: t.MonthReceived}
-	if samples > 0 {
+	if samples := sent + t.Replayed; samples > 0 {
 		mean := math.Round(10*float64(t.Sent)/float64(samples)) / 10
 		u.PerSample = &mean
 	}

@@ -32,6 +32,7 @@ func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	}}
 	if r.Outcome == Accepted {
 		it.replayed++
+		it.traffic.Replayed++
 		s.arrived(it, w.place)
 	}
 	if w.ID != 0 {

@@ -12,6 +12,7 @@ type Traffic struct {
 	TodaySent, TodayReceived uint64
 	MonthSent, MonthReceived uint64
 	Sent, Received           uint64 // since the store was made
+	Replayed                 uint64 // samples accepted again by a replay, since the store was made: their bytes are among the others
 }
 
 // traffic is what an integration keeps of it.
@@ -80,12 +81,15 @@ func (t *traffic) add(later traffic) {
 	}
 	t.TodaySent, t.TodayReceived = t.TodaySent+later.TodaySent, t.TodayReceived+later.TodayReceived
 	t.MonthSent, t.MonthReceived = t.MonthSent+later.MonthSent, t.MonthReceived+later.MonthReceived
-	t.Sent, t.Received = t.Sent+later.Sent, t.Received+later.Received
+	t.Sent, t.Received, t.Replayed = t.Sent+later.Sent, t.Received+later.Received, t.Replayed+later.Replayed
 }
+
+// trafficVersion is that of the record; the first one knew nothing of replays.
+const trafficVersion byte = 2
 
 // encodeTraffic returns the record of all integrations' traffic.
 func encodeTraffic(list []*integration) []byte {
-	dst := []byte{metaVersion}
+	dst := []byte{trafficVersion}
 	for _, it := range list {
 		t := it.traffic
 		if t.Sent+t.Received == 0 {
@@ -93,7 +97,7 @@ func encodeTraffic(list []*integration) []byte {
 		}
 		dst = appendText(dst, it.id)
 		for _, n := range []uint64{
-			t.TodaySent, t.TodayReceived, t.MonthSent, t.MonthReceived, t.Sent, t.Received, uint64(t.day), uint64(t.month),
+			t.TodaySent, t.TodayReceived, t.MonthSent, t.MonthReceived, t.Sent, t.Received, uint64(t.day), uint64(t.month), t.Replayed,
 		} {
 			dst = binary.AppendUvarint(dst, n)
 		}
@@ -105,7 +109,8 @@ func encodeTraffic(list []*integration) []byte {
 func (m *image) loadTraffic(sealed []byte) {
 	value, ok := unseal(keyTraffic, sealed)
 	r := &reader{b: value}
-	if !ok || r.byte() != metaVersion {
+	version := r.byte()
+	if !ok || version != metaVersion && version != trafficVersion {
 		return
 	}
 	for len(r.b) > 0 && !r.failed {
@@ -116,6 +121,9 @@ func (m *image) loadTraffic(sealed []byte) {
 			&t.TodaySent, &t.TodayReceived, &t.MonthSent, &t.MonthReceived, &t.Sent, &t.Received, &day, &month,
 		} {
 			*n = r.uvarint()
+		}
+		if version == trafficVersion {
+			t.Replayed = r.uvarint()
 		}
 		t.day, t.month = int64(day), int64(month)
 		if it := m.integrations[id]; it != nil && !r.failed {

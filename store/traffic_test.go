@@ -23,9 +23,12 @@ func TestTrafficIsCountedByDayAndMonth(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws")) // has it written
+	d := pending(t, s, "aws", 1)[0]
+	must(t, s.LogReplay("aws", &store.Replayed{Delivery: d}, results(store.Failed, d)[0]))
+	must(t, s.LogReplay("aws", &store.Replayed{Delivery: d}, results(store.Accepted, d)[0]))
 	must(t, s.Close())
 	s = openAt(t, path, o)
-	if got := traffic(); got.TodaySent != 50 || got.MonthSent != 150 || got.Received != 15 {
+	if got := traffic(); got.TodaySent != 50 || got.MonthSent != 150 || got.Received != 15 || got.Replayed != 1 {
 		t.Errorf("after a restart %+v", got)
 	}
 	now = now.AddDate(0, 0, 1) // July, and nothing sent yet
