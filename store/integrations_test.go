@@ -51,6 +51,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, o)
 	add(t, s, storetest.Sweep(1, 1, 5, "aws", "gcp"))
+	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
 	must(t, s.SetIntegrations(both[1:]))
 	must(t, s.Close())
 
@@ -70,6 +71,12 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
 	told := map[string]uint64{} // each object by itself
 	for _, row := range rows {
+		if row.Open {
+			t.Errorf("it is said to be tried again: %+v", row)
+		}
+		if row.Gap.Reason == "" {
+			continue
+		}
 		told[row.Gap.Object] += row.Gap.Count
 		if !strings.Contains(row.Error, "removed: 24h0m0s after the integration was taken out of the configuration") {
 			t.Errorf("row %+v", row)
@@ -212,6 +219,21 @@ func TestClockThatLiesDropsNoBacklog(t *testing.T) {
 		add(t, s, storetest.Sweep(2, uint64(n+1), 1, "gcp"))
 		if is := s.Stats().Integrations["aws"]; is.Backlog != step.left {
 			t.Errorf("step %d at %v: %+v, want a backlog of %d", n, now, is, step.left)
+		}
+	}
+	for n, step := range []struct {
+		now   time.Time
+		good  bool
+		known bool
+	}{
+		{storetest.Start.AddDate(56, 0, 0), false, true}, // its counters and its log are kept for a month
+		{storetest.Start.AddDate(0, 0, 29), true, true},
+		{storetest.Start.AddDate(0, 0, 31), true, false},
+	} {
+		now, good = step.now, step.good
+		add(t, s, storetest.Sweep(2, uint64(n+10), 1, "gcp"))
+		if _, known := s.Stats().Integrations["aws"]; known != step.known {
+			t.Errorf("at %v, good: %v: known %v", now, good, known)
 		}
 	}
 }

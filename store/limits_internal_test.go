@@ -15,6 +15,13 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	if err := s.Append(t.Context(), sweepOf(1, 10, "aws")); err != nil {
 		t.Fatal(err)
 	}
+	pending, err := s.Pending("aws", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Settle("aws", []Result{{Seq: pending[0].Seq, Index: pending[0].Index, Outcome: Retrying, Error: "Unavailable: no link"}}); err != nil {
+		t.Fatal(err) // its row is closed when the backlog is dropped, and waits to be written since
+	}
 	if err := s.SetIntegrations(list[1:]); err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ func newFailingDisk(t *testing.T) *failingDisk {
 	s, err := store.Open(d.other, store.Options{Runs: d.runs[0], Now: soon})
 	must(t, err)
 	must(t, s.SetIntegrations(both))
+	must(t, s.SetDeviceID(device))
 	d.standIn, d.runs[1] = s.ID(), s.Run()
 	must(t, s.CountTraffic("aws", 1000, 100))
 	d.work(t, s, 101)
@@ -238,8 +239,8 @@ func TestAStandInIsTakenOverIntoANewFile(t *testing.T) {
 			if got := numbers(ds); !cmp.Equal(got, upTo(113, 140)) || ds[0].Store != d.standIn || ds[0].Run != d.runs[1] {
 				t.Errorf("aws gets %v of %s, %d", got, ds[0].Store, ds[0].Run)
 			}
-			if r.Taken.Samples != 68 || r.Taken.Left != "" || s.ID() == d.disk || s.ID() == d.standIn {
-				t.Errorf("%+v, store %s", r.Taken, s.ID())
+			if r.Taken.Samples != 68 || r.Taken.Left != "" || s.ID() == d.disk || s.ID() == d.standIn || s.DeviceID() != device {
+				t.Errorf("%+v, store %s of %q", r.Taken, s.ID(), s.DeviceID())
 			}
 		})
 	}
@@ -328,6 +329,69 @@ func TestATakeoverKeepsTheLanes(t *testing.T) {
 	}
 }
 
+// Where the disk's store still empties a lane that is no longer wanted, what the stand-in has of the same alarms comes behind what waits
+// before the lane's end.
+func TestATakeoverAddsNothingToALaneThatIsClosed(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+	s := storetest.MustOpenAt(t, path, store.Options{Now: soon})
+	must(t, s.SetIntegrations(alarmsFirst(true)))
+	add(t, s, withAlarm(s.Run(), 1))
+	must(t, s.SetIntegrations(alarmsFirst(false)))
+	add(t, s, withAlarm(s.Run(), 4)) // its alarm is in no lane
+	runs := s.Run()
+	must(t, s.Close())
+	s, err := store.Open(other, store.Options{Runs: runs, Now: soon})
+	must(t, err)
+	must(t, s.SetIntegrations(alarmsFirst(false)))
+	add(t, s, withAlarm(s.Run(), 7))
+	must(t, s.Close())
+	s, _, err = store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{TakeOver: other})
+	must(t, err)
+	must(t, s.SetIntegrations(alarmsFirst(false)))
+	var got []uint64
+	for ds := pending(t, s, "aws", 2); len(ds) > 0; ds = pending(t, s, "aws", 2) {
+		got = append(got, numbers(ds)...)
+		settle(t, s, "aws", store.Accepted, ds...)
+	}
+	if want := []uint64{2, 1, 3, 4, 5, 6, 7, 8, 9}; !cmp.Equal(got, want) {
+		t.Errorf("aws gets %v, want %v", got, want)
+	}
+	must(t, errors.Join(s.Close(), store.Check(path)))
+}
+
+// A dead letter of the stand-in had a number there that the disk's store has given too. Sending that one again says nothing of the other.
+func TestAReplayTakesNoDeadLetterOfTheStandIn(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+	o := store.Options{Limits: store.Limits{RetainAfterAck: time.Hour}, Now: soon}
+	for i, at := range []string{path, other} {
+		o.Runs = uint64(i)
+		s, err := store.Open(at, o)
+		must(t, err)
+		must(t, s.SetIntegrations(both))
+		add(t, s, storetest.Sweep(s.Run(), uint64(1+100*i), 2, "aws"))
+		settle(t, s, "aws", []store.Outcome{store.Accepted, store.Failed}[i], pending(t, s, "aws", 2)...)
+		must(t, s.Close())
+	}
+	s, _, err := store.Recover(t.Context(), path, o, store.RecoverOptions{TakeOver: other})
+	must(t, err)
+	must(t, s.SetIntegrations(both))
+	found, _, err := s.Scan(store.Range{}).Step()
+	must(t, err)
+	sent := 0
+	for i := range found {
+		settled, err := s.Settled("aws", &found[i])
+		must(t, err)
+		for j := range settled {
+			must(t, s.LogReplay("aws", &store.Replayed{Delivery: settled[j]}, store.Result{Outcome: store.Accepted, PublishedAt: soon(), CompletedAt: soon()}))
+			sent++
+		}
+	}
+	if got := letterNumbers(deadLetters(t, s, "aws")); sent != 2 || !cmp.Equal(got, upTo(101, 102)) {
+		t.Errorf("%d sent again, dead letters %v", sent, got)
+	}
+	must(t, errors.Join(s.Close(), store.Check(path)))
+}
+
 // A gap that is still to be announced stays one, and when the stand-in was last alive is what its last run wrote, and not that it was looked at.
 func TestATakeoverKeepsWhatIsToBeAnnounced(t *testing.T) {
 	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
@@ -357,6 +421,7 @@ func TestATakeoverKnowsWhenTheStandInWasAlive(t *testing.T) {
 	now := storetest.Start
 	o := store.Options{Now: func() time.Time { return now }}
 	must(t, openAt(t, path, o).Close())
+	now = now.Add(time.Hour) // the disk fails, and the stand-in works
 	s := openAt(t, other, o)
 	add(t, s, storetest.Sweep(1, 1, 2, "aws"))
 	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
