@@ -118,9 +118,9 @@ func (c *scanCommand) Run(p *program, cli *commandLine) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("the scan was cut short after %d units, by a signal", result.Asked)
+		return fmt.Errorf("the scan was cut short after %s, by a signal", counted(result.Asked, "unit"))
 	case err != nil:
-		return fmt.Errorf("the scan was cut short after %d units: %w", result.Asked, scanFault(err))
+		return fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), scanFault(err))
 	case len(result.Found) == 0:
 		return nobody(listing)
 	default:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -198,7 +199,10 @@ func TestScanEndedByASignalPrintsWhatItFound(t *testing.T) {
 		t.Errorf("exit %d", c)
 	}
 	mustHold(t, stdout.String(), `"complete": false`, `"product_code": "PS-PWM-30M"`)
-	mustHold(t, stderr.String(), "the scan was cut short after 1 units, by a signal\n")
+	cut := regexp.MustCompile(`the scan was cut short after (1 unit|[2-9] units|1?\d\d units), by a signal\n`) // a busy machine may have asked more by then
+	if !cut.MatchString(stderr.String()) {
+		t.Errorf("it said %s", stderr.String())
+	}
 }
 
 func TestScanShowsABarOnATerminal(t *testing.T) {
