@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -128,6 +129,33 @@ func TestUnknownForEverIsPublishedAfterMaxWaitAndMarked(t *testing.T) {
 }
 
 // TestStepThatAServiceMade is followed: what comes after has the new time, and no schedule moves.
+// A guess stays one, also in a message that was rejected first; and what waits for a clock that is never right holds no dead letter up.
+func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.set(-years(30))
+		rejected := sinks.Failed(sinks.Reject, "InvalidParameter", "no such thing")
+		g.catcher.refuses(&rejected)
+		s := g.start("clock: {max_wait: 10m}\n")
+		defer s.stop()
+		time.Sleep(10*time.Minute + 25*time.Second) // those of the first 25 s have waited long enough
+		g.of("Et_float", 0)
+		in := s.status().Integrations[0]
+		g.catcher.refuses(nil)
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(g.t.Context(), 5*time.Minute)
+		defer cancel()
+		err := s.agent.RetryDeadLetters(ctx, in.ID, nil, func(any) error { return nil })
+		if took := time.Since(begun); err != nil || in.Dead == 0 || s.status().Integrations[0].Dead != 0 || took > 5*time.Second {
+			t.Errorf("%d dead letters, %v after %v", in.Dead, err, took) // the next sample has waited long enough in eight seconds
+		}
+		for _, c := range g.of("Et_float", -1) {
+			if c.clock != "estimated" {
+				t.Errorf("sent again as %+v", c)
+			}
+		}
+	})
+}
+
 func TestStepThatAServiceMade(t *testing.T) {
 	for _, by := range []time.Duration{-time.Hour, time.Hour, -25 * time.Hour, 3500 * time.Millisecond} {
 		in(t, func(g *gateway) {
