@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,9 @@ func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
 				tries := 0
 				s.sink.answers(func(m sinks.Message) sinks.Result {
 					if strings.Contains(string(m.Body), `"gap"`) {
+						if m.Key != "a/1/Et_float" || !strings.Contains(m.SampleID, "-gap-") || !strings.HasSuffix(m.SampleID, "-"+count(t, m)) {
+							t.Errorf("gap message %s of group %s: %s", m.SampleID, m.Key, m.Body)
+						}
 						if tries++; tries < 3 {
 							return sinks.Failed(sinks.Retry, "Unavailable", "no link")
 						}
@@ -64,4 +68,14 @@ func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// count is how many samples a gap message says are missing: its id ends in that, since a gap that has grown is news.
+func count(t *testing.T, m sinks.Message) string {
+	t.Helper()
+	var a struct{ Gap agent.Gap }
+	if err := json.Unmarshal(m.Body, &a); err != nil {
+		t.Error(err)
+	}
+	return strconv.FormatUint(a.Gap.Count, 10)
 }

@@ -119,6 +119,8 @@ func TestAnotherControllersFirstSampleIsNews(t *testing.T) {
 	n.want(n.numbers(12, 12), "[12]")
 	n.src.Firmware = "v2"
 	n.want(n.numbers(12, 12), "[12]")
+	n.src.Slave = "PS-PWM-15M" // another device in the same place, with the firmware of the first
+	n.want(n.numbers(12, 12), "[12]")
 	n.src.UnitID = 2
 	n.want(n.numbers(12, 12), "[12]")
 	n.src.UnitID = 1

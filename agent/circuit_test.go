@@ -75,6 +75,30 @@ func TestAfterARefusalMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
 	}
 }
 
+// A bad message now and then is no fault of the set-up: each that is accepted begins the count anew.
+func TestRejectionsWithAcceptedMessagesBetweenThemSlowNothing(t *testing.T) {
+	c, now := working(0, 0)
+	for range 3 * patience {
+		c.succeeded(now)
+		if wait := c.rejected(1); wait != 0 {
+			t.Fatalf("a wait of %v", wait)
+		}
+	}
+	if wait := c.rejected(patience - 1); wait <= 0 {
+		t.Error("no wait after as many in a row")
+	}
+}
+
+// After a power cut to a whole region all gateways start in the same second.
+func TestTheFirstAttemptHasTheGatewaysPhase(t *testing.T) {
+	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH", Pacing: time.Minute}
+	p := newPacing("5300520006504b5957343920", in)
+	c := newCircuit(newBackoff("5300520006504b5957343920", in), p)
+	if rest := c.takeRest(); rest != p.fresh() || rest <= 0 || rest >= time.Minute {
+		t.Errorf("it waits %v, want %v", rest, p.fresh())
+	}
+}
+
 func TestTheCloudIsNotAskedBeforeItWants(t *testing.T) {
 	for _, asked := range []time.Duration{time.Second, 30 * time.Second, 10 * time.Minute, time.Hour, 100 * time.Hour} {
 		c, now := working(0, 0)

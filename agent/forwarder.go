@@ -113,7 +113,8 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 		pending = f.whole(pending)
 		batch, hold := f.mend(pending)
 		if len(batch) == 0 {
-			if !f.hold(ctx, hold, turned, draining) {
+			pause, worked := f.replayWindow(ctx, draining) // has its times, and may wait for ever else
+			if pause > 0 && !f.pause(ctx, pause, draining) || !worked && !f.hold(ctx, hold, turned, draining) {
 				return
 			}
 			continue

@@ -111,6 +111,23 @@ func TestNoGapVanishesWhileTheClockIsWrong(t *testing.T) {
 	}
 }
 
+// What is folded into one goes on for as long as its last piece does.
+func TestAFoldedGapEndsWithItsLastPiece(t *testing.T) {
+	for _, ongoing := range []bool{true, false} {
+		l := newLedger(7, time.Time{})
+		for n := range maxHeld + 2 {
+			at := wall.Add(time.Duration(n) * time.Minute)
+			next := takenAt(at, wall, true, "Et_float")
+			next.gaps = []objects.Gap{{Object: "Et_float", From: at.Add(-time.Minute), To: at, Count: 1, Reason: objects.GapBus, Ongoing: ongoing == (n == maxHeld+1)}}
+			l.number(next)
+		}
+		gaps := l.rest()
+		if last := gaps[len(gaps)-1]; len(gaps) != maxHeld+1 || last.Count != 2 || last.Ongoing != ongoing {
+			t.Errorf("%d gaps, the last %+v, want one that goes on: %v", len(gaps), last, ongoing)
+		}
+	}
+}
+
 // A controller that needs a while after a power cut does not hide that there was no agent before.
 func TestTheTimeWithoutAnAgentIsToldThoughTheBusIsSilentAtFirst(t *testing.T) {
 	down := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)

@@ -72,7 +72,8 @@ func (f *forwarder) estimate(d *store.Delivery, booted time.Time) time.Time {
 	return d.Stamp.Floor.Add(max(0, d.Stamp.Uptime))
 }
 
-// hold waits for the clock, until the sample at the front has waited long enough. False: the agent ends.
+// hold waits for the clock, until the sample at the front has waited long enough, or for what somebody wants to be sent again. False: the
+// agent ends.
 func (f *forwarder) hold(ctx context.Context, most time.Duration, turned, draining <-chan struct{}) bool {
 	f.mu.Lock()
 	if f.view.state != integrationClock {
@@ -84,6 +85,8 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned, draini
 	defer timer.Stop()
 	select {
 	case <-turned:
+		return true
+	case <-f.replays.asked:
 		return true
 	case <-timer.C:
 		return true

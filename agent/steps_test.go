@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -123,6 +124,87 @@ func TestUnknownForEverIsPublishedAfterMaxWaitAndMarked(t *testing.T) {
 		}
 		if mended < 9*6 {
 			t.Errorf("%d samples were mended, want those of nine minutes", mended)
+		}
+	})
+}
+
+// A clock that is decades ahead, as one of an RTC whose battery leaks, is no better guess than one of 1970.
+func TestNoEstimateLiesBeyondTheLifeOfTheProgram(t *testing.T) {
+	in(t, func(g *gateway) {
+		s := g.start("") // the last good time is of here
+		time.Sleep(time.Minute)
+		s.stop()
+		known := len(g.of("Et_float", -1))
+		for _, boot := range []string{"boot-2", "boot-3"} { // the first never knows, and is over when its samples go
+			g.reboot(boot)
+			g.set(years(30))
+			s = g.start("clock: {max_wait: 10m}\n")
+			time.Sleep(time.Minute)
+			s.stop()
+		}
+		got := g.of("Et_float", -1)[known:]
+		floor := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		if len(got) == 0 {
+			t.Error("nothing of the boot that never knew")
+		}
+		for _, c := range got {
+			if c.clock != "estimated" || c.SampledAt.Before(floor) || c.SampledAt.After(floor.Add(5*time.Minute)) {
+				t.Errorf("of the boot that never knew: %+v", c)
+			}
+		}
+	})
+}
+
+// A guess stays one, also in a message that was rejected first; and what waits for a clock that is never right holds no dead letter up.
+func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.set(-years(30))
+		rejected := sinks.Failed(sinks.Reject, "InvalidParameter", "no such thing")
+		g.catcher.refuses(&rejected)
+		s := g.start("clock: {max_wait: 10m}\n")
+		defer s.stop()
+		time.Sleep(10*time.Minute + 25*time.Second) // those of the first 25 s have waited long enough
+		g.of("Et_float", 0)
+		in := s.status().Integrations[0]
+		g.catcher.refuses(nil)
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(g.t.Context(), 5*time.Minute)
+		defer cancel()
+		err := s.agent.RetryDeadLetters(ctx, in.ID, nil, func(any) error { return nil })
+		if took := time.Since(begun); err != nil || in.Dead == 0 || s.status().Integrations[0].Dead != 0 || took > 5*time.Second {
+			t.Errorf("%d dead letters, %v after %v", in.Dead, err, took) // the next sample has waited long enough in eight seconds
+		}
+		for _, c := range g.of("Et_float", -1) {
+			if c.clock != "estimated" {
+				t.Errorf("sent again as %+v", c)
+			}
+		}
+	})
+}
+
+// What is missing while the clock is wrong is told at the end, by the clock as it was: the next start does not know of it.
+func TestGapsOfAClockThatIsNeverRightAreToldAtTheEnd(t *testing.T) {
+	in(t, func(g *gateway) {
+		silent := silenced(g.slave)
+		g.set(-years(30))
+		s := g.start("")
+		time.Sleep(15 * time.Second)
+		silent.Store(true)
+		time.Sleep(2 * time.Minute)
+		silent.Store(false)
+		time.Sleep(2 * time.Minute)
+		if rows := s.gapRows(); len(rows) != 0 {
+			t.Errorf("told by a clock that is wrong: %q", rows)
+		}
+		s.stop()
+		told := map[string]uint64{}
+		for _, gap := range s.status().Integrations[0].Gaps {
+			if gap.Reason == "bus: no answer" {
+				told[gap.Object] += gap.Count
+			}
+		}
+		if len(told) != 3 || told["Et_float"] < 10 {
+			t.Errorf("told %v, want each of three objects", told)
 		}
 	})
 }

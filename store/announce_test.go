@@ -61,6 +61,42 @@ func TestAGapIsAnnouncedOnceItRestsAndAgainWhenItHasGrown(t *testing.T) {
 	}
 }
 
+// What a gap grows by while it is being announced is news; what goes on after that is none before its end, and does not take back what waits.
+func TestAGapThatGrowsWhileItIsAnnouncedIsAnnouncedOnceMore(t *testing.T) {
+	now := storetest.Start
+	s := storetest.MustOpen(t, store.Options{Now: func() time.Time { return now }})
+	must(t, s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "T", GapMessages: true}}))
+	missing := func(n uint64, ongoing bool) {
+		t.Helper()
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, From: now, To: now, First: n, Last: n, Count: 1, Reason: objects.GapBus, Ongoing: ongoing}))
+		now = now.Add(2 * time.Minute)
+	}
+	due := func(want ...uint64) (gaps []store.Trigger) {
+		t.Helper()
+		gaps, err := s.OpenGaps("aws", 10)
+		must(t, err)
+		if len(gaps) != len(want) || len(want) > 0 && gaps[0].Gap.Count != want[0] {
+			t.Fatalf("due %+v, want one of %v", gaps, want)
+		}
+		return gaps
+	}
+	missing(1, false)
+	announced := due(1)[0]
+	missing(2, false)
+	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Accepted, PublishedAt: now, MessageID: "m"}))
+	announced = due(2)[0]
+	missing(3, true)
+	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Retrying, PublishedAt: now}))
+	announced = due(3)[0] // it was to be told before it went on
+	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Accepted, PublishedAt: now, MessageID: "m"}))
+	due()
+	missing(4, true)
+	due()
+	missing(5, false)
+	now = now.Add(-time.Hour) // a clock that is put back keeps nothing from being told
+	due(5)
+}
+
 // While a cloud is out of reach, as many gaps wait for it as the log keeps, the newest.
 func TestOnlyWhatTheLogKeepsWaitsToBeAnnounced(t *testing.T) {
 	now := storetest.Start

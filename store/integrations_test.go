@@ -52,6 +52,8 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	s := openAt(t, path, o)
 	add(t, s, storetest.Sweep(1, 1, 5, "aws", "gcp"))
 	settle(t, s, "aws", store.Retrying, pending(t, s, "aws", 1)...)
+	offer(t, s, storetest.Sweep(1, 6, 1, "aws"))
+	settle(t, s, "aws", store.Failed, pending(t, s, "aws", 6)[5])
 	must(t, s.SetIntegrations(both[1:]))
 	must(t, s.Close())
 
@@ -75,7 +77,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 			t.Errorf("it is said to be tried again: %+v", row)
 		}
 		if row.Gap.Reason == "" {
-			continue
+			continue // of a delivery
 		}
 		told[row.Gap.Object] += row.Gap.Count
 		if !strings.Contains(row.Error, "removed: 24h0m0s after the integration was taken out of the configuration") {
@@ -100,6 +102,14 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	}
 	if _, err := s.Pending("aws", 1); !errors.Is(err, store.ErrUnknownIntegration) {
 		t.Errorf("pending: %v", err)
+	}
+	must(t, s.Close())
+	s = storetest.MustOpenAt(t, path, o)
+	must(t, s.SetIntegrations(both)) // one of that name is a new one
+	must(t, s.Close())
+	s = storetest.MustOpenAt(t, path, o)
+	if is, letters := s.Stats().Integrations["aws"], deadLetters(t, s, "aws"); is.Dropped != 0 || is.Failed != 0 || len(letters) != 0 {
+		t.Errorf("a month later: %+v, dead letters %v", is, letterNumbers(letters))
 	}
 }
 

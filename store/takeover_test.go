@@ -147,6 +147,17 @@ func TestWhatWasInMemoryGoesBackToTheDisk(t *testing.T) {
 	if newest := ds[len(ds)-1]; newest.Sample.N != 204 || newest.Store != d.disk {
 		t.Errorf("the newest is %d of store %s", newest.Sample.N, newest.Store)
 	}
+	// What is rejected only now is still whose it was: it keeps its sample id when it is sent again.
+	settle(t, s, "gcp", store.Failed, ds...)
+	for _, l := range deadLetters(t, s, "gcp") {
+		want := d.disk
+		if l.Sample.N > 100 && l.Sample.N < 200 {
+			want = d.standIn
+		}
+		if l.Store != want {
+			t.Errorf("dead letter %d is of store %s, want %s", l.Sample.N, l.Store, want)
+		}
+	}
 	must(t, s.Close())
 	if _, r := d.recover(t, t.Context()); r.Taken != (store.TakenOver{}) {
 		t.Errorf("once more: %+v", r.Taken)
