@@ -81,18 +81,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 		}
 		if len(pending) == 0 {
 			f.round.over()
-			pause, worked, err := f.announce(ctx)
-			if err != nil {
-				f.log.Error("outbox does not settle", "error", err)
-				return
-			}
-			if !worked {
-				pause, worked = f.replayWindow(ctx, draining)
-			}
-			if pause > 0 && !f.pause(ctx, pause, draining) {
-				return
-			}
-			if !worked && !await(ctx, f.store.Changed(f.cfg.ID), f.replays.asked, draining) {
+			if worked, ok := f.idle(ctx, draining); !ok || !worked && !await(ctx, f.store.Changed(f.cfg.ID), f.replays.asked, draining) {
 				return
 			}
 			f.circuit.idle()
@@ -112,9 +101,12 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 		}
 		pending = f.whole(pending)
 		batch, hold := f.mend(pending)
+		if over(turned) {
+			continue // what is known of the clock is newer than what was read with the samples
+		}
 		if len(batch) == 0 {
-			pause, worked := f.replayWindow(ctx, draining) // has its times, and may wait for ever else
-			if pause > 0 && !f.pause(ctx, pause, draining) || !worked && !f.hold(ctx, hold, turned, draining) {
+			// What needs no clock goes meanwhile: of one that is never right, samples wait always.
+			if worked, ok := f.idle(ctx, draining); !ok || !worked && !f.hold(ctx, hold, turned, draining) {
 				return
 			}
 			continue
@@ -128,6 +120,20 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// idle does what goes when no sample can: gaps that are to be told, then what is to be sent again. Worked is true when there was any;
+// not ok: the forwarder ends.
+func (f *forwarder) idle(ctx context.Context, draining <-chan struct{}) (worked, ok bool) {
+	pause, worked, err := f.announce(ctx)
+	if err != nil {
+		f.log.Error("outbox does not settle", "error", err)
+		return false, false
+	}
+	if !worked {
+		pause, worked = f.replayWindow(ctx, draining)
+	}
+	return worked, pause <= 0 || f.pause(ctx, pause, draining)
 }
 
 // await waits for something new. It returns false when there will be nothing: the agent ends.

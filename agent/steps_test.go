@@ -209,6 +209,35 @@ func TestGapsOfAClockThatIsNeverRightAreToldAtTheEnd(t *testing.T) {
 	})
 }
 
+// A gap of a time that was known is told though samples wait for the clock now.
+func TestSamplesThatWaitForTheClockHoldNoGapUp(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.gaps = true
+		silent := silenced(g.slave)
+		s := g.start("")
+		time.Sleep(25 * time.Second)
+		silent.Store(true)
+		time.Sleep(40 * time.Second)
+		g.catcher.refuses(&away)
+		silent.Store(false)
+		time.Sleep(30 * time.Second)
+		s.stop()
+		g.of("", 0) // a gap's message has no object of its own
+
+		g.reboot("boot-2")
+		g.set(-years(30))
+		s = g.start("")
+		defer s.stop()
+		time.Sleep(20 * time.Second) // from now on something waits at any time
+		g.catcher.refuses(nil)
+		time.Sleep(10 * time.Minute)
+		if in := s.status().Integrations[0]; in.State != "waiting_for_clock" {
+			t.Errorf("it is %s", in.State)
+		}
+		g.of("", 3)
+	})
+}
+
 // TestStepThatAServiceMade is followed: what comes after has the new time, and no schedule moves.
 func TestStepThatAServiceMade(t *testing.T) {
 	for _, by := range []time.Duration{-time.Hour, time.Hour, -25 * time.Hour, 3500 * time.Millisecond} {

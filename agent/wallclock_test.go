@@ -31,6 +31,7 @@ type gateway struct {
 	slave    *modbustest.Slave
 	catcher  *catcher
 	log      io.Writer
+	gaps     bool // are told to the cloud
 }
 
 var builtAt = time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)
@@ -71,7 +72,11 @@ func (g *gateway) start(config string) *site {
 		source.Probe = func(context.Context) agent.Synch { return *g.synch.Load() }
 	}
 	pipe := modbustest.NewPipe(9600, 11, g.slave)
-	return begin(g.t, "state_dir: "+g.dir+"\n"+oneSlave+config, agent.Options{
+	slave := oneSlave
+	if g.gaps {
+		slave = strings.Replace(slave, "topics/Main", "topics/Main, gaps: true", 1)
+	}
+	return begin(g.t, "state_dir: "+g.dir+"\n"+slave+config, agent.Options{
 		Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source,
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return g.catcher, nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
