@@ -74,7 +74,7 @@ status: {listen: "", socket: %s}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- daemon.Wait() }()
-	eventually(t, "the socket", func() bool { _, err := os.Stat(w.socket()); return err == nil })
+	eventually(t, "the daemon listens", w.listens)
 	eventually(t, "every integration has failed", func() bool {
 		for _, in := range w.status().Integrations {
 			if in.LastError == "" {

@@ -68,8 +68,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the daemon answers", func() bool {
-		_, err := os.Stat(w.socket())
-		return err == nil && bytes.Contains(w.get("/api/v1/status"), []byte(`"commits"`))
+		return w.listens() && bytes.Contains(w.get("/api/v1/status"), []byte(`"commits"`))
 	})
 	if status := w.status(); status.Store.TakenOver < 3 || status.Store.Start == "memory" || slices.ContainsFunc(status.Problems, func(p problemView) bool {
 		return strings.HasPrefix(p.Code, "store_")

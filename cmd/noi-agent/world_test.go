@@ -63,6 +63,12 @@ func newWorld(t *testing.T, slave *modbustest.Slave) *world {
 // socket is the daemon's; the name is short because a socket's path must be.
 func (w *world) socket() string { return filepath.Join(w.dir, "a.sock") }
 
+// listens reports whether a daemon takes questions. That its socket is there says less: it is made before.
+func (w *world) listens() bool {
+	conn, err := net.Dial("unix", w.socket())
+	return err == nil && conn.Close() == nil
+}
+
 // config writes a configuration: slave are further keys of the slave, objects what both integrations get.
 func (w *world) config(slave, objects string) string {
 	w.t.Helper()
