@@ -76,7 +76,8 @@ func (q ask) appendRequest(dst []byte) []byte {
 
 // parseRequest reads a request that is to be sent. Whatever is not, to the last byte, one of the
 // few requests of this package gives ErrRefused: this is the gate of the read-only promise.
-func parseRequest(adu []byte) (ask, error) {
+// tcp takes the unit ids that only Modbus TCP has as well.
+func parseRequest(adu []byte, tcp bool) (ask, error) {
 	if len(adu) < minFrame {
 		return ask{}, fmt.Errorf("%w: a request of %d bytes", ErrRefused, len(adu))
 	}
@@ -84,7 +85,7 @@ func parseRequest(adu []byte) (ask, error) {
 	switch {
 	case !allowed(q.function):
 		return q, fmt.Errorf("%w: function code 0x%02X", ErrRefused, q.function)
-	case q.unit == 0 || q.unit > maxUnit:
+	case !tcp && (q.unit == 0 || q.unit > maxUnit):
 		return q, fmt.Errorf("%w: unit id %d; it must be 1 to %d", ErrRefused, q.unit, maxUnit)
 	case isRead(q.function) && len(adu) == 8:
 		q.addr = uint16(adu[2])<<8 | uint16(adu[3])

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	goburrow "github.com/goburrow/modbus"
@@ -28,6 +29,7 @@ const DefaultTimeout = 500 * time.Millisecond
 type Options struct {
 	Settings Settings             // also the pace that all waiting is computed from
 	Open     func() (Port, error) // nil: Dial(Settings)
+	Connect  Connect              // of network ports; nil: a TCP connection of the system
 	Echo     Echo                 // "": EchoAuto
 	Timeout  time.Duration        // first byte of the reply, after the request has left the wire; 0: DefaultTimeout
 	Now      func() time.Time     // wall clock that stamps replies; nil: time.Now. Never used to wait
@@ -55,7 +57,7 @@ type Line struct {
 	log      *slog.Logger
 
 	port       Port
-	matches    bool // the port itself matches replies with requests: nothing need be distrusted
+	gone       Port // that has failed, and may be dialled again
 	opened     bool
 	echoes     bool // the line echoes, as far as is known
 	echoRun    int  // exchanges in a row that say so, up to echoSure
@@ -72,6 +74,17 @@ type Line struct {
 	reply      [maxFrame]byte  // the last answer
 	request    [8]byte         // the probe being sent
 	previous   previous
+	refusal    error // why what came in the exchange at hand was not the answer; nil: nothing came
+
+	network   bool          // the port is a TCP connection
+	tcp       *tcpPort      // a Modbus TCP port; nil: any other
+	ids       transactions  // of all Modbus TCP connections of this line
+	strayed   []byte        // the last frame that was no answer, without checksum
+	crossed   bool          // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
+	doubled   bool          // one of them had an id of ours
+	attached  time.Time     // when the line was opened last
+	muteUntil time.Time     // no new connection for want of answers before
+	muteWait  time.Duration // the last wait for that
 
 	tally tally
 }
@@ -83,6 +96,12 @@ type unit struct {
 	encode goburrow.Packager
 	trust  trust
 	good   ask // the last read that was answered with registers
+	others others
+
+	silent   int           // exchanges in a row that nothing came in
+	missedAt time.Time     // when the last request went out that was not answered
+	late     time.Duration // after its request an answer came that was too late; 0: none since the last answer in time
+	avoid    []Range       // registers that are read only when they are asked for
 
 	timeout time.Duration // of the first byte; 0: the line's
 	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
@@ -112,7 +131,11 @@ func NewLine(o Options) *Line {
 		l.timeout = DefaultTimeout
 	}
 	if l.open == nil {
-		l.open = func() (Port, error) { return Dial(l.settings) }
+		connect := o.Connect
+		if connect == nil {
+			connect = connectTCP
+		}
+		l.open = func() (Port, error) { return dial(l.settings, connect) }
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -133,13 +156,16 @@ func (l *Line) Open() error {
 	if err != nil {
 		return err
 	}
-	l.port, l.lastByte = port, l.tick()
-	m, ok := port.(interface{ Matches() bool })
-	l.matches = ok && m.Matches()
-	// Somebody else may have asked something meanwhile, or we ourselves in an earlier life.
-	l.distrust()
+	l.attach(port)
+	if l.proven() {
+		for _, u := range l.units {
+			u.trust.unknown = 0
+		}
+	} else { // somebody else may have asked something meanwhile, or we ourselves in an earlier life
+		l.distrust()
+	}
 	if l.opened {
-		l.tally.count(0, func(a *account) { a.Reopens++ })
+		l.tally.count(lineOnly, func(a *account) { a.Reopens++ })
 	}
 	l.opened = true
 	return nil
@@ -147,6 +173,7 @@ func (l *Line) Open() error {
 
 // Close closes the port. A closed line can be opened again.
 func (l *Line) Close() error {
+	l.gone = nil
 	if l.port == nil {
 		return nil
 	}
@@ -174,7 +201,9 @@ func (l *Line) unit(id byte) *unit {
 		handler := goburrow.NewRTUClientHandler("")
 		handler.SlaveId = id
 		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
-		u.trust.suspect()
+		if !l.proven() {
+			u.trust.suspect()
+		}
 		l.units[id] = u
 	}
 	return u
@@ -200,31 +229,65 @@ func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16
 func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) ([]uint16, error) {
 	l.ctx = ctx
 	defer func() { l.ctx = context.Background() }()
-	ask := goburrow.Client.ReadInputRegisters
 	switch {
-	case id == 0 || id > maxUnit:
-		return nil, fmt.Errorf("%w: unit id must be 1 to %d", ErrRefused, maxUnit)
+	case !l.hasUnit(id):
+		return nil, fmt.Errorf("%w: %s", ErrRefused, l.unitIDs())
 	case count == 0 || count > maxRegisters:
 		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, maxRegisters)
-	case function == FuncReadHolding:
-		ask = goburrow.Client.ReadHoldingRegisters
-	case function != FuncReadInput:
+	case !isRead(function):
 		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
 	}
-	p, err := ask(l.unit(id).client, addr, count)
+	u, q := l.unit(id), ask{unit: id, function: function, addr: addr, count: count}
+	for range disguiseTries {
+		wide := l.disguise(u, q)
+		if wide == q {
+			break
+		}
+		registers, err := l.registers(u, wide)
+		switch {
+		case err == nil:
+			return registers[addr-wide.addr:][:count], nil
+		case !isRefusal(err):
+			return nil, err
+		}
+	}
+	if u.others.any() && l.ambiguous() && u.others.live(l.tick()) && u.others.has(q.shape()) {
+		return nil, fmt.Errorf("%w: the device refuses every read that could be told from its own", ErrShared)
+	}
+	return l.registers(u, q)
+}
+
+// registers reads what q asks through goburrow's client.
+func (l *Line) registers(u *unit, q ask) ([]uint16, error) {
+	read := goburrow.Client.ReadInputRegisters
+	if q.function == FuncReadHolding {
+		read = goburrow.Client.ReadHoldingRegisters
+	}
+	p, err := read(u.client, q.addr, q.count)
 	var refusal *goburrow.ModbusError
 	if errors.As(err, &refusal) {
-		return nil, &Exception{Function: function, Code: refusal.ExceptionCode}
+		return nil, &Exception{Function: q.function, Code: refusal.ExceptionCode}
 	}
 	if err != nil {
 		return nil, err
 	}
-	registers := make([]uint16, count)
+	registers := make([]uint16, q.count)
 	if len(p) != 2*len(registers) { // Send has checked it; this is the last gate before a value
-		return nil, fmt.Errorf("%w: %d bytes for %d registers", ErrFrame, len(p), count)
+		return nil, fmt.Errorf("%w: %d bytes for %d registers", ErrFrame, len(p), q.count)
 	}
 	for i := range registers {
 		registers[i] = binary.BigEndian.Uint16(p[2*i:])
 	}
 	return registers, nil
+}
+
+// isTCP reports whether the line leads to a Modbus TCP device, open or not.
+func (l *Line) isTCP() bool { return strings.HasPrefix(l.settings.Port, schemeTCP) }
+
+// hasUnit reports whether a unit of this id can be on the line.
+func (l *Line) hasUnit(id byte) bool { return l.isTCP() || id > 0 && id <= maxUnit }
+
+// unitIDs says which ids there are.
+func (l *Line) unitIDs() string {
+	return fmt.Sprintf("unit id must be 1 to %d; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the device itself", maxUnit)
 }

@@ -55,9 +55,11 @@ func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
 
 // expects reports whether a frame from this unit is explained by what may be on its way.
 func (t *trust) expects(frame []byte) bool {
-	if t.unknown > 0 {
-		return true
-	}
+	return t.unknown > 0 || t.owes(frame)
+}
+
+// owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
+func (t *trust) owes(frame []byte) bool {
 	function := frame[1]
 	for _, d := range t.debts {
 		switch {
@@ -151,10 +153,14 @@ const (
 	probePatience = 3
 )
 
-// probe returns what to ask before want. try counts the probes of this exchange from 0.
-func (t *trust) probe(want, good ask, try int) ask {
+// probe returns what to ask before want. try counts the probes of this exchange from 0. none are shapes that another program
+// gets replies of.
+func (t *trust) probe(want, good ask, none []shape, try int) ask {
 	// Never of the shape that is wanted: a probe's reply that came twice would be taken for the data.
-	list := slices.DeleteFunc(candidates(want, good), func(c ask) bool { return c.shape() == want.shape() })
+	list := slices.DeleteFunc(candidates(want, good, len(none) > 0), func(c ask) bool { return c.shape() == want.shape() })
+	if rare := slices.DeleteFunc(slices.Clone(list), func(c ask) bool { return slices.Contains(none, c.shape()) }); len(rare) > 0 {
+		list = rare
+	}
 	if try > 0 { // it answers: something never asked before settles all the rest
 		for _, c := range list {
 			if t.find(c.shape()) == nil {
@@ -169,7 +175,7 @@ func (t *trust) probe(want, good ask, try int) ask {
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
 		*t = trust{unknown: 1, seq: t.seq, debts: t.debts[:0]}
-		return t.probe(want, good, 0)
+		return t.probe(want, good, none, 0)
 	}
 	kinds := min(len(usable), maxProbes)
 	return usable[(t.silent/probePatience+try)%kinds]
@@ -192,8 +198,9 @@ func (t *trust) proves(c shape) bool {
 // candidates lists probes for want, the surest first: a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. An identification is probed where the unit last answered a read.
-func candidates(want, good ask) []ask {
+// rarely needed. An identification is probed where the unit last answered a read. many adds lengths that hardly any program
+// asks for.
+func candidates(want, good ask, many bool) []ask {
 	base := want
 	if !isRead(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
@@ -216,5 +223,8 @@ func candidates(want, good ask) []ask {
 	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
 	read(base.function, 3, 6)
 	read(other, 2, 4)
+	for n := uint16(disguiseLeast); many && n < disguiseLeast+4*disguiseMore; n += 2 {
+		read(base.function, n, n)
+	}
 	return list
 }
