@@ -30,7 +30,7 @@ var (
 // Send makes the line the Transporter of goburrow's client: it sends one request frame and
 // returns the reply's, an exception included. The reply is valid until the next call. All that ever leaves
 // this package goes through here, and anything but a well-formed request of function 03, 04, 0x11 or
-// 0x2B/0x0E to a unit from 1 to 247 is ErrRefused before a byte is written.
+// 0x2B/0x0E to a unit from 1 to 247 (0 and 255 too on Modbus TCP) is ErrRefused before a byte is written.
 func (l *Line) Send(adu []byte) ([]byte, error) {
 	q, err := parseRequest(adu, l.isTCP())
 	if err != nil {
@@ -68,6 +68,8 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, err
 		}
 		switch {
+		case l.unaware && u.others.any():
+			return nil, errAware
 		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchangeOver(u, q, adu, false)
 		case try == maxProbes:

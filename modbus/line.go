@@ -81,6 +81,7 @@ type Line struct {
 	ids       transactions  // of all Modbus TCP connections of this line
 	strayed   []byte        // the last frame that was no answer, without checksum
 	crossed   bool          // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
+	unaware   bool          // the read at hand was planned without knowing of another program
 	doubled   bool          // one of them had an id of ours
 	attached  time.Time     // when the line was opened last
 	muteUntil time.Time     // no new connection for want of answers before
@@ -163,6 +164,7 @@ func (l *Line) Open() error {
 		}
 	} else { // somebody else may have asked something meanwhile, or we ourselves in an earlier life
 		l.distrust()
+		l.distrustGateway()
 	}
 	if l.opened {
 		l.tally.count(lineOnly, func(a *account) { a.Reopens++ })
@@ -185,7 +187,7 @@ func (l *Line) Close() error {
 	return nil
 }
 
-// SetUnit gives a unit (1 to 247) limits of its own: how long the first byte of its reply may take, 0 for the line's
+// SetUnit gives a unit limits of its own: how long the first byte of its reply may take, 0 for the line's
 // timeout, and how long the line must have been silent before it is asked, which counts where it is longer than t3.5.
 func (l *Line) SetUnit(unit byte, timeout, gap time.Duration) {
 	u := l.unit(unit)
@@ -215,7 +217,7 @@ type Reply struct {
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Read asks unit (1 to 247) for count (1 to 125) registers from addr, with function 03 or 04. Errors
+// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or 04. Errors
 // are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the context's, wrapped. It takes at most
 // a few times Options.Timeout plus the frames' time on the wire.
 func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
@@ -238,23 +240,11 @@ func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) 
 		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
 	}
 	u, q := l.unit(id), ask{unit: id, function: function, addr: addr, count: count}
-	for range disguiseTries {
-		wide := l.disguise(u, q)
-		if wide == q {
-			break
-		}
-		registers, err := l.registers(u, wide)
-		switch {
-		case err == nil:
-			return registers[addr-wide.addr:][:count], nil
-		case !isRefusal(err):
-			return nil, err
-		}
+	registers, err := l.unshared(u, q)
+	if errors.Is(err, errAware) {
+		return l.shared(u, q)
 	}
-	if u.others.any() && l.ambiguous() && u.others.live(l.tick()) && u.others.has(q.shape()) {
-		return nil, fmt.Errorf("%w: the device refuses every read that could be told from its own", ErrShared)
-	}
-	return l.registers(u, q)
+	return registers, err
 }
 
 // registers reads what q asks through goburrow's client.
@@ -285,7 +275,7 @@ func (l *Line) registers(u *unit, q ask) ([]uint16, error) {
 func (l *Line) isTCP() bool { return strings.HasPrefix(l.settings.Port, schemeTCP) }
 
 // hasUnit reports whether a unit of this id can be on the line.
-func (l *Line) hasUnit(id byte) bool { return l.isTCP() || id > 0 && id <= maxUnit }
+func (l *Line) hasUnit(id byte) bool { return isUnit(id, l.isTCP()) }
 
 // unitIDs says which ids there are.
 func (l *Line) unitIDs() string {

@@ -42,6 +42,17 @@ func (l *Line) attach(port Port) {
 	l.leaveAlone()
 }
 
+// distrustGateway takes several replies for on their way after a gateway without ids was connected to: its memory holds
+// what was asked before, while a serial line holds one frame.
+func (l *Line) distrustGateway() {
+	if !l.network || l.tcp != nil {
+		return
+	}
+	for _, u := range l.units {
+		u.trust.unknown = maxUnknown
+	}
+}
+
 // leaveAlone gives a device the time after connecting in which it is not to be asked.
 func (l *Line) leaveAlone() {
 	if until := l.tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
@@ -244,18 +255,52 @@ const (
 	disguiseTries = 3
 )
 
-// disguise widens a read to a length that the other program was not seen to ask for, so that no reply to it can be taken
-// for the answer. It returns the wanted read where there is no other program, and where no other length can be had. On a
-// line without ids the first reads are widened too: another program shows itself meanwhile.
-func (l *Line) disguise(u *unit, q ask) ask {
-	if !u.others.any() && !l.early() {
-		return q
+// errAware: another program was noticed before the request went out.
+var errAware = errors.New("another program was noticed")
+
+// unshared reads what q asks as long as no other program is known to get replies through the gateway; errAware when one is.
+func (l *Line) unshared(u *unit, q ask) ([]uint16, error) {
+	if u.others.any() || l.early() {
+		return nil, errAware
 	}
+	l.unaware = true
+	defer func() { l.unaware = false }()
+	return l.registers(u, q)
+}
+
+// shared reads what q asks where another program may get replies through the gateway: as a wider read whose reply cannot be taken
+// for one to the other program. When the device refuses all of those it is asked plainly, unless the other program asks the same.
+func (l *Line) shared(u *unit, q ask) ([]uint16, error) {
+	front := rand.IntN(2) == 0
+	for range disguiseTries {
+		wide := l.disguise(u, q, front)
+		if wide == q {
+			break
+		}
+		registers, err := l.registers(u, wide)
+		switch {
+		case err == nil:
+			return registers[q.addr-wide.addr:][:q.count], nil
+		case !isRefusal(err):
+			return nil, err
+		}
+		front = !front
+	}
+	if l.doubts(u, q) {
+		return nil, fmt.Errorf("%w: the device refuses every read that could be told from its own", ErrShared)
+	}
+	return l.registers(u, q)
+}
+
+// disguise widens a read to a length that the other program was not seen to ask for, so that no reply to it can be taken
+// for the answer. It returns the wanted read where no other length can be had. front takes the other registers from before the
+// wanted ones, where there are any.
+func (l *Line) disguise(u *unit, q ask, front bool) ask {
 	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
 		wide := q
 		wide.count = max(q.count+1, disguiseLeast) | 1 + 2*uint16(rand.IntN(choice))
 		more := wide.count - q.count
-		if rand.IntN(2) == 0 && wide.addr >= more {
+		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
 			wide.addr -= more
 		}
 		switch {
