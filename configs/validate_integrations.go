@@ -13,6 +13,7 @@ import (
 
 func (v *validator) integrations() {
 	ids := map[string]string{}
+	v.index = v.indexSlaves()
 	for i := range v.config.Integrations {
 		in := &v.config.Integrations[i]
 		path := strictyaml.Index("integrations", i)
@@ -91,33 +92,15 @@ func (v *validator) foreign(path, kind string, keys ...string) {
 	}
 }
 
+// slavesFilter refuses words that mean no slave.
 func (v *validator) slavesFilter(path string, in *Integration) {
-	var known []string
-	for i := range v.config.Lines {
-		l := &v.config.Lines[i]
-		for j := range l.Slaves {
-			s := &l.Slaves[j]
-			known = append(known, unitOf(l.Name, s.ID))
-			for _, name := range []string{s.Name, s.ProductCode} {
-				if name != "" {
-					known = append(known, name)
-				}
-			}
-		}
-	}
-	if len(known) == 0 || v.broken("lines") {
+	if len(v.index.slaves) == 0 || v.broken("lines") {
 		return // no slave to compare with
 	}
 	for i, word := range in.Slaves.List {
-		one := &Integration{Slaves: Names{List: []string{word}}}
-		if len(v.selected(one)) > 0 {
-			continue
+		if !v.index.means(word) {
+			v.fault(v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word), v.index.hint(word))
 		}
-		hint := "want all, or some of " + clip(strings.Join(known, ", "))
-		if near := strictyaml.Nearest(word, known); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		v.fault(v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word), hint)
 	}
 }
 
