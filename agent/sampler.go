@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"noi-agent/configs"
@@ -126,10 +125,10 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 	if !ok {
 		return promise{}, nil
 	}
+	changed := sm.alarming(sweep.Source.Unit(), sweep.Samples)
+	sweep.Urgent = len(changed) > 0
 	pledge, err := sm.store.Offer(ctx, sweep)
-	if sweep.Urgent {
-		sm.bells.ring(&sweep)
-	}
+	sm.bells.ring(&sweep, changed)
 	return promise{pledge, sm.n}, err
 }
 
@@ -145,21 +144,21 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 	}
 	return objects.Sweep{
 		Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.bootedAt, Unsure: t.unsure,
-		Urgent: sm.alarming(t.source.Unit(), kept),
 	}, true
 }
 
-// alarming reports whether a fault or an alarm has come or gone: such a sweep is made durable at once. The first value of a
-// run counts when it is not clear.
-func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool) {
+// alarming returns which of the samples are a fault or an alarm that has come or gone: their sweep is made durable at once. The first
+// value of a run counts when it is not clear.
+func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []int) {
 	for i := range samples {
 		s := &samples[i]
-		if !s.Alarms() {
+		if !s.Alarm {
 			continue
 		}
-		key, value := objectKey{unit, s.Object}, strings.Join(s.Value.Names(), ",")
+		key, value := objectKey{unit, s.Object}, s.Value.String()
 		if sm.alarms[key] != value {
-			sm.alarms[key], changed = value, true
+			sm.alarms[key] = value
+			changed = append(changed, i)
 		}
 	}
 	return changed
