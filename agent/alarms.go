@@ -6,13 +6,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"noi-agent/objects"
 )
 
 // alarm is a fault or an alarm that a controller reports of itself.
 type alarm struct {
-	names  []string  // of the active bits; never changed
+	names  []string  // of the active bits or the state; never changed
 	since  time.Time // when it was first read, by the gateway's clock as it was
 	booted time.Time // moment of the boot by that clock
 }
@@ -22,16 +20,11 @@ type alarms map[string]alarm
 
 // see takes a reading. One whose bits change goes on since it began.
 func (a alarms) see(r reading) {
-	sample := objects.Sample{Object: r.object, Value: r.value}
-	if !sample.Alarms() {
-		return
-	}
-	names := r.value.Names()
-	if len(names) == 0 {
+	if len(r.active) == 0 {
 		delete(a, r.object)
 		return
 	}
-	now := alarm{names: slices.Clone(names), since: r.at, booted: r.booted}
+	now := alarm{names: r.active, since: r.at, booted: r.booted}
 	if before, ok := a[r.object]; ok {
 		now.since, now.booted = before.since, before.booted
 	}

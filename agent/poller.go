@@ -22,7 +22,8 @@ const (
 type reading struct {
 	object string
 	unit   string
-	alarm  bool // its object is marked as one
+	alarm  bool     // its object is marked as one
+	active []string // what of it is active then: names of bits, or of a state
 	value  objects.Value
 	at     time.Time
 	booted time.Time // moment of the boot by the clock that gave at
