@@ -132,10 +132,10 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 	if !ok {
 		return promise{}, nil
 	}
+	changed := sm.alarming(sweep.Source.Unit(), sweep.Samples)
+	sweep.Urgent = len(changed) > 0
 	pledge, err := sm.store.Offer(ctx, sweep)
-	if sweep.Urgent {
-		sm.bells.ring(&sweep)
-	}
+	sm.bells.ring(&sweep, changed)
 	return promise{pledge, sm.n}, err
 }
 
@@ -151,13 +151,12 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 	}
 	return objects.Sweep{
 		Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.bootedAt, Unsure: t.unsure,
-		Urgent: sm.alarming(t.source.Unit(), kept),
 	}, true
 }
 
-// alarming reports whether a fault or an alarm has come or gone: such a sweep is made durable at once. The first value of a
-// run counts when it is not clear.
-func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool) {
+// alarming returns which of the samples are a fault or an alarm that has come or gone: their sweep is made durable at once. The first
+// value of a run counts when it is not clear.
+func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []int) {
 	for i := range samples {
 		s := &samples[i]
 		if !s.Alarm {
@@ -165,7 +164,8 @@ func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool
 		}
 		key, value := objectKey{unit, s.Object}, s.Value.String()
 		if sm.alarms[key] != value {
-			sm.alarms[key], changed = value, true
+			sm.alarms[key] = value
+			changed = append(changed, i)
 		}
 	}
 	return changed

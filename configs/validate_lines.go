@@ -179,43 +179,6 @@ func numbers(list []int) string {
 	return strings.Join(words, ", ")
 }
 
-// sharedNames notices slaves that would send under one `slave`, so that nobody could tell their
-// samples apart.
-func (v *validator) sharedNames() {
-	type place struct {
-		path, unit string
-		slave      *Slave
-	}
-	var before []place
-	for i := range v.config.Lines {
-		l := &v.config.Lines[i]
-		for j := range l.Slaves {
-			here := place{strictyaml.Index(strictyaml.Index("lines", i)+".slaves", j), unitOf(l.Name, l.Slaves[j].ID), &l.Slaves[j]}
-			for _, other := range before {
-				if v.mayShareName(other.slave, here.slave) {
-					v.notice(here.path, "%s and %s may publish under the same `slave`; give each a name of its own", other.unit, here.unit)
-					break
-				}
-			}
-			before = append(before, here)
-		}
-	}
-}
-
-// mayShareName reports whether two slaves may publish under one name. What a slave will say of
-// itself is known by its family only.
-func (v *validator) mayShareName(a, b *Slave) bool {
-	nameA, nameB := firstOf(a.Name, a.ProductCode), firstOf(b.Name, b.ProductCode)
-	switch {
-	case nameA != "" && nameB != "":
-		return nameA == nameB
-	case a.Name != "" || b.Name != "":
-		return false // one named, the other by a product code that nobody would choose as a name
-	}
-	familiesOfB := v.families(b)
-	return slices.ContainsFunc(v.families(a), func(f *objects.Family) bool { return slices.Contains(familiesOfB, f) })
-}
-
 func firstOf(a, b string) string {
 	if a != "" {
 		return a
