@@ -3,6 +3,7 @@ package objects
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -132,6 +133,7 @@ type Family struct {
 	Slug         string   // "PSPWM"; the first word of `fw_version`
 	Title        string   // maker and product, for people
 	ProductCodes []string // prefixes of the product codes in Read Device Identification; none: it is named in the configuration
+	SharedCodes  []string // prefixes of product codes of other families that controllers of this one report too; they do not choose it
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
@@ -140,6 +142,12 @@ type Family struct {
 	CodeObject, FirmwareObject string
 
 	byName map[string]int
+}
+
+// Reports reports whether a controller of the family may report a product code: one of its own, or one that it shares.
+func (f *Family) Reports(code string) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(code, prefix) }
+	return slices.ContainsFunc(f.ProductCodes, begins) || slices.ContainsFunc(f.SharedCodes, begins)
 }
 
 // Object returns the object of that exact name.
