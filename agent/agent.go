@@ -189,6 +189,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 	for i := range line.Slaves {
 		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
 		p.view.latest = append(p.view.latest, map[string]reading{})
+		p.view.alarms = append(p.view.alarms, alarms{})
 	}
 	return p
 }

@@ -24,7 +24,8 @@ type sampler struct {
 	changes      changes
 	bells        *bells
 	alarms       map[objectKey]string // the last value of each fault and alarm
-	n            uint64               // number of the last sample in this run
+	unnamed      unnamed
+	n            uint64 // number of the last sample in this run
 }
 
 // route sets by whose lists the samples go from now on. It is safe from any goroutine.
@@ -40,6 +41,9 @@ func (sm *sampler) run(ctx context.Context) error {
 		case t, more := <-sm.in:
 			if !more {
 				if err := sm.tell(sm.ledger.rest()); err != nil {
+					return err
+				}
+				if err := sm.withheld(sm.unnamed.all()); err != nil {
 					return err
 				}
 				return made.keep(ctx, sm)
@@ -122,6 +126,9 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 		return promise{}, err
 	}
 	sweep, ok := sm.sweep(t)
+	if err := sm.withheld(sm.unnamed.over(&t)); err != nil {
+		return promise{}, err
+	}
 	if !ok {
 		return promise{}, nil
 	}
@@ -169,7 +176,7 @@ func (sm *sampler) tell(gaps []objects.Gap) error {
 	for _, gap := range gaps {
 		slave := sm.ledger.who[gap.Unit]
 		for _, in := range *sm.integrations.Load() {
-			if !in.Wants(slave.line, slave.unitID, slave.names, gap.Object) {
+			if !in.Wants(slave.line, slave.unitID, slave.names, gap.Object) && !(slave.nameless && in.MayWant(slave.family, gap.Object)) {
 				continue
 			}
 			if err := sm.store.Missing(in.ID, gap); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
@@ -190,7 +197,13 @@ func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Rout
 		listed := false
 		for i := range integrations {
 			in := &integrations[i]
-			if in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) && sm.changes.news(in.ID, &t.source, &sample, t.every[at]) {
+			if !in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
+				if t.nameless && in.MayWant(t.family, sample.Object) {
+					sm.unnamed.add(in.ID, sm.store.Run(), &t.source, &sample)
+				}
+				continue
+			}
+			if sm.changes.news(in.ID, &t.source, &sample, t.every[at]) {
 				picked[i] = append(picked[i], len(kept))
 				listed = true
 			}

@@ -78,6 +78,12 @@ func (i *Integration) Wants(lineName string, unitID int, sourceNames []string, o
 	return i.wantsObject(object) && i.WantsSlave(lineName, unitID, sourceNames)
 }
 
+// MayWant reports whether an object of a slave of the family is to be sent if the slave turns out to have one of the product
+// codes that the integration lists.
+func (i *Integration) MayWant(f *objects.Family, object string) bool {
+	return i.wantsObject(object) && slices.ContainsFunc(i.Slaves.List, f.Reports)
+}
+
 func (i *Integration) wantsObject(object string) bool {
 	return i.Objects.All || slices.ContainsFunc(i.Objects.List, func(word string) bool { return match(word, object) })
 }

@@ -97,6 +97,7 @@ func (v *validator) slave(path string, s *Slave) {
 	v.label(path+".name", s.Name)
 	v.label(path+".product_code", s.ProductCode)
 	v.label(path+".firmware", s.Firmware)
+	v.oneOf(path+".model_check", s.ModelCheck, ModelCheck, ModelIgnore)
 	if v.doc.Has(path + ".max_registers") {
 		v.between(path+".max_registers", s.MaxRegisters, 1, mostRegisters, "; leave the key out for the family's")
 	}
@@ -109,6 +110,7 @@ func (v *validator) slave(path string, s *Slave) {
 		v.unknownModel(path, s)
 		return
 	}
+	v.productCode(path+".product_code", s, families)
 	v.slaveObjects(path+".objects", s, families)
 	v.encodings(path+".encodings", s, families)
 	v.intervals(path+".intervals", s, families)
@@ -124,6 +126,17 @@ func (v *validator) label(path, text string) {
 		}
 	case len(text) > mostName, strings.ContainsFunc(text, odd), strings.TrimSpace(text) != text, text == "all":
 		v.fault(path, "want at most %d bytes without commas, slashes, control characters and blanks around them, and not all; not %q", mostName, clip(text))
+	}
+}
+
+// productCode refuses a configured product code of another family than the model.
+func (v *validator) productCode(path string, s *Slave, families []*objects.Family) {
+	if s.Auto() || s.ProductCode == "" || s.ModelCheck == ModelIgnore || len(families) != 1 {
+		return
+	}
+	if _, other := v.cat.Fits(families[0], s.ProductCode); other != nil && other != families[0] {
+		v.fault(path, "%s is a product code of %s, and the model is %s: correct one of the two, or write model_check: ignore if the controller is no %s",
+			clip(s.ProductCode), other.Slug, families[0].Slug, other.Slug)
 	}
 }
 

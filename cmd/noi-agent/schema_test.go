@@ -99,6 +99,7 @@ func ownSchemas() map[string]schema {
 		"configs.Log.Level":             {"enum": []string{"debug", "info", "warn", "error"}},
 		"configs.Log.Format":            {"enum": []string{"text", "json"}},
 		"configs.Line.Parity":           {"enum": []string{"none", "even", "odd"}},
+		"configs.Slave.ModelCheck":      {"enum": []string{configs.ModelCheck, configs.ModelIgnore}},
 		"configs.Clock.Source":          {"enum": []string{configs.ClockAuto, configs.ClockSystem}},
 		"configs.Integration.Type":      {"enum": []string{configs.AWS, configs.GCP}},
 		"configs.Integration.When":      {"enum": []string{configs.WhenEvery, configs.WhenChange}},
