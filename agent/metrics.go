@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -48,7 +49,12 @@ func (m metrics) collect(s Status) {
 	m.counter("store_spared_samples_total", "Samples accepted by every cloud before they had to be written.", s.Store.Spared)
 	m.counter("store_commits_total", "Commits, each a synced write to flash.", s.Store.Commits)
 	m.counter("store_corrupt_records_total", "Records skipped because their checksum is wrong.", s.Store.Corrupt)
+	shown := map[string]bool{} // one controller may report several alarms, and a series must be unique
 	for _, p := range s.Problems {
+		if shown[p.Code+" "+p.Subject] {
+			continue
+		}
+		shown[p.Code+" "+p.Subject] = true
 		m.gauge("problem", "What is wrong now; always 1.", 1, "code", p.Code, "severity", string(p.Severity), "subject", p.Subject)
 	}
 }
@@ -62,6 +68,9 @@ func (m metrics) line(l *LineStatus) {
 	m.counter("line_discarded_bytes_total", "Bytes that nobody waited for.", c.DiscardedBytes, line...)
 	m.counter("line_foreign_frames_total", "Whole frames that were not the answer.", c.ForeignFrames, line...)
 	m.counter("line_other_master_requests_total", "Requests of another master.", c.OtherMasters, line...)
+	m.counter("line_foreign_ids_total", "Modbus TCP frames with a transaction id that was not the request's.", c.ForeignIDs, line...)
+	m.counter("line_bad_headers_total", "Malformed Modbus TCP headers.", c.BadHeaders, line...)
+	m.counter("line_redials_total", "New connections in the place of one that was closed or mute.", c.Redials, line...)
 	m.counter("line_reopens_total", "Times that the port was opened again.", c.Reopens, line...)
 }
 
@@ -92,6 +101,10 @@ func (m metrics) slave(line string, s *SlaveStatus) {
 		{"crc_errors", "Exchanges that ended with a wrong checksum.", c.CRCErrors},
 		{"frame_errors", "Exchanges ended by garbage, a torn frame or a collision.", c.FrameErrors},
 		{"resyncs", "Replies found behind noise.", c.Resyncs},
+		{"foreign_units", "Frames in the place of an answer, for another unit.", c.ForeignUnits},
+		{"wrong_lengths", "Frames in the place of an answer, with another length or function.", c.WrongLengths},
+		{"late_replies", "Answers that came after their timeout.", c.Late},
+		{"ambiguous", "Replies dropped because they may be another program's.", c.Ambiguous},
 		{"echoes", "Requests that came back before their reply.", c.Echoes},
 		{"collisions", "Requests that came back changed.", c.Collisions},
 	} {
@@ -148,11 +161,12 @@ func (m metrics) add(kind dto.MetricType, name, help string, metric *dto.Metric)
 	m[name].Metric = append(m[name].Metric, metric)
 }
 
-// pairs takes names and values in turn.
+// pairs takes names and values in turn. A value may come from a device: a reader would reject the whole page for a byte that is no UTF-8.
 func pairs(labels []string) []*dto.LabelPair {
 	var out []*dto.LabelPair
 	for i := 0; i+1 < len(labels); i += 2 {
-		out = append(out, &dto.LabelPair{Name: &labels[i], Value: &labels[i+1]})
+		value := strings.ToValidUTF8(labels[i+1], "\uFFFD")
+		out = append(out, &dto.LabelPair{Name: &labels[i], Value: &value})
 	}
 	return out
 }

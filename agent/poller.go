@@ -22,6 +22,8 @@ const (
 type reading struct {
 	object string
 	unit   string
+	alarm  bool     // its object is marked as one
+	active []string // what of it is active then: names of bits, or of a state
 	value  objects.Value
 	at     time.Time
 	booted time.Time // moment of the boot by the clock that gave at
@@ -31,6 +33,8 @@ type reading struct {
 type taken struct {
 	source   objects.Source
 	names    []string // words by which filters may mean the slave
+	family   *objects.Family
+	nameless bool // its product code is not known: filters by product code may mean it too
 	samples  []objects.Sample
 	every    []time.Duration // the log interval of each
 	gaps     []objects.Gap   // what is missing before them: object, from, to, count and reason
@@ -103,6 +107,12 @@ func (p *poller) run(ctx context.Context) {
 		}
 		p.handGaps(s)
 	}
+}
+
+// network reports whether the line is reached over the network.
+func (p *poller) network() bool {
+	scheme, _ := p.cfg.Network()
+	return scheme != ""
 }
 
 // next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that has
@@ -200,7 +210,7 @@ func (p *poller) portFailed(err error) {
 	p.repeat.failed(p.log, p.clock.elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.elapsed())
-		p.dropHeld(s) // nobody will ever know whose they are
-		s.work = nil  // what it had read is due still, and asked again when the port is back
+		p.dropHeld(s, gapNameless)
+		s.work = nil // what it had read is due still, and asked again when the port is back
 	}
 }

@@ -51,8 +51,15 @@ type LineCounters struct {
 	Collisions     uint64            `json:"collisions"`
 	DiscardedBytes uint64            `json:"discarded_bytes"`
 	ForeignFrames  uint64            `json:"foreign_frames"`
-	OtherMasters   uint64            `json:"other_masters"` // requests of another master
+	OtherMasters   uint64            `json:"other_masters"` // requests of another master; through a gateway, replies to another program
+	ForeignIDs     uint64            `json:"foreign_ids"`   // Modbus TCP frames with a transaction id that was not the request's
+	ForeignUnits   uint64            `json:"foreign_units"` // frames in the place of an answer, for another unit
+	WrongLengths   uint64            `json:"wrong_lengths"` // the same, with another number of registers or another function
+	Late           uint64            `json:"late_replies"`  // answers that came after their timeout
+	BadHeaders     uint64            `json:"bad_headers"`   // malformed Modbus TCP headers
+	Ambiguous      uint64            `json:"ambiguous"`     // replies dropped because they may be another program's
 	Reopens        uint64            `json:"reopens"`
+	Redials        uint64            `json:"redials"`           // new connections in the place of one that was closed or mute
 	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
 	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
 }
@@ -62,6 +69,8 @@ func countersOf(c modbus.Counters) LineCounters {
 		Requests: c.Requests, Replies: c.Replies, Probes: c.Probes, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors,
 		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes, Collisions: c.Collisions,
 		DiscardedBytes: c.DiscardedBytes, ForeignFrames: c.ForeignFrames, OtherMasters: c.Rivals, Reopens: c.Reopens,
+		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
+		Ambiguous: c.Ambiguous, Redials: c.Redials,
 		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
 	}
 	for code, n := range c.ExceptionCodes {
@@ -84,7 +93,7 @@ type SlaveStatus struct {
 	Slave      string            `json:"slave"`
 	CCFirmware string            `json:"cc_firmware"`
 	Family     string            `json:"family"`
-	State      string            `json:"state"` // waiting | ok | silent | garbled | unknown_model
+	State      string            `json:"state"` // waiting | ok | silent | garbled | unknown_model | wrong_model | no_objects
 	LastGood   *time.Time        `json:"last_good"`
 	AgeS       *int64            `json:"age_s"` // seconds since the last good reply; null before the first
 	Error      string            `json:"error,omitempty"`
@@ -140,7 +149,8 @@ func (a *Agent) status() Status {
 	for _, p := range crew.pollers {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
-		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, p.network(), view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, a.alarmProblems(p.cfg.Name, &view)...)
 	}
 	for _, l := range crew.config.Lines {
 		if !l.Enabled {
@@ -186,15 +196,18 @@ func (a *Agent) share(p *poller, c modbus.Counters) float64 {
 }
 
 // lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
-func lineProblems(name string, v lineView, now time.Duration) []Problem {
+func lineProblems(name string, network bool, v lineView, now time.Duration) []Problem {
 	var problems []Problem
 	if v.lost > 0 {
 		problems = append(problems, samplesLost.of(name, v.since, fmt.Sprintf("%d samples", v.lost)))
 	}
 	if v.state == lineFailed {
-		return append(problems, lineDown.of(name, v.since, v.err))
+		return append(problems, lineKind(network, v.fault).of(name, v.since, v.err))
 	}
-	if v.rivals.live(now) {
+	switch {
+	case v.rivals.live(now) && network:
+		problems = append(problems, gatewayShared.of(name, v.rivals.since, fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.n, recently)))
+	case v.rivals.live(now):
 		problems = append(problems, lineShared.of(name, v.rivals.since, fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.n, recently)))
 	}
 	if v.collisions.live(now) {
@@ -203,12 +216,16 @@ func lineProblems(name string, v lineView, now time.Duration) []Problem {
 	for _, sv := range v.slaves {
 		subject := fmt.Sprintf("%s/%d", name, sv.cfgID)
 		switch {
-		case sv.state == slaveSilent:
-			problems = append(problems, slaveNoReply.of(subject, sv.since, sv.err))
-		case sv.state == slaveGarbled:
-			problems = append(problems, slaveDamaged.of(subject, sv.since, sv.err))
+		case sv.state == slaveSilent, sv.state == slaveGarbled:
+			problems = append(problems, replyKind(network, sv.state == slaveSilent, sv.fault).of(subject, sv.since, sv.err))
 		case sv.state == slaveUnknown:
 			problems = append(problems, slaveNoFamily.of(subject, sv.since, sv.err))
+		case sv.state == slaveOther:
+			problems = append(problems, slaveWrong.of(subject, sv.judgedAt, sv.judged.why))
+		case sv.state == slaveNothing:
+			problems = append(problems, slaveEmpty.of(subject, sv.judgedAt, sv.judged.why))
+		case sv.state == slaveOK && sv.judged.finding == findingUnlisted:
+			problems = append(problems, slaveUnlisted.of(subject, sv.judgedAt, sv.judged.why))
 		case sv.state == slaveOK && sv.asked && !sv.told:
 			problems = append(problems, slaveNoIdentity.of(subject, sv.since, "unit "+subject+" gave no product code"))
 		}
@@ -220,6 +237,19 @@ func lineProblems(name string, v lineView, now time.Duration) []Problem {
 		}
 	}
 	return problems
+}
+
+// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.
+func (a *Agent) alarmProblems(line string, v *lineView) (list []Problem) {
+	if v.state != lineOK {
+		return nil
+	}
+	for i, sv := range v.slaves {
+		if sv.state == slaveOK {
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", line, sv.cfgID), sv.name, a.clock.wall.shown)...)
+		}
+	}
+	return list
 }
 
 func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Problem) {

@@ -248,7 +248,7 @@ func (l *Line) doubts(u *unit, q ask) bool {
 const (
 	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time, since
 	// their lengths are even or small.
-	disguiseLeast = 9
+	disguiseLeast = 11
 	// disguiseMore is how many odd lengths from there on there are to choose from.
 	disguiseMore = 12
 	// disguiseTries is how many lengths a device may refuse before it is asked for what is wanted.
