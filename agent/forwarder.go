@@ -244,6 +244,7 @@ func (f *forwarder) message(published time.Time, d *outgoing) sinks.Message {
 		Attributes: d.mark(sinks.Attributes(f.cfg.Attributes, envelope, id)),
 		SampleID:   id,
 		Key:        d.Source.Unit() + "/" + d.Sample.Object,
+		Kind:       sinks.KindOf(d.Sample),
 	}
 }
 
