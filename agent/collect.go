@@ -107,7 +107,7 @@ func (b *bells) of(integration string) chan struct{} {
 
 // ring tells those that an urgent sweep goes to with a fault or an alarm. The outbox has it already.
 func (b *bells) ring(sweep *objects.Sweep) {
-	alarms := func(i int) bool { return sweep.Samples[i].Alarms() }
+	alarms := func(i int) bool { return sweep.Samples[i].Alarm }
 	for _, route := range sweep.Routes {
 		if !slices.ContainsFunc(route.Picked, alarms) {
 			continue

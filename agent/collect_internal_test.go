@@ -57,7 +57,7 @@ func TestWhatAnEarlierRunLeftHasWaitedEnough(t *testing.T) {
 func TestBellIsForIntegrationsThatHaveTheAlarm(t *testing.T) {
 	var b bells
 	sweep := objects.Sweep{
-		Samples: []objects.Sample{{Object: "adc_ia", Value: objects.Number(1)}, {Object: "array_fault", Value: objects.Bits(nil)}},
+		Samples: []objects.Sample{{Object: "adc_ia", Value: objects.Number(1)}, {Object: "array_fault", Value: objects.Bits(nil), Alarm: true}},
 		Routes:  []objects.Route{{Integration: "x", Picked: []int{0, 1}}, {Integration: "y", Picked: []int{0}}},
 	}
 	b.ring(&sweep)

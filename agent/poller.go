@@ -22,6 +22,7 @@ const (
 type reading struct {
 	object string
 	unit   string
+	alarm  bool // its object is marked as one
 	value  objects.Value
 	at     time.Time
 	booted time.Time // moment of the boot by the clock that gave at

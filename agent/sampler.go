@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"noi-agent/configs"
@@ -154,10 +153,10 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool) {
 	for i := range samples {
 		s := &samples[i]
-		if !s.Alarms() {
+		if !s.Alarm {
 			continue
 		}
-		key, value := objectKey{unit, s.Object}, strings.Join(s.Value.Names(), ",")
+		key, value := objectKey{unit, s.Object}, s.Value.String()
 		if sm.alarms[key] != value {
 			sm.alarms[key], changed = value, true
 		}

@@ -288,7 +288,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 			continue
 		}
 		delete(s.noValue, o.Name)
-		readings = append(readings, reading{object: o.Name, unit: o.Unit, value: value, at: reply.At, booted: booted})
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, value: value, at: reply.At, booted: booted})
 	}
 	return readings
 }
@@ -305,7 +305,7 @@ func (p *poller) hand(s *slave, readings []reading) {
 	t.bootedAt, t.unsure = p.oneClock(readings)
 	before := make([]item, 0, len(readings))
 	for i, r := range readings {
-		t.samples[i] = objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at}
+		t.samples[i] = objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at, Alarm: r.alarm}
 		it := s.plan.find(r.object)
 		before = append(before, *it)
 		t.every = append(t.every, it.polled.Interval)

@@ -34,6 +34,7 @@ type Object struct {
 	Unit       string             // "V", "°C", …; empty for states, bits and plain numbers
 	Names      map[uint16]string  // states or bits by number; nil for numbers and text
 	NamesBy    *Mode              // another object that decides which names count; nil for nearly all
+	Alarm      bool               // states or bits that are urgent; see Alarms
 	Interval   time.Duration      // default log interval
 	ByName     bool               // sampled only when it is named: settings, and what hardly anybody wants
 	Confidence string             // high, medium or low: how sure the sources are of address and encoding
@@ -73,6 +74,19 @@ func (o *Object) Setting() bool { return o.ByName }
 
 // Unverified reports whether address or encoding rest on one doubtful source, or on sources that disagree.
 func (o *Object) Unverified() bool { return o.Confidence == "low" }
+
+// Alarms returns what is active in a value of an object that is marked as an alarm: the names of the set bits, or the name of any
+// state but number 0. It is nil when nothing is, and for objects without the mark.
+func (o *Object) Alarms(v Value) []string {
+	switch {
+	case !o.Alarm:
+		return nil
+	case v.Kind() == KindText && v.String() != stateName(o.Names, 0):
+		return []string{v.String()}
+	default:
+		return v.Names()
+	}
+}
 
 // Function returns the Modbus function code that reads the object.
 func (o *Object) Function() byte {

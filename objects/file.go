@@ -46,6 +46,7 @@ type ObjectFile struct {
 	Choices    []ChoiceFile       `yaml:"choices"`    // instead of encoding: what `encodings` of a slave may choose
 	Names      string             `yaml:"names"`      // table of the states or bits
 	NamesBy    *NamesByFile       `yaml:"names_by"`   // instead of names: which table counts depends on another object
+	Alarm      bool               `yaml:"alarm"`      // states and bits that are urgent: anything but state 0, a set bit
 	Unit       string             `yaml:"unit"`       // V, A, W, °C, …; none for states, bits and text
 	Interval   Interval           `yaml:"interval"`   // log interval: 30s, 5m, 1h
 	ByName     *bool              `yaml:"by_name"`    // sampled only when named; default: false for input, true for holding
