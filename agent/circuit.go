@@ -42,8 +42,8 @@ func newCircuit(b backoff, p pacing) circuit {
 // window returns how many messages the next attempt may have, of those that would fill it.
 func (c *circuit) window(full int) int {
 	switch {
-	case c.refused && !c.failing && (full > busyProbe || c.rejects >= patience):
-		return 1 // Pub/Sub refuses requests as a whole: to find each bad one of a thousand takes ten requests
+	case c.refused && !c.failing && c.rejects >= patience:
+		return 1
 	case !c.failing:
 		return full
 	case c.network, c.waiting && c.backoff.failures%widerEvery != widerEvery-1:
@@ -64,7 +64,7 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 	}
 	after := sinks.BoundAfter(r.After)
 	c.failing, c.refused, c.asked, c.rest = true, false, after > 0, 0
-	c.waiting, c.network = r.Outcome == sinks.Wait, ofNetwork(r)
+	c.waiting, c.network = r.Outcome == sinks.Wait, r.Unreached()
 	if c.waiting {
 		return c.backoff.failAfter(capOperator, after)
 	}

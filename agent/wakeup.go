@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"noi-agent/sinks"
 )
 
 // wakeJitter spreads what one success wakes up.
@@ -33,18 +31,6 @@ func (w *wakeups) call() {
 	defer w.mu.Unlock()
 	close(w.next)
 	w.next = make(chan struct{})
-}
-
-// ofNetwork reports whether a result says that no cloud was reached. A cloud that has asked for a wait was.
-func ofNetwork(r sinks.Result) bool {
-	if r.Outcome != sinks.Retry || r.After > 0 {
-		return false
-	}
-	switch r.Code {
-	case sinks.CodeNetwork, sinks.CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are Pub/Sub's, gRPC's codes
-		return true
-	}
-	return false
 }
 
 // linger keeps back what waits. The end of the agent cuts it short.

@@ -52,6 +52,8 @@ type Options struct {
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
+
+	Now func() time.Time // wall time, which credentials end by; nil: time.Now
 }
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
@@ -83,6 +85,9 @@ func New(o Options) (*Sink, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4), refusals: sinks.NewRefusals()}
 	if s.log == nil {
@@ -164,7 +169,7 @@ func packing(req *pubsubpb.PublishRequest) []grpc.CallOption {
 func accepted(n int, ids []string) []sinks.Result {
 	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult, "the answer of Pub/Sub has no id for this message"), n)
 	for i := range min(n, len(ids)) {
-		results[i] = sinks.Result{Outcome: sinks.Accepted, MessageID: ids[i]}
+		results[i] = sinks.Taken(ids[i])
 	}
 	return results
 }

@@ -14,9 +14,8 @@ import (
 	"noi-agent/sinks/sinktest/standin"
 )
 
-// refusedShares are the shares of the objects that a topic refuses, in percent, and how many times the bytes of a topic that
-// refuses nothing the same backlog took by halving each refused request from the full window, as it was done before
-// (20 windows of 1,000).
+// refusedShares are the shares of the objects that a topic refuses, in percent. halving is what the version before took for one window of
+// 1,000, which halved each refused request from the full window and learnt nothing: times the bytes of a topic that refuses nothing.
 func refusedShares() []struct {
 	percent int
 	halving float64
@@ -24,7 +23,7 @@ func refusedShares() []struct {
 	return []struct {
 		percent int
 		halving float64
-	}{{0, 1}, {1, 0}, {10, 0}, {30, 0}, {100, 0}}
+	}{{0, 1}, {1, 49.1}, {10, 326.4}, {30, 826.2}, {100, 1093.2}}
 }
 
 // refusedSweep is one sweep of a hundred objects, every fourth of them a text.
