@@ -86,18 +86,6 @@ func (c *circuit) succeeded(now time.Duration) {
 	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
 }
 
-// ofNetwork reports whether a result says that no cloud was reached. A cloud that has asked for a wait was.
-func ofNetwork(r sinks.Result) bool {
-	if r.Outcome != sinks.Retry || r.After > 0 {
-		return false
-	}
-	switch r.Code {
-	case sinks.CodeNetwork, sinks.CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are Pub/Sub's, gRPC's codes
-		return true
-	}
-	return false
-}
-
 // patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and not the messages: a
 // topic with a schema that none fits. They go on to be set aside, slowly, so that a good one behind them still arrives: at once they would
 // push one another out of the dead letters before anybody has looked.

@@ -88,14 +88,9 @@ var (
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
 	return []Kind{
-<<<<<<< HEAD
-		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
-=======
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveWrong, slaveEmpty, slaveUnlisted,
 		slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
->>>>>>> main
+		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 	}
 }
 
