@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,10 +52,7 @@ func (cli *commandLine) daemonStatus() (s agent.Status, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := json.Unmarshal(body, &s); err != nil {
-		return s, fmt.Errorf("read the daemon's answer: %w", err)
-	}
-	return s, nil
+	return s, plainJSON(body, &s)
 }
 
 // idOf returns the id of the integration that the daemon has by this id or name. What it does not have stays as it is: the daemon
@@ -112,8 +108,8 @@ func (c *triggersCommand) Run(p *program, cli *commandLine) error {
 		return copyLine(p.stdout, body)
 	}
 	var page agent.TriggerPage
-	if err := json.Unmarshal(body, &page); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+	if err := plainJSON(body, &page); err != nil {
+		return err
 	}
 	if len(page.Triggers) == 0 {
 		return c.nothing(p, cli)
