@@ -157,6 +157,7 @@ func (a *Agent) status() Status {
 	clock, problems := a.clockStatus(s.Integrations)
 	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)
+	s.Problems = append(s.Problems, a.configFile.problems()...)
 	return s
 }
 
@@ -247,7 +248,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
-		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.lastError,
+		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.fault(),
 		Sent: counts.Sent, Failed: counts.Failed, Dead: counts.Dead, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
@@ -257,6 +258,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 		problems = append(problems, cloudRetrying.of(f.cfg.ID, v.since, v.lastError))
 	case integrationWaiting:
 		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
+	}
+	if v.refuses != "" {
+		problems = append(problems, cloudRefuses.of(f.cfg.ID, v.refusesSince, v.refuses))
 	}
 	if counts.Dead > 0 {
 		problems = append(problems, cloudRejected.of(f.cfg.ID, counts.DeadFrom, fmt.Sprintf("%d dead letters", counts.Dead)))
