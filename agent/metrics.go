@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -48,7 +49,12 @@ func (m metrics) collect(s Status) {
 	m.counter("store_spared_samples_total", "Samples accepted by every cloud before they had to be written.", s.Store.Spared)
 	m.counter("store_commits_total", "Commits, each a synced write to flash.", s.Store.Commits)
 	m.counter("store_corrupt_records_total", "Records skipped because their checksum is wrong.", s.Store.Corrupt)
+	shown := map[string]bool{} // one controller may report several alarms, and a series must be unique
 	for _, p := range s.Problems {
+		if shown[p.Code+" "+p.Subject] {
+			continue
+		}
+		shown[p.Code+" "+p.Subject] = true
 		m.gauge("problem", "What is wrong now; always 1.", 1, "code", p.Code, "severity", string(p.Severity), "subject", p.Subject)
 	}
 }
@@ -148,11 +154,12 @@ func (m metrics) add(kind dto.MetricType, name, help string, metric *dto.Metric)
 	m[name].Metric = append(m[name].Metric, metric)
 }
 
-// pairs takes names and values in turn.
+// pairs takes names and values in turn. A value may come from a device: a reader would reject the whole page for a byte that is no UTF-8.
 func pairs(labels []string) []*dto.LabelPair {
 	var out []*dto.LabelPair
 	for i := 0; i+1 < len(labels); i += 2 {
-		out = append(out, &dto.LabelPair{Name: &labels[i], Value: &labels[i+1]})
+		value := strings.ToValidUTF8(labels[i+1], "\uFFFD")
+		out = append(out, &dto.LabelPair{Name: &labels[i], Value: &value})
 	}
 	return out
 }

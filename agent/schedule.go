@@ -70,6 +70,15 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 	return gap, ok
 }
 
+// atEnd returns what is missing when no sample will come any more: none of the moments is only late.
+func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
+	if it.why == "" {
+		return objects.Gap{}, false // what is due now, the next run will miss
+	}
+	it.owed++
+	return it.delivered(at, uptime)
+}
+
 // undeliver takes delivered back: the sample was lost on its way. before is the item as it was.
 func (it *item) undeliver(before item, why string) {
 	it.owed, it.why, it.last = max(1, before.owed), before.why, before.last
@@ -87,6 +96,28 @@ func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time)
 		}
 	}
 	return s
+}
+
+// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there was none.
+func (s *schedule) inherit(earlier *schedule) {
+	if earlier == nil {
+		return
+	}
+	for i := range s.items {
+		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
+			before := earlier.find(it.polled.Object.Name)
+			it.owed, it.why, it.last = before.owed, before.why, before.last
+		}
+	}
+}
+
+// turn gives what is missing from here on another reason.
+func (s *schedule) turn(why string) {
+	for i := range s.items {
+		if s.items[i].why != "" {
+			s.items[i].why = why
+		}
+	}
 }
 
 // untilMultiple returns how long it is from wall to the next multiple of interval since 1970, above zero.

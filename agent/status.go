@@ -84,7 +84,7 @@ type SlaveStatus struct {
 	Slave      string            `json:"slave"`
 	CCFirmware string            `json:"cc_firmware"`
 	Family     string            `json:"family"`
-	State      string            `json:"state"` // waiting | ok | silent | garbled | unknown_model
+	State      string            `json:"state"` // waiting | ok | silent | garbled | unknown_model | wrong_model | no_objects
 	LastGood   *time.Time        `json:"last_good"`
 	AgeS       *int64            `json:"age_s"` // seconds since the last good reply; null before the first
 	Error      string            `json:"error,omitempty"`
@@ -141,6 +141,7 @@ func (a *Agent) status() Status {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
 		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, a.alarmProblems(p.cfg.Name, &view)...)
 	}
 	for _, l := range crew.config.Lines {
 		if !l.Enabled {
@@ -209,6 +210,12 @@ func lineProblems(name string, v lineView, now time.Duration) []Problem {
 			problems = append(problems, slaveDamaged.of(subject, sv.since, sv.err))
 		case sv.state == slaveUnknown:
 			problems = append(problems, slaveNoFamily.of(subject, sv.since, sv.err))
+		case sv.state == slaveOther:
+			problems = append(problems, slaveWrong.of(subject, sv.judgedAt, sv.judged.why))
+		case sv.state == slaveNothing:
+			problems = append(problems, slaveEmpty.of(subject, sv.judgedAt, sv.judged.why))
+		case sv.state == slaveOK && sv.judged.finding == findingUnlisted:
+			problems = append(problems, slaveUnlisted.of(subject, sv.judgedAt, sv.judged.why))
 		case sv.state == slaveOK && sv.asked && !sv.told:
 			problems = append(problems, slaveNoIdentity.of(subject, sv.since, "unit "+subject+" gave no product code"))
 		}
@@ -220,6 +227,19 @@ func lineProblems(name string, v lineView, now time.Duration) []Problem {
 		}
 	}
 	return problems
+}
+
+// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.
+func (a *Agent) alarmProblems(line string, v *lineView) (list []Problem) {
+	if v.state != lineOK {
+		return nil
+	}
+	for i, sv := range v.slaves {
+		if sv.state == slaveOK {
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", line, sv.cfgID), sv.name, a.clock.wall.shown)...)
+		}
+	}
+	return list
 }
 
 func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Problem) {

@@ -18,13 +18,12 @@ const readTries = 3
 // sweep reads what is due of one slave, asks who answered when that is due, and hands the samples on.
 func (p *poller) sweep(ctx context.Context, s *slave) {
 	switch {
-	case s.family == nil:
-		p.findFamily(ctx, s)
+	case s.judged.barred():
+		p.askBarred(ctx, s)
 		return
 	case s.work == nil && s.dead() && !p.revives(ctx, s):
 		return
 	}
-	family := s.family
 	if len(s.held) == 0 && !p.step(ctx, s) {
 		return
 	}
@@ -33,12 +32,11 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	}
 	if s.identityDue(p.clock.elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
-			p.dropHeld(s)
+			p.dropHeld(s, gapNameless)
 		}
 		return
 	}
-	if s.family != family { // of another family, the registers meant something else
-		p.dropHeld(s)
+	if len(s.held) == 0 { // the slave is another one, and they were dropped
 		return
 	}
 	p.hand(s, s.held)
@@ -46,11 +44,11 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 }
 
 // dropHeld gives up readings of which nobody can say who gave them.
-func (p *poller) dropHeld(s *slave) {
+func (p *poller) dropHeld(s *slave, why string) {
 	s.missed += uint64(len(s.held))
 	for _, r := range s.held {
 		if s.plan != nil && s.plan.polls(r.object) {
-			s.plan.find(r.object).blame(objects.GapBus + ": nobody said who had answered")
+			s.plan.find(r.object).blame(why)
 		}
 	}
 	s.held = nil
@@ -288,7 +286,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 			continue
 		}
 		delete(s.noValue, o.Name)
-		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, value: value, at: reply.At, booted: booted})
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value), value: value, at: reply.At, booted: booted})
 	}
 	return readings
 }
@@ -301,7 +299,8 @@ func has(readings []reading, object string) bool {
 // hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
 // than that, the sweep is lost and counted. The line never waits.
 func (p *poller) hand(s *slave, readings []reading) {
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names(), samples: make([]objects.Sample, len(readings))}
+	t := p.takenFrom(s)
+	t.samples = make([]objects.Sample, len(readings))
 	t.bootedAt, t.unsure = p.oneClock(readings)
 	before := make([]item, 0, len(readings))
 	for i, r := range readings {
@@ -325,6 +324,11 @@ func (p *poller) hand(s *slave, readings []reading) {
 	}
 }
 
+// takenFrom begins what is handed on of a slave.
+func (p *poller) takenFrom(s *slave) taken {
+	return taken{source: s.source(p.cfg.Name, p.version), names: s.names(), family: s.family, nameless: s.nameless()}
+}
+
 // soFarEvery is how often a gap that goes on is told: a kill, or a power cut, takes what nobody was told.
 const soFarEvery = time.Hour
 
@@ -345,11 +349,7 @@ func (p *poller) tellSoFar() {
 // handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
 func (p *poller) handGaps(s *slave) {
 	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
-		if it.why == "" {
-			return objects.Gap{}, false // what is due now, the next run will miss
-		}
-		it.owed++ // none of them is late: it will not come
-		return it.delivered(at, uptime)
+		return it.atEnd(at, uptime)
 	})
 }
 
@@ -358,10 +358,8 @@ func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	if s.plan == nil {
 		return
 	}
-	if s.dead() {
-		s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapBus)
-	}
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names()}
+	p.passOver(s)
+	t := p.takenFrom(s)
 	t.bootedAt, t.unsure = p.oneClock(nil)
 	before := slices.Clone(s.plan.items)
 	for i := range s.plan.items {

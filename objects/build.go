@@ -30,7 +30,7 @@ func parseFamily(data []byte, own bool) (*Family, error) {
 	b := familyBuilder{
 		doc: doc, file: &file, own: own, tables: map[string]map[uint16]string{}, owners: map[place][]owner{},
 		family: &Family{
-			Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes,
+			Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes, SharedCodes: file.SharedCodes,
 			MaxRegisters: file.MaxRegisters, byName: map[string]int{},
 		},
 	}
@@ -81,6 +81,9 @@ func (b *familyBuilder) build() {
 	}
 	if slices.Contains(b.file.ProductCodes, "") {
 		b.fault("product_codes", "an empty product code would fit every controller")
+	}
+	if slices.Contains(b.file.SharedCodes, "") {
+		b.fault("shared_product_codes", "an empty product code would fit every controller")
 	}
 	if len(b.file.Objects) == 0 {
 		b.fault("objects", "a family needs at least one object")

@@ -117,7 +117,7 @@ func checkSilhouette(t *testing.T, text, slug string) {
 			t.Errorf("the header has no %q", want)
 		}
 	}
-	inOrder(t, slug, topKeys.FindAllStringSubmatch(body, -1), []string{"title", "product_codes", "max_registers", "one_address_space", "tables", "objects"})
+	inOrder(t, slug, topKeys.FindAllStringSubmatch(body, -1), []string{"title", "product_codes", "shared_product_codes", "max_registers", "one_address_space", "tables", "objects"})
 	_, list, _ := strings.Cut(body, "\nobjects:\n")
 	for _, line := range strings.Split(strings.TrimSpace(list), "\n") {
 		line = strings.TrimSpace(line)

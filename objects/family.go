@@ -2,6 +2,8 @@ package objects
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,8 +76,14 @@ type Mode struct {
 // Range is the least and the greatest value that an object can have, in its unit.
 type Range struct{ Min, Max float64 }
 
+// rounding is how far a register times its scale may lie from the decimal number that is meant, relative to that number: 164 × 0.1 is
+// 16.400000000000002. Two multiplications are off by some 1e-16 each. Neighbours of a 32-bit register are 2e-10 apart at least.
+const rounding = 1e-12
+
 // holds reports whether f is within the range, its ends included.
-func (r *Range) holds(f float64) bool { return f >= r.Min && f <= r.Max }
+func (r *Range) holds(f float64) bool {
+	return f >= r.Min-rounding*math.Abs(r.Min) && f <= r.Max+rounding*math.Abs(r.Max)
+}
 
 // String returns "0 to 100".
 func (r *Range) String() string { return fmt.Sprintf("%g to %g", r.Min, r.Max) }
@@ -148,6 +156,7 @@ type Family struct {
 	Slug         string   // "PSPWM"; the first word of `fw_version`
 	Title        string   // maker and product, for people
 	ProductCodes []string // prefixes of the product codes in Read Device Identification; none: it is named in the configuration
+	SharedCodes  []string // prefixes of product codes of other families that controllers of this one report too; they do not choose it
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
@@ -156,6 +165,12 @@ type Family struct {
 	CodeObject, FirmwareObject string
 
 	byName map[string]int
+}
+
+// Reports reports whether a controller of the family may report a product code: one of its own, or one that it shares.
+func (f *Family) Reports(code string) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(code, prefix) }
+	return slices.ContainsFunc(f.ProductCodes, begins) || slices.ContainsFunc(f.SharedCodes, begins)
 }
 
 // Object returns the object of that exact name.

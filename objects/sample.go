@@ -63,6 +63,7 @@ const (
 	GapDead     = "dead_letter"   // the cloud rejected them, and what was set aside was given up
 	GapDamaged  = "damaged"       // their record does not read any more
 	GapBus      = "bus"           // the controller did not answer, or not in a way that counts
+	GapIdentity = "identity"      // the controller is not what the configuration says, or it was not known what it is
 	GapLine     = "line"          // the port could not be used
 	GapOverrun  = "overrun"       // the line was busy with what was due before
 	GapAgent    = "agent_down"    // the agent did not run

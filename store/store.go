@@ -110,7 +110,8 @@ type Store struct {
 	dirty           bool  // something other than appends waits for it
 	dirtyRows       int
 	lastRows        time.Time           // when a commit carried rows last, or the run began
-	unsaved         int                 // settled deliveries of what is in the file, that no commit carries
+	unsaved         bool                // something that the file promises is settled, and no commit carries that
+	newest          uint64              // number of the first sweep of the last commit that wrote any; of a new run: the first it can give
 	damaged         map[uint64]struct{} // records reported so far
 	corrupt         uint64
 	committed       uint64
@@ -259,6 +260,13 @@ func (s *Store) ID() string { return s.id }
 
 // Run returns how often the store was opened, this time included, from 1.
 func (s *Store) Run() uint64 { return s.run }
+
+// Next returns the number that the next sweep will get: whatever is in the outbox now has a lower one.
+func (s *Store) Next() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
 
 // DeviceID returns what SetDeviceID kept, "" before.
 func (s *Store) DeviceID() string {
