@@ -118,7 +118,9 @@ func TestLateBitsAreNobodysValue(t *testing.T) {
 // Reads of bits are merged like those of registers, by what they cost on the wire; no read mixes tables, and none has a reply that
 // looks like a request.
 func TestPlannerOfBits(t *testing.T) {
-	span := func(function byte, addr uint16) modbus.Span { return modbus.Span{Function: function, Addr: addr, Count: 1} }
+	span := func(function byte, addr uint16) modbus.Span {
+		return modbus.Span{Function: function, Addr: addr, Count: 1}
+	}
 	p := modbus.NewPlanner(modbus.Settings{}, 10, nil)
 	spans := []modbus.Span{
 		span(modbus.FuncReadDiscrete, 0), span(modbus.FuncReadCoils, 0), span(modbus.FuncReadInput, 0), span(modbus.FuncReadHolding, 0),
