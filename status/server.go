@@ -56,6 +56,7 @@ type Options struct {
 	Exporter     Exporter         // nil: there is no export
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
+	Control      Control          // nil: the agent takes no requests of an operator
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
