@@ -213,11 +213,12 @@ func (l *Line) unit(id byte) *unit {
 
 // Reply is what a slave answered to a read.
 type Reply struct {
-	Registers []uint16  // as many as were asked, the first one at the address asked
+	Registers []uint16  // as many as were asked, the first one at the address asked; of a bit table 0 or 1 for each bit
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or 04. Errors
+// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or 04, or for 1 to 2000 bits with function 01 or
+// 02. 17 to 24 bits take two requests, since their reply would look like a request (the planner has no such reads). Errors
 // are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the context's, wrapped. It takes at most
 // a few times Options.Timeout plus the frames' time on the wire.
 func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
@@ -234,26 +235,45 @@ func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) 
 	switch {
 	case !l.hasUnit(id):
 		return nil, fmt.Errorf("%w: %s", ErrRefused, l.unitIDs())
-	case count == 0 || count > maxRegisters:
-		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, maxRegisters)
 	case !isRead(function):
 		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
+	case count == 0 || count > most(function):
+		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, most(function))
 	}
 	u, q := l.unit(id), ask{unit: id, function: function, addr: addr, count: count}
-	registers, err := l.unshared(u, q)
-	if errors.Is(err, errAware) {
-		return l.shared(u, q)
+	values := make([]uint16, 0, count)
+	if ambiguous(function, count) {
+		const first = 16
+		part, err := l.readPart(values, u, ask{unit: id, function: function, addr: addr, count: first})
+		if err != nil {
+			return nil, err
+		}
+		return l.readPart(part, u, ask{unit: id, function: function, addr: addr + first, count: count - first})
 	}
-	return registers, err
+	return l.readPart(values, u, q)
 }
 
-// registers reads what q asks through goburrow's client.
-func (l *Line) registers(u *unit, q ask) ([]uint16, error) {
-	read := goburrow.Client.ReadInputRegisters
-	if q.function == FuncReadHolding {
-		read = goburrow.Client.ReadHoldingRegisters
+// readPart is one read, of registers or bits. It appends them.
+func (l *Line) readPart(dst []uint16, u *unit, q ask) ([]uint16, error) {
+	values, err := l.unshared(dst, u, q)
+	if errors.Is(err, errAware) {
+		return l.shared(dst, u, q)
 	}
-	p, err := read(u.client, q.addr, q.count)
+	return values, err
+}
+
+// values asks q through goburrow's client. It appends the registers, or 0 or 1 for each bit.
+func (l *Line) values(dst []uint16, u *unit, q ask) ([]uint16, error) {
+	request := goburrow.Client.ReadInputRegisters
+	switch q.function {
+	case FuncReadCoils:
+		request = goburrow.Client.ReadCoils
+	case FuncReadDiscrete:
+		request = goburrow.Client.ReadDiscreteInputs
+	case FuncReadHolding:
+		request = goburrow.Client.ReadHoldingRegisters
+	}
+	p, err := request(u.client, q.addr, q.count)
 	var refusal *goburrow.ModbusError
 	if errors.As(err, &refusal) {
 		return nil, &Exception{Function: q.function, Code: refusal.ExceptionCode}
@@ -261,14 +281,17 @@ func (l *Line) registers(u *unit, q ask) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	registers := make([]uint16, q.count)
-	if len(p) != 2*len(registers) { // Send has checked it; this is the last gate before a value
-		return nil, fmt.Errorf("%w: %d bytes for %d registers", ErrFrame, len(p), q.count)
+	if want := q.shape().bytes(); len(p) != want { // Send has checked it; this is the last gate before a value
+		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrFrame, len(p), want)
 	}
-	for i := range registers {
-		registers[i] = binary.BigEndian.Uint16(p[2*i:])
+	for i := range int(q.count) {
+		if ofBits(q.function) {
+			dst = append(dst, uint16(p[i/8]>>(i%8)&1)) // §6.1: the first one is the lowest bit of the first byte
+		} else {
+			dst = append(dst, binary.BigEndian.Uint16(p[2*i:]))
+		}
 	}
-	return registers, nil
+	return dst, nil
 }
 
 // isTCP reports whether the line leads to a Modbus TCP device, open or not.

@@ -209,8 +209,10 @@ func misfit(q ask, frame []byte) error {
 	switch {
 	case frame[0] != q.unit:
 		return fmt.Errorf("%w: unit %d was asked, unit %d is in the answer", ErrForeignUnit, q.unit, frame[0])
-	case ok && isRead(q.function) && s.function == q.function:
+	case ok && ofRegisters(q.function) && s.function == q.function:
 		return fmt.Errorf("%w: %d registers were asked for, %d came", ErrLength, q.count, s.count)
+	case ok && ofBits(q.function) && s.function == q.function:
+		return fmt.Errorf("%w: %d bytes of bits were asked for, %d came", ErrLength, q.shape().count, s.count)
 	default:
 		return fmt.Errorf("%w: function %02X was asked, % X is no answer to it", ErrLength, q.function, frame[1:min(len(frame), 8)])
 	}
@@ -259,28 +261,28 @@ const (
 var errAware = errors.New("another program was noticed")
 
 // unshared reads what q asks as long as no other program is known to get replies through the gateway; errAware when one is.
-func (l *Line) unshared(u *unit, q ask) ([]uint16, error) {
+func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if u.others.any() || l.early() {
 		return nil, errAware
 	}
 	l.unaware = true
 	defer func() { l.unaware = false }()
-	return l.registers(u, q)
+	return l.values(dst, u, q)
 }
 
 // shared reads what q asks where another program may get replies through the gateway: as a wider read whose reply cannot be taken
 // for one to the other program. When the device refuses all of those it is asked plainly, unless the other program asks the same.
-func (l *Line) shared(u *unit, q ask) ([]uint16, error) {
+func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	front := rand.IntN(2) == 0
 	for range disguiseTries {
 		wide := l.disguise(u, q, front)
 		if wide == q {
 			break
 		}
-		registers, err := l.registers(u, wide)
+		values, err := l.values(nil, u, wide)
 		switch {
 		case err == nil:
-			return registers[q.addr-wide.addr:][:q.count], nil
+			return append(dst, values[q.addr-wide.addr:][:q.count]...), nil
 		case !isRefusal(err):
 			return nil, err
 		}
@@ -289,7 +291,7 @@ func (l *Line) shared(u *unit, q ask) ([]uint16, error) {
 	if l.doubts(u, q) {
 		return nil, fmt.Errorf("%w: the device refuses every read that could be told from its own", ErrShared)
 	}
-	return l.registers(u, q)
+	return l.values(dst, u, q)
 }
 
 // disguise widens a read to a length that the other program was not seen to ask for, so that no reply to it can be taken
@@ -298,13 +300,16 @@ func (l *Line) shared(u *unit, q ask) ([]uint16, error) {
 func (l *Line) disguise(u *unit, q ask, front bool) ask {
 	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
 		wide := q
-		wide.count = max(q.count+1, disguiseLeast) | 1 + 2*uint16(rand.IntN(choice))
+		wide.count = (max(q.shape().count+3, disguiseLeast) | 1) + 2*uint16(rand.IntN(choice))
+		if ofBits(q.function) {
+			wide.count *= 8 // a shape counts their bytes
+		}
 		more := wide.count - q.count
 		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
 			wide.addr -= more
 		}
 		switch {
-		case wide.count > maxRegisters, int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
+		case wide.count > most(q.function), int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
 		case u.others.has(wide.shape()), u.trust.find(wide.shape()) != nil:
 		default:
 			return wide

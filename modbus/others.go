@@ -63,7 +63,9 @@ func shapeOf(frame []byte) (s shape, ok bool) {
 	switch function := frame[1]; {
 	case function&exceptionBit != 0:
 		return s, false
-	case isRead(function):
+	case ofBits(function):
+		return shape{function, uint16(frame[2])}, true
+	case ofRegisters(function):
 		return shape{function, uint16(frame[2]) / 2}, true
 	default:
 		return shape{function, 0}, true
