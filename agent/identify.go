@@ -206,7 +206,7 @@ func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
 		p.log.Info("slave identified", "unit", s.cfg.ID, "product_code", id.ProductCode, "firmware", id.Revision)
 		if before.ProductCode != "" && s.planner != nil { // what the other one refused means nothing
 			s.planner.Forget()
-			clear(s.refused)
+			s.replies.forget()
 		}
 	}
 	if !s.cfg.Auto() {

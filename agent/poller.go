@@ -23,6 +23,7 @@ type reading struct {
 	object string
 	unit   string
 	value  objects.Value
+	none   bool // the reply held no value; what was missing before it is a gap all the same
 	at     time.Time
 	booted time.Time // moment of the boot by the clock that gave at
 }

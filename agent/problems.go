@@ -48,8 +48,10 @@ var (
 		"Name a family as its model; `noi-agent objects` lists them."}
 	slaveNoIdentity = Kind{"slave_not_identified", Notice, "A controller does not say who it is", None,
 		"Samples carry the configured model instead. Set product_code and firmware of the slave to name it yourself."}
-	slaveRefuses = Kind{"object_refused", Warning, "A controller does not know some of the objects", Lost,
-		"Take them out of the slave's objects if this model does not have them."}
+	slaveRefusesAll = Kind{"slave_refusing", Fault, "A controller refuses to be read", Lost,
+		"It answers every read with an exception; the error names it. Check the model and the objects in the configuration, then restart the controller. It is asked again by itself."}
+	slaveRefuses = Kind{"object_refused", Warning, "A controller does not give some of the objects", Lost,
+		"Take them out of the slave's objects if this model does not have them. The detail says how it refuses them."}
 	lineOverrun = Kind{"line_overrun", Warning, "The line is too slow for the log intervals", Lost,
 		"Use longer log intervals, fewer objects or a higher baud rate."}
 	cloudRetrying = Kind{"integration_retrying", Warning, "A cloud cannot be reached", Delayed,
@@ -78,7 +80,7 @@ var (
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
 	return []Kind{
-		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
+		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
 		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 	}
 }
