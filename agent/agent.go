@@ -68,7 +68,6 @@ type Agent struct {
 	sweeps    chan taken
 	reloads   chan reload
 	replays   atomic.Uint64 // how many were asked for
-	wakeups   *wakeups
 	abort     chan struct{}
 	abortOnce sync.Once
 
@@ -106,7 +105,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(&o, o.Logger.With("part", "clock"))}, log: o.Logger, started: o.Now(),
-		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}), wakeups: newWakeups(),
+		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		probes: probeEvery,
 	}
 	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
@@ -190,6 +189,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 	for i := range line.Slaves {
 		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
 		p.view.latest = append(p.view.latest, map[string]reading{})
+		p.view.alarms = append(p.view.alarms, alarms{})
 	}
 	return p
 }
@@ -205,7 +205,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 	}
 	return &forwarder{
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
-		circuit: newCircuit(newBackoff(a.deviceID, in), newPacing(a.deviceID, in)), wakeups: a.wakeups,
+		circuit: newCircuit(newBackoff(a.deviceID, in), newPacing(a.deviceID, in)), hurry: make(chan struct{}, 1),
 		view: integrationView{state: state, since: a.options.Now()},
 		post: newPost(), replays: newReplays(), round: newRound(a.deviceID, in.PublishEvery, a.bells.of(in.ID)),
 		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,

@@ -71,12 +71,11 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 	return c.backoff.failAfter(capNetwork, after)
 }
 
-// succeeded notes that a cloud has taken something. It reports whether that ends an outage of the network.
-func (c *circuit) succeeded(now time.Duration) (back bool) {
+// succeeded notes that a cloud has taken something.
+func (c *circuit) succeeded(now time.Duration) {
 	c.backoff.succeed()
 	c.refused, c.rejects = false, 0
 	if c.failing {
-		back = c.network
 		if !c.waiting { // an operator who has acted wants to see it; and no operator acts for a whole fleet in one second
 			c.rest = c.pacing.back(now-c.since, c.held)
 		}
@@ -85,7 +84,18 @@ func (c *circuit) succeeded(now time.Duration) (back bool) {
 		c.since = now
 	}
 	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
-	return back
+}
+
+// ofNetwork reports whether a result says that no cloud was reached. A cloud that has asked for a wait was.
+func ofNetwork(r sinks.Result) bool {
+	if r.Outcome != sinks.Retry || r.After > 0 {
+		return false
+	}
+	switch r.Code {
+	case sinks.CodeNetwork, sinks.CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are Pub/Sub's, gRPC's codes
+		return true
+	}
+	return false
 }
 
 // patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and not the messages: a

@@ -152,7 +152,7 @@ func TestABacklogWaitsForTheGatewaysShare(t *testing.T) {
 
 const day = 24 * time.Hour
 
-func TestOnlyWhatWaitsForTheNetworkIsWoken(t *testing.T) {
+func TestOnlyWhereNoCloudWasReachedIsItTheNetwork(t *testing.T) {
 	asked := noLink
 	asked.After = time.Second
 	unavailable := sinks.Failed(sinks.Retry, "Unavailable", "connection refused")
@@ -172,15 +172,11 @@ func TestOnlyWhatWaitsForTheNetworkIsWoken(t *testing.T) {
 	} {
 		c, now := working(0, 0)
 		c.failed(now, tt.fault)
-		f := &forwarder{circuit: c, heard: make(chan struct{})}
-		if got := f.woken() != nil; got != tt.want {
-			t.Errorf("%s: woken %v", tt.name, got)
+		if c.network != tt.want {
+			t.Errorf("%s: network %v", tt.name, c.network)
 		}
-		if back := c.succeeded(now); back != tt.want {
-			t.Errorf("%s: its end wakes others: %v", tt.name, back)
-		}
-		if c.succeeded(now) {
-			t.Errorf("%s: and again with the next success", tt.name)
+		if c.succeeded(now); c.network {
+			t.Errorf("%s: still the network's fault after a success", tt.name)
 		}
 	}
 }

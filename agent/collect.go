@@ -10,13 +10,14 @@ import (
 	"noi-agent/store"
 )
 
-// round is when an integration with `publish_every` speaks. It is open from the moment at which that has passed, a fault or an
-// alarm came or went, or the agent ends, until nothing waits any more: a backlog is not sent in pieces. The zero round is that of an
-// integration that never waits. The forwarder owns it.
+// round is what an integration with `publish_every` may send: the sweeps that were in the outbox when the round opened. A round opens
+// at each regular moment, when a fault or an alarm came or went, when an outage ends, when a forwarder begins, and when the
+// agent ends. The zero round is that of an integration that never waits. The forwarder owns it.
 type round struct {
 	every, phase time.Duration
 	bell         <-chan struct{}
-	open         bool
+	at           time.Duration // monotonic: the next regular moment
+	next         uint64        // number of the first sweep that waits for the next round
 }
 
 // phase is by how much a gateway speaks later than the multiples of an interval: another one for each, so that a fleet does not speak
@@ -39,41 +40,74 @@ func (r *round) until(now time.Duration) time.Duration {
 	return r.every - (now-r.phase+r.every)%r.every
 }
 
-// listen takes note of the alarms that the next look at the outbox will find. Those that come later open a round of their own.
-func (r *round) listen() {
-	if !r.open {
-		return
-	}
-	select {
-	case <-r.bell:
-	default:
+// begin sets the first regular moment. What an earlier run, an edit or a pause has left has waited enough.
+func (r *round) begin(now time.Duration, next uint64) {
+	if r.every > 0 {
+		r.at = now + r.until(now)
+		r.open(next)
 	}
 }
 
-// over ends a round: nothing waits.
-func (r *round) over() { r.open = false }
+// open lets everything go whose number is below next.
+func (r *round) open(next uint64) { r.next = next }
 
-// opens reports whether what waits may go. What an earlier run has left has waited enough.
-func (r *round) opens(pending []store.Delivery, run uint64) bool {
-	left := func(d store.Delivery) bool { return d.Run != run }
-	r.open = r.open || r.every == 0 || slices.ContainsFunc(pending, left)
-	return r.open
-}
-
-// gather waits until a round opens. False: the agent ends without another publication.
-func (f *forwarder) gather(ctx context.Context, draining <-chan struct{}) bool {
-	r := &f.round
-	timer := time.NewTimer(r.until(f.clock.elapsed()))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.bell:
-	case <-draining:
-	case <-ctx.Done():
+// passed reports whether a regular moment has passed since the last call.
+func (r *round) passed(now time.Duration) bool {
+	if r.every == 0 || now < r.at {
 		return false
 	}
-	r.open = true
+	r.at = now + r.until(now)
 	return true
+}
+
+// rang reports whether a fault or an alarm has changed since the last call.
+func (r *round) rang() bool {
+	select {
+	case <-r.bell:
+		return true
+	default:
+		return false
+	}
+}
+
+// left returns the time until the next regular moment; 0 when there is none.
+func (r *round) left(now time.Duration) time.Duration {
+	if r.every == 0 {
+		return 0
+	}
+	return max(r.at-now, time.Millisecond)
+}
+
+// due returns what of pending may go in this round.
+func (r *round) due(pending []store.Delivery) []store.Delivery {
+	if r.every == 0 {
+		return pending
+	}
+	n := slices.IndexFunc(pending, func(d store.Delivery) bool { return d.Seq >= r.next })
+	if n < 0 {
+		return pending
+	}
+	return pending[:n]
+}
+
+// look opens a round when its time has come. Whatever opens it is in the outbox by then.
+func (f *forwarder) look() {
+	passed, rang := f.round.passed(f.clock.elapsed()), f.round.rang()
+	if passed || rang || over(f.draining) {
+		f.round.open(f.store.Next())
+	}
+}
+
+// collect waits until a round opens. A replay goes on meanwhile: somebody has asked for it. Gaps wait like samples.
+func (f *forwarder) collect(ctx context.Context) bool {
+	if pause, worked := f.replayWindow(ctx); worked {
+		return f.pause(ctx, pause)
+	}
+	end := f.wait(ctx, wait{most: f.round.left(f.clock.elapsed()), bell: f.round.bell, asked: f.replays.asked})
+	if end == rung {
+		f.round.open(f.store.Next())
+	}
+	return end != stopped
 }
 
 // nextPublication is the next regular moment by the wall clock; nil when there is none. Others than the forwarder may ask: phase and
@@ -105,11 +139,11 @@ func (b *bells) of(integration string) chan struct{} {
 	return b.by[integration]
 }
 
-// ring tells those that an urgent sweep goes to with a fault or an alarm. The outbox has it already.
-func (b *bells) ring(sweep *objects.Sweep) {
-	alarms := func(i int) bool { return sweep.Samples[i].Alarms() }
+// ring rings for the integrations that an urgent sweep goes to with a fault or an alarm that has changed. The outbox has the sweep already.
+func (b *bells) ring(sweep *objects.Sweep, changed []int) {
+	has := func(i int) bool { return slices.Contains(changed, i) }
 	for _, route := range sweep.Routes {
-		if !slices.ContainsFunc(route.Picked, alarms) {
+		if !slices.ContainsFunc(route.Picked, has) {
 			continue
 		}
 		select {

@@ -26,51 +26,53 @@ func TestRoundsAreOnTheGatewaysOwnPhase(t *testing.T) {
 	}
 }
 
-func TestRoundEndsWhenNothingWaits(t *testing.T) {
+func TestRoundTakesWhatWasThereWhenItOpened(t *testing.T) {
+	waits := []store.Delivery{{Seq: 3}, {Seq: 4}, {Seq: 4}, {Seq: 5}}
 	r := newRound("x", time.Minute, nil)
-	waits := []store.Delivery{{Run: 3}}
-	if r.opens(waits, 3) {
-		t.Error("open from the start")
+	r.begin(time.Hour, 5)
+	if n := len(r.due(waits)); n != 3 {
+		t.Errorf("%d may go, want the 3 that were there at the begin", n)
 	}
-	r.open = true
-	if !r.opens(waits, 3) {
-		t.Error("it closed by itself")
+	r.open(6)
+	if n := len(r.due(waits)); n != 4 {
+		t.Errorf("%d may go, want all", n)
 	}
-	r.over()
-	if r.opens(waits, 3) {
-		t.Error("it stays open when nothing waits")
+	var never round
+	never.begin(time.Hour, 5)
+	if n := len(never.due(waits)); n != 4 || never.left(time.Hour) != 0 || never.passed(2*time.Hour) {
+		t.Errorf("an integration that collects nothing waits: %d may go", n)
 	}
 }
 
-func TestWhatAnEarlierRunLeftHasWaitedEnough(t *testing.T) {
+func TestRegularMomentPassesOnce(t *testing.T) {
 	r := newRound("x", time.Minute, nil)
-	if !r.opens([]store.Delivery{{Run: 3}, {Run: 2}}, 3) {
-		t.Error("it waits on")
+	r.begin(time.Hour, 1)
+	at := time.Hour + r.left(time.Hour)
+	if r.passed(at - 1) {
+		t.Error("it has passed too early")
 	}
-	var never round
-	never.over()
-	if !never.opens([]store.Delivery{{Run: 3}}, 3) {
-		t.Error("an integration that collects nothing waits")
+	if !r.passed(at) || r.passed(at) || r.passed(at+time.Minute-1) {
+		t.Error("it does not pass once")
+	}
+	if !r.passed(at+10*time.Minute) || r.passed(at+10*time.Minute) || r.left(at+10*time.Minute) != time.Minute {
+		t.Error("late, it does not pass once")
 	}
 }
 
 func TestBellIsForIntegrationsThatHaveTheAlarm(t *testing.T) {
 	var b bells
 	sweep := objects.Sweep{
-		Samples: []objects.Sample{{Object: "adc_ia", Value: objects.Number(1)}, {Object: "array_fault", Value: objects.Bits(nil)}},
-		Routes:  []objects.Route{{Integration: "x", Picked: []int{0, 1}}, {Integration: "y", Picked: []int{0}}},
+		Samples: []objects.Sample{{Object: "adc_ia"}, {Object: "array_fault"}, {Object: "load_fault"}},
+		Routes:  []objects.Route{{Integration: "x", Picked: []int{0, 1}}, {Integration: "y", Picked: []int{0, 2}}},
 	}
-	b.ring(&sweep)
-	b.ring(&sweep) // does not wait for who does not listen
+	changed := []int{1}
+	b.ring(&sweep, changed)
+	b.ring(&sweep, changed) // waits for nobody
 	if len(b.of("x")) != 1 || len(b.of("y")) != 0 {
 		t.Errorf("x rung %d times, y %d times", len(b.of("x")), len(b.of("y")))
 	}
 	r := newRound("d", time.Minute, b.of("x"))
-	if r.listen(); len(b.of("x")) != 1 {
-		t.Error("a closed round has taken the bell's word")
-	}
-	r.open = true
-	if r.listen(); len(b.of("x")) != 0 {
-		t.Error("an open round leaves the bell for one more")
+	if !r.rang() || r.rang() {
+		t.Error("the bell does not count once")
 	}
 }

@@ -143,9 +143,13 @@ func TestSlaveThatIsSilentAboutARegisterGivesAllOthers(t *testing.T) {
 				synctest.Wait()
 				status, got := s.status(), s.counted()
 				s.stop()
+				least := 355
+				if nameless { // what it says nothing to puts the line out of step, and the way back may lead over the lacking register
+					least = 300
+				}
 				lacking := []string{"adc_vbterm", "adc_va", "adc_vl"}[mute-0x12]
 				for _, object := range []string{"adc_vbterm", "adc_va", "adc_vl"} {
-					if n := got[object] - first[object]; object != lacking && (n < 355 || n > 365) {
+					if n := got[object] - first[object]; object != lacking && (n < least || n > 365) {
 						t.Errorf("without %s, nameless %v: %s was sampled %d times in an hour, want 360", lacking, nameless, object, n)
 					}
 				}

@@ -21,7 +21,7 @@ const (
 type policy interface {
 	window(full int) int
 	failed(now time.Duration, r sinks.Result) time.Duration
-	succeeded(now time.Duration) bool
+	succeeded(now time.Duration)
 	idle()
 	takeRest() time.Duration
 }
@@ -32,10 +32,10 @@ type naive struct {
 	failures int
 }
 
-func (n *naive) window(full int) int          { return full }
-func (n *naive) succeeded(time.Duration) bool { n.failures = 0; return false }
-func (n *naive) idle()                        {}
-func (n *naive) takeRest() time.Duration      { return 0 }
+func (n *naive) window(full int) int     { return full }
+func (n *naive) succeeded(time.Duration) { n.failures = 0 }
+func (n *naive) idle()                   {}
+func (n *naive) takeRest() time.Duration { return 0 }
 func (n *naive) failed(time.Duration, sinks.Result) time.Duration {
 	if !n.doubles {
 		return 5 * time.Second

@@ -44,8 +44,8 @@ type forwarder struct {
 	deviceID string
 	log      *slog.Logger
 	circuit  circuit
-	wakeups  *wakeups
-	heard    <-chan struct{} // of wakeups, before the last attempt
+	draining <-chan struct{} // closed when nothing new will come
+	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
 	repeat   repeats
 	replays  *replays
 	post     *post
@@ -70,111 +70,91 @@ type integrationView struct {
 
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
 func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
-	for ctx.Err() == nil {
-		turned := f.clock.wall.turned()
-		f.heard = f.wakeups.heard()
-		f.round.listen()
-		pending, err := f.store.Pending(f.cfg.ID, f.window())
-		if err != nil {
-			f.log.Error("outbox does not answer", "error", err)
-			return
-		}
-		if len(pending) == 0 {
-			f.round.over()
-			if worked, ok := f.idle(ctx, draining); !ok || !worked && !await(ctx, f.store.Changed(f.cfg.ID), f.replays.asked, draining) {
-				return
-			}
-			f.circuit.idle()
-			continue
-		}
-		if rest := f.circuit.takeRest(); rest > 0 {
-			if !f.linger(ctx, rest, draining) {
-				return
-			}
-			continue
-		}
-		if !f.round.opens(pending, f.store.Run()) {
-			if !f.gather(ctx, draining) {
-				return
-			}
-			continue // more has come meanwhile
-		}
-		pending = f.whole(pending)
-		batch, hold := f.mend(pending)
-		if over(turned) {
-			continue // what is known of the clock is newer than what was read with the samples
-		}
-		if len(batch) == 0 {
-			// What needs no clock goes meanwhile: of one that is never right, samples wait always.
-			if worked, ok := f.idle(ctx, draining); !ok || !worked && !f.hold(ctx, hold, turned, draining) {
-				return
-			}
-			continue
-		}
-		pause, err := f.attempt(ctx, batch)
-		if err != nil {
-			f.log.Error("outbox does not settle", "error", err)
-			return
-		}
-		if pause > 0 && !f.pause(ctx, pause, draining) {
-			return
-		}
+	f.draining = draining
+	f.round.begin(f.clock.elapsed(), f.store.Next())
+	for ctx.Err() == nil && f.step(ctx) {
+		// each step sends something or waits
 	}
 }
 
-// idle does what goes when no sample can: gaps that are to be told, then what is to be sent again. Worked is true when there was any;
-// not ok: the forwarder ends.
-func (f *forwarder) idle(ctx context.Context, draining <-chan struct{}) (worked, ok bool) {
+// step sends what may go now, else waits until something may. False: the forwarder ends.
+func (f *forwarder) step(ctx context.Context) bool {
+	turned := f.clock.wall.turned()
+	f.look()
+	pending, err := f.store.Pending(f.cfg.ID, f.window())
+	if err != nil {
+		f.log.Error("outbox does not answer", "error", err)
+		return false
+	}
+	if len(pending) == 0 {
+		return f.idle(ctx)
+	}
+	if rest := f.circuit.takeRest(); rest > 0 {
+		return f.wait(ctx, wait{most: rest}) != stopped
+	}
+	due := f.round.due(pending)
+	if len(due) == 0 {
+		return f.collect(ctx)
+	}
+	batch, hold := f.mend(f.whole(due))
+	if over(turned) {
+		return true // what is known of the clock is newer than what was read with the samples
+	}
+	if len(batch) == 0 {
+		return f.hold(ctx, hold, turned)
+	}
+	pause, err := f.attempt(ctx, batch)
+	if err != nil {
+		f.log.Error("outbox does not settle", "error", err)
+		return false
+	}
+	return f.pause(ctx, pause)
+}
+
+// idle does what can be done without a sample that waits: it reports gaps, goes on with a replay, or waits for something new.
+func (f *forwarder) idle(ctx context.Context) bool {
+	if worked, goesOn := f.meanwhile(ctx); worked {
+		f.circuit.idle()
+		return goesOn
+	}
+	end := f.wait(ctx, wait{most: f.round.left(f.clock.elapsed()), changed: f.store.Changed(f.cfg.ID), asked: f.replays.asked})
+	f.circuit.idle()
+	return end != draining && end != stopped
+}
+
+// meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something to do.
+func (f *forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
 	pause, worked, err := f.announce(ctx)
 	if err != nil {
 		f.log.Error("outbox does not settle", "error", err)
-		return false, false
+		return true, false
 	}
 	if !worked {
-		pause, worked = f.replayWindow(ctx, draining)
+		pause, worked = f.replayWindow(ctx)
 	}
-	return worked, pause <= 0 || f.pause(ctx, pause, draining)
+	return worked, !worked || f.pause(ctx, pause)
 }
 
-// await waits for something new. It returns false when there will be nothing: the agent ends.
-func await(ctx context.Context, changed, asked, draining <-chan struct{}) bool {
-	select {
-	case <-changed:
+// pause waits between two attempts. The end of the agent cuts the wait short for one last attempt, unless the cloud has asked
+// for the wait; an attempt that fails after that is the last.
+func (f *forwarder) pause(ctx context.Context, pause time.Duration) bool {
+	if pause <= 0 {
 		return true
-	default:
 	}
-	select {
-	case <-changed:
-		return true
-	case <-asked:
-		return true
-	case <-draining:
-		return false
-	case <-ctx.Done():
+	if over(f.draining) {
 		return false
 	}
-}
-
-// pause waits between two attempts. Another integration that has got through cuts it short where the network was at
-// fault, and the end of the agent does for one last attempt, unless the cloud has asked for the wait; an attempt that fails
-// after that is the last.
-func (f *forwarder) pause(ctx context.Context, pause time.Duration, draining <-chan struct{}) bool {
-	select {
-	case <-draining:
-		return false
-	default:
+	w := wait{most: pause, hurry: f.hurry}
+	if f.circuit.asked {
+		w.hurry = nil
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-f.woken():
-		return f.linger(ctx, f.circuit.backoff.jitter(wakeJitter), draining)
-	case <-draining:
+	switch f.wait(ctx, w) {
+	case stopped:
+		return false
+	case draining:
 		return !f.circuit.asked
-	case <-ctx.Done():
-		return false
+	default:
+		return true
 	}
 }
 
@@ -209,6 +189,10 @@ func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 
 // publish hands messages to the sink once; completed is when its answer came.
 func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result, completed time.Time) {
+	select {
+	case <-f.hurry: // this is the attempt that it asks for
+	default:
+	}
 	limited, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
 	results = f.sink.Publish(limited, messages)
@@ -268,9 +252,11 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		}
 	}
 	worst.After = after
-	if accepted > 0 && f.circuit.succeeded(f.clock.elapsed()) {
-		f.wakeups.call()
-		f.heard = f.wakeups.heard()
+	if accepted > 0 {
+		if f.circuit.failing {
+			f.round.open(f.store.Next()) // a backlog is not sent in pieces
+		}
+		f.circuit.succeeded(f.clock.elapsed())
 	}
 	switch worst.Outcome {
 	case sinks.Wait:

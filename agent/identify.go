@@ -7,62 +7,12 @@ import (
 	"time"
 
 	"noi-agent/modbus"
+	"noi-agent/objects"
 )
 
-// Identification of a slave (DESIGN §5): asked at start, after any missed reply and every ten minutes.
-const (
-	identifyEvery = 10 * time.Minute
-	identifyTries = 3 // in vain, before another way is tried
-	// identifyRest is what a slave is given after it did not answer: some lose their frame over a function that they do not
-	// know, and find it again only when the line is silent.
-	identifyRest = time.Second
-)
-
-// identity is who a slave says it is, and the way to find out.
-type identity struct {
-	told    modbus.Identity // zero as long as it has not told
-	settled bool            // told, or its silence, holds since the last missed reply
-	again   time.Duration   // when it is due, monotonic
-	way     int             // index of the way that is tried; len(ways) when none is left
-	tries   int             // in vain on this way
-	silent  bool            // the last try was not answered: it counts once the slave answers something else
-	passing bool            // a way was given up for what passes, noise or a busy slave
-}
-
-// doubt has the slave asked again, unless it is left in peace.
-func (id *identity) doubt() { id.settled = id.settled && id.exhausted() }
-
-// reconsider forgets that the slave could not be asked: another one may answer.
-func (id *identity) reconsider() {
-	id.settled, id.silent = false, false
-	if id.exhausted() {
-		id.way, id.tries = 0, 0
-	}
-}
-
-// exhausted reports whether the slave is left in peace.
-func (id *identity) exhausted() bool { return id.way >= len(identityWays()) }
-
-// due reports whether it must be asked before its samples may go.
-func (id *identity) due(elapsed time.Duration) bool {
-	return !id.settled || elapsed >= id.again && !id.exhausted()
-}
-
-// settle takes what the slave told; the zero Identity says that no way is left. A way that was given up for what passes is
-// tried again the next time.
-func (id *identity) settle(told modbus.Identity, elapsed time.Duration) {
-	id.told, id.settled, id.again, id.tries = told, true, elapsed+identifyEvery, 0
-	if id.passing {
-		id.way, id.passing = 0, false
-	}
-}
-
-// failed counts a try in vain.
-func (id *identity) failed() {
-	if id.tries++; id.tries >= identifyTries {
-		id.way, id.tries = id.way+1, 0
-	}
-}
+// identifyRest is what a slave is given after it did not answer: some lose their frame over a function that they do not
+// know, and find it again only when the line is silent.
+const identifyRest = time.Second
 
 // identityWay asks a slave who it is.
 type identityWay func(ctx context.Context, p *poller, s *slave) (modbus.Identity, error)
@@ -77,7 +27,7 @@ func byDeviceID(ctx context.Context, p *poller, s *slave) (modbus.Identity, erro
 
 // byRegisters reads the objects that the family names for it, if it does.
 func byRegisters(ctx context.Context, p *poller, s *slave) (id modbus.Identity, err error) {
-	if s.family == nil || s.family.CodeObject == "" && s.family.FirmwareObject == "" {
+	if !s.named || s.family.CodeObject == "" && s.family.FirmwareObject == "" {
 		return id, errUntold
 	}
 	if id.ProductCode, id.At, err = p.readText(ctx, s, s.family.CodeObject); err != nil {
@@ -131,10 +81,14 @@ func (s *slave) identityDue(elapsed time.Duration) bool {
 // identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything else after
 // a rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody knows whose they are.
 func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
-	if s.identity.silent && !p.lives(ctx, s) {
-		return false
+	over := false
+	if s.identity.silent {
+		if !p.lives(ctx, s) {
+			return false
+		}
+		over = s.identity.failed(false, identifyTries)
 	}
-	for !s.identity.exhausted() {
+	for !over {
 		p.busy(p.clock.elapsed())
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
@@ -145,34 +99,30 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 			return false
 		}
 		p.log.Debug("identification failed", "unit", s.cfg.ID, "reason", err)
-		switch {
+		switch fate := fateOf(err); {
 		case errors.Is(err, errUntold):
-			s.identity.way++
-		case fateOf(err) == fatePort:
+			over = s.identity.nextWay()
+		case fate == fatePort:
 			p.portFailed(err)
 			return false
-		case fateOf(err) == fateSilent:
+		case fate == fateSilent:
 			s.identity.silent = true
 			s.rest = p.clock.elapsed() + identifyRest
 			return false
-		case fateOf(err) == fateDamaged, fateOf(err) == fateBusy:
-			s.identity.passing = true
-			s.identity.failed()
-			s.rest = p.clock.elapsed() + identifyRest
-			return false
 		default:
-			s.identity.failed()
+			over = s.identity.failed(fate == fateRefused, identifyTries)
+			if !over && (fate == fateDamaged || fate == fateBusy) {
+				s.rest = p.clock.elapsed() + identifyRest
+				return false
+			}
 		}
 	}
-	s.identity.settle(modbus.Identity{}, p.clock.elapsed())
-	if s.cfg.Auto() {
-		p.loseFamily(s, errUntold)
-	}
+	p.notIdentified(s)
 	return true
 }
 
 // lives asks a slave that said nothing to an identification for one object. When it answers that, it does not know the
-// identification, and the try counts. Otherwise it is away: whoever comes back may be another one, so what it gave is dropped.
+// identification, and the try counts. Otherwise it is away: another one may come back, so what it gave is dropped.
 func (p *poller) lives(ctx context.Context, s *slave) bool {
 	s.identity.silent = false
 	_, err := p.exchange(ctx, s, s.probe(), false)
@@ -180,71 +130,176 @@ func (p *poller) lives(ctx context.Context, s *slave) bool {
 	case ctx.Err() != nil || !p.open:
 		return false
 	case err != nil && fateOf(err) == fateSilent:
-		p.dropHeld(s)
+		p.dropHeld(s, gapNameless)
 		s.plan.everything(p.clock.elapsed())
 		s.rest = p.clock.elapsed() + retrySoon
 		return false
-	case err != nil && fateOf(err) == fateDamaged:
-		s.identity.passing = true
 	}
-	s.identity.failed()
 	return true
 }
 
-// loseFamily stops polling a `model: auto` slave until it names a product code that a family fits.
-func (p *poller) loseFamily(s *slave, err error) {
-	s.family, s.plan, s.planner, s.work, s.lastErr = nil, nil, nil, nil, err
-	s.identity = identity{told: s.identity.told}
+// askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing intervals.
+func (p *poller) askBarred(ctx context.Context, s *slave) {
 	s.postpone(p.clock.elapsed())
-}
-
-// identifiedAs takes an identity and, with `model: auto`, the family that goes with it.
-func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
-	before := s.identity.told
-	s.identity.settle(id, p.clock.elapsed())
-	if changed := before.ProductCode != id.ProductCode || before.Revision != id.Revision; changed {
-		p.log.Info("slave identified", "unit", s.cfg.ID, "product_code", id.ProductCode, "firmware", id.Revision)
-		if before.ProductCode != "" && s.planner != nil { // what the other one refused means nothing
-			s.planner.Forget()
-			s.replies.forget()
+	wait := s.probing
+	p.passOver(s)
+	for over := false; !over; {
+		id, err := identityWays()[s.identity.way](ctx, p, s)
+		fate := fateOf(err)
+		switch {
+		case err == nil:
+			s.good(p.clock.elapsed(), id.At)
+			s.probing = wait
+			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
+			p.identifiedAs(s, id)
+			return
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errUntold):
+			over = s.identity.nextWay()
+		case fate == fatePort:
+			p.portFailed(err)
+			return
+		default:
+			s.miss(err, p.clock.elapsed())
+			s.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
+			over = s.identity.failed(fate == fateRefused, 1)
+			if !over && !s.answered { // silence does not say which function it lacks: the other one has its turn the next time
+				return
+			}
 		}
 	}
-	if !s.cfg.Auto() {
-		return
-	}
-	family, ok := p.catalog.ByProductCode(id.ProductCode)
-	switch {
-	case !ok:
-		p.loseFamily(s, fmt.Errorf("no family fits product code %q: name the model in the configuration", id.ProductCode))
-	case family != s.family:
-		s.adopt(family, p.settings, p.clock.elapsed(), p.clock.now())
+	p.notIdentified(s)
+}
+
+// passOver counts the moments of a slave that is not asked for its objects.
+func (p *poller) passOver(s *slave) {
+	switch now := p.clock.elapsed(); {
+	case s.plan == nil:
+	case s.judged.barred():
+		s.missed += s.plan.passOver(now, s.gapReason())
+	case !p.open:
+		s.missed += s.plan.passOver(now, objects.GapLine)
+	case s.dead():
+		s.missed += s.plan.passOver(now, whyMissed(s.lastErr))
 	}
 }
 
-// findFamily asks a `model: auto` slave who it is; without an answer nothing can be polled.
-func (p *poller) findFamily(ctx context.Context, s *slave) {
-	s.postpone(p.clock.elapsed())
-	way := byDeviceID
-	if s.identity.tries%2 == 1 { // silence does not tell which function it lacks
-		way = byServerID
+// notIdentified ends a round in which the slave did not report what it is. A slave of a named model is sampled as before. One of
+// `model: auto` is too, as long as it has answered every read since it was identified; else another one may have taken its place.
+func (p *poller) notIdentified(s *slave) {
+	before, another := s.identity.known, s.identity.another()
+	if another {
+		p.reportMissing(s, s.family)
 	}
-	id, err := way(ctx, p, s)
-	if err != nil && fateOf(err) == fateRefused {
-		id, err = byServerID(ctx, p, s)
+	s.identity.inVain(p.clock.elapsed())
+	switch {
+	case another:
+		p.log.Warn("another controller answers, and does not report what it is", "unit", s.cfg.ID, "product_code_before", before.ProductCode)
+		p.forgetDevice(s)
+		p.rule(s, judge(s.cfg, p.catalog, ""))
+	case s.named, s.judged.barred() && !s.answered:
+	case s.identity.missed || before.ProductCode == "":
+		p.rule(s, judge(s.cfg, p.catalog, ""))
+	}
+}
+
+// identifiedAs takes an identity, and decides by it whether and as what the slave is sampled.
+func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
+	before, j := s.identity.known, judge(s.cfg, p.catalog, id.ProductCode)
+	exchanged := before.ProductCode != "" && before.ProductCode != id.ProductCode
+	if exchanged {
+		p.reportMissing(s, j.family) // by the name of the one that is gone
+	}
+	s.identity.answered(id, p.clock.elapsed())
+	if before.ProductCode != id.ProductCode || before.Revision != id.Revision {
+		p.log.Info("slave identified", "unit", s.cfg.ID, "product_code", id.ProductCode, "firmware", id.Revision)
+		if before.ProductCode != "" {
+			p.forgetDevice(s)
+		}
+	}
+	p.rule(s, j)
+}
+
+// forgetDevice forgets what was learnt of the controller that was there before.
+func (p *poller) forgetDevice(s *slave) {
+	if s.planner != nil {
+		s.planner.Forget()
+	}
+	s.replies.forget()
+	p.forgetAlarms(s)
+}
+
+// rule takes a judgement. What was read and not handed on is of another register map if the family changes, and is dropped.
+func (p *poller) rule(s *slave, j judgement) {
+	before, now := s.judged, p.clock.elapsed()
+	s.judged = j
+	if j.why != before.why || j.finding != before.finding {
+		s.judgedAt = p.clock.now()
+		p.logJudgement(s, j)
 	}
 	switch {
-	case err == nil:
-		s.good(p.clock.elapsed(), id.At)
-		s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
-		p.identifiedAs(s, id)
-	case ctx.Err() != nil:
-	case errors.Is(err, errUntold):
-		s.answered, s.misses, s.lastErr = true, 0, err
-	case fateOf(err) == fatePort:
-		p.portFailed(err)
-	default:
-		s.identity.tries++
-		s.miss(err, p.clock.elapsed())
-		s.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
+	case j.barred():
+		p.bar(s, before)
+	case j.family != s.family || s.plan == nil:
+		p.dropHeld(s, gapNameless)
+		s.adopt(j.family, p.settings, now, p.clock.now())
+		p.forgetAlarms(s)
+	case before.barred():
+		s.plan.everything(now)
 	}
+}
+
+func (p *poller) logJudgement(s *slave, j judgement) {
+	switch {
+	case j.barred():
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why)
+	case j.why != "":
+		p.log.Warn("the product code of the controller is not known", "unit", s.cfg.ID, "reason", j.why)
+	default:
+		p.log.Info("the controller is sampled", "unit", s.cfg.ID, "family", j.family.Slug)
+	}
+}
+
+// bar ends the sampling of a slave. What is missing from here on has a reason of its own.
+func (p *poller) bar(s *slave, before judgement) {
+	if before.barred() {
+		return
+	}
+	s.work = nil
+	p.dropHeld(s, s.gapReason())
+	if s.plan != nil {
+		p.reportMissing(s, s.family)
+		s.plan.turn(s.gapReason())
+		p.passOver(s)
+	}
+	s.probing = 0
+	s.postpone(p.clock.elapsed())
+}
+
+// gapReason is why a slave that is not sampled gives no samples.
+func (s *slave) gapReason() string {
+	return objects.GapIdentity + ": " + firstNonEmpty(s.judged.why, errUntold.Error())
+}
+
+// gapNameless is the reason of readings of which it is not known which controller gave them.
+const gapNameless = objects.GapIdentity + ": it was not known which controller had answered"
+
+// reportMissing reports what is missing of a slave so far, before its name or its family changes. The last moment of an object that
+// goes on may still get a late sample. next is the family from then on; nil: it is not sampled, and all objects go on.
+func (p *poller) reportMissing(s *slave, next *objects.Family) {
+	goesOn := func(string) bool { return true }
+	if next != nil && next != s.family {
+		polled := newSchedule(s.cfg.Polled(next), 0, p.clock.now())
+		goesOn = polled.polls
+	}
+	now := p.clock.elapsed()
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
+		if goesOn(it.polled.Object.Name) {
+			gap, after, ok := it.soFar(now, at, uptime)
+			gap.Ongoing = false
+			return gap, after, ok
+		}
+		return it.atEnd(at, uptime)
+	})
 }

@@ -25,8 +25,8 @@ func TestSlaveThatDoesNotKnowIdentificationIsLeftInPeace(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		s.stop()
 		asked := mute.Functions()
-		if asked[0x2B] != 3 || asked[0x11] != 3 {
-			t.Errorf("asked %d times by 0x2B and %d times by 0x11, want 3 each", asked[0x2B], asked[0x11])
+		if asked[0x2B] != 8 || asked[0x11] != 8 { // after 1, 3, 7, 15 and 31 minutes once each
+			t.Errorf("asked %d times by 0x2B and %d times by 0x11, want 3 and five more each", asked[0x2B], asked[0x11])
 		}
 		if n := len(s.messages()); n < 700 {
 			t.Errorf("only %d messages", n)

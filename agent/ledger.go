@@ -26,6 +26,9 @@ type who struct {
 	line   string
 	unitID int
 	names  []string
+
+	family   *objects.Family
+	nameless bool // its product code is not known
 }
 
 // heldGap is a gap by a clock that may be wrong.
@@ -56,7 +59,7 @@ func newLedger(run uint64, down time.Time) *ledger {
 // with them those of the time when the agent was down, once it is known how long that was.
 func (l *ledger) number(t *taken) []objects.Gap {
 	unit := t.source.Unit()
-	l.who[unit] = who{t.source.Line, int(t.source.UnitID), t.names}
+	l.who[unit] = who{t.source.Line, int(t.source.UnitID), t.names, t.family, t.nameless}
 	l.welcome(unit, t)
 	for i := range t.gaps {
 		g := &t.gaps[i]

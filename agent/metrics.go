@@ -48,7 +48,12 @@ func (m metrics) collect(s Status) {
 	m.counter("store_spared_samples_total", "Samples accepted by every cloud before they had to be written.", s.Store.Spared)
 	m.counter("store_commits_total", "Commits, each a synced write to flash.", s.Store.Commits)
 	m.counter("store_corrupt_records_total", "Records skipped because their checksum is wrong.", s.Store.Corrupt)
+	shown := map[string]bool{} // one controller may report several alarms, and a series must be unique
 	for _, p := range s.Problems {
+		if shown[p.Code+" "+p.Subject] {
+			continue
+		}
+		shown[p.Code+" "+p.Subject] = true
 		m.gauge("problem", "What is wrong now; always 1.", 1, "code", p.Code, "severity", string(p.Severity), "subject", p.Subject)
 	}
 }

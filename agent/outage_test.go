@@ -137,55 +137,6 @@ func most(lags []time.Duration) (m time.Duration) {
 	return m
 }
 
-// TestOneSuccessWakesWhatWaitsForTheNetwork: the link comes back for all; the first who notices tells the others, except
-// those to whom it would be no news.
-func TestOneSuccessWakesWhatWaitsForTheNetwork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		clouds := []*cloud{{}, {}, {}, {}, {}}
-		stop := startClouds(t, "", clouds...)
-		time.Sleep(15 * time.Second)
-		refused, later := clouds[3], clouds[4]
-		for _, c := range clouds[:3] {
-			c.becomes(false, fails(sinks.Retry, "Unavailable", 0))
-		}
-		refused.becomes(false, fails(sinks.Wait, "PermissionDenied", 0))
-		later.becomes(false, fails(sinks.Retry, "ResourceExhausted", time.Hour))
-		time.Sleep(time.Hour - 15*time.Minute)
-		synctest.Wait()
-		back := time.Now()
-		for _, c := range clouds {
-			c.becomes(false, nil)
-		}
-		time.Sleep(20 * time.Minute)
-		synctest.Wait()
-		var first []time.Duration
-		for _, c := range clouds {
-			first = append(first, append(c.since(back), attempt{at: back.Add(time.Hour)})[0].at.Sub(back))
-		}
-		stop()
-		earliest := min(first[0], first[1], first[2])
-		together := 0
-		for i, at := range first[:3] {
-			late := at - earliest
-			if late > time.Second+10*time.Millisecond {
-				t.Errorf("integration %d tried %v after the first had got through", i, late)
-			}
-			if late == 0 {
-				together++
-			}
-		}
-		if together != 1 {
-			t.Errorf("%d integrations tried in the same moment: %v", together, first)
-		}
-		if late := first[3] - earliest; late < 2*time.Second {
-			t.Errorf("what waits for the operator tried %v after the network was back", late)
-		}
-		if first[4] < time.Minute {
-			t.Errorf("what was asked to wait an hour tried after %v", first[4])
-		}
-	})
-}
-
 func TestAWaitThatTheCloudAskedForIsKeptEvenAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{answer: fails(sinks.Retry, "ThrottlingException", 10*time.Minute)}

@@ -22,6 +22,8 @@ const (
 type reading struct {
 	object string
 	unit   string
+	alarm  bool     // its object is marked as one
+	active []string // what of it is active then: names of bits, or of a state
 	value  objects.Value
 	none   bool // the reply held no value; what was missing before it is a gap all the same
 	at     time.Time
@@ -32,6 +34,8 @@ type reading struct {
 type taken struct {
 	source   objects.Source
 	names    []string // words by which filters may mean the slave
+	family   *objects.Family
+	nameless bool // its product code is not known: filters by product code may mean it too
 	samples  []objects.Sample
 	every    []time.Duration // the log interval of each
 	gaps     []objects.Gap   // what is missing before them: object, from, to, count and reason
@@ -200,7 +204,7 @@ func (p *poller) portFailed(err error) {
 	p.repeat.failed(p.log, p.clock.elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.elapsed())
-		p.dropHeld(s) // nobody will ever know whose they are
-		s.work = nil  // what it had read is due still, and asked again when the port is back
+		p.dropHeld(s, gapNameless)
+		s.work = nil // what it had read is due still, and asked again when the port is back
 	}
 }

@@ -48,6 +48,13 @@ var (
 		"Name a family as its model; `noi-agent objects` lists them."}
 	slaveNoIdentity = Kind{"slave_not_identified", Notice, "A controller does not say who it is", None,
 		"Samples carry the configured model instead. Set product_code and firmware of the slave to name it yourself."}
+	slaveWrong = Kind{"slave_wrong_model", Fault, "A controller is of another family than the configuration says", Lost, MismatchRemedy}
+	slaveEmpty = Kind{"slave_without_objects", Fault, "A controller has none of the listed objects", Lost,
+		"Correct `objects` of the slave; `noi-agent objects --family FAMILY` lists what a family has."}
+	slaveUnlisted = Kind{"slave_code_unknown", Warning, "A controller reports a product code that no family has", None,
+		"It is sampled as configured. Compare some values with its display. If they are right, set model_check: ignore for the slave; else correct its model."}
+	slaveAlarm = Kind{"controller_alarm", Warning, "A controller reports a fault or an alarm", None,
+		"The controller has found this itself: its manual says what to do. The warning ends when the controller no longer reports it."}
 	slaveRefusesAll = Kind{"slave_refusing", Fault, "A controller refuses to be read", Lost,
 		"It answers every read with an exception; the error names it. Check the model and the objects in the configuration, then restart the controller. It is asked again by itself."}
 	slaveRefuses = Kind{"object_refused", Warning, "A controller does not give some of the objects", Lost,
@@ -80,7 +87,8 @@ var (
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
 	return []Kind{
-		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveRefuses, lineOverrun,
+		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
+		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
 		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 	}
 }

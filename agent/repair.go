@@ -72,29 +72,20 @@ func (f *forwarder) estimate(d *store.Delivery, booted time.Time) time.Time {
 	return d.Stamp.Floor.Add(max(0, d.Stamp.Uptime))
 }
 
-// hold waits for the clock, until the sample at the front has waited long enough, or for what somebody wants to be sent again. False: the
-// agent ends.
-func (f *forwarder) hold(ctx context.Context, most time.Duration, turned, draining <-chan struct{}) bool {
+// hold waits for the clock, until the sample at the front has waited long enough. What needs no clock goes meanwhile: of a clock
+// that is never right, samples wait always.
+func (f *forwarder) hold(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
+	if worked, goesOn := f.meanwhile(ctx); worked {
+		return goesOn
+	}
 	f.mu.Lock()
 	if f.view.state != integrationClock {
 		f.view.since = f.clock.now()
 	}
 	f.view.state = integrationClock
 	f.mu.Unlock()
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-turned:
-		return true
-	case <-f.replays.asked:
-		return true
-	case <-timer.C:
-		return true
-	case <-draining:
-		return false
-	case <-ctx.Done():
-		return false
-	}
+	end := f.wait(ctx, wait{most: most, turned: turned, asked: f.replays.asked})
+	return end != draining && end != stopped
 }
 
 // blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a

@@ -196,18 +196,13 @@ func (p *replay) now(f *forwarder) ReplayProgress {
 
 // replayWindow does the next piece of the replay that somebody asked for: a step of its scan, or a window of messages. It
 // returns how long to wait afterwards, and false when there is nothing to do, or when the agent ends.
-func (f *forwarder) replayWindow(ctx context.Context, draining <-chan struct{}) (pause time.Duration, worked bool) {
+func (f *forwarder) replayWindow(ctx context.Context) (pause time.Duration, worked bool) {
 	p := f.replays.wanted()
-	if p == nil {
+	if p == nil || over(f.draining) {
 		return 0, false
-	}
-	select {
-	case <-draining:
-		return 0, false
-	default:
 	}
 	if rest := p.rest - f.clock.elapsed(); rest > 0 {
-		f.untilNew(ctx, rest, draining)
+		f.wait(ctx, wait{most: rest, changed: f.store.Changed(f.cfg.ID)})
 		return 0, true
 	}
 	window := f.atRate(f.window())
@@ -293,18 +288,6 @@ func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	now := f.clock.elapsed()
 	p.rest = now + f.spread(tried, now-begun)
 	return pause, nil
-}
-
-// untilNew waits so long, or until there is a new sample: they do not wait for a replay.
-func (f *forwarder) untilNew(ctx context.Context, wait time.Duration, draining <-chan struct{}) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-f.store.Changed(f.cfg.ID):
-	case <-draining:
-	case <-ctx.Done():
-	}
 }
 
 func (f *forwarder) logAgain(d *again, r store.Result) error {

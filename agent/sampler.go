@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"noi-agent/configs"
@@ -25,7 +24,8 @@ type sampler struct {
 	changes      changes
 	bells        *bells
 	alarms       map[objectKey]string // the last value of each fault and alarm
-	n            uint64               // number of the last sample in this run
+	unnamed      unnamed
+	n            uint64 // number of the last sample in this run
 }
 
 // route sets by whose lists the samples go from now on. It is safe from any goroutine.
@@ -41,6 +41,9 @@ func (sm *sampler) run(ctx context.Context) error {
 		case t, more := <-sm.in:
 			if !more {
 				if err := sm.tell(sm.ledger.rest()); err != nil {
+					return err
+				}
+				if err := sm.withheld(sm.unnamed.all()); err != nil {
 					return err
 				}
 				return made.keep(ctx, sm)
@@ -123,13 +126,16 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 		return promise{}, err
 	}
 	sweep, ok := sm.sweep(t)
+	if err := sm.withheld(sm.unnamed.over(&t)); err != nil {
+		return promise{}, err
+	}
 	if !ok {
 		return promise{}, nil
 	}
+	changed := sm.alarming(sweep.Source.Unit(), sweep.Samples)
+	sweep.Urgent = len(changed) > 0
 	pledge, err := sm.store.Offer(ctx, sweep)
-	if sweep.Urgent {
-		sm.bells.ring(&sweep)
-	}
+	sm.bells.ring(&sweep, changed)
 	return promise{pledge, sm.n}, err
 }
 
@@ -145,21 +151,21 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 	}
 	return objects.Sweep{
 		Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.bootedAt, Unsure: t.unsure,
-		Urgent: sm.alarming(t.source.Unit(), kept),
 	}, true
 }
 
-// alarming reports whether a fault or an alarm has come or gone: such a sweep is made durable at once. The first value of a
-// run counts when it is not clear.
-func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed bool) {
+// alarming returns which of the samples are a fault or an alarm that has come or gone: their sweep is made durable at once. The first
+// value of a run counts when it is not clear.
+func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []int) {
 	for i := range samples {
 		s := &samples[i]
-		if !s.Alarms() {
+		if !s.Alarm {
 			continue
 		}
-		key, value := objectKey{unit, s.Object}, strings.Join(s.Value.Names(), ",")
+		key, value := objectKey{unit, s.Object}, s.Value.String()
 		if sm.alarms[key] != value {
-			sm.alarms[key], changed = value, true
+			sm.alarms[key] = value
+			changed = append(changed, i)
 		}
 	}
 	return changed
@@ -170,7 +176,7 @@ func (sm *sampler) tell(gaps []objects.Gap) error {
 	for _, gap := range gaps {
 		slave := sm.ledger.who[gap.Unit]
 		for _, in := range *sm.integrations.Load() {
-			if !in.Wants(slave.line, slave.unitID, slave.names, gap.Object) {
+			if !in.Wants(slave.line, slave.unitID, slave.names, gap.Object) && !(slave.nameless && in.MayWant(slave.family, gap.Object)) {
 				continue
 			}
 			if err := sm.store.Missing(in.ID, gap); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
@@ -191,7 +197,13 @@ func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Rout
 		listed := false
 		for i := range integrations {
 			in := &integrations[i]
-			if in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) && sm.changes.news(in.ID, &t.source, &sample, t.every[at]) {
+			if !in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
+				if t.nameless && in.MayWant(t.family, sample.Object) {
+					sm.unnamed.add(in.ID, sm.store.Run(), &t.source, &sample)
+				}
+				continue
+			}
+			if sm.changes.news(in.ID, &t.source, &sample, t.every[at]) {
 				picked[i] = append(picked[i], len(kept))
 				listed = true
 			}

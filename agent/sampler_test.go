@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,14 +58,19 @@ func TestAFaultThatComesOrGoesIsUrgent(t *testing.T) {
 		{"alarm", objects.Bits([]string{"high_temp"}), true},
 		{"array_fault", objects.Bits(nil), true},
 		{"dip_switch", objects.Bits([]string{"s1"}), false},
-		{"alarm_on_setting_change", objects.Number(1), false}, // a setting
+		{"alarm_on_setting_change", objects.Number(1), false},       // a setting
+		{"array_fault_daily", objects.Bits([]string{"hot"}), false}, // latched for the day: no family marks it
+		{"charge_error", objects.Text("OVERHEAT"), true},            // a state
+		{"charge_error", objects.Text("OVERHEAT"), false},
+		{"charge_error", objects.Text("NONE"), true},
 	} {
-		samples := []objects.Sample{{Object: "adc_vbterm", Value: objects.Number(12)}, {Object: c.object, Value: c.value}}
-		if got := sm.alarming("a/1", samples); got != c.want {
+		alarm := slices.Contains([]string{"array_fault", "alarm", "charge_error"}, c.object)
+		samples := []objects.Sample{{Object: "adc_vbterm", Value: objects.Number(12)}, {Object: c.object, Value: c.value, Alarm: alarm}}
+		if got := len(sm.alarming("a/1", samples)) > 0; got != c.want {
 			t.Errorf("step %d: %s %v urgent %v", i, c.object, c.value, got)
 		}
 	}
-	if !sm.alarming("a/2", []objects.Sample{{Object: "array_fault", Value: objects.Bits([]string{"overcurrent"})}}) {
+	if len(sm.alarming("a/2", []objects.Sample{{Object: "array_fault", Value: objects.Bits([]string{"overcurrent"}), Alarm: true}})) != 1 {
 		t.Error("the same fault of another controller is no news")
 	}
 }

@@ -31,16 +31,23 @@ type item struct {
 	failures int  // reads in vain since it was read last
 	read     bool // the last time it was asked
 
-	owed  uint64        // regular moments since the last reply that was handed on
-	why   string        // why the first of them brought none
-	last  time.Duration // from the boot to that reply, whatever the clock was; 0: none yet
-	lacks bool          // the slave says that it has no such object, and it never gave it: nothing is missing as long as that holds
+	owed   uint64        // regular moments since the last reply that was handed on
+	why    string        // why most of them brought none
+	weight uint64        // by how many more than for other reasons
+	last   time.Duration // from the boot to that reply, whatever the clock was; 0: none yet
+	lacks  bool          // the slave says that it has no such object, and it never gave it: nothing is missing as long as that holds
 }
 
-// blame notes why a moment brought no sample. The first reason stays.
-func (it *item) blame(why string) {
-	if it.why == "" {
-		it.why = why
+// blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over once it has as
+// many (the majority vote of Boyer and Moore).
+func (it *item) blame(why string, moments uint64) {
+	switch {
+	case it.why == why:
+		it.weight += moments
+	case it.why == "" || moments > it.weight:
+		it.why, it.weight = why, moments-min(moments, it.weight)
+	default:
+		it.weight -= moments
 	}
 }
 
@@ -60,7 +67,7 @@ func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok boo
 
 // delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too.
 func (it *item) delivered(uptime time.Duration) {
-	it.owed, it.why, it.last, it.lacks = 0, "", max(1, uptime), false
+	it.owed, it.why, it.weight, it.last, it.lacks = 0, "", 0, max(1, uptime), false
 }
 
 // soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the moment that
@@ -73,7 +80,7 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 	gap, ok = it.gap(at.Add(-since), uptime-since)
 	after = *it
 	after.delivered(uptime - since)
-	gap.Ongoing, after.owed, after.why = true, 1, it.why
+	gap.Ongoing, after.owed, after.why, after.weight = true, 1, it.why, 1
 	return gap, after, ok
 }
 
@@ -100,6 +107,28 @@ func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time)
 		}
 	}
 	return s
+}
+
+// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there was none.
+func (s *schedule) inherit(earlier *schedule) {
+	if earlier == nil {
+		return
+	}
+	for i := range s.items {
+		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
+			before := earlier.find(it.polled.Object.Name)
+			it.owed, it.why, it.weight, it.last = before.owed, before.why, before.weight, before.last
+		}
+	}
+}
+
+// turn gives what is missing from here on another reason.
+func (s *schedule) turn(why string) {
+	for i := range s.items {
+		if s.items[i].why != "" {
+			s.items[i].why = why
+		}
+	}
 }
 
 // untilMultiple returns how long it is from wall to the next multiple of interval since 1970, above zero.
@@ -157,7 +186,7 @@ func (s *schedule) done(i int, elapsed, again time.Duration) {
 		it.next += (passed + 1) * it.polled.Interval
 		it.owed += uint64(passed) + 1
 		if passed > 0 {
-			it.blame(objects.GapOverrun)
+			it.blame(objects.GapOverrun, uint64(passed))
 		}
 	}
 	if again == 0 {
@@ -189,7 +218,7 @@ func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
 		it.next += passed * it.polled.Interval
 		it.retry = elapsed
 		it.owed += uint64(passed)
-		it.blame(why)
+		it.blame(why, uint64(passed))
 		missed += uint64(passed)
 	}
 	return missed

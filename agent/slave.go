@@ -23,7 +23,8 @@ const (
 // slave is one controller on a line, as its poller knows it. The poller's goroutine owns it.
 type slave struct {
 	cfg    *configs.Slave
-	family *objects.Family // nil until a `model: auto` has told its product code
+	named  bool            // the configuration says which family it is
+	family *objects.Family // by which it is sampled, or was; nil until a `model: auto` has reported its product code
 	plan   *schedule       // nil as long as family is
 	rest   time.Duration   // not to be asked before, monotonic: it is given time
 	served uint64          // the round in which it had the line last
@@ -33,7 +34,9 @@ type slave struct {
 	doubted time.Duration // when that was put in doubt last, monotonic
 	replies *replies
 
-	identity identity
+	identity identification
+	judged   judgement // whether it is what the configuration says
+	judgedAt time.Time // wall time since which
 	work     *work     // the sweep under way; nil: none
 	held     []reading // read, and waiting for the identity
 
@@ -56,8 +59,10 @@ type slave struct {
 // newSlave prepares a slave. The family of a named model is known at once.
 func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
 	s := &slave{cfg: cfg, replies: newReplies(), reasons: map[string]uint64{}, noValue: map[string]string{}}
-	if f, ok := cfg.Family(catalog); ok {
-		s.family = f
+	s.family, s.named = cfg.Family(catalog)
+	s.judged.family = s.family
+	if !s.named {
+		s.judged.finding = findingUnknown
 	}
 	return s
 }
@@ -67,7 +72,9 @@ func (s *slave) adopt(f *objects.Family, settings modbus.Settings, elapsed time.
 	s.family = f
 	s.work = nil // it was of another register map
 	s.replies, s.noValue = newReplies(), map[string]string{}
+	before := s.plan
 	s.plan = newSchedule(s.cfg.Polled(f), elapsed, wall)
+	s.plan.inherit(before)
 	most := f.MaxRegisters
 	if s.cfg.MaxRegisters > 0 {
 		most = uint16(s.cfg.MaxRegisters)
@@ -133,15 +140,20 @@ func (s *slave) source(line, version string) objects.Source {
 
 // name is `slave` of the message: configured name, product code, model.
 func (s *slave) name() string {
-	return firstNonEmpty(s.cfg.Name, s.cfg.ProductCode, s.identity.told.ProductCode, s.cfg.Model)
+	return firstNonEmpty(s.cfg.Name, s.cfg.ProductCode, s.identity.known.ProductCode, s.cfg.Model)
 }
 
 // firmware is `cc_firmware` of the message; empty when nobody tells.
-func (s *slave) firmware() string { return firstNonEmpty(s.cfg.Firmware, s.identity.told.Revision) }
+func (s *slave) firmware() string { return firstNonEmpty(s.cfg.Firmware, s.identity.known.Revision) }
+
+// nameless reports whether an integration that lists product codes cannot know whether it means this slave.
+func (s *slave) nameless() bool {
+	return s.cfg.ProductCode == "" && s.identity.known.ProductCode == ""
+}
 
 // names are the words by which an integration's `slaves` filter may mean this slave.
 func (s *slave) names() []string {
-	names := []string{s.cfg.Name, s.cfg.ProductCode, s.identity.told.ProductCode, s.cfg.Model}
+	names := []string{s.cfg.Name, s.cfg.ProductCode, s.identity.known.ProductCode, s.cfg.Model}
 	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }
 
@@ -149,7 +161,7 @@ func (s *slave) names() []string {
 func (s *slave) nextDue() (at time.Duration, ok bool) {
 	ok = true
 	switch {
-	case s.plan == nil, s.dead():
+	case s.judged.barred(), s.dead():
 		at = s.probeAt
 	case s.work != nil:
 		at = s.work.turn

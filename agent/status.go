@@ -87,7 +87,7 @@ type SlaveStatus struct {
 	Slave      string            `json:"slave"`
 	CCFirmware string            `json:"cc_firmware"`
 	Family     string            `json:"family"`
-	State      string            `json:"state"` // waiting | ok | silent | garbled | refusing | unknown_model
+	State      string            `json:"state"` // waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
 	LastGood   *time.Time        `json:"last_good"`
 	AgeS       *int64            `json:"age_s"` // seconds since the last good reply; null before the first
 	Error      string            `json:"error,omitempty"`
@@ -144,6 +144,7 @@ func (a *Agent) status() Status {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
 		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, a.alarmProblems(p.cfg.Name, &view)...)
 	}
 	for _, l := range crew.config.Lines {
 		if !l.Enabled {
@@ -214,10 +215,16 @@ func slaveProblems(subject string, v slaveView, now time.Duration) (problems []P
 	states := map[string]Kind{
 		slaveSilent: slaveNoReply, slaveGarbled: slaveDamaged, slaveRefusing: slaveRefusesAll, slaveUnknown: slaveNoFamily,
 	}
+	judged := map[string]Kind{slaveOther: slaveWrong, slaveNothing: slaveEmpty}
+	if v.judged.finding == findingUnlisted {
+		judged[slaveOK] = slaveUnlisted
+	}
 	if kind, ok := states[v.state]; ok {
 		problems = append(problems, kind.of(subject, v.since, v.err))
 	}
-	if !v.nameless.IsZero() {
+	if kind, ok := judged[v.state]; ok {
+		problems = append(problems, kind.of(subject, v.judgedAt, v.judged.why))
+	} else if !v.nameless.IsZero() {
 		problems = append(problems, slaveNoIdentity.of(subject, v.nameless, "unit "+subject+" gave no product code"))
 	}
 	if !v.refuses.IsZero() && v.state != slaveRefusing {
@@ -252,6 +259,19 @@ func refusals(v slaveView) string {
 		parts = append(parts, strings.Join(by[text], ", ")+": "+text)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.
+func (a *Agent) alarmProblems(line string, v *lineView) (list []Problem) {
+	if v.state != lineOK {
+		return nil
+	}
+	for i, sv := range v.slaves {
+		if sv.state == slaveOK {
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", line, sv.cfgID), sv.name, a.clock.wall.shown)...)
+		}
+	}
+	return list
 }
 
 func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Problem) {

@@ -19,13 +19,12 @@ const readTries = 3
 func (p *poller) sweep(ctx context.Context, s *slave) {
 	replies := s.replies.count
 	switch {
-	case s.family == nil:
-		p.findFamily(ctx, s)
+	case s.judged.barred():
+		p.askBarred(ctx, s)
 		return
 	case s.work == nil && (s.dead() || s.misses > 0 && len(s.held) == 0) && !p.revives(ctx, s):
 		return
 	}
-	family := s.family
 	if len(s.held) == 0 && !p.step(ctx, s, replies) {
 		return
 	}
@@ -34,12 +33,11 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	}
 	if s.identityDue(p.clock.elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
-			p.dropHeld(s)
+			p.dropHeld(s, gapNameless)
 		}
 		return
 	}
-	if s.family != family { // of another family, the registers meant something else
-		p.dropHeld(s)
+	if len(s.held) == 0 { // the slave is another one, and they were dropped
 		return
 	}
 	p.hand(s, s.held)
@@ -47,11 +45,11 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 }
 
 // dropHeld gives up readings of which nobody can say who gave them.
-func (p *poller) dropHeld(s *slave) {
+func (p *poller) dropHeld(s *slave, why string) {
 	s.missed += uint64(len(s.held))
 	for _, r := range s.held {
 		if s.plan != nil && s.plan.polls(r.object) {
-			s.plan.find(r.object).blame(objects.GapBus + ": nobody said who had answered")
+			s.plan.find(r.object).blame(why, 1)
 		}
 	}
 	s.held = nil
@@ -227,7 +225,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		}
 		s.missed++
 		if ctx.Err() == nil { // else it is we who end
-			it.blame(whyMissed(err))
+			it.blame(whyMissed(err), 1)
 		}
 		s.plan.done(n, p.clock.elapsed(), waitAfter(err, refused && it.last == 0))
 	}
@@ -356,7 +354,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 			continue
 		}
 		delete(s.noValue, o.Name)
-		readings = append(readings, reading{object: o.Name, unit: o.Unit, value: value, at: reply.At, booted: booted})
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value), value: value, at: reply.At, booted: booted})
 	}
 	return readings
 }
@@ -364,7 +362,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 // hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
 // than that, the sweep is lost and counted. The line never waits.
 func (p *poller) hand(s *slave, readings []reading) {
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names()}
+	t := p.takenFrom(s)
 	t.bootedAt, t.unsure = p.oneClock(readings)
 	for _, r := range readings {
 		it := s.plan.find(r.object)
@@ -372,7 +370,7 @@ func (p *poller) hand(s *slave, readings []reading) {
 			t.gaps, t.due = append(t.gaps, gap), append(t.due, it.polled.Interval)
 		}
 		if !r.none {
-			t.samples = append(t.samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at})
+			t.samples = append(t.samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at, Alarm: r.alarm})
 			t.every = append(t.every, it.polled.Interval)
 		}
 	}
@@ -381,7 +379,7 @@ func (p *poller) hand(s *slave, readings []reading) {
 		for _, r := range readings {
 			it := s.plan.find(r.object)
 			it.owed = max(1, it.owed)
-			it.blame(objects.GapQueue)
+			it.blame(objects.GapQueue, 1)
 		}
 		p.lose(len(t.samples))
 		p.repeat.failed(p.log, p.clock.elapsed(), "samples lost", errors.New("the store does not keep up"))
@@ -400,6 +398,11 @@ func (p *poller) queue(t taken) bool {
 	default:
 		return false
 	}
+}
+
+// takenFrom begins what is handed on of a slave.
+func (p *poller) takenFrom(s *slave) taken {
+	return taken{source: s.source(p.cfg.Name, p.version), names: s.names(), family: s.family, nameless: s.nameless()}
 }
 
 // soFarEvery is how often a gap that goes on is told: a kill, or a power cut, takes what nobody was told.
@@ -427,13 +430,8 @@ func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	if s.plan == nil {
 		return
 	}
-	switch {
-	case !p.open:
-		s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapLine)
-	case s.dead():
-		s.missed += s.plan.passOver(p.clock.elapsed(), whyMissed(s.lastErr))
-	}
-	t := taken{source: s.source(p.cfg.Name, p.version), names: s.names()}
+	p.passOver(s)
+	t := p.takenFrom(s)
 	t.bootedAt, t.unsure = p.oneClock(nil)
 	after, at := slices.Clone(s.plan.items), p.clock.now()
 	for i := range s.plan.items {

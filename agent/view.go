@@ -21,6 +21,8 @@ const (
 	slaveGarbled  = "garbled"       // what came last made no reply
 	slaveRefusing = "refusing"      // it answers all that is read with exceptions
 	slaveUnknown  = "unknown_model" // it answers, but no family fits
+	slaveOther    = "wrong_model"   // it says that it is of another family than the configuration says
+	slaveNothing  = "no_objects"    // it has none of the objects that the configuration lists
 )
 
 // lineView is a copy of what a poller knows, for the status. Its strings and slices are never changed
@@ -32,6 +34,7 @@ type lineView struct {
 	lost   uint64    // samples that no queue would take
 	slaves []slaveView
 	latest []map[string]reading // by slave, by object
+	alarms []alarms             // by slave
 
 	rivals     trouble // requests of another master
 	collisions trouble
@@ -76,6 +79,8 @@ type slaveView struct {
 	goodAt   time.Time
 	told     bool // it told who it is, or need not
 	asked    bool // it was asked, three times at least
+	judged   judgement
+	judgedAt time.Time
 	polled   int
 	noSample uint64
 	reasons  map[string]uint64
@@ -141,11 +146,11 @@ func since(before time.Time, is bool, now time.Time) time.Time {
 func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
-		told: !s.tellsItself() || s.identity.told != modbus.Identity{}, asked: s.identity.settled, noSample: s.noSample, reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
+		told: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample, reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
 		whys: s.refused(), lateness: s.lateness, learnt: s.learnt,
 	}
 	v.refused = slices.Sorted(maps.Keys(v.whys))
-	if s.family != nil {
+	if s.family != nil && s.judged.finding != findingUnknown {
 		v.family = s.family.Slug
 	}
 	if s.plan != nil {
@@ -153,6 +158,9 @@ func viewOf(s *slave) slaveView {
 	}
 	if s.lastErr != nil {
 		v.err = s.lastErr.Error()
+	}
+	if v.state != slaveSilent && v.state != slaveGarbled && s.judged.barred() {
+		v.err = firstNonEmpty(s.judged.why, v.err)
 	}
 	return v
 }
@@ -165,7 +173,11 @@ func stateOf(s *slave) string {
 		return slaveGarbled
 	case !s.answered:
 		return slaveSilent
-	case s.family == nil:
+	case s.judged.finding == findingOther:
+		return slaveOther
+	case s.judged.finding == findingNothing:
+		return slaveNothing
+	case s.judged.barred():
 		return slaveUnknown
 	case s.refusing():
 		return slaveRefusing
@@ -197,10 +209,11 @@ func (p *poller) setError(err error) {
 func (p *poller) remember(s *slave, readings []reading) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	latest := p.view.latest[slices.Index(p.slaves, s)]
+	n := slices.Index(p.slaves, s)
 	for _, r := range readings {
 		if !r.none {
-			latest[r.object] = r
+			p.view.latest[n][r.object] = r
+			p.view.alarms[n].see(r)
 		}
 	}
 }
@@ -209,7 +222,16 @@ func (p *poller) remember(s *slave, readings []reading) {
 func (p *poller) forget(s *slave, object string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.view.latest[slices.Index(p.slaves, s)], object)
+	n := slices.Index(p.slaves, s)
+	delete(p.view.latest[n], object)
+	delete(p.view.alarms[n], object)
+}
+
+// forgetAlarms drops what the controller reported that was there before.
+func (p *poller) forgetAlarms(s *slave) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.view.alarms[slices.Index(p.slaves, s)])
 }
 
 func (p *poller) busy(since time.Duration) {
@@ -232,6 +254,10 @@ func (p *poller) snapshot() (lineView, modbus.Counters) {
 	v.latest = make([]map[string]reading, len(p.view.latest))
 	for i := range v.latest {
 		v.latest[i] = maps.Clone(p.view.latest[i])
+	}
+	v.alarms = make([]alarms, len(p.view.alarms))
+	for i := range v.alarms {
+		v.alarms[i] = maps.Clone(p.view.alarms[i])
 	}
 	return v, p.line.Counters()
 }

@@ -112,6 +112,7 @@ type Slave struct {
 	Name         string                   `yaml:"name"`          // replaces `slave` of the message; "": product code
 	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it
 	Firmware     string                   `yaml:"firmware"`      // the same for `cc_firmware`
+	ModelCheck   string                   `yaml:"model_check"`   // what a product code of another family does: check (default; no samples), ignore
 	MaxRegisters int                      `yaml:"max_registers"` // most registers in one read, 1 to 125; 0: the family's
 	Avoid        Registers                `yaml:"avoid"`         // registers that are never read over; default none
 	Timeout      time.Duration            `yaml:"timeout"`       // wait for this slave's first byte, 10 ms to 30 s; 0 (default): the line's
@@ -122,7 +123,15 @@ type Slave struct {
 }
 
 // SetDefaults implements strictyaml.Defaulter.
-func (s *Slave) SetDefaults() { *s = Slave{Model: modelAuto, Objects: Names{All: true}} }
+func (s *Slave) SetDefaults() {
+	*s = Slave{Model: modelAuto, ModelCheck: ModelCheck, Objects: Names{All: true}}
+}
+
+// What is done when a slave reports a product code of another family than the configured one.
+const (
+	ModelCheck  = "check"  // nothing is sampled, since the registers mean something else
+	ModelIgnore = "ignore" // the configuration counts: the device does not report what it is
+)
 
 // The types of an integration.
 const (

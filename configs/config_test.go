@@ -79,7 +79,7 @@ func TestLineAndSlaveDefaults(t *testing.T) {
 	want := configs.Line{
 		Name: "a", Enabled: true, Port: "/dev/ttyS0", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond,
 		RS485: "off", RS485Polarity: "high", Echo: "auto", LowLatency: "auto",
-		Slaves: []configs.Slave{{ID: 247, Model: "auto", Objects: configs.Names{All: true}}},
+		Slaves: []configs.Slave{{ID: 247, Model: "auto", ModelCheck: "check", Objects: configs.Names{All: true}}},
 	}
 	if d := cmp.Diff(want, c.Lines[0], cmpopts.IgnoreUnexported(configs.Names{})); d != "" {
 		t.Error(d)

@@ -59,24 +59,33 @@ type Names struct {
 	All  bool
 	List []string // the words but `all`, in the order of the file
 
-	places []int // where the words of List stand in the file's list, `all` counted
+	places []int           // where the words of List stand in the file's list, `all` counted
+	set    map[string]bool // the words of List; nil when the value was not decoded
 }
 
 // UnmarshalNode implements strictyaml.Unmarshaler.
 func (n *Names) UnmarshalNode(node strictyaml.Node) error {
-	*n = Names{}
+	*n = Names{set: map[string]bool{}}
 	words, err := wordsOf(node)
 	for _, w := range words {
 		if w.text == "all" {
 			n.All = true
 			continue
 		}
-		n.List, n.places = append(n.List, w.text), append(n.places, w.place)
+		n.List, n.places, n.set[w.text] = append(n.List, w.text), append(n.places, w.place), true
 	}
 	if err == nil && len(words) == 0 {
 		return errors.New("names nothing; write all, or leave the key out")
 	}
 	return err
+}
+
+// has reports whether a word is in List, in a time that does not grow with the list of a decoded value.
+func (n *Names) has(word string) bool {
+	if n.set == nil {
+		return slices.Contains(n.List, word)
+	}
+	return n.set[word]
 }
 
 // word is one word of a list or of a comma separated text, and its place there from 0.
@@ -136,6 +145,9 @@ type Attributes []string
 // in the numbers wants it.
 func attributeNames() []string { return []string{"object", "slave", "unit", "device_id", "sample_id"} }
 
+// KnownAttributes are the names that may be listed.
+func KnownAttributes() []string { return append(attributeNames(), "seq") }
+
 // UnmarshalNode implements strictyaml.Unmarshaler: all, none, a list, or comma separated.
 func (a *Attributes) UnmarshalNode(node strictyaml.Node) error {
 	*a = nil
@@ -152,7 +164,7 @@ func (a *Attributes) UnmarshalNode(node strictyaml.Node) error {
 	}
 	for _, one := range words {
 		w := one.text
-		if known := append(attributeNames(), "seq"); !slices.Contains(known, w) {
+		if known := KnownAttributes(); !slices.Contains(known, w) {
 			return fmt.Errorf("there is no attribute %q; want all, none, or some of %s", clip(w), strings.Join(known, ", "))
 		}
 		if slices.Contains(*a, w) {

@@ -75,19 +75,22 @@ func selects(word string, o *objects.Object) bool {
 // Wants reports whether an object of a slave is to be sent. sourceNames are all the names the slave
 // goes by: its configured name, product codes and model.
 func (i *Integration) Wants(lineName string, unitID int, sourceNames []string, object string) bool {
-	return i.wantsObject(object) && i.wantsSlave(lineName, unitID, sourceNames)
+	return i.wantsObject(object) && i.WantsSlave(lineName, unitID, sourceNames)
+}
+
+// MayWant reports whether an object of a slave of the family is to be sent if the slave turns out to have one of the product
+// codes that the integration lists.
+func (i *Integration) MayWant(f *objects.Family, object string) bool {
+	return i.wantsObject(object) && slices.ContainsFunc(i.Slaves.List, f.Reports)
 }
 
 func (i *Integration) wantsObject(object string) bool {
 	return i.Objects.All || slices.ContainsFunc(i.Objects.List, func(word string) bool { return match(word, object) })
 }
 
-func (i *Integration) wantsSlave(lineName string, unitID int, names []string) bool {
-	if i.Slaves.All {
-		return true
-	}
-	unit := unitOf(lineName, unitID)
-	return slices.ContainsFunc(i.Slaves.List, func(word string) bool { return word == unit || slices.Contains(names, word) })
+// WantsSlave reports whether anything of a slave is to be sent; the arguments are those of Wants.
+func (i *Integration) WantsSlave(lineName string, unitID int, names []string) bool {
+	return i.Slaves.All || slices.ContainsFunc(names, i.Slaves.has) || i.Slaves.has(unitOf(lineName, unitID))
 }
 
 // unitOf returns "line/unit id".

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
-	"slices"
 	"strings"
+
+	"noi-agent/internal/awsregion"
 )
 
 // Destination returns the topic in full, as the trigger log shows it: the ARN, or
@@ -51,7 +52,7 @@ func base62(sum [sha256.Size]byte) string {
 
 var (
 	idForm      = regexp.MustCompile(`^[0-9A-Za-z]{20}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]+$`)
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 	// SNS: "Topic names must include only uppercase and lowercase ASCII letters, numbers,
 	// underscores, and hyphens, and must be between 1 and 256 characters long" (CreateTopic);
@@ -60,14 +61,26 @@ var (
 	// Pub/Sub: 3 to 255 characters, a letter first, not "goog" (Resource names, "Guidelines").
 	pubsubNameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
 	// IAM and STS API references (AssumeRole); a role's name may have a path before it.
-	roleForm     = regexp.MustCompile(`^arn:(aws|aws-us-gov|aws-cn):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$`)
-	externalForm = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`)
+	roleForm     = regexp.MustCompile(`^arn:([a-z-]+):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$`)
+	externalForm = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // mostExternalID at most
 	// AWS IoT API reference (CreateRoleAlias, CreateThing).
 	aliasForm = regexp.MustCompile(`^[A-Za-z0-9_=,@-]{1,128}$`)
 	thingForm = regexp.MustCompile(`^[A-Za-z0-9:_-]{1,128}$`)
 	// Project ids are 6 to 30 characters; emulators take shorter ones, older projects a domain.
 	projectForm = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,61}$`)
 )
+
+// mostExternalID is the most characters of ExternalId (STS API reference, AssumeRole).
+const mostExternalID = 1224
+
+// partitionNames lists the partitions of AWS for a message.
+func partitionNames() string {
+	var names []string
+	for _, p := range awsregion.Partitions() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
 
 const arnExample = "as in arn:aws:sns:us-east-2:123456789012:MainSolarData"
 
@@ -82,32 +95,21 @@ func arnRegion(arn string) (string, error) {
 	}
 	partition, service, region, account, name := parts[1], parts[2], parts[3], parts[4], parts[5]
 	switch {
-	case !slices.Contains([]string{"aws", "aws-us-gov", "aws-cn"}, partition):
-		return "", fmt.Errorf("the partition of the ARN is aws, aws-us-gov or aws-cn, not %q", clip(partition))
+	case !awsregion.Known(partition):
+		return "", fmt.Errorf("the ARN's second part is %s, not %q", partitionNames(), clip(partition))
 	case service != "sns":
 		return "", fmt.Errorf("this is an ARN of %q; want one of sns, %s", clip(service), arnExample)
 	case !regionForm.MatchString(region):
 		return "", fmt.Errorf("the ARN's fourth part is a region like us-east-2, not %q", clip(region))
-	case partition != partitionOf(region):
-		return "", fmt.Errorf("region %s lies in partition %s, not %s; copy the ARN from the topic's page", clip(region), partitionOf(region), partition)
+	case partition != awsregion.Of(region).Name:
+		return "", fmt.Errorf("region %s lies in partition %s, not %s; copy the ARN from the topic's page",
+			clip(region), awsregion.Of(region).Name, partition)
 	case !accountForm.MatchString(account):
 		return "", fmt.Errorf("the ARN's fifth part is the account's 12 digits, not %q", clip(account))
 	case !snsNameForm.MatchString(name) || len(name) > 256:
 		return "", fmt.Errorf("a topic's name is 1 to 256 letters, digits, - and _, with .fifo behind it for a FIFO topic, not %q", clip(name))
 	}
 	return region, nil
-}
-
-// partitionOf returns the partition a region lies in.
-func partitionOf(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
 }
 
 // splitTopic takes a Pub/Sub topic, in full or only its name, apart. project is "" for a bare name.

@@ -21,6 +21,7 @@ type validator struct {
 	cat     *objects.Catalog
 	faults  strictyaml.Faults
 	notices strictyaml.Faults
+	index   *slaveIndex
 	decode  []string // paths that could not be decoded; their fields hold defaults
 }
 

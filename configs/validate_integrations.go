@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/internal/awsregion"
 	"noi-agent/internal/strictyaml"
 )
 
 func (v *validator) integrations() {
 	ids := map[string]string{}
+	v.index = v.indexSlaves()
 	for i := range v.config.Integrations {
 		in := &v.config.Integrations[i]
 		path := strictyaml.Index("integrations", i)
@@ -90,39 +92,24 @@ func (v *validator) foreign(path, kind string, keys ...string) {
 	}
 }
 
+// slavesFilter refuses words that mean no slave.
 func (v *validator) slavesFilter(path string, in *Integration) {
-	var known []string
-	for i := range v.config.Lines {
-		l := &v.config.Lines[i]
-		for j := range l.Slaves {
-			s := &l.Slaves[j]
-			known = append(known, unitOf(l.Name, s.ID))
-			for _, name := range []string{s.Name, s.ProductCode} {
-				if name != "" {
-					known = append(known, name)
-				}
-			}
-		}
-	}
-	if len(known) == 0 || v.broken("lines") {
+	if len(v.index.slaves) == 0 || v.broken("lines") {
 		return // no slave to compare with
 	}
 	for i, word := range in.Slaves.List {
-		one := &Integration{Slaves: Names{List: []string{word}}}
-		if len(v.selected(one)) > 0 {
-			continue
+		if !v.index.means(word) {
+			v.fault(v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word), v.index.hint(word))
 		}
-		hint := "want all, or some of " + clip(strings.Join(known, ", "))
-		if near := strictyaml.Nearest(word, known); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		v.fault(v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word), hint)
 	}
 }
 
 func (v *validator) aws(path string, in *Integration) {
 	v.role(path, in)
 	v.iot(path, in)
+	if strings.ContainsFunc(in.Profile, func(r rune) bool { return r < ' ' || r == 0x7F || r == '[' || r == ']' }) {
+		v.fault(path+".profile", "want the name of a profile without brackets and control characters, not %q", clip(in.Profile))
+	}
 	if in.TopicARN == "" {
 		v.fault(path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
 		return
@@ -143,15 +130,32 @@ func (v *validator) aws(path string, in *Integration) {
 
 // role checks the role that is assumed on the way to the topic.
 func (v *validator) role(path string, in *Integration) {
-	if in.RoleARN != "" && !roleForm.MatchString(in.RoleARN) {
-		v.fault(path+".role_arn", "want the ARN of a role, as in arn:aws:iam::123456789012:role/noi-publisher, not %q", clip(in.RoleARN))
-	}
+	v.roleARN(path+".role_arn", in)
 	switch {
 	case in.ExternalID == "":
 	case in.RoleARN == "":
 		v.fault(path+".external_id", "goes with a role to assume; add role_arn, or take it out")
-	case !externalForm.MatchString(in.ExternalID):
-		v.fault(path+".external_id", "want 2 to 1224 letters, digits and _+=,.@:/-, as the role's trust policy has it")
+	case !externalForm.MatchString(in.ExternalID) || len(in.ExternalID) > mostExternalID:
+		v.fault(path+".external_id", "want 2 to %d letters, digits and _+=,.@:/-, as the role's trust policy has it", mostExternalID)
+	}
+}
+
+// roleARN checks the role's ARN. The role lies in the topic's partition: no identity of one partition is valid in another.
+func (v *validator) roleARN(path string, in *Integration) {
+	if in.RoleARN == "" {
+		return
+	}
+	m := roleForm.FindStringSubmatch(in.RoleARN)
+	if m == nil || !awsregion.Known(m[1]) {
+		v.fault(path, "want the ARN of a role, as in arn:aws:iam::123456789012:role/noi-publisher, not %q", clip(in.RoleARN))
+		return
+	}
+	region, err := arnRegion(in.TopicARN)
+	if err != nil {
+		return // the topic has a fault of its own
+	}
+	if p := awsregion.Of(region).Name; p != m[1] {
+		v.fault(path, "the role lies in partition %s and the topic in %s; no role of one partition is valid in another", m[1], p)
 	}
 }
 

@@ -97,6 +97,7 @@ func (v *validator) slave(path string, s *Slave) {
 	v.label(path+".name", s.Name)
 	v.label(path+".product_code", s.ProductCode)
 	v.label(path+".firmware", s.Firmware)
+	v.oneOf(path+".model_check", s.ModelCheck, ModelCheck, ModelIgnore)
 	if v.doc.Has(path + ".max_registers") {
 		v.between(path+".max_registers", s.MaxRegisters, 1, mostRegisters, "; leave the key out for the family's")
 	}
@@ -109,6 +110,7 @@ func (v *validator) slave(path string, s *Slave) {
 		v.unknownModel(path, s)
 		return
 	}
+	v.productCode(path+".product_code", s, families)
 	v.slaveObjects(path+".objects", s, families)
 	v.encodings(path+".encodings", s, families)
 	v.intervals(path+".intervals", s, families)
@@ -124,6 +126,17 @@ func (v *validator) label(path, text string) {
 		}
 	case len(text) > mostName, strings.ContainsFunc(text, odd), strings.TrimSpace(text) != text, text == "all":
 		v.fault(path, "want at most %d bytes without commas, slashes, control characters and blanks around them, and not all; not %q", mostName, clip(text))
+	}
+}
+
+// productCode refuses a configured product code of another family than the model.
+func (v *validator) productCode(path string, s *Slave, families []*objects.Family) {
+	if s.Auto() || s.ProductCode == "" || s.ModelCheck == ModelIgnore || len(families) != 1 {
+		return
+	}
+	if _, other := v.cat.Fits(families[0], s.ProductCode); other != nil && other != families[0] {
+		v.fault(path, "%s is a product code of %s, and the model is %s: correct one of the two, or write model_check: ignore if the controller is no %s",
+			clip(s.ProductCode), other.Slug, families[0].Slug, other.Slug)
 	}
 }
 
@@ -164,43 +177,6 @@ func numbers(list []int) string {
 		words[i] = strconv.Itoa(n)
 	}
 	return strings.Join(words, ", ")
-}
-
-// sharedNames notices slaves that would send under one `slave`, so that nobody could tell their
-// samples apart.
-func (v *validator) sharedNames() {
-	type place struct {
-		path, unit string
-		slave      *Slave
-	}
-	var before []place
-	for i := range v.config.Lines {
-		l := &v.config.Lines[i]
-		for j := range l.Slaves {
-			here := place{strictyaml.Index(strictyaml.Index("lines", i)+".slaves", j), unitOf(l.Name, l.Slaves[j].ID), &l.Slaves[j]}
-			for _, other := range before {
-				if v.mayShareName(other.slave, here.slave) {
-					v.notice(here.path, "%s and %s may publish under the same `slave`; give each a name of its own", other.unit, here.unit)
-					break
-				}
-			}
-			before = append(before, here)
-		}
-	}
-}
-
-// mayShareName reports whether two slaves may publish under one name. What a slave will say of
-// itself is known by its family only.
-func (v *validator) mayShareName(a, b *Slave) bool {
-	nameA, nameB := firstOf(a.Name, a.ProductCode), firstOf(b.Name, b.ProductCode)
-	switch {
-	case nameA != "" && nameB != "":
-		return nameA == nameB
-	case a.Name != "" || b.Name != "":
-		return false // one named, the other by a product code that nobody would choose as a name
-	}
-	familiesOfB := v.families(b)
-	return slices.ContainsFunc(v.families(a), func(f *objects.Family) bool { return slices.Contains(familiesOfB, f) })
 }
 
 func firstOf(a, b string) string {

@@ -143,38 +143,10 @@ func (v *validator) ties(path string, words []string, families []*objects.Family
 	})
 }
 
-// selected returns the slaves an integration takes samples from, as far as that is known now.
-func (v *validator) selected(in *Integration) []*Slave {
-	var slaves []*Slave
-	for i := range v.config.Lines {
-		l := &v.config.Lines[i]
-		for j := range l.Slaves {
-			takes := func(word string) bool { return v.means(word, l.Name, &l.Slaves[j]) }
-			if in.Slaves.All || slices.ContainsFunc(in.Slaves.List, takes) {
-				slaves = append(slaves, &l.Slaves[j])
-			}
-		}
-	}
-	return slaves
-}
-
-// means reports whether a word of an integration's `slaves` means a slave, or may mean it once
-// the slave has told its product code.
-func (v *validator) means(word, line string, s *Slave) bool {
-	switch {
-	case word == unitOf(line, s.ID), word == s.Name, word == s.ProductCode, word == s.Model && !s.Auto():
-		return true
-	case s.ProductCode != "" && s.Firmware != "":
-		return false // it is not asked
-	}
-	f, ok := v.cat.ByProductCode(word)
-	return ok && slices.Contains(v.families(s), f)
-}
-
 // reach returns the slaves of an integration and what families they can be; with known false there is no slave to ask, and
 // at least the names must be right.
 func (v *validator) reach(in *Integration) (slaves []*Slave, families []*objects.Family, known bool) {
-	slaves = v.selected(in)
+	slaves = v.index.selected(in.Slaves)
 	for _, s := range slaves {
 		for _, f := range v.families(s) {
 			if !slices.Contains(families, f) {

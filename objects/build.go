@@ -31,7 +31,7 @@ func parseFamily(data []byte, own bool) (*Family, error) {
 	b := familyBuilder{
 		doc: doc, file: &file, own: own, tables: map[string]map[uint16]string{}, owners: map[place]string{},
 		family: &Family{
-			Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes,
+			Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes, SharedCodes: file.SharedCodes,
 			MaxRegisters: file.MaxRegisters, byName: map[string]int{},
 		},
 	}
@@ -76,6 +76,9 @@ func (b *familyBuilder) build() {
 	}
 	if slices.Contains(b.file.ProductCodes, "") {
 		b.fault("product_codes", "an empty product code would fit every controller")
+	}
+	if slices.Contains(b.file.SharedCodes, "") {
+		b.fault("shared_product_codes", "an empty product code would fit every controller")
 	}
 	if len(b.file.Objects) == 0 {
 		b.fault("objects", "a family needs at least one object")
@@ -132,7 +135,7 @@ func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	o := Object{
 		Name: f.Name, About: f.About, Table: f.Table, Address: uint16(f.Address), Registers: f.Registers, High: (*uint16)(f.High),
 		Encoding: f.Encoding, Scale: float64(f.Scale), Unit: f.Unit, Interval: time.Duration(f.Interval),
-		ByName: f.Table == Holding, Confidence: f.Confidence,
+		ByName: f.Table == Holding, Confidence: f.Confidence, Alarm: f.Alarm,
 	}
 	if f.ByName != nil {
 		o.ByName = *f.ByName
@@ -146,6 +149,7 @@ func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	b.checkWords(path, &o)
 	b.setWidth(path, &o)
 	b.setNames(path, &o, f)
+	b.checkAlarm(path, &o)
 	b.setExact(path, &o, f)
 	b.setAbsent(path, &o, f)
 	b.setRange(path, &o, f)
@@ -259,6 +263,13 @@ func (b *familyBuilder) setNames(path string, o *Object, f *ObjectFile) {
 		if o.Kind() == KindBits && int(n) >= 16*int(o.Registers) {
 			b.fault(path+".names", "the table %s names bit %d, the object has %d", f.Names, n, 16*o.Registers)
 		}
+	}
+}
+
+// checkAlarm holds that only what has names of its own is marked as an alarm: of a number nobody knows which values are urgent.
+func (b *familyBuilder) checkAlarm(path string, o *Object) {
+	if o.Alarm && o.Names == nil {
+		b.fault(path+".alarm", "only states and bits with names of their own can be an alarm")
 	}
 }
 

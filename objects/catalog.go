@@ -161,6 +161,20 @@ func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 	return best, best != nil
 }
 
+// Fits says whether a controller that is configured as family f may report a product code. other is the family that the code
+// belongs to, nil when there is none. Of a code that f itself reports, or shares, the answer is true and f.
+func (c *Catalog) Fits(f *Family, code string) (fits bool, other *Family) {
+	if best, ok := c.ByProductCode(code); ok && best != f && !slices.ContainsFunc(f.SharedCodes, func(prefix string) bool {
+		return strings.HasPrefix(code, prefix)
+	}) {
+		return false, best
+	}
+	if f.Reports(code) {
+		return true, f
+	}
+	return false, nil
+}
+
 // InText returns the first product code in a free text, such as the answer to function 0x11, and its family.
 func (c *Catalog) InText(text string) (code string, f *Family, ok bool) {
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == ',' || r == ';' || r > '~' }) {

@@ -117,7 +117,7 @@ func checkSilhouette(t *testing.T, text, slug string) {
 			t.Errorf("the header has no %q", want)
 		}
 	}
-	inOrder(t, slug, topKeys.FindAllStringSubmatch(body, -1), []string{"title", "product_codes", "max_registers", "one_address_space", "tables", "objects"})
+	inOrder(t, slug, topKeys.FindAllStringSubmatch(body, -1), []string{"title", "product_codes", "shared_product_codes", "max_registers", "one_address_space", "tables", "objects"})
 	_, list, _ := strings.Cut(body, "\nobjects:\n")
 	for _, line := range strings.Split(strings.TrimSpace(list), "\n") {
 		line = strings.TrimSpace(line)
@@ -129,7 +129,7 @@ func checkSilhouette(t *testing.T, text, slug string) {
 		}
 		inOrder(t, line, objectKeys.FindAllStringSubmatch(nested.ReplaceAllString(line[2:], ": x"), -1), []string{
 			"address", "high", "name", "table", "encoding", "choices", "registers", "scale", "times", "since", "exact", "absent", "min", "max",
-			"names", "names_by", "unit", "by_name", "interval", "confidence", "about",
+			"names", "names_by", "alarm", "unit", "by_name", "interval", "confidence", "about",
 		})
 	}
 }
@@ -163,7 +163,7 @@ func intervals(o *objects.Object) []time.Duration {
 	switch {
 	case o.Table == objects.Holding, strings.HasSuffix(name, "daily"), strings.HasSuffix(name, "hourly"):
 		return []time.Duration{time.Hour}
-	case o.Kind() == objects.KindBits && (strings.Contains(name, "fault") || strings.Contains(name, "alarm")):
+	case o.Alarm:
 		return []time.Duration{30 * time.Second}
 	case o.Unit == "°C" || o.Unit == "°F":
 		return []time.Duration{5 * time.Minute}
@@ -171,6 +171,20 @@ func intervals(o *objects.Object) []time.Duration {
 		return []time.Duration{15 * time.Minute}
 	default: // what changes, and what is latched at power-up or configured
 		return []time.Duration{time.Minute, time.Hour}
+	}
+}
+
+// Faults and alarms of this moment are marked in every family; those that are latched for the day, and settings about alarms, are not.
+func TestFaultsAndAlarmsAreMarked(t *testing.T) {
+	for _, f := range catalog(t).Families() {
+		for i := range f.Objects {
+			o := &f.Objects[i]
+			name := strings.ToLower(o.Name)
+			word := strings.Contains(name, "fault") || strings.Contains(name, "alarm")
+			if want := word && o.Kind() == objects.KindBits && !strings.HasSuffix(name, "_daily"); o.Alarm != want {
+				t.Errorf("%s %s: alarm is %v", f.Slug, o.Name, o.Alarm)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,7 @@ type Object struct {
 	Unit       string             // "V", "°C", …; empty for states, bits and plain numbers
 	Names      map[uint16]string  // states or bits by number; nil for numbers and text
 	NamesBy    *Mode              // another object that decides which names count; nil for nearly all
+	Alarm      bool               // states or bits that are urgent; see Alarms
 	Interval   time.Duration      // default log interval
 	ByName     bool               // sampled only when it is named: settings, and what hardly anybody wants
 	Confidence string             // high, medium or low: how sure the sources are of address and encoding
@@ -74,6 +76,19 @@ func (o *Object) Setting() bool { return o.ByName }
 // Unverified reports whether address or encoding rest on one doubtful source, or on sources that disagree.
 func (o *Object) Unverified() bool { return o.Confidence == "low" }
 
+// Alarms returns what is active in a value of an object that is marked as an alarm: the names of the set bits, or the name of any
+// state but number 0. It is nil when nothing is, and for objects without the mark.
+func (o *Object) Alarms(v Value) []string {
+	switch {
+	case !o.Alarm:
+		return nil
+	case v.Kind() == KindText && v.String() != stateName(o.Names, 0):
+		return []string{v.String()}
+	default:
+		return v.Names()
+	}
+}
+
 // Function returns the Modbus function code that reads the object.
 func (o *Object) Function() byte {
 	if o.Table == Holding {
@@ -111,6 +126,7 @@ type Family struct {
 	Slug         string   // "PSPWM"; the first word of `fw_version`
 	Title        string   // maker and product, for people
 	ProductCodes []string // prefixes of the product codes in Read Device Identification; none: it is named in the configuration
+	SharedCodes  []string // prefixes of product codes of other families that controllers of this one report too; they do not choose it
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
@@ -119,6 +135,12 @@ type Family struct {
 	CodeObject, FirmwareObject string
 
 	byName map[string]int
+}
+
+// Reports reports whether a controller of the family may report a product code: one of its own, or one that it shares.
+func (f *Family) Reports(code string) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(code, prefix) }
+	return slices.ContainsFunc(f.ProductCodes, begins) || slices.ContainsFunc(f.SharedCodes, begins)
 }
 
 // Object returns the object of that exact name.

@@ -14,6 +14,9 @@ type FamilyFile struct {
 	Family       string   `yaml:"family"`        // slug: letters, digits, - and _; `model` of a slave, first word of `fw_version`
 	Title        string   `yaml:"title"`         // maker and product, for people
 	ProductCodes []string `yaml:"product_codes"` // beginnings of the product codes that function 0x2B tells; none: the model must be configured
+	// Beginnings of product codes of other families that these controllers report too. They do not choose this family, but a slave
+	// that is configured as this family may report them.
+	SharedCodes  []string `yaml:"shared_product_codes"`
 	MaxRegisters uint16   `yaml:"max_registers"` // most registers in one read, 1 to 125
 	// The controller answers functions 03 and 04 alike, so that an object may lean on one of the other table.
 	OneAddressSpace bool                         `yaml:"one_address_space"`
@@ -46,6 +49,7 @@ type ObjectFile struct {
 	Choices    []ChoiceFile       `yaml:"choices"`    // instead of encoding: what `encodings` of a slave may choose
 	Names      string             `yaml:"names"`      // table of the states or bits
 	NamesBy    *NamesByFile       `yaml:"names_by"`   // instead of names: which table counts depends on another object
+	Alarm      bool               `yaml:"alarm"`      // states and bits that are urgent: anything but state 0, a set bit
 	Unit       string             `yaml:"unit"`       // V, A, W, °C, …; none for states, bits and text
 	Interval   Interval           `yaml:"interval"`   // log interval: 30s, 5m, 1h
 	ByName     *bool              `yaml:"by_name"`    // sampled only when named; default: false for input, true for holding

@@ -50,6 +50,7 @@ func TestFamilyFileFaultsNameTheirLine(t *testing.T) {
 		{object("encoding: s8, absent: [128]"), "hex digits as in 0x80"},
 		{object("encoding: bits16, names: s, absent: [0x0080]"), "only a number"},
 		{object("encoding: bits16, names: s, max: 5"), "only a number"},
+		{object("encoding: u16, alarm: true"), "only states and bits"},
 		{object("encoding: u16, min: 5, max: 5"), "no value is within"},
 		{object("encoding: u32, exact: {0x0001: 1}"), "one register"},
 		{object("encoding: u16, high: 0x0009"), "two registers"},

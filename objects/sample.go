@@ -2,7 +2,6 @@ package objects
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -25,11 +24,7 @@ type Sample struct {
 	SampledAt time.Time // wall time at which the reply's last byte arrived, by the gateway's clock as it was
 	N         uint64    // number of the sample within its run, from 1; never used twice in a run
 	Seq       uint64    // number among those of its object in this run, from 1. One that no sample has is in a Gap
-}
-
-// Alarms reports whether the sample is of a fault or an alarm: a bit field whose name says so, as all families name them.
-func (s *Sample) Alarms() bool {
-	return s.Value.Kind() == KindBits && (strings.Contains(s.Object, "fault") || strings.Contains(s.Object, "alarm"))
+	Alarm     bool      // its object is marked as an alarm, Object.Alarm: what changes is urgent
 }
 
 // Sweep is the samples of one slave that were due together. It is what the outbox keeps.
@@ -68,6 +63,7 @@ const (
 	GapDead     = "dead_letter"   // the cloud rejected them, and what was set aside was given up
 	GapDamaged  = "damaged"       // their record does not read any more
 	GapBus      = "bus"           // the controller did not answer, or not in a way that counts
+	GapIdentity = "identity"      // the controller is not what the configuration says, or it was not known what it is
 	GapLine     = "line"          // the port could not be used
 	GapOverrun  = "overrun"       // the line was busy with what was due before
 	GapAgent    = "agent_down"    // the agent did not run

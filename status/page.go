@@ -468,6 +468,7 @@ func GapWords(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	said, ok := map[string]string{
 		objects.GapBus:      "the controller did not answer, or not in a way that counts",
+		objects.GapIdentity: "the controller is not what the configuration says, or it was not known what it is",
 		objects.GapLine:     "the port could not be used",
 		objects.GapOverrun:  "the line was busy with what was due before",
 		objects.GapQueue:    "the store did not take them in time",

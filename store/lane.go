@@ -115,7 +115,7 @@ func (it *integration) lanes(seq uint64, samples []objects.Sample, set bitset) [
 	rest, alarms := newBitset(len(samples)), newBitset(len(samples))
 	for i := range samples {
 		switch {
-		case set.has(i) && samples[i].Alarms():
+		case set.has(i) && samples[i].Alarm:
 			alarms.set(i)
 		case set.has(i):
 			rest.set(i)

@@ -17,7 +17,7 @@ import (
 // withAlarm is a sweep of two numbers and the alarm between them, in three consecutive numbers from n on.
 func withAlarm(run, n uint64) objects.Sweep {
 	sw := storetest.Sweep(run, n, 3, "aws", "gcp")
-	sw.Samples[1].Object, sw.Samples[1].Value = "alarm", objects.Bits([]string{"high_temp"})
+	sw.Samples[1].Object, sw.Samples[1].Value, sw.Samples[1].Alarm = "alarm", objects.Bits([]string{"high_temp"}), true
 	return sw
 }
 
@@ -249,4 +249,19 @@ func TestAnAlarmThatIsRetriedKeepsItsRow(t *testing.T) {
 			t.Errorf("rows %+v", rows)
 		}
 	})
+}
+
+// The mark is kept: a sweep that was read back from the disk still says which of its samples are alarms.
+func TestTheMarkOfAnAlarmIsStored(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "noi.db")
+	s := storetest.MustOpenAt(t, path, store.Options{})
+	must(t, s.SetIntegrations(alarmsFirst(false)))
+	add(t, s, withAlarm(1, 1))
+	must(t, s.Close())
+	again := storetest.MustOpenAt(t, path, store.Options{})
+	for _, d := range pending(t, again, "aws", 3) {
+		if want := d.Sample.Object == "alarm"; d.Sample.Alarm != want {
+			t.Errorf("%s: alarm is %v", d.Sample.Object, d.Sample.Alarm)
+		}
+	}
 }

@@ -36,6 +36,7 @@ const (
 	formBits       byte = 6 // count and names
 
 	formMask   byte = 0x0F
+	tagAlarm   byte = 0x20 // the object is marked as an alarm
 	tagSameSeq byte = 0x10 // as many samples of its object as of the one before it, and of the first: 0
 	tagNextN   byte = 0x40 // the sample's number follows the one before it: no delta stored
 	tagSameT   byte = 0x80 // sampled at the same millisecond as the one before it
@@ -156,6 +157,9 @@ func (d *dictionary) appendSample(dst []byte, s objects.Sample, before running) 
 	dst = binary.AppendUvarint(dst, d.text(s.Object))
 	tag := len(dst)
 	dst = d.appendValue(dst, s.Value)
+	if s.Alarm {
+		dst[tag] |= tagAlarm
+	}
 	if s.N == before.number {
 		dst[tag] |= tagNextN
 	} else {
@@ -358,6 +362,7 @@ func readSample(ns names, r *reader, before running) objects.Sample {
 	if tag&tagSameSeq == 0 {
 		before.seq += uint64(r.varint())
 	}
+	s.Alarm = tag&tagAlarm != 0
 	s.N, s.Seq, s.SampledAt = before.number, before.seq, time.UnixMilli(before.at).UTC()
 	return s
 }

@@ -260,6 +260,13 @@ func (s *Store) ID() string { return s.id }
 // Run returns how often the store was opened, this time included, from 1.
 func (s *Store) Run() uint64 { return s.run }
 
+// Next returns the number that the next sweep will get: whatever is in the outbox now has a lower one.
+func (s *Store) Next() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
 // DeviceID returns what SetDeviceID kept, "" before.
 func (s *Store) DeviceID() string {
 	s.mu.Lock()

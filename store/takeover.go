@@ -343,7 +343,7 @@ func (x *takeover) owed(seq uint64, sw objects.Sweep) []objects.Route {
 				continue
 			}
 			id := owner
-			if main.lane != nil && main.lane.topic != laneClosed && sw.Samples[i].Alarms() {
+			if main.lane != nil && main.lane.topic != laneClosed && sw.Samples[i].Alarm {
 				id = main.lane.id
 			}
 			if sets[id] == nil {

@@ -225,7 +225,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"status"}, []string{"no problems", "PS-PWM-30M v01.04.06", "sent 2", "main-pubsub", "start: created (there was none)", "in force: buffer: max_size"}},
+		{[]string{"status"}, []string{"controller_alarm", "PS-PWM-30M v01.04.06", "sent 2", "main-pubsub", "start: created (there was none)", "in force: buffer: max_size"}},
 		{[]string{"status", "--json"}, []string{`"device_id":"5300520006504b5957343920"`}},
 		{[]string{"triggers", "--limit", "1"}, []string{"success=true", "older: --before"}},
 		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data":12.117188`, `"messageId"`}},

@@ -114,6 +114,8 @@ func remark(o *objects.Object) string {
 		return " [setting: sampled only by name]"
 	case o.Setting():
 		return " [sampled only by name]"
+	case o.Alarm:
+		return " [alarm]"
 	default:
 		return ""
 	}
@@ -149,6 +151,7 @@ type objectListing struct {
 	Unit       string   `json:"unit"`
 	Interval   string   `json:"interval"`
 	Setting    bool     `json:"setting"`
+	Alarm      bool     `json:"alarm,omitempty"`
 	Confidence string   `json:"confidence"`
 	Unverified bool     `json:"unverified"`
 	About      string   `json:"about"`
@@ -177,7 +180,7 @@ func listFamilies(families []*objects.Family) map[string][]familyListing {
 func listObject(o *objects.Object) objectListing {
 	l := objectListing{
 		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Encoding: string(o.Encoding), Registers: int(o.Registers), Unit: o.Unit,
-		Interval: shortDuration(o.Interval.String()), Setting: o.Setting(), Confidence: o.Confidence, Unverified: o.Unverified(), About: o.About,
+		Interval: shortDuration(o.Interval.String()), Setting: o.Setting(), Alarm: o.Alarm, Confidence: o.Confidence, Unverified: o.Unverified(), About: o.About,
 		Names: namesOf(o.Names, "="),
 	}
 	if addr, count := o.Span(); addr != o.Address || count != o.Registers {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -33,10 +34,47 @@ type schemas struct {
 	defs     schema            // by the name of the type
 }
 
-// own are the types that decode themselves, and fields of few words.
+// scalar is any one value: the decoder takes a text as it is written, and an editor takes 42, 1.10 and true for no text.
+func scalar() []string { return []string{"string", "number", "boolean"} }
+
+// durationForm is what strictyaml.ParseDuration takes: no zero before another digit, and a plain 0.
+const durationForm = `^[-+]?(0|((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)` +
+	`(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$`
+
+// wordSchema is a list of words, or words separated by commas. one is the expression of a word.
+func wordSchema(one string, least int) schema {
+	several := "^\\s*" + one + "(\\s*,\\s*" + one + ")*\\s*$"
+	if least == 0 {
+		several = "^\\s*(" + one + "(\\s*,\\s*" + one + ")*)?\\s*$"
+	}
+	item := schema{"type": scalar(), "pattern": "^\\s*" + one + "\\s*$"}
+	return schema{"anyOf": []schema{{"type": scalar(), "pattern": several}, {"type": "array", "items": item, "minItems": least}}}
+}
+
+// registerSchema has ranges of addresses. An editor reads 0x0010 as the number 16.
+func registerSchema() schema {
+	s := wordSchema(`0x[0-9A-Fa-f]{4}(\s*-\s*0x[0-9A-Fa-f]{4})?`, 0)
+	for _, one := range []schema{s["anyOf"].([]schema)[0], s["anyOf"].([]schema)[1]["items"].(schema)} {
+		one["type"], one["minimum"], one["maximum"] = []string{"string", "integer"}, 0, 0xFFFF
+	}
+	return s
+}
+
+// attributeSchema lists the attributes; all and none stand alone.
+func attributeSchema() schema {
+	s := wordSchema("("+strings.Join(configs.KnownAttributes(), "|")+")", 0)
+	alone := schema{"enum": []string{"all", "none"}}
+	for _, one := range []schema{s["anyOf"].([]schema)[0], s["anyOf"].([]schema)[1]["items"].(schema)} {
+		one["type"] = "string"
+	}
+	s["anyOf"] = append(s["anyOf"].([]schema), alone, schema{"type": "array", "items": alone, "maxItems": 1})
+	return s
+}
+
+// ownSchemas are those of types that decode themselves, and of fields of few words.
 func ownSchemas() map[string]schema {
-	duration := schema{"type": []string{"string", "integer"}, "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, "minimum": 0, "maximum": 0}
-	words := schema{"anyOf": []schema{{"type": "string"}, {"type": "array", "items": schema{"type": "string"}}}}
+	duration := schema{"type": []string{"string", "integer"}, "pattern": durationForm, "minimum": 0, "maximum": 0}
+	name := wordSchema(`[^,\s]([^,]*[^,\s])?`, 1)
 	hex := func(digits string, most int64) schema { // an editor's YAML reads 0x0012 as a number
 		return schema{"type": []string{"integer", "string"}, "minimum": 0, "maximum": most, "pattern": "^0x(" + digits + ")$"}
 	}
@@ -46,9 +84,10 @@ func ownSchemas() map[string]schema {
 	}
 	return map[string]schema{
 		"time.Duration": duration, "objects.Interval": {"type": "string", "pattern": duration["pattern"]},
-		"configs.Size":       {"type": []string{"string", "integer"}, "pattern": "^(0|[1-9][0-9]*)(B|kB|KB|MB|GB|KiB|MiB|GiB)?$"},
-		"configs.Names":      words,
-		"configs.Attributes": words,
+		"configs.Size":       {"type": []string{"string", "integer"}, "pattern": "^(0|[1-9][0-9]*)(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", "minimum": 0},
+		"configs.Names":      name,
+		"configs.Attributes": attributeSchema(),
+		"configs.Registers":  registerSchema(),
 		"objects.Address":    hex("[0-9A-Fa-f]{4}", 0xFFFF),
 		"objects.Word":       hex("[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}|[0-9A-Fa-f]{8}", 0xFFFFFFFF),
 		"objects.Factor":     {"type": []string{"number", "string"}},
@@ -60,6 +99,7 @@ func ownSchemas() map[string]schema {
 		"configs.Log.Level":             {"enum": []string{"debug", "info", "warn", "error"}},
 		"configs.Log.Format":            {"enum": []string{"text", "json"}},
 		"configs.Line.Parity":           {"enum": []string{"none", "even", "odd"}},
+		"configs.Slave.ModelCheck":      {"enum": []string{configs.ModelCheck, configs.ModelIgnore}},
 		"configs.Clock.Source":          {"enum": []string{configs.ClockAuto, configs.ClockSystem}},
 		"configs.Integration.Type":      {"enum": []string{configs.AWS, configs.GCP}},
 		"configs.Integration.When":      {"enum": []string{configs.WhenEvery, configs.WhenChange}},
@@ -77,12 +117,21 @@ func required() map[string][]string {
 	}
 }
 
+// decodesItself reports whether only the type knows what it takes. Such a type needs a schema of its own.
+func decodesItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[strictyaml.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
 // of returns the schema of a type; key is its place as in ownSchemas, "" when it is no field.
 func (s *schemas) of(t reflect.Type, key string) schema {
 	for _, name := range []string{key, t.String()} {
 		if own, ok := ownSchemas()[name]; ok {
 			return own
 		}
+	}
+	if decodesItself(t) {
+		panic(t.String() + " decodes itself: say in ownSchemas what it takes")
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -100,7 +149,7 @@ func (s *schemas) of(t reflect.Type, key string) schema {
 	case reflect.Bool:
 		return schema{"type": "boolean"}
 	case reflect.String:
-		return schema{"type": "string"}
+		return schema{"type": scalar()}
 	case reflect.Float64:
 		return schema{"type": "number"}
 	default:
@@ -248,13 +297,24 @@ func TestSchemasAreTrue(t *testing.T) {
 	}
 }
 
-// validate checks a YAML document against a schema, as far as ours go, and returns the paths of what does not fit.
-func validate(t *testing.T, text, document []byte) []string {
+// parsedSchema reads a schema as printed.
+func parsedSchema(t *testing.T, text []byte) schema {
 	t.Helper()
 	var top schema
 	if err := json.Unmarshal(text, &top); err != nil {
 		t.Fatal(err)
 	}
+	return top
+}
+
+// validate checks a YAML document against a schema, as far as ours go, and returns the paths of what does not fit.
+func validate(t *testing.T, text, document []byte) []string {
+	t.Helper()
+	return faultsOf(t, parsedSchema(t, text), document)
+}
+
+func faultsOf(t *testing.T, top schema, document []byte) []string {
+	t.Helper()
 	var file struct {
 		Document tree `yaml:"document"`
 	}
@@ -276,6 +336,9 @@ func (t *tree) UnmarshalNode(n strictyaml.Node) error {
 }
 
 func plain(n strictyaml.Node) any {
+	if n.Null() {
+		return nil
+	}
 	switch n.Kind() {
 	case strictyaml.KindMap:
 		m := map[string]any{}
@@ -308,13 +371,19 @@ type validation struct {
 	faults []string
 }
 
-func (v *validation) check(s schema, value any, path string) {
+// resolved follows references to what they mean.
+func (v *validation) resolved(s schema) schema {
 	if all, ok := s["allOf"].([]any); ok {
 		s = all[0].(schema) // ours has one
 	}
 	if ref, ok := s["$ref"].(string); ok {
 		s = v.defs[strings.TrimPrefix(ref, "#/definitions/")].(schema)
 	}
+	return s
+}
+
+func (v *validation) check(s schema, value any, path string) {
+	s = v.resolved(s)
 	if several, ok := s["anyOf"].([]any); ok {
 		fits := func(one any) bool {
 			w := validation{defs: v.defs}
@@ -326,24 +395,41 @@ func (v *validation) check(s schema, value any, path string) {
 		}
 		return
 	}
-	if !v.hasType(s, value) {
-		v.faults = append(v.faults, fmt.Sprintf("%s: %v is not %v", path, value, s["type"]))
+	words, isEnum := s["enum"].([]any)
+	if !v.hasType(s, value) || isEnum && !slices.Contains(words, value) {
+		v.faults = append(v.faults, fmt.Sprintf("%s: %v is not %v%v", path, value, s["type"], s["enum"]))
 		return
 	}
 	switch value := value.(type) {
 	case map[string]any:
 		v.checkKeys(s, value, path)
 	case []any:
-		for i, one := range value {
-			v.check(s["items"].(schema), one, fmt.Sprintf("%s[%d]", path, i))
-		}
+		v.checkItems(s, value, path)
 	case string:
-		v.checkText(s, value, path)
-	case int:
-		most, ok := s["maximum"].(float64)
-		if ok && float64(value) > most {
-			v.faults = append(v.faults, path)
+		if pattern, ok := s["pattern"].(string); ok && !regexp.MustCompile(pattern).MatchString(value) {
+			v.faults = append(v.faults, path+" does not match "+pattern)
 		}
+	case int:
+		v.checkRange(s, float64(value), path)
+	}
+}
+
+func (v *validation) checkItems(s schema, list []any, path string) {
+	least, _ := s["minItems"].(float64)
+	most, bounded := s["maxItems"].(float64)
+	if float64(len(list)) < least || bounded && float64(len(list)) > most {
+		v.faults = append(v.faults, path+" has too many or too few items")
+	}
+	for i, one := range list {
+		v.check(s["items"].(schema), one, fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+func (v *validation) checkRange(s schema, n float64, path string) {
+	most, above := s["maximum"].(float64)
+	least, below := s["minimum"].(float64)
+	if above && n > most || below && n < least {
+		v.faults = append(v.faults, path+" is out of range")
 	}
 }
 
@@ -354,6 +440,7 @@ func (v *validation) hasType(s schema, value any) bool {
 	}
 	names := map[string]string{
 		"string": "string", "bool": "boolean", "int": "integer", "float64": "number", "map[string]interface {}": "object", "[]interface {}": "array",
+		"<nil>": "null",
 	}
 	is := names[fmt.Sprintf("%T", value)]
 	allowed, many := types.([]any)
@@ -382,14 +469,5 @@ func (v *validation) checkKeys(s schema, keys map[string]any, path string) {
 		if _, ok := keys[k.(string)]; !ok {
 			v.faults = append(v.faults, path+" misses "+k.(string))
 		}
-	}
-}
-
-func (v *validation) checkText(s schema, value, path string) {
-	if pattern, ok := s["pattern"].(string); ok && !regexp.MustCompile(pattern).MatchString(value) {
-		v.faults = append(v.faults, path)
-	}
-	if words, ok := s["enum"].([]any); ok && !slices.Contains(words, any(value)) {
-		v.faults = append(v.faults, path)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"noi-agent/configs"
+	"noi-agent/internal/awsregion"
 	"noi-agent/sinks/sns"
 )
 
@@ -21,7 +22,7 @@ type setupAWSCommand struct {
 // Placeholders of what nobody has named yet.
 const (
 	someAccount  = "123456789012"
-	someEndpoint = "REPLACE.credentials.iot.%s.amazonaws.com"
+	someEndpoint = "REPLACE.credentials.iot.%s.%s" // region, domain
 	deviceCert   = "/etc/noi-agent/device.pem"
 	deviceKey    = "/etc/noi-agent/device.key"
 	awsProfile   = "noi"
@@ -135,7 +136,7 @@ EOF`},
 func (v awsNames) iotSteps(in *configs.Integration) []recipeStep {
 	if in.IoT == (configs.IoT{}) {
 		in.IoT = configs.IoT{
-			Endpoint: fmt.Sprintf(someEndpoint, v.region), RoleAlias: awsPublisher, Certificate: deviceCert, Key: deviceKey, Thing: v.thing,
+			Endpoint: fmt.Sprintf(someEndpoint, v.region, awsregion.Of(v.region).Domain), RoleAlias: awsPublisher, Certificate: deviceCert, Key: deviceKey, Thing: v.thing,
 		}
 	}
 	in.Profile, in.IMDS = "", false

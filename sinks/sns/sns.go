@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
+	"noi-agent/internal/awsregion"
 	"noi-agent/sinks"
 )
 
@@ -285,17 +286,8 @@ func parseTopic(arn string) (topic, error) {
 	return topic{region: p[3], fifo: strings.HasSuffix(p[5], ".fifo")}, nil
 }
 
-// Partition returns the partition of AWS that a region lies in: aws, aws-cn or aws-us-gov.
-func Partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
-}
+// Partition returns the name of the partition of AWS that a region lies in, as in aws-cn.
+func Partition(region string) string { return awsregion.Of(region).Name }
 
 // checkName holds a topic's name, without .fifo, against the rule of CreateTopic.
 func checkName(name string) error {

@@ -1,0 +1,349 @@
+package agent_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/modbus/modbustest"
+)
+
+// site of one controller at /dev/ttyA.
+func startOne(t *testing.T, config string, slave *modbustest.Slave) *site {
+	t.Helper()
+	return start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+}
+
+// problem returns the live problem of a code.
+func (s *site) problem(code string) (agent.Problem, bool) {
+	s.t.Helper()
+	for _, p := range s.status().Problems {
+		if p.Code == code {
+			return p, true
+		}
+	}
+	return agent.Problem{}, false
+}
+
+// after counts the messages of samples that were taken later than a moment.
+func (s *site) after(from time.Time) (n int) {
+	s.t.Helper()
+	for _, m := range s.messages() {
+		if m.SampledAt > from.UTC().Format(time.RFC3339) {
+			n++
+		}
+	}
+	return n
+}
+
+const tristar = `
+lines:
+  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: TSPWM, objects: [adc_vb_f], intervals: {"*": 10s}}]}
+integrations:
+  - {name: x, type: gcp, topic: projects/test-project/topics/Main}
+`
+
+func TestAControllerOfAnotherFamilyIsNeverSampled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		s := startOne(t, tristar, slave)
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		const want = "the controller says PS-PWM-30M (PSPWM), the configuration says TSPWM"
+		p, ok := s.problem("slave_wrong_model")
+		if !ok || p.Detail != want || p.Severity != agent.Fault || !strings.Contains(p.Remedy, "model_check: ignore") || p.Since.Unix() > 946684810 {
+			t.Errorf("problem %+v", p)
+		}
+		st := s.status().Lines[0].Slaves[0]
+		if n := len(s.messages()); n != 0 || st.State != "wrong_model" || st.Error != want || st.Missed < 150 {
+			t.Errorf("%d messages, slave %+v", n, st)
+		}
+		if !strings.Contains(s.log.String(), want) || strings.Count(s.log.String(), want) > 1 {
+			t.Errorf("log:\n%s", s.log)
+		}
+		if n := slave.Requests(); n > 30 {
+			t.Errorf("it was asked %d times in half an hour", n)
+		}
+		slave.Identity.Product = "TS-45"
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if _, still := s.problem("slave_wrong_model"); still || s.after(time.Now().Add(-time.Minute)) < 5 {
+			t.Errorf("the right controller is not sampled: %+v", s.status().Lines[0].Slaves[0])
+		}
+		rows := s.gapRows()
+		if len(rows) != 1 || !strings.HasSuffix(rows[0], "identity: "+want) || !strings.HasPrefix(rows[0], "a/1 adc_vb_f ") {
+			t.Errorf("gaps %q", rows)
+		}
+		s.stop()
+	})
+}
+
+// The exchange is noticed by the regular identification, and at once where a reply was missed.
+func TestAnExchangedControllerOfAnotherFamilyIsNotSampled(t *testing.T) {
+	for _, missed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("a reply was missed: %v", missed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := controller(1)
+				silent := silenced(slave)
+				s := startOne(t, oneSlave, slave)
+				time.Sleep(15 * time.Second)
+				if missed {
+					silent.Store(true)
+					time.Sleep(7 * time.Second)
+					silent.Store(false)
+				}
+				exchanged, limit := time.Now(), 10*time.Minute
+				slave.Identity.Product = "TS-60"
+				if missed {
+					limit = 0
+				}
+				time.Sleep(20 * time.Minute)
+				synctest.Wait()
+				if n := s.after(exchanged.Add(limit)); n != 0 || s.status().Lines[0].Slaves[0].State != "wrong_model" {
+					t.Errorf("%d messages after it, slave %+v", n, s.status().Lines[0].Slaves[0])
+				}
+				s.stop()
+			})
+		})
+	}
+}
+
+func TestWhenTheConfiguredFamilyCounts(t *testing.T) {
+	for _, c := range []struct{ name, slave, code, problem string }{
+		{"a shared code", "model: SSDUO, objects: [vb1]", "TS-45", ""},
+		{"model_check: ignore", "model: PSPWM, model_check: ignore, objects: [adc_vbterm]", "TS-45", ""},
+		{"model_check: ignore, and no family has the code", "model: PSPWM, model_check: ignore, objects: [adc_vbterm]", "OEM-1", ""},
+		{"no family has the code", "model: PSPWM, objects: [adc_vbterm]", "OEM-1", "slave_code_unknown"},
+		{"another code of the family", "model: PS-PWM-30M, objects: [adc_vbterm]", "PS-PWM-15", ""},
+		{"a longer code of another family", "model: TSMPPT, objects: [adc_vb_f_med]", "TS-MPPT-60-600V-48", "slave_wrong_model"},
+		{"a product code with auto", "product_code: PS-PWM-30M, objects: [adc_vbterm]", "OEM-1", "slave_code_unknown"},
+		{"a product code with auto, and another controller", "product_code: PS-PWM-30M, objects: [adc_vbterm]", "TS-45", "slave_wrong_model"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := controller(1)
+				slave.Identity.Product = c.code
+				s := startOne(t, strings.Replace(tristar, "model: TSPWM, objects: [adc_vb_f]", c.slave, 1), slave)
+				time.Sleep(65 * time.Second)
+				problems := s.status().Problems
+				s.stop()
+				sampled := len(s.messages()) == 7
+				if sampled != (c.problem != "slave_wrong_model") || c.problem == "" && len(problems) != 0 {
+					t.Errorf("%d messages, problems %+v", len(s.messages()), problems)
+				}
+				if c.problem != "" && (len(problems) != 1 || problems[0].Code != c.problem) {
+					t.Errorf("problems %+v, want %s", problems, c.problem)
+				}
+			})
+		})
+	}
+}
+
+// A product code alone says the family; the controller is asked for its firmware, and need not answer.
+func TestProductCodeAloneSaysTheFamily(t *testing.T) {
+	for _, identity := range []*modbustest.Identity{nil, {Vendor: "x", Product: "OEM-1", Revision: "v2"}} {
+		synctest.Test(t, func(t *testing.T) {
+			slave := controller(1)
+			slave.Identity = identity
+			s := startOne(t, strings.Replace(oneSlave, "model: PSPWM", "product_code: PS-PWM-30M", 1), slave)
+			time.Sleep(65 * time.Second)
+			s.stop()
+			firmware := ""
+			if identity != nil {
+				firmware = "v2"
+			}
+			if m := s.messages(); len(m) != 21 || m[20].Slave != "PS-PWM-30M" || m[20].CCFirmware != firmware {
+				t.Errorf("%d messages", len(m))
+			}
+		})
+	}
+}
+
+// An identification that fails for some minutes, in any way, changes nothing: every read in between was answered.
+func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
+	for name, fault := range map[string]modbustest.Fault{
+		"silent": {Silent: true}, "busy": {Exception: 6}, "exception 4": {Exception: 4}, "refused": {Exception: 1},
+		"damaged": {Mangle: func(f []byte) []byte { f[len(f)-1] ^= 1; return f }},
+	} {
+		for _, model := range []string{"PSPWM", "auto"} {
+			t.Run(name+", "+model, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					slave := controller(1)
+					var bad atomic.Bool
+					slave.Script = func(r modbustest.Request) modbustest.Fault {
+						if bad.Load() && (r.Function == 0x2B || r.Function == 0x11) {
+							return fault
+						}
+						return modbustest.Fault{}
+					}
+					config := strings.Replace(oneObject, "model: PSPWM", "model: "+model, 1)
+					s := startOne(t, strings.Replace(config, "topics/Main}", "topics/Main, slaves: [PS-PWM-30M]}", 1), slave)
+					time.Sleep(9 * time.Minute)
+					bad.Store(true)
+					time.Sleep(2 * time.Minute)
+					bad.Store(false)
+					time.Sleep(100*time.Minute + 5*time.Second)
+					synctest.Wait()
+					messages, gaps := s.messages(), s.gapRows()
+					s.stop()
+					if len(messages) < 665 || len(gaps) != 0 {
+						t.Errorf("%d messages in 111 minutes, gaps %q", len(messages), gaps)
+					}
+					for _, m := range messages {
+						if m.Slave != "PS-PWM-30M" || m.CCFirmware != "v01.04.06" {
+							t.Fatalf("%+v", m)
+						}
+					}
+					if asked := slave.Functions()[0x2B]; asked < 12 || asked > 40 {
+						t.Errorf("0x2B was asked %d times", asked)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Another device, which refuses what the first one answered, does not get its name; a missed reply is where it came.
+func TestAnotherDeviceThatDoesNotIdentifyItselfLosesTheName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		silent := silenced(slave)
+		s := startOne(t, oneObject, slave)
+		time.Sleep(15 * time.Second)
+		silent.Store(true)
+		time.Sleep(7 * time.Second)
+		slave.Identity = nil
+		silent.Store(false)
+		exchanged := time.Now()
+		time.Sleep(time.Minute)
+		s.stop()
+		for _, m := range s.messages() {
+			if late := m.SampledAt > exchanged.UTC().Format(time.RFC3339); late != (m.Slave == "PSPWM") {
+				t.Errorf("%+v", m)
+			}
+		}
+		if s.after(exchanged) < 5 {
+			t.Errorf("%d messages after the exchange", s.after(exchanged))
+		}
+	})
+}
+
+// What an integration does not get because a controller has not reported the product code that it lists is a gap.
+func TestWhatAnIntegrationDoesNotGetForWantOfAnIdentityIsAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var bad atomic.Bool
+		bad.Store(true)
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			return modbustest.Fault{Silent: bad.Load() && (r.Function == 0x2B || r.Function == 0x11)}
+		}
+		s := startOne(t, strings.Replace(oneObject, "topics/Main}", "topics/Main, slaves: [PS-PWM-30M]}", 1), slave)
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if rows := s.gapRows(); len(s.messages()) != 0 || len(rows) != 1 || !strings.Contains(rows[0], "identity: the controller did not report the product code") {
+			t.Errorf("%d messages, gaps %q", len(s.messages()), rows)
+		}
+		bad.Store(false)
+		time.Sleep(time.Hour + 10*time.Minute)
+		synctest.Wait()
+		messages, gaps := s.messages(), s.status().Integrations[0].Gaps
+		if len(messages) == 0 || len(gaps) != 1 {
+			t.Fatalf("%d messages, gaps %+v", len(messages), gaps)
+		}
+		first, err := time.Parse(time.RFC3339, messages[0].SampledAt)
+		if missing := uint64(first.Unix()-946684800) / 10; err != nil || gaps[0].Count != missing || gaps[0].First != 1 || gaps[0].Last != missing {
+			t.Errorf("gap %+v, the first message %s", gaps[0], first)
+		}
+		s.stop()
+	})
+}
+
+// `model: auto`, and the family has none of the listed objects: that is a fault, and the right controller is found later.
+func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		config := strings.Replace(oneObject, "model: PSPWM, objects: [Et_float]", "objects: [battery_voltage_min]", 1)
+		s := startOne(t, config, slave)
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		p, _ := s.problem("slave_without_objects")
+		if st := s.status().Lines[0].Slaves[0]; st.State != "no_objects" || !strings.Contains(p.Detail, "PS-PWM-30M (PSPWM)") || slave.Requests() > 30 {
+			t.Errorf("%+v, problem %+v, %d requests", st, p, slave.Requests())
+		}
+		slave.Identity.Product = "GS-MPPT-100M"
+		time.Sleep(6 * time.Minute)
+		st := s.status()
+		s.stop()
+		if len(s.messages()) == 0 || st.Lines[0].Slaves[0].Family != "GENSTAR" || len(st.Problems) != 0 {
+			t.Errorf("%d messages, slave %+v, problems %+v", len(s.messages()), st.Lines[0].Slaves[0], st.Problems)
+		}
+	})
+}
+
+// A slave of `model: auto` is away, and one of another family comes in its place: what is missing of the objects of both is a gap.
+func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
+	for _, code := range []string{"PS-PWM-30M", "PS-PWM-15", "TS-MPPT-60"} {
+		t.Run(code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slave := controller(1)
+				silent := silenced(slave)
+				config := strings.Replace(oneObject, "model: PSPWM, objects: [Et_float]", `objects: ["adc_v*"]`, 1)
+				s := startOne(t, config, slave)
+				time.Sleep(25 * time.Second)
+				silent.Store(true)
+				time.Sleep(40 * time.Minute)
+				slave.Identity.Product = code
+				silent.Store(false)
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				gaps := map[string]uint64{}
+				for _, g := range s.status().Integrations[0].Gaps {
+					gaps[g.Object] += g.Count
+				}
+				for _, object := range []string{"adc_vbterm", "adc_va", "adc_vl", "adc_vbsense", "adc_vb_f_1m", "adc_vrefint"} {
+					if gaps[object] < 235 || gaps[object] > 275 {
+						t.Errorf("%s: %d missing in its gaps", object, gaps[object])
+					}
+				}
+				s.stop()
+			})
+		})
+	}
+}
+
+// A controller's own faults are problems, with the time when they began.
+func TestAControllersOwnFaultsAreProblems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave, fault := collected()
+		s := startOne(t, strings.Replace(oneObject, "objects: [Et_float]", "objects: [array_fault, adc_vbterm]", 1), slave)
+		time.Sleep(15 * time.Second)
+		if p, ok := s.problem("controller_alarm"); ok {
+			t.Errorf("without a fault: %+v", p)
+		}
+		fault.Store(1)
+		time.Sleep(10 * time.Second)
+		fault.Store(3)
+		time.Sleep(20 * time.Second)
+		p, ok := s.problem("controller_alarm")
+		if !ok || p.Subject != "a/1" || !strings.HasPrefix(p.Detail, "PS-PWM-30M reports array_fault: ") || p.Severity != agent.Warning ||
+			p.Since.Format("15:04:05") != "00:00:20" || strings.Count(p.Detail, ",") != 1 {
+			t.Errorf("%+v", p)
+		}
+		rec := httptest.NewRecorder()
+		s.agent.Metrics().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+		if want := `noi_problem{code="controller_alarm",severity="warning",subject="a/1"} 1`; !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+		fault.Store(0)
+		time.Sleep(10 * time.Second)
+		if p, ok := s.problem("controller_alarm"); ok {
+			t.Errorf("it is over: %+v", p)
+		}
+		s.stop()
+	})
+}

@@ -1,0 +1,67 @@
+package configs
+
+import (
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+)
+
+// sharedNames notices slaves that would publish under one `slave`: a consumer could not tell their samples apart.
+func (v *validator) sharedNames() {
+	f := firstNames{named: map[string]int{}, coded: map[*objects.Family]int{}, bare: map[*objects.Family]int{}}
+	var units []string
+	for i := range v.config.Lines {
+		l := &v.config.Lines[i]
+		for j := range l.Slaves {
+			s := &l.Slaves[j]
+			unit := unitOf(l.Name, s.ID)
+			if first := f.add(len(units), s, v.families(s)); first >= 0 {
+				path := strictyaml.Index(strictyaml.Index("lines", i)+".slaves", j)
+				v.notice(path, "%s and %s may publish under the same `slave`; give each a name of its own", units[first], unit)
+			}
+			units = append(units, unit)
+		}
+	}
+}
+
+// firstNames holds the number of the first slave of each kind, so that a slave is compared with kinds and not with slaves.
+type firstNames struct {
+	named map[string]int          // by name, or by product code when there is no name
+	coded map[*objects.Family]int // without a name, with a product code
+	bare  map[*objects.Family]int // with neither: the slave publishes under what it reports
+}
+
+// add takes in slave number n, and returns the number of the first slave that it may share its name with; -1: none.
+func (f *firstNames) add(n int, s *Slave, families []*objects.Family) (first int) {
+	first = -1
+	sooner := func(other int, ok bool) {
+		if ok && (first < 0 || other < first) {
+			first = other
+		}
+	}
+	if name := firstOf(s.Name, s.ProductCode); name != "" {
+		other, ok := f.named[name]
+		sooner(other, ok)
+		setFirst(f.named, name, n)
+	}
+	if s.Name != "" {
+		return first // nobody would choose the product code of another slave as a name
+	}
+	for _, family := range families {
+		other, ok := f.bare[family]
+		sooner(other, ok)
+		if s.ProductCode != "" {
+			setFirst(f.coded, family, n)
+			continue
+		}
+		other, ok = f.coded[family]
+		sooner(other, ok)
+		setFirst(f.bare, family, n)
+	}
+	return first
+}
+
+func setFirst[K comparable](m map[K]int, k K, n int) {
+	if _, ok := m[k]; !ok {
+		m[k] = n
+	}
+}
