@@ -14,7 +14,8 @@ type replies struct {
 	count  uint64                // replies to reads so far, exceptions included
 	known  map[modbus.Span]bool  // reads that were answered with registers
 	doubts map[modbus.Span]doubt // reads that failed and were not answered since
-	lost   float64               // known reads that failed, for each one that was answered: a moving average of the last hundred or so
+	lost   float64               // share of the known reads that failed: a moving average
+	seen   int                   // reads in that average, up to lostMemory
 	probes int                   // so far
 }
 
@@ -27,14 +28,15 @@ type doubt struct {
 }
 
 const (
-	// lostMemory is over how many reads the average of lost ones goes. It begins with lostAtFirst: nothing is known of a new line.
+	// lostMemory is over how many reads the average of lost ones goes. A new line counts as one that lost lostAtFirst of seenAtFirst.
 	lostMemory  = 128
-	lostAtFirst = 0.05
+	lostAtFirst = 0.1
+	seenAtFirst = 10
 	// chance is how probable a false proof may be: once in a million reads is once in months.
 	chance = 1e-6
 	// A read is proven never to be answered by fewestStrikes on a line that loses nothing, and by mostStrikes on any.
 	fewestStrikes = 3
-	mostStrikes   = 24
+	mostStrikes   = 64
 	// asideAfter is after how many strikes an object is read alone, for its silence not to cost its neighbours theirs.
 	asideAfter = 2
 	// maxReads bounds the maps. A slave has some dozens of reads, by which objects are due together.
@@ -42,7 +44,7 @@ const (
 )
 
 func newReplies() *replies {
-	return &replies{known: map[modbus.Span]bool{}, doubts: map[modbus.Span]doubt{}, lost: lostAtFirst}
+	return &replies{known: map[modbus.Span]bool{}, doubts: map[modbus.Span]doubt{}, lost: lostAtFirst, seen: seenAtFirst}
 }
 
 // answered notes that a read brought registers.
@@ -50,12 +52,18 @@ func (r *replies) answered(s modbus.Span) {
 	r.count++
 	delete(r.doubts, s)
 	if r.known[s] {
-		r.lost -= r.lost / lostMemory
+		r.average(0)
 	}
 	if len(r.known) >= maxReads {
 		clear(r.known)
 	}
 	r.known[s] = true
+}
+
+// average takes one more known read: 1 for one that failed, 0 for one that was answered.
+func (r *replies) average(lost float64) {
+	r.seen = min(r.seen+1, lostMemory)
+	r.lost += (lost - r.lost) / float64(r.seen)
 }
 
 // failed notes that a read brought none. It reports whether the slave has answered others since this read failed before: then the
@@ -64,7 +72,7 @@ func (r *replies) failed(s modbus.Span, err error) (contrast bool) {
 	d, again := r.doubts[s]
 	contrast = again && r.count > d.count
 	if !again && r.known[s] {
-		r.lost += (1 - r.lost) / lostMemory
+		r.average(1)
 	}
 	if !again || contrast {
 		d.strikes++
@@ -101,7 +109,7 @@ func (r *replies) strikes() int {
 }
 
 // lossy reports whether the line loses so many replies that one more says little.
-func (r *replies) lossy() bool { return r.lost > 3*lostAtFirst }
+func (r *replies) lossy() bool { return r.lost > 2*lostAtFirst }
 
 // aside reports whether an object is to be read alone.
 func (r *replies) aside(s modbus.Span) bool {
