@@ -108,7 +108,7 @@ func New(o Options) (*Agent, error) {
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		probes: probeEvery,
 	}
-	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
+	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.elapsed()
 	a.booted = a.clock.wall.bootedAt()
 	if err := a.openStore(); err != nil {
 		return nil, err

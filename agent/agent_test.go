@@ -23,7 +23,8 @@ import (
 
 // memorySink keeps what it is given; answer says what becomes of a message, nil accepts all.
 type memorySink struct {
-	window int // 0: 100
+	refuses atomic.Pointer[string]
+	window  int // 0: 100
 
 	mu     sync.Mutex
 	taken  []string
@@ -56,6 +57,16 @@ func (m *memorySink) answers(answer func(sinks.Message) sinks.Result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.answer = answer
+}
+
+// said sets what the sink says of kinds that its topic refuses.
+func (m *memorySink) said(words string) { m.refuses.Store(&words) }
+
+func (m *memorySink) Refuses() string {
+	if words := m.refuses.Load(); words != nil {
+		return *words
+	}
+	return ""
 }
 
 func (m *memorySink) Window() int  { return cmp.Or(m.window, 100) }

@@ -42,7 +42,7 @@ func failuresOf(memory, stateDir string) failures {
 
 // count returns how many there were. A file that does not read counts as none: the disk is tried.
 func (f failures) count() int {
-	data, err := os.ReadFile(f.path)
+	data, err := readOwn(f.path)
 	if err != nil {
 		return 0
 	}
@@ -63,7 +63,7 @@ func (f failures) set(n int) error {
 		}
 		return nil
 	}
-	return os.WriteFile(f.path, []byte(strconv.Itoa(n)+"\n"), 0o600)
+	return writeOwn(f.path, []byte(strconv.Itoa(n)+"\n"))
 }
 
 // run is what is noted of the last run.
@@ -77,7 +77,7 @@ func (f failures) lastRun() (r run) {
 	if f.path == "" {
 		return run{}
 	}
-	data, err := os.ReadFile(f.path + ".run")
+	data, err := readOwn(f.path + ".run")
 	if err != nil {
 		return run{}
 	}
@@ -100,7 +100,7 @@ func (f failures) note(r run) error {
 	if !r.alive.IsZero() {
 		ms = r.alive.UnixMilli()
 	}
-	return os.WriteFile(f.path+".run", fmt.Appendln(nil, r.number, ms), 0o600)
+	return writeOwn(f.path+".run", fmt.Appendln(nil, r.number, ms))
 }
 
 // noteEvery is how often it is noted that the agent is alive.
@@ -117,12 +117,25 @@ func (a *Agent) noteAlive() {
 	}
 }
 
-// standIn is where the outbox is while the disk fails; "" without a directory in memory.
-func (f failures) standIn(path string) string {
+// standIn is the path of the outbox in memory; "" without a directory in memory. What stands there already must be the
+// agent's own, or the path is "" with the reason: the outbox of another user is never taken over.
+func (f failures) standIn(path string) (string, error) {
 	if f.path == "" {
-		return ""
+		return "", nil
 	}
-	return filepath.Join(f.path+".outbox", filepath.Base(path))
+	dir := f.path + ".outbox"
+	standIn := filepath.Join(dir, filepath.Base(path))
+	err := private(dir)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Lstat(standIn); err == nil {
+			err = ownRegular(standIn, info)
+		}
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return standIn, nil
+	}
+	return "", err
 }
 
 // diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of another agent.
@@ -139,7 +152,12 @@ func diskFailed(err error) bool {
 func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
 	before := a.failures.lastRun()
 	o.Runs = before.number
-	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: a.failures.standIn(path)} // bounds its time itself
+	standIn, err := a.failures.standIn(path)
+	if err != nil {
+		a.log.Warn("what stands in the place of the outbox in memory is not the agent's own, and stays as it is", "error", err)
+		a.failures = failures{}
+	}
+	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: standIn} // bounds its time itself
 	failed := a.failures.count()
 	switch {
 	case failed >= failuresMost:

@@ -20,23 +20,7 @@ const (
 )
 
 // sampledAt is when a sample was taken, as its message says it. The range of an export or a replay goes by it.
-func sampledAt(d *store.Delivery) time.Time { return sentAgain(d).Sample.SampledAt }
-
-// sentAgain gives a delivery its time by what the store knows: as it was taken, mended, or estimated.
-func sentAgain(d *store.Delivery) *outgoing {
-	o := &outgoing{Delivery: *d}
-	switch s := d.Stamp; {
-	case !s.Unsure:
-	case !s.Booted.IsZero() && s.Uptime >= 0:
-		o.at(s.Booted.Add(s.Uptime))
-	default:
-		o.estimated = true
-		if d.Sample.SampledAt.Before(s.Floor) {
-			o.at(s.Floor.Add(max(0, s.Uptime)))
-		}
-	}
-	return o
-}
+func sampledAt(d *store.Delivery) time.Time { return timed(d).Sample.SampledAt }
 
 // Export writes every sample of the range that the outbox holds, sent or not, in the order in which they came. It
 // returns how many there were, and how many records did not read. Memory does not grow with the range, and w may be slow.

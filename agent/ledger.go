@@ -172,5 +172,5 @@ func (l *ledger) tellDown(booted time.Time) (gaps []objects.Gap) {
 
 // multiples is how many multiples of an interval have passed since 1970: objects are sampled at these.
 func multiples(at time.Time, interval time.Duration) int64 {
-	return at.UnixMilli() / max(1, interval.Milliseconds())
+	return int64(at.Sub(time.UnixMilli(0)) / max(1, interval))
 }

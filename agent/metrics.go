@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -153,11 +154,12 @@ func (m metrics) add(kind dto.MetricType, name, help string, metric *dto.Metric)
 	m[name].Metric = append(m[name].Metric, metric)
 }
 
-// pairs takes names and values in turn.
+// pairs takes names and values in turn. A value may come from a device: a reader would reject the whole page for a byte that is no UTF-8.
 func pairs(labels []string) []*dto.LabelPair {
 	var out []*dto.LabelPair
 	for i := 0; i+1 < len(labels); i += 2 {
-		out = append(out, &dto.LabelPair{Name: &labels[i], Value: &labels[i+1]})
+		value := strings.ToValidUTF8(labels[i+1], "\uFFFD")
+		out = append(out, &dto.LabelPair{Name: &labels[i], Value: &value})
 	}
 	return out
 }

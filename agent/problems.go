@@ -67,6 +67,9 @@ var (
 		"The error is the cloud's own: set up credentials, permission or topic. Samples are kept, and tried again within five minutes."}
 	cloudRejected = Kind{"dead_letters", Warning, "A cloud has rejected samples", Delayed,
 		"They are set aside: `noi-agent deadletters list` shows them with the cloud's reason. When that is mended, `noi-agent deadletters retry` sends them; `drop` gives them up."}
+	cloudRefuses = Kind{"kinds_refused", Warning, "A topic refuses samples of some kinds", Delayed,
+		"Let the topic's schema take them, or take their objects out of the integration's objects. They are set aside as dead letters, and one is tried now and then; " +
+			"when the topic takes it, new samples flow again by themselves and `noi-agent deadletters retry` sends the others."}
 	cloudDropped = Kind{"samples_dropped", Fault, "The outbox was full and samples gave way", Lost,
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
@@ -89,7 +92,7 @@ func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
 		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 	}
 }
 

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"noi-agent/sinks"
@@ -24,52 +23,36 @@ func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
 	return attributes
 }
 
-// at sets the time.
-func (o *outgoing) at(t time.Time) {
-	if !t.Equal(o.Sample.SampledAt) {
-		o.Sample.SampledAt, o.mended = t, t
+// timed gives a delivery the time that it has everywhere.
+func timed(d *store.Delivery) outgoing {
+	o := outgoing{Delivery: *d}
+	var at time.Time
+	if at, o.estimated = d.Stamp.Time(d.Sample.SampledAt); !at.Equal(d.Sample.SampledAt) {
+		o.Sample.SampledAt, o.mended = at, at
 	}
+	return o
 }
 
 // mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock: order is kept.
 // hold is how long that one waits yet.
 func (f *forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
-	booted, _ := f.clock.wall.look()
+	f.clock.wall.look()
 	_, up := f.clock.wall.read()
+	most := f.clock.wall.maxWait()
 	ready = make([]outgoing, 0, len(pending))
 	for _, d := range pending {
-		o := outgoing{Delivery: d}
+		waited := up - d.Stamp.Uptime
+		o := timed(&d)
 		switch s := d.Stamp; {
-		case !s.Unsure:
-		case s.SameBoot && f.clock.wall.unsettled() && up-s.Uptime < probeUnsure: // the moment of the boot is about to be known better
-			return ready, probeUnsure - (up - s.Uptime)
-		case !s.Booted.IsZero() && s.Uptime >= 0:
-			o.at(s.Booted.Add(s.Uptime))
-		case s.SameBoot && s.Uptime >= 0 && up-s.Uptime < f.clock.wall.maxWait():
-			return ready, f.clock.wall.maxWait() - (up - s.Uptime)
-		default:
-			o.estimated = true
-			o.at(f.estimate(&d, booted))
+		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
+		case f.clock.wall.unsettled() && waited < probeUnsure: // the moment of the boot is about to be known better
+			return ready, probeUnsure - waited
+		case o.estimated && waited < most:
+			return ready, most - waited
 		}
 		ready = append(ready, o)
 	}
 	return ready, 0
-}
-
-// estimate is the best that can be said of when a sample was taken whose clock was never known to be right: by the clock as it is now
-// within the boot, else as it was then, and where that cannot be, so long after the last good time as the gateway had been up.
-// That is never too late by more than the gateway was off, and never before what was already known to be over.
-func (f *forwarder) estimate(d *store.Delivery, booted time.Time) time.Time {
-	guesses := []time.Time{d.Sample.SampledAt}
-	if d.Stamp.SameBoot && d.Stamp.Uptime >= 0 {
-		guesses = []time.Time{booted.Add(d.Stamp.Uptime), d.Sample.SampledAt}
-	}
-	for _, t := range guesses {
-		if !t.Before(d.Stamp.Floor) && !f.clock.wall.beyond(t) {
-			return t
-		}
-	}
-	return d.Stamp.Floor.Add(max(0, d.Stamp.Uptime))
 }
 
 // hold waits for the clock, until the sample at the front has waited long enough. What needs no clock goes meanwhile: of a clock
@@ -91,9 +74,8 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned <-chan 
 // blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a
 // clock that is not known to be right, says something of the clock and not of the cloud.
 func (f *forwarder) blamed(state string, r sinks.Result) string {
-	const notYet = "certificate has expired or is not yet valid" // crypto/x509
 	_, v := f.clock.wall.look()
-	if !v.good && (r.Code == sinks.CodeClock || strings.Contains(r.Text, notYet)) {
+	if !v.good && r.ClockFault() {
 		return integrationClock
 	}
 	return state

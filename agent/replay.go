@@ -71,7 +71,7 @@ func (d *again) outgoing() outgoing {
 	if d.letter != 0 {
 		return outgoing{Delivery: d.Delivery, estimated: d.estimated}
 	}
-	return *sentAgain(&d.Delivery)
+	return timed(&d.Delivery)
 }
 
 // replays is the one replay that a forwarder may have.

@@ -28,6 +28,7 @@ type Config struct {
 	Clock        Clock         `yaml:"clock"`
 
 	notices strictyaml.Faults
+	doc     *strictyaml.Document
 }
 
 // SetDefaults implements strictyaml.Defaulter.
@@ -281,6 +282,9 @@ func (s *Status) SetDefaults() {
 // would publish under one name, a pattern that picks nothing which is polled.
 func (c *Config) Notices() []strictyaml.Fault { return c.notices }
 
+// At returns a fault or a notice about a key path, with its line in the file.
+func (c *Config) At(path, text string) strictyaml.Fault { return c.doc.Fault(path, text) }
+
 // Parse decodes and checks a configuration. It returns all faults in the order of lines; with any
 // of them the Config is not to be run, and is only good for looking at.
 func Parse(data []byte, cat *objects.Catalog) (*Config, strictyaml.Faults) {
@@ -290,7 +294,7 @@ func Parse(data []byte, cat *objects.Catalog) (*Config, strictyaml.Faults) {
 	v.all()
 	v.faults.Sort()
 	v.notices.Sort()
-	c.notices = v.notices
+	c.notices, c.doc = v.notices, doc
 	return c, v.faults
 }
 

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -64,8 +65,14 @@ type Mode struct {
 // Range is the least and the greatest value that an object can have, in its unit.
 type Range struct{ Min, Max float64 }
 
+// rounding is how far a register times its scale may lie from the decimal number that is meant, relative to that number: 164 × 0.1 is
+// 16.400000000000002. Two multiplications are off by some 1e-16 each. Neighbours of a 32-bit register are 2e-10 apart at least.
+const rounding = 1e-12
+
 // holds reports whether f is within the range, its ends included.
-func (r *Range) holds(f float64) bool { return f >= r.Min && f <= r.Max }
+func (r *Range) holds(f float64) bool {
+	return f >= r.Min-rounding*math.Abs(r.Min) && f <= r.Max+rounding*math.Abs(r.Max)
+}
 
 // String returns "0 to 100".
 func (r *Range) String() string { return fmt.Sprintf("%g to %g", r.Min, r.Max) }

@@ -54,6 +54,8 @@ func (s *Store) SettleGap(integration string, announced Trigger, r Result) error
 	w.PublishedAt, w.MessageID = toMilli(r.PublishedAt), r.MessageID
 	if r.Outcome != Retrying && w.Gap == announced.Gap {
 		w.Open = false
+		it.newGap = true // else a kill has it announced once more
+		s.settledLate()
 	}
 	s.keepGap(it, &w)
 	return nil

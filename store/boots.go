@@ -34,15 +34,6 @@ func (c Clock) old() bool {
 	return c.Old()
 }
 
-// Stamp says how far a sample's SampledAt can be trusted, and what it can be mended by.
-type Stamp struct {
-	Unsure   bool          // nobody knew whether the clock was right when it was taken
-	Uptime   time.Duration // from the boot to the sample; below zero: not known
-	SameBoot bool          // the machine was not started since
-	Booted   time.Time     // when that boot was, by a clock that was right, at whatever time; zero: not known
-	Floor    time.Time     // the last time known to be right when that run began: the sample is not older
-}
-
 // start is what the store knows of one run: in which boot it was, and what was known of time.
 type start struct {
 	boot   string

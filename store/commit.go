@@ -16,6 +16,8 @@ type task struct {
 	drop  int64    // bytes of the oldest sweeps that are to give way because the disk is full
 	rows  bool     // trigger rows too; they cost more pages than all the rest together
 
+	cursors bool // whatever becomes of the sweeps: the cursors have waited long enough
+
 	gapsOnly bool // of the rows only those about gaps
 	newGaps  bool // without rows: those about gaps where there is one that the file knows nothing of
 	ballast
@@ -55,6 +57,7 @@ type commit struct {
 	again     bool     // so is some of a removed integration's backlog
 	tail      *heading // of the oldest sweep that stays
 	removed   totals
+	unsaved   bool             // it carries what Store.unsaved was about
 	starts    map[uint64]start // of runs, that changed
 	times     times
 }
@@ -166,6 +169,7 @@ func (c *commit) snapshot() {
 	c.dead = map[*integration]map[uint64]*row{}
 	for _, it := range s.ordered() {
 		it.trim(s.next)
+		it.behind = it.behind && it.backlog > 0
 		if it.modified || unwritten[it] > 0 {
 			c.cursors[it.id] = it.encode(unwritten[it])
 			c.written = append(c.written, it)
@@ -183,7 +187,7 @@ func (c *commit) snapshot() {
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
 	c.traffic = encodeTraffic(s.ordered())
-	s.dirty, s.unsaved = false, 0
+	s.dirty, s.unsaved, c.unsaved = false, false, s.unsaved
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
 		s.identityChanged = false
@@ -424,6 +428,9 @@ func (c *commit) finish() {
 	s.committed += c.samples
 	s.countCommit(c.tx)
 	s.times = c.times
+	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
+		s.newest = c.fresh[i].seq
+	}
 	s.release(c.fresh, c.records)
 	for _, it := range s.integrations {
 		c.finishIntegration(it)
@@ -458,6 +465,7 @@ func (c *commit) undo() {
 	for _, it := range c.written {
 		it.modified = true
 	}
+	s.unsaved = s.unsaved || c.unsaved
 	for it, rows := range c.logs {
 		for _, w := range rows {
 			if _, newer := it.dirty[w.ID]; !newer {

@@ -31,7 +31,9 @@ type integration struct {
 	window          []entry
 	resume          map[uint64]bitset
 
-	backlog               uint64 // not settled, what no commit holds yet included
+	behind  bool   // it catches up: it has settled what is older than the last commit, and something waits still
+	backlog uint64 // not settled, what no commit holds yet included
+
 	sent, failed, dropped uint64
 	replayed              uint64 // in this run
 	traffic               traffic

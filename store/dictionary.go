@@ -15,6 +15,9 @@ const (
 	// maxNames ends the taking in of texts as names: whatever writes ever new texts must not
 	// fill memory with them. A gateway with every family there is needs about 3,000.
 	maxNames = 1 << 16
+	// mostEntries is how many entries a dictionary may have when it is read. A source always gets one: a controller whose
+	// firmware register shows another number each time that it is identified, every ten minutes, needs 50,000 a year.
+	mostEntries = 1 << 20
 	// maxNameLen is the longest text worth an entry; serial numbers and the like go inline.
 	maxNameLen = 96
 )
@@ -110,20 +113,19 @@ func (d *dictionary) undo() {
 // turn old samples into samples of another object. It returns how many entries are damaged.
 func (d *dictionary) load(b *bolt.Bucket, next uint64) (damaged int) {
 	d.texts, d.sources = map[string]uint64{}, map[objects.Source]uint64{}
-	entries := make([]name, min(next, maxNames*2))
+	entries := make([]name, min(next, mostEntries))
 	c := b.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		id, ok := keySeq(k)
-		if !ok || id >= maxNames*2 {
+		n, sound := decodeName(k, v)
+		switch {
+		case !ok, !sound, id >= mostEntries: // the seal covers the number: a damaged one grows nothing
 			damaged++
-			continue
-		}
-		for uint64(len(entries)) <= id {
-			entries = append(entries, name{})
-		}
-		entries[id], ok = decodeName(k, v)
-		if !ok {
-			damaged++
+		default:
+			if grown := int(id) + 1 - len(entries); grown > 0 {
+				entries = append(entries, make([]name, grown)...)
+			}
+			entries[id] = n
 		}
 	}
 	for id, n := range entries {

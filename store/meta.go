@@ -291,6 +291,7 @@ func (s *Store) start() error {
 	}
 	s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
+	s.newest = s.next
 	s.starts, s.times, s.before = m.starts, m.times, m.times.last(s.opts.Clock)
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)

@@ -88,7 +88,7 @@ func (sv *salvage) learn(key, value []byte) {
 		}
 	case numbered && len(value) > 0 && value[0] == startKind:
 		sv.learnStart(id, key, value)
-	case numbered && id < maxNames*2:
+	case numbered && id < mostEntries:
 		sv.learnName(id, key, value)
 	case printable(string(key)):
 		it, ok := decodeIntegration(key, value)
@@ -166,7 +166,7 @@ func (sv *salvage) dictionary() *dictionary {
 	if !sv.hasTotals {
 		size += lostNames
 	}
-	d.entries = make([]name, min(size, maxNames*2))
+	d.entries = make([]name, min(size, mostEntries))
 	for id, n := range sv.names {
 		if id < uint64(len(d.entries)) {
 			d.entries[id] = n

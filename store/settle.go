@@ -70,11 +70,8 @@ func (s *Store) Settle(integration string, results []Result) error {
 func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	main := it.owner()
 	w := s.logResult(main, place{r.Seq, r.Index}, sw, r)
-	if r.Outcome != Retrying && (len(s.fresh) == 0 || r.Seq < s.fresh[0].seq) {
-		if s.unsaved++; s.unsaved == maxUnsaved { // a kill has all of them sent once more
-			s.urgent = true
-			s.wakeWriter()
-		}
+	if it.behind = it.behind || r.Seq < s.newest; r.Outcome != Retrying && it.behind {
+		s.settledLate()
 	}
 	switch r.Outcome {
 	case Accepted:
@@ -87,6 +84,13 @@ func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 		main.modified = true
 		s.setAside(main, w)
 	}
+}
+
+// settledLate notes that the file promises a delivery that is settled: a kill has it sent once more, until a commit carries
+// the cursor. s.mu is held.
+func (s *Store) settledLate() {
+	s.unsaved = true
+	s.wakeWriter()
 }
 
 // sweepsOf finds the sweeps the results speak of: their trigger rows repeat the sample.

@@ -78,7 +78,7 @@ func (sv *salvage) readSpare(path string) {
 	}
 	for !r.done() && !r.failed {
 		id, value := r.uvarint(), []byte(r.text())
-		if id < maxNames*2 {
+		if id < mostEntries {
 			sv.learnName(id, spareKey(identity.id, id), value)
 		}
 	}

@@ -110,7 +110,8 @@ type Store struct {
 	dirty           bool  // something other than appends waits for it
 	dirtyRows       int
 	lastRows        time.Time           // when a commit carried rows last, or the run began
-	unsaved         int                 // settled deliveries of what is in the file, that no commit carries
+	unsaved         bool                // something that the file promises is settled, and no commit carries that
+	newest          uint64              // number of the first sweep of the last commit that wrote any; of a new run: the first it can give
 	damaged         map[uint64]struct{} // records reported so far
 	corrupt         uint64
 	committed       uint64

@@ -43,10 +43,6 @@ type TriggerQuery struct {
 const (
 	defaultRows = 100
 	maxRows     = 1000
-
-	// maxUnsaved is how many deliveries of what is in the file are settled before they ask for a commit of their own, as
-	// when a backlog drains and nothing new is sampled.
-	maxUnsaved = 2048
 )
 
 // Triggers returns rows of the log, newest first by id, those no commit carries yet included.

@@ -170,7 +170,8 @@ func TestDrainingABacklogFlushesItsRows(t *testing.T) {
 	for n := uint64(1); n <= 5000; n += 50 {
 		sweeps = append(sweeps, storetest.Sweep(1, n, 50, "aws"))
 	}
-	add(t, s, sweeps...)
+	add(t, s, sweeps[:50]...)
+	add(t, s, sweeps[50:]...)
 	before := s.Stats().Commits
 	for {
 		ds := pending(t, s, "aws", 500)

@@ -119,19 +119,24 @@ func (d *delay) stop() {
 	}
 }
 
+// cursorEvery is how long the cursor of an integration that catches up waits for a commit. With the time that the answer of the cloud and
+// a commit take, what a kill has sent twice was accepted in the last two seconds. An integration that is up to date needs no
+// such commit: what is accepted inside the commit window the file never had, and what is accepted later is of the last commit only.
+const cursorEvery = 1500 * time.Millisecond
+
 // writer is the goroutine that owns the write side. An offered sweep opens the commit window; when
 // it closes, one commit writes what is not accepted by then, and what was settled. Trigger rows
 // ride on such a commit when none has carried any for nearly as long as FlushTriggers, and get one of their own when
 // they have waited it all: at a sweep a minute that is one commit a minute.
 func (s *Store) writer() {
 	defer close(s.done)
-	var window, flush delay
+	var window, flush, cursors delay
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
 	rows := false
 	every := s.opts.FlushTriggers
 	for {
-		fresh, settled, now := s.waiting()
+		fresh, settled, unsaved, now := s.waiting()
 		if every != s.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
 			every = s.opts.FlushTriggers
 			flush.stop()
@@ -145,6 +150,12 @@ func (s *Store) writer() {
 			flush.stop()
 			rows = false
 		}
+		if unsaved {
+			cursors.start(cursorEvery)
+		} else {
+			cursors.stop()
+		}
+		late := false
 		if !now {
 			select {
 			case <-s.kick:
@@ -162,6 +173,8 @@ func (s *Store) writer() {
 				s.lastCommit()
 				return
 			case <-window.c:
+			case <-cursors.c:
+				late = true
 			case <-flush.c:
 				rows = true
 				if flush.hold(); fresh {
@@ -170,8 +183,9 @@ func (s *Store) writer() {
 			}
 		}
 		window.stop()
+		cursors.stop()
 		// Rows that found no room wait as long again.
-		if s.commit(rows, now) || rows {
+		if s.commit(task{rows: rows, cursors: late}, now) || rows {
 			flush.stop()
 			rows = false
 		}
@@ -180,14 +194,14 @@ func (s *Store) writer() {
 }
 
 // waiting reports what waits for a commit, and whether it should be made now.
-func (s *Store) waiting() (fresh, settled, now bool) {
+func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return false, false, false
+		return false, false, false, false
 	}
 	fresh = len(s.fresh) > 0
-	return fresh, s.dirty || s.dirtyRows > 0, s.urgent || fresh && s.opts.CommitEvery <= 0
+	return fresh, s.dirty || s.dirtyRows > 0, s.unsaved, s.urgent || fresh && s.opts.CommitEvery <= 0
 }
 
 // untilDue is how long the oldest batch may still wait.
@@ -224,10 +238,11 @@ func (s *Store) takeBatches(n int) {
 // commit writes what waits and tells those who wait for it. Rows come along when they are due, or
 // when a commit is to be made anyway and none has carried any for a while; it reports whether they did. What every
 // cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps keep their own windows. all ends these too.
-func (s *Store) commit(rows, all bool) bool {
+func (s *Store) commit(t task, all bool) bool {
 	s.mu.Lock()
 	s.takeLimits()
-	must := rows || s.forced || s.unsaved >= maxUnsaved // whatever becomes of the sweeps
+	rows := t.rows
+	must := rows || t.cursors || s.forced // whatever becomes of the sweeps
 	all = all || s.forced
 	due, cut := s.due(all)
 	keeps := s.keeps(cut)
@@ -316,7 +331,7 @@ func (s *Store) lastCommit() {
 	case failed:
 		s.giveUp()
 	case !idle:
-		s.commit(true, true)
+		s.commit(task{rows: true}, true)
 		s.writeLastRows()
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,8 +85,8 @@ func (c *triggersCommand) Run(p *program, cli *commandLine) error {
 		return copyLine(p.stdout, body)
 	}
 	var page agent.TriggerPage
-	if err := json.Unmarshal(body, &page); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+	if err := plainJSON(body, &page); err != nil {
+		return err
 	}
 	if len(page.Triggers) == 0 {
 		return c.nothing(p, cli)
@@ -158,8 +157,8 @@ func (*statusCommand) Run(p *program, cli *commandLine) error {
 		return copyLine(p.stdout, body)
 	}
 	var s agent.Status
-	if err := json.Unmarshal(body, &s); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+	if err := plainJSON(body, &s); err != nil {
+		return err
 	}
 	fmt.Fprintf(p.stdout, "device %s  version %s  up %s\n", s.DeviceID, s.Version, time.Duration(s.UptimeS)*time.Second)
 	if len(s.Problems) == 0 {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"noi-agent/configs"
+	"noi-agent/internal/shell"
 	"noi-agent/objects"
 	"noi-agent/sinks"
 )
@@ -184,5 +185,5 @@ func otherUser(in configs.Integration) string {
 		return ""
 	}
 	return fmt.Sprintf("the daemon runs as %s, whose home and environment are others; to look as it does: sudo -u %s -H noi-agent publish-test %s",
-		daemonUser, daemonUser, cmp.Or(in.Name, in.ID))
+		daemonUser, daemonUser, shell.Quote(cmp.Or(in.Name, in.ID)))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -112,6 +113,11 @@ func (c *readCommand) Run(p *program, cli *commandLine) error {
 			return err
 		}
 		result.Objects = append(result.Objects, r.object(ctx, o))
+	}
+	if doubt := r.doubts(ctx); doubt != "" && c.Model != "" {
+		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)))
+	} else if doubt != "" {
+		result.refuse(doubt + ". " + agent.MismatchRemedy)
 	}
 	return p.printReadings(result, cli.JSON)
 }

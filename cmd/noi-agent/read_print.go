@@ -60,6 +60,17 @@ type registerReading struct {
 	Error         string        `json:"error,omitempty"`
 }
 
+// refuse takes back the values of all objects: the registers mean something else. The registers themselves stay.
+func (r *readResult) refuse(why string) {
+	for i, o := range r.Objects {
+		if o.Error == "" {
+			r.Objects[i] = objectReading{
+				Object: o.Object, Unit: o.Unit, Registers: o.Registers, Function: o.Function, Address: o.Address, SampledAt: o.SampledAt, Error: why,
+			}
+		}
+	}
+}
+
 // printReadings prints what was read, and says what could not be.
 func (p *program) printReadings(r readResult, asJSON bool) error {
 	failed := false

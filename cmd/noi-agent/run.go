@@ -214,6 +214,14 @@ type meteredSink struct {
 // Traffic returns the bytes sent and received so far.
 func (m meteredSink) Traffic() (sent, received uint64) { return m.meter.Sent(), m.meter.Received() }
 
+// Refuses returns the kinds of samples that the topic refuses, where the sink learns that; "" for none.
+func (m meteredSink) Refuses() string {
+	if s, ok := m.cloudSink.(interface{ Refuses() string }); ok {
+		return s.Refuses()
+	}
+	return ""
+}
+
 func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (cloudSink, error) {
 	switch in.Type {
 	case configs.AWS:

@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+)
+
+// afterKill opens a copy of the file as it is now, as the start after a kill finds it.
+func afterKill(t *testing.T, path string) *store.Store {
+	t.Helper()
+	return openAt(t, copyOf(t, path), store.Options{})
+}
+
+// TestWhatIsSettledComesTwiceForTwoSecondsAtMost: a backlog is accepted while nothing new is sampled, and then the process is killed.
+func TestWhatIsSettledComesTwiceForTwoSecondsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Hour}})
+		add(t, s, storetest.Sweep(1, 1, 40, "aws"))
+		add(t, s, storetest.Sweep(1, 41, 40, "aws"))
+		for left := 80; left > 0; left -= 20 {
+			settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 20)...)
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			killed := afterKill(t, path)
+			if got := len(pending(t, killed, "aws", 100)); got != left-20 {
+				t.Errorf("%d are sent after a kill, want %d", got, left-20)
+			}
+			must(t, killed.Close())
+		}
+		commits := s.Stats().Commits
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if more := s.Stats().Commits - commits; more != 0 {
+			t.Errorf("%d commits of a store in which nothing happens", more)
+		}
+	})
+}
+
+// TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor: online operation writes rows, and nothing else.
+func TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openAt(t, filepath.Join(t.TempDir(), "noi.db"), store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Minute}})
+		before := s.Stats().Commits
+		for n := uint64(1); n <= 120; n++ {
+			_, err := s.Offer(t.Context(), storetest.Sweep(1, n, 1, "aws"))
+			must(t, err)
+			settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		if commits := s.Stats().Commits - before; commits > 3 {
+			t.Errorf("%d commits in two minutes, want one a minute", commits)
+		}
+	})
+}
+
+// TestAnAnnouncedGapIsNotAnnouncedAgainAfterAKill two seconds later.
+func TestAnAnnouncedGapIsNotAnnouncedAgainAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		list := []store.Integration{{ID: "aws", Topic: "T", GapMessages: true}}
+		o := store.Options{Now: time.Now, Limits: store.Limits{FlushTriggers: time.Hour}}
+		s := storetest.MustOpenAt(t, path, o)
+		must(t, s.SetIntegrations(list))
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, First: 1, Last: 1, Count: 1, From: time.Now(), To: time.Now(), Reason: objects.GapBus}))
+		add(t, s, storetest.Sweep(1, 1, 1, "aws")) // the gap is in the file with it
+		time.Sleep(2 * time.Minute)
+		gaps, err := s.OpenGaps("aws", 10)
+		must(t, err)
+		if len(gaps) != 1 {
+			t.Fatalf("%d gaps to announce", len(gaps))
+		}
+		must(t, s.SettleGap("aws", gaps[0], store.Result{Outcome: store.Accepted, PublishedAt: time.Now(), MessageID: "m"}))
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		killed := storetest.MustOpenAt(t, copyOf(t, path), o)
+		must(t, killed.SetIntegrations(list))
+		if gaps, err := killed.OpenGaps("aws", 10); err != nil || len(gaps) != 0 {
+			t.Errorf("announced again after a kill: %+v, %v", gaps, err)
+		}
+	})
+}
