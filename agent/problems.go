@@ -83,6 +83,10 @@ var (
 		"Exchange the disk or card. The disk is probed every 20 minutes, and each start tries it: what is in memory is taken over then. It is lost when power is."}
 	storeNotTaken = Kind{"store_not_taken_over", Warning, "What was kept in memory could not be taken back to the disk yet", Delayed,
 		"Free some space in state_dir: within the hour after that the agent starts anew by itself, and each start tries it again. What is in memory is lost when power is."}
+	configRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
+		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload noi-agent."}
+	configRestart = Kind{"restart_needed", Warning, "A change of the configuration needs a restart", None,
+		"systemctl restart noi-agent, or undo the change and reload."}
 	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
 		"Delete the files when nobody needs them; the notice goes with the next start."}
 )
@@ -93,6 +97,7 @@ func Kinds() []Kind {
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
 		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
 		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		configRefused, configRestart,
 	}
 }
 

@@ -160,6 +160,7 @@ func (a *Agent) status() Status {
 	clock, problems := a.clockStatus(s.Integrations)
 	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)
+	s.Problems = append(s.Problems, a.configFile.problems()...)
 	return s
 }
 

@@ -71,7 +71,7 @@ func (t *trust) expects(frame []byte) bool {
 		switch {
 		case function == d.function|exceptionBit:
 			return true
-		case function == d.function && (!isRead(function) || int(frame[2]) == 2*int(d.count)):
+		case function == d.function && (!isRead(function) || int(frame[2]) == d.bytes()):
 			return true
 		}
 	}
@@ -208,7 +208,7 @@ const (
 // keep notes a read that was answered with registers.
 func (u *unit) keep(q ask) {
 	u.good = q
-	if q.count > shortRead {
+	if !ofRegisters(q.function) || q.count > shortRead {
 		return
 	}
 	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old.shape() == q.shape() })
@@ -219,12 +219,12 @@ func (u *unit) keep(q ask) {
 // and may say nothing when it is asked for others. Then a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. An identification is probed where the unit last answered a read.
+// rarely needed. Bits and an identification are probed where the unit last answered a read of registers.
 func candidates(want, good ask, short []ask) []ask {
 	base := want
-	if !isRead(want.function) {
+	if !ofRegisters(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
-		if isRead(good.function) {
+		if ofRegisters(good.function) {
 			base = good
 		}
 	}
