@@ -73,7 +73,7 @@ type Line struct {
 	request    [8]byte         // the probe being sent
 	previous   previous
 
-	tally tally
+	tally *tally
 }
 
 // unit is one slave as the line knows it.
@@ -107,7 +107,7 @@ func NewLine(o Options) *Line {
 		log:      o.Logger,
 		ctx:      context.Background(),
 		units:    map[byte]*unit{},
-		tally:    tally{units: map[byte]*account{}},
+		tally:    &tally{units: map[byte]*account{}},
 	}
 	if l.timeout <= 0 {
 		l.timeout = DefaultTimeout
