@@ -49,7 +49,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	}
 	l.previous.q, l.previous.frame = q, append(l.previous.frame[:0], frame...)
 	if isRead(frame[1]) {
-		u.good = q
+		u.keep(q)
 	}
 	return frame, nil
 }
@@ -75,7 +75,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
-		probe := u.trust.probe(q, u.good, u.others.seen, try)
+		probe := u.trust.probe(q, u.good, u.short, u.others.seen, try)
 		if _, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
@@ -265,6 +265,9 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		l.answered(u, q, frame)
 	} else {
 		err = l.miss(u, q, err)
+		if probe && errors.Is(err, ErrTimeout) {
+			u.trust.unanswered()
+		}
 	}
 	if l.suspicious {
 		l.distrust()
@@ -355,7 +358,6 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 	})
 	if errors.Is(err, ErrTimeout) {
 		u.silent++
-		u.trust.silent++
 		if g, ok := l.port.(interface{ Gone() bool }); ok && g.Gone() {
 			return l.portFault("wait", errGone)
 		}

@@ -87,7 +87,7 @@ type Line struct {
 	muteUntil time.Time     // no new connection for want of answers before
 	muteWait  time.Duration // the last wait for that
 
-	tally tally
+	tally *tally
 }
 
 // unit is one slave as the line knows it.
@@ -96,7 +96,8 @@ type unit struct {
 	client goburrow.Client
 	encode goburrow.Packager
 	trust  trust
-	good   ask // the last read that was answered with registers
+	good   ask   // the last read that was answered with registers
+	short  []ask // the last short ones, of different shapes, the newest first
 	others others
 
 	silent   int           // exchanges in a row that nothing came in
@@ -126,7 +127,7 @@ func NewLine(o Options) *Line {
 		log:      o.Logger,
 		ctx:      context.Background(),
 		units:    map[byte]*unit{},
-		tally:    tally{units: map[byte]*account{}},
+		tally:    &tally{units: map[byte]*account{}},
 	}
 	if l.timeout <= 0 {
 		l.timeout = DefaultTimeout
