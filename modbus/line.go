@@ -82,7 +82,8 @@ type unit struct {
 	client goburrow.Client
 	encode goburrow.Packager
 	trust  trust
-	good   ask // the last read that was answered with registers
+	good   ask   // the last read that was answered with registers
+	short  []ask // the last short ones, of different shapes, the newest first
 
 	timeout time.Duration // of the first byte; 0: the line's
 	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
