@@ -25,6 +25,7 @@ type reading struct {
 	alarm  bool     // its object is marked as one
 	active []string // what of it is active then: names of bits, or of a state
 	value  objects.Value
+	none   bool // the reply held no value; what was missing before it is a gap all the same
 	at     time.Time
 	booted time.Time // moment of the boot by the clock that gave at
 }

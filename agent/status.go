@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +88,7 @@ type SlaveStatus struct {
 	ProductCode string            `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
 	CCFirmware  string            `json:"cc_firmware"`
 	Family      string            `json:"family"`
-	State       string            `json:"state"` // waiting | ok | silent | garbled | unknown_model | wrong_model | no_objects
+	State       string            `json:"state"` // waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
 	LastGood    *time.Time        `json:"last_good"`
 	AgeS        *int64            `json:"age_s"` // seconds since the last good reply; null before the first
 	Error       string            `json:"error,omitempty"`
@@ -95,7 +98,7 @@ type SlaveStatus struct {
 	NoValue     map[string]string `json:"no_value,omitempty"`          // objects whose last reply held no value, and the reason
 	Missed      uint64            `json:"missed"`                      // objects whose read failed
 	Skipped     uint64            `json:"skipped"`                     // moments that passed while the line was busy
-	Refused     []string          `json:"refused"`                     // objects the controller does not know
+	Refused     []string          `json:"refused"`                     // objects that the controller does not give, though it gives others
 	Load        float64           `json:"load"`                        // its share of the line's load
 	LatenessMS  int64             `json:"lateness_ms"`                 // the most that an object was read after it was due
 	Learnt      string            `json:"learnt,omitempty"`            // what the agent found out, as YAML for the slave in the configuration
@@ -191,8 +194,8 @@ func (a *Agent) share(p *poller, c modbus.Counters) float64 {
 // lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
 func lineProblems(name string, v lineView, now time.Duration) []Problem {
 	var problems []Problem
-	if v.lost > 0 {
-		problems = append(problems, samplesLost.of(name, v.since, fmt.Sprintf("%d samples", v.lost)))
+	if v.losses.live(now) {
+		problems = append(problems, samplesLost.of(name, v.losses.since, fmt.Sprintf("%d samples since the start", v.lost)))
 	}
 	if v.state == lineFailed {
 		return append(problems, lineDown.of(name, v.since, v.err))
@@ -204,31 +207,60 @@ func lineProblems(name string, v lineView, now time.Duration) []Problem {
 		problems = append(problems, lineCollides.of(name, v.collisions.since, fmt.Sprintf("%d collisions, the last one within %v", v.collisions.n, recently)))
 	}
 	for _, sv := range v.slaves {
-		subject := fmt.Sprintf("%s/%d", name, sv.cfgID)
-		switch {
-		case sv.state == slaveSilent:
-			problems = append(problems, slaveNoReply.of(subject, sv.since, sv.err))
-		case sv.state == slaveGarbled:
-			problems = append(problems, slaveDamaged.of(subject, sv.since, sv.err))
-		case sv.state == slaveUnknown:
-			problems = append(problems, slaveNoFamily.of(subject, sv.since, sv.err))
-		case sv.state == slaveOther:
-			problems = append(problems, slaveWrong.of(subject, sv.judgedAt, sv.judged.why))
-		case sv.state == slaveNothing:
-			problems = append(problems, slaveEmpty.of(subject, sv.judgedAt, sv.judged.why))
-		case sv.state == slaveOK && sv.judged.finding == findingUnlisted:
-			problems = append(problems, slaveUnlisted.of(subject, sv.judgedAt, sv.judged.why))
-		case sv.state == slaveOK && sv.asked && !sv.told:
-			problems = append(problems, slaveNoIdentity.of(subject, sv.since, "unit "+subject+" gave no product code"))
-		}
-		if len(sv.refused) > 0 {
-			problems = append(problems, slaveRefuses.of(subject, sv.since, strings.Join(sv.refused, ", ")))
-		}
-		if sv.skipped > 0 {
-			problems = append(problems, lineOverrun.of(subject, sv.since, fmt.Sprintf("%d samples were skipped since the start", sv.skipped)))
-		}
+		problems = append(problems, slaveProblems(fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
 	}
 	return problems
+}
+
+// slaveProblems lists what is wrong with one slave.
+func slaveProblems(subject string, v slaveView, now time.Duration) (problems []Problem) {
+	states := map[string]Kind{
+		slaveSilent: slaveNoReply, slaveGarbled: slaveDamaged, slaveRefusing: slaveRefusesAll, slaveUnknown: slaveNoFamily,
+	}
+	judged := map[string]Kind{slaveOther: slaveWrong, slaveNothing: slaveEmpty}
+	if v.judged.finding == findingUnlisted {
+		judged[slaveOK] = slaveUnlisted
+	}
+	if kind, ok := states[v.state]; ok {
+		problems = append(problems, kind.of(subject, v.since, v.err))
+	}
+	if kind, ok := judged[v.state]; ok {
+		problems = append(problems, kind.of(subject, v.judgedAt, v.judged.why))
+	} else if !v.nameless.IsZero() {
+		problems = append(problems, slaveNoIdentity.of(subject, v.nameless, "unit "+subject+" gave no product code"))
+	}
+	if !v.refuses.IsZero() && v.state != slaveRefusing {
+		problems = append(problems, slaveRefuses.of(subject, v.refuses, refusals(v)))
+	}
+	if v.overrun.live(now) {
+		problems = append(problems, lineOverrun.of(subject, v.overrun.since,
+			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped, recently)))
+	}
+	return problems
+}
+
+// refusals names the refused objects and why: "adc_va, adc_vl: illegal data address (02); T_hs: timeout".
+func refusals(v slaveView) string {
+	by := map[string][]string{}
+	for _, name := range v.refused {
+		why := v.whys[name]
+		text := why.Error()
+		var e *modbus.Exception
+		switch {
+		case errors.As(why, &e):
+			text = e.Error()
+		case fateOf(why) == fateSilent:
+			text = "no answer, though others are answered"
+		case fateOf(why) == fateDamaged:
+			text = "always damaged"
+		}
+		by[text] = append(by[text], name)
+	}
+	var parts []string
+	for _, text := range slices.Sorted(maps.Keys(by)) {
+		parts = append(parts, strings.Join(by[text], ", ")+": "+text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.

@@ -37,6 +37,9 @@ type Turnaround struct {
 	P50, P99 time.Duration
 }
 
+// CountOn has the line go on with the counters of one that is closed for good. It must be called before the line is opened.
+func (l *Line) CountOn(before *Line) { l.tally = before.tally }
+
 // tally is what a line counts in all and by unit. Safe for concurrent use.
 type tally struct {
 	mu    sync.Mutex // guards what follows

@@ -48,7 +48,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	}
 	l.previous.q, l.previous.frame = q, append(l.previous.frame[:0], frame...)
 	if isRead(frame[1]) {
-		u.good = q
+		u.keep(q)
 	}
 	return frame, nil
 }
@@ -72,7 +72,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
-		probe := u.trust.probe(q, u.good, try)
+		probe := u.trust.probe(q, u.good, u.short, try)
 		if _, err := l.exchange(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
@@ -224,6 +224,9 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		l.answered(u, q, frame)
 	} else {
 		err = l.miss(u, q, err)
+		if probe && errors.Is(err, ErrTimeout) {
+			u.trust.unanswered()
+		}
 	}
 	if l.suspicious {
 		l.distrust()
@@ -304,7 +307,6 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		}
 	})
 	if errors.Is(err, ErrTimeout) {
-		u.trust.silent++
 		if g, ok := l.port.(interface{ Gone() bool }); ok && g.Gone() {
 			return l.portFault("wait", errGone)
 		}

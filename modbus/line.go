@@ -73,7 +73,7 @@ type Line struct {
 	request    [8]byte         // the probe being sent
 	previous   previous
 
-	tally tally
+	tally *tally
 }
 
 // unit is one slave as the line knows it.
@@ -82,7 +82,8 @@ type unit struct {
 	client goburrow.Client
 	encode goburrow.Packager
 	trust  trust
-	good   ask // the last read that was answered with registers
+	good   ask   // the last read that was answered with registers
+	short  []ask // the last short ones, of different shapes, the newest first
 
 	timeout time.Duration // of the first byte; 0: the line's
 	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
@@ -106,7 +107,7 @@ func NewLine(o Options) *Line {
 		log:      o.Logger,
 		ctx:      context.Background(),
 		units:    map[byte]*unit{},
-		tally:    tally{units: map[byte]*account{}},
+		tally:    &tally{units: map[byte]*account{}},
 	}
 	if l.timeout <= 0 {
 		l.timeout = DefaultTimeout
