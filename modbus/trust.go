@@ -199,7 +199,7 @@ func (t *trust) proves(c shape) bool {
 
 const (
 	// shortRead is the most registers of a read that is kept to probe with: a probe is paid for by each unit that waits.
-	shortRead = 8
+	shortRead = 2
 	// keptShort is how many are kept. The third kind of probe is always one beside what is wanted: the unit may be another one by now,
 	// and say nothing to what the one before answered.
 	keptShort = maxProbes - 1
