@@ -227,6 +227,9 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		if isReply(err) {
 			it.lacks = refused && it.last == 0 && fateOf(err) == fateRefused && s.lastGood > 0
 		}
+		if fateOf(err) == fateDamaged && !refused { // soon again, until it is proven that it always arrives so
+			it.failures = 0
+		}
 		s.missed++
 		if ctx.Err() == nil { // else it is we who end
 			it.blame(whyMissed(err), 1)

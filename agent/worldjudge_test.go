@@ -39,7 +39,7 @@ func (w *world) look(now time.Duration) {
 		}
 		codes := map[string][]string{
 			faultSilent: {"slave_silent"}, faultDamaged: {"slave_garbled", "slave_silent"}, faultException: {"slave_refusing"},
-			faultMute: {"object_refused"}, faultRefuses: {"object_refused"}, faultSpoils: {"object_refused"},
+			faultMute: {"object_refused"}, faultRefuses: {"object_refused"}, faultSpoils: {"object_refused", "slave_garbled"},
 		}[f.fault]
 		if f.fault == faultException && (f.code == 10 || f.code == 11) {
 			codes = []string{"slave_silent"}
@@ -78,7 +78,7 @@ func (w *world) isTrue(p agent.Problem, now time.Duration) bool {
 	case "slave_refusing":
 		return during(in.spells, now-late, now, faultException, faultRefuses)
 	case "object_refused":
-		return during(in.spells, now-late, now, faultMute, faultRefuses, faultSpoils, faultException)
+		return during(in.spells, now-late, now, faultMute, faultRefuses, faultSpoils, faultException, faultSilent, faultDamaged)
 	case "slave_not_identified":
 		return during(in.spells, now-late-time.Hour, now)
 	case "line_overrun":
