@@ -55,8 +55,10 @@ var (
 		"It is sampled as configured. Compare some values with its display. If they are right, set model_check: ignore for the slave; else correct its model."}
 	slaveAlarm = Kind{"controller_alarm", Warning, "A controller reports a fault or an alarm", None,
 		"The controller has found this itself: its manual says what to do. The warning ends when the controller no longer reports it."}
-	slaveRefuses = Kind{"object_refused", Warning, "A controller does not know some of the objects", Lost,
-		"Take them out of the slave's objects if this model does not have them."}
+	slaveRefusesAll = Kind{"slave_refusing", Fault, "A controller refuses to be read", Lost,
+		"It answers every read with an exception; the error names it. Check the model and the objects in the configuration, then restart the controller. It is asked again by itself."}
+	slaveRefuses = Kind{"object_refused", Warning, "A controller does not give some of the objects", Lost,
+		"Take them out of the slave's objects if this model does not have them. The detail says how it refuses them."}
 	lineOverrun = Kind{"line_overrun", Warning, "The line is too slow for the log intervals", Lost,
 		"Use longer log intervals, fewer objects or a higher baud rate."}
 	cloudRetrying = Kind{"integration_retrying", Warning, "A cloud cannot be reached", Delayed,
@@ -91,12 +93,12 @@ var (
 
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
-	return []Kind{
-		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveWrong, slaveEmpty, slaveUnlisted,
-		slaveAlarm, slaveRefuses, lineOverrun,
+	return append([]Kind{
+		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
+		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
 		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 		configRefused, configRestart,
-	}
+	}, networkKinds()...)
 }
 
 // Problem is one kind that is the case now.

@@ -96,7 +96,7 @@ func TestFaultsOfLines(t *testing.T) {
 func TestFaultsOfSlaves(t *testing.T) {
 	checkFaults(t, []fault{
 		{"slave without id", lineHead + "  slaves:\n  - model: PSPWM", "5 lines[0].slaves[0].id a slave needs its unit id"},
-		{"broadcast", lineHead + "  slaves:\n  - id: 0", "5 lines[0].slaves[0].id want 1 to 247, not 0; the controllers ship with 1"},
+		{"broadcast", lineHead + "  slaves:\n  - id: 0", "5 lines[0].slaves[0].id want 1 to 247, not 0; 0 and 255 are for tcp:// only"},
 		{"unit id above 247", lineHead + "  slaves:\n  - id: 248", "5 lines[0].slaves[0].id want 1 to 247, not 248"},
 		{"negative unit id", lineHead + "  slaves:\n  - id: -1", "5 lines[0].slaves[0].id want 1 to 247, not -1"},
 		{"unit id twice", lineHead + "  slaves:\n  - id: 1\n  - id: 2\n  - id: 1", "7 lines[0].slaves[2].id 1 is the unit id of lines[0].slaves[0] too"},
