@@ -96,12 +96,12 @@ var (
 
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
-	return []Kind{
+	return append([]Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
 		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
 		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 		configRefused, configRestart,
-	}
+	}, networkKinds()...)
 }
 
 // Problem is one kind that is the case now.
