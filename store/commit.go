@@ -59,7 +59,9 @@ type commit struct {
 	removed   totals
 	unsaved   bool             // it carries what Store.unsaved was about
 	starts    map[uint64]start // of runs, that changed
-	times     times
+
+	accounts, gapAccounts map[Accounted]Account // to be written; nil: as they are. Those of rows that it carries
+	times                 times
 }
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
@@ -106,7 +108,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	s.mu.Unlock()
 
 	for _, step := range []func(*bolt.Tx) error{
-		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putMeta,
+		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putAccounts, c.putMeta,
 	} {
 		if err := step(tx); err != nil {
 			return err
@@ -167,6 +169,7 @@ func (c *commit) snapshot() {
 	c.cursors = map[string][]byte{}
 	c.logs = map[*integration][]*row{}
 	c.dead = map[*integration]map[uint64]*row{}
+	s.dateGaps()
 	for _, it := range s.ordered() {
 		it.trim(s.next)
 		it.behind = it.behind && it.backlog > 0
@@ -177,12 +180,13 @@ func (c *commit) snapshot() {
 		}
 		if unheard := c.newGaps && it.newGap; len(it.dirty) > 0 && (c.rows || unheard) {
 			c.takeRows(it, c.gapsOnly || !c.rows)
-			it.newGap = false // also when it fails: on a full disk the log waits for better times
+			it.newGap = false
 		}
 		if len(it.deadDirty) > 0 {
 			c.dead[it] = it.takeDead()
 		}
 	}
+	c.takeAccounts()
 	c.passed = s.passed()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
@@ -331,7 +335,17 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, 
 	}
 	for _, w := range rows {
 		key := seqKey(w.ID)
-		if b.Get(key) == nil {
+		known := b.Get(key) != nil
+		if w.void {
+			if known {
+				count--
+			}
+			if err := b.Delete(key); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		if !known {
 			count++
 		}
 		if err := b.Put(key, c.store.names.encodeRow(key, w)); err != nil {
@@ -428,6 +442,7 @@ func (c *commit) finish() {
 	s.committed += c.samples
 	s.countCommit(c.tx)
 	s.times = c.times
+	c.finishAccounts()
 	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
 		s.newest = c.fresh[i].seq
 	}
@@ -466,6 +481,7 @@ func (c *commit) undo() {
 		it.modified = true
 	}
 	s.unsaved = s.unsaved || c.unsaved
+	s.accounts.changed = true
 	for it, rows := range c.logs {
 		for _, w := range rows {
 			if _, newer := it.dirty[w.ID]; !newer {
@@ -474,6 +490,7 @@ func (c *commit) undo() {
 			}
 		}
 		it.flushing = map[uint64]*row{}
+		it.newGap = it.newGap || it.owesGapRows()
 	}
 	for it, changes := range c.dead {
 		for id := range changes {
