@@ -49,25 +49,26 @@ type Options struct {
 
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
 type Agent struct {
-	options   Options
-	clock     clock
-	log       *slog.Logger
-	deviceID  string
-	started   time.Time
-	booted    time.Time // moment of the boot by the clock that gave started
-	store     *store.Store
-	recovery  store.Recovery // what it took to open it
-	failures  failures
-	degraded  string        // why the store is in memory; "": it is not
-	probes    time.Duration // how often the disk is probed then
-	began     time.Duration // monotonic
-	sampler   *sampler
-	bells     bells
-	sweeps    chan taken
-	reloads   chan reload
-	replays   atomic.Uint64 // how many were asked for
-	abort     chan struct{}
-	abortOnce sync.Once
+	options    Options
+	clock      clock
+	log        *slog.Logger
+	deviceID   string
+	started    time.Time
+	booted     time.Time // moment of the boot by the clock that gave started
+	store      *store.Store
+	recovery   store.Recovery // what it took to open it
+	failures   failures
+	degraded   string        // why the store is in memory; "": it is not
+	probes     time.Duration // how often the disk is probed then
+	began      time.Duration // monotonic
+	sampler    *sampler
+	bells      bells
+	sweeps     chan taken
+	reloads    chan reload
+	configFile configFile
+	replays    atomic.Uint64 // how many were asked for
+	abort      chan struct{}
+	abortOnce  sync.Once
 
 	mu   sync.Mutex // guards what follows: a reload changes it
 	crew crew
@@ -106,12 +107,13 @@ func New(o Options) (*Agent, error) {
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		probes: probeEvery,
 	}
-	a.failures, a.began = failuresOf(o.Memory, o.Config.StateDir), a.clock.elapsed()
+	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.elapsed()
 	a.booted = a.clock.wall.bootedAt()
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}
 	a.crew = crew{config: o.Config, catalog: o.Catalog}
+	a.configFile.taken(o.Now(), nil)
 	for i := range o.Config.Lines {
 		if o.Config.Lines[i].Enabled {
 			a.crew.pollers = append(a.crew.pollers, a.newPoller(&o.Config.Lines[i], o.Catalog))
@@ -142,7 +144,7 @@ func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
 	st, recovery, err := a.recoverStore(path, store.Options{
-		Limits: a.limits(c), Now: a.options.Now, Clock: a.clock.wall.storeClock(), Logger: a.log.With("part", "store"), Note: a.failures.accounts(),
+		Limits: a.limits(c), Now: a.options.Now, Clock: a.clock.wall.storeClock(), Logger: a.log.With("part", "store"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
@@ -228,8 +230,9 @@ type brokenSink struct{ err error }
 func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
 	return sinks.Repeat(sinks.Failed(sinks.Wait, "Configuration", b.err.Error()), len(messages))
 }
-func (b brokenSink) Window() int  { return 1 }
-func (b brokenSink) Close() error { return nil }
+func (b brokenSink) Window() int    { return 1 }
+func (b brokenSink) Close() error   { return nil }
+func (b brokenSink) Outdated() bool { return true } // a reload makes it anew
 
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }

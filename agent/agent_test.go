@@ -23,7 +23,8 @@ import (
 
 // memorySink keeps what it is given; answer says what becomes of a message, nil accepts all.
 type memorySink struct {
-	window int // 0: 100
+	refuses atomic.Pointer[string]
+	window  int // 0: 100
 
 	mu     sync.Mutex
 	taken  []string
@@ -58,6 +59,16 @@ func (m *memorySink) answers(answer func(sinks.Message) sinks.Result) {
 	m.answer = answer
 }
 
+// said sets what the sink says of kinds that its topic refuses.
+func (m *memorySink) said(words string) { m.refuses.Store(&words) }
+
+func (m *memorySink) Refuses() string {
+	if words := m.refuses.Load(); words != nil {
+		return *words
+	}
+	return ""
+}
+
 func (m *memorySink) Window() int  { return cmp.Or(m.window, 100) }
 func (m *memorySink) Close() error { return nil }
 
@@ -70,6 +81,7 @@ func (m *memorySink) bodies() []string {
 // site is an agent in virtual time: lines in memory, the store on disk.
 type site struct {
 	t     *testing.T
+	dir   string // state directory
 	agent *agent.Agent
 	sink  *memorySink
 	log   *lines
@@ -104,7 +116,7 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },
 		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
 	})
-	s.sink, s.log = sink, log
+	s.dir, s.sink, s.log = dir, sink, log
 	return s
 }
 

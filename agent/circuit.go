@@ -42,8 +42,8 @@ func newCircuit(b backoff, p pacing) circuit {
 // window returns how many messages the next attempt may have, of those that would fill it.
 func (c *circuit) window(full int) int {
 	switch {
-	case c.refused && !c.failing && (full > busyProbe || c.rejects >= patience):
-		return 1 // Pub/Sub refuses requests as a whole: to find each bad one of a thousand takes ten requests
+	case c.refused && !c.failing && c.rejects >= patience:
+		return 1
 	case !c.failing:
 		return full
 	case c.network, c.waiting && c.backoff.failures%widerEvery != widerEvery-1:
@@ -64,7 +64,7 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 	}
 	after := sinks.BoundAfter(r.After)
 	c.failing, c.refused, c.asked, c.rest = true, false, after > 0, 0
-	c.waiting, c.network = r.Outcome == sinks.Wait, ofNetwork(r)
+	c.waiting, c.network = r.Outcome == sinks.Wait, r.Unreached()
 	if c.waiting {
 		return c.backoff.failAfter(capOperator, after)
 	}
@@ -84,18 +84,6 @@ func (c *circuit) succeeded(now time.Duration) {
 		c.since = now
 	}
 	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
-}
-
-// ofNetwork reports whether a result says that no cloud was reached. A cloud that has asked for a wait was.
-func ofNetwork(r sinks.Result) bool {
-	if r.Outcome != sinks.Retry || r.After > 0 {
-		return false
-	}
-	switch r.Code {
-	case sinks.CodeNetwork, sinks.CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are Pub/Sub's, gRPC's codes
-		return true
-	}
-	return false
 }
 
 // patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and not the messages: a

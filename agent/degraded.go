@@ -42,7 +42,7 @@ func failuresOf(memory, stateDir string) failures {
 
 // count returns how many there were. A file that does not read counts as none: the disk is tried.
 func (f failures) count() int {
-	data, err := os.ReadFile(f.path)
+	data, err := readOwn(f.path)
 	if err != nil {
 		return 0
 	}
@@ -63,7 +63,7 @@ func (f failures) set(n int) error {
 		}
 		return nil
 	}
-	return os.WriteFile(f.path, []byte(strconv.Itoa(n)+"\n"), 0o600)
+	return writeOwn(f.path, []byte(strconv.Itoa(n)+"\n"))
 }
 
 // lastRun returns the number of the last run that was noted; 0: none.
@@ -71,7 +71,7 @@ func (f failures) lastRun() (number uint64) {
 	if f.path == "" {
 		return 0
 	}
-	data, err := os.ReadFile(f.path + ".run")
+	data, err := readOwn(f.path + ".run")
 	if err == nil {
 		_, err = fmt.Sscan(string(data), &number)
 	}
@@ -86,7 +86,7 @@ func (f failures) note(number uint64) error {
 	if f.path == "" {
 		return nil
 	}
-	return os.WriteFile(f.path+".run", fmt.Appendln(nil, number), 0o600)
+	return writeOwn(f.path+".run", fmt.Appendln(nil, number))
 }
 
 // noteRun notes this run.
@@ -96,20 +96,25 @@ func (a *Agent) noteRun() {
 	}
 }
 
-// accounts is where the store notes up to when the objects are accounted for; "" without a directory in memory.
-func (f failures) accounts() string {
+// standIn is the path of the outbox in memory; "" without a directory in memory. What stands there already must be the
+// agent's own, or the path is "" with the reason: the outbox of another user is never taken over.
+func (f failures) standIn(path string) (string, error) {
 	if f.path == "" {
-		return ""
+		return "", nil
 	}
-	return f.path + ".accounts"
-}
-
-// standIn is where the outbox is while the disk fails; "" without a directory in memory.
-func (f failures) standIn(path string) string {
-	if f.path == "" {
-		return ""
+	dir := f.path + ".outbox"
+	standIn := filepath.Join(dir, filepath.Base(path))
+	err := private(dir)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Lstat(standIn); err == nil {
+			err = ownRegular(standIn, info)
+		}
 	}
-	return filepath.Join(f.path+".outbox", filepath.Base(path))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return standIn, nil
+	}
+	return "", err
 }
 
 // diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of another agent.
@@ -125,7 +130,15 @@ func diskFailed(err error) bool {
 // recoverStore opens the store on the disk, with what had to be kept in memory meanwhile; or in memory when the disk has failed too often.
 func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
 	o.Runs = a.failures.lastRun()
-	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: a.failures.standIn(path)} // bounds its time itself
+	standIn, err := a.failures.standIn(path)
+	if err != nil {
+		a.log.Warn("what stands in the place of the outbox in memory is not the agent's own, and stays as it is", "error", err)
+		a.failures = failures{}
+	}
+	if a.failures.path != "" {
+		o.Note = a.failures.path + ".accounts" // the directory is private
+	}
+	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: standIn} // bounds its time itself
 	failed := a.failures.count()
 	switch {
 	case failed >= failuresMost:

@@ -18,7 +18,7 @@ import (
 )
 
 func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.T) {
-	state, memory := t.TempDir(), t.TempDir()
+	state, memory := t.TempDir(), privateDir(t)
 	parsed, catalog := parseConfig(t, "state_dir: "+state+"\n")
 	device := ""
 	for i, c := range []struct {
@@ -60,7 +60,7 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 
 // A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is back, nothing else tells it.
 func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
-	state, memory := t.TempDir(), t.TempDir()
+	state, memory := t.TempDir(), privateDir(t)
 	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nclock: {source: system}\nstate_dir: "+state+"\n")
 	begin := func() *Agent {
 		t.Helper()
@@ -144,7 +144,7 @@ func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := filepath.Join(card, "state")
-	memory := t.TempDir()
+	memory := privateDir(t)
 	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nstate_dir: "+state+"\n")
 	if err := failuresOf(memory, state).set(failuresMost); err != nil {
 		t.Fatal(err)

@@ -47,6 +47,7 @@ type forwarder struct {
 	draining <-chan struct{} // closed when nothing new will come
 	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
 	repeat   repeats
+	rejects  repeats
 	replays  *replays
 	post     *post
 	round    round
@@ -65,7 +66,10 @@ type integrationView struct {
 	state       string
 	since       time.Time // wall time since which the state holds
 	lastSuccess time.Time // wall time; zero: never in this run
-	lastError   string    // of the last attempt; empty after a success
+	lastError   string    // of the last attempt; empty when all of it was accepted
+
+	refuses      string    // the kinds of samples that the topic refuses, in words; empty: none
+	refusesSince time.Time // wall time
 }
 
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
@@ -202,7 +206,9 @@ func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (resu
 	if err := f.traffic(); err != nil {
 		f.log.Warn("bytes are not counted", "error", err)
 	}
-	return results, f.clock.now()
+	completed = f.clock.now()
+	f.noteRefusals(completed)
+	return results, completed
 }
 
 // outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
@@ -228,6 +234,7 @@ func (f *forwarder) message(published time.Time, d *outgoing) sinks.Message {
 		Attributes: d.mark(sinks.Attributes(f.cfg.Attributes, envelope, id)),
 		SampleID:   id,
 		Key:        d.Source.Unit() + "/" + d.Sample.Object,
+		Kind:       sinks.KindOf(d.Sample),
 	}
 }
 
@@ -241,7 +248,7 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		case sinks.Accepted:
 			accepted++
 		case sinks.Reject:
-			f.log.Error("message rejected: it is set aside as a dead letter", "error", r.Error())
+			f.rejects.failed(f.log, f.clock.elapsed(), "messages rejected: they are set aside as dead letters", r)
 			rejected = r
 		case sinks.Wait:
 			worst = r
@@ -267,14 +274,14 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		return f.circuit.failed(f.clock.elapsed(), worst)
 	default:
 		if accepted > 0 {
-			f.succeeded(accepted, at)
+			f.succeeded(accepted, at, rejected)
 			return 0
 		}
 		pause := f.circuit.rejected(len(results))
 		if pause > 0 {
 			f.failed(integrationWaiting, rejected, 0, at)
 		} else {
-			f.succeeded(0, at)
+			f.succeeded(0, at, rejected)
 		}
 		return pause
 	}
@@ -293,7 +300,8 @@ func (f *forwarder) failed(state string, r sinks.Result, accepted int, at time.T
 	f.view.state, f.view.lastError = state, r.Error()
 }
 
-func (f *forwarder) succeeded(accepted int, at time.Time) {
+// succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took all.
+func (f *forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result) {
 	f.repeat.recovered(f.log, f.clock.elapsed(), "publishing recovered")
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -303,7 +311,7 @@ func (f *forwarder) succeeded(accepted int, at time.Time) {
 	if f.view.state != integrationOK {
 		f.view.since = at
 	}
-	f.view.state, f.view.lastError = integrationOK, ""
+	f.view.state, f.view.lastError = integrationOK, rejected.Error()
 }
 
 func (f *forwarder) snapshot() integrationView {

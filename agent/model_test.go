@@ -208,6 +208,43 @@ func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 	}
 }
 
+// After a missed reply a `model: auto` slave may be another one: it is not sampled until it has reported what it is, which is a gap.
+func TestWithModelAutoAMissedReplyAndNoIdentityIsAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var mode atomic.Int32
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			return modbustest.Fault{Silent: mode.Load() == 1 || mode.Load() == 2 && (r.Function == 0x2B || r.Function == 0x11)}
+		}
+		s := startOne(t, strings.Replace(oneObject, "model: PSPWM", "model: auto", 1), slave)
+		time.Sleep(25 * time.Second)
+		mode.Store(1)
+		time.Sleep(7 * time.Second)
+		mode.Store(2)
+		doubted := time.Now()
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		if st := s.status().Lines[0].Slaves[0]; s.after(doubted) != 0 || st.State == "ok" {
+			t.Errorf("%d messages of a controller that may be another one, slave %+v", s.after(doubted), st)
+		}
+		mode.Store(0)
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		messages, counted := s.messages(), uint64(0)
+		for _, g := range s.status().Integrations[0].Gaps {
+			counted += g.Count
+			if g.Count > 5 && !strings.HasPrefix(g.Reason, "identity: ") {
+				t.Errorf("gap %+v", g)
+			}
+		}
+		back, err := time.Parse(time.RFC3339, messages[3].SampledAt)
+		if missing := uint64(back.Unix()/10 - 946684820/10 - 1); err != nil || counted != missing {
+			t.Errorf("%d in gaps %q, want %d up to %v", counted, s.gapRows(), missing, back)
+		}
+		s.stop()
+	})
+}
+
 // Another device, which refuses what the first one answered, does not get its name; a missed reply is where it came.
 func TestAnotherDeviceThatDoesNotIdentifyItselfLosesTheName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -203,7 +203,7 @@ func (p *poller) portFailed(err error) {
 	p.repeat.failed(p.log, p.clock.elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.elapsed())
-		p.dropHeld(s, gapNameless)
+		p.dropHeld(s, objects.GapLine)
 		s.work = nil // what it had read is due still, and asked again when the port is back
 	}
 }

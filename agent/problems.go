@@ -65,6 +65,9 @@ var (
 		"The error is the cloud's own: set up credentials, permission or topic. Samples are kept, and tried again within five minutes."}
 	cloudRejected = Kind{"dead_letters", Warning, "A cloud has rejected samples", Delayed,
 		"They are set aside: `noi-agent deadletters list` shows them with the cloud's reason. When that is mended, `noi-agent deadletters retry` sends them; `drop` gives them up."}
+	cloudRefuses = Kind{"kinds_refused", Warning, "A topic refuses samples of some kinds", Delayed,
+		"Let the topic's schema take them, or take their objects out of the integration's objects. They are set aside as dead letters, and one is tried now and then; " +
+			"when the topic takes it, new samples flow again by themselves and `noi-agent deadletters retry` sends the others."}
 	cloudDropped = Kind{"samples_dropped", Fault, "The outbox was full and samples gave way", Lost,
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
@@ -78,6 +81,10 @@ var (
 		"Exchange the disk or card. The disk is probed every 20 minutes, and each start tries it: what is in memory is taken over then. It is lost when power is."}
 	storeNotTaken = Kind{"store_not_taken_over", Warning, "What was kept in memory could not be taken back to the disk yet", Delayed,
 		"Free some space in state_dir: within the hour after that the agent starts anew by itself, and each start tries it again. What is in memory is lost when power is."}
+	configRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
+		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload noi-agent."}
+	configRestart = Kind{"restart_needed", Warning, "A change of the configuration needs a restart", None,
+		"systemctl restart noi-agent, or undo the change and reload."}
 	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
 		"Delete the files when nobody needs them; the notice goes with the next start."}
 )
@@ -87,7 +94,8 @@ func Kinds() []Kind {
 	return []Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveWrong, slaveEmpty, slaveUnlisted,
 		slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		configRefused, configRestart,
 	}
 }
 

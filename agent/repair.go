@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"noi-agent/sinks"
@@ -75,9 +74,8 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned <-chan 
 // blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a
 // clock that is not known to be right, says something of the clock and not of the cloud.
 func (f *forwarder) blamed(state string, r sinks.Result) string {
-	const notYet = "certificate has expired or is not yet valid" // crypto/x509
 	_, v := f.clock.wall.look()
-	if !v.good && (r.Code == sinks.CodeClock || strings.Contains(r.Text, notYet)) {
+	if !v.good && r.ClockFault() {
 		return integrationClock
 	}
 	return state

@@ -80,25 +80,26 @@ func milliseconds(d time.Duration) float64 {
 
 // SlaveStatus is one controller.
 type SlaveStatus struct {
-	UnitID     int               `json:"unit_id"`
-	Slave      string            `json:"slave"`
-	CCFirmware string            `json:"cc_firmware"`
-	Family     string            `json:"family"`
-	State      string            `json:"state"` // waiting | ok | silent | garbled | unknown_model | wrong_model | no_objects
-	LastGood   *time.Time        `json:"last_good"`
-	AgeS       *int64            `json:"age_s"` // seconds since the last good reply; null before the first
-	Error      string            `json:"error,omitempty"`
-	Objects    int               `json:"objects"`                     // how many are polled
-	NoSample   uint64            `json:"no_sample"`                   // replies that held no value, as of an absent sensor
-	Reasons    map[string]uint64 `json:"no_sample_reasons,omitempty"` // absent | out_of_range | firmware | not_a_number
-	NoValue    map[string]string `json:"no_value,omitempty"`          // objects whose last reply held no value, and the reason
-	Missed     uint64            `json:"missed"`                      // objects whose read failed
-	Skipped    uint64            `json:"skipped"`                     // moments that passed while the line was busy
-	Refused    []string          `json:"refused"`                     // objects the controller does not know
-	Load       float64           `json:"load"`                        // its share of the line's load
-	LatenessMS int64             `json:"lateness_ms"`                 // the most that an object was read after it was due
-	Learnt     string            `json:"learnt,omitempty"`            // what the agent found out, as YAML for the slave in the configuration
-	Counters   LineCounters      `json:"counters"`
+	UnitID      int               `json:"unit_id"`
+	Slave       string            `json:"slave"`
+	ProductCode string            `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
+	CCFirmware  string            `json:"cc_firmware"`
+	Family      string            `json:"family"`
+	State       string            `json:"state"` // waiting | ok | silent | garbled | unknown_model | wrong_model | no_objects
+	LastGood    *time.Time        `json:"last_good"`
+	AgeS        *int64            `json:"age_s"` // seconds since the last good reply; null before the first
+	Error       string            `json:"error,omitempty"`
+	Objects     int               `json:"objects"`                     // how many are polled
+	NoSample    uint64            `json:"no_sample"`                   // replies that held no value, as of an absent sensor
+	Reasons     map[string]uint64 `json:"no_sample_reasons,omitempty"` // absent | out_of_range | firmware | not_a_number
+	NoValue     map[string]string `json:"no_value,omitempty"`          // objects whose last reply held no value, and the reason
+	Missed      uint64            `json:"missed"`                      // objects whose read failed
+	Skipped     uint64            `json:"skipped"`                     // moments that passed while the line was busy
+	Refused     []string          `json:"refused"`                     // objects the controller does not know
+	Load        float64           `json:"load"`                        // its share of the line's load
+	LatenessMS  int64             `json:"lateness_ms"`                 // the most that an object was read after it was due
+	Learnt      string            `json:"learnt,omitempty"`            // what the agent found out, as YAML for the slave in the configuration
+	Counters    LineCounters      `json:"counters"`
 }
 
 // IntegrationStatus is one destination.
@@ -156,6 +157,7 @@ func (a *Agent) status() Status {
 	clock, problems := a.clockStatus(s.Integrations)
 	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)
+	s.Problems = append(s.Problems, a.configFile.problems()...)
 	return s
 }
 
@@ -167,7 +169,7 @@ func (a *Agent) lineStatus(p *poller, v lineView, c modbus.Counters) LineStatus 
 	for _, sv := range v.slaves {
 		counters := p.line.UnitCounters(byte(sv.cfgID))
 		status := SlaveStatus{
-			UnitID: sv.cfgID, Slave: sv.name, CCFirmware: sv.firmware, Family: sv.family, State: sv.state, Error: sv.err,
+			UnitID: sv.cfgID, Slave: sv.name, ProductCode: sv.code, CCFirmware: sv.firmware, Family: sv.family, State: sv.state, Error: sv.err,
 			Objects: sv.polled, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed, Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
 			Load: a.share(p, counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt, Counters: countersOf(counters),
 		}
@@ -246,7 +248,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
-		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.lastError,
+		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.fault(),
 		Sent: counts.Sent, Failed: counts.Failed, Dead: counts.Dead, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
@@ -256,6 +258,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 		problems = append(problems, cloudRetrying.of(f.cfg.ID, v.since, v.lastError))
 	case integrationWaiting:
 		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
+	}
+	if v.refuses != "" {
+		problems = append(problems, cloudRefuses.of(f.cfg.ID, v.refusesSince, v.refuses))
 	}
 	if counts.Dead > 0 {
 		problems = append(problems, cloudRejected.of(f.cfg.ID, counts.DeadFrom, fmt.Sprintf("%d dead letters", counts.Dead)))

@@ -68,6 +68,7 @@ func (t trouble) live(now time.Duration) bool { return t.n > 0 && now-t.last < r
 type slaveView struct {
 	cfgID    int
 	name     string
+	code     string // the product code that it reports
 	firmware string
 	family   string
 	state    string
@@ -118,7 +119,7 @@ func (p *poller) since(i int, now slaveView) time.Time {
 
 func viewOf(s *slave) slaveView {
 	v := slaveView{
-		cfgID: s.cfg.ID, name: s.name(), firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
+		cfgID: s.cfg.ID, name: s.name(), code: s.identity.known.ProductCode, firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
 		told: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample, reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
 		refused: slices.Sorted(maps.Keys(s.refused)), lateness: s.lateness, learnt: s.learnt,
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	Clock        Clock         `yaml:"clock"`
 
 	notices strictyaml.Faults
+	doc     *strictyaml.Document
 }
 
 // SetDefaults implements strictyaml.Defaulter.
@@ -281,6 +282,9 @@ func (s *Status) SetDefaults() {
 // would publish under one name, a pattern that picks nothing which is polled.
 func (c *Config) Notices() []strictyaml.Fault { return c.notices }
 
+// At returns a fault or a notice about a key path, with its line in the file.
+func (c *Config) At(path, text string) strictyaml.Fault { return c.doc.Fault(path, text) }
+
 // Parse decodes and checks a configuration. It returns all faults in the order of lines; with any
 // of them the Config is not to be run, and is only good for looking at.
 func Parse(data []byte, cat *objects.Catalog) (*Config, strictyaml.Faults) {
@@ -290,7 +294,7 @@ func Parse(data []byte, cat *objects.Catalog) (*Config, strictyaml.Faults) {
 	v.all()
 	v.faults.Sort()
 	v.notices.Sort()
-	c.notices = v.notices
+	c.notices, c.doc = v.notices, doc
 	return c, v.faults
 }
 
@@ -332,9 +336,35 @@ func FamiliesDir(path string) string {
 	return c.FamiliesDir
 }
 
+// LoadLenient reads a file that may have faults, for commands that ask a daemon: the daemon works on with an older state of the file, and
+// these commands need little of it. A key that does not read has its default; all have it where the file is no YAML. Errors are those
+// of reading the file.
+func LoadLenient(path string) (*Config, error) {
+	data, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	c := new(Config)
+	strictyaml.Decode(data, c)
+	return c, nil
+}
+
 // Load reads, decodes and checks a file. Faults of its content come as *Error; the other errors
 // are those of reading it, with a hint.
 func Load(path string, cat *objects.Catalog) (*Config, error) {
+	data, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	c, faults := Parse(data, cat)
+	if len(faults) > 0 {
+		return nil, &Error{File: path, Faults: faults}
+	}
+	return c, nil
+}
+
+// open reads a file; its errors say what to do.
+func open(path string) ([]byte, error) {
 	data, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -344,11 +374,7 @@ func Load(path string, cat *objects.Catalog) (*Config, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	c, faults := Parse(data, cat)
-	if len(faults) > 0 {
-		return nil, &Error{File: path, Faults: faults}
-	}
-	return c, nil
+	return data, nil
 }
 
 // read reads at most one byte more than the decoder takes: a device or a log named by mistake

@@ -19,7 +19,7 @@ const meansNothing = "means nothing for a network port; leave the key out"
 // port checks where the line is and what its hardware is asked for.
 func (v *validator) port(path string, l *Line) {
 	if l.Port == "" {
-		v.fault(path+".port", "a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when adapters change places")
+		v.fault(path+".port", "a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when adapters change places, or of /dev/serial/by-path, which goes by the socket")
 		v.hardware(path, l)
 		return
 	}

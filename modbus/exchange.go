@@ -28,7 +28,7 @@ var (
 
 // Send makes the line the Transporter of goburrow's client: it sends one request frame and
 // returns the reply's, an exception included. The reply is valid until the next call. All that ever leaves
-// this package goes through here, and anything but a well-formed request of function 03, 04, 0x11 or
+// this package goes through here, and anything but a well-formed request of function 01, 02, 03, 04, 0x11 or
 // 0x2B/0x0E to a unit from 1 to 247 is ErrRefused before a byte is written.
 func (l *Line) Send(adu []byte) ([]byte, error) {
 	q, err := parseRequest(adu)

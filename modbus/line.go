@@ -182,11 +182,12 @@ func (l *Line) unit(id byte) *unit {
 
 // Reply is what a slave answered to a read.
 type Reply struct {
-	Registers []uint16  // as many as were asked, the first one at the address asked
+	Registers []uint16  // as many as were asked, the first one at the address asked; of a bit table 0 or 1 for each bit
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Read asks unit (1 to 247) for count (1 to 125) registers from addr, with function 03 or 04. Errors
+// Read asks unit (1 to 247) for count (1 to 125) registers from addr, with function 03 or 04, or for 1 to 2000 bits with function 01 or
+// 02. 17 to 24 bits take two requests, since their reply would look like a request (the planner has no such reads). Errors
 // are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the context's, wrapped. It takes at most
 // a few times Options.Timeout plus the frames' time on the wire.
 func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
@@ -200,18 +201,38 @@ func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16
 func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) ([]uint16, error) {
 	l.ctx = ctx
 	defer func() { l.ctx = context.Background() }()
-	ask := goburrow.Client.ReadInputRegisters
 	switch {
 	case id == 0 || id > maxUnit:
 		return nil, fmt.Errorf("%w: unit id must be 1 to %d", ErrRefused, maxUnit)
-	case count == 0 || count > maxRegisters:
-		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, maxRegisters)
-	case function == FuncReadHolding:
-		ask = goburrow.Client.ReadHoldingRegisters
-	case function != FuncReadInput:
+	case !isRead(function):
 		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
+	case count == 0 || count > most(function):
+		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, most(function))
 	}
-	p, err := ask(l.unit(id).client, addr, count)
+	values := make([]uint16, 0, count)
+	if ambiguous(function, count) {
+		const first = 16
+		part, err := l.readPart(values, id, function, addr, first)
+		if err != nil {
+			return nil, err
+		}
+		return l.readPart(part, id, function, addr+first, count-first)
+	}
+	return l.readPart(values, id, function, addr, count)
+}
+
+// readPart is one request. It appends the registers, or 0 or 1 for each bit.
+func (l *Line) readPart(dst []uint16, id, function byte, addr, count uint16) ([]uint16, error) {
+	request := goburrow.Client.ReadInputRegisters
+	switch function {
+	case FuncReadCoils:
+		request = goburrow.Client.ReadCoils
+	case FuncReadDiscrete:
+		request = goburrow.Client.ReadDiscreteInputs
+	case FuncReadHolding:
+		request = goburrow.Client.ReadHoldingRegisters
+	}
+	p, err := request(l.unit(id).client, addr, count)
 	var refusal *goburrow.ModbusError
 	if errors.As(err, &refusal) {
 		return nil, &Exception{Function: function, Code: refusal.ExceptionCode}
@@ -219,12 +240,16 @@ func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) 
 	if err != nil {
 		return nil, err
 	}
-	registers := make([]uint16, count)
-	if len(p) != 2*len(registers) { // Send has checked it; this is the last gate before a value
-		return nil, fmt.Errorf("%w: %d bytes for %d registers", ErrFrame, len(p), count)
+	want := ask{function: function, count: count}.shape().bytes()
+	if len(p) != want { // Send has checked it; this is the last gate before a value
+		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrFrame, len(p), want)
 	}
-	for i := range registers {
-		registers[i] = binary.BigEndian.Uint16(p[2*i:])
+	for i := range int(count) {
+		if ofBits(function) {
+			dst = append(dst, uint16(p[i/8]>>(i%8)&1)) // §6.1: the first one is the lowest bit of the first byte
+		} else {
+			dst = append(dst, binary.BigEndian.Uint16(p[2*i:]))
+		}
 	}
-	return registers, nil
+	return dst, nil
 }

@@ -49,7 +49,7 @@ func openHint(port string, err error) string {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "no such port; is the adapter plugged in? " + portsHere(listPorts("/"))
+		return "no such port; is the adapter plugged in? " + portsHere(Ports("/"))
 	case errors.Is(err, fs.ErrPermission), isCode(err, serial.PermissionDenied):
 		info, serr := os.Stat(port)
 		if serr != nil {
@@ -59,7 +59,7 @@ func openHint(port string, err error) string {
 	case errors.Is(err, errBusy), errors.Is(err, syscall.EBUSY), isCode(err, serial.PortBusy):
 		return "stop the other program; `fuser -v " + port + "` names it"
 	case errors.Is(err, errNoTTY):
-		return portsHere(listPorts("/"))
+		return portsHere(Ports("/"))
 	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EIO):
 		return "no device behind it; is the adapter plugged in?"
 	case isCode(err, serial.InvalidSerialPort):
@@ -102,11 +102,12 @@ func portsHere(ports []string) string {
 	return "ports here: " + strings.Join(ports, ", ")
 }
 
-// listPorts returns the serial ports under root, the stable names of adapters first.
-func listPorts(root string) []string {
+// Ports returns the serial ports under root, "/" for those of this machine: first the names of adapters that stay when they change places
+// (by-id), then those of their USB sockets (by-path), which tell two equal adapters without serial numbers apart.
+func Ports(root string) []string {
 	var ports []string
 	for _, pattern := range []string{
-		"dev/serial/by-id/*", "dev/ttyUSB*", "dev/ttyACM*", "dev/ttyAMA*", "dev/ttymxc*", "dev/ttyO*", "dev/ttyHS*",
+		"dev/serial/by-id/*", "dev/serial/by-path/*", "dev/ttyUSB*", "dev/ttyACM*", "dev/ttyAMA*", "dev/ttymxc*", "dev/ttyO*", "dev/ttyHS*",
 	} {
 		found, _ := filepath.Glob(filepath.Join(root, pattern)) // the patterns are well formed
 		ports = append(ports, found...)

@@ -69,7 +69,7 @@ func TestPathThatIsNotThePortStaysInTheText(t *testing.T) {
 func TestPortListSkipsChipsThatAreNotThere(t *testing.T) {
 	root := t.TempDir()
 	for path, text := range map[string]string{
-		"dev/serial/by-id/usb-FTDI": "", "dev/ttyUSB0": "", "dev/tty1": "",
+		"dev/serial/by-id/usb-FTDI": "", "dev/serial/by-path/pci-usb-0:1": "", "dev/ttyUSB0": "", "dev/tty1": "",
 		"sys/class/tty/ttyS0/type": "4\n", "sys/class/tty/ttyS1/type": "0\n",
 	} {
 		full := filepath.Join(root, path)
@@ -81,10 +81,10 @@ func TestPortListSkipsChipsThatAreNotThere(t *testing.T) {
 		}
 	}
 	var want []string
-	for _, path := range []string{"dev/serial/by-id/usb-FTDI", "dev/ttyUSB0", "dev/ttyS0"} {
+	for _, path := range []string{"dev/serial/by-id/usb-FTDI", "dev/serial/by-path/pci-usb-0:1", "dev/ttyUSB0", "dev/ttyS0"} {
 		want = append(want, filepath.Join(root, path))
 	}
-	if got := listPorts(root); !slices.Equal(got, want) {
+	if got := Ports(root); !slices.Equal(got, want) {
 		t.Errorf("ports %v, want %v", got, want)
 	}
 }

@@ -44,11 +44,38 @@ type Planner struct {
 	turnaround time.Duration
 	most       uint16  // given: by configuration or family
 	avoid      []Range // given
-	illegal    []Span  // learnt: registers of one table that the slave lacks
-	longest    uint16  // registers of the longest read that was answered
-	tooLong    uint16  // registers of the shortest read known to be too long; 0: none
+	illegal    []Span  // learnt: registers or bits of one table that the slave lacks
+	registers  lengths
+	bits       lengths
 	splits     []split
 	tests      []Span // gaps to be asked alone
+}
+
+// lengths is what was learnt of how long reads may be, in registers; bits count as Span.Words.
+type lengths struct {
+	longest uint16 // that was answered
+	tooLong uint16 // the shortest one known to be too long; 0: none
+}
+
+// of returns the lengths of the reads of a function.
+func (p *Planner) of(function byte) *lengths {
+	if ofBits(function) {
+		return &p.bits
+	}
+	return &p.registers
+}
+
+// most returns how much is asked at once: what was given, or while the slave's own limit is being found, halfway between the
+// longest that worked and the shortest that did not.
+func (l lengths) most(given uint16) uint16 {
+	switch {
+	case l.tooLong == 0:
+		return given
+	case l.tooLong-l.longest < 2:
+		return max(1, l.longest)
+	default:
+		return l.longest + (l.tooLong-l.longest)/2
+	}
 }
 
 // split is a refused read and the parts it was taken into.
@@ -79,37 +106,33 @@ func (p *Planner) Measured(turnaround time.Duration) { p.turnaround = turnaround
 func (p *Planner) Plan(spans []Span) []Read {
 	return Plan(spans, Limits{
 		MaxRegisters: p.MaxRegisters(), MaxGap: MaxGap(p.settings, p.turnaround), Avoid: p.avoids(),
+		MaxBits: 16 * int(p.bits.most(p.most)), AvoidBits: p.lacks(ofBits),
 	})
 }
 
-// avoids returns the registers not to be read over, given and learnt. The tables are not told apart: what one lacks the other
-// seldom has.
-func (p *Planner) avoids() []Range {
-	ranges := slices.Clone(p.avoid)
+// avoids returns the registers not to be read over, given and learnt. Their tables are not told apart: what one lacks the other
+// seldom has. Bits have addresses of their own.
+func (p *Planner) avoids() []Range { return append(slices.Clone(p.avoid), p.lacks(ofRegisters)...) }
+
+// lacks returns what was learnt to be illegal.
+func (p *Planner) lacks(of func(function byte) bool) (ranges []Range) {
 	for _, s := range p.illegal {
-		ranges = append(ranges, Range{s.Addr, uint16(s.end() - 1)})
+		if of(s.Function) {
+			ranges = append(ranges, Range{s.Addr, uint16(s.end() - 1)})
+		}
 	}
 	return ranges
 }
 
-// MaxRegisters returns how many registers are asked at once: what was given, or while the slave's own limit is
-// being found, halfway between the longest that worked and the shortest that did not.
-func (p *Planner) MaxRegisters() uint16 {
-	switch {
-	case p.tooLong == 0:
-		return p.most
-	case p.tooLong-p.longest < 2:
-		return max(1, p.longest)
-	default:
-		return p.longest + (p.tooLong-p.longest)/2
-	}
-}
+// MaxRegisters returns how many registers are asked at once: what was given, or what was learnt.
+func (p *Planner) MaxRegisters() uint16 { return p.registers.most(p.most) }
 
 // Answered notes that a read was answered with registers: none of them is illegal.
 func (p *Planner) Answered(s Span) {
-	p.longest = max(p.longest, s.Count)
-	if p.tooLong != 0 && p.tooLong <= p.longest { // it gave more than it was thought to
-		p.tooLong = 0
+	l := p.of(s.Function)
+	l.longest = max(l.longest, s.Words())
+	if l.tooLong != 0 && l.tooLong <= l.longest { // it gave more than it was thought to
+		l.tooLong = 0
 	}
 	p.tests = slices.DeleteFunc(p.tests, func(gap Span) bool {
 		if gap != s {
@@ -206,13 +229,13 @@ func (p *Planner) conclude(s split) bool {
 	}
 	gap := s.gap()
 	if gap.Count == 0 {
-		p.foundTooLong(s.whole.Count)
+		p.foundTooLong(s.whole)
 		return true
 	}
 	if !slices.Contains(p.illegal, gap) {
 		p.illegal = append(p.illegal, gap)
 	}
-	if s.whole.Count <= p.longest {
+	if s.whole.Words() <= p.of(s.whole.Function).longest {
 		return true
 	}
 	if !slices.Contains(p.tests, gap) {
@@ -225,15 +248,16 @@ func (p *Planner) conclude(s split) bool {
 func (p *Planner) concludeLength(gap Span) {
 	for _, s := range p.splits {
 		if s.leftOK && s.rightOK && s.gap() == gap {
-			p.foundTooLong(s.whole.Count)
+			p.foundTooLong(s.whole)
 		}
 	}
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.gap() == gap })
 }
 
-func (p *Planner) foundTooLong(count uint16) {
-	if count > p.longest && (p.tooLong == 0 || count < p.tooLong) {
-		p.tooLong = count
+func (p *Planner) foundTooLong(s Span) {
+	l, count := p.of(s.Function), s.Words()
+	if count > l.longest && (l.tooLong == 0 || count < l.tooLong) {
+		l.tooLong = count
 	}
 }
 
@@ -248,16 +272,16 @@ func (p *Planner) Tests() []Read {
 
 // Forget drops what was learnt, as when another controller answers.
 func (p *Planner) Forget() {
-	p.illegal, p.longest, p.tooLong, p.splits, p.tests = nil, 0, 0, nil, nil
+	p.illegal, p.registers, p.bits, p.splits, p.tests = nil, lengths{}, lengths{}, nil, nil
 }
 
 // Learnt returns what was learnt as YAML for the slave in the configuration, empty when nothing was.
 func (p *Planner) Learnt() string {
 	var b strings.Builder
-	if p.tooLong != 0 {
-		fmt.Fprintf(&b, "max_registers: %d\n", p.longest)
+	if p.registers.tooLong != 0 {
+		fmt.Fprintf(&b, "max_registers: %d\n", p.registers.longest)
 	}
-	if ranges := p.avoids(); len(p.illegal) > 0 {
+	if ranges := p.avoids(); len(ranges) > len(p.avoid) {
 		words := make([]string, len(ranges))
 		for i, r := range ranges {
 			words[i] = r.String()

@@ -11,7 +11,7 @@ import (
 // Settings are those of a serial port. Zero fields mean what the controllers ship with, 9600 baud, 8 data
 // bits, no parity, 2 stop bits, and a port that is otherwise left as its driver has it.
 type Settings struct {
-	Port       string // path of the device, best one under /dev/serial/by-id, which survives replugging
+	Port       string // path of the device, best one under /dev/serial/by-id, which survives replugging, or by-path for adapters without serial numbers
 	Baud       int    // bits per second; 0: 9600
 	DataBits   int    // 5 to 8; 0: 8. RTU itself needs 8
 	StopBits   int    // 1 or 2; 0: 2

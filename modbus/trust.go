@@ -63,7 +63,7 @@ func (t *trust) expects(frame []byte) bool {
 		switch {
 		case function == d.function|exceptionBit:
 			return true
-		case function == d.function && (!isRead(function) || int(frame[2]) == 2*int(d.count)):
+		case function == d.function && (!isRead(function) || int(frame[2]) == d.bytes()):
 			return true
 		}
 	}
@@ -192,12 +192,12 @@ func (t *trust) proves(c shape) bool {
 // candidates lists probes for want, the surest first: a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. An identification is probed where the unit last answered a read.
+// rarely needed. Bits and an identification are probed where the unit last answered a read of registers.
 func candidates(want, good ask) []ask {
 	base := want
-	if !isRead(want.function) {
+	if !ofRegisters(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
-		if isRead(good.function) {
+		if ofRegisters(good.function) {
 			base = good
 		}
 	}

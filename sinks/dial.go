@@ -42,6 +42,13 @@ const (
 type Dialer struct {
 	Meter    *Meter        // counts their bytes; nil: nobody does
 	Resolver *net.Resolver // looks names up; nil: the system's
+	Most     int64         // bytes that are read from a connection before it fails; 0: no bound
+}
+
+// Question returns a dialer for connections that take one answer of MaxAnswer.
+func (d Dialer) Question() Dialer {
+	d.Most = MaxAnswer
+	return d
 }
 
 // DialContext opens a connection to addr, host:port.
@@ -51,7 +58,11 @@ func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	return d.Meter.Conn(conn), nil
+	conn = d.Meter.Conn(conn)
+	if d.Most > 0 {
+		conn = &boundConn{Conn: conn, r: Bound(conn, d.Most)}
+	}
+	return conn, nil
 }
 
 // boundSilence sets ackTimeout. gRPC would do so by itself, but not through a connection that is metered.

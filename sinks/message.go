@@ -109,4 +109,5 @@ type Message struct {
 	Attributes []Attribute // as the integration asks; none is usual on SNS
 	SampleID   string      // the same at every attempt, another in a replay; what consumers deduplicate by
 	Key        string      // "line/unit/object": messages of one key are sent in order. Empty: no order is asked
+	Kind       Kind        // see KindOf; zero for what is no sample
 }

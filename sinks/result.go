@@ -63,6 +63,9 @@ type Result struct {
 	// After is the least wait before the next attempt that the cloud asked for (Retry-After of HTTP,
 	// google.rpc.RetryInfo of gRPC), up to MaxAfter; 0 when it asked for none.
 	After time.Duration
+
+	// Skewed says that the gateway's clock is away from the cloud's, though this message may have been dealt with all the same.
+	Skewed bool
 }
 
 // MaxAfter is the longest wait that is taken from a cloud, or from what stands in for one: a captive
@@ -77,26 +80,62 @@ func (r Result) Error() string {
 	return r.Code + ": " + r.Text
 }
 
-// maxText bounds what a cloud may put into a trigger row and a log line, in bytes. The longest
-// refusals seen (a policy with two ARNs) stay below 600.
-const maxText = 1024
+// Unreached reports whether no cloud was reached by the attempt. A cloud that has asked for a wait was.
+func (r Result) Unreached() bool {
+	if r.Outcome != Retry || r.After > 0 {
+		return false
+	}
+	switch r.Code {
+	case CodeNetwork, CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are gRPC's, and so Pub/Sub's
+		return true
+	default:
+		return false
+	}
+}
 
-// Failed returns a result that is not a delivery. It keeps text in the cloud's words but makes
-// it fit one line: runs of white space become one space, other control characters go, and
-// what is longer than 1,024 bytes is cut.
-func Failed(o Outcome, code, text string) Result {
-	text = strings.Join(strings.Fields(text), " ")
+// ClockFault reports whether the result says that the gateway's clock and the cloud's do not agree.
+func (r Result) ClockFault() bool {
+	const notYet = "certificate has expired or is not yet valid" // crypto/x509
+	return r.Skewed || r.Code == CodeClock || strings.Contains(r.Text, notYet)
+}
+
+// Bounds of what a cloud may put into a trigger row, a log line and a step, in bytes.
+const (
+	maxText = 1024 // the longest refusals seen (a policy with two ARNs) stay below 600
+	maxCode = 128  // the longest code of AWS has some 60
+	maxID   = 256  // message ids have 36 (SNS) or some 20 (Pub/Sub)
+)
+
+// Clean makes what a cloud, or anybody in its place, has said fit to be shown, logged and kept: one line of at most that many
+// bytes, and no character that a terminal obeys or that nobody sees. All that comes from a cloud passes here.
+func Clean(text string, most int) string {
+	cut := len(text) > 4*most // before anything is done with it: it may be large
+	if cut {
+		text = text[:4*most]
+	}
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) || unicode.In(r, unicode.Cf, unicode.Co) {
 			return -1
 		}
 		return r
-	}, text)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text, cut = strings.ToValidUTF8(text[:most], ""), true
 	}
-	return Result{Outcome: o, Code: code, Text: text}
+	if cut {
+		text += "…"
+	}
+	return text
 }
+
+// Failed returns a result that is not a delivery, with code and text in the cloud's words, cleaned.
+func Failed(o Outcome, code, text string) Result {
+	return Result{Outcome: o, Code: Clean(code, maxCode), Text: Clean(text, maxText)}
+}
+
+// Taken returns the result of a message that the cloud has accepted under id.
+func Taken(id string) Result { return Result{Outcome: Accepted, MessageID: Clean(id, maxID)} }
 
 // RetryAfter reads the Retry-After header of an answer (RFC 9110 §10.2.3), which is a number of seconds
 // or a date. A date is held against the answer's own: the gateway's clock may be wrong. It returns 0

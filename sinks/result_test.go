@@ -38,6 +38,29 @@ func TestTextIsOneBoundedLine(t *testing.T) {
 	}
 }
 
+// What a cloud says reaches terminals, logs and the trigger log: neither a code nor an id nor a text may do more there than be read.
+func TestWhatACloudSaysIsCleaned(t *testing.T) {
+	const evil = "\x1b]0;x\x07\u202eX\u200b\n2026-11-28 INFO forged\xff\u0085\u2028"
+	for _, said := range []string{
+		sinks.Failed(sinks.Wait, evil, "x").Code, sinks.Failed(sinks.Wait, "X", evil).Text, sinks.Taken(evil).MessageID,
+		sinks.Good("topic", evil).Text, sinks.Unsure("topic", evil).Text, sinks.Skip("topic", evil).Text,
+		sinks.Bad("topic", sinks.Failed(sinks.Wait, evil, evil), "").Text,
+	} {
+		if !strings.Contains(said, "]0;xX 2026-11-28 INFO forged\uFFFD") || strings.ContainsFunc(said, func(r rune) bool { return r < ' ' || r >= 0x7f && r != '\uFFFD' }) {
+			t.Errorf("got %q", said)
+		}
+	}
+	long := strings.Repeat("\x00x", 8<<20)
+	for what, n := range map[string]int{
+		"code": len(sinks.Failed(sinks.Wait, long, "").Code), "text": len(sinks.Failed(sinks.Wait, "", long).Text), "id": len(sinks.Taken(long).MessageID),
+		"step": len(sinks.Good("topic", long).Text),
+	} {
+		if n < 100 || n > 1100 {
+			t.Errorf("%s of %d bytes", what, n)
+		}
+	}
+}
+
 func TestZeroOutcomeIsNoDelivery(t *testing.T) {
 	var r sinks.Result
 	if r.Outcome == sinks.Accepted || r.Outcome.String() != "none" {

@@ -27,13 +27,19 @@ type Step struct {
 }
 
 // Good returns a step that found what a message needs.
-func Good(name, text string) Step { return Step{Name: name, Verdict: StepOK, Text: text} }
+func Good(name, text string) Step {
+	return Step{Name: name, Verdict: StepOK, Text: Clean(text, maxText)}
+}
 
 // Unsure returns a step that could not look.
-func Unsure(name, text string) Step { return Step{Name: name, Verdict: StepUnknown, Text: text} }
+func Unsure(name, text string) Step {
+	return Step{Name: name, Verdict: StepUnknown, Text: Clean(text, maxText)}
+}
 
 // Skip returns a step that was not taken, and why.
-func Skip(name, text string) Step { return Step{Name: name, Verdict: StepSkipped, Text: text} }
+func Skip(name, text string) Step {
+	return Step{Name: name, Verdict: StepSkipped, Text: Clean(text, maxText)}
+}
 
 // Bad returns a step that failed, in the words of its result.
 func Bad(name string, fault Result, remedy string) Step {

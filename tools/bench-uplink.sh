@@ -9,3 +9,6 @@ NOI_UPLINK_SWEEPS=${NOI_UPLINK_SWEEPS:-100} run UplinkAgainst
 
 echo "== by attributes and envelope, without TLS (docs/messages.md)"
 run UplinkOfEnvelopes
+
+echo "== a backlog of 20,000 samples of 100 objects on Pub/Sub, of which the topic refuses some (ratio: of a topic that refuses none; halving: as it was)"
+NOI_REFUSED_WINDOWS=${NOI_REFUSED_WINDOWS:-20} run UplinkOfRefused

@@ -17,7 +17,7 @@ import (
 // run1 runs one command line and returns its exit code and what it printed.
 func run1(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	p := &program{stdout: &out, stderr: &errs, version: "1.0.10", now: time.Now, signals: signals, notify: func(string) {}}
+	p := &program{stdout: &out, stderr: &errs, version: "1.0.10", now: time.Now, signals: signals, hangups: hangups, notify: func(string) {}}
 	code = p.run(args)
 	return code, out.String(), errs.String()
 }

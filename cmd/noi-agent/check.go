@@ -100,7 +100,7 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 		fmt.Fprintf(p.stdout, "%s is not valid: %s\n", cli.Config, counted(len(invalid.Faults), "fault"))
 		return errSilent
 	}
-	for _, n := range config.Notices() {
+	for _, n := range append(config.Notices(), noticesHere(config)...) {
 		fmt.Fprintf(p.stdout, "notice: %s\n", configs.Locate(cli.Config, n))
 	}
 	if units := uncounted(config, catalog); len(units) > 0 {
@@ -139,7 +139,7 @@ func (p *program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 	if invalid != nil {
 		result.Faults = faultRows(invalid.Faults)
 	} else {
-		result.Notices = faultRows(config.Notices())
+		result.Notices = faultRows(append(config.Notices(), noticesHere(config)...))
 		result.Lines = budgets(config, catalog)
 		result.Flash = flashOf(config, catalog)
 		result.uplink(config, agent.PredictUplink(config, catalog))

@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var house = map[string][]string{
 	"internal/strictyaml":    {},
 	"internal/awsregion":     {},
+	"internal/shell":         {},
 	"objects":                {"internal/strictyaml"},
 	"configs":                {"objects", "internal/strictyaml", "internal/awsregion"},
 	"modbus":                 {"objects"},
@@ -27,8 +28,8 @@ var house = map[string][]string{
 	"store":                  {"objects"},
 	"store/storetest":        {"objects", "store"},
 	"sinks":                  {"objects"},
-	"sinks/sns":              {"sinks", "objects", "internal/awsregion"},
-	"sinks/pubsub":           {"sinks", "objects"},
+	"sinks/sns":              {"sinks", "objects", "internal/awsregion", "internal/shell"},
+	"sinks/pubsub":           {"sinks", "objects", "internal/shell"},
 	"sinks/sinktest":         {"sinks", "objects", "sinks/sinktest/standin"},
 	"sinks/sinktest/standin": {"sinks", "objects"},
 	"agent":                  {"configs", "objects", "modbus", "store", "sinks"},

@@ -8,6 +8,17 @@ import (
 	"testing"
 )
 
+// What the documents offer as a source of credentials can be reached from the unit, or the drop-in stands beside it.
+func TestTheDocumentsNameTheDropInOfATPM(t *testing.T) {
+	unit, docs := string(fileText(t, "../../packaging/noi-agent.service")), string(fileText(t, "../../docs/clouds.md"))
+	if !strings.Contains(unit, "DevicePolicy=closed") || strings.Contains(unit, "\nDeviceAllow=/dev/tpmrm0") {
+		t.Fatal("the unit reaches the TPM now: take the drop-in out of docs/clouds.md")
+	}
+	if !strings.Contains(docs, "a TPM") || !strings.Contains(docs, "\n[Service]\nDeviceAllow=/dev/tpmrm0 rw\nSupplementaryGroups=tss\n") {
+		t.Error("docs/clouds.md offers a TPM and does not say how the daemon reaches it")
+	}
+}
+
 // TestUnitIsValid has systemd itself read the unit. The executable is replaced, since it is not installed here.
 func TestUnitIsValid(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
@@ -21,7 +32,7 @@ func TestUnitIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(string(unit), "/usr/bin/noi-agent run", "/bin/true run", 1)
+	text := strings.ReplaceAll(string(unit), "=/usr/bin/noi-agent ", "=/bin/true ")
 	path := filepath.Join(t.TempDir(), "noi-agent.service")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

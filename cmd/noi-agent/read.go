@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/agent"
 	"noi-agent/configs"
-	"noi-agent/modbus"
 	"noi-agent/objects"
 )
 
@@ -15,7 +15,7 @@ type readCommand struct {
 	What     []string `arg:"" name:"object" help:"Objects by name, or registers: 0x0012, 0x0012+4, 0x0012-0x0015."`
 	Line     string   `placeholder:"NAME" help:"Line of the configuration; may be left out when there is just one."`
 	Unit     int      `placeholder:"N" help:"Unit id, 1 to 247; may be left out when the line has just one slave. With --port: 1."`
-	Function string   `placeholder:"03|04" enum:"03,04,3,4" default:"04" help:"Function code that reads registers (${default}). Objects have their own."`
+	Function string   `placeholder:"01|02|03|04" enum:"01,02,03,04,1,2,3,4" default:"04" help:"Function code that reads registers, or bits with 01 and 02 (${default}). Objects have their own."`
 	Model    string   `placeholder:"M" help:"Family or product code, for objects. Default: of the configuration, or what the slave says it is."`
 	portFlags
 }
@@ -113,6 +113,11 @@ func (c *readCommand) Run(p *program, cli *commandLine) error {
 		}
 		result.Objects = append(result.Objects, r.object(ctx, o))
 	}
+	if doubt := r.doubts(ctx); doubt != "" && c.Model != "" {
+		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)))
+	} else if doubt != "" {
+		result.refuse(doubt + ". " + agent.MismatchRemedy)
+	}
 	return p.printReadings(result, cli.JSON)
 }
 
@@ -133,9 +138,5 @@ func (c *readCommand) place(cli *commandLine) (place, *objects.Catalog, error) {
 	return place{line: c.configLine(), slave: unknownSlave(max(1, c.Unit))}, catalog, nil
 }
 
-func (c *readCommand) function() byte {
-	if strings.HasSuffix(c.Function, "3") {
-		return modbus.FuncReadHolding
-	}
-	return modbus.FuncReadInput
-}
+// function is one of the four by its last digit.
+func (c *readCommand) function() byte { return c.Function[len(c.Function)-1] - '0' }

@@ -55,9 +55,21 @@ type registerReading struct {
 	Count         uint16        `json:"count"`
 	SampledAt     string        `json:"sampled_at,omitempty"`
 	Registers     []registerRow `json:"registers"`
+	Bits          []bitRow      `json:"bits,omitempty"` // of functions 01 and 02, which read no registers
 	TextHighFirst string        `json:"text_high_first,omitempty"`
 	TextLowFirst  string        `json:"text_low_first,omitempty"`
 	Error         string        `json:"error,omitempty"`
+}
+
+// refuse takes back the values of all objects: the registers mean something else. The registers themselves stay.
+func (r *readResult) refuse(why string) {
+	for i, o := range r.Objects {
+		if o.Error == "" {
+			r.Objects[i] = objectReading{
+				Object: o.Object, Unit: o.Unit, Registers: o.Registers, Function: o.Function, Address: o.Address, SampledAt: o.SampledAt, Error: why,
+			}
+		}
+	}
 }
 
 // printReadings prints what was read, and says what could not be.
@@ -177,6 +189,12 @@ func judgement(c candidate) string {
 
 func printRegisters(w io.Writer, g registerReading) {
 	fmt.Fprintf(w, "function %02X, %s+%d, %s\n", g.Function, g.Address, g.Count, localTime(g.SampledAt))
+	if len(g.Bits) > 0 {
+		for _, b := range g.Bits {
+			fmt.Fprintf(w, "%s  %v\n", b.Address, b.Value)
+		}
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := "ADDRESS\tHEX\tU16\tS16\tF16\tASCII"
 	if g.Count > 1 {

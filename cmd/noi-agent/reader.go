@@ -36,11 +36,26 @@ func (r *reader) find(ctx context.Context, name string) (*objects.Object, error)
 	return o, nil
 }
 
-func (r *reader) findFamily(ctx context.Context) (*objects.Family, error) {
+// configured is the slave as the configuration has it, or the command line.
+func (r *reader) configured() *configs.Slave {
 	slave := *r.slave
 	if r.model != "" {
 		slave.Model = r.model
 	}
+	return &slave
+}
+
+// doubts says that the slave is of another family than the one by which the objects were read; "" when nothing is known against it. It is
+// asked after the reads: some slaves are deaf for a moment after an identification that they do not know.
+func (r *reader) doubts(ctx context.Context) string {
+	if _, named := r.configured().Family(r.catalog); !named || r.family == nil {
+		return "" // it has been asked
+	}
+	return r.from.mismatch(ctx, r.configured(), r.catalog)
+}
+
+func (r *reader) findFamily(ctx context.Context) (*objects.Family, error) {
+	slave := r.configured()
 	if f, ok := slave.Family(r.catalog); ok {
 		return f, nil
 	}
@@ -64,6 +79,10 @@ func (r *reader) registers(ctx context.Context, word string, function byte) regi
 		return row
 	}
 	row.SampledAt = stamp(reply.At)
+	if function <= modbus.FuncReadDiscrete {
+		row.Bits = bitRows(span.Addr, reply.Registers)
+		return row
+	}
 	row.Registers = decodings(span.Addr, reply.Registers)
 	row.TextHighFirst, row.TextLowFirst = texts(reply.Registers)
 	return row

@@ -34,6 +34,8 @@ type foundListing struct {
 	Vendor      string `json:"vendor"`
 	ServerID    string `json:"server_id"`
 	Exception   string `json:"exception"` // that it answered instead of registers
+
+	Fault string `json:"fault,omitempty"` // it is of another family than the line's configuration says
 }
 
 type garbledListing struct {
@@ -59,6 +61,7 @@ func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog,
 		if f.Exception != nil {
 			row.Exception = f.Exception.Error()
 		}
+		row.Fault = familyFault(line, catalog, row)
 		l.Found = append(l.Found, row)
 		first := l.Found[0]
 		first.UnitID = row.UnitID
@@ -71,6 +74,20 @@ func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog,
 		l.YAML = yamlOf(line, r.Settings, l)
 	}
 	return l
+}
+
+// familyFault compares a slave that answers with the one of the configuration that has its unit id.
+func familyFault(line *configs.Line, catalog *objects.Catalog, row foundListing) string {
+	code := row.ProductCode
+	if found, _, ok := catalog.InText(row.ServerID); ok && code == "" {
+		code = found
+	}
+	for i := range line.Slaves {
+		if line.Slaves[i].ID == row.UnitID {
+			return agent.Mismatch(&line.Slaves[i], catalog, clean(code))
+		}
+	}
+	return ""
 }
 
 // yamlOf returns the line and its slaves for the configuration.
@@ -115,6 +132,11 @@ func (p *program) printScan(l scanListing, asJSON bool) error {
 		printFound(p.stdout, l)
 	}
 	printGarbled(p.stdout, l.Garbled)
+	for _, f := range l.Found {
+		if f.Fault != "" {
+			fmt.Fprintf(p.stdout, "FAULT: unit %d: %s. %s\n", f.UnitID, f.Fault, agent.MismatchRemedy)
+		}
+	}
 	if l.YAML != "" {
 		fmt.Fprintf(p.stdout, "\n# for the configuration\n%s", l.YAML)
 	}

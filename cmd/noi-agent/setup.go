@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"noi-agent/configs"
+	"noi-agent/internal/shell"
 	"noi-agent/objects"
 )
 
@@ -65,8 +66,7 @@ func fromConfig(cli *commandLine, id, kind string) (*configs.Integration, error)
 	return &in, nil
 }
 
-// finish prints the recipe. It holds the YAML against the rules of the configuration first: what passes them is safe
-// in a shell too.
+// finish prints the recipe. It checks the YAML by the rules of the configuration first.
 func (r *recipe) finish(p *program, cli *commandLine, in *configs.Integration) error {
 	r.YAML = integrationYAML(in)
 	// Objects and slaves are those of lines, which are not here; so nothing asks the catalog.
@@ -127,6 +127,14 @@ func yamlScalar(text string) string {
 		}
 	}
 	return text
+}
+
+// fillIn puts values into commands, each as one word of a shell. pairs are a name in braces and its value, in turn.
+func fillIn(text string, pairs ...string) string {
+	for i := 1; i < len(pairs); i += 2 {
+		pairs[i] = shell.Quote(pairs[i])
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 // heredoc writes a file in a shell.

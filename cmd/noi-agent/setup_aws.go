@@ -99,9 +99,9 @@ func (v awsNames) roleARN() string {
 
 // fill puts the names into commands: {topic}, {region}, {policy}, {role}, {who}, {thing}, {partition}, {account}.
 func (v awsNames) fill(text string) string {
-	return strings.NewReplacer("{topic}", v.topic, "{region}", v.region, "{policy}", v.policyARN(), "{policyname}", v.policyName(),
+	return fillIn(text, "{topic}", v.topic, "{region}", v.region, "{policy}", v.policyARN(), "{policyname}", v.policyName(),
 		"{role}", v.roleARN(), "{who}", awsPublisher, "{thing}", v.thing, "{partition}", v.partition, "{account}", v.account,
-		"{cert}", deviceCert, "{key}", deviceKey).Replace(text)
+		"{cert}", deviceCert, "{key}", deviceKey)
 }
 
 func (v awsNames) topicStep() recipeStep {
@@ -140,8 +140,7 @@ func (v awsNames) iotSteps(in *configs.Integration) []recipeStep {
 		}
 	}
 	in.Profile, in.IMDS = "", false
-	alias := in.IoT.RoleAlias
-	fill := func(text string) string { return v.fill(strings.ReplaceAll(text, "{alias}", alias)) }
+	fill := func(text string) string { return v.fill(fillIn(text, "{alias}", in.IoT.RoleAlias)) }
 	return []recipeStep{
 		{"A role that AWS IoT gives out credentials for, and its alias", atCloud, heredoc("noi-trust.json", indentPolicy(
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"credentials.iot.amazonaws.com"}}]}`)) + fill(`
@@ -157,8 +156,9 @@ CERT=$(aws iot create-keys-and-certificate --set-as-active --certificate-pem-out
 aws iot attach-policy --policy-name noi-certificate --target "$CERT" --region {region}
 aws iot attach-thing-principal --thing-name {thing} --principal "$CERT" --region {region}
 aws iot describe-endpoint --endpoint-type iot:CredentialProvider --query endpointAddress --output text --region {region}   # iot.endpoint below`)},
-		{"The certificate on the gateway", atGateway, "sudo install -o noi-agent -g noi-agent -m 0400 device.pem " + in.IoT.Certificate +
-			"\nsudo install -o noi-agent -g noi-agent -m 0400 device.key " + in.IoT.Key},
+		{"The certificate on the gateway", atGateway, fillIn(`
+sudo install -o noi-agent -g noi-agent -m 0400 device.pem {cert}
+sudo install -o noi-agent -g noi-agent -m 0400 device.key {key}`, "{cert}", in.IoT.Certificate, "{key}", in.IoT.Key)},
 	}
 }
 

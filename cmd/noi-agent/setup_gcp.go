@@ -82,8 +82,8 @@ func (v gcpNames) account() string {
 
 // fill puts the names into commands: {topic}, {project}, {account}, {file}.
 func (v gcpNames) fill(text string) string {
-	return strings.NewReplacer("{topic}", v.topic, "{project}", v.project, "{account}", v.account(), "{name}", gcpAccount,
-		"{file}", v.file, "{cert}", deviceCert, "{key}", deviceKey).Replace(text)
+	return fillIn(text, "{topic}", v.topic, "{project}", v.project, "{account}", v.account(), "{name}", gcpAccount,
+		"{file}", v.file, "{cert}", deviceCert, "{key}", deviceKey)
 }
 
 func (v gcpNames) keySteps(grant string) []recipeStep {
@@ -109,7 +109,8 @@ NUMBER=$(gcloud projects describe {project} --format 'value(projectNumber)')
 `) + grant},
 		{"The credentials file, which holds no secret and is the same for all gateways", atCloud, v.fill(`
 gcloud iam workload-identity-pools create-cred-config "projects/$NUMBER/locations/global/workloadIdentityPools/noi-gateways/providers/noi-x509" --credential-cert-path {cert} --credential-cert-private-key-path {key} --credential-cert-configuration-output-file certificate_config.json --output-file gcp.json
-sed -i 's|"certificate_config_location": *"[^"]*"|"certificate_config_location": "/etc/noi-agent/certificate_config.json"|' gcp.json`)},
+sed 's|"certificate_config_location": *"[^"]*"|"certificate_config_location": "/etc/noi-agent/certificate_config.json"|' gcp.json > gcp.json.new
+mv gcp.json.new gcp.json`)},
 		{"Files on the gateway: the two from above, its certificate and its key", atGateway, v.fill(`
 sudo install -o noi-agent -g noi-agent -m 0400 gcp.json {file}
 sudo install -o noi-agent -g noi-agent -m 0400 certificate_config.json /etc/noi-agent/certificate_config.json

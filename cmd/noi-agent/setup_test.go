@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -157,6 +159,45 @@ func TestSetupFillsInFromTheConfiguration(t *testing.T) {
 		code, stdout, stderr := run1(c.args...)
 		if code != exitMisused || !strings.Contains(stderr, c.want) || stdout != "" {
 			t.Errorf("%v exits %d: %s%s", c.args, code, stderr, stdout)
+		}
+	}
+}
+
+// Each value of a configuration is one word of a shell, whatever it holds. The commands run among stand-ins that note their words.
+func TestSetupQuotesEveryValue(t *testing.T) {
+	const odd = `x y'; touch canary; $(touch canary) "`
+	quoted := strings.ReplaceAll(odd, "'", "''")
+	config := writeConfig(t, fmt.Sprintf(`integrations:
+  - {name: roof, type: aws, topic_arn: "arn:aws:sns:eu-west-1:393221637266:Roof", iot: {endpoint: c.credentials.iot.eu-west-1.amazonaws.com, role_alias: solar, certificate: '/c%[1]s', key: '/k%[1]s'}}
+  - {name: user, type: aws, topic_arn: "arn:aws:sns:eu-west-1:393221637266:Roof", profile: '%[1]s'}
+  - {name: cloud, type: gcp, project_id: test-project, topic: Ro~of, credentials_file: '/f%[1]s'}
+`, quoted))
+	for _, c := range []struct{ args, words []string }{
+		{[]string{"aws", "roof", "--thing", odd}, []string{"/c" + odd, "/k" + odd, odd}},
+		{[]string{"aws", "user"}, nil},
+		{[]string{"gcp", "cloud"}, []string{"/f" + odd, "Ro~of"}},
+		{[]string{"gcp", "cloud", "--method", "workload-identity"}, []string{"/f" + odd, "Ro~of"}},
+	} {
+		dir := t.TempDir()
+		for _, name := range []string{"aws", "gcloud", "sudo"} {
+			script := "#!/bin/sh\nfor word; do printf '<%s>' \"$word\" >> words; done\n"
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, s := range setup(t, append(c.args, "--config", config)...).Steps {
+			cmd := exec.Command("sh", "-c", s.Commands)
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+			_ = cmd.Run() // the stand-ins make no files, so some commands fail
+		}
+		if _, err := os.Stat(filepath.Join(dir, "canary")); err == nil {
+			t.Errorf("%v: a command in a value ran", c.args)
+		}
+		noted := string(fileText(t, filepath.Join(dir, "words")))
+		for _, word := range c.words {
+			if !strings.Contains(noted, "<"+word+">") {
+				t.Errorf("%v: %q does not arrive as one word:\n%s", c.args, word, noted)
+			}
 		}
 	}
 }

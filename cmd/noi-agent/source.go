@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
 )
@@ -21,6 +22,7 @@ const readLimit = 30 * time.Second
 type source interface {
 	read(ctx context.Context, span modbus.Span) (modbus.Reply, error)
 	family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error)
+	mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string
 	close() error
 }
 
@@ -122,6 +124,20 @@ func (d daemonSource) family(ctx context.Context, catalog *objects.Catalog) (*ob
 	return nil, fmt.Errorf("the daemon does not know what unit %d is: name its family with --model", d.at.slave.ID)
 }
 
+// mismatch is what the daemon has found. It asks only the slaves that it polls; of the others nothing is known.
+func (d daemonSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
+	line, err := d.status(ctx)
+	if err != nil || line == nil {
+		return ""
+	}
+	for _, s := range line.Slaves {
+		if s.UnitID == d.at.slave.ID {
+			return agent.Mismatch(cfg, catalog, escaped(s.ProductCode))
+		}
+	}
+	return ""
+}
+
 func (daemonSource) close() error { return nil }
 
 // lineSource reads at the port itself.
@@ -154,21 +170,36 @@ func silenceHint(silent bool) string {
 	return "; is the unit id right, and are power, wires and baud rate? `noi-agent scan` finds out who answers"
 }
 
-// family asks the slave who it is.
-func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
+// mismatch compares what the slave reports of itself with the configuration. One that reports nothing is taken for what it should be.
+func (s *lineSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
+	code, text, _ := s.ask(ctx)
+	if found, _, ok := catalog.InText(text); ok && code == "" {
+		code = found
+	}
+	return agent.Mismatch(cfg, catalog, escaped(code))
+}
+
+// ask returns the product code that the slave reports, else its server id.
+func (s *lineSource) ask(ctx context.Context) (code, text string, err error) {
 	unit := byte(s.at.slave.ID)
 	id, err := s.line.Identify(ctx, unit)
-	text := ""
 	if err != nil || id.ProductCode == "" {
 		text, _, err = s.line.ServerID(ctx, unit)
 	}
-	if f, ok := familyOf(catalog, id.ProductCode, text); ok {
+	return id.ProductCode, text, err
+}
+
+// family asks the slave who it is.
+func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
+	unit := s.at.slave.ID
+	code, text, err := s.ask(ctx)
+	if f, ok := familyOf(catalog, code, text); ok {
 		return f, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w%s; else name its family with --model", err, silenceHint(errors.Is(err, modbus.ErrTimeout)))
 	}
-	return nil, fmt.Errorf("unit %d says it is %q, which no family fits: name its family with --model", unit, id.ProductCode+text)
+	return nil, fmt.Errorf("unit %d says it is %q, which no family fits: name its family with --model", unit, code+text)
 }
 
 func (s *lineSource) close() error { return s.line.Close() }

@@ -87,6 +87,8 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries by their order
 		grpc.WithDisableRetry(),
 		grpc.WithContextDialer(s.tunnel),
+		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer)), // unpacked
 	}
 	if plain {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -179,18 +181,21 @@ func target(endpoint, emulator string) (host string, plain bool) {
 	default:
 		return googleEndpoint, false
 	}
-	port := "443"
-	if rest, ok := strings.CutPrefix(host, "http://"); ok {
-		host, plain, port = rest, true, "80"
+	port, secured := "443", false
+	if scheme, rest, ok := strings.Cut(host, "://"); ok { // a scheme is the same in capitals (RFC 3986 §3.1)
+		host, secured = rest, strings.EqualFold(scheme, "https")
+		if !secured {
+			plain, port = true, "80"
+		}
 	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/")
+	host = strings.TrimSuffix(host, "/")
 	name, _, err := net.SplitHostPort(host)
 	if err != nil { // no port
 		name = strings.Trim(host, "[]")
 		host = net.JoinHostPort(name, port)
 	}
 	ip := net.ParseIP(name)
-	if !strings.HasPrefix(endpoint, "https://") && (name == "localhost" || ip != nil && ip.IsLoopback()) {
+	if !secured && (name == "localhost" || ip != nil && ip.IsLoopback()) {
 		plain = true
 	}
 	return host, plain

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,8 @@ type tokens struct {
 	from    string        // the file, or "metadata server"
 	quota   string        // project that is billed, for user credentials; usually ""
 	who     identity
+
+	certified bool // the token service is shown the certificate of a device
 }
 
 // GetRequestMetadata returns the headers that authenticate one request.
@@ -123,7 +126,7 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 		if err != nil {
 			return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "externalaccount: "))
 		}
-		return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b)}, sinks.Result{}, true
+		return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b), certified: true}, sinks.Result{}, true
 	}
 	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
 		Scopes:              []string{scope},
@@ -151,9 +154,10 @@ func metadataCredentials(o Options) (*tokens, sinks.Result, bool) {
 	if err != nil {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
 	}
-	creds, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{scope}, DisableAsyncRefresh: true})
-	if err != nil {
-		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, from+": "+err.Error()), false
+	if t, ok := service.next.(*http.Transport); ok {
+		t.Proxy = nil // it is a neighbour
 	}
+	creds := auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: auth.NewCachedTokenProvider(
+		metadataServer{os.Getenv("GCE_METADATA_HOST"), service.client(), o.Now}, &auth.CachedTokenProviderOptions{DisableAsyncRefresh: true})})
 	return &tokens{creds: creds, service: service, from: from, who: identity{text: "service account of this machine"}}, sinks.Result{}, true
 }

@@ -45,7 +45,7 @@ func TestProbeOverTLSNamesTheServiceAccount(t *testing.T) {
 		"endpoint ok "+front.Addr()+" answers; TLS 1.3, certificate of authority of a test until", "topic ok", "permission ok")
 	cloud.SetPermitted(false)
 	_, remedies, ok = probe(t, mustNew(t, pubsub.Options{Endpoint: "https://" + front.Addr(), CAFile: ca.File, CredentialsFile: file}))
-	want := "gcloud pubsub topics add-iam-policy-binding MainSolarData --project test-project --member 'serviceAccount:noi@test-project.iam.gserviceaccount.com' --role roles/pubsub.publisher"
+	want := "gcloud pubsub topics add-iam-policy-binding MainSolarData --project test-project --member serviceAccount:noi@test-project.iam.gserviceaccount.com --role roles/pubsub.publisher"
 	if ok || !strings.Contains(remedies["permission"], want) {
 		t.Errorf("ok %t, %s", ok, remedies["permission"])
 	}
@@ -135,7 +135,7 @@ func TestRemedyNamesThePoolOrTheImpersonatedAccount(t *testing.T) {
 	for _, c := range []struct{ more, want string }{
 		{"", "--member 'principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/solar/*' --role roles/pubsub.publisher"},
 		{`,"service_account_impersonation_url":"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/noi@test-project.iam.gserviceaccount.com:generateAccessToken"`,
-			"--member 'serviceAccount:noi@test-project.iam.gserviceaccount.com' --role roles/pubsub.publisher"},
+			"--member serviceAccount:noi@test-project.iam.gserviceaccount.com --role roles/pubsub.publisher"},
 	} {
 		file := mustWrite(t, os.Getenv("HOME")+"/gcp.json", fmt.Sprintf(account, c.more))
 		sink := mustNew(t, pubsub.Options{Endpoint: closedEndpoint, CredentialsFile: file})

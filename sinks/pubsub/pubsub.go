@@ -52,6 +52,8 @@ type Options struct {
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
+
+	Now func() time.Time // wall time, which credentials end by; nil: time.Now
 }
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
@@ -68,6 +70,8 @@ type Sink struct {
 	creds *tokens          // nil until found, and again after they were refused
 	who   identity         // of the credentials found last
 
+	refusals *sinks.Refusals // what is known of the topic's
+
 	mu    sync.Mutex   // guards proxy: gRPC dials in a goroutine of its own
 	proxy sinks.Result // what is wrong with the proxy, as the last connection found; zero: nothing
 }
@@ -82,7 +86,10 @@ func New(o Options) (*Sink, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4), refusals: sinks.NewRefusals()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -108,16 +115,32 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	batch := s.pack(msgs)
-	if len(batch) == 0 {
-		text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d", proto.Size(s.wireMessage(msgs[0])), maxSingle)
-		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
-	}
 	if fault, ok := s.connect(ctx); !ok {
-		return sinks.Repeat(fault, len(batch))
+		return sinks.Repeat(fault, len(msgs))
 	}
-	return sinks.Narrow(len(batch), func(n int) ([]sinks.Result, bool) { return s.send(ctx, batch[:n]) })
+	for {
+		selected := s.refusals.Select(msgs)
+		batch := s.pack(msgs, selected.Send)
+		if len(batch) == 0 {
+			first := selected.Send[0]
+			if first > 0 { // what is before it is set aside by the next look at these alone
+				msgs = msgs[:first]
+				continue
+			}
+			text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d", proto.Size(s.wireMessage(msgs[0])), maxSingle)
+			return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
+		}
+		selected = selected.First(len(batch))
+		answers, whole := s.send(ctx, batch)
+		if results := s.refusals.Settle(msgs, selected, answers, whole); len(results) > 0 {
+			return results
+		}
+	}
 }
+
+// Refuses says what kinds of messages the topic does not take, in one line; "" for none that is known. Messages of these kinds are
+// rejected without being sent, but for one now and then.
+func (s *Sink) Refuses() string { return s.refusals.Words() }
 
 // send makes one request. Pub/Sub answers for a request as a whole, always.
 func (s *Sink) send(ctx context.Context, msgs []*pubsubpb.PubsubMessage) (results []sinks.Result, whole bool) {
@@ -146,19 +169,19 @@ func packing(req *pubsubpb.PublishRequest) []grpc.CallOption {
 func accepted(n int, ids []string) []sinks.Result {
 	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult, "the answer of Pub/Sub has no id for this message"), n)
 	for i := range min(n, len(ids)) {
-		results[i] = sinks.Result{Outcome: sinks.Accepted, MessageID: ids[i]}
+		results[i] = sinks.Taken(ids[i])
 	}
 	return results
 }
 
-// pack returns the longest prefix of msgs that fits one request, as the wire has it; nothing
+// pack returns the messages at the first of these places that fit one request, as the wire has it; nothing
 // when the first message is too large for any. All messages of a request have to have one ordering
 // key (Pub/Sub RPC reference, PubsubMessage): with Options.Ordering it ends where the key changes.
-func (s *Sink) pack(msgs []sinks.Message) []*pubsubpb.PubsubMessage {
+func (s *Sink) pack(msgs []sinks.Message, places []int) []*pubsubpb.PubsubMessage {
 	var out []*pubsubpb.PubsubMessage
 	total := 0
-	for _, m := range msgs {
-		w := s.wireMessage(m)
+	for _, at := range places {
+		w := s.wireMessage(msgs[at])
 		n := proto.Size(w) + framing
 		first := len(out) == 0
 		if n > maxSingle || !first && total+n > maxBytes || len(out) == maxMessages {

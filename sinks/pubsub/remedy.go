@@ -7,13 +7,15 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"noi-agent/internal/shell"
 	"noi-agent/sinks"
 )
 
 // GrantCommand gives member the right to publish to the topic projects/PROJECT/topics/NAME, and no other right.
 func GrantCommand(topic, member string) string {
 	p := strings.Split(topic, "/")
-	return fmt.Sprintf("gcloud pubsub topics add-iam-policy-binding %s --project %s --member '%s' --role roles/pubsub.publisher", p[3], p[1], member)
+	return fmt.Sprintf("gcloud pubsub topics add-iam-policy-binding %s --project %s --member %s --role roles/pubsub.publisher",
+		shell.Quote(p[3]), shell.Quote(p[1]), shell.Quote(member))
 }
 
 // Remedy says what somebody has to do about a result that is no delivery, with names filled in; "" for one that was
@@ -94,20 +96,21 @@ func (s *Sink) account() string {
 
 func (s *Sink) project() string { return strings.Split(s.topic, "/")[1] }
 
-func (s *Sink) name() string { return strings.Split(s.topic, "/")[3] }
+func (s *Sink) name() string { return shell.Quote(strings.Split(s.topic, "/")[3]) }
 
 func (s *Sink) giveCredentials() string {
 	return fmt.Sprintf("Correct what the text above names, or make a key for a service account and name it as credentials_file:\n"+
 		"gcloud iam service-accounts keys create gcp.json --iam-account %s\n"+
 		"sudo install -o noi-agent -g noi-agent -m 0400 gcp.json /etc/noi-agent/gcp.json\n"+
-		"`noi-agent setup gcp --topic %s` prints every step, and the way without a key.", s.account(), s.topic)
+		"`noi-agent setup gcp --topic %s` prints every step, and the way without a key.", shell.Quote(s.account()), shell.Quote(s.topic))
 }
 
 func (s *Sink) renewCredentials() string {
+	account := shell.Quote(s.account())
 	return fmt.Sprintf("The key or identity was deleted, switched off or is of another place. See what is there, and make a new key where it is gone:\n"+
 		"gcloud iam service-accounts describe %s\n"+
 		"gcloud iam service-accounts keys list --iam-account %s\n"+
-		"gcloud iam service-accounts keys create gcp.json --iam-account %s", s.account(), s.account(), s.account())
+		"gcloud iam service-accounts keys create gcp.json --iam-account %s", account, account, account)
 }
 
 func (s *Sink) seePool() string {
@@ -124,7 +127,7 @@ func (s *Sink) allowPublish() string {
 func (s *Sink) allowImpersonation() string {
 	return fmt.Sprintf("Let the pool act as the service account:\n"+
 		"gcloud iam service-accounts add-iam-policy-binding %s --member 'principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/*' "+
-		"--role roles/iam.workloadIdentityUser\n(NUMBER and POOL stand in the audience of the credentials file)", s.account())
+		"--role roles/iam.workloadIdentityUser\n(NUMBER and POOL stand in the audience of the credentials file)", shell.Quote(s.account()))
 }
 
 func (s *Sink) enable() string {

@@ -45,7 +45,8 @@ func newTokenService(o Options) (*tokenService, error) {
 	return &tokenService{next: &http.Transport{
 		Proxy:                  sinks.Proxy,
 		OnProxyConnectResponse: sinks.CheckProxy,
-		DialContext:            o.dialer().DialContext,
+		DialContext:            o.dialer().Question().DialContext,
+		MaxResponseHeaderBytes: sinks.MaxHeader,
 		TLSHandshakeTimeout:    sinks.ConnectTimeout,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		DisableKeepAlives:      true,
@@ -63,9 +64,14 @@ func (s *tokenService) client() *http.Client {
 // RoundTrip is part of http.RoundTripper.
 func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(r)
-	if err != nil || resp.StatusCode < http.StatusMultipleChoices {
+	if err != nil {
 		s.note(0, nil, 0)
 		return resp, err
+	}
+	if resp.StatusCode < http.StatusMultipleChoices {
+		s.note(0, nil, 0)
+		resp.Body = sinks.BoundBody(resp.Body)
+		return resp, nil
 	}
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	_ = resp.Body.Close() // what follows is not wanted
@@ -118,6 +124,8 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 		return proxy, false
 	case errors.Is(err, errDevice):
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": "+deviceText(err)), false
+	case refusesDevice(err) && t.certified:
+		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": the token service refuses the certificate of the device: "+remoteText(err)), false
 	case errors.As(err, &urlErr):
 		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+sinks.NetworkText(urlErr.Err)), false
 	case errors.As(err, &netErr):
@@ -125,6 +133,20 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	default:
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "token of "+t.from+": "+scrub(err.Error())), false
 	}
+}
+
+// refusesDevice reports whether the other side has ended the TLS handshake, as it does with a certificate that it does not take.
+func refusesDevice(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+func remoteText(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err.Error()
+	}
+	return err.Error()
 }
 
 // deviceText is what is wrong with a device's certificate, without the way it was found out.

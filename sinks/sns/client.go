@@ -78,7 +78,7 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 	roots = rootsOf(cfg.HTTPClient) // with AWS_CA_BUNDLE's
 	if s.o.IoT != (IoT{}) {
-		base := newTransport(s.o.dialer(), roots)
+		base := newTransport(s.o.dialer().Question(), roots)
 		base.DisableKeepAlives = true // credentials last an hour
 		cfg.Credentials = aws.NewCredentialsCache(&iotProvider{o: s.o.IoT, base: base},
 			func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = iotWindow })

@@ -32,8 +32,6 @@ type IoT struct {
 const (
 	// iotTimeout bounds one question, which the SDK lets go on after its caller has left.
 	iotTimeout = 30 * time.Second
-	// maxIoTAnswer is how much of an answer is read, in bytes; credentials have some 1,500.
-	maxIoTAnswer = 16 << 10
 	// iotWindow is how long before their end credentials are had anew.
 	iotWindow = time.Minute
 )
@@ -67,7 +65,7 @@ func (p *iotProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, p.lost(err)
 	}
 	defer func() { _ = resp.Body.Close() }() // read as far as it is wanted
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxIoTAnswer))
+	body, err := io.ReadAll(sinks.BoundBody(resp.Body))
 	if err != nil {
 		return aws.Credentials{}, p.lost(err)
 	}

@@ -116,6 +116,9 @@ func (s *Sink) endpoint(ctx context.Context) string {
 	return found.URI.String()
 }
 
+// maxARN is more than any ARN of an identity has, in bytes.
+const maxARN = 512
+
 // emulated reports whether SNS is one on this machine, which real credentials are nothing to.
 func (s *Sink) emulated() bool {
 	u, err := url.Parse(s.o.Endpoint)
@@ -136,7 +139,7 @@ func (s *Sink) probeIdentity(ctx context.Context) sinks.Step {
 	}
 	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err == nil {
-		s.identity = aws.ToString(out.Arn)
+		s.identity = sinks.Clean(aws.ToString(out.Arn), maxARN)
 		return sinks.Good(name, s.identity)
 	}
 	fault := classify(ctx, err)

@@ -132,6 +132,7 @@ func TestRemedyOfADeniedPublisherNamesWhoAndWhat(t *testing.T) {
 		{"AuthorizationError", denied("arn:aws:iam::123456789012:user/noi") + " with an explicit deny in a service control policy", "take the Deny", "put-user-policy"},
 		{"AccessDenied", "User: arn:aws:iam::123456789012:user/noi is not authorized to perform: sts:AssumeRole on resource: " + roleARN,
 			`aws iam update-assume-role-policy --role-name noi-publisher --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/noi"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"solar-42"}}}]}'`, "sns:Publish"},
+		{"AuthorizationError", denied("arn:aws:iam::123456789012:user/noi;id>x"), `--role-name noi-publisher `, ";id"}, // a hostile answer
 		{"KMSAccessDenied", "no", "kms:GenerateDataKey", "sns:Publish"},
 		{"InvalidParameter", "Invalid parameter: Message", "The message itself is refused", "aws "},
 		{"OptInRequired", "no", "--region-name us-east-2", "sns:Publish"},

@@ -2,8 +2,10 @@ package sns
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
+	"noi-agent/internal/shell"
 	"noi-agent/sinks"
 )
 
@@ -82,17 +84,17 @@ func seeNetwork(sinks.Result) string {
 func (s *Sink) giveCredentials(sinks.Result) string {
 	return fmt.Sprintf("Correct what the text above names, or give the daemon's user a key:\n"+
 		"sudo -u noi-agent -H aws configure --profile %[1]s   # or by hand: section [%[1]s] of ~noi-agent/.aws/credentials\n"+
-		"`noi-agent setup aws --topic %[2]s` prints every way (access key, AWS IoT certificate, IAM Roles Anywhere).", s.profile(), s.o.TopicARN)
+		"`noi-agent setup aws --topic %[2]s` prints every way (access key, AWS IoT certificate, IAM Roles Anywhere).", shell.Quote(s.profile()), s.o.TopicARN)
 }
 
 func (s *Sink) renewKey(sinks.Result) string {
 	user := "NAME"
-	if kind, name := principal(s.identity); kind == "user" {
+	if kind, name := principal(s.identity); kind == "user" && identityForm.MatchString(s.identity) {
 		user = name
 	}
 	return fmt.Sprintf("The access key was deleted, switched off or mistyped, or is of another partition than %s. See, and make a new one where it is gone:\n"+
 		"aws iam list-access-keys --user-name %s\naws iam create-access-key --user-name %s\nThen: sudo -u noi-agent -H aws configure --profile %s",
-		Partition(s.o.Region), user, user, s.profile())
+		Partition(s.o.Region), user, user, shell.Quote(s.profile()))
 }
 
 func (s *Sink) renewToken(sinks.Result) string {
@@ -141,14 +143,18 @@ func (s *Sink) allowPublish(r sinks.Result) string {
 	return text
 }
 
+// identityForm is the ARN of a user or role, with no character that a shell or JSON reads as anything else: a cloud's answer is
+// not trusted, and the ARN goes into printed commands.
+var identityForm = regexp.MustCompile(`^arn:[a-z-]+:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+$`)
+
 // refused returns the ARN of whoever a refusal names, or that STS has told, or the role's.
 func (s *Sink) refused(text string) string {
 	for word := range strings.FieldsSeq(text) {
-		if strings.HasPrefix(word, "arn:") && (strings.Contains(word, ":iam::") || strings.Contains(word, ":sts::")) {
+		if identityForm.MatchString(word) {
 			return word
 		}
 	}
-	if s.identity != "" {
+	if identityForm.MatchString(s.identity) {
 		return s.identity
 	}
 	return s.o.RoleARN

@@ -50,6 +50,8 @@ type Options struct {
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does. HTTPClient's are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
+
+	Now func() time.Time // wall time, which credentials end by; nil: time.Now
 }
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
@@ -88,6 +90,9 @@ func New(o Options) (*Sink, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	s := &Sink{o: o, topic: t, http: o.HTTPClient, log: o.Logger}
 	if s.log == nil {
@@ -204,7 +209,7 @@ func perEntry(n int, out *sns.PublishBatchOutput) []sinks.Result {
 		return &results[s[0]-'0']
 	}
 	for _, e := range out.Successful {
-		*place(e.Id) = sinks.Result{Outcome: sinks.Accepted, MessageID: aws.ToString(e.MessageId)}
+		*place(e.Id) = sinks.Taken(aws.ToString(e.MessageId))
 	}
 	for _, e := range out.Failed {
 		status := http.StatusInternalServerError

@@ -35,6 +35,7 @@ func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
 		TLSHandshakeTimeout:    sinks.ConnectTimeout,
 		ResponseHeaderTimeout:  answerTimeout,
 		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: sinks.MaxHeader,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    roots,
@@ -56,10 +57,12 @@ func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResp
 // newLoader returns the client that asks token services. The SDK puts the certificates of
 // AWS_CA_BUNDLE into one of this kind, and of no other. Connections are not kept: a token lasts an hour.
 func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
+	d = d.Question()
 	return awshttp.NewBuildableClient().WithTimeout(loaderTimeout).WithTransportOptions(func(t *http.Transport) {
 		own := newTransport(d, roots)
 		t.Proxy, t.OnProxyConnectResponse, t.DialContext = own.Proxy, own.OnProxyConnectResponse, own.DialContext
 		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = own.TLSHandshakeTimeout, own.ResponseHeaderTimeout
+		t.MaxResponseHeaderBytes = own.MaxResponseHeaderBytes
 		t.TLSClientConfig, t.ForceAttemptHTTP2, t.DisableKeepAlives = own.TLSClientConfig, false, true
 	})
 }
@@ -68,12 +71,14 @@ func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
 // the answer's head is there; when the service is quick, the transport then finds its last read
 // of the body failed and throws the connection away, at the price of a TLS handshake. A copy can
 // also be sent again by the transport itself where an idle connection turns out to be dead.
+//
+// Of each answer it lets a bounded part through, and keeps the head of a refusal for whoever explains it.
 type ownBody struct{ next *http.Transport }
 
 // RoundTrip is part of http.RoundTripper.
 func (t ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
-		return t.next.RoundTrip(r)
+		return t.answer(t.next.RoundTrip(r))
 	}
 	body, err := io.ReadAll(r.Body) // at most maxBytes, form-encoded
 	_ = r.Body.Close()              // read to its end, nothing left to go wrong
@@ -83,7 +88,34 @@ func (t ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
 	own := r.Clone(r.Context())
 	own.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	own.Body = io.NopCloser(bytes.NewReader(body))
-	return t.next.RoundTrip(own)
+	return t.answer(t.next.RoundTrip(own))
+}
+
+func (ownBody) answer(resp *http.Response, err error) (*http.Response, error) {
+	if err != nil {
+		return resp, err
+	}
+	resp.Body = sinks.BoundBody(resp.Body)
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		resp.Body = &refusalBody{ReadCloser: resp.Body}
+	}
+	return resp, nil
+}
+
+// maxHead is how much of a refusal is kept, in bytes: a page of HTML says what it is in its first lines.
+const maxHead = 2 << 10
+
+// refusalBody is the body of a refusal that keeps its head.
+type refusalBody struct {
+	io.ReadCloser
+	head []byte
+}
+
+// Read is part of io.Reader.
+func (b *refusalBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.head = append(b.head, p[:min(n, maxHead-len(b.head))]...)
+	return n, err
 }
 
 // CloseIdleConnections is called by the method of that name of http.Client.

@@ -1,0 +1,58 @@
+package sinks
+
+import (
+	"fmt"
+	"io"
+	"net"
+)
+
+// MaxAnswer is the most that is read of one answer of a cloud, a token service or a metadata service, in bytes. The largest that
+// makes sense, a thousand message ids of Pub/Sub, has some 40,000.
+const MaxAnswer = 256 << 10
+
+// MaxHeader is the most that is read of an answer's headers, in bytes.
+const MaxHeader = 64 << 10
+
+// tooLong is the end of an answer that has none.
+type tooLong int64
+
+// Error says so.
+func (e tooLong) Error() string {
+	return fmt.Sprintf("the answer has more than %d bytes: this is no answer of a cloud (a captive portal?)", int64(e))
+}
+
+// Bound returns a reader of r that fails after most bytes, where io.LimitReader would end as if nothing was missing.
+func Bound(r io.Reader, most int64) io.Reader { return &bounded{r: r, left: most, most: most} }
+
+type bounded struct {
+	r          io.Reader
+	left, most int64
+}
+
+// Read is part of io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, tooLong(b.most)
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// BoundBody returns an answer's body of which no more than MaxAnswer is read.
+func BoundBody(body io.ReadCloser) io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{Bound(body, MaxAnswer), body}
+}
+
+// boundConn is a connection of which no more than so much is read. It serves clients that let nobody at their answers, and that ask
+// one question on a connection.
+type boundConn struct {
+	net.Conn
+	r io.Reader
+}
+
+// Read is part of net.Conn.
+func (c *boundConn) Read(p []byte) (int, error) { return c.r.Read(p) }

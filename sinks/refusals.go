@@ -1,0 +1,338 @@
+package sinks
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Bounds of what is learnt. See Refusals.
+const (
+	// sure is how many messages of a kind have to be refused alone, with none taken between, before the kind counts as refused; of a
+	// kind that was never taken, sureNew.
+	sure    = 3
+	sureNew = 2
+	// alike is how many kinds have to speak for all kinds with the same way of writing `data`.
+	alike = 3
+	// probeEvery is after how many requests one message of a refused kind is tried again. A probe costs up to two more requests, so
+	// probing costs at most an eighth.
+	probeEvery = 16
+	// mostAside bounds how many messages are set aside at once where nothing else is there to be sent.
+	mostAside = 64
+)
+
+// Refusals is what a sink has learnt of a topic that answers for a request as a whole: such an answer does not say which of the
+// messages was refused. It decides which messages go into the next request, so that the refused ones are found with few bytes:
+//
+//   - of a kind that the topic has never taken, one message goes in a request;
+//   - a request that was refused is halved until one message is refused alone; that one is rejected;
+//   - a kind of which a message was refused alone goes alone, until it is taken again or counts as refused;
+//   - a refused kind is set aside without being sent, and one message of it is tried now and then. When the topic takes that,
+//     everything that was learnt of refused kinds is forgotten;
+//   - what three kinds of text values have shown counts for all of them while none speaks against it, and likewise for the other
+//     ways of writing data: for taken ones at once, for refused ones when they are half of those that were seen;
+//   - where kinds explain nothing, requests are as long as the messages taken between two refused ones.
+//
+// It does no I/O and has no clock. One goroutine owns it.
+type Refusals struct {
+	kinds    map[Kind]*record
+	requests int // answered so far
+	probed   int // the number of the request in which a refused kind was last tried
+
+	doubt int // so many of the next messages hold one that is refused; 0: nothing is known
+	limit int // most messages in a request; 0: no limit
+	since int // messages taken since one was refused that no kind explains
+}
+
+// record is what is known of a kind.
+type record struct {
+	taken  bool   // the topic has taken one, in this sink's life
+	streak int    // how many were refused alone since
+	tried  int    // the number of the request in which one was last sent alone
+	words  Result // the topic's own words
+}
+
+// refused reports whether the kind as such is refused. One that was never taken needs less to show that.
+func (k *record) refused() bool { return k.streak >= sure || k.streak >= sureNew && !k.taken }
+
+// verdict is how a message is treated for its kind.
+type verdict uint8
+
+const (
+	free    verdict = iota // goes with others
+	unknown                // goes with others, one of the kind
+	suspect                // goes alone
+	refused                // does not go
+)
+
+// NewRefusals returns one that has learnt nothing.
+func NewRefusals() *Refusals { return &Refusals{kinds: map[Kind]*record{}} }
+
+// Selection is what becomes of the first messages of a window.
+type Selection struct {
+	Send []int // places of the messages that are sent, ascending; at least one
+	End  int   // all messages before this place are dealt with: sent, or set aside
+}
+
+// First returns the selection cut to the first n messages that are sent, n at least 1.
+func (s Selection) First(n int) Selection {
+	if n < len(s.Send) {
+		return Selection{Send: s.Send[:n], End: s.Send[n]}
+	}
+	return s
+}
+
+// aside yields the places of the messages that are set aside.
+func (s Selection) aside(yield func(at int) bool) {
+	sent := s.Send
+	for at := range s.End {
+		if len(sent) > 0 && sent[0] == at {
+			sent = sent[1:]
+		} else if !yield(at) {
+			return
+		}
+	}
+}
+
+// Select returns what of a window, at least one message, goes next.
+func (r *Refusals) Select(msgs []Message) Selection {
+	for i := range msgs {
+		r.see(msgs[i].Kind)
+	}
+	types := r.types()
+	verdicts := make([]verdict, len(msgs))
+	for i := range msgs {
+		verdicts[i] = r.verdict(msgs[i].Kind, types)
+	}
+	if at := r.probe(msgs, verdicts); at >= 0 {
+		verdicts[at] = suspect
+	}
+	var s Selection
+	seen, most := map[Kind]bool{}, r.most(len(msgs))
+	for i := range msgs {
+		kind, v := msgs[i].Kind, verdicts[i]
+		switch {
+		case v == refused:
+			s.End, r.doubt = i+1, 0 // it may be the one in doubt
+			continue
+		case v == suspect && len(s.Send) == 0:
+			return Selection{Send: []int{i}, End: i + 1}
+		case v == suspect, v == unknown && seen[kind], len(s.Send) == most:
+			return s
+		}
+		seen[kind] = true
+		s.Send, s.End = append(s.Send, i), i+1
+	}
+	if len(s.Send) == 0 { // the request is paid for by none other: it tries one
+		return Selection{Send: []int{0}, End: min(len(msgs), mostAside)}
+	}
+	return s
+}
+
+// see gives a kind its record.
+func (r *Refusals) see(k Kind) {
+	if k != (Kind{}) && r.kinds[k] == nil {
+		r.kinds[k] = &record{}
+	}
+}
+
+// most returns how many of n messages a request may have.
+func (r *Refusals) most(n int) int {
+	if r.limit > 0 {
+		n = min(n, r.limit)
+	}
+	if r.doubt > 0 {
+		n = min(n, max(1, r.doubt/2))
+	}
+	return n
+}
+
+// probe returns the place of the message by which a refused kind is tried now, of those that have waited longest; below 0: none.
+func (r *Refusals) probe(msgs []Message, verdicts []verdict) int {
+	if r.requests-r.probed < probeEvery {
+		return -1
+	}
+	at, oldest := -1, 0
+	for i := range msgs {
+		if verdicts[i] != refused {
+			continue
+		}
+		if tried := r.kinds[msgs[i].Kind].tried; at < 0 || tried < oldest {
+			at, oldest = i, tried
+		}
+	}
+	return at
+}
+
+// Settle takes the answers to a selection, one for each message sent, in order. whole says that the topic answered for all of
+// them at once. It returns the results of the window's first messages; none when the request was refused and has to be made anew,
+// smaller: Select knows how.
+func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole bool) []Result {
+	r.requests++
+	if whole && len(s.Send) > 1 && answers[0].Outcome == Reject {
+		r.doubt = len(s.Send)
+		return nil
+	}
+	types := r.types()
+	results := make([]Result, s.End)
+	for at := range s.aside {
+		results[at] = r.aside(msgs[at].Kind)
+	}
+	for i, at := range s.Send {
+		results[at] = answers[i]
+		if r.learn(msgs[at].Kind, answers[i], types) {
+			return results[:at+1] // the others may be taken now
+		}
+	}
+	switch answers[0].Outcome {
+	case Accepted:
+		r.since += len(s.Send)
+		r.doubt = max(0, r.doubt-len(s.Send))
+		if r.limit > 0 {
+			r.limit = max(r.limit, r.since)
+		}
+	case Reject:
+		r.doubt = 0
+	default: // nobody was asked, or nobody knows: what would be set aside waits with the others
+		for at := range s.aside {
+			results[at] = answers[0]
+		}
+	}
+	return results
+}
+
+// learn notes what became of a message that was alone, or taken with others. It reports whether a refused kind is taken again.
+func (r *Refusals) learn(k Kind, answer Result, types map[string]tally) (again bool) {
+	v := r.verdict(k, types)
+	if answer.Outcome == Reject && (v == free || v == unknown) {
+		r.limit, r.since = max(1, r.since/2), 0
+	}
+	if k == (Kind{}) || answer.Outcome != Reject && answer.Outcome != Accepted {
+		return false
+	}
+	known := r.kinds[k]
+	if answer.Outcome == Accepted {
+		known.taken, known.streak = true, 0
+		if v == refused {
+			r.forget()
+		}
+		return v == refused
+	}
+	known.streak++
+	known.tried, known.words = r.requests, answer
+	if v == refused {
+		r.probed = r.requests
+	}
+	return false
+}
+
+// forget drops what was learnt of refused kinds: the topic has changed.
+func (r *Refusals) forget() {
+	for _, k := range r.kinds {
+		k.streak = 0
+	}
+	r.doubt, r.limit, r.since = 0, 0, 0
+}
+
+// aside is the result of a message of a refused kind that was not sent.
+func (r *Refusals) aside(k Kind) Result {
+	words := r.words(k)
+	return Failed(Reject, words.Code, words.Text+" (set aside without being sent: the topic refuses "+k.Data+" of "+k.Object+")")
+}
+
+// words returns the topic's own words for a refused kind, or for one like it.
+func (r *Refusals) words(k Kind) Result {
+	if own := r.kinds[k]; own.streak > 0 {
+		return own.words
+	}
+	var latest record
+	for other, known := range r.kinds {
+		if other.Data == k.Data && known.streak > 0 && known.tried >= latest.tried {
+			latest = *known
+		}
+	}
+	return latest.words
+}
+
+// tally counts the kinds that write `data` in one way: those that were seen, and of them those that are taken and those that were
+// refused last.
+type tally struct{ seen, taken, refused int }
+
+func (t tally) trusted() bool { return t.taken >= alike && t.refused == 0 }
+func (t tally) refuses() bool { return t.refused >= alike && 2*t.refused >= t.seen && t.taken == 0 }
+
+func (r *Refusals) types() map[string]tally {
+	types := map[string]tally{}
+	for kind, k := range r.kinds {
+		t := types[kind.Data]
+		t.seen++
+		switch {
+		case k.streak > 0:
+			t.refused++
+		case k.taken:
+			t.taken++
+		}
+		types[kind.Data] = t
+	}
+	return types
+}
+
+func (r *Refusals) verdict(kind Kind, types map[string]tally) verdict {
+	if kind == (Kind{}) {
+		return free
+	}
+	k, like := r.kinds[kind], types[kind.Data]
+	switch {
+	case like.refuses(), k.refused():
+		return refused
+	case k.streak > 0:
+		return suspect
+	case k.taken, like.trusted():
+		return free
+	default:
+		return unknown
+	}
+}
+
+// mostNamed is how many refused kinds Words names one by one.
+const mostNamed = 5
+
+// Words says what the topic refuses, in one line with the topic's own words: "the topic's schema refuses text values and lists
+// (InvalidArgument: …)"; "" when it refuses nothing that would be a kind.
+func (r *Refusals) Words() string {
+	types := r.types()
+	var what []string
+	var words record
+	for _, data := range slices.Sorted(maps.Keys(types)) {
+		if types[data].refuses() {
+			what = append(what, data)
+		}
+	}
+	var alone []string
+	for _, kind := range slices.SortedFunc(maps.Keys(r.kinds), func(a, b Kind) int { return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Data, b.Data)) }) {
+		if r.verdict(kind, types) != refused {
+			continue
+		}
+		if k := r.kinds[kind]; k.tried > words.tried {
+			words = *k
+		}
+		if !types[kind.Data].refuses() {
+			alone = append(alone, kind.Data+" of "+kind.Object)
+		}
+	}
+	if more := len(alone) - mostNamed; more > 0 {
+		alone = append(alone[:mostNamed], fmt.Sprintf("%d more", more))
+	}
+	what = append(what, alone...)
+	if len(what) == 0 {
+		return ""
+	}
+	last := len(what) - 1
+	list := what[last]
+	if last > 0 {
+		list = strings.Join(what[:last], ", ") + " and " + list
+	}
+	return "the topic's schema refuses " + list + " (" + words.words.Error() + ")"
+}
