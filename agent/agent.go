@@ -228,7 +228,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 type brokenSink struct{ err error }
 
 func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
-	return sinks.Repeat(sinks.Failed(sinks.Wait, "Configuration", b.err.Error()), len(messages))
+	return sinks.Repeat(sinks.Failed(sinks.Wait, sinks.CodeConfiguration, b.err.Error()), len(messages))
 }
 func (b brokenSink) Window() int    { return 1 }
 func (b brokenSink) Close() error   { return nil }

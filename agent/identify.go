@@ -193,8 +193,10 @@ func (p *poller) passOver(s *slave) {
 	case s.plan == nil:
 	case s.judged.barred():
 		s.missed += s.plan.passOver(now, s.gapReason())
+	case !p.open:
+		s.missed += s.plan.passOver(now, objects.GapLine)
 	case s.dead():
-		s.missed += s.plan.passOver(now, objects.GapBus)
+		s.missed += s.plan.passOver(now, whyMissed(s.lastErr))
 	}
 }
 
@@ -239,7 +241,7 @@ func (p *poller) forgetDevice(s *slave) {
 	if s.planner != nil {
 		s.planner.Forget()
 	}
-	clear(s.refused)
+	s.replies.forget()
 	p.forgetAlarms(s)
 }
 
@@ -312,11 +314,11 @@ func (p *poller) reportMissing(s *slave, next *objects.Family) {
 		goesOn = polled.polls
 	}
 	now := p.clock.elapsed()
-	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
 		if goesOn(it.polled.Object.Name) {
-			gap, ok := it.soFar(now, at, uptime)
+			gap, after, ok := it.soFar(now, at, uptime)
 			gap.Ongoing = false
-			return gap, ok
+			return gap, after, ok
 		}
 		return it.atEnd(at, uptime)
 	})

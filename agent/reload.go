@@ -95,10 +95,18 @@ func (a *Agent) apply(w shift, r reload) error {
 	a.sampler.route(r.config.Integrations)
 	a.clock.wall.set(r.config.Clock)
 	for _, i := range freshForwarders {
-		next.forwarders[i] = a.newForwarder(&r.config.Integrations[i])
+		f := a.newForwarder(&r.config.Integrations[i])
+		if at := slices.IndexFunc(old.forwarders, func(o *forwarder) bool { return o.cfg.ID == f.cfg.ID }); at >= 0 {
+			f.inherit(old.forwarders[at])
+		}
+		next.forwarders[i] = f
 	}
 	for _, i := range freshLines {
-		next.pollers[i] = a.newPoller(next.pollers[i].cfg, r.catalog)
+		p := a.newPoller(next.pollers[i].cfg, r.catalog)
+		if at := slices.IndexFunc(old.pollers, func(o *poller) bool { return o.cfg.Name == p.cfg.Name }); at >= 0 {
+			p.inherit(old.pollers[at])
+		}
+		next.pollers[i] = p
 	}
 	a.mu.Lock()
 	a.crew = next

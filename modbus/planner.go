@@ -36,7 +36,7 @@ func (r Range) String() string {
 // Planner plans the reads of one slave and learns from its refusals: which registers between objects it does
 // not have, and how many it gives at once. One goroutine owns it.
 //
-// A slave that refuses a long read (exception 02 or 03) says neither whether it was too long nor which register it lacks. So
+// A slave that does not answer a long read says neither whether it was too long nor which register it lacks. So
 // the read is split; when both halves are answered, either the gap between them or the length was at fault. A read no longer
 // than one that worked was not too long. Otherwise the gap alone is asked once (Tests), and its answer decides.
 type Planner struct {
@@ -48,8 +48,12 @@ type Planner struct {
 	registers  lengths
 	bits       lengths
 	splits     []split
-	tests      []Span // gaps to be asked alone
+	tests      []Span // to be asked for nobody: gaps, and what Retest names
+	blamed     []Span // reads that were never answered, and taught what is known; Retest asks them again
 }
+
+// maxBlamed bounds how many reads are asked again by Retest. A slave teaches a few dozen things at most.
+const maxBlamed = 64
 
 // lengths is what was learnt of how long reads may be, in registers; bits count as Span.Words.
 type lengths struct {
@@ -144,6 +148,9 @@ func (p *Planner) Answered(s Span) {
 	p.illegal = slices.DeleteFunc(p.illegal, func(gap Span) bool {
 		return gap.Function == s.Function && gap.Addr >= s.Addr && gap.end() <= s.end()
 	})
+	p.blamed = slices.DeleteFunc(p.blamed, func(whole Span) bool {
+		return whole.Function == s.Function && whole.Addr >= s.Addr && whole.end() <= s.end()
+	})
 	for i := range p.splits {
 		p.splits[i].leftOK = p.splits[i].leftOK || p.splits[i].left == s
 		p.splits[i].rightOK = p.splits[i].rightOK || p.splits[i].right == s
@@ -151,8 +158,9 @@ func (p *Planner) Answered(s Span) {
 	p.splits = slices.DeleteFunc(p.splits, p.conclude)
 }
 
-// Refused notes that a read got exception 02 or 03, and returns two parts of it to ask instead; none when
-// it serves a single object, or a test, which the slave does not have then.
+// Refused notes that it is proven that the slave does not answer a read, and returns two parts of it to ask instead; none when
+// it serves a single object, or a test, which the slave does not have then. Proof is the caller's: a slave refuses by an
+// exception, or says nothing, and both may be of the moment. Split is for a read without proof.
 func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
 		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal, and that was all there was to learn
@@ -161,14 +169,22 @@ func (p *Planner) Refused(r Read, spans []Span) []Read {
 	}
 	// What is wrong within a part explains why the whole was refused.
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.left == r.Span || s.right == r.Span })
+	parts := p.Split(r, spans)
+	if len(parts) == 0 {
+		return nil
+	}
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
+	p.splits = append(p.splits, split{whole: r.Span, left: parts[0].Span, right: parts[1].Span})
+	return parts
+}
+
+// Split takes a read apart into two and learns nothing; none when all its members have the same registers.
+func (p *Planner) Split(r Read, spans []Span) []Read {
 	members, others := p.parts(r, spans)
 	if len(members) == 0 || len(others) == 0 {
 		return nil
 	}
-	left, right := merge(spans, members), merge(spans, others)
-	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
-	p.splits = append(p.splits, split{whole: r.Span, left: left.Span, right: right.Span})
-	return []Read{left, right}
+	return []Read{merge(spans, members), merge(spans, others)}
 }
 
 // parts takes a read's members apart. Objects that lean on common registers overlap, so that there may be no register to cut
@@ -227,6 +243,9 @@ func (p *Planner) conclude(s split) bool {
 	if !s.leftOK || !s.rightOK {
 		return false
 	}
+	if len(p.blamed) < maxBlamed && !slices.Contains(p.blamed, s.whole) {
+		p.blamed = append(p.blamed, s.whole)
+	}
 	gap := s.gap()
 	if gap.Count == 0 {
 		p.foundTooLong(s.whole)
@@ -270,9 +289,18 @@ func (p *Planner) Tests() []Read {
 	return reads
 }
 
+// Retest puts what was learnt in doubt: Tests names the reads that taught it, and what one of them brings is forgotten.
+func (p *Planner) Retest() {
+	for _, whole := range p.blamed {
+		if !slices.Contains(p.tests, whole) {
+			p.tests = append(p.tests, whole)
+		}
+	}
+}
+
 // Forget drops what was learnt, as when another controller answers.
 func (p *Planner) Forget() {
-	p.illegal, p.registers, p.bits, p.splits, p.tests = nil, lengths{}, lengths{}, nil, nil
+	p.illegal, p.registers, p.bits, p.splits, p.tests, p.blamed = nil, lengths{}, lengths{}, nil, nil, nil
 }
 
 // Learnt returns what was learnt as YAML for the slave in the configuration, empty when nothing was.

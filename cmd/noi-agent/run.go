@@ -141,7 +141,7 @@ func (p *program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(
 	}
 	ticker := time.NewTicker(every / 2)
 	defer ticker.Stop()
-	asked := false
+	asked, sentence := false, ""
 	for {
 		select {
 		case <-ended:
@@ -161,6 +161,10 @@ func (p *program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(
 				continue
 			}
 			p.notify(daemon.SdNotifyWatchdog)
+			if now := a.Sentence(); now != sentence && !asked {
+				sentence = now
+				p.notify("STATUS=" + sentence)
+			}
 		}
 	}
 }
