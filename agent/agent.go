@@ -50,26 +50,27 @@ type Options struct {
 
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
 type Agent struct {
-	options   Options
-	clock     clock
-	log       *slog.Logger
-	deviceID  string
-	started   time.Time
-	booted    time.Time // moment of the boot by the clock that gave started
-	store     *store.Store
-	recovery  store.Recovery // what it took to open it
-	failures  failures
-	degraded  string        // why the store is in memory; "": it is not
-	probes    time.Duration // how often the disk is probed then
-	down      time.Time     // since when there was no agent, where only what was noted in memory tells; zero: the store does
-	began     time.Duration // monotonic
-	sampler   *sampler
-	bells     bells
-	sweeps    chan taken
-	reloads   chan reload
-	replays   atomic.Uint64 // how many were asked for
-	abort     chan struct{}
-	abortOnce sync.Once
+	options    Options
+	clock      clock
+	log        *slog.Logger
+	deviceID   string
+	started    time.Time
+	booted     time.Time // moment of the boot by the clock that gave started
+	store      *store.Store
+	recovery   store.Recovery // what it took to open it
+	failures   failures
+	degraded   string        // why the store is in memory; "": it is not
+	probes     time.Duration // how often the disk is probed then
+	down       time.Time     // since when there was no agent, where only what was noted in memory tells; zero: the store does
+	began      time.Duration // monotonic
+	sampler    *sampler
+	bells      bells
+	sweeps     chan taken
+	reloads    chan reload
+	configFile configFile
+	replays    atomic.Uint64 // how many were asked for
+	abort      chan struct{}
+	abortOnce  sync.Once
 
 	mu   sync.Mutex // guards what follows: a reload changes it
 	crew crew
@@ -114,6 +115,7 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.crew = crew{config: o.Config, catalog: o.Catalog}
+	a.configFile.taken(o.Now(), nil)
 	for i := range o.Config.Lines {
 		if o.Config.Lines[i].Enabled {
 			a.crew.pollers = append(a.crew.pollers, a.newPoller(&o.Config.Lines[i], o.Catalog))
@@ -216,10 +218,11 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 type brokenSink struct{ err error }
 
 func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
-	return sinks.Repeat(sinks.Failed(sinks.Wait, "Configuration", b.err.Error()), len(messages))
+	return sinks.Repeat(sinks.Failed(sinks.Wait, sinks.CodeConfiguration, b.err.Error()), len(messages))
 }
-func (b brokenSink) Window() int  { return 1 }
-func (b brokenSink) Close() error { return nil }
+func (b brokenSink) Window() int    { return 1 }
+func (b brokenSink) Close() error   { return nil }
+func (b brokenSink) Outdated() bool { return true } // a reload makes it anew
 
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }

@@ -81,6 +81,7 @@ func (m *memorySink) bodies() []string {
 // site is an agent in virtual time: lines in memory, the store on disk.
 type site struct {
 	t     *testing.T
+	dir   string // state directory
 	agent *agent.Agent
 	sink  *memorySink
 	log   *lines
@@ -115,7 +116,7 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },
 		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
 	})
-	s.sink, s.log = sink, log
+	s.dir, s.sink, s.log = dir, sink, log
 	return s
 }
 

@@ -22,7 +22,7 @@ type ClockStatus struct {
 	BootedAt *time.Time `json:"booted_at"` // when the gateway was started, by a clock that was right; null: not known
 	LastGood *time.Time `json:"last_good"` // the last time known to be right, or the date of the build; null: neither is known
 	Steps    uint64     `json:"steps"`     // how often the clock was set since the start
-	Held     uint64     `json:"held"`      // samples that wait for it
+	Held     uint64     `json:"held"`      // samples that wait for it; a sample counts once for each integration that it goes to
 }
 
 // status returns how the clock is, but for what waits for it.
@@ -51,7 +51,7 @@ func (a *Agent) clockStatus(integrations []IntegrationStatus) (ClockStatus, []Pr
 	if s.State == clockGood {
 		return s, nil
 	}
-	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait, each at most %v",
+	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait to be sent, each at most %v",
 		a.clock.now().UTC().Format(time.RFC3339), s.Reason, s.Held, a.clock.wall.maxWait())
 	if s.LastGood != nil {
 		detail += "; the last good time is " + s.LastGood.Format(time.RFC3339)
@@ -69,7 +69,7 @@ func (w *wallClock) unsureSince() time.Time {
 func (m metrics) clock(c *ClockStatus) {
 	m.gauge("clock_good", "1 while the wall clock is known to be right, or nothing speaks against it.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
 	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
-	m.gauge("clock_held_samples", "Samples that wait for the clock.", float64(c.Held))
+	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
 	if c.LastGood != nil {
 		m.gauge("clock_last_good_timestamp_seconds", "The last time known to be right.", float64(c.LastGood.Unix()))
 	}

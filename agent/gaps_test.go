@@ -105,7 +105,7 @@ func TestAGapThatGoesOnIsToldSoFar(t *testing.T) {
 			}
 		}
 		silent.Store(false)
-		time.Sleep(5 * time.Minute)
+		time.Sleep(8 * time.Minute) // a probe, and a minute until the row is written
 		synctest.Wait()
 		gaps, messages := s.status().Integrations[0].Gaps, s.messages()
 		back, err := time.Parse(time.RFC3339, messages[3].SampledAt)

@@ -130,7 +130,7 @@ func (p *poller) lives(ctx context.Context, s *slave) bool {
 	case ctx.Err() != nil || !p.open:
 		return false
 	case err != nil && fateOf(err) == fateSilent:
-		p.dropHeld(s, gapNameless)
+		p.dropHeld(s, whyMissed(err))
 		s.plan.everything(p.clock.elapsed())
 		s.rest = p.clock.elapsed() + retrySoon
 		return false
@@ -141,35 +141,50 @@ func (p *poller) lives(ctx context.Context, s *slave) bool {
 // askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing intervals.
 func (p *poller) askBarred(ctx context.Context, s *slave) {
 	s.postpone(p.clock.elapsed())
-	wait := s.probing
+	wait, from := s.probing, s.identity.way
 	p.passOver(s)
-	for over := false; !over; {
+	over := p.askRound(ctx, s)
+	if over && from > 0 { // the ways before had failed by silence, which may be over
+		s.identity.newRound()
+		over = p.askRound(ctx, s)
+	}
+	if over {
+		p.notIdentified(s)
+	}
+	if s.judged.barred() && s.answered {
+		s.probing = wait
+	}
+}
+
+// askRound tries the ways of identification from the current one on, up to the first that is not answered: the next one has its turn the
+// next time, since silence does not say which function the slave lacks. It reports whether all ways are done.
+func (p *poller) askRound(ctx context.Context, s *slave) (over bool) {
+	for !over {
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		fate := fateOf(err)
 		switch {
 		case err == nil:
 			s.good(p.clock.elapsed(), id.At)
-			s.probing = wait
 			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
 			p.identifiedAs(s, id)
-			return
+			return false
 		case ctx.Err() != nil:
-			return
+			return false
 		case errors.Is(err, errUntold):
 			over = s.identity.nextWay()
 		case fate == fatePort:
 			p.portFailed(err)
-			return
+			return false
 		default:
 			s.miss(err, p.clock.elapsed())
 			s.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
 			over = s.identity.failed(fate == fateRefused, 1)
-			if !over && !s.answered { // silence does not say which function it lacks: the other one has its turn the next time
-				return
+			if !over && !s.answered {
+				return false
 			}
 		}
 	}
-	p.notIdentified(s)
+	return true
 }
 
 // passOver counts the moments of a slave that is not asked for its objects.
@@ -178,8 +193,10 @@ func (p *poller) passOver(s *slave) {
 	case s.plan == nil:
 	case s.judged.barred():
 		s.missed += s.plan.passOver(now, s.gapReason())
+	case !p.open:
+		s.missed += s.plan.passOver(now, objects.GapLine)
 	case s.dead():
-		s.missed += s.plan.passOver(now, objects.GapBus)
+		s.missed += s.plan.passOver(now, whyMissed(s.lastErr))
 	}
 }
 
@@ -224,7 +241,7 @@ func (p *poller) forgetDevice(s *slave) {
 	if s.planner != nil {
 		s.planner.Forget()
 	}
-	clear(s.refused)
+	s.replies.forget()
 	p.forgetAlarms(s)
 }
 
@@ -238,7 +255,7 @@ func (p *poller) rule(s *slave, j judgement) {
 	}
 	switch {
 	case j.barred():
-		p.bar(s, before)
+		p.bar(s, before, j)
 	case j.family != s.family || s.plan == nil:
 		p.dropHeld(s, gapNameless)
 		s.adopt(j.family, p.settings, now, p.clock.now())
@@ -250,8 +267,10 @@ func (p *poller) rule(s *slave, j judgement) {
 
 func (p *poller) logJudgement(s *slave, j judgement) {
 	switch {
+	case j.finding == findingOther:
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", MismatchRemedy)
 	case j.barred():
-		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why)
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", firstNonEmpty(j.why, errUntold.Error()))
 	case j.why != "":
 		p.log.Warn("the product code of the controller is not known", "unit", s.cfg.ID, "reason", j.why)
 	default:
@@ -260,8 +279,11 @@ func (p *poller) logJudgement(s *slave, j judgement) {
 }
 
 // bar ends the sampling of a slave. What is missing from here on has a reason of its own.
-func (p *poller) bar(s *slave, before judgement) {
+func (p *poller) bar(s *slave, before, j judgement) {
 	if before.barred() {
+		if s.plan != nil && j.why != before.why {
+			s.plan.turn(s.gapReason())
+		}
 		return
 	}
 	s.work = nil
@@ -292,11 +314,11 @@ func (p *poller) reportMissing(s *slave, next *objects.Family) {
 		goesOn = polled.polls
 	}
 	now := p.clock.elapsed()
-	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
 		if goesOn(it.polled.Object.Name) {
-			gap, ok := it.soFar(now, at, uptime)
+			gap, after, ok := it.soFar(now, at, uptime)
 			gap.Ongoing = false
-			return gap, ok
+			return gap, after, ok
 		}
 		return it.atEnd(at, uptime)
 	})

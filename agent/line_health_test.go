@@ -30,7 +30,7 @@ func TestDeadSlaveIsProbedLessAndLessAndRecoversAtOnce(t *testing.T) {
 			t.Errorf("a dead slave was asked %d times in two hours", n)
 		}
 		status := s.status()
-		if st := status.Lines[0].Slaves[0]; st.State != "silent" || st.Missed < 3*700 {
+		if st := status.Lines[0].Slaves[0]; st.State != "silent" || st.Missed < 3*(720-30) {
 			t.Errorf("%+v", st)
 		}
 		dead.Store(false)

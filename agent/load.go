@@ -133,7 +133,7 @@ func (c *costs) plan(due []objects.Object) []PlannedRead {
 			read.Objects = append(read.Objects, due[m].Name)
 		}
 		if c.timed {
-			read.BusTime = c.busTime(r.Count)
+			read.BusTime = c.busTime(r.Words())
 		}
 		reads = append(reads, read)
 	}

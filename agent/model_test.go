@@ -208,6 +208,43 @@ func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 	}
 }
 
+// After a missed reply a `model: auto` slave may be another one: it is not sampled until it has reported what it is, which is a gap.
+func TestWithModelAutoAMissedReplyAndNoIdentityIsAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var mode atomic.Int32
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			return modbustest.Fault{Silent: mode.Load() == 1 || mode.Load() == 2 && (r.Function == 0x2B || r.Function == 0x11)}
+		}
+		s := startOne(t, strings.Replace(oneObject, "model: PSPWM", "model: auto", 1), slave)
+		time.Sleep(25 * time.Second)
+		mode.Store(1)
+		time.Sleep(7 * time.Second)
+		mode.Store(2)
+		doubted := time.Now()
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		if st := s.status().Lines[0].Slaves[0]; s.after(doubted) != 0 || st.State == "ok" {
+			t.Errorf("%d messages of a controller that may be another one, slave %+v", s.after(doubted), st)
+		}
+		mode.Store(0)
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		messages, counted := s.messages(), uint64(0)
+		for _, g := range s.status().Integrations[0].Gaps {
+			counted += g.Count
+			if g.Count > 5 && !strings.HasPrefix(g.Reason, "identity: ") {
+				t.Errorf("gap %+v", g)
+			}
+		}
+		back, err := time.Parse(time.RFC3339, messages[3].SampledAt)
+		if missing := uint64(back.Unix()/10 - 946684820/10 - 1); err != nil || counted != missing {
+			t.Errorf("%d in gaps %q, want %d up to %v", counted, s.gapRows(), missing, back)
+		}
+		s.stop()
+	})
+}
+
 // Another device, which refuses what the first one answered, does not get its name; a missed reply is where it came.
 func TestAnotherDeviceThatDoesNotIdentifyItselfLosesTheName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -287,13 +324,26 @@ func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 
 // A slave of `model: auto` is away, and one of another family comes in its place: what is missing of the objects of both is a gap.
 func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
-	for _, code := range []string{"PS-PWM-30M", "PS-PWM-15", "TS-MPPT-60"} {
-		t.Run(code, func(t *testing.T) {
+	for _, c := range []struct {
+		code  string
+		again time.Duration // the new one is silent for that long after it has reported what it is
+	}{{"PS-PWM-30M", 0}, {"PS-PWM-15", 0}, {"PS-MPPT-25", 0}, {"PS-MPPT-25", 65 * time.Second}, {"TS-MPPT-60", 0}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				slave := controller(1)
-				silent := silenced(slave)
+				code, slave := c.code, controller(1)
+				var silent atomic.Bool
+				var exchanged time.Time
+				slave.Script = func(r modbustest.Request) modbustest.Fault {
+					if silent.Load() || !exchanged.IsZero() && time.Since(exchanged) < c.again {
+						return modbustest.Fault{Silent: true}
+					}
+					if r.Function == 0x2B && time.Now().Unix() > 946684800+30*60 && exchanged.IsZero() {
+						exchanged = time.Now()
+					}
+					return modbustest.Fault{}
+				}
 				config := strings.Replace(oneObject, "model: PSPWM, objects: [Et_float]", `objects: ["adc_v*"]`, 1)
-				s := startOne(t, config, slave)
+				s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 				time.Sleep(25 * time.Second)
 				silent.Store(true)
 				time.Sleep(40 * time.Minute)
@@ -308,6 +358,28 @@ func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 				for _, object := range []string{"adc_vbterm", "adc_va", "adc_vl", "adc_vbsense", "adc_vb_f_1m", "adc_vrefint"} {
 					if gaps[object] < 235 || gaps[object] > 275 {
 						t.Errorf("%s: %d missing in its gaps", object, gaps[object])
+					}
+				}
+				// Of what goes on, each moment is a sample or is missing in a gap.
+				samples, last, old := map[string]uint64{}, map[string]time.Time{}, map[string]bool{}
+				for _, m := range s.messages() {
+					at, err := time.Parse(time.RFC3339, m.SampledAt)
+					if err != nil {
+						t.Fatal(err)
+					}
+					samples[m.Object], last[m.Object] = samples[m.Object]+1, at
+					old[m.Object] = old[m.Object] || at.Unix() < 946684800+60
+				}
+				for object, n := range samples {
+					if !old[object] {
+						continue // only the second one has it
+					}
+					moments := uint64(last[object].Unix()-946684800)/10 + 1
+					if last[object].Unix() < 946684800+45*60 { // gone
+						continue
+					}
+					if n+gaps[object] != moments {
+						t.Errorf("%s: %d samples and %d missing of %d moments", object, n, gaps[object], moments)
 					}
 				}
 				s.stop()
@@ -338,6 +410,11 @@ func TestAControllersOwnFaultsAreProblems(t *testing.T) {
 		s.agent.Metrics().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
 		if want := `noi_problem{code="controller_alarm",severity="warning",subject="a/1"} 1`; !strings.Contains(rec.Body.String(), want) {
 			t.Errorf("the metrics lack %s", want)
+		}
+		slave.Identity.Product = "PS-PWM-15" // another controller, with the same fault
+		time.Sleep(10 * time.Minute)
+		if p, ok := s.problem("controller_alarm"); !ok || !strings.HasPrefix(p.Detail, "PS-PWM-15 reports") || p.Since.Format("15:04") != "00:10" {
+			t.Errorf("of another controller: %+v", p)
 		}
 		fault.Store(0)
 		time.Sleep(10 * time.Second)

@@ -25,6 +25,7 @@ type reading struct {
 	alarm  bool     // its object is marked as one
 	active []string // what of it is active then: names of bits, or of a state
 	value  objects.Value
+	none   bool // the reply held no value; what was missing before it is a gap all the same
 	at     time.Time
 	booted time.Time // moment of the boot by the clock that gave at
 }
@@ -76,6 +77,7 @@ func (p *poller) run(ctx context.Context) {
 	now := p.clock.elapsed()
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
+		p.line.SetAvoid(byte(s.cfg.ID), ranges(s.cfg.Avoid))
 		if s.family != nil {
 			s.adopt(s.family, p.settings, now, p.clock.now())
 		}
@@ -106,6 +108,12 @@ func (p *poller) run(ctx context.Context) {
 		}
 		p.handGaps(s)
 	}
+}
+
+// network reports whether the line is reached over the network.
+func (p *poller) network() bool {
+	scheme, _ := p.cfg.Network()
+	return scheme != ""
 }
 
 // next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that has
@@ -203,7 +211,7 @@ func (p *poller) portFailed(err error) {
 	p.repeat.failed(p.log, p.clock.elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.elapsed())
-		p.dropHeld(s, gapNameless)
+		p.dropHeld(s, objects.GapLine)
 		s.work = nil // what it had read is due still, and asked again when the port is back
 	}
 }

@@ -55,14 +55,19 @@ var (
 		"It is sampled as configured. Compare some values with its display. If they are right, set model_check: ignore for the slave; else correct its model."}
 	slaveAlarm = Kind{"controller_alarm", Warning, "A controller reports a fault or an alarm", None,
 		"The controller has found this itself: its manual says what to do. The warning ends when the controller no longer reports it."}
-	slaveRefuses = Kind{"object_refused", Warning, "A controller does not know some of the objects", Lost,
-		"Take them out of the slave's objects if this model does not have them."}
+	slaveRefusesAll = Kind{"slave_refusing", Fault, "A controller refuses to be read", Lost,
+		"It answers every read with an exception; the error names it. Check the model and the objects in the configuration, then restart the controller. It is asked again by itself."}
+	slaveRefuses = Kind{"object_refused", Warning, "A controller does not give some of the objects", Lost,
+		"Take them out of the slave's objects if this model does not have them. The detail says how it refuses them."}
 	lineOverrun = Kind{"line_overrun", Warning, "The line is too slow for the log intervals", Lost,
 		"Use longer log intervals, fewer objects or a higher baud rate."}
 	cloudRetrying = Kind{"integration_retrying", Warning, "A cloud cannot be reached", Delayed,
 		"Check the uplink. Samples are kept and sent when it is back."}
-	cloudWaiting = Kind{"integration_waiting", Fault, "A cloud refuses the samples until somebody acts", Delayed,
-		"The error is the cloud's own: set up credentials, permission or topic. Samples are kept, and tried again within five minutes."}
+	cloudWaiting = Kind{"integration_waiting", Fault, "A cloud refuses the samples: credentials, permission or topic must be fixed", Delayed,
+		"The error is the cloud's own; `noi-agent publish-test` says what to do. Samples are kept. They are tried again within five minutes, and at once after systemctl reload noi-agent."}
+	cloudNotSetUp = Kind{"integration_setup", Fault, "An integration is not set up: the gateway lacks what it needs to send", Delayed,
+		"No cloud has refused anything: the detail names what is missing on this gateway, and `noi-agent publish-test` says what to do. Samples are kept. They are tried again within five minutes, " +
+			"and at once after systemctl reload noi-agent."}
 	cloudRejected = Kind{"dead_letters", Warning, "A cloud has rejected samples", Delayed,
 		"They are set aside: `noi-agent deadletters list` shows them with the cloud's reason. When that is mended, `noi-agent deadletters retry` sends them; `drop` gives them up."}
 	cloudRefuses = Kind{"kinds_refused", Warning, "A topic refuses samples of some kinds", Delayed,
@@ -83,17 +88,22 @@ var (
 		"Exchange the disk or card. The disk is probed every 20 minutes, and each start tries it: what is in memory is taken over then. It is lost when power is."}
 	storeNotTaken = Kind{"store_not_taken_over", Warning, "What was kept in memory could not be taken back to the disk yet", Delayed,
 		"Free some space in state_dir: within the hour after that the agent starts anew by itself, and each start tries it again. What is in memory is lost when power is."}
+	configRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
+		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload noi-agent."}
+	configRestart = Kind{"restart_needed", Warning, "A change of the configuration needs a restart", None,
+		"systemctl restart noi-agent, or undo the change and reload."}
 	storeKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
 		"Delete the files when nobody needs them; the notice goes with the next start."}
 )
 
 // Kinds returns the table of everything that can be wrong.
 func Kinds() []Kind {
-	return []Kind{
-		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveNoFamily, slaveNoIdentity, slaveWrong, slaveEmpty, slaveUnlisted,
-		slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudSkewed, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
-	}
+	return append([]Kind{
+		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
+		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
+		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudSkewed, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		configRefused, configRestart,
+	}, networkKinds()...)
 }
 
 // Problem is one kind that is the case now.

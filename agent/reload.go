@@ -64,8 +64,8 @@ type reload struct {
 
 // Reload puts another valid configuration in force while the agent runs. Lines and integrations that did not
 // change work on undisturbed; the others are stopped and begun anew, and what the outbox holds stays. device_id, state_dir and
-// status need a restart: the log says which of them changed. `log` is the caller's, who made the logger. It returns when the new configuration is in force, with the store's
-// error, or ctx's when the agent does not run.
+// status need a restart: log and status say which of them changed. `log` is the caller's, who made the logger. It returns when the new configuration is in force. The error is
+// ErrInForce when something failed on the way, or ctx's when the agent does not run: then nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
 	done := make(chan error, 1)
 	select {
@@ -79,8 +79,11 @@ func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *obj
 // apply is Reload on the goroutine of Run.
 func (a *Agent) apply(w shift, r reload) error {
 	old := a.current()
-	for _, key := range needRestart(old.config, r.config) {
-		a.log.Warn("this change needs a restart", "key", key)
+	restart := a.needRestart(r.config)
+	if a.configFile.taken(a.options.Now(), restart) {
+		for _, key := range restart {
+			a.log.Warn("this change needs a restart", "key", key)
+		}
 	}
 	next := crew{config: r.config, catalog: r.catalog}
 	families := reflect.DeepEqual(old.catalog, r.catalog)
@@ -91,18 +94,32 @@ func (a *Agent) apply(w shift, r reload) error {
 	a.sampler.route(r.config.Integrations)
 	a.clock.wall.set(r.config.Clock)
 	for _, i := range freshForwarders {
-		next.forwarders[i] = a.newForwarder(&r.config.Integrations[i])
+		f := a.newForwarder(&r.config.Integrations[i])
+		if at := slices.IndexFunc(old.forwarders, func(o *forwarder) bool { return o.cfg.ID == f.cfg.ID }); at >= 0 {
+			f.inherit(old.forwarders[at])
+		}
+		next.forwarders[i] = f
 	}
 	for _, i := range freshLines {
-		next.pollers[i] = a.newPoller(next.pollers[i].cfg, r.catalog)
+		p := a.newPoller(next.pollers[i].cfg, r.catalog)
+		if at := slices.IndexFunc(old.pollers, func(o *poller) bool { return o.cfg.Name == p.cfg.Name }); at >= 0 {
+			p.inherit(old.pollers[at])
+		}
+		next.pollers[i] = p
 	}
 	a.mu.Lock()
 	a.crew = next
 	a.mu.Unlock()
 	w.start(pick(next.pollers, freshLines), pick(next.forwarders, freshForwarders))
+	for _, f := range next.forwarders {
+		f.tryNow() // an operator who reloads has changed something
+	}
 	a.log.Info("configuration reloaded", "lines", len(next.pollers), "new_lines", len(freshLines),
 		"integrations", len(next.forwarders), "new_integrations", len(freshForwarders))
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", ErrInForce, err)
+	}
+	return nil
 }
 
 // keepLines takes over the pollers of lines that did not change and stops the others. It returns where in next new ones are
@@ -137,7 +154,7 @@ func (a *Agent) keepForwarders(old crew, next *crew) (fresh []int, errs []error)
 	next.forwarders = make([]*forwarder, len(next.config.Integrations))
 	for i := range next.config.Integrations {
 		at := slices.IndexFunc(old.forwarders, func(f *forwarder) bool {
-			return reflect.DeepEqual(*f.cfg, next.config.Integrations[i])
+			return reflect.DeepEqual(*f.cfg, next.config.Integrations[i]) && !outdated(f.sink)
 		})
 		if at < 0 {
 			fresh = append(fresh, i)
@@ -158,26 +175,16 @@ func (a *Agent) keepForwarders(old crew, next *crew) (fresh []int, errs []error)
 	return fresh, errs
 }
 
+// outdated reports whether a sink has to be made anew although its configuration did not change: the files that it was made of did.
+func outdated(sink Sink) bool {
+	s, ok := sink.(interface{ Outdated() bool })
+	return ok && s.Outdated()
+}
+
 func pick[T any](all []T, which []int) []T {
 	out := make([]T, len(which))
 	for i, n := range which {
 		out[i] = all[n]
 	}
 	return out
-}
-
-// needRestart names the keys that changed and are read at the start only: who the gateway is goes into the ids of all its samples, the store
-// is open where it is, and the endpoint is how somebody watches this very reload.
-func needRestart(old, next *configs.Config) (keys []string) {
-	for key, same := range map[string]bool{
-		"device_id": old.DeviceID == next.DeviceID,
-		"state_dir": old.StateDir == next.StateDir,
-		"status":    old.Status == next.Status,
-	} {
-		if !same {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
 }

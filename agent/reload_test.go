@@ -19,11 +19,17 @@ import (
 	"noi-agent/store"
 )
 
-// reload puts another configuration in force.
+// reload puts another configuration in force, with another state directory.
 func (s *site) reload(config string) {
 	s.t.Helper()
+	s.reloadIn(s.t.TempDir(), config)
+}
+
+// reloadIn is reload with a state directory.
+func (s *site) reloadIn(dir, config string) {
+	s.t.Helper()
 	catalog := mustCatalog(s.t)
-	parsed, faults := configs.Parse([]byte("state_dir: "+s.t.TempDir()+"\n"+config), catalog)
+	parsed, faults := configs.Parse([]byte("state_dir: "+dir+"\n"+config), catalog)
 	if err := faults.Err(); err != nil {
 		s.t.Fatal(err)
 	}

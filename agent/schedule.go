@@ -28,25 +28,33 @@ type item struct {
 	retry   time.Duration // an earlier moment after a failed read; 0 when there is none
 	skipped uint64        // regular moments that passed while the line was busy
 
-	owed uint64        // regular moments since the last sample that was handed on, or was no value
-	why  string        // why the first of them brought none
-	last time.Duration // from the boot to that sample, whatever the clock was; 0: none yet
+	failures int  // reads in vain since it was read last
+	read     bool // the last time it was asked
+
+	owed   uint64        // regular moments since the last reply that was handed on
+	why    string        // why most of them brought none
+	weight uint64        // by how many more than for other reasons
+	last   time.Duration // from the boot to that reply, whatever the clock was; 0: none yet
+	lacks  bool          // the slave says that it has no such object, and it never gave it: nothing is missing as long as that holds
 }
 
-// blame notes why a moment brought no sample. The first reason stays.
-func (it *item) blame(why string) {
-	if it.why == "" {
-		it.why = why
+// blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over once it has as
+// many (the majority vote of Boyer and Moore).
+func (it *item) blame(why string, moments uint64) {
+	switch {
+	case it.why == why:
+		it.weight += moments
+	case it.why == "" || moments > it.weight:
+		it.why, it.weight = why, moments-min(moments, it.weight)
+	default:
+		it.weight -= moments
 	}
 }
 
-// delivered notes that a sample was handed on and returns what is missing before it. A late one stands for the moment that passed last.
-// at is its wall time, uptime that since the boot: the beginning is told by the same clock as the end.
-func (it *item) delivered(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
-	missing := it.owed
-	if missing > 0 {
-		missing--
-	}
+// gap returns what is missing before a reply that came at a wall time, uptime after the boot: the beginning is told by the same clock
+// as the end. A late reply stands for the moment that passed last. ok is false when nothing is missing.
+func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
+	missing := max(it.owed, 1) - 1
 	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing, Reason: it.why}
 	if gap.Reason == "" {
 		gap.Reason = objects.GapOverrun
@@ -54,35 +62,38 @@ func (it *item) delivered(at time.Time, uptime time.Duration) (gap objects.Gap, 
 	if it.last == 0 {
 		gap.From = at.Add(-time.Duration(it.owed) * it.polled.Interval)
 	}
-	it.owed, it.why, it.last = 0, "", max(1, uptime)
 	return gap, missing > 0
 }
 
-// soFar returns what is missing though nothing has come after it, and leaves the moment that passed last: a late sample may stand for it yet.
-func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
-	if it.why == "" || it.owed < 2 {
-		return objects.Gap{}, false
+// delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too.
+func (it *item) delivered(uptime time.Duration) {
+	it.owed, it.why, it.weight, it.last, it.lacks = 0, "", 0, max(1, uptime), false
+}
+
+// soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the moment that
+// passed last: a late sample may stand for it yet.
+func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+	if it.why == "" || it.owed < 2 || it.lacks {
+		return objects.Gap{}, *it, false
 	}
 	since := max(0, elapsed-(it.next-it.polled.Interval))
-	why := it.why
-	gap, ok = it.delivered(at.Add(-since), uptime-since)
-	gap.Ongoing, it.owed, it.why = true, 1, why
-	return gap, ok
+	gap, ok = it.gap(at.Add(-since), uptime-since)
+	after = *it
+	after.delivered(uptime - since)
+	gap.Ongoing, after.owed, after.why, after.weight = true, 1, it.why, 1
+	return gap, after, ok
 }
 
-// atEnd returns what is missing when no sample will come any more: none of the moments is only late.
-func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
-	if it.why == "" {
-		return objects.Gap{}, false // what is due now, the next run will miss
+// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come.
+func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+	if it.why == "" || it.lacks {
+		return objects.Gap{}, *it, false // what is due just now, the next run will miss
 	}
-	it.owed++
-	return it.delivered(at, uptime)
-}
-
-// undeliver takes delivered back: the sample was lost on its way. before is the item as it was.
-func (it *item) undeliver(before item, why string) {
-	it.owed, it.why, it.last = max(1, before.owed), before.why, before.last
-	it.blame(why)
+	after = *it
+	after.owed++
+	gap, ok = after.gap(at, uptime)
+	after.delivered(uptime)
+	return gap, after, ok
 }
 
 // newSchedule has everything due at once, and then at the UTC multiples of each log interval:
@@ -106,7 +117,7 @@ func (s *schedule) inherit(earlier *schedule) {
 	for i := range s.items {
 		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
 			before := earlier.find(it.polled.Object.Name)
-			it.owed, it.why, it.last = before.owed, before.why, before.last
+			it.owed, it.why, it.weight, it.last = before.owed, before.why, before.weight, before.last
 		}
 	}
 }
@@ -158,23 +169,33 @@ func (s *schedule) next() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// done moves the item on after it was read, or after it was tried in vain; then it is due again after a while, or at its
-// next regular moment when that is sooner. A regular moment that has passed meanwhile is skipped and counted: a slow
-// line never builds up a queue.
-func (s *schedule) done(i int, elapsed time.Duration, read bool, again time.Duration) {
+// retryLimit is the longest wait before an object that cannot be read is asked again, when its log interval is longer.
+const retryLimit = 5 * time.Minute
+
+// done moves the item on after it was read, or after it was tried in vain. Then it is due again after again, twice as long each time, or
+// at its next regular moment when that is sooner, or when again is 0. A regular moment that has passed meanwhile is skipped and counted: a
+// slow line never builds up a queue.
+func (s *schedule) done(i int, elapsed, again time.Duration) {
 	it := &s.items[i]
 	it.retry = 0
 	if it.next <= elapsed {
 		passed := (elapsed - it.next) / it.polled.Interval
-		it.skipped += uint64(passed)
+		if it.read { // else the slave is to blame, and not the line
+			it.skipped += uint64(passed)
+		}
 		it.next += (passed + 1) * it.polled.Interval
 		it.owed += uint64(passed) + 1
 		if passed > 0 {
-			it.blame(objects.GapOverrun)
+			it.blame(objects.GapOverrun, uint64(passed))
 		}
 	}
-	if !read && it.polled.Interval > again {
-		it.retry = elapsed + again
+	if again == 0 {
+		return
+	}
+	wait := min(again<<min(it.failures, 10), retryLimit)
+	it.failures++
+	if it.polled.Interval > wait {
+		it.retry = elapsed + wait
 	}
 }
 
@@ -197,7 +218,7 @@ func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
 		it.next += passed * it.polled.Interval
 		it.retry = elapsed
 		it.owed += uint64(passed)
-		it.blame(why)
+		it.blame(why, uint64(passed))
 		missed += uint64(passed)
 	}
 	return missed

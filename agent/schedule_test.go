@@ -26,8 +26,8 @@ func TestEverythingIsDueAtStartAndThenAtMultiplesOfTheInterval(t *testing.T) {
 		if due := s.due(elapsed + 1); len(due) != 2 {
 			t.Fatalf("due at start: %v", due)
 		}
-		s.done(0, elapsed+time.Second, true, retryAfter)
-		s.done(1, elapsed+time.Second, true, retryAfter)
+		s.done(0, elapsed+time.Second, 0)
+		s.done(1, elapsed+time.Second, 0)
 		at, ok := s.next()
 		if want := elapsed + 40*time.Second; !ok || at != want {
 			t.Errorf("next at %v, want %v: the full minute", at, want)
@@ -43,9 +43,10 @@ func TestEverythingIsDueAtStartAndThenAtMultiplesOfTheInterval(t *testing.T) {
 
 func TestOverrunIsSkippedAndCountedNeverQueued(t *testing.T) {
 	s := newSchedule(polledEvery(time.Second), time.Second, wall)
-	s.done(0, 1500*time.Millisecond, true, retryAfter)
+	s.items[0].read = true
+	s.done(0, 1500*time.Millisecond, 0)
 	// the next regular moments are at 2, 3, 4 … s; the line was busy until 5.2 s
-	s.done(0, 5200*time.Millisecond, true, retryAfter)
+	s.done(0, 5200*time.Millisecond, 0)
 	if s.skipped() != 3 {
 		t.Errorf("%d skipped, want those at 3, 4 and 5 s", s.skipped())
 	}
@@ -56,15 +57,15 @@ func TestOverrunIsSkippedAndCountedNeverQueued(t *testing.T) {
 
 func TestFailedReadIsTriedAgainBeforeALongIntervalEnds(t *testing.T) {
 	s := newSchedule(polledEvery(time.Hour, time.Second), 10*time.Second, wall)
-	s.done(0, 11*time.Second, false, retryAfter)
-	s.done(1, 10500*time.Millisecond, false, retryAfter)
+	s.done(0, 11*time.Second, retryAfter)
+	s.done(1, 10500*time.Millisecond, retryAfter)
 	if at := s.items[0].at(); at != 21*time.Second {
 		t.Errorf("the hourly object is due at %v, want 21 s", at)
 	}
 	if at := s.items[1].at(); at != 11*time.Second {
 		t.Errorf("the one of a second is due at %v, want its next moment at 11 s", at)
 	}
-	s.done(0, 21*time.Second, true, retryAfter)
+	s.done(0, 21*time.Second, 0)
 	if at := s.items[0].at(); at != 10*time.Second+39*time.Minute+40*time.Second {
 		t.Errorf("after the retry the hourly object is due at %v, want the full hour", at)
 	}
@@ -72,15 +73,15 @@ func TestFailedReadIsTriedAgainBeforeALongIntervalEnds(t *testing.T) {
 
 func TestWhatALineMissedIsCountedAndDueOnceItIsBack(t *testing.T) {
 	s := newSchedule(polledEvery(time.Second, time.Hour), time.Second, wall)
-	s.done(0, 1100*time.Millisecond, true, retryAfter)
-	s.done(1, 1100*time.Millisecond, true, retryAfter)
+	s.done(0, 1100*time.Millisecond, 0)
+	s.done(1, 1100*time.Millisecond, 0)
 	if missed := s.passOver(5500*time.Millisecond, objects.GapLine); missed != 4 {
 		t.Errorf("%d missed, want those at 2, 3, 4 and 5 s", missed)
 	}
 	if due := s.due(5500 * time.Millisecond); len(due) != 1 || due[0] != 0 {
 		t.Errorf("due at once: %v, want the object that missed its moments", due)
 	}
-	s.done(0, 5600*time.Millisecond, true, retryAfter)
+	s.done(0, 5600*time.Millisecond, 0)
 	if at, _ := s.next(); at != 6*time.Second || s.skipped() != 0 {
 		t.Errorf("next at %v with %d skipped, want 6 s and none", at, s.skipped())
 	}

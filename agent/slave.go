@@ -17,6 +17,7 @@ const (
 	// probeLimit. One timeout a probe is all that it costs its neighbours.
 	probeFirst = 5 * time.Second
 	probeLimit = 5 * time.Minute
+	probeLossy = 30 * time.Second // the same on a line that loses many replies: one lost probe says little
 )
 
 // slave is one controller on a line, as its poller knows it. The poller's goroutine owns it.
@@ -29,8 +30,9 @@ type slave struct {
 	served uint64          // the round in which it had the line last
 
 	planner *modbus.Planner
-	learnt  string          // by the planner, as YAML for the configuration
-	refused map[string]bool // objects answered with an exception when asked alone: never merged again
+	learnt  string        // by the planner, as YAML for the configuration
+	doubted time.Duration // when that was put in doubt last, monotonic
+	replies *replies
 
 	identity identification
 	judged   judgement // whether it is what the configuration says
@@ -38,9 +40,6 @@ type slave struct {
 	work     *work     // the sweep under way; nil: none
 	held     []reading // read, and waiting for the identity
 
-	revived  bool          // a short read was answered, and no longer one since
-	mute     int           // longer reads that went unanswered since then
-	parting  bool          // in this sweep silence is taken for a refusal
 	misses   int           // exchanges in a row without an answer
 	probeAt  time.Duration // when a dead slave, or one of unknown model, is asked next, monotonic
 	probing  time.Duration // the last wait for that
@@ -59,7 +58,7 @@ type slave struct {
 
 // newSlave prepares a slave. The family of a named model is known at once.
 func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
-	s := &slave{cfg: cfg, refused: map[string]bool{}, reasons: map[string]uint64{}, noValue: map[string]string{}}
+	s := &slave{cfg: cfg, replies: newReplies(), reasons: map[string]uint64{}, noValue: map[string]string{}}
 	s.family, s.named = cfg.Family(catalog)
 	s.judged.family = s.family
 	if !s.named {
@@ -72,7 +71,7 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
 func (s *slave) adopt(f *objects.Family, settings modbus.Settings, elapsed time.Duration, wall time.Time) {
 	s.family = f
 	s.work = nil // it was of another register map
-	s.refused, s.noValue = map[string]bool{}, map[string]string{}
+	s.replies, s.noValue = newReplies(), map[string]string{}
 	before := s.plan
 	s.plan = newSchedule(s.cfg.Polled(f), elapsed, wall)
 	s.plan.inherit(before)
@@ -114,7 +113,11 @@ func (s *slave) miss(err error, elapsed time.Duration) {
 
 // postpone sets the next probe, later each time.
 func (s *slave) postpone(elapsed time.Duration) {
-	s.probing = min(max(2*s.probing, probeFirst), probeLimit)
+	limit := probeLimit
+	if s.replies.lossy() {
+		limit = probeLossy
+	}
+	s.probing = min(max(2*s.probing, probeFirst), limit)
 	s.probeAt = elapsed + s.probing
 }
 
@@ -171,28 +174,28 @@ func (s *slave) nextDue() (at time.Duration, ok bool) {
 
 // batch is what is due of a slave, with what each object takes of the register map.
 type batch struct {
-	items   []int // of the schedule
-	spans   []modbus.Span
-	read    []bool // which of them were answered
-	unknown []bool // which of them were answered with exception 01
+	items []int // of the schedule
+	spans []modbus.Span
+	read  []bool  // which of them were answered
+	errs  []error // why the others were not; nil: they were not asked
 }
 
 func (s *slave) batch(items []int) *batch {
-	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)), unknown: make([]bool, len(items))}
+	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)), errs: make([]error, len(items))}
 	for i, n := range items {
 		b.spans[i] = spanOf(&s.plan.items[n].polled.Object)
 	}
 	return b
 }
 
-// reads plans the reads of a batch: merged where that is cheaper, refused objects alone. Members are
+// reads plans the reads of a batch: merged where that is cheaper, doubtful objects alone and last. Members are
 // indexes into the batch.
 func (s *slave) reads(b *batch) []modbus.Read {
 	var spans []modbus.Span
 	var members []int
 	var alone []modbus.Read
-	for i, n := range b.items {
-		if s.refused[s.plan.items[n].polled.Object.Name] {
+	for i := range b.items {
+		if s.replies.aside(b.spans[i]) {
 			alone = append(alone, modbus.Read{Span: b.spans[i], Members: []int{i}})
 			continue
 		}
@@ -207,13 +210,28 @@ func (s *slave) reads(b *batch) []modbus.Read {
 	return append(reads, alone...)
 }
 
-// probe returns the read that costs least: of the smallest object there is.
+// probe returns a read of one object, another one each time.
 func (s *slave) probe() modbus.Span {
 	spans := make([]modbus.Span, len(s.plan.items))
 	for i := range s.plan.items {
 		spans[i] = spanOf(&s.plan.items[i].polled.Object)
 	}
-	return slices.MinFunc(spans, func(a, b modbus.Span) int { return int(a.Count) - int(b.Count) })
+	return s.replies.probe(spans)
+}
+
+// refused returns the objects that the slave is known not to give, and why.
+func (s *slave) refused() map[string]error {
+	out := map[string]error{}
+	if s.plan == nil {
+		return out
+	}
+	for i := range s.plan.items {
+		o := &s.plan.items[i].polled.Object
+		if err := s.replies.refused(spanOf(o)); err != nil {
+			out[o.Name] = err
+		}
+	}
+	return out
 }
 
 func spanOf(o *objects.Object) modbus.Span {
@@ -246,6 +264,18 @@ const (
 	fateRefused             // exceptions 01 to 03: never again as it was
 	fateTrouble             // any other exception: again later
 )
+
+// isReply reports whether a failed read is a reply of the slave: an exception that no gateway sent.
+func isReply(err error) bool {
+	f := fateOf(err)
+	return f == fateBusy || f == fateRefused || f == fateTrouble
+}
+
+// refuses reports whether a slave will not answer this very read: any exception but 06, busy.
+func refuses(err error) bool {
+	var e *modbus.Exception
+	return isReply(err) && errors.As(err, &e) && e.Code != 0x06
+}
 
 // fateOf sorts the errors of modbus.Line.
 func fateOf(err error) fate {

@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,8 +54,15 @@ type LineCounters struct {
 	Collisions     uint64            `json:"collisions"`
 	DiscardedBytes uint64            `json:"discarded_bytes"`
 	ForeignFrames  uint64            `json:"foreign_frames"`
-	OtherMasters   uint64            `json:"other_masters"` // requests of another master
+	OtherMasters   uint64            `json:"other_masters"` // requests of another master; through a gateway, replies to another program
+	ForeignIDs     uint64            `json:"foreign_ids"`   // Modbus TCP frames with a transaction id that was not the request's
+	ForeignUnits   uint64            `json:"foreign_units"` // frames in the place of an answer, for another unit
+	WrongLengths   uint64            `json:"wrong_lengths"` // the same, with another number of registers or another function
+	Late           uint64            `json:"late_replies"`  // answers that came after their timeout
+	BadHeaders     uint64            `json:"bad_headers"`   // malformed Modbus TCP headers
+	Ambiguous      uint64            `json:"ambiguous"`     // replies dropped because they may be another program's
 	Reopens        uint64            `json:"reopens"`
+	Redials        uint64            `json:"redials"`           // new connections in the place of one that was closed or mute
 	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
 	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
 }
@@ -62,6 +72,8 @@ func countersOf(c modbus.Counters) LineCounters {
 		Requests: c.Requests, Replies: c.Replies, Probes: c.Probes, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors,
 		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes, Collisions: c.Collisions,
 		DiscardedBytes: c.DiscardedBytes, ForeignFrames: c.ForeignFrames, OtherMasters: c.Rivals, Reopens: c.Reopens,
+		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
+		Ambiguous: c.Ambiguous, Redials: c.Redials,
 		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
 	}
 	for code, n := range c.ExceptionCodes {
@@ -85,7 +97,7 @@ type SlaveStatus struct {
 	ProductCode string            `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
 	CCFirmware  string            `json:"cc_firmware"`
 	Family      string            `json:"family"`
-	State       string            `json:"state"` // waiting | ok | silent | garbled | unknown_model | wrong_model | no_objects
+	State       string            `json:"state"` // waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
 	LastGood    *time.Time        `json:"last_good"`
 	AgeS        *int64            `json:"age_s"` // seconds since the last good reply; null before the first
 	Error       string            `json:"error,omitempty"`
@@ -95,7 +107,7 @@ type SlaveStatus struct {
 	NoValue     map[string]string `json:"no_value,omitempty"`          // objects whose last reply held no value, and the reason
 	Missed      uint64            `json:"missed"`                      // objects whose read failed
 	Skipped     uint64            `json:"skipped"`                     // moments that passed while the line was busy
-	Refused     []string          `json:"refused"`                     // objects the controller does not know
+	Refused     []string          `json:"refused"`                     // objects that the controller does not give, though it gives others
 	Load        float64           `json:"load"`                        // its share of the line's load
 	LatenessMS  int64             `json:"lateness_ms"`                 // the most that an object was read after it was due
 	Learnt      string            `json:"learnt,omitempty"`            // what the agent found out, as YAML for the slave in the configuration
@@ -141,7 +153,7 @@ func (a *Agent) status() Status {
 	for _, p := range crew.pollers {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
-		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, p.network(), view, a.clock.elapsed())...)
 		s.Problems = append(s.Problems, a.alarmProblems(p.cfg.Name, &view)...)
 	}
 	for _, l := range crew.config.Lines {
@@ -157,6 +169,7 @@ func (a *Agent) status() Status {
 	clock, problems := a.clockStatus(s.Integrations)
 	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)
+	s.Problems = append(s.Problems, a.configFile.problems()...)
 	return s
 }
 
@@ -188,46 +201,78 @@ func (a *Agent) share(p *poller, c modbus.Counters) float64 {
 }
 
 // lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
-func lineProblems(name string, v lineView, now time.Duration) []Problem {
+func lineProblems(name string, network bool, v lineView, now time.Duration) []Problem {
 	var problems []Problem
-	if v.lost > 0 {
-		problems = append(problems, samplesLost.of(name, v.since, fmt.Sprintf("%d samples", v.lost)))
+	if v.losses.live(now) {
+		problems = append(problems, samplesLost.of(name, v.losses.since, fmt.Sprintf("%d samples since the start", v.lost)))
 	}
 	if v.state == lineFailed {
-		return append(problems, lineDown.of(name, v.since, v.err))
+		return append(problems, lineKind(network, v.fault).of(name, v.since, v.err))
 	}
-	if v.rivals.live(now) {
+	switch {
+	case v.rivals.live(now) && network:
+		problems = append(problems, gatewayShared.of(name, v.rivals.since, fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.n, recently)))
+	case v.rivals.live(now):
 		problems = append(problems, lineShared.of(name, v.rivals.since, fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.n, recently)))
 	}
 	if v.collisions.live(now) {
 		problems = append(problems, lineCollides.of(name, v.collisions.since, fmt.Sprintf("%d collisions, the last one within %v", v.collisions.n, recently)))
 	}
 	for _, sv := range v.slaves {
-		subject := fmt.Sprintf("%s/%d", name, sv.cfgID)
-		switch {
-		case sv.state == slaveSilent:
-			problems = append(problems, slaveNoReply.of(subject, sv.since, sv.err))
-		case sv.state == slaveGarbled:
-			problems = append(problems, slaveDamaged.of(subject, sv.since, sv.err))
-		case sv.state == slaveUnknown:
-			problems = append(problems, slaveNoFamily.of(subject, sv.since, sv.err))
-		case sv.state == slaveOther:
-			problems = append(problems, slaveWrong.of(subject, sv.judgedAt, sv.judged.why))
-		case sv.state == slaveNothing:
-			problems = append(problems, slaveEmpty.of(subject, sv.judgedAt, sv.judged.why))
-		case sv.state == slaveOK && sv.judged.finding == findingUnlisted:
-			problems = append(problems, slaveUnlisted.of(subject, sv.judgedAt, sv.judged.why))
-		case sv.state == slaveOK && sv.asked && !sv.told:
-			problems = append(problems, slaveNoIdentity.of(subject, sv.since, "unit "+subject+" gave no product code"))
-		}
-		if len(sv.refused) > 0 {
-			problems = append(problems, slaveRefuses.of(subject, sv.since, strings.Join(sv.refused, ", ")))
-		}
-		if sv.skipped > 0 {
-			problems = append(problems, lineOverrun.of(subject, sv.since, fmt.Sprintf("%d samples were skipped since the start", sv.skipped)))
-		}
+		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
 	}
 	return problems
+}
+
+// slaveProblems lists what is wrong with one slave.
+func slaveProblems(network bool, subject string, v slaveView, now time.Duration) (problems []Problem) {
+	states := map[string]Kind{
+		slaveSilent: replyKind(network, true, v.fault), slaveGarbled: replyKind(network, false, v.fault), slaveRefusing: slaveRefusesAll, slaveUnknown: slaveNoFamily,
+	}
+	judged := map[string]Kind{slaveOther: slaveWrong, slaveNothing: slaveEmpty}
+	if v.judged.finding == findingUnlisted {
+		judged[slaveOK] = slaveUnlisted
+	}
+	if kind, ok := states[v.state]; ok {
+		problems = append(problems, kind.of(subject, v.since, v.err))
+	}
+	if kind, ok := judged[v.state]; ok {
+		problems = append(problems, kind.of(subject, v.judgedAt, v.judged.why))
+	} else if !v.nameless.IsZero() {
+		problems = append(problems, slaveNoIdentity.of(subject, v.nameless, "unit "+subject+" gave no product code"))
+	}
+	if !v.refuses.IsZero() && v.state != slaveRefusing {
+		problems = append(problems, slaveRefuses.of(subject, v.refuses, refusals(v)))
+	}
+	if v.overrun.live(now) {
+		problems = append(problems, lineOverrun.of(subject, v.overrun.since,
+			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped, recently)))
+	}
+	return problems
+}
+
+// refusals names the refused objects and why: "adc_va, adc_vl: illegal data address (02); T_hs: timeout".
+func refusals(v slaveView) string {
+	by := map[string][]string{}
+	for _, name := range v.refused {
+		why := v.whys[name]
+		text := why.Error()
+		var e *modbus.Exception
+		switch {
+		case errors.As(why, &e):
+			text = e.Error()
+		case fateOf(why) == fateSilent:
+			text = "no answer, though others are answered"
+		case fateOf(why) == fateDamaged:
+			text = "always damaged"
+		}
+		by[text] = append(by[text], name)
+	}
+	var parts []string
+	for _, text := range slices.Sorted(maps.Keys(by)) {
+		parts = append(parts, strings.Join(by[text], ", ")+": "+text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.
@@ -256,7 +301,11 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	case integrationRetrying:
 		problems = append(problems, cloudRetrying.of(f.cfg.ID, v.since, v.lastError))
 	case integrationWaiting:
-		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
+		kind := cloudWaiting
+		if v.setUp {
+			kind = cloudNotSetUp
+		}
+		problems = append(problems, kind.of(f.cfg.ID, v.since, v.lastError))
 	}
 	if !v.skewedSince.IsZero() {
 		problems = append(problems, cloudSkewed.of(f.cfg.ID, v.skewedSince, "new credentials have ended already by the gateway's clock"))

@@ -17,14 +17,15 @@ const readTries = 3
 
 // sweep reads what is due of one slave, asks who answered when that is due, and hands the samples on.
 func (p *poller) sweep(ctx context.Context, s *slave) {
+	replies := s.replies.count
 	switch {
 	case s.judged.barred():
 		p.askBarred(ctx, s)
 		return
-	case s.work == nil && s.dead() && !p.revives(ctx, s):
+	case s.work == nil && (s.dead() || s.misses > 0 && len(s.held) == 0) && !p.revives(ctx, s):
 		return
 	}
-	if len(s.held) == 0 && !p.step(ctx, s) {
+	if len(s.held) == 0 && !p.step(ctx, s, replies) {
 		return
 	}
 	if len(s.held) == 0 {
@@ -48,83 +49,86 @@ func (p *poller) dropHeld(s *slave, why string) {
 	s.missed += uint64(len(s.held))
 	for _, r := range s.held {
 		if s.plan != nil && s.plan.polls(r.object) {
-			s.plan.find(r.object).blame(why)
+			s.plan.find(r.object).blame(why, 1)
 		}
 	}
 	s.held = nil
 }
 
-// revives asks a dead slave for one object. When it answers, what was missed is due at once.
+// revives asks a slave that did not answer last time for one object. When a dead one answers, what was missed is due at once, and
+// what was learnt is in doubt: another slave may be in its place.
 func (p *poller) revives(ctx context.Context, s *slave) bool {
-	now := p.clock.elapsed()
-	s.missed += s.plan.passOver(now, objects.GapBus)
-	if _, err := p.exchange(ctx, s, s.probe(), false); err != nil && s.dead() {
-		if ctx.Err() == nil && p.open {
+	dead := s.dead()
+	s.missed += s.plan.passOver(p.clock.elapsed(), whyMissed(s.lastErr))
+	_, err := p.exchange(ctx, s, s.probe(), false)
+	switch {
+	case ctx.Err() != nil || !p.open:
+		return false
+	case err != nil && !isReply(err):
+		if s.dead() && fateOf(err) != fateSilent { // silence has set the next probe
 			s.postpone(p.clock.elapsed())
 		}
+		s.rest = p.clock.elapsed() + retrySoon
 		return false
 	}
-	s.plan.everything(p.clock.elapsed())
-	s.revived = true
-	return p.open
+	if dead {
+		s.plan.everything(p.clock.elapsed())
+		s.planner.Retest()
+	}
+	return true
 }
 
 const (
-	// muteAfter is how many longer reads must go unanswered although a short one is answered, before they are split like refused
-	// ones: some slaves say nothing to a read that holds a register they do not have.
-	muteAfter = 2
-	// muteLimit ends that. One register among a hundred is found in seven silent reads; a slave that has died gives no others.
-	muteLimit = 16
+	// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at 9600 baud
+	// takes a fifth of it; one that takes longer lets the others go first between its reads.
+	sweepBudget = time.Second
+	// silencePatience is how many reads in a row may stay without a reply while the slave is known to live: it may lack registers of them.
+	// One register among a hundred makes two in a row, since the parts of a read are asked side by side.
+	silencePatience = 16
+	// damagedPatience is the same for replies that come damaged, or say that the slave is busy, as long as nothing else came.
+	damagedPatience = 3
+	// retestAfter is how often what was learnt about the slave is put in doubt.
+	retestAfter = time.Hour
 )
-
-// mutes reports whether silence is to be taken for a refusal. It can be only after the slave has come back to life.
-func (s *slave) mutes() bool {
-	if !s.revived {
-		return false
-	}
-	s.mute++
-	s.parting = s.mute > muteAfter && s.mute < muteAfter+muteLimit
-	if s.parting {
-		s.misses = 0 // it is no sign of death then
-	}
-	return s.parting
-}
-
-// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at 9600 baud takes a
-// fifth of it; one that takes longer lets the others go first between its reads.
-const sweepBudget = time.Second
 
 // work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold up the rest.
 type work struct {
 	batch    *batch
 	todo     []modbus.Read
 	readings []reading
+	replies  uint64        // of the slave when the sweep began: with more, it lives
+	barren   int           // reads in a row without a reply that counts
 	turn     time.Duration // its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
 	spent    time.Duration
 }
 
-// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and what was read
-// is held. After silence or a fault of the port the rest is let be: that is asked again soon.
-func (p *poller) step(ctx context.Context, s *slave) (over bool) {
-	w := s.work
-	if w == nil {
-		turn, _ := s.nextDue()
-		w = &work{batch: s.batch(s.plan.due(p.clock.elapsed())), turn: turn}
-		p.measureLateness(s, w.batch)
-		s.planner.Measured(p.line.UnitCounters(byte(s.cfg.ID)).Turnaround.P50)
-		w.todo = s.reads(w.batch)
-		s.work = w
+// begin plans a sweep of all that is due.
+func (p *poller) begin(s *slave, replies uint64) *work {
+	now := p.clock.elapsed()
+	turn, _ := s.nextDue()
+	w := &work{batch: s.batch(s.plan.due(now)), turn: turn, replies: replies}
+	p.measureLateness(s, w.batch)
+	if now-s.doubted >= retestAfter {
+		s.doubted = now
+		s.planner.Retest()
 	}
+	s.planner.Measured(p.line.UnitCounters(byte(s.cfg.ID)).Turnaround.P50)
+	w.todo = s.reads(w.batch)
+	return w
+}
+
+// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and what was read
+// is held. When the slave seems to be away the rest is let be: that is asked again soon.
+func (p *poller) step(ctx context.Context, s *slave, replies uint64) (over bool) {
+	if s.work == nil {
+		s.work = p.begin(s, replies)
+	}
+	w := s.work
 	var failure error
 	if len(w.todo) > 0 {
 		begun := p.clock.elapsed()
-		got, more, err := p.readMembers(ctx, s, w.todo[0], w.batch)
-		w.readings = append(w.readings, got...)
-		w.todo = append(more, w.todo[1:]...)
-		if f := fateOf(err); err != nil && (f == fateSilent || f == fatePort || f == fateDamaged) {
-			failure = err
-		}
-		if w.spent += p.clock.elapsed() - begun; w.spent > sweepBudget {
+		failure = p.readNext(ctx, s, w)
+		if w.spent += p.clock.elapsed() - begun; w.spent > sweepBudget || w.barren > 0 {
 			w.turn = p.clock.elapsed()
 		}
 	}
@@ -136,31 +140,94 @@ func (p *poller) step(ctx context.Context, s *slave) (over bool) {
 	return true
 }
 
+// readNext does one read of a sweep. The parts of a read that failed are put into what is left to do. The error ends the sweep.
+func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
+	rd := w.todo[0]
+	w.todo = w.todo[1:]
+	reply, err := p.exchange(ctx, s, rd.Span, true)
+	if err == nil {
+		w.barren = 0
+		s.planner.Answered(rd.Span)
+		for _, m := range rd.Members {
+			w.batch.read[m] = true
+		}
+		w.readings = append(w.readings, p.decode(s, rd, w.batch, reply)...)
+		return nil
+	}
+	for _, m := range rd.Members {
+		w.batch.errs[m] = err
+	}
+	if ctx.Err() != nil || !p.open {
+		return err
+	}
+	return p.readFailed(s, w, rd, err)
+}
+
+// readFailed judges a read that brought no registers: whether its parts are asked, and whether the sweep goes on (nil).
+func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error {
+	lives := s.replies.count > w.replies
+	contrast := s.replies.failed(rd.Span, err)
+	switch {
+	case refuses(err): // cheap, and the parts may well be answered
+		w.barren = 0
+		s.miss(err, p.clock.elapsed())
+		w.todo = append(s.parts(w.batch, rd), w.todo...)
+		return nil
+	case contrast || lives || isReply(err): // of this read; the parts come last, so that something answers soon
+		if isReply(err) {
+			s.miss(err, p.clock.elapsed())
+		}
+		w.todo = append(w.todo, s.parts(w.batch, rd)...)
+	default:
+		s.miss(err, p.clock.elapsed())
+	}
+	limit := silencePatience
+	switch w.barren++; {
+	case contrast || lives:
+	case fateOf(err) == fateSilent:
+		limit = 1
+	default:
+		limit = damagedPatience
+	}
+	if w.barren < limit {
+		return nil
+	}
+	if limit == silencePatience && fateOf(err) == fateSilent { // it has died just now
+		s.miss(err, p.clock.elapsed())
+	}
+	return err
+}
+
+// parts takes a read apart that failed. What that teaches about the slave counts once it is proven.
+func (s *slave) parts(b *batch, rd modbus.Read) []modbus.Read {
+	if s.replies.proven(rd.Span) {
+		return s.planner.Refused(rd, b.spans)
+	}
+	return s.planner.Split(rd, b.spans)
+}
+
 // finish moves the schedule on after a sweep and settles what was learnt in it.
 func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) {
-	again := retryAfter
-	if failure != nil && fateOf(failure) == fateSilent || fateOf(s.lastErr) == fateBusy {
-		again = retrySoon
-	}
 	for i, n := range b.items {
-		// What it does not know it will not know in ten seconds.
-		settled := b.read[i] || b.unknown[i] || s.refused[s.plan.items[n].polled.Object.Name]
-		s.plan.done(n, p.clock.elapsed(), settled, again)
-		switch {
-		case !b.read[i]:
-			s.missed++
-			if ctx.Err() == nil { // else it is we who end
-				s.plan.items[n].blame(whyMissed(s.lastErr))
-			}
-		case !has(s.held, s.plan.items[n].polled.Object.Name):
-			s.plan.items[n].owed = 0 // there is no value: nothing is missing
+		it, err := &s.plan.items[n], b.errs[i]
+		it.read = b.read[i]
+		if it.read {
+			s.plan.done(n, p.clock.elapsed(), 0)
+			it.failures = 0
+			continue
 		}
-		if !b.read[i] && settled {
-			s.plan.items[n].owed = 0 // there is no such object
+		if err == nil { // the sweep ended before it
+			err = failure
 		}
-	}
-	if s.parting {
-		s.parting, s.revived, s.mute = false, false, 0
+		refused := s.replies.refused(b.spans[i]) != nil
+		if isReply(err) {
+			it.lacks = refused && it.last == 0 && fateOf(err) == fateRefused && s.lastGood > 0
+		}
+		s.missed++
+		if ctx.Err() == nil { // else it is we who end
+			it.blame(whyMissed(err), 1)
+		}
+		s.plan.done(n, p.clock.elapsed(), waitAfter(err, refused && it.last == 0))
 	}
 	if failure == nil {
 		p.runTest(ctx, s)
@@ -169,6 +236,25 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		s.learnt = learnt
 		p.log.Info("learnt what the slave refuses; the configuration may say so", "unit", s.cfg.ID, "yaml", learnt)
 	}
+}
+
+// waitAfter is how long after a failed read an object is asked again at first; 0: at its next regular moment. unknown: the slave
+// never gave it, and what it does not know it will not know in ten seconds.
+func waitAfter(err error, unknown bool) time.Duration {
+	switch fateOf(err) {
+	case fateRefused:
+		if unknown {
+			return 0
+		}
+	case fateSilent:
+		if unknown {
+			return 0
+		}
+		return retrySoon
+	case fateBusy:
+		return retrySoon
+	}
+	return retryAfter
 }
 
 // measureLateness keeps the most that an object had to wait for the line.
@@ -181,43 +267,8 @@ func (p *poller) measureLateness(s *slave, b *batch) {
 	}
 }
 
-// readMembers does one planned read. A merged one that the slave refuses comes back as smaller ones.
-func (p *poller) readMembers(ctx context.Context, s *slave, rd modbus.Read, b *batch) (got []reading, more []modbus.Read, err error) {
-	lone := len(rd.Members) == 1 && s.refused[s.object(b, rd.Members[0]).Name]
-	reply, err := p.exchange(ctx, s, rd.Span, lone)
-	if err == nil {
-		if rd.Count > s.probe().Count && !s.parting {
-			s.revived, s.mute = false, 0
-		}
-		s.planner.Answered(rd.Span)
-		for _, m := range rd.Members {
-			b.read[m] = true
-			delete(s.refused, s.object(b, m).Name) // the refusal was of the moment
-		}
-		return p.decode(s, rd, b, reply), nil, nil
-	}
-	if lone && fateOf(err) == fateSilent {
-		return nil, nil, nil // as the last time; it says nothing of the rest
-	}
-	if !refusesAddress(err) && (fateOf(err) != fateSilent || !s.mutes()) {
-		for _, m := range rd.Members {
-			b.unknown[m] = fateOf(err) == fateRefused // the function itself; smaller reads will not help
-		}
-		return nil, nil, err
-	}
-	if more = s.planner.Refused(rd, b.spans); len(more) == 0 {
-		for _, m := range rd.Members {
-			s.refused[s.object(b, m).Name] = true
-		}
-	}
-	if s.parting {
-		err = nil // go on with the parts
-	}
-	return nil, more, err
-}
-
-// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the slave fares, and
-// whatever it is but registers, silence too, the test is over: some slaves say nothing when they are asked for what they lack.
+// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the slave fares.
+// Silence must be proven like that about any other read: some slaves say nothing when they are asked for what they lack.
 func (p *poller) runTest(ctx context.Context, s *slave) {
 	tests := s.planner.Tests()
 	if len(tests) == 0 {
@@ -227,11 +278,17 @@ func (p *poller) runTest(ctx context.Context, s *slave) {
 	_, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 	switch {
 	case err == nil:
+		s.replies.answered(span)
 		s.planner.Answered(span)
+		return
 	case ctx.Err() != nil:
+		return
 	case fateOf(err) == fatePort:
 		p.portFailed(err)
-	case fateOf(err) != fateDamaged:
+		return
+	}
+	s.replies.failed(span, err)
+	if refuses(err) || s.replies.proven(span) {
 		s.planner.Refused(tests[0], nil)
 	}
 }
@@ -240,13 +297,15 @@ func (s *slave) object(b *batch, member int) *objects.Object {
 	return &s.plan.items[b.items[member]].polled.Object
 }
 
-// exchange sends one read, again at once when the reply came damaged. Silence about a lone object, one that was refused before, is no
-// sign of how the slave fares.
-func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, lone bool) (modbus.Reply, error) {
+// exchange sends one read, again at once when the reply came damaged. A failure is noted as a sign of how the slave fares, unless
+// the caller is to judge it.
+func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
+	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason to ask who it is
 	for try := 1; ; try++ {
 		p.busy(p.clock.elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
+			s.replies.answered(span)
 			s.good(p.clock.elapsed(), reply.At)
 			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
 			return reply, nil
@@ -258,14 +317,22 @@ func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, lone 
 			p.portFailed(err)
 			return reply, err
 		}
-		if lone && fateOf(err) == fateSilent {
-			return reply, err
+		if !known {
+			s.repeat.failed(p.log, p.clock.elapsed(), "read failed", err)
+			if !isReply(err) {
+				s.identity.doubt()
+			}
 		}
-		s.miss(err, p.clock.elapsed())
-		s.repeat.failed(p.log, p.clock.elapsed(), "read failed", err)
-		if fateOf(err) != fateDamaged || try == readTries {
-			return reply, err
+		if fateOf(err) == fateDamaged && try < readTries {
+			continue
 		}
+		if !judged {
+			s.miss(err, p.clock.elapsed())
+			if isReply(err) {
+				s.replies.failed(span, err)
+			}
+		}
+		return reply, err
 	}
 }
 
@@ -283,6 +350,7 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 			s.noValue[o.Name] = reason
 			p.forget(s, o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
+			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted})
 			continue
 		}
 		delete(s.noValue, o.Name)
@@ -291,36 +359,44 @@ func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 	return readings
 }
 
-// has reports whether an object is among readings.
-func has(readings []reading, object string) bool {
-	return slices.ContainsFunc(readings, func(r reading) bool { return r.object == object })
-}
-
 // hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
 // than that, the sweep is lost and counted. The line never waits.
 func (p *poller) hand(s *slave, readings []reading) {
 	t := p.takenFrom(s)
-	t.samples = make([]objects.Sample, len(readings))
 	t.bootedAt, t.unsure = p.oneClock(readings)
-	before := make([]item, 0, len(readings))
-	for i, r := range readings {
-		t.samples[i] = objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at, Alarm: r.alarm}
+	for _, r := range readings {
 		it := s.plan.find(r.object)
-		before = append(before, *it)
-		t.every = append(t.every, it.polled.Interval)
-		if gap, ok := it.delivered(r.at, r.at.Sub(t.bootedAt)); ok {
+		if gap, ok := it.gap(r.at, r.at.Sub(t.bootedAt)); ok {
 			t.gaps, t.due = append(t.gaps, gap), append(t.due, it.polled.Interval)
+		}
+		if !r.none {
+			t.samples = append(t.samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at, Alarm: r.alarm})
+			t.every = append(t.every, it.polled.Interval)
 		}
 	}
 	p.remember(s, readings)
+	if len(t.samples)+len(t.gaps) > 0 && !p.queue(t) {
+		for _, r := range readings {
+			it := s.plan.find(r.object)
+			it.owed = max(1, it.owed)
+			it.blame(objects.GapQueue, 1)
+		}
+		p.lose(len(t.samples))
+		p.repeat.failed(p.log, p.clock.elapsed(), "samples lost", errors.New("the store does not keep up"))
+		return
+	}
+	for _, r := range readings {
+		s.plan.find(r.object).delivered(r.at.Sub(t.bootedAt))
+	}
+}
+
+// queue reports whether the sampler's queue has taken a sweep.
+func (p *poller) queue(t taken) bool {
 	select {
 	case p.out <- t:
+		return true
 	default:
-		for i, r := range readings {
-			s.plan.find(r.object).undeliver(before[i], objects.GapQueue)
-		}
-		p.lose(len(readings))
-		p.repeat.failed(p.log, p.clock.elapsed(), "samples lost", errors.New("the store does not keep up"))
+		return false
 	}
 }
 
@@ -340,42 +416,33 @@ func (p *poller) tellSoFar() {
 	}
 	p.toldAt = now
 	for _, s := range p.slaves {
-		p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
+		p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
 			return it.soFar(now, at, uptime)
 		})
 	}
 }
 
 // handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
-func (p *poller) handGaps(s *slave) {
-	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool) {
-		return it.atEnd(at, uptime)
-	})
-}
+func (p *poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
 
-// handMissing hands on what is missing of a slave's objects without a sample.
-func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, bool)) {
+// handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once it is handed on.
+func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool)) {
 	if s.plan == nil {
 		return
 	}
 	p.passOver(s)
 	t := p.takenFrom(s)
 	t.bootedAt, t.unsure = p.oneClock(nil)
-	before := slices.Clone(s.plan.items)
+	after, at := slices.Clone(s.plan.items), p.clock.now()
 	for i := range s.plan.items {
-		it := &s.plan.items[i]
-		at := p.clock.now()
-		if gap, ok := missing(it, at, at.Sub(t.bootedAt)); ok {
-			t.gaps, t.due = append(t.gaps, gap), append(t.due, it.polled.Interval)
+		gap, next, ok := missing(&s.plan.items[i], at, at.Sub(t.bootedAt))
+		if ok {
+			t.gaps, t.due = append(t.gaps, gap), append(t.due, next.polled.Interval)
+			after[i] = next
 		}
 	}
-	if len(t.gaps) == 0 {
-		return
-	}
-	select {
-	case p.out <- t:
-	default: // the store is stuck: what is missing is told later, if there is a later
-		s.plan.items = before
+	if len(t.gaps) > 0 && p.queue(t) { // a store that is stuck is told later, if there is a later
+		s.plan.items = after
 	}
 }
 
@@ -390,10 +457,4 @@ func whyMissed(err error) string {
 		return objects.GapBus + ": the answer came damaged"
 	}
 	return objects.GapBus + ": the controller answered with an exception"
-}
-
-// refusesAddress reports whether the slave does not know the registers, or not so many (exceptions 02 and 03).
-func refusesAddress(err error) bool {
-	var exception *modbus.Exception
-	return errors.As(err, &exception) && (exception.Code == 2 || exception.Code == 3)
 }

@@ -15,13 +15,14 @@ const (
 	lineFailed   = "failed"
 	lineDisabled = "disabled"
 
-	slaveWaiting = "waiting" // nothing was asked since the line was opened
-	slaveOK      = "ok"
-	slaveSilent  = "silent"        // the last request was not answered
-	slaveGarbled = "garbled"       // what came last made no reply
-	slaveUnknown = "unknown_model" // it answers, but no family fits
-	slaveOther   = "wrong_model"   // it says that it is of another family than the configuration says
-	slaveNothing = "no_objects"    // it has none of the objects that the configuration lists
+	slaveWaiting  = "waiting" // nothing was asked since the line was opened
+	slaveOK       = "ok"
+	slaveSilent   = "silent"        // the last request was not answered
+	slaveGarbled  = "garbled"       // what came last made no reply
+	slaveRefusing = "refusing"      // it answers all that is read with exceptions
+	slaveUnknown  = "unknown_model" // it answers, but no family fits
+	slaveOther    = "wrong_model"   // it says that it is of another family than the configuration says
+	slaveNothing  = "no_objects"    // it has none of the objects that the configuration lists
 )
 
 // lineView is a copy of what a poller knows, for the status. Its strings and slices are never changed
@@ -29,6 +30,7 @@ const (
 type lineView struct {
 	state  string
 	err    string
+	fault  error     // the same for programs
 	since  time.Time // wall time since which err holds
 	lost   uint64    // samples that no queue would take
 	slaves []slaveView
@@ -37,6 +39,7 @@ type lineView struct {
 
 	rivals     trouble // requests of another master
 	collisions trouble
+	losses     trouble // samples that no queue would take
 
 	busySince time.Duration // monotonic time since which an exchange of a sweep runs; 0 when none does
 }
@@ -73,6 +76,7 @@ type slaveView struct {
 	family   string
 	state    string
 	err      string
+	fault    error // the same for programs
 	since    time.Time
 	lastGood time.Duration
 	goodAt   time.Time
@@ -86,7 +90,11 @@ type slaveView struct {
 	noValue  map[string]string
 	missed   uint64
 	skipped  uint64
+	overrun  trouble // moments skipped
 	refused  []string
+	whys     map[string]error // of the refused objects
+	refuses  time.Time        // wall time since which there are refused objects; zero: there are none
+	nameless time.Time        // wall time since which it does not say who it is; zero: it does, or was not asked
 	lateness time.Duration
 	learnt   string
 }
@@ -96,12 +104,18 @@ func (p *poller) show() {
 	slaves := make([]slaveView, len(p.slaves))
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := p.clock.now()
 	for i, s := range p.slaves {
+		before := slaveView{}
+		if i < len(p.view.slaves) {
+			before = p.view.slaves[i]
+		}
 		slaves[i] = viewOf(s)
-		slaves[i].since = p.since(i, slaves[i])
+		slaves[i].follow(before, p.clock.elapsed(), now)
 	}
 	p.view.slaves = slaves
 	counters := p.line.Counters()
+	p.view.losses.seen(p.view.lost, p.clock.elapsed(), now)
 	p.view.rivals.seen(counters.Rivals, p.clock.elapsed(), p.clock.now())
 	p.view.collisions.seen(counters.Collisions, p.clock.elapsed(), p.clock.now())
 	if p.open {
@@ -109,20 +123,36 @@ func (p *poller) show() {
 	}
 }
 
-// since keeps the moment at which a slave got into the state it is in.
-func (p *poller) since(i int, now slaveView) time.Time {
-	if i < len(p.view.slaves) && p.view.slaves[i].state == now.state {
-		return p.view.slaves[i].since
+// follow keeps since when all that is shown is the case.
+func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Time) {
+	v.since = now
+	if before.state == v.state {
+		v.since = before.since
 	}
-	return p.clock.now()
+	v.overrun = before.overrun
+	v.overrun.seen(v.skipped, elapsed, now)
+	v.refuses = since(before.refuses, len(v.refused) > 0, now)
+	v.nameless = since(before.nameless, v.state == slaveOK && v.asked && !v.told, now)
+}
+
+// since returns since when something is the case: as before, from now on, or not at all (zero).
+func since(before time.Time, is bool, now time.Time) time.Time {
+	switch {
+	case !is:
+		return time.Time{}
+	case before.IsZero():
+		return now
+	}
+	return before
 }
 
 func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), code: s.identity.known.ProductCode, firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
 		told: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample, reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
-		refused: slices.Sorted(maps.Keys(s.refused)), lateness: s.lateness, learnt: s.learnt,
+		whys: s.refused(), lateness: s.lateness, learnt: s.learnt,
 	}
+	v.refused = slices.Sorted(maps.Keys(v.whys))
 	if s.family != nil && s.judged.finding != findingUnknown {
 		v.family = s.family.Slug
 	}
@@ -130,7 +160,7 @@ func viewOf(s *slave) slaveView {
 		v.polled, v.skipped = len(s.plan.items), s.plan.skipped()
 	}
 	if s.lastErr != nil {
-		v.err = s.lastErr.Error()
+		v.err, v.fault = s.lastErr.Error(), s.lastErr
 	}
 	if v.state != slaveSilent && v.state != slaveGarbled && s.judged.barred() {
 		v.err = firstNonEmpty(s.judged.why, v.err)
@@ -152,9 +182,16 @@ func stateOf(s *slave) string {
 		return slaveNothing
 	case s.judged.barred():
 		return slaveUnknown
+	case s.refusing():
+		return slaveRefusing
 	default:
 		return slaveOK
 	}
+}
+
+// refusing reports whether the slave answers, and gives no object.
+func (s *slave) refusing() bool {
+	return s.plan != nil && isReply(s.lastErr) && !slices.ContainsFunc(s.plan.items, func(it item) bool { return it.read })
 }
 
 // setError notes why the line is down; nil when it is open.
@@ -162,13 +199,13 @@ func (p *poller) setError(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.view.state, p.view.err = lineOK, ""
+		p.view.state, p.view.err, p.view.fault = lineOK, "", nil
 		return
 	}
 	if p.view.state != lineFailed {
 		p.view.since = p.clock.now()
 	}
-	p.view.state, p.view.err = lineFailed, err.Error()
+	p.view.state, p.view.err, p.view.fault = lineFailed, err.Error(), err
 }
 
 // remember keeps the latest values for the status.
@@ -177,8 +214,10 @@ func (p *poller) remember(s *slave, readings []reading) {
 	defer p.mu.Unlock()
 	n := slices.Index(p.slaves, s)
 	for _, r := range readings {
-		p.view.latest[n][r.object] = r
-		p.view.alarms[n].see(r)
+		if !r.none {
+			p.view.latest[n][r.object] = r
+			p.view.alarms[n].see(r)
+		}
 	}
 }
 

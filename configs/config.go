@@ -81,6 +81,10 @@ type Line struct {
 	RTS              string        `yaml:"rts"`                // the same; "" with rs485 kernel or rts, which move it
 	LowLatency       string        `yaml:"low_latency"`        // auto (default; USB adapters, best effort), on, off
 
+	// Of a network port only.
+	ConnectDelay  time.Duration `yaml:"connect_delay"`  // time after connecting in which the device is not asked, up to 30 s; default 0
+	TransactionID string        `yaml:"transaction_id"` // check (default), ignore; tcp:// only, for devices that answer with id 0 or the next number
+
 	Slaves []Slave `yaml:"slaves"`
 }
 
@@ -89,6 +93,7 @@ func (l *Line) SetDefaults() {
 	*l = Line{
 		Enabled: true, Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond,
 		RS485: rs485Off, RS485Polarity: levelHigh, Echo: wordAuto, LowLatency: wordAuto,
+		TransactionID: wordCheck,
 	}
 }
 
@@ -104,11 +109,14 @@ const (
 	wordAuto = "auto"
 	wordOn   = "on"
 	wordOff  = "off"
+
+	wordCheck  = "check"
+	wordIgnore = "ignore"
 )
 
 // Slave is one controller on a line.
 type Slave struct {
-	ID           int                      `yaml:"id"`            // Modbus unit id, 1 to 247
+	ID           int                      `yaml:"id"`            // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
 	Model        string                   `yaml:"model"`         // "auto" (default), a family slug or a product code
 	Name         string                   `yaml:"name"`          // replaces `slave` of the message; "": product code
 	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it
@@ -336,9 +344,35 @@ func FamiliesDir(path string) string {
 	return c.FamiliesDir
 }
 
+// LoadLenient reads a file that may have faults, for commands that ask a daemon: the daemon works on with an older state of the file, and
+// these commands need little of it. A key that does not read has its default; all have it where the file is no YAML. Errors are those
+// of reading the file.
+func LoadLenient(path string) (*Config, error) {
+	data, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	c := new(Config)
+	strictyaml.Decode(data, c)
+	return c, nil
+}
+
 // Load reads, decodes and checks a file. Faults of its content come as *Error; the other errors
 // are those of reading it, with a hint.
 func Load(path string, cat *objects.Catalog) (*Config, error) {
+	data, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	c, faults := Parse(data, cat)
+	if len(faults) > 0 {
+		return nil, &Error{File: path, Faults: faults}
+	}
+	return c, nil
+}
+
+// open reads a file; its errors say what to do.
+func open(path string) ([]byte, error) {
 	data, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -348,11 +382,7 @@ func Load(path string, cat *objects.Catalog) (*Config, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	c, faults := Parse(data, cat)
-	if len(faults) > 0 {
-		return nil, &Error{File: path, Faults: faults}
-	}
-	return c, nil
+	return data, nil
 }
 
 // read reads at most one byte more than the decoder takes: a device or a log named by mistake

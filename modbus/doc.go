@@ -1,7 +1,7 @@
 // Package modbus is one Modbus line: a serial port or a TCP gateway, the frames on it, and the plan of what to read.
 //
 // It promises that a value it returns is the asked register's of the asked unit, answered to this very
-// request. It refuses to send anything but functions 03, 04, 0x11 and 0x2B/0x0E (ErrRefused). It fails with
+// request. It refuses to send anything but functions 01, 02, 03, 04, 0x11 and 0x2B/0x0E (ErrRefused), which all only read. It fails with
 // ErrTimeout, ErrFrame or *Exception, after which the next call may succeed, and with ErrPort,
 // after which only Open helps. No call outlasts a few times its timeout; [Line] is for one goroutine.
 //

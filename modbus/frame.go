@@ -8,6 +8,8 @@ import (
 // The function codes this package can send. Everything else is refused before a byte is
 // written: read-only by construction.
 const (
+	FuncReadCoils      = 0x01 // read coils
+	FuncReadDiscrete   = 0x02 // read discrete inputs
 	FuncReadHolding    = 0x03 // read holding registers
 	FuncReadInput      = 0x04 // read input registers
 	FuncReportServerID = 0x11 // report server id
@@ -22,39 +24,70 @@ const (
 	readBasic = 0x01
 
 	exceptionBit  = 0x80
-	exceptionSize = 5   // unit, function, code, CRC
-	minFrame      = 4   // unit, function, CRC
-	maxFrame      = 256 // MODBUS over Serial Line V1.02 §2.3
-	maxRegisters  = 125 // MODBUS Application Protocol V1.1b3 §6.3: 250 bytes of a 253 byte PDU
+	exceptionSize = 5    // unit, function, code, CRC
+	minFrame      = 4    // unit, function, CRC
+	maxFrame      = 256  // MODBUS over Serial Line V1.02 §2.3
+	maxRegisters  = 125  // MODBUS Application Protocol V1.1b3 §6.3: 250 bytes of a 253 byte PDU
+	maxBits       = 2000 // §6.1
 	maxUnit       = 247
 )
 
 // ask is a request, as far as its reply is judged by it.
 type ask struct {
 	unit, function byte
-	addr           uint16 // first register; object id for FuncEncapsulated
-	count          uint16 // registers; 0 for the other functions
+	addr           uint16 // first register or bit; object id for FuncEncapsulated
+	count          uint16 // registers or bits; 0 for the other functions
 }
 
 // shape is all that a normal reply tells about its request. Two requests of one shape have
 // replies that nobody can tell apart; the address is not in them.
 type shape struct {
 	function byte
-	count    uint16
+	count    uint16 // registers, or bytes of bits
 }
 
-func (q ask) shape() shape { return shape{q.function, q.count} }
+func (q ask) shape() shape {
+	if ofBits(q.function) {
+		return shape{q.function, (q.count + 7) / 8}
+	}
+	return shape{q.function, q.count}
+}
+
+// bytes is how many bytes of data the reply to a read has.
+func (s shape) bytes() int {
+	if ofBits(s.function) {
+		return int(s.count)
+	}
+	return 2 * int(s.count)
+}
 
 // replyChars returns the length of the expected reply; the longest there is where the
 // request does not tell.
 func (q ask) replyChars() int {
 	if isRead(q.function) {
-		return 5 + 2*int(q.count)
+		return 5 + q.shape().bytes()
 	}
 	return maxFrame
 }
 
-func isRead(function byte) bool { return function == FuncReadHolding || function == FuncReadInput }
+// isRead reports whether a function reads registers or bits.
+func isRead(function byte) bool { return ofRegisters(function) || ofBits(function) }
+
+func ofRegisters(function byte) bool { return function == FuncReadHolding || function == FuncReadInput }
+
+func ofBits(function byte) bool { return function == FuncReadCoils || function == FuncReadDiscrete }
+
+// ambiguous reports whether the reply to a read of so many bits would have three bytes of data: it is then as long as a request, and
+// nobody could tell it from that of another master. No such request is sent.
+func ambiguous(function byte, count uint16) bool { return ofBits(function) && (count+7)/8 == 3 }
+
+// most returns the most that a function reads at once.
+func most(function byte) uint16 {
+	if ofBits(function) {
+		return maxBits
+	}
+	return maxRegisters
+}
 
 func allowed(function byte) bool {
 	return isRead(function) || function == FuncReportServerID || function == FuncEncapsulated
@@ -76,7 +109,8 @@ func (q ask) appendRequest(dst []byte) []byte {
 
 // parseRequest reads a request that is to be sent. Whatever is not, to the last byte, one of the
 // few requests of this package gives ErrRefused: this is the gate of the read-only promise.
-func parseRequest(adu []byte) (ask, error) {
+// tcp takes the unit ids that only Modbus TCP has as well.
+func parseRequest(adu []byte, tcp bool) (ask, error) {
 	if len(adu) < minFrame {
 		return ask{}, fmt.Errorf("%w: a request of %d bytes", ErrRefused, len(adu))
 	}
@@ -84,13 +118,13 @@ func parseRequest(adu []byte) (ask, error) {
 	switch {
 	case !allowed(q.function):
 		return q, fmt.Errorf("%w: function code 0x%02X", ErrRefused, q.function)
-	case q.unit == 0 || q.unit > maxUnit:
+	case !isUnit(q.unit, tcp):
 		return q, fmt.Errorf("%w: unit id %d; it must be 1 to %d", ErrRefused, q.unit, maxUnit)
 	case isRead(q.function) && len(adu) == 8:
 		q.addr = uint16(adu[2])<<8 | uint16(adu[3])
 		q.count = uint16(adu[4])<<8 | uint16(adu[5])
-		if q.count == 0 || q.count > maxRegisters || int(q.addr)+int(q.count) > 0x10000 {
-			return q, fmt.Errorf("%w: %d registers from 0x%04X", ErrRefused, q.count, q.addr)
+		if q.count == 0 || q.count > most(q.function) || int(q.addr)+int(q.count) > 0x10000 || ambiguous(q.function, q.count) {
+			return q, fmt.Errorf("%w: function 0x%02X, %d from 0x%04X", ErrRefused, q.function, q.count, q.addr)
 		}
 	case q.function == FuncEncapsulated && len(adu) == 7:
 		q.addr = uint16(adu[4])
@@ -102,6 +136,10 @@ func parseRequest(adu []byte) (ask, error) {
 	}
 	return q, nil
 }
+
+// isUnit reports whether there is such a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on
+// TCP/IP V1.0b §4.4.1.2).
+func isUnit(id byte, tcp bool) bool { return id > 0 && id <= maxUnit || tcp && (id == 0 || id == 255) }
 
 // errGarbage: these bytes begin no reply of ours.
 var errGarbage = errors.New("not a reply")
@@ -116,7 +154,7 @@ func replyNeed(b []byte) (need int, whole bool, err error) {
 	switch {
 	case function&exceptionBit != 0 && allowed(function&^exceptionBit):
 		return exceptionSize, true, nil
-	case isRead(function) && third > 0 && third <= 2*maxRegisters && third%2 == 0:
+	case ofRegisters(function) && third > 0 && third <= 2*maxRegisters && third%2 == 0, ofBits(function) && third > 0 && third <= maxBits/8:
 		return 5 + third, true, nil
 	case function == FuncReportServerID && third > 0 && third <= maxFrame-5:
 		return 5 + third, true, nil
@@ -175,7 +213,7 @@ func judge(q ask, f []byte) verdict {
 		return exception
 	case f[1] != q.function:
 		return foreign
-	case isRead(q.function) && int(f[2]) != 2*int(q.count):
+	case isRead(q.function) && int(f[2]) != q.shape().bytes():
 		return foreign
 	case q.function == FuncEncapsulated && f[3] != readBasic:
 		return foreign

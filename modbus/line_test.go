@@ -59,7 +59,7 @@ func TestRequestBytesAreTheSpecifications(t *testing.T) {
 	})
 }
 
-func TestAtMostFourFunctionsReachTheWire(t *testing.T) {
+func TestAtMostSixFunctionsReachTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := ownAddress(1)
 		line, pipe := pipeLine(t, slave)
@@ -73,7 +73,8 @@ func TestAtMostFourFunctionsReachTheWire(t *testing.T) {
 				}
 			}
 			switch wrote := len(pipe.Written()) > before; byte(code) {
-			case modbus.FuncReadHolding, modbus.FuncReadInput, modbus.FuncReportServerID, modbus.FuncEncapsulated:
+			case modbus.FuncReadCoils, modbus.FuncReadDiscrete, modbus.FuncReadHolding, modbus.FuncReadInput,
+				modbus.FuncReportServerID, modbus.FuncEncapsulated:
 				if !wrote {
 					t.Errorf("function 0x%02X is refused", code)
 				}
@@ -84,7 +85,7 @@ func TestAtMostFourFunctionsReachTheWire(t *testing.T) {
 			}
 		}
 		for code := range slave.Functions() {
-			if !slices.Contains([]byte{0x03, 0x04, 0x11, 0x2B}, code) {
+			if !slices.Contains([]byte{0x01, 0x02, 0x03, 0x04, 0x11, 0x2B}, code) {
 				t.Errorf("the slave saw function 0x%02X", code)
 			}
 		}

@@ -6,11 +6,19 @@ import (
 	"time"
 )
 
-// Span is the registers of one object.
+// Span is the registers, or the bits, of one object.
 type Span struct {
-	Function byte   // FuncReadHolding or FuncReadInput
-	Addr     uint16 // the first register
+	Function byte   // one of the four that read
+	Addr     uint16 // the first register or bit
 	Count    uint16 // how many, at least 1
+}
+
+// Words returns how many registers have as many bits on the wire, rounded up.
+func (s Span) Words() uint16 {
+	if ofBits(s.Function) {
+		return (s.Count + 15) / 16
+	}
+	return s.Count
 }
 
 // end returns the address after the last register.
@@ -27,6 +35,16 @@ type Limits struct {
 	MaxRegisters uint16  // most registers in one read; 0: 125, the protocol's most
 	MaxGap       int     // registers between two objects that are rather read over than asked anew; see MaxGap
 	Avoid        []Range // registers that are not read over, because the slave has none there
+	MaxBits      int     // most bits in one read; 0: 2000, the protocol's most
+	AvoidBits    []Range // bits that are not read over
+}
+
+// most returns the most that a function reads at once.
+func (lim Limits) most(function byte) int {
+	if ofBits(function) {
+		return lim.MaxBits
+	}
+	return int(lim.MaxRegisters)
 }
 
 // MaxGap returns the largest gap that costs no more bus time than another request, by RequestTime against two
@@ -41,6 +59,9 @@ func MaxGap(s Settings, turnaround time.Duration) int {
 func Plan(spans []Span, lim Limits) []Read {
 	if lim.MaxRegisters == 0 || lim.MaxRegisters > maxRegisters {
 		lim.MaxRegisters = maxRegisters
+	}
+	if lim.MaxBits == 0 || lim.MaxBits > maxBits {
+		lim.MaxBits = maxBits
 	}
 	order := make([]int, len(spans))
 	for i := range order {
@@ -62,23 +83,27 @@ func Plan(spans []Span, lim Limits) []Read {
 // whole costs least. Going backwards, the best of the rest is known: n² steps for n objects, some
 // hundreds at most.
 func bestCuts(spans []Span, order []int, lim Limits) []int {
-	// In half registers: a read costs a gap of MaxGap and a bit, so that a gap of just MaxGap is read over.
-	request := 2*max(lim.MaxGap, 0) + 1
+	// In bits on the wire, a register being 16: a read costs a gap of MaxGap and a half, so that a gap of just MaxGap is read over.
+	request := 16*max(lim.MaxGap, 0) + 8
 	cost := make([]int, len(order)+1)
 	cuts := make([]int, len(order))
 	for from := len(order) - 1; from >= 0; from-- {
 		start := spans[order[from]]
 		end := start.end()
-		cuts[from], cost[from] = from+1, request+2*int(start.Count)+cost[from+1]
+		size := 16
+		if ofBits(start.Function) {
+			size = 1
+		}
+		cuts[from], cost[from] = from+1, request+size*int(start.Count)+cost[from+1]
 		for next := from + 1; next < len(order); next++ {
 			s := spans[order[next]]
-			avoided := lim.avoids(end, int(s.Addr))
+			avoided := lim.avoids(s.Function, end, int(s.Addr))
 			end = max(end, s.end())
 			length := end - int(start.Addr)
-			if s.Function != start.Function || length > int(lim.MaxRegisters) || avoided {
+			if s.Function != start.Function || length > lim.most(s.Function) || avoided {
 				break
 			}
-			if c := request + 2*length + cost[next+1]; c <= cost[from] {
+			if c := request + size*length + cost[next+1]; c <= cost[from] && !ambiguous(s.Function, uint16(length)) {
 				cuts[from], cost[from] = next+1, c
 			}
 		}
@@ -86,9 +111,13 @@ func bestCuts(spans []Span, order []int, lim Limits) []int {
 	return cuts
 }
 
-// avoids reports whether a register from from to before to is one to avoid.
-func (lim Limits) avoids(from, to int) bool {
-	return slices.ContainsFunc(lim.Avoid, func(r Range) bool { return int(r.First) < to && int(r.Last) >= from })
+// avoids reports whether a register or bit from from to before to is one to avoid.
+func (lim Limits) avoids(function byte, from, to int) bool {
+	avoid := lim.Avoid
+	if ofBits(function) {
+		avoid = lim.AvoidBits
+	}
+	return slices.ContainsFunc(avoid, func(r Range) bool { return int(r.First) < to && int(r.Last) >= from })
 }
 
 // merge returns the read that covers the spans in order[i].

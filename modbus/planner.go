@@ -36,7 +36,7 @@ func (r Range) String() string {
 // Planner plans the reads of one slave and learns from its refusals: which registers between objects it does
 // not have, and how many it gives at once. One goroutine owns it.
 //
-// A slave that refuses a long read (exception 02 or 03) says neither whether it was too long nor which register it lacks. So
+// A slave that does not answer a long read says neither whether it was too long nor which register it lacks. So
 // the read is split; when both halves are answered, either the gap between them or the length was at fault. A read no longer
 // than one that worked was not too long. Otherwise the gap alone is asked once (Tests), and its answer decides.
 type Planner struct {
@@ -44,11 +44,42 @@ type Planner struct {
 	turnaround time.Duration
 	most       uint16  // given: by configuration or family
 	avoid      []Range // given
-	illegal    []Span  // learnt: registers of one table that the slave lacks
-	longest    uint16  // registers of the longest read that was answered
-	tooLong    uint16  // registers of the shortest read known to be too long; 0: none
+	illegal    []Span  // learnt: registers or bits of one table that the slave lacks
+	registers  lengths
+	bits       lengths
 	splits     []split
-	tests      []Span // gaps to be asked alone
+	tests      []Span // to be asked for nobody: gaps, and what Retest names
+	blamed     []Span // reads that were never answered, and taught what is known; Retest asks them again
+}
+
+// maxBlamed bounds how many reads are asked again by Retest. A slave teaches a few dozen things at most.
+const maxBlamed = 64
+
+// lengths is what was learnt of how long reads may be, in registers; bits count as Span.Words.
+type lengths struct {
+	longest uint16 // that was answered
+	tooLong uint16 // the shortest one known to be too long; 0: none
+}
+
+// of returns the lengths of the reads of a function.
+func (p *Planner) of(function byte) *lengths {
+	if ofBits(function) {
+		return &p.bits
+	}
+	return &p.registers
+}
+
+// most returns how much is asked at once: what was given, or while the slave's own limit is being found, halfway between the
+// longest that worked and the shortest that did not.
+func (l lengths) most(given uint16) uint16 {
+	switch {
+	case l.tooLong == 0:
+		return given
+	case l.tooLong-l.longest < 2:
+		return max(1, l.longest)
+	default:
+		return l.longest + (l.tooLong-l.longest)/2
+	}
 }
 
 // split is a refused read and the parts it was taken into.
@@ -79,37 +110,33 @@ func (p *Planner) Measured(turnaround time.Duration) { p.turnaround = turnaround
 func (p *Planner) Plan(spans []Span) []Read {
 	return Plan(spans, Limits{
 		MaxRegisters: p.MaxRegisters(), MaxGap: MaxGap(p.settings, p.turnaround), Avoid: p.avoids(),
+		MaxBits: 16 * int(p.bits.most(p.most)), AvoidBits: p.lacks(ofBits),
 	})
 }
 
-// avoids returns the registers not to be read over, given and learnt. The tables are not told apart: what one lacks the other
-// seldom has.
-func (p *Planner) avoids() []Range {
-	ranges := slices.Clone(p.avoid)
+// avoids returns the registers not to be read over, given and learnt. Their tables are not told apart: what one lacks the other
+// seldom has. Bits have addresses of their own.
+func (p *Planner) avoids() []Range { return append(slices.Clone(p.avoid), p.lacks(ofRegisters)...) }
+
+// lacks returns what was learnt to be illegal.
+func (p *Planner) lacks(of func(function byte) bool) (ranges []Range) {
 	for _, s := range p.illegal {
-		ranges = append(ranges, Range{s.Addr, uint16(s.end() - 1)})
+		if of(s.Function) {
+			ranges = append(ranges, Range{s.Addr, uint16(s.end() - 1)})
+		}
 	}
 	return ranges
 }
 
-// MaxRegisters returns how many registers are asked at once: what was given, or while the slave's own limit is
-// being found, halfway between the longest that worked and the shortest that did not.
-func (p *Planner) MaxRegisters() uint16 {
-	switch {
-	case p.tooLong == 0:
-		return p.most
-	case p.tooLong-p.longest < 2:
-		return max(1, p.longest)
-	default:
-		return p.longest + (p.tooLong-p.longest)/2
-	}
-}
+// MaxRegisters returns how many registers are asked at once: what was given, or what was learnt.
+func (p *Planner) MaxRegisters() uint16 { return p.registers.most(p.most) }
 
 // Answered notes that a read was answered with registers: none of them is illegal.
 func (p *Planner) Answered(s Span) {
-	p.longest = max(p.longest, s.Count)
-	if p.tooLong != 0 && p.tooLong <= p.longest { // it gave more than it was thought to
-		p.tooLong = 0
+	l := p.of(s.Function)
+	l.longest = max(l.longest, s.Words())
+	if l.tooLong != 0 && l.tooLong <= l.longest { // it gave more than it was thought to
+		l.tooLong = 0
 	}
 	p.tests = slices.DeleteFunc(p.tests, func(gap Span) bool {
 		if gap != s {
@@ -121,6 +148,9 @@ func (p *Planner) Answered(s Span) {
 	p.illegal = slices.DeleteFunc(p.illegal, func(gap Span) bool {
 		return gap.Function == s.Function && gap.Addr >= s.Addr && gap.end() <= s.end()
 	})
+	p.blamed = slices.DeleteFunc(p.blamed, func(whole Span) bool {
+		return whole.Function == s.Function && whole.Addr >= s.Addr && whole.end() <= s.end()
+	})
 	for i := range p.splits {
 		p.splits[i].leftOK = p.splits[i].leftOK || p.splits[i].left == s
 		p.splits[i].rightOK = p.splits[i].rightOK || p.splits[i].right == s
@@ -128,8 +158,9 @@ func (p *Planner) Answered(s Span) {
 	p.splits = slices.DeleteFunc(p.splits, p.conclude)
 }
 
-// Refused notes that a read got exception 02 or 03, and returns two parts of it to ask instead; none when
-// it serves a single object, or a test, which the slave does not have then.
+// Refused notes that it is proven that the slave does not answer a read, and returns two parts of it to ask instead; none when
+// it serves a single object, or a test, which the slave does not have then. Proof is the caller's: a slave refuses by an
+// exception, or says nothing, and both may be of the moment. Split is for a read without proof.
 func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
 		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal, and that was all there was to learn
@@ -138,14 +169,22 @@ func (p *Planner) Refused(r Read, spans []Span) []Read {
 	}
 	// What is wrong within a part explains why the whole was refused.
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.left == r.Span || s.right == r.Span })
+	parts := p.Split(r, spans)
+	if len(parts) == 0 {
+		return nil
+	}
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
+	p.splits = append(p.splits, split{whole: r.Span, left: parts[0].Span, right: parts[1].Span})
+	return parts
+}
+
+// Split takes a read apart into two and learns nothing; none when all its members have the same registers.
+func (p *Planner) Split(r Read, spans []Span) []Read {
 	members, others := p.parts(r, spans)
 	if len(members) == 0 || len(others) == 0 {
 		return nil
 	}
-	left, right := merge(spans, members), merge(spans, others)
-	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
-	p.splits = append(p.splits, split{whole: r.Span, left: left.Span, right: right.Span})
-	return []Read{left, right}
+	return []Read{merge(spans, members), merge(spans, others)}
 }
 
 // parts takes a read's members apart. Objects that lean on common registers overlap, so that there may be no register to cut
@@ -204,15 +243,18 @@ func (p *Planner) conclude(s split) bool {
 	if !s.leftOK || !s.rightOK {
 		return false
 	}
+	if len(p.blamed) < maxBlamed && !slices.Contains(p.blamed, s.whole) {
+		p.blamed = append(p.blamed, s.whole)
+	}
 	gap := s.gap()
 	if gap.Count == 0 {
-		p.foundTooLong(s.whole.Count)
+		p.foundTooLong(s.whole)
 		return true
 	}
 	if !slices.Contains(p.illegal, gap) {
 		p.illegal = append(p.illegal, gap)
 	}
-	if s.whole.Count <= p.longest {
+	if s.whole.Words() <= p.of(s.whole.Function).longest {
 		return true
 	}
 	if !slices.Contains(p.tests, gap) {
@@ -225,15 +267,16 @@ func (p *Planner) conclude(s split) bool {
 func (p *Planner) concludeLength(gap Span) {
 	for _, s := range p.splits {
 		if s.leftOK && s.rightOK && s.gap() == gap {
-			p.foundTooLong(s.whole.Count)
+			p.foundTooLong(s.whole)
 		}
 	}
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.gap() == gap })
 }
 
-func (p *Planner) foundTooLong(count uint16) {
-	if count > p.longest && (p.tooLong == 0 || count < p.tooLong) {
-		p.tooLong = count
+func (p *Planner) foundTooLong(s Span) {
+	l, count := p.of(s.Function), s.Words()
+	if count > l.longest && (l.tooLong == 0 || count < l.tooLong) {
+		l.tooLong = count
 	}
 }
 
@@ -246,18 +289,27 @@ func (p *Planner) Tests() []Read {
 	return reads
 }
 
+// Retest puts what was learnt in doubt: Tests names the reads that taught it, and what one of them brings is forgotten.
+func (p *Planner) Retest() {
+	for _, whole := range p.blamed {
+		if !slices.Contains(p.tests, whole) {
+			p.tests = append(p.tests, whole)
+		}
+	}
+}
+
 // Forget drops what was learnt, as when another controller answers.
 func (p *Planner) Forget() {
-	p.illegal, p.longest, p.tooLong, p.splits, p.tests = nil, 0, 0, nil, nil
+	p.illegal, p.registers, p.bits, p.splits, p.tests, p.blamed = nil, lengths{}, lengths{}, nil, nil, nil
 }
 
 // Learnt returns what was learnt as YAML for the slave in the configuration, empty when nothing was.
 func (p *Planner) Learnt() string {
 	var b strings.Builder
-	if p.tooLong != 0 {
-		fmt.Fprintf(&b, "max_registers: %d\n", p.longest)
+	if p.registers.tooLong != 0 {
+		fmt.Fprintf(&b, "max_registers: %d\n", p.registers.longest)
 	}
-	if ranges := p.avoids(); len(p.illegal) > 0 {
+	if ranges := p.avoids(); len(ranges) > len(p.avoid) {
 		words := make([]string, len(ranges))
 		for i, r := range ranges {
 			words[i] = r.String()

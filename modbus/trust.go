@@ -15,6 +15,7 @@ type trust struct {
 	seq        uint64 // requests sent to the unit so far
 	debts      []debt // shapes of unanswered requests; a handful at most
 	silent     int    // probes in a row that nothing came back for
+	kind       int    // which kind of probe is asked first: the one that was answered last, until it is not
 }
 
 // debt is a shape of which replies may still come: to requests number first to last.
@@ -22,6 +23,13 @@ type debt struct {
 	shape
 	first, last uint64
 	probe       bool // asked as a probe only: nobody ever takes its reply for a value
+}
+
+// unanswered notes that nothing came back for a probe.
+func (t *trust) unanswered() {
+	if t.silent++; t.silent%probePatience == 0 {
+		t.kind++
+	}
 }
 
 func (t *trust) find(s shape) *debt {
@@ -55,15 +63,17 @@ func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
 
 // expects reports whether a frame from this unit is explained by what may be on its way.
 func (t *trust) expects(frame []byte) bool {
-	if t.unknown > 0 {
-		return true
-	}
+	return t.unknown > 0 || t.owes(frame)
+}
+
+// owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
+func (t *trust) owes(frame []byte) bool {
 	function := frame[1]
 	for _, d := range t.debts {
 		switch {
 		case function == d.function|exceptionBit:
 			return true
-		case function == d.function && (!isRead(function) || int(frame[2]) == 2*int(d.count)):
+		case function == d.function && (!isRead(function) || int(frame[2]) == d.bytes()):
 			return true
 		}
 	}
@@ -151,10 +161,14 @@ const (
 	probePatience = 3
 )
 
-// probe returns what to ask before want. try counts the probes of this exchange from 0.
-func (t *trust) probe(want, good ask, try int) ask {
+// probe returns what to ask before want. try counts the probes of this exchange from 0. none are shapes that another program
+// gets replies of.
+func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 	// Never of the shape that is wanted: a probe's reply that came twice would be taken for the data.
-	list := slices.DeleteFunc(candidates(want, good), func(c ask) bool { return c.shape() == want.shape() })
+	list := slices.DeleteFunc(candidates(want, good, short, len(none) > 0), func(c ask) bool { return c.shape() == want.shape() })
+	if rare := slices.DeleteFunc(slices.Clone(list), func(c ask) bool { return slices.Contains(none, c.shape()) }); len(rare) > 0 {
+		list = rare
+	}
 	if try > 0 { // it answers: something never asked before settles all the rest
 		for _, c := range list {
 			if t.find(c.shape()) == nil {
@@ -168,11 +182,11 @@ func (t *trust) probe(want, good ask, try int) ask {
 		// A dozen probes were in debt already when the last request failed, so that many polls went
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
-		*t = trust{unknown: 1, seq: t.seq, debts: t.debts[:0]}
-		return t.probe(want, good, 0)
+		*t = trust{unknown: 1, seq: t.seq, debts: t.debts[:0], kind: t.kind}
+		return t.probe(want, good, short, none, 0)
 	}
 	kinds := min(len(usable), maxProbes)
-	return usable[(t.silent/probePatience+try)%kinds]
+	return usable[(t.kind+try)%kinds]
 }
 
 // proves reports whether a reply of shape c, asked now, settles all requests that were no probes.
@@ -189,15 +203,35 @@ func (t *trust) proves(c shape) bool {
 	return d.probe
 }
 
-// candidates lists probes for want, the surest first: a register or two where want reads
+const (
+	// shortRead is the most registers of a read that is kept to probe with: a probe is paid for by each unit that waits.
+	shortRead = 8
+	// keptShort is how many are kept. The third kind of probe is always one beside what is wanted: the unit may be another one by now,
+	// and say nothing to what the one before answered.
+	keptShort = maxProbes - 1
+)
+
+// keep notes a read that was answered with registers.
+func (u *unit) keep(q ask) {
+	u.good = q
+	if !ofRegisters(q.function) || q.count > shortRead {
+		return
+	}
+	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old.shape() == q.shape() })
+	u.short = append([]ask{q}, u.short[:min(len(u.short), keptShort-1)]...)
+}
+
+// candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those registers,
+// and may say nothing when it is asked for others. Then a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. An identification is probed where the unit last answered a read.
-func candidates(want, good ask) []ask {
+// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. many adds lengths that
+// hardly any program asks for.
+func candidates(want, good ask, short []ask, many bool) []ask {
 	base := want
-	if !isRead(want.function) {
+	if !ofRegisters(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
-		if isRead(good.function) {
+		if ofRegisters(good.function) {
 			base = good
 		}
 	}
@@ -205,7 +239,7 @@ func candidates(want, good ask) []ask {
 	if base.function == other {
 		other = FuncReadInput
 	}
-	list := make([]ask, 0, 12)
+	list := append(make([]ask, 0, 12+len(short)), short...)
 	read := func(function byte, from, to uint16) {
 		for n := from; n <= to && int(base.addr)+int(n) <= 0x10000; n++ {
 			list = append(list, ask{unit: want.unit, function: function, addr: base.addr, count: n})
@@ -216,5 +250,8 @@ func candidates(want, good ask) []ask {
 	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
 	read(base.function, 3, 6)
 	read(other, 2, 4)
+	for n := uint16(disguiseLeast); many && n < disguiseLeast+4*disguiseMore; n += 2 {
+		read(base.function, n, n)
+	}
 	return list
 }

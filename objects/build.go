@@ -2,7 +2,6 @@ package objects
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,7 +28,7 @@ func parseFamily(data []byte, own bool) (*Family, error) {
 		return nil, err
 	}
 	b := familyBuilder{
-		doc: doc, file: &file, own: own, tables: map[string]map[uint16]string{}, owners: map[place]string{},
+		doc: doc, file: &file, own: own, tables: map[string]map[uint16]string{}, owners: map[place][]owner{},
 		family: &Family{
 			Slug: file.Family, Title: file.Title, ProductCodes: file.ProductCodes, SharedCodes: file.SharedCodes,
 			MaxRegisters: file.MaxRegisters, byName: map[string]int{},
@@ -43,10 +42,16 @@ func parseFamily(data []byte, own bool) (*Family, error) {
 	return b.family, nil
 }
 
-// place is one register.
+// place is one register, or one bit of a bit table.
 type place struct {
 	table Table
 	addr  uint16
+}
+
+// owner is an object, and what it has of a register.
+type owner struct {
+	name string
+	bits uint16
 }
 
 // familyBuilder turns the file's words into a Family and collects what is wrong with them.
@@ -56,7 +61,7 @@ type familyBuilder struct {
 	own    bool // a user's family
 	family *Family
 	tables map[string]map[uint16]string
-	owners map[place]string // who has which register
+	owners map[place][]owner // who has which bits of a register
 	faults strictyaml.Faults
 }
 
@@ -134,8 +139,8 @@ func parseState(text string) (uint16, bool) {
 func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	o := Object{
 		Name: f.Name, About: f.About, Table: f.Table, Address: uint16(f.Address), Registers: f.Registers, High: (*uint16)(f.High),
-		Encoding: f.Encoding, Scale: float64(f.Scale), Unit: f.Unit, Interval: time.Duration(f.Interval),
-		ByName: f.Table == Holding, Confidence: f.Confidence, Alarm: f.Alarm,
+		Encoding: f.Encoding, Order: f.Order, Scale: float64(f.Scale), Unit: f.Unit, Interval: time.Duration(f.Interval),
+		ByName: f.Table == Holding || f.Table == Coil, Confidence: f.Confidence, Alarm: f.Alarm,
 	}
 	if f.ByName != nil {
 		o.ByName = *f.ByName
@@ -148,10 +153,13 @@ func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	}
 	b.checkWords(path, &o)
 	b.setWidth(path, &o)
+	b.setOrder(path, &o)
+	b.setField(path, &o, f)
 	b.setNames(path, &o, f)
 	b.checkAlarm(path, &o)
 	b.setExact(path, &o, f)
 	b.setAbsent(path, &o, f)
+	b.setOffset(path, &o, f)
 	b.setRange(path, &o, f)
 	b.checkPlace(path, &o)
 	if _, twice := b.family.byName[o.Name]; twice {
@@ -173,8 +181,8 @@ func (b *familyBuilder) checkWords(path string, o *Object) {
 	if o.Name == "" || o.Name == "all" || strings.ContainsAny(o.Name, " ,*\"") || strings.ContainsFunc(o.Name, unicode.IsControl) {
 		b.fault(path+".name", "want a name without blanks, commas, quotes or *, and not all; not %q", o.Name)
 	}
-	if o.Table != Input && o.Table != Holding {
-		b.fault(path+".table", "want input or holding, not %q", o.Table)
+	if !slices.Contains(Tables(), o.Table) {
+		b.fault(path+".table", "want input, holding, discrete or coil, not %q", o.Table)
 	}
 	b.checkUnit(path, o.Unit)
 	if !slices.Contains([]string{"high", "medium", "low"}, o.Confidence) {
@@ -194,57 +202,6 @@ func (b *familyBuilder) checkUnit(path, unit string) {
 	}
 }
 
-// encodings returns what the object may be coded as.
-func (o *Object) encodings() []Encoding {
-	if len(o.Choices) == 0 {
-		return []Encoding{o.Encoding}
-	}
-	var all []Encoding
-	for _, c := range o.Choices {
-		all = append(all, c.Encoding)
-	}
-	return all
-}
-
-// setWidth finds how many registers the object takes; the choices of a disputed one must agree in that and in their kind.
-func (b *familyBuilder) setWidth(path string, o *Object) {
-	if len(o.Choices) > 0 && o.Encoding != "" {
-		b.fault(path+".encoding", "an object has an encoding, or choices; not both")
-	}
-	for i, e := range o.encodings() {
-		width := e.width()
-		switch {
-		case width < 0:
-			b.fault(path+".encoding", "unknown encoding %q; known are %s", e, encodingWords())
-		case width == 0 && (o.Registers < 1 || o.Registers > 16):
-			b.fault(path+".registers", "text needs its count of registers, 1 to 16")
-		case width > 0 && o.Registers != 0 && int(o.Registers) != width:
-			b.fault(path+".registers", "%s takes %d registers, not %d", e, width, o.Registers)
-		case width > 0:
-			o.Registers = uint16(width)
-		}
-		if i > 0 && e.kind() != o.Choices[0].Encoding.kind() {
-			b.fault(path+".choices", "%s and %s give values of two kinds", o.Choices[0].Name, o.Choices[i].Name)
-		}
-	}
-	for i, c := range o.Choices {
-		if c.Name == "" || slices.ContainsFunc(o.Choices[:i], func(d Choice) bool { return d.Name == c.Name }) {
-			b.fault(path+".choices", "each choice needs a name of its own, not %q", c.Name)
-		}
-	}
-	if o.High != nil && (o.Registers != 2 || o.encodings()[0].lowFirst()) {
-		b.fault(path+".high", "only encodings of two registers, high word first, may have them apart")
-	}
-}
-
-func encodingWords() string {
-	words := make([]string, 0, len(Encodings()))
-	for _, e := range Encodings() {
-		words = append(words, string(e))
-	}
-	return strings.Join(words, " ")
-}
-
 func (b *familyBuilder) setNames(path string, o *Object, f *ObjectFile) {
 	named := slices.ContainsFunc(o.encodings(), Encoding.named)
 	names, ok := b.tables[f.Names]
@@ -254,82 +211,36 @@ func (b *familyBuilder) setNames(path string, o *Object, f *ObjectFile) {
 	case f.NamesBy != nil:
 	case named && !ok:
 		b.fault(path+".names", "states and bits need a table of names; there is none named %q", f.Names)
-	case !named && f.Names != "":
-		b.fault(path+".names", "only states and bits have names")
 	case named:
 		o.Names = names
+	case f.Names != "" && o.Encoding != Boolean:
+		b.fault(path+".names", "only states and bits have names")
+	case f.Names != "" && !ok:
+		b.fault(path+".names", "there is no table of names %q", f.Names)
+	case f.Names != "":
+		o.Names = names
 	}
-	for n := range o.Names {
-		if o.Kind() == KindBits && int(n) >= 16*int(o.Registers) {
-			b.fault(path+".names", "the table %s names bit %d, the object has %d", f.Names, n, 16*o.Registers)
+	b.checkNames(path, o, f)
+}
+
+// checkNames holds that each number of the table can be in the object's bits.
+func (b *familyBuilder) checkNames(path string, o *Object, f *ObjectFile) {
+	width := int(o.Bits().Width)
+	for n, name := range o.Names {
+		switch {
+		case o.Kind() == KindBits && int(n) >= width:
+			b.fault(path+".names", "the table %s names bit %d, the object has %d", f.Names, n, width)
+		case o.Encoding == Boolean && n > 1:
+			b.fault(path+".names", "the table %s names %d %s, and a bool is 0 or 1", f.Names, n, name)
+		case o.Kind() == KindText && width < 16 && n>>width != 0:
+			b.fault(path+".names", "the table %s names %d %s, which %d bits cannot hold", f.Names, n, name, width)
 		}
 	}
 }
 
 // checkAlarm holds that only what has names of its own is marked as an alarm: of a number nobody knows which values are urgent.
 func (b *familyBuilder) checkAlarm(path string, o *Object) {
-	if o.Alarm && o.Names == nil {
-		b.fault(path+".alarm", "only states and bits with names of their own can be an alarm")
-	}
-}
-
-// numeric reports whether every encoding of the object is a number's; key is what only numbers have.
-func (b *familyBuilder) numeric(path, key string, o *Object) bool {
-	for _, e := range o.encodings() {
-		if e.kind() != KindNumber {
-			b.fault(path+"."+key, "only a number has this")
-			return false
-		}
-	}
-	return true
-}
-
-func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
-	if len(f.Exact) == 0 || !b.numeric(path, "exact", o) {
-		return
-	}
-	o.Exact = map[uint16]float64{}
-	for text, value := range f.Exact {
-		raw, err := parseHex(text)
-		switch {
-		case err != nil:
-			b.fault(path+".exact", "%v", err)
-		case o.Registers != 1 || math.IsNaN(value) || math.IsInf(value, 0):
-			b.fault(path+".exact", "only an object of one register has these, and they are numbers")
-		}
-		o.Exact[raw] = value
-	}
-}
-
-func (b *familyBuilder) setAbsent(path string, o *Object, f *ObjectFile) {
-	if len(f.Absent) == 0 || !b.numeric(path, "absent", o) {
-		return
-	}
-	bits := 16 * int(o.Registers)
-	if o.Encoding == S8 || o.Encoding == U8 {
-		bits = 8
-	}
-	for _, w := range f.Absent {
-		if w.Bits != bits {
-			b.fault(path+".absent", "want %d hex digits, as many as %s has", bits/4, o.Encoding)
-		}
-		o.Absent = append(o.Absent, w.Value)
-	}
-}
-
-func (b *familyBuilder) setRange(path string, o *Object, f *ObjectFile) {
-	if f.Min == nil && f.Max == nil {
-		return
-	}
-	o.Range = &Range{Min: math.Inf(-1), Max: math.Inf(1)}
-	key := "max"
-	if f.Min != nil {
-		o.Range.Min, key = *f.Min, "min"
-	}
-	if f.Max != nil {
-		o.Range.Max = *f.Max
-	}
-	if b.numeric(path, key, o) && !(o.Range.Min < o.Range.Max) {
-		b.fault(path+"."+key, "no value is within %s", o.Range)
+	if o.Alarm && o.Names == nil && o.Encoding != Boolean {
+		b.fault(path+".alarm", "only states and bits with names of their own, and bools, can be an alarm")
 	}
 }

@@ -2,6 +2,9 @@ package objects
 
 import (
 	"cmp"
+	"math"
+	"math/bits"
+	"slices"
 
 	"noi-agent/internal/strictyaml"
 )
@@ -17,21 +20,46 @@ func (b *familyBuilder) checkPlace(path string, o *Object) {
 	}
 	if n := len(b.family.Objects); n > 0 {
 		last := &b.family.Objects[n-1]
-		if last.Table == Holding && o.Table == Input {
-			b.fault(path+".table", "objects of the input table come before those of the holding table")
+		if slices.Index(Tables(), o.Table) < slices.Index(Tables(), last.Table) {
+			b.fault(path+".table", "objects of the %s table come before those of the %s table", o.Table, last.Table)
 		}
-		if last.Table == o.Table && o.Address <= last.Address {
-			b.fault(path+".address", "0x%04X comes before %s; objects stand in the order of their addresses", o.Address, last.Name)
+		if last.Table == o.Table && (o.Address < last.Address || o.Address == last.Address && o.Bits().Low < last.Bits().Low) {
+			b.fault(path+".address", "0x%04X comes before %s; objects stand in the order of their addresses and bits", o.Address, last.Name)
 		}
 	}
-	for _, addr := range o.own() {
-		at := place{o.Table, addr}
-		if owner, taken := b.owners[at]; taken {
-			b.fault(path+".address", "the register 0x%04X is %s's already", addr, owner)
+	for i, addr := range o.own() {
+		at, mine := place{o.Table, addr}, o.bitsOf(i)
+		for _, other := range b.owners[at] {
+			if other.bits&mine == 0 {
+				continue
+			}
+			switch {
+			case o.Table.OfBits():
+				b.fault(path+".address", "the bit 0x%04X is %s's already", addr, other.name)
+			case other.bits|mine == math.MaxUint16:
+				b.fault(path+".address", "the register 0x%04X is %s's already; give each its bits when they share it", addr, other.name)
+			default:
+				b.fault(path+".bits", "some of the bits of 0x%04X are %s's already", addr, other.name)
+			}
 			return
 		}
-		b.owners[at] = o.Name
+		b.owners[at] = append(b.owners[at], owner{o.Name, mine})
 	}
+}
+
+// bitsOf returns which bits of the i-th of the object's own registers, in the order of own, it reads.
+func (o *Object) bitsOf(i int) uint16 {
+	if slices.ContainsFunc(o.encodings(), Encoding.text) {
+		return math.MaxUint16
+	}
+	if !o.lowFirst() && o.High == nil {
+		i = int(o.Registers) - 1 - i // which word of the raw number it is, from the lowest
+	}
+	mine := uint16(o.Bits().mask() >> (16 * i))
+	if o.Order.swapped() {
+		mine = bits.ReverseBytes16(mine)
+	}
+	return mine
 }
 
 // own returns the object's own registers.
@@ -51,6 +79,7 @@ func (b *familyBuilder) connect(path string, f *ObjectFile, o *Object) {
 	b.connectTimes(path, f, o)
 	b.connectSince(path, f, o)
 	b.connectNames(path, f, o)
+	b.checkReach(path, o)
 	switch addr, count := o.Span(); {
 	case count > b.family.MaxRegisters && o.leans():
 		b.fault(path, "%s needs the %d registers from 0x%04X in one read, and max_registers is %d", o.Name, count, addr, b.family.MaxRegisters)
@@ -95,8 +124,8 @@ func (b *familyBuilder) connectNames(path string, f *ObjectFile, o *Object) {
 	if p == nil {
 		return
 	}
-	if p.Registers != 1 {
-		b.fault(path+".names_by", "%s has %d registers, want one", p.Name, p.Registers)
+	if p.Registers != 1 || p.Encoding.text() || p.Encoding.float() {
+		b.fault(path+".names_by", "%s is no whole number of one register", p.Name)
 	}
 	o.NamesBy = &Mode{Object: *p, Tables: map[uint16]map[uint16]string{}}
 	for text, table := range f.NamesBy.Tables {

@@ -37,29 +37,38 @@ func (o *Object) Decode(regs []uint16) (Value, error) {
 
 // value decodes the object's own registers, high word first where it has two apart.
 func (o *Object) value(regs []uint16, factor float64, names map[uint16]string) (Value, error) {
-	if o.Exact != nil {
-		if v, ok := o.Exact[regs[0]]; ok {
-			return Number(v), nil
-		}
-	}
 	if o.Encoding == "" {
 		return Value{}, fmt.Errorf("decode %s: the encoding is disputed and none is chosen", o.Name)
 	}
-	switch o.Encoding.kind() {
-	case KindNumber:
-		return o.numberValue(o.Encoding.raw(regs), factor)
-	case KindBits:
-		return Bits(bitNames(names, o.Encoding.raw(regs))), nil
+	if o.Encoding.text() {
+		return o.textValue(regs)
+	}
+	raw := o.Raw(regs)
+	if v, ok := o.Exact[raw]; ok {
+		return Number(v), nil
+	}
+	if slices.Contains(o.Absent, raw) {
+		return Value{}, fmt.Errorf("decode %s: 0x%02X: %w", o.Name, raw, ErrAbsent)
+	}
+	switch kind := o.Encoding.kind(); {
+	case kind == KindNumber:
+		return o.numberValue(raw, factor)
+	case kind == KindBits:
+		return Bits(bitNames(names, raw)), nil
+	case o.Encoding == State16:
+		return Text(stateName(names, uint16(raw))), nil
+	case names != nil:
+		return Text(stateName(names, uint16(min(raw, 1)))), nil
 	default:
-		return o.textValue(regs, names)
+		return Bool(raw != 0), nil
 	}
 }
 
 func (o *Object) numberValue(raw uint64, factor float64) (Value, error) {
-	if slices.Contains(o.Absent, raw) {
-		return Value{}, fmt.Errorf("decode %s: 0x%02X: %w", o.Name, raw, ErrAbsent)
+	f := o.Encoding.number(raw, o.Bits().Width) * (o.Scale * factor)
+	if o.Offset != 0 { // so that a negative zero stays one
+		f += o.Offset
 	}
-	f := o.Encoding.number(raw) * (o.Scale * factor)
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return Value{}, fmt.Errorf("decode %s: 0x%04X is not a number: %w", o.Name, raw, ErrNoSample)
 	}
@@ -69,10 +78,8 @@ func (o *Object) numberValue(raw uint64, factor float64) (Value, error) {
 	return Number(f), nil
 }
 
-func (o *Object) textValue(regs []uint16, names map[uint16]string) (Value, error) {
+func (o *Object) textValue(regs []uint16) (Value, error) {
 	switch o.Encoding {
-	case State16:
-		return Text(stateName(names, regs[0])), nil
 	case Version16:
 		return Text(fmt.Sprintf("%02d.%02d", regs[0]>>8, regs[0]&0xFF)), nil
 	case IPv4LoHi:

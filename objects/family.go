@@ -14,9 +14,17 @@ type Table string
 // The tables. The controllers of the built-in families document both as one address space; RAM is read with
 // function 04 and EEPROM with 03, as the programs do that are known to work on hardware.
 const (
-	Input   Table = "input"   // function 04: RAM, live values
-	Holding Table = "holding" // function 03: EEPROM, settings
+	Input    Table = "input"    // function 04: RAM, live values
+	Holding  Table = "holding"  // function 03: EEPROM, settings
+	Discrete Table = "discrete" // function 02: bits, live values
+	Coil     Table = "coil"     // function 01: bits that a master may set
 )
+
+// Tables returns all of them, in the order in which a family file has them.
+func Tables() []Table { return []Table{Input, Holding, Discrete, Coil} }
+
+// OfBits reports whether the table holds single bits and no registers.
+func (t Table) OfBits() bool { return t == Discrete || t == Coil }
 
 // Object is one named value of a family: where it stands, how it is coded, how often it is sampled.
 type Object struct {
@@ -24,13 +32,16 @@ type Object struct {
 	About      string             // what it is, in a few words
 	Table      Table              // where it stands
 	Address    uint16             // PDU address of its first register, 0-based; of its low word when High is set
-	Registers  uint16             // how many registers it takes, 1 to 16
+	Registers  uint16             // how many registers it takes, 1 to 64; 1 for a bit of a bit table
 	High       *uint16            // address of the high word where it does not adjoin; nil for nearly all
 	Encoding   Encoding           // how they are coded; empty while Choices waits for a decision
+	Order      Order              // how the bytes of more than one register follow one another; "": ABCD
+	Field      Field              // which bits of the registers hold the value; zero: all that the encoding reads
 	Scale      float64            // factor of a number; 1 when the file gives none
+	Offset     float64            // added to a number when it has been scaled, in Unit
 	Times      []Object           // numbers of the family that scale this one, read with it; nil for most
 	Since      *Firmware          // the firmware from which on all this is so; nil: any
-	Exact      map[uint16]float64 // raw values that stand for a value of their own, in Unit; nil for most
+	Exact      map[uint64]float64 // raw values that stand for a value of their own, in Unit; nil for most
 	Absent     []uint64           // raw values that say that there is no sensor; nil for most
 	Range      *Range             // what the document allows, in Unit; nil: anything
 	Unit       string             // "V", "°C", …; empty for states, bits and plain numbers
@@ -84,13 +95,15 @@ func (o *Object) Setting() bool { return o.ByName }
 func (o *Object) Unverified() bool { return o.Confidence == "low" }
 
 // Alarms returns what is active in a value of an object that is marked as an alarm: the names of the set bits, or the name of any
-// state but number 0. It is nil when nothing is, and for objects without the mark.
+// state but number 0, or "true". It is nil when nothing is, and for objects without the mark.
 func (o *Object) Alarms(v Value) []string {
 	switch {
 	case !o.Alarm:
 		return nil
 	case v.Kind() == KindText && v.String() != stateName(o.Names, 0):
 		return []string{v.String()}
+	case v.Kind() == KindBool && v.Float() != 0:
+		return []string{"true"}
 	default:
 		return v.Names()
 	}
@@ -98,18 +111,28 @@ func (o *Object) Alarms(v Value) []string {
 
 // Function returns the Modbus function code that reads the object.
 func (o *Object) Function() byte {
-	if o.Table == Holding {
+	switch o.Table {
+	case Coil:
+		return 0x01
+	case Discrete:
+		return 0x02
+	case Holding:
 		return 0x03
+	default:
+		return 0x04
 	}
-	return 0x04
 }
 
 // Kind returns the shape of the object's values.
 func (o *Object) Kind() Kind {
-	if len(o.Choices) > 0 {
+	switch {
+	case len(o.Choices) > 0:
 		return o.Choices[0].Encoding.kind()
+	case o.Encoding == Boolean && (o.Names != nil || o.NamesBy != nil):
+		return KindText
+	default:
+		return o.Encoding.kind()
 	}
-	return o.Encoding.kind()
 }
 
 // With returns the object with one of its disputed encodings chosen. The error names the choices.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type FamilyFile struct {
 	OneAddressSpace bool                         `yaml:"one_address_space"`
 	Tables          map[string]map[string]string `yaml:"tables"`   // names of states and bits by number, by the name of the table
 	Identity        *IdentityFile                `yaml:"identity"` // who the controller is, where it answers neither function 0x2B nor 0x11
-	Objects         []ObjectFile                 `yaml:"objects"`  // input table before holding table, then ascending by address
+	Objects         []ObjectFile                 `yaml:"objects"`  // input, holding, discrete and coil table in this order, then ascending by address and bit
 }
 
 // IdentityFile names the objects whose values stand in for what a controller does not tell of itself.
@@ -35,19 +36,22 @@ type IdentityFile struct {
 type ObjectFile struct {
 	Address    Address            `yaml:"address"`    // PDU address of the first register, 0-based: 0x0012
 	High       *Address           `yaml:"high"`       // the register of the high word, where it does not adjoin
+	Bits       *Field             `yaml:"bits"`       // which bits of the registers hold the value: 15, or 2-3; default: all that the encoding reads
 	Name       string             `yaml:"name"`       // object of the messages; no blanks, commas, quotes or *
-	Table      Table              `yaml:"table"`      // input (function 04) or holding (function 03)
-	Encoding   Encoding           `yaml:"encoding"`   // how the registers hold the value
-	Registers  uint16             `yaml:"registers"`  // count of registers of a text, 1 to 16; the others have one of their own
+	Table      Table              `yaml:"table"`      // input (function 04), holding (03), discrete (02) or coil (01)
+	Encoding   Encoding           `yaml:"encoding"`   // how the registers hold the value; of a bit table always bool
+	Order      Order              `yaml:"order"`      // how the bytes follow one another: ABCD (the default), CDAB, BADC, DCBA
+	Registers  uint16             `yaml:"registers"`  // count of registers of a text, 1 to 64; the others have one of their own
 	Scale      Factor             `yaml:"scale"`      // factor of a number: 0.1, 1/1800 or 96.667*2^-15; default 1
 	Times      []string           `yaml:"times"`      // objects whose values multiply this one too; they are read with it
 	Since      *SinceFile         `yaml:"since"`      // the firmware from which on the object is as written here
+	Offset     float64            `yaml:"offset"`     // added to a number when it has been scaled, in the unit: -273.15; default 0
 	Exact      map[string]float64 `yaml:"exact"`      // raw numbers, as 0x0001, that stand for a value of their own
-	Absent     []Word             `yaml:"absent"`     // raw numbers, as 0x80, that say that the sensor is not connected
+	Absent     []Word             `yaml:"absent"`     // raw numbers, as 0x80, that say that there is no value: no sensor, not implemented
 	Min        *float64           `yaml:"min"`        // least value, in the unit; what is less gives no sample
 	Max        *float64           `yaml:"max"`        // greatest value, in the unit; what is more gives no sample
 	Choices    []ChoiceFile       `yaml:"choices"`    // instead of encoding: what `encodings` of a slave may choose
-	Names      string             `yaml:"names"`      // table of the states or bits
+	Names      string             `yaml:"names"`      // table of the states or bits, or of a bool's 0 and 1
 	NamesBy    *NamesByFile       `yaml:"names_by"`   // instead of names: which table counts depends on another object
 	Alarm      bool               `yaml:"alarm"`      // states and bits that are urgent: anything but state 0, a set bit
 	Unit       string             `yaml:"unit"`       // V, A, W, °C, …; none for states, bits and text
@@ -82,37 +86,18 @@ type NamesByFile struct {
 	Tables map[string]string `yaml:"tables"` // table by raw number
 }
 
-// Address is a PDU address, written with four hex digits.
-type Address uint16
-
-// UnmarshalText takes "0x0012" and nothing else, so that no two spellings mean one register.
-func (a *Address) UnmarshalText(text []byte) error {
-	n, err := parseHex(string(text))
-	*a = Address(n)
-	return err
-}
-
-func parseHex(text string) (uint16, error) {
-	digits, ok := strings.CutPrefix(text, "0x")
-	n, err := strconv.ParseUint(digits, 16, 16)
-	if !ok || err != nil || len(digits) != 4 {
-		return 0, fmt.Errorf("want four hex digits as in 0x0012, not %q", text)
-	}
-	return uint16(n), nil
-}
-
-// Word is a raw number of 8, 16 or 32 bits.
+// Word is a raw number of 8, 16, 32 or 64 bits.
 type Word struct {
-	Bits  int // 8, 16 or 32, by the digits written
+	Bits  int // 8, 16, 32 or 64, by the digits written
 	Value uint64
 }
 
-// UnmarshalText takes two, four or eight hex digits: 0x80, 0x8000, 0x80000000.
+// UnmarshalText takes two, four, eight or sixteen hex digits: 0x80, 0x8000, 0x80000000.
 func (w *Word) UnmarshalText(text []byte) error {
 	digits, ok := strings.CutPrefix(string(text), "0x")
-	n, err := strconv.ParseUint(digits, 16, 32)
-	if !ok || err != nil || len(digits) != 2 && len(digits) != 4 && len(digits) != 8 {
-		return fmt.Errorf("want two, four or eight hex digits as in 0x80 or 0x8000, not %q", text)
+	n, err := strconv.ParseUint(digits, 16, 64)
+	if !ok || err != nil || !slices.Contains([]int{2, 4, 8, 16}, len(digits)) {
+		return fmt.Errorf("want two, four, eight or sixteen hex digits as in 0x80 or 0x8000, not %q", text)
 	}
 	*w = Word{Bits: 4 * len(digits), Value: n}
 	return nil

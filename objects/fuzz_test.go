@@ -6,10 +6,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"noi-agent/objects"
 )
+
+// languageFile is a family that has all that the language can say.
+const languageFile = "testdata/language.yaml"
 
 // everyObject returns the objects of all families, a disputed one once for each of its encodings.
 func everyObject(families []*objects.Family) []objects.Object {
@@ -56,7 +60,15 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x4A, 0x0F, 0x7C, 0x00, 0xFF, 0xFF, 0x00, 0x01})
 	f.Add([]byte{0x7E, 0x00, 0x80, 0x00, 0x03, 0xFF, 0x12, 0x34})
 	f.Add([]byte{0x00, 0x4E, 0x03, 0xA6, 0x00, 0x50, 0x00, 0x00, 0x00, 0x16, 0x7F, 0x80})
-	all := everyObject(catalog(f).Families())
+	data, err := os.ReadFile(languageFile)
+	if err != nil {
+		f.Fatal(err)
+	}
+	language, err := objects.ParseOwnFamily(data)
+	if err != nil {
+		f.Fatal(err)
+	}
+	all := everyObject(append([]*objects.Family{language}, catalog(f).Families()...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for i := range all {
 			decodeAny(t, &all[i], data)
@@ -67,10 +79,11 @@ func FuzzDecode(f *testing.F) {
 // FuzzFamily holds that a family file never panics, whatever it holds, and that what it makes decodes without NaN or infinity.
 func FuzzFamily(f *testing.F) {
 	paths, err := filepath.Glob("families/*.yaml")
-	if err != nil {
+	docs, err2 := filepath.Glob("../docs/families/*.yaml")
+	if err := errors.Join(err, err2); err != nil {
 		f.Fatal(err)
 	}
-	for _, path := range append(paths, "../docs/families/meter-x200.yaml") {
+	for _, path := range slices.Concat(paths, docs, []string{languageFile}) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)

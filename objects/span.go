@@ -55,7 +55,8 @@ func (o *Object) DecodeSpan(regs []uint16) (Value, error) {
 	names := o.Names
 	if o.NamesBy != nil {
 		// A mode without a table names no state: it comes out as UNKNOWN_3.
-		names = o.NamesBy.Tables[regs[o.NamesBy.Object.Address-addr]]
+		p := &o.NamesBy.Object
+		names = o.NamesBy.Tables[uint16(p.Raw(regs[p.Address-addr:][:1]))]
 	}
 	own := regs[o.Address-addr:]
 	if o.High != nil {
@@ -85,8 +86,8 @@ func (o *Object) checkFirmware(regs []uint16, addr uint16) error {
 	return nil
 }
 
-// factor is the product of the objects that scale this one; 1 without any. A scale of zero or below is none: it would make
-// a plausible 0 of every value.
+// factor is the product of the objects that scale this one; 1 without any. A scale of zero is none: it would make a plausible 0
+// of every value.
 func (o *Object) factor(regs []uint16, addr uint16) (float64, error) {
 	product := 1.0
 	for i := range o.Times {
@@ -94,7 +95,7 @@ func (o *Object) factor(regs []uint16, addr uint16) (float64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("decode %s: %w", o.Name, err)
 		}
-		if v.Float() <= 0 {
+		if v.Float() == 0 {
 			return 0, fmt.Errorf("decode %s: %s is %s, which is no scale: %w", o.Name, o.Times[i].Name, v, ErrNoSample)
 		}
 		product *= v.Float()

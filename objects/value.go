@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind says which of the three shapes a Value has.
+// Kind says which of the four shapes a Value has.
 type Kind uint8
 
 // The kinds. They are stored: never renumber them.
@@ -15,12 +15,13 @@ const (
 	KindNumber Kind = 1 // a finite number in the object's unit
 	KindText   Kind = 2 // the name of a state, or an identity string
 	KindBits   Kind = 3 // the names of the bits that are set, lowest bit first
+	KindBool   Kind = 4 // true or false: a bit without names
 )
 
 // Value is one decoded value of an object. The zero Value is no value and is never sent.
 type Value struct {
 	kind  Kind
-	num   float64
+	num   float64 // of a bool 1 or 0
 	text  string
 	names []string
 }
@@ -40,10 +41,18 @@ func Text(s string) Value { return Value{kind: KindText, text: s} }
 // Bits returns the names of the set bits; none is a clear field, which is a value too.
 func Bits(names []string) Value { return Value{kind: KindBits, names: names} }
 
+// Bool returns a bit that has no names.
+func Bool(b bool) Value {
+	if b {
+		return Value{kind: KindBool, num: 1}
+	}
+	return Value{kind: KindBool}
+}
+
 // Kind returns the value's shape; 0 for the zero Value.
 func (v Value) Kind() Kind { return v.kind }
 
-// Float returns the number; 0 for the other kinds.
+// Float returns the number, 1 for true; 0 for the other kinds.
 func (v Value) Float() float64 { return v.num }
 
 // String returns the value as people read it: the number, the state, or the names joined by commas.
@@ -53,6 +62,8 @@ func (v Value) String() string {
 		return string(appendNumber(nil, v.num))
 	case KindText:
 		return v.text
+	case KindBool:
+		return strconv.FormatBool(v.num != 0)
 	default:
 		return strings.Join(v.names, ", ")
 	}
@@ -67,7 +78,7 @@ func (v Value) Equal(w Value) bool {
 }
 
 // AppendJSON appends the value as the message carries it (DESIGN §5): a number with at most
-// six decimals and never an exponent, a state as a string, bits as an array of names.
+// six decimals and never an exponent, a state as a string, bits as an array of names, a bit without names as true or false.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {
 	case KindNumber:
@@ -83,6 +94,8 @@ func (v Value) AppendJSON(dst []byte) []byte {
 			dst = AppendJSONString(dst, n)
 		}
 		return append(dst, ']')
+	case KindBool:
+		return strconv.AppendBool(dst, v.num != 0)
 	default:
 		return append(dst, "null"...)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -28,29 +29,36 @@ func Encode(o *objects.Object, v objects.Value) ([]uint16, error) {
 }
 
 // EncodeSpan is the reverse of objects.Object.DecodeSpan: it writes v into the registers of o's Span, by the scale and the
-// mode that stand there already, and leaves the other registers as they are. Its errors are those of Encode.
+// mode that stand there already, and leaves the other registers, and bits that are not o's, as they are. Its errors are those of Encode.
 func EncodeSpan(o *objects.Object, v objects.Value, span []uint16) error {
 	addr, _ := o.Span()
 	factor, names := 1.0, o.Names
 	for i := range o.Times {
 		from, count := o.Times[i].Span()
 		scale, err := o.Times[i].Decode(span[from-addr:][:count])
-		if err != nil || scale.Float() <= 0 {
+		if err != nil || scale.Float() == 0 {
 			return fmt.Errorf("encode %s: %s holds no scale", o.Name, o.Times[i].Name)
 		}
 		factor *= scale.Float()
 	}
 	if o.NamesBy != nil {
-		names = o.NamesBy.Tables[span[o.NamesBy.Object.Address-addr]]
+		p := &o.NamesBy.Object
+		names = o.NamesBy.Tables[uint16(p.Raw(span[p.Address-addr:][:1]))]
 	}
 	regs, err := encodeOwn(o, v, factor, names)
 	if err != nil {
 		return err
 	}
-	if o.High != nil {
-		span[*o.High-addr], regs = regs[0], regs[1:]
+	mask := ownBits(o)
+	for i, r := range regs {
+		at := o.Address - addr + uint16(i)
+		if o.High != nil && i == 0 {
+			at = *o.High - addr
+		} else if o.High != nil {
+			at = o.Address - addr
+		}
+		span[at] = span[at]&^mask[i] | r
 	}
-	copy(span[o.Address-addr:], regs)
 	return nil
 }
 
@@ -74,12 +82,6 @@ func encodeOwn(o *objects.Object, v objects.Value, factor float64, names map[uin
 
 func encode(o *objects.Object, v objects.Value, factor float64, names map[uint16]string) ([]uint16, error) {
 	switch o.Encoding {
-	case objects.State16:
-		n, err := number(names, v.String(), "UNKNOWN_", 0, math.MaxUint16)
-		return []uint16{uint16(n)}, err
-	case objects.Bits16, objects.Bits32, objects.Bits32LO, objects.Bits64, objects.Bits64LO:
-		field, err := encodeBits(names, v.Names(), 16*o.Registers-1)
-		return words(o, field), err
 	case objects.ASCIILoHi, objects.ASCIIHiLo:
 		return encodeText(v.String(), int(o.Registers), o.Encoding == objects.ASCIIHiLo)
 	case objects.Version16:
@@ -90,46 +92,81 @@ func encode(o *objects.Object, v objects.Value, factor float64, names map[uint16
 		return encodeBytes(v.String(), ":", 16, 6)
 	case "":
 		return nil, fmt.Errorf("the encoding is disputed and none is chosen")
-	default:
-		raw, err := encodeNumber(o.Encoding, v.Float()/(o.Scale*factor))
-		return words(o, raw), err
 	}
+	raw, err := encodeRaw(o, v, factor, names)
+	return words(o, raw), err
 }
 
-// words lays a raw number out in the object's registers, the low word first for the encodings that say so.
+// encodeRaw returns the raw number of a value that is no text.
+func encodeRaw(o *objects.Object, v objects.Value, factor float64, names map[uint16]string) (uint64, error) {
+	width := o.Bits().Width
+	switch {
+	case v.Kind() == objects.KindBool:
+		return uint64(v.Float()), nil
+	case v.Kind() == objects.KindBits:
+		return encodeBits(names, v.Names(), uint16(width-1))
+	case v.Kind() == objects.KindText:
+		most := uint16(1)
+		if o.Encoding == objects.State16 {
+			most = 1<<width - 1
+		}
+		n, err := number(names, v.String(), "UNKNOWN_", 0, most)
+		return uint64(n), err
+	}
+	raw, err := encodeNumber(o.Encoding, width, (v.Float()-o.Offset)/(o.Scale*factor))
+	if value, special := o.Exact[raw]; err == nil && (!special || value == v.Float()) {
+		return raw, nil
+	}
+	for exact, value := range o.Exact {
+		if value == v.Float() {
+			return exact, nil
+		}
+	}
+	return 0, cmp.Or(err, fmt.Errorf("0x%X stands for another number", raw))
+}
+
+// words lays a raw number out in the object's registers, in their order; of High the high word first.
 func words(o *objects.Object, raw uint64) []uint16 {
-	regs := make([]uint16, o.Registers)
+	regs, raw := make([]uint16, o.Registers), raw<<o.Bits().Low
 	for i := range regs {
 		regs[i] = uint16(raw >> (16 * i))
+		if o.Order == objects.BADC || o.Order == objects.DCBA {
+			regs[i] = regs[i]<<8 | regs[i]>>8
+		}
 	}
-	if !strings.HasSuffix(string(o.Encoding), "lo") {
+	if o.Order != objects.CDAB && o.Order != objects.DCBA && !strings.HasSuffix(string(o.Encoding), "lo") {
 		slices.Reverse(regs)
 	}
 	return regs
 }
 
-// whole returns the least and the greatest whole number that an encoding can hold.
-func whole(e objects.Encoding) (least, most float64) {
-	switch e {
-	case objects.U8:
-		return 0, math.MaxUint8
-	case objects.S8:
-		return math.MinInt8, math.MaxInt8
-	case objects.U16:
-		return 0, math.MaxUint16
-	case objects.S16:
-		return math.MinInt16, math.MaxInt16
-	case objects.S32, objects.S32LO:
-		return math.MinInt32, math.MaxInt32
-	case objects.BCD16:
-		return 0, 9999
+// ownBits returns which bits of its registers are the object's, laid out as by words.
+func ownBits(o *objects.Object) []uint16 {
+	switch o.Encoding {
+	case objects.ASCIILoHi, objects.ASCIIHiLo, objects.Version16, objects.IPv4LoHi, objects.MACLoHi:
+		return slices.Repeat([]uint16{math.MaxUint16}, int(o.Registers))
 	default:
-		return 0, math.MaxUint32
+		return words(o, 1<<o.Bits().Width-1)
 	}
 }
 
-// encodeNumber returns the raw number nearest to f.
-func encodeNumber(e objects.Encoding, f float64) (uint64, error) {
+// whole returns the least and the greatest whole number that an encoding can hold in so many bits.
+func whole(e objects.Encoding, width uint8) (least, most float64) {
+	top := math.Ldexp(1, int(width))
+	switch e {
+	case objects.S8, objects.S16, objects.S32, objects.S32LO, objects.S64, objects.Pow10:
+		return -top / 2, top/2 - 1
+	case objects.SM8, objects.SM16, objects.SM32:
+		return 1 - top/2, top/2 - 1
+	case objects.BCD16:
+		return 0, 9999
+	default:
+		return 0, top - 1
+	}
+}
+
+// encodeNumber returns the raw number of so many bits nearest to f.
+func encodeNumber(e objects.Encoding, width uint8, f float64) (uint64, error) {
 	switch e {
 	case objects.F16:
 		r := half(f)
@@ -143,8 +180,12 @@ func encodeNumber(e objects.Encoding, f float64) (uint64, error) {
 			return 0, fmt.Errorf("%g is beyond single precision", f)
 		}
 		return uint64(math.Float32bits(r)), nil
+	case objects.F64:
+		return math.Float64bits(f), nil
+	case objects.Pow10:
+		f = math.Log10(f)
 	}
-	least, most := whole(e)
+	least, most := whole(e, width)
 	f = math.RoundToEven(f)
 	if !(f >= least && f <= most) { // so written, NaN fails too
 		return 0, fmt.Errorf("%g is not within %g to %g", f, least, most)
@@ -152,10 +193,21 @@ func encodeNumber(e objects.Encoding, f float64) (uint64, error) {
 	switch e {
 	case objects.BCD16:
 		return digits(int64(f)), nil
-	case objects.S8:
-		return uint64(uint8(int64(f))), nil // the high byte is nobody's
+	case objects.SM8, objects.SM16, objects.SM32:
+		if math.Signbit(f) {
+			return 1<<(width-1) | uint64(-f), nil
+		}
+		return uint64(f), nil
+	}
+	switch { // most of 64 bits is rounded up to a power of two
+	case f >= 0x1p64:
+		return math.MaxUint64, nil
+	case f >= 0x1p63 && e == objects.S64:
+		return math.MaxInt64, nil
+	case f >= 0x1p63:
+		return uint64(f), nil
 	default:
-		return uint64(int64(f)), nil
+		return uint64(int64(f)) & (1<<width - 1), nil // the other bits are nobody's
 	}
 }
 

@@ -137,7 +137,7 @@ func understand(f Fault, o *objects.Object, start time.Duration) (forced, error)
 		return out, nil
 	case o.Kind() == objects.KindBits:
 		var bit uint16
-		bit, err = lookUp("bit", o, f.Value, "bit_", 16*o.Registers-1)
+		bit, err = lookUp("bit", o, f.Value, "bit_", uint16(o.Bits().Width-1))
 		out.bit = 1 << bit
 	case o.Encoding == objects.State16:
 		_, err = lookUp("state", o, f.Value, "UNKNOWN_", math.MaxUint16)

@@ -44,6 +44,9 @@ func (s *Server) handler() http.Handler {
 		mux.HandleFunc("POST /api/v1/deadletters/drop", s.dropDeadLetters)
 		mux.HandleFunc("/api/v1/deadletters/drop", refuseAllButPost)
 	}
+	if s.o.Control != nil {
+		s.control(mux)
+	}
 	if s.o.Reader != nil {
 		mux.HandleFunc("POST /api/v1/read", s.serveRead)
 		mux.HandleFunc("/api/v1/read", refuseAllButPost)

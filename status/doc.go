@@ -15,7 +15,7 @@
 //
 // Promises:
 //
-//   - No request changes anything, here or in a controller: POST asks for registers, with functions 03 and 04
+//   - No request changes anything, here or in a controller: POST asks for registers, with functions 01 to 04
 //     as the agent itself does, and keeps a line busy for one read; or has samples sent to their own cloud again, or rejected ones given up. Other methods are 405.
 //   - What Reporter and TriggerLog return is sent as encoding/json writes it, without HTML escapes, and a
 //     newline. It is encoded whole before the first byte goes out, so that a slow reader holds a buffer

@@ -392,7 +392,7 @@ func tone(state string) string {
 	switch state {
 	case "ok", "idle", "good", "created", "clean", "checked":
 		return "good"
-	case "failed", "silent", "fault", "unknown_model", "memory":
+	case "failed", "silent", "refusing", "fault", "unknown_model", "wrong_model", "no_objects", "memory":
 		return "bad"
 	case "retrying", "waiting", "waiting_for_clock", "unsure", "opening", "warning", "renewed":
 		return "warn"

@@ -39,7 +39,7 @@ type Health interface {
 
 // Reader reads registers of a slave now, between two sweeps of its line.
 type Reader interface {
-	// Read asks for count registers from addr with function 03 or 04, and returns them and when they came. It gives up
+	// Read asks for count registers from addr with function 03 or 04, or bits with 01 or 02, and returns them and when they came. It gives up
 	// waiting for the line when ctx ends, with its error.
 	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
 }
@@ -56,6 +56,7 @@ type Options struct {
 	Exporter     Exporter         // nil: there is no export
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
+	Control      Control          // nil: the agent takes no requests of an operator
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 

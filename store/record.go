@@ -34,6 +34,8 @@ const (
 	formText       byte = 4 // a name
 	formTextInline byte = 5 // a text that is no name: too long, or too many
 	formBits       byte = 6 // count and names
+	formFalse      byte = 7 // a bit without names
+	formTrue       byte = 8
 
 	formMask   byte = 0x0F
 	tagAlarm   byte = 0x20 // the object is marked as an alarm
@@ -192,6 +194,11 @@ func (d *dictionary) appendValue(dst []byte, v objects.Value) []byte {
 			dst = binary.AppendUvarint(dst, d.text(n))
 		}
 		return dst
+	case objects.KindBool:
+		if v.Float() != 0 {
+			return append(dst, formTrue)
+		}
+		return append(dst, formFalse)
 	default:
 		return appendNumber(dst, v.Float())
 	}
@@ -334,6 +341,7 @@ func skipValue(ns names, r *reader, form byte) {
 		for range r.count() {
 			ns.skip(r)
 		}
+	case formFalse, formTrue:
 	default:
 		r.fail()
 	}
@@ -385,6 +393,8 @@ func readValue(ns names, r *reader, form byte) objects.Value {
 		return objects.Text(r.text())
 	case formBits:
 		return readBits(ns, r)
+	case formFalse, formTrue:
+		return objects.Bool(form == formTrue)
 	default:
 		r.fail()
 	}

@@ -322,10 +322,14 @@ func (x *takeover) count(sw objects.Sweep, bytes int64) {
 	t.sweeps++
 	t.samples += uint64(len(sw.Samples))
 	t.bytes += bytes
+	owed := map[int]bool{} // a sample counts once, however many integrations it goes to
 	for _, route := range sw.Routes {
 		x.mine.integrations[route.Integration].backlog += uint64(len(route.Picked))
-		x.done.Samples += uint64(len(route.Picked))
+		for _, i := range route.Picked {
+			owed[i] = true
+		}
 	}
+	x.done.Samples += uint64(len(owed))
 }
 
 // owed returns the routes by which a sweep has still to go, by the lanes that are open here: the stand-in may have had others.

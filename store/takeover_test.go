@@ -250,7 +250,7 @@ func TestAStandInIsTakenOverIntoANewFile(t *testing.T) {
 			if got := numbers(ds); !cmp.Equal(got, upTo(113, 140)) || ds[0].Store != d.standIn || ds[0].Run != d.runs[1] {
 				t.Errorf("aws gets %v of %s, %d", got, ds[0].Store, ds[0].Run)
 			}
-			if r.Taken.Samples != 68 || r.Taken.Left != "" || s.ID() == d.disk || s.ID() == d.standIn || s.DeviceID() != device {
+			if r.Taken.Samples != 40 || r.Taken.Left != "" || s.ID() == d.disk || s.ID() == d.standIn || s.DeviceID() != device {
 				t.Errorf("%+v, store %s of %q", r.Taken, s.ID(), s.DeviceID())
 			}
 		})
@@ -263,7 +263,7 @@ func TestADamagedStandInIsTakenOverAsFarAsItReads(t *testing.T) {
 	spoil(t, d.other, func(b []byte) []byte { clear(b[:2*page]); return b })
 	s, r := d.recover(t, t.Context())
 	checkOwed(t, s)
-	if r.Taken.Samples != 68 || r.Taken.Left != "" {
+	if r.Taken.Samples != 40 || r.Taken.Left != "" {
 		t.Errorf("%+v", r.Taken)
 	}
 	d = newFailingDisk(t)

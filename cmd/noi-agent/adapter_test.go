@@ -99,7 +99,7 @@ func TestReloadBySignal(t *testing.T) {
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		daemon.signals <- syscall.SIGHUP
+		daemon.hangups <- syscall.SIGHUP
 	}
 	write(strings.Replace(string(text), "baud: 115200", "baud: fast", 1))
 	eventually(t, "the fault is in the log", func() bool {
@@ -130,7 +130,7 @@ func TestReloadBySignalChangesLogAndStore(t *testing.T) {
 	if err := os.WriteFile(config, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	daemon.signals <- syscall.SIGHUP
+	daemon.hangups <- syscall.SIGHUP
 	eventually(t, "the log speaks JSON", func() bool {
 		return strings.Contains(daemon.stderr.String(), `"msg":"configuration reloaded","lines":1,"new_lines":0`)
 	})

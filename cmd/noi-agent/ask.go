@@ -15,37 +15,60 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/configs"
 	"noi-agent/status"
 )
 
 // askLimit bounds a question to the daemon; it answers from memory, within milliseconds.
 const askLimit = 10 * time.Second
 
+// socket returns where the daemon answers: --socket, else status.socket of the configuration, which may have faults elsewhere.
+func (cli *commandLine) socket() (string, error) {
+	if cli.Socket != "" {
+		return cli.Socket, nil
+	}
+	config, err := configs.LoadLenient(cli.Config)
+	if err != nil {
+		return "", err
+	}
+	if config.Status.Socket == "" {
+		return "", errors.New("the configuration has no status.socket to ask the daemon over")
+	}
+	return config.Status.Socket, nil
+}
+
 // ask gets a path from the daemon over its socket and returns the JSON as it came.
 func (cli *commandLine) ask(path string) ([]byte, error) {
-	config, _, err := cli.load()
+	socket, err := cli.socket()
 	if err != nil {
 		return nil, err
-	}
-	socket := config.Status.Socket
-	if socket == "" {
-		return nil, errors.New("the configuration has no status.socket to ask the daemon over")
 	}
 	return daemonSocket{socket, askLimit}.get(context.Background(), path)
 }
 
-// idOf returns the id of the integration that the configuration has by this id or name. What it does not have stays as it is: the daemon
-// knows one that was removed by its id, for a while.
+// daemonStatus returns the daemon's state.
+func (cli *commandLine) daemonStatus() (s agent.Status, err error) {
+	body, err := cli.ask("/api/v1/status")
+	if err != nil {
+		return s, err
+	}
+	return s, plainJSON(body, &s)
+}
+
+// idOf returns the id of the integration that the daemon has by this id or name. What it does not have stays as it is: the daemon
+// knows an integration that was removed by its id, for a while.
 func (cli *commandLine) idOf(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	config, _, err := cli.load()
+	s, err := cli.daemonStatus()
 	if err != nil {
 		return "", err
 	}
-	if in, err := integrationOf(config, name); err == nil {
-		return in.ID, nil
+	for i := range s.Integrations {
+		if in := &s.Integrations[i]; in.ID == name || in.Name == name {
+			return in.ID, nil
+		}
 	}
 	return name, nil
 }
@@ -103,9 +126,13 @@ func (c *triggersCommand) Run(p *program, cli *commandLine) error {
 // nothing says that no row fits, or that there is no integration whose rows it could be.
 func (c *triggersCommand) nothing(p *program, cli *commandLine) error {
 	if c.Integration != "" {
-		config, _, err := cli.load()
+		s, err := cli.daemonStatus()
 		if err != nil {
 			return err
+		}
+		config := &configs.Config{Integrations: make([]configs.Integration, len(s.Integrations))}
+		for i := range s.Integrations {
+			config.Integrations[i].ID, config.Integrations[i].Name = s.Integrations[i].ID, s.Integrations[i].Name
 		}
 		if _, err := integrationOf(config, c.Integration); err != nil {
 			return err
@@ -149,15 +176,15 @@ type statusCommand struct{}
 
 // Run shows how everything stands: what is wrong first.
 func (*statusCommand) Run(p *program, cli *commandLine) error {
-	body, err := cli.ask("/api/v1/status")
-	if err != nil {
-		return err
-	}
 	if cli.JSON {
+		body, err := cli.ask("/api/v1/status")
+		if err != nil {
+			return err
+		}
 		return copyLine(p.stdout, body)
 	}
-	var s agent.Status
-	if err := plainJSON(body, &s); err != nil {
+	s, err := cli.daemonStatus()
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "device %s  version %s  up %s\n", s.DeviceID, s.Version, time.Duration(s.UptimeS)*time.Second)

@@ -17,7 +17,7 @@ import (
 // run1 runs one command line and returns its exit code and what it printed.
 func run1(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	p := &program{stdout: &out, stderr: &errs, version: "1.0.10", now: time.Now, signals: signals, notify: func(string) {}}
+	p := &program{stdout: &out, stderr: &errs, version: "1.0.10", now: time.Now, signals: signals, hangups: hangups, notify: func(string) {}}
 	code = p.run(args)
 	return code, out.String(), errs.String()
 }
@@ -97,11 +97,11 @@ status: {listen: "", socket: %s}
 `, w.dir, w.pty.Path(), other.Path(), snsID, testTopicARN, w.sns.URL(), pubsubID, testTopic, w.socket()))
 	daemon := w.start(path, nil)
 	want := map[string]string{
-		"line_down gone":                  "no such port",
-		"slave_silent odd/9":              "timeout",
-		"slave_model_unknown odd/2":       `"XY-1"`,
-		"integration_waiting " + snsID:    "MissingCredentials",
-		"integration_waiting " + pubsubID: "MissingCredentials",
+		"line_down gone":                "no such port",
+		"slave_silent odd/9":            "timeout",
+		"slave_model_unknown odd/2":     `"XY-1"`,
+		"integration_setup " + snsID:    "MissingCredentials",
+		"integration_setup " + pubsubID: "MissingCredentials",
 	}
 	eventually(t, "every problem is in the status", func() bool { return len(unseen(w.status(), want)) == 0 })
 	for _, p := range w.status().Problems {

@@ -216,7 +216,7 @@ case "$*" in
 *create-keys-and-certificate*) echo arn:aws:iot:us-east-2:393221637266:cert/abc ;;
 *"iot describe-endpoint"*) echo c2x3.credentials.iot.us-east-2.amazonaws.com ;;
 *"projects describe"*) echo 12345 ;;
-*describe*|*get-policy*|*get-role*|*" show "*) exit 1 ;;
+*describe*|*get-policy*|*get-role*|*" show "*) echo "An error occurred (ResourceNotFoundException): none" >&2; exit 254 ;;
 esac
 `
 
@@ -257,7 +257,7 @@ func TestCloudScriptsPrintAValidIntegration(t *testing.T) {
 		asked  []string
 	}{
 		{"aws/onboard-x509.sh", []string{"--topic-arn", testTopicARN, "--thing", "42"}, []string{
-			`iam put-role-policy --role-name noi-publisher-MainSolarData --policy-name noi-publish --policy-document {"Version":"2012-10-17","Statement":[{"Sid":"NoiPublish","Effect":"Allow","Action":"sns:Publish","Resource":"` + testTopicARN + `"}]}`,
+			`iam put-role-policy --role-name noi-publisher-MainSolarData-us-east-2 --policy-name noi-publish --policy-document {"Version":"2012-10-17","Statement":[{"Sid":"NoiPublish","Effect":"Allow","Action":"sns:Publish","Resource":"` + testTopicARN + `"}]}`,
 			`"Action":"iot:AssumeRoleWithCertificate","Resource":"arn:aws:iot:us-east-2:393221637266:rolealias/noi-publisher-MainSolarData"`,
 			"iot attach-policy --policy-name noi-certificate-MainSolarData --target arn:aws:iot:us-east-2:393221637266:cert/abc",
 		}},

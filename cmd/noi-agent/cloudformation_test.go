@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,6 +101,11 @@ func TestCloudFormationTemplateHoldsTogether(t *testing.T) {
 			if name, _ := value.(string); !known(name) {
 				t.Errorf("Ref to %v, which is not there", value)
 			}
+		case "Fn::If":
+			list, _ := value.([]any)
+			if name, _ := list[0].(string); len(list) != 3 || conditions[name] == nil {
+				t.Errorf("If %v, which is not there", value)
+			}
 		case "Fn::GetAtt":
 			list, _ := value.([]any)
 			if name, _ := list[0].(string); len(list) != 2 || resources[name] == nil {
@@ -139,7 +145,7 @@ func TestCloudFormationTemplateHasTheConsumerAndTheLeastRight(t *testing.T) {
 		t.Error("the function in the template is not consumer.py")
 	}
 	statements, _ := under(t, s.Resources.v, "PublishPolicy", "Properties", "PolicyDocument", "Statement").([]any)
-	if len(statements) != 1 || under(t, statements[0], "Action") != "sns:Publish" || under(t, statements[0], "Resource", "Ref") != "Topic" {
+	if len(statements) != 1 || under(t, statements[0], "Action") != "sns:Publish" || !isTopic(under(t, statements[0], "Resource")) {
 		t.Errorf("the publisher may %v", statements)
 	}
 	for _, part := range []any{s.Resources.v, s.Outputs.v} {
@@ -148,5 +154,35 @@ func TestCloudFormationTemplateHasTheConsumerAndTheLeastRight(t *testing.T) {
 				t.Errorf("%s: %v", key, value)
 			}
 		})
+	}
+}
+
+// isTopic reports whether a value is the topic's ARN, of one that the stack makes and of one that is there already.
+func isTopic(v any) bool {
+	text := fmt.Sprint(v)
+	return strings.HasPrefix(text, "map[Fn::If:[MakeTopic map[Ref:Topic] map[Fn::Sub:arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${TopicName}]")
+}
+
+// Two stacks in two regions of one account, and one that is deployed again beside the topic it had left, get along: names of IAM are
+// those of all regions, and whatever is retained is made on a condition.
+func TestCloudFormationTemplateCanBeDeployedTwice(t *testing.T) {
+	s := mustStack(t)
+	for name, r := range under(t, s.Resources.v).(map[string]any) {
+		kind, _ := under(t, r, "Type").(string)
+		properties, _ := r.(map[string]any)["Properties"].(map[string]any)
+		for _, key := range []string{"ManagedPolicyName", "UserName", "RoleName", "GroupName", "InstanceProfileName"} {
+			if strings.HasPrefix(kind, "AWS::IAM::") && properties[key] != nil {
+				t.Errorf("%s has a %s, which a stack in a second region cannot have", name, key)
+			}
+		}
+		if r := r.(map[string]any); r["DeletionPolicy"] == "Retain" && r["Condition"] == nil {
+			t.Errorf("%s outlives its stack, and blocks the next one", name)
+		}
+	}
+	for _, place := range [][]string{{"Resources", "Subscription", "Properties", "TopicArn"}, {"Outputs", "TopicArn", "Value"}} {
+		part := map[string]any{"Resources": s.Resources.v, "Outputs": s.Outputs.v}
+		if got := under(t, part, place...); !isTopic(got) {
+			t.Errorf("%v is %v, which an existing topic does not give", place, got)
+		}
 	}
 }

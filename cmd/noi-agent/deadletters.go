@@ -31,8 +31,8 @@ func (c *lettersListCommand) Run(p *program, cli *commandLine) error {
 		return copyLine(p.stdout, body)
 	}
 	var list agent.DeadLetterList
-	if err := json.Unmarshal(body, &list); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+	if err := plainJSON(body, &list); err != nil {
+		return err
 	}
 	if len(list.DeadLetters) == 0 {
 		fmt.Fprintln(p.stdout, "no dead letters")
@@ -95,11 +95,8 @@ func (f letterFlags) find(cli *commandLine) (socket string, of []string, ids map
 	if len(missing) > 0 {
 		return "", nil, nil, fmt.Errorf("%d is no dead letter; `noi-agent deadletters list` shows them", missing[0])
 	}
-	config, _, err := cli.load()
-	if err != nil {
-		return "", nil, nil, err
-	}
-	return config.Status.Socket, of, ids, nil
+	socket, err = cli.socket()
+	return socket, of, ids, err
 }
 
 type lettersRetryCommand struct{ letterFlags }

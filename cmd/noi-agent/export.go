@@ -70,20 +70,24 @@ func (c *exportCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
-	config, _, err := cli.load()
-	if err != nil {
+	config, err := configs.LoadLenient(cli.Config)
+	if err != nil && cli.Socket == "" {
 		return err
 	}
+	if config == nil {
+		config = &configs.Config{}
+	}
+	socket := cmp.Or(cli.Socket, config.Status.Socket)
 	ctx, stop := p.untilSignal()
 	defer stop()
 	var nobody *noDaemonError
 	var x exported
-	if config.Status.Socket == "" {
+	if socket == "" {
 		err = &noDaemonError{"(status.socket is not set)", errors.New("the configuration names no socket")}
 	} else {
-		x, err = c.fromDaemon(ctx, p, config.Status.Socket, r)
+		x, err = c.fromDaemon(ctx, p, socket, r)
 	}
-	if errors.As(err, &nobody) {
+	if errors.As(err, &nobody) && config.StateDir != "" {
 		x, err = c.fromStore(ctx, p, config, r, nobody)
 	}
 	if err != nil {

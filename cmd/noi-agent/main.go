@@ -21,7 +21,7 @@ var (
 func main() {
 	p := &program{
 		stdout: os.Stdout, stderr: os.Stderr, version: version, now: time.Now, time: agent.SystemTime(buildDate(built, debug.ReadBuildInfo)),
-		signals: signals, notify: systemdNotify, checkStore: store.InChild(ownBinary, "store-check"),
+		signals: signals, hangups: hangups, notify: systemdNotify, checkStore: store.InChild(ownBinary, "store-check"),
 	}
 	os.Exit(p.run(os.Args[1:]))
 }

@@ -96,6 +96,8 @@ func kindOf(o *objects.Object) string {
 		return "state"
 	case objects.KindBits:
 		return "bits"
+	case objects.KindBool:
+		return "bool"
 	default:
 		return "number"
 	}

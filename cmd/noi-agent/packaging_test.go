@@ -32,7 +32,7 @@ func TestUnitIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(string(unit), "/usr/bin/noi-agent run", "/bin/true run", 1)
+	text := strings.ReplaceAll(string(unit), "=/usr/bin/noi-agent ", "=/bin/true ")
 	path := filepath.Join(t.TempDir(), "noi-agent.service")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

@@ -30,9 +30,10 @@ type program struct {
 	stdout, stderr io.Writer
 	version        string
 	now            func() time.Time
-	elapsed        func() time.Duration // nil: the system's monotonic clock
-	time           agent.TimeSource     // who knows how right now is; zero: nobody
-	signals        func() (<-chan os.Signal, func())
+	elapsed        func() time.Duration              // nil: the system's monotonic clock
+	time           agent.TimeSource                  // who knows how right now is; zero: nobody
+	signals        func() (<-chan os.Signal, func()) // that end a command
+	hangups        func() (<-chan os.Signal, func()) // that reload the daemon's configuration
 	notify         func(state string)
 	checkStore     func(ctx context.Context, path string) error // in a child process; nil: in this one
 }
@@ -41,6 +42,7 @@ type program struct {
 type commandLine struct {
 	Config string `short:"c" placeholder:"FILE" default:"/etc/noi-agent/config.yaml" help:"Configuration file (${default})."`
 	JSON   bool   `name:"json" help:"Print JSON."`
+	Socket string `placeholder:"FILE" help:"The daemon's unix socket, in place of status.socket of the configuration."`
 
 	Run      runCommand      `cmd:"" help:"Run the daemon."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration and print every fault."`
@@ -50,6 +52,7 @@ type commandLine struct {
 	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`
 	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
 	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
+	Reload   reloadCommand   `cmd:"" help:"Have the daemon that runs put its configuration file in force."`
 	Export   exportCommand   `cmd:"" help:"Write the samples that the outbox holds."`
 	Replay   replayCommand   `cmd:"" help:"Send accepted samples to an integration again."`
 	Letters  lettersCommand  `cmd:"" name:"deadletters" help:"List, send again or drop what a cloud has rejected."`
@@ -150,10 +153,14 @@ func (p *program) untilSignal() (ctx context.Context, stop func()) {
 	return ctx, func() { cancel(); release() }
 }
 
-// signals delivers the signals that the daemon acts on: two that end it, and SIGHUP, which has it read its
-// configuration again.
-func signals() (<-chan os.Signal, func()) {
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+// signals delivers the signals that end a command, up to two that nobody has taken yet.
+func signals() (<-chan os.Signal, func()) { return notified(2, os.Interrupt, syscall.SIGTERM) }
+
+// hangups delivers SIGHUP, which has the daemon read its configuration again. One that nobody has taken yet stands for all that follow.
+func hangups() (<-chan os.Signal, func()) { return notified(1, syscall.SIGHUP) }
+
+func notified(room int, of ...os.Signal) (<-chan os.Signal, func()) {
+	ch := make(chan os.Signal, room)
+	signal.Notify(ch, of...)
 	return ch, func() { signal.Stop(ch) }
 }

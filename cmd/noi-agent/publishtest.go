@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
@@ -45,8 +46,8 @@ const (
 	testAttribute = "test"
 )
 
-// Run looks at each stage of the way to the integration's topic and sends one marked message. It asks neither the
-// daemon nor its store.
+// Run looks at each stage of the way to the integration's topic and sends one marked message. It needs neither the
+// daemon nor its store. A daemon that runs is asked to try the integration again when the message was accepted.
 func (c *publishTestCommand) Run(p *program, cli *commandLine) error {
 	config, _, err := cli.load()
 	if err != nil {
@@ -82,7 +83,23 @@ func (c *publishTestCommand) Run(p *program, cli *commandLine) error {
 		r.OK, r.MessageID = result.Outcome == sinks.Accepted, result.MessageID
 		tell(messageStep(result, sink.Remedy(result)))
 	}
+	if r.MessageID != "" && hurryDaemon(ctx, cmp.Or(cli.Socket, config.Status.Socket), in.ID) && !cli.JSON {
+		fmt.Fprintln(p.stdout, "the daemon tries this integration again at once")
+	}
 	return p.endPublishTest(ctx, cli, r)
+}
+
+// hurryLimit bounds the question to a daemon that may not be there.
+const hurryLimit = 3 * time.Second
+
+// hurryDaemon asks a daemon that waits after a failure of the integration to try again at once: the test message has shown that it would succeed.
+// False: no daemon answers, or it does not have the integration.
+func hurryDaemon(ctx context.Context, socket, integration string) bool {
+	if socket == "" {
+		return false
+	}
+	_, err := daemonSocket{socket, hurryLimit}.post(ctx, "/api/v1/try", map[string]string{"integration": integration})
+	return err == nil
 }
 
 // endPublishTest prints what is left to print and returns the command's failure.

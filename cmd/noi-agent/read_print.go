@@ -55,6 +55,7 @@ type registerReading struct {
 	Count         uint16        `json:"count"`
 	SampledAt     string        `json:"sampled_at,omitempty"`
 	Registers     []registerRow `json:"registers"`
+	Bits          []bitRow      `json:"bits,omitempty"` // of functions 01 and 02, which read no registers
 	TextHighFirst string        `json:"text_high_first,omitempty"`
 	TextLowFirst  string        `json:"text_low_first,omitempty"`
 	Error         string        `json:"error,omitempty"`
@@ -139,7 +140,7 @@ func valueWords(o objectReading) string {
 	case o.Value.Kind() == objects.KindBits && len(o.Value.Names()) == 0:
 		return "clear"
 	default:
-		return o.Value.String()
+		return escaped(o.Value.String()) // a text is what the controller holds
 	}
 }
 
@@ -188,6 +189,12 @@ func judgement(c candidate) string {
 
 func printRegisters(w io.Writer, g registerReading) {
 	fmt.Fprintf(w, "function %02X, %s+%d, %s\n", g.Function, g.Address, g.Count, localTime(g.SampledAt))
+	if len(g.Bits) > 0 {
+		for _, b := range g.Bits {
+			fmt.Fprintf(w, "%s  %v\n", b.Address, b.Value)
+		}
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := "ADDRESS\tHEX\tU16\tS16\tF16\tASCII"
 	if g.Count > 1 {

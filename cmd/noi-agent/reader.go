@@ -79,6 +79,10 @@ func (r *reader) registers(ctx context.Context, word string, function byte) regi
 		return row
 	}
 	row.SampledAt = stamp(reply.At)
+	if function <= modbus.FuncReadDiscrete {
+		row.Bits = bitRows(span.Addr, reply.Registers)
+		return row
+	}
 	row.Registers = decodings(span.Addr, reply.Registers)
 	row.TextHighFirst, row.TextLowFirst = texts(reply.Registers)
 	return row

@@ -92,6 +92,20 @@ type pairRow struct {
 	F32LO *float64 `json:"f32lo"`
 }
 
+// bitRow is one bit of a bit table.
+type bitRow struct {
+	Address string `json:"address"`
+	Value   bool   `json:"value"`
+}
+
+func bitRows(addr uint16, bits []uint16) []bitRow {
+	rows := make([]bitRow, len(bits))
+	for i, b := range bits {
+		rows[i] = bitRow{Address: fmt.Sprintf("0x%04X", int(addr)+i), Value: b != 0}
+	}
+	return rows
+}
+
 // decodings returns each register, alone and with the next one.
 func decodings(addr uint16, registers []uint16) []registerRow {
 	rows := make([]registerRow, len(registers))

@@ -22,12 +22,9 @@ func (c *replayCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
-	config, _, err := cli.load()
+	socket, err := cli.socket()
 	if err != nil {
 		return err
-	}
-	if config.Status.Socket == "" {
-		return errors.New("the configuration has no status.socket to ask the daemon over")
 	}
 	id, err := cli.idOf(c.Integration)
 	if err != nil {
@@ -38,7 +35,7 @@ func (c *replayCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)
 	}
-	end, err := sendAgain(p, config.Status.Socket, "/api/v1/replay", question)
+	end, err := sendAgain(p, socket, "/api/v1/replay", question)
 	if err != nil {
 		return err
 	}
@@ -53,8 +50,7 @@ func (c *replayCommand) Run(p *program, cli *commandLine) error {
 		fmt.Fprintf(p.stderr, "noi-agent: %d damaged records of the outbox do not read\n", end.Damaged)
 	}
 	if end.Sent+end.Rejected == 0 {
-		return fmt.Errorf("the outbox holds nothing%s that %s has accepted; it is kept for %v (buffer.retain_after_ack)",
-			words(r), c.Integration, config.Buffer.RetainAfterAck)
+		return fmt.Errorf("the outbox holds nothing%s that %s has accepted; buffer.retain_after_ack says how long it is kept", words(r), c.Integration)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/modbus"
-	"noi-agent/objects"
 	"noi-agent/sinks"
 	"noi-agent/sinks/pubsub"
 	"noi-agent/sinks/sns"
@@ -41,9 +41,10 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
+	reloads := newReloader(a, cli.load, logs)
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
-		Exporter: a, Replayer: a, DeadLetters: a, ReplayStatus: replayStatus, Now: p.now,
+		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
 	})
 	if err := server.Listen(); err != nil {
@@ -51,7 +52,7 @@ func (*runCommand) Run(p *program, cli *commandLine) error {
 		log.Error("the status endpoint is not there", "error", err)
 		server = nil
 	}
-	return p.serve(a, server, logs, cli.load)
+	return p.serve(a, server, reloads)
 }
 
 // memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is in memory;
@@ -97,36 +98,22 @@ func replayStatus(err error) int {
 	}
 }
 
-// reload puts the configuration file in force as it is now, if it is valid.
-func reload(ctx context.Context, a *agent.Agent, load loader, logs *logging) {
-	config, catalog, err := load()
-	if err == nil {
-		logs.set(config.Log)
-		err = a.Reload(ctx, config, catalog)
-	}
-	if err != nil {
-		logs.Error("the configuration stays as it was", "error", err)
-	}
-}
-
-// loader reads families and configuration.
-type loader func() (*configs.Config, *objects.Catalog, error)
-
 // serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
-func (p *program) serve(a *agent.Agent, server *status.Server, logs *logging, load loader) error {
+func (p *program) serve(a *agent.Agent, server *status.Server, reloads *reloader) error {
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	serving, stopServing := context.WithCancel(context.Background())
 	defer stopServing()
 
-	signals, release := p.signals()
+	// A channel for each kind: hangups that nobody has taken yet must leave room for the signal that ends the daemon.
+	ends, release := p.signals()
 	defer release()
-	watched := make(chan struct{})
+	hangups, releaseHangups := p.hangups()
+	defer releaseHangups()
 	ended := make(chan struct{})
-	go func() {
-		defer close(watched)
-		p.watch(signals, ended, stop, a, logs.Logger, func() { reload(running, a, load, logs) })
-	}()
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(ends, ended, stop, a, reloads.logs.Logger) })
+	watching.Go(func() { reloads.onHangups(running, hangups) })
 	served := make(chan error, 1)
 	go func() {
 		if server == nil {
@@ -140,33 +127,27 @@ func (p *program) serve(a *agent.Agent, server *status.Server, logs *logging, lo
 	err := a.Run(running)
 	stop() // a reload that came too late must not wait
 	close(ended)
-	<-watched
+	watching.Wait()
 	stopServing()
 	return errors.Join(err, <-served)
 }
 
-// watch turns the first signal to end into a shutdown and the second into a hurried one, SIGHUP into a reload, and keeps
-// systemd's watchdog quiet as long as the agent is healthy.
-func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger, reload func()) {
+// watch turns the first signal to end into a shutdown and the second into a hurried one, and keeps systemd's watchdog quiet as long as the agent is
+// healthy. It waits for nothing else.
+func (p *program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
 		every = time.Minute // asked of nobody; notify drops it
 	}
 	ticker := time.NewTicker(every / 2)
 	defer ticker.Stop()
-	asked := false
+	asked, sentence := false, ""
 	for {
 		select {
 		case <-ended:
 			return
-		case s := <-signals:
+		case s := <-ends:
 			log.Info("signal", "signal", s.String(), "again", asked)
-			if s == syscall.SIGHUP {
-				if !asked {
-					reload()
-				}
-				continue
-			}
 			if asked {
 				a.Abort()
 				continue
@@ -180,6 +161,10 @@ func (p *program) watch(signals <-chan os.Signal, ended <-chan struct{}, stop fu
 				continue
 			}
 			p.notify(daemon.SdNotifyWatchdog)
+			if now := a.Sentence(); now != sentence && !asked {
+				sentence = now
+				p.notify("STATUS=" + sentence)
+			}
 		}
 	}
 }

@@ -75,7 +75,7 @@ func attributeSchema() schema {
 func ownSchemas() map[string]schema {
 	duration := schema{"type": []string{"string", "integer"}, "pattern": durationForm, "minimum": 0, "maximum": 0}
 	name := wordSchema(`[^,\s]([^,]*[^,\s])?`, 1)
-	hex := func(digits string, most int64) schema { // an editor's YAML reads 0x0012 as a number
+	hex := func(digits string, most uint64) schema { // an editor's YAML reads 0x0012 as a number
 		return schema{"type": []string{"integer", "string"}, "minimum": 0, "maximum": most, "pattern": "^0x(" + digits + ")$"}
 	}
 	var encodings []string
@@ -89,10 +89,12 @@ func ownSchemas() map[string]schema {
 		"configs.Attributes": attributeSchema(),
 		"configs.Registers":  registerSchema(),
 		"objects.Address":    hex("[0-9A-Fa-f]{4}", 0xFFFF),
-		"objects.Word":       hex("[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}|[0-9A-Fa-f]{8}", 0xFFFFFFFF),
+		"objects.Word":       hex("[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}|[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}", 0xFFFFFFFFFFFFFFFF),
 		"objects.Factor":     {"type": []string{"number", "string"}},
-		"objects.Table":      {"enum": []string{"input", "holding"}},
+		"objects.Table":      {"enum": objects.Tables()},
 		"objects.Encoding":   {"enum": encodings},
+		"objects.Order":      {"enum": objects.Orders()},
+		"objects.Field":      {"type": []string{"integer", "string"}, "minimum": 0, "maximum": 63, "pattern": "^(0|[1-9][0-9]?)(-(0|[1-9][0-9]?))?$"},
 
 		"objects.ObjectFile.Confidence": {"enum": []string{"high", "medium", "low"}},
 		"configs.Config.DeviceID":       {"type": []string{"string", "number"}}, // 24 digits may look like a number

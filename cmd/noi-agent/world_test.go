@@ -99,7 +99,8 @@ status: {listen: "", socket: %s}
 // running is a daemon in this process: the same program value that main runs.
 type running struct {
 	t       *testing.T
-	signals chan os.Signal
+	signals chan os.Signal // that end the daemon
+	hangups chan os.Signal
 	ready   chan struct{}
 	code    chan int
 	stderr  *lockedBuffer
@@ -109,12 +110,13 @@ type running struct {
 func (w *world) start(config string, change func(*program)) *running {
 	w.t.Helper()
 	r := &running{
-		t: w.t, signals: make(chan os.Signal, 4), ready: make(chan struct{}), code: make(chan int, 1), stderr: &lockedBuffer{},
+		t: w.t, signals: make(chan os.Signal, 4), hangups: make(chan os.Signal, 1), ready: make(chan struct{}), code: make(chan int, 1), stderr: &lockedBuffer{},
 	}
 	var once sync.Once
 	p := &program{
 		stdout: io.Discard, stderr: r.stderr, version: "1.0.10", now: time.Now,
 		signals: func() (<-chan os.Signal, func()) { return r.signals, func() {} },
+		hangups: func() (<-chan os.Signal, func()) { return r.hangups, func() {} },
 		notify: func(state string) {
 			if state == "READY=1" {
 				once.Do(func() { close(r.ready) })

@@ -11,7 +11,7 @@
 // [StartPeer] runs it until the test ends, and [MustCable] is a pair of ports to meet it on.
 //
 // It is no model of a controller. What registers hold is a function that the caller gives; the package
-// does framing, functions 03, 04, 0x11 and 0x2B/0x0E, and faults. It shares no code with package modbus, so that one
+// does framing, functions 01 to 04, 0x11 and 0x2B/0x0E, and faults. It shares no code with package modbus, so that one
 // checks the other.
 //
 //	slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}

@@ -19,8 +19,8 @@ const (
 // goroutine that runs the line.
 type Slave struct {
 	Unit byte // unit id, 1 to 247
-	// Read returns count registers from addr, or an exception code and no registers. nil: every
-	// read is an illegal function.
+	// Read returns count registers from addr, or 0 or 1 for each of so many bits with functions 01 and 02, or an exception code and
+	// no registers. nil: every read is an illegal function.
 	Read func(function byte, addr, count uint16) (regs []uint16, exception byte)
 	// Identity answers function 0x2B/0x0E; nil: the slave does not know it, exception 01.
 	Identity *Identity
@@ -55,7 +55,7 @@ type Fault struct {
 	Late      time.Duration             // added to Slave.Delay
 	Exception byte                      // this code instead of the reply; 0: none
 	Unit      byte                      // the reply claims to be this unit's, with a right CRC; 0: its own
-	More      int                       // registers more (or less, below 0) than asked, with a right CRC
+	More      int                       // registers (or bits) more (or less, below 0) than asked, with a right CRC
 	TornAt    int                       // after so many bytes the reply pauses; 0: it does not
 	Pause     time.Duration             // how long
 	Mangle    func(frame []byte) []byte // what noise makes of the frame; nil: nothing
@@ -206,17 +206,18 @@ func (s *Slave) reply(p []byte, r Request, fault Fault) []byte {
 	switch {
 	case fault.Exception != 0:
 		return refuse(fault.Exception)
-	case (r.Function == 0x03 || r.Function == 0x04) && s.Read != nil:
-		count := max(1, min(int(r.Count)+fault.More, 127))
-		regs, code := s.Read(r.Function, r.Addr, uint16(count))
+	case r.Function >= 0x01 && r.Function <= 0x04 && s.Read != nil:
+		most := 127
+		if r.Function <= 0x02 {
+			most = 8 * 254
+		}
+		count := max(1, min(int(r.Count)+fault.More, most))
+		values, code := s.Read(r.Function, r.Addr, uint16(count))
 		if code != 0 {
 			return refuse(code)
 		}
-		frame := []byte{s.Unit, r.Function, byte(2 * len(regs))}
-		for _, v := range regs {
-			frame = binary.BigEndian.AppendUint16(frame, v)
-		}
-		return frame
+		data := data(r.Function, values)
+		return append([]byte{s.Unit, r.Function, byte(len(data))}, data...)
 	case r.Function == 0x11 && s.ServerID != nil:
 		return append([]byte{s.Unit, 0x11, byte(len(s.ServerID))}, s.ServerID...)
 	case r.Function == 0x2B && s.Identity != nil && p[2] == 0x0E && p[3] == 0x01:
@@ -224,6 +225,22 @@ func (s *Slave) reply(p []byte, r Request, fault Fault) []byte {
 	default:
 		return refuse(IllegalFunction)
 	}
+}
+
+// data is what the reply to a read holds: registers with the high byte first, bits with the first one lowest.
+func data(function byte, values []uint16) []byte {
+	if function <= 0x02 {
+		packed := make([]byte, (len(values)+7)/8)
+		for i, v := range values {
+			packed[i/8] |= byte(v&1) << (i % 8)
+		}
+		return packed
+	}
+	var p []byte
+	for _, v := range values {
+		p = binary.BigEndian.AppendUint16(p, v)
+	}
+	return p
 }
 
 // identity builds the basic identification from object first on.

@@ -32,6 +32,8 @@ func Sweep(t *testing.T) sinks.Batch {
 		switch o.Kind() {
 		case objects.KindText:
 			s.Value = objects.Text("FLOAT")
+		case objects.KindBool:
+			s.Value = objects.Bool(r.IntN(2) == 1)
 		case objects.KindBits:
 			s.Value = objects.Bits(nil)
 		}

@@ -80,7 +80,7 @@ func (s *Sink) endProcess() {
 func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 	roots, err := sinks.Roots(s.o.CAFile)
 	if err != nil {
-		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
+		return sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), false
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, s.loadOptions(newLoader(s.o.dialer(), roots))...)
 	if err != nil {

@@ -87,7 +87,7 @@ func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
 	if u.Scheme == "https" {
 		roots, err := sinks.Roots(s.o.CAFile)
 		if err != nil {
-			return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), "Correct ca_file of the integration.")
+			return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), sinks.CAFileRemedy())
 		}
 		if t, ok := s.ownTransport(); ok {
 			roots = t.TLSClientConfig.RootCAs // with AWS_CA_BUNDLE's

@@ -43,6 +43,7 @@ func (s *Sink) Remedy(r sinks.Result) string {
 		{sinks.CodeClock, "", setClock},
 		{sinks.CodeNetwork, "", seeNetwork},
 		{sinks.CodeTimeout, "", seeNetwork},
+		{sinks.CodeCAFile, "", func(sinks.Result) string { return sinks.CAFileRemedy() }},
 		{sinks.CodeProxy, "", func(sinks.Result) string { return sinks.ProxyRemedy() }},
 		{"AccessDenied*", "sts:AssumeRole", s.allowRole},
 		{"AuthorizationError*", "", s.allowPublish},

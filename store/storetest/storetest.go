@@ -74,6 +74,8 @@ func Sweep(run, n0 uint64, count int, routes ...string) objects.Sweep {
 
 func value(i int, n uint64) objects.Value {
 	switch i % 16 {
+	case 12:
+		return objects.Bool(n%2 == 1)
 	case 13:
 		return objects.Text([]string{"NIGHT", "BULK", "ABSORPTION", "FLOAT"}[n%4])
 	case 14:

@@ -75,7 +75,9 @@ with_x509() {
 	gcloud iam workload-identity-pools create-cred-config "$pool/providers/noi-x509" \
 		--credential-cert-path /etc/noi-agent/device.pem --credential-cert-private-key-path /etc/noi-agent/device.key \
 		--credential-cert-configuration-output-file "$out/certificate_config.json" --output-file "$out/gcp.json" >/dev/null
-	sed -i 's|"certificate_config_location": *"[^"]*"|"certificate_config_location": "/etc/noi-agent/certificate_config.json"|' "$out/gcp.json"
+	# Not sed -i: its argument is another one on macOS.
+	sed 's|"certificate_config_location": *"[^"]*"|"certificate_config_location": "/etc/noi-agent/certificate_config.json"|' "$out/gcp.json" > "$out/gcp.json.new"
+	mv "$out/gcp.json.new" "$out/gcp.json"
 	say "on the gateway: sudo install -o noi-agent -g noi-agent -m 0400 gcp.json certificate_config.json device.pem device.key /etc/noi-agent/"
 	say "device.pem and device.key are the gateway's own, signed by $ca, with a common name of its own"
 }

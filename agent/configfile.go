@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"noi-agent/configs"
+)
+
+// ErrInForce comes from Agent.Reload when the new configuration is in force although something failed on the way.
+var ErrInForce = errors.New("the new configuration is in force, but not all of it works")
+
+// configFile is how the configuration file and the configuration in force differ, as far as the last reload knows.
+type configFile struct {
+	mu      sync.Mutex
+	refused string    // why the file was refused; "": the last reload took it
+	since   time.Time // wall time of the first refusal since a reload took the file
+	inForce time.Time // wall time since which the configuration in force is in force
+	restart []string  // keys of the file that count after a restart only
+	changed time.Time // wall time since which restart is not empty
+}
+
+// ConfigRefused notes that the configuration file was to be put in force and is faulty. The status shows a problem until a reload takes
+// the file.
+func (a *Agent) ConfigRefused(err error) {
+	c := &a.configFile
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refused == "" {
+		c.since = a.options.Now()
+	}
+	c.refused = shortened(err.Error())
+}
+
+// shortened makes one line of the faults of a file: the first three, and how many more there are.
+func shortened(text string) string {
+	const most = 3
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if more := len(lines) - most; more > 0 {
+		lines = append(lines[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "; ")
+}
+
+// taken notes that a configuration is in force from now on, except for keys that need a restart. It reports whether these keys are others than
+// before.
+func (c *configFile) taken(now time.Time, restart []string) (changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed = !slices.Equal(c.restart, restart)
+	if len(c.restart) == 0 {
+		c.changed = now
+	}
+	c.refused, c.inForce, c.restart = "", now, restart
+	return changed
+}
+
+// problems lists what keeps the file from being in force.
+func (c *configFile) problems() (list []Problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refused != "" {
+		list = append(list, configRefused.of("agent", c.since,
+			fmt.Sprintf("%s; the configuration of %s stays in force", c.refused, c.inForce.UTC().Format(time.RFC3339))))
+	}
+	if len(c.restart) > 0 {
+		list = append(list, configRestart.of("agent", c.changed, "changed in the file: "+strings.Join(c.restart, ", ")))
+	}
+	return list
+}
+
+// needRestart names the keys of a configuration that differ from those the agent was started with, and are read at the start only: the identity of the
+// gateway goes into the ids of all its samples, the store is open where it is, and the endpoint is how somebody watches this very
+// reload. A device id that is the gateway's already needs no restart.
+func (a *Agent) needRestart(next *configs.Config) (keys []string) {
+	start := a.options.Config
+	if start.DeviceID != next.DeviceID && next.DeviceID != a.deviceID {
+		keys = append(keys, "device_id")
+	}
+	if start.StateDir != next.StateDir {
+		keys = append(keys, "state_dir")
+	}
+	if start.Status != next.Status {
+		keys = append(keys, "status")
+	}
+	return keys
+}
+
+// TryNow has an integration that waits after a failure try again at once, unless the cloud has asked for the wait. It fails with ErrNoIntegration
+// and ErrPaused.
+func (a *Agent) TryNow(integration string) error {
+	f, err := a.working(integration)
+	if err == nil {
+		f.tryNow()
+	}
+	return err
+}
+
+// tryNow ends the wait after a failure; the next failure is followed by a wait again.
+func (f *forwarder) tryNow() {
+	select {
+	case f.hurry <- struct{}{}:
+	default: // it is asked already
+	}
+}

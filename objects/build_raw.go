@@ -1,0 +1,197 @@
+package objects
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+)
+
+// What follows makes the way from registers to a value: how many registers, in which order, which bits, and what the raw number means.
+
+// mostText is the most registers of a text: 128 characters.
+const mostText = 64
+
+// encodings returns what the object may be coded as.
+func (o *Object) encodings() []Encoding {
+	if len(o.Choices) == 0 {
+		return []Encoding{o.Encoding}
+	}
+	var all []Encoding
+	for _, c := range o.Choices {
+		all = append(all, c.Encoding)
+	}
+	return all
+}
+
+// setWidth finds how many registers the object takes; the choices of a disputed one must agree in that and in their kind.
+func (b *familyBuilder) setWidth(path string, o *Object) {
+	if len(o.Choices) > 0 && o.Encoding != "" {
+		b.fault(path+".encoding", "an object has an encoding, or choices; not both")
+	}
+	if o.Table.OfBits() && len(o.Choices) == 0 {
+		o.Encoding = cmp.Or(o.Encoding, Boolean) // there is nothing else
+	}
+	for i, e := range o.encodings() {
+		width := e.width()
+		switch {
+		case o.Table.OfBits() && e != Boolean:
+			b.fault(path+".encoding", "a bit of the %s table is bool, not %s", o.Table, e)
+		case width < 0:
+			b.fault(path+".encoding", "unknown encoding %q; known are %s", e, encodingWords())
+		case width == 0 && (o.Registers < 1 || o.Registers > mostText):
+			b.fault(path+".registers", "text needs its count of registers, 1 to %d", mostText)
+		case width > 0 && o.Registers != 0 && int(o.Registers) != width:
+			b.fault(path+".registers", "%s takes %d registers, not %d", e, width, o.Registers)
+		case width > 0:
+			o.Registers = uint16(width)
+		}
+		if i > 0 && e.kind() != o.Choices[0].Encoding.kind() {
+			b.fault(path+".choices", "%s and %s give values of two kinds", o.Choices[0].Name, o.Choices[i].Name)
+		}
+	}
+	for i, c := range o.Choices {
+		if c.Name == "" || slices.ContainsFunc(o.Choices[:i], func(d Choice) bool { return d.Name == c.Name }) {
+			b.fault(path+".choices", "each choice needs a name of its own, not %q", c.Name)
+		}
+	}
+	if o.High != nil && (o.Registers != 2 || o.encodings()[0].lowFirst()) {
+		b.fault(path+".high", "only encodings of two registers, high word first, may have them apart")
+	}
+}
+
+func encodingWords() string {
+	words := make([]string, 0, len(Encodings()))
+	for _, e := range Encodings() {
+		words = append(words, string(e))
+	}
+	return strings.Join(words, " ")
+}
+
+// setOrder holds that the order of bytes is one that the registers can have.
+func (b *familyBuilder) setOrder(path string, o *Object) {
+	if o.Order == "" {
+		return
+	}
+	low := slices.ContainsFunc(o.encodings(), Encoding.lowFirst)
+	switch {
+	case !slices.Contains(Orders(), o.Order):
+		b.fault(path+".order", "want ABCD, CDAB, BADC or DCBA, not %q", o.Order)
+	case slices.ContainsFunc(o.encodings(), Encoding.text), o.Table.OfBits():
+		b.fault(path+".order", "only numbers, states and bits of registers have an order of bytes")
+	case low:
+		b.fault(path+".order", "%s is another word for %s with order CDAB; give one of them", o.encodings()[0], strings.TrimSuffix(string(o.encodings()[0]), "lo"))
+	case o.Registers == 1 && o.Order.lowFirst():
+		b.fault(path+".order", "one register has but the orders ABCD and BADC")
+	case o.High != nil && o.Order.lowFirst():
+		b.fault(path+".order", "the high word stands in the register that high names, so that the order is ABCD or BADC")
+	}
+}
+
+// setField holds that the bits are among those of the registers.
+func (b *familyBuilder) setField(path string, o *Object, f *ObjectFile) {
+	if f.Bits == nil {
+		return
+	}
+	o.Field = *f.Bits
+	all := 16 * int(o.Registers)
+	switch {
+	case slices.ContainsFunc(o.encodings(), Encoding.text), slices.ContainsFunc(o.encodings(), Encoding.float), o.Table.OfBits():
+		b.fault(path+".bits", "only whole numbers, states and bits of registers can be a part of them")
+	case o.Field.end() > all:
+		b.fault(path+".bits", "the registers have the bits 0 to %d, not %s", all-1, o.Field)
+	case slices.ContainsFunc(o.encodings(), Encoding.byteWide) && o.Field.Width != 8:
+		b.fault(path+".bits", "%s reads eight bits, as in 8-15; for others take the encoding of 16", o.encodings()[0])
+	case o.Encoding == Boolean && o.Field.Width != 1:
+		b.fault(path+".bits", "bool reads one bit")
+	}
+}
+
+// numeric reports whether every encoding of the object is a number's; key is what only numbers have.
+func (b *familyBuilder) numeric(path, key string, o *Object) bool {
+	for _, e := range o.encodings() {
+		if e.kind() != KindNumber {
+			b.fault(path+"."+key, "only a number has this")
+			return false
+		}
+	}
+	return true
+}
+
+// digits is with how many hex digits a raw number of the object is written.
+func (o *Object) digits() int {
+	width, digits := int(o.Bits().Width), 2
+	for 4*digits < width {
+		digits *= 2
+	}
+	return digits
+}
+
+// fits reports whether a raw number can be in the object's bits.
+func (o *Object) fits(raw uint64) bool { return raw <= Field{Width: o.Bits().Width}.mask() }
+
+func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
+	if len(f.Exact) == 0 || !b.numeric(path, "exact", o) {
+		return
+	}
+	o.Exact = map[uint64]float64{}
+	for text, value := range f.Exact {
+		var w Word
+		err := w.UnmarshalText([]byte(text))
+		want := o.digits()
+		switch {
+		case err != nil:
+			b.fault(path+".exact", "%v", err)
+		case math.IsNaN(value) || math.IsInf(value, 0):
+			b.fault(path+".exact", "%s stands for %v, which is no number", text, value)
+		// Four digits are right for eight bits too: that is how these were written before they were compared with the low byte alone.
+		case w.Bits != 4*want && (want != 2 || w.Bits != 16):
+			b.fault(path+".exact", "want %d hex digits, as many as %s has, not %s", want, o.Encoding, text)
+		case !o.fits(w.Value):
+			b.fault(path+".exact", "%s is never there: the object has %d bits", text, o.Bits().Width)
+		}
+		o.Exact[w.Value] = value
+	}
+}
+
+func (b *familyBuilder) setAbsent(path string, o *Object, f *ObjectFile) {
+	if len(f.Absent) == 0 {
+		return
+	}
+	if slices.ContainsFunc(o.encodings(), Encoding.text) || o.Table.OfBits() {
+		b.fault(path+".absent", "only numbers, states and bits of registers can be absent")
+		return
+	}
+	for _, w := range f.Absent {
+		switch {
+		case w.Bits != 4*o.digits():
+			b.fault(path+".absent", "want %d hex digits, as many as %s has", o.digits(), o.Encoding)
+		case !o.fits(w.Value):
+			b.fault(path+".absent", "0x%02X is never there: the object has %d bits", w.Value, o.Bits().Width)
+		}
+		o.Absent = append(o.Absent, w.Value)
+	}
+}
+
+func (b *familyBuilder) setOffset(path string, o *Object, f *ObjectFile) {
+	if f.Offset != 0 && b.numeric(path, "offset", o) {
+		o.Offset = f.Offset
+	}
+}
+
+func (b *familyBuilder) setRange(path string, o *Object, f *ObjectFile) {
+	if f.Min == nil && f.Max == nil {
+		return
+	}
+	o.Range = &Range{Min: math.Inf(-1), Max: math.Inf(1)}
+	key := "max"
+	if f.Min != nil {
+		o.Range.Min, key = *f.Min, "min"
+	}
+	if f.Max != nil {
+		o.Range.Max = *f.Max
+	}
+	if b.numeric(path, key, o) && !(o.Range.Min < o.Range.Max) {
+		b.fault(path+"."+key, "no value is within %s", o.Range)
+	}
+}

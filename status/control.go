@@ -1,0 +1,68 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Control is what an operator may ask of the agent beside replays and dead letters.
+type Control interface {
+	// Reload puts the configuration file in force and returns when it is. An error is why it is not.
+	Reload(ctx context.Context) error
+	// TryNow has an integration that waits after a failure try again at once.
+	TryNow(integration string) error
+}
+
+// ErrNoIntegration is what Control.TryNow returns, perhaps wrapped, for an integration that there is not.
+var ErrNoIntegration = errors.New("no such integration")
+
+// tryRequest is the body of POST /api/v1/try.
+type tryRequest struct {
+	Integration string `json:"integration"`
+}
+
+// control adds the routes of Control.
+func (s *Server) control(mux *http.ServeMux) {
+	mux.HandleFunc("POST /api/v1/reload", s.reload)
+	mux.HandleFunc("/api/v1/reload", refuseAllButPost)
+	mux.HandleFunc("POST /api/v1/try", s.try)
+	mux.HandleFunc("/api/v1/try", refuseAllButPost)
+}
+
+// reload has the configuration file put in force, and answers when it is.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	if !overSocket(r) {
+		fail(w, r, http.StatusForbidden, "the configuration is reloaded over the agent's unix socket only: use `noi-agent reload`")
+		return
+	}
+	// A line that has to be closed takes as long as its exchange under way.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	if err := s.o.Control.Reload(r.Context()); err != nil {
+		fail(w, r, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	sendJSON(w, r, map[string]bool{"reloaded": true})
+}
+
+// try has an integration try again at once.
+func (s *Server) try(w http.ResponseWriter, r *http.Request) {
+	if !overSocket(r) {
+		fail(w, r, http.StatusForbidden, "this is asked over the agent's unix socket only")
+		return
+	}
+	var q tryRequest
+	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q, `{"integration":"ID"}`); err != nil {
+		fail(w, r, bodyStatus(err), err.Error())
+		return
+	}
+	switch err := s.o.Control.TryNow(q.Integration); {
+	case errors.Is(err, ErrNoIntegration):
+		fail(w, r, http.StatusNotFound, err.Error())
+	case err != nil:
+		fail(w, r, http.StatusConflict, err.Error())
+	default:
+		sendJSON(w, r, map[string]bool{"tries": true})
+	}
+}
