@@ -73,6 +73,8 @@ var (
 	cloudRefuses = Kind{"kinds_refused", Warning, "A topic refuses samples of some kinds", Delayed,
 		"Let the topic's schema take them, or take their objects out of the integration's objects. They are set aside as dead letters, and one is tried now and then; " +
 			"when the topic takes it, new samples flow again by themselves and `noi-agent deadletters retry` sends the others."}
+	cloudSkewed = Kind{"clock_differs", Warning, "The gateway's clock is away from a cloud's", None,
+		"Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are published, with times of a clock that is wrong."}
 	cloudDropped = Kind{"samples_dropped", Fault, "The outbox was full and samples gave way", Lost,
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
@@ -99,7 +101,7 @@ func Kinds() []Kind {
 	return append([]Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
 		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudSkewed, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 		configRefused, configRestart,
 	}, networkKinds()...)
 }

@@ -307,6 +307,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 		}
 		problems = append(problems, kind.of(f.cfg.ID, v.since, v.lastError))
 	}
+	if !v.skewedSince.IsZero() {
+		problems = append(problems, cloudSkewed.of(f.cfg.ID, v.skewedSince, "new credentials have ended already by the gateway's clock"))
+	}
 	if v.refuses != "" {
 		problems = append(problems, cloudRefuses.of(f.cfg.ID, v.refusesSince, v.refuses))
 	}
