@@ -34,7 +34,7 @@ func (p *poller) answer(ctx context.Context, a ask) {
 // ErrNoLine: no line of that name is enabled.
 var ErrNoLine = errors.New("no such line")
 
-// Read reads registers of a slave now, as soon as the line is free: unit 1 to 247, function 03 or 04, count 1 to 125. The slave
+// Read reads registers of a slave now, as soon as the line is free: unit 1 to 247 (0 and 255 too on tcp://), function 03 or 04, count 1 to 125. The slave
 // need not be one of the configuration. Errors are ErrNoLine, those of modbus.Line.Read, and ctx's.
 func (a *Agent) Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error) {
 	for _, p := range a.current().pollers {

@@ -34,7 +34,7 @@ func opened(t *testing.T, keys string) (settings modbus.Settings) {
 func TestLineIsOpenedAsConfigured(t *testing.T) {
 	want := modbus.Settings{
 		Port: "/dev/ttyA", Baud: 9600, DataBits: 8, StopBits: 2, Parity: "none",
-		RS485: modbus.RS485{Mode: "off", Polarity: "high"}, LowLatency: "auto",
+		RS485: modbus.RS485{Mode: "off", Polarity: "high"}, LowLatency: "auto", TransactionID: "check",
 	}
 	if d := cmp.Diff(want, opened(t, "")); d != "" {
 		t.Errorf("defaults: %s", d)

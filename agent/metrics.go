@@ -68,6 +68,9 @@ func (m metrics) line(l *LineStatus) {
 	m.counter("line_discarded_bytes_total", "Bytes that nobody waited for.", c.DiscardedBytes, line...)
 	m.counter("line_foreign_frames_total", "Whole frames that were not the answer.", c.ForeignFrames, line...)
 	m.counter("line_other_master_requests_total", "Requests of another master.", c.OtherMasters, line...)
+	m.counter("line_foreign_ids_total", "Modbus TCP frames with a transaction id that was not the request's.", c.ForeignIDs, line...)
+	m.counter("line_bad_headers_total", "Malformed Modbus TCP headers.", c.BadHeaders, line...)
+	m.counter("line_redials_total", "New connections in the place of one that was closed or mute.", c.Redials, line...)
 	m.counter("line_reopens_total", "Times that the port was opened again.", c.Reopens, line...)
 }
 
@@ -98,6 +101,10 @@ func (m metrics) slave(line string, s *SlaveStatus) {
 		{"crc_errors", "Exchanges that ended with a wrong checksum.", c.CRCErrors},
 		{"frame_errors", "Exchanges ended by garbage, a torn frame or a collision.", c.FrameErrors},
 		{"resyncs", "Replies found behind noise.", c.Resyncs},
+		{"foreign_units", "Frames in the place of an answer, for another unit.", c.ForeignUnits},
+		{"wrong_lengths", "Frames in the place of an answer, with another length or function.", c.WrongLengths},
+		{"late_replies", "Answers that came after their timeout.", c.Late},
+		{"ambiguous", "Replies dropped because they may be another program's.", c.Ambiguous},
 		{"echoes", "Requests that came back before their reply.", c.Echoes},
 		{"collisions", "Requests that came back changed.", c.Collisions},
 	} {

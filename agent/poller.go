@@ -77,6 +77,7 @@ func (p *poller) run(ctx context.Context) {
 	now := p.clock.elapsed()
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
+		p.line.SetAvoid(byte(s.cfg.ID), ranges(s.cfg.Avoid))
 		if s.family != nil {
 			s.adopt(s.family, p.settings, now, p.clock.now())
 		}
@@ -107,6 +108,12 @@ func (p *poller) run(ctx context.Context) {
 		}
 		p.handGaps(s)
 	}
+}
+
+// network reports whether the line is reached over the network.
+func (p *poller) network() bool {
+	scheme, _ := p.cfg.Network()
+	return scheme != ""
 }
 
 // next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that has

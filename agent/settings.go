@@ -13,5 +13,6 @@ func SettingsOf(line *configs.Line) modbus.Settings {
 			Mode: line.RS485, Before: line.RS485DelayBefore, After: line.RS485DelayAfter, Polarity: line.RS485Polarity,
 		},
 		DTR: line.DTR, RTS: line.RTS, LowLatency: line.LowLatency,
+		ConnectDelay: line.ConnectDelay, TransactionID: line.TransactionID,
 	}
 }

@@ -54,8 +54,15 @@ type LineCounters struct {
 	Collisions     uint64            `json:"collisions"`
 	DiscardedBytes uint64            `json:"discarded_bytes"`
 	ForeignFrames  uint64            `json:"foreign_frames"`
-	OtherMasters   uint64            `json:"other_masters"` // requests of another master
+	OtherMasters   uint64            `json:"other_masters"` // requests of another master; through a gateway, replies to another program
+	ForeignIDs     uint64            `json:"foreign_ids"`   // Modbus TCP frames with a transaction id that was not the request's
+	ForeignUnits   uint64            `json:"foreign_units"` // frames in the place of an answer, for another unit
+	WrongLengths   uint64            `json:"wrong_lengths"` // the same, with another number of registers or another function
+	Late           uint64            `json:"late_replies"`  // answers that came after their timeout
+	BadHeaders     uint64            `json:"bad_headers"`   // malformed Modbus TCP headers
+	Ambiguous      uint64            `json:"ambiguous"`     // replies dropped because they may be another program's
 	Reopens        uint64            `json:"reopens"`
+	Redials        uint64            `json:"redials"`           // new connections in the place of one that was closed or mute
 	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
 	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
 }
@@ -65,6 +72,8 @@ func countersOf(c modbus.Counters) LineCounters {
 		Requests: c.Requests, Replies: c.Replies, Probes: c.Probes, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors,
 		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes, Collisions: c.Collisions,
 		DiscardedBytes: c.DiscardedBytes, ForeignFrames: c.ForeignFrames, OtherMasters: c.Rivals, Reopens: c.Reopens,
+		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
+		Ambiguous: c.Ambiguous, Redials: c.Redials,
 		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
 	}
 	for code, n := range c.ExceptionCodes {
@@ -144,7 +153,7 @@ func (a *Agent) status() Status {
 	for _, p := range crew.pollers {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
-		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, p.network(), view, a.clock.elapsed())...)
 		s.Problems = append(s.Problems, a.alarmProblems(p.cfg.Name, &view)...)
 	}
 	for _, l := range crew.config.Lines {
@@ -192,30 +201,33 @@ func (a *Agent) share(p *poller, c modbus.Counters) float64 {
 }
 
 // lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
-func lineProblems(name string, v lineView, now time.Duration) []Problem {
+func lineProblems(name string, network bool, v lineView, now time.Duration) []Problem {
 	var problems []Problem
 	if v.losses.live(now) {
 		problems = append(problems, samplesLost.of(name, v.losses.since, fmt.Sprintf("%d samples since the start", v.lost)))
 	}
 	if v.state == lineFailed {
-		return append(problems, lineDown.of(name, v.since, v.err))
+		return append(problems, lineKind(network, v.fault).of(name, v.since, v.err))
 	}
-	if v.rivals.live(now) {
+	switch {
+	case v.rivals.live(now) && network:
+		problems = append(problems, gatewayShared.of(name, v.rivals.since, fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.n, recently)))
+	case v.rivals.live(now):
 		problems = append(problems, lineShared.of(name, v.rivals.since, fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.n, recently)))
 	}
 	if v.collisions.live(now) {
 		problems = append(problems, lineCollides.of(name, v.collisions.since, fmt.Sprintf("%d collisions, the last one within %v", v.collisions.n, recently)))
 	}
 	for _, sv := range v.slaves {
-		problems = append(problems, slaveProblems(fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
+		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
 	}
 	return problems
 }
 
 // slaveProblems lists what is wrong with one slave.
-func slaveProblems(subject string, v slaveView, now time.Duration) (problems []Problem) {
+func slaveProblems(network bool, subject string, v slaveView, now time.Duration) (problems []Problem) {
 	states := map[string]Kind{
-		slaveSilent: slaveNoReply, slaveGarbled: slaveDamaged, slaveRefusing: slaveRefusesAll, slaveUnknown: slaveNoFamily,
+		slaveSilent: replyKind(network, true, v.fault), slaveGarbled: replyKind(network, false, v.fault), slaveRefusing: slaveRefusesAll, slaveUnknown: slaveNoFamily,
 	}
 	judged := map[string]Kind{slaveOther: slaveWrong, slaveNothing: slaveEmpty}
 	if v.judged.finding == findingUnlisted {
@@ -289,7 +301,14 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	case integrationRetrying:
 		problems = append(problems, cloudRetrying.of(f.cfg.ID, v.since, v.lastError))
 	case integrationWaiting:
-		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
+		kind := cloudWaiting
+		if v.setUp {
+			kind = cloudNotSetUp
+		}
+		problems = append(problems, kind.of(f.cfg.ID, v.since, v.lastError))
+	}
+	if !v.skewedSince.IsZero() {
+		problems = append(problems, cloudSkewed.of(f.cfg.ID, v.skewedSince, "new credentials have ended already by the gateway's clock"))
 	}
 	if v.refuses != "" {
 		problems = append(problems, cloudRefuses.of(f.cfg.ID, v.refusesSince, v.refuses))

@@ -30,6 +30,7 @@ const (
 type lineView struct {
 	state  string
 	err    string
+	fault  error     // the same for programs
 	since  time.Time // wall time since which err holds
 	lost   uint64    // samples that no queue would take
 	slaves []slaveView
@@ -75,6 +76,7 @@ type slaveView struct {
 	family   string
 	state    string
 	err      string
+	fault    error // the same for programs
 	since    time.Time
 	lastGood time.Duration
 	goodAt   time.Time
@@ -158,7 +160,7 @@ func viewOf(s *slave) slaveView {
 		v.polled, v.skipped = len(s.plan.items), s.plan.skipped()
 	}
 	if s.lastErr != nil {
-		v.err = s.lastErr.Error()
+		v.err, v.fault = s.lastErr.Error(), s.lastErr
 	}
 	if v.state != slaveSilent && v.state != slaveGarbled && s.judged.barred() {
 		v.err = firstNonEmpty(s.judged.why, v.err)
@@ -197,13 +199,13 @@ func (p *poller) setError(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.view.state, p.view.err = lineOK, ""
+		p.view.state, p.view.err, p.view.fault = lineOK, "", nil
 		return
 	}
 	if p.view.state != lineFailed {
 		p.view.since = p.clock.now()
 	}
-	p.view.state, p.view.err = lineFailed, err.Error()
+	p.view.state, p.view.err, p.view.fault = lineFailed, err.Error(), err
 }
 
 // remember keeps the latest values for the status.

@@ -81,6 +81,10 @@ type Line struct {
 	RTS              string        `yaml:"rts"`                // the same; "" with rs485 kernel or rts, which move it
 	LowLatency       string        `yaml:"low_latency"`        // auto (default; USB adapters, best effort), on, off
 
+	// Of a network port only.
+	ConnectDelay  time.Duration `yaml:"connect_delay"`  // time after connecting in which the device is not asked, up to 30 s; default 0
+	TransactionID string        `yaml:"transaction_id"` // check (default), ignore; tcp:// only, for devices that answer with id 0 or the next number
+
 	Slaves []Slave `yaml:"slaves"`
 }
 
@@ -89,6 +93,7 @@ func (l *Line) SetDefaults() {
 	*l = Line{
 		Enabled: true, Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond,
 		RS485: rs485Off, RS485Polarity: levelHigh, Echo: wordAuto, LowLatency: wordAuto,
+		TransactionID: wordCheck,
 	}
 }
 
@@ -104,11 +109,14 @@ const (
 	wordAuto = "auto"
 	wordOn   = "on"
 	wordOff  = "off"
+
+	wordCheck  = "check"
+	wordIgnore = "ignore"
 )
 
 // Slave is one controller on a line.
 type Slave struct {
-	ID           int                      `yaml:"id"`            // Modbus unit id, 1 to 247
+	ID           int                      `yaml:"id"`            // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
 	Model        string                   `yaml:"model"`         // "auto" (default), a family slug or a product code
 	Name         string                   `yaml:"name"`          // replaces `slave` of the message; "": product code
 	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it

@@ -78,7 +78,7 @@ func TestLineAndSlaveDefaults(t *testing.T) {
 	c := mustParse(t, "lines:\n- {name: a, port: /dev/ttyS0, slaves: [{id: 247}]}\n")
 	want := configs.Line{
 		Name: "a", Enabled: true, Port: "/dev/ttyS0", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 2, Timeout: 500 * time.Millisecond,
-		RS485: "off", RS485Polarity: "high", Echo: "auto", LowLatency: "auto",
+		RS485: "off", RS485Polarity: "high", Echo: "auto", LowLatency: "auto", TransactionID: "check",
 		Slaves: []configs.Slave{{ID: 247, Model: "auto", ModelCheck: "check", Objects: configs.Names{All: true}}},
 	}
 	if d := cmp.Diff(want, c.Lines[0], cmpopts.IgnoreUnexported(configs.Names{})); d != "" {

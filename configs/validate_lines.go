@@ -77,8 +77,8 @@ func (v *validator) line(path string, l *Line) {
 		if v.shapeless(at, "id") {
 			continue
 		}
-		v.slave(at, s)
-		if first, ok := units[s.ID]; ok && s.ID != 0 {
+		v.slave(at, l, s)
+		if first, ok := units[s.ID]; ok && v.doc.Has(at+".id") {
 			v.fault(at+".id", "%d is the unit id of %s too; each controller on a line needs its own", s.ID, first)
 		}
 		units[s.ID] = at
@@ -88,9 +88,24 @@ func (v *validator) line(path string, l *Line) {
 	}
 }
 
-func (v *validator) slave(path string, s *Slave) {
+// unitID checks a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on TCP/IP V1.0b §4.4.1.2); on a
+// serial line, behind a gateway too, 0 is the broadcast, which nobody answers.
+func (v *validator) unitID(path string, l *Line, id int) {
+	scheme, _ := l.Network()
+	switch {
+	case scheme == ModbusTCP && (id == 0 || id == 255):
+	case scheme == ModbusTCP:
+		v.between(path, id, 1, 247, ", or 0 or 255 for the device itself")
+	case id == 0 || id == 255:
+		v.between(path, id, 1, 247, "; 0 and 255 are for tcp:// only, where they mean the device itself")
+	default:
+		v.between(path, id, 1, 247, "; the controllers ship with 1")
+	}
+}
+
+func (v *validator) slave(path string, l *Line, s *Slave) {
 	if v.doc.Has(path + ".id") {
-		v.between(path+".id", s.ID, 1, 247, "; the controllers ship with 1")
+		v.unitID(path+".id", l, s.ID)
 	} else {
 		v.fault(path+".id", "a slave needs its unit id, 1 to 247; the controllers ship with 1")
 	}
@@ -114,6 +129,9 @@ func (v *validator) slave(path string, s *Slave) {
 	v.slaveObjects(path+".objects", s, families)
 	v.encodings(path+".encodings", s, families)
 	v.intervals(path+".intervals", s, families)
+	if len(families) == 1 {
+		v.neverSampled(path, s, families[0])
+	}
 }
 
 // label checks a text that goes into messages and into the comma separated `slaves` of integrations.

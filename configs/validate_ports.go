@@ -11,6 +11,8 @@ import (
 const (
 	mostDelay = time.Second     // between an RTS switch and a bit; transceivers need microseconds, radios some 100 ms
 	mostGap   = 5 * time.Second // of silence before a request
+
+	mostConnectDelay = 30 * time.Second // the slowest gateways begin to serve within some seconds
 )
 
 // meansNothing is what is wrong with a sound key on a network port.
@@ -27,7 +29,7 @@ func (v *validator) port(path string, l *Line) {
 	case err != nil:
 		v.fault(path+".port", "%v", err)
 	case scheme != "":
-		v.network(path, l)
+		v.network(path, scheme, l)
 	default:
 		v.hardware(path, l)
 	}
@@ -43,6 +45,7 @@ func (v *validator) hardware(path string, l *Line) {
 	v.level(path+".dtr", l.DTR)
 	v.level(path+".rts", l.RTS)
 	v.oneOf(path+".low_latency", l.LowLatency, wordAuto, wordOn, wordOff)
+	v.onlyDefaults(path, l, "means nothing for a serial port; leave the key out", "connect_delay", "transaction_id")
 	switch l.RS485 {
 	case rs485Off:
 		v.onlyDefaults(path, l, "means nothing with rs485: off; choose kernel or rts, or leave the key out",
@@ -54,8 +57,14 @@ func (v *validator) hardware(path string, l *Line) {
 	}
 }
 
-// network refuses what only a serial port has.
-func (v *validator) network(path string, l *Line) {
+// network checks the keys of a network port, and refuses what only a serial port has.
+func (v *validator) network(path, scheme string, l *Line) {
+	v.span(path+".connect_delay", l.ConnectDelay, 0, mostConnectDelay)
+	if scheme == ModbusTCP {
+		v.oneOf(path+".transaction_id", l.TransactionID, wordCheck, wordIgnore)
+	} else {
+		v.onlyDefaults(path, l, "is for tcp:// only: RTU frames have no transaction id; leave the key out", "transaction_id")
+	}
 	v.onlyDefaults(path, l, meansNothing,
 		"rs485", "rs485_delay_before", "rs485_delay_after", "rs485_polarity", "echo", "dtr", "rts", "low_latency")
 }
@@ -66,6 +75,7 @@ func (v *validator) onlyDefaults(path string, l *Line, text string, keys ...stri
 		return map[string]any{
 			"rs485": l.RS485, "rs485_delay_before": l.RS485DelayBefore, "rs485_delay_after": l.RS485DelayAfter,
 			"rs485_polarity": l.RS485Polarity, "echo": l.Echo, "dtr": l.DTR, "rts": l.RTS, "low_latency": l.LowLatency,
+			"connect_delay": l.ConnectDelay, "transaction_id": l.TransactionID,
 		}
 	}
 	var plain Line
@@ -90,6 +100,7 @@ type portPlace struct {
 	line     string // path in the configuration
 	port     string // as it is written there
 	name     string // the path without detours, or host and port
+	network  bool
 	resolved string // the path behind all links; name when there is nothing yet
 	device   uint64 // st_rdev; 0: no device
 }
@@ -104,7 +115,7 @@ func placeOf(line string, l *Line) (portPlace, bool) {
 	if scheme != "" {
 		// One gateway takes one of the two, so the scheme makes no other place. No path looks like an address:
 		// they all begin with a slash.
-		p.name, p.resolved = address, address
+		p.name, p.resolved, p.network = address, address, true
 		return p, true
 	}
 	p.name = filepath.Clean(l.Port)
@@ -130,6 +141,9 @@ func (v *validator) sharedPort(here portPlace, before []portPlace) {
 		switch {
 		case here.name == p.name:
 			v.fault(here.line+".port", "%s is the port of %s too; list all slaves of a port on one line", clip(here.port), p.line)
+		case here.network && p.network && sameGateway(here.name, p.name, lookUp):
+			v.fault(here.line+".port", "%s is the same gateway as %s, the port of %s, by another name; list all slaves of a gateway on one line",
+				clip(here.port), clip(p.port), p.line)
 		case here.resolved == p.resolved, here.device != 0 && here.device == p.device:
 			v.fault(here.line+".port", "%s leads to the same device as %s, the port of %s; list all slaves of a port on one line",
 				clip(here.port), clip(p.port), p.line)

@@ -23,9 +23,16 @@ type Counters struct {
 	Echoes         uint64 // requests that came back before their reply, as on two-wire adapters
 	Collisions     uint64 // requests that came back changed: something else was sending
 	ForeignFrames  uint64 // well-formed frames that were not the answer: late ones, other units', other masters'
-	Rivals         uint64 // requests of another master
+	Rivals         uint64 // requests of another master; through a gateway, replies to another program
+	ForeignIDs     uint64 // Modbus TCP frames with a transaction id that was not the request's
+	ForeignUnits   uint64 // frames that came in the place of an answer, for another unit
+	WrongLengths   uint64 // the same, with another number of registers or another function
+	Late           uint64 // answers that came after their timeout
+	BadHeaders     uint64 // connections given up for a malformed MBAP header
+	Ambiguous      uint64 // replies dropped because they may be another program's
 	DiscardedBytes uint64 // bytes that nobody waited for, and noise around frames
 	Reopens        uint64 // successful Opens after the first
+	Redials        uint64 // new connections in the place of one that the other end had closed, or that was mute
 
 	BusTime    time.Duration // time that exchanges held the line, each with its t3.5
 	Turnaround Turnaround    // of the replies of late
@@ -53,20 +60,32 @@ type account struct {
 	taken  int
 }
 
-// count adds to the line's account, and to a unit's unless unit is 0.
-func (t *tally) count(unit byte, add func(*account)) {
+// lineOnly is the unit of what no unit can be blamed for.
+const lineOnly = -1
+
+// count adds to the line's account, and to a unit's unless unit is lineOnly.
+func (t *tally) count(unit int, add func(*account)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	add(&t.line)
-	if unit == 0 {
+	if unit == lineOnly {
 		return
 	}
-	a := t.units[unit]
+	a := t.units[byte(unit)]
 	if a == nil {
 		a = &account{}
-		t.units[unit] = a
+		t.units[byte(unit)] = a
 	}
 	add(a)
+}
+
+// misfit counts a frame that is for another unit, or has another length, than the answer to q.
+func (a *account) misfit(q ask, frame []byte) {
+	if frame[0] != q.unit {
+		a.ForeignUnits++
+		return
+	}
+	a.WrongLengths++
 }
 
 // exception counts an exception by its code.

@@ -4,12 +4,18 @@ import "strings"
 
 // Dial opens what Settings.Port names: a serial port by its path, a Modbus TCP device by tcp://host:port, or
 // by rtu+tcp://host:port a gateway that passes RTU frames on as they are. Errors are *OpenError.
-func Dial(s Settings) (Port, error) {
+func Dial(s Settings) (Port, error) { return dial(s, connectTCP) }
+
+func dial(s Settings, connect Connect) (Port, error) {
 	switch {
 	case strings.HasPrefix(s.Port, schemeTCP):
-		return dialTCP(s)
+		return dialTCP(s, connect)
 	case strings.HasPrefix(s.Port, schemeRTU):
-		return dialRTU(s)
+		port, err := dialNet(s, connect, schemeRTU, "")
+		if err != nil {
+			return nil, err // not a nil *netPort in an interface
+		}
+		return port, nil
 	default:
 		return OpenSerial(s)
 	}

@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -29,9 +30,9 @@ var (
 // Send makes the line the Transporter of goburrow's client: it sends one request frame and
 // returns the reply's, an exception included. The reply is valid until the next call. All that ever leaves
 // this package goes through here, and anything but a well-formed request of function 01, 02, 03, 04, 0x11 or
-// 0x2B/0x0E to a unit from 1 to 247 is ErrRefused before a byte is written.
+// 0x2B/0x0E to a unit from 1 to 247 (0 and 255 too on Modbus TCP) is ErrRefused before a byte is written.
 func (l *Line) Send(adu []byte) ([]byte, error) {
-	q, err := parseRequest(adu)
+	q, err := parseRequest(adu, l.isTCP())
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 // repeats reports whether frame is the very one that answered the request before, though that
 // asked for something else. Exceptions name no address and are alike anyway.
 func (l *Line) repeats(q ask, frame []byte) bool {
-	return !l.matches && q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
+	return !l.proven() && q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
 }
 
 // ask brings unit and line in step if they may not be, then asks q. A unit that something is still
@@ -67,16 +68,37 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, err
 		}
 		switch {
-		case l.matches, u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
-			return l.exchange(u, q, adu, false)
+		case l.unaware && u.others.any():
+			return nil, errAware
+		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
+			return l.exchangeOver(u, q, adu, false)
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
-		probe := u.trust.probe(q, u.good, u.short, try)
-		if _, err := l.exchange(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
+		probe := u.trust.probe(q, u.good, u.short, u.others.seen, try)
+		if _, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
 	}
+}
+
+// exchangeOver is exchange, once more over a new connection when the gateway has ended the one in use. A connection on which nobody
+// answers any more is replaced as well, for the next request.
+func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
+	frame, err := l.exchange(u, q, adu, probe)
+	if l.canRedial(err) {
+		if err := l.redial(); err != nil {
+			return nil, err
+		}
+		if err := l.hush(u); err != nil {
+			return nil, err
+		}
+		frame, err = l.exchange(u, q, adu, probe)
+	}
+	if errors.Is(err, ErrTimeout) {
+		err = cmp.Or(l.unmute(), err)
+	}
+	return frame, err
 }
 
 // hush waits until nothing more is to be expected on the line: until any late reply has had
@@ -93,7 +115,7 @@ func (l *Line) hush(u *unit) error {
 	}
 	limit = limit.Add(silence + l.timeout + l.settings.WireTime(maxFrame))
 	l.window.reset(ask{}, nil)
-	discarded := 0
+	discarded, redialled := 0, false
 	defer func() { l.discarded(discarded) }()
 	for {
 		if err := l.ctx.Err(); err != nil {
@@ -110,6 +132,14 @@ func (l *Line) hush(u *unit) error {
 		wait := max(0, min(ready.Sub(now), ctxInterval))
 		n, err := l.readPort(l.window.space(maxFrame), wait)
 		switch {
+		case !redialled && l.canRedial(err): // the gateway ended a connection that idled
+			redialled = true
+			if err := l.redial(); err != nil {
+				return err
+			}
+			if limit = limit.Add(l.settings.ConnectDelay); l.quietUntil.After(limit) {
+				limit = l.quietUntil.Add(silence)
+			}
 		case err != nil:
 			return err
 		case n > 0:
@@ -124,7 +154,7 @@ func (l *Line) hush(u *unit) error {
 
 // silence is what separates frames: t3.5, or nothing where the port has another way.
 func (l *Line) silence() time.Duration {
-	if l.matches {
+	if l.tcp != nil {
 		return 0
 	}
 	return l.settings.Silence()
@@ -145,24 +175,32 @@ func (l *Line) overhear(final bool) {
 // stranger accounts for a whole frame that is not the answer, and reports whether it was to be expected: late
 // replies of our own are. Any other means that somebody else asks here, and replies to him look like those to us.
 func (l *Line) stranger(frame []byte) (expected bool) {
-	l.tally.count(0, func(a *account) {
+	request := isRequest(frame) && l.tcp == nil
+	l.tally.count(lineOnly, func(a *account) {
 		a.ForeignFrames++
-		if isRequest(frame) {
+		if request {
 			a.Rivals++
 		}
 	})
+	again := l.network && l.repetition(frame[:len(frame)-2])
 	u := l.units[frame[0]]
 	switch {
-	case isRequest(frame):
+	case request:
 		if u != nil {
 			u.trust.overheard()
 		}
 		return false
-	case u == nil || !u.trust.expects(frame):
-		l.suspicious = true
-		return false
-	default:
+	case u != nil && u.trust.owes(frame):
+		l.late(u, l.tick().Sub(u.missedAt))
 		return true
+	case u != nil && u.trust.unknown > 0 && !u.others.any():
+		return true
+	default:
+		l.suspicious = true
+		if l.network && !again {
+			l.unasked(u, frame)
+		}
+		return false
 	}
 }
 
@@ -181,7 +219,7 @@ func (l *Line) discarded(n int) {
 		return
 	}
 	l.overhear(true)
-	l.tally.count(0, func(a *account) { a.DiscardedBytes += uint64(n) })
+	l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
 	l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
 		l.distrust()
@@ -202,13 +240,17 @@ func (l *Line) owed() bool {
 // absolute: no slave can hold the line by dribbling.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	start := l.tick()
-	l.tally.count(u.id, func(a *account) {
+	l.tally.count(int(u.id), func(a *account) {
 		a.Requests++
 		if probe {
 			a.Probes++
 		}
 	})
+	l.refusal, u.missedAt = nil, start
+	u.others.asked(q.shape())
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
+	l.window.reset(q, adu)
+	l.window.disguised = u.others.any()
 	n, err := l.port.Write(adu)
 	if err == nil && n < len(adu) {
 		err = io.ErrShortWrite
@@ -217,7 +259,6 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		return nil, l.portFault("write", err)
 	}
 	l.lastByte = l.left(start, len(adu))
-	l.window.reset(q, adu)
 	frame, err := l.await(u, l.lastByte)
 	l.account(u, start)
 	if err == nil {
@@ -250,7 +291,7 @@ const echoSure = 3
 // account counts what an exchange cost, and what came with it beside the answer.
 func (l *Line) account(u *unit, start time.Time) {
 	w := &l.window
-	l.tally.count(u.id, func(a *account) {
+	l.tally.count(int(u.id), func(a *account) {
 		a.BusTime += l.tick().Sub(start) + l.silence()
 		a.DiscardedBytes += uint64(w.skipped)
 		if w.echoed {
@@ -271,15 +312,20 @@ func (l *Line) account(u *unit, start time.Time) {
 
 // answered settles what the answer proves and counts it.
 func (l *Line) answered(u *unit, q ask, frame []byte) {
+	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
 	refused := frame[1]&exceptionBit != 0
-	if refused {
-		u.trust.refused(q.function)
-	} else {
+	switch {
+	case !refused:
 		u.trust.answered(q.shape())
+	case l.ambiguous() && (u.others.any() || l.early()): // it may be another program's, and proves nothing
+		u.trust.silent = 0
+	default:
+		u.trust.refused(q.function)
 	}
-	l.tally.count(u.id, func(a *account) {
+	l.tally.count(int(u.id), func(a *account) {
 		a.Replies++
 		a.turnaround(l.began.Sub(l.asked) - l.settings.CharTime())
+		a.Rivals += uint64(l.window.surplus)
 		if refused {
 			a.exception(frame[2])
 		}
@@ -291,10 +337,14 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 
 // miss counts a failed exchange and keeps the line quiet until the reply, were it about to begin, has passed.
 func (l *Line) miss(u *unit, q ask, err error) error {
-	if !l.matches {
+	if errors.Is(err, ErrPort) {
+		return err
+	}
+	err = l.named(u, err)
+	if l.tcp == nil {
 		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
 	}
-	l.tally.count(u.id, func(a *account) {
+	l.tally.count(int(u.id), func(a *account) {
 		switch {
 		case errors.Is(err, ErrTimeout):
 			a.Timeouts++
@@ -308,6 +358,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		}
 	})
 	if errors.Is(err, ErrTimeout) {
+		u.silent++
 		if g, ok := l.port.(interface{ Gone() bool }); ok && g.Gone() {
 			return l.portFault("wait", errGone)
 		}
@@ -360,8 +411,15 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 		if frame == nil {
 			return nil, nil
 		}
-		if !isRequest(frame) && judge(w.q, frame) != foreign {
-			if w.doubtful {
+		if (l.tcp != nil || !isRequest(frame)) && judge(w.q, frame) != foreign {
+			switch {
+			case frame[1] == w.q.function && l.doubts(u, w.q):
+				u.trust.answered(w.q.shape()) // if it was not ours, ours will come as one too many
+				l.tally.count(int(u.id), func(a *account) { a.Ambiguous++ })
+				return nil, ErrShared
+			case w.doubtful && l.network:
+				return nil, ErrShared
+			case w.doubtful:
 				return nil, errRival
 			}
 			l.at = l.now()
@@ -369,11 +427,11 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 		}
 		l.log.Debug("not the answer", "port", l.settings.Port, "unit", u.id, "asked", fmt.Sprintf("%+v", w.q), "frame", fmt.Sprintf("% X", frame))
 		expected := l.stranger(frame)
-		if isRequest(frame) && frame[0] == u.id {
+		if l.tcp == nil && isRequest(frame) && frame[0] == u.id {
 			return nil, errRival
 		}
 		// A reply of this unit to somebody else: the next one may be to him as well.
-		w.doubtful = w.doubtful || !expected && frame[0] == u.id && !l.matches
+		w.doubtful = w.doubtful || !expected && !w.disguised && frame[0] == u.id && !l.proven()
 		w.drop(len(frame))
 	}
 }
@@ -433,7 +491,10 @@ func (l *Line) readPort(p []byte, wait time.Duration) (int, error) {
 // old name back only when nobody holds it any more.
 func (l *Line) portFault(doing string, err error) error {
 	port := l.port
-	l.port = nil
+	l.port, l.gone = nil, port
+	if errors.Is(err, errMBAP) {
+		l.tally.count(lineOnly, func(a *account) { a.BadHeaders++ })
+	}
 	fault := fmt.Errorf("%w: %s: %w", ErrPort, doing, err)
 	if cerr := port.Close(); cerr != nil {
 		l.log.Debug("close failed port", "port", l.settings.Port, "err", cerr)

@@ -109,7 +109,8 @@ func (q ask) appendRequest(dst []byte) []byte {
 
 // parseRequest reads a request that is to be sent. Whatever is not, to the last byte, one of the
 // few requests of this package gives ErrRefused: this is the gate of the read-only promise.
-func parseRequest(adu []byte) (ask, error) {
+// tcp takes the unit ids that only Modbus TCP has as well.
+func parseRequest(adu []byte, tcp bool) (ask, error) {
 	if len(adu) < minFrame {
 		return ask{}, fmt.Errorf("%w: a request of %d bytes", ErrRefused, len(adu))
 	}
@@ -117,7 +118,7 @@ func parseRequest(adu []byte) (ask, error) {
 	switch {
 	case !allowed(q.function):
 		return q, fmt.Errorf("%w: function code 0x%02X", ErrRefused, q.function)
-	case q.unit == 0 || q.unit > maxUnit:
+	case !isUnit(q.unit, tcp):
 		return q, fmt.Errorf("%w: unit id %d; it must be 1 to %d", ErrRefused, q.unit, maxUnit)
 	case isRead(q.function) && len(adu) == 8:
 		q.addr = uint16(adu[2])<<8 | uint16(adu[3])
@@ -135,6 +136,10 @@ func parseRequest(adu []byte) (ask, error) {
 	}
 	return q, nil
 }
+
+// isUnit reports whether there is such a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on
+// TCP/IP V1.0b §4.4.1.2).
+func isUnit(id byte, tcp bool) bool { return id > 0 && id <= maxUnit || tcp && (id == 0 || id == 255) }
 
 // errGarbage: these bytes begin no reply of ours.
 var errGarbage = errors.New("not a reply")

@@ -38,7 +38,7 @@ func TestRequestFrames(t *testing.T) {
 		if !bytes.Equal(got, c.want) {
 			t.Errorf("%+v is % X, want % X", c.q, got, c.want)
 		}
-		if back, err := parseRequest(got); err != nil || back != c.q {
+		if back, err := parseRequest(got, false); err != nil || back != c.q {
 			t.Errorf("% X parses as %+v, %v", got, back, err)
 		}
 	}
@@ -120,7 +120,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(byte(0x11), uint16(0), sum([]byte{1, 0x11, 2, 9, 0xFF}))
 	f.Fuzz(func(t *testing.T, function byte, count uint16, stream []byte) {
 		q := ask{unit: 1, function: function, count: count}
-		if _, err := parseRequest(q.appendRequest(nil)); err != nil {
+		if _, err := parseRequest(q.appendRequest(nil), false); err != nil {
 			t.Skip("no such request is sent")
 		}
 		frame, ok := cutReply(t, stream)

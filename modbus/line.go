@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	goburrow "github.com/goburrow/modbus"
@@ -28,6 +29,7 @@ const DefaultTimeout = 500 * time.Millisecond
 type Options struct {
 	Settings Settings             // also the pace that all waiting is computed from
 	Open     func() (Port, error) // nil: Dial(Settings)
+	Connect  Connect              // of network ports; nil: a TCP connection of the system
 	Echo     Echo                 // "": EchoAuto
 	Timeout  time.Duration        // first byte of the reply, after the request has left the wire; 0: DefaultTimeout
 	Now      func() time.Time     // wall clock that stamps replies; nil: time.Now. Never used to wait
@@ -55,7 +57,7 @@ type Line struct {
 	log      *slog.Logger
 
 	port       Port
-	matches    bool // the port itself matches replies with requests: nothing need be distrusted
+	gone       Port // that has failed, and may be dialled again
 	opened     bool
 	echoes     bool // the line echoes, as far as is known
 	echoRun    int  // exchanges in a row that say so, up to echoSure
@@ -72,6 +74,18 @@ type Line struct {
 	reply      [maxFrame]byte  // the last answer
 	request    [8]byte         // the probe being sent
 	previous   previous
+	refusal    error // why what came in the exchange at hand was not the answer; nil: nothing came
+
+	network   bool          // the port is a TCP connection
+	tcp       *tcpPort      // a Modbus TCP port; nil: any other
+	ids       transactions  // of all Modbus TCP connections of this line
+	strayed   []byte        // the last frame that was no answer, without checksum
+	crossed   bool          // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
+	unaware   bool          // the read at hand was planned without knowing of another program
+	doubled   bool          // one of them had an id of ours
+	attached  time.Time     // when the line was opened last
+	muteUntil time.Time     // no new connection for want of answers before
+	muteWait  time.Duration // the last wait for that
 
 	tally *tally
 }
@@ -84,6 +98,12 @@ type unit struct {
 	trust  trust
 	good   ask   // the last read that was answered with registers
 	short  []ask // the last short ones, of different shapes, the newest first
+	others others
+
+	silent   int           // exchanges in a row that nothing came in
+	missedAt time.Time     // when the last request went out that was not answered
+	late     time.Duration // after its request an answer came that was too late; 0: none since the last answer in time
+	avoid    []Range       // registers that are read only when they are asked for
 
 	timeout time.Duration // of the first byte; 0: the line's
 	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
@@ -113,7 +133,11 @@ func NewLine(o Options) *Line {
 		l.timeout = DefaultTimeout
 	}
 	if l.open == nil {
-		l.open = func() (Port, error) { return Dial(l.settings) }
+		connect := o.Connect
+		if connect == nil {
+			connect = connectTCP
+		}
+		l.open = func() (Port, error) { return dial(l.settings, connect) }
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -134,13 +158,17 @@ func (l *Line) Open() error {
 	if err != nil {
 		return err
 	}
-	l.port, l.lastByte = port, l.tick()
-	m, ok := port.(interface{ Matches() bool })
-	l.matches = ok && m.Matches()
-	// Somebody else may have asked something meanwhile, or we ourselves in an earlier life.
-	l.distrust()
+	l.attach(port)
+	if l.proven() {
+		for _, u := range l.units {
+			u.trust.unknown = 0
+		}
+	} else { // somebody else may have asked something meanwhile, or we ourselves in an earlier life
+		l.distrust()
+		l.distrustGateway()
+	}
 	if l.opened {
-		l.tally.count(0, func(a *account) { a.Reopens++ })
+		l.tally.count(lineOnly, func(a *account) { a.Reopens++ })
 	}
 	l.opened = true
 	return nil
@@ -148,6 +176,7 @@ func (l *Line) Open() error {
 
 // Close closes the port. A closed line can be opened again.
 func (l *Line) Close() error {
+	l.gone = nil
 	if l.port == nil {
 		return nil
 	}
@@ -159,7 +188,7 @@ func (l *Line) Close() error {
 	return nil
 }
 
-// SetUnit gives a unit (1 to 247) limits of its own: how long the first byte of its reply may take, 0 for the line's
+// SetUnit gives a unit limits of its own: how long the first byte of its reply may take, 0 for the line's
 // timeout, and how long the line must have been silent before it is asked, which counts where it is longer than t3.5.
 func (l *Line) SetUnit(unit byte, timeout, gap time.Duration) {
 	u := l.unit(unit)
@@ -175,7 +204,9 @@ func (l *Line) unit(id byte) *unit {
 		handler := goburrow.NewRTUClientHandler("")
 		handler.SlaveId = id
 		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
-		u.trust.suspect()
+		if !l.proven() {
+			u.trust.suspect()
+		}
 		l.units[id] = u
 	}
 	return u
@@ -187,7 +218,7 @@ type Reply struct {
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Read asks unit (1 to 247) for count (1 to 125) registers from addr, with function 03 or 04, or for 1 to 2000 bits with function 01 or
+// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or 04, or for 1 to 2000 bits with function 01 or
 // 02. 17 to 24 bits take two requests, since their reply would look like a request (the planner has no such reads). Errors
 // are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the context's, wrapped. It takes at most
 // a few times Options.Timeout plus the frames' time on the wire.
@@ -203,29 +234,39 @@ func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) 
 	l.ctx = ctx
 	defer func() { l.ctx = context.Background() }()
 	switch {
-	case id == 0 || id > maxUnit:
-		return nil, fmt.Errorf("%w: unit id must be 1 to %d", ErrRefused, maxUnit)
+	case !l.hasUnit(id):
+		return nil, fmt.Errorf("%w: %s", ErrRefused, l.unitIDs())
 	case !isRead(function):
 		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
 	case count == 0 || count > most(function):
 		return nil, fmt.Errorf("%w: count must be 1 to %d", ErrRefused, most(function))
 	}
+	u, q := l.unit(id), ask{unit: id, function: function, addr: addr, count: count}
 	values := make([]uint16, 0, count)
 	if ambiguous(function, count) {
 		const first = 16
-		part, err := l.readPart(values, id, function, addr, first)
+		part, err := l.readPart(values, u, ask{unit: id, function: function, addr: addr, count: first})
 		if err != nil {
 			return nil, err
 		}
-		return l.readPart(part, id, function, addr+first, count-first)
+		return l.readPart(part, u, ask{unit: id, function: function, addr: addr + first, count: count - first})
 	}
-	return l.readPart(values, id, function, addr, count)
+	return l.readPart(values, u, q)
 }
 
-// readPart is one request. It appends the registers, or 0 or 1 for each bit.
-func (l *Line) readPart(dst []uint16, id, function byte, addr, count uint16) ([]uint16, error) {
+// readPart is one read, of registers or bits. It appends them.
+func (l *Line) readPart(dst []uint16, u *unit, q ask) ([]uint16, error) {
+	values, err := l.unshared(dst, u, q)
+	if errors.Is(err, errAware) {
+		return l.shared(dst, u, q)
+	}
+	return values, err
+}
+
+// values asks q through goburrow's client. It appends the registers, or 0 or 1 for each bit.
+func (l *Line) values(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	request := goburrow.Client.ReadInputRegisters
-	switch function {
+	switch q.function {
 	case FuncReadCoils:
 		request = goburrow.Client.ReadCoils
 	case FuncReadDiscrete:
@@ -233,24 +274,34 @@ func (l *Line) readPart(dst []uint16, id, function byte, addr, count uint16) ([]
 	case FuncReadHolding:
 		request = goburrow.Client.ReadHoldingRegisters
 	}
-	p, err := request(l.unit(id).client, addr, count)
+	p, err := request(u.client, q.addr, q.count)
 	var refusal *goburrow.ModbusError
 	if errors.As(err, &refusal) {
-		return nil, &Exception{Function: function, Code: refusal.ExceptionCode}
+		return nil, &Exception{Function: q.function, Code: refusal.ExceptionCode}
 	}
 	if err != nil {
 		return nil, err
 	}
-	want := ask{function: function, count: count}.shape().bytes()
-	if len(p) != want { // Send has checked it; this is the last gate before a value
+	if want := q.shape().bytes(); len(p) != want { // Send has checked it; this is the last gate before a value
 		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrFrame, len(p), want)
 	}
-	for i := range int(count) {
-		if ofBits(function) {
+	for i := range int(q.count) {
+		if ofBits(q.function) {
 			dst = append(dst, uint16(p[i/8]>>(i%8)&1)) // §6.1: the first one is the lowest bit of the first byte
 		} else {
 			dst = append(dst, binary.BigEndian.Uint16(p[2*i:]))
 		}
 	}
 	return dst, nil
+}
+
+// isTCP reports whether the line leads to a Modbus TCP device, open or not.
+func (l *Line) isTCP() bool { return strings.HasPrefix(l.settings.Port, schemeTCP) }
+
+// hasUnit reports whether a unit of this id can be on the line.
+func (l *Line) hasUnit(id byte) bool { return isUnit(id, l.isTCP()) }
+
+// unitIDs says which ids there are.
+func (l *Line) unitIDs() string {
+	return fmt.Sprintf("unit id must be 1 to %d; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the device itself", maxUnit)
 }

@@ -23,6 +23,11 @@ type window struct {
 	buf  [maxFrame]byte
 	have int
 
+	framed bool // the port takes frames apart by itself: there is no echo, and no request of another master
+
+	disguised bool // the request has a shape that no reply to another program has
+
+	surplus  int  // whole frames that nobody of us asked for
 	heard    bool // something came that is no echo
 	echoed   bool // the echo came
 	skipped  int  // bytes that belong to no frame
@@ -34,7 +39,7 @@ type window struct {
 // reset begins a new window for the answer to q.
 func (w *window) reset(q ask, sent []byte) {
 	w.q, w.sent, w.have = q, sent, 0
-	w.heard, w.echoed, w.skipped, w.damaged, w.torn, w.doubtful = false, false, 0, false, 0, false
+	w.heard, w.echoed, w.skipped, w.damaged, w.torn, w.doubtful, w.surplus = false, false, 0, false, 0, false, 0
 }
 
 // next returns the first whole frame; nil when more must come to make one. final says that no more
@@ -69,7 +74,7 @@ func (w *window) next(final bool) []byte {
 // the reply to itself. waits says that all there is looks like the beginning of it. So may a reply; it
 // differs before its end, for no reply is as long as its request.
 func (w *window) echo(final bool) (own, waits bool) {
-	if w.heard || w.echoed || len(w.sent) == 0 {
+	if w.framed || w.heard || w.echoed || len(w.sent) == 0 {
 		return false, false
 	}
 	n := min(w.have, len(w.sent))
@@ -91,7 +96,7 @@ func (w *window) echo(final bool) (own, waits bool) {
 func (w *window) frame(final bool) (frame []byte, waits bool) {
 	b := w.buf[:w.have]
 	w.heard = true
-	if b[0] == 0 || b[0] > maxUnit {
+	if !w.framed && (b[0] == 0 || b[0] > maxUnit) {
 		return nil, false
 	}
 	reply, whole, err := replyNeed(b)
@@ -109,6 +114,8 @@ func (w *window) frame(final bool) (frame []byte, waits bool) {
 	}
 	request := requestSize(b)
 	switch {
+	case w.framed:
+		return nil, false
 	case len(b) < request:
 		if final {
 			w.tears(len(b))
@@ -131,7 +138,7 @@ func (w *window) tears(n int) {
 // need returns how many bytes to read next, at least 1: a reply to its predicted end and not beyond.
 func (w *window) need() int {
 	b := w.buf[:w.have]
-	if len(b) > 2 && !w.heard && !w.echoed { // an echo so far
+	if len(b) > 2 && !w.framed && !w.heard && !w.echoed { // an echo so far
 		return max(1, len(w.sent)-len(b))
 	}
 	if reply, _, err := replyNeed(b); err == nil && reply > len(b) {

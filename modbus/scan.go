@@ -17,7 +17,7 @@ import (
 // to each unit that is silent, a handful to each that answers.
 type Scan struct {
 	Settings  []Settings                   // at least one; tried in this order until somebody answers
-	Units     []byte                       // 1 to 247, asked in this order
+	Units     []byte                       // 1 to 247, on Modbus TCP 0 and 255 too; asked in this order
 	Functions []byte                       // what to ask with; the second only when the first found nobody at any settings. nil: 04, then 03
 	Timeout   time.Duration                // first byte of a reply; 0: DefaultTimeout
 	Open      func(Settings) (Port, error) // nil: Dial

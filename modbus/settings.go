@@ -20,6 +20,10 @@ type Settings struct {
 	DTR        string // level while the port is open, on or off; empty: as the driver has it after opening, mostly on
 	RTS        string // the same; must be empty when RS485 moves RTS
 	LowLatency string // auto: where a USB adapter offers it; on: or fail; off: untouched; empty: off
+
+	// Of a network port only.
+	ConnectDelay  time.Duration // for how long a device is not asked after connecting; 0: it is asked at once
+	TransactionID string        // check, or ignore for tcp:// devices that answer with id 0 or the next number; empty: check
 }
 
 // RS485 says who switches the transceiver of a two-wire line between sending and listening. Most adapters do
@@ -82,6 +86,7 @@ func (s Settings) check() error {
 		{"dtr", s.DTR, []string{"", wordOn, wordOff}},
 		{"rts", s.RTS, []string{"", wordOn, wordOff}},
 		{"low latency", s.LowLatency, []string{wordAuto, wordOn, wordOff}},
+		{"transaction id", s.TransactionID, []string{"", wordCheck, wordIgnore}},
 	} {
 		if !slices.Contains(w.words, w.word) {
 			return fmt.Errorf("%s %q is none of %s", w.what, w.word, strings.TrimPrefix(strings.Join(w.words, ", "), ", "))

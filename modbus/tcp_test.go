@@ -161,37 +161,3 @@ func realStorm(t *testing.T, reads int, serve func(*testing.T, *storm) string) {
 		})
 	}
 }
-
-// TestClosedConnectionIsWaitedOnAllTheSame: a device that closes after each reply must not make a pause a busy loop.
-func TestClosedConnectionIsWaitedOnAllTheSame(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	go func() {
-		if conn, err := listener.Accept(); err == nil {
-			modbustest.ServeOne(conn, ownAddress(1))
-		}
-	}()
-	port, err := modbus.Dial(modbus.Settings{Port: "tcp://" + listener.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer port.Close()
-	if _, err := port.Write(modbustest.AppendCRC([]byte{1, 4, 0, 0, 0, 1})); err != nil {
-		t.Fatal(err)
-	}
-	_ = port.SetReadTimeout(10 * time.Second)
-	if n, err := port.Read(make([]byte, 7)); n != 7 || err != nil {
-		t.Fatal(n, err)
-	}
-	const wait = 30 * time.Millisecond
-	_ = port.SetReadTimeout(wait)
-	for range 3 { // the first one may find the end
-		start := time.Now()
-		if n, err := port.Read(make([]byte, 7)); n != 0 || err != nil || time.Since(start) < wait {
-			t.Errorf("%d, %v after %v, want nothing after %v", n, err, time.Since(start), wait)
-		}
-	}
-}

@@ -63,9 +63,11 @@ func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
 
 // expects reports whether a frame from this unit is explained by what may be on its way.
 func (t *trust) expects(frame []byte) bool {
-	if t.unknown > 0 {
-		return true
-	}
+	return t.unknown > 0 || t.owes(frame)
+}
+
+// owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
+func (t *trust) owes(frame []byte) bool {
 	function := frame[1]
 	for _, d := range t.debts {
 		switch {
@@ -157,10 +159,14 @@ const (
 	probePatience = 3
 )
 
-// probe returns what to ask before want. try counts the probes of this exchange from 0.
-func (t *trust) probe(want, good ask, short []ask, try int) ask {
+// probe returns what to ask before want. try counts the probes of this exchange from 0. none are shapes that another program
+// gets replies of.
+func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 	// Never of the shape that is wanted: a probe's reply that came twice would be taken for the data.
-	list := slices.DeleteFunc(candidates(want, good, short), func(c ask) bool { return c.shape() == want.shape() })
+	list := slices.DeleteFunc(candidates(want, good, short, len(none) > 0), func(c ask) bool { return c.shape() == want.shape() })
+	if rare := slices.DeleteFunc(slices.Clone(list), func(c ask) bool { return slices.Contains(none, c.shape()) }); len(rare) > 0 {
+		list = rare
+	}
 	if try > 0 { // it answers: something never asked before settles all the rest
 		for _, c := range list {
 			if t.find(c.shape()) == nil {
@@ -175,7 +181,7 @@ func (t *trust) probe(want, good ask, short []ask, try int) ask {
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
 		*t = trust{unknown: 1, seq: t.seq, debts: t.debts[:0], kind: t.kind}
-		return t.probe(want, good, short, 0)
+		return t.probe(want, good, short, none, 0)
 	}
 	kinds := min(len(usable), maxProbes)
 	return usable[(t.kind+try)%kinds]
@@ -222,8 +228,9 @@ func (u *unit) drop(q ask) {
 // and may say nothing when it is asked for others. Then a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. Bits and an identification are probed where the unit last answered a read of registers.
-func candidates(want, good ask, short []ask) []ask {
+// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. many adds lengths that
+// hardly any program asks for.
+func candidates(want, good ask, short []ask, many bool) []ask {
 	base := want
 	if !ofRegisters(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
@@ -246,5 +253,8 @@ func candidates(want, good ask, short []ask) []ask {
 	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
 	read(base.function, 3, 6)
 	read(other, 2, 4)
+	for n := uint16(disguiseLeast); many && n < disguiseLeast+4*disguiseMore; n += 2 {
+		read(base.function, n, n)
+	}
 	return list
 }

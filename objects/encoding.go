@@ -129,7 +129,10 @@ func (e Encoding) number(raw uint64, width uint8) float64 {
 		}
 		return float64(raw)
 	case Pow10:
-		return math.Pow10(int(signed(raw, width)))
+		if f := math.Pow10(int(signed(raw, width))); f > 0 {
+			return f
+		}
+		return math.NaN() // too small for a float64: no factor
 	case BCD16:
 		return bcd(uint16(raw))
 	default:

@@ -86,7 +86,7 @@ func TestRealMaps(t *testing.T) {
 		}, []uint16{2345, 0x8000}, map[string]string{"W": "decode W: decode W_SF: 0x8000: no sample: the sensor is absent"}},
 		{"a power of ten beyond all numbers", []string{
 			"address: 0x0100, name: W, table: holding, encoding: s16, times: [W_SF]", "address: 0x0101, name: W_SF, table: holding, encoding: pow10",
-		}, []uint16{2345, 0x8000}, map[string]string{"W": "decode W: W_SF is 0, which is no scale: no sample"}},
+		}, []uint16{2345, 0x8000}, map[string]string{"W": "decode W: decode W_SF: 0x8000 is not a number: no sample"}},
 		{"a negative factor", []string{
 			"address: 0x0100, name: a, table: holding, encoding: u16, times: [k]", "address: 0x0101, name: k, table: holding, encoding: s16",
 		}, []uint16{3, 0xFFFE}, map[string]string{"a": "-6"}},

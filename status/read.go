@@ -81,15 +81,15 @@ func decodeStrictly(body io.Reader, into any, example string) error {
 
 func (q readRequest) check() error {
 	const (
-		mostUnit      = 247
+		mostUnit      = 255 // 0 and 255 on tcp:// only; the line refuses them elsewhere
 		mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3; of bits too, which is plenty
 		addresses     = 1 << 16
 	)
 	switch {
 	case q.Line == "":
 		return errors.New("line: want the name of a line")
-	case q.UnitID < 1 || q.UnitID > mostUnit:
-		return fmt.Errorf("unit_id: want 1 to %d, not %d", mostUnit, q.UnitID)
+	case q.UnitID < 0 || q.UnitID > mostUnit:
+		return fmt.Errorf("unit_id: want 1 to 247, or 0 or 255 on tcp://, not %d", q.UnitID)
 	case q.Function < 1 || q.Function > 4:
 		return fmt.Errorf("function: want 3 or 4, which read registers, or 1 or 2, which read bits, not %d", q.Function)
 	case q.Address == nil:

@@ -14,6 +14,7 @@ part() { # name, package, tests
 }
 part "kills" ./store TestOutboxSurvivesKill
 part "power cuts" ./cmd/noi-agent TestPowerCutAtAnyMomentLosesNothingCommitted
+part "the ledger" ./cmd/noi-agent TestEveryDueMomentIsASampleOrInAGap
 part "failing system calls" ./store TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing
 part "damaged files" ./store TestDamagedFilesComeUpByThemselves
 part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining

@@ -17,8 +17,8 @@ type place struct {
 	socket string // of the daemon that may own the line; "": nobody does
 }
 
-// placeOf finds a slave in the configuration. Both words may be left out where there is just one.
-func placeOf(config *configs.Config, name string, unit int) (place, error) {
+// placeOf finds a slave in the configuration. The name ("") and the unit (nil) may be left out where there is just one.
+func placeOf(config *configs.Config, name string, unit *int) (place, error) {
 	line, err := lineOf(config, name)
 	if err != nil {
 		return place{}, err
@@ -27,14 +27,17 @@ func placeOf(config *configs.Config, name string, unit int) (place, error) {
 	units := make([]string, len(line.Slaves))
 	for i := range line.Slaves {
 		units[i] = strconv.Itoa(line.Slaves[i].ID)
-		if line.Slaves[i].ID == unit {
+		if unit != nil && line.Slaves[i].ID == *unit {
 			at.slave = &line.Slaves[i]
 		}
 	}
 	switch {
 	case at.slave != nil:
-	case unit != 0: // somebody who is not polled may be asked too
-		at.slave = unknownSlave(unit)
+	case unit != nil: // a unit that is not polled may be asked too
+		if err := tcpUnits(line.Port, []byte{byte(*unit)}); err != nil {
+			return place{}, fmt.Errorf("--unit: %w", err)
+		}
+		at.slave = unknownSlave(*unit)
 	case len(line.Slaves) == 1:
 		at.slave = &line.Slaves[0]
 	default:

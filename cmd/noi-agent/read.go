@@ -14,7 +14,7 @@ import (
 type readCommand struct {
 	What     []string `arg:"" name:"object" help:"Objects by name, or registers: 0x0012, 0x0012+4, 0x0012-0x0015."`
 	Line     string   `placeholder:"NAME" help:"Line of the configuration; may be left out when there is just one."`
-	Unit     int      `placeholder:"N" help:"Unit id, 1 to 247; may be left out when the line has just one slave. With --port: 1."`
+	Unit     *int     `placeholder:"N" help:"Unit id, 1 to 247, on tcp:// 0 and 255 too; may be left out when the line has just one slave. With --port: 1."`
 	Function string   `placeholder:"01|02|03|04" enum:"01,02,03,04,1,2,3,4" default:"04" help:"Function code that reads registers, or bits with 01 and 02 (${default}). Objects have their own."`
 	Model    string   `placeholder:"M" help:"Family or product code, for objects. Default: of the configuration, or what the slave says it is."`
 	portFlags
@@ -38,8 +38,13 @@ func (c *readCommand) Validate() error {
 			}
 		}
 	}
-	if c.Unit < 0 || c.Unit > 247 {
-		return fmt.Errorf("--unit: want 1 to 247, not %d", c.Unit)
+	if c.Unit != nil {
+		if *c.Unit < 0 || *c.Unit > 247 && *c.Unit != 255 {
+			return fmt.Errorf("--unit: want 1 to 247, or 0 or 255 on tcp://, not %d", *c.Unit)
+		}
+		if err := tcpUnits(c.Port, []byte{byte(*c.Unit)}); c.Port != "" && err != nil {
+			return fmt.Errorf("--unit: %w", err)
+		}
 	}
 	if c.Port != "" && c.Line != "" {
 		return errors.New("--port and --line exclude one another: a line has its port in the configuration")
@@ -135,7 +140,11 @@ func (c *readCommand) place(cli *commandLine) (place, *objects.Catalog, error) {
 	if err != nil {
 		return place{}, nil, err
 	}
-	return place{line: c.configLine(), slave: unknownSlave(max(1, c.Unit))}, catalog, nil
+	unit := 1
+	if c.Unit != nil {
+		unit = *c.Unit
+	}
+	return place{line: c.configLine(), slave: unknownSlave(unit)}, catalog, nil
 }
 
 // function is one of the four by its last digit.

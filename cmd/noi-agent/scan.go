@@ -44,6 +44,9 @@ func (c *scanCommand) Validate() error {
 	case c.Timeout < 0:
 		return fmt.Errorf("--timeout: want a time above zero, not %v", c.Timeout)
 	}
+	if err := tcpUnits(c.Port, c.Units); c.Port != "" && err != nil {
+		return err
+	}
 	for _, b := range c.Baud {
 		if b < leastBaud || b > mostBaud {
 			return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, b)
@@ -52,6 +55,19 @@ func (c *scanCommand) Validate() error {
 	for _, n := range c.StopBits {
 		if n != 1 && n != 2 {
 			return fmt.Errorf("--stop-bits: want 1 or 2, not %d", n)
+		}
+	}
+	return nil
+}
+
+// tcpUnits refuses unit ids that only Modbus TCP has on any other port.
+func tcpUnits(port string, units []byte) error {
+	if strings.HasPrefix(port, configs.ModbusTCP+"://") {
+		return nil
+	}
+	for _, u := range units {
+		if u == 0 || u == 255 {
+			return fmt.Errorf("unit id %d is for tcp:// only, where it means the device itself; elsewhere they are 1 to 247", u)
 		}
 	}
 	return nil
@@ -79,8 +95,8 @@ func (l *unitList) UnmarshalText(text []byte) error {
 		}
 		first, ferr := strconv.ParseUint(strings.TrimSpace(from), 10, 8)
 		last, lerr := strconv.ParseUint(strings.TrimSpace(to), 10, 8)
-		if ferr != nil || lerr != nil || first < 1 || last > 247 || first > last {
-			return fmt.Errorf("want unit ids from 1 to 247, as in 1-10,17, not %q", word)
+		if ferr != nil || lerr != nil || first > last || last > 247 && last != 255 || last == 255 && first != 255 || first == 0 && last != 0 {
+			return fmt.Errorf("want unit ids from 1 to 247, as in 1-10,17, and on tcp:// 0 and 255 too, as in 0,1,255; not %q", word)
 		}
 		for unit := first; unit <= last; unit++ {
 			if !slices.Contains(*l, byte(unit)) {
@@ -151,6 +167,9 @@ func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, e
 	}
 	if isNetwork(found.Port) && c.hardware() {
 		return nil, nil, errNoHardware
+	}
+	if err := tcpUnits(found.Port, c.Units); err != nil {
+		return nil, nil, err
 	}
 	line := *found
 	if c.Timeout > 0 {

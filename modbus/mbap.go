@@ -1,0 +1,180 @@
+package modbus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// mbapHead is the length of an MBAP header with its unit id: transaction, protocol, length, unit.
+const mbapHead = 7
+
+// wordIgnore is the Settings.TransactionID of devices that do not give the id back.
+const (
+	wordCheck  = "check"
+	wordIgnore = "ignore"
+)
+
+// errMBAP: the stream is out of step, and only a new connection brings it back.
+var errMBAP = errors.New("not a Modbus TCP frame (malformed MBAP header)")
+
+// tcpPort is a Modbus TCP device as a port of RTU frames: requests lose their CRC and get a transaction id, replies
+// the reverse. Only a frame that fits the last request in id, unit, function and byte count comes out. All others
+// are reported to stray.
+type tcpPort struct {
+	conn    *netPort
+	loose   bool        // the id proves nothing
+	stray   func(stray) // nil: nobody listens
+	timeout time.Duration
+
+	ids     *transactions
+	q       ask  // the last request
+	waiting bool // it has not been answered
+	request [mbapHead + maxFrame]byte
+	in      [2 * (mbapHead + maxFrame)]byte // received, not yet a whole frame
+	have    int
+	frame   [maxFrame]byte // the reply as an RTU frame
+	out     []byte         // the part of frame that was not read yet
+}
+
+// stray is a frame that is not the answer to the last request.
+type stray struct {
+	frame []byte // unit id and PDU; valid during the call
+	sort  straySort
+	id    uint16
+	after time.Duration // since the request with this id; 0: there is none
+	fits  bool          // but for its id it would be the answer that is waited for
+}
+
+type straySort int
+
+const (
+	strayID     straySort = iota // an id that none of our latest requests had
+	strayLate                    // the answer to an earlier request, on the same connection
+	strayMoved                   // the same, to a request over an earlier connection
+	strayDouble                  // a second frame with the id of a request
+	strayMisfit                  // our id, but another unit, function or length
+)
+
+// dialTCP connects to a Modbus TCP device.
+func dialTCP(s Settings, connect Connect) (Port, error) {
+	conn, err := dialNet(s, connect, schemeTCP, DefaultTCPPort)
+	if err != nil {
+		return nil, err
+	}
+	return &tcpPort{conn: conn, loose: s.TransactionID == wordIgnore, ids: &transactions{}}, nil
+}
+
+func (p *tcpPort) redial() error {
+	p.have, p.out, p.waiting = 0, nil, false
+	p.ids.dial++
+	return p.conn.redial()
+}
+
+func (p *tcpPort) SetReadTimeout(d time.Duration) error {
+	p.timeout = d
+	return nil
+}
+
+func (p *tcpPort) Close() error { return p.conn.Close() }
+
+// Write sends one RTU request frame.
+func (p *tcpPort) Write(adu []byte) (n int, err error) {
+	if p.q, err = parseRequest(adu, true); err != nil {
+		return 0, err
+	}
+	p.waiting, p.out = true, nil
+	body := adu[:len(adu)-2] // without the CRC
+	frame := binary.BigEndian.AppendUint16(p.request[:0], p.ids.begin(time.Now()))
+	frame = append(frame, 0, 0)
+	frame = binary.BigEndian.AppendUint16(frame, uint16(len(body)))
+	if _, err := p.conn.Write(append(frame, body...)); err != nil {
+		return 0, err
+	}
+	return len(adu), nil
+}
+
+// Read returns bytes of the RTU frame that the reply would have been.
+func (p *tcpPort) Read(b []byte) (int, error) {
+	until := time.Now().Add(p.timeout)
+	for len(p.out) == 0 {
+		if err := p.conn.SetReadTimeout(max(0, time.Until(until))); err != nil {
+			return 0, err
+		}
+		n, err := p.conn.Read(p.in[p.have:])
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		p.have += n
+		if err := p.unpack(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, p.out)
+	p.out = p.out[n:]
+	return n, nil
+}
+
+// unpack takes whole MBAP frames off what was received.
+func (p *tcpPort) unpack() error {
+	for p.have >= mbapHead {
+		head := p.in[:p.have]
+		protocol, length := binary.BigEndian.Uint16(head[2:]), int(binary.BigEndian.Uint16(head[4:]))
+		if protocol != 0 || length < 2 || length > maxFrame-2 {
+			return fmt.Errorf("%w: % X", errMBAP, head[:mbapHead])
+		}
+		whole := mbapHead - 1 + length
+		if p.have < whole {
+			return nil
+		}
+		p.sortOut(binary.BigEndian.Uint16(head), head[mbapHead-1:whole])
+		p.have = copy(p.in[:], p.in[whole:p.have])
+	}
+	return nil
+}
+
+// sortOut decides what a frame of unit id and PDU is. Only one frame is the answer.
+func (p *tcpPort) sortOut(id uint16, body []byte) {
+	now, fits := time.Now(), p.waiting && p.fits(body)
+	s := stray{frame: body, id: id, fits: fits}
+	sent := p.ids.find(id)
+	if sent != nil {
+		s.after = now.Sub(sent.at)
+	}
+	switch {
+	case p.ids.belongs(id, p.loose) && p.waiting:
+		if fits {
+			p.waiting, p.ids.newest().answered = false, true
+			p.out = appendCRC(append(p.frame[:0], body...))
+			return
+		}
+		s.sort = strayMisfit
+	case p.loose && sent == nil && p.ids.belongs(id, true):
+		s.sort = strayDouble
+	case sent == nil:
+		s.sort = strayID
+	case sent.answered:
+		s.sort = strayDouble
+	case sent.dial != p.ids.dial:
+		sent.answered, s.sort = true, strayMoved
+	default:
+		sent.answered, s.sort = true, strayLate
+	}
+	if p.stray != nil {
+		p.stray(s)
+	}
+}
+
+// fits reports whether unit id and PDU answer the last request.
+func (p *tcpPort) fits(body []byte) bool {
+	var frame [maxFrame]byte
+	v := judge(p.q, appendCRC(append(frame[:0], body...)))
+	return v == answer || v == exception
+}
+
+// appendCRC appends the checksum of a frame to it.
+func appendCRC(frame []byte) []byte {
+	sum := crc16(frame)
+	return append(frame, byte(sum), byte(sum>>8))
+}

@@ -1,0 +1,275 @@
+package modbus_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+// netStorm is the storm behind a gateway: everything that goes wrong between a network line and its slaves.
+type netStorm struct {
+	*storm
+	gateway *modbustest.Gateway
+	line    *modbus.Line
+	port    string
+	equal   bool // the second client uses the ids of our own requests
+	good    int
+	why     map[string]int
+	sum     modbus.Counters
+}
+
+// weatherOf names one kind of gateway.
+type weatherOf struct {
+	name  string
+	port  string
+	route modbustest.Route
+	equal bool
+	loose bool
+}
+
+func netWeathers() []weatherOf {
+	return []weatherOf{
+		{name: "tcp, replies to the asker", port: "tcp://us:502"},
+		{name: "tcp, replies to the newest", port: "tcp://us:502", route: modbustest.ToNewest},
+		{name: "tcp, replies to all", port: "tcp://us:502", route: modbustest.ToAll},
+		{name: "tcp, replies to all, equal ids", port: "tcp://us:502", route: modbustest.ToAll, equal: true},
+		{name: "tcp, ids ignored, replies to all", port: "tcp://us:502", route: modbustest.ToAll, loose: true},
+		{name: "rtu, replies to the asker", port: "rtu+tcp://us:502"},
+		{name: "rtu, replies to the newest", port: "rtu+tcp://us:502", route: modbustest.ToNewest},
+		{name: "rtu, replies to all", port: "rtu+tcp://us:502", route: modbustest.ToAll},
+	}
+}
+
+// netRounds gives 64,000 reads in all, fewer under the race detector.
+func netRounds() int {
+	if raceEnabled {
+		return 2
+	}
+	return 16
+}
+
+// TestNoWrongValueEverOverANetwork is the promise behind gateways. Late, doubled, reordered and foreign replies, a second client,
+// restarts in the middle of a request, connections that end, are reset or go mute.
+func TestNoWrongValueEverOverANetwork(t *testing.T) {
+	t.Parallel()
+	for _, w := range netWeathers() {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			synctest.Test(t, func(t *testing.T) { netWeather(t, w, seed) })
+		})
+	}
+}
+
+func netWeather(t *testing.T, w weatherOf, seed uint64) {
+	s := &netStorm{storm: newStorm(seed, timeout), port: w.port, equal: w.equal}
+	s.network = true
+	for _, slave := range s.slaves {
+		slave.Delay = 10 * time.Millisecond
+	}
+	s.gateway = &modbustest.Gateway{RTU: w.port[0] == 'r', Slaves: s.slaves, Route: w.route}
+	s.gateway.Script = func() modbustest.GatewayFault { return s.gatewayFault(w) }
+	s.gateway.Start()
+	defer s.gateway.Stop()
+	s.restart(t, w.loose)
+	for range netRounds() {
+		s.calm.Store(false)
+		stop := s.secondClient()
+		defer stop()
+		<-time.After(5 * time.Second) // the argument begins with the first reply to somebody else that is seen
+		for range stormReads {
+			s.trouble(t, w)
+			if err := s.poll(t, s.line, s.ask()); err == nil {
+				s.good++
+			} else {
+				if s.why == nil {
+					s.why = map[string]int{}
+				}
+				txt := err.Error()
+				if i := strings.Index(txt, ": "); i > 0 {
+					txt = txt[i:]
+				}
+				if len(txt) > 60 {
+					txt = txt[:60]
+				}
+				s.why[txt]++
+			}
+			<-time.After(upTo(s.rng, 200*time.Millisecond))
+		}
+		s.calm.Store(true)
+		stop()
+		s.gateway.Unmute()
+		<-time.After(time.Minute) // what is late has come by then
+		_ = s.line.Open()
+		s.heals(t, s.line)
+	}
+	s.restart(t, w.loose) // sums up
+	_ = s.line.Close()
+	s.bitesBehind(t, w)
+}
+
+// restart begins a new life, which knows nothing of the one before.
+func (s *netStorm) restart(t *testing.T, loose bool) {
+	t.Helper()
+	if s.line != nil {
+		s.sum = add(s.sum, s.line.Counters())
+		_ = s.line.Close()
+	}
+	settings := modbus.Settings{Port: s.port, Baud: 115200}
+	if loose {
+		settings.TransactionID = "ignore"
+	}
+	s.line = modbus.NewLine(modbus.Options{
+		Settings: settings, Timeout: timeout,
+		Connect: func(string) (net.Conn, error) { return s.gateway.Connect("us") },
+	})
+	if err := s.line.Open(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trouble is what happens between two reads.
+func (s *netStorm) trouble(t *testing.T, w weatherOf) {
+	switch s.rng.IntN(50) {
+	case 0:
+		s.gateway.CloseIdle()
+	case 1:
+		if w.equal { // only what was seen of the other client tells its replies from ours
+			return
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		at := time.AfterFunc(upTo(s.rng, s.unit), cancel)
+		q := s.ask()
+		s.read.Add(1)
+		_, _ = s.line.Read(ctx, q.unit, q.function, q.addr, q.count)
+		at.Stop()
+		cancel()
+		s.restart(t, w.loose)
+	}
+}
+
+// gatewayFault draws what the gateway does to a reply.
+func (s *netStorm) gatewayFault(w weatherOf) (f modbustest.GatewayFault) {
+	if s.calm.Load() {
+		return f
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.luck.IntN(40) {
+	case 0:
+		f.Hold = true
+	case 1:
+		f.HangUp = true
+	case 2:
+		f.Reset = true
+	case 3:
+		f.Mute = s.luck.IntN(4) == 0
+	case 4, 5:
+		f.Split = 1 + s.luck.IntN(12)
+	case 6:
+		f.ID = uint16(s.luck.IntN(3))
+	case 7:
+		f.Restamp = w.equal
+	}
+	return f
+}
+
+// secondClient asks on its own until the returned function is called.
+func (s *netStorm) secondClient() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	rng := rand.New(rand.NewPCG(s.rng.Uint64(), 7))
+	go func() {
+		defer close(ended)
+		for id := uint16(1); ctx.Err() == nil; {
+			conn, err := s.gateway.Connect("other")
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(io.Discard, conn) }()
+			for range 1 + rng.IntN(100) {
+				id++
+				if _, err := conn.Write(s.foreignRequest(rng, id)); err != nil || !waits(ctx, upTo(rng, time.Second)) {
+					break
+				}
+			}
+			conn.Close()
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+func waits(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// foreignRequest is what the other client sends.
+func (s *netStorm) foreignRequest(rng *rand.Rand, id uint16) []byte {
+	q := (&storm{rng: rng, addr: uint16(rng.IntN(900))}).ask()
+	adu := q.request()
+	if s.gateway.RTU {
+		return adu
+	}
+	if newest := s.gateway.Newest(); s.equal && newest != 0 {
+		id = newest
+	}
+	head := binary.BigEndian.AppendUint16(nil, id)
+	head = append(head, 0, 0, 0, 6)
+	return append(head, adu[:6]...)
+}
+
+// add sums up the counters that the test wants to see move.
+func add(a, b modbus.Counters) modbus.Counters {
+	a.Timeouts += b.Timeouts
+	a.Probes += b.Probes
+	a.Rivals += b.Rivals
+	a.ForeignIDs += b.ForeignIDs
+	a.ForeignUnits += b.ForeignUnits
+	a.WrongLengths += b.WrongLengths
+	a.Late += b.Late
+	a.Redials += b.Redials
+	a.Requests += b.Requests
+	a.Ambiguous += b.Ambiguous
+	a.Exceptions += b.Exceptions
+	return a
+}
+
+// bitesBehind makes sure that the script is worth something.
+func (s *netStorm) bitesBehind(t *testing.T, w weatherOf) {
+	t.Helper()
+	t.Logf("%d reads, %d with values; %+v", s.read.Load(), s.good, s.sum)
+	t.Log(s.why)
+	least := int(s.read.Load()) / 12
+	if w.route == modbustest.ToNewest {
+		least = 50
+	}
+	if s.good < least {
+		t.Errorf("%d reads of which %d had values prove too little", s.read.Load(), s.good)
+	}
+	for name, n := range map[string]uint64{
+		"timeouts": s.sum.Timeouts, "probes": s.sum.Probes, "late": s.sum.Late, "redials": s.sum.Redials,
+		"exceptions": s.sum.Exceptions, "misfits": s.sum.ForeignUnits + s.sum.WrongLengths,
+	} {
+		if n < 5 {
+			t.Errorf("only %d %s: the script does not bite", n, name)
+		}
+	}
+	if w.route != modbustest.ToAsker && s.sum.Rivals < 5 {
+		t.Errorf("only %d replies to the other client were seen", s.sum.Rivals)
+	}
+}

@@ -1,0 +1,344 @@
+package modbus
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// A network line has two dangers that a serial one has not: connections that end or go mute, and gateways that give
+// one client's reply to another. This file has what the line does about both.
+
+// What a frame was that came in the place of the answer. They wrap ErrFrame or ErrTimeout.
+var (
+	// ErrForeignID: the device answered with a transaction id that is not the request's.
+	ErrForeignID = fmt.Errorf("%w: it answers with another transaction id", ErrFrame)
+	// ErrForeignUnit: the device answered in the name of another unit.
+	ErrForeignUnit = fmt.Errorf("%w: it answers for another unit", ErrFrame)
+	// ErrLength: the answer held another number of registers than was asked for.
+	ErrLength = fmt.Errorf("%w: the answer has another length", ErrFrame)
+	// ErrShared: another program gets its replies through the same gateway, and this one may be its own.
+	ErrShared = fmt.Errorf("%w: the reply may be for another program that uses this gateway", ErrFrame)
+	// ErrLate: nothing came in time, and the answer to an earlier request came after its timeout.
+	ErrLate = fmt.Errorf("%w: it answers too late", ErrTimeout)
+)
+
+// redialer is a port that can replace its connection.
+type redialer interface{ redial() error }
+
+// attach takes what kind of port the line has got.
+func (l *Line) attach(port Port) {
+	l.port, l.gone = port, nil
+	l.lastByte, l.attached = l.tick(), l.tick()
+	l.tcp, _ = port.(*tcpPort)
+	if l.tcp != nil {
+		l.tcp.ids, l.tcp.stray = &l.ids, l.astray
+		l.ids.dial++
+	}
+	_, l.network = port.(redialer)
+	l.window.framed = l.tcp != nil
+	l.leaveAlone()
+}
+
+// distrustGateway takes several replies for on their way after a gateway without ids was connected to: its memory holds
+// what was asked before, while a serial line holds one frame.
+func (l *Line) distrustGateway() {
+	if !l.network || l.tcp != nil {
+		return
+	}
+	for _, u := range l.units {
+		u.trust.unknown = maxUnknown
+	}
+}
+
+// leaveAlone gives a device the time after connecting in which it is not to be asked.
+func (l *Line) leaveAlone() {
+	if until := l.tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
+		l.quietUntil = until
+	}
+}
+
+// proven reports whether the port itself matches replies with requests, so that nothing need be distrusted at first sight.
+func (l *Line) proven() bool { return l.tcp != nil && !l.tcp.loose && !l.crossed }
+
+// ambiguous reports whether a reply with the right id, if there are ids at all, may still be another program's.
+func (l *Line) ambiguous() bool { return l.tcp == nil || l.tcp.loose || l.doubled }
+
+// redial makes a new connection after the port has failed. Gateways end connections that idle, and some devices do
+// after each reply: that is no fault. The port is closed when it fails.
+func (l *Line) redial() error {
+	port := l.gone
+	l.gone = nil
+	r, ok := port.(redialer)
+	if !ok {
+		return fmt.Errorf("%w: not open", ErrPort)
+	}
+	if err := r.redial(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPort, err)
+	}
+	l.port, l.lastByte = port, l.tick()
+	for _, u := range l.units {
+		if u.silent > 0 { // the gateway may have served another client only, whose replies may come now
+			l.attached = l.lastByte
+		}
+	}
+	l.leaveAlone()
+	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
+	l.log.Debug("connected again", "port", l.settings.Port)
+	return nil
+}
+
+// canRedial reports whether err has cost the connection, and whether a new one may be had at once.
+func (l *Line) canRedial(err error) bool {
+	return errors.Is(err, ErrPort) && l.gone != nil && l.network
+}
+
+const (
+	// muteAfter is how many exchanges in a row every unit must leave unanswered before the connection counts as mute: some
+	// gateways keep a connection open that they no longer serve.
+	muteAfter = 3
+	muteFirst = 10 * time.Second // the wait before the next new connection, twice as long each time
+	muteLimit = 5 * time.Minute
+)
+
+// unmute replaces the connection of a network line on which nobody answers any more.
+func (l *Line) unmute() error {
+	if !l.network || l.port == nil || l.tick().Before(l.muteUntil) {
+		return nil
+	}
+	for _, u := range l.units {
+		if u.silent < muteAfter {
+			return nil
+		}
+	}
+	l.muteWait = min(max(2*l.muteWait, muteFirst), muteLimit)
+	l.muteUntil = l.tick().Add(l.muteWait)
+	l.gone, l.port = l.port, nil
+	return l.redial()
+}
+
+// astray takes a frame that the Modbus TCP port did not take for the answer: counts it, and keeps the reason for the case
+// that no answer comes.
+func (l *Line) astray(s stray) {
+	q := l.window.q
+	l.tally.count(l.askedUnit(), func(a *account) {
+		a.ForeignFrames++
+		switch s.sort {
+		case strayID:
+			a.ForeignIDs++
+		case strayMisfit:
+			a.misfit(q, s.frame)
+		}
+	})
+	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
+	again := l.repetition(s.frame)
+	u := l.units[s.frame[0]]
+	switch late := u != nil && len(s.frame) > 2 && u.trust.owes(s.frame); {
+	case s.sort == strayLate:
+		l.late(u, s.after)
+		return
+	case s.sort == strayMisfit && late:
+		l.late(u, l.tick().Sub(u.missedAt))
+		return
+	case s.sort == strayMisfit:
+		l.refusal = misfit(q, s.frame)
+	case s.sort == strayID && s.fits:
+		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
+	case s.sort == strayMoved: // our own answer, but over another connection
+	case s.sort == strayDouble && again:
+	default:
+		l.doubled = l.doubled || s.sort == strayDouble
+		l.rival(u, s.frame)
+	}
+	l.crossed, l.suspicious = true, true
+}
+
+// askedUnit is the unit that an answer is waited for from, lineOnly when none is.
+func (l *Line) askedUnit() int {
+	if l.window.sent == nil {
+		return lineOnly
+	}
+	return int(l.window.q.unit)
+}
+
+// repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
+func (l *Line) repetition(body []byte) bool {
+	n := len(l.previous.frame) - 2
+	again := n > 0 && bytes.Equal(body, l.previous.frame[:n]) || bytes.Equal(body, l.strayed)
+	l.strayed = append(l.strayed[:0], body...)
+	return again
+}
+
+// rival notes a reply to another program.
+func (l *Line) rival(u *unit, frame []byte) {
+	l.tally.count(lineOnly, func(a *account) { a.Rivals++ })
+	if u == nil || len(frame) < 3 {
+		return
+	}
+	if s, ok := shapeOf(frame); ok {
+		u.others.note(s, l.tick())
+	}
+}
+
+// unasked takes a whole RTU frame through a gateway that no request of ours explains.
+func (l *Line) unasked(u *unit, frame []byte) {
+	q := l.window.q
+	if l.window.sent == nil {
+		l.rival(u, frame)
+		return
+	}
+	// It may be a device that errs, or another program's: the answer will show.
+	l.window.surplus++
+	if l.refusal == nil {
+		l.refusal = misfit(q, frame)
+		l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
+	}
+	if s, ok := shapeOf(frame); ok && u != nil {
+		u.others.note(s, l.tick())
+	}
+}
+
+// misfit says how a frame differs from the answer to q.
+func misfit(q ask, frame []byte) error {
+	s, ok := shape{}, false
+	if len(frame) > 2 {
+		s, ok = shapeOf(frame)
+	}
+	switch {
+	case frame[0] != q.unit:
+		return fmt.Errorf("%w: unit %d was asked, unit %d is in the answer", ErrForeignUnit, q.unit, frame[0])
+	case ok && ofRegisters(q.function) && s.function == q.function:
+		return fmt.Errorf("%w: %d registers were asked for, %d came", ErrLength, q.count, s.count)
+	case ok && ofBits(q.function) && s.function == q.function:
+		return fmt.Errorf("%w: %d bytes of bits were asked for, %d came", ErrLength, q.shape().count, s.count)
+	default:
+		return fmt.Errorf("%w: function %02X was asked, % X is no answer to it", ErrLength, q.function, frame[1:min(len(frame), 8)])
+	}
+}
+
+// late notes that an answer came after its timeout.
+func (l *Line) late(u *unit, after time.Duration) {
+	if u == nil {
+		return
+	}
+	u.late = after
+	l.tally.count(int(u.id), func(a *account) { a.Late++ })
+}
+
+// named returns the reason for which an exchange without an answer failed, in the most exact words there are.
+func (l *Line) named(u *unit, err error) error {
+	if l.window.surplus > 0 && !errors.Is(err, ErrTimeout) {
+		return err
+	}
+	switch {
+	case l.refusal != nil && errors.Is(err, ErrTimeout):
+		return l.refusal
+	case u.late > 0 && err == ErrTimeout:
+		return fmt.Errorf("%w: an answer came %v after its request; set a timeout above that", ErrLate, u.late.Round(10*time.Millisecond))
+	default:
+		return err
+	}
+}
+
+// doubts reports whether an answer to q may be another program's.
+func (l *Line) doubts(u *unit, q ask) bool {
+	return l.ambiguous() && u.others.live(l.tick()) && u.others.has(q.shape())
+}
+
+const (
+	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time, since
+	// their lengths are even or small.
+	disguiseLeast = 11
+	// disguiseMore is how many odd lengths from there on there are to choose from.
+	disguiseMore = 12
+	// disguiseTries is how many lengths a device may refuse before it is asked for what is wanted.
+	disguiseTries = 3
+)
+
+// errAware: another program was noticed before the request went out.
+var errAware = errors.New("another program was noticed")
+
+// unshared reads what q asks as long as no other program is known to get replies through the gateway; errAware when one is.
+func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
+	if u.others.any() || l.early() {
+		return nil, errAware
+	}
+	l.unaware = true
+	defer func() { l.unaware = false }()
+	return l.values(dst, u, q)
+}
+
+// shared reads what q asks where another program may get replies through the gateway: as a wider read whose reply cannot be taken
+// for one to the other program. When the device refuses all of those it is asked plainly, unless the other program asks the same.
+func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
+	front := rand.IntN(2) == 0
+	for range disguiseTries {
+		wide := l.disguise(u, q, front)
+		if wide == q {
+			break
+		}
+		values, err := l.values(nil, u, wide)
+		switch {
+		case err == nil:
+			return append(dst, values[q.addr-wide.addr:][:q.count]...), nil
+		case !isRefusal(err):
+			return nil, err
+		}
+		front = !front
+	}
+	if l.doubts(u, q) {
+		return nil, fmt.Errorf("%w: the device refuses every read that could be told from its own", ErrShared)
+	}
+	return l.values(dst, u, q)
+}
+
+// disguise widens a read to a length that the other program was not seen to ask for, so that no reply to it can be taken
+// for the answer. It returns the wanted read where no other length can be had. front takes the other registers from before the
+// wanted ones, where there are any.
+func (l *Line) disguise(u *unit, q ask, front bool) ask {
+	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
+		wide := q
+		wide.count = (max(q.shape().count+3, disguiseLeast) | 1) + 2*uint16(rand.IntN(choice))
+		if ofBits(q.function) {
+			wide.count *= 8 // a shape counts their bytes
+		}
+		more := wide.count - q.count
+		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
+			wide.addr -= more
+		}
+		switch {
+		case wide.count > most(q.function), int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
+		case u.others.has(wide.shape()), u.trust.find(wide.shape()) != nil:
+		default:
+			return wide
+		}
+	}
+	return q
+}
+
+// early reports whether the line, which has no ids, was opened so shortly ago that another program may not have been seen yet.
+func (l *Line) early() bool {
+	return l.network && l.tcp == nil && l.tick().Sub(l.attached) < othersLeast
+}
+
+// isRefusal reports whether a device does not know the registers, or not so many.
+func isRefusal(err error) bool {
+	var e *Exception
+	return errors.As(err, &e) && (e.Code == 0x02 || e.Code == 0x03)
+}
+
+// avoids reports whether a read touches registers that must not be read.
+func (u *unit) avoids(q ask) bool {
+	for _, r := range u.avoid {
+		if int(q.addr) <= int(r.Last) && int(r.First) < int(q.addr)+int(q.count) {
+			return true
+		}
+	}
+	return false
+}
+
+// SetAvoid names registers of a unit that are never read unless they are asked for: next to those that are wanted, others may be
+// read too where another program uses the same gateway.
+func (l *Line) SetAvoid(unit byte, ranges []Range) { l.unit(unit).avoid = ranges }

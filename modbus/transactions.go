@@ -1,0 +1,61 @@
+package modbus
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// maxTransaction is the largest id that is sent: some devices are said to dislike the sign bit.
+const maxTransaction = 0x7FFF
+
+// remembered is how many transactions are kept to name late and doubled replies by: more than go unanswered in a row
+// before a slave is only probed.
+const remembered = 32
+
+// transaction is one request of ours on Modbus TCP.
+type transaction struct {
+	id       uint16 // 0: none
+	at       time.Time
+	dial     int  // number of the connection it went over
+	answered bool // a frame with its id has come
+}
+
+// transactions gives out ids and knows the latest ones. Ids are drawn at random and never follow one another, so that neither
+// an earlier life of this program nor a client that counts meets ours.
+type transactions struct {
+	ring [remembered]transaction
+	last int // index of the newest
+	dial int // number of the connection in use
+}
+
+// begin draws the id of a new request.
+func (t *transactions) begin(now time.Time) uint16 {
+	before := t.ring[t.last].id
+	id := before
+	for id == before || id == before+1 || id+1 == before || t.find(id) != nil {
+		id = uint16(1 + rand.IntN(maxTransaction))
+	}
+	t.last = (t.last + 1) % remembered
+	t.ring[t.last] = transaction{id: id, at: now, dial: t.dial}
+	return id
+}
+
+// newest returns the latest request; its id is 0 before the first.
+func (t *transactions) newest() *transaction { return &t.ring[t.last] }
+
+// find returns the request with this id, nil when it is none of the latest.
+func (t *transactions) find(id uint16) *transaction {
+	for i := range t.ring {
+		if id != 0 && t.ring[i].id == id {
+			return &t.ring[i]
+		}
+	}
+	return nil
+}
+
+// belongs reports whether a frame with this id may answer the latest request. loose takes the ids of devices
+// that answer with 0, or with the next number.
+func (t *transactions) belongs(id uint16, loose bool) bool {
+	own := t.newest().id
+	return own != 0 && (id == own || loose && (id == 0 || id == own+1))
+}
