@@ -78,13 +78,14 @@ func TestStatesFaultsAndAlarmsHaveNoBand(t *testing.T) {
 		{"charge_state", objects.Text("NIGHT")}, {"charge_state", objects.Text("NIGHT")}, {"charge_state", objects.Text("BULK")},
 		{"array_fault", objects.Bits(nil)}, {"array_fault", objects.Bits([]string{"a"})}, {"array_fault", objects.Bits([]string{"a"})},
 		{"array_fault", objects.Bits([]string{"a", "b"})}, {"array_fault", objects.Bits(nil)},
+		{"night", objects.Bool(false)}, {"night", objects.Bool(false)}, {"night", objects.Bool(true)},
 		{"mixed", objects.Number(1)}, {"mixed", objects.Number(2)}, {"mixed", objects.Text("2")},
 	} {
 		if n.sample(s.object, s.value, time.Second) {
 			sent = append(sent, s.object+" "+s.value.String())
 		}
 	}
-	n.want(sent, "[charge_state NIGHT charge_state BULK array_fault  array_fault a array_fault a, b array_fault  mixed 1 mixed 2]")
+	n.want(sent, "[charge_state NIGHT charge_state BULK array_fault  array_fault a array_fault a, b array_fault  night false night true mixed 1 mixed 2]")
 }
 
 // At least one sample in the heartbeat's time; where the log interval divides it, exactly at it, though samples are a little late

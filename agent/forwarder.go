@@ -66,10 +66,12 @@ type integrationView struct {
 	state       string
 	since       time.Time // wall time since which the state holds
 	lastSuccess time.Time // wall time; zero: never in this run
+	setUp       bool      // lastError is the agent's own, no cloud's
 	lastError   string    // of the last attempt; empty when all of it was accepted
 
 	refuses      string    // the kinds of samples that the topic refuses, in words; empty: none
 	refusesSince time.Time // wall time
+	skewedSince  time.Time // wall time since which the cloud shows that the clock is wrong; zero: it does not
 }
 
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
@@ -208,6 +210,7 @@ func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (resu
 	}
 	completed = f.clock.now()
 	f.noteRefusals(completed)
+	f.noteSkew(results, completed)
 	return results, completed
 }
 
@@ -297,7 +300,7 @@ func (f *forwarder) failed(state string, r sinks.Result, accepted int, at time.T
 	if f.view.state != state {
 		f.view.since = at
 	}
-	f.view.state, f.view.lastError = state, r.Error()
+	f.view.state, f.view.lastError, f.view.setUp = state, r.Error(), r.SetUp()
 }
 
 // succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took all.

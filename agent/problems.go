@@ -63,13 +63,18 @@ var (
 		"Use longer log intervals, fewer objects or a higher baud rate."}
 	cloudRetrying = Kind{"integration_retrying", Warning, "A cloud cannot be reached", Delayed,
 		"Check the uplink. Samples are kept and sent when it is back."}
-	cloudWaiting = Kind{"integration_waiting", Fault, "A cloud refuses the samples until somebody acts", Delayed,
-		"The error is the cloud's own: set up credentials, permission or topic. Samples are kept, and tried again within five minutes."}
+	cloudWaiting = Kind{"integration_waiting", Fault, "A cloud refuses the samples: credentials, permission or topic must be fixed", Delayed,
+		"The error is the cloud's own; `noi-agent publish-test` says what to do. Samples are kept. They are tried again within five minutes, and at once after systemctl reload noi-agent."}
+	cloudNotSetUp = Kind{"integration_setup", Fault, "An integration is not set up: the gateway lacks what it needs to send", Delayed,
+		"No cloud has refused anything: the detail names what is missing on this gateway, and `noi-agent publish-test` says what to do. Samples are kept. They are tried again within five minutes, " +
+			"and at once after systemctl reload noi-agent."}
 	cloudRejected = Kind{"dead_letters", Warning, "A cloud has rejected samples", Delayed,
 		"They are set aside: `noi-agent deadletters list` shows them with the cloud's reason. When that is mended, `noi-agent deadletters retry` sends them; `drop` gives them up."}
 	cloudRefuses = Kind{"kinds_refused", Warning, "A topic refuses samples of some kinds", Delayed,
 		"Let the topic's schema take them, or take their objects out of the integration's objects. They are set aside as dead letters, and one is tried now and then; " +
 			"when the topic takes it, new samples flow again by themselves and `noi-agent deadletters retry` sends the others."}
+	cloudSkewed = Kind{"clock_differs", Warning, "The gateway's clock is away from a cloud's", None,
+		"Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are published, with times of a clock that is wrong."}
 	cloudDropped = Kind{"samples_dropped", Fault, "The outbox was full and samples gave way", Lost,
 		"Bring the cloud back, or raise buffer.max_size and buffer.max_age."}
 	samplesLost = Kind{"samples_lost", Fault, "Samples were read but could not be kept", Lost,
@@ -96,7 +101,7 @@ func Kinds() []Kind {
 	return append([]Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
 		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudRejected, cloudRefuses, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudSkewed, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
 		configRefused, configRestart,
 	}, networkKinds()...)
 }

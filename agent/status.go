@@ -241,7 +241,7 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 	} else if !v.nameless.IsZero() {
 		problems = append(problems, slaveNoIdentity.of(subject, v.nameless, "unit "+subject+" gave no product code"))
 	}
-	if !v.refuses.IsZero() && v.state != slaveRefusing {
+	if !v.refuses.IsZero() && v.state == slaveOK { // else the state explains it
 		problems = append(problems, slaveRefuses.of(subject, v.refuses, refusals(v)))
 	}
 	if v.overrun.live(now) {
@@ -301,7 +301,14 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	case integrationRetrying:
 		problems = append(problems, cloudRetrying.of(f.cfg.ID, v.since, v.lastError))
 	case integrationWaiting:
-		problems = append(problems, cloudWaiting.of(f.cfg.ID, v.since, v.lastError))
+		kind := cloudWaiting
+		if v.setUp {
+			kind = cloudNotSetUp
+		}
+		problems = append(problems, kind.of(f.cfg.ID, v.since, v.lastError))
+	}
+	if !v.skewedSince.IsZero() {
+		problems = append(problems, cloudSkewed.of(f.cfg.ID, v.skewedSince, "new credentials have ended already by the gateway's clock"))
 	}
 	if v.refuses != "" {
 		problems = append(problems, cloudRefuses.of(f.cfg.ID, v.refusesSince, v.refuses))

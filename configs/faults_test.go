@@ -102,6 +102,9 @@ func TestFaultsOfSlaves(t *testing.T) {
 		{"unit id twice", lineHead + "  slaves:\n  - id: 1\n  - id: 2\n  - id: 1", "7 lines[0].slaves[2].id 1 is the unit id of lines[0].slaves[0] too"},
 		{"model near", lineHead + "  slaves:\n  - id: 1\n    model: pspwm", `6 lines[0].slaves[0].model no family and no product code known as "pspwm"; did you mean PSPWM?`},
 		{"model far", lineHead + "  slaves:\n  - id: 1\n    model: zebra", "6 lines[0].slaves[0].model no family and no product code known as \"zebra\"; want auto, a product code, or one of"},
+		{"product code of another family", lineHead + "  slaves:\n  - id: 1\n    model: TSPWM\n    product_code: PS-PWM-30M",
+			"7 lines[0].slaves[0].product_code PS-PWM-30M is a product code of PSPWM, and the model is TSPWM: correct one of the two, or write model_check: ignore"},
+		{"model check", slaveHead + "model_check: off", "7 lines[0].slaves[0].model_check \"off\" is not known; want check or ignore"},
 		{"product code of no family", lineHead + "  slaves:\n  - id: 1\n    product_code: XX-1\n    firmware: v1", "6 lines[0].slaves[0].product_code no family is known for product code \"XX-1\""},
 		{"slave name with a comma", slaveHead + "name: a,b", "7 lines[0].slaves[0].name want at most 64 bytes"},
 		{"slave named all", slaveHead + "name: all", "7 lines[0].slaves[0].name want at most 64 bytes"},
@@ -300,7 +303,9 @@ func TestValid(t *testing.T) {
 		lineHead + "- {name: b, port: /dev/ttyUSB0, enabled: false}", // only one of the two is opened
 		lineHead + "  parity: even\n  stop_bits: 1\n  baud: 230400\n  timeout: 10ms",
 		slaveHead + "name: Battery shed",
-		slaveHead + "product_code: XX-1", // only what the messages say; the family is named
+		slaveHead + "model_check: ignore\n    product_code: TS-45",
+		lineHead + "  slaves:\n  - {id: 1, model: SSDUO, product_code: TS-45}", // a code that it shares
+		slaveHead + "product_code: XX-1",                                       // only what the messages say; the family is named
 		slaveHead + "objects: adc_ia\n    intervals: {T_batt: 10ms}",
 		slaveHead + "intervals: {'*tt': 1s, 'T_*': 1s, T_batt: 1s}", // the name decides
 		slaveHead + "objects: all, EV_reg\n    encodings: {kWhc_t: f16}\n" + gcpHead + topic + "\n  objects: EV_reg, kWhc_t, adc_*",

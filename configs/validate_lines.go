@@ -129,6 +129,9 @@ func (v *validator) slave(path string, l *Line, s *Slave) {
 	v.slaveObjects(path+".objects", s, families)
 	v.encodings(path+".encodings", s, families)
 	v.intervals(path+".intervals", s, families)
+	if len(families) == 1 {
+		v.neverSampled(path, s, families[0])
+	}
 }
 
 // label checks a text that goes into messages and into the comma separated `slaves` of integrations.

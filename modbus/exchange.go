@@ -272,8 +272,9 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		l.answered(u, q, frame)
 	} else {
 		err = l.miss(u, q, err)
-		if probe && errors.Is(err, ErrTimeout) {
+		if probe {
 			u.trust.unanswered()
+			u.drop(q)
 		}
 	}
 	if l.suspicious {

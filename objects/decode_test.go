@@ -242,6 +242,7 @@ func TestWhatOfAnAlarmIsActive(t *testing.T) {
 	fault, _ := pspwm(t).Object("array_fault")
 	state := &objects.Object{Name: "error", Alarm: true, Names: map[uint16]string{0: "NONE", 3: "OVERHEAT"}}
 	bare := &objects.Object{Name: "error", Alarm: true, Names: map[uint16]string{3: "OVERHEAT"}}
+	flag := &objects.Object{Name: "hot", Alarm: true, Encoding: objects.Boolean}
 	plain := &objects.Object{Name: "charge_state", Names: state.Names}
 	for _, c := range []struct {
 		object *objects.Object
@@ -251,6 +252,7 @@ func TestWhatOfAnAlarmIsActive(t *testing.T) {
 		{fault, objects.Bits(nil), ""}, {fault, objects.Bits([]string{"rts_shorted", "bit_15"}), "rts_shorted bit_15"},
 		{state, objects.Text("NONE"), ""}, {state, objects.Text("OVERHEAT"), "OVERHEAT"}, {state, objects.Text("UNKNOWN_9"), "UNKNOWN_9"},
 		{bare, objects.Text("UNKNOWN_0"), ""}, {plain, objects.Text("OVERHEAT"), ""},
+		{flag, objects.Bool(true), "true"}, {flag, objects.Bool(false), ""},
 	} {
 		if got := strings.Join(c.object.Alarms(c.value), " "); got != c.want {
 			t.Errorf("%s %v: %q is active, want %q", c.object.Name, c.value, got, c.want)

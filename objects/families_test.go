@@ -80,6 +80,34 @@ func TestProductCodesFindTheirFamily(t *testing.T) {
 	}
 }
 
+func TestWhetherAProductCodeFitsAFamily(t *testing.T) {
+	c := catalog(t)
+	for _, x := range []struct {
+		family, code string
+		fits         bool
+		other        string
+	}{
+		{"PSPWM", "PS-PWM-30M", true, "PSPWM"},
+		{"TSPWM", "PS-PWM-30M", false, "PSPWM"},
+		{"PSPWM", "OEM-1", false, ""},
+		{"TSMPPT", "TS-MPPT-60-600V-48", false, "TSMPPT600"}, // the longest beginning counts
+		{"SSDUO", "TS-45", true, "SSDUO"},                    // shared
+		{"SSDUO", "SSDuo", true, "SSDUO"},
+		{"TSPWM", "SSDuo", false, "SSDUO"},
+		{"SSDUO", "TS-MPPT-60", false, "TSMPPT"},
+	} {
+		f, _ := c.Family(x.family)
+		fits, other := c.Fits(f, x.code)
+		slug := ""
+		if other != nil {
+			slug = other.Slug
+		}
+		if fits != x.fits || slug != x.other {
+			t.Errorf("%s as %s: %v %q, want %v %q", x.code, x.family, fits, slug, x.fits, x.other)
+		}
+	}
+}
+
 // One silhouette for all family files: header, keys in one order, one line an object with its keys in one order.
 func TestFamilyFilesHaveOneSilhouette(t *testing.T) {
 	paths, err := filepath.Glob("families/*.yaml")

@@ -30,7 +30,7 @@ func TestValuesAreJSON(t *testing.T) {
 	}{
 		{objects.Text("FLOAT"), `"FLOAT"`}, {objects.Text(`a"b\<é` + "\n"), `"a\"b\\<é\n"`},
 		{objects.Bits(nil), `[]`}, {objects.Bits([]string{"rts_open", "lvd"}), `["rts_open","lvd"]`},
-		{objects.Value{}, `null`},
+		{objects.Bool(true), `true`}, {objects.Bool(false), `false`}, {objects.Value{}, `null`},
 	} {
 		got, err := json.Marshal(c.in)
 		// encoding/json escapes < again for HTML; the message does not go through it

@@ -63,6 +63,8 @@ func TestBodySpellsEveryKindOfValue(t *testing.T) {
 		{objects.Text(`"quoted" <&> \ ` + "\n°"), `"data":"\"quoted\" <&> \\ \n°",`},
 		{objects.Bits([]string{"overcurrent", "FETs shorted"}), `"data":["overcurrent","FETs shorted"],`},
 		{objects.Bits(nil), `"data":[],`},
+		{objects.Bool(true), `"data":true,`},
+		{objects.Bool(false), `"data":false,`},
 	} {
 		e := envelope()
 		e.Sample.Value = c.value

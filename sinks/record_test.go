@@ -16,6 +16,8 @@ func TestRecordSpellsEveryKindOfValue(t *testing.T) {
 		{objects.Number(12.1171875), `12.117188`, "12.117188"},
 		{objects.Text("FLOAT"), `"FLOAT"`, "FLOAT"},
 		{objects.Bits(nil), `[]`, ""},
+		{objects.Bool(true), `true`, "true"},
+		{objects.Bool(false), `false`, "false"},
 		{objects.Bits([]string{"hvd", "rts_shorted"}), `["hvd","rts_shorted"]`, "hvd|rts_shorted"},
 	} {
 		e := envelope()

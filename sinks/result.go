@@ -43,8 +43,10 @@ const (
 	CodeCanceled           = "Canceled"           // the caller ended the attempt
 	CodeMissingCredentials = "MissingCredentials" // none found in any of the places that were looked at
 	CodeCredentials        = "CredentialsError"   // found, and cannot be used
+	CodeCAFile             = "CAFileError"        // ca_file of the integration is missing or of no use
 	CodeNoResult           = "NoResult"           // the cloud's answer does not mention the message
 	CodeClosed             = "Closed"             // the sink was closed before
+	CodeConfiguration      = "Configuration"      // no sink can be made of the integration's configuration
 	CodeProxy              = "ProxyError"         // the proxy wants another user or password, or its setting makes no sense
 
 	// The gateway's clock and the cloud's do not agree: a certificate is not valid yet, or not any
@@ -66,6 +68,20 @@ type Result struct {
 
 	// Skewed says that the gateway's clock is away from the cloud's, though this message may have been dealt with all the same.
 	Skewed bool
+}
+
+// SetUp reports whether the agent's own set-up is at fault, on this side of any cloud: credentials, ca_file or proxy.
+func (r Result) SetUp() bool {
+	switch r.Code {
+	case CodeMissingCredentials, CodeCredentials, CodeCAFile, CodeProxy, CodeConfiguration:
+		return true
+	}
+	return false
+}
+
+// CAFileRemedy is what to do about CodeCAFile.
+func CAFileRemedy() string {
+	return "Correct ca_file of the integration, or put the PEM file there and let the daemon's user read it. Then: systemctl reload noi-agent."
 }
 
 // MaxAfter is the longest wait that is taken from a cloud, or from what stands in for one: a captive

@@ -271,12 +271,13 @@ var compareSweeps = cmp.Options{
 
 func TestValuesComeBackExactly(t *testing.T) {
 	long := string(make([]byte, 200))
-	sw := sweepOf(1, 12, "aws", "gcp")
+	sw := sweepOf(1, 14, "aws", "gcp")
 	sw.Routes[1].Picked = []int{0, 7, 8, 11}
+	sw.Samples[13].Alarm = true
 	for i, v := range []objects.Value{
 		objects.Number(0), objects.Number(-1), objects.Number(1 << 52), objects.Number(1e300), objects.Number(0.1),
 		objects.Number(-12.1171875), objects.Number(1 << 60), objects.Text(""), objects.Text(long), objects.Text("FLOAT"),
-		objects.Bits(nil), objects.Bits([]string{"hvd", "overcurrent"}),
+		objects.Bits(nil), objects.Bits([]string{"hvd", "overcurrent"}), objects.Bool(true), objects.Bool(false),
 	} {
 		sw.Samples[i].Value = v
 	}

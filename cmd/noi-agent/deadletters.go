@@ -31,8 +31,8 @@ func (c *lettersListCommand) Run(p *program, cli *commandLine) error {
 		return copyLine(p.stdout, body)
 	}
 	var list agent.DeadLetterList
-	if err := json.Unmarshal(body, &list); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+	if err := plainJSON(body, &list); err != nil {
+		return err
 	}
 	if len(list.DeadLetters) == 0 {
 		fmt.Fprintln(p.stdout, "no dead letters")

@@ -140,7 +140,7 @@ func valueWords(o objectReading) string {
 	case o.Value.Kind() == objects.KindBits && len(o.Value.Names()) == 0:
 		return "clear"
 	default:
-		return o.Value.String()
+		return escaped(o.Value.String()) // a text is what the controller holds
 	}
 }
 

@@ -115,7 +115,7 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 	}
 	service, err := newTokenService(o)
 	if err != nil {
-		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
+		return nil, sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), false
 	}
 	account, device, certified, err := certificateOf(b)
 	if err != nil {
@@ -152,7 +152,7 @@ func metadataCredentials(o Options) (*tokens, sinks.Result, bool) {
 	const from = "metadata server"
 	service, err := newTokenService(o)
 	if err != nil {
-		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), false
+		return nil, sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), false
 	}
 	if t, ok := service.next.(*http.Transport); ok {
 		t.Proxy = nil // it is a neighbour

@@ -48,7 +48,7 @@ func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
 	}
 	roots, err := sinks.Roots(s.o.CAFile)
 	if err != nil {
-		return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCredentials, err.Error()), "Correct ca_file of the integration.")
+		return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), sinks.CAFileRemedy())
 	}
 	return s.o.dialer().Reach(ctx, u, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{"h2"}})
 }

@@ -31,6 +31,7 @@ func (s *Sink) Remedy(r sinks.Result) string {
 		{sinks.CodeMissingCredentials, "", s.giveCredentials},
 		{sinks.CodeClock, "", setClock},
 		{sinks.CodeNetwork, "", seeNetwork},
+		{sinks.CodeCAFile, "", sinks.CAFileRemedy},
 		{sinks.CodeProxy, "", sinks.ProxyRemedy},
 		{"", "iam.serviceAccounts.getAccessToken", s.allowImpersonation},
 		{"", "has not been used in project", s.enable},
