@@ -241,7 +241,7 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 	} else if !v.nameless.IsZero() {
 		problems = append(problems, slaveNoIdentity.of(subject, v.nameless, "unit "+subject+" gave no product code"))
 	}
-	if !v.refuses.IsZero() && v.state != slaveRefusing {
+	if !v.refuses.IsZero() && v.state == slaveOK { // else the state explains it
 		problems = append(problems, slaveRefuses.of(subject, v.refuses, refusals(v)))
 	}
 	if v.overrun.live(now) {
