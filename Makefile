@@ -1,4 +1,4 @@
-# make run    the main job on an embedded world: no hardware, no account
+# make run    a full demo: simulated controller and clouds, no hardware, no account
 # make test   everything CI runs
 # make torture  the store's tests of kills, power cuts and damage, long enough to find what is rare
 

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +60,6 @@ type Agent struct {
 	failures   failures
 	degraded   string        // why the store is in memory; "": it is not
 	probes     time.Duration // how often the disk is probed then
-	down       time.Time     // since when there was no agent, where only what was noted in memory tells; zero: the store does
 	began      time.Duration // monotonic
 	sampler    *sampler
 	bells      bells
@@ -125,9 +123,21 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), cmp.Or(a.down, a.store.Before())), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
+		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
+	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
+}
+
+// units are the slaves of a configuration, by their names in the store.
+func units(c *configs.Config) map[string]bool {
+	out := map[string]bool{}
+	for i := range c.Lines {
+		for j := range c.Lines[i].Slaves {
+			out[objects.Source{Line: c.Lines[i].Name, UnitID: uint8(c.Lines[i].Slaves[j].ID)}.Unit()] = true
+		}
+	}
+	return out
 }
 
 func (a *Agent) openStore() error {
@@ -141,7 +151,7 @@ func (a *Agent) openStore() error {
 	}
 	a.store, a.recovery = st, recovery
 	a.clock.wall.begin(st)
-	a.noteAlive()
+	a.noteRun()
 	a.deviceID, err = a.identify()
 	if err == nil {
 		err = st.SetIntegrations(known(c))
@@ -250,16 +260,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	w.start(a.crew.pollers, a.crew.forwarders)
 	diskBack := a.diskBack(w.publishing)
 
-	alive := time.NewTicker(noteEvery)
-	defer alive.Stop()
 	var ended error
 	for running := true; running; {
 		select {
 		case r := <-a.reloads:
 			r.done <- a.apply(w, r)
-			continue
-		case <-alive.C:
-			a.noteAlive()
 			continue
 		case <-ctx.Done():
 			a.log.Info("stopping: no more polling")
@@ -279,7 +284,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	close(w.draining)
 	a.lastPublish(stopPublishing)
 	<-a.clock.wall.ended
-	a.noteAlive()
 	a.countFailure(a.store.Err())
 	return errors.Join(ended, failure, a.store.Err(), a.close())
 }

@@ -66,53 +66,32 @@ func (f failures) set(n int) error {
 	return writeOwn(f.path, []byte(strconv.Itoa(n)+"\n"))
 }
 
-// run is what is noted of the last run.
-type run struct {
-	number uint64    // 0: not known
-	alive  time.Time // when it was last known to be, by a clock that was right; zero: not known
-}
-
-// lastRun returns what was noted.
-func (f failures) lastRun() (r run) {
+// lastRun returns the number of the last run that was noted; 0: none.
+func (f failures) lastRun() (number uint64) {
 	if f.path == "" {
-		return run{}
+		return 0
 	}
 	data, err := readOwn(f.path + ".run")
+	if err == nil {
+		_, err = fmt.Sscan(string(data), &number)
+	}
 	if err != nil {
-		return run{}
+		return 0
 	}
-	var ms int64
-	if n, err := fmt.Sscan(string(data), &r.number, &ms); err != nil || n != 2 {
-		return run{}
-	}
-	if ms > 0 {
-		r.alive = time.UnixMilli(ms).UTC()
-	}
-	return r
+	return number
 }
 
-// note keeps the number of a run, for the outbox in memory to count on from when the disk cannot tell, and that it is alive.
-func (f failures) note(r run) error {
+// note keeps the number of a run, for the outbox in memory to count on from when the disk cannot tell.
+func (f failures) note(number uint64) error {
 	if f.path == "" {
 		return nil
 	}
-	ms := int64(0)
-	if !r.alive.IsZero() {
-		ms = r.alive.UnixMilli()
-	}
-	return writeOwn(f.path+".run", fmt.Appendln(nil, r.number, ms))
+	return writeOwn(f.path+".run", fmt.Appendln(nil, number))
 }
 
-// noteEvery is how often it is noted that the agent is alive.
-const noteEvery = time.Minute
-
-// noteAlive notes that this run is alive.
-func (a *Agent) noteAlive() {
-	r := run{number: a.store.Run()}
-	if _, v := a.clock.wall.look(); v.ages {
-		r.alive = a.clock.now()
-	}
-	if err := a.failures.note(r); err != nil {
+// noteRun notes this run.
+func (a *Agent) noteRun() {
+	if err := a.failures.note(a.store.Run()); err != nil {
 		a.log.Debug("the run is not noted: should the disk fail, its number may come again", "error", err)
 	}
 }
@@ -150,12 +129,14 @@ func diskFailed(err error) bool {
 
 // recoverStore opens the store on the disk, with what had to be kept in memory meanwhile; or in memory when the disk has failed too often.
 func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
-	before := a.failures.lastRun()
-	o.Runs = before.number
+	o.Runs = a.failures.lastRun()
 	standIn, err := a.failures.standIn(path)
 	if err != nil {
 		a.log.Warn("what stands in the place of the outbox in memory is not the agent's own, and stays as it is", "error", err)
 		a.failures = failures{}
+	}
+	if a.failures.path != "" {
+		o.Note = a.failures.path + ".accounts" // the directory is private
 	}
 	how := store.RecoverOptions{Check: a.options.CheckStore, TakeOver: standIn} // bounds its time itself
 	failed := a.failures.count()
@@ -175,9 +156,7 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 		a.degraded = err.Error()
 	}
 	if a.degraded != "" {
-		if st, r, err = a.recoverInMemory(o, how); r.Created {
-			a.down = before.alive
-		}
+		st, r, err = a.recoverInMemory(o, how)
 	}
 	return st, r, err
 }

@@ -91,6 +91,7 @@ func (a *Agent) apply(w shift, r reload) error {
 	freshForwarders, errs := a.keepForwarders(old, &next)
 
 	errs = append(errs, a.store.SetLimits(a.limits(r.config)), a.store.SetIntegrations(known(r.config)))
+	a.store.KeepAccounts(units(r.config))
 	a.sampler.route(r.config.Integrations)
 	a.clock.wall.set(r.config.Clock)
 	for _, i := range freshForwarders {

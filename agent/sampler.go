@@ -40,9 +40,6 @@ func (sm *sampler) run(ctx context.Context) error {
 		select {
 		case t, more := <-sm.in:
 			if !more {
-				if err := sm.tell(sm.ledger.rest()); err != nil {
-					return err
-				}
 				if err := sm.withheld(sm.unnamed.all()); err != nil {
 					return err
 				}
@@ -125,16 +122,22 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 	if err := sm.tell(sm.ledger.number(&t)); err != nil {
 		return promise{}, err
 	}
+	samples, gaps := sm.ledger.accounts(&t)
+	sm.store.AccountGaps(gaps)
 	sweep, ok := sm.sweep(t)
 	if err := sm.withheld(sm.unnamed.over(&t)); err != nil {
 		return promise{}, err
 	}
 	if !ok {
+		sm.store.AccountSamples(samples)
 		return promise{}, nil
 	}
 	changed := sm.alarming(sweep.Source.Unit(), sweep.Samples)
 	sweep.Urgent = len(changed) > 0
 	pledge, err := sm.store.Offer(ctx, sweep)
+	if err == nil {
+		sm.store.AccountSamples(samples)
+	}
 	sm.bells.ring(&sweep, changed)
 	return promise{pledge, sm.n}, err
 }
@@ -172,14 +175,14 @@ func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []in
 }
 
 // tell writes gaps into the log of every integration that was to have the samples.
-func (sm *sampler) tell(gaps []objects.Gap) error {
-	for _, gap := range gaps {
-		slave := sm.ledger.who[gap.Unit]
+func (sm *sampler) tell(spans []store.Span) error {
+	for _, span := range spans {
+		slave := sm.ledger.who[span.Gap.Unit]
 		for _, in := range *sm.integrations.Load() {
-			if !in.Wants(slave.line, slave.unitID, slave.names, gap.Object) && !(slave.nameless && in.MayWant(slave.family, gap.Object)) {
+			if !in.Wants(slave.line, slave.unitID, slave.names, span.Gap.Object) && !(slave.nameless && in.MayWant(slave.family, span.Gap.Object)) {
 				continue
 			}
-			if err := sm.store.Missing(in.ID, gap); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
+			if err := sm.store.MissingSpan(in.ID, span); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
 				return err
 			}
 		}

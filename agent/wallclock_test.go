@@ -23,6 +23,7 @@ import (
 type gateway struct {
 	t        *testing.T
 	dir      string
+	memory   string // survives a kill; "": none
 	boot     atomic.Pointer[string]
 	bootedAt atomic.Pointer[time.Time] // true time
 	wrong    atomic.Int64              // ns by which the wall clock is ahead
@@ -31,7 +32,8 @@ type gateway struct {
 	slave    *modbustest.Slave
 	catcher  *catcher
 	log      io.Writer
-	gaps     bool // are told to the cloud
+	gaps     bool              // are told to the cloud
+	edit     *strings.Replacer // of the configuration; nil: none
 }
 
 var builtAt = time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)
@@ -76,8 +78,11 @@ func (g *gateway) start(config string) *site {
 	if g.gaps {
 		slave = strings.Replace(slave, "topics/Main", "topics/Main, gaps: true", 1)
 	}
+	if g.edit != nil {
+		slave = g.edit.Replace(slave)
+	}
 	return begin(g.t, "state_dir: "+g.dir+"\n"+slave+config, agent.Options{
-		Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source,
+		Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source, Memory: g.memory,
 		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return g.catcher, nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
 	})

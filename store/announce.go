@@ -68,9 +68,7 @@ func (s *Store) keepGap(it *integration, w *row) {
 		it.openGaps[w.ID] = w
 		it.cutOpenGaps()
 	}
-	if last := it.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
-		it.grows[keyOf(w.Gap)] = w
-	}
+	it.mayGrow(w)
 	it.remember(w)
 	s.writeRow(it, w)
 }

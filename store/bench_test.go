@@ -31,6 +31,16 @@ func benchSweep(s *store.Store, n uint64, routes ...string) objects.Sweep {
 	return sw
 }
 
+// account accounts for a sweep, as an agent does after it has offered it.
+func account(s *store.Store, sw objects.Sweep) {
+	list := map[store.Accounted]store.Account{}
+	for i := range sw.Samples {
+		at := store.Instant{Run: sw.Run, At: sw.Samples[i].SampledAt, Uptime: sw.Samples[i].SampledAt.Sub(sw.BootedAt)}
+		list[store.Accounted{Unit: sw.Source.Unit(), Object: sw.Samples[i].Object}] = store.Account{Until: at, Every: time.Second}
+	}
+	s.AccountSamples(list)
+}
+
 func benchOpen(b *testing.B, path string, o store.Options) *store.Store {
 	b.Helper()
 	o.Now = func() time.Time { return storetest.Start.Add(time.Hour) }
@@ -50,8 +60,14 @@ func steady(b *testing.B, s *store.Store, from uint64, sweeps int, accepted bool
 	b.Helper()
 	before := s.Stats()
 	for i := range uint64(sweeps) {
-		if err := s.Append(b.Context(), benchSweep(s, from+i*benchObjects, "aws")); err != nil {
+		sw := benchSweep(s, from+i*benchObjects, "aws")
+		p, err := s.Offer(b.Context(), sw)
+		if err != nil {
 			b.Fatal(err)
+		}
+		account(s, sw)
+		if <-p.Done(); p.Err() != nil {
+			b.Fatal(p.Err())
 		}
 		if accepted {
 			drain(b, s, 1000)
@@ -96,10 +112,12 @@ func BenchmarkSteady(b *testing.B) {
 			s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), fast)
 			before := s.Stats()
 			for i := range uint64(sweeps) {
-				p, err := s.Offer(b.Context(), benchSweep(s, 1+i*benchObjects, "aws"))
+				sw := benchSweep(s, 1+i*benchObjects, "aws")
+				p, err := s.Offer(b.Context(), sw)
 				if err != nil {
 					b.Fatal(err)
 				}
+				account(s, sw)
 				drain(b, s, 1000)
 				<-p.Done()
 			}

@@ -83,21 +83,40 @@ func loadStarts(b *bolt.Bucket) map[uint64]start {
 // beginRun notes the run that begins, and forgets those before the oldest sweep's.
 func (m *image) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 	b := tx.Bucket(bucketRuns)
-	run := m.identity.run
+	run, named := m.identity.run, m.namedRuns()
 	this := start{boot: o.Clock.Boot, floor: max(m.times.good, unixMilli(o.Clock.Floor))}
 	for n, s := range m.starts {
 		if s.boot == this.boot && this.boot != "" && s.booted != 0 {
 			this.booted = s.booted
 		}
-		if n < oldest {
+		if n < oldest && !named[n] {
 			delete(m.starts, n)
 			if err := b.Delete(seqKey(n)); err != nil {
 				return err
 			}
 		}
 	}
+	if m.noted != 0 {
+		if err := b.Put(seqKey(m.noted), m.starts[m.noted].encode(seqKey(m.noted))); err != nil {
+			return err
+		}
+	}
 	m.starts[run] = this
 	return b.Put(seqKey(run), this.encode(seqKey(run)))
+}
+
+// namedRuns are those of which something is to get its time yet: accounts, and gaps that wait for the clock.
+func (m *image) namedRuns() map[uint64]bool {
+	named := map[uint64]bool{}
+	for _, a := range m.accounts {
+		named[a.Until.Run] = true
+	}
+	for _, it := range m.integrations {
+		for _, w := range it.undated {
+			named[w.undated.Begins.Run], named[w.undated.Ends.Run] = true, true
+		}
+	}
+	return named
 }
 
 func unixMilli(t time.Time) int64 {
@@ -131,6 +150,7 @@ func (s *Store) SetBooted(at time.Time) {
 		}
 	}
 	if len(s.newStarts) > 0 {
+		s.dateGaps()
 		s.touch()
 	}
 }
@@ -223,10 +243,6 @@ func (t times) last(c Clock) int64 {
 	}
 	return max(t.wrote, cmp.Or(t.good, unixMilli(c.Floor)))
 }
-
-// Before returns when the run before this one wrote for the last time, which is within FlushTriggers of its end: by its clock, or, where that
-// was wrong, the last time known to be right. Zero when there was none.
-func (s *Store) Before() time.Time { return fromMilli(s.before) }
 
 // found returns the times as the run before has left them.
 func (s *Store) found() times {

@@ -59,7 +59,9 @@ type commit struct {
 	removed   totals
 	unsaved   bool             // it carries what Store.unsaved was about
 	starts    map[uint64]start // of runs, that changed
-	times     times
+
+	accounts, gapAccounts map[Accounted]Account // to be written; nil: as they are. Those of rows that it carries
+	times                 times
 }
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
@@ -106,7 +108,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	s.mu.Unlock()
 
 	for _, step := range []func(*bolt.Tx) error{
-		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putMeta,
+		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putAccounts, c.putMeta,
 	} {
 		if err := step(tx); err != nil {
 			return err
@@ -167,6 +169,7 @@ func (c *commit) snapshot() {
 	c.cursors = map[string][]byte{}
 	c.logs = map[*integration][]*row{}
 	c.dead = map[*integration]map[uint64]*row{}
+	s.dateGaps()
 	for _, it := range s.ordered() {
 		it.trim(s.next)
 		it.behind = it.behind && it.backlog > 0
@@ -177,12 +180,13 @@ func (c *commit) snapshot() {
 		}
 		if unheard := c.newGaps && it.newGap; len(it.dirty) > 0 && (c.rows || unheard) {
 			c.takeRows(it, c.gapsOnly || !c.rows)
-			it.newGap = false // also when it fails: on a full disk the log waits for better times
+			it.newGap = false
 		}
 		if len(it.deadDirty) > 0 {
 			c.dead[it] = it.takeDead()
 		}
 	}
+	c.takeAccounts()
 	c.passed = s.passed()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
@@ -296,67 +300,6 @@ func (c *commit) retains(h *heading) bool {
 	return s.age(h, c.now) < s.opts.RetainAfterAck.Milliseconds()
 }
 
-// putRows writes the trigger rows and cuts each integration's logs to what is kept.
-func (c *commit) putRows(tx *bolt.Tx) error {
-	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
-	for it, rows := range c.logs {
-		var gaps, results []*row // rows itself stays as it is: undo needs it
-		for _, w := range rows {
-			if w.isGap() {
-				gaps = append(gaps, w)
-			} else {
-				results = append(results, w)
-			}
-		}
-		var err error
-		c.counts[it], c.pruned[it], err = c.putLog(tx, bucketTriggers, it, results, it.rowCount, c.store.opts.KeepTriggers)
-		if err == nil {
-			c.gapCounts[it], _, err = c.putLog(tx, bucketGaps, it, gaps, it.gapsKept, keepGaps)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// putLog writes rows of one kind and returns how many there are then, and which were cut.
-func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, count, keep int) (int, []uint64, error) {
-	if len(rows) == 0 {
-		return count, nil, nil
-	}
-	b, err := bucketOf(tx, kind, it.id)
-	if err != nil {
-		return 0, nil, err
-	}
-	for _, w := range rows {
-		key := seqKey(w.ID)
-		if b.Get(key) == nil {
-			count++
-		}
-		if err := b.Put(key, c.store.names.encodeRow(key, w)); err != nil {
-			return 0, nil, err
-		}
-	}
-	gone, err := c.pruneRows(b, count-keep)
-	return count - len(gone), gone, err
-}
-
-// pruneRows deletes the n oldest rows, so many at a time.
-func (c *commit) pruneRows(b *bolt.Bucket, n int) (gone []uint64, err error) {
-	cur := b.Cursor()
-	for k, _ := cur.First(); k != nil && len(gone) < min(n, maxRemovals); k, _ = cur.Next() {
-		id, _ := keySeq(k)
-		gone = append(gone, id)
-	}
-	for _, id := range gone {
-		if err := b.Delete(seqKey(id)); err != nil {
-			return nil, err
-		}
-	}
-	return gone, nil
-}
-
 func (c *commit) putCursors(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketCursors)
 	for id, record := range c.cursors {
@@ -428,6 +371,7 @@ func (c *commit) finish() {
 	s.committed += c.samples
 	s.countCommit(c.tx)
 	s.times = c.times
+	c.finishAccounts()
 	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
 		s.newest = c.fresh[i].seq
 	}
@@ -466,6 +410,7 @@ func (c *commit) undo() {
 		it.modified = true
 	}
 	s.unsaved = s.unsaved || c.unsaved
+	s.accounts.changed = true
 	for it, rows := range c.logs {
 		for _, w := range rows {
 			if _, newer := it.dirty[w.ID]; !newer {
@@ -474,6 +419,7 @@ func (c *commit) undo() {
 			}
 		}
 		it.flushing = map[uint64]*row{}
+		it.newGap = it.newGap || it.owesGapRows()
 	}
 	for it, changes := range c.dead {
 		for id := range changes {

@@ -50,6 +50,8 @@ type integration struct {
 	deadDirty map[uint64]bool // those that are not in the file as they are here
 
 	grows     map[gapKey]*row // the newest row of each kind of gap
+	undated   map[uint64]*row // rows about gaps that wait for the clock, by id
+	madeNow   bool            // the integration is new in this run
 	gapsMade  uint64          // rows about gaps, those in the file included
 	newGap    bool            // one that no commit carries yet
 	announces bool            // gaps are to be told to the cloud too
@@ -78,7 +80,7 @@ func newIntegration(id, topic string, head uint64) *integration {
 	return &integration{
 		id: id, topic: topic, born: head, cursor: head, scanned: head,
 		resume: map[uint64]bitset{}, open: map[place]*row{},
-		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, openGaps: map[uint64]*row{},
+		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, undated: map[uint64]*row{}, openGaps: map[uint64]*row{},
 		changed: make(chan struct{}), modified: true,
 	}
 }

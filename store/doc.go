@@ -16,7 +16,7 @@
 //
 // A sample is lost in these cases, and no other. All but 1, 7 and 8 leave a gap here: a row in the log with object,
 // times, numbers, count and reason (objects.Gap); of what is damaged without object and numbers, which nobody can read any more.
-// The agent tells 1 and 7 at its next start, as time in which it did not run.
+// The agent reports 1 and 7 at its next start, as time in which it did not run, from the last sample that Accounts knows.
 //
 //  1. The process is killed, or the power cut, before the sample was durable.
 //  2. It is the oldest and the outbox is over MaxSize, or the disk is full: the oldest give way. With RejectNewest:
@@ -44,7 +44,7 @@
 //
 // One goroutine does all the writing. Decisions (settled, given way) count in memory at once and
 // reach the file with the next commit, a new gap with them. Other rows, and what gaps grow by, wait for it up to FlushTriggers: a kill loses
-// those of the last minute, and no sample; a disk too full at Close for 64 KiB loses them too, and logs it. Every value carries a CRC-32C over itself and its key.
+// those of the last minute, and no sample. On a full disk rows about gaps use the room that the file keeps back. Every value carries a CRC-32C over itself and its key.
 //
 //	s, recovery, err := store.Recover(ctx, "/var/lib/noi-agent/noi.db", store.Options{Limits: store.Limits{CommitEvery: time.Second}},
 //		store.RecoverOptions{Check: store.InChild("/proc/self/exe", "store-check")})

@@ -51,7 +51,7 @@ func (b ballast) move(tx *bolt.Tx) error {
 // makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages
 // inside the file; then, if that was not enough, the oldest sweeps give way to the new ones. err
 // is for the sweeps, stateErr for all the rest. Nothing gives way before it is known that the
-// file can be written at all, and the trigger log waits for better times.
+// file can be written at all. Rows of deliveries wait for better times.
 func (s *Store) makeRoom(sweeps []*fresh) (err, stateErr error) {
 	err, stateErr = s.tryRoom(sweeps)
 	if errors.Is(err, ErrFull) {
@@ -65,7 +65,7 @@ func (s *Store) makeRoom(sweeps []*fresh) (err, stateErr error) {
 
 func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
 	for _, drop := range s.steps(sweeps) {
-		if stateErr = s.write(task{ballast: releaseBallast}); stateErr != nil {
+		if stateErr = s.writeState(); stateErr != nil {
 			return stateErr, stateErr
 		}
 		if drop > 0 {
@@ -87,6 +87,15 @@ func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
 		}
 	}
 	return err, nil
+}
+
+// writeState writes what is no sweep. The ballast is room for it, and rows about gaps go first: a kill must not take them.
+func (s *Store) writeState() error {
+	err := s.write(task{ballast: releaseBallast, rows: true, gapsOnly: true})
+	if errors.Is(err, ErrFull) {
+		err = s.write(task{ballast: releaseBallast})
+	}
+	return err
 }
 
 // steps are how many bytes of old sweeps are to give way, one try after the other.

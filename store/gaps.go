@@ -43,8 +43,11 @@ func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.R
 // between: a line that is a little too slow misses a moment every now and then, and that is one row, and not thousands.
 const oneGap = 10 * time.Minute
 
-// continues reports whether b goes on with a: no sample lies between them, or not for long.
+// continues reports whether b goes on with a: no sample lies between them, or not for long. Each time without an agent is a row.
 func continues(a, b objects.Gap) bool {
+	if a.Reason == objects.GapAgent {
+		return false
+	}
 	between := b.From.Sub(a.To)
 	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1 || between >= 0 && between < oneGap)
 }
@@ -64,7 +67,7 @@ func join(a, b objects.Gap) objects.Gap {
 
 // losses are the samples that one integration loses at a time, as gaps.
 type losses struct {
-	gaps  []objects.Gap
+	spans []Span
 	last  map[gapKey]int
 	count uint64
 }
@@ -76,32 +79,46 @@ func (l *losses) add(sw objects.Sweep, i int, reason string) {
 		return
 	}
 	sample := sw.Samples[i]
-	l.merge(objects.Gap{
+	at := instantOf(sw, i)
+	l.merge(Span{Begins: at, Ends: at, Gap: objects.Gap{
 		Unit: sw.Source.Unit(), Object: sample.Object, Run: sw.Run, From: sample.SampledAt, To: sample.SampledAt,
 		First: sample.Seq, Last: sample.Seq, Count: 1, Reason: reason,
-	})
+	}})
 }
 
-func (l *losses) merge(g objects.Gap) {
+// instantOf is when a sample of a sweep was taken.
+func instantOf(sw objects.Sweep, i int) Instant {
+	at := sw.Samples[i].SampledAt
+	in := Instant{Run: sw.Run, At: at, Uptime: -1, Unsure: sw.Unsure}
+	if !sw.BootedAt.IsZero() {
+		in.Uptime = at.Sub(sw.BootedAt)
+	}
+	return in
+}
+
+func (l *losses) merge(sp Span) {
 	if l.last == nil {
 		l.last = map[gapKey]int{}
 	}
-	if i, ok := l.last[keyOf(g)]; ok && continues(l.gaps[i], g) {
-		l.gaps[i] = join(l.gaps[i], g)
+	key := keyOf(sp.Gap)
+	if i, ok := l.last[key]; ok && continues(l.spans[i].Gap, sp.Gap) {
+		joined := l.spans[i].join(sp)
+		joined.Gap = join(l.spans[i].Gap, sp.Gap)
+		l.spans[i] = joined
 		return
 	}
-	l.last[keyOf(g)] = len(l.gaps)
-	l.gaps = append(l.gaps, g)
+	l.last[key] = len(l.spans)
+	l.spans = append(l.spans, sp)
 }
 
 // tell writes what an integration lost into its log. s.mu is held.
 func (s *Store) tell(it *integration, l losses) {
-	if len(l.gaps) == 0 {
+	if len(l.spans) == 0 {
 		return
 	}
-	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", l.count, "reason", l.gaps[0].Reason)
-	for _, g := range l.gaps {
-		s.logGap(it.owner(), g)
+	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", l.count, "reason", l.spans[0].Gap.Reason)
+	for _, sp := range l.spans {
+		s.logSpan(it.owner(), sp)
 	}
 }
 
@@ -111,20 +128,36 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 	ongoing := g.Ongoing
 	g.Ongoing = false
 	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
-	if last := it.grows[keyOf(g)]; last != nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
+	if last := it.grows[keyOf(g)]; last != nil && last.undated == nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
 		w.ID, w.Integration, w.Gap, w.before = last.ID, last.Integration, join(last.Gap, g), last.before
 		ongoing = ongoing && !last.Open
 	} else {
-		s.totals.row++
-		w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
-		it.gapsMade++
-		it.newGap = true
+		s.newGapRow(it, w)
 	}
 	w.Error, w.Open = gapText(w.Gap), it.announces && !ongoing
+	s.keepGap(it, w)
+}
+
+// newGapRow gives a row about a gap its number. The next commit writes it, which comes soon: samples after the gap may need none.
+func (s *Store) newGapRow(it *integration, w *row) {
+	s.totals.row++
+	w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
+	it.gapsMade++
+	it.newGap = true
+	s.settledLate()
+}
+
+// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not grow.
+func (it *integration) mayGrow(w *row) {
+	if w.undated != nil && w.Gap.First == 0 {
+		return
+	}
 	if len(it.grows) >= maxOpenGaps {
 		clear(it.grows)
 	}
-	s.keepGap(it, w)
+	if last := it.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
+		it.grows[keyOf(w.Gap)] = w
+	}
 }
 
 // reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow: samples of
@@ -132,7 +165,11 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 func (it *integration) reload(w *row) {
 	w.before = it.gapsMade
 	it.gapsMade++
-	it.remember(w)
+	if w.undated != nil {
+		it.undated[w.ID] = w
+	} else {
+		it.remember(w)
+	}
 	if w.Open {
 		it.openGaps[w.ID] = w
 	}

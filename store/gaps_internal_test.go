@@ -3,8 +3,11 @@ package store
 import (
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"noi-agent/objects"
@@ -164,4 +167,49 @@ func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
 			t.Errorf("rows that do not follow on each other: %+v", got)
 		}
 	}
+}
+
+// TestAGapOfAFullDiskSurvivesAKill: the disk stays full for sweeps, and the process is killed.
+func TestAGapOfAFullDiskSurvivesAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openForTest(t, Options{Now: time.Now, Limits: Limits{CommitEvery: time.Second, FlushTriggers: 5 * time.Second, RejectNewest: true}})
+		s.mu.Lock()
+		s.update = func(fn func(*bolt.Tx) error) error {
+			return s.db.Update(func(tx *bolt.Tx) error {
+				err := fn(tx)
+				if sweep, _ := tx.Bucket(bucketSweeps).Cursor().First(); sweep != nil {
+					return &fs.PathError{Op: "write", Err: syscall.ENOSPC}
+				}
+				return err
+			})
+		}
+		s.mu.Unlock()
+		const seconds = 65
+		for n := range uint64(seconds) {
+			sw := sweepOf(1+n, 1, "aws")
+			sw.Samples[0].Seq = 1 + n
+			if _, err := s.Offer(t.Context(), sw); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		killed := filepath.Join(t.TempDir(), "noi.db")
+		file, err := os.ReadFile(s.path)
+		if err == nil {
+			err = os.WriteFile(killed, file, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(killed, Options{Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		gaps, _, err := again.Triggers(TriggerQuery{Gaps: true})
+		if err != nil || len(gaps) != 1 || gaps[0].Gap.Reason != whyDiskFull || gaps[0].Gap.Count < seconds-5 {
+			t.Errorf("gaps %+v, %v", gaps, err)
+		}
+	})
 }

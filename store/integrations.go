@@ -41,7 +41,9 @@ func (s *Store) SetIntegrations(list []Integration) error {
 		s.mu.Unlock()
 		return fmt.Errorf("set integrations: %w", err)
 	}
-	if !s.adopt(named) {
+	adopted := s.adopt(named)
+	s.dateGaps()
+	if !adopted {
 		s.mu.Unlock()
 		return nil // nothing new: a start does not cost a commit for it
 	}
@@ -57,7 +59,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 		if it == nil {
 			s.integrations[id] = newIntegration(id, in.Topic, s.next)
 			s.openLane(s.integrations[id], in.AlarmsFirst)
-			s.integrations[id].announces = in.GapMessages
+			s.integrations[id].announces, s.integrations[id].madeNow = in.GapMessages, true
 			changed = true
 			continue
 		}

@@ -221,7 +221,9 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	}
 	if n := it.backlog; all && n > 0 {
 		lost.count += n
-		lost.merge(objects.Gap{From: fromMilli(it.oldest), To: c.wall, Count: n, Reason: reason})
+		lost.merge(Span{
+			Begins: Instant{At: fromMilli(it.oldest)}, Ends: Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
+		})
 		it.dropped += n
 		it.backlog, it.window, it.modified = 0, nil, true
 	}

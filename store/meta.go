@@ -116,6 +116,8 @@ type image struct {
 	integrations map[string]*integration
 	starts       map[uint64]start
 	times        times
+	accounts     map[Accounted]Account
+	noted        uint64 // a run of which only the note tells; 0: none
 
 	badTotals  bool
 	badCursors []string
@@ -150,6 +152,7 @@ func load(tx *bolt.Tx) (*image, error) {
 		m.integrations[it.id] = it
 		return nil
 	})
+	m.accounts = decodeAccounts(m.names.published(), tx.Bucket(bucketMeta).Get(keyAccounts))
 	m.linkLanes()
 	m.loadTraffic(tx.Bucket(bucketMeta).Get(keyTraffic))
 	for _, it := range m.integrations {
@@ -292,6 +295,8 @@ func (s *Store) start() error {
 	s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
 	s.newest = s.next
+	s.accounts = newAccounts()
+	s.accounts.samples = m.accounts
 	s.starts, s.times, s.before = m.starts, m.times, m.times.last(s.opts.Clock)
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
@@ -310,7 +315,9 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 			return err
 		}
 		m.repair(tx)
-		m.identity.run = max(m.identity.run, s.opts.Runs) + 1
+		m.identity.run = max(m.identity.run, s.opts.Runs)
+		m.adoptNote(readNote(s.opts.Note))
+		m.identity.run++
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ const (
 	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
 	rowReplay  byte = 1 << 3 // of a replay
 	rowGuessed byte = 1 << 4 // nobody knows when exactly the sample was taken
+	rowUndated byte = 1 << 6 // about a gap whose times are not known yet: its span follows
 	rowDead    byte = 1 << 5 // a dead letter, and not the log's copy of it: the id of the sample's store follows
 )
 
@@ -42,11 +43,16 @@ type row struct {
 	place
 	store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
 	estimated bool   // the sample's time is a guess
+	undated   *Span  // of a gap that waits for the clock; nil: it has its times
+	void      bool   // of a gap that missed nothing: the row is to go
 	before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
 
 // isGap reports whether a row is about samples that are missing.
 func (t *Trigger) isGap() bool { return t.Gap.Reason != "" }
+
+// shown reports whether the log shows a row: a gap without its times is not shown.
+func (w *row) shown() bool { return w.undated == nil && !w.void }
 
 // encodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is, though the
 // bucket does: where a salvage finds it, there is no bucket.
@@ -61,7 +67,12 @@ func (d *dictionary) encodeRow(key []byte, w *row) []byte {
 		dst = binary.AppendUvarint(dst, d.text(w.store))
 	}
 	if w.isGap() {
-		return seal(key, appendMessageID(d.appendGap(dst, w.Gap), w.MessageID))
+		dst = appendMessageID(d.appendGap(dst, w.Gap), w.MessageID)
+		if sp := w.undated; sp != nil {
+			dst = appendInstant(appendInstant(dst, sp.Begins), sp.Ends)
+			dst = binary.AppendUvarint(dst, uint64(sp.Every.Milliseconds()))
+		}
+		return seal(key, dst)
 	}
 	dst = binary.AppendUvarint(dst, w.seq)
 	dst = binary.AppendUvarint(dst, uint64(w.index))
@@ -88,6 +99,9 @@ func (w *row) flags() byte {
 	}
 	if w.estimated {
 		f |= rowGuessed
+	}
+	if w.undated != nil {
+		f |= rowUndated
 	}
 	if w.store != "" {
 		f |= rowDead
@@ -138,6 +152,9 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 		w.Gap = readGap(ns, r)
 		w.MessageID = readMessageID(r)
 		w.Error = gapText(w.Gap)
+		if flags&rowUndated != 0 {
+			w.undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r), Every: time.Duration(r.uvarint()) * time.Millisecond}
+		}
 		return w, r.done() && w.isGap()
 	}
 	w.place = place{seq: r.uvarint(), index: int(r.uvarint())}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -37,6 +38,7 @@ type salvage struct {
 	cursors   map[string]*integration
 	starts    map[uint64]start
 	times     times
+	accounts  []byte          // the newest record, sealed; nil: none
 	marks     map[string]mark // by key
 	hasTotals bool
 	lastRun   uint64
@@ -82,6 +84,8 @@ func (sv *salvage) learn(key, value []byte) {
 		sv.learnTotals(value)
 	case string(key) == string(keyClock):
 		sv.learnTimes(value)
+	case string(key) == string(keyAccounts):
+		sv.learnAccounts(value)
 	case strings.HasPrefix(string(key), markPrefix):
 		if m, ok := decodeMark(key, value); ok && m.further(sv.marks[string(key)]) {
 			sv.marks[string(key)] = m
@@ -109,6 +113,13 @@ func (sv *salvage) learnStart(run uint64, key, value []byte) {
 func (sv *salvage) learnTimes(value []byte) {
 	t := decodeTimes(value)
 	sv.times.good, sv.times.wrote = max(sv.times.good, t.good), max(sv.times.wrote, t.wrote)
+}
+
+func (sv *salvage) learnAccounts(value []byte) {
+	before, _ := accountsOf(sv.accounts)
+	if commit, ok := accountsOf(value); ok && commit >= before {
+		sv.accounts = bytes.Clone(value)
+	}
 }
 
 func (sv *salvage) learnIdentity(value []byte) {
@@ -311,6 +322,11 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	}
 	t.names = uint64(len(d.entries))
 	meta := tx.Bucket(bucketMeta)
+	if accounts := decodeAccounts(names(d.entries), sv.accounts); len(accounts) > 0 { // of what reads
+		if err := meta.Put(keyAccounts, d.encodeAccounts(tx.ID(), accounts)); err != nil {
+			return err
+		}
+	}
 	for key, m := range sv.marks {
 		if err := meta.Put([]byte(key), m.encode([]byte(key))); err != nil {
 			return err

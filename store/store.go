@@ -43,6 +43,7 @@ type Options struct {
 	Now    func() time.Time
 	Clock  Clock        // whether Now can be trusted; zero: always
 	Runs   uint64       // that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
+	Note   string       // a file in memory that survives a kill, for what no commit tells; "": none
 	Logger *slog.Logger // nil: silent
 }
 
@@ -106,6 +107,7 @@ type Store struct {
 	starts          map[uint64]start
 	newStarts       map[uint64]start // of starts, what no commit carries yet
 	times           times
+	accounts        accounts
 	before          int64 // unix ms of the last commit of the run before
 	dirty           bool  // something other than appends waits for it
 	dirtyRows       int

@@ -446,5 +446,6 @@ func (x *takeover) moveRuns(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	return nil
+	put(x.mine.accounts, x.theirs.accounts)
+	return tx.Bucket(bucketMeta).Put(keyAccounts, x.mine.names.encodeAccounts(tx.ID(), x.mine.accounts))
 }

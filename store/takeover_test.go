@@ -426,8 +426,7 @@ func TestATakeoverKeepsWhatIsToBeAnnounced(t *testing.T) {
 	must(t, errors.Join(s.Close(), store.Check(path)))
 }
 
-// A stand-in that was killed after a delivery had been settled, and before its row was, is written to when it is looked at.
-func TestATakeoverKnowsWhenTheStandInWasAlive(t *testing.T) {
+func TestATakeoverKnowsUpToWhenTheStandInAccountsForItsObjects(t *testing.T) {
 	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
 	now := storetest.Start
 	o := store.Options{Now: func() time.Time { return now }}
@@ -439,14 +438,17 @@ func TestATakeoverKnowsWhenTheStandInWasAlive(t *testing.T) {
 	must(t, s.Close()) // the row is in the file
 	s = openAt(t, other, o)
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 1)...)
+	key := store.Accounted{Unit: "rs485/1", Object: "object_00"}
+	want := store.Account{Until: store.Instant{Run: s.Run(), At: now, Uptime: time.Hour}, Every: time.Minute}
+	s.AccountSamples(map[store.Accounted]store.Account{key: want})
 	add(t, s, storetest.Sweep(1, 3, 2, "aws"))
-	killed, alive := copyOf(t, other), now
+	killed := copyOf(t, other)
 	must(t, s.Close())
 	now = now.Add(8 * time.Hour)
 	s, _, err := store.Recover(t.Context(), path, o, store.RecoverOptions{TakeOver: killed})
 	must(t, err)
-	if !s.Before().Equal(alive) {
-		t.Errorf("it was alive at %v, not %v", alive, s.Before())
+	if got := s.Accounts()[key]; got != want {
+		t.Errorf("it accounts for the object until %+v, want %+v", got, want)
 	}
 	must(t, s.Close())
 }

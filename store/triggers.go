@@ -97,7 +97,7 @@ func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*row, error) 
 // readRows adds one integration's rows to found, at most one more than the limit from each of its logs in the file.
 func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*row, found map[uint64]Trigger) {
 	for _, w := range waiting {
-		if q.wants(&w.Trigger) {
+		if w.shown() && q.wants(&w.Trigger) {
 			found[w.ID] = w.Trigger
 		}
 	}
@@ -111,7 +111,7 @@ func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uin
 		c := b.Cursor()
 		for k, v := startBefore(c, q.Before); k != nil && left > 0; k, v = c.Prev() {
 			w, ok := decodeRow(ns, id, k, v)
-			if !ok || waiting[w.ID] != nil || !q.wants(&w.Trigger) {
+			if !ok || waiting[w.ID] != nil || !w.shown() || !q.wants(&w.Trigger) {
 				continue
 			}
 			found[w.ID] = w.Trigger

@@ -136,6 +136,7 @@ func (s *Store) writer() {
 	rows := false
 	every := s.opts.FlushTriggers
 	for {
+		s.writeNote()
 		fresh, settled, unsaved, now := s.waiting()
 		if every != s.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
 			every = s.opts.FlushTriggers
@@ -309,6 +310,7 @@ func (s *Store) release(sweeps []*fresh, records [][]byte) {
 			s.spared += uint64(len(f.sweep.Samples))
 		}
 	}
+	s.accounts.count(s, len(sweeps))
 	s.fresh = append([]*fresh(nil), s.fresh[len(sweeps):]...)
 }
 

@@ -69,6 +69,9 @@ func (r *reloader) onHangups(ctx context.Context, hangups <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case s := <-hangups:
+			if ctx.Err() != nil {
+				return // the daemon ends
+			}
 			r.logs.Info("signal", "signal", s.String())
 			_ = r.Reload(ctx) // it has logged its error
 		}

@@ -182,19 +182,24 @@ type cloudSink interface {
 // newSink makes the client of an integration's cloud.
 func newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSink, error) {
 	log = log.With("integration", in.ID)
-	meter := new(sinks.Meter)
+	meter, files := new(sinks.Meter), fingerprint(&in)
 	sink, err := dialSink(in, deviceID, meter, log)
 	if err != nil {
 		return nil, err
 	}
-	return meteredSink{sink, meter}, nil
+	return meteredSink{sink, meter, in, files}, nil
 }
 
-// meteredSink tells the agent what the sink has cost at its sockets.
+// meteredSink tells the agent what the sink has cost at its sockets, and whether it is out of date.
 type meteredSink struct {
 	cloudSink
 	meter *sinks.Meter
+	in    configs.Integration
+	files string // fingerprint of the files it was made of
 }
+
+// Outdated reports whether a credentials or certificate file has another content than when the sink was made. A reload makes the sink anew then.
+func (m meteredSink) Outdated() bool { return fingerprint(&m.in) != m.files }
 
 // Traffic returns the bytes sent and received so far.
 func (m meteredSink) Traffic() (sent, received uint64) { return m.meter.Sent(), m.meter.Received() }

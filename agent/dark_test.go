@@ -1,0 +1,164 @@
+package agent_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+)
+
+// kill ends an agent as SIGKILL does: the next one finds the files as they are now.
+func (g *gateway) kill(s *site) {
+	g.t.Helper()
+	synctest.Wait()
+	left := map[string]string{g.dir: g.t.TempDir(), g.memory: g.t.TempDir()}
+	for dir, copied := range left {
+		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	g.catcher.refuses(&away)
+	s.stop()
+	g.catcher.refuses(nil)
+	for dir, copied := range left {
+		if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(copied))); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// dark is what the log tells of the time without an agent, of one object.
+func dark(s *site, object string) (out []agent.Gap) {
+	for _, gap := range s.status().Integrations[0].Gaps {
+		if gap.Object == object && gap.Reason == "agent_down" {
+			out = append([]agent.Gap{gap}, out...)
+		}
+	}
+	return out
+}
+
+// sampledTimes are the times of all samples of an object that the cloud has.
+func (g *gateway) sampledTimes(object string) (out []time.Time) {
+	for _, c := range g.of(object, -1) {
+		out = append(out, c.SampledAt)
+	}
+	return out
+}
+
+// checkDark fails unless each gap counts what it says, and covers no sample.
+func (g *gateway) checkDark(gaps []agent.Gap, want ...uint64) {
+	g.t.Helper()
+	if len(gaps) != len(want) {
+		g.t.Errorf("%d gaps, want %d: %+v", len(gaps), len(want), gaps)
+		return
+	}
+	for i, gap := range gaps {
+		if gap.Count+1 < want[i] || gap.Count > want[i]+1 {
+			g.t.Errorf("gap %d from %v to %v counts %d, want %d", i, gap.From, gap.To, gap.Count, want[i])
+		}
+		for _, at := range g.sampledTimes("Et_float") {
+			if !at.Before(*gap.From) && !at.After(*gap.To) {
+				g.t.Errorf("gap %d from %v to %v covers the sample of %v", i, gap.From, gap.To, at)
+			}
+		}
+	}
+}
+
+// TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold: two power cuts in a row with no uplink, and a third run that learns the time.
+// In one boot the times are right; of a boot that never knew they are the best that can be said.
+func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
+	in(t, func(g *gateway) {
+		g.probed, g.memory = true, t.TempDir()
+		g.says(g.synched())
+		s := g.start("")
+		time.Sleep(65 * time.Second)
+		g.kill(s)
+		time.Sleep(6 * time.Minute)
+		g.reboot("boot-2")
+		g.says(unsynched)
+		g.set(-29 * time.Second) // slow
+		s = g.start("")
+		time.Sleep(15 * time.Second)
+		g.kill(s)
+		time.Sleep(3 * time.Minute)
+		s = g.start("")
+		time.Sleep(15 * time.Second)
+		if gaps := dark(s, "Et_float"); len(gaps) != 0 {
+			t.Errorf("told by a clock that is not known to be right: %+v", gaps)
+		}
+		g.kill(s)
+		time.Sleep(time.Minute)
+		g.set(0)
+		g.says(g.synched())
+		s = g.start("")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		gaps := dark(s, "Et_float")
+		s.stop()
+		g.checkDark(gaps, 36, 18, 6)
+	})
+}
+
+// TestAYearAheadIsNoDarkTime: an RTC that is a year ahead, a kill while nobody knows, and then the right time.
+func TestAYearAheadIsNoDarkTime(t *testing.T) {
+	for _, service := range []bool{true, false} { // without, the clock is believed
+		in(t, func(g *gateway) {
+			g.probed, g.memory = service, t.TempDir()
+			g.says(g.synched())
+			s := g.start("")
+			time.Sleep(65 * time.Second)
+			g.kill(s)
+			time.Sleep(2 * time.Minute)
+			g.reboot("boot-2")
+			g.says(unsynched)
+			g.set(years(1))
+			s = g.start("")
+			time.Sleep(15 * time.Second)
+			if gaps := dark(s, "Et_float"); len(gaps) != 0 {
+				t.Errorf("a year without an agent: %+v", gaps)
+			}
+			g.kill(s)
+			time.Sleep(2 * time.Minute)
+			g.probed = true
+			g.set(0)
+			g.says(g.synched())
+			s = g.start("")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			gaps := dark(s, "Et_float")
+			s.stop()
+			if service {
+				g.checkDark(gaps, 12, 12)
+			} else if len(gaps) != 1 || gaps[0].Count > 13 { // the samples of the leap are published as they were taken
+				t.Errorf("gaps %+v", gaps)
+			}
+		})
+	}
+}
+
+// TestTheDarkTimeIsCountedByTheIntervalsOfBefore, and an integration that is new has none.
+func TestTheDarkTimeIsCountedByTheIntervalsOfBefore(t *testing.T) {
+	in(t, func(g *gateway) {
+		s := g.start("")
+		time.Sleep(65 * time.Second)
+		s.stop()
+		time.Sleep(5 * time.Minute)
+		g.edit = strings.NewReplacer(`"*": 10s`, `"*": 1s`, "integrations:\n", "integrations:\n  - {name: new, type: gcp, topic: projects/test-project/topics/New}\n")
+		s = g.start("")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		st := s.status()
+		s.stop()
+		for _, in := range st.Integrations {
+			if in.Name == "new" && len(in.Gaps) > 0 {
+				t.Errorf("gaps of an integration that did not exist: %+v", in.Gaps)
+			} else if in.Name == "x" && (len(in.Gaps) != 3 || in.Gaps[0].Count < 29 || in.Gaps[0].Count > 31) {
+				t.Errorf("%+v, want thirty of each object", in.Gaps)
+			}
+		}
+	})
+}

@@ -1,0 +1,74 @@
+package store
+
+import bolt "go.etcd.io/bbolt"
+
+// putRows writes the trigger rows and cuts each integration's logs to what is kept.
+func (c *commit) putRows(tx *bolt.Tx) error {
+	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
+	for it, rows := range c.logs {
+		var gaps, results []*row // rows itself stays as it is: undo needs it
+		for _, w := range rows {
+			if w.isGap() {
+				gaps = append(gaps, w)
+			} else {
+				results = append(results, w)
+			}
+		}
+		var err error
+		c.counts[it], c.pruned[it], err = c.putLog(tx, bucketTriggers, it, results, it.rowCount, c.store.opts.KeepTriggers)
+		if err == nil {
+			c.gapCounts[it], _, err = c.putLog(tx, bucketGaps, it, gaps, it.gapsKept, keepGaps)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putLog writes rows of one kind and returns how many there are then, and which were cut.
+func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, count, keep int) (int, []uint64, error) {
+	if len(rows) == 0 {
+		return count, nil, nil
+	}
+	b, err := bucketOf(tx, kind, it.id)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, w := range rows {
+		key := seqKey(w.ID)
+		known := b.Get(key) != nil
+		if w.void {
+			if known {
+				count--
+			}
+			if err := b.Delete(key); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		if !known {
+			count++
+		}
+		if err := b.Put(key, c.store.names.encodeRow(key, w)); err != nil {
+			return 0, nil, err
+		}
+	}
+	gone, err := c.pruneRows(b, count-keep)
+	return count - len(gone), gone, err
+}
+
+// pruneRows deletes the n oldest rows, so many at a time.
+func (c *commit) pruneRows(b *bolt.Bucket, n int) (gone []uint64, err error) {
+	cur := b.Cursor()
+	for k, _ := cur.First(); k != nil && len(gone) < min(n, maxRemovals); k, _ = cur.Next() {
+		id, _ := keySeq(k)
+		gone = append(gone, id)
+	}
+	for _, id := range gone {
+		if err := b.Delete(seqKey(id)); err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"noi-agent/objects"
+)
+
+// Instant is a moment as the gateway knew it. With the run, and the time since the boot, its time is corrected as that of a sample is.
+type Instant struct {
+	Run    uint64
+	At     time.Time     // by the clock of then
+	Uptime time.Duration // since the boot; below zero: not known
+	Unsure bool          // nobody knew whether that clock was right
+}
+
+// before reports whether an instant was earlier than another one of its run.
+func (in Instant) before(other Instant) bool {
+	if in.Uptime >= 0 && other.Uptime >= 0 {
+		return in.Uptime < other.Uptime
+	}
+	return in.At.Before(other.At)
+}
+
+// Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
+type Span struct {
+	Gap          objects.Gap // From and To do not count
+	Begins, Ends Instant     // the last sample before, and the first one after
+
+	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times are known. The
+	// gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and Gap.Count is right.
+	Every time.Duration
+}
+
+// leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far ahead (Clock.Old).
+const leapWait = time.Hour
+
+// dateOf returns the time of an instant; false: the clock may still become right. s.mu is held, as for all below.
+func (s *Store) dateOf(in Instant) (time.Time, bool) {
+	p := s.stamp(in.Run, Stamp{Unsure: in.Unsure, Uptime: in.Uptime})
+	at, estimated := p.Time(in.At)
+	return at, !estimated || !p.SameBoot
+}
+
+// date gives a span its times and its count; false: it has to wait for the clock.
+func (s *Store) date(sp Span) (objects.Gap, bool) {
+	from, known := s.dateOf(sp.Begins)
+	to, alsoKnown := s.dateOf(sp.Ends)
+	if !known || !alsoKnown || s.mayHaveLeapt(sp) {
+		return objects.Gap{}, false
+	}
+	g := sp.Gap
+	g.From, g.To = from, to
+	if sp.Every > 0 {
+		to = s.withoutLeap(sp.Ends, to)
+		g.From = from.Add(untilNext(from, sp.Every))
+		g.Count = uint64(max(0, multiples(to, sp.Every)-multiples(from, sp.Every)-1)) // the sample itself stands for the last moment
+		g.To = g.From.Add(time.Duration(max(1, g.Count)-1) * sp.Every)
+	}
+	return g, true
+}
+
+// mayHaveLeapt reports whether a span reaches into this boot from another, and the clock may have come up far too late.
+func (s *Store) mayHaveLeapt(sp Span) bool {
+	clock, end := s.opts.Clock, s.starts[sp.Ends.Run]
+	if end.boot == "" || end.boot != clock.Boot || s.starts[sp.Begins.Run].boot == end.boot || clock.Uptime == nil {
+		return false
+	}
+	return !clock.old() && clock.Uptime()-sp.Ends.Uptime < leapWait
+}
+
+// leapLimit is how far a clock may have come up ahead of the last time known to be right before a leap is thought of.
+const leapLimit = 24 * time.Hour
+
+// withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that boot. The samples
+// of the leap stay as they were published.
+func (s *Store) withoutLeap(in Instant, at time.Time) time.Time {
+	booted := fromMilli(s.starts[in.Run].booted)
+	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
+		return right
+	}
+	return at
+}
+
+// multiples is how many multiples of an interval have passed since 1970: objects are sampled at these.
+func multiples(at time.Time, every time.Duration) int64 {
+	ms, step := at.UnixMilli(), max(1, every.Milliseconds())
+	if ms < 0 {
+		return (ms - step + 1) / step
+	}
+	return ms / step
+}
+
+// untilNext is how long it is from a moment to the next multiple of an interval.
+func untilNext(at time.Time, every time.Duration) time.Duration {
+	step := max(1, every.Milliseconds())
+	return time.UnixMilli((multiples(at, every) + 1) * step).Sub(at)
+}
+
+// MissingSpan writes gaps into an integration's log that the agent knows of, and whose ends may still wait for the clock. They are in
+// the file with the next commit, and are shown and announced once they have their times. What was missing before an
+// integration existed is none of its gaps. Errors are those of Missing.
+func (s *Store) MissingSpan(integration string, spans ...Span) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, err := s.integration(integration)
+	if err != nil {
+		return fmt.Errorf("missing: %w", err)
+	}
+	for _, sp := range spans {
+		if it.madeNow && sp.Begins.Run != s.run {
+			continue
+		}
+		s.logSpan(it, sp)
+	}
+	return nil
+}
+
+func (s *Store) logSpan(it *integration, sp Span) {
+	g, known := s.date(sp)
+	switch {
+	case !known:
+		s.logUndated(it, sp)
+	case sp.Every == 0 || g.Count > 0:
+		s.logGap(it, g)
+	}
+}
+
+// logUndated writes a row that waits for the clock, or lets the one before it grow.
+func (s *Store) logUndated(it *integration, sp Span) {
+	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now())}}
+	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.undated != nil && last.undated.goesOn(sp) && it.gapsMade-last.before < growsWithin {
+		w.ID, w.Integration, w.before = last.ID, last.Integration, last.before
+		sp = last.undated.join(sp)
+	} else {
+		s.newGapRow(it, w)
+	}
+	w.Gap, w.undated = sp.Gap, &sp
+	w.Gap.From, w.Gap.To = toMilli(sp.Begins.At), toMilli(sp.Ends.At)
+	it.undated[w.ID] = w
+	if len(it.undated) > keepGaps { // the log keeps no more
+		delete(it.undated, slices.Min(slices.Collect(maps.Keys(it.undated))))
+	}
+	it.mayGrow(w)
+	s.writeRow(it, w)
+}
+
+// goesOn reports whether another span continues this one: the same as for gaps with times.
+func (sp *Span) goesOn(next Span) bool {
+	between := next.Begins.Uptime - sp.Ends.Uptime
+	return sp.Every == 0 && next.Every == 0 && (next.Gap.First == sp.Gap.Last+1 || between >= 0 && between < oneGap)
+}
+
+func (sp *Span) join(next Span) Span {
+	joined := *sp
+	if next.Begins.before(joined.Begins) {
+		joined.Begins = next.Begins
+	}
+	if joined.Ends.before(next.Ends) {
+		joined.Ends = next.Ends
+	}
+	joined.Gap.Last = max(joined.Gap.Last, next.Gap.Last)
+	joined.Gap.Count += next.Gap.Count
+	joined.Gap.Ongoing = next.Gap.Ongoing
+	return joined
+}
+
+// dateGaps gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
+func (s *Store) dateGaps() {
+	for _, it := range s.ordered() {
+		for _, id := range slices.Sorted(maps.Keys(it.undated)) {
+			old := it.undated[id]
+			g, known := s.date(*old.undated)
+			if !known {
+				continue
+			}
+			w := *old
+			w.undated, w.CompletedAt = nil, toMilli(s.opts.Now())
+			w.void = old.undated.Every > 0 && g.Count == 0
+			g.From, g.To = toMilli(g.From), toMilli(g.To)
+			w.Open = it.announces && !g.Ongoing && !w.void
+			g.Ongoing = false
+			w.Gap, w.Error = g, gapText(g)
+			delete(it.undated, id)
+			it.newGap = true
+			s.settledLate()
+			if w.void {
+				s.writeRow(it, &w)
+			} else {
+				s.keepGap(it, &w)
+			}
+		}
+	}
+}
+
+// appendInstant writes an instant to the millisecond.
+func appendInstant(dst []byte, in Instant) []byte {
+	unsure := byte(0)
+	if in.Unsure {
+		unsure = 1
+	}
+	dst = binary.AppendUvarint(append(dst, unsure), in.Run)
+	return binary.AppendVarint(appendTime(dst, in.At), in.Uptime.Milliseconds())
+}
+
+func readInstant(r *reader) Instant {
+	unsure := r.byte() == 1
+	return Instant{Unsure: unsure, Run: r.uvarint(), At: readTime(r), Uptime: time.Duration(r.varint()) * time.Millisecond}
+}
