@@ -24,7 +24,7 @@ func TestASampleHasOneTimeEverywhere(t *testing.T) {
 				g.probed = true
 				g.says(unsynched)
 				g.set(ahead)
-				const config = "buffer: {retain_after_ack: 24h}\nclock: {max_wait: 10s}\n"
+				const config = "buffer: {retain_after_ack: 2000h, max_age: 2000h}\nclock: {max_wait: 10s}\n"
 				s := g.start(config)
 				time.Sleep(35 * time.Second) // the first are published as estimates
 				g.set(ahead + time.Hour)
