@@ -71,6 +71,7 @@ type integrationView struct {
 
 	refuses      string    // the kinds of samples that the topic refuses, in words; empty: none
 	refusesSince time.Time // wall time
+	skewedSince  time.Time // wall time since which the cloud shows that the clock is wrong; zero: it does not
 }
 
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
@@ -209,6 +210,7 @@ func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (resu
 	}
 	completed = f.clock.now()
 	f.noteRefusals(completed)
+	f.noteSkew(results, completed)
 	return results, completed
 }
 

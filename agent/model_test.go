@@ -19,6 +19,27 @@ func startOne(t *testing.T, config string, slave *modbustest.Slave) *site {
 	return start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 }
 
+// exchangeable returns what exchanges a controller that runs for one with another product code; "" does not identify itself. It wraps the
+// script that the slave has by then.
+func exchangeable(slave *modbustest.Slave) (become func(code string)) {
+	var next atomic.Pointer[string]
+	script := slave.Script
+	slave.Script = func(r modbustest.Request) modbustest.Fault {
+		switch code := next.Swap(nil); {
+		case code == nil:
+		case *code == "":
+			slave.Identity = nil
+		default:
+			slave.Identity = &modbustest.Identity{Vendor: "Morningstar Corp.", Product: *code, Revision: "v01.04.06"}
+		}
+		if script == nil {
+			return modbustest.Fault{}
+		}
+		return script(r)
+	}
+	return func(code string) { next.Store(&code) }
+}
+
 // problem returns the live problem of a code.
 func (s *site) problem(code string) (agent.Problem, bool) {
 	s.t.Helper()
@@ -51,6 +72,7 @@ integrations:
 func TestAControllerOfAnotherFamilyIsNeverSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
+		become := exchangeable(slave)
 		s := startOne(t, tristar, slave)
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
@@ -69,7 +91,7 @@ func TestAControllerOfAnotherFamilyIsNeverSampled(t *testing.T) {
 		if n := slave.Requests(); n > 30 {
 			t.Errorf("it was asked %d times in half an hour", n)
 		}
-		slave.Identity.Product = "TS-45"
+		become("TS-45")
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
 		if _, still := s.problem("slave_wrong_model"); still || s.after(time.Now().Add(-time.Minute)) < 5 {
@@ -90,6 +112,7 @@ func TestAnExchangedControllerOfAnotherFamilyIsNotSampled(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				slave := controller(1)
 				silent := silenced(slave)
+				become := exchangeable(slave)
 				s := startOne(t, oneSlave, slave)
 				time.Sleep(15 * time.Second)
 				if missed {
@@ -98,7 +121,7 @@ func TestAnExchangedControllerOfAnotherFamilyIsNotSampled(t *testing.T) {
 					silent.Store(false)
 				}
 				exchanged, limit := time.Now(), 10*time.Minute
-				slave.Identity.Product = "TS-60"
+				become("TS-60")
 				if missed {
 					limit = 0
 				}
@@ -250,11 +273,12 @@ func TestAnotherDeviceThatDoesNotIdentifyItselfLosesTheName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
 		silent := silenced(slave)
+		become := exchangeable(slave)
 		s := startOne(t, oneObject, slave)
 		time.Sleep(15 * time.Second)
 		silent.Store(true)
 		time.Sleep(7 * time.Second)
-		slave.Identity = nil
+		become("")
 		silent.Store(false)
 		exchanged := time.Now()
 		time.Sleep(time.Minute)
@@ -304,6 +328,7 @@ func TestWhatAnIntegrationDoesNotGetForWantOfAnIdentityIsAGap(t *testing.T) {
 func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
+		become := exchangeable(slave)
 		config := strings.Replace(oneObject, "model: PSPWM, objects: [Et_float]", "objects: [battery_voltage_min]", 1)
 		s := startOne(t, config, slave)
 		time.Sleep(30 * time.Minute)
@@ -312,7 +337,7 @@ func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 		if st := s.status().Lines[0].Slaves[0]; st.State != "no_objects" || !strings.Contains(p.Detail, "PS-PWM-30M (PSPWM)") || slave.Requests() > 30 {
 			t.Errorf("%+v, problem %+v, %d requests", st, p, slave.Requests())
 		}
-		slave.Identity.Product = "GS-MPPT-100M"
+		become("GS-MPPT-100M")
 		time.Sleep(6 * time.Minute)
 		st := s.status()
 		s.stop()
@@ -330,7 +355,7 @@ func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 	}{{"PS-PWM-30M", 0}, {"PS-PWM-15", 0}, {"PS-MPPT-25", 0}, {"PS-MPPT-25", 65 * time.Second}, {"TS-MPPT-60", 0}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				code, slave := c.code, controller(1)
+				slave := controller(1)
 				var silent atomic.Bool
 				var exchanged time.Time
 				slave.Script = func(r modbustest.Request) modbustest.Fault {
@@ -342,12 +367,13 @@ func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 					}
 					return modbustest.Fault{}
 				}
+				become := exchangeable(slave)
 				config := strings.Replace(oneObject, "model: PSPWM, objects: [Et_float]", `objects: ["adc_v*"]`, 1)
 				s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 				time.Sleep(25 * time.Second)
 				silent.Store(true)
 				time.Sleep(40 * time.Minute)
-				slave.Identity.Product = code
+				become(c.code)
 				silent.Store(false)
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
@@ -392,6 +418,7 @@ func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 func TestAControllersOwnFaultsAreProblems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave, fault := collected()
+		become := exchangeable(slave)
 		s := startOne(t, strings.Replace(oneObject, "objects: [Et_float]", "objects: [array_fault, adc_vbterm]", 1), slave)
 		time.Sleep(15 * time.Second)
 		if p, ok := s.problem("controller_alarm"); ok {
@@ -411,7 +438,7 @@ func TestAControllersOwnFaultsAreProblems(t *testing.T) {
 		if want := `noi_problem{code="controller_alarm",severity="warning",subject="a/1"} 1`; !strings.Contains(rec.Body.String(), want) {
 			t.Errorf("the metrics lack %s", want)
 		}
-		slave.Identity.Product = "PS-PWM-15" // another controller, with the same fault
+		become("PS-PWM-15") // another controller, with the same fault
 		time.Sleep(10 * time.Minute)
 		if p, ok := s.problem("controller_alarm"); !ok || !strings.HasPrefix(p.Detail, "PS-PWM-15 reports") || p.Since.Format("15:04") != "00:10" {
 			t.Errorf("of another controller: %+v", p)

@@ -35,7 +35,7 @@ type item struct {
 	why    string        // why most of them brought none
 	weight uint64        // by how many more than for other reasons
 	last   time.Duration // from the boot to that reply, whatever the clock was; 0: none yet
-	lacks  bool          // the slave says that it has no such object, and it never gave it: nothing is missing as long as that holds
+	lacks  bool          // the slave says that it has no such object, and it never gave it: told only when it comes, or at the end
 }
 
 // blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over once it has as
@@ -86,7 +86,7 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 
 // atEnd returns all that is missing when the agent, or its line, ends: no late sample will come.
 func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
-	if it.why == "" || it.lacks {
+	if it.why == "" {
 		return objects.Gap{}, *it, false // what is due just now, the next run will miss
 	}
 	after = *it

@@ -241,7 +241,7 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 	} else if !v.nameless.IsZero() {
 		problems = append(problems, slaveNoIdentity.of(subject, v.nameless, "unit "+subject+" gave no product code"))
 	}
-	if !v.refuses.IsZero() && v.state != slaveRefusing {
+	if !v.refuses.IsZero() && v.state == slaveOK { // else the state explains it
 		problems = append(problems, slaveRefuses.of(subject, v.refuses, refusals(v)))
 	}
 	if v.overrun.live(now) {
@@ -307,6 +307,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 		}
 		problems = append(problems, kind.of(f.cfg.ID, v.since, v.lastError))
 	}
+	if !v.skewedSince.IsZero() {
+		problems = append(problems, cloudSkewed.of(f.cfg.ID, v.skewedSince, "new credentials have ended already by the gateway's clock"))
+	}
 	if v.refuses != "" {
 		problems = append(problems, cloudRefuses.of(f.cfg.ID, v.refusesSince, v.refuses))
 	}
@@ -315,7 +318,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	}
 	if counts.Dropped > f.droppedBefore {
 		problems = append(problems, cloudDropped.of(f.cfg.ID, f.started,
-			fmt.Sprintf("%d samples gave way since the start", counts.Dropped-f.droppedBefore)))
+			fmt.Sprintf("%d samples were deleted since the start", counts.Dropped-f.droppedBefore)))
 	}
 	return s, problems
 }

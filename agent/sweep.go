@@ -87,6 +87,8 @@ const (
 	silencePatience = 16
 	// damagedPatience is the same for replies that come damaged, or say that the slave is busy, as long as nothing else came.
 	damagedPatience = 3
+	// busyPatience is how often a read must fail because the slave is busy, before its parts are asked.
+	busyPatience = 3
 	// retestAfter is how often what was learnt about the slave is put in doubt.
 	retestAfter = time.Hour
 )
@@ -149,7 +151,7 @@ func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
 		w.barren = 0
 		s.planner.Answered(rd.Span)
 		for _, m := range rd.Members {
-			w.batch.read[m] = true
+			w.batch.read[m], w.batch.at[m] = true, p.clock.elapsed()
 		}
 		w.readings = append(w.readings, p.decode(s, rd, w.batch, reply)...)
 		return nil
@@ -173,20 +175,22 @@ func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 		s.miss(err, p.clock.elapsed())
 		w.todo = append(s.parts(w.batch, rd), w.todo...)
 		return nil
-	case contrast || lives || isReply(err): // of this read; the parts come last, so that something answers soon
-		if isReply(err) {
+	case fateOf(err) == fateSilent:
+		if !contrast && !lives {
+			s.miss(err, p.clock.elapsed())
+			return err
+		}
+		w.todo = append(w.todo, s.parts(w.batch, rd)...) // last, so that something answers soon
+	default: // damaged, or busy; a busy slave is given time before it is asked for more
+		if isReply(err) || !contrast && !lives {
 			s.miss(err, p.clock.elapsed())
 		}
-		w.todo = append(w.todo, s.parts(w.batch, rd)...)
-	default:
-		s.miss(err, p.clock.elapsed())
+		if !isReply(err) || s.replies.doubts[rd.Span].fails >= busyPatience {
+			w.todo = append(w.todo, s.parts(w.batch, rd)...)
+		}
 	}
 	limit := silencePatience
-	switch w.barren++; {
-	case contrast || lives:
-	case fateOf(err) == fateSilent:
-		limit = 1
-	default:
+	if w.barren++; !contrast && !lives {
 		limit = damagedPatience
 	}
 	if w.barren < limit {
@@ -212,7 +216,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		it, err := &s.plan.items[n], b.errs[i]
 		it.read = b.read[i]
 		if it.read {
-			s.plan.done(n, p.clock.elapsed(), 0)
+			s.plan.done(n, b.at[i], 0) // a moment that came since is due still
 			it.failures = 0
 			continue
 		}
@@ -222,6 +226,9 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		refused := s.replies.refused(b.spans[i]) != nil
 		if isReply(err) {
 			it.lacks = refused && it.last == 0 && fateOf(err) == fateRefused && s.lastGood > 0
+		}
+		if fateOf(err) == fateDamaged && !refused { // soon again, until it is proven that it always arrives so
+			it.failures = 0
 		}
 		s.missed++
 		if ctx.Err() == nil { // else it is we who end

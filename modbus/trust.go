@@ -14,8 +14,8 @@ type trust struct {
 	introduced bool
 	seq        uint64 // requests sent to the unit so far
 	debts      []debt // shapes of unanswered requests; a handful at most
-	silent     int    // probes in a row that nothing came back for
-	kind       int    // which kind of probe is asked first: the one that was answered last, until it is not
+	silent     int    // probes that brought nothing
+	kind       int    // which kind of probe is asked first: another one after each probePatience that brought nothing
 }
 
 // debt is a shape of which replies may still come: to requests number first to last.
@@ -25,7 +25,7 @@ type debt struct {
 	probe       bool // asked as a probe only: nobody ever takes its reply for a value
 }
 
-// unanswered notes that nothing came back for a probe.
+// unanswered notes that a probe brought nothing.
 func (t *trust) unanswered() {
 	if t.silent++; t.silent%probePatience == 0 {
 		t.kind++
@@ -94,7 +94,6 @@ func (t *trust) sent(s shape, probe bool) {
 // answered notes a reply of shape s. It is at least as young as the oldest request of that
 // shape, so everything asked before that one is settled.
 func (t *trust) answered(s shape) {
-	t.silent = 0
 	if t.unknown > 0 { // it may have been an unknown frame, which is gone now; it proves no more
 		t.unknown--
 		t.introduced = t.unknown == 0 && len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
@@ -116,7 +115,6 @@ func (t *trust) answered(s shape) {
 
 // refused notes an exception of a function. It may answer any open request of that function.
 func (t *trust) refused(function byte) {
-	t.silent = 0
 	if t.unknown > 0 {
 		t.unknown--
 		return
@@ -205,7 +203,7 @@ func (t *trust) proves(c shape) bool {
 
 const (
 	// shortRead is the most registers of a read that is kept to probe with: a probe is paid for by each unit that waits.
-	shortRead = 8
+	shortRead = 2
 	// keptShort is how many are kept. The third kind of probe is always one beside what is wanted: the unit may be another one by now,
 	// and say nothing to what the one before answered.
 	keptShort = maxProbes - 1
@@ -219,6 +217,11 @@ func (u *unit) keep(q ask) {
 	}
 	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old.shape() == q.shape() })
 	u.short = append([]ask{q}, u.short[:min(len(u.short), keptShort-1)]...)
+}
+
+// drop forgets a short read that brought nothing as a probe.
+func (u *unit) drop(q ask) {
+	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old == q })
 }
 
 // candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those registers,

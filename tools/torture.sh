@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make torture: the store's tests of kills, power cuts, failing system calls, damaged files and full disks, as long as it takes
+# make torture: the tests of kills, power cuts, failing system calls, damaged files, full disks and faulty controllers, as long as it takes
 # to find what is rare. Prints what they counted. `make test` runs the same tests short.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,7 @@ part "the ledger" ./cmd/noi-agent TestEveryDueMomentIsASampleOrInAGap
 part "failing system calls" ./store TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing
 part "damaged files" ./store TestDamagedFilesComeUpByThemselves
 part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining
+part "worlds of controllers" ./agent TestWorlds
 part "the model" ./store TestStoreAgreesWithModel
 printf '\n== a large backlog: start, memory, rate (%ds)\n' "$SECONDS"
 go test -run '^$' -bench 'Backlog/(0|100000|1000000|10000000)$' -benchtime 1x -timeout 60m ./store | grep -E 'Benchmark|FAIL' || failed=1

@@ -176,6 +176,7 @@ func TestFaultsOfACertifiedDeviceSayWhatToDo(t *testing.T) {
 	ca := sinktest.NewAuthority(t)
 	cert, key := sinktest.WriteKeyPair(t, ca.Good(t, "noi-42"))
 	_, other := sinktest.WriteKeyPair(t, ca.Good(t, "noi-43"))
+	stranger, strangersKey := sinktest.WriteKeyPair(t, sinktest.NewAuthority(t).Good(t, "noi-42"))
 	var e exchange
 	address := startMTLS(t, ca, &e)
 	for _, c := range []struct {
@@ -187,6 +188,7 @@ func TestFaultsOfACertifiedDeviceSayWhatToDo(t *testing.T) {
 		{"no certificate", cert + ".not", key, "", address, cert + ".not: no such file", sinks.Wait},
 		{"key of another", cert, other, "", address, "private key does not match", sinks.Wait},
 		{"no chain", cert, key, ca.File + ".not", address, ca.File + ".not is not there", sinks.Wait},
+		{"certificate of a stranger", stranger, strangersKey, "", address, "the token service refuses the certificate of the device: tls: ", sinks.Wait},
 		{"nobody there", cert, key, "", "https://127.0.0.1:1/", "connection refused", sinks.Retry},
 		{"server nobody knows", cert, key, "", startMTLS(t, sinktest.NewAuthority(t), &e), "x509: ", sinks.Retry},
 	} {

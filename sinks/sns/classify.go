@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -120,35 +121,95 @@ func stale(code string) bool {
 // clockHint goes to texts in which the gateway's own clock is the likely cause.
 const clockHint = " (is the gateway's clock right?)"
 
-// judge turns an answer of AWS into a result. A code the table does not have is told by the HTTP
-// status: 429 and 5xx pass, another 4xx waits for somebody to look, and anything else is tried again.
+// judge turns an answer of AWS into a result. A code the table does not have is judged by the HTTP
+// status: 408, 425, 429 and 5xx pass, another 4xx waits for somebody to look, and anything else is tried again.
 func judge(code, text string, status int) sinks.Result {
 	// AWS explains a wrong signature by repeating the request's headers, session token included.
 	text, _, _ = strings.Cut(text, "The Canonical String")
-	if code == "" {
-		code = "UnknownError"
-	}
-	if text == "" {
-		text = fmt.Sprintf("HTTP status %d without an explanation: is this endpoint SNS?", status)
-	}
 	r, known := find(code, text)
 	switch {
 	case known && r.clock:
 		return sinks.Failed(r.outcome, sinks.CodeClock, code+": "+strings.TrimSpace(text)+clockHint)
 	case known:
 		return sinks.Failed(r.outcome, code, text)
-	case status >= 400 && status < 500 && status != http.StatusTooManyRequests:
+	case status >= 400 && status < 500 && !passes(status):
 		return sinks.Failed(sinks.Wait, code, text)
 	default:
 		return sinks.Failed(sinks.Retry, code, text)
 	}
 }
 
+// passes reports whether a refusal of the 400s is none of the request: it took too long, came too early, or with too many.
+func passes(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests
+}
+
+// codeStatus begins the code of an answer that has none of AWS's own: "HTTP 403".
+const codeStatus = "HTTP "
+
+// foreign is the result of an answer that is not AWS's: status, the first words of its body, and who may have sent it.
+func foreign(err error, status int) sinks.Result {
+	text := fmt.Sprintf("HTTP status %d %s, and no answer of AWS in it", status, http.StatusText(status))
+	if words := firstWords(err); words != "" {
+		text += ": \"" + words + "\""
+	}
+	text += " (does a captive portal or a proxy answer, or is the endpoint not AWS?)"
+	return judge(codeStatus+strconv.Itoa(status), text, status)
+}
+
+// mostWords is how much of a foreign answer is shown, in bytes.
+const mostWords = 120
+
+// firstWords returns the beginning of a refusal's body as a reader would see it; "" when it was empty or was not kept.
+func firstWords(err error) string {
+	var re *smithyhttp.ResponseError
+	if !errors.As(err, &re) || re.Response == nil || re.Response.Response == nil {
+		return ""
+	}
+	body, ok := re.Response.Body.(*refusalBody)
+	if !ok {
+		return ""
+	}
+	return sinks.Clean(withoutTags(string(body.head)), mostWords)
+}
+
+// withoutTags returns the text of HTML, well enough for its first words.
+func withoutTags(html string) string {
+	var out strings.Builder
+	for html != "" {
+		text, rest, tagged := strings.Cut(html, "<")
+		out.WriteString(text + " ")
+		if !tagged {
+			break
+		}
+		tag, after, _ := strings.Cut(rest, ">")
+		html = after
+		for _, silent := range []string{"style", "script"} {
+			if strings.HasPrefix(strings.ToLower(tag), silent) {
+				_, html, _ = strings.Cut(after, "</")
+				html = "</" + html
+			}
+		}
+	}
+	return out.String()
+}
+
+// unexplained reports whether the SDK has found no error of AWS in an answer.
+func unexplained(api smithy.APIError) bool {
+	const unknown = "UnknownError" // of the SDK
+	code, text := api.ErrorCode(), api.ErrorMessage()
+	return (code == "" || code == unknown) && (text == "" || text == unknown)
+}
+
 // classify turns the error of a whole request into a result.
 func classify(ctx context.Context, err error) sinks.Result {
 	var api smithy.APIError
+	status := httpStatus(err)
+	if errors.As(err, &api) && unexplained(api) && status != 0 {
+		return withAfter(foreign(err, status), err)
+	}
 	if errors.As(err, &api) {
-		return withAfter(judge(api.ErrorCode(), api.ErrorMessage(), httpStatus(err)), err)
+		return withAfter(judge(api.ErrorCode(), api.ErrorMessage(), status), err)
 	}
 	if ctx.Err() != nil {
 		return ended(ctx)
@@ -169,11 +230,14 @@ func classify(ctx context.Context, err error) sinks.Result {
 	if text := networkText(err); text != "" {
 		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, text)
 	}
-	if status := httpStatus(err); status != 0 {
-		return withAfter(judge("", fmt.Sprintf("HTTP status %d and no answer of SNS in it: is this endpoint SNS?", status), status), err)
+	if status != 0 {
+		return withAfter(foreign(err, status), err)
 	}
-	return sinks.Failed(sinks.Retry, "UnknownError", innermost(err).Error())
+	return sinks.Failed(sinks.Wait, codeSetting, "no request was sent: "+innermost(err).Error()) // nothing of it passes by itself
 }
+
+// codeSetting is for what the SDK refuses to do with the settings that it found.
+const codeSetting = "EndpointError"
 
 // withAfter adds the wait that the answer asks for.
 func withAfter(r sinks.Result, err error) sinks.Result {

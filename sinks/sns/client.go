@@ -15,6 +15,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -42,6 +43,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 		// A client that was told the time is worth keeping, see forget.
 		if s.givesUp(ctx) && fault.Code != sinks.CodeClock {
 			s.client, s.creds = nil, nil
+			s.endProcess()
 		}
 		return fault, false
 	}
@@ -65,6 +67,14 @@ func (s *Sink) givesUp(ctx context.Context) bool {
 	return true
 }
 
+// endProcess ends a credential_process that still runs.
+func (s *Sink) endProcess() {
+	if s.process != nil {
+		s.process.close()
+		s.process = nil
+	}
+}
+
 // load reads environment and shared files. It does not touch the network: with the metadata
 // service off, nothing in the chain is asked before Retrieve.
 func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
@@ -77,6 +87,7 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 		return s.credentialFault(ctx, err), false
 	}
 	roots = rootsOf(cfg.HTTPClient) // with AWS_CA_BUNDLE's
+	s.own(&cfg)
 	if s.o.IoT != (IoT{}) {
 		base := newTransport(s.o.dialer().Question(), roots)
 		base.DisableKeepAlives = true // credentials last an hour
@@ -90,6 +101,7 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.o.RoleARN != "" {
 		cfg.Credentials = aws.NewCredentialsCache(s.role(cfg))
 	}
+	cfg.Credentials = s.steady(cfg.Credentials)
 	if s.http == nil {
 		s.http = newHTTPClient(s.o.dialer(), roots)
 	}
@@ -100,6 +112,10 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 			o.BaseEndpoint = aws.String(s.o.Endpoint)
 		}
 	})
+	if fault, ok := s.checkEndpoint(ctx); !ok {
+		s.client, s.creds = nil, nil
+		return fault, false
+	}
 	s.log.Debug("AWS configuration read", "topic", s.o.TopicARN, "profile", s.profile())
 	return sinks.Result{}, true
 }
@@ -112,6 +128,7 @@ func (s *Sink) loadOptions(client aws.HTTPClient) []func(*config.LoadOptions) er
 	opts := []func(*config.LoadOptions) error{
 		config.WithRegion(s.o.Region),
 		config.WithHTTPClient(client),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }), // or it makes one without bounds
 		config.WithEC2IMDSClientEnableState(state),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithLogger(logging.Nop{}), // the default writes to stderr past our log
@@ -202,6 +219,10 @@ func processText(profile string, err *processcreds.ProviderError) string {
 	text := "credential_process of profile " + profile
 	var exit *exec.ExitError
 	switch {
+	case errors.Is(err, errPrinted):
+		return text + " is not one: " + errPrinted.Error()
+	case errors.Is(err, exec.ErrWaitDelay):
+		return text + " has ended, and what it has started holds its output open"
 	case errors.As(err, &exit):
 		return text + " failed: " + exit.Error()
 	case errors.Is(err, context.DeadlineExceeded):

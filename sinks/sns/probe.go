@@ -102,14 +102,7 @@ func (s *Sink) endpoint(ctx context.Context) string {
 	if s.o.Endpoint != "" {
 		return s.o.Endpoint
 	}
-	params := sns.EndpointParameters{Region: aws.String(s.o.Region), UseDualStack: aws.Bool(false), UseFIPS: aws.Bool(false)}
-	if s.client != nil {
-		o := s.client.Options()
-		params.Endpoint = o.BaseEndpoint
-		params.UseDualStack = aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled)
-		params.UseFIPS = aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled)
-	}
-	found, err := sns.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, params)
+	found, err := sns.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, s.endpointParams())
 	if err != nil {
 		return "region " + s.o.Region + ": " + err.Error()
 	}

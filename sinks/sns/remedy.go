@@ -58,6 +58,8 @@ func (s *Sink) Remedy(r sinks.Result) string {
 		{"ExpiredToken*", "", s.renewToken},
 		{"OptInRequired", "", s.optIn},
 		{sinks.CodeCredentials, "", s.giveCredentials},
+		{codeSetting, "", s.correctEndpoint},
+		{codeStatus + "*", "", seePortal},
 	} {
 		if matches(c.code, r.Code) && strings.Contains(r.Text, c.text) {
 			return c.remedy(r)
@@ -79,6 +81,15 @@ func setClock(sinks.Result) string {
 
 func seeNetwork(sinks.Result) string {
 	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (STS, AWS IoT) has a host of its own, which the text above names."
+}
+
+func (s *Sink) correctEndpoint(sinks.Result) string {
+	return "Correct or take out the setting that the text above names: in the integration, in the environment of the daemon (systemctl edit noi-agent), or in profile " + s.profile() + "."
+}
+
+func seePortal(sinks.Result) string {
+	return "Something else than AWS answers. See what the uplink puts in the way (a captive portal to be clicked through, a proxy that filters, a firewall), and that endpoint names AWS. " +
+		"The step endpoint shows whose certificate it has."
 }
 
 // giveCredentials names the two shortest ways to credentials for what is configured.

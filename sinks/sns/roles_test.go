@@ -218,11 +218,11 @@ func TestCertificateOpensTheTopicByWayOfIoT(t *testing.T) {
 	sinktest.EqualCounts(t, meter, 64, forIoT.Counts, forSNS.Counts)
 }
 
-// Credentials near their end are had anew, and a role may be assumed with them.
-func TestCredentialsOfIoTAreRenewedAndChained(t *testing.T) {
+// A role may be assumed with credentials of AWS IoT.
+func TestCredentialsOfIoTAreChained(t *testing.T) {
 	cleanEnv(t)
 	rig := startIoT(t)
-	rig.body = iotAnswer("ASIAOFTHEDEVICE", "x", "y", time.Now().Add(30*time.Second)) // within the window of renewal
+	rig.body = iotAnswer("ASIAOFTHEDEVICE", "x", "y", time.Now().Add(time.Hour))
 	endpoint, asked := sts(t, 200, assumed(standin.AccessKeyID, standin.SecretAccessKey))
 	t.Setenv("AWS_ENDPOINT_URL_STS", endpoint)
 	cloud := mustStart(t, standin.SNSOptions{})
@@ -230,12 +230,30 @@ func TestCredentialsOfIoTAreRenewedAndChained(t *testing.T) {
 	if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted || len(*asked) != 1 {
 		t.Fatalf("%s (%s), STS asked %d times", r.Outcome, r.Error(), len(*asked))
 	}
-	direct := mustNew(t, sns.Options{Endpoint: cloud.URL(), IoT: rig.options, CAFile: rig.ca.File})
-	rig.asked, rig.body = nil, iotAnswer(standin.AccessKeyID, standin.SecretAccessKey, secret, time.Now().Add(30*time.Second))
-	for n := 1; n <= 2; n++ {
-		if r := direct.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted || len(rig.asked) < n {
-			t.Errorf("%s (%s), IoT asked %d times in %d attempts", r.Outcome, r.Error(), len(rig.asked), n)
+}
+
+// By a clock that is ahead, credentials have ended when they come. They are used all the same, asked for once in ten minutes, and each
+// result says that the clocks do not agree.
+func TestClockAheadAsksForCredentialsOnce(t *testing.T) {
+	cleanEnv(t)
+	rig := startIoT(t)
+	cloud := mustStart(t, standin.SNSOptions{})
+	sink := mustNew(t, sns.Options{Endpoint: cloud.URL(), IoT: rig.options, CAFile: rig.ca.File})
+	for _, ended := range []time.Duration{-48 * time.Hour, -time.Second, 30 * time.Second} { // the last: within the window of renewal
+		rig.asked, rig.body = nil, iotAnswer(standin.AccessKeyID, standin.SecretAccessKey, secret, time.Now().Add(ended))
+		sink := mustNew(t, sns.Options{Endpoint: cloud.URL(), IoT: rig.options, CAFile: rig.ca.File})
+		for range 5 {
+			if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted || !r.ClockFault() {
+				t.Errorf("%s (%s), the clock is at fault: %t", r.Outcome, r.Error(), r.ClockFault())
+			}
 		}
+		if len(rig.asked) != 1 {
+			t.Errorf("ended %v: IoT was asked %d times for 5 publishes", ended, len(rig.asked))
+		}
+	}
+	rig.body = iotAnswer(standin.AccessKeyID, standin.SecretAccessKey, secret, time.Now().Add(time.Hour))
+	if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted || r.ClockFault() {
+		t.Errorf("by a right clock: %s (%s), at fault %t", r.Outcome, r.Error(), r.ClockFault())
 	}
 }
 

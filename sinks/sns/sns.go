@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,6 +70,9 @@ type Sink struct {
 	client *sns.Client
 	creds  aws.CredentialsProvider
 
+	process *process     // that prints the credentials; nil: none does
+	ahead   atomic.Int64 // time.Duration by which the clock is ahead at least, as new credentials show; 0: nothing shows that
+
 	unanswered int // attempts in a row that ended before there was an answer about credentials
 
 	config   aws.Config // that client was made with
@@ -110,6 +114,7 @@ func (s *Sink) Close() error {
 	if s.http != nil {
 		s.http.CloseIdleConnections()
 	}
+	s.endProcess()
 	return nil
 }
 
@@ -130,7 +135,11 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	if fault, ok := s.connect(ctx); !ok {
 		return sinks.Repeat(fault, n)
 	}
-	return sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, msgs[:n]) })
+	results := sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, msgs[:n]) })
+	for i := range results {
+		results[i].Skewed = s.ahead.Load() > 0
+	}
+	return results
 }
 
 // send makes one request of msgs. whole says that the service answered for all of them at once.

@@ -1,0 +1,298 @@
+package agent_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks"
+)
+
+// TestWorlds has random controllers on a random line, a random cloud and random edits, two hours each. A judge knows each due moment of each
+// object: it has a sample, or lies in a gap for a reason that was the case. An object that would be answered is not without
+// samples for long, each problem that is shown is true, and each fault that lasts is shown. NOI_SEED=n runs one world alone.
+func TestWorlds(t *testing.T) {
+	worlds := uint64(20)
+	if os.Getenv("NOI_TORTURE") != "" {
+		worlds = 500
+	}
+	first := uint64(1)
+	if one, err := strconv.ParseUint(os.Getenv("NOI_SEED"), 10, 64); err == nil {
+		first, worlds = one, 1
+	}
+	for seed := first; seed < first+worlds; seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
+		})
+	}
+}
+
+const (
+	worldLasts = 2 * time.Hour
+	worldHeals = 20 * time.Minute // at its end, in which nothing fails
+	// lookEvery is how often the judge looks at the problems.
+	lookEvery = time.Minute
+	// shownWithin is how long a fault may last unseen: the slave is asked every five minutes at least while it is away.
+	shownWithin = 5 * time.Minute
+	// sampledWithin is how long an object may be without samples beside its log interval, although it would be answered.
+	sampledWithin = 10 * time.Minute
+)
+
+// The faults of a slave, and of its line.
+const (
+	faultNone      = ""
+	faultSilent    = "silent"    // it is off
+	faultDamaged   = "damaged"   // every reply is
+	faultException = "exception" // every read is answered with one
+	faultLoss      = "loss"      // some replies are lost
+	faultSlow      = "slow"      // it takes its time
+	faultMute      = "mute"      // silent to reads that hold one object
+	faultRefuses   = "refuses"   // an exception for those
+	faultSpoils    = "spoils"    // damaged replies to those
+	faultNameless  = "nameless"  // silent to identification
+	faultSwap      = "swap"      // another controller of the family is in its place
+	faultPort      = "port"      // the adapter is unplugged
+	faultEdit      = "edit"      // the line is configured anew
+)
+
+// spell is a fault that lasts.
+type spell struct {
+	from, to time.Duration // since the beginning
+	fault    string
+	object   int // of the slave, for a fault of one object
+	code     byte
+	loss     float64
+}
+
+func (f spell) ofOneObject() bool {
+	return f.fault == faultMute || f.fault == faultRefuses || f.fault == faultSpoils
+}
+
+func (f spell) String() string {
+	return fmt.Sprintf("%v-%v %s object %d code %d loss %.2f", f.from, f.to, f.fault, f.object, f.code, f.loss)
+}
+
+// inhabitant is one slave of a world.
+type inhabitant struct {
+	unit    int
+	objects []objectT
+	every   []time.Duration
+	spells  []spell // one after the other
+}
+
+// at returns the fault at a moment.
+func (in *inhabitant) at(d time.Duration) spell {
+	for _, f := range in.spells {
+		if f.from <= d && d < f.to {
+			return f
+		}
+	}
+	return spell{}
+}
+
+type world struct {
+	t      *testing.T
+	seed   uint64
+	rng    *rand.Rand
+	begun  time.Time
+	slaves []*inhabitant
+	line   []spell // unplugged, or edited
+	cloud  []spell // it fails
+	site   *site
+	pipe   *modbustest.Pipe
+	wrong  int // how much the judge has found
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 31)), begun: time.Now()}
+	family, _ := mustCatalog(t).Family("PSPWM")
+	all := slices.DeleteFunc(slices.Clone(family.Objects), func(o objectT) bool {
+		return o.Table != "input" || len(o.Choices) > 0 || o.ByName || len(o.Names) > 0
+	})
+	intervals := []time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
+	for unit := 1; unit <= 1+w.rng.IntN(3); unit++ {
+		in := &inhabitant{unit: unit}
+		for _, at := range w.rng.Perm(len(all))[:3+w.rng.IntN(4)] {
+			in.objects = append(in.objects, all[at])
+			in.every = append(in.every, intervals[w.rng.IntN(len(intervals))])
+		}
+		in.spells = w.spells(len(in.objects), faultSilent, faultDamaged, faultException, faultLoss, faultSlow, faultMute, faultMute,
+			faultRefuses, faultRefuses, faultSpoils, faultNameless, faultSwap)
+		w.slaves = append(w.slaves, in)
+	}
+	w.line = w.spells(1, faultPort, faultEdit, faultNone, faultNone, faultNone)
+	w.cloud = w.spells(1, faultSilent, faultNone)
+	return w
+}
+
+// spells draws what happens one after the other, until the world heals.
+func (w *world) spells(objects int, faults ...string) (out []spell) {
+	for at := time.Duration(0); ; {
+		if w.rng.IntN(3) > 0 {
+			at += time.Duration(w.rng.IntN(20*60)) * time.Second
+		}
+		lasts := time.Duration(1+w.rng.IntN(30)) * time.Second
+		if w.rng.IntN(3) > 0 {
+			lasts = time.Duration(1+w.rng.IntN(25)) * time.Minute
+		}
+		if at+lasts > worldLasts-worldHeals {
+			return out
+		}
+		codes := []byte{1, 2, 3, 4, 5, 6, 7, 8, 10, 11}
+		out = append(out, spell{
+			from: at, to: at + lasts, fault: faults[w.rng.IntN(len(faults))], object: w.rng.IntN(objects),
+			code: codes[w.rng.IntN(len(codes))], loss: 0.05 + 0.35*w.rng.Float64(),
+		})
+		at += lasts
+	}
+}
+
+// script is what goes wrong with a slave's replies.
+func (w *world) script(in *inhabitant, noise *rand.Rand) func(modbustest.Request) modbustest.Fault {
+	spoil := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
+	return func(r modbustest.Request) (out modbustest.Fault) {
+		f, read := in.at(time.Since(w.begun)), r.Function == 3 || r.Function == 4
+		if f.ofOneObject() {
+			addr, count := in.objects[f.object].Span()
+			if !read || r.Addr >= addr+count || addr >= r.Addr+r.Count {
+				return out
+			}
+		}
+		switch f.fault {
+		case faultSilent, faultMute:
+			out.Silent = true
+		case faultDamaged, faultSpoils:
+			out.Mangle = spoil
+		case faultException, faultRefuses:
+			if read {
+				out.Exception = f.code
+			}
+		case faultLoss:
+			out.Silent = noise.Float64() < f.loss
+		case faultSlow:
+			out.Late = 400 * time.Millisecond
+		case faultNameless:
+			out.Silent = !read
+		}
+		return out
+	}
+}
+
+// config is the world's configuration; edited: another timeout, which begins the line anew.
+func (w *world) config(edited bool) string {
+	timeout := "500ms"
+	if edited {
+		timeout = "600ms"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "device_id: 5300520006504b5957343920\nlines:\n  - name: a\n    port: /dev/ttyA\n    timeout: %s\n    slaves:\n", timeout)
+	for _, in := range w.slaves {
+		var names, every []string
+		for i := range in.objects {
+			names = append(names, strconv.Quote(in.objects[i].Name))
+			every = append(every, fmt.Sprintf("%q: %v", in.objects[i].Name, in.every[i]))
+		}
+		fmt.Fprintf(&b, "      - {id: %d, model: PSPWM, name: unit%d, objects: [%s], intervals: {%s}}\n",
+			in.unit, in.unit, strings.Join(names, ", "), strings.Join(every, ", "))
+	}
+	return b.String() + "integrations:\n  - {name: x, type: gcp, topic: projects/test-project/topics/Main, catch_up: {spread: 0s}}\n"
+}
+
+func (w *world) run() {
+	var slaves []*modbustest.Slave
+	for _, in := range w.slaves {
+		slave := controller(byte(in.unit))
+		slave.Read = func(_ byte, _, count uint16) ([]uint16, byte) {
+			return slices.Repeat([]uint16{0x4A00}, int(count)), 0 // a value by any encoding
+		}
+		slave.Script = w.script(in, rand.New(rand.NewPCG(w.seed, uint64(in.unit))))
+		slaves = append(slaves, slave)
+	}
+	w.pipe = modbustest.NewPipe(9600, 11, slaves...)
+	dir := w.t.TempDir()
+	w.site = startIn(w.t, dir, w.config(false), map[string]*modbustest.Pipe{"/dev/ttyA": w.pipe}, "", &memorySink{})
+	unplugged, edited, down := false, false, false
+	for now := time.Duration(0); now < worldLasts; now += time.Second {
+		f := active(w.line, now)
+		if gone := f.fault == faultPort; gone != unplugged {
+			unplugged = gone
+			if gone {
+				w.pipe.Unplug()
+			} else {
+				w.pipe.Plug()
+			}
+		}
+		if edit := f.fault == faultEdit; edit != edited {
+			edited = edit
+			w.site.reloadIn(dir, w.config(edited))
+		}
+		if fails := active(w.cloud, now).fault == faultSilent; fails != down {
+			down = fails
+			w.cloudFails(down)
+		}
+		for i, in := range w.slaves {
+			slaves[i].Identity.Product = "PS-PWM-30M"
+			if in.at(now).fault == faultSwap {
+				slaves[i].Identity.Product = "PS-PWM-15"
+			}
+		}
+		time.Sleep(w.begun.Add(now + time.Second).Sub(time.Now()))
+		if now%lookEvery == 0 {
+			synctest.Wait()
+			w.look(now)
+		}
+	}
+	synctest.Wait()
+	w.judge()
+	w.site.stop()
+	if w.wrong > 0 {
+		w.t.Errorf("seed %d: %d findings in this world:\n%s\nline %v\ncloud %v\n%s", w.seed, w.wrong, w.config(false), w.line, w.cloud, w.story())
+	}
+}
+
+func active(spells []spell, now time.Duration) spell { return (&inhabitant{spells: spells}).at(now) }
+
+func (w *world) cloudFails(down bool) {
+	if !down {
+		w.site.sink.answers(nil)
+		return
+	}
+	w.site.sink.answers(func(sinks.Message) sinks.Result {
+		return sinks.Failed(sinks.Retry, "Unavailable", "as the world has it")
+	})
+}
+
+func (w *world) story() string {
+	var b strings.Builder
+	for _, in := range w.slaves {
+		fmt.Fprintf(&b, "unit %d %v\n", in.unit, in.spells)
+	}
+	return b.String()
+}
+
+// finding reports one thing that the judge has found, the first few of a world.
+func (w *world) finding(format string, args ...any) {
+	if w.wrong++; w.wrong <= 8 {
+		w.t.Errorf("seed %d: "+format, append([]any{w.seed}, args...)...)
+	}
+}
+
+// during reports whether one of the faults was the case at some time in a stretch.
+func during(spells []spell, from, to time.Duration, faults ...string) bool {
+	return slices.ContainsFunc(spells, func(f spell) bool {
+		return f.fault != faultNone && f.from <= to && f.to >= from && (len(faults) == 0 || slices.Contains(faults, f.fault))
+	})
+}
+
+// lasted reports whether a fault began so long before a moment, and goes on; with it the fault.
+func lasted(spells []spell, now, long time.Duration) (spell, bool) {
+	f := active(spells, now)
+	return f, f.fault != faultNone && f.from <= now-long
+}

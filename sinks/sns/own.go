@@ -1,0 +1,75 @@
+package sns
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// own puts sources of credentials of ours in the place of the SDK's that have no bounds: the metadata service, whose client makes
+// connections of its own, and a credential_process, also where a role is assumed with what it prints.
+func (s *Sink) own(cfg *aws.Config) {
+	if s.o.IMDS && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
+		cfg.Credentials = s.metadata(*cfg)
+		return
+	}
+	if !aws.IsCredentialsProvider(cfg.Credentials, (*processcreds.Provider)(nil)) && !aws.IsCredentialsProvider(cfg.Credentials, (*stscreds.AssumeRoleProvider)(nil)) {
+		return
+	}
+	for _, source := range cfg.ConfigSources {
+		if shared, ok := source.(config.SharedConfig); ok {
+			if found := s.processOf(*cfg, &shared); found != nil {
+				cfg.Credentials = found
+			}
+			return
+		}
+	}
+}
+
+// metadataTimeout bounds one question to the metadata service, which is a neighbour.
+const metadataTimeout = 5 * time.Second
+
+func (s *Sink) metadata(cfg aws.Config) aws.CredentialsProvider {
+	transport := newTransport(s.o.dialer().Question(), nil)
+	transport.Proxy, transport.DisableKeepAlives = nil, true
+	cfg.HTTPClient = &http.Client{Transport: transport, Timeout: metadataTimeout, CheckRedirect: stayHere}
+	return aws.NewCredentialsCache(ec2rolecreds.New(func(o *ec2rolecreds.Options) { o.Client = imds.NewFromConfig(cfg) }))
+}
+
+// processOf returns the credentials of a profile that come from a credential_process, by way of its role when it has one; nil for
+// other profiles. What is asked first stands in the order of the SDK.
+func (s *Sink) processOf(cfg aws.Config, profile *config.SharedConfig) aws.CredentialsProvider {
+	switch {
+	case profile.Source != nil:
+		if cfg.Credentials = s.processOf(cfg, profile.Source); cfg.Credentials == nil {
+			return nil
+		}
+	case profile.Credentials.HasKeys(), profile.CredentialSource != "", profile.WebIdentityTokenFile != "", profile.LoginSession != "",
+		profile.SSOSessionName != "", profile.SSOStartURL != "", profile.CredentialProcess == "":
+		return nil
+	default:
+		if s.process == nil || s.process.command != profile.CredentialProcess {
+			s.process = newProcess(profile.CredentialProcess)
+		}
+		cfg.Credentials = aws.NewCredentialsCache(s.process)
+	}
+	if profile.RoleARN == "" {
+		return cfg.Credentials
+	}
+	return aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), profile.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = profile.RoleSessionName
+		if profile.RoleDurationSeconds != nil {
+			o.Duration = *profile.RoleDurationSeconds
+		}
+		if profile.ExternalID != "" {
+			o.ExternalID = aws.String(profile.ExternalID)
+		}
+	}))
+}

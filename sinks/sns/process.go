@@ -1,0 +1,107 @@
+package sns
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+)
+
+const (
+	// maxPrinted is the most that is read of what a credential_process prints, in bytes; credentials have some 2,000.
+	maxPrinted = 64 << 10
+	// leftOpen is how long the output of a credential_process is waited for when it has ended: what it has started may hold it open.
+	leftOpen = time.Second
+)
+
+// errPrinted is the end of a credential_process that prints without end.
+var errPrinted = errors.New("it printed more than 64 KiB")
+
+// process runs the credential_process of a profile. The SDK's own leaves behind what the command has started, and keeps all that it
+// prints. Here the command leads a process group, which is killed when the command has ended, printed too much, or taken too long.
+type process struct {
+	command string
+	life    context.Context // ends with the sink
+	end     context.CancelFunc
+	running sync.WaitGroup
+}
+
+func newProcess(command string) *process {
+	p := &process{command: command}
+	p.life, p.end = context.WithCancel(context.Background())
+	return p
+}
+
+// close ends what runs and is back when it has ended.
+func (p *process) close() {
+	p.end()
+	p.running.Wait()
+}
+
+// Retrieve is part of aws.CredentialsProvider.
+func (p *process) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if p.life.Err() != nil {
+		return aws.Credentials{}, &processcreds.ProviderError{Err: context.Canceled}
+	}
+	p.running.Add(1)
+	defer p.running.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.life, cancel)()
+	r := &processRun{}
+	found, err := processcreds.NewProviderCommand(processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
+		return r.build(ctx, p.command), nil
+	})).Retrieve(ctx)
+	r.kill() // what the command has left behind
+	switch {
+	case r.full:
+		return found, &processcreds.ProviderError{Err: errPrinted}
+	case err != nil && errors.Is(r.ctx.Err(), context.DeadlineExceeded):
+		return found, &processcreds.ProviderError{Err: r.ctx.Err()}
+	}
+	return found, err
+}
+
+// processRun is one run of the command. The fields are read by others once it has ended.
+type processRun struct {
+	ctx  context.Context // the time that it has
+	cmd  *exec.Cmd
+	left int  // bytes that it may still print
+	full bool // it has printed more
+}
+
+func (r *processRun) build(ctx context.Context, command string) *exec.Cmd {
+	r.ctx, r.left = ctx, maxPrinted
+	r.cmd = exec.CommandContext(ctx, "sh", "-c", command)
+	r.cmd.Env, r.cmd.Stdout, r.cmd.Stderr = os.Environ(), r, os.Stderr
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r.cmd.WaitDelay = leftOpen
+	r.cmd.Cancel = func() error {
+		r.kill()
+		return nil
+	}
+	return r.cmd
+}
+
+// kill ends the whole process group, if it was started.
+func (r *processRun) kill() {
+	if r.cmd != nil && r.cmd.Process != nil {
+		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	}
+}
+
+// Write is part of io.Writer: what the command prints. The SDK keeps what passes.
+func (r *processRun) Write(p []byte) (int, error) {
+	if r.left -= len(p); r.left < 0 {
+		r.full = true
+		r.kill()
+		return 0, errPrinted
+	}
+	return len(p), nil
+}
