@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"noi-agent/modbus"
@@ -52,7 +53,7 @@ func (p *poller) readText(ctx context.Context, s *slave, object string) (string,
 	if err != nil {
 		return "", reply.At, nil
 	}
-	return value.String(), reply.At, nil
+	return strings.TrimSpace(value.String()), reply.At, nil
 }
 
 // byServerID is function 0x11, whose answer is the maker's own affair: it counts only when it holds a product code

@@ -4,9 +4,10 @@ import "strings"
 
 // Dial opens what Settings.Port names: a serial port by its path, a Modbus TCP device by tcp://host:port, or
 // by rtu+tcp://host:port a gateway that passes RTU frames on as they are. Errors are *OpenError.
-func Dial(s Settings) (Port, error) { return dial(s, connectTCP) }
+func Dial(s Settings) (Port, error) { return DialOver(s, connectTCP) }
 
-func dial(s Settings, connect Connect) (Port, error) {
+// DialOver is Dial with TCP connections that connect makes.
+func DialOver(s Settings, connect Connect) (Port, error) {
 	switch {
 	case strings.HasPrefix(s.Port, schemeTCP):
 		return dialTCP(s, connect)

@@ -24,10 +24,14 @@
 //
 // What is taken as in doubt as well: any unit after the port was opened, for one frame of unknown shape may be on its
 // way to whoever had the line before; all units after a foreign frame; a unit for each request of another master to it; and
-// a reply that equals, byte for byte, the one before it to another address (a frame sent twice). Modbus TCP needs none
-// of this: its transaction ids match replies with requests.
+// a reply that equals, byte for byte, the one before it to another address (a frame sent twice). Modbus TCP needs
+// none of this at first: its ids are random, so that unit, function, byte count and id fit the asked request only. A reply
+// with an id that was not ours, or twice with one of ours, ends that: from then on the line is distrusted too.
 //
-// The argument ends here: a slave that answers out of order, or one request twice with another's reply
+// Behind a gateway other programs' replies may come without their requests. After the first such reply, reads are widened
+// to lengths that the other program was not seen to use (others.go, network.go).
+//
+// The argument ends here: the first reply to another program behind a gateway, if it comes in the place of ours; a slave that answers out of order, or one request twice with another's reply
 // between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; another
 // master whose requests cannot be heard; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
 // after a dozen requests of different shape went unanswered in a row, all but one of them coming late; and

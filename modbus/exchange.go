@@ -68,7 +68,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, err
 		}
 		switch {
-		case l.unaware && u.others.any():
+		case l.unaware && l.company:
 			return nil, errAware
 		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchangeOver(u, q, adu, false)
@@ -89,6 +89,10 @@ func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, err
 	if l.canRedial(err) {
 		if err := l.redial(); err != nil {
 			return nil, err
+		}
+		// A gateway may send replies for another program to the newest connection, which is ours now.
+		if l.attached = l.tick(); l.unaware && l.early() {
+			return nil, errAware
 		}
 		if err := l.hush(u); err != nil {
 			return nil, err
@@ -194,6 +198,9 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		l.late(u, l.tick().Sub(u.missedAt))
 		return true
 	case u != nil && u.trust.unknown > 0 && !u.others.any():
+		if l.network && l.window.sent != nil {
+			l.unfit(frame)
+		}
 		return true
 	default:
 		l.suspicious = true
@@ -250,7 +257,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	u.others.asked(q.shape())
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
 	l.window.reset(q, adu)
-	l.window.disguised = u.others.any()
+	l.window.disguised = l.company
 	n, err := l.port.Write(adu)
 	if err == nil && n < len(adu) {
 		err = io.ErrShortWrite

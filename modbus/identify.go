@@ -1,8 +1,10 @@
 package modbus
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +15,8 @@ import (
 // three objects; one a reply is the worst an honest slave does.
 const maxIdentityReplies = 8
 
-// Identity is who a slave says it is. A field that it does not tell is empty; padding with
-// spaces or zero bytes is cut off.
+// Identity is who a slave says it is. A field that it does not tell is empty. Texts end at the first zero byte, have no blanks
+// at either end, and hold printable ASCII only.
 type Identity struct {
 	Vendor, ProductCode, Revision string
 	At                            time.Time // Options.Now() at the arrival of the last byte
@@ -78,18 +80,7 @@ func (l *Line) ServerID(ctx context.Context, unit byte) (text string, at time.Ti
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("report server id of unit %d: %w", unit, err)
 	}
-	printable := func(r byte) byte {
-		if r < ' ' || r > '~' {
-			return ' '
-		}
-		return r
-	}
-	body := adu[3 : len(adu)-2]
-	words := make([]byte, len(body))
-	for i, b := range body {
-		words[i] = printable(b)
-	}
-	return strings.TrimSpace(string(words)), l.at, nil
+	return cleanWords(adu[3 : len(adu)-2]), l.at, nil
 }
 
 // take reads the objects of a whole, checked reply, and whether more follows and from which object on.
@@ -97,7 +88,7 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 	objects := frame[8 : len(frame)-2]
 	for range frame[7] {
 		size := int(objects[1])
-		text := strings.TrimRight(string(objects[2:2+size]), " \x00")
+		text := cleanText(objects[2 : 2+size])
 		switch objects[0] {
 		case 0x00:
 			id.Vendor = text
@@ -110,3 +101,23 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 	}
 	return frame[5] == 0xFF, frame[6]
 }
+
+// cleanText returns a text of a device as it may be shown and sent: devices leave junk behind a text's end, and control
+// characters in it.
+func cleanText(raw []byte) string {
+	raw, _, _ = bytes.Cut(raw, []byte{0})
+	return strings.TrimSpace(string(slices.DeleteFunc(slices.Clone(raw), unprintable)))
+}
+
+// cleanWords is cleanText for bytes that are no text in part: those that cannot be printed separate words.
+func cleanWords(raw []byte) string {
+	words := slices.Clone(raw)
+	for i, b := range words {
+		if unprintable(b) {
+			words[i] = ' '
+		}
+	}
+	return strings.TrimSpace(string(words))
+}
+
+func unprintable(b byte) bool { return b < ' ' || b > '~' }

@@ -81,6 +81,7 @@ type Line struct {
 	ids       transactions  // of all Modbus TCP connections of this line
 	strayed   []byte        // the last frame that was no answer, without checksum
 	crossed   bool          // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
+	company   bool          // another program was seen to get replies through the gateway, of any unit
 	unaware   bool          // the read at hand was planned without knowing of another program
 	doubled   bool          // one of them had an id of ours
 	attached  time.Time     // when the line was opened last
@@ -137,7 +138,7 @@ func NewLine(o Options) *Line {
 		if connect == nil {
 			connect = connectTCP
 		}
-		l.open = func() (Port, error) { return dial(l.settings, connect) }
+		l.open = func() (Port, error) { return DialOver(l.settings, connect) }
 	}
 	if l.now == nil {
 		l.now = time.Now

@@ -179,25 +179,33 @@ func (l *Line) rival(u *unit, frame []byte) {
 	}
 	if s, ok := shapeOf(frame); ok {
 		u.others.note(s, l.tick())
+		l.company = true
 	}
 }
 
 // unasked takes a whole RTU frame through a gateway that no request of ours explains.
 func (l *Line) unasked(u *unit, frame []byte) {
-	q := l.window.q
 	if l.window.sent == nil {
 		l.rival(u, frame)
 		return
 	}
 	// It may be a device that errs, or another program's: the answer will show.
 	l.window.surplus++
-	if l.refusal == nil {
-		l.refusal = misfit(q, frame)
-		l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
-	}
+	l.unfit(frame)
 	if s, ok := shapeOf(frame); ok && u != nil {
 		u.others.note(s, l.tick())
+		l.company = true
 	}
+}
+
+// unfit keeps why a frame is not the answer that is waited for, and counts it.
+func (l *Line) unfit(frame []byte) {
+	if l.refusal != nil {
+		return
+	}
+	q := l.window.q
+	l.refusal = misfit(q, frame)
+	l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
 }
 
 // misfit says how a frame differs from the answer to q.
@@ -262,7 +270,7 @@ var errAware = errors.New("another program was noticed")
 
 // unshared reads what q asks as long as no other program is known to get replies through the gateway; errAware when one is.
 func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	if u.others.any() || l.early() {
+	if l.company || l.early() {
 		return nil, errAware
 	}
 	l.unaware = true

@@ -18,7 +18,7 @@ const mostReadBody = 1 << 10
 // key means.
 type readRequest struct {
 	Line     string  `json:"line"`
-	UnitID   int     `json:"unit_id"`
+	UnitID   *int    `json:"unit_id"`
 	Function byte    `json:"function"`
 	Address  *uint16 `json:"address"`
 	Count    uint16  `json:"count"`
@@ -46,7 +46,7 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.line)
 	defer cancel()
-	registers, at, err := s.o.Reader.Read(ctx, q.Line, q.UnitID, q.Function, *q.Address, q.Count)
+	registers, at, err := s.o.Reader.Read(ctx, q.Line, *q.UnitID, q.Function, *q.Address, q.Count)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		fail(w, r, http.StatusGatewayTimeout, fmt.Sprintf("%v: the line did not come to it within %v; `noi-agent status` says how it is", err, s.limits.line))
@@ -81,15 +81,18 @@ func decodeStrictly(body io.Reader, into any, example string) error {
 
 func (q readRequest) check() error {
 	const (
-		mostUnit      = 255 // 0 and 255 on tcp:// only; the line refuses them elsewhere
+		mostUnit      = 247
+		deviceItself  = 255 // or 0: on tcp:// only, the line refuses both elsewhere
 		mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3; of bits too, which is plenty
 		addresses     = 1 << 16
 	)
 	switch {
 	case q.Line == "":
 		return errors.New("line: want the name of a line")
-	case q.UnitID < 0 || q.UnitID > mostUnit:
-		return fmt.Errorf("unit_id: want 1 to 247, or 0 or 255 on tcp://, not %d", q.UnitID)
+	case q.UnitID == nil:
+		return fmt.Errorf("unit_id: want 1 to %d", mostUnit)
+	case *q.UnitID < 0 || *q.UnitID > mostUnit && *q.UnitID != deviceItself:
+		return fmt.Errorf("unit_id: want 1 to %d, or 0 or %d on tcp://, not %d", mostUnit, deviceItself, *q.UnitID)
 	case q.Function < 1 || q.Function > 4:
 		return fmt.Errorf("function: want 3 or 4, which read registers, or 1 or 2, which read bits, not %d", q.Function)
 	case q.Address == nil:

@@ -12,9 +12,9 @@ import (
 )
 
 type lettersCommand struct {
-	List  lettersListCommand  `cmd:"" help:"Show what is set aside, with the cloud's reason."`
-	Retry lettersRetryCommand `cmd:"" help:"Send it again, with the ids that the samples had."`
-	Drop  lettersDropCommand  `cmd:"" help:"Give it up; each leaves a gap in the trigger log."`
+	List  lettersListCommand  `cmd:"" help:"Show rejected samples with the cloud's reason."`
+	Retry lettersRetryCommand `cmd:"" help:"Retry rejected samples, keeping their sample ids."`
+	Drop  lettersDropCommand  `cmd:"" help:"Delete rejected samples; each is recorded as a gap."`
 }
 
 type lettersListCommand struct {

@@ -226,6 +226,9 @@ func scanFault(err error) error {
 
 // nobody says that, and what to look at.
 func nobody(l scanListing) error {
+	if isNetwork(l.Port) {
+		return errors.New("nobody answers: check the unit ids, that the controllers are powered, and the gateway's own status and mode (tcp:// is Modbus TCP, rtu+tcp:// RTU frames). A longer --timeout helps with slow gateways")
+	}
 	if len(l.Garbled) > 0 {
 		return errors.New("nobody answers, but something comes that is no frame: try other baud rates and --parity none,even; see that no two controllers have one unit id, and that no other master asks on the line")
 	}
