@@ -57,7 +57,7 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 		line.Path()+" at 9600 8N2: 3 of 6 units answer\n",
 		"1     PSPWM   PS-PWM-30M    v01.04.06  Morningstar Corp.  registers\n",
 		"3     PSMPPT  PS-MPPT-40M   v02        -                  registers\n",
-		"5     -       XY-1          v1         Nobody?[2J         illegal function (01)\n",
+		"5     -       XY-1          v1         Nobody[2J          illegal function (01)\n",
 		"baud: 9600\n", "- {id: 1, model: PSPWM}   # PS-PWM-30M v01.04.06\n", "- {id: 3, model: PSMPPT}", "- {id: 5, model: auto}   # no family for XY-1 v1: set its model\n",
 	)
 	mustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2s", "13 more rounds", "Ctrl-C")
