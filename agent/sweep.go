@@ -151,7 +151,7 @@ func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
 		w.barren = 0
 		s.planner.Answered(rd.Span)
 		for _, m := range rd.Members {
-			w.batch.read[m], w.batch.at[m] = true, p.clock.elapsed()
+			w.batch.read[m] = true
 		}
 		w.readings = append(w.readings, p.decode(s, rd, w.batch, reply)...)
 		return nil
@@ -216,7 +216,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		it, err := &s.plan.items[n], b.errs[i]
 		it.read = b.read[i]
 		if it.read {
-			s.plan.done(n, b.at[i], 0) // a moment that came since is due still
+			s.plan.done(n, p.clock.elapsed(), 0)
 			it.failures = 0
 			continue
 		}
