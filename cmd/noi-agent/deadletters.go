@@ -113,6 +113,10 @@ func (c *lettersRetryCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
+	if len(of) == 0 && !cli.JSON {
+		_, err = fmt.Fprintln(p.stdout, "nothing to retry")
+		return err
+	}
 	var sum retried
 	for _, id := range of {
 		question, err := json.Marshal(map[string]any{"integration": id, "ids": ids[id]})
@@ -132,7 +136,7 @@ func (c *lettersRetryCommand) Run(p *program, cli *commandLine) error {
 		_, err = fmt.Fprintf(p.stdout, "%d sent, %d rejected again\n", sum.Sent, sum.Rejected)
 	}
 	if err == nil && sum.Rejected > 0 {
-		err = errors.New("some were rejected again: `noi-agent deadletters list` says why")
+		err = errors.New("some were rejected again: `noi-agent deadletters list` shows the reasons")
 	}
 	return err
 }

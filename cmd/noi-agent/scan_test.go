@@ -126,7 +126,7 @@ func TestScanTriesEachFramingOfABaudRate(t *testing.T) {
 		}
 		at += i
 	}
-	mustHold(t, stderr, "nobody answers", "A and B")
+	mustHold(t, stderr, "no device answers", "A and B")
 }
 
 func TestScanOfALineTakesItsPortAndSettings(t *testing.T) {
@@ -241,7 +241,7 @@ func TestScanTellsGarbageFromSilence(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	mustHold(t, stdout, "no frame when these units were asked: 2 at 115200 8N2\n")
-	mustHold(t, stderr, "--parity none,even", "one unit id")
+	mustHold(t, stderr, "--parity none,even", "same unit id")
 }
 
 func TestScanMisusedExitsWithTwo(t *testing.T) {
