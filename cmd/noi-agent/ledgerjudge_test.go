@@ -3,85 +3,134 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/objects"
 	"noi-agent/sinks/sinktest/standin"
 )
+
+// nearEnd is how far from an end its moment may be: a sweep may wait that long for a commit, or for its turn at a start.
+const nearEnd = 4 * time.Second
 
 // judge compares what was due with what came and with what the log says. It knows nothing of the agent but its messages and gaps.
 func (w *ledgerWorld) judge() {
 	w.t.Helper()
-	until := time.Now().Add(-2 * time.Second).Unix()
+	until := time.Now().Add(-3 * time.Second).Unix()
 	for id, messages := range map[string][]standin.Message{snsID: w.sns.Messages(), pubsubID: w.pubsub.Messages()} {
 		for _, object := range strings.Split(ledgerObjects, ", ") {
-			w.judgeObject(id, object, messages, until)
+			w.judgeObject(id+" "+object, w.accepted(object, messages), w.gaps(id, object), until)
 		}
 	}
 	if w.t.Failed() {
-		log, _ := os.ReadFile(filepath.Join(w.dir, "log"))
-		w.t.Logf("ends %+v\n%s", w.ends, log[max(0, len(log)-6000):])
+		w.t.Logf("%s: %s", w.place(), w.log())
 	}
 }
 
-func (w *ledgerWorld) judgeObject(id, object string, messages []standin.Message, until int64) {
+// accepted are the moments of which a cloud has a sample.
+func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]bool {
 	w.t.Helper()
-	accepted, first := map[int64]bool{}, until
+	out := map[int64]bool{}
 	for _, m := range messages {
 		b := parseBody(w.t, m.Body)
 		if b.Object != object {
 			continue
 		}
 		at, err := time.Parse(time.RFC3339, b.SampledAt)
-		if err != nil || m.Attributes["clock"] != "" {
-			w.t.Fatalf("%s: %s %v", id, m.Body, err)
+		if err != nil {
+			w.t.Fatalf("%s %v", m.Body, err)
 		}
-		accepted[at.Unix()], first = true, min(first, at.Unix())
+		out[at.Unix()] = true
 	}
-	gaps := w.gaps(id, object)
-	uncovered, both := 0, 0
-	for due := first; due <= until; due++ {
-		in := 0
-		for _, g := range gaps {
-			if covers(g, due) {
-				in++
-			}
-		}
-		switch {
-		case accepted[due] && in > 0:
-			both++
-			w.t.Logf("%s %s: %s is accepted, and in a gap", id, object, time.Unix(due, 0).UTC().Format(time.TimeOnly))
-		case !accepted[due] && in == 0:
-			uncovered++
-			w.t.Logf("%s %s: %s is neither accepted nor in a gap", id, object, time.Unix(due, 0).UTC().Format(time.TimeOnly))
-		}
-	}
-	missing, counted := int(until-first)+1-len(accepted), 0
-	for _, g := range gaps {
-		counted += int(g.Count)
-	}
-	cuts := 0
-	for _, e := range w.ends {
-		if e.kind == "cut" {
-			cuts++
-		}
-	}
-	// One an end: what was on its way just then. After a power cut nobody knows what was accepted since the last commit, 2 s before.
-	if uncovered > len(w.ends) || both > len(w.ends)+2*cuts || counted > missing+len(w.ends)+2*cuts || counted < missing-len(w.ends) {
-		w.t.Errorf("%s %s: %d accepted, %d missing, %d by gaps; %d uncovered, %d twice; %d ends: %+v", id, object, len(accepted), missing, counted, uncovered, both, len(w.ends), gaps)
-	}
-	w.t.Logf("%s %s: %d accepted, %d missing, %d by gaps, %d uncovered, %d twice, %d ends, %d of them power cuts", id, object, len(accepted), missing, counted, uncovered, both, len(w.ends), cuts)
+	return out
 }
 
-// covers reports whether a gap is about a moment: those without an agent name the first and the last moment, others the samples around.
-func covers(g agent.Gap, due int64) bool {
-	if g.Reason == "agent_down" {
-		return due >= g.From.Unix() && due <= g.To.Unix()
+// fault is what is wrong near one end.
+type fault struct{ uncovered, twice, miscounted int }
+
+// judgeObject holds each end to one moment: what was on its way just then. After a power cut nobody knows what was accepted since the
+// last commit, at most two seconds before.
+func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []agent.Gap, until int64) {
+	w.t.Helper()
+	faults := make([]fault, len(w.ends))
+	near := func(due int64, what string) *fault {
+		i := w.endNear(due)
+		w.t.Logf("%s: %s %s, near end %d: %v", name, clockTime(due), what, i, w.ends[max(0, i)])
+		if i < 0 {
+			w.t.Errorf("%s, %s: %s %s, and no end is near", w.place(), name, clockTime(due), what)
+			return &fault{}
+		}
+		return &faults[i]
 	}
-	return due > g.From.Unix() && due < g.To.Unix()
+	for due := slices.Min(slices.Collect(maps.Keys(accepted))); due <= until; due++ {
+		in := slices.ContainsFunc(gaps, func(g agent.Gap) bool { return covers(g, due) && !excused(g, accepted) })
+		known := in || slices.ContainsFunc(gaps, func(g agent.Gap) bool { return covers(g, due) })
+		switch {
+		case accepted[due] && in:
+			near(due, "is accepted, and in a gap").twice++
+		case !accepted[due] && !known:
+			near(due, "is neither accepted nor in a gap").uncovered++
+		}
+	}
+	for _, g := range gaps {
+		if wrong := int(g.Count) - missingIn(g, accepted); wrong != 0 && g.Reason != objects.GapAgent {
+			near(g.To.Unix(), fmt.Sprintf("ends a gap that miscounts by %d: %+v", wrong, g)).miscounted += max(wrong, -wrong)
+		} else if whole := int(g.To.Unix()-g.From.Unix()) + 1; g.Reason == objects.GapAgent && int(g.Count) != whole {
+			w.t.Errorf("%s, %s: the count is not that of its seconds: %+v", w.place(), name, g)
+		}
+	}
+	for i, f := range faults {
+		most := fault{1, 1, 1}
+		if w.ends[i].kind == "cut" {
+			most.twice += 2
+		}
+		if f.uncovered > most.uncovered || f.twice > most.twice || f.miscounted > most.miscounted {
+			w.t.Errorf("%s, %s: end %d: %+v: %v; gaps %+v", w.place(), name, i, f, w.ends[i], gaps)
+		}
+	}
+	w.t.Logf("%s: %d accepted, %d gaps, %d ends", name, len(accepted), len(gaps), len(w.ends))
+}
+
+func clockTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.TimeOnly) }
+
+// endNear is the end that a moment is next to; below zero: none is near.
+func (w *ledgerWorld) endNear(due int64) int {
+	best, nearest := -1, nearEnd
+	for i, e := range w.ends {
+		at := time.Unix(due, 0)
+		if away := max(0, e.at.Sub(at), at.Sub(e.back)); away <= nearest {
+			best, nearest = i, away
+		}
+	}
+	return best
+}
+
+// covers reports whether a gap is about a moment: those of missing replies name the samples around, others the first and the last that is
+// missing.
+func covers(g agent.Gap, due int64) bool {
+	reason, _, _ := strings.Cut(g.Reason, ":")
+	if slices.Contains([]string{objects.GapBus, objects.GapLine, objects.GapOverrun, objects.GapIdentity, objects.GapQueue}, reason) {
+		return due > g.From.Unix() && due < g.To.Unix()
+	}
+	return due >= g.From.Unix() && due <= g.To.Unix()
+}
+
+// missingIn is how many moments of a gap have no sample.
+func missingIn(g agent.Gap, accepted map[int64]bool) (n int) {
+	for due := g.From.Unix(); due <= g.To.Unix(); due++ {
+		if covers(g, due) && !accepted[due] {
+			n++
+		}
+	}
+	return n
+}
+
+// excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which counts what is missing.
+func excused(g agent.Gap, accepted map[int64]bool) bool {
+	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }
 
 func (w *ledgerWorld) gaps(id, object string) (out []agent.Gap) {

@@ -64,15 +64,24 @@ const straceUnfinished = " <unfinished ...>"
 
 // parseTrace reads what strace -f -ttt -xx has written about a daemon whose store lies in dir.
 func parseTrace(r io.Reader, dir string) ([]step, error) {
-	tr := &tracer{dir: dir, names: map[string]int{}, open: map[int]int{}, dirs: map[int]bool{}, begun: map[string]call{}}
+	tr := newTracer(dir)
+	err := tr.read(r)
+	return tr.steps, err
+}
+
+func newTracer(dir string) *tracer {
+	return &tracer{dir: dir, names: map[string]int{}, open: map[int]int{}, dirs: map[int]bool{}, begun: map[string]call{}}
+}
+
+func (tr *tracer) read(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 64<<20) // four characters to a byte, and a commit may write a megabyte at once
 	for lines.Scan() {
 		if err := tr.line(lines.Text()); err != nil {
-			return nil, fmt.Errorf("%.200s: %w", lines.Text(), err)
+			return fmt.Errorf("%.200s: %w", lines.Text(), err)
 		}
 	}
-	return tr.steps, lines.Err()
+	return lines.Err()
 }
 
 // line takes "1234 1656404429.502000 close(5) = 0"; the thread's number may be padded.
