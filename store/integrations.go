@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 		if it == nil {
 			s.integrations[id] = newIntegration(id, in.Topic, s.next)
 			s.openLane(s.integrations[id], in.AlarmsFirst)
-			s.integrations[id].announces, s.integrations[id].madeNow = in.GapMessages, true
+			s.integrations[id].announces, s.integrations[id].madeNow = in.GapMessages, !slices.Contains(s.known, id)
 			changed = true
 			continue
 		}

@@ -117,7 +117,8 @@ type image struct {
 	starts       map[uint64]start
 	times        times
 	accounts     map[Accounted]Account
-	noted        uint64 // a run of which only the note tells; 0: none
+	noted        uint64   // a run of which only the note tells; 0: none
+	known        []string // integrations of the run before, by its note
 
 	badTotals  bool
 	badCursors []string
@@ -296,7 +297,7 @@ func (s *Store) start() error {
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
 	s.newest = s.next
 	s.accounts = newAccounts()
-	s.accounts.samples = m.accounts
+	s.accounts.samples, s.known = m.accounts, m.known
 	s.starts, s.times, s.before = m.starts, m.times, m.times.last(s.opts.Clock)
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)

@@ -14,6 +14,8 @@ type note struct {
 	Booted   int64 // unix ms, as in start
 	Floor    int64
 	Accounts map[Accounted]Account
+
+	Integrations []string // that the configuration names: a new store in memory cannot know that they are not new
 }
 
 var keyNote = []byte("note")
@@ -32,7 +34,7 @@ func (s *Store) writeNote() {
 	}
 	b.noted = b.version
 	st := s.starts[s.run]
-	n := note{Run: s.run, Boot: st.boot, Booted: st.booted, Floor: st.floor, Accounts: b.all()}
+	n := note{Run: s.run, Boot: st.boot, Booted: st.booted, Floor: st.floor, Accounts: b.all(), Integrations: s.configured()}
 	s.mu.Unlock()
 	var text bytes.Buffer
 	err := gob.NewEncoder(&text).Encode(n)
@@ -45,6 +47,16 @@ func (s *Store) writeNote() {
 	if err != nil {
 		s.opts.Logger.Debug("no note of what is accounted for: after a kill the gap begins at the last commit", "error", err)
 	}
+}
+
+// configured are the integrations that the configuration names. s.mu is held.
+func (s *Store) configured() (ids []string) {
+	for _, it := range s.ordered() {
+		if it.main == nil && it.orphanedAt.IsZero() {
+			ids = append(ids, it.id)
+		}
+	}
+	return ids
 }
 
 // readNote returns the note of an earlier run; one that is not there, or does not read, is empty.
@@ -66,6 +78,7 @@ func (m *image) adoptNote(n note) {
 		return
 	}
 	put(m.accounts, n.Accounts)
+	m.known = n.Integrations
 	if _, known := m.starts[n.Run]; !known {
 		m.starts[n.Run] = start{boot: n.Boot, booted: n.Booted, floor: n.Floor}
 		m.noted = n.Run

@@ -1,0 +1,44 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+)
+
+// A store that stands in for a disk that fails is new, its integrations are not: the time without an agent before it is their gap.
+func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
+	dir := t.TempDir()
+	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon}
+	first := openAt(t, filepath.Join(dir, "disk.db"), o)
+	add(t, first, storetest.Sweep(first.Run(), 1, 1, "aws"))
+	key := store.Accounted{Unit: storetest.Source().Unit(), Object: "adc_vb"}
+	until := store.Instant{Run: first.Run(), At: storetest.Start, Uptime: time.Minute}
+	first.AccountSamples(map[store.Accounted]store.Account{key: {Until: until, Every: time.Second}})
+	add(t, first, storetest.Sweep(first.Run(), 2, 1, "aws"))
+	must(t, first.Close())
+
+	o.Runs = first.Run()
+	standIn, err := store.Open(filepath.Join(dir, "memory.db"), o)
+	must(t, err)
+	defer standIn.Close()
+	must(t, standIn.SetIntegrations([]store.Integration{{ID: "aws"}, {ID: "made later"}}))
+	before, known := standIn.Accounts()[key]
+	if !known {
+		t.Fatal("the note says nothing of the run before")
+	}
+	for id, want := range map[string]int{"aws": 1, "made later": 0} {
+		must(t, standIn.MissingSpan(id, store.Span{
+			Gap:    objects.Gap{Unit: key.Unit, Object: key.Object, Reason: objects.GapAgent},
+			Begins: before.Until, Every: before.Every,
+			Ends: store.Instant{Run: standIn.Run(), At: storetest.Start.Add(time.Minute), Uptime: 2 * time.Minute},
+		}))
+		if got := len(standIn.Stats().Integrations[id].Gaps); got != want {
+			t.Errorf("%s has %d gaps, want %d", id, got, want)
+		}
+	}
+}
