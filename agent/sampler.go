@@ -202,7 +202,7 @@ func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Rout
 			in := &integrations[i]
 			if !in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
 				if t.nameless && in.MayWant(t.family, sample.Object) {
-					sm.unnamed.add(in.ID, sm.store.Run(), &t.source, &sample)
+					sm.unnamed.add(in.ID, t.source.Unit(), sm.ledger.instant(&t, sample.SampledAt), &sample)
 				}
 				continue
 			}

@@ -268,7 +268,8 @@ func (s *Store) moment() moment {
 }
 
 // age is how old a sweep is, in ms, at a moment; 0 when nobody can tell. Within one boot the
-// clock does not matter. Across boots both times have to be right: a clock that jumps makes no sample
+// clock does not matter. Across boots the clock has to be right, and the sample has the time that it has
+// everywhere (Stamp.Time): a clock that jumps makes no sample
 // old before its time. s.mu is held.
 func (s *Store) age(h *heading, now moment) int64 {
 	st := s.starts[h.run]
@@ -277,10 +278,7 @@ func (s *Store) age(h *heading, now moment) int64 {
 		return now.uptime - h.uptime
 	case !now.old:
 		return 0
-	case !h.unsure:
-		return now.wall - h.at
-	case st.booted != 0 && h.uptime >= 0:
-		return now.wall - st.booted - h.uptime
 	}
-	return now.wall - max(h.at, st.floor+max(0, h.uptime))
+	at, _ := s.dateOf(h.instant())
+	return now.wall - at.UnixMilli()
 }

@@ -37,7 +37,7 @@ type integration struct {
 	sent, failed, dropped uint64
 	replayed              uint64 // in this run
 	traffic               traffic
-	oldest                int64 // unix ms of the oldest unsettled sweep, as far as looked at
+	oldest                Instant // of the oldest unsettled sweep, as far as looked at
 
 	open     map[place]*row  // rows of deliveries still being retried
 	dirty    map[uint64]*row // rows no commit carries yet, by id
@@ -65,7 +65,7 @@ type integration struct {
 // entry is a sweep that is on its way to one integration.
 type entry struct {
 	seq             uint64
-	at              int64 // unix ms
+	at              Instant
 	picked, settled bitset
 	left            int // picked and not settled
 }
@@ -117,7 +117,7 @@ func (it *integration) seen() uint64 {
 func (it *integration) complete() bool { return it.seen() == it.backlog }
 
 // enter takes a sweep into the window: it was looked at, and holds something for us.
-func (it *integration) enter(seq uint64, at int64, picked bitset) {
+func (it *integration) enter(seq uint64, at Instant, picked bitset) {
 	e := entry{seq: seq, at: at, picked: picked, settled: newBitset(len(picked) * 8)}
 	if before, ok := it.resume[seq]; ok {
 		e.settled = picked.and(before)

@@ -25,7 +25,7 @@ type fresh struct {
 	refused bool
 }
 
-func (f *fresh) at() int64 { return f.sweep.Samples[0].SampledAt.UnixMilli() }
+func (f *fresh) at() Instant { return instantOf(f.sweep, 0) }
 
 // Pledge is the promise of a commit for what was offered.
 type Pledge struct{ batch *batch }
@@ -168,7 +168,7 @@ func (s *Store) take(sw objects.Sweep) {
 }
 
 // expect counts a new sweep, and takes it into the window when nothing before it waits outside.
-func (it *integration) expect(seq uint64, at int64, picked bitset) {
+func (it *integration) expect(seq uint64, at Instant, picked bitset) {
 	whole := it.complete() && len(it.window) < maxWindow
 	it.backlog += uint64(picked.count())
 	it.modified = true

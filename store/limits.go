@@ -222,7 +222,7 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	if n := it.backlog; all && n > 0 {
 		lost.count += n
 		lost.merge(Span{
-			Begins: Instant{At: fromMilli(it.oldest)}, Ends: Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
+			Begins: it.oldest, Ends: Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
 		})
 		it.dropped += n
 		it.backlog, it.window, it.modified = 0, nil, true

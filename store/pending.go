@@ -214,7 +214,7 @@ func (l *look) scan(ns names, key, value []byte, seq uint64) {
 		l.damaged = append(l.damaged, seq)
 		return
 	}
-	l.enter(sw, entry{seq: seq, at: h.at, picked: picked})
+	l.enter(sw, entry{seq: seq, at: h.instant(), picked: picked})
 }
 
 // scanFresh is scan for a sweep in memory.

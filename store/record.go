@@ -61,6 +61,15 @@ type heading struct {
 	routes  []picks
 }
 
+// instant is when the first sample was taken.
+func (h heading) instant() Instant {
+	uptime := time.Duration(-1)
+	if h.uptime >= 0 {
+		uptime = time.Duration(h.uptime) * time.Millisecond
+	}
+	return Instant{Run: h.run, At: fromMilli(h.at), Uptime: uptime, Unsure: h.unsure}
+}
+
 // bootedAt is when the boot was, by the clock of the time.
 func (h heading) bootedAt() time.Time {
 	if h.uptime < 0 {

@@ -36,6 +36,15 @@ type IntegrationStats struct {
 	Gaps     []Trigger // the newest gaps, at most 20, the newest last
 }
 
+// oldest is the time of the oldest sample that waits; zero: none does. s.mu is held.
+func (s *Store) oldest(it *integration) time.Time {
+	if it.backlog == 0 {
+		return time.Time{}
+	}
+	at, _ := s.dateOf(it.oldest)
+	return at
+}
+
 // Stats returns the figures as of now. It opens no transaction.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
@@ -57,15 +66,13 @@ func (s *Store) Stats() Stats {
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.backlog
 			is.Dropped += lane.dropped
-			if lane.backlog > 0 && (it.backlog == 0 || lane.oldest < it.oldest) {
-				is.Oldest = fromMilli(lane.oldest)
-			}
+			is.Oldest = s.oldest(lane)
 		}
 		for _, w := range it.recent {
 			is.Gaps = append(is.Gaps, w.Trigger)
 		}
-		if it.backlog > 0 {
-			is.Oldest = time.UnixMilli(it.oldest).UTC()
+		if at := s.oldest(it); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
+			is.Oldest = at
 		}
 		st.Integrations[id] = is
 	}

@@ -110,6 +110,7 @@ func newLedgerWorld(t *testing.T, seed uint64) *ledgerWorld {
 func (w *ledgerWorld) set(ahead time.Duration, synched bool) {
 	w.t.Helper()
 	w.clean = w.clean && ahead == 0
+	w.t.Logf("round %d: the clock is %v ahead, synchronised %v", len(w.ends), ahead, synched)
 	w.clock.Ahead, w.clock.Synched = ahead, synched
 	raw, err := json.Marshal(w.clock)
 	path := filepath.Join(w.dir, "clock")
@@ -225,6 +226,9 @@ func (w *ledgerWorld) place() string { return fmt.Sprintf("seed %d, round %d", w
 // log is the end of the daemons' log.
 func (w *ledgerWorld) log() string {
 	text, _ := os.ReadFile(filepath.Join(w.dir, "log"))
+	if keep := os.Getenv("NOI_LEDGER_KEEP"); keep != "" {
+		_ = os.WriteFile(filepath.Join(keep, fmt.Sprint("ledger-", w.seed, ".log")), text, 0o600)
+	}
 	return string(text[max(0, len(text)-6000):])
 }
 
@@ -300,6 +304,7 @@ func (w *ledgerWorld) turn(kind string) {
 	}
 	d := w.start(kind)
 	w.back()
+	w.t.Logf("round %d: a run to end by %s, in %s, disk full %v, silent %v", len(w.ends), kind, w.clock.Boot, full, w.silent.Load())
 	w.sleep(time.Second, 3*time.Second)
 	if kind == "full" && !full {
 		w.disk.fill()

@@ -43,6 +43,9 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 		if err != nil {
 			w.t.Fatalf("%s %v", m.Body, err)
 		}
+		if m.Attributes["clock"] != "" {
+			w.t.Logf("%s is an estimate", m.Attributes["sample_id"]+" "+b.SampledAt)
+		}
 		out[at.Unix()] = true
 	}
 	return out
