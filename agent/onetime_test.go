@@ -77,3 +77,29 @@ func exportedTimes(t *testing.T, a *agent.Agent, object string) (out []time.Time
 	}
 	return out
 }
+
+// TestAStepIsNotBelievedByWhatAServiceSaidBefore: the service is asked again, and does not stand for the clock any more.
+func TestAStepIsNotBelievedByWhatAServiceSaidBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		g.probed = true
+		g.says(agent.Synch{Service: "timesyncd", Synched: true})
+		s := g.start("")
+		begun := time.Now()
+		time.Sleep(25 * time.Second)
+		g.says(unsynched)
+		g.set(-29 * time.Second)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		s.stop()
+		times := g.sampledTimes("Et_float")
+		for i, at := range times {
+			if want := begun.Add(time.Duration(i) * 10 * time.Second); at.Sub(want).Abs() > 2*time.Second {
+				t.Errorf("sample %d is of %v, want %v", i+1, at, want)
+			}
+		}
+		if len(times) < 5 {
+			t.Errorf("%d samples", len(times))
+		}
+	})
+}

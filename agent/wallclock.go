@@ -212,11 +212,11 @@ func (w *wallClock) judge(wall, booted time.Time) verdict {
 	}
 }
 
-// vouched reports whether a service stands for the clock as it runs now: that it has measured since the clock was set last, as
-// far as it says when. w.mu is held.
+// vouched reports whether a service stands for the clock as it runs now: that it was asked, and has measured, since the clock was set
+// last, as far as it says when. w.mu is held.
 func (w *wallClock) vouched(wall time.Time) bool {
 	at := w.synch.At
-	return w.synch.Synched && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) && !at.After(wall.Add(vouchSlack)))
+	return w.synch.Synched && !w.unasked && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) && !at.After(wall.Add(vouchSlack)))
 }
 
 // beyond reports whether a time is later than this program can live. w.mu is held, or begin has returned.
