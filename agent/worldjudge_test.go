@@ -54,8 +54,8 @@ func (w *world) look(now time.Duration) {
 	}
 }
 
-// isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every five minutes, an object
-// at its log interval.
+// isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every
+// five minutes, an object at its log interval.
 func (w *world) isTrue(p agent.Problem, now time.Duration) bool {
 	late := 6 * time.Minute
 	if p.Code == "line_down" {
