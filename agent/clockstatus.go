@@ -67,7 +67,7 @@ func (w *wallClock) unsureSince() time.Time {
 }
 
 func (m metrics) clock(c *ClockStatus) {
-	m.gauge("clock_good", "1 while the wall clock is known to be right, or nothing speaks against it.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
+	m.gauge("clock_good", "1 while the wall clock is right, or looks plausible.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
 	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
 	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
 	if c.LastGood != nil {

@@ -46,7 +46,7 @@ func (m metrics) collect(s Status) {
 	m.gauge("store_samples", "Samples kept now.", float64(s.Store.Samples))
 	m.counter("store_committed_samples_total", "Samples written to flash.", s.Store.Committed)
 	m.counter("store_written_bytes_total", "Bytes that commits have written to flash, whole pages.", s.Store.Written)
-	m.counter("store_spared_samples_total", "Samples accepted by every cloud before they had to be written.", s.Store.Spared)
+	m.counter("store_spared_samples_total", "Samples sent to every cloud without being written to flash.", s.Store.Spared)
 	m.counter("store_commits_total", "Commits, each a synced write to flash.", s.Store.Commits)
 	m.counter("store_corrupt_records_total", "Records skipped because their checksum is wrong.", s.Store.Corrupt)
 	shown := map[string]bool{} // one controller may report several alarms, and a series must be unique
@@ -65,7 +65,7 @@ func (m metrics) line(l *LineStatus) {
 	m.gauge("line_up", "1 while the port is open and works.", truth(l.State == lineOK), line...)
 	m.gauge("line_load_ratio", "Share of the time in which the line was busy.", l.Load, line...)
 	m.counter("line_lost_samples_total", "Samples read that the store did not take.", l.Lost, line...)
-	m.counter("line_discarded_bytes_total", "Bytes that nobody waited for.", c.DiscardedBytes, line...)
+	m.counter("line_discarded_bytes_total", "Received bytes that belong to no reply.", c.DiscardedBytes, line...)
 	m.counter("line_foreign_frames_total", "Whole frames that were not the answer.", c.ForeignFrames, line...)
 	m.counter("line_other_master_requests_total", "Requests of another master.", c.OtherMasters, line...)
 	m.counter("line_foreign_ids_total", "Modbus TCP frames with a transaction id that was not the request's.", c.ForeignIDs, line...)
@@ -134,7 +134,7 @@ func (m metrics) integration(in *IntegrationStatus) {
 	m.gauge("integration_dead_letters", "Rejected samples that are set aside.", float64(in.Dead), labels...)
 	m.counter("integration_replayed_samples_total", "Samples accepted again by a replay, since the start.", in.Replayed, labels...)
 	m.gauge("integration_uplink_month_bytes", "Bytes sent at the sockets in this month (UTC), TLS included.", float64(in.Uplink.MonthSent), labels...)
-	m.counter("integration_dropped_samples_total", "Samples that gave way to newer ones, since the store was made.", in.Dropped, labels...)
+	m.counter("integration_dropped_samples_total", "Samples deleted to make room for newer ones, since the store was made.", in.Dropped, labels...)
 }
 
 func truth(b bool) float64 {

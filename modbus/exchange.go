@@ -202,7 +202,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
-		l.owed(u, frame)
+		l.owing(u, frame)
 		return true
 	case u != nil && u.trust.unknown > 0 && !u.others.any():
 		if l.network && l.window.sent != nil {
@@ -211,8 +211,11 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		return true
 	default:
 		l.suspicious = true
-		if l.network && !again {
+		switch {
+		case l.network && !again:
 			l.unasked(u, frame)
+		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // the device errs in the same way again
+			l.unfit(frame)
 		}
 		return false
 	}
@@ -235,13 +238,13 @@ func (l *Line) discarded(n int) {
 	l.overhear(true)
 	l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
 	l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
-	if l.suspicious || l.window.skipped >= strayFrame && !l.indebted() {
+	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
 		l.distrust()
 	}
 }
 
-// indebted reports whether a reply that went wrong or missing may still come from anybody.
-func (l *Line) indebted() bool {
+// owed reports whether a reply that went wrong or missing may still come from anybody.
+func (l *Line) owed() bool {
 	for _, u := range l.units {
 		if len(u.trust.debts) > 0 {
 			return true
@@ -329,6 +332,9 @@ func (l *Line) account(u *unit, start time.Time) {
 func (l *Line) answered(u *unit, q ask, frame []byte) {
 	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
 	refused := frame[1]&exceptionBit != 0
+	if isRead(frame[1]) {
+		u.misfits = false
+	}
 	switch {
 	case !refused:
 		u.trust.answered(q.shape())
@@ -358,6 +364,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		return err
 	}
 	err = l.named(u, err)
+	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
 		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
 	}

@@ -140,7 +140,7 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayLate:
 		l.late(u, s.after)
 		return
-	case s.sort == strayMisfit && late && l.tcp.loose: // an id would say that it is meant for the present request
+	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
 		l.late(u, l.tick().Sub(u.missedAt))
 		return
 	case s.sort == strayMisfit:
@@ -168,10 +168,15 @@ func (l *Line) askedUnit() int {
 
 // repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
 func (l *Line) repetition(body []byte) bool {
-	n := len(l.previous.frame) - 2
-	again := n > 0 && bytes.Equal(body, l.previous.frame[:n]) || bytes.Equal(body, l.strayed)
+	again := l.isPrevious(body) || bytes.Equal(body, l.strayed)
 	l.strayed = append(l.strayed[:0], body...)
 	return again
+}
+
+// isPrevious reports whether a frame without its checksum is the last answer once more.
+func (l *Line) isPrevious(body []byte) bool {
+	n := len(l.previous.frame) - 2
+	return n > 0 && bytes.Equal(body, l.previous.frame[:n])
 }
 
 // rival notes a reply to another program.
@@ -243,11 +248,11 @@ func (l *Line) openRefusal(q ask, frame []byte) *Exception {
 	return &Exception{Function: q.function, Code: frame[2]}
 }
 
-// owed takes a frame that looks like the reply to a request that was not answered. One that comes right after another request, and long
-// after that one, is more likely the answer to the present request in a wrong length.
-func (l *Line) owed(u *unit, frame []byte) {
+// owing takes a frame that looks like the reply to a request that was not answered. One that comes after another request, of a device
+// with replies of wrong lengths or long after the request that it would answer, is more likely a wrong answer to the present one.
+func (l *Line) owing(u *unit, frame []byte) {
 	after := l.tick().Sub(u.missedAt)
-	if l.network && l.window.sent != nil && after > 3*max(u.timeout, l.timeout) {
+	if l.network && l.window.sent != nil && (u.misfits || after > 3*max(u.timeout, l.timeout)) {
 		l.unfit(frame)
 		return
 	}

@@ -14,8 +14,8 @@ type trust struct {
 	introduced bool
 	seq        uint64 // requests sent to the unit so far
 	debts      []debt // shapes of unanswered requests; a handful at most
-	silent     int    // probes that brought nothing
-	kind       int    // which kind of probe is asked first: another one after each probePatience that brought nothing
+	silent     int    // probes in a row that brought nothing
+	kind       int    // which kind of probe is asked first: another one after probePatience in a row that brought nothing
 }
 
 // debt is a shape of which replies may still come: to requests number first to last.
@@ -61,11 +61,6 @@ const maxUnknown = 3
 // overheard notes a request of another master to this unit, whose reply will come.
 func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
 
-// expects reports whether a frame from this unit is explained by what may be on its way.
-func (t *trust) expects(frame []byte) bool {
-	return t.unknown > 0 || t.owes(frame)
-}
-
 // owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
 func (t *trust) owes(frame []byte) bool {
 	function := frame[1]
@@ -94,6 +89,7 @@ func (t *trust) sent(s shape, probe bool) {
 // answered notes a reply of shape s. It is at least as young as the oldest request of that
 // shape, so everything asked before that one is settled.
 func (t *trust) answered(s shape) {
+	t.silent = 0
 	if t.unknown > 0 { // it may have been an unknown frame, which is gone now; it proves no more
 		t.unknown--
 		t.introduced = t.unknown == 0 && len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
@@ -115,6 +111,7 @@ func (t *trust) answered(s shape) {
 
 // refused notes an exception of a function. It may answer any open request of that function.
 func (t *trust) refused(function byte) {
+	t.silent = 0
 	if t.unknown > 0 {
 		t.unknown--
 		return
