@@ -67,7 +67,7 @@ func (w *wallClock) unsureSince() time.Time {
 }
 
 func (m metrics) clock(c *ClockStatus) {
-	const good = "1 while the wall clock is known to be right, or nothing speaks against it."
+	const good = "1 while the wall clock is right, or looks plausible."
 	m.with("source", c.Source, "service", c.Service).gauge("clock_good", good, truth(c.State == clockGood))
 	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
 	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))

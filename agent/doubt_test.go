@@ -45,7 +45,8 @@ func problemOf(st agent.Status, code string) *agent.Problem {
 	return nil
 }
 
-// TestOneRefusedRegisterCostsOnlyItselfWhateverTheException: its neighbours of the same read are sampled, and the problem names it.
+// TestOneRefusedRegisterCostsOnlyItselfWhateverTheException: its neighbours of the same read are sampled, and the
+// problem names it.
 func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 	for _, code := range []byte{1, 2, 3, 4, 5, 6, 7, 8, 10, 11} {
 		synctest.Test(t, func(t *testing.T) {
@@ -78,8 +79,8 @@ func TestOneRefusedRegisterCostsOnlyItselfWhateverTheException(t *testing.T) {
 	}
 }
 
-// TestControllerThatRefusesEverythingIsAFault: it has a state and a problem of its own, what is missing is a gap, and it is sampled again soon
-// after it has recovered.
+// TestControllerThatRefusesEverythingIsAFault: it has a state and a problem of its own, what is missing is a gap, and
+// it is sampled again soon after it has recovered.
 func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 	for _, code := range []byte{1, 2, 3, 4, 5, 6, 7, 8} {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,7 +163,8 @@ func TestSlaveThatIsSilentAboutARegisterGivesAllOthers(t *testing.T) {
 	}
 }
 
-// TestSlaveThatIsSilentAboutGapsGivesAllObjects: between the objects it has no registers, and a read over one is not answered.
+// TestSlaveThatIsSilentAboutGapsGivesAllObjects: between the objects it has no registers, and a read over one is not
+// answered.
 func TestSlaveThatIsSilentAboutGapsGivesAllObjects(t *testing.T) {
 	for _, slug := range []string{"PSPWM", "TSMPPT"} {
 		for _, lacks := range []string{"", "first", "middle"} {
@@ -192,8 +194,8 @@ func TestSlaveThatIsSilentAboutGapsGivesAllObjects(t *testing.T) {
 	}
 }
 
-// muteBetween is a slave of a family that says nothing to reads that hold a register of no object, nor of the first or middle
-// object when lacks says so. It returns the objects that it has.
+// muteBetween is a slave of a family that says nothing to reads that hold a register of no object, nor of the first
+// or middle object when lacks says so. It returns the objects that it has.
 func muteBetween(t *testing.T, slug, lacks string) (slave *modbustest.Slave, names []string) {
 	t.Helper()
 	family, ok := mustCatalog(t).Family(slug)
@@ -254,8 +256,8 @@ func TestAReadThatAlwaysArrivesDamagedCostsOnlyItself(t *testing.T) {
 	})
 }
 
-// TestALossyLineTeachesNothing: whatever share of the replies is lost, each moment has a sample or lies in a gap, no object is called
-// refused, and no register is to be avoided.
+// TestALossyLineTeachesNothing: whatever share of the replies is lost, each moment has a sample or lies in a gap, no
+// object is called refused, and no register is to be avoided.
 func TestALossyLineTeachesNothing(t *testing.T) {
 	for _, loss := range []float64{0.1, 0.3, 0.5} {
 		rng := rand.New(rand.NewPCG(3, uint64(loss*100)))

@@ -69,7 +69,7 @@ func byServerID(ctx context.Context, p *poller, s *slave) (modbus.Identity, erro
 	return modbus.Identity{}, errUntold
 }
 
-var errUntold = errors.New("it answers, but does not say who it is: name the model in the configuration")
+var errUntold = errors.New("the controller answers, but does not identify itself: set its model in the configuration")
 
 // tellsItself reports whether the slave is to be asked who it is. With both words configured it is not.
 func (s *slave) tellsItself() bool { return s.cfg.ProductCode == "" || s.cfg.Firmware == "" }

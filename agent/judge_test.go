@@ -27,10 +27,10 @@ func TestWhatIsBelieved(t *testing.T) {
 		good, ages   bool
 		reason       string
 	}{
-		{name: "nothing is known", good: true, ages: true, reason: "nothing speaks against it"},
-		{name: "all that is known fits", built: now.Add(-year), floor: now.Add(-time.Minute), good: true, ages: true, reason: "nothing speaks against it"},
+		{name: "nothing is known", good: true, ages: true, reason: "looks plausible"},
+		{name: "all that is known fits", built: now.Add(-year), floor: now.Add(-time.Minute), good: true, ages: true, reason: "looks plausible"},
 		{name: "nobody was asked", mute: true, reason: "being asked"},
-		{name: "nobody was asked, but it was right", mute: true, trusted: boot, good: true, ages: true, reason: "nothing speaks against it"},
+		{name: "nobody was asked, but it was right", mute: true, trusted: boot, good: true, ages: true, reason: "looks plausible"},
 		{name: "source system, whatever speaks against it", system: true, built: now.Add(year), synch: unsynched, floor: now.Add(year), good: true, ages: true, reason: "clock.source"},
 
 		{name: "before the build", built: now.Add(time.Second), reason: "before the program was built, 2026-11-25T08:00:01Z"},
@@ -49,8 +49,8 @@ func TestWhatIsBelieved(t *testing.T) {
 		{name: "a service has measured before the boot", synch: synched(boot.Add(-time.Hour)), reason: "not confirmed"},
 
 		{name: "before the last good time", floor: now.Add(3 * time.Minute), reason: "before the last time known to be right, 2026-11-25T08:03:00Z"},
-		{name: "a little before the last good time", floor: now.Add(time.Minute), good: true, ages: true, reason: "nothing speaks against it"},
-		{name: "set by an hour", trusted: boot.Add(-time.Hour), good: true, ages: true, reason: "nothing speaks against it"},
+		{name: "a little before the last good time", floor: now.Add(time.Minute), good: true, ages: true, reason: "looks plausible"},
+		{name: "set by an hour", trusted: boot.Add(-time.Hour), good: true, ages: true, reason: "looks plausible"},
 		{name: "set by two days", trusted: boot.Add(-48 * time.Hour), good: true, reason: "nothing gets old by it"},
 		{name: "set by two days, and a service says so", trusted: boot.Add(-48 * time.Hour), synch: synched(now), good: true, ages: true, reason: "chrony has synchronised"},
 		{name: "set back by two days", trusted: boot.Add(48 * time.Hour), floor: now.Add(48 * time.Hour), reason: "before the last time known"},

@@ -71,7 +71,7 @@ func (m metrics) line(l *LineStatus) {
 	m.gauge("line_up", "1 while the port is open and works.", truth(l.State == lineOK))
 	m.gauge("line_load_ratio", "Share of the time in which the line was busy.", l.Load)
 	m.counter("line_lost_samples_total", "Samples read that the store did not take.", l.Lost)
-	m.counter("line_discarded_bytes_total", "Bytes that nobody waited for.", c.DiscardedBytes)
+	m.counter("line_discarded_bytes_total", "Received bytes that belong to no reply.", c.DiscardedBytes)
 	m.counter("line_foreign_frames_total", "Whole frames that were not the answer.", c.ForeignFrames)
 	m.counter("line_other_master_requests_total", "Requests of another master.", c.OtherMasters)
 	m.counter("line_foreign_ids_total", "Modbus TCP frames with a transaction id that was not the request's.",
@@ -146,7 +146,7 @@ func (m metrics) integration(in *IntegrationStatus) {
 	m.counter("integration_replayed_samples_total", "Samples accepted again by a replay, since the start.", in.Replayed)
 	m.gauge("integration_uplink_month_bytes", "Bytes sent at the sockets in this month (UTC), TLS included.",
 		float64(in.Uplink.MonthSent))
-	m.counter("integration_dropped_samples_total", "Samples that gave way to newer ones, since the store was made.",
+	m.counter("integration_dropped_samples_total", "Samples deleted to make room for newer ones, since the store was made.",
 		in.Dropped)
 }
 
@@ -155,7 +155,7 @@ func (m metrics) store(s *StoreStatus) {
 	m.gauge("store_samples", "Samples kept now.", float64(s.Samples))
 	m.counter("store_committed_samples_total", "Samples written to flash.", s.Committed)
 	m.counter("store_written_bytes_total", "Bytes that commits have written to flash, whole pages.", s.Written)
-	m.counter("store_spared_samples_total", "Samples accepted by every cloud before they had to be written.", s.Spared)
+	m.counter("store_spared_samples_total", "Samples sent to every cloud without being written to flash.", s.Spared)
 	m.counter("store_commits_total", "Commits, each a synced write to flash.", s.Commits)
 	m.counter("store_corrupt_records_total", "Records skipped because their checksum is wrong.", s.Corrupt)
 }

@@ -178,7 +178,7 @@ func (p *replay) watch(ctx context.Context, f *forwarder, report func(line any) 
 		case <-f.post.ended:
 			return errReplayCut
 		case <-ctx.Done():
-			return fmt.Errorf("the replay is given up: %w", ctx.Err())
+			return fmt.Errorf("the replay was stopped: %w", ctx.Err())
 		}
 	}
 }

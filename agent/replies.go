@@ -6,10 +6,11 @@ import (
 	"noi-agent/modbus"
 )
 
-// replies is what one slave has answered, what not, and what that proves. Silence, a damaged reply and a refusal may be of the
-// moment: a lossy line makes all kinds of silence. So a read counts as one that the slave does not answer only by contrast: it has
-// failed several times, and each time the slave has answered another read since the failure before. How many times, depends on how
-// many replies get lost on this line anyway. A reply ends all doubt about its read.
+// replies is what one slave has answered, what not, and what that proves. Silence, a damaged reply and a refusal may
+// be of the moment: a lossy line makes all kinds of silence. So a read counts as one that the slave does not answer
+// only by contrast: it has failed several times, and each time the slave has answered another read since the failure
+// before. How many times, depends on how many replies get lost on this line anyway. A reply ends all doubt about its
+// read.
 type replies struct {
 	count  uint64                // replies to reads so far, exceptions included
 	known  map[modbus.Span]bool  // reads that were answered with registers
@@ -28,7 +29,8 @@ type doubt struct {
 }
 
 const (
-	// lostMemory is over how many reads the average of lost ones goes. A new line counts as one that lost lostAtFirst of seenAtFirst.
+	// lostMemory is over how many reads the average of lost ones goes. A new line counts as one that lost lostAtFirst
+	// of seenAtFirst.
 	lostMemory  = 128
 	lostAtFirst = 0.1
 	seenAtFirst = 10
@@ -66,8 +68,8 @@ func (r *replies) average(lost float64) {
 	r.lost += (lost - r.lost) / float64(r.seen)
 }
 
-// failed notes that a read brought none. It reports whether the slave has answered others since this read failed before: then the
-// failure says nothing about how the slave fares.
+// failed notes that a read brought none. It reports whether the slave has answered others since this read failed
+// before: then the failure says nothing about how the slave fares.
 func (r *replies) failed(s modbus.Span, err error) (contrast bool) {
 	d, again := r.doubts[s]
 	contrast = again && r.count > d.count
@@ -88,7 +90,8 @@ func (r *replies) failed(s modbus.Span, err error) (contrast bool) {
 	return contrast
 }
 
-// proven reports whether the slave is known not to answer a read. An exception is explicit: it is believed when it comes again.
+// proven reports whether the slave is known not to answer a read. An exception is explicit: it is believed when it
+// comes again.
 func (r *replies) proven(s modbus.Span) bool {
 	d := r.doubts[s]
 	if refuses(d.err) {
@@ -99,7 +102,8 @@ func (r *replies) proven(s modbus.Span) bool {
 
 // strikes is how many failures with contrast prove something on this line.
 func (r *replies) strikes() int {
-	// Only the first failure in a row is counted, so of n reads with loss p there are n*p*(1-p) failures and n*(1-p) answers.
+	// Only the first failure in a row is counted, so of n reads with loss p there are n*p*(1-p) failures and n*(1-p)
+	// answers.
 	loss := min(r.lost/max(1-r.lost, 0.01), 0.9)
 	n := 0
 	for p := 1.0; p > chance && n < mostStrikes; n++ {
@@ -125,8 +129,8 @@ func (r *replies) refused(s modbus.Span) error {
 	return nil
 }
 
-// probe picks the read by which a silent slave is asked whether it lives. They vary, since the slave may lack any of them: now one
-// that was answered before, now another one.
+// probe picks the read by which a silent slave is asked whether it lives. They vary, since the slave may lack any of
+// them: now one that was answered before, now another one.
 func (r *replies) probe(spans []modbus.Span) modbus.Span {
 	r.probes++
 	good := slices.DeleteFunc(slices.Clone(spans), func(s modbus.Span) bool { return !r.known[s] })

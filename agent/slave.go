@@ -176,13 +176,12 @@ func (s *slave) nextDue() (at time.Duration, ok bool) {
 type batch struct {
 	items []int // of the schedule
 	spans []modbus.Span
-	read  []bool          // which of them were answered
-	at    []time.Duration // when, monotonic
-	errs  []error         // why the others were not; nil: they were not asked
+	read  []bool  // which of them were answered
+	errs  []error // why the others were not; nil: they were not asked
 }
 
 func (s *slave) batch(items []int) *batch {
-	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)), at: make([]time.Duration, len(items)), errs: make([]error, len(items))}
+	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)), errs: make([]error, len(items))}
 	for i, n := range items {
 		b.spans[i] = spanOf(&s.plan.items[n].polled.Object)
 	}

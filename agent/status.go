@@ -320,7 +320,7 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	}
 	if counts.Dropped > f.droppedBefore {
 		problems = append(problems, cloudDropped.of(f.cfg.ID, f.started,
-			fmt.Sprintf("%d samples gave way since the start", counts.Dropped-f.droppedBefore)))
+			fmt.Sprintf("%d samples were deleted since the start", counts.Dropped-f.droppedBefore)))
 	}
 	return s, problems
 }

@@ -55,8 +55,8 @@ func (p *poller) dropHeld(s *slave, why string) {
 	s.held = nil
 }
 
-// revives asks a slave that did not answer last time for one object. When a dead one answers, what was missed is due at once, and
-// what was learnt is in doubt: another slave may be in its place.
+// revives asks a slave that did not answer last time for one object. When a dead one answers, what was missed is due
+// at once, and what was learnt is in doubt: another slave may be in its place.
 func (p *poller) revives(ctx context.Context, s *slave) bool {
 	dead := s.dead()
 	s.missed += s.plan.passOver(p.clock.elapsed(), whyMissed(s.lastErr))
@@ -79,13 +79,15 @@ func (p *poller) revives(ctx context.Context, s *slave) bool {
 }
 
 const (
-	// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at 9600 baud
-	// takes a fifth of it; one that takes longer lets the others go first between its reads.
+	// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at
+	// 9600 baud takes a fifth of it; one that takes longer lets the others go first between its reads.
 	sweepBudget = time.Second
-	// silencePatience is how many reads in a row may stay without a reply while the slave is known to live: it may lack registers of them.
-	// One register among a hundred makes two in a row, since the parts of a read are asked side by side.
+	// silencePatience is how many reads in a row may stay without a reply while the slave is known to live: it may
+	// lack registers of them. One register among a hundred makes two in a row, since the parts of a read are asked
+	// side by side.
 	silencePatience = 16
-	// damagedPatience is the same for replies that come damaged, or say that the slave is busy, as long as nothing else came.
+	// damagedPatience is the same for replies that come damaged, or say that the slave is busy, as long as nothing
+	// else came.
 	damagedPatience = 3
 	// busyPatience is how often a read must fail because the slave is busy, before its parts are asked.
 	busyPatience = 3
@@ -93,7 +95,8 @@ const (
 	retestAfter = time.Hour
 )
 
-// work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold up the rest.
+// work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold
+// up the rest.
 type work struct {
 	batch    *batch
 	todo     []modbus.Read
@@ -119,8 +122,8 @@ func (p *poller) begin(s *slave, replies uint64) *work {
 	return w
 }
 
-// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and what was read
-// is held. When the slave seems to be away the rest is let be: that is asked again soon.
+// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and
+// what was read is held. When the slave seems to be away the rest is let be: that is asked again soon.
 func (p *poller) step(ctx context.Context, s *slave, replies uint64) (over bool) {
 	if s.work == nil {
 		s.work = p.begin(s, replies)
@@ -142,7 +145,8 @@ func (p *poller) step(ctx context.Context, s *slave, replies uint64) (over bool)
 	return true
 }
 
-// readNext does one read of a sweep. The parts of a read that failed are put into what is left to do. The error ends the sweep.
+// readNext does one read of a sweep. The parts of a read that failed are put into what is left to do. The error ends
+// the sweep.
 func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
 	rd := w.todo[0]
 	w.todo = w.todo[1:]
@@ -151,7 +155,7 @@ func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
 		w.barren = 0
 		s.planner.Answered(rd.Span)
 		for _, m := range rd.Members {
-			w.batch.read[m], w.batch.at[m] = true, p.clock.elapsed()
+			w.batch.read[m] = true
 		}
 		w.readings = append(w.readings, p.decode(s, rd, w.batch, reply)...)
 		return nil
@@ -216,7 +220,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		it, err := &s.plan.items[n], b.errs[i]
 		it.read = b.read[i]
 		if it.read {
-			s.plan.done(n, b.at[i], 0) // a moment that came since is due still
+			s.plan.done(n, p.clock.elapsed(), 0)
 			it.failures = 0
 			continue
 		}
@@ -245,8 +249,8 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 	}
 }
 
-// waitAfter is how long after a failed read an object is asked again at first; 0: at its next regular moment. unknown: the slave
-// never gave it, and what it does not know it will not know in ten seconds.
+// waitAfter is how long after a failed read an object is asked again at first; 0: at its next regular moment.
+// unknown: the slave never gave it, and what it does not know it will not know in ten seconds.
 func waitAfter(err error, unknown bool) time.Duration {
 	switch fateOf(err) {
 	case fateRefused:
@@ -274,8 +278,9 @@ func (p *poller) measureLateness(s *slave, b *batch) {
 	}
 }
 
-// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the slave fares.
-// Silence must be proven like that about any other read: some slaves say nothing when they are asked for what they lack.
+// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the
+// slave fares. Silence must be proven like that about any other read: some slaves say nothing when they are asked for
+// what they lack.
 func (p *poller) runTest(ctx context.Context, s *slave) {
 	tests := s.planner.Tests()
 	if len(tests) == 0 {
@@ -304,8 +309,8 @@ func (s *slave) object(b *batch, member int) *objects.Object {
 	return &s.plan.items[b.items[member]].polled.Object
 }
 
-// exchange sends one read, again at once when the reply came damaged. A failure is noted as a sign of how the slave fares, unless
-// the caller is to judge it.
+// exchange sends one read, again at once when the reply came damaged. A failure is noted as a sign of how the slave
+// fares, unless the caller is to judge it.
 func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
 	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason to ask who it is
 	for try := 1; ; try++ {
@@ -432,7 +437,8 @@ func (p *poller) tellSoFar() {
 // handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
 func (p *poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
 
-// handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once it is handed on.
+// handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
+// it is handed on.
 func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool)) {
 	if s.plan == nil {
 		return

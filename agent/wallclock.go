@@ -178,7 +178,7 @@ func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
 }
 
 // quiet is why a clock is believed of which nobody can tell.
-const quiet = "no time service can be asked, and nothing speaks against it"
+const quiet = "no time service found; clock looks plausible"
 
 // judge is the rule of docs/time.md. w.mu is held.
 func (w *wallClock) judge(wall, booted time.Time) verdict {

@@ -65,8 +65,8 @@ func (w *watcher) gaps(unit, object string) (out []stretch) {
 	}
 }
 
-// untold returns the due moments from one time to another that have neither a sample before the next moment nor lie in a gap. The last
-// moment before the end is left out: its sample may be on its way.
+// untold returns the due moments from one time to another that have neither a sample before the next moment nor lie
+// in a gap. The last moment before the end is left out: its sample may be on its way.
 func (w *watcher) untold(unit, object string, every time.Duration, from, to time.Time) (bad []string) {
 	samples, gaps := w.samples()[object], w.gaps(unit, object)
 	next := 0

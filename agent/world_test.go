@@ -15,9 +15,10 @@ import (
 	"noi-agent/sinks"
 )
 
-// TestWorlds has random controllers on a random line, a random cloud and random edits, two hours each. A judge knows each due moment of each
-// object: it has a sample, or lies in a gap for a reason that was the case. An object that would be answered is not without
-// samples for long, each problem that is shown is true, and each fault that lasts is shown. NOI_SEED=n runs one world alone.
+// TestWorlds has random controllers on a random line, a random cloud and random edits, two hours each. A judge knows
+// each due moment of each object: it has a sample, or lies in a gap for a reason that was the case. An object that
+// would be answered is not without samples for long, each problem that is shown is true, and each fault that lasts is
+// shown. NOI_SEED=n runs one world alone.
 func TestWorlds(t *testing.T) {
 	worlds := uint64(20)
 	if os.Getenv("NOI_TORTURE") != "" {
@@ -41,7 +42,8 @@ const (
 	lookEvery = time.Minute
 	// shownWithin is how long a fault may last unseen: the slave is asked every five minutes at least while it is away.
 	shownWithin = 5 * time.Minute
-	// sampledWithin is how long an object may be without samples beside its log interval, although it would be answered.
+	// sampledWithin is how long an object may be without samples beside its log interval, although it would be
+	// answered.
 	sampledWithin = 10 * time.Minute
 )
 

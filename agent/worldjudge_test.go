@@ -9,6 +9,9 @@ import (
 	"noi-agent/agent"
 )
 
+// sweepLasts is how long before a moment a sample may have been read that stands for it: their sweep ended after it.
+const sweepLasts = 3 * time.Second
+
 // look judges the problems that are shown at a moment.
 func (w *world) look(now time.Duration) {
 	status := w.site.status()
@@ -51,8 +54,8 @@ func (w *world) look(now time.Duration) {
 	}
 }
 
-// isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every five minutes, an object
-// at its log interval.
+// isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every
+// five minutes, an object at its log interval.
 func (w *world) isTrue(p agent.Problem, now time.Duration) bool {
 	late := 6 * time.Minute
 	if p.Code == "line_down" {
@@ -74,7 +77,8 @@ func (w *world) isTrue(p agent.Problem, now time.Duration) bool {
 	case "slave_silent":
 		return during(in.spells, now-late, now, faultSilent, faultDamaged, faultException, faultLoss, faultMute, faultRefuses, faultNameless)
 	case "slave_garbled":
-		return during(in.spells, now-late, now, faultDamaged, faultSpoils)
+		outOfStep := strings.Contains(p.Detail, "out of step") // silence made it so
+		return outOfStep && during(in.spells, now-late, now) || during(in.spells, now-late, now, faultDamaged, faultSpoils)
 	case "slave_refusing":
 		return during(in.spells, now-late, now, faultException, faultRefuses)
 	case "object_refused":
@@ -145,7 +149,7 @@ func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration
 	var untold []time.Duration
 	next := 0
 	for m := every; m < worldLasts-every-time.Minute; m += every {
-		for next < len(samples) && samples[next] < m.Truncate(time.Second) {
+		for next < len(samples) && samples[next] < m-sweepLasts {
 			next++
 		}
 		told := next < len(samples) && samples[next] < m+every

@@ -149,3 +149,33 @@ func BenchmarkManyUnits(b *testing.B) {
 	limit := wireLimit(s, plan) * time.Duration(b.N)
 	b.ReportMetric(limit.Seconds()/b.Elapsed().Seconds(), "of-wire-limit")
 }
+
+// BenchmarkTCPRoundTrip reads eight registers over loopback, with this package and with goburrow's client by itself.
+func BenchmarkTCPRoundTrip(b *testing.B) {
+	address := modbustest.ServeTCP(b, ownAddress(1))
+	b.Run("line", func(b *testing.B) {
+		line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: "tcp://" + address}, Timeout: patience})
+		if err := line.Open(); err != nil {
+			b.Fatal(err)
+		}
+		defer line.Close()
+		for b.Loop() {
+			if _, err := line.Read(b.Context(), 1, modbus.FuncReadInput, 0x10, 8); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "round-trips/s")
+	})
+	b.Run("goburrow", func(b *testing.B) {
+		handler := goburrow.NewTCPClientHandler(address)
+		handler.SlaveId, handler.Timeout = 1, patience
+		defer handler.Close()
+		client := goburrow.NewClient(handler)
+		for b.Loop() {
+			if _, err := client.ReadInputRegisters(0x10, 8); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "round-trips/s")
+	})
+}

@@ -166,3 +166,17 @@ func TestPlannerLearnsBitsAndRegistersApart(t *testing.T) {
 		t.Errorf("bits have limited registers to %d: %q", p.MaxRegisters(), p.Learnt())
 	}
 }
+
+// Objects that share a register are read once.
+func TestSharedRegistersAreReadOnce(t *testing.T) {
+	shared := modbus.Span{Function: modbus.FuncReadInput, Addr: 0x3201, Count: 1}
+	p := modbus.NewPlanner(modbus.Settings{}, 16, nil)
+	spans := []modbus.Span{shared, shared, shared, {Function: modbus.FuncReadInput, Addr: 0x3100, Count: 2}}
+	plan := p.Plan(spans)
+	if len(plan) != 2 || plan[1].Span != shared || len(plan[1].Members) != 3 {
+		t.Errorf("%+v", plan)
+	}
+	if parts := p.Refused(plan[1], spans); len(parts) > 0 {
+		t.Errorf("there is nothing to part in one register: %+v", parts)
+	}
+}

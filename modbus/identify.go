@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	goburrow "github.com/goburrow/modbus"
 )
@@ -16,7 +18,7 @@ import (
 const maxIdentityReplies = 8
 
 // Identity is who a slave says it is. A field that it does not tell is empty. Texts end at the first zero byte, have no blanks
-// at either end, and hold printable ASCII only.
+// at either end, and hold printable characters only.
 type Identity struct {
 	Vendor, ProductCode, Revision string
 	At                            time.Time // Options.Now() at the arrival of the last byte
@@ -106,7 +108,12 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 // characters in it.
 func cleanText(raw []byte) string {
 	raw, _, _ = bytes.Cut(raw, []byte{0})
-	return strings.TrimSpace(string(slices.DeleteFunc(slices.Clone(raw), unprintable)))
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, string(raw)))
 }
 
 // cleanWords is cleanText for bytes that are no text in part: those that cannot be printed separate words.

@@ -97,7 +97,7 @@ func isCode(err error, code serial.PortErrorCode) bool {
 
 func portsHere(ports []string) string {
 	if len(ports) == 0 {
-		return "no serial ports here"
+		return "no serial ports found on this system"
 	}
 	return "ports here: " + strings.Join(ports, ", ")
 }

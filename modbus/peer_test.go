@@ -2,6 +2,7 @@ package modbus_test
 
 import (
 	"errors"
+	mathbits "math/bits"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -154,6 +155,25 @@ func TestRealSlavesRegistersAreTheAskedOnes(t *testing.T) {
 			t.Errorf("not as smooth as it could be: %+v", c)
 		}
 	})
+}
+
+// A program of somebody else's packs bits as the specification has it, and so do we take them apart.
+func TestRealSlavesBitsAreTheAskedOnes(t *testing.T) {
+	line := lineTo(t, pymodbus(), patience)
+	for _, function := range []byte{modbus.FuncReadCoils, modbus.FuncReadDiscrete} {
+		for _, count := range []uint16{1, 7, 8, 9, 16, 20, 25, 100} {
+			addr := uint16(imageFirst + 3)
+			reply, err := line.Read(t.Context(), peerUnit, function, addr, count)
+			if err != nil || len(reply.Registers) != int(count) {
+				t.Fatalf("function %02X, %d bits: %v", function, count, err)
+			}
+			for i, got := range reply.Registers {
+				if want := uint16(mathbits.OnesCount16(imageAt(function, addr+uint16(i))) % 2); got != want {
+					t.Fatalf("function %02X, bit %d of %d: %d, want %d", function, i, count, got, want)
+				}
+			}
+		}
+	}
 }
 
 func TestRealSlavesRefusalIsTypedAndTheLineGoesOn(t *testing.T) {

@@ -14,8 +14,8 @@ type trust struct {
 	introduced bool
 	seq        uint64 // requests sent to the unit so far
 	debts      []debt // shapes of unanswered requests; a handful at most
-	silent     int    // probes that brought nothing
-	kind       int    // which kind of probe is asked first: another one after each probePatience that brought nothing
+	silent     int    // probes in a row that brought nothing
+	kind       int    // which kind of probe is asked first: another one after probePatience in a row that brought nothing
 }
 
 // debt is a shape of which replies may still come: to requests number first to last.
@@ -94,6 +94,7 @@ func (t *trust) sent(s shape, probe bool) {
 // answered notes a reply of shape s. It is at least as young as the oldest request of that
 // shape, so everything asked before that one is settled.
 func (t *trust) answered(s shape) {
+	t.silent = 0
 	if t.unknown > 0 { // it may have been an unknown frame, which is gone now; it proves no more
 		t.unknown--
 		t.introduced = t.unknown == 0 && len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
@@ -115,6 +116,7 @@ func (t *trust) answered(s shape) {
 
 // refused notes an exception of a function. It may answer any open request of that function.
 func (t *trust) refused(function byte) {
+	t.silent = 0
 	if t.unknown > 0 {
 		t.unknown--
 		return

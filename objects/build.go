@@ -179,7 +179,7 @@ const mostUnit = 16
 
 func (b *familyBuilder) checkWords(path string, o *Object) {
 	if o.Name == "" || o.Name == "all" || strings.ContainsAny(o.Name, " ,*\"") || strings.ContainsFunc(o.Name, unicode.IsControl) {
-		b.fault(path+".name", "want a name without blanks, commas, quotes or *, and not all; not %q", o.Name)
+		b.fault(path+".name", "%q is not a valid name: no spaces, commas, quotes or *; \"all\" is reserved", o.Name)
 	}
 	if !slices.Contains(Tables(), o.Table) {
 		b.fault(path+".table", "want input, holding, discrete or coil, not %q", o.Table)

@@ -35,11 +35,11 @@ func (b *familyBuilder) checkPlace(path string, o *Object) {
 			}
 			switch {
 			case o.Table.OfBits():
-				b.fault(path+".address", "the bit 0x%04X is %s's already", addr, other.name)
+				b.fault(path+".address", "bit 0x%04X is already used by %s", addr, other.name)
 			case other.bits|mine == math.MaxUint16:
-				b.fault(path+".address", "the register 0x%04X is %s's already; give each its bits when they share it", addr, other.name)
+				b.fault(path+".address", "register 0x%04X is already used by %s; if they share it, give each its `bits`", addr, other.name)
 			default:
-				b.fault(path+".bits", "some of the bits of 0x%04X are %s's already", addr, other.name)
+				b.fault(path+".bits", "some bits of 0x%04X are already used by %s", addr, other.name)
 			}
 			return
 		}

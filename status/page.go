@@ -456,7 +456,7 @@ func StartWords(start string) string {
 	return map[string]string{
 		"created": "there was none",
 		"clean":   "as it was left",
-		"checked": "the last stop was not in order; the file was checked, and is sound",
+		"checked": "unclean stop before; the file was checked and is sound",
 		"renewed": "the old file could not be used and was moved aside",
 		"memory":  "the disk fails; samples are lost when power is",
 	}[start]
@@ -467,19 +467,19 @@ func StartWords(start string) string {
 func GapWords(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	said, ok := map[string]string{
-		objects.GapBus:      "the controller did not answer, or not in a way that counts",
-		objects.GapIdentity: "the controller is not what the configuration says, or it was not known what it is",
+		objects.GapBus:      "no valid reply from the controller",
+		objects.GapIdentity: "the controller is not the configured one, or was not identified yet",
 		objects.GapLine:     "the port could not be used",
-		objects.GapOverrun:  "the line was busy with what was due before",
-		objects.GapQueue:    "the store did not take them in time",
+		objects.GapOverrun:  "the line was too busy",
+		objects.GapQueue:    "the store did not take the samples in time",
 		objects.GapAgent:    "the agent did not run; the number is an estimate",
-		objects.GapAge:      "they waited longer than max_age",
+		objects.GapAge:      "the samples waited longer than max_age",
 		objects.GapSize:     "the outbox was full",
 		objects.GapDiskFull: "the disk was full",
-		objects.GapRejected: "the outbox was full, and the new ones gave way",
+		objects.GapRejected: "the outbox was full, and new samples were not stored",
 		objects.GapRemoved:  "the integration was not in the configuration",
-		objects.GapDead:     "the cloud rejected them, and they were given up",
-		objects.GapDamaged:  "their record does not read any more",
+		objects.GapDead:     "the cloud rejected the samples, and they were deleted",
+		objects.GapDamaged:  "the stored record is damaged",
 	}[word]
 	if !ok {
 		return reason

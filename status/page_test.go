@@ -79,8 +79,8 @@ func TestPageShowsWhatATechnicianLooksFor(t *testing.T) {
 		"<code>noi.db.damaged-0001</code><br><code>noi.db.damaged-0002</code>", "12.4 MB a day",
 		"<dt>buffer.max_size</dt><dd>256.0 MiB</dd>", "<dt>buffer.max_age</dt><dd>720h</dd>", "<dt>buffer.when_full</dt><dd>drop_oldest</dd>",
 		"<dt>buffer.commit_every</dt><dd>1s</dd>", "<dt>buffer.retain_after_ack</dt><dd>0s</dd>", "<dt>triggers.keep</dt><dd>1\u202f000</dd>", "<dt>triggers.flush_every</dt><dd>1m30s</dd>",
-		"2022-06-27 23:02:11 MST – 2022-06-28 01:20:11 MST", "138", "the controller did not answer, or not in a way that counts (bus)",
-		"the agent did not run", "the line was busy with what was due before (overrun)", "their record does not read any more (damaged): they were in a part",
+		"2022-06-27 23:02:11 MST – 2022-06-28 01:20:11 MST", "138", "no valid reply from the controller (bus)",
+		"the agent did not run", "the line was too busy (overrun)", "the stored record is damaged (damaged): they were in a part",
 		"until 2022-06-14 21:10:29 MST", "a_new_word", "noi-agent triggers --gaps --integration FFjU28MMaL3W9B9hhhhH",
 		`<a href="/api/v1/triggers?gaps=true&amp;integration=FFjU28MMaL3W9B9hhhhH">`)
 	for word, n := range map[string]int{"the_sixth": 0, "dead letters</span>": 1, "next publication": 1, "Older ones": 1} { // the other integration has none of it

@@ -89,13 +89,16 @@ func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
 	return err, nil
 }
 
-// writeState writes what is no sweep. The ballast is room for it, and rows about gaps go first: a kill must not take them.
+// writeState writes what is no sweep. The pages of the ballast are free for the transaction after the one that releases it: that is
+// for rows about gaps, which a kill must not take.
 func (s *Store) writeState() error {
-	err := s.write(task{ballast: releaseBallast, rows: true, gapsOnly: true})
-	if errors.Is(err, ErrFull) {
-		err = s.write(task{ballast: releaseBallast})
+	if err := s.write(task{ballast: releaseBallast}); err != nil {
+		return err
 	}
-	return err
+	if err := s.write(task{rows: true, gapsOnly: true}); !errors.Is(err, ErrFull) {
+		return err
+	}
+	return nil // they wait for room
 }
 
 // steps are how many bytes of old sweeps are to give way, one try after the other.

@@ -214,7 +214,7 @@ func subject(integrations []agent.IntegrationStatus, id string) string {
 
 // printStore shows the outbox; what did not happen is left out.
 func printStore(w io.Writer, s agent.StoreStatus) {
-	fmt.Fprintf(w, "store\t%d bytes\t%d samples kept\t%d written\t%d sent before they had to be\t%s\n",
+	fmt.Fprintf(w, "store\t%d bytes\t%d samples kept\t%d written to flash, %d sent without being stored\t%s\n",
 		s.Bytes, s.Samples, s.Committed, s.Spared, flashWords(s))
 	fmt.Fprintf(w, "  start: %s", s.Start)
 	if words := status.StartWords(s.Start); words != "" {

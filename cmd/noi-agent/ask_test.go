@@ -40,8 +40,8 @@ func TestStatusShowsDeadLettersAndTheNewestGaps(t *testing.T) {
 	}}, problems)
 	mustHold(t, out.String(), "uplink today 1.2 MB sent, 43.2 kB received; this month 30.5 MB sent, 812 B received\n",
 		"dead letters: 3 since 2022-06-28T06:02:11Z, see `noi-agent deadletters list`",
-		"gap: adc_vbterm of rs485/2, 2022-06-28T06:02:11Z to 2022-06-28T08:20:11Z, 138 samples: the controller did not answer, or not in a way that counts (bus)\n",
-		"gap: objects not known, times not known, number of samples not known: their record does not read any more (damaged): they were in a part",
+		"gap: adc_vbterm of rs485/2, 2022-06-28T06:02:11Z to 2022-06-28T08:20:11Z, 138 samples: no valid reply from the controller (bus)\n",
+		"gap: objects not known, times not known, number of samples not known: the stored record is damaged (damaged): they were in a part",
 		"gap: objects not known of rs485/1, until 2022-06-28T08:20:11Z, 9 samples: a_new_word\n",
 		"gap: T_batt, from 2022-06-28T06:02:11Z, 1 samples: the outbox was full (max_size)\n",
 		"gap: fifth", "older gaps: noi-agent triggers --gaps --integration FFjU28MMaL3W9B9hhhhH")

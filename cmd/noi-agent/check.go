@@ -104,7 +104,7 @@ func (*checkCommand) Run(p *program, cli *commandLine) error {
 		fmt.Fprintf(p.stdout, "notice: %s\n", configs.Locate(cli.Config, n))
 	}
 	if units := uncounted(config, catalog); len(units) > 0 {
-		fmt.Fprintf(p.stdout, "notice: %s: not counted in what follows, since what `model: auto` will be is not known before it answers; name the model to see what it costs\n",
+		fmt.Fprintf(p.stdout, "notice: %s: `model: auto`: load and cost unknown until the controller answers; set a model to estimate them\n",
 			strings.Join(units, ", "))
 	}
 	for _, b := range budgets(config, catalog) {
@@ -171,21 +171,21 @@ func (r *checkResult) uplink(config *configs.Config, budgets map[string]agent.Up
 
 // uplinkWords says what an integration costs, and what that takes for granted.
 func uplinkWords(in *configs.Integration, b agent.UplinkBudget) string {
-	how := "every sample sent as it is taken"
+	how := "sent immediately"
 	if in.PublishEvery > 0 {
-		how = "collected for " + shortDuration(in.PublishEvery.String()) + " each time"
+		how = "collected for " + shortDuration(in.PublishEvery.String())
 	}
 	if in.Envelope == configs.EnvelopeBatch {
-		how += ", a sweep in a message"
+		how += ", one message per sweep"
 	}
 	if in.When != configs.WhenChange {
-		return fmt.Sprintf("about %s MB a month at the modem, %s", megabytes(b.Most), how)
+		return fmt.Sprintf("about %s MB of mobile data a month, %s", megabytes(b.Most), how)
 	}
-	least := "nothing, as there is no heartbeat"
+	least := "no heartbeat"
 	if in.Heartbeat > 0 {
 		least = "a sample of each object every " + shortDuration(in.Heartbeat.String())
 	}
-	return fmt.Sprintf("%s to %s MB a month at the modem, %s: the least when nothing changes (%s), the most when every sample is a change",
+	return fmt.Sprintf("%s to %s MB of mobile data a month, %s: minimum if nothing changes (%s), maximum if every sample changes",
 		megabytes(b.Least), megabytes(b.Most), how, least)
 }
 
@@ -251,7 +251,7 @@ func (b *lineBudget) weigh(line *configs.Line, load agent.LineLoad) {
 	switch {
 	case !line.Enabled:
 	case load.Share > loadFull:
-		b.Warning = fmt.Sprintf("WARNING: line %s CANNOT DO THIS: its log intervals ask for %s of its time, so samples will be missing. %s",
+		b.Warning = fmt.Sprintf("WARNING: line %s is overloaded (%s): samples will be missing. %s",
 			b.Name, loadWords(load), wayOut)
 	case load.Share > loadWarning:
 		b.Warning = fmt.Sprintf("warning: line %s is busy for %s of the time, which leaves little for retries and for slaves that do not answer. %s",

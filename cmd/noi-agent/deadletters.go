@@ -12,9 +12,9 @@ import (
 )
 
 type lettersCommand struct {
-	List  lettersListCommand  `cmd:"" help:"Show what is set aside, with the cloud's reason."`
-	Retry lettersRetryCommand `cmd:"" help:"Send it again, with the ids that the samples had."`
-	Drop  lettersDropCommand  `cmd:"" help:"Give it up; each leaves a gap in the trigger log."`
+	List  lettersListCommand  `cmd:"" help:"Show rejected samples with the cloud's reason."`
+	Retry lettersRetryCommand `cmd:"" help:"Retry rejected samples, keeping their sample ids."`
+	Drop  lettersDropCommand  `cmd:"" help:"Delete rejected samples; each is recorded as a gap."`
 }
 
 type lettersListCommand struct {
@@ -113,6 +113,10 @@ func (c *lettersRetryCommand) Run(p *program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
+	if len(of) == 0 && !cli.JSON {
+		_, err = fmt.Fprintln(p.stdout, "nothing to retry")
+		return err
+	}
 	var sum retried
 	for _, id := range of {
 		question, err := json.Marshal(map[string]any{"integration": id, "ids": ids[id]})
@@ -132,7 +136,7 @@ func (c *lettersRetryCommand) Run(p *program, cli *commandLine) error {
 		_, err = fmt.Fprintf(p.stdout, "%d sent, %d rejected again\n", sum.Sent, sum.Rejected)
 	}
 	if err == nil && sum.Rejected > 0 {
-		err = errors.New("some were rejected again: `noi-agent deadletters list` says why")
+		err = errors.New("some were rejected again: `noi-agent deadletters list` shows the reasons")
 	}
 	return err
 }

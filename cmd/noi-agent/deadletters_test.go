@@ -54,6 +54,8 @@ func TestDeadLettersAreListedSentAndDropped(t *testing.T) {
 	}
 	out, _ = letters(t, exitDone, "list", "--config", config)
 	mustHold(t, out, "no dead letters")
+	out, _ = letters(t, exitDone, "retry", "--all", "--config", config)
+	mustHold(t, out, "nothing to retry")
 	if daemon.stop() != exitDone {
 		t.Error("the daemon did not end well")
 	}

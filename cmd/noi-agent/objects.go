@@ -63,8 +63,8 @@ func printFamily(w io.Writer, f *objects.Family) {
 	fmt.Fprintln(t, "ADDRESS\tOBJECT\tKIND\tREGISTERS\tUNIT\tLOG INTERVAL\tCONFIDENCE\tMEANING")
 	for i := range f.Objects {
 		o := &f.Objects[i]
-		fmt.Fprintf(t, "0x%04X\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			o.Address, o.Name, kindOf(o), o.Registers, o.Unit, shortDuration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+			whereOf(o), o.Name, kindOf(o), o.Registers, o.Unit, shortDuration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
 	}
 	_ = t.Flush() // a broken pipe is the reader's wish
 	fmt.Fprintln(w)
@@ -76,6 +76,15 @@ func productCodes(f *objects.Family, quote string) string {
 		return "no product code known: name the model"
 	}
 	return "product codes " + quote + strings.Join(f.ProductCodes, "…"+quote+", "+quote) + "…" + quote
+}
+
+// whereOf is the object's address, and its bits where it has but a part of the register: "0x3201 2-3".
+func whereOf(o *objects.Object) string {
+	where := fmt.Sprintf("0x%04X", o.Address)
+	if o.Field.Width > 0 {
+		where += " " + o.Field.String()
+	}
+	return where
 }
 
 // confidence is the word for people: what rests on doubtful sources is unverified.
@@ -149,6 +158,7 @@ type objectListing struct {
 	Kind       string   `json:"kind"`
 	Encoding   string   `json:"encoding,omitempty"` // none while disputed
 	Registers  int      `json:"registers"`
+	Bits       string   `json:"bits,omitempty"`          // which of them, as in 2-3, where it is a part
 	Span       *reading `json:"read_together,omitempty"` // what one read must bring, where that is more than the object's own registers
 	Unit       string   `json:"unit"`
 	Interval   string   `json:"interval"`
@@ -187,6 +197,9 @@ func listObject(o *objects.Object) objectListing {
 	}
 	if addr, count := o.Span(); addr != o.Address || count != o.Registers {
 		l.Span = &reading{Address: fmt.Sprintf("0x%04X", addr), Registers: int(count)}
+	}
+	if o.Field.Width > 0 {
+		l.Bits = o.Field.String()
 	}
 	for _, c := range o.Choices {
 		l.Choices = append(l.Choices, c.Name)

@@ -58,7 +58,7 @@ func printLineLoad(w io.Writer, line *configs.Line, load agent.LineLoad) {
 
 func printSlaveLoad(w io.Writer, s agent.SlaveLoad, timed bool) {
 	if s.Family == nil {
-		fmt.Fprintf(w, "  unit %d, model auto: what it will be asked is not known before it has said who it is, so it counts nothing; name its model to see it\n", s.Config.ID)
+		fmt.Fprintf(w, "  unit %d, model auto: reads and load unknown until the controller answers; set its model to see them\n", s.Config.ID)
 		return
 	}
 	share := ""

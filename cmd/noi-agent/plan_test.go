@@ -62,7 +62,7 @@ func TestCheckWarnsOfALineThatIsTooBusy(t *testing.T) {
 	for interval, want := range map[string]string{
 		"1s":    "",
 		"250ms": "warning: line rs485 is busy for 88.0 % of the time",
-		"200ms": "WARNING: line rs485 CANNOT DO THIS: its log intervals ask for 110.0 % of its time",
+		"200ms": "WARNING: line rs485 is overloaded (110.0 %): samples will be missing",
 	} {
 		config := writeConfig(t, `lines:
   - {name: rs485, port: /dev/ttyUSB0, slaves: [{id: 1, model: PSPWM, encodings: {kWhc_r: f16, kWhc_t: f16}, intervals: {"*": `+interval+`}}]}
@@ -104,10 +104,10 @@ integrations:
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	for _, want := range []string{
-		"integration each: about 95 MB a month at the modem, every sample sent as it is taken\n",
-		"integration batched: about 40 MB a month at the modem, collected for 5m each time, a sweep in a message\n",
-		"integration news: 2.7 to 95 MB a month at the modem, every sample sent as it is taken: the least when nothing changes (a sample of each object every 1h)",
-		"integration mute: 0.0 to 95 MB a month at the modem, every sample sent as it is taken: the least when nothing changes (nothing, as there is no heartbeat)",
+		"integration each: about 95 MB of mobile data a month, sent immediately\n",
+		"integration batched: about 40 MB of mobile data a month, collected for 5m, one message per sweep\n",
+		"integration news: 2.7 to 95 MB of mobile data a month, sent immediately: minimum if nothing changes (a sample of each object every 1h)",
+		"integration mute: 0.0 to 95 MB of mobile data a month, sent immediately: minimum if nothing changes (no heartbeat)",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
@@ -127,7 +127,7 @@ integrations:
 // What `model: auto` will cost is not known, and is not told as nothing.
 func TestCheckSaysWhatItDoesNotCount(t *testing.T) {
 	config := writeConfig(t, planConfig)
-	if _, stdout, _ := run1("check", "--config", config); !strings.Contains(stdout, "notice: rs485/2: not counted in what follows") {
+	if _, stdout, _ := run1("check", "--config", config); !strings.Contains(stdout, "notice: rs485/2: `model: auto`: load and cost unknown") {
 		t.Errorf("no word of unit 2:\n%s", stdout)
 	}
 	_, stdout, _ := run1("check", "--json", "--config", config)

@@ -42,24 +42,24 @@ type program struct {
 type commandLine struct {
 	Config string `short:"c" placeholder:"FILE" default:"/etc/noi-agent/config.yaml" help:"Configuration file (${default})."`
 	JSON   bool   `name:"json" help:"Print JSON."`
-	Socket string `placeholder:"FILE" help:"The daemon's unix socket, in place of status.socket of the configuration."`
+	Socket string `placeholder:"FILE" help:"The daemon's unix socket, instead of status.socket of the configuration."`
 
 	Run      runCommand      `cmd:"" help:"Run the daemon."`
-	Check    checkCommand    `cmd:"" help:"Check a configuration and print every fault."`
-	Scan     scanCommand     `cmd:"" help:"Find out who answers on a line."`
+	Check    checkCommand    `cmd:"" help:"Check a configuration and print every error."`
+	Scan     scanCommand     `cmd:"" help:"Find the devices on a line."`
 	Read     readCommand     `cmd:"" help:"Read objects or registers of a slave now."`
 	Plan     planCommand     `cmd:"" help:"Show the reads of each line and their bus time."`
 	Objects  objectsCommand  `cmd:"" help:"List families, objects and log intervals."`
-	Triggers triggersCommand `cmd:"" help:"Show the trigger log of the daemon that runs."`
-	Status   statusCommand   `cmd:"" help:"Show the state of the daemon that runs."`
-	Reload   reloadCommand   `cmd:"" help:"Have the daemon that runs put its configuration file in force."`
-	Export   exportCommand   `cmd:"" help:"Write the samples that the outbox holds."`
+	Triggers triggersCommand `cmd:"" help:"Show the last deliveries of the running daemon."`
+	Status   statusCommand   `cmd:"" help:"Show the state of the running daemon."`
+	Reload   reloadCommand   `cmd:"" help:"Make the running daemon read its configuration file again."`
+	Export   exportCommand   `cmd:"" help:"Print the samples in the outbox."`
 	Replay   replayCommand   `cmd:"" help:"Send accepted samples to an integration again."`
-	Letters  lettersCommand  `cmd:"" name:"deadletters" help:"List, send again or drop what a cloud has rejected."`
+	Letters  lettersCommand  `cmd:"" name:"deadletters" help:"List, retry or delete rejected samples."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
-	PublishTest publishTestCommand `cmd:"" help:"Look at the way to an integration's topic, and send one marked message."`
-	Setup       setupCommand       `cmd:"" help:"Print commands and policies for a topic and a publisher of least rights, and the integration's YAML."`
+	PublishTest publishTestCommand `cmd:"" help:"Test an integration and send one test message."`
+	Setup       setupCommand       `cmd:"" help:"Print the commands that create a topic and a minimal-permission publisher, and the integration's YAML."`
 
 	StoreCheck storeCheckCommand `cmd:"" hidden:"" help:"Check a store's file; the daemon's own child."`
 }

@@ -43,7 +43,7 @@ func (g *progress) announce() {
 			all += g.scan.Expected(s)
 		}
 		all *= time.Duration(g.scan.Rounds() / len(g.scan.Settings))
-		fmt.Fprintf(g.w, "; if nobody answers, %s with other settings or function, %s in all", counted(g.scan.Rounds()-1, "more round"), roughly(all))
+		fmt.Fprintf(g.w, "; if no device answers, %s with other settings or function, %s in all", counted(g.scan.Rounds()-1, "more round"), roughly(all))
 	}
 	fmt.Fprintln(g.w, "; Ctrl-C ends it and keeps what was found")
 }

@@ -201,6 +201,6 @@ func otherUser(in configs.Integration) string {
 	if err != nil || own.Uid == strconv.Itoa(os.Geteuid()) {
 		return ""
 	}
-	return fmt.Sprintf("the daemon runs as %s, whose home and environment are others; to look as it does: sudo -u %s -H noi-agent publish-test %s",
+	return fmt.Sprintf("the daemon runs as %s and uses other credentials than you. To test as the daemon: sudo -u %s -H noi-agent publish-test %s",
 		daemonUser, daemonUser, shell.Quote(cmp.Or(in.Name, in.ID)))
 }

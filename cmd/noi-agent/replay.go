@@ -72,7 +72,7 @@ func sendAgain(p *program, socket, path string, question []byte) (end agent.Repl
 	end, err = g.follow(answer.Body)
 	g.clear()
 	if ctx.Err() != nil {
-		err = errors.New("given up by a signal")
+		err = errors.New("stopped by a signal")
 	}
 	if err != nil {
 		return end, fmt.Errorf("%w; %d samples were sent again", err, end.Sent)

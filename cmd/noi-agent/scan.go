@@ -18,11 +18,11 @@ import (
 type scanCommand struct {
 	Port     string        `placeholder:"PORT" help:"Serial port, tcp://HOST or rtu+tcp://HOST:PORT."`
 	Line     string        `placeholder:"NAME" help:"Line of the configuration instead, with its settings; may be left out when there is just one."`
-	Baud     []int         `placeholder:"N" help:"Baud rates to try, until somebody answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400."`
+	Baud     []int         `placeholder:"N" help:"Baud rates to try, until a device answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400."`
 	Parity   []string      `placeholder:"P" enum:"none,even,odd" help:"Parities to try. Default: the line's, or none."`
 	StopBits []int         `placeholder:"N" help:"Stop bits to try, 1 or 2. Default: the line's, or 2."`
 	Units    unitList      `placeholder:"LIST" default:"1-247" help:"Unit ids to ask (${default})."`
-	Function []string      `placeholder:"F" enum:"03,04" default:"04,03" help:"Functions to ask with, the second only when nobody answers the first (${default})."`
+	Function []string      `placeholder:"F" enum:"03,04" default:"04,03" help:"Functions to use; the second only if no device answers the first (${default})."`
 	Timeout  time.Duration `placeholder:"T" help:"Wait for the first byte of a reply. Default: the line's, or 200ms; on the network 1s."`
 }
 
@@ -226,8 +226,11 @@ func scanFault(err error) error {
 
 // nobody says that, and what to look at.
 func nobody(l scanListing) error {
-	if len(l.Garbled) > 0 {
-		return errors.New("nobody answers, but something comes that is no frame: try other baud rates and --parity none,even; see that no two controllers have one unit id, and that no other master asks on the line")
+	if isNetwork(l.Port) {
+		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's own status and mode (tcp:// is Modbus TCP, rtu+tcp:// RTU frames). A longer --timeout helps with slow gateways")
 	}
-	return errors.New("nobody answers: are the controllers powered, the wires A and B not swapped, and the port the right one? A longer --timeout helps with radios")
+	if len(l.Garbled) > 0 {
+		return errors.New("no device answers, but bytes arrive that are no valid frame: try other baud rates and --parity none,even; check that no two controllers have the same unit id, and that no other master uses the line")
+	}
+	return errors.New("no device answers: check the power of the controllers, the wires A and B (swapped?), and the port. A longer --timeout helps with radios")
 }

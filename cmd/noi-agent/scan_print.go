@@ -104,7 +104,7 @@ func yamlOf(line *configs.Line, s modbus.Settings, l scanListing) string {
 	for _, f := range l.Found {
 		model, remark := f.Family, strings.TrimSpace(f.ProductCode+" "+f.Revision)
 		if model == "" {
-			model, remark = "auto", "no family fits "+cmp.Or(remark, f.ServerID, "one that does not say who it is")+"; name its model"
+			model, remark = "auto", "no family for "+cmp.Or(remark, f.ServerID, "an unidentified device")+": set its model"
 		}
 		fmt.Fprintf(&b, "      - {id: %d, model: %s}   # %s\n", f.UnitID, model, clean(remark))
 		if l.Same {

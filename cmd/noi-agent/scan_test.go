@@ -57,8 +57,8 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 		line.Path()+" at 9600 8N2: 3 of 6 units answer\n",
 		"1     PSPWM   PS-PWM-30M    v01.04.06  Morningstar Corp.  registers\n",
 		"3     PSMPPT  PS-MPPT-40M   v02        -                  registers\n",
-		"5     -       XY-1          v1         Nobody?[2J         illegal function (01)\n",
-		"baud: 9600\n", "- {id: 1, model: PSPWM}   # PS-PWM-30M v01.04.06\n", "- {id: 3, model: PSMPPT}", "- {id: 5, model: auto}   # no family fits XY-1 v1; name its model\n",
+		"5     -       XY-1          v1         Nobody[2J          illegal function (01)\n",
+		"baud: 9600\n", "- {id: 1, model: PSPWM}   # PS-PWM-30M v01.04.06\n", "- {id: 3, model: PSMPPT}", "- {id: 5, model: auto}   # no family for XY-1 v1: set its model\n",
 	)
 	mustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2s", "13 more rounds", "Ctrl-C")
 	_, config, _ := strings.Cut(stdout, "# for the configuration\n")
@@ -126,7 +126,7 @@ func TestScanTriesEachFramingOfABaudRate(t *testing.T) {
 		}
 		at += i
 	}
-	mustHold(t, stderr, "nobody answers", "A and B")
+	mustHold(t, stderr, "no device answers", "A and B")
 }
 
 func TestScanOfALineTakesItsPortAndSettings(t *testing.T) {
@@ -241,7 +241,7 @@ func TestScanTellsGarbageFromSilence(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	mustHold(t, stdout, "no frame when these units were asked: 2 at 115200 8N2\n")
-	mustHold(t, stderr, "--parity none,even", "one unit id")
+	mustHold(t, stderr, "--parity none,even", "same unit id")
 }
 
 func TestScanMisusedExitsWithTwo(t *testing.T) {

@@ -3,7 +3,7 @@
     pymodbus_slave.py TTY UNIT BAUD FIRST COUNT
 
 Holding and input registers FIRST to FIRST+COUNT-1 hold their function code in the upper four bits and their own address in
-the lower twelve. It identifies itself as a charge controller. Prints "ready" when the line is open; ends by a signal.
+the lower twelve; coils and discrete inputs there are the parity of that number. It identifies itself as a charge controller. Prints "ready" when the line is open; ends by a signal.
 """
 
 import asyncio
@@ -19,8 +19,14 @@ def image(function, first, count):
     return ModbusSequentialDataBlock(first, [function << 12 | first + i for i in range(count)])
 
 
+def bits(function, first, count):
+    return ModbusSequentialDataBlock(first, [bin(function << 12 | first + i).count("1") % 2 == 1 for i in range(count)])
+
+
 async def serve(tty, unit, baud, first, count):
     registers = ModbusSlaveContext(
+        co=bits(1, first, count),
+        di=bits(2, first, count),
         hr=image(3, first, count),
         ir=image(4, first, count),
         zero_mode=True,  # or address 0 on the wire is register 1 of the block
