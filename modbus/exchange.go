@@ -195,7 +195,11 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
-		l.late(u, l.tick().Sub(u.missedAt))
+		if l.network && u.misfits && l.window.sent != nil {
+			l.unfit(frame)
+		} else {
+			l.late(u, l.tick().Sub(u.missedAt))
+		}
 		return true
 	case u != nil && u.trust.unknown > 0 && !u.others.any():
 		if l.network && l.window.sent != nil {
@@ -204,8 +208,11 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		return true
 	default:
 		l.suspicious = true
-		if l.network && !again {
+		switch {
+		case l.network && !again:
 			l.unasked(u, frame)
+		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // the device errs in the same way again
+			l.unfit(frame)
 		}
 		return false
 	}
@@ -253,7 +260,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 			a.Probes++
 		}
 	})
-	l.refusal, u.missedAt = nil, start
+	l.refusal = nil
 	u.others.asked(q.shape())
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
 	l.window.reset(q, adu)
@@ -321,6 +328,9 @@ func (l *Line) account(u *unit, start time.Time) {
 func (l *Line) answered(u *unit, q ask, frame []byte) {
 	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
 	refused := frame[1]&exceptionBit != 0
+	if isRead(frame[1]) {
+		u.misfits = false
+	}
 	switch {
 	case !refused:
 		u.trust.answered(q.shape())
@@ -348,6 +358,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		return err
 	}
 	err = l.named(u, err)
+	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
 		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
 	}

@@ -139,7 +139,7 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayLate:
 		l.late(u, s.after)
 		return
-	case s.sort == strayMisfit && late:
+	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
 		l.late(u, l.tick().Sub(u.missedAt))
 		return
 	case s.sort == strayMisfit:
@@ -165,10 +165,15 @@ func (l *Line) askedUnit() int {
 
 // repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
 func (l *Line) repetition(body []byte) bool {
-	n := len(l.previous.frame) - 2
-	again := n > 0 && bytes.Equal(body, l.previous.frame[:n]) || bytes.Equal(body, l.strayed)
+	again := l.isPrevious(body) || bytes.Equal(body, l.strayed)
 	l.strayed = append(l.strayed[:0], body...)
 	return again
+}
+
+// isPrevious reports whether a frame without its checksum is the last answer once more.
+func (l *Line) isPrevious(body []byte) bool {
+	n := len(l.previous.frame) - 2
+	return n > 0 && bytes.Equal(body, l.previous.frame[:n])
 }
 
 // rival notes a reply to another program.
