@@ -16,8 +16,9 @@ type Gateway struct {
 	Slaves []*Slave
 	// Script says what goes wrong with each reply; nil: nothing. Of the slaves' own faults it plays Silent, Late, Exception, Unit,
 	// More and Duplicate.
-	Script func() GatewayFault
-	Route  Route
+	Script   func() GatewayFault
+	Route    Route
+	Received func() // is called after each request that came; nil: nobody is
 
 	queue chan gatewayRequest
 	done  chan struct{}
@@ -134,6 +135,9 @@ func (g *Gateway) serve(c *gatewayConn) {
 			}
 		}
 		g.mu.Unlock()
+		if g.Received != nil {
+			g.Received()
+		}
 	}
 }
 
