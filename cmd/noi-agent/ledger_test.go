@@ -75,6 +75,7 @@ type ledgerWorld struct {
 	recorder *recorder   // of the run that ends with a power cut
 	silent   atomic.Bool // the controller
 	ends     []end
+	begun    time.Time
 }
 
 // end is how and when a run ended.
@@ -102,6 +103,7 @@ func newLedgerWorld(t *testing.T, seed uint64) *ledgerWorld {
 	}
 	changed := strings.NewReplacer("source: system", "source: auto", "commit_every: 50ms", "commit_every: 500ms").Replace(string(text))
 	w.config = writeConfig(t, changed+"triggers: {keep: 10000, flush_every: 2s}\n")
+	w.begun = time.Now()
 	w.clock = gatewayClock{Synched: true, Boot: "boot-0", Booted: time.Now().Add(-time.Minute)}
 	return w
 }

@@ -30,7 +30,7 @@ func (w *ledgerWorld) judge() {
 	}
 }
 
-// accepted are the moments of which a cloud has a sample.
+// accepted are the moments of which a cloud has a sample. An estimate may be of any time.
 func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]bool {
 	w.t.Helper()
 	out := map[int64]bool{}
@@ -43,10 +43,14 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 		if err != nil {
 			w.t.Fatalf("%s %v", m.Body, err)
 		}
-		if m.Attributes["clock"] != "" {
-			w.t.Logf("%s is an estimate", m.Attributes["sample_id"]+" "+b.SampledAt)
+		switch estimated := m.Attributes["clock"] != ""; {
+		case !at.Before(w.begun.Add(-time.Second)) && at.Before(time.Now().Add(time.Second)):
+			out[at.Unix()] = true
+		case estimated:
+			w.t.Logf("%s of %s is an estimate", m.Attributes["sample_id"], b.SampledAt)
+		default:
+			w.t.Errorf("%s, %s: a sample of %s", w.place(), m.Attributes["sample_id"], b.SampledAt)
 		}
-		out[at.Unix()] = true
 	}
 	return out
 }
