@@ -63,6 +63,7 @@ func (l *Line) repeats(q ask, frame []byte) bool {
 // ask brings unit and line in step if they may not be, then asks q. A unit that something is still
 // expected from is probed until nothing is, or at least nothing that looks like the answer.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
+	var refusal *Exception // of the last probe
 	for try := 0; ; try++ {
 		if err := l.hush(u); err != nil {
 			return nil, err
@@ -72,12 +73,18 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, errAware
 		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchangeOver(u, q, adu, false)
+		case try == maxProbes && refusal != nil:
+			return nil, refusal
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
 		probe := u.trust.probe(q, u.good, u.short, u.others.seen, try)
-		if _, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
+		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
+		if err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
+		}
+		if refusal = l.openRefusal(q, frame); refusal != nil && refusal.Code != deviceFailure {
+			return nil, refusal // it is that of the whole device
 		}
 	}
 }
@@ -195,11 +202,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
-		if l.network && u.misfits && l.window.sent != nil {
-			l.unfit(frame)
-		} else {
-			l.late(u, l.tick().Sub(u.missedAt))
-		}
+		l.owing(u, frame)
 		return true
 	case u != nil && u.trust.unknown > 0 && !u.others.any():
 		if l.network && l.window.sent != nil {
@@ -278,6 +281,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	if err == nil {
 		l.answered(u, q, frame)
 	} else {
+		u.missedAt = start
 		err = l.miss(u, q, err)
 		if probe {
 			u.trust.unanswered()
@@ -334,6 +338,8 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 	switch {
 	case !refused:
 		u.trust.answered(q.shape())
+	case l.openRefusal(q, frame) != nil:
+		u.missedAt, u.trust.silent = l.asked, 0
 	case l.ambiguous() && (u.others.any() || l.early()): // it may be another program's, and proves nothing
 		u.trust.silent = 0
 	default:

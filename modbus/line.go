@@ -104,7 +104,7 @@ type unit struct {
 	silent   int           // exchanges in a row that nothing came in
 	missedAt time.Time     // when the last request went out that was not answered
 	misfits  bool          // its last reply to a read had another length than was asked for
-	late     time.Duration // after its request an answer came that was too late; 0: none since the last answer in time
+	late     time.Duration // at most so long after its request an answer came that was too late; 0: none since the last answer in time
 	avoid    []Range       // registers that are read only when they are asked for
 	most     uint16        // registers in a widened read; 0: as many as the protocol allows
 
