@@ -103,7 +103,9 @@ func New(o Options) (*Agent, error) {
 		o.Grace = defaultGrace
 	}
 	a := &Agent{
-		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(&o, o.Logger.With("part", "clock"))}, log: o.Logger, started: o.Now(),
+		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(clockOptions{
+			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
+		})}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		probes: probeEvery,
 	}
@@ -144,7 +146,7 @@ func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
 	st, recovery, err := a.recoverStore(path, store.Options{
-		Limits: a.limits(c), Now: a.options.Now, Clock: a.clock.wall.storeClock(), Logger: a.log.With("part", "store"),
+		Limits: a.limits(c), Now: a.options.Now, Clock: a.storeClock(), Logger: a.log.With("part", "store"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
@@ -160,6 +162,13 @@ func (a *Agent) openStore() error {
 		return errors.Join(err, st.Close())
 	}
 	return nil
+}
+
+// storeClock is what the store is to know about time.
+func (a *Agent) storeClock() store.Clock {
+	wall := a.clock.wall
+	source := wall.timeSource()
+	return store.Clock{Boot: source.Boot, Uptime: source.Uptime, Floor: source.Built, Good: wall.ages, Old: wall.old}
 }
 
 // limits returns what a configuration says of outbox and trigger log; an outbox in memory stays small.

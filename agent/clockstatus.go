@@ -2,7 +2,6 @@ package agent
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 )
 
@@ -40,25 +39,6 @@ func (w *wallClock) status() ClockStatus {
 	return s
 }
 
-// clockStatus adds what waits, and the problem when there is one.
-func (a *Agent) clockStatus(integrations []IntegrationStatus) (ClockStatus, []Problem) {
-	s := a.clock.wall.status()
-	for _, in := range integrations {
-		if in.State == integrationClock {
-			s.Held += in.Backlog
-		}
-	}
-	if s.State == clockGood {
-		return s, nil
-	}
-	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait to be sent, each at most %v",
-		a.clock.now().UTC().Format(time.RFC3339), s.Reason, s.Held, a.clock.wall.maxWait())
-	if s.LastGood != nil {
-		detail += "; the last good time is " + s.LastGood.Format(time.RFC3339)
-	}
-	return s, []Problem{clockUnset.of("agent", a.clock.wall.unsureSince(), detail)}
-}
-
 // unsureSince is the wall time, by the clock as it is now, since which the clock is unsure.
 func (w *wallClock) unsureSince() time.Time {
 	w.mu.Lock()
@@ -66,11 +46,11 @@ func (w *wallClock) unsureSince() time.Time {
 	return w.booted.Add(w.since)
 }
 
-func (m metrics) clock(c *ClockStatus) {
-	m.gauge("clock_good", "1 while the wall clock is right, or looks plausible.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
-	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
-	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
-	if c.LastGood != nil {
-		m.gauge("clock_last_good_timestamp_seconds", "The last time known to be right.", float64(c.LastGood.Unix()))
+// wallTime prints in UTC with whole seconds; nil for the zero time.
+func wallTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
 	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
 }

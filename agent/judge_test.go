@@ -71,8 +71,9 @@ func TestWhatIsBelieved(t *testing.T) {
 // TestStepIsNoticedAndDriftIsNot by any look, whoever looks.
 func TestStepIsNoticedAndDriftIsNot(t *testing.T) {
 	wall, up := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), time.Hour
-	o := Options{Config: &configs.Config{}, Now: func() time.Time { return wall }, Time: TimeSource{Boot: "a", Uptime: func() time.Duration { return up }}}
-	w := newWallClock(&o, nil)
+	w := newWallClock(clockOptions{
+		Now: func() time.Time { return wall }, Source: TimeSource{Boot: "a", Uptime: func() time.Duration { return up }},
+	})
 	w.begun, w.asked = true, true
 	for i, step := range []struct {
 		wall, up time.Duration

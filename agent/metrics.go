@@ -170,3 +170,12 @@ func pairs(labels []string) []*dto.LabelPair {
 	}
 	return out
 }
+
+func (m metrics) clock(c *ClockStatus) {
+	m.gauge("clock_good", "1 while the wall clock is right, or looks plausible.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
+	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
+	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
+	if c.LastGood != nil {
+		m.gauge("clock_last_good_timestamp_seconds", "The last time known to be right.", float64(c.LastGood.Unix()))
+	}
+}

@@ -2,10 +2,6 @@ package agent
 
 import "time"
 
-// apartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is how exactly
-// two clocks can be read one after the other by a busy process.
-const apartLimit = 500 * time.Millisecond
-
 // oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the moment of the
 // boot by it, and whether it is unsure.
 func (p *poller) oneClock(readings []reading) (booted time.Time, unsure bool) {

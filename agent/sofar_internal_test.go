@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -16,8 +17,8 @@ lines:
 `)
 	elapsed := time.Minute
 	o := Options{Config: parsed, Now: time.Now, Elapsed: func() time.Duration { return elapsed }}
-	wall := newWallClock(&o, nil)
-	wall.begun = true
+	wall := newWallClock(clockOptions{Now: o.Now, Elapsed: o.Elapsed, Keys: parsed.Clock, Log: slog.New(slog.DiscardHandler)})
+	wall.begin(noKeeper{})
 	line, queue := &parsed.Lines[0], make(chan taken, 1)
 	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock{now: o.Now, elapsed: o.Elapsed, wall: wall}, out: queue}
 	s := newSlave(&line.Slaves[0], catalog)
@@ -37,3 +38,10 @@ lines:
 		t.Errorf("told %+v, want some 719 missing in two hours", got.gaps)
 	}
 }
+
+// noKeeper knows nothing about the clock and keeps nothing.
+type noKeeper struct{}
+
+func (noKeeper) LastGood() time.Time { return time.Time{} }
+func (noKeeper) Booted() time.Time   { return time.Time{} }
+func (noKeeper) SetBooted(time.Time) {}

@@ -323,13 +323,23 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	return s, problems
 }
 
-// wallTime prints in UTC with whole seconds; nil for the zero time.
-func wallTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
+// clockStatus adds what waits, and the problem when there is one.
+func (a *Agent) clockStatus(integrations []IntegrationStatus) (ClockStatus, []Problem) {
+	s := a.clock.wall.status()
+	for _, in := range integrations {
+		if in.State == integrationClock {
+			s.Held += in.Backlog
+		}
 	}
-	t = t.UTC().Truncate(time.Second)
-	return &t
+	if s.State == clockGood {
+		return s, nil
+	}
+	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait to be sent, each at most %v",
+		a.clock.now().UTC().Format(time.RFC3339), s.Reason, s.Held, a.clock.wall.maxWait())
+	if s.LastGood != nil {
+		detail += "; the last good time is " + s.LastGood.Format(time.RFC3339)
+	}
+	return s, []Problem{clockUnset.of("agent", a.clock.wall.unsureSince(), detail)}
 }
 
 // Latest is one row of GET /api/v1/objects: the last good value of an object.

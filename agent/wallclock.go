@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"noi-agent/configs"
-	"noi-agent/store"
 )
 
 const (
@@ -32,13 +31,17 @@ const (
 	probeGood   = time.Minute
 )
 
+// apartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is how exactly
+// two clocks can be read one after the other by a busy process.
+const apartLimit = 500 * time.Millisecond
+
 // wallClock judges the wall clock. What never lies is the uptime; the wall clock is that and the moment of the boot, so
 // all that can be wrong is one number, and a step is a change of it.
 type wallClock struct {
 	now    func() time.Time
 	source TimeSource
 	log    *slog.Logger
-	store  *store.Store  // set by begin
+	store  keeper        // set by begin
 	kick   chan struct{} // ask again now
 	ended  chan struct{} // closed when run has ended
 	phased chan struct{} // closed when the clock has become good, in this run, for the first time
@@ -70,9 +73,25 @@ type verdict struct {
 	reason string // in words
 }
 
-func newWallClock(o *Options, log *slog.Logger) *wallClock {
+// clockOptions are what a wallClock is made of. All but Source are needed.
+type clockOptions struct {
+	Now     func() time.Time
+	Elapsed func() time.Duration // monotonic time since the start of the run
+	Source  TimeSource           // zero: nothing is known about time beside Now
+	Keys    configs.Clock        // of the configuration
+	Log     *slog.Logger
+}
+
+// keeper keeps what is known about the clock over the end of a run. A store is one.
+type keeper interface {
+	LastGood() time.Time        // the last time known to be right; zero: none
+	Booted() time.Time          // moment of this boot by a clock that was right; zero: not known
+	SetBooted(booted time.Time) // it is known now, or better than before
+}
+
+func newWallClock(o clockOptions) *wallClock {
 	w := &wallClock{
-		now: o.Now, source: o.Time, log: log, keys: o.Config.Clock, turn: make(chan struct{}),
+		now: o.Now, source: o.Source, log: o.Log, keys: o.Keys, turn: make(chan struct{}),
 		kick: make(chan struct{}, 1), ended: make(chan struct{}), phased: make(chan struct{}),
 	}
 	if w.source.Boot == "" || w.source.Uptime == nil { // a run is a boot then
@@ -81,13 +100,19 @@ func newWallClock(o *Options, log *slog.Logger) *wallClock {
 	return w
 }
 
-// storeClock is what the store is to know of time.
-func (w *wallClock) storeClock() store.Clock {
-	return store.Clock{
-		Boot: w.source.Boot, Uptime: w.source.Uptime, Floor: w.source.Built,
-		Good: func() bool { _, v := w.look(); return v.ages },
-		Old:  func() bool { _, v := w.look(); return v.old },
-	}
+// timeSource returns what is asked about time. Its Boot and Uptime are always set.
+func (w *wallClock) timeSource() TimeSource { return w.source }
+
+// ages reports whether ages may be reckoned by the wall clock.
+func (w *wallClock) ages() bool {
+	_, v := w.look()
+	return v.ages
+}
+
+// old reports whether samples of earlier boots may be too old by the wall clock.
+func (w *wallClock) old() bool {
+	_, v := w.look()
+	return v.old
 }
 
 // read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must show steps.
@@ -111,7 +136,7 @@ func (w *wallClock) bootedAt() time.Time {
 }
 
 // begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it needs.
-func (w *wallClock) begin(st *store.Store) {
+func (w *wallClock) begin(st keeper) {
 	w.mu.Lock()
 	w.store = st
 	w.floor, w.trusted, w.told = st.LastGood(), st.Booted(), st.Booted()
