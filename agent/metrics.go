@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"noi-agent/agent/clock"
+
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 )
@@ -171,8 +173,8 @@ func pairs(labels []string) []*dto.LabelPair {
 	return out
 }
 
-func (m metrics) clock(c *ClockStatus) {
-	m.gauge("clock_good", "1 while the wall clock is right, or looks plausible.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
+func (m metrics) clock(c *clock.Status) {
+	m.gauge("clock_good", "1 while the wall clock is right, or looks plausible.", truth(c.State == clock.Good), "source", c.Source, "service", c.Service)
 	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
 	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
 	if c.LastGood != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/objects"
 )
 
@@ -17,10 +18,10 @@ lines:
 `)
 	elapsed := time.Minute
 	o := Options{Config: parsed, Now: time.Now, Elapsed: func() time.Duration { return elapsed }}
-	wall := newWallClock(clockOptions{Now: o.Now, Elapsed: o.Elapsed, Keys: parsed.Clock, Log: slog.New(slog.DiscardHandler)})
-	wall.begin(noKeeper{})
+	wall := clock.NewWall(clock.Options{Now: o.Now, Elapsed: o.Elapsed, Keys: parsed.Clock, Log: slog.New(slog.DiscardHandler)})
+	wall.Begin(noKeeper{})
 	line, queue := &parsed.Lines[0], make(chan taken, 1)
-	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock{now: o.Now, elapsed: o.Elapsed, wall: wall}, out: queue}
+	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock.Clock{Now: o.Now, Elapsed: o.Elapsed, Wall: wall}, out: queue}
 	s := newSlave(&line.Slaves[0], catalog)
 	s.adopt(s.family, p.settings, elapsed, o.Now())
 	p.slaves = []*slave{s}

@@ -1,4 +1,4 @@
-package agent
+package clock
 
 import (
 	"cmp"
@@ -7,12 +7,12 @@ import (
 
 // Words for the state of the clock.
 const (
-	clockGood   = "good"
-	clockUnsure = "unsure"
+	Good   = "good"
+	Unsure = "unsure"
 )
 
-// ClockStatus says where wall time comes from and how far it is believed.
-type ClockStatus struct {
+// Status says where wall time comes from and how far it is believed.
+type Status struct {
 	Source   string     `json:"source"`    // as configured: auto | system
 	State    string     `json:"state"`     // good | unsure
 	Reason   string     `json:"reason"`    // in words
@@ -24,30 +24,30 @@ type ClockStatus struct {
 	Held     uint64     `json:"held"`      // samples that wait for it; a sample counts once for each integration that it goes to
 }
 
-// status returns how the clock is, but for what waits for it.
-func (w *wallClock) status() ClockStatus {
-	_, v := w.look()
+// Status returns how the clock is, but for what waits for it.
+func (w *Wall) Status() Status {
+	_, v := w.Look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := ClockStatus{
-		Source: w.keys.Source, State: clockGood, Reason: v.reason, Service: cmp.Or(w.synch.Service, "none"), BootID: w.source.Boot,
-		BootedAt: wallTime(w.trusted), LastGood: wallTime(w.floor), Steps: w.steps,
+	s := Status{
+		Source: w.keys.Source, State: Good, Reason: v.reason, Service: cmp.Or(w.synch.Service, "none"), BootID: w.source.Boot,
+		BootedAt: WallTime(w.trusted), LastGood: WallTime(w.floor), Steps: w.steps,
 	}
-	if !v.good {
-		s.State = clockUnsure
+	if !v.Good {
+		s.State = Unsure
 	}
 	return s
 }
 
-// unsureSince is the wall time, by the clock as it is now, since which the clock is unsure.
-func (w *wallClock) unsureSince() time.Time {
+// UnsureSince is the wall time, by the clock as it is now, since which the clock is unsure.
+func (w *Wall) UnsureSince() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.booted.Add(w.since)
 }
 
-// wallTime prints in UTC with whole seconds; nil for the zero time.
-func wallTime(t time.Time) *time.Time {
+// WallTime prints in UTC with whole seconds; nil for the zero time.
+func WallTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
