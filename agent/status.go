@@ -66,6 +66,7 @@ type LineCounters struct {
 	Redials        uint64            `json:"redials"`           // new connections in the place of one that was closed or mute
 	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
 	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
+	turnaroundSum  float64           // seconds, of all Replies; for the metrics only
 }
 
 func countersOf(c modbus.Counters) LineCounters {
@@ -76,6 +77,7 @@ func countersOf(c modbus.Counters) LineCounters {
 		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
 		Ambiguous: c.Ambiguous, Redials: c.Redials,
 		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
+		turnaroundSum: c.Turnaround.Sum.Seconds(),
 	}
 	for code, n := range c.ExceptionCodes {
 		if out.ExceptionCodes == nil {
