@@ -211,6 +211,7 @@ func truth(b bool) float64 {
 	}
 	return 0
 }
+
 func (m metrics) clock(c *clock.Status) {
 	const good = "1 while the wall clock is right, or looks plausible."
 	m.with("source", c.Source, "service", c.Service).gauge("clock_good", good, truth(c.State == clock.Good))

@@ -50,7 +50,7 @@ func System(built time.Time) Source {
 func uptimeOfSystem() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		panic("agent: CLOCK_BOOTTIME: " + err.Error()) // there since Linux 2.6.39, and the pointer is good
+		panic("clock: CLOCK_BOOTTIME: " + err.Error()) // there since Linux 2.6.39, and the pointer is good
 	}
 	return time.Duration(t.Nano())
 }

@@ -27,6 +27,7 @@ const (
 	// dead clocks like to come up in 2036, 2080 or 2099.
 	lifetime = 20 * 365 * 24 * time.Hour
 
+	// ProbeUnsure is how often the time services are asked while the clock is unsure.
 	ProbeUnsure = 10 * time.Second
 	probeGood   = time.Minute
 )
@@ -73,7 +74,7 @@ type verdict struct {
 	reason string // in words
 }
 
-// Options are what a wallClock is made of. All but Source are needed.
+// Options are what a Wall is made of. All but Source are needed.
 type Options struct {
 	Now     func() time.Time
 	Elapsed func() time.Duration // monotonic time since the start of the run
