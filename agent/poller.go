@@ -78,7 +78,6 @@ func (p *poller) run(ctx context.Context) {
 	now := p.clock.Elapsed()
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
-		p.line.SetAvoid(byte(s.cfg.ID), ranges(s.cfg.Avoid))
 		if s.family != nil {
 			s.adopt(s.family, p.settings, now, p.clock.Now())
 		}
@@ -97,6 +96,7 @@ func (p *poller) run(ctx context.Context) {
 		p.busy(p.clock.Elapsed())
 		p.round++
 		s.served = p.round
+		p.limit(s)
 		p.sweep(ctx, s)
 		p.busy(0)
 		if p.open {
