@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/store"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,7 +84,7 @@ func TestAStepIsNotBelievedByWhatAServiceSaidBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
 		g.probed = true
-		g.says(agent.Synch{Service: "timesyncd", Synched: true})
+		g.says(clock.Synch{Service: "timesyncd", Synched: true})
 		s := g.start("")
 		begun := time.Now()
 		time.Sleep(25 * time.Second)

@@ -58,7 +58,8 @@ func TestDeviceThatClosesAfterEachReply(t *testing.T) {
 	for i := range uint16(20) {
 		mustRead(t, line, 0x10*i, 8)
 	}
-	if c := line.Counters(); c.Requests != 20 || c.Reopens != 0 {
+	// A request that meets the end of its connection is repeated, so there may be more than 20 requests.
+	if c := line.Counters(); c.Requests < 20 || c.Timeouts != 0 || c.Reopens != 0 {
 		t.Errorf("%+v", c)
 	}
 }
