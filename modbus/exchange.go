@@ -75,10 +75,11 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
-		probe := u.trust.probe(q, u.good, u.short, u.others.seen, try)
+		probe := u.trust.probe(q, u.good, u.proofs(), u.others.seen, try)
 		if _, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
+		u.proved(probe)
 	}
 }
 

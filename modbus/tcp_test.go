@@ -58,7 +58,8 @@ func TestDeviceThatClosesAfterEachReply(t *testing.T) {
 	for i := range uint16(20) {
 		mustRead(t, line, 0x10*i, 8)
 	}
-	if c := line.Counters(); c.Requests != 20 || c.Reopens != 0 {
+	// The end of a connection is seen before the next request, or only by it: then that is sent again, behind a probe.
+	if c := line.Counters(); c.Requests > 3*20 || c.Redials < 19 || c.Reopens != 0 {
 		t.Errorf("%+v", c)
 	}
 }
