@@ -67,10 +67,9 @@ func (w *wallClock) unsureSince() time.Time {
 }
 
 func (m metrics) clock(c *ClockStatus) {
-	m.gauge("clock_good", "1 while the wall clock is right, or looks plausible.", truth(c.State == clockGood), "source", c.Source, "service", c.Service)
+	const good = "1 while the wall clock is right, or looks plausible."
+	m.with("source", c.Source, "service", c.Service).gauge("clock_good", good, truth(c.State == clockGood))
 	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
 	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
-	if c.LastGood != nil {
-		m.gauge("clock_last_good_timestamp_seconds", "The last time known to be right.", float64(c.LastGood.Unix()))
-	}
+	m.moment("clock_last_good_timestamp_seconds", "The last time known to be right.", c.LastGood)
 }

@@ -1,9 +1,13 @@
 package agent_test
 
 import (
+	"fmt"
+	"io"
 	"net"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,44 +17,109 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestProblemsOfNetworkLinesSayWhatIsWrong: by their own code, and without a word about wires.
+// networkTrouble is one thing that goes wrong on a network line, and the problem that it is to be reported as.
+type networkTrouble struct {
+	code   string
+	rtu    bool // rtu+tcp://; false: tcp://
+	slave  modbustest.Fault
+	reply  modbustest.GatewayFault
+	dial   error // nil: the gateway is there
+	shared bool  // another program asks, and every reply goes to both
+}
+
+func networkTroubles() []networkTrouble {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	away := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}
+	return []networkTrouble{
+		{code: "slave_silent", slave: modbustest.Fault{Silent: true}},
+		{code: "slave_silent", rtu: true, slave: modbustest.Fault{Silent: true}},
+		{code: "slave_garbled", rtu: true, reply: modbustest.GatewayFault{Damage: true}},
+		{code: "line_shared", shared: true},
+		{code: "line_shared", rtu: true, shared: true},
+		{code: "slave_late", slave: modbustest.Fault{Late: 700 * time.Millisecond}},
+		{code: "slave_late", rtu: true, slave: modbustest.Fault{Late: 700 * time.Millisecond}},
+		{code: "slave_transaction_id", reply: modbustest.GatewayFault{ID: 1}},
+		{code: "slave_other_unit", slave: modbustest.Fault{Unit: 3}},
+		{code: "slave_other_unit", rtu: true, slave: modbustest.Fault{Unit: 3}},
+		{code: "slave_wrong_length", slave: modbustest.Fault{More: 2}},
+		{code: "slave_wrong_length", rtu: true, slave: modbustest.Fault{More: 2}},
+		{code: "gateway_fails", reply: modbustest.GatewayFault{Damage: true}},
+		{code: "gateway_refuses", dial: refused},
+		{code: "gateway_refuses", rtu: true, dial: refused},
+		{code: "gateway_unreachable", dial: away},
+		{code: "gateway_unreachable", dial: &net.DNSError{Err: "no such host", Name: "gw", IsNotFound: true}},
+	}
+}
+
+// TestProblemsOfNetworkLinesSayWhatIsWrong: by a code of their own, or by that of a serial line, and without a word about wires.
 func TestProblemsOfNetworkLinesSayWhatIsWrong(t *testing.T) {
-	wires := regexp.MustCompile(`A and B|parity|baud|adapter|cable's`)
-	for _, c := range []struct {
-		code  string
-		fault modbustest.Fault
-		id    uint16
-	}{
-		{"unit_silent", modbustest.Fault{Silent: true}, 0},
-		{"slave_late", modbustest.Fault{Late: 700 * time.Millisecond}, 0},
-		{"slave_transaction_id", modbustest.Fault{}, 1},
-		{"slave_other_unit", modbustest.Fault{Unit: 3}, 0},
-		{"slave_wrong_length", modbustest.Fault{More: 2}, 0},
-		{"gateway_unreachable", modbustest.Fault{}, 0},
-	} {
-		t.Run(c.code, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				slave := controller(1)
-				slave.Script = func(modbustest.Request) modbustest.Fault { return c.fault }
-				g := &modbustest.Gateway{Slaves: []*modbustest.Slave{slave}}
-				g.Script = func() modbustest.GatewayFault { return modbustest.GatewayFault{ID: c.id} }
-				g.Start()
-				connect := func(string) (net.Conn, error) { return g.Connect("us") }
-				if c.code == "gateway_unreachable" {
-					connect = func(string) (net.Conn, error) {
-						return nil, &net.DNSError{Err: "no such host", Name: "gw", IsNotFound: true}
-					}
-				}
-				text := "state_dir: " + t.TempDir() + "\n" + strings.Split(strings.Replace(oneSlave, "/dev/ttyA", "tcp://gw", 1), "integrations:")[0]
-				s := begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) { return modbus.DialOver(m, connect) }})
-				time.Sleep(time.Minute)
-				problems := s.status().Problems
-				s.stop()
-				g.Stop()
-				if len(problems) == 0 || problems[0].Code != c.code || wires.MatchString(problems[0].Title+problems[0].Detail+problems[0].Remedy) {
-					t.Errorf("want %s first: %+v", c.code, problems)
-				}
-			})
+	for i, c := range networkTroubles() {
+		t.Run(fmt.Sprintf("%d %s", i, c.code), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { c.check(t) })
 		})
 	}
+}
+
+func (c networkTrouble) check(t *testing.T) {
+	wires := regexp.MustCompile(`A and B|parity|baud|adapter|cable's|master|wiring|screen`)
+	slave := controller(1)
+	slave.Script = func(modbustest.Request) modbustest.Fault { return c.slave }
+	g := &modbustest.Gateway{RTU: c.rtu, Slaves: []*modbustest.Slave{slave}}
+	g.Script = func() modbustest.GatewayFault { return c.reply }
+	port := "tcp://gw"
+	if c.rtu {
+		port = "rtu+tcp://gw:502"
+	}
+	if c.shared {
+		g.Route = modbustest.ToAll
+	}
+	g.Start()
+	if c.shared {
+		askAlong(t, g)
+	}
+	connect := func(string) (net.Conn, error) {
+		if c.dial != nil {
+			return nil, c.dial
+		}
+		return g.Connect("us")
+	}
+	text := "state_dir: " + t.TempDir() + "\n" + strings.Split(strings.Replace(oneSlave, "/dev/ttyA", port, 1), "integrations:")[0]
+	s := begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) { return modbus.DialOver(m, connect) }})
+	time.Sleep(time.Minute)
+	status := s.status()
+	s.stop()
+	g.Stop()
+	time.Sleep(time.Second) // in which the other program notices
+	if len(status.Problems) == 0 {
+		t.Fatalf("no problem, want %s", c.code)
+	}
+	p := status.Problems[0]
+	if p.Code != c.code || wires.MatchString(p.Title+p.Detail+p.Remedy) {
+		t.Errorf("want %s first: %+v", c.code, status.Problems)
+	}
+	if n := status.Lines[0].Counters.BadHeaders; (n > 0) != (c.code == "gateway_fails") {
+		t.Errorf("%d malformed headers", n)
+	}
+}
+
+// askAlong is another program that reads through the gateway until that stops.
+func askAlong(t *testing.T, g *modbustest.Gateway) {
+	t.Helper()
+	conn, err := g.Connect("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := []byte{0x00, 0x01, 0, 0, 0, 6, 1, modbus.FuncReadInput, 0x00, 0x08, 0x00, 0x04}
+	if g.RTU {
+		request = modbustest.AppendCRC(request[6:])
+	}
+	go func() { _, _ = io.Copy(io.Discard, conn) }()
+	go func() {
+		for {
+			if _, err := conn.Write(request); err != nil {
+				return
+			}
+			time.Sleep(700 * time.Millisecond)
+		}
+	}()
 }

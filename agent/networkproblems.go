@@ -7,6 +7,7 @@ import (
 )
 
 // The kinds of a line that is reached over the network, and of replies that are not the answer. No text here speaks of wires.
+// What a serial line has too keeps its code there, since alert rules name codes: gatewayShared, unitNoReply and unitDamaged.
 var (
 	gatewayRefuses = Kind{"gateway_refuses", Fault, "The gateway refuses connections", Lost,
 		"Check the port number, and that Modbus is switched on in the gateway and open to this machine. Many gateways serve one or two clients only: " +
@@ -15,11 +16,11 @@ var (
 		"Check the gateway's power and network cable, and its address in the configuration. The agent goes on trying."}
 	gatewayFails = Kind{"gateway_fails", Fault, "The connection to the gateway fails", Lost,
 		"The error gives the reason. Check that the port speaks what the configuration says: tcp:// is Modbus TCP, rtu+tcp:// is RTU frames. The agent goes on trying."}
-	gatewayShared = Kind{"gateway_shared", Warning, "Another program uses this gateway", Lost,
+	gatewayShared = Kind{lineShared.Code, Warning, "Another program uses this gateway", Lost,
 		"The gateway sends replies for another program to the agent too. Values that may be the other program's are dropped. End the other program, or have the gateway answer each client apart."}
-	unitNoReply = Kind{"unit_silent", Fault, "A controller behind a gateway does not answer", Lost,
+	unitNoReply = Kind{slaveNoReply.Code, Fault, "A controller behind a gateway does not answer", Lost,
 		"Check the unit id, the controller's power, and the gateway's own status: it may have lost the controller, or serve another client. If it is slow, set a longer timeout."}
-	unitDamaged = Kind{"unit_garbled", Warning, "A gateway sends replies that are not valid", Lost,
+	unitDamaged = Kind{slaveDamaged.Code, Warning, "A gateway sends replies that are not valid", Lost,
 		"Check that the gateway's mode fits the configuration (tcp:// or rtu+tcp://) and that no two controllers have one unit id."}
 	slaveLate = Kind{"slave_late", Fault, "A controller answers too late", Lost,
 		"Set a timeout of the slave above the time that the error gives. If it is sudden, look for another program that keeps the controller or its gateway busy."}

@@ -65,6 +65,7 @@ type LineCounters struct {
 	Redials        uint64            `json:"redials"`           // new connections in the place of one that was closed or mute
 	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
 	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
+	turnaroundSum  float64           // seconds, of all Replies; for the metrics only
 }
 
 func countersOf(c modbus.Counters) LineCounters {
@@ -75,6 +76,7 @@ func countersOf(c modbus.Counters) LineCounters {
 		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
 		Ambiguous: c.Ambiguous, Redials: c.Redials,
 		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
+		turnaroundSum: c.Turnaround.Sum.Seconds(),
 	}
 	for code, n := range c.ExceptionCodes {
 		if out.ExceptionCodes == nil {
@@ -162,7 +164,7 @@ func (a *Agent) status() Status {
 		}
 	}
 	for _, f := range crew.forwarders {
-		status, problems := integrationStatus(f, stats)
+		status, problems := integrationStatus(f, stats, a.clock.elapsed())
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}
@@ -288,7 +290,7 @@ func (a *Agent) alarmProblems(line string, v *lineView) (list []Problem) {
 	return list
 }
 
-func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Problem) {
+func integrationStatus(f *forwarder, stats store.Stats, now time.Duration) (IntegrationStatus, []Problem) {
 	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
@@ -316,9 +318,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	if counts.Dead > 0 {
 		problems = append(problems, cloudRejected.of(f.cfg.ID, counts.DeadFrom, fmt.Sprintf("%d dead letters", counts.Dead)))
 	}
-	if counts.Dropped > f.droppedBefore {
-		problems = append(problems, cloudDropped.of(f.cfg.ID, f.started,
-			fmt.Sprintf("%d samples were deleted since the start", counts.Dropped-f.droppedBefore)))
+	if drops := f.noteDrops(counts.Dropped); drops.live(now) {
+		problems = append(problems, cloudDropped.of(f.cfg.ID, drops.since,
+			fmt.Sprintf("%d samples were deleted since the start, the last ones within %v", counts.Dropped-f.droppedBefore, recently)))
 	}
 	return s, problems
 }

@@ -245,7 +245,7 @@ func (w *world) run() {
 				slaves[i].Identity.Product = "PS-PWM-15"
 			}
 		}
-		time.Sleep(w.begun.Add(now + time.Second).Sub(time.Now()))
+		time.Sleep(time.Until(w.begun.Add(now + time.Second)))
 		if now%lookEvery == 0 {
 			synctest.Wait()
 			w.look(now)

@@ -52,7 +52,7 @@ func (v *validator) hardware(path string, l *Line) {
 			"rs485_delay_before", "rs485_delay_after", "rs485_polarity")
 	case rs485Kernel, rs485RTS:
 		if l.RTS != "" {
-			v.fault(path+".rts", "rs485: %s moves RTS by itself; leave the key out", l.RS485)
+			v.fault(path+".rts", "rs485: %s controls RTS; leave the key out", l.RS485)
 		}
 	}
 }

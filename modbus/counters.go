@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Counters tell how a line, or one unit on it, fares since NewLine. They only grow, but Turnaround.
+// Counters tell how a line, or one unit on it, fares since NewLine. They only grow, but for the quantiles of Turnaround.
 type Counters struct {
 	Requests    uint64 // frames sent, probes included
 	Replies     uint64 // answers taken, exceptions and those to probes included
@@ -35,13 +35,14 @@ type Counters struct {
 	Redials        uint64 // new connections in the place of one that the other end had closed, or that was mute
 
 	BusTime    time.Duration // time that exchanges held the line, each with its t3.5
-	Turnaround Turnaround    // of the replies of late
+	Turnaround Turnaround    // of the replies
 }
 
 // Turnaround is how long slaves took from the end of a request to the beginning of their reply, as seen from here:
-// adapters and drivers are in it. Over the last 128 replies; zero before the first.
+// adapters and drivers are in it. Zero before the first reply.
 type Turnaround struct {
-	P50, P99 time.Duration
+	P50, P99 time.Duration // of the last 128 replies
+	Sum      time.Duration // of all Replies; it only grows
 }
 
 // CountOn has the line go on with the counters of one that is closed for good. It must be called before the line is opened.
@@ -98,8 +99,10 @@ func (a *account) exception(code byte) {
 }
 
 func (a *account) turnaround(d time.Duration) {
-	a.recent[a.taken%len(a.recent)] = max(d, 0)
+	d = max(d, 0)
+	a.recent[a.taken%len(a.recent)] = d
 	a.taken++
+	a.Turnaround.Sum += d
 }
 
 // snapshot copies what others may see.
@@ -109,7 +112,7 @@ func (a *account) snapshot() Counters {
 	if n := min(a.taken, len(a.recent)); n > 0 {
 		sorted := slices.Clone(a.recent[:n])
 		slices.Sort(sorted)
-		c.Turnaround = Turnaround{P50: sorted[n/2], P99: sorted[(n*99)/100]}
+		c.Turnaround.P50, c.Turnaround.P99 = sorted[n/2], sorted[(n*99)/100]
 	}
 	return c
 }

@@ -63,6 +63,7 @@ func (l *Line) repeats(q ask, frame []byte) bool {
 // ask brings unit and line in step if they may not be, then asks q. A unit that something is still
 // expected from is probed until nothing is, or at least nothing that looks like the answer.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
+	var refusal *Exception // of the last probe
 	for try := 0; ; try++ {
 		if err := l.hush(u); err != nil {
 			return nil, err
@@ -72,14 +73,23 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, errAware
 		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchangeOver(u, q, adu, false)
+		case try == maxProbes && refusal != nil:
+			return nil, refusal
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
 		probe := u.trust.probe(q, u.good, u.proofs(), u.others.seen, try)
-		if _, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true); err != nil {
+		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
+		if err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
-		u.proved(probe)
+		refusal = l.openRefusal(q, frame)
+		switch {
+		case refusal == nil:
+			u.proved(probe)
+		case refusal.Code != deviceFailure:
+			return nil, refusal // it is that of the whole device
+		}
 	}
 }
 
@@ -196,7 +206,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
-		l.late(u, l.tick().Sub(u.missedAt))
+		l.owing(u, frame)
 		return true
 	case u != nil && u.trust.unknown > 0 && !u.others.any():
 		if l.network && l.window.sent != nil {
@@ -205,8 +215,11 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		return true
 	default:
 		l.suspicious = true
-		if l.network && !again {
+		switch {
+		case l.network && !again:
 			l.unasked(u, frame)
+		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // the device errs in the same way again
+			l.unfit(frame)
 		}
 		return false
 	}
@@ -254,7 +267,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 			a.Probes++
 		}
 	})
-	l.refusal, u.missedAt = nil, start
+	l.refusal = nil
 	u.others.asked(q.shape())
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
 	l.window.reset(q, adu)
@@ -272,6 +285,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	if err == nil {
 		l.answered(u, q, frame)
 	} else {
+		u.missedAt = start
 		err = l.miss(u, q, err)
 		if probe {
 			u.trust.unanswered()
@@ -322,9 +336,14 @@ func (l *Line) account(u *unit, start time.Time) {
 func (l *Line) answered(u *unit, q ask, frame []byte) {
 	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
 	refused := frame[1]&exceptionBit != 0
+	if isRead(frame[1]) {
+		u.misfits = false
+	}
 	switch {
 	case !refused:
 		u.trust.answered(q.shape())
+	case l.openRefusal(q, frame) != nil:
+		u.missedAt, u.trust.silent = l.asked, 0
 	case l.ambiguous() && (u.others.any() || l.early()): // it may be another program's, and proves nothing
 		u.trust.silent = 0
 	default:
@@ -349,6 +368,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		return err
 	}
 	err = l.named(u, err)
+	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
 		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
 	}

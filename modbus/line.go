@@ -104,7 +104,8 @@ type unit struct {
 
 	silent   int           // exchanges in a row that nothing came in
 	missedAt time.Time     // when the last request went out that was not answered
-	late     time.Duration // after its request an answer came that was too late; 0: none since the last answer in time
+	misfits  bool          // its last reply to a read had another length than was asked for
+	late     time.Duration // at most so long after its request an answer came that was too late; 0: none since the last answer in time
 	avoid    []Range       // registers that are read only when they are asked for
 
 	timeout time.Duration // of the first byte; 0: the line's

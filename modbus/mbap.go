@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type tcpPort struct {
 	in      [2 * (mbapHead + maxFrame)]byte // received, not yet a whole frame
 	have    int
 	frame   [maxFrame]byte // the reply as an RTU frame
+	size    int            // of its unit id and PDU
 	out     []byte         // the part of frame that was not read yet
 }
 
@@ -103,8 +105,11 @@ func (p *tcpPort) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		n, err := p.conn.Read(p.in[p.have:])
-		if err != nil || n == 0 {
+		if err != nil {
 			return 0, err
+		}
+		if n == 0 {
+			return 0, p.checkLength()
 		}
 		p.have += n
 		if err := p.unpack(); err != nil {
@@ -134,6 +139,21 @@ func (p *tcpPort) unpack() error {
 	return nil
 }
 
+// checkLength returns errMBAP when the reply that begins the buffer is whole, and its header wants more bytes that do not come.
+func (p *tcpPort) checkLength() error {
+	if p.have < mbapHead {
+		return nil
+	}
+	said, body := int(binary.BigEndian.Uint16(p.in[4:])), p.in[mbapHead-1:p.have]
+	if need, whole, err := replyNeed(body); err != nil || !whole || need-2 > len(body) || need-2 >= said {
+		return nil
+	}
+	return fmt.Errorf("%w: it says %d bytes, and the reply has fewer: % X", errMBAP, said, p.in[:p.have])
+}
+
+// repeats reports whether unit id and PDU are the last answer once more.
+func (p *tcpPort) repeats(body []byte) bool { return bytes.Equal(body, p.frame[:p.size]) }
+
 // sortOut decides what a frame of unit id and PDU is. Only one frame is the answer.
 func (p *tcpPort) sortOut(id uint16, body []byte) {
 	now, fits := time.Now(), p.waiting && p.fits(body)
@@ -146,7 +166,7 @@ func (p *tcpPort) sortOut(id uint16, body []byte) {
 	case p.ids.belongs(id, p.loose) && p.waiting:
 		if fits {
 			p.waiting, p.ids.newest().answered = false, true
-			p.out = appendCRC(append(p.frame[:0], body...))
+			p.out, p.size = appendCRC(append(p.frame[:0], body...)), len(body)
 			return
 		}
 		s.sort = strayMisfit

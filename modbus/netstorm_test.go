@@ -6,6 +6,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,11 +66,21 @@ func TestNoWrongValueEverOverANetwork(t *testing.T) {
 	for _, w := range netWeathers() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
+			seed := stormSeed(t)
 			synctest.Test(t, func(t *testing.T) { netWeather(t, w, seed) })
 		})
 	}
+}
+
+// stormSeed draws a seed and prints it; NOI_SEED=n sets it.
+func stormSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv("NOI_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("seed %d", seed)
+	return seed
 }
 
 func netWeather(t *testing.T, w weatherOf, seed uint64) {

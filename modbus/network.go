@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -133,13 +134,13 @@ func (l *Line) astray(s stray) {
 		}
 	})
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
-	again := l.repetition(s.frame)
+	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
 	u := l.units[s.frame[0]]
 	switch late := u != nil && len(s.frame) > 2 && u.trust.owes(s.frame); {
 	case s.sort == strayLate:
 		l.late(u, s.after)
 		return
-	case s.sort == strayMisfit && late:
+	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
 		l.late(u, l.tick().Sub(u.missedAt))
 		return
 	case s.sort == strayMisfit:
@@ -147,6 +148,8 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayID && s.fits:
 		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
+	case s.sort == strayDouble && again && !l.tcp.loose: // its id keeps it from being taken for the next answer
+		return
 	case s.sort == strayDouble && again:
 	default:
 		l.doubled = l.doubled || s.sort == strayDouble
@@ -165,10 +168,15 @@ func (l *Line) askedUnit() int {
 
 // repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
 func (l *Line) repetition(body []byte) bool {
-	n := len(l.previous.frame) - 2
-	again := n > 0 && bytes.Equal(body, l.previous.frame[:n]) || bytes.Equal(body, l.strayed)
+	again := l.isPrevious(body) || bytes.Equal(body, l.strayed)
 	l.strayed = append(l.strayed[:0], body...)
 	return again
+}
+
+// isPrevious reports whether a frame without its checksum is the last answer once more.
+func (l *Line) isPrevious(body []byte) bool {
+	n := len(l.previous.frame) - 2
+	return n > 0 && bytes.Equal(body, l.previous.frame[:n])
 }
 
 // rival notes a reply to another program.
@@ -217,6 +225,8 @@ func misfit(q ask, frame []byte) error {
 	switch {
 	case frame[0] != q.unit:
 		return fmt.Errorf("%w: unit %d was asked, unit %d is in the answer", ErrForeignUnit, q.unit, frame[0])
+	case ok && isRead(q.function) && s == q.shape():
+		return fmt.Errorf("%w: %d bytes came in a frame whose byte count says %d", ErrLength, len(frame)-3, frame[2])
 	case ok && ofRegisters(q.function) && s.function == q.function:
 		return fmt.Errorf("%w: %d registers were asked for, %d came", ErrLength, q.count, s.count)
 	case ok && ofBits(q.function) && s.function == q.function:
@@ -226,12 +236,38 @@ func misfit(q ask, frame []byte) error {
 	}
 }
 
-// late notes that an answer came after its timeout.
+// deviceFailure is the exception that may be one register's, unlike the others that leave a request open.
+const deviceFailure = 0x04
+
+// openRefusal returns the exception in a reply through a gateway that leaves the request open; nil when there is none. It may be the
+// gateway's own, which has given up waiting: the device's reply may still come, and some gateways take it for that to the next request.
+func (l *Line) openRefusal(q ask, frame []byte) *Exception {
+	if !l.network || frame[1]&exceptionBit == 0 || !slices.Contains([]byte{deviceFailure, 0x05, 0x06, 0x0A, 0x0B}, frame[2]) {
+		return nil
+	}
+	return &Exception{Function: q.function, Code: frame[2]}
+}
+
+// owing takes a frame that looks like the reply to a request that was not answered. One that comes after another request, of a device
+// with replies of wrong lengths or long after the request that it would answer, is more likely a wrong answer to the present one.
+func (l *Line) owing(u *unit, frame []byte) {
+	after := l.tick().Sub(u.missedAt)
+	if l.network && l.window.sent != nil && (u.misfits || after > 3*max(u.timeout, l.timeout)) {
+		l.unfit(frame)
+		return
+	}
+	l.late(u, after)
+}
+
+// late notes that an answer came after its timeout. It may have lain in the socket until the line was used again, so that the least
+// time says most.
 func (l *Line) late(u *unit, after time.Duration) {
 	if u == nil {
 		return
 	}
-	u.late = after
+	if u.late == 0 || after < u.late {
+		u.late = after
+	}
 	l.tally.count(int(u.id), func(a *account) { a.Late++ })
 }
 
@@ -244,7 +280,7 @@ func (l *Line) named(u *unit, err error) error {
 	case l.refusal != nil && errors.Is(err, ErrTimeout):
 		return l.refusal
 	case u.late > 0 && err == ErrTimeout:
-		return fmt.Errorf("%w: an answer came %v after its request; set a timeout above that", ErrLate, u.late.Round(10*time.Millisecond))
+		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate, u.late.Round(10*time.Millisecond))
 	default:
 		return err
 	}

@@ -118,7 +118,7 @@ func TestWhatIsNoAnswerIsNamed(t *testing.T) {
 		{"another length", overTCP, modbustest.Fault{More: 2}, 0, modbus.ErrLength, " came", func(c modbus.Counters) uint64 { return c.WrongLengths }},
 		{"another length", overRTU, modbustest.Fault{More: 2}, 0, modbus.ErrLength, " came", func(c modbus.Counters) uint64 { return c.WrongLengths }},
 		{"late", overTCP, modbustest.Fault{Late: 700 * time.Millisecond}, 0, modbus.ErrLate, "after its request", func(c modbus.Counters) uint64 { return c.Late }},
-		{"late", overRTU, modbustest.Fault{Late: 700 * time.Millisecond}, 0, modbus.ErrLate, "set a timeout above", func(c modbus.Counters) uint64 { return c.Late }},
+		{"late", overRTU, modbustest.Fault{Late: 700 * time.Millisecond}, 0, modbus.ErrLate, "an answer came at most 7", func(c modbus.Counters) uint64 { return c.Late }},
 	} {
 		t.Run(c.name+" "+c.port, func(t *testing.T) {
 			slave := ownAddress(1)

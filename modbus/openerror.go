@@ -76,7 +76,7 @@ const latencyRule = `ACTION=="add", SUBSYSTEM=="usb-serial", DRIVER=="ftdi_sio",
 func hardwareHint(err error) string {
 	switch {
 	case errors.Is(err, errNoRS485):
-		return "use rs485: rts, which needs no more than RTS, or rs485: off with an adapter that switches by itself"
+		return "use rs485: rts, which needs no more than RTS, or rs485: off with an adapter that switches automatically"
 	case errors.Is(err, errRS485Refused):
 		return "change rs485_polarity or the delays, or use rs485: rts"
 	case errors.Is(err, errNoModemLines):

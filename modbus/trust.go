@@ -70,11 +70,6 @@ const maxUnknown = 3
 // overheard notes a request of another master to this unit, whose reply will come.
 func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
 
-// expects reports whether a frame from this unit is explained by what may be on its way.
-func (t *trust) expects(frame []byte) bool {
-	return t.unknown > 0 || t.owes(frame)
-}
-
 // owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
 func (t *trust) owes(frame []byte) bool {
 	function := frame[1]

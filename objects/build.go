@@ -122,8 +122,8 @@ func (b *familyBuilder) readTables() {
 		b.tables[table] = map[uint16]string{}
 		for text, name := range names {
 			n, ok := parseState(text)
-			if !ok || name == "" {
-				b.fault(strictyaml.Key(strictyaml.Key("tables", table), text), "want a number and its name, as in 3: NIGHT")
+			if !ok || name == "" || strings.ContainsFunc(name, unicode.IsControl) {
+				b.fault(strictyaml.Key(strictyaml.Key("tables", table), text), "want a number and its name without control characters, as in 3: NIGHT")
 			}
 			b.tables[table][n] = name
 		}
@@ -159,6 +159,7 @@ func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	b.checkAlarm(path, &o)
 	b.setExact(path, &o, f)
 	b.setAbsent(path, &o, f)
+	b.checkScale(path, &o)
 	b.setOffset(path, &o, f)
 	b.setRange(path, &o, f)
 	b.checkPlace(path, &o)
@@ -220,20 +221,20 @@ func (b *familyBuilder) setNames(path string, o *Object, f *ObjectFile) {
 	case f.Names != "":
 		o.Names = names
 	}
-	b.checkNames(path, o, f)
+	b.checkNames(path+".names", o, f.Names, o.Names)
 }
 
-// checkNames holds that each number of the table can be in the object's bits.
-func (b *familyBuilder) checkNames(path string, o *Object, f *ObjectFile) {
+// checkNames holds that each number of a table can be in the object's bits.
+func (b *familyBuilder) checkNames(path string, o *Object, table string, names map[uint16]string) {
 	width := int(o.Bits().Width)
-	for n, name := range o.Names {
+	for n, name := range names {
 		switch {
 		case o.Kind() == KindBits && int(n) >= width:
-			b.fault(path+".names", "the table %s names bit %d, the object has %d", f.Names, n, width)
+			b.fault(path, "the table %s names bit %d, the object has %d", table, n, width)
 		case o.Encoding == Boolean && n > 1:
-			b.fault(path+".names", "the table %s names %d %s, and a bool is 0 or 1", f.Names, n, name)
+			b.fault(path, "the table %s names %d %s, and a bool is 0 or 1", table, n, name)
 		case o.Kind() == KindText && width < 16 && n>>width != 0:
-			b.fault(path+".names", "the table %s names %d %s, which %d bits cannot hold", f.Names, n, name, width)
+			b.fault(path, "the table %s names %d %s, which %d bits cannot hold", table, n, name, width)
 		}
 	}
 }

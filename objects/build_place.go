@@ -14,6 +14,10 @@ import (
 // checkPlace holds the order of a family file, input before holding and then ascending, and that no two objects
 // share a register.
 func (b *familyBuilder) checkPlace(path string, o *Object) {
+	if !b.doc.Has(path + ".address") {
+		b.fault(path+".address", "an object needs the address of its first register, as in 0x0012")
+		return
+	}
 	if int(o.Address)+int(o.Registers) > 1<<16 && o.High == nil {
 		b.fault(path+".address", "%d registers from 0x%04X on reach beyond 0xFFFF", o.Registers, o.Address)
 		return
@@ -127,6 +131,9 @@ func (b *familyBuilder) connectNames(path string, f *ObjectFile, o *Object) {
 	if p.Registers != 1 || p.Encoding.text() || p.Encoding.float() {
 		b.fault(path+".names_by", "%s is no whole number of one register", p.Name)
 	}
+	if len(f.NamesBy.Tables) == 0 {
+		b.fault(path+".names_by.tables", "want the tables by the number of the mode, as in 0: %s", anyKey(b.tables))
+	}
 	o.NamesBy = &Mode{Object: *p, Tables: map[uint16]map[uint16]string{}}
 	for text, table := range f.NamesBy.Tables {
 		n, ok := parseState(text)
@@ -134,6 +141,10 @@ func (b *familyBuilder) connectNames(path string, f *ObjectFile, o *Object) {
 		if !ok || !known {
 			b.fault(path+".names_by.tables", "want the number of a mode and one of the tables, as in 0: %s; not %s: %s", anyKey(b.tables), text, table)
 		}
+		if !p.fits(uint64(n)) {
+			b.fault(path+".names_by.tables", "%s has %d bits, which cannot hold %d", p.Name, p.Bits().Width, n)
+		}
+		b.checkNames(path+".names_by.tables", o, table, names)
 		o.NamesBy.Tables[n] = names
 	}
 }
@@ -161,7 +172,8 @@ func (b *familyBuilder) support(path, name string, o *Object) *Object {
 		b.fault(path, "%s leans on others itself, or its encoding is disputed", name)
 		return nil
 	}
-	if p.Table != o.Table && !b.file.OneAddressSpace {
+	together := b.file.OneAddressSpace && !p.Table.OfBits() && !o.Table.OfBits()
+	if p.Table != o.Table && !together {
 		b.fault(path, "%s stands in the %s table and %s in the %s table; no one read brings both", name, p.Table, o.Name, o.Table)
 		return nil
 	}

@@ -55,7 +55,8 @@ func (b *familyBuilder) setWidth(path string, o *Object) {
 			b.fault(path+".choices", "each choice needs a name of its own, not %q", c.Name)
 		}
 	}
-	if o.High != nil && (o.Registers != 2 || o.encodings()[0].lowFirst()) {
+	apart := func(e Encoding) bool { return e.width() == 2 && !e.lowFirst() && !e.text() }
+	if o.High != nil && slices.ContainsFunc(o.encodings(), func(e Encoding) bool { return !apart(e) }) {
 		b.fault(path+".high", "only encodings of two registers, high word first, may have them apart")
 	}
 }
@@ -102,7 +103,7 @@ func (b *familyBuilder) setField(path string, o *Object, f *ObjectFile) {
 		b.fault(path+".bits", "the registers have the bits 0 to %d, not %s", all-1, o.Field)
 	case slices.ContainsFunc(o.encodings(), Encoding.byteWide) && o.Field.Width != 8:
 		b.fault(path+".bits", "%s reads eight bits, as in 8-15; for others take the encoding of 16", o.encodings()[0])
-	case o.Encoding == Boolean && o.Field.Width != 1:
+	case slices.Contains(o.encodings(), Boolean) && o.Field.Width != 1:
 		b.fault(path+".bits", "bool reads one bit")
 	}
 }
@@ -150,6 +151,9 @@ func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
 		case !o.fits(w.Value):
 			b.fault(path+".exact", "%s is never there: the object has %d bits", text, o.Bits().Width)
 		}
+		if _, twice := o.Exact[w.Value]; twice && err == nil {
+			b.fault(path+".exact", "0x%0*X is there twice", o.digits(), w.Value)
+		}
 		o.Exact[w.Value] = value
 	}
 }
@@ -169,7 +173,22 @@ func (b *familyBuilder) setAbsent(path string, o *Object, f *ObjectFile) {
 		case !o.fits(w.Value):
 			b.fault(path+".absent", "0x%02X is never there: the object has %d bits", w.Value, o.Bits().Width)
 		}
+		if _, exact := o.Exact[w.Value]; exact {
+			b.fault(path+".absent", "0x%0*X is in exact too, and a raw number is a value or none", o.digits(), w.Value)
+		}
 		o.Absent = append(o.Absent, w.Value)
+	}
+}
+
+// checkScale holds that only numbers are scaled.
+func (b *familyBuilder) checkScale(path string, o *Object) {
+	if o.Scale != 1 {
+		b.numeric(path, "scale", o)
+	}
+	for _, c := range o.Choices {
+		if c.Scale != 1 && c.Encoding.kind() != KindNumber {
+			b.fault(path+".choices", "only a number has a scale")
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // any limit where other objects scale it or its encoding is disputed.
 func (o *Object) reach() Range {
 	all := Range{Min: math.Inf(-1), Max: math.Inf(1)}
-	if o.Times != nil || len(o.Choices) > 0 || o.Encoding.kind() != KindNumber || o.Encoding.float() || o.Encoding == Pow10 {
+	if o.Times != nil || len(o.Choices) > 0 || o.Encoding.kind() != KindNumber {
 		return all
 	}
 	least, most := o.Encoding.limits(o.Bits().Width)
@@ -21,7 +21,7 @@ func (o *Object) reach() Range {
 	return Range{Min: min(a, b), Max: max(a, b)}
 }
 
-// limits returns the least and the greatest number of a whole encoding in so many bits.
+// limits returns the least and the greatest number of an encoding in so many bits.
 func (e Encoding) limits(width uint8) (least, most float64) {
 	top := math.Ldexp(1, int(width))
 	switch e {
@@ -31,6 +31,14 @@ func (e Encoding) limits(width uint8) (least, most float64) {
 		return 1 - top/2, top/2 - 1
 	case BCD16:
 		return 0, 9999
+	case F16:
+		return -65504, 65504
+	case F32, F32LO:
+		return -math.MaxFloat32, math.MaxFloat32
+	case F64:
+		return -math.MaxFloat64, math.MaxFloat64
+	case Pow10:
+		return 0, math.Inf(1) // in effect
 	default:
 		return 0, top - 1
 	}

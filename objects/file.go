@@ -144,13 +144,17 @@ func parseTerm(text string) (float64, bool) {
 	if m == nil {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(m[1], 64)
+	base, negative := strings.CutPrefix(m[1], "-")
+	n, err := strconv.ParseFloat(base, 64)
 	if err != nil {
 		return 0, false
 	}
 	if m[2] != "" {
 		exponent, _ := strconv.Atoi(m[2]) // up to three digits by its pattern
 		n = math.Pow(n, float64(exponent))
+	}
+	if negative { // -2^-16 is -(2^-16), as documents mean it
+		n = -n
 	}
 	return n, true
 }

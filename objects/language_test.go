@@ -170,7 +170,7 @@ func TestDecimalAddressesAreExplained(t *testing.T) {
 }
 
 func TestFaultsOfTheRawNumberNameTheirLine(t *testing.T) {
-	const next = "- {address: 0x0001, "
+	const next, second = "- {address: 0x0001, ", "- {address: 0x0005, name: b, table: input, encoding: u16"
 	for _, c := range []struct{ objects, want string }{
 		{object("encoding: u16, bits: 3-2"), "the lower bit comes first: 2-3"},
 		{object("encoding: u16, bits: 02"), "one bit or the first and the last"},
@@ -206,10 +206,49 @@ func TestFaultsOfTheRawNumberNameTheirLine(t *testing.T) {
 		{object("encoding: u16, bits: 3, absent: [0x00, 0x01]"), "a can never give a sample: all that its bits can hold is absent"},
 		{object("encoding: u16, times: [b]") + "- {address: 0x0002, name: b, table: input, encoding: u16, min: -1, max: 0" + familyRest, "b can only be 0, which is no factor"},
 		{object("encoding: u16, since: {object: b, least: 300}") + "- {address: 0x0002, name: b, table: input, encoding: u8" + familyRest, "a can never give a sample: b is at most 255"},
+		{object("encoding: f16, min: 65505"), "a can never give a sample: its registers give -65504 to 65504"},
+		{object("encoding: pow10, max: -1"), "a can never give a sample: its registers give 0 to +Inf"},
+		{object("encoding: u8, exact: {0x81: 1, 0x0081: 2}"), "objects[0].exact: 0x81 is there twice"},
+		{object("encoding: u16, exact: {0x00AB: 1, 0x00ab: 2}"), "objects[0].exact: 0x00AB is there twice"},
+		{object("encoding: u16, exact: {0x0001: 1}, absent: [0x0001]"), "objects[0].absent: 0x0001 is in exact too"},
+		{object("encoding: state16, names: s, scale: 0.1"), "objects[0].scale: only a number"},
+		{object("choices: [{name: x, encoding: state16, scale: 2}, {name: y, encoding: version16}], names: s"), "objects[0].choices: only a number has a scale"},
+		{object("bits: 0-1, choices: [{name: x, encoding: bool}]"), "bool reads one bit"},
+		{object("high: 0x0009, choices: [{name: x, encoding: u32}, {name: y, encoding: u32lo}]"), "high word first, may have them apart"},
+		{object("high: 0x0009, encoding: ipv4_lohi"), "high word first, may have them apart"},
+		{object("high: 0x0009, encoding: ascii_hilo, registers: 2"), "high word first, may have them apart"},
+		{object("encoding: state16, names_by: {object: b}") + second + familyRest, "objects[0].names_by.tables: want"},
+		{object("encoding: state16, names_by: {object: b, tables: {2: s}}") + "- {address: 0x0005, bits: 0, name: b, table: input, encoding: u16" + familyRest, "b has 1 bits, which cannot hold 2"},
+		{object("bits: 0-3, encoding: state16, names_by: {object: b, tables: {2: w}}") + second + familyRest, "names 16 W, which 4 bits cannot hold"},
+		{"- {name: a, table: input, encoding: u16" + familyRest, "line 7: objects[0].address: an object needs the address of its first register"},
 	} {
 		head := strings.Replace(familyHead, "t: {31: B}", "t: {31: B}, v: {5: V}, w: {16: W}", 1)
 		if _, err := objects.ParseFamily([]byte(head + c.objects)); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "line ") {
 			t.Errorf("%s\ngave %v, want %q", c.objects, err, c.want)
 		}
+	}
+}
+
+// Bits and registers of one address are read by different functions, also in a device that answers 03 and 04 alike: an object of the one
+// would be decoded from the other.
+func TestNoObjectLeansOnOneOfABitTable(t *testing.T) {
+	for _, lines := range []string{
+		"- {address: 0x0000, name: version, table: input, encoding: u16, interval: 1m}\n" +
+			"- {address: 0x0001, name: hot, table: discrete, since: {object: version, least: 1}, interval: 1m}\n",
+		"- {address: 0x0000, name: stage, table: input, encoding: state16, names_by: {object: night, tables: {0: stage, 1: states}}, interval: 1m}\n" +
+			"- {address: 0x0001, name: night, table: discrete, interval: 1m}\n",
+	} {
+		head := strings.Replace(languageHead, "objects:", "one_address_space: true\nobjects:", 1)
+		if _, err := objects.ParseOwnFamily([]byte(head + lines)); err == nil || !strings.Contains(err.Error(), "no one read brings both") {
+			t.Errorf("%s\ngave %v", lines, err)
+		}
+	}
+}
+
+// The names of a family go to terminals, pages and clouds.
+func TestNamesHaveNoControlCharacters(t *testing.T) {
+	text := "family: X\nmax_registers: 9\ntables: {s: {0: \"a\\e[31mb\"}}\nobjects:\n- {address: 0x0000, name: a, table: input, encoding: state16, names: s, interval: 60s}\n"
+	if _, err := objects.ParseOwnFamily([]byte(text)); err == nil || !strings.Contains(err.Error(), "line 3: tables.s.0: ") {
+		t.Errorf("got %v", err)
 	}
 }

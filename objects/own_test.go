@@ -174,6 +174,7 @@ func TestFactorsAreReadAsDocumentsPrintThem(t *testing.T) {
 	for text, want := range map[string]float64{
 		"1": 1, "0.1": 0.1, "12": 12, "-1": -1, "1e-3": 0.001, "2^-15": 1.0 / 32768, "96.667*2^-15": 96.667 / 32768, "100/417": 100.0 / 417,
 		"1/1800": 1.0 / 1800, "100 * 2^-8": 100.0 / 256, "1/2/5": 0.1, "10^3": 1000,
+		"-2^-16": -1.0 / 65536, "-10^2": -100, "3*-2^2": -12, "1/-2^-2": -4, // the sign is not raised to the power
 	} {
 		var f objects.Factor
 		if err := f.UnmarshalText([]byte(text)); err != nil || float64(f) != want {

@@ -139,7 +139,7 @@ func tlsFault(err error, addr string) Step {
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return unreachable("TLS", err, "Is the gateway's clock right (date -u, timedatectl)? If not, set it: timedatectl set-ntp true. "+
-			"If it is, the certificate of "+addr+" has run out, and whoever keeps that host has to renew it. "+show)
+			"If it is, the certificate of "+addr+" has expired: the operator of this host must renew it. "+show)
 	case errors.As(err, &unknown):
 		return unreachable("TLS", err, "Something on the way looks into TLS, or the host is one of your own: put its authority's certificate (PEM) into a file and name it as "+
 			"ca_file of the integration. Where the system's own authorities are missing: apt-get install ca-certificates. "+show)

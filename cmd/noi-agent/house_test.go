@@ -41,14 +41,16 @@ var house = map[string][]string{
 
 // onlyIn says which library has exactly one home.
 var onlyIn = map[string]string{
-	"gopkg.in/yaml.v3":                             "internal/strictyaml",
-	"github.com/aws/aws-sdk-go-v2/service/sns":     "sinks/sns",
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb": "sinks/pubsub",
-	"go.etcd.io/bbolt":                             "store",
-	"go.bug.st/serial":                             "modbus",
-	"github.com/goburrow/modbus":                   "modbus",
-	"github.com/prometheus/common/expfmt":          "agent",
-	"github.com/coreos/go-systemd/v22/daemon":      "cmd/noi-agent",
+	"gopkg.in/yaml.v3":                                          "internal/strictyaml",
+	"github.com/aws/aws-sdk-go-v2/service/sns":                  "sinks/sns",
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb":              "sinks/pubsub",
+	"go.etcd.io/bbolt":                                          "store",
+	"go.bug.st/serial":                                          "modbus",
+	"github.com/goburrow/modbus":                                "modbus",
+	"github.com/prometheus/client_golang/prometheus":            "agent",
+	"github.com/prometheus/client_golang/prometheus/collectors": "agent",
+	"github.com/prometheus/client_golang/prometheus/promhttp":   "agent",
+	"github.com/coreos/go-systemd/v22/daemon":                   "cmd/noi-agent",
 }
 
 type goPackage struct {

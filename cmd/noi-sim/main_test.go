@@ -77,7 +77,7 @@ func TestExitCodes(t *testing.T) {
 		code    int
 		says    string
 	}{
-		{"done by itself", []string{"sh", "-c", "exit 0"}, 0, "ended by itself"},
+		{"done by itself", []string{"sh", "-c", "exit 0"}, 0, "the command ended"},
 		{"failed", []string{"sh", "-c", "exit 3"}, 1, "the command failed (exit status 3)"},
 		{"killed by somebody", []string{"sh", "-c", "kill -9 $$"}, 1, "signal: killed"},
 		{"terminated by somebody", []string{"sh", "-c", "kill $$"}, 1, "signal: terminated"},

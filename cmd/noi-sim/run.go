@@ -123,6 +123,6 @@ func (s *session) conclude(c *child, end error) {
 		s.fault(err)
 	}
 	if s.interrupts == 0 {
-		fmt.Fprintf(s.stderr, "noi-sim: the command ended by itself\n")
+		fmt.Fprintf(s.stderr, "noi-sim: the command ended\n")
 	}
 }

@@ -16,8 +16,9 @@ type Gateway struct {
 	Slaves []*Slave
 	// Script says what goes wrong with each reply; nil: nothing. Of the slaves' own faults it plays Silent, Late, Exception, Unit,
 	// More and Duplicate.
-	Script func() GatewayFault
-	Route  Route
+	Script   func() GatewayFault
+	Route    Route
+	Received func() // is called after each request that came; nil: nobody is
 
 	queue chan gatewayRequest
 	done  chan struct{}
@@ -48,6 +49,7 @@ type GatewayFault struct {
 	Reset   bool   // the same, by a reset
 	Mute    bool   // nothing more comes over the asker's connection
 	Split   int    // the reply comes in two parts; 0: in one
+	Damage  bool   // RTU: the checksum is wrong; Modbus TCP: the header has another protocol id
 }
 
 type gatewayConn struct {
@@ -133,6 +135,9 @@ func (g *Gateway) serve(c *gatewayConn) {
 			}
 		}
 		g.mu.Unlock()
+		if g.Received != nil {
+			g.Received()
+		}
 	}
 }
 
@@ -200,6 +205,9 @@ func (g *Gateway) send(r gatewayRequest, frame []byte, twice bool) {
 		id = g.newest
 	}
 	reply := gatewayReply{r, g.pack(id+f.ID, frame, twice)}
+	if f.Damage {
+		g.damage(reply.bytes)
+	}
 	switch {
 	case f.Mute:
 		r.from.mute = true
@@ -240,6 +248,15 @@ func (g *Gateway) pack(id uint16, frame []byte, twice bool) []byte {
 		out = append(out, out...)
 	}
 	return out
+}
+
+// damage makes a packed reply invalid.
+func (g *Gateway) damage(packed []byte) {
+	if g.RTU {
+		packed[len(packed)-1] ^= 0xFF
+		return
+	}
+	packed[3] = 1 // the protocol id of Modbus is 0
 }
 
 // release delivers the held replies that are meant.

@@ -58,7 +58,7 @@ func (s *Sink) Remedy(r sinks.Result) string {
 	}
 	switch r.Outcome {
 	case sinks.Retry:
-		return "It passes by itself as a rule; the daemon tries again. If it stays: https://status.cloud.google.com."
+		return "This error is usually temporary, and the daemon tries again. If it stays: https://status.cloud.google.com."
 	case sinks.Reject:
 		return "The message itself is refused, and would not be sent again. Please report this with the text above."
 	default:

@@ -136,7 +136,7 @@ func TestRemedyOfADeniedPublisherNamesWhoAndWhat(t *testing.T) {
 		{"KMSAccessDenied", "no", "kms:GenerateDataKey", "sns:Publish"},
 		{"InvalidParameter", "Invalid parameter: Message", "The message itself is refused", "aws "},
 		{"OptInRequired", "no", "--region-name us-east-2", "sns:Publish"},
-		{"Throttling", "Rate exceeded", "It passes by itself", "aws "},
+		{"Throttling", "Rate exceeded", "usually temporary", "aws "},
 	} {
 		outcome := sinks.Wait
 		switch c.code {

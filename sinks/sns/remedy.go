@@ -67,7 +67,7 @@ func (s *Sink) Remedy(r sinks.Result) string {
 	}
 	switch r.Outcome {
 	case sinks.Retry:
-		return "It passes by itself as a rule; the daemon tries again. If it stays: https://health.aws.amazon.com for region " + s.o.Region + "."
+		return "This error is usually temporary, and the daemon tries again. If it stays: https://health.aws.amazon.com for region " + s.o.Region + "."
 	case sinks.Reject:
 		return "The message itself is refused, and would not be sent again. Please report this with the text above."
 	default:
@@ -110,7 +110,7 @@ func (s *Sink) renewKey(sinks.Result) string {
 }
 
 func (s *Sink) renewToken(sinks.Result) string {
-	return "Temporary credentials have run out, and nobody renews them: a session token in the environment or in a profile lasts hours. " +
+	return "Temporary credentials have expired, and nothing renews them: a session token in the environment or in a profile lasts hours. " +
 		"Use what renews itself: credential_process, role_arn, iot. `noi-agent setup aws` prints how."
 }
 

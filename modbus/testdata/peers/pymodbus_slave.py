@@ -1,4 +1,4 @@
-"""A Modbus RTU slave as pymodbus 3.0 makes one, for the line to be tested against.
+"""A Modbus slave as pymodbus 3.0 makes one, for the line to be tested against. TTY is a serial port, or 127.0.0.1:PORT for Modbus TCP.
 
     pymodbus_slave.py TTY UNIT BAUD FIRST COUNT
 
@@ -11,7 +11,7 @@ import sys
 
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.device import ModbusDeviceIdentification
-from pymodbus.server import StartAsyncSerialServer
+from pymodbus.server import StartAsyncSerialServer, StartAsyncTcpServer
 from pymodbus.transaction import ModbusRtuFramer
 
 
@@ -31,18 +31,29 @@ async def serve(tty, unit, baud, first, count):
         ir=image(4, first, count),
         zero_mode=True,  # or address 0 on the wire is register 1 of the block
     )
-    server = await StartAsyncSerialServer(
-        context=ModbusServerContext(slaves={unit: registers}, single=False),  # single answers to every unit id
-        framer=ModbusRtuFramer,
-        identity=ModbusDeviceIdentification(
+    common = {
+        "context": ModbusServerContext(slaves={unit: registers}, single=False),  # single answers to every unit id
+        "identity": ModbusDeviceIdentification(
             info_name={"VendorName": "Morningstar Corp.", "ProductCode": "PS-PWM-30M", "MajorMinorRevision": "v01.04.06"}
         ),
+        "defer_start": True,
+    }
+    if ":" in tty:
+        host, port = tty.split(":")
+        server = await StartAsyncTcpServer(address=(host, int(port)), **common)
+        forever = asyncio.create_task(server.serve_forever())
+        await server.serving
+        print("ready", flush=True)
+        await forever
+        return
+    server = await StartAsyncSerialServer(
+        framer=ModbusRtuFramer,
         port=tty,
         baudrate=baud,
         bytesize=8,
         parity="N",
         stopbits=2,
-        defer_start=True,
+        **common,
     )
     await server.start()
     if server.transport is None:  # start keeps some errors to itself

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// everything is a status of which every metric is made.
+func everything() Status {
+	at, age := time.Unix(1_656_404_429, 0), int64(3)
+	slave := SlaveStatus{
+		UnitID: 1, Slave: "PS-PWM-30M", State: slaveOK, AgeS: &age, Reasons: map[string]uint64{"not_a_number": 1, "range": 2},
+		Counters: LineCounters{
+			Replies: 4, ExceptionCodes: map[string]uint64{"02": 1, "06": 2},
+			TurnaroundP50: 20, TurnaroundP99: 35.5, turnaroundSum: 0.125,
+		},
+	}
+	alarm := Problem{Code: "controller_alarm", Severity: Warning, Subject: "rs485/1"}
+	return Status{
+		DeviceID: "d", Version: "v", Clock: ClockStatus{Source: "auto", State: clockGood, Service: "none", LastGood: &at},
+		Lines:        []LineStatus{{Name: "rs485", State: lineOK, Slaves: []SlaveStatus{slave}}},
+		Integrations: []IntegrationStatus{{ID: "i", Type: "aws", Oldest: &at, LastSuccess: &at}},
+		Problems:     []Problem{alarm, alarm},
+	}
+}
+
+func TestMetricsAreCleanByPromlint(t *testing.T) {
+	r := registry(everything)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, f := range families {
+		names[f.GetName()] = true
+	}
+	for _, name := range []string{"noi_slave_exceptions_total", "noi_problem", "go_goroutines", "process_resident_memory_bytes"} {
+		if !names[name] {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	complaints, err := testutil.GatherAndLint(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range complaints {
+		t.Errorf("%s: %s", c.Metric, c.Text)
+	}
+}
+
+// The quantiles are of the last replies, sum and count of all.
+func TestTurnaroundIsASummary(t *testing.T) {
+	const want = `# HELP noi_slave_turnaround_seconds From the end of a request to the beginning of its reply, of the last 128.
+# TYPE noi_slave_turnaround_seconds summary
+noi_slave_turnaround_seconds{line="rs485",unit="1",quantile="0.5"} 0.02
+noi_slave_turnaround_seconds{line="rs485",unit="1",quantile="0.99"} 0.0355
+noi_slave_turnaround_seconds_sum{line="rs485",unit="1"} 0.125
+noi_slave_turnaround_seconds_count{line="rs485",unit="1"} 4
+`
+	err := testutil.GatherAndCompare(registry(everything), strings.NewReader(want), "noi_slave_turnaround_seconds")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// scrape returns the page that is made of a status, and what was logged meanwhile.
+func scrape(t *testing.T, s Status) (page, logged string) {
+	t.Helper()
+	var log bytes.Buffer
+	rec := httptest.NewRecorder()
+	handler := served(registry(func() Status { return s }), slog.New(slog.NewTextHandler(&log, nil)))
+	handler.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	if rec.Code != http.StatusOK {
+		t.Errorf("code %d: %s", rec.Code, rec.Body)
+	}
+	return rec.Body.String(), log.String()
+}
+
+func TestMetricsReplaceWhatIsNotUTF8(t *testing.T) {
+	s := everything()
+	s.Lines[0].Slaves[0].Slave, s.Lines[0].Slaves[0].CCFirmware = "PS-PWM-30M \xB0C", "\"<b>\\\n"
+	s.Lines[0].Slaves[0].Reasons = map[string]uint64{"\xFF\xFE": 1}
+	page, logged := scrape(t, s)
+	for _, series := range []string{
+		`noi_slave_info{cc_firmware="\"<b>\\\n",family="",line="rs485",slave="PS-PWM-30M ` + "\uFFFD" + `C",unit="1"} 1`,
+		`noi_slave_no_sample_objects_total{line="rs485",reason="` + "\uFFFD" + `",unit="1"} 1`,
+	} {
+		if !strings.Contains(page, "\n"+series+"\n") {
+			t.Errorf("%s is missing in\n%s", series, page)
+		}
+	}
+	if logged != "" {
+		t.Error(logged)
+	}
+}
+
+// One series that cannot be shown does not take the others with it.
+func TestMetricsLeaveOutOnlyTheSeriesThatIsWrong(t *testing.T) {
+	twice := everything()
+	twice.Integrations = append(twice.Integrations, twice.Integrations[0])
+	page, logged := scrape(t, twice)
+	for _, series := range []string{
+		`noi_integration_up{integration="i",type="aws"} 0`, `noi_line_up{line="rs485"} 1`, "noi_store_bytes 0",
+	} {
+		if n := strings.Count(page, "\n"+series+"\n"); n != 1 {
+			t.Errorf("%s is there %d times", series, n)
+		}
+	}
+	if !strings.Contains(logged, "noi_integration_up") {
+		t.Errorf("the log does not name the series: %s", logged)
+	}
+}

@@ -1,0 +1,78 @@
+package modbus_test
+
+import (
+	"encoding/binary"
+	"testing"
+
+	goburrow "github.com/goburrow/modbus"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+const plainReads = 300
+
+// TestPlainTransporterBeside has goburrow's own TCP transporter, and then a line, behind a gateway that gives replies to the newest
+// connection, in real time. Both restart after each failed read, as a program does that a supervisor starts again. It reports how many wrong values each takes; a line takes none.
+func TestPlainTransporterBeside(t *testing.T) {
+	t.Parallel()
+	seed := stormSeed(t)
+	wrong, values := plainStorm(t, seed)
+	t.Logf("goburrow's transporter: %d wrong values of %d in %d reads", wrong, values, plainReads)
+	s, address := plainWeather(t, seed)
+	line, good := dialLine(t, "tcp://"+address, realTimeout), 0
+	for range plainReads {
+		if s.poll(t, line, s.ask()) == nil {
+			good++
+			continue
+		}
+		_ = line.Close()
+		line = dialLine(t, "tcp://"+address, realTimeout)
+	}
+	t.Logf("a line: no wrong value of %d in %d reads", good, plainReads)
+}
+
+// plainWeather serves a storm on loopback.
+func plainWeather(t *testing.T, seed uint64) (s *storm, address string) {
+	t.Helper()
+	s = newStorm(seed, realTimeout)
+	s.network = true
+	return s, serveGateway(t, &modbustest.Gateway{Slaves: s.slaves, Route: modbustest.ToNewest})
+}
+
+func plainHandler(address string) *goburrow.TCPClientHandler {
+	handler := goburrow.NewTCPClientHandler(address)
+	handler.Timeout = realTimeout
+	return handler
+}
+
+// plainStorm counts what goburrow's transporter takes for values. Each life begins with the same transaction id.
+func plainStorm(t *testing.T, seed uint64) (wrong, values int) {
+	t.Helper()
+	s, address := plainWeather(t, seed)
+	handler := plainHandler(address)
+	defer func() { handler.Close() }()
+	for range plainReads {
+		q := s.ask()
+		handler.SlaveId = q.unit
+		s.read.Add(1)
+		read := goburrow.NewClient(handler).ReadInputRegisters
+		if q.function == modbus.FuncReadHolding {
+			read = goburrow.NewClient(handler).ReadHoldingRegisters
+		}
+		p, err := read(q.addr, q.count)
+		if err != nil {
+			handler.Close()
+			handler = plainHandler(address)
+			continue
+		}
+		values++
+		for i := range len(p) / 2 {
+			if binary.BigEndian.Uint16(p[2*i:]) != stamp(q.unit, q.function, q.addr+uint16(i), s.read.Load()) {
+				wrong++
+				break
+			}
+		}
+	}
+	return wrong, values
+}
