@@ -77,7 +77,6 @@ func (p *poller) run(ctx context.Context) {
 	now := p.clock.elapsed()
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
-		p.line.SetAvoid(byte(s.cfg.ID), ranges(s.cfg.Avoid))
 		if s.family != nil {
 			s.adopt(s.family, p.settings, now, p.clock.now())
 		}
@@ -96,6 +95,7 @@ func (p *poller) run(ctx context.Context) {
 		p.busy(p.clock.elapsed())
 		p.round++
 		s.served = p.round
+		p.limit(s)
 		p.sweep(ctx, s)
 		p.busy(0)
 		if p.open {

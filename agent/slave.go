@@ -91,6 +91,15 @@ func ranges(registers configs.Registers) []modbus.Range {
 	return out
 }
 
+// limit gives the line the limits of a slave, as far as they are known by now.
+func (p *poller) limit(s *slave) {
+	most := uint16(s.cfg.MaxRegisters)
+	if s.planner != nil {
+		most = s.planner.MaxRegisters()
+	}
+	p.line.SetLimits(byte(s.cfg.ID), most, ranges(s.cfg.Avoid))
+}
+
 // dead reports whether the slave is only probed.
 func (s *slave) dead() bool { return s.misses >= deadAfter }
 

@@ -32,7 +32,8 @@
 // Behind a gateway other programs' replies may come without their requests. After the first such reply, reads are widened
 // to lengths that the other program was not seen to use (others.go, network.go).
 //
-// The argument ends here: the first reply to another program behind a gateway, if it comes in the place of ours; a slave that answers out of order, or one request twice with another's reply
+// The argument ends here: the first reply to another program behind a gateway, if it comes in the place of ours; without ids, or with
+// equal ones, a program that reads the odd lengths of 11 and more that widened reads have; a slave that answers out of order, or one request twice with another's reply
 // between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; another
 // master whose requests cannot be heard; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
 // after a dozen requests of different shape went unanswered in a row, all but one of them coming late; and

@@ -107,6 +107,7 @@ type unit struct {
 	misfits  bool          // its last reply to a read had another length than was asked for
 	late     time.Duration // at most so long after its request an answer came that was too late; 0: none since the last answer in time
 	avoid    []Range       // registers that are read only when they are asked for
+	most     uint16        // registers in a widened read; 0: as many as the protocol allows
 
 	timeout time.Duration // of the first byte; 0: the line's
 	gap     time.Duration // least silence before a request; t3.5 counts where it is longer

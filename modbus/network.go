@@ -344,7 +344,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 func (l *Line) disguise(u *unit, q ask, front bool) ask {
 	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
 		wide := q
-		wide.count = (max(q.shape().count+3, disguiseLeast) | 1) + 2*uint16(rand.IntN(choice))
+		wide.count = u.wider(q.shape().count, rand.IntN(choice))
 		if ofBits(q.function) {
 			wide.count *= 8 // a shape counts their bytes
 		}
@@ -353,13 +353,31 @@ func (l *Line) disguise(u *unit, q ask, front bool) ask {
 			wide.addr -= more
 		}
 		switch {
-		case wide.count > most(q.function), int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
+		case wide.count > u.mostOf(q.function), wide.count <= q.count, int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
 		case u.others.has(wide.shape()), u.trust.find(wide.shape()) != nil:
 		default:
 			return wide
 		}
 	}
 	return q
+}
+
+// mostOf returns the most that the unit may be asked for at once.
+func (u *unit) mostOf(function byte) uint16 {
+	if u.most > 0 && ofRegisters(function) {
+		return min(u.most, most(function))
+	}
+	return most(function)
+}
+
+// wider returns the length of a widened read, in the units of a shape. A device that gives few registers at a time gets any length
+// that it can give: those are less rare, but better than the wanted one.
+func (u *unit) wider(count uint16, draw int) uint16 {
+	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
+	if u.most == 0 || odd <= u.most {
+		return odd
+	}
+	return count + 1 + uint16(draw)%max(1, max(u.most, count+1)-count)
 }
 
 // early reports whether the line, which has no ids, was opened so shortly ago that another program may not have been seen yet.
@@ -383,6 +401,9 @@ func (u *unit) avoids(q ask) bool {
 	return false
 }
 
-// SetAvoid names registers of a unit that are never read unless they are asked for: next to those that are wanted, others may be
-// read too where another program uses the same gateway.
-func (l *Line) SetAvoid(unit byte, ranges []Range) { l.unit(unit).avoid = ranges }
+// SetLimits bounds what a unit is asked for next to the registers that are wanted, where another program uses the same gateway: at
+// most so many registers in one read, 0 for the protocol's most, and never those to avoid.
+func (l *Line) SetLimits(unit byte, most uint16, avoid []Range) {
+	u := l.unit(unit)
+	u.most, u.avoid = most, avoid
+}

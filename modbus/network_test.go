@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,14 +81,14 @@ func TestConnectionThatEndsDuringARequestIsMadeAgain(t *testing.T) {
 // TestMuteConnectionIsReplaced: it is open, and nobody answers over it.
 func TestMuteConnectionIsReplaced(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
-		mute := false
+		var mute atomic.Bool
 		g := &modbustest.Gateway{RTU: port == overRTU, Slaves: []*modbustest.Slave{ownAddress(1)}}
-		g.Script = func() modbustest.GatewayFault { return modbustest.GatewayFault{Mute: mute} }
+		g.Script = func() modbustest.GatewayFault { return modbustest.GatewayFault{Mute: mute.Load()} }
 		served(t, g, modbus.Settings{Port: port}, func(line *modbus.Line) {
 			mustRead(t, line, 0, 2)
-			mute = true
+			mute.Store(true)
 			_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 2)
-			mute = false
+			mute.Store(false)
 			failed := 1
 			for ; failed < 20; failed++ {
 				if _, err := line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 2); err == nil {

@@ -58,8 +58,8 @@ func TestDeviceThatClosesAfterEachReply(t *testing.T) {
 	for i := range uint16(20) {
 		mustRead(t, line, 0x10*i, 8)
 	}
-	// The end of a connection is seen before the next request, or only by it: then that is sent again, behind a probe.
-	if c := line.Counters(); c.Requests > 3*20 || c.Redials < 19 || c.Reopens != 0 {
+	// A request that meets the end of its connection is repeated, so there may be more than 20 requests.
+	if c := line.Counters(); c.Requests < 20 || c.Timeouts != 0 || c.Reopens != 0 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -46,10 +46,20 @@ func (at place) open(ctx context.Context, p *program) (source, error) {
 		Settings: agent.SettingsOf(at.line), Timeout: at.line.Timeout, Echo: modbus.Echo(at.line.Echo), Now: p.now,
 	})}
 	s.line.SetUnit(byte(at.slave.ID), at.slave.Timeout, at.slave.Gap)
+	s.line.SetLimits(byte(at.slave.ID), uint16(at.slave.MaxRegisters), avoided(at.slave.Avoid))
 	if err := s.line.Open(); err != nil {
 		return nil, errors.Join(err, absent)
 	}
 	return s, nil
+}
+
+// avoided gives the registers to avoid in the line's words.
+func avoided(registers configs.Registers) []modbus.Range {
+	out := make([]modbus.Range, len(registers))
+	for i, r := range registers {
+		out[i] = modbus.Range(r)
+	}
+	return out
 }
 
 // daemonSource asks the daemon, which reads between two of its sweeps.
