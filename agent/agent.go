@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -41,7 +42,7 @@ type Options struct {
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
-	Time    TimeSource           // who knows how right Now is; zero: nobody
+	Time    clock.Source         // who knows how right Now is; zero: nobody
 	Now     func() time.Time     // wall time; nil: time.Now
 	Elapsed func() time.Duration // monotonic time since the start, above zero; nil: the system's
 	Grace   time.Duration        // for the last publish; 0: 10 s
@@ -50,7 +51,7 @@ type Options struct {
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
 type Agent struct {
 	options    Options
-	clock      clock
+	clock      clock.Clock
 	log        *slog.Logger
 	deviceID   string
 	started    time.Time
@@ -97,18 +98,20 @@ func New(o Options) (*Agent, error) {
 		o.Now = time.Now
 	}
 	if o.Elapsed == nil {
-		o.Elapsed = sinceStart(time.Now)
+		o.Elapsed = clock.SinceStart(time.Now)
 	}
 	if o.Grace == 0 {
 		o.Grace = defaultGrace
 	}
 	a := &Agent{
-		options: o, clock: clock{now: o.Now, elapsed: o.Elapsed, wall: newWallClock(&o, o.Logger.With("part", "clock"))}, log: o.Logger, started: o.Now(),
+		options: o, clock: clock.Clock{Now: o.Now, Elapsed: o.Elapsed, Wall: clock.NewWall(clock.Options{
+			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
+		})}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		probes: probeEvery,
 	}
-	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.elapsed()
-	a.booted = a.clock.wall.bootedAt()
+	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.Elapsed()
+	a.booted = a.clock.Wall.BootedAt()
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.elapsed}, bells: &a.bells}
+		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.Elapsed}, bells: &a.bells}
 	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
@@ -144,13 +147,13 @@ func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
 	st, recovery, err := a.recoverStore(path, store.Options{
-		Limits: a.limits(c), Now: a.options.Now, Clock: a.clock.wall.storeClock(), Logger: a.log.With("part", "store"),
+		Limits: a.limits(c), Now: a.options.Now, Clock: a.storeClock(), Logger: a.log.With("part", "store"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the store %s: %w", path, err)
 	}
 	a.store, a.recovery = st, recovery
-	a.clock.wall.begin(st)
+	a.clock.Wall.Begin(st)
 	a.noteRun()
 	a.deviceID, err = a.identify()
 	if err == nil {
@@ -160,6 +163,13 @@ func (a *Agent) openStore() error {
 		return errors.Join(err, st.Close())
 	}
 	return nil
+}
+
+// storeClock is what the store is to know about time.
+func (a *Agent) storeClock() store.Clock {
+	wall := a.clock.Wall
+	source := wall.Source()
+	return store.Clock{Boot: source.Boot, Uptime: source.Uptime, Floor: source.Built, Good: wall.Ages, Old: wall.Old}
 }
 
 // limits returns what a configuration says of outbox and trigger log; an outbox in memory stays small.
@@ -196,7 +206,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 	p := &poller{
 		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: catalog, version: a.options.Version,
 		clock: a.clock, log: log, out: a.sweeps, asks: make(chan ask), post: newPost(),
-		started: a.clock.elapsed(), phased: a.clock.wall.rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
+		started: a.clock.Elapsed(), phased: a.clock.Wall.Rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
 	}
 	for i := range line.Slaves {
 		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
@@ -257,7 +267,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var failure error
 	sampled := make(chan struct{})
 	go func() { defer close(sampled); failure = a.sampler.run(w.publishing) }()
-	go a.clock.wall.run(w.publishing)
+	go a.clock.Wall.Run(w.publishing)
 	w.start(a.crew.pollers, a.crew.forwarders)
 	diskBack := a.diskBack(w.publishing)
 
@@ -284,7 +294,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-sampled
 	close(w.draining)
 	a.lastPublish(stopPublishing)
-	<-a.clock.wall.ended
+	<-a.clock.Wall.Ended
 	a.countFailure(a.store.Err())
 	return errors.Join(ended, failure, a.store.Err(), a.close())
 }
@@ -337,7 +347,7 @@ func (a *Agent) Healthy() error {
 	errs := []error{a.store.Err()}
 	for _, p := range a.current().pollers {
 		view, _ := p.snapshot()
-		if view.busySince > 0 && a.clock.elapsed()-view.busySince > stuckAfter {
+		if view.busySince > 0 && a.clock.Elapsed()-view.busySince > stuckAfter {
 			errs = append(errs, fmt.Errorf("line %s hangs in one exchange for more than %v", p.cfg.Name, stuckAfter))
 		}
 	}

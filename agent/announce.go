@@ -25,7 +25,7 @@ func (f *forwarder) announce(ctx context.Context) (pause time.Duration, worked b
 	if err != nil || len(gaps) == 0 {
 		return 0, false, err
 	}
-	published := f.clock.now()
+	published := f.clock.Now()
 	messages := make([]sinks.Message, len(gaps))
 	for i := range gaps {
 		messages[i] = f.gapMessage(published, &gaps[i])

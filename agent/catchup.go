@@ -36,7 +36,7 @@ func (f *forwarder) late(batch []outgoing) (n int) {
 	if f.cfg.CatchUp.Rate == 0 {
 		return 0
 	}
-	now := f.clock.now()
+	now := f.clock.Now()
 	for i := range batch {
 		if now.Sub(batch[i].Sample.SampledAt) > lateAfter+f.cfg.PublishEvery {
 			n++

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/objects"
 	"noi-agent/store"
 )
@@ -92,7 +93,7 @@ func (r *round) due(pending []store.Delivery) []store.Delivery {
 
 // look opens a round when its time has come. Whatever opens it is in the outbox by then.
 func (f *forwarder) look() {
-	passed, rang := f.round.passed(f.clock.elapsed()), f.round.rang()
+	passed, rang := f.round.passed(f.clock.Elapsed()), f.round.rang()
 	if passed || rang || over(f.draining) {
 		f.round.open(f.store.Next())
 	}
@@ -103,7 +104,7 @@ func (f *forwarder) collect(ctx context.Context) bool {
 	if pause, worked := f.replayWindow(ctx); worked {
 		return f.pause(ctx, pause)
 	}
-	end := f.wait(ctx, wait{most: f.round.left(f.clock.elapsed()), bell: f.round.bell, asked: f.replays.asked})
+	end := f.wait(ctx, wait{most: f.round.left(f.clock.Elapsed()), bell: f.round.bell, asked: f.replays.asked})
 	if end == rung {
 		f.round.open(f.store.Next())
 	}
@@ -116,8 +117,8 @@ func (f *forwarder) nextPublication() *time.Time {
 	if f.round.every == 0 || !f.cfg.Enabled {
 		return nil
 	}
-	at := f.clock.now().Add(f.round.until(f.clock.elapsed())).Round(time.Second)
-	return wallTime(at)
+	at := f.clock.Now().Add(f.round.until(f.clock.Elapsed())).Round(time.Second)
+	return clock.WallTime(at)
 }
 
 // bells are rung for integrations whose faults or alarms have changed, for forwarders that collect. They outlive a reload.

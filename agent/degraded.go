@@ -191,7 +191,7 @@ func (a *Agent) countFailure(stopped error) {
 	switch {
 	case a.degraded != "":
 		return
-	case stopped != nil && a.clock.elapsed()-a.began < healthyAfter:
+	case stopped != nil && a.clock.Elapsed()-a.began < healthyAfter:
 		n = a.failures.count() + 1
 	case stopped != nil:
 		n = 1

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/objects"
 )
@@ -101,7 +102,7 @@ func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 
 func TestFailuresInARowAreCounted(t *testing.T) {
 	elapsed := time.Minute
-	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"), clock: clock{elapsed: func() time.Duration { return elapsed }}}
+	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"), clock: clock.Clock{Elapsed: func() time.Duration { return elapsed }}}
 	broken := errors.New("commit: input/output error")
 	for i, c := range []struct {
 		ran  time.Duration

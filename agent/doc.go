@@ -14,7 +14,8 @@
 //   - The slave that has waited longest gets the line. One that is dead costs the others one timeout, less and less often.
 //   - A slow or dead cloud holds back nobody else. Its samples wait in the outbox.
 //   - All schedules, waits and ages run on monotonic time; wall time only stamps. Both come in from outside.
-//   - A wrong clock makes no wrong sample: it waits, and is mended once the clock is right, or marked (wallclock.go, repair.go).
+//   - A wrong clock makes no wrong sample: the sample waits, and its time is corrected once the clock is right, or is
+//     marked as estimated (package clock, repair.go).
 //   - Run returns when every goroutine has ended. Shutdown: stop polling, commit, a last publish within the
 //     grace period, settle, close. Abort ends the grace period at once.
 //

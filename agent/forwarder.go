@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/sinks"
@@ -40,7 +41,7 @@ type forwarder struct {
 	cfg      *configs.Integration
 	sink     Sink
 	store    *store.Store
-	clock    clock
+	clock    clock.Clock
 	deviceID string
 	log      *slog.Logger
 	circuit  circuit
@@ -77,7 +78,7 @@ type integrationView struct {
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
 func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	f.draining = draining
-	f.round.begin(f.clock.elapsed(), f.store.Next())
+	f.round.begin(f.clock.Elapsed(), f.store.Next())
 	for ctx.Err() == nil && f.step(ctx) {
 		// each step sends something or waits
 	}
@@ -85,7 +86,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 
 // step sends what may go now, else waits until something may. False: the forwarder ends.
 func (f *forwarder) step(ctx context.Context) bool {
-	turned := f.clock.wall.turned()
+	turned := f.clock.Wall.Turned()
 	f.look()
 	f.noteDrops(f.store.Stats().Integrations[f.cfg.ID].Dropped)
 	pending, err := f.store.Pending(f.cfg.ID, f.window())
@@ -124,7 +125,7 @@ func (f *forwarder) idle(ctx context.Context) bool {
 		f.circuit.idle()
 		return goesOn
 	}
-	end := f.wait(ctx, wait{most: f.round.left(f.clock.elapsed()), changed: f.store.Changed(f.cfg.ID), asked: f.replays.asked})
+	end := f.wait(ctx, wait{most: f.round.left(f.clock.Elapsed()), changed: f.store.Changed(f.cfg.ID), asked: f.replays.asked})
 	f.circuit.idle()
 	return end != draining && end != stopped
 }
@@ -168,7 +169,7 @@ func (f *forwarder) pause(ctx context.Context, pause time.Duration) bool {
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
 // before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
 func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
-	published, begun := f.clock.now(), f.clock.elapsed()
+	published, begun := f.clock.Now(), f.clock.Elapsed()
 	parcels := f.parcels(published, batch)
 	messages := make([]sinks.Message, len(parcels))
 	for i := range parcels {
@@ -191,7 +192,7 @@ func (f *forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 	if pause := f.judge(results, completed); pause > 0 {
 		return pause, nil
 	}
-	return f.spread(f.late(batch[:len(settled)]), f.clock.elapsed()-begun), nil
+	return f.spread(f.late(batch[:len(settled)]), f.clock.Elapsed()-begun), nil
 }
 
 // publish hands messages to the sink once; completed is when its answer came.
@@ -209,7 +210,7 @@ func (f *forwarder) publish(ctx context.Context, messages []sinks.Message) (resu
 	if err := f.traffic(); err != nil {
 		f.log.Warn("bytes are not counted", "error", err)
 	}
-	completed = f.clock.now()
+	completed = f.clock.Now()
 	f.noteRefusals(completed)
 	f.noteSkew(results, completed)
 	return results, completed
@@ -252,7 +253,7 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		case sinks.Accepted:
 			accepted++
 		case sinks.Reject:
-			f.rejects.failed(f.log, f.clock.elapsed(), "messages rejected: they are set aside as dead letters", r)
+			f.rejects.failed(f.log, f.clock.Elapsed(), "messages rejected: they are set aside as dead letters", r)
 			rejected = r
 		case sinks.Wait:
 			worst = r
@@ -267,15 +268,15 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 		if f.circuit.failing {
 			f.round.open(f.store.Next()) // a backlog is not sent in pieces
 		}
-		f.circuit.succeeded(f.clock.elapsed())
+		f.circuit.succeeded(f.clock.Elapsed())
 	}
 	switch worst.Outcome {
 	case sinks.Wait:
 		f.failed(f.blamed(integrationWaiting, worst), worst, accepted, at)
-		return f.circuit.failed(f.clock.elapsed(), worst)
+		return f.circuit.failed(f.clock.Elapsed(), worst)
 	case sinks.Retry:
 		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
-		return f.circuit.failed(f.clock.elapsed(), worst)
+		return f.circuit.failed(f.clock.Elapsed(), worst)
 	default:
 		if accepted > 0 {
 			f.succeeded(accepted, at, rejected)
@@ -292,7 +293,7 @@ func (f *forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 }
 
 func (f *forwarder) failed(state string, r sinks.Result, accepted int, at time.Time) {
-	f.repeat.failed(f.log, f.clock.elapsed(), "publishing failed", r)
+	f.repeat.failed(f.log, f.clock.Elapsed(), "publishing failed", r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if accepted > 0 {
@@ -306,7 +307,7 @@ func (f *forwarder) failed(state string, r sinks.Result, accepted int, at time.T
 
 // succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took all.
 func (f *forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result) {
-	f.repeat.recovered(f.log, f.clock.elapsed(), "publishing recovered")
+	f.repeat.recovered(f.log, f.clock.Elapsed(), "publishing recovered")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if accepted > 0 {

@@ -3,6 +3,7 @@ package agent
 import (
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/objects"
 	"noi-agent/store"
 )
@@ -22,7 +23,7 @@ type Gap struct {
 
 func gapOf(g objects.Gap) Gap {
 	return Gap{
-		Unit: g.Unit, Object: g.Object, From: wallTime(g.From), To: wallTime(g.To), Run: g.Run, First: g.First, Last: g.Last,
+		Unit: g.Unit, Object: g.Object, From: clock.WallTime(g.From), To: clock.WallTime(g.To), Run: g.Run, First: g.First, Last: g.Last,
 		Count: g.Count, Reason: g.Reason,
 	}
 }

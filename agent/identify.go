@@ -90,7 +90,7 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 		over = s.identity.failed(false, identifyTries)
 	}
 	for !over {
-		p.busy(p.clock.elapsed())
+		p.busy(p.clock.Elapsed())
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
 			p.identifiedAs(s, id)
@@ -108,12 +108,12 @@ func (p *poller) identify(ctx context.Context, s *slave) (settled bool) {
 			return false
 		case fate == fateSilent:
 			s.identity.silent = true
-			s.rest = p.clock.elapsed() + identifyRest
+			s.rest = p.clock.Elapsed() + identifyRest
 			return false
 		default:
 			over = s.identity.failed(fate == fateRefused, identifyTries)
 			if !over && (fate == fateDamaged || fate == fateBusy) {
-				s.rest = p.clock.elapsed() + identifyRest
+				s.rest = p.clock.Elapsed() + identifyRest
 				return false
 			}
 		}
@@ -132,8 +132,8 @@ func (p *poller) lives(ctx context.Context, s *slave) bool {
 		return false
 	case err != nil && fateOf(err) == fateSilent:
 		p.dropHeld(s, whyMissed(err))
-		s.plan.everything(p.clock.elapsed())
-		s.rest = p.clock.elapsed() + retrySoon
+		s.plan.everything(p.clock.Elapsed())
+		s.rest = p.clock.Elapsed() + retrySoon
 		return false
 	}
 	return true
@@ -141,7 +141,7 @@ func (p *poller) lives(ctx context.Context, s *slave) bool {
 
 // askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing intervals.
 func (p *poller) askBarred(ctx context.Context, s *slave) {
-	s.postpone(p.clock.elapsed())
+	s.postpone(p.clock.Elapsed())
 	wait, from := s.probing, s.identity.way
 	p.passOver(s)
 	over := p.askRound(ctx, s)
@@ -165,8 +165,8 @@ func (p *poller) askRound(ctx context.Context, s *slave) (over bool) {
 		fate := fateOf(err)
 		switch {
 		case err == nil:
-			s.good(p.clock.elapsed(), id.At)
-			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
+			s.good(p.clock.Elapsed(), id.At)
+			s.repeat.recovered(p.log, p.clock.Elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
 			p.identifiedAs(s, id)
 			return false
 		case ctx.Err() != nil:
@@ -177,8 +177,8 @@ func (p *poller) askRound(ctx context.Context, s *slave) (over bool) {
 			p.portFailed(err)
 			return false
 		default:
-			s.miss(err, p.clock.elapsed())
-			s.repeat.failed(p.log, p.clock.elapsed(), "identification failed", err)
+			s.miss(err, p.clock.Elapsed())
+			s.repeat.failed(p.log, p.clock.Elapsed(), "identification failed", err)
 			over = s.identity.failed(fate == fateRefused, 1)
 			if !over && !s.answered {
 				return false
@@ -190,7 +190,7 @@ func (p *poller) askRound(ctx context.Context, s *slave) (over bool) {
 
 // passOver counts the moments of a slave that is not asked for its objects.
 func (p *poller) passOver(s *slave) {
-	switch now := p.clock.elapsed(); {
+	switch now := p.clock.Elapsed(); {
 	case s.plan == nil:
 	case s.judged.barred():
 		s.missed += s.plan.passOver(now, s.gapReason())
@@ -208,7 +208,7 @@ func (p *poller) notIdentified(s *slave) {
 	if another {
 		p.reportMissing(s, s.family)
 	}
-	s.identity.inVain(p.clock.elapsed())
+	s.identity.inVain(p.clock.Elapsed())
 	switch {
 	case another:
 		p.log.Warn("another controller answers, and does not report what it is", "unit", s.cfg.ID, "product_code_before", before.ProductCode)
@@ -227,7 +227,7 @@ func (p *poller) identifiedAs(s *slave, id modbus.Identity) {
 	if exchanged {
 		p.reportMissing(s, j.family) // by the name of the one that is gone
 	}
-	s.identity.answered(id, p.clock.elapsed())
+	s.identity.answered(id, p.clock.Elapsed())
 	if before.ProductCode != id.ProductCode || before.Revision != id.Revision {
 		p.log.Info("slave identified", "unit", s.cfg.ID, "product_code", id.ProductCode, "firmware", id.Revision)
 		if before.ProductCode != "" {
@@ -248,10 +248,10 @@ func (p *poller) forgetDevice(s *slave) {
 
 // rule takes a judgement. What was read and not handed on is of another register map if the family changes, and is dropped.
 func (p *poller) rule(s *slave, j judgement) {
-	before, now := s.judged, p.clock.elapsed()
+	before, now := s.judged, p.clock.Elapsed()
 	s.judged = j
 	if j.why != before.why || j.finding != before.finding {
-		s.judgedAt = p.clock.now()
+		s.judgedAt = p.clock.Now()
 		p.logJudgement(s, j)
 	}
 	switch {
@@ -259,7 +259,7 @@ func (p *poller) rule(s *slave, j judgement) {
 		p.bar(s, before, j)
 	case j.family != s.family || s.plan == nil:
 		p.dropHeld(s, gapNameless)
-		s.adopt(j.family, p.settings, now, p.clock.now())
+		s.adopt(j.family, p.settings, now, p.clock.Now())
 		p.forgetAlarms(s)
 	case before.barred():
 		s.plan.everything(now)
@@ -295,7 +295,7 @@ func (p *poller) bar(s *slave, before, j judgement) {
 		p.passOver(s)
 	}
 	s.probing = 0
-	s.postpone(p.clock.elapsed())
+	s.postpone(p.clock.Elapsed())
 }
 
 // gapReason is why a slave that is not sampled gives no samples.
@@ -311,10 +311,10 @@ const gapNameless = objects.GapIdentity + ": it was not known which controller h
 func (p *poller) reportMissing(s *slave, next *objects.Family) {
 	goesOn := func(string) bool { return true }
 	if next != nil && next != s.family {
-		polled := newSchedule(s.cfg.Polled(next), 0, p.clock.now())
+		polled := newSchedule(s.cfg.Polled(next), 0, p.clock.Now())
 		goesOn = polled.polls
 	}
-	now := p.clock.elapsed()
+	now := p.clock.Elapsed()
 	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
 		if goesOn(it.polled.Object.Name) {
 			gap, after, ok := it.soFar(now, at, uptime)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"noi-agent/agent/clock"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,4 +210,12 @@ func truth(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+func (m metrics) clock(c *clock.Status) {
+	const good = "1 while the wall clock is right, or looks plausible."
+	m.with("source", c.Source, "service", c.Service).gauge("clock_good", good, truth(c.State == clock.Good))
+	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)
+	m.gauge("clock_held_samples", "Samples that wait for the clock, once for each integration.", float64(c.Held))
+	m.moment("clock_last_good_timestamp_seconds", "The last time known to be right.", c.LastGood)
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"noi-agent/agent/clock"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func everything() Status {
 	}
 	alarm := Problem{Code: "controller_alarm", Severity: Warning, Subject: "rs485/1"}
 	return Status{
-		DeviceID: "d", Version: "v", Clock: ClockStatus{Source: "auto", State: clockGood, Service: "none", LastGood: &at},
+		DeviceID: "d", Version: "v", Clock: clock.Status{Source: "auto", State: clock.Good, Service: "none", LastGood: &at},
 		Lines:        []LineStatus{{Name: "rs485", State: lineOK, Slaves: []SlaveStatus{slave}}},
 		Integrations: []IntegrationStatus{{ID: "i", Type: "aws", Oldest: &at, LastSuccess: &at}},
 		Problems:     []Problem{alarm, alarm},

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -51,7 +52,7 @@ type poller struct {
 	line     *modbus.Line
 	catalog  *objects.Catalog
 	version  string
-	clock    clock
+	clock    clock.Clock
 	log      *slog.Logger
 	out      chan<- taken
 	slaves   []*slave
@@ -74,11 +75,11 @@ type poller struct {
 // run polls until ctx ends. It returns within one exchange.
 func (p *poller) run(ctx context.Context) {
 	defer p.line.Close()
-	now := p.clock.elapsed()
+	now := p.clock.Elapsed()
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
 		if s.family != nil {
-			s.adopt(s.family, p.settings, now, p.clock.now())
+			s.adopt(s.family, p.settings, now, p.clock.Now())
 		}
 	}
 	for ctx.Err() == nil {
@@ -92,7 +93,7 @@ func (p *poller) run(ctx context.Context) {
 		if !p.waits(ctx, s != nil, at) {
 			continue
 		}
-		p.busy(p.clock.elapsed())
+		p.busy(p.clock.Elapsed())
 		p.round++
 		s.served = p.round
 		p.limit(s)
@@ -133,12 +134,12 @@ func (p *poller) next() (first *slave, at time.Duration) {
 func (p *poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	asked := p.asked
 	p.asked = false
-	if asked && due && at <= p.clock.elapsed() {
+	if asked && due && at <= p.clock.Elapsed() {
 		return ctx.Err() == nil
 	}
 	var timer <-chan time.Time
 	if due {
-		t := time.NewTimer(at - p.clock.elapsed())
+		t := time.NewTimer(at - p.clock.Elapsed())
 		defer t.Stop()
 		timer = t.C
 	}
@@ -171,7 +172,7 @@ func (p *poller) ready(ctx context.Context) bool {
 	}
 	for _, s := range p.slaves {
 		if s.plan != nil {
-			s.missed += s.plan.passOver(p.clock.elapsed(), objects.GapLine)
+			s.missed += s.plan.passOver(p.clock.Elapsed(), objects.GapLine)
 		}
 	}
 	if err := p.line.Open(); err != nil {
@@ -198,7 +199,7 @@ func (p *poller) works() {
 		return
 	}
 	p.reopen = 0
-	p.repeat.recovered(p.log, p.clock.elapsed(), "line open again")
+	p.repeat.recovered(p.log, p.clock.Elapsed(), "line open again")
 }
 
 // portFailed closes the line and sets the next moment to try.
@@ -206,11 +207,11 @@ func (p *poller) portFailed(err error) {
 	p.line.Close()
 	p.open = false
 	p.reopen = min(max(2*p.reopen, reopenFirst), reopenLimit)
-	p.reopenAt = p.clock.elapsed() + p.reopen
+	p.reopenAt = p.clock.Elapsed() + p.reopen
 	p.setError(err)
-	p.repeat.failed(p.log, p.clock.elapsed(), "line failed", err)
+	p.repeat.failed(p.log, p.clock.Elapsed(), "line failed", err)
 	for _, s := range p.slaves {
-		s.miss(err, p.clock.elapsed())
+		s.miss(err, p.clock.Elapsed())
 		p.dropHeld(s, objects.GapLine)
 		s.work = nil // what it had read is due still, and asked again when the port is back
 	}

@@ -93,7 +93,7 @@ func (a *Agent) apply(w shift, r reload) error {
 	errs = append(errs, a.store.SetLimits(a.limits(r.config)), a.store.SetIntegrations(known(r.config)))
 	a.store.KeepAccounts(units(r.config))
 	a.sampler.route(r.config.Integrations)
-	a.clock.wall.set(r.config.Clock)
+	a.clock.Wall.Set(r.config.Clock)
 	for _, i := range freshForwarders {
 		f := a.newForwarder(&r.config.Integrations[i])
 		if at := slices.IndexFunc(old.forwarders, func(o *forwarder) bool { return o.cfg.ID == f.cfg.ID }); at >= 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/sinks"
 	"noi-agent/store"
 )
@@ -36,17 +37,17 @@ func timed(d *store.Delivery) outgoing {
 // mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock: order is kept.
 // hold is how long that one waits yet.
 func (f *forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
-	f.clock.wall.look()
-	_, up := f.clock.wall.read()
-	most := f.clock.wall.maxWait()
+	f.clock.Wall.Look()
+	_, up := f.clock.Wall.Read()
+	most := f.clock.Wall.MaxWait()
 	ready = make([]outgoing, 0, len(pending))
 	for _, d := range pending {
 		waited := up - d.Stamp.Uptime
 		o := timed(&d)
 		switch s := d.Stamp; {
 		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
-		case f.clock.wall.unsettled() && waited < probeUnsure: // the moment of the boot is about to be known better
-			return ready, probeUnsure - waited
+		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // the moment of the boot is about to be known better
+			return ready, clock.ProbeUnsure - waited
 		case o.estimated && waited < most:
 			return ready, most - waited
 		}
@@ -63,7 +64,7 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned <-chan 
 	}
 	f.mu.Lock()
 	if f.view.state != integrationClock {
-		f.view.since = f.clock.now()
+		f.view.since = f.clock.Now()
 	}
 	f.view.state = integrationClock
 	f.mu.Unlock()
@@ -74,8 +75,8 @@ func (f *forwarder) hold(ctx context.Context, most time.Duration, turned <-chan 
 // blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a
 // clock that is not known to be right, says something of the clock and not of the cloud.
 func (f *forwarder) blamed(state string, r sinks.Result) string {
-	_, v := f.clock.wall.look()
-	if !v.good && r.ClockFault() {
+	_, v := f.clock.Wall.Look()
+	if !v.Good && r.ClockFault() {
 		return integrationClock
 	}
 	return state

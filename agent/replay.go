@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/sinks"
 	"noi-agent/store"
 )
@@ -201,7 +202,7 @@ func (f *forwarder) replayWindow(ctx context.Context) (pause time.Duration, work
 	if p == nil || over(f.draining) {
 		return 0, false
 	}
-	if rest := p.rest - f.clock.elapsed(); rest > 0 {
+	if rest := p.rest - f.clock.Elapsed(); rest > 0 {
 		f.wait(ctx, wait{most: rest, changed: f.store.Changed(f.cfg.ID)})
 		return 0, true
 	}
@@ -252,7 +253,7 @@ func (p *replay) find(f *forwarder) error {
 
 // sendAgain publishes the first n of the queue once. What is to be retried stays in the queue.
 func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time.Duration, err error) {
-	published, begun := f.clock.now(), f.clock.elapsed()
+	published, begun := f.clock.Now(), f.clock.Elapsed()
 	items := make([]outgoing, n)
 	for i, d := range p.queue[:n] {
 		items[i] = d.outgoing()
@@ -285,7 +286,7 @@ func (f *forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
 	p.tell(pause > 0, f.snapshot().lastError)
-	now := f.clock.elapsed()
+	now := f.clock.Elapsed()
 	p.rest = now + f.spread(tried, now-begun)
 	return pause, nil
 }
@@ -315,7 +316,7 @@ func (p *replay) count(d *again, o store.Outcome) {
 	switch o {
 	case store.Accepted:
 		p.progress.Sent++
-		p.progress.SampledAt = wallTime(sampledAt(&d.Delivery))
+		p.progress.SampledAt = clock.WallTime(sampledAt(&d.Delivery))
 	case store.Failed:
 		p.progress.Rejected++
 	}

@@ -1,23 +1,23 @@
 package agent
 
-import "time"
+import (
+	"time"
 
-// apartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is how exactly
-// two clocks can be read one after the other by a busy process.
-const apartLimit = 500 * time.Millisecond
+	"noi-agent/agent/clock"
+)
 
 // oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the moment of the
 // boot by it, and whether it is unsure.
 func (p *poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
-	booted, v := p.clock.wall.look()
+	booted, v := p.clock.Wall.Look()
 	for i := range readings {
 		r := &readings[i]
 		r.at = r.at.Round(0) // without its monotonic part: wall times count from here on
-		if by := booted.Sub(r.booted); by.Abs() > apartLimit {
+		if by := booted.Sub(r.booted); by.Abs() > clock.ApartLimit {
 			r.at, r.booted = r.at.Add(by), booted
 		}
 	}
-	return booted, !v.good
+	return booted, !v.Good
 }
 
 // rephase brings the schedules to the UTC multiples of their log intervals by a clock that has become good. It does so once; a
@@ -31,7 +31,7 @@ func (p *poller) rephase() {
 	p.phased = nil
 	for _, s := range p.slaves {
 		if s.plan != nil {
-			s.plan.rephase(p.clock.elapsed(), p.clock.now())
+			s.plan.rephase(p.clock.Elapsed(), p.clock.Now())
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/objects"
 )
 
@@ -16,10 +18,10 @@ lines:
 `)
 	elapsed := time.Minute
 	o := Options{Config: parsed, Now: time.Now, Elapsed: func() time.Duration { return elapsed }}
-	wall := newWallClock(&o, nil)
-	wall.begun = true
+	wall := clock.NewWall(clock.Options{Now: o.Now, Elapsed: o.Elapsed, Keys: parsed.Clock, Log: slog.New(slog.DiscardHandler)})
+	wall.Begin(noKeeper{})
 	line, queue := &parsed.Lines[0], make(chan taken, 1)
-	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock{now: o.Now, elapsed: o.Elapsed, wall: wall}, out: queue}
+	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock.Clock{Now: o.Now, Elapsed: o.Elapsed, Wall: wall}, out: queue}
 	s := newSlave(&line.Slaves[0], catalog)
 	s.adopt(s.family, p.settings, elapsed, o.Now())
 	p.slaves = []*slave{s}
@@ -37,3 +39,10 @@ lines:
 		t.Errorf("told %+v, want some 719 missing in two hours", got.gaps)
 	}
 }
+
+// noKeeper knows nothing about the clock and keeps nothing.
+type noKeeper struct{}
+
+func (noKeeper) LastGood() time.Time { return time.Time{} }
+func (noKeeper) Booted() time.Time   { return time.Time{} }
+func (noKeeper) SetBooted(time.Time) {}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/modbus"
 	"noi-agent/objects"
 	"noi-agent/store"
@@ -20,7 +21,7 @@ type Status struct {
 	Version      string              `json:"version"`
 	StartedAt    time.Time           `json:"started_at"`
 	UptimeS      int64               `json:"uptime_s"`
-	Clock        ClockStatus         `json:"clock"`
+	Clock        clock.Status        `json:"clock"`
 	Lines        []LineStatus        `json:"lines"`
 	Integrations []IntegrationStatus `json:"integrations"`
 	Store        StoreStatus         `json:"store"`
@@ -146,8 +147,8 @@ func (a *Agent) Status() any { return a.status() }
 func (a *Agent) status() Status {
 	stats := a.store.Stats()
 	s := Status{
-		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.clock.wall.shown(a.started, a.booted).UTC().Truncate(time.Second),
-		UptimeS: int64(a.clock.elapsed().Seconds()),
+		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.clock.Wall.Shown(a.started, a.booted).UTC().Truncate(time.Second),
+		UptimeS: int64(a.clock.Elapsed().Seconds()),
 		Lines:   []LineStatus{}, Integrations: []IntegrationStatus{}, Problems: []Problem{},
 		Store: a.storeStatus(stats),
 	}
@@ -155,7 +156,7 @@ func (a *Agent) status() Status {
 	for _, p := range crew.pollers {
 		view, counters := p.snapshot()
 		s.Lines = append(s.Lines, a.lineStatus(p, view, counters))
-		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, p.network(), view, a.clock.elapsed())...)
+		s.Problems = append(s.Problems, lineProblems(p.cfg.Name, p.network(), view, a.clock.Elapsed())...)
 		s.Problems = append(s.Problems, a.alarmProblems(p.cfg.Name, &view)...)
 	}
 	for _, l := range crew.config.Lines {
@@ -188,8 +189,8 @@ func (a *Agent) lineStatus(p *poller, v lineView, c modbus.Counters) LineStatus 
 			Load: a.share(p, counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt, Counters: countersOf(counters),
 		}
 		if sv.lastGood > 0 {
-			age := int64((a.clock.elapsed() - sv.lastGood).Seconds())
-			status.LastGood, status.AgeS = wallTime(sv.goodAt), &age
+			age := int64((a.clock.Elapsed() - sv.lastGood).Seconds())
+			status.LastGood, status.AgeS = clock.WallTime(sv.goodAt), &age
 		}
 		l.Slaves = append(l.Slaves, status)
 	}
@@ -198,7 +199,7 @@ func (a *Agent) lineStatus(p *poller, v lineView, c modbus.Counters) LineStatus 
 
 // share is the part of the time since the line was begun in which it was busy, 0 to 1.
 func (a *Agent) share(p *poller, c modbus.Counters) float64 {
-	up := a.clock.elapsed() - p.started
+	up := a.clock.Elapsed() - p.started
 	return min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
 }
 
@@ -284,7 +285,7 @@ func (a *Agent) alarmProblems(line string, v *lineView) (list []Problem) {
 	}
 	for i, sv := range v.slaves {
 		if sv.state == slaveOK {
-			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", line, sv.cfgID), sv.name, a.clock.wall.shown)...)
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", line, sv.cfgID), sv.name, a.clock.Wall.Shown)...)
 		}
 	}
 	return list
@@ -294,7 +295,7 @@ func integrationStatus(f *forwarder, stats store.Stats, now time.Duration) (Inte
 	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
-		Backlog: counts.Backlog, Oldest: wallTime(counts.Oldest), LastSuccess: wallTime(v.lastSuccess), LastError: v.fault(),
+		Backlog: counts.Backlog, Oldest: clock.WallTime(counts.Oldest), LastSuccess: clock.WallTime(v.lastSuccess), LastError: v.fault(),
 		Sent: counts.Sent, Failed: counts.Failed, Dead: counts.Dead, Dropped: counts.Dropped, Replayed: counts.Replayed, Gaps: gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
@@ -325,13 +326,23 @@ func integrationStatus(f *forwarder, stats store.Stats, now time.Duration) (Inte
 	return s, problems
 }
 
-// wallTime prints in UTC with whole seconds; nil for the zero time.
-func wallTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
+// clockStatus adds what waits, and the problem when there is one.
+func (a *Agent) clockStatus(integrations []IntegrationStatus) (clock.Status, []Problem) {
+	s := a.clock.Wall.Status()
+	for _, in := range integrations {
+		if in.State == integrationClock {
+			s.Held += in.Backlog
+		}
 	}
-	t = t.UTC().Truncate(time.Second)
-	return &t
+	if s.State == clock.Good {
+		return s, nil
+	}
+	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait to be sent, each at most %v",
+		a.clock.Now().UTC().Format(time.RFC3339), s.Reason, s.Held, a.clock.Wall.MaxWait())
+	if s.LastGood != nil {
+		detail += "; the last good time is " + s.LastGood.Format(time.RFC3339)
+	}
+	return s, []Problem{clockUnset.of("agent", a.clock.Wall.UnsureSince(), detail)}
 }
 
 // Latest is one row of GET /api/v1/objects: the last good value of an object.
@@ -363,7 +374,7 @@ func (a *Agent) Objects() any {
 				}
 				rows = append(rows, Latest{
 					Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Value: r.value, Unit: r.unit,
-					SampledAt: a.clock.wall.shown(r.at, r.booted).UTC().Truncate(time.Second), Interval: polled.Interval.String(),
+					SampledAt: a.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second), Interval: polled.Interval.String(),
 				})
 			}
 		}

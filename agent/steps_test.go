@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
 )
@@ -244,7 +244,7 @@ func TestStepsByDecadesExpireNothingAndMoveNoSchedule(t *testing.T) {
 				g.probed = service
 				g.says(g.synched())
 				if !service {
-					g.says(agent.Synch{})
+					g.says(clock.Synch{})
 				}
 				g.catcher.refuses(&away)
 				s := g.start(config)

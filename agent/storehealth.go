@@ -73,7 +73,7 @@ const measuredAfter = 10 * time.Minute
 
 // perDay is what so many bytes since the start come to in a day, in megabytes; nil when it is too early to say.
 func (a *Agent) perDay(bytes uint64) *float64 {
-	ran := a.clock.elapsed() - a.began
+	ran := a.clock.Elapsed() - a.began
 	if ran < measuredAfter {
 		return nil
 	}

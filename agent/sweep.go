@@ -31,7 +31,7 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	if len(s.held) == 0 {
 		return
 	}
-	if s.identityDue(p.clock.elapsed()) && (!p.open || !p.identify(ctx, s)) {
+	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
 			p.dropHeld(s, gapNameless)
 		}
@@ -59,20 +59,20 @@ func (p *poller) dropHeld(s *slave, why string) {
 // at once, and what was learnt is in doubt: another slave may be in its place.
 func (p *poller) revives(ctx context.Context, s *slave) bool {
 	dead := s.dead()
-	s.missed += s.plan.passOver(p.clock.elapsed(), whyMissed(s.lastErr))
+	s.missed += s.plan.passOver(p.clock.Elapsed(), whyMissed(s.lastErr))
 	_, err := p.exchange(ctx, s, s.probe(), false)
 	switch {
 	case ctx.Err() != nil || !p.open:
 		return false
 	case err != nil && !isReply(err):
 		if s.dead() && fateOf(err) != fateSilent { // silence has set the next probe
-			s.postpone(p.clock.elapsed())
+			s.postpone(p.clock.Elapsed())
 		}
-		s.rest = p.clock.elapsed() + retrySoon
+		s.rest = p.clock.Elapsed() + retrySoon
 		return false
 	}
 	if dead {
-		s.plan.everything(p.clock.elapsed())
+		s.plan.everything(p.clock.Elapsed())
 		s.planner.Retest()
 	}
 	return true
@@ -109,7 +109,7 @@ type work struct {
 
 // begin plans a sweep of all that is due.
 func (p *poller) begin(s *slave, replies uint64) *work {
-	now := p.clock.elapsed()
+	now := p.clock.Elapsed()
 	turn, _ := s.nextDue()
 	w := &work{batch: s.batch(s.plan.due(now)), turn: turn, replies: replies}
 	p.measureLateness(s, w.batch)
@@ -131,10 +131,10 @@ func (p *poller) step(ctx context.Context, s *slave, replies uint64) (over bool)
 	w := s.work
 	var failure error
 	if len(w.todo) > 0 {
-		begun := p.clock.elapsed()
+		begun := p.clock.Elapsed()
 		failure = p.readNext(ctx, s, w)
-		if w.spent += p.clock.elapsed() - begun; w.spent > sweepBudget || w.barren > 0 {
-			w.turn = p.clock.elapsed()
+		if w.spent += p.clock.Elapsed() - begun; w.spent > sweepBudget || w.barren > 0 {
+			w.turn = p.clock.Elapsed()
 		}
 	}
 	if failure == nil && len(w.todo) > 0 {
@@ -176,18 +176,18 @@ func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 	switch {
 	case refuses(err): // cheap, and the parts may well be answered
 		w.barren = 0
-		s.miss(err, p.clock.elapsed())
+		s.miss(err, p.clock.Elapsed())
 		w.todo = append(s.parts(w.batch, rd), w.todo...)
 		return nil
 	case fateOf(err) == fateSilent:
 		if !contrast && !lives {
-			s.miss(err, p.clock.elapsed())
+			s.miss(err, p.clock.Elapsed())
 			return err
 		}
 		w.todo = append(w.todo, s.parts(w.batch, rd)...) // last, so that something answers soon
 	default: // damaged, or busy; a busy slave is given time before it is asked for more
 		if isReply(err) || !contrast && !lives {
-			s.miss(err, p.clock.elapsed())
+			s.miss(err, p.clock.Elapsed())
 		}
 		if !isReply(err) || s.replies.doubts[rd.Span].fails >= busyPatience {
 			w.todo = append(w.todo, s.parts(w.batch, rd)...)
@@ -201,7 +201,7 @@ func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 		return nil
 	}
 	if limit == silencePatience && fateOf(err) == fateSilent { // it has died just now
-		s.miss(err, p.clock.elapsed())
+		s.miss(err, p.clock.Elapsed())
 	}
 	return err
 }
@@ -230,7 +230,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		it, err := &s.plan.items[n], b.errs[i]
 		it.read = b.read[i]
 		if it.read {
-			s.plan.done(n, p.clock.elapsed(), 0)
+			s.plan.done(n, p.clock.Elapsed(), 0)
 			it.failures = 0
 			continue
 		}
@@ -248,7 +248,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.elapsed()) { // else it is we who end, or a moment that is blamed already
 			it.blame(whyMissed(err), 1)
 		}
-		s.plan.done(n, p.clock.elapsed(), waitAfter(err, refused && it.last == 0))
+		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && it.last == 0))
 	}
 	if failure == nil {
 		p.runTest(ctx, s)
@@ -280,7 +280,7 @@ func waitAfter(err error, unknown bool) time.Duration {
 
 // measureLateness keeps the most that an object had to wait for the line.
 func (p *poller) measureLateness(s *slave, b *batch) {
-	now := p.clock.elapsed()
+	now := p.clock.Elapsed()
 	for _, n := range b.items {
 		if it := &s.plan.items[n]; it.next <= now && s.answered {
 			s.lateness = max(s.lateness, now-it.next)
@@ -324,12 +324,12 @@ func (s *slave) object(b *batch, member int) *objects.Object {
 func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
 	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason to ask who it is
 	for try := 1; ; try++ {
-		p.busy(p.clock.elapsed())
+		p.busy(p.clock.Elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
 			s.replies.answered(span)
-			s.good(p.clock.elapsed(), reply.At)
-			s.repeat.recovered(p.log, p.clock.elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
+			s.good(p.clock.Elapsed(), reply.At)
+			s.repeat.recovered(p.log, p.clock.Elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
 			return reply, nil
 		}
 		if ctx.Err() != nil {
@@ -340,7 +340,7 @@ func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 			return reply, err
 		}
 		if !known {
-			s.repeat.failed(p.log, p.clock.elapsed(), "read failed", err)
+			s.repeat.failed(p.log, p.clock.Elapsed(), "read failed", err)
 			if !isReply(err) {
 				s.identity.doubt()
 			}
@@ -349,7 +349,7 @@ func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 			continue
 		}
 		if !judged {
-			s.miss(err, p.clock.elapsed())
+			s.miss(err, p.clock.Elapsed())
 			if isReply(err) {
 				s.replies.failed(span, err)
 			}
@@ -360,7 +360,7 @@ func (p *poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 
 // decode turns a reply into readings. What holds no value is counted and left out.
 func (p *poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) []reading {
-	readings, booted := make([]reading, 0, len(rd.Members)), p.clock.wall.bootedAt()
+	readings, booted := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt()
 	for _, m := range rd.Members {
 		o := s.object(b, m)
 		from := b.spans[m].Addr - rd.Addr
@@ -404,7 +404,7 @@ func (p *poller) hand(s *slave, readings []reading) {
 			it.blame(objects.GapQueue, 1)
 		}
 		p.lose(len(t.samples))
-		p.repeat.failed(p.log, p.clock.elapsed(), "samples lost", errors.New("the store does not keep up"))
+		p.repeat.failed(p.log, p.clock.Elapsed(), "samples lost", errors.New("the store does not keep up"))
 		return
 	}
 	for _, r := range readings {
@@ -432,7 +432,7 @@ const soFarEvery = time.Hour
 
 // tellSoFar tells of every slave now and then what is missing and goes on.
 func (p *poller) tellSoFar() {
-	now := p.clock.elapsed()
+	now := p.clock.Elapsed()
 	if now-p.toldAt < soFarEvery {
 		return
 	}
@@ -456,7 +456,7 @@ func (p *poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	p.passOver(s)
 	t := p.takenFrom(s)
 	t.bootedAt, t.unsure = p.oneClock(nil)
-	after, at := slices.Clone(s.plan.items), p.clock.now()
+	after, at := slices.Clone(s.plan.items), p.clock.Now()
 	for i := range s.plan.items {
 		gap, next, ok := missing(&s.plan.items[i], at, at.Sub(t.bootedAt))
 		if ok {

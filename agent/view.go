@@ -104,20 +104,20 @@ func (p *poller) show() {
 	slaves := make([]slaveView, len(p.slaves))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.clock.now()
+	now := p.clock.Now()
 	for i, s := range p.slaves {
 		before := slaveView{}
 		if i < len(p.view.slaves) {
 			before = p.view.slaves[i]
 		}
 		slaves[i] = viewOf(s)
-		slaves[i].follow(before, p.clock.elapsed(), now)
+		slaves[i].follow(before, p.clock.Elapsed(), now)
 	}
 	p.view.slaves = slaves
 	counters := p.line.Counters()
-	p.view.losses.seen(p.view.lost, p.clock.elapsed(), now)
-	p.view.rivals.seen(counters.Rivals, p.clock.elapsed(), p.clock.now())
-	p.view.collisions.seen(counters.Collisions, p.clock.elapsed(), p.clock.now())
+	p.view.losses.seen(p.view.lost, p.clock.Elapsed(), now)
+	p.view.rivals.seen(counters.Rivals, p.clock.Elapsed(), p.clock.Now())
+	p.view.collisions.seen(counters.Collisions, p.clock.Elapsed(), p.clock.Now())
 	if p.open {
 		p.view.state = lineOK
 	}
@@ -203,7 +203,7 @@ func (p *poller) setError(err error) {
 		return
 	}
 	if p.view.state != lineFailed {
-		p.view.since = p.clock.now()
+		p.view.since = p.clock.Now()
 	}
 	p.view.state, p.view.err, p.view.fault = lineFailed, err.Error(), err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -27,7 +28,7 @@ type gateway struct {
 	boot     atomic.Pointer[string]
 	bootedAt atomic.Pointer[time.Time] // true time
 	wrong    atomic.Int64              // ns by which the wall clock is ahead
-	synch    atomic.Pointer[agent.Synch]
+	synch    atomic.Pointer[clock.Synch]
 	probed   bool // somebody can be asked
 	slave    *modbustest.Slave
 	catcher  *catcher
@@ -44,7 +45,7 @@ func years(n int) time.Duration { return time.Duration(n)*365*24*time.Hour + 3*t
 func newGateway(t *testing.T) *gateway {
 	g := &gateway{t: t, dir: t.TempDir(), slave: controller(1), catcher: &catcher{}, log: io.Discard}
 	g.reboot("boot-1")
-	g.says(agent.Synch{})
+	g.says(clock.Synch{})
 	return g
 }
 
@@ -54,24 +55,24 @@ func (g *gateway) reboot(id string) {
 	g.bootedAt.Store(&at)
 }
 
-func (g *gateway) says(s agent.Synch)      { g.synch.Store(&s) }
+func (g *gateway) says(s clock.Synch)      { g.synch.Store(&s) }
 func (g *gateway) now() time.Time          { return time.Now().Round(0).Add(time.Duration(g.wrong.Load())) }
 func (g *gateway) set(ahead time.Duration) { g.wrong.Store(int64(ahead)) }
 
 // synched is what a service says that has just set the clock.
-func (g *gateway) synched() agent.Synch {
-	return agent.Synch{Service: "timesyncd", Synched: true, At: g.now()}
+func (g *gateway) synched() clock.Synch {
+	return clock.Synch{Service: "timesyncd", Synched: true, At: g.now()}
 }
 
 // unsynched is what it says before.
-var unsynched = agent.Synch{Service: "timesyncd"}
+var unsynched = clock.Synch{Service: "timesyncd"}
 
 // start runs an agent in the gateway, over the store that is there.
 func (g *gateway) start(config string) *site {
 	g.t.Helper()
-	source := agent.TimeSource{Boot: *g.boot.Load(), Built: builtAt, Uptime: func() time.Duration { return time.Since(*g.bootedAt.Load()) }}
+	source := clock.Source{Boot: *g.boot.Load(), Built: builtAt, Uptime: func() time.Duration { return time.Since(*g.bootedAt.Load()) }}
 	if g.probed {
-		source.Probe = func(context.Context) agent.Synch { return *g.synch.Load() }
+		source.Probe = func(context.Context) clock.Synch { return *g.synch.Load() }
 	}
 	pipe := modbustest.NewPipe(9600, 11, g.slave)
 	slave := oneSlave

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/sinks/sinktest/standin"
 )
 
@@ -34,19 +35,19 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 			}
 			return time.Unix(100, 0).Add(time.Since(begun))
 		}
-		p.time = agent.TimeSource{
+		p.time = clock.Source{
 			Boot: "5cf3eb5a-9f0b-4a5e-9f8f-3f8d5c0a7f11", Uptime: func() time.Duration { return time.Since(begun) + 100*time.Second },
 			Built: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
-			Probe: func(context.Context) agent.Synch {
+			Probe: func(context.Context) clock.Synch {
 				if !right.Load() {
-					return agent.Synch{Service: "timesyncd"}
+					return clock.Synch{Service: "timesyncd"}
 				}
-				return agent.Synch{Service: "timesyncd", Synched: true, At: time.Now()}
+				return clock.Synch{Service: "timesyncd", Synched: true, At: time.Now()}
 			},
 		}
 	})
-	var s struct{ Clock agent.ClockStatus }
-	clock := func() agent.ClockStatus {
+	var s struct{ Clock clock.Status }
+	clock := func() clock.Status {
 		if err := json.Unmarshal(w.get("/api/v1/status"), &s); err != nil {
 			t.Fatal(err)
 		}

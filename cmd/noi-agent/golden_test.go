@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks/sinktest/standin"
 )
@@ -49,7 +49,7 @@ func frozen(p *program) {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 502_000_000, time.UTC)
 	p.now = func() time.Time { return at }
 	p.elapsed = func() time.Duration { return 42 * time.Second }
-	p.time = agent.TimeSource{Boot: "5cf3eb5a-9f0b-4a5e-9f8f-3f8d5c0a7f11", Uptime: p.elapsed}
+	p.time = clock.Source{Boot: "5cf3eb5a-9f0b-4a5e-9f8f-3f8d5c0a7f11", Uptime: p.elapsed}
 }
 
 // TestGoldenEndToEnd reads every live object of a controller once and compares what both clouds

@@ -32,7 +32,8 @@ var house = map[string][]string{
 	"sinks/pubsub":           {"sinks", "objects", "internal/shell"},
 	"sinks/sinktest":         {"sinks", "objects", "sinks/sinktest/standin"},
 	"sinks/sinktest/standin": {"sinks", "objects"},
-	"agent":                  {"configs", "objects", "modbus", "store", "sinks"},
+	"agent/clock":            {"configs"},
+	"agent":                  {"agent/clock", "configs", "objects", "modbus", "store", "sinks"},
 	"status":                 {"objects", "store"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          nil, // all

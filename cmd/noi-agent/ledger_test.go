@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/store/storetest"
 )
@@ -48,11 +48,11 @@ func ledgerDaemon(path string) int {
 	now := func() time.Time { return time.Now().Add(state.Load().Ahead) }
 	p := &program{
 		stdout: os.Stdout, stderr: os.Stderr, version: "1.0.10", now: now, signals: signals, hangups: hangups, notify: func(string) {},
-		time: agent.TimeSource{
+		time: clock.Source{
 			Boot: state.Load().Boot, Built: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
 			Uptime: func() time.Duration { return time.Since(state.Load().Booted) },
-			Probe: func(context.Context) agent.Synch {
-				return agent.Synch{Service: "timesyncd", Synched: state.Load().Synched}
+			Probe: func(context.Context) clock.Synch {
+				return clock.Synch{Service: "timesyncd", Synched: state.Load().Synched}
 			},
 		},
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/store"
 )
 
@@ -20,7 +20,7 @@ var (
 
 func main() {
 	p := &program{
-		stdout: os.Stdout, stderr: os.Stderr, version: version, now: time.Now, time: agent.SystemTime(buildDate(built, debug.ReadBuildInfo)),
+		stdout: os.Stdout, stderr: os.Stderr, version: version, now: time.Now, time: clock.System(buildDate(built, debug.ReadBuildInfo)),
 		signals: signals, hangups: hangups, notify: systemdNotify, checkStore: store.InChild(ownBinary, "store-check"),
 	}
 	os.Exit(p.run(os.Args[1:]))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"noi-agent/agent"
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/objects"
 )
@@ -31,7 +31,7 @@ type program struct {
 	version        string
 	now            func() time.Time
 	elapsed        func() time.Duration              // nil: the system's monotonic clock
-	time           agent.TimeSource                  // who knows how right now is; zero: nobody
+	time           clock.Source                      // who knows how right now is; zero: nobody
 	signals        func() (<-chan os.Signal, func()) // that end a command
 	hangups        func() (<-chan os.Signal, func()) // that reload the daemon's configuration
 	notify         func(state string)

@@ -1,4 +1,4 @@
-package agent
+package clock
 
 import (
 	"context"
@@ -130,7 +130,7 @@ func TestRealChronySaysWhatWeRead(t *testing.T) {
 }
 
 func TestSystemTimeKnowsBootAndUptime(t *testing.T) {
-	s := SystemTime(time.Time{})
+	s := System(time.Time{})
 	first := s.Uptime()
 	if len(s.Boot) != 36 || first <= 0 || s.Uptime() < first {
 		t.Errorf("boot %q, up %v", s.Boot, first)

@@ -1,4 +1,4 @@
-package agent
+package clock
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TimeSource is what the agent asks about time beside its clocks. The zero one knows nothing: nobody can tell whether the wall
+// Source is what the agent asks about time beside its clocks. The zero one knows nothing: nobody can tell whether the wall
 // clock is right, and each run counts as a boot of its own.
-type TimeSource struct {
+type Source struct {
 	Boot   string                          // names the boot of the machine; "": not known
 	Uptime func() time.Duration            // since that boot, with what the machine slept; nil: not known
 	Built  time.Time                       // when the program was made: no right clock is before it. Zero: not known
@@ -39,18 +39,18 @@ const (
 	chrony    = "chrony"
 )
 
-// SystemTime is the machine's own: its boot, systemd-timesyncd and chrony.
-func SystemTime(built time.Time) TimeSource {
+// System is the machine's own: its boot, systemd-timesyncd and chrony.
+func System(built time.Time) Source {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, a run is a boot
 	s := services{timesyncDir: "/run/systemd/timesync", chronyc: askChronyc, uptime: uptimeOfSystem}
-	return TimeSource{Boot: strings.TrimSpace(string(boot)), Uptime: uptimeOfSystem, Built: built, Probe: s.probe}
+	return Source{Boot: strings.TrimSpace(string(boot)), Uptime: uptimeOfSystem, Built: built, Probe: s.probe}
 }
 
 // uptimeOfSystem is the time since the boot, suspended or not (clock_gettime(2)).
 func uptimeOfSystem() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		panic("agent: CLOCK_BOOTTIME: " + err.Error()) // there since Linux 2.6.39, and the pointer is good
+		panic("clock: CLOCK_BOOTTIME: " + err.Error()) // there since Linux 2.6.39, and the pointer is good
 	}
 	return time.Duration(t.Nano())
 }

@@ -1,4 +1,4 @@
-package agent
+package clock
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"noi-agent/configs"
-	"noi-agent/store"
 )
 
 const (
@@ -28,19 +27,24 @@ const (
 	// dead clocks like to come up in 2036, 2080 or 2099.
 	lifetime = 20 * 365 * 24 * time.Hour
 
-	probeUnsure = 10 * time.Second
+	// ProbeUnsure is how often the time services are asked while the clock is unsure.
+	ProbeUnsure = 10 * time.Second
 	probeGood   = time.Minute
 )
 
-// wallClock judges the wall clock. What never lies is the uptime; the wall clock is that and the moment of the boot, so
+// ApartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is how exactly
+// two clocks can be read one after the other by a busy process.
+const ApartLimit = 500 * time.Millisecond
+
+// Wall judges the wall clock. What never lies is the uptime; the wall clock is that and the moment of the boot, so
 // all that can be wrong is one number, and a step is a change of it.
-type wallClock struct {
+type Wall struct {
 	now    func() time.Time
-	source TimeSource
+	source Source
 	log    *slog.Logger
-	store  *store.Store  // set by begin
+	store  Keeper        // set by begin
 	kick   chan struct{} // ask again now
-	ended  chan struct{} // closed when run has ended
+	Ended  chan struct{} // closed when run has ended
 	phased chan struct{} // closed when the clock has become good, in this run, for the first time
 
 	mu      sync.Mutex // not held over calls of the store, which calls good under its own lock
@@ -64,16 +68,32 @@ type wallClock struct {
 
 // verdict says how far the wall clock is to be believed.
 type verdict struct {
-	good   bool   // samples may be stamped by it
+	Good   bool   // samples may be stamped by it
 	ages   bool   // and it can be trusted for the rest
 	old    bool   // and samples of earlier boots may be old by it
 	reason string // in words
 }
 
-func newWallClock(o *Options, log *slog.Logger) *wallClock {
-	w := &wallClock{
-		now: o.Now, source: o.Time, log: log, keys: o.Config.Clock, turn: make(chan struct{}),
-		kick: make(chan struct{}, 1), ended: make(chan struct{}), phased: make(chan struct{}),
+// Options are what a Wall is made of. All but Source are needed.
+type Options struct {
+	Now     func() time.Time
+	Elapsed func() time.Duration // monotonic time since the start of the run
+	Source  Source               // zero: nothing is known about time beside Now
+	Keys    configs.Clock        // of the configuration
+	Log     *slog.Logger
+}
+
+// Keeper keeps what is known about the clock over the end of a run. A store is one.
+type Keeper interface {
+	LastGood() time.Time        // the last time known to be right; zero: none
+	Booted() time.Time          // moment of this boot by a clock that was right; zero: not known
+	SetBooted(booted time.Time) // it is known now, or better than before
+}
+
+func NewWall(o Options) *Wall {
+	w := &Wall{
+		now: o.Now, source: o.Source, log: o.Log, keys: o.Keys, turn: make(chan struct{}),
+		kick: make(chan struct{}, 1), Ended: make(chan struct{}), phased: make(chan struct{}),
 	}
 	if w.source.Boot == "" || w.source.Uptime == nil { // a run is a boot then
 		w.source.Boot, w.source.Uptime = "run-"+rand.Text(), o.Elapsed
@@ -81,17 +101,23 @@ func newWallClock(o *Options, log *slog.Logger) *wallClock {
 	return w
 }
 
-// storeClock is what the store is to know of time.
-func (w *wallClock) storeClock() store.Clock {
-	return store.Clock{
-		Boot: w.source.Boot, Uptime: w.source.Uptime, Floor: w.source.Built,
-		Good: func() bool { _, v := w.look(); return v.ages },
-		Old:  func() bool { _, v := w.look(); return v.old },
-	}
+// Source returns what is asked about time. Its Boot and Uptime are always set.
+func (w *Wall) Source() Source { return w.source }
+
+// Ages reports whether ages may be reckoned by the wall clock.
+func (w *Wall) Ages() bool {
+	_, v := w.Look()
+	return v.ages
 }
 
-// read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must show steps.
-func (w *wallClock) read() (wall time.Time, up time.Duration) {
+// Old reports whether samples of earlier boots may be too old by the wall clock.
+func (w *Wall) Old() bool {
+	_, v := w.Look()
+	return v.old
+}
+
+// Read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must show steps.
+func (w *Wall) Read() (wall time.Time, up time.Duration) {
 	const tries, apart = 5, 10 * time.Millisecond
 	for range tries {
 		before := w.source.Uptime()
@@ -104,28 +130,28 @@ func (w *wallClock) read() (wall time.Time, up time.Duration) {
 	return wall, up
 }
 
-// bootedAt is the moment of the boot by the wall clock as it is now.
-func (w *wallClock) bootedAt() time.Time {
-	wall, up := w.read()
+// BootedAt is the moment of the boot by the wall clock as it is now.
+func (w *Wall) BootedAt() time.Time {
+	wall, up := w.Read()
 	return wall.Add(-up)
 }
 
-// begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it needs.
-func (w *wallClock) begin(st *store.Store) {
+// Begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it needs.
+func (w *Wall) Begin(st Keeper) {
 	w.mu.Lock()
 	w.store = st
 	w.floor, w.trusted, w.told = st.LastGood(), st.Booted(), st.Booted()
 	w.asked, w.begun = w.source.Probe == nil, true
 	w.mu.Unlock()
 	w.offer(st.LastGood())
-	if _, v := w.look(); v.good {
+	if _, v := w.Look(); v.Good {
 		close(w.phased) // schedules begin in phase
 		w.tell()
 	}
 }
 
 // offer says the last time known to be right where the clock is before it, for whoever may set clocks. We never do.
-func (w *wallClock) offer(last time.Time) {
+func (w *Wall) offer(last time.Time) {
 	if wall := w.now(); w.keys.Source != configs.ClockSystem && wall.Before(last.Add(-backLimit)) {
 		w.log.Warn("the system's clock lies before the last time known to be right",
 			"clock", wall.UTC().Format(time.RFC3339), "last_good", last.UTC().Format(time.RFC3339),
@@ -133,10 +159,10 @@ func (w *wallClock) offer(last time.Time) {
 	}
 }
 
-// look judges the wall clock as it is now, and returns the moment of the boot by it. It asks nobody and may be called from anywhere,
+// Look judges the wall clock as it is now, and returns the moment of the boot by it. It asks nobody and may be called from anywhere,
 // the store's own lock included.
-func (w *wallClock) look() (booted time.Time, v verdict) {
-	wall, up := w.read()
+func (w *Wall) Look() (booted time.Time, v verdict) {
+	wall, up := w.Read()
 	booted = wall.Add(-up)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,7 +178,7 @@ func (w *wallClock) look() (booted time.Time, v verdict) {
 		w.trust(wall, booted)
 	}
 	if v != w.verdict {
-		if v.good != w.verdict.good {
+		if v.Good != w.verdict.Good {
 			w.since = up
 		}
 		w.verdict = v
@@ -163,7 +189,7 @@ func (w *wallClock) look() (booted time.Time, v verdict) {
 }
 
 // noticeStep compares the clock with the last look. w.mu is held.
-func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
+func (w *Wall) noticeStep(booted time.Time, up time.Duration) {
 	by := booted.Sub(w.booted)
 	switch {
 	case w.booted.IsZero():
@@ -181,22 +207,22 @@ func (w *wallClock) noticeStep(booted time.Time, up time.Duration) {
 const quiet = "no time service found; clock looks plausible"
 
 // judge is the rule of docs/time.md. w.mu is held.
-func (w *wallClock) judge(wall, booted time.Time) verdict {
+func (w *Wall) judge(wall, booted time.Time) verdict {
 	off := booted.Sub(w.trusted).Abs()
 	known := !w.trusted.IsZero()
 	switch {
 	case w.keys.Source == configs.ClockSystem:
-		return verdict{good: true, ages: true, reason: "clock.source is system"}
+		return verdict{Good: true, ages: true, reason: "clock.source is system"}
 	case wall.Before(w.source.Built):
 		return verdict{reason: "it lies before the program was built, " + w.source.Built.UTC().Format(time.RFC3339)}
 	case w.vouched(wall):
-		return verdict{good: true, ages: true, reason: w.synch.Service + " has synchronised it"}
+		return verdict{Good: true, ages: true, reason: w.synch.Service + " has synchronised it"}
 	case w.beyond(wall):
 		return verdict{reason: "it lies 20 years after the program was built"}
 	case known && off <= stepLimit && w.synch.Service == "":
-		return verdict{good: true, ages: true, reason: quiet}
+		return verdict{Good: true, ages: true, reason: quiet}
 	case known && off <= stepLimit:
-		return verdict{good: true, ages: true, reason: "it was right in this boot, and was not set since"}
+		return verdict{Good: true, ages: true, reason: "it was right in this boot, and was not set since"}
 	case !w.asked:
 		return verdict{reason: "the time services are being asked"}
 	case w.synch.Synched:
@@ -206,34 +232,34 @@ func (w *wallClock) judge(wall, booted time.Time) verdict {
 	case wall.Before(w.floor.Add(-backLimit)):
 		return verdict{reason: "it lies before the last time known to be right, " + w.floor.UTC().Format(time.RFC3339)}
 	case known && off > jumpLimit:
-		return verdict{good: true, ages: false, reason: "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
+		return verdict{Good: true, ages: false, reason: "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
 	default:
-		return verdict{good: true, ages: true, reason: quiet}
+		return verdict{Good: true, ages: true, reason: quiet}
 	}
 }
 
 // vouched reports whether a service stands for the clock as it runs now: that it has measured since the clock was set last, as
 // far as it says when. w.mu is held.
-func (w *wallClock) vouched(wall time.Time) bool {
+func (w *Wall) vouched(wall time.Time) bool {
 	at := w.synch.At
 	return w.synch.Synched && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) && !at.After(wall.Add(vouchSlack)))
 }
 
 // beyond reports whether a time is later than this program can live. w.mu is held, or begin has returned.
-func (w *wallClock) beyond(t time.Time) bool {
+func (w *Wall) beyond(t time.Time) bool {
 	return !w.source.Built.IsZero() && t.After(w.source.Built.Add(lifetime))
 }
 
 // leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was off for long, or its
 // RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays the last good one. One of this boot proves
 // the boot's moment, however long nobody has looked since. w.mu is held.
-func (w *wallClock) leapt(wall, booted time.Time) bool {
+func (w *Wall) leapt(wall, booted time.Time) bool {
 	known := w.floor.After(w.source.Built) && w.floor.Before(booted)
 	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
 }
 
 // trust notes a clock that is right. w.mu is held.
-func (w *wallClock) trust(wall, booted time.Time) {
+func (w *Wall) trust(wall, booted time.Time) {
 	if by := booted.Sub(w.trusted); w.trusted.IsZero() || by.Abs() > tellAfter {
 		w.again()
 	}
@@ -244,29 +270,29 @@ func (w *wallClock) trust(wall, booted time.Time) {
 }
 
 // again has run look at once.
-func (w *wallClock) again() {
+func (w *Wall) again() {
 	select {
 	case w.kick <- struct{}{}:
 	default:
 	}
 }
 
-// run asks the services until ctx ends, more often while the clock is unsure, and tells the store what has come out.
-func (w *wallClock) run(ctx context.Context) {
-	defer close(w.ended)
+// Run asks the services until ctx ends, more often while the clock is unsure, and tells the store what has come out.
+func (w *Wall) Run(ctx context.Context) {
+	defer close(w.Ended)
 	told, steps := "", uint64(0)
 	for ctx.Err() == nil {
 		asked := w.ask(ctx)
-		_, v := w.look()
+		_, v := w.Look()
 		steps = w.reportSteps(steps)
-		if line := fmt.Sprint(v.good, v.reason); line != told && ctx.Err() == nil {
+		if line := fmt.Sprint(v.Good, v.reason); line != told && ctx.Err() == nil {
 			told = line
 			w.report(v)
 		}
 		w.tell()
 		w.settle(asked)
-		pause := probeUnsure
-		if v.good {
+		pause := ProbeUnsure
+		if v.Good {
 			pause = probeGood
 			w.becomeGood()
 		}
@@ -275,8 +301,8 @@ func (w *wallClock) run(ctx context.Context) {
 }
 
 // ask asks the services. The answer is about the steps that had been noticed before.
-func (w *wallClock) ask(ctx context.Context) (about uint64) {
-	w.look()
+func (w *Wall) ask(ctx context.Context) (about uint64) {
+	w.Look()
 	w.mu.Lock()
 	about = w.steps
 	w.mu.Unlock()
@@ -293,7 +319,7 @@ func (w *wallClock) ask(ctx context.Context) (about uint64) {
 }
 
 // settle lets samples go that waited for what the services say of the last step.
-func (w *wallClock) settle(about uint64) {
+func (w *Wall) settle(about uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.unasked && w.steps == about {
@@ -302,15 +328,15 @@ func (w *wallClock) settle(about uint64) {
 	}
 }
 
-// unsettled reports whether the clock was set just now, and the services were not asked about it yet.
-func (w *wallClock) unsettled() bool {
+// Unsettled reports whether the clock was set just now, and the services were not asked about it yet.
+func (w *Wall) Unsettled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.unasked
 }
 
 // tell has the store mend by the moment of the boot, when that is known better than before.
-func (w *wallClock) tell() {
+func (w *Wall) tell() {
 	w.mu.Lock()
 	booted := w.trusted
 	known := booted.IsZero() || !w.told.IsZero() && booted.Sub(w.told).Abs() <= tellAfter
@@ -328,20 +354,20 @@ func (w *wallClock) tell() {
 }
 
 // turnOver wakes who waits for the clock. w.mu is held.
-func (w *wallClock) turnOver() {
+func (w *Wall) turnOver() {
 	close(w.turn)
 	w.turn = make(chan struct{})
 }
 
-// turned is closed at the next turn for the better or worse.
-func (w *wallClock) turned() <-chan struct{} {
+// Turned is closed at the next turn for the better or worse.
+func (w *Wall) Turned() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.turn
 }
 
 // becomeGood lets the schedules find their phase, once.
-func (w *wallClock) becomeGood() {
+func (w *Wall) becomeGood() {
 	select {
 	case <-w.phased:
 	default:
@@ -349,8 +375,8 @@ func (w *wallClock) becomeGood() {
 	}
 }
 
-// rephasing is closed when schedules that are made now are to find their phase anew; nil when they have it.
-func (w *wallClock) rephasing() <-chan struct{} {
+// Rephasing is closed when schedules that are made now are to find their phase anew; nil when they have it.
+func (w *Wall) Rephasing() <-chan struct{} {
 	select {
 	case <-w.phased:
 		return nil
@@ -359,7 +385,7 @@ func (w *wallClock) rephasing() <-chan struct{} {
 	}
 }
 
-func (w *wallClock) rest(ctx context.Context, pause time.Duration) {
+func (w *Wall) rest(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -370,7 +396,7 @@ func (w *wallClock) rest(ctx context.Context, pause time.Duration) {
 }
 
 // reportSteps logs what steps there were since it was called last: each once, or the last of some that came at once.
-func (w *wallClock) reportSteps(before uint64) uint64 {
+func (w *Wall) reportSteps(before uint64) uint64 {
 	w.mu.Lock()
 	steps, by, to := w.steps, w.moved, w.booted.Add(w.seen)
 	w.mu.Unlock()
@@ -380,24 +406,24 @@ func (w *wallClock) reportSteps(before uint64) uint64 {
 	return steps
 }
 
-// shown is a time that was told by another clock, as the present one has it.
-func (w *wallClock) shown(at, booted time.Time) time.Time {
-	if by := w.bootedAt().Sub(booted); by.Abs() > apartLimit {
+// Shown is a time that was told by another clock, as the present one has it.
+func (w *Wall) Shown(at, booted time.Time) time.Time {
+	if by := w.BootedAt().Sub(booted); by.Abs() > ApartLimit {
 		return at.Round(0).Add(by)
 	}
 	return at
 }
 
-func (w *wallClock) report(v verdict) {
-	if v.good {
+func (w *Wall) report(v verdict) {
+	if v.Good {
 		w.log.Info("the clock counts as right", "reason", v.reason)
 		return
 	}
-	w.log.Warn("the clock is not known to be right: samples wait for it", "reason", v.reason, "at_most", w.maxWait())
+	w.log.Warn("the clock is not known to be right: samples wait for it", "reason", v.reason, "at_most", w.MaxWait())
 }
 
-// set puts other keys of the configuration in force.
-func (w *wallClock) set(keys configs.Clock) {
+// Set puts other keys of the configuration in force.
+func (w *Wall) Set(keys configs.Clock) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.keys != keys {
@@ -407,7 +433,7 @@ func (w *wallClock) set(keys configs.Clock) {
 	}
 }
 
-func (w *wallClock) maxWait() time.Duration {
+func (w *Wall) MaxWait() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.keys.MaxWait

@@ -1,4 +1,4 @@
-package agent
+package clock
 
 import (
 	"strings"
@@ -55,14 +55,14 @@ func TestWhatIsBelieved(t *testing.T) {
 		{name: "set by two days, and a service says so", trusted: boot.Add(-48 * time.Hour), synch: synched(now), good: true, ages: true, reason: "chrony has synchronised"},
 		{name: "set back by two days", trusted: boot.Add(48 * time.Hour), floor: now.Add(48 * time.Hour), reason: "before the last time known"},
 	} {
-		w := &wallClock{keys: configs.Clock{Source: configs.ClockAuto}, source: TimeSource{Built: c.built}, asked: !c.mute, synch: c.synch, floor: c.floor, trusted: c.trusted, from: boot}
+		w := &Wall{keys: configs.Clock{Source: configs.ClockAuto}, source: Source{Built: c.built}, asked: !c.mute, synch: c.synch, floor: c.floor, trusted: c.trusted, from: boot}
 		if c.system {
 			w.keys.Source = configs.ClockSystem
 		}
 		if !c.from.IsZero() {
 			w.from = c.from
 		}
-		if v := w.judge(now, boot); v.good != c.good || v.ages != c.ages || !strings.Contains(v.reason, c.reason) {
+		if v := w.judge(now, boot); v.Good != c.good || v.ages != c.ages || !strings.Contains(v.reason, c.reason) {
 			t.Errorf("%s: %+v", c.name, v)
 		}
 	}
@@ -71,8 +71,9 @@ func TestWhatIsBelieved(t *testing.T) {
 // TestStepIsNoticedAndDriftIsNot by any look, whoever looks.
 func TestStepIsNoticedAndDriftIsNot(t *testing.T) {
 	wall, up := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), time.Hour
-	o := Options{Config: &configs.Config{}, Now: func() time.Time { return wall }, Time: TimeSource{Boot: "a", Uptime: func() time.Duration { return up }}}
-	w := newWallClock(&o, nil)
+	w := NewWall(Options{
+		Now: func() time.Time { return wall }, Source: Source{Boot: "a", Uptime: func() time.Duration { return up }},
+	})
 	w.begun, w.asked = true, true
 	for i, step := range []struct {
 		wall, up time.Duration
@@ -88,7 +89,7 @@ func TestStepIsNoticedAndDriftIsNot(t *testing.T) {
 		{56 * 365 * 24 * time.Hour, 0, 3},
 	} {
 		wall, up = wall.Add(step.wall), up+step.up
-		if booted, _ := w.look(); w.steps != step.steps || !booted.Equal(wall.Add(-up)) {
+		if booted, _ := w.Look(); w.steps != step.steps || !booted.Equal(wall.Add(-up)) {
 			t.Errorf("look %d: %d steps, want %d", i, w.steps, step.steps)
 		}
 	}
