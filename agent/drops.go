@@ -5,6 +5,6 @@ package agent
 func (f *forwarder) noteDrops(n uint64) trouble {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view.drops.seen(n, f.clock.elapsed(), f.clock.now())
+	f.view.drops.seen(n, f.clock.Elapsed(), f.clock.Now())
 	return f.view.drops
 }

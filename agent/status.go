@@ -165,7 +165,7 @@ func (a *Agent) status() Status {
 		}
 	}
 	for _, f := range crew.forwarders {
-		status, problems := integrationStatus(f, stats, a.clock.elapsed())
+		status, problems := integrationStatus(f, stats, a.clock.Elapsed())
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}

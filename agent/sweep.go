@@ -172,7 +172,7 @@ func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
 // readFailed judges a read that brought no registers: whether its parts are asked, and whether the sweep goes on (nil).
 func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error {
 	lives := s.replies.count > w.replies
-	contrast := s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.elapsed())
+	contrast := s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.Elapsed())
 	switch {
 	case refuses(err): // cheap, and the parts may well be answered
 		w.barren = 0
@@ -245,7 +245,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 			it.failures = 0
 		}
 		s.missed++
-		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.elapsed()) { // else it is we who end, or a moment that is blamed already
+		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) { // else it is we who end, or a moment that is blamed already
 			it.blame(whyMissed(err), 1)
 		}
 		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && it.last == 0))
