@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"noi-agent/modbus"
@@ -53,7 +52,7 @@ func (p *poller) readText(ctx context.Context, s *slave, object string) (string,
 	if err != nil {
 		return "", reply.At, nil
 	}
-	return strings.TrimSpace(value.String()), reply.At, nil
+	return modbus.CleanText([]byte(value.String())), reply.At, nil
 }
 
 // byServerID is function 0x11, whose answer is the maker's own affair: it counts only when it holds a product code

@@ -90,7 +90,7 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 	objects := frame[8 : len(frame)-2]
 	for range frame[7] {
 		size := int(objects[1])
-		text := cleanText(objects[2 : 2+size])
+		text := CleanText(objects[2 : 2+size])
 		switch objects[0] {
 		case 0x00:
 			id.Vendor = text
@@ -104,9 +104,9 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 	return frame[5] == 0xFF, frame[6]
 }
 
-// cleanText returns a text of a device as it may be shown and sent: devices leave junk behind a text's end, and control
+// CleanText returns a text of a device as it may be shown and sent: devices leave junk behind a text's end, and control
 // characters in it.
-func cleanText(raw []byte) string {
+func CleanText(raw []byte) string {
 	raw, _, _ = bytes.Cut(raw, []byte{0})
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -116,7 +116,7 @@ func cleanText(raw []byte) string {
 	}, string(raw)))
 }
 
-// cleanWords is cleanText for bytes that are no text in part: those that cannot be printed separate words.
+// cleanWords is CleanText for bytes that are no text in part: those that cannot be printed separate words.
 func cleanWords(raw []byte) string {
 	words := slices.Clone(raw)
 	for i, b := range words {
