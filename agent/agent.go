@@ -225,12 +225,13 @@ func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
 	if !in.Enabled {
 		state = integrationPaused
 	}
+	dropped := a.store.Stats().Integrations[in.ID].Dropped
 	return &forwarder{
 		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
 		circuit: newCircuit(newBackoff(a.deviceID, in), newPacing(a.deviceID, in)), hurry: make(chan struct{}, 1),
-		view: integrationView{state: state, since: a.options.Now()},
+		view: integrationView{state: state, since: a.options.Now(), drops: trouble{n: dropped, last: -recently}},
 		post: newPost(), replays: newReplays(), round: newRound(a.deviceID, in.PublishEvery, a.bells.of(in.ID)),
-		started: a.started, droppedBefore: a.store.Stats().Integrations[in.ID].Dropped,
+		droppedBefore: dropped,
 	}
 }
 

@@ -55,8 +55,7 @@ type forwarder struct {
 
 	sent, received uint64 // bytes that are counted already
 
-	started       time.Time // wall time; of this run
-	droppedBefore uint64    // samples that gave way in earlier runs
+	droppedBefore uint64 // samples that were deleted unsent in earlier runs
 
 	mu   sync.Mutex
 	view integrationView
@@ -73,6 +72,7 @@ type integrationView struct {
 	refuses      string    // the kinds of samples that the topic refuses, in words; empty: none
 	refusesSince time.Time // wall time
 	skewedSince  time.Time // wall time since which the cloud shows that the clock is wrong; zero: it does not
+	drops        trouble   // samples deleted unsent
 }
 
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
@@ -88,6 +88,7 @@ func (f *forwarder) run(ctx context.Context, draining <-chan struct{}) {
 func (f *forwarder) step(ctx context.Context) bool {
 	turned := f.clock.Wall.Turned()
 	f.look()
+	f.noteDrops(f.store.Stats().Integrations[f.cfg.ID].Dropped)
 	pending, err := f.store.Pending(f.cfg.ID, f.window())
 	if err != nil {
 		f.log.Error("outbox does not answer", "error", err)

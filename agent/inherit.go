@@ -19,8 +19,9 @@ func (p *poller) inherit(before *poller) {
 	p.show()
 }
 
-// inherit has a forwarder go on with the last success of the forwarder that the integration had before a reload.
+// inherit has a forwarder go on with the last success, and the deleted samples, of the forwarder that the integration had before a reload.
 func (f *forwarder) inherit(before *forwarder) {
-	f.view.lastSuccess = before.snapshot().lastSuccess
+	view := before.snapshot()
+	f.view.lastSuccess, f.view.drops = view.lastSuccess, view.drops
 	f.droppedBefore = before.droppedBefore
 }

@@ -165,7 +165,7 @@ func (a *Agent) status() Status {
 		}
 	}
 	for _, f := range crew.forwarders {
-		status, problems := integrationStatus(f, stats)
+		status, problems := integrationStatus(f, stats, a.clock.Elapsed())
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)
 	}
@@ -291,7 +291,7 @@ func (a *Agent) alarmProblems(line string, v *lineView) (list []Problem) {
 	return list
 }
 
-func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Problem) {
+func integrationStatus(f *forwarder, stats store.Stats, now time.Duration) (IntegrationStatus, []Problem) {
 	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
 	s := IntegrationStatus{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
@@ -319,9 +319,9 @@ func integrationStatus(f *forwarder, stats store.Stats) (IntegrationStatus, []Pr
 	if counts.Dead > 0 {
 		problems = append(problems, cloudRejected.of(f.cfg.ID, counts.DeadFrom, fmt.Sprintf("%d dead letters", counts.Dead)))
 	}
-	if counts.Dropped > f.droppedBefore {
-		problems = append(problems, cloudDropped.of(f.cfg.ID, f.started,
-			fmt.Sprintf("%d samples were deleted since the start", counts.Dropped-f.droppedBefore)))
+	if drops := f.noteDrops(counts.Dropped); drops.live(now) {
+		problems = append(problems, cloudDropped.of(f.cfg.ID, drops.since,
+			fmt.Sprintf("%d samples were deleted since the start, the last ones within %v", counts.Dropped-f.droppedBefore, recently)))
 	}
 	return s, problems
 }

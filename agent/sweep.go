@@ -172,7 +172,7 @@ func (p *poller) readNext(ctx context.Context, s *slave, w *work) error {
 // readFailed judges a read that brought no registers: whether its parts are asked, and whether the sweep goes on (nil).
 func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error {
 	lives := s.replies.count > w.replies
-	contrast := s.replies.failed(rd.Span, err)
+	contrast := s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.Elapsed())
 	switch {
 	case refuses(err): // cheap, and the parts may well be answered
 		w.barren = 0
@@ -206,6 +206,16 @@ func (p *poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 	return err
 }
 
+// believedFor is for how long after a reply the silence about a read that is never answered is no sign that the slave is
+// away. A slave that is away is asked as often.
+const believedFor = probeLimit
+
+// lacksOnly reports whether a read that failed says nothing of how the slave fares: it is proven never to be answered,
+// and the slave has answered another one lately.
+func (s *slave) lacksOnly(span modbus.Span, elapsed time.Duration) bool {
+	return s.replies.proven(span) && s.lastGood > 0 && elapsed-s.lastGood < believedFor
+}
+
 // parts takes a read apart that failed. What that teaches about the slave counts once it is proven.
 func (s *slave) parts(b *batch, rd modbus.Read) []modbus.Read {
 	if s.replies.proven(rd.Span) {
@@ -235,7 +245,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 			it.failures = 0
 		}
 		s.missed++
-		if ctx.Err() == nil { // else it is we who end
+		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) { // else it is we who end, or a moment that is blamed already
 			it.blame(whyMissed(err), 1)
 		}
 		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && it.last == 0))

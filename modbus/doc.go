@@ -17,7 +17,8 @@
 //
 // The line keeps, for each unit, the requests whose reply may still come: those that timed out, were
 // garbled, or were cut off. While there is one, no data is asked. First goes a probe: a short read, or an
-// identification, whose reply looks like none that is expected (its byte count or function differs). What comes
+// identification, whose reply looks like none that is expected (its byte count or function differs). Where only
+// identifications are unanswered, the read that is wanted is such a probe itself. What comes
 // before its reply is passed over; with its reply, everything older is settled. A probe that went unanswered
 // may be sent again and its own replies may be confused with one another: nobody reads them as values. One
 // more probe, never sent before, settles those.

@@ -78,12 +78,16 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
-		probe := u.trust.probe(q, u.good, u.short, u.others.seen, try)
+		probe := u.trust.probe(q, u.good, u.proofs(), u.others.seen, try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
 		}
-		if refusal = l.openRefusal(q, frame); refusal != nil && refusal.Code != deviceFailure {
+		refusal = l.openRefusal(q, frame)
+		switch {
+		case refusal == nil:
+			u.proved(probe)
+		case refusal.Code != deviceFailure:
 			return nil, refusal // it is that of the whole device
 		}
 	}

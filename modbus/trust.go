@@ -45,8 +45,17 @@ func (t *trust) find(s shape) *debt {
 func (t *trust) clean() bool { return t.unknown == 0 && len(t.debts) == 0 }
 
 // ready reports whether a request of shape s may be sent: nothing can be on its way, or nothing
-// but the reply to the one probe that a newly met unit was sent, which looks different.
-func (t *trust) ready(s shape) bool { return t.clean() || t.introduced && !t.blocked(s) }
+// but the reply to the one probe that a newly met unit was sent, which looks different. A read may
+// also be sent while only identifications are open: it is as good a probe as any. An exception that comes
+// twice may settle more than it should, but nobody takes an identification for a value.
+func (t *trust) ready(s shape) bool {
+	return t.clean() || t.introduced && !t.blocked(s) || isRead(s.function) && t.onlyIdentification()
+}
+
+// onlyIdentification reports whether all that can be on its way are answers to identifications.
+func (t *trust) onlyIdentification() bool {
+	return t.unknown == 0 && !slices.ContainsFunc(t.debts, func(d debt) bool { return isRead(d.function) })
+}
 
 // blocked reports whether a reply of shape s could be the answer to something older.
 func (t *trust) blocked(s shape) bool { return t.unknown > 0 || t.find(s) != nil }
@@ -216,9 +225,24 @@ func (u *unit) keep(q ask) {
 	u.short = append([]ask{q}, u.short[:min(len(u.short), keptShort-1)]...)
 }
 
-// drop forgets a short read that brought nothing as a probe.
+// proved notes a probe that was answered. The unit may lack registers next to those it has, and says nothing to a
+// probe that holds one, so this probe comes before any that was not tried.
+func (u *unit) proved(q ask) { u.proof, u.trust.kind = q, 0 }
+
+// proofs returns what the unit has answered and may be probed with, the best first.
+func (u *unit) proofs() []ask {
+	if u.proof == (ask{}) {
+		return u.short
+	}
+	return append(slices.Clone(u.short), u.proof)
+}
+
+// drop forgets an ask that brought nothing as a probe.
 func (u *unit) drop(q ask) {
 	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old == q })
+	if u.proof == q {
+		u.proof = ask{}
+	}
 }
 
 // candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those registers,
