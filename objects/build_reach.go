@@ -38,7 +38,7 @@ func (e Encoding) limits(width uint8) (least, most float64) {
 	case F64:
 		return -math.MaxFloat64, math.MaxFloat64
 	case Pow10:
-		return 0, math.Inf(1) // in effect
+		return math.Pow10(-mostPower), math.Pow10(mostPower)
 	default:
 		return 0, top - 1
 	}

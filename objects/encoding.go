@@ -129,16 +129,19 @@ func (e Encoding) number(raw uint64, width uint8) float64 {
 		}
 		return float64(raw)
 	case Pow10:
-		if f := math.Pow10(int(signed(raw, width))); f > 0 {
-			return f
+		if n := signed(raw, width); n >= -mostPower && n <= mostPower {
+			return math.Pow10(int(n))
 		}
-		return math.NaN() // too small for a float64: no factor
+		return math.NaN() // no device means this: no factor
 	case BCD16:
 		return bcd(uint16(raw))
 	default:
 		return float64(raw)
 	}
 }
+
+// mostPower bounds the exponent of a Pow10. SunSpec's factors go from -10 to 10.
+const mostPower = 20
 
 // signed reads two's complement of so many bits.
 func signed(raw uint64, width uint8) int64 { return int64(raw<<(64-width)) >> (64 - width) }

@@ -207,7 +207,7 @@ func TestFaultsOfTheRawNumberNameTheirLine(t *testing.T) {
 		{object("encoding: u16, times: [b]") + "- {address: 0x0002, name: b, table: input, encoding: u16, min: -1, max: 0" + familyRest, "b can only be 0, which is no factor"},
 		{object("encoding: u16, since: {object: b, least: 300}") + "- {address: 0x0002, name: b, table: input, encoding: u8" + familyRest, "a can never give a sample: b is at most 255"},
 		{object("encoding: f16, min: 65505"), "a can never give a sample: its registers give -65504 to 65504"},
-		{object("encoding: pow10, max: -1"), "a can never give a sample: its registers give 0 to +Inf"},
+		{object("encoding: pow10, max: -1"), "a can never give a sample: its registers give 1e-20 to 1e+20"},
 		{object("encoding: u8, exact: {0x81: 1, 0x0081: 2}"), "objects[0].exact: 0x81 is there twice"},
 		{object("encoding: u16, exact: {0x00AB: 1, 0x00ab: 2}"), "objects[0].exact: 0x00AB is there twice"},
 		{object("encoding: u16, exact: {0x0001: 1}, absent: [0x0001]"), "objects[0].absent: 0x0001 is in exact too"},
