@@ -85,8 +85,9 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		}
 		refusal = l.openRefusal(q, frame)
 		switch {
-		case refusal == nil:
+		case refusal == nil && (isRead(probe.function) || frame[1]&exceptionBit == 0):
 			u.proved(probe)
+		case refusal == nil: // it does not know the identification
 		case refusal.Code != deviceFailure:
 			return nil, refusal // it is that of the whole device
 		}
@@ -288,7 +289,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		u.missedAt = start
 		err = l.miss(u, q, err)
 		if probe {
-			u.trust.unanswered()
+			u.trust.unanswered(errors.Is(err, ErrTimeout))
 			u.drop(q)
 		}
 	}

@@ -15,6 +15,8 @@ type trust struct {
 	seq        uint64 // requests sent to the unit so far
 	debts      []debt // shapes of unanswered requests; a handful at most
 	silent     int    // probes in a row that brought nothing
+	mute       int    // the same without any reply, be it wrong
+	ignored    bool   // the last probe brought nothing, and the one before was answered
 	kind       int    // which kind of probe is asked first: another one after probePatience in a row that brought nothing
 }
 
@@ -25,8 +27,12 @@ type debt struct {
 	probe       bool // asked as a probe only: nobody ever takes its reply for a value
 }
 
-// unanswered notes that a probe brought nothing.
-func (t *trust) unanswered() {
+// unanswered notes that a probe brought nothing; timeout: not even a reply that is wrong.
+func (t *trust) unanswered(timeout bool) {
+	t.ignored = timeout && t.silent == 0
+	if t.mute++; !timeout {
+		t.mute = 0
+	}
 	if t.silent++; t.silent%probePatience == 0 {
 		t.kind++
 	}
@@ -98,7 +104,7 @@ func (t *trust) sent(s shape, probe bool) {
 // answered notes a reply of shape s. It is at least as young as the oldest request of that
 // shape, so everything asked before that one is settled.
 func (t *trust) answered(s shape) {
-	t.silent = 0
+	t.silent, t.mute = 0, 0
 	if t.unknown > 0 { // it may have been an unknown frame, which is gone now; it proves no more
 		t.unknown--
 		t.introduced = t.unknown == 0 && len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
@@ -120,7 +126,7 @@ func (t *trust) answered(s shape) {
 
 // refused notes an exception of a function. It may answer any open request of that function.
 func (t *trust) refused(function byte) {
-	t.silent = 0
+	t.silent, t.mute = 0, 0
 	if t.unknown > 0 {
 		t.unknown--
 		return
@@ -174,14 +180,22 @@ func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 		list = rare
 	}
 	if try > 0 { // it answers: something never asked before settles all the rest
+		if again, ok := identifies(short); ok && t.ignored && again.shape() != want.shape() {
+			t.ignored = try < maxProbes-1 // then something new has its turn
+			return again
+		}
 		for _, c := range list {
 			if t.find(c.shape()) == nil {
 				return c
 			}
 		}
 	}
-	// It may be dead: always the same few, so that no list grows.
-	usable := slices.DeleteFunc(list, func(c ask) bool { return !t.proves(c.shape()) })
+	// It may be dead: always the same few, so that no list grows. An identification that is in debt settles one request at least, which
+	// is all there is when the unit ignores the reads.
+	_, identified := identifies(short)
+	usable := slices.DeleteFunc(list, func(c ask) bool {
+		return !t.proves(c.shape()) && !(c.function == FuncEncapsulated && (identified || t.mute >= probePatience))
+	})
 	if len(usable) == 0 {
 		// A dozen probes were in debt already when the last request failed, so that many polls went
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
@@ -191,6 +205,17 @@ func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 	}
 	kinds := min(len(usable), maxProbes)
 	return usable[(t.kind+try)%kinds]
+}
+
+// identifies returns the identification if that is a probe that was answered. It comes after the reads in candidates. So the unit said
+// nothing to those: it may lack a register of each, and a read that was never tried may hold one as well. Where such a read was ignored
+// the identification is asked again. Each answer settles more, and a read may be sent as soon as only identifications are open.
+func identifies(proofs []ask) (ask, bool) {
+	i := slices.IndexFunc(proofs, func(c ask) bool { return c.function == FuncEncapsulated })
+	if i < 0 {
+		return ask{}, false
+	}
+	return proofs[i], true
 }
 
 // proves reports whether a reply of shape c, asked now, settles all requests that were no probes.

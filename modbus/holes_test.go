@@ -1,0 +1,72 @@
+package modbus_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+// TestSlaveOfIsolatedRegistersComesBack: a slave has some registers that lie apart, and says nothing to a read that holds another one. It
+// was away for an hour, and was asked for its objects and for what it is. It is back: each object is read again within twelve tries.
+func TestSlaveOfIsolatedRegistersComesBack(t *testing.T) {
+	type object struct{ addr, count uint16 }
+	for _, objects := range [][]object{
+		{{0x10, 1}, {0x20, 1}, {0x30, 1}},
+		{{0x10, 1}, {0x20, 2}, {0x30, 1}},
+		{{0x10, 2}, {0x20, 2}, {0x30, 2}},
+		{{0x10, 1}, {0x20, 4}, {0x30, 1}},
+	} {
+		for _, named := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%v identified %v", objects, named), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					slave := ownAddress(1)
+					line, _ := pipeLine(t, slave)
+					away := false
+					slave.Script = func(r modbustest.Request) modbustest.Fault {
+						if r.Function != modbus.FuncReadInput && r.Function != modbus.FuncReadHolding {
+							return modbustest.Fault{Silent: away}
+						}
+						for _, o := range objects {
+							if r.Function == modbus.FuncReadInput && o.addr <= r.Addr && r.Addr+r.Count <= o.addr+o.count {
+								return modbustest.Fault{Silent: away}
+							}
+						}
+						return modbustest.Fault{Silent: true}
+					}
+					read := func(o object) (err error) {
+						for range 12 {
+							if _, err = line.Read(t.Context(), 1, modbus.FuncReadInput, o.addr, o.count); err == nil {
+								return nil
+							}
+						}
+						return err
+					}
+					for _, o := range objects {
+						if err := read(o); err != nil {
+							t.Errorf("at first: %v: %v", o, err)
+						}
+					}
+					away = true
+					if named {
+						_, _ = line.Identify(t.Context(), 1)
+					}
+					for i := range 24 {
+						o := objects[i%len(objects)]
+						_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, o.addr, o.count)
+						time.Sleep(5 * time.Minute)
+					}
+					away = false
+					for _, o := range objects {
+						if err := read(o); err != nil {
+							t.Errorf("%v: %v", o, err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
