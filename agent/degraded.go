@@ -156,6 +156,9 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 		a.degraded = err.Error()
 	}
 	if a.degraded != "" {
+		if o.Runs == 0 { // after a power cut only the disk knows, as far as it can be read
+			o.Runs = store.RunsAt(path)
+		}
 		st, r, err = a.recoverInMemory(o, how)
 	}
 	return st, r, err

@@ -100,6 +100,54 @@ func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	}
 }
 
+// After a power cut nothing in memory knows the last run. A stand-in must not take the number of a run of the disk: what is known of
+// the time of the two would be one record after the takeover, and numbers of samples would come twice.
+func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm func(store string) error
+		want uint64 // the least run of the stand-in
+	}{
+		"readable":          {func(string) error { return nil }, 3},
+		"no second copy":    {func(store string) error { return os.Remove(store + ".names") }, 3},
+		"empty second copy": {func(store string) error { return os.Truncate(store+".names", 0) }, 3},
+		"no store": {func(store string) error {
+			return errors.Join(os.Remove(store), os.Remove(store+".names"))
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			parsed, catalog := parseConfig(t, "clock: {source: system}\nstate_dir: "+state+"\n")
+			begin := func(memory string) *Agent {
+				t.Helper()
+				a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory})
+				if err == nil {
+					err = a.Close()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return a
+			}
+			memory := privateDir(t)
+			begin(memory)
+			if a := begin(memory); a.store.Run() != 2 {
+				t.Fatalf("on the disk: run %d", a.store.Run())
+			}
+			memory = privateDir(t) // as a power cut leaves it
+			if err := errors.Join(c.harm(filepath.Join(state, "noi.db")), failuresOf(memory, state).set(failuresMost)); err != nil {
+				t.Fatal(err)
+			}
+			a := begin(memory)
+			if got := a.store.Run(); a.degraded == "" || got < c.want || c.want == 1 && got != 1 {
+				t.Errorf("in memory: run %d, want %d or more", got, c.want)
+			}
+			if back := begin(memory); back.degraded != "" || back.store.Run() <= a.store.Run() {
+				t.Errorf("back on the disk: run %d after %d", back.store.Run(), a.store.Run())
+			}
+		})
+	}
+}
+
 func TestFailuresInARowAreCounted(t *testing.T) {
 	elapsed := time.Minute
 	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"), clock: clock.Clock{Elapsed: func() time.Duration { return elapsed }}}
@@ -161,7 +209,7 @@ func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 	for log.count("the disk still fails") < 2 {
 		time.Sleep(time.Millisecond)
 	}
-	if err := errors.Join(os.Remove(card), os.Mkdir(card, 0o700)); err != nil {
+	if err := errors.Join(os.Remove(card), os.MkdirAll(card, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; !errors.Is(err, errDiskBack) {

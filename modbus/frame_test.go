@@ -223,8 +223,12 @@ func checkVerdict(t *testing.T, q ask, frame []byte) {
 	if kind == exception && len(frame) != exceptionSize {
 		t.Fatalf("took % X for an exception", frame)
 	}
-	if kind == answer && isRead(q.function) && (int(frame[2]) != 2*int(q.count) || len(frame) != 5+2*int(q.count)) {
-		t.Fatalf("took % X for %d registers", frame, q.count)
+	want := 2 * int(q.count) // bytes of registers
+	if q.function == FuncReadCoils || q.function == FuncReadDiscrete {
+		want = (int(q.count) + 7) / 8 // bytes of bits
+	}
+	if kind == answer && isRead(q.function) && (int(frame[2]) != want || len(frame) != 5+want) {
+		t.Fatalf("took % X for %d registers or bits", frame, q.count)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Beside the file lies a second copy of its names and its identity. They are few, hardly change,
 // and all the records mean nothing without them; bbolt keeps them on one or two pages, which a
-// file that is cut short loses as a whole. Only a salvage reads the copy. It is written anew at
+// file that is cut short loses as a whole. A salvage reads the copy, and RunsAt. It is written anew at
 // each start, added to when names are, and not synced: it may lag behind, and then what it lacks
 // is lost if the file's own is lost too.
 //
@@ -65,8 +65,7 @@ func (sv *salvage) readSpare(path string) {
 		return
 	}
 	r := &reader{b: data}
-	r.byte()
-	identity, err := decodeIdentity([]byte(r.text()))
+	identity, err := spareIdentity(r)
 	if err != nil {
 		return
 	}
@@ -82,4 +81,10 @@ func (sv *salvage) readSpare(path string) {
 			sv.learnName(id, spareKey(identity.id, id), value)
 		}
 	}
+}
+
+// spareIdentity reads the first entry of the copy.
+func spareIdentity(r *reader) (identity, error) {
+	r.byte()
+	return decodeIdentity([]byte(r.text()))
 }
