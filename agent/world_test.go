@@ -209,12 +209,14 @@ func (w *world) config(edited bool) string {
 
 func (w *world) run() {
 	var slaves []*modbustest.Slave
+	var become []func(code string)
 	for _, in := range w.slaves {
 		slave := controller(byte(in.unit))
 		slave.Read = func(_ byte, _, count uint16) ([]uint16, byte) {
 			return slices.Repeat([]uint16{0x4A00}, int(count)), 0 // a value by any encoding
 		}
 		slave.Script = w.script(in, rand.New(rand.NewPCG(w.seed, uint64(in.unit))))
+		become = append(become, exchangeable(slave))
 		slaves = append(slaves, slave)
 	}
 	w.pipe = modbustest.NewPipe(9600, 11, slaves...)
@@ -240,9 +242,10 @@ func (w *world) run() {
 			w.cloudFails(down)
 		}
 		for i, in := range w.slaves {
-			slaves[i].Identity.Product = "PS-PWM-30M"
 			if in.at(now).fault == faultSwap {
-				slaves[i].Identity.Product = "PS-PWM-15"
+				become[i]("PS-PWM-15")
+			} else {
+				become[i]("PS-PWM-30M")
 			}
 		}
 		time.Sleep(time.Until(w.begun.Add(now + time.Second)))

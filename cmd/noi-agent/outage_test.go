@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -112,7 +113,8 @@ func checkComplete(t *testing.T, cloud string, messages []standin.Message) {
 		}
 		last[b.Object] = max(n, last[b.Object])
 	}
-	if len(last) != 2 || last["Ahc_r"] != last["Ahl_t"] {
+	// The end of the daemon may come between the two reads of a sweep.
+	if len(last) != 2 || math.Abs(last["Ahc_r"]-last["Ahl_t"]) > 1 {
 		t.Errorf("%s: the last numbers are %v", cloud, last)
 	}
 }
