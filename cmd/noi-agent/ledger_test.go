@@ -92,8 +92,9 @@ const ledgerObjects = "Ahc_r, Ahl_t"
 
 func newLedgerWorld(t *testing.T, seed uint64) *ledgerWorld {
 	slave := countingSlave()
-	w := &ledgerWorld{world: newWorld(t, slave), seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), clean: true}
+	w := &ledgerWorld{seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), clean: true}
 	slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: w.silent.Load()} }
+	w.world = newWorld(t, slave)
 	w.memory = inMemory(t)
 	w.disk = mountDisk(t, filepath.Join(w.dir, "state"))
 	config := withAllAttributes(t, w.world.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 1s}`, "all"))
