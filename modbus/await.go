@@ -1,0 +1,139 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// await listens for the answer to the request in the window, which has left at asked: its first byte until the
+// timeout, all of it within its time on the wire after that. Frames that are not the answer and noise are passed
+// over in the same time.
+func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
+	w := &l.window
+	timeout := l.timeout
+	if u.timeout > 0 {
+		timeout = u.timeout
+	}
+	first := asked.Add(timeout + adapterSlack)
+	last := first.Add(l.settings.WireTime(w.q.replyChars()))
+	l.asked, l.began = asked, asked
+	for final := false; ; {
+		frame, err := l.pick(u, final)
+		if frame != nil || err != nil {
+			return frame, err
+		}
+		if final {
+			return nil, l.unanswered()
+		}
+		empty := w.have == 0 && !w.heard
+		n, err := l.readUntil(w.space(w.need()), w.deadline(first, last, l.lastByte))
+		if err != nil {
+			return nil, err
+		}
+		if empty { // it may be the echo; the reply comes to an empty window too
+			l.began = l.lastByte
+		}
+		w.have += n
+		final = n == 0
+	}
+}
+
+// pick takes frames out of the window until one is the answer.
+func (l *Line) pick(u *unit, final bool) ([]byte, error) {
+	w := &l.window
+	for {
+		frame := w.next(final)
+		if frame == nil {
+			return nil, nil
+		}
+		if (l.tcp != nil || !isRequest(frame)) && judge(w.q, frame) != foreign {
+			switch {
+			case frame[1] == w.q.function && l.doubts(u, w.q):
+				u.trust.answered(w.q.shape()) // if it was not ours, ours will come as one too many
+				l.tally.count(int(u.id), func(a *account) { a.Ambiguous++ })
+				return nil, ErrShared
+			case w.doubtful && l.network:
+				return nil, ErrShared
+			case w.doubtful:
+				return nil, errRival
+			}
+			l.at = l.now()
+			return l.lift(frame), nil
+		}
+		l.log.Debug("not the answer", "port", l.settings.Port, "unit", u.id, "asked", fmt.Sprintf("%+v", w.q), "frame", fmt.Sprintf("% X", frame))
+		expected := l.stranger(frame)
+		if l.tcp == nil && isRequest(frame) && frame[0] == u.id {
+			return nil, errRival
+		}
+		// A reply of this unit to somebody else: the next one may be to him as well.
+		w.doubtful = w.doubtful || !expected && !w.disguised && frame[0] == u.id && !l.proven()
+		w.drop(len(frame))
+	}
+}
+
+// lift takes the answer out of the window. What came with it is looked at like all that nobody waited for.
+func (l *Line) lift(frame []byte) []byte {
+	answer := append(l.reply[:0], frame...)
+	l.window.drop(len(frame))
+	if rest := l.window.have; rest > 0 {
+		skipped := l.window.skipped // noise before the answer and after it are counted apart
+		l.discarded(rest)
+		l.window.skipped = skipped
+	}
+	return answer
+}
+
+// unanswered says why the window that has closed holds no answer.
+func (l *Line) unanswered() error {
+	w := &l.window
+	if w.heard && !w.echoed && (l.echo == EchoOn || l.echo == EchoAuto && l.echoes) {
+		return errCollision
+	}
+	return w.failure()
+}
+
+// readUntil reads at least a byte, or returns 0 once the deadline has passed. What already is in
+// the buffer then is still taken.
+func (l *Line) readUntil(p []byte, deadline time.Time) (int, error) {
+	for {
+		if err := l.ctx.Err(); err != nil {
+			return 0, err
+		}
+		wait := max(0, min(deadline.Sub(l.tick()), ctxInterval))
+		n, err := l.readPort(p, wait)
+		if n > 0 || err != nil || wait == 0 {
+			return n, err
+		}
+	}
+}
+
+// readPort is one read of the port that lasts at most wait.
+func (l *Line) readPort(p []byte, wait time.Duration) (int, error) {
+	if err := l.port.SetReadTimeout(wait); err != nil {
+		return 0, l.portFault("set read timeout", err)
+	}
+	n, err := l.port.Read(p)
+	if err != nil {
+		return 0, l.portFault("read", err)
+	}
+	if n > 0 {
+		l.lastByte = l.tick()
+	}
+	return n, nil
+}
+
+// portFault closes the port: nothing but a reopen helps, and an adapter that was pulled out gets its
+// old name back only when nobody holds it any more.
+func (l *Line) portFault(doing string, err error) error {
+	port := l.port
+	l.port, l.gone = nil, port
+	if errors.Is(err, errMBAP) {
+		l.tally.count(lineOnly, func(a *account) { a.BadHeaders++ })
+	}
+	fault := fmt.Errorf("%w: %s: %w", ErrPort, doing, err)
+	if cerr := port.Close(); cerr != nil {
+		l.log.Debug("close failed port", "port", l.settings.Port, "err", cerr)
+	}
+	return fault
+}
