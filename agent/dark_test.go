@@ -31,7 +31,7 @@ func (g *gateway) kill(s *site) {
 	}
 }
 
-// dark is what the log tells of the time without an agent, of one object.
+// dark is the gap of one object that the log has for the time without an agent.
 func dark(s *site, object string) (out []agent.Gap) {
 	for _, gap := range s.status().Integrations[0].Gaps {
 		if gap.Object == object && gap.Reason == "agent_down" {

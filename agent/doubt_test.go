@@ -273,7 +273,7 @@ func TestALossyLineTeachesNothing(t *testing.T) {
 					t.Fatalf("loss %.1f: after %v refused %v, learnt %q", loss, time.Since(w.begun), st.Refused, st.Learnt)
 				}
 			}
-			better.Store(true) // what goes on to be missing is told every hour only
+			better.Store(true) // a gap that goes on is reported every hour only
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			for _, object := range []string{"adc_vbterm", "Et_float", "T_hs"} {

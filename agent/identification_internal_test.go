@@ -7,7 +7,7 @@ import (
 	"noi-agent/modbus"
 )
 
-var whoever = modbus.Identity{ProductCode: "PS-PWM-30M"}
+var controllerA = modbus.Identity{ProductCode: "PS-PWM-30M"}
 
 // fail lets a whole round end in vain.
 func (id *identification) fail(refused bool) {
@@ -57,13 +57,13 @@ func TestWhatProvesAnotherDevice(t *testing.T) {
 		{"no answer", false, false, true},
 	} {
 		var id identification
-		id.answered(whoever, 0)
+		id.answered(controllerA, 0)
 		if c.missed {
 			id.doubt()
 		}
 		id.fail(c.refused)
 		id.inVain(time.Second)
-		if kept := id.known == whoever; kept != c.kept {
+		if kept := id.known == controllerA; kept != c.kept {
 			t.Errorf("%s: kept %v", c.name, kept)
 		}
 		if !id.settled {
@@ -74,7 +74,7 @@ func TestWhatProvesAnotherDevice(t *testing.T) {
 
 func TestAKnownSlaveIsAskedAfterAMissedReplyEvenIfItFailedBefore(t *testing.T) {
 	var id identification
-	id.answered(whoever, 0)
+	id.answered(controllerA, 0)
 	id.fail(false)
 	id.inVain(time.Second)
 	if id.due(2 * time.Second) {
@@ -84,7 +84,7 @@ func TestAKnownSlaveIsAskedAfterAMissedReplyEvenIfItFailedBefore(t *testing.T) {
 	if !id.due(2 * time.Second) {
 		t.Error("not due after a missed reply")
 	}
-	id.answered(whoever, 3*time.Second)
+	id.answered(controllerA, 3*time.Second)
 	if id.due(10*time.Minute+2*time.Second) || !id.due(10*time.Minute+3*time.Second) {
 		t.Error("not every ten minutes")
 	}

@@ -11,7 +11,7 @@ import (
 type objectKey struct{ unit, object string }
 
 // ledger numbers the samples of each object through the run and knows which are missing: what was due and did not come takes
-// numbers too, so that whoever counts the messages finds either the sample or the gap. The sampler owns it. Gaps that wait for
+// numbers too, so that a consumer that counts the messages finds either the sample or the gap. The sampler owns it. Gaps that wait for
 // the clock are the store's.
 type ledger struct {
 	run    uint64
