@@ -43,13 +43,11 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 		if err != nil {
 			w.t.Fatalf("%s %v", m.Body, err)
 		}
-		switch estimated := m.Attributes["clock"] != ""; {
+		switch {
 		case !at.Before(w.begun.Add(-time.Second)) && at.Before(time.Now().Add(time.Second)):
 			out[at.Unix()] = true
-		case estimated:
-			w.t.Logf("%s of %s is an estimate", m.Attributes["sample_id"], b.SampledAt)
 		default:
-			w.t.Errorf("%s, %s: a sample of %s", w.place(), m.Attributes["sample_id"], b.SampledAt)
+			w.t.Errorf("%s, %s: a sample of %s, clock %q", w.place(), m.Attributes["sample_id"], b.SampledAt, m.Attributes["clock"])
 		}
 	}
 	return out
