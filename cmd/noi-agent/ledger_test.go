@@ -298,10 +298,7 @@ func severalLedgers(t *testing.T, seed, count uint64, agents int) {
 // live runs so many rounds, and judges in the end.
 func (w *ledgerWorld) live(count uint64) {
 	t := w.t
-	w.set(0, true)
-	d := w.start("stop")
-	w.sleep(3*time.Second, 4*time.Second)
-	w.end(d, "stop")
+	w.memoryAfterPowerCut()
 	w.unsureBoot()
 	var deck []string
 	for range count {
@@ -316,7 +313,7 @@ func (w *ledgerWorld) live(count uint64) {
 	w.set(0, true)
 	w.silent.Store(false)
 	clearWeather(t, w.world)
-	d = w.start("stop")
+	d := w.start("stop")
 	w.back()
 	eventually(t, "nothing waits", func() bool {
 		for _, in := range w.status().Integrations {
@@ -329,6 +326,24 @@ func (w *ledgerWorld) live(count uint64) {
 	w.sleep(4*time.Second, 5*time.Second) // for the gaps
 	w.judge()
 	w.end(d, "stop")
+}
+
+// memoryAfterPowerCut is the first run, a power cut, and a run whose outbox is in memory, since the disk is read-only then. The power cut has
+// taken all that memory knew: up to when the first run accounts for its samples, and the number of that run. Without another source of the
+// number, the second run would have the same one.
+func (w *ledgerWorld) memoryAfterPowerCut() {
+	w.t.Helper()
+	w.set(0, true)
+	d := w.start("cut")
+	w.sleep(3*time.Second, 4*time.Second)
+	w.end(d, "cut")
+	w.set(0, false)
+	w.disk.protect(true)
+	d = w.start("stop")
+	w.back()
+	w.sleep(3*time.Second, 4*time.Second)
+	w.end(d, "stop")
+	w.disk.sound()
 }
 
 // unsureBoot is what the draws of few rounds may not contain: a dark time before a run that never knows the time, which is killed. Only a
