@@ -258,7 +258,8 @@ func (p *poller) rule(s *slave, j judgement) {
 		p.bar(s, before, j)
 	case j.family != s.family || s.plan == nil:
 		p.dropHeld(s, gapNameless)
-		s.adopt(j.family, p.settings, now, p.clock.Now())
+		wall := p.clock.Now()
+		s.adopt(j.family, p.settings, p.clock.Elapsed(), wall)
 		p.forgetAlarms(s)
 	case before.barred():
 		s.plan.everything(now)
