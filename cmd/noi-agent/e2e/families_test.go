@@ -183,7 +183,7 @@ func TestFamiliesComeOutAsPythonReadsThem(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("go test -run %s ./cmd/noi-agent -seed %d draws the same", t.Name(), seed)
+	t.Logf("go test -run %s ./cmd/noi-agent/e2e -seed %d draws the same", t.Name(), seed)
 	lines := startFamilies(t, seed)
 	w := &world{t: t, dir: t.TempDir()}
 	modbustest.StartPeer(t, buildBinary(t, ".."), "run", "--config", w.familiesConfig(lines)).Await(t, "agent started")

@@ -16,7 +16,7 @@ import sys
 
 sys.dont_write_bytecode = True  # or the import leaves files among the vectors
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, *[os.pardir] * 4, "objects", "testdata", "vectors"))
+sys.path.insert(0, os.path.join(HERE, *[os.pardir] * 5, "objects", "testdata", "vectors"))
 import vectors  # noqa: E402
 
 # Product codes by the vendor's documents. The SunSaver Duo's are a TriStar's there; the SureSine's is not known.
