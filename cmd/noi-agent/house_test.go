@@ -31,9 +31,10 @@ var house = map[string][]string{
 	"sinks/pubsub":           {"sinks", "objects", "internal/shell"},
 	"sinks/sinktest":         {"sinks", "objects", "sinks/sinktest/standin"},
 	"sinks/sinktest/standin": {"sinks", "objects"},
-	"agent/clock":            {"configs"},
-	"agent":                  {"agent/clock", "configs", "objects", "modbus", "store", "sinks"},
-	"status":                 {"objects", "store"},
+	"status/api":             {},
+	"agent/clock":            {"configs", "status/api"},
+	"agent":                  {"agent/clock", "configs", "objects", "modbus", "store", "sinks", "status/api"},
+	"status":                 {"objects", "store", "status/api"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
 	"cmd/noi-agent/cli":      nil, // all

@@ -14,9 +14,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/status"
+	"noi-agent/status/api"
 )
 
 // askLimit bounds a question to the daemon; it answers from memory, within milliseconds.
@@ -47,7 +47,7 @@ func (cli *commandLine) ask(path string) ([]byte, error) {
 }
 
 // daemonStatus returns the daemon's state.
-func (cli *commandLine) daemonStatus() (s agent.Status, err error) {
+func (cli *commandLine) daemonStatus() (s api.Status, err error) {
 	body, err := cli.ask("/api/v1/status")
 	if err != nil {
 		return s, err
@@ -107,7 +107,7 @@ func (c *triggersCommand) Run(p *Program, cli *commandLine) error {
 	if cli.JSON {
 		return copyLine(p.Stdout, body)
 	}
-	var page agent.TriggerPage
+	var page api.Triggers
 	if err := plainJSON(body, &page); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (c *triggersCommand) nothing(p *Program, cli *commandLine) error {
 	return err
 }
 
-func printTrigger(w io.Writer, row *agent.TriggerRow) {
+func printTrigger(w io.Writer, row *api.Trigger) {
 	head := fmt.Sprintf("%d  %s  %s", row.ID, localTime(row.CompletedAt), row.IntegrationID)
 	if row.Gap != nil { // no publication: there is no message, and nothing was tried
 		fmt.Fprintf(w, "%s\n    %s\n    %s\n", head, row.IntegrationData.Error, row.Topic)
@@ -203,7 +203,7 @@ func (*statusCommand) Run(p *Program, cli *commandLine) error {
 }
 
 // subject is what a problem is about, as people call it: integrations have names beside their ids.
-func subject(integrations []agent.IntegrationStatus, id string) string {
+func subject(integrations []api.Integration, id string) string {
 	for i := range integrations {
 		if in := &integrations[i]; in.ID == id && in.Name != "" {
 			return fmt.Sprintf("%s (%s)", in.Name, id)
@@ -213,7 +213,7 @@ func subject(integrations []agent.IntegrationStatus, id string) string {
 }
 
 // printStore shows the outbox; what did not happen is left out.
-func printStore(w io.Writer, s agent.StoreStatus) {
+func printStore(w io.Writer, s api.Store) {
 	fmt.Fprintf(w, "store\t%d bytes\t%d samples kept\t%d written to flash, %d sent without being stored\t%s\n",
 		s.Bytes, s.Samples, s.Committed, s.Spared, flashWords(s))
 	fmt.Fprintf(w, "  start: %s", s.Start)
@@ -238,14 +238,14 @@ func printStore(w io.Writer, s agent.StoreStatus) {
 }
 
 // flashWords says what the store writes.
-func flashWords(s agent.StoreStatus) string {
+func flashWords(s api.Store) string {
 	if s.PerDay == nil {
 		return fmt.Sprintf("%d bytes written", s.Written)
 	}
 	return fmt.Sprintf("%.1f MB a day written", *s.PerDay)
 }
 
-func printLines(w io.Writer, lines []agent.LineStatus) {
+func printLines(w io.Writer, lines []api.Line) {
 	for _, l := range lines {
 		c := l.Counters
 		fmt.Fprintf(w, "line %s\t%s\t%s\tload %.1f %%\trequests %d\ttimeouts %d\tbad frames %d\n",
@@ -259,7 +259,7 @@ func printLines(w io.Writer, lines []agent.LineStatus) {
 	}
 }
 
-func printSlave(w io.Writer, s *agent.SlaveStatus) {
+func printSlave(w io.Writer, s *api.Slave) {
 	age := "never"
 	if s.AgeS != nil {
 		age = (time.Duration(*s.AgeS) * time.Second).String() + " ago"
@@ -275,7 +275,7 @@ func printSlave(w io.Writer, s *agent.SlaveStatus) {
 	}
 }
 
-func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus, problems []agent.Problem) {
+func printIntegrations(w io.Writer, integrations []api.Integration, problems []api.Problem) {
 	for i := range integrations {
 		in := &integrations[i]
 		next := ""
@@ -292,7 +292,7 @@ func printIntegrations(w io.Writer, integrations []agent.IntegrationStatus, prob
 }
 
 // trafficWords says what an integration has cost at the modem, both ways, as `check` predicts it.
-func trafficWords(u *agent.Uplink) string {
+func trafficWords(u *api.Uplink) string {
 	text := "uplink today " + bothWays(u.TodaySent, u.TodayReceived) + "; this month " + bothWays(u.MonthSent, u.MonthReceived)
 	if u.PerSample != nil {
 		text += fmt.Sprintf("; %.0f bytes up a sample", *u.PerSample)
@@ -306,7 +306,7 @@ func bothWays(sent, received uint64) string {
 }
 
 // deadSince says since when an integration has dead letters: its problem of that name knows, the integration does not.
-func deadSince(integration string, problems []agent.Problem) string {
+func deadSince(integration string, problems []api.Problem) string {
 	for i := range problems {
 		if p := &problems[i]; p.Code == "dead_letters" && p.Subject == integration {
 			return " since " + p.Since.Format(time.RFC3339)
@@ -316,7 +316,7 @@ func deadSince(integration string, problems []agent.Problem) string {
 }
 
 // printGaps shows the newest gaps of an integration.
-func printGaps(w io.Writer, in *agent.IntegrationStatus) {
+func printGaps(w io.Writer, in *api.Integration) {
 	for i := range in.Gaps[:min(status.NewestGaps, len(in.Gaps))] {
 		g := &in.Gaps[i]
 		count := "number of samples not known"
@@ -330,7 +330,7 @@ func printGaps(w io.Writer, in *agent.IntegrationStatus) {
 	}
 }
 
-func gapSource(g *agent.Gap) string {
+func gapSource(g *api.Gap) string {
 	source := cmp.Or(g.Object, "objects not known")
 	if g.Unit != "" {
 		source += " of " + g.Unit
@@ -338,7 +338,7 @@ func gapSource(g *agent.Gap) string {
 	return source
 }
 
-func gapTimes(g *agent.Gap) string {
+func gapTimes(g *api.Gap) string {
 	switch {
 	case g.From == nil && g.To == nil:
 		return "times not known"

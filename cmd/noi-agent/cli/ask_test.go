@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/status/api"
 )
 
 func TestStatusShowsTheNextPublication(t *testing.T) {
 	next := time.Date(2022, 6, 28, 8, 30, 11, 0, time.UTC)
 	var out bytes.Buffer
-	printIntegrations(&out, []agent.IntegrationStatus{{ID: "FFjU28MMaL3W9B9hhhhH", NextPublication: &next}, {ID: "GGjU28MMaL3W9B9hhhhH"}}, nil)
+	printIntegrations(&out, []api.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", NextPublication: &next}, {ID: "GGjU28MMaL3W9B9hhhhH"}}, nil)
 	rows := strings.Split(out.String(), "\n")
 	if !strings.HasSuffix(rows[0], "\tnext publication 2022-06-28T08:30:11Z") || strings.Contains(rows[1], "publication") {
 		t.Errorf("%q", rows)
@@ -22,22 +22,22 @@ func TestStatusShowsTheNextPublication(t *testing.T) {
 
 func TestStatusShowsDeadLettersAndTheNewestGaps(t *testing.T) {
 	from, to := time.Date(2022, 6, 28, 6, 2, 11, 0, time.UTC), time.Date(2022, 6, 28, 8, 20, 11, 0, time.UTC)
-	gaps := []agent.Gap{
+	gaps := []api.Gap{
 		{Unit: "rs485/2", Object: "adc_vbterm", From: &from, To: &to, Count: 138, Reason: "bus"},
 		{Reason: "damaged: they were in a part that does not read"},
 		{Unit: "rs485/1", To: &to, Count: 9, Reason: "a_new_word"},
 		{Object: "T_batt", From: &from, Count: 1, Reason: "max_size"},
 		{Object: "fifth", Reason: "line"}, {Object: "sixth", Reason: "line"},
 	}
-	problems := []agent.Problem{
+	problems := []api.Problem{
 		{Code: "dead_letters", Subject: "GGjU28MMaL3W9B9hhhhH", Since: to},
 		{Code: "integration_waiting", Subject: "FFjU28MMaL3W9B9hhhhH", Since: to},
 		{Code: "dead_letters", Subject: "FFjU28MMaL3W9B9hhhhH", Since: from},
 	}
 	var out bytes.Buffer
-	printIntegrations(&out, []agent.IntegrationStatus{{
+	printIntegrations(&out, []api.Integration{{
 		ID: "FFjU28MMaL3W9B9hhhhH", Dead: 3, Gaps: gaps,
-		Uplink: agent.Uplink{TodaySent: 1234567, TodayReceived: 43210, MonthSent: 30500000, MonthReceived: 812},
+		Uplink: api.Uplink{TodaySent: 1234567, TodayReceived: 43210, MonthSent: 30500000, MonthReceived: 812},
 	}}, problems)
 	clitest.MustHold(t, out.String(), "uplink today 1.2 MB sent, 43.2 kB received; this month 30.5 MB sent, 812 B received\n",
 		"dead letters: 3 since 2022-06-28T06:02:11Z, see `noi-agent deadletters list`",
@@ -51,17 +51,17 @@ func TestStatusShowsDeadLettersAndTheNewestGaps(t *testing.T) {
 	}
 
 	out.Reset()
-	printIntegrations(&out, []agent.IntegrationStatus{{ID: "FFjU28MMaL3W9B9hhhhH", Gaps: []agent.Gap{}}}, nil)
+	printIntegrations(&out, []api.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", Gaps: []api.Gap{}}}, nil)
 	if n := strings.Count(out.String(), "\n"); n != 1 || strings.Contains(out.String(), "dead") || strings.Contains(out.String(), "gap") {
 		t.Errorf("an integration that lacks nothing:\n%s", &out)
 	}
 }
 
 func TestStatusShowsHowTheStoreCameUp(t *testing.T) {
-	settings := agent.Settings{MaxSize: 1 << 28, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s", RetainAfterAck: "0s", KeepTriggers: 1000, FlushEvery: "1m0s"}
+	settings := api.Buffer{MaxSize: 1 << 28, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s", RetainAfterAck: "0s", KeepTriggers: 1000, FlushEvery: "1m0s"}
 	perDay := 12.4
 	var out bytes.Buffer
-	printStore(&out, agent.StoreStatus{
+	printStore(&out, api.Store{
 		Start: "renewed", Salvaged: 40312, TakenOver: 1208, Corrupt: 2, KeptAside: []string{"noi.db.damaged-0001", "noi.db.damaged-0002"}, PerDay: &perDay, Settings: settings,
 	})
 	clitest.MustHold(t, out.String(),
@@ -70,7 +70,7 @@ func TestStatusShowsHowTheStoreCameUp(t *testing.T) {
 		"in force: buffer: max_size 268435456 bytes, max_age 720h, when_full drop_oldest, commit_every 1s, retain_after_ack 0s; triggers: keep 1000, flush_every 1m\n")
 
 	out.Reset()
-	printStore(&out, agent.StoreStatus{Start: "clean", Settings: settings})
+	printStore(&out, api.Store{Start: "clean", Settings: settings})
 	clitest.MustHold(t, out.String(), "start: clean (as it was left)\n")
 	for _, word := range []string{"taken over", "salvaged", "damaged", "kept aside"} {
 		if strings.Contains(out.String(), word) {
@@ -82,7 +82,7 @@ func TestStatusShowsHowTheStoreCameUp(t *testing.T) {
 func TestStatusShowsWhatASampleCosts(t *testing.T) {
 	perSample := 548.4
 	var out bytes.Buffer
-	printIntegrations(&out, []agent.IntegrationStatus{{Uplink: agent.Uplink{MonthSent: 20_000_000, PerSample: &perSample}}, {}}, nil)
+	printIntegrations(&out, []api.Integration{{Uplink: api.Uplink{MonthSent: 20_000_000, PerSample: &perSample}}, {}}, nil)
 	rows := strings.Split(out.String(), "\n")
 	if !strings.HasSuffix(rows[0], "this month 20.0 MB sent, 0 B received; 548 bytes up a sample") || strings.Contains(rows[1], "a sample") {
 		t.Errorf("%q", rows)
@@ -91,11 +91,11 @@ func TestStatusShowsWhatASampleCosts(t *testing.T) {
 
 func TestTriggersShowAGapAsNoPublication(t *testing.T) {
 	var out bytes.Buffer
-	printTrigger(&out, &agent.TriggerRow{
-		ID: 7, IntegrationID: clitest.SNSID, CompletedAt: "?", PublishedData: []byte("null"), IntegrationData: agent.TriggerAnswer{Error: "Gap: 5 samples"}, Topic: "t", Gap: &agent.Gap{Count: 5},
+	printTrigger(&out, &api.Trigger{
+		ID: 7, IntegrationID: clitest.SNSID, CompletedAt: "?", PublishedData: []byte("null"), IntegrationData: api.Answer{Error: "Gap: 5 samples"}, Topic: "t", Gap: &api.Gap{Count: 5},
 	})
-	printTrigger(&out, &agent.TriggerRow{
-		ID: 8, IntegrationID: clitest.SNSID, CompletedAt: "?", PublishedData: []byte("{}"), IntegrationData: agent.TriggerAnswer{MessageID: "m41"}, Topic: "t", Success: true, Attempts: 1, Replayed: true,
+	printTrigger(&out, &api.Trigger{
+		ID: 8, IntegrationID: clitest.SNSID, CompletedAt: "?", PublishedData: []byte("{}"), IntegrationData: api.Answer{MessageID: "m41"}, Topic: "t", Success: true, Attempts: 1, Replayed: true,
 	})
 	want := "7  ?  " + clitest.SNSID + "\n    Gap: 5 samples\n    t\n" +
 		"8  ?  " + clitest.SNSID + "  success=true  attempts=1  replayed=true\n    {}\n    message m41\n    t\n"

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"slices"
 
-	"noi-agent/agent"
+	"noi-agent/status/api"
 )
 
 type lettersCommand struct {
@@ -30,7 +30,7 @@ func (c *lettersListCommand) Run(p *Program, cli *commandLine) error {
 	if cli.JSON {
 		return copyLine(p.Stdout, body)
 	}
-	var list agent.DeadLetterList
+	var list api.DeadLetters
 	if err := plainJSON(body, &list); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (f letterFlags) find(cli *commandLine) (socket string, of []string, ids map
 	if err != nil {
 		return "", nil, nil, err
 	}
-	var list agent.DeadLetterList
+	var list api.DeadLetters
 	if err := json.Unmarshal(body, &list); err != nil {
 		return "", nil, nil, fmt.Errorf("read the daemon's answer: %w", err)
 	}

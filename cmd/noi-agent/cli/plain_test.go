@@ -6,14 +6,14 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"noi-agent/agent"
+	"noi-agent/status/api"
 )
 
 // A controller or a cloud can put anything into its texts: none of it may reach a terminal as it is.
 func TestTextsOfOthersCannotMoveTheCursor(t *testing.T) {
 	const body = `{"device_id":"d","lines":[{"name":"a","slaves":[{"unit_id":1,"slave":"PS\u001b[2J\tX\u202e","no_value":{"x\u0007":"y\n"},"refused":["r\u009b1m"],"learnt":"a: 1\nb: 2"}]}],` +
 		`"integrations":[{"id":"i","last_error":"E\u0000: \ufeff","gaps":[{"unit":"u","object":"o","reason":"bus\u001b"}]}],"problems":[{"detail":"d\r\n"}]}`
-	var s agent.Status
+	var s api.Status
 	if err := plainJSON([]byte(body), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestTextsOfOthersCannotMoveTheCursor(t *testing.T) {
 	if err := w.Flush(); err != nil || strings.ContainsAny(out.String(), "\x1b\x07\t\u202e\u009b") {
 		t.Errorf("%v %q", err, out.String())
 	}
-	var page agent.TriggerPage
+	var page api.Triggers
 	if err := plainJSON([]byte("{\"triggers\":[{\"published_data\":{\"slave\":\"a\u009bb\"},\"topic\":\"t\u001b\"}]}"), &page); err == nil {
 		t.Error("a raw control character in JSON is taken")
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 type readCommand struct {
@@ -121,7 +121,7 @@ func (c *readCommand) Run(p *Program, cli *commandLine) error {
 	if doubt := r.doubts(ctx); doubt != "" && c.Model != "" {
 		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)))
 	} else if doubt != "" {
-		result.refuse(doubt + ". " + agent.MismatchRemedy)
+		result.refuse(doubt + ". " + api.MismatchRemedy)
 	}
 	return p.printReadings(result, cli.JSON)
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/status/api"
 )
 
 type replayCommand struct {
@@ -56,7 +56,7 @@ func (c *replayCommand) Run(p *Program, cli *commandLine) error {
 }
 
 // sendAgain asks the daemon to send something, and waits for the end. Ctrl-C gives up.
-func sendAgain(p *Program, socket, path string, question []byte) (end agent.ReplayProgress, err error) {
+func sendAgain(p *Program, socket, path string, question []byte) (end api.Replay, err error) {
 	ctx, stop := p.untilSignal()
 	defer stop()
 	answer, err := daemonSocket{socket, 0}.open(ctx, http.MethodPost, path, question)
@@ -87,9 +87,9 @@ type replayProgress struct {
 }
 
 // follow reads the daemon's lines until the one that says that all is done.
-func (g *replayProgress) follow(lines io.Reader) (last agent.ReplayProgress, err error) {
+func (g *replayProgress) follow(lines io.Reader) (last api.Replay, err error) {
 	for dec := json.NewDecoder(lines); ; {
-		var line agent.ReplayProgress
+		var line api.Replay
 		if err := dec.Decode(&line); err != nil {
 			return last, fmt.Errorf("the daemon has ended, and with it the replay: %w", err)
 		}
@@ -104,7 +104,7 @@ func (g *replayProgress) follow(lines io.Reader) (last agent.ReplayProgress, err
 	}
 }
 
-func (g *replayProgress) show(line agent.ReplayProgress) {
+func (g *replayProgress) show(line api.Replay) {
 	if !g.terminal {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 // ScanListing and what is in it are the JSON of `noi-agent scan --json`.
@@ -134,7 +135,7 @@ func (p *Program) printScan(l ScanListing, asJSON bool) error {
 	printGarbled(p.Stdout, l.Garbled)
 	for _, f := range l.Found {
 		if f.Fault != "" {
-			fmt.Fprintf(p.Stdout, "FAULT: unit %d: %s. %s\n", f.UnitID, f.Fault, agent.MismatchRemedy)
+			fmt.Fprintf(p.Stdout, "FAULT: unit %d: %s. %s\n", f.UnitID, f.Fault, api.MismatchRemedy)
 		}
 	}
 	if l.YAML != "" {

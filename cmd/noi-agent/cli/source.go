@@ -13,6 +13,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 // readLimit bounds one read that the daemon is asked for; the daemon's own limit for the line is shorter, and says more.
@@ -81,16 +82,16 @@ func (d daemonSource) has(ctx context.Context) (bool, error) {
 }
 
 // status returns the line as the daemon sees it; nil when it has none of that name, or has it disabled.
-func (d daemonSource) status(ctx context.Context) (*agent.LineStatus, error) {
+func (d daemonSource) status(ctx context.Context) (*api.Line, error) {
 	body, err := d.get(ctx, "/api/v1/status")
 	if err != nil {
 		return nil, err
 	}
-	var s agent.Status
+	var s api.Status
 	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, fmt.Errorf("read the daemon's answer: %w", err)
 	}
-	at := slices.IndexFunc(s.Lines, func(l agent.LineStatus) bool { return l.Name == d.at.line.Name && l.State != "disabled" })
+	at := slices.IndexFunc(s.Lines, func(l api.Line) bool { return l.Name == d.at.line.Name && l.State != "disabled" })
 	if at < 0 {
 		return nil, nil
 	}

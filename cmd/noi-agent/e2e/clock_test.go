@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/agent/clock"
 	"noi-agent/cmd/noi-agent/cli"
 	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/sinks/sinktest/standin"
+	"noi-agent/status/api"
 )
 
 // TestGatewayThatBootsIn1970 runs the program with `source: auto`, a clock that begins in 1970 and a time service that has not
@@ -47,8 +47,8 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 			},
 		}
 	})
-	var s struct{ Clock clock.Status }
-	clock := func() clock.Status {
+	var s struct{ Clock api.Clock }
+	clock := func() api.Clock {
 		if err := json.Unmarshal(w.get("/api/v1/status"), &s); err != nil {
 			t.Fatal(err)
 		}
@@ -64,11 +64,11 @@ func TestGatewayThatBootsIn1970(t *testing.T) {
 	right.Store(true)
 	eventually(t, "both clouds have them", func() bool { return w.sns.Taken() > 20 && w.pubsub.Taken() > 20 })
 	eventually(t, "the status knows", func() bool { return clock().State == "good" && !unset() })
-	var rows agent.TriggerPage // oldest last; the first was taken in 1970
+	var rows api.Triggers // oldest last; the first was taken in 1970
 	if err := json.Unmarshal(w.get("/api/v1/triggers?limit=1000&integration="+snsID), &rows); err != nil {
 		t.Fatal(err)
 	}
-	rows.Triggers = slices.DeleteFunc(rows.Triggers, func(r agent.TriggerRow) bool { return r.Gap != nil }) // of a slow machine
+	rows.Triggers = slices.DeleteFunc(rows.Triggers, func(r api.Trigger) bool { return r.Gap != nil }) // of a slow machine
 	first := parseBody(t, rows.Triggers[len(rows.Triggers)-1].PublishedData)
 	if at := first.SampledAt; at != parseBody(t, w.sns.Messages()[0].Body).SampledAt {
 		t.Errorf("the trigger log says that the first was sampled at %s", at)

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/objects"
 	"noi-agent/sinks/sinktest/standin"
+	"noi-agent/status/api"
 )
 
 // nearEnd is how far from an end its moment may be: a sweep may wait that long for a commit, or for its turn at a start.
@@ -60,7 +60,7 @@ type fault struct{ uncovered, twice, miscounted int }
 
 // judgeObject holds each end to one moment: what was on its way just then. After a power cut nobody knows what was accepted since the
 // last commit, at most two seconds before.
-func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []agent.Gap, until int64) {
+func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []api.Gap, until int64) {
 	w.t.Helper()
 	faults := make([]fault, len(w.ends))
 	near := func(due int64, what string) *fault {
@@ -73,8 +73,8 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []a
 		return &faults[i]
 	}
 	for due := slices.Min(slices.Collect(maps.Keys(accepted))); due <= until; due++ {
-		in := slices.ContainsFunc(gaps, func(g agent.Gap) bool { return covers(g, due) && !excused(g, accepted) })
-		known := in || slices.ContainsFunc(gaps, func(g agent.Gap) bool { return covers(g, due) })
+		in := slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) && !excused(g, accepted) })
+		known := in || slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) })
 		switch {
 		case accepted[due] && in:
 			near(due, "is accepted, and in a gap").twice++
@@ -117,7 +117,7 @@ func (w *ledgerWorld) endNear(due int64) int {
 
 // covers reports whether a gap is about a moment: those of missing replies name the samples around, others the first and the last that is
 // missing.
-func covers(g agent.Gap, due int64) bool {
+func covers(g api.Gap, due int64) bool {
 	reason, _, _ := strings.Cut(g.Reason, ":")
 	if slices.Contains([]string{objects.GapBus, objects.GapLine, objects.GapOverrun, objects.GapIdentity, objects.GapQueue}, reason) {
 		return due > g.From.Unix() && due < g.To.Unix()
@@ -126,7 +126,7 @@ func covers(g agent.Gap, due int64) bool {
 }
 
 // missingIn is how many moments of a gap have no sample.
-func missingIn(g agent.Gap, accepted map[int64]bool) (n int) {
+func missingIn(g api.Gap, accepted map[int64]bool) (n int) {
 	for due := g.From.Unix(); due <= g.To.Unix(); due++ {
 		if covers(g, due) && !accepted[due] {
 			n++
@@ -136,14 +136,14 @@ func missingIn(g agent.Gap, accepted map[int64]bool) (n int) {
 }
 
 // excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which counts what is missing.
-func excused(g agent.Gap, accepted map[int64]bool) bool {
+func excused(g api.Gap, accepted map[int64]bool) bool {
 	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }
 
-func (w *ledgerWorld) gaps(id, object string) (out []agent.Gap) {
+func (w *ledgerWorld) gaps(id, object string) (out []api.Gap) {
 	w.t.Helper()
 	for before := ""; ; {
-		var page agent.TriggerPage
+		var page api.Triggers
 		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&limit=1000&integration="+id+before), &page); err != nil {
 			w.t.Fatal(err)
 		}

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/cmd/noi-agent/cli"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks/sinktest/standin"
+	"noi-agent/status/api"
 )
 
 // countingSlave answers each read of a register pair with a number that grows by one, so that a missing or
@@ -81,12 +81,12 @@ func TestOutageOfBothCloudsLosesNothingAndKeepsTheOrder(t *testing.T) {
 // checkOpenRow looks for the trigger row of a refused sample: the cloud's code and words, not yet a success.
 func checkOpenRow(t *testing.T, w *world) {
 	t.Helper()
-	var page agent.TriggerPage
+	var page api.Triggers
 	if err := json.Unmarshal(w.get("/api/v1/triggers?success=false&integration="+snsID), &page); err != nil {
 		t.Fatal(err)
 	}
 	// A machine that is busy elsewhere skips a moment, and that is a gap.
-	page.Triggers = slices.DeleteFunc(page.Triggers, func(row agent.TriggerRow) bool { return row.Gap != nil })
+	page.Triggers = slices.DeleteFunc(page.Triggers, func(row api.Trigger) bool { return row.Gap != nil })
 	if len(page.Triggers) == 0 {
 		t.Fatal("no row of a failure in the trigger log")
 	}
