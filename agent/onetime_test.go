@@ -12,6 +12,7 @@ import (
 	"noi-agent/agent"
 	"noi-agent/agent/clock"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 	"noi-agent/store"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,7 +100,7 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 			t.Errorf("status %d: the oldest that waits is of %v, want %v", i, at, published[before])
 		}
 	}
-	bus := slices.IndexFunc(gaps, func(gap agent.Gap) bool {
+	bus := slices.IndexFunc(gaps, func(gap api.Gap) bool {
 		return gap.Object == "Et_float" && strings.HasPrefix(gap.Reason, objects.GapBus)
 	})
 	if boot == (bootsTime{}) { // the gap waits for the clock of its boot

@@ -106,7 +106,7 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []a
 }
 
 // gapsNear are the gaps of the seconds around an end.
-func gapsNear(gaps []agent.Gap, e end) (near []agent.Gap) {
+func gapsNear(gaps []api.Gap, e end) (near []api.Gap) {
 	for _, g := range gaps {
 		if g.From.Before(e.back.Add(2*nearEnd)) && g.To.After(e.at.Add(-2*nearEnd)) {
 			near = append(near, g)
