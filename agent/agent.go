@@ -210,7 +210,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 		started: a.clock.Elapsed(), phased: a.clock.Wall.Rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
 	}
 	for i := range line.Slaves {
-		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
+		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog, p.started))
 		p.view.latest = append(p.view.latest, map[string]reading{})
 		p.view.alarms = append(p.view.alarms, alarms{})
 	}

@@ -78,8 +78,7 @@ func (p *poller) run(ctx context.Context) {
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
 		if s.family != nil {
-			wall := p.clock.Now()
-			s.adopt(s.family, p.settings, p.clock.Elapsed(), wall)
+			p.adopt(s, s.family)
 		}
 	}
 	for ctx.Err() == nil {
