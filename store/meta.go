@@ -317,7 +317,9 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 		}
 		m.repair(tx)
 		m.identity.run = max(m.identity.run, s.opts.Runs)
-		m.adoptNote(readNote(s.opts.Note))
+		if err := m.adoptNote(tx, readNote(s.opts.Note)); err != nil {
+			return err
+		}
 		m.identity.run++
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err
