@@ -45,7 +45,7 @@ func (c *catchUp) costs(what string, done func(second int) (takes int, last bool
 	after, minutes := c.Stats(), time.Since(begun).Minutes()
 	commits = float64(after.Commits-before.Commits) / minutes
 	written, handled := float64(after.Written-before.Written), max(c.n-samples, after.Integrations["aws"].Sent-before.Integrations["aws"].Sent)
-	c.t.Logf("%-8s %5.1f commits a minute, %6.1f KiB a minute, %6.1f B a sample", what, commits, written/1024/minutes, written/float64(handled))
+	c.t.Logf("a sweep each %v, %s: %.1f commits a minute, %.1f KiB a minute, %.1f B a sample", c.every, what, commits, written/1024/minutes, written/float64(handled))
 	return commits
 }
 
