@@ -8,6 +8,7 @@ import (
 
 	"noi-agent/modbus"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 // identifyRest is what a slave is given after it did not answer: some lose their frame over a function that they do not
@@ -268,7 +269,7 @@ func (p *poller) rule(s *slave, j judgement) {
 func (p *poller) logJudgement(s *slave, j judgement) {
 	switch {
 	case j.finding == findingOther:
-		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", MismatchRemedy)
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", api.MismatchRemedy)
 	case j.barred():
 		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", firstNonEmpty(j.why, errUntold.Error()))
 	case j.why != "":

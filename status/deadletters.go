@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"net/url"
 
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
 // DeadLetters are the samples that clouds have rejected.
 type DeadLetters interface {
-	// DeadLetters returns {"dead_letters":[…]}, the oldest first, of one integration, or of all for "".
-	DeadLetters(integration string) (any, error)
+	// DeadLetters returns them, the oldest first, of one integration, or of all for "".
+	DeadLetters(integration string) (api.DeadLetters, error)
 	// RetryDeadLetters sends them again, all when ids is empty, and reports and fails as Replayer.Replay does.
 	RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error
 	// DropDeadLetters gives them up, all when ids is empty, and returns how many they were.

@@ -10,23 +10,22 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
-// Reporter tells the state of the agent. Both answers must marshal to the JSON of the interface
-// description, an object each, and must not change after they are returned.
+// Reporter reports the state of the agent. The answers must not change after they are returned.
 type Reporter interface {
 	// Status returns identity, clock, lines, integrations, store and problems.
-	Status() any
-	// Objects returns {"objects":[…]}, the latest value of each object.
-	Objects() any
+	Status() api.Status
+	// Objects returns the latest value of each object.
+	Objects() api.Objects
 }
 
 // TriggerLog lists publications.
 type TriggerLog interface {
-	// Triggers returns {"triggers":[…],"next":…}, newest first. next is the id to ask for in Before,
-	// null or 0 when there are no older rows.
-	Triggers(q store.TriggerQuery) (any, error)
+	// Triggers returns the rows that match, the newest first.
+	Triggers(q store.TriggerQuery) (api.Triggers, error)
 }
 
 // Health says whether the agent works. The error's text is shown to whoever asks.
