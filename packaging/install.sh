@@ -7,6 +7,7 @@
 # PREFIX=/usr  is where programs, manual and documents go
 # BIN=bin      has the programs
 set -eu
+umask 022
 cd "$(dirname "$0")/.."
 destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin}
 root=$destdir$prefix
@@ -54,11 +55,11 @@ completion() { # shell, target
 
 # The documents keep the places that they have in the sources, so that their links work.
 documents() {
-	for file in README.md CHANGELOG.md $(find docs packaging/cloud configs/*.yaml -type f); do
-		mode=0644
-		case $file in *.sh) mode=0755 ;; esac
-		put "$mode" "$file" "$doc/$file"
-	done
+	mkdir -p "$doc"
+	tar cf - README.md docs packaging/cloud configs/*.yaml | tar xof - -C "$doc"
+	find "$doc" -type d -exec chmod 0755 {} + -o -name '*.sh' -exec chmod 0755 {} + -o -exec chmod 0644 {} +
+	put 0644 CHANGELOG.md "$doc/changelog"
+	gzip -9nf "$doc/changelog"
 	put 0644 configs/noi-agent.yaml "$root/share/noi-agent/config.yaml.example"
 }
 

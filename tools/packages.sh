@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# The builder of packages for others names itself here.
+export PACKAGE_MAINTAINER=${PACKAGE_MAINTAINER:-NOI agent maintainers <noi-agent@example.org>}
 version=${PACKAGE_VERSION:-$(bash tools/version.sh)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C GOFLAGS=-mod=readonly
@@ -28,11 +30,17 @@ END
 
 programs() { # name, Go's variables
 	say "build $1"
-	env CGO_ENABLED=0 GOOS=linux $(tr , ' ' <<<"$2") make --no-print-directory build VERSION="$version" BUILT="$SOURCE_DATE_EPOCH" BIN="$work/$1/bin"
+	local variables
+	IFS=, read -ra variables <<<"$2"
+	env CGO_ENABLED=0 GOOS=linux "${variables[@]}" make --no-print-directory build VERSION="$version" \
+		BUILT="$SOURCE_DATE_EPOCH" BIN="$work/$1/bin"
 }
 
 # The time of everything is that of the commit: nfpm takes the times of a tree from its files.
 settle() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
+
+# nfpm writes the times of the scripts into an apk.
+settle packaging/alpine
 
 tree() { # name
 	local tree=$work/tree doc=$work/tree/usr/share/doc/noi-agent
@@ -66,10 +74,10 @@ changelog() {
 	cat >"$work/changelog.yaml" <<END
 - semver: $version
   date: $(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
-  packager: NOI agent maintainers <noi-agent@localhost>
+  packager: $PACKAGE_MAINTAINER
   deb: {urgency: medium, distributions: [stable]}
   changes:
-    - note: "Version $version: see CHANGELOG.md in this directory."
+    - note: "Version $version: see changelog.gz in this directory."
 END
 }
 
