@@ -77,7 +77,8 @@ type view struct {
 	Unread   []string // what could not be read, in words
 }
 
-// DeadSince is since when an integration has dead letters, zero when it has none: the problem of that name has the time.
+// DeadSince is since when an integration has dead letters, zero when it has none: the problem of that name has the
+// time.
 func (v *view) DeadSince(integration string) time.Time {
 	for _, p := range v.Status.Problems {
 		if p.Code == api.CloudRejected.Code && p.Subject == integration {
@@ -108,7 +109,8 @@ func (v *view) Gaps() []api.Integration {
 	return with
 }
 
-// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log more.
+// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log
+// more.
 const NewestGaps = 5
 
 // newest are the gaps that the page shows.
@@ -324,8 +326,8 @@ func StartWords(start string) string {
 	}[start]
 }
 
-// GapWords says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know comes back as
-// it is.
+// GapWords says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know
+// comes back as it is.
 func GapWords(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	said, ok := map[string]string{

@@ -26,9 +26,11 @@ type Clock struct {
 	Service  string     `json:"service"`   // timesyncd | chrony | none
 	BootID   string     `json:"boot_id"`   // the kernel's, or one that was drawn for this run
 	BootedAt *time.Time `json:"booted_at"` // when the gateway was started, by a clock that was right; null: not known
-	LastGood *time.Time `json:"last_good"` // the last time known to be right, or the date of the build; null: neither is known
-	Steps    uint64     `json:"steps"`     // how often the clock was set since the start
-	Held     uint64     `json:"held"`      // samples that wait for it; a sample counts once for each integration that it goes to
+	// the last time known to be right, or the date of the build; null: neither is known
+	LastGood *time.Time `json:"last_good"`
+	Steps    uint64     `json:"steps"` // how often the clock was set since the start
+	// samples that wait for it; a sample counts once for each integration that it goes to
+	Held uint64 `json:"held"`
 }
 
 // Line is one line and the slaves on it.
@@ -58,42 +60,53 @@ type Counters struct {
 	Collisions     uint64            `json:"collisions"`
 	DiscardedBytes uint64            `json:"discarded_bytes"`
 	ForeignFrames  uint64            `json:"foreign_frames"`
-	OtherMasters   uint64            `json:"other_masters"` // requests of another master; through a gateway, replies to another program
-	ForeignIDs     uint64            `json:"foreign_ids"`   // Modbus TCP frames with a transaction id that was not the request's
-	ForeignUnits   uint64            `json:"foreign_units"` // frames in the place of an answer, for another unit
-	WrongLengths   uint64            `json:"wrong_lengths"` // the same, with another number of registers or another function
-	Late           uint64            `json:"late_replies"`  // answers that came after their timeout
-	BadHeaders     uint64            `json:"bad_headers"`   // malformed Modbus TCP headers
-	Ambiguous      uint64            `json:"ambiguous"`     // replies dropped because they may be another program's
-	Reopens        uint64            `json:"reopens"`
-	Redials        uint64            `json:"redials"`           // new connections in the place of one that was closed or mute
-	TurnaroundP50  float64           `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
-	TurnaroundP99  float64           `json:"turnaround_p99_ms"`
-	TurnaroundSum  float64           `json:"-"` // seconds, of all Replies; for the metrics only
+	// requests of another master; through a gateway, replies to another program
+	OtherMasters uint64 `json:"other_masters"`
+	// Modbus TCP frames with a transaction id that was not the request's
+	ForeignIDs   uint64 `json:"foreign_ids"`
+	ForeignUnits uint64 `json:"foreign_units"` // frames in the place of an answer, for another unit
+	// the same, with another number of registers or another function
+	WrongLengths uint64 `json:"wrong_lengths"`
+	Late         uint64 `json:"late_replies"` // answers that came after their timeout
+	BadHeaders   uint64 `json:"bad_headers"`  // malformed Modbus TCP headers
+	Ambiguous    uint64 `json:"ambiguous"`    // replies dropped because they may be another program's
+	Reopens      uint64 `json:"reopens"`
+	// new connections in the place of one that was closed or mute
+	Redials       uint64  `json:"redials"`
+	TurnaroundP50 float64 `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
+	TurnaroundP99 float64 `json:"turnaround_p99_ms"`
+	TurnaroundSum float64 `json:"-"` // seconds, of all Replies; for the metrics only
 }
 
 // Slave is one controller.
 type Slave struct {
-	UnitID      int               `json:"unit_id"`
-	Slave       string            `json:"slave"`
-	ProductCode string            `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
-	CCFirmware  string            `json:"cc_firmware"`
-	Family      string            `json:"family"`
-	State       string            `json:"state"` // waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
-	LastGood    *time.Time        `json:"last_good"`
-	AgeS        *int64            `json:"age_s"` // seconds since the last good reply; null before the first
-	Error       string            `json:"error,omitempty"`
-	Objects     int               `json:"objects"`                     // how many are polled
-	NoSample    uint64            `json:"no_sample"`                   // replies that held no value, as of an absent sensor
-	Reasons     map[string]uint64 `json:"no_sample_reasons,omitempty"` // absent | out_of_range | firmware | not_a_number
-	NoValue     map[string]string `json:"no_value,omitempty"`          // objects whose last reply held no value, and the reason
-	Missed      uint64            `json:"missed"`                      // objects whose read failed
-	Skipped     uint64            `json:"skipped"`                     // moments that passed while the line was busy
-	Refused     []string          `json:"refused"`                     // objects that the controller does not give, though it gives others
-	Load        float64           `json:"load"`                        // its share of the line's load
-	LatenessMS  int64             `json:"lateness_ms"`                 // the most that an object was read after it was due
-	Learnt      string            `json:"learnt,omitempty"`            // what the agent found out, as YAML for the slave in the configuration
-	Counters    Counters          `json:"counters"`
+	UnitID      int    `json:"unit_id"`
+	Slave       string `json:"slave"`
+	ProductCode string `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
+	CCFirmware  string `json:"cc_firmware"`
+	Family      string `json:"family"`
+	// waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
+	State    string     `json:"state"`
+	LastGood *time.Time `json:"last_good"`
+	AgeS     *int64     `json:"age_s"` // seconds since the last good reply; null before the first
+	Error    string     `json:"error,omitempty"`
+	Objects  int        `json:"objects"` // how many are polled
+	// replies that held no value, as of an absent sensor
+	NoSample uint64 `json:"no_sample"`
+	// absent | out_of_range | firmware | not_a_number
+	Reasons map[string]uint64 `json:"no_sample_reasons,omitempty"`
+	// objects whose last reply held no value, and the reason
+	NoValue map[string]string `json:"no_value,omitempty"`
+	Missed  uint64            `json:"missed"`  // objects whose read failed
+	Skipped uint64            `json:"skipped"` // moments that passed while the line was busy
+	// objects that the controller does not give, though it gives others
+	Refused []string `json:"refused"`
+	Load    float64  `json:"load"` // its share of the line's load
+	// the most that an object was read after it was due
+	LatenessMS int64 `json:"lateness_ms"`
+	// what the agent found out, as YAML for the slave in the configuration
+	Learnt   string   `json:"learnt,omitempty"`
+	Counters Counters `json:"counters"`
 }
 
 // Integration is one destination.
@@ -108,19 +121,21 @@ type Integration struct {
 	LastSuccess *time.Time `json:"last_success"`
 	LastError   string     `json:"last_error"`
 	Sent        uint64     `json:"sent"`
-	Failed      uint64     `json:"failed"`       // rejected, the dead letters that were sent later included
-	Dead        int        `json:"dead_letters"` // set aside, until somebody sends them again or drops them; 1,024 at most
-	Dropped     uint64     `json:"dropped"`
-	Replayed    uint64     `json:"replayed"` // accepted again by a replay, since the start; not in sent
-	Uplink      Uplink     `json:"uplink"`
-	Gaps        []Gap      `json:"gaps"` // the newest twenty, the newest first; the trigger log has more
+	Failed      uint64     `json:"failed"` // rejected, the dead letters that were sent later included
+	// set aside, until somebody sends them again or drops them; 1,024 at most
+	Dead     int    `json:"dead_letters"`
+	Dropped  uint64 `json:"dropped"`
+	Replayed uint64 `json:"replayed"` // accepted again by a replay, since the start; not in sent
+	Uplink   Uplink `json:"uplink"`
+	Gaps     []Gap  `json:"gaps"` // the newest twenty, the newest first; the trigger log has more
 
-	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent does not wait
-	// for it. Left out without, and while the integration is paused.
+	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
+	// does not wait for it. Left out without, and while the integration is paused.
 	NextPublication *time.Time `json:"next_publication,omitempty"`
 }
 
-// Gap is a stretch of time from which an object has no samples though it was to have them, as status and trigger log show it.
+// Gap is a stretch of time from which an object has no samples though it was to have them, as status and trigger log
+// show it.
 type Gap struct {
 	Unit   string     `json:"unit"`   // "line/unit id"; "" when it is not known
 	Object string     `json:"object"` // "" when it is not known, or all of the unit's
@@ -155,10 +170,11 @@ type Store struct {
 	Written   uint64   `json:"written_bytes"`      // by these commits: whole pages, as flash sees them
 	PerDay    *float64 `json:"written_mb_per_day"` // what that comes to, in 10^6 bytes; null in the first ten minutes
 	Settings  Buffer   `json:"settings"`
-	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
-	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
-	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
-	TakenOver uint64   `json:"taken_over"` // samples that had been kept in memory while the disk failed, taken over at this start
+	Corrupt   uint64   `json:"corrupt"`  // records skipped because their checksum is wrong
+	Start     string   `json:"start"`    // created | clean | checked | renewed | memory
+	Salvaged  uint64   `json:"salvaged"` // samples taken over from a file that was moved aside at this start
+	// samples that had been kept in memory while the disk failed, taken over at this start
+	TakenOver uint64   `json:"taken_over"`
 	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
 }
 
@@ -175,14 +191,16 @@ type Buffer struct {
 
 // Uplink is what an integration has cost at its sockets, TLS included, in bytes.
 type Uplink struct {
-	TodaySent     uint64   `json:"today_sent"` // of the day by UTC
-	TodayReceived uint64   `json:"today_received"`
-	MonthSent     uint64   `json:"month_sent"`
-	MonthReceived uint64   `json:"month_received"`
-	PerSample     *float64 `json:"sent_per_sample"` // since the store was made, samples sent again by a replay included; null before the first
+	TodaySent     uint64 `json:"today_sent"` // of the day by UTC
+	TodayReceived uint64 `json:"today_received"`
+	MonthSent     uint64 `json:"month_sent"`
+	MonthReceived uint64 `json:"month_received"`
+	// since the store was made, samples sent again by a replay included; null before the first
+	PerSample *float64 `json:"sent_per_sample"`
 }
 
-// Objects is the answer of GET /api/v1/objects: the latest values in the order of the configuration and the register map.
+// Objects is the answer of GET /api/v1/objects: the latest values in the order of the configuration and the register
+// map.
 type Objects struct {
 	Objects []Latest `json:"objects"`
 }

@@ -133,7 +133,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 			fmt.Fprintln(p.Stdout, b.Warning)
 		}
 	}
-	uplink := agent.PredictUplink(config, catalog)
+	uplink := agent.PredictUplink(config, catalog, costOf)
 	for i := range config.Integrations {
 		if in := &config.Integrations[i]; uplink[in.ID].Most > 0 {
 			fmt.Fprintf(p.Stdout, "integration %s: %s\n", cmp.Or(in.Name, in.ID), uplinkWords(in, uplink[in.ID]))
@@ -162,7 +162,7 @@ func (p *Program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 		result.Notices = faultRows(append(config.Notices(), noticesHere(config)...))
 		result.Lines = budgets(config, catalog)
 		result.Flash = flashOf(config, catalog)
-		result.uplink(config, agent.PredictUplink(config, catalog))
+		result.uplink(config, agent.PredictUplink(config, catalog, costOf))
 		result.Uncounted = uncounted(config, catalog)
 	}
 	if err := printJSON(p.Stdout, result); err != nil {
