@@ -50,26 +50,27 @@ type Options struct {
 
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
 type Agent struct {
-	options    Options
-	clock      clock.Clock
-	log        *slog.Logger
-	deviceID   string
-	started    time.Time
-	booted     time.Time // moment of the boot by the clock that gave started
-	store      *store.Store
-	recovery   store.Recovery // what it took to open it
-	failures   failures
-	degraded   string        // why the store is in memory; "": it is not
-	probes     time.Duration // how often the disk is probed then
-	began      time.Duration // monotonic
-	sampler    *sampler
-	bells      bells
-	sweeps     chan taken
-	reloads    chan reload
-	configFile configFile
-	replays    atomic.Uint64 // how many were asked for
-	abort      chan struct{}
-	abortOnce  sync.Once
+	options      Options
+	clock        clock.Clock
+	log          *slog.Logger
+	deviceID     string
+	started      time.Time
+	booted       time.Time // moment of the boot by the clock that gave started
+	store        *store.Store
+	recovery     store.Recovery // what it took to open it
+	failures     failures
+	degraded     string          // why the store is in memory; "": it is not
+	gapsInMemory []store.Trigger // of the outbox in memory that this start has left
+	probes       time.Duration   // how often the disk is probed then
+	began        time.Duration   // monotonic
+	sampler      *sampler
+	bells        bells
+	sweeps       chan taken
+	reloads      chan reload
+	configFile   configFile
+	replays      atomic.Uint64 // how many were asked for
+	abort        chan struct{}
+	abortOnce    sync.Once
 
 	mu   sync.Mutex // guards what follows: a reload changes it
 	crew crew
@@ -159,6 +160,7 @@ func (a *Agent) openStore() error {
 	if err == nil {
 		err = st.SetIntegrations(known(c))
 	}
+	a.keepGaps()
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}

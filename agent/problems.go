@@ -85,9 +85,7 @@ var (
 	storeRecovered = Kind{"store_recovered", Warning, "The store could not be used and was replaced", Lost,
 		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file is kept; delete it if you do not need it."}
 	storeInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
-		"Replace the disk or card. The disk is probed every 20 minutes, and at each start; a good disk takes over the samples in memory. A power cut loses them."}
-	storeNotTaken = Kind{"store_not_taken_over", Warning, "What was kept in memory could not be taken back to the disk yet", Delayed,
-		"Free some space in state_dir: within an hour the agent then restarts, and each start tries again. A power cut loses the samples in memory."}
+		"Replace the disk or card. It is probed every 20 minutes. When it works again and nothing waits in memory any more, the agent restarts and uses it. A power cut loses what is in memory."}
 	configRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
 		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload noi-agent."}
 	configRestart = Kind{"restart_needed", Warning, "A change of the configuration needs a restart", None,
@@ -101,7 +99,7 @@ func Kinds() []Kind {
 	return append([]Kind{
 		lineDown, lineShared, lineCollides, slaveNoReply, slaveDamaged, slaveRefusesAll, slaveNoFamily, slaveNoIdentity, slaveWrong,
 		slaveEmpty, slaveUnlisted, slaveAlarm, slaveRefuses, lineOverrun,
-		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudSkewed, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeNotTaken, storeKept,
+		cloudRetrying, cloudWaiting, cloudNotSetUp, cloudRejected, cloudRefuses, cloudSkewed, cloudDropped, samplesLost, clockUnset, storeRecovered, storeInMemory, storeKept,
 		configRefused, configRestart,
 	}, networkKinds()...)
 }

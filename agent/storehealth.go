@@ -34,7 +34,6 @@ type StoreStatus struct {
 	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
 	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
 	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
-	TakenOver uint64   `json:"taken_over"` // samples that had been kept in memory while the disk failed, taken over at this start
 	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
 }
 
@@ -42,7 +41,7 @@ func (a *Agent) storeStatus(stats store.Stats) StoreStatus {
 	return StoreStatus{
 		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits,
 		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
-		Start: a.start(), Salvaged: a.recovery.Samples, TakenOver: a.recovery.Taken.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
+		Start: a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
 
@@ -103,8 +102,6 @@ func (a *Agent) storeProblems() []Problem {
 	switch {
 	case a.degraded != "":
 		return []Problem{storeInMemory.of("agent", since, a.degraded)}
-	case r.Taken.Left != "":
-		return []Problem{storeNotTaken.of("agent", since, r.Taken.Left)}
 	case r.Moved():
 		return []Problem{storeRecovered.of("agent", since, recoveryDetail(r))}
 	case len(r.Kept) > 0:

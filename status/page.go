@@ -129,7 +129,6 @@ type storeView struct {
 	Corrupt   float64       `json:"corrupt"`
 	Start     string        `json:"start"`
 	Salvaged  float64       `json:"salvaged"`
-	TakenOver float64       `json:"taken_over"`
 	KeptAside []string      `json:"kept_aside"`
 	Settings  *settingsView `json:"settings"`
 }

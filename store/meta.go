@@ -117,7 +117,7 @@ type image struct {
 	starts       map[uint64]start
 	times        times
 	accounts     map[Accounted]Account
-	noted        uint64   // a run of which only the note tells; 0: none
+	noted        []uint64 // runs of which the note knows more than the file
 	known        []string // integrations of the run before, by its note
 
 	badTotals  bool
@@ -298,7 +298,7 @@ func (s *Store) start() error {
 	s.newest = s.next
 	s.accounts = newAccounts()
 	s.accounts.samples, s.known = m.accounts, m.known
-	s.starts, s.times, s.before = m.starts, m.times, m.times.last(s.opts.Clock)
+	s.starts, s.times = m.starts, m.times
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}
@@ -316,8 +316,7 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 			return err
 		}
 		m.repair(tx)
-		m.identity.run = max(m.identity.run, s.opts.Runs)
-		m.adoptNote(readNote(s.opts.Note))
+		m.adoptNote(readNote(s.opts.Note), s.opts.Runs)
 		m.identity.run++
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err

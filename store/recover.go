@@ -20,9 +20,6 @@ type RecoverOptions struct {
 	// may take; 0: 5 s, and a second more for each 32 MiB of file. A medium that reads more slowly
 	// than that is broken, and a sound outbox must not be given up because it is long.
 	Limit time.Duration
-	// TakeOver is where a store may lie that has stood in for this one while the disk failed. What it owes is taken over, with its
-	// sample ids, and it is removed. "" or no file there: nothing is.
-	TakeOver string
 }
 
 const (
@@ -58,7 +55,6 @@ type Recovery struct {
 	// Uncounted is true when the old file does not tell what it held: more may be lost than Lost says.
 	Uncounted bool
 	Kept      []string // all files that are kept aside now, the newest last
-	Taken     TakenOver
 }
 
 // Moved reports whether the old file was moved aside.
@@ -89,11 +85,7 @@ func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*S
 		return nil, r, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
 	}
 	if !r.Moved() {
-		r.Taken, err = takeOver(ctx, path, o, ro)
-		var s *Store
-		if err == nil {
-			s, err = tryOpen(path, o)
-		}
+		s, err := tryOpen(path, o)
 		if err == nil || !spoiled(err) {
 			r.Kept = keptAside(path)
 			return s, r, err
@@ -105,9 +97,6 @@ func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*S
 	defer cancel()
 	if err := replace(ctx, path, o, &r); err != nil {
 		return nil, r, fmt.Errorf("replace store %s (%s): %w%s", path, r.Reason, err, hint(err))
-	}
-	if r.Taken, err = takeOver(ctx, path, o, ro); err != nil {
-		return nil, r, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
 	}
 	s, err := Open(path, o)
 	return s, r, err

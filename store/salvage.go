@@ -38,8 +38,7 @@ type salvage struct {
 	cursors   map[string]*integration
 	starts    map[uint64]start
 	times     times
-	accounts  []byte          // the newest record, sealed; nil: none
-	marks     map[string]mark // by key
+	accounts  []byte // the newest record, sealed; nil: none
 	hasTotals bool
 	lastRun   uint64
 	noCursors bool  // none was read
@@ -65,7 +64,7 @@ func (sv *salvage) uncounted() bool {
 func (sv *salvage) survey(path string) {
 	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
 	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
-	sv.dead, sv.marks = map[string]map[uint64]*row{}, map[string]mark{}
+	sv.dead = map[string]map[uint64]*row{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
 		return nil
@@ -86,10 +85,6 @@ func (sv *salvage) learn(key, value []byte) {
 		sv.learnTimes(value)
 	case string(key) == string(keyAccounts):
 		sv.learnAccounts(value)
-	case strings.HasPrefix(string(key), markPrefix):
-		if m, ok := decodeMark(key, value); ok && m.further(sv.marks[string(key)]) {
-			sv.marks[string(key)] = m
-		}
 	case numbered && len(value) > 0 && value[0] == startKind:
 		sv.learnStart(id, key, value)
 	case numbered && id < mostEntries:
@@ -324,11 +319,6 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	meta := tx.Bucket(bucketMeta)
 	if accounts := decodeAccounts(names(d.entries), sv.accounts); len(accounts) > 0 { // of what reads
 		if err := meta.Put(keyAccounts, d.encodeAccounts(tx.ID(), accounts)); err != nil {
-			return err
-		}
-	}
-	for key, m := range sv.marks {
-		if err := meta.Put([]byte(key), m.encode([]byte(key))); err != nil {
 			return err
 		}
 	}

@@ -109,7 +109,6 @@ type Store struct {
 	times           times
 	accounts        accounts
 	known           []string // integrations of the run before, by its note
-	before          int64    // unix ms of the last commit of the run before
 	dirty           bool     // something other than appends waits for it
 	dirtyRows       int
 	lastRows        time.Time           // when a commit carried rows last, or the run began

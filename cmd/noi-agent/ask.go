@@ -223,7 +223,7 @@ func printStore(w io.Writer, s agent.StoreStatus) {
 	for _, n := range []struct {
 		of   uint64
 		what string
-	}{{s.TakenOver, "samples taken over from memory"}, {s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
+	}{{s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
 		if n.of > 0 {
 			fmt.Fprintf(w, "; %d %s", n.of, n.what)
 		}
