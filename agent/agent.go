@@ -50,27 +50,27 @@ type Options struct {
 
 // Agent is the running program: lines, outbox and forwarders. Make one with New, run it once with Run.
 type Agent struct {
-	options      Options
-	clock        clock.Clock
-	log          *slog.Logger
-	deviceID     string
-	started      time.Time
-	booted       time.Time // moment of the boot by the clock that gave started
-	store        *store.Store
-	recovery     store.Recovery // what it took to open it
-	failures     failures
-	degraded     string          // why the store is in memory; "": it is not
-	gapsInMemory []store.Trigger // of the outbox in memory that this start has left
-	probes       time.Duration   // how often the disk is probed then
-	began        time.Duration   // monotonic
-	sampler      *sampler
-	bells        bells
-	sweeps       chan taken
-	reloads      chan reload
-	configFile   configFile
-	replays      atomic.Uint64 // how many were asked for
-	abort        chan struct{}
-	abortOnce    sync.Once
+	options    Options
+	clock      clock.Clock
+	log        *slog.Logger
+	deviceID   string
+	started    time.Time
+	booted     time.Time // moment of the boot by the clock that gave started
+	store      *store.Store
+	recovery   store.Recovery // what it took to open it
+	failures   failures
+	degraded   string        // why the store is in memory; "": it is not
+	left       *gapsLeft     // in memory, by the start that went back to the disk
+	probes     time.Duration // how often the disk is probed then
+	began      time.Duration // monotonic
+	sampler    *sampler
+	bells      bells
+	sweeps     chan taken
+	reloads    chan reload
+	configFile configFile
+	replays    atomic.Uint64 // how many were asked for
+	abort      chan struct{}
+	abortOnce  sync.Once
 
 	mu   sync.Mutex // guards what follows: a reload changes it
 	crew crew
@@ -128,6 +128,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.Elapsed}, bells: &a.bells}
+	a.sampler.ledger.standsIn = a.degraded != ""
 	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
@@ -158,9 +159,8 @@ func (a *Agent) openStore() error {
 	a.noteRun()
 	a.deviceID, err = a.identify()
 	if err == nil {
-		err = st.SetIntegrations(known(c))
+		err = a.setIntegrations(known(c))
 	}
-	a.keepGaps()
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
@@ -211,7 +211,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 		started: a.clock.Elapsed(), phased: a.clock.Wall.Rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
 	}
 	for i := range line.Slaves {
-		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
+		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog, p.started))
 		p.view.latest = append(p.view.latest, map[string]reading{})
 		p.view.alarms = append(p.view.alarms, alarms{})
 	}

@@ -154,7 +154,7 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 	if a.failures.path != "" {
 		o.Note = a.failures.path + ".accounts" // the directory is private
 	}
-	st, r, gaps, empty := a.owedInMemory(memory, o)
+	st, r, left := a.owedInMemory(memory, o)
 	if st != nil {
 		return st, r, nil
 	}
@@ -166,8 +166,8 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 			st, r, err = store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore})
 		}
 		switch {
-		case err == nil && empty:
-			a.gapsInMemory = gaps
+		case err == nil && left != nil:
+			a.left = left
 			return st, r, os.RemoveAll(filepath.Dir(memory))
 		case err == nil || memory == "" || !diskFailed(err):
 			return st, r, err
@@ -192,37 +192,54 @@ func makeStateDir(dir string) error {
 	return nil
 }
 
-// owedInMemory returns the store in memory when an earlier run has left one in which something waits. empty: it has left one in which
-// nothing waits, but these gaps.
-func (a *Agent) owedInMemory(path string, o store.Options) (st *store.Store, r store.Recovery, gaps []store.Trigger, empty bool) {
+// gapsLeft are the gaps of an outbox in memory in which nothing waits any more.
+type gapsLeft struct {
+	rows []store.Trigger         // the newest first; the clouds have had them
+	dark map[string][]store.Span // before the outbox, since a sample that only the disk knows
+}
+
+// owedInMemory returns the store in memory when an earlier run has left one in which something waits. If nothing waits in it, its gaps
+// are returned.
+func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.Recovery, *gapsLeft) {
 	if _, err := os.Lstat(path); path == "" || err != nil {
-		return nil, r, nil, false
+		return nil, store.Recovery{}, nil
 	}
 	o.Runs = a.failures.lastRun()
+	var left gapsLeft
 	st, r, err := a.openInMemory(path, o)
 	if err == nil {
 		if reason := owed(st.Stats()); reason != "" {
 			a.degrade(reason)
-			return st, r, nil, false
+			return st, r, nil
 		}
-		gaps, _, err = st.Triggers(store.TriggerQuery{Gaps: true, Limit: math.MaxInt})
+		left.dark = st.Dark()
+		left.rows, _, err = st.Triggers(store.TriggerQuery{Gaps: true, Limit: math.MaxInt})
 		err = errors.Join(err, a.failures.note(st.Run()), st.Close())
 	}
 	if err != nil {
 		a.log.Error("the outbox in memory is not used, and stays as it is", "path", path, "error", err)
+		return nil, store.Recovery{}, nil
 	}
-	return nil, store.Recovery{}, gaps, err == nil
+	return nil, store.Recovery{}, &left
 }
 
-// keepGaps writes the gaps of the outbox in memory into the log on the disk, once the integrations are known there. The clouds have had them.
-func (a *Agent) keepGaps() {
-	for _, row := range slices.Backward(a.gapsInMemory) {
+// setIntegrations has the store know the integrations, and writes the gaps of the outbox in memory into the log on the disk.
+func (a *Agent) setIntegrations(list []store.Integration) error {
+	if a.left == nil {
+		return a.store.SetIntegrations(list)
+	}
+	a.store.MissingDark(a.left.dark)
+	if err := a.store.SetIntegrations(list); err != nil {
+		return err
+	}
+	for _, row := range slices.Backward(a.left.rows) {
 		row.Gap.Ongoing = true // not to be announced
 		if err := a.store.Missing(row.Integration, row.Gap); err != nil {
 			a.log.Warn("a gap of the time in memory is not in the log", "error", err)
 		}
 	}
-	a.gapsInMemory = nil
+	a.left = nil
+	return nil
 }
 
 // owed says what waits in an outbox; "": nothing does.

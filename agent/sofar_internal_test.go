@@ -22,8 +22,8 @@ lines:
 	wall.Begin(noKeeper{})
 	line, queue := &parsed.Lines[0], make(chan taken, 1)
 	p := &poller{cfg: line, settings: SettingsOf(line), clock: clock.Clock{Now: o.Now, Elapsed: o.Elapsed, Wall: wall}, out: queue}
-	s := newSlave(&line.Slaves[0], catalog)
-	s.adopt(s.family, p.settings, elapsed, o.Now())
+	s := newSlave(&line.Slaves[0], catalog, elapsed)
+	p.adopt(s, s.family)
 	p.slaves = []*slave{s}
 	queue <- taken{} // it is full
 	for hour := 1; hour <= 2; hour++ {

@@ -11,7 +11,7 @@
 // # Why a late reply is never another register's value
 //
 // A read's reply holds unit, function and byte count, but no address. If it comes after its timeout, the
-// next read of the same length would take it for its own: right checksum, wrong register. No waiting time
+// next read of the same length would take it for its own: right checksum, wrong register. No short waiting time
 // excludes that. What does: a slave answers in the order it was asked, at most once each, and
 // bytes do not overtake one another. So the reply to a request proves that no reply to an earlier one will come.
 //
@@ -23,6 +23,9 @@
 // may be sent again and its own replies may be confused with one another: nobody reads them as values. One
 // more probe, never sent before, settles those.
 //
+// Some units answer reads of one length only, and say nothing to all probes. So doubt ends by time too, on a serial line only: half a
+// minute after its timeout a reply is lost (lostAfter).
+//
 // What is taken as in doubt as well: any unit after the port was opened, for one frame of unknown shape may be on its
 // way to whoever had the line before; all units after a foreign frame; a unit for each request of another master to it; and
 // a reply that equals, byte for byte, the one before it to another address (a frame sent twice). Modbus TCP needs
@@ -32,7 +35,7 @@
 // Behind a gateway other programs' replies may come without their requests. After the first such reply, reads are widened
 // to lengths that the other program was not seen to use (others.go, network.go).
 //
-// The argument ends here: the first reply to another program behind a gateway, if it comes in the place of ours; without ids, or with
+// The argument ends here: a reply on a serial line that comes more than half a minute after its timeout; the first reply to another program behind a gateway, if it comes in the place of ours; without ids, or with
 // equal ones, a program that reads the odd lengths of 11 and more that widened reads have; a slave that answers out of order, or one request twice with another's reply
 // between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; another
 // master whose requests cannot be heard; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);

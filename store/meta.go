@@ -117,8 +117,9 @@ type image struct {
 	starts       map[uint64]start
 	times        times
 	accounts     map[Accounted]Account
-	noted        []uint64 // runs of which the note knows more than the file
-	known        []string // integrations of the run before, by its note
+	noted        []uint64              // runs that only the note knows
+	own          map[Accounted]Account // without those of the note
+	known        []string              // integrations of the run before, by its note
 
 	badTotals  bool
 	badCursors []string
@@ -297,7 +298,7 @@ func (s *Store) start() error {
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
 	s.newest = s.next
 	s.accounts = newAccounts()
-	s.accounts.samples, s.known = m.accounts, m.known
+	s.accounts.samples, s.known, s.own = m.accounts, m.known, m.own
 	s.starts, s.times = m.starts, m.times
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)

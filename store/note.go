@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/gob"
+	"maps"
 	"os"
 )
 
@@ -97,6 +98,7 @@ func readNote(path string) (n note) {
 // adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs are never used
 // twice, and runs are those that were counted elsewhere. A note of a later run is refused.
 func (m *image) adoptNote(n note, runs uint64) {
+	m.own = maps.Clone(m.accounts)
 	other := n.Run > m.identity.run // another store has worked since this one
 	m.identity.run = max(m.identity.run, runs)
 	if len(n.Accounts) == 0 || n.Run > m.identity.run {
@@ -111,18 +113,6 @@ func (m *image) adoptNote(n note, runs uint64) {
 	for run, r := range n.Runs {
 		if _, known := m.starts[run]; !known {
 			m.starts[run] = start{boot: r.Boot, booted: r.Booted, floor: r.Floor}
-			m.noted = append(m.noted, run)
-		}
-		m.learnBoot(r.Boot, r.Booted)
-	}
-}
-
-// learnBoot gives the runs of a boot its moment, which was not known when they were in the file.
-func (m *image) learnBoot(boot string, booted int64) {
-	for run, st := range m.starts {
-		if st.boot == boot && boot != "" && st.booted == 0 && booted != 0 {
-			st.booted = booted
-			m.starts[run] = st
 			m.noted = append(m.noted, run)
 		}
 	}

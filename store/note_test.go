@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,39 +43,23 @@ func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
 	}
 }
 
-// Samples wait on the disk for the moment of their boot. A store in memory learns it, and the note brings it to the disk.
-func TestTheDiskLearnsByTheNoteWhenTheBootWas(t *testing.T) {
+// TestTheNoteHasTheLastCommit: the next store may be one in memory, which knows the note only.
+func TestTheNoteHasTheLastCommit(t *testing.T) {
 	dir := t.TempDir()
-	var unsure atomic.Bool
-	unsure.Store(true)
-	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon, Clock: store.Clock{
-		Boot: "boot-1", Uptime: func() time.Duration { return time.Minute }, Good: func() bool { return !unsure.Load() },
-	}}
-	disk, memory := filepath.Join(dir, "disk.db"), filepath.Join(dir, "memory.db")
-	s := openAt(t, disk, o)
-	sw := storetest.Sweep(s.Run(), 1, 1, "aws")
-	sw.Unsure, sw.BootedAt = true, sw.Samples[0].SampledAt.Add(-time.Second)
-	add(t, s, sw)
-	o.Runs = s.Run()
-	must(t, s.Close())
+	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{CommitEvery: time.Hour}}
+	s := openAt(t, filepath.Join(dir, "disk.db"), o)
+	key := store.Accounted{Unit: storetest.Source().Unit(), Object: "adc_vb"}
+	_, err := s.Offer(t.Context(), storetest.Sweep(s.Run(), 1, 1, "aws"))
+	must(t, err)
+	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	s.AccountSamples(map[store.Accounted]store.Account{key: {Until: until, Every: time.Second}})
+	must(t, s.Close()) // stores the sample
 
-	s = openAt(t, memory, o)
-	booted := storetest.Start.Add(time.Hour)
-	unsure.Store(false)
-	s.SetBooted(booted)
-	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
-	s.AccountSamples(map[store.Accounted]store.Account{
-		{Unit: storetest.Source().Unit(), Object: "adc_vb"}: {Until: store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Second}, Every: time.Second},
-	})
 	o.Runs = s.Run()
-	must(t, s.Close())
-
-	for range 2 { // the second time without the note: the file has it
-		s = openAt(t, disk, o)
-		if got := pending(t, s, "aws", 1)[0].Stamp.Booted; !got.Equal(booted) || !s.Booted().Equal(booted) {
-			t.Errorf("the boot of the sample was %v, of this run %v, want %v", got, s.Booted(), booted)
-		}
-		must(t, s.Close())
-		o.Note = ""
+	s, err = store.Open(filepath.Join(dir, "memory.db"), o)
+	must(t, err)
+	if got := s.Accounts()[key].Until; got != until {
+		t.Errorf("the note knows of %+v, want %+v", got, until)
 	}
+	must(t, s.Close())
 }

@@ -61,7 +61,7 @@ func (s *Store) Stats() Stats {
 		}
 		is := IntegrationStats{
 			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
-			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: len(it.undated) + len(it.openGaps),
+			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: it.waitingGaps() + len(it.openGaps),
 			Orphaned: !it.orphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {

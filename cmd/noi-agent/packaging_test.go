@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"noi-agent/cmd/noi-agent/clitest"
 )
 
 // What the documents offer as a source of credentials can be reached from the unit, or the drop-in stands beside it.
 func TestTheDocumentsNameTheDropInOfATPM(t *testing.T) {
-	unit, docs := string(fileText(t, "../../packaging/noi-agent.service")), string(fileText(t, "../../docs/clouds.md"))
+	unit, docs := string(clitest.FileText(t, "../../packaging/noi-agent.service")), string(clitest.FileText(t, "../../docs/clouds.md"))
 	if !strings.Contains(unit, "DevicePolicy=closed") || strings.Contains(unit, "\nDeviceAllow=/dev/tpmrm0") {
 		t.Fatal("the unit reaches the TPM now: take the drop-in out of docs/clouds.md")
 	}
