@@ -46,8 +46,8 @@ type Recovery struct {
 	Reason  string // why the old file was moved aside; empty: it was not
 	Aside   string // where it is now
 	Samples uint64 // salvaged, and in the new store
-	Rows    uint64 // of the trigger log, those about gaps included, that were salvaged too
-	// DeadLetters were salvaged too. One that was dropped shortly before may be among them.
+	Rows    uint64 // about gaps, that were salvaged too; those about publications are not
+	// DeadLetters were salvaged too. One that was sent again or dropped shortly before may be among them.
 	DeadLetters uint64
 	// Lost counts, by integration, samples that were not settled and could not be salvaged, as far
 	// as a cursor record that was still readable tells. They count as dropped, with a row.
@@ -64,7 +64,7 @@ func (r Recovery) Moved() bool { return r.Reason != "" }
 // starts. A file that was not left clean is checked first. One that is damaged, empty, foreign, of
 // another version or no file at all is moved aside as path.damaged-NNNN, of which the newest are
 // kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
-// and somebody still waits for, with its sample ids, the rows of the log and the dead letters that read,
+// and somebody still waits for, with its sample ids, the gaps and the dead letters that read,
 // and the cursors, counters and device id. The new store has an id of its own.
 //
 // The old file keeps its name until the new one is complete, so that a power cut in between costs
