@@ -95,7 +95,8 @@ func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, afte
 }
 
 // newSchedule has everything due at once, and then at the UTC multiples of each log interval:
-// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on.
+// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on. The caller reads wall first: a sample
+// may then be a little late, but not early, which would give it the second before.
 func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time) *schedule {
 	s := &schedule{items: make([]item, len(polled))}
 	for i, p := range polled {

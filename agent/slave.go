@@ -70,7 +70,8 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog, now time.Duration) *
 
 // adopt takes a family: its limits, and a schedule with everything due now. What was due before the first one is missing.
 func (p *poller) adopt(s *slave, f *objects.Family) {
-	now, wall, before := p.clock.Elapsed(), p.clock.Now(), s.plan
+	wall := p.clock.Now() // before Elapsed: no moment comes early
+	now, before := p.clock.Elapsed(), s.plan
 	begun := now
 	if before == nil {
 		begun = s.begun

@@ -23,6 +23,10 @@ func (i *Integration) Destination() string {
 	return "projects/" + i.ProjectID + "/topics/" + i.Topic
 }
 
+// Ordered reports whether the cloud keeps the order of the messages with one key: a FIFO topic of SNS, or `ordering` of
+// Pub/Sub.
+func (i *Integration) Ordered() bool { return i.Ordering || strings.HasSuffix(i.TopicARN, ".fifo") }
+
 // deriveID returns the id of an integration that has none of its own: the first 20 base-62 digits
 // of SHA-256 over its name, or over "type topic". It hangs on nothing else, so that all gateways
 // with one configuration send under one id.

@@ -33,7 +33,8 @@ const (
 //   - a refused kind is set aside without being sent, and one message of it is tried now and then. When the topic takes
 //     that, everything that was learnt of refused kinds is forgotten;
 //   - what three kinds of text values have shown counts for all of them while none speaks against it, and likewise for
-//     the other ways of writing data: for taken ones at once, for refused ones when they are half of those that were seen;
+//     the other ways of writing data: for taken ones at once, for refused ones when they are half of those that were
+//     seen;
 //   - where kinds explain nothing, requests are as long as the messages taken between two refused ones.
 //
 // It does no I/O and has no clock. One goroutine owns it.

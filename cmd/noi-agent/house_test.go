@@ -41,6 +41,7 @@ var house = map[string][]string{
 	"cmd/noi-agent/clitest":  {},
 	"cmd/noi-agent/e2e":      {},
 	"cmd/noi-sim":            nil,
+	"packaging":              nil, // tests only
 }
 
 // onlyIn says which library has exactly one home.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/objects"
@@ -83,14 +85,20 @@ const reloadLimit = 2 * time.Minute
 
 type reloadCommand struct{}
 
+func newReload(s *session) *cobra.Command {
+	return s.bind(&cobra.Command{
+		Use: "reload", Short: "Make the running daemon read its configuration file again.",
+		Example: `  noi-agent check && noi-agent reload
+  sudo systemctl reload noi-agent         # the same`,
+	}, &reloadCommand{})
+}
+
 // Run has the daemon put its configuration file in force, and fails when it does not. `systemctl reload` runs it.
-func (*reloadCommand) Run(p *Program, cli *commandLine) error {
+func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {
 		return err
 	}
-	ctx, stop := p.untilSignal()
-	defer stop()
 	_, err = daemonSocket{socket, reloadLimit}.post(ctx, "/api/v1/reload", struct{}{})
 	var refused *refusedError
 	if errors.As(err, &refused) {

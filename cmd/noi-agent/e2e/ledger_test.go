@@ -247,23 +247,60 @@ var rounds = []string{"kill", "cut", "stop", "full", "read-only"}
 
 // TestEveryDueMomentIsASampleOrInAGap ends the program in all ways, under clocks that are wrong, with clouds and the controller away, and on
 // a disk that is full or read-only. In the end each second since the first is exactly one of: accepted, or missing by a gap.
-// NOI_LEDGER_SEED repeats the draws of a seed, and NOI_LEDGER_ROUNDS sets their number.
+// The long form has several agents at once, each with a gateway of its own, since they mostly wait.
+// NOI_LEDGER_SEED repeats the draws of one agent. NOI_LEDGER_ROUNDS sets the number of its rounds.
 func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
-	if !inOwnMounts(t) {
-		return
-	}
-	seed, count := rand.Uint64(), uint64(storetest.Rounds(len(rounds), 300))
+	agents := storetest.Rounds(1, 6)
+	seed, count := rand.Uint64N(1<<32), uint64(storetest.Rounds(len(rounds), 300/agents))
 	for name, to := range map[string]*uint64{"NOI_LEDGER_SEED": &seed, "NOI_LEDGER_ROUNDS": &count} {
 		if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
 			*to = n
 		}
 	}
-	t.Logf("seed %d", seed)
-	w := newLedgerWorld(t, seed)
-	w.set(0, true)
-	d := w.start("stop")
-	w.sleep(3*time.Second, 4*time.Second)
-	w.end(d, "stop")
+	switch {
+	case os.Getenv(mountsEnv) != "":
+		newLedgerWorld(t, seed).live(count)
+	case os.Getenv("NOI_LEDGER_SEED") != "":
+		severalLedgers(t, seed, count, 1)
+	default:
+		severalLedgers(t, seed, count, agents)
+	}
+}
+
+// severalLedgers runs agents in processes of their own, with seeds that follow each other. It prints the seeds first: no end of this
+// process loses them.
+func severalLedgers(t *testing.T, seed, count uint64, agents int) {
+	t.Helper()
+	type outcome struct {
+		env    []string
+		output string
+		err    error
+	}
+	ended := make(chan outcome)
+	for i := range uint64(agents) {
+		env := []string{fmt.Sprint("NOI_LEDGER_SEED=", seed+i), fmt.Sprint("NOI_LEDGER_ROUNDS=", count)}
+		fmt.Fprintln(os.Stderr, "the ledger:", strings.Join(env, " "))
+		go func() {
+			output, err := inOwnMounts(t, env...)
+			ended <- outcome{env, output, err}
+		}()
+	}
+	for range agents {
+		switch o := <-ended; {
+		case errors.Is(o.err, errNoMounts) && os.Getenv("CI") != "true" && os.Getuid() != 0:
+			t.Skipf("%v", o.err) // on a desk
+		case o.err != nil:
+			t.Errorf("%s: %v\n%s", strings.Join(o.env, " "), o.err, o.output)
+		default:
+			t.Logf("%s: %s", strings.Join(o.env, " "), o.output)
+		}
+	}
+}
+
+// live runs so many rounds, and judges in the end.
+func (w *ledgerWorld) live(count uint64) {
+	t := w.t
+	w.memoryAfterPowerCut()
 	w.unsureBoot()
 	var deck []string
 	for range count {
@@ -278,7 +315,7 @@ func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
 	w.set(0, true)
 	w.silent.Store(false)
 	clearWeather(t, w.world)
-	d = w.start("stop")
+	d := w.start("stop")
 	w.back()
 	eventually(t, "nothing waits", func() bool {
 		for _, in := range w.status().Integrations {
@@ -291,6 +328,24 @@ func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
 	w.sleep(4*time.Second, 5*time.Second) // for the gaps
 	w.judge()
 	w.end(d, "stop")
+}
+
+// memoryAfterPowerCut is the first run, a power cut, and a run whose outbox is in memory, since the disk is read-only then. The power cut has
+// taken all that memory knew: up to when the first run accounts for its samples, and the number of that run. Without another source of the
+// number, the second run would have the same one.
+func (w *ledgerWorld) memoryAfterPowerCut() {
+	w.t.Helper()
+	w.set(0, true)
+	d := w.start("cut")
+	w.sleep(3*time.Second, 4*time.Second)
+	w.end(d, "cut")
+	w.set(0, false)
+	w.disk.protect(true)
+	d = w.start("stop")
+	w.back()
+	w.sleep(3*time.Second, 4*time.Second)
+	w.end(d, "stop")
+	w.disk.sound()
 }
 
 // unsureBoot is what the draws of few rounds may not contain: a dark time before a run that never knows the time, which is killed. Only a

@@ -30,26 +30,30 @@ func (w *ledgerWorld) judge() {
 	}
 }
 
-// accepted are the moments of which a cloud has a sample. An estimate may be of any time.
-func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]bool {
+// accepted are the moments of which a cloud has a sample, with its id. Estimates are held to the time of the test like all others: a boot whose clock was
+// wrong ends only after the agent has learnt its time, so that each estimate is by a clock that was right, but not known to be.
+func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]string {
 	w.t.Helper()
-	out := map[int64]bool{}
+	out, contents := map[int64]string{}, map[string]string{}
 	for _, m := range messages {
 		b := parseBody(w.t, m.Body)
 		if b.Object != object {
 			continue
 		}
+		id, content := m.Attributes["sample_id"], b.SampledAt+" "+string(b.Data)
+		if first, twice := contents[id]; twice && first != content {
+			w.t.Errorf("%s: sample %s of %s has two contents: %s, and %s", w.place(), id, object, first, content)
+		}
+		contents[id] = content
 		at, err := time.Parse(time.RFC3339, b.SampledAt)
 		if err != nil {
 			w.t.Fatalf("%s %v", m.Body, err)
 		}
-		switch estimated := m.Attributes["clock"] != ""; {
+		switch {
 		case !at.Before(w.begun.Add(-time.Second)) && at.Before(time.Now().Add(time.Second)):
-			out[at.Unix()] = true
-		case estimated:
-			w.t.Logf("%s of %s is an estimate", m.Attributes["sample_id"], b.SampledAt)
+			out[at.Unix()] = id
 		default:
-			w.t.Errorf("%s, %s: a sample of %s", w.place(), m.Attributes["sample_id"], b.SampledAt)
+			w.t.Errorf("%s, %s: a sample of %s, clock %q", w.place(), m.Attributes["sample_id"], b.SampledAt, m.Attributes["clock"])
 		}
 	}
 	return out
@@ -60,7 +64,7 @@ type fault struct{ uncovered, twice, miscounted int }
 
 // judgeObject holds each end to one moment: what was on its way just then. After a power cut nobody knows what was accepted since the
 // last commit, at most two seconds before.
-func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []api.Gap, until int64) {
+func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps []api.Gap, until int64) {
 	w.t.Helper()
 	faults := make([]fault, len(w.ends))
 	near := func(due int64, what string) *fault {
@@ -76,9 +80,9 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []a
 		in := slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) && !excused(g, accepted) })
 		known := in || slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) })
 		switch {
-		case accepted[due] && in:
-			near(due, "is accepted, and in a gap").twice++
-		case !accepted[due] && !known:
+		case accepted[due] != "" && in:
+			near(due, "is accepted ("+accepted[due]+"), and in a gap").twice++
+		case accepted[due] == "" && !known:
 			near(due, "is neither accepted nor in a gap").uncovered++
 		}
 	}
@@ -95,10 +99,20 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []a
 			most.twice += 2
 		}
 		if f.uncovered > most.uncovered || f.twice > most.twice || f.miscounted > most.miscounted {
-			w.t.Errorf("%s, %s: end %d: %+v: %v; gaps %+v", w.place(), name, i, f, w.ends[i], gaps)
+			w.t.Errorf("%s, %s: end %d: %+v: %v; gaps there: %+v", w.place(), name, i, f, w.ends[i], gapsNear(gaps, w.ends[i]))
 		}
 	}
 	w.t.Logf("%s: %d accepted, %d gaps, %d ends", name, len(accepted), len(gaps), len(w.ends))
+}
+
+// gapsNear are the gaps of the seconds around an end.
+func gapsNear(gaps []api.Gap, e end) (near []api.Gap) {
+	for _, g := range gaps {
+		if g.From.Before(e.back.Add(2*nearEnd)) && g.To.After(e.at.Add(-2*nearEnd)) {
+			near = append(near, g)
+		}
+	}
+	return near
 }
 
 func clockTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.TimeOnly) }
@@ -126,9 +140,9 @@ func covers(g api.Gap, due int64) bool {
 }
 
 // missingIn is how many moments of a gap have no sample.
-func missingIn(g api.Gap, accepted map[int64]bool) (n int) {
+func missingIn(g api.Gap, accepted map[int64]string) (n int) {
 	for due := g.From.Unix(); due <= g.To.Unix(); due++ {
-		if covers(g, due) && !accepted[due] {
+		if covers(g, due) && accepted[due] == "" {
 			n++
 		}
 	}
@@ -136,7 +150,7 @@ func missingIn(g api.Gap, accepted map[int64]bool) (n int) {
 }
 
 // excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which counts what is missing.
-func excused(g api.Gap, accepted map[int64]bool) bool {
+func excused(g api.Gap, accepted map[int64]string) bool {
 	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }
 
