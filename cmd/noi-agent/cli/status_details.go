@@ -146,13 +146,8 @@ func (g *statusPage) printStore(w io.Writer) {
 	if words := status.StartWords(s.Start); words != "" {
 		start += " (" + words + ")"
 	}
-	for _, n := range []struct {
-		of   uint64
-		what string
-	}{{s.TakenOver, "taken over from memory: %s"}, {s.Salvaged, "salvaged: %s"}} {
-		if n.of > 0 {
-			start += "; " + fmt.Sprintf(n.what, counted(int(n.of), "sample"))
-		}
+	if s.Salvaged > 0 {
+		start += "; " + counted(int(s.Salvaged), "sample") + " salvaged"
 	}
 	if s.Corrupt > 0 {
 		start += "; " + counted(int(s.Corrupt), "damaged record")

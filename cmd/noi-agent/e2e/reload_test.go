@@ -157,12 +157,14 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 		}
 	}
 	write(strings.Replace(string(text), "baud: 115200", "baud: fast", 1))
-	if code, stdout, stderr := run1("status", "--config", config); code != cli.ExitDone || !strings.Contains(stdout, "config_refused") {
+	if code, stdout, stderr := run1("status", "--config", config); code != cli.ExitDone || !strings.Contains(stdout, "The changed configuration is faulty") {
 		t.Errorf("status with a faulty file ends with %d: %s%s", code, stdout, stderr)
 	}
 	write(strings.Replace(string(text), "5300520006504b5957343920", "5300520006504b5957343921", 1))
-	if code, _, stderr := run1("reload", "--config", config); code != cli.ExitDone {
-		t.Errorf("reload ends with %d: %s", code, stderr)
+	const needsRestart = "the configuration is in force, but not all of it\n  changed in the file: device_id\n" +
+		"  systemctl restart noi-agent, or undo the change and reload.\n"
+	if code, stdout, stderr := run1("reload", "--config", config); code != cli.ExitDone || stdout != needsRestart {
+		t.Errorf("reload ends with %d: %s%s", code, stdout, stderr)
 	}
 	if got := codes(); got != "restart_needed " {
 		t.Errorf("problems %q after a change that needs a restart", got)
