@@ -6,6 +6,7 @@ VERSION ?= $(shell cat VERSION)
 GO      ?= go
 PREFIX  ?= /usr
 DESTDIR ?=
+BIN     ?= bin
 # grpcnotrace drops gRPC's debug pages; they link net/trace and its templates into a daemon that never serves them.
 # nethttpomithttp2 drops net/http's copy of HTTP/2 (0.5 MB): gRPC brings its own, and SNS, token services and the status speak HTTP/1.1.
 TAGS    := grpcnotrace,nethttpomithttp2
@@ -17,12 +18,12 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check torture fuzz bench bench-line bench-store bench-uplink bench-drain install clean
+.PHONY: all build run test check torture fuzz bench bench-line bench-store bench-uplink bench-drain packages test-packages install uninstall clean
 all: build
 
 build:
-	@$(BUILD) -o bin/noi-agent ./cmd/noi-agent
-	@$(BUILD) -o bin/noi-sim ./cmd/noi-sim
+	@$(BUILD) -o $(BIN)/noi-agent ./cmd/noi-agent
+	@$(BUILD) -o $(BIN)/noi-sim ./cmd/noi-sim
 
 run: build
 	@bin/noi-sim run -- bin/noi-agent run --config configs/demo.yaml
@@ -58,14 +59,20 @@ bench: build
 bench-line:
 	bash tools/bench-line.sh
 
+# deb, rpm, apk, ipk and tarballs for each architecture, in dist/
+packages:
+	bash tools/packages.sh
+
+# installs, upgrades, removes and purges the deb in a Debian system of its own, and tries the programs of other architectures
+test-packages:
+	bash tools/test-packages.sh
+
 install:
-	test -x bin/noi-agent || $(MAKE) build
-	install -D -m 0755 bin/noi-agent $(DESTDIR)$(PREFIX)/bin/noi-agent
-	install -D -m 0644 packaging/noi-agent.service $(DESTDIR)$(PREFIX)/lib/systemd/system/noi-agent.service
-	install -D -m 0644 packaging/noi-agent.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/noi-agent.conf
-	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/noi-agent/README.md
-	for file in $$(cd docs && find . -type f); do install -D -m 0644 docs/$$file $(DESTDIR)$(PREFIX)/share/doc/noi-agent/docs/$$file || exit; done
-	install -D -m 0640 configs/noi-agent.yaml $(DESTDIR)/etc/noi-agent/config.yaml.example
+	test -x $(BIN)/noi-agent || $(MAKE) build
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) BIN=$(BIN) sh packaging/install.sh install
+
+uninstall:
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) sh packaging/install.sh uninstall
 
 clean:
-	rm -rf bin run
+	rm -rf bin run dist

@@ -127,6 +127,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.Elapsed}, bells: &a.bells}
+	a.sampler.ledger.standsIn = a.degraded != ""
 	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
 	return a, nil
@@ -209,7 +210,7 @@ func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller 
 		started: a.clock.Elapsed(), phased: a.clock.Wall.Rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
 	}
 	for i := range line.Slaves {
-		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog))
+		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog, p.started))
 		p.view.latest = append(p.view.latest, map[string]reading{})
 		p.view.alarms = append(p.view.alarms, alarms{})
 	}

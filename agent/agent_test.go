@@ -19,6 +19,7 @@ import (
 	"noi-agent/modbus/modbustest"
 	"noi-agent/objects"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 )
 
 // memorySink keeps what it is given; answer says what becomes of a message, nil accepts all.
@@ -157,13 +158,9 @@ func begin(t *testing.T, config string, o agent.Options) *site {
 	return s
 }
 
-func (s *site) status() agent.Status {
+func (s *site) status() api.Status {
 	s.t.Helper()
-	status, ok := s.agent.Status().(agent.Status)
-	if !ok {
-		s.t.Fatal("the status is of another type")
-	}
-	return status
+	return s.agent.Status()
 }
 
 // message is what the tests look at in a body.

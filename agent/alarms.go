@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"maps"
+	"noi-agent/status/api"
 	"slices"
 	"strings"
 	"time"
@@ -32,10 +33,10 @@ func (a alarms) see(r reading) {
 }
 
 // problems lists them by object. shown gives the wall time of a moment by the clock as it is known now.
-func (a alarms) problems(subject, slave string, shown func(at, booted time.Time) time.Time) (list []Problem) {
+func (a alarms) problems(subject, slave string, shown func(at, booted time.Time) time.Time) (list []api.Problem) {
 	for _, object := range slices.Sorted(maps.Keys(a)) {
 		detail := fmt.Sprintf("%s reports %s: %s", slave, object, strings.Join(a[object].names, ", "))
-		list = append(list, slaveAlarm.of(subject, shown(a[object].since, a[object].booted), detail))
+		list = append(list, api.SlaveAlarm.Of(subject, shown(a[object].since, a[object].booted), detail))
 	}
 	return list
 }

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
 // announcement is the body of a message about a gap (docs/messages.md).
 type announcement struct {
-	PublishedAt   string `json:"published_at"` // as in a sample's message
-	DeviceID      string `json:"device_id"`
-	Gap           Gap    `json:"gap"`
-	IntegrationID string `json:"integration_id"`
+	PublishedAt   string  `json:"published_at"` // as in a sample's message
+	DeviceID      string  `json:"device_id"`
+	Gap           api.Gap `json:"gap"`
+	IntegrationID string  `json:"integration_id"`
 }
 
 // announce sends the gaps that the integration has not been told of, once no sample can go. Worked is true when there were

@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 )
 
 func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
@@ -42,9 +42,9 @@ func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
 				})
 				time.Sleep(5 * time.Minute)
 				s.stop()
-				var gaps []agent.Gap
+				var gaps []api.Gap
 				for _, body := range s.sink.bodies() {
-					var a struct{ Gap *agent.Gap }
+					var a struct{ Gap *api.Gap }
 					if err := json.Unmarshal([]byte(body), &a); err != nil {
 						t.Fatal(err)
 					}
@@ -73,7 +73,7 @@ func TestGapsAreSentAsMessagesWhereTheyAreWanted(t *testing.T) {
 // count is how many samples a gap message says are missing: its id ends in that, since a gap that has grown is news.
 func count(t *testing.T, m sinks.Message) string {
 	t.Helper()
-	var a struct{ Gap agent.Gap }
+	var a struct{ Gap api.Gap }
 	if err := json.Unmarshal(m.Body, &a); err != nil {
 		t.Error(err)
 	}

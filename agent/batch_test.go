@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
 	"noi-agent/store"
@@ -104,7 +103,7 @@ func TestAnswerToABatchSettlesAllItsSamples(t *testing.T) {
 			t.Errorf("%v %+v", err, status)
 		}
 		retried := 0
-		for _, row := range page.(agent.TriggerPage).Triggers {
+		for _, row := range page.Triggers {
 			var m message
 			if err := json.Unmarshal(row.PublishedData, &m); err != nil || m.Object == "" {
 				t.Errorf("published_data %s: %v", row.PublishedData, err)
@@ -116,7 +115,7 @@ func TestAnswerToABatchSettlesAllItsSamples(t *testing.T) {
 				retried++
 			}
 		}
-		if n := len(page.(agent.TriggerPage).Triggers); n != 30 || retried == 0 || retried%3 != 0 {
+		if n := len(page.Triggers); n != 30 || retried == 0 || retried%3 != 0 {
 			t.Errorf("%d rows, %d of them after a retry", n, retried)
 		}
 	})

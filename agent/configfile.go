@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noi-agent/configs"
+	"noi-agent/status/api"
 )
 
 // ErrInForce comes from Agent.Reload when the new configuration is in force although something failed on the way.
@@ -60,15 +61,15 @@ func (c *configFile) taken(now time.Time, restart []string) (changed bool) {
 }
 
 // problems lists what keeps the file from being in force.
-func (c *configFile) problems() (list []Problem) {
+func (c *configFile) problems() (list []api.Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refused != "" {
-		list = append(list, configRefused.of("agent", c.since,
+		list = append(list, api.ConfigRefused.Of("agent", c.since,
 			fmt.Sprintf("%s; the configuration of %s stays in force", c.refused, c.inForce.UTC().Format(time.RFC3339))))
 	}
 	if len(c.restart) > 0 {
-		list = append(list, configRestart.of("agent", c.changed, "changed in the file: "+strings.Join(c.restart, ", ")))
+		list = append(list, api.ConfigRestart.Of("agent", c.changed, "changed in the file: "+strings.Join(c.restart, ", ")))
 	}
 	return list
 }

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/status/api"
 )
 
 // kill ends an agent as SIGKILL does: the next one finds the files as they are now.
@@ -32,10 +32,10 @@ func (g *gateway) kill(s *site) {
 }
 
 // dark is the gap of one object that the log has for the time without an agent.
-func dark(s *site, object string) (out []agent.Gap) {
+func dark(s *site, object string) (out []api.Gap) {
 	for _, gap := range s.status().Integrations[0].Gaps {
 		if gap.Object == object && gap.Reason == "agent_down" {
-			out = append([]agent.Gap{gap}, out...)
+			out = append([]api.Gap{gap}, out...)
 		}
 	}
 	return out
@@ -50,7 +50,7 @@ func (g *gateway) sampledTimes(object string) (out []time.Time) {
 }
 
 // checkDark fails unless each gap counts what it says, and covers no sample.
-func (g *gateway) checkDark(gaps []agent.Gap, want ...uint64) {
+func (g *gateway) checkDark(gaps []api.Gap, want ...uint64) {
 	g.t.Helper()
 	if len(gaps) != len(want) {
 		g.t.Errorf("%d gaps, want %d: %+v", len(gaps), len(want), gaps)

@@ -4,22 +4,18 @@ import (
 	"context"
 	"slices"
 
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
-// DeadLetterList is the answer of GET /api/v1/deadletters: rows of the trigger log, the oldest first.
-type DeadLetterList struct {
-	DeadLetters []TriggerRow `json:"dead_letters"`
-}
-
 // DeadLetters lists what clouds have rejected and nobody has sent again or dropped, of one integration or, with "", of all.
 // Errors are the store's.
-func (a *Agent) DeadLetters(integration string) (any, error) {
+func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 	letters, err := a.store.DeadLetters(integration, 0, 0)
 	if err != nil {
-		return nil, err
+		return api.DeadLetters{}, err
 	}
-	list := DeadLetterList{DeadLetters: make([]TriggerRow, len(letters))}
+	list := api.DeadLetters{DeadLetters: make([]api.Trigger, len(letters))}
 	for i := range letters {
 		list.DeadLetters[i] = a.triggerRow(&letters[i].Trigger)
 	}
@@ -37,7 +33,7 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 	if err != nil {
 		return err
 	}
-	p := &replay{done: make(chan struct{}), progress: ReplayProgress{State: replayWaiting}}
+	p := &replay{done: make(chan struct{}), progress: api.Replay{State: replayWaiting}}
 	for i := range letters {
 		l := &letters[i]
 		if len(ids) > 0 && !slices.Contains(ids, l.ID) {

@@ -11,6 +11,7 @@ import (
 	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -29,13 +30,13 @@ func rejectingSite(t *testing.T, more string) (s *site, had *seen, allow *atomic
 	return s, had, allow
 }
 
-func deadList(t *testing.T, s *site) []agent.TriggerRow {
+func deadList(t *testing.T, s *site) []api.Trigger {
 	t.Helper()
 	list, err := s.agent.DeadLetters("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return list.(agent.DeadLetterList).DeadLetters
+	return list.DeadLetters
 }
 
 func TestDeadLettersAreSentWhenAskedFor(t *testing.T) {
@@ -54,9 +55,9 @@ func TestDeadLettersAreSentWhenAskedFor(t *testing.T) {
 		if e := letters[0].IntegrationData.Error; e != "InvalidParameter: no such thing" || !strings.Contains(string(letters[0].PublishedData), `"object":"Ahc_r"`) {
 			t.Errorf("letter %+v", letters[0])
 		}
-		retry := func(ids ...uint64) (last agent.ReplayProgress) {
+		retry := func(ids ...uint64) (last api.Replay) {
 			t.Helper()
-			err := s.agent.RetryDeadLetters(t.Context(), in.ID, ids, func(line any) error { last = line.(agent.ReplayProgress); return nil })
+			err := s.agent.RetryDeadLetters(t.Context(), in.ID, ids, func(line any) error { last = line.(api.Replay); return nil })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,6 +16,7 @@ import (
 	"noi-agent/agent/clock"
 	"noi-agent/configs"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.T) {
@@ -39,11 +40,11 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 		if err != nil {
 			t.Fatal(err)
 		}
-		status := a.status()
+		status := a.Status()
 		if status.Store.Start != c.start || counted.count() != c.after {
 			t.Errorf("start %d: %q, %d failures counted", i, status.Store.Start, counted.count())
 		}
-		loud := len(status.Problems) == 1 && status.Problems[0].Code == storeInMemory.Code && a.Ready() != nil
+		loud := len(status.Problems) == 1 && status.Problems[0].Code == api.StoreInMemory.Code && a.Ready() != nil
 		if loud != (c.start == storeMemory) {
 			t.Errorf("start %d: problems %+v, ready %v", i, status.Problems, a.Ready())
 		}

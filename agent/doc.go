@@ -23,7 +23,7 @@
 // the store did not keep up for a thousand sweeps (lost_samples), or nobody could say whose they were because the
 // line or a `model: auto` slave failed, or the line ended, between reading and identification (missed). What the store can lose is listed there.
 //
-// What is wrong is data: problems.go holds the one table of everything that can be wrong, with its remedy.
+// What is wrong is data: status/api/catalogue.go holds the one table of everything that can be wrong, with its remedy.
 //
 //	a, err := agent.New(agent.Options{Config: config, Catalog: catalog, Version: "0.1.0", Logger: log, NewSink: newSink})
 //	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
+	"noi-agent/status/api"
 )
 
 // threeObjects are next to one another, so that one read serves all: adc_vbterm 0x12, adc_va 0x13, adc_vl 0x14.
@@ -38,8 +38,8 @@ func (s *site) counted() map[string]int {
 }
 
 // problem returns the live problem of a code, nil when there is none.
-func problemOf(st agent.Status, code string) *agent.Problem {
-	if i := slices.IndexFunc(st.Problems, func(p agent.Problem) bool { return p.Code == code }); i >= 0 {
+func problemOf(st api.Status, code string) *api.Problem {
+	if i := slices.IndexFunc(st.Problems, func(p api.Problem) bool { return p.Code == code }); i >= 0 {
 		return &st.Problems[i]
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/store"
 )
@@ -20,7 +19,7 @@ func (s *site) gapRows() (rows []string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, w := range slices.Backward(page.(agent.TriggerPage).Triggers) {
+	for _, w := range slices.Backward(page.Triggers) {
 		if g := w.Gap; g != nil {
 			rows = append(rows, fmt.Sprintf("%s %s %s-%s %d (%d-%d) %s", g.Unit, g.Object,
 				g.From.Format("04:05"), g.To.Format("04:05"), g.Count, g.First, g.Last, g.Reason))

@@ -8,6 +8,7 @@ import (
 
 	"noi-agent/modbus"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 // identifyRest is what a slave is given after it did not answer: some lose their frame over a function that they do not
@@ -258,7 +259,7 @@ func (p *poller) rule(s *slave, j judgement) {
 		p.bar(s, before, j)
 	case j.family != s.family || s.plan == nil:
 		p.dropHeld(s, gapNameless)
-		s.adopt(j.family, p.settings, now, p.clock.Now())
+		p.adopt(s, j.family)
 		p.forgetAlarms(s)
 	case before.barred():
 		s.plan.everything(now)
@@ -268,7 +269,7 @@ func (p *poller) rule(s *slave, j judgement) {
 func (p *poller) logJudgement(s *slave, j judgement) {
 	switch {
 	case j.finding == findingOther:
-		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", MismatchRemedy)
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", api.MismatchRemedy)
 	case j.barred():
 		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", firstNonEmpty(j.why, errUntold.Error()))
 	case j.why != "":
@@ -304,6 +305,9 @@ func (s *slave) gapReason() string {
 
 // gapNameless is the reason of readings of which it is not known which controller gave them.
 const gapNameless = objects.GapIdentity + ": it was not known which controller had answered"
+
+// gapUnidentified is the reason of what was due before it was known which objects a slave of `model: auto` has.
+const gapUnidentified = objects.GapIdentity + ": the controller was not identified yet"
 
 // reportMissing reports what is missing of a slave so far, before its name or its family changes. The last moment of an object that
 // goes on may still get a late sample. next is the family from then on; nil: it is not sampled, and all objects go on.

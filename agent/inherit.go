@@ -12,6 +12,9 @@ func (p *poller) inherit(before *poller) {
 		for _, old := range before.slaves {
 			if old.cfg.ID == s.cfg.ID {
 				s.lastGood, s.goodAt = old.lastGood, old.goodAt
+				if old.plan == nil { // it was not identified yet
+					s.begun = old.begun
+				}
 				s.noSample, s.reasons, s.missed = old.noSample, maps.Clone(old.reasons), old.missed
 			}
 		}

@@ -70,7 +70,3 @@ func Mismatch(cfg *configs.Slave, catalog *objects.Catalog, code string) string 
 	}
 	return ""
 }
-
-// MismatchRemedy is what to do about it.
-const MismatchRemedy = "Correct `model` of the slave, or install the controller that it names. If the controller reports the product code of another one, set " +
-	"model_check: ignore for the slave."

@@ -18,6 +18,8 @@ type ledger struct {
 	seq    map[objectKey]uint64              // the last number given
 	before map[store.Accounted]store.Account // up to when earlier runs account for the objects; one is taken out when it is met
 	who    map[string]who                    // the slaves by unit, for the filters of the integrations
+
+	standsIn bool // the outbox is in memory: of an object that it does not know, only the disk knows the last sample
 }
 
 // who is what filters know a slave by.
@@ -71,7 +73,7 @@ func (l *ledger) welcome(unit string, t *taken) (spans []store.Span) {
 		}
 		key := store.Accounted{Unit: unit, Object: object}
 		before, known := l.before[key]
-		if !known || before.Until.Run == l.run {
+		if !known && !l.standsIn || before.Until.Run == l.run {
 			return
 		}
 		l.before[key] = store.Account{Until: store.Instant{Run: l.run}}

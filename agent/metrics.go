@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"noi-agent/status/api"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -18,7 +20,7 @@ import (
 // Metrics serves GET /metrics for Prometheus: the status with the prefix noi_, and go_* and process_* of the program.
 // Durations are seconds, sizes bytes.
 func (a *Agent) Metrics() http.Handler {
-	return served(registry(a.status), a.log.With("part", "metrics"))
+	return served(registry(a.Status), a.log.With("part", "metrics"))
 }
 
 // served answers with what is gathered. A series that cannot be shown is logged and left out: the others are served.
@@ -31,7 +33,7 @@ func served(g prometheus.Gatherer, log *slog.Logger) http.Handler {
 }
 
 // registry holds what is served. It is not the library's default one, which belongs to the whole process.
-func registry(status func() Status) *prometheus.Registry {
+func registry(status func() api.Status) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collector{status}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -39,7 +41,7 @@ func registry(status func() Status) *prometheus.Registry {
 }
 
 // collector makes its metrics from the status that page and JSON show too: the three always agree.
-type collector struct{ status func() Status }
+type collector struct{ status func() api.Status }
 
 // Describe announces nothing: which series there are depends on the status.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
@@ -66,7 +68,7 @@ type metrics struct {
 	labels []string // names and values in turn
 }
 
-func (m metrics) line(l *LineStatus) {
+func (m metrics) line(l *api.Line) {
 	m = m.with("line", l.Name)
 	c := &l.Counters
 	m.gauge("line_up", "1 while the port is open and works.", truth(l.State == lineOK))
@@ -85,7 +87,7 @@ func (m metrics) line(l *LineStatus) {
 	}
 }
 
-func (m metrics) slave(s *SlaveStatus) {
+func (m metrics) slave(s *api.Slave) {
 	m.with("slave", s.Slave, "cc_firmware", s.CCFirmware, "family", s.Family).
 		gauge("slave_info", "Who the slave says it is; always 1.", 1)
 	m.gauge("slave_up", "1 while the slave answers and its model is known.", truth(s.State == slaveOK))
@@ -104,7 +106,7 @@ func (m metrics) slave(s *SlaveStatus) {
 }
 
 // exchanges shows what was counted of the requests to one slave and of their replies.
-func (m metrics) exchanges(c *LineCounters) {
+func (m metrics) exchanges(c *api.Counters) {
 	m.turnaround(c)
 	m.counter("slave_requests_total", "Frames sent, probes included.", c.Requests)
 	m.counter("slave_replies_total", "Answers taken, exceptions included.", c.Replies)
@@ -126,14 +128,14 @@ func (m metrics) exchanges(c *LineCounters) {
 }
 
 // turnaround is a summary. Its quantiles are of the last 128 replies, its sum and its count of all since the start.
-func (m metrics) turnaround(c *LineCounters) {
+func (m metrics) turnaround(c *api.Counters) {
 	const help = "From the end of a request to the beginning of its reply, of the last 128."
 	quantiles := map[float64]float64{0.5: c.TurnaroundP50 / 1000, 0.99: c.TurnaroundP99 / 1000}
 	desc := m.desc("slave_turnaround_seconds", help)
-	m.out <- prometheus.MustNewConstSummary(desc, c.Replies, c.turnaroundSum, quantiles)
+	m.out <- prometheus.MustNewConstSummary(desc, c.Replies, c.TurnaroundSum, quantiles)
 }
 
-func (m metrics) integration(in *IntegrationStatus) {
+func (m metrics) integration(in *api.Integration) {
 	m = m.with("integration", in.ID, "type", in.Type)
 	m.with("name", in.Name, "topic", in.Topic).
 		gauge("integration_info", "Where an integration sends to; always 1.", 1)
@@ -151,7 +153,7 @@ func (m metrics) integration(in *IntegrationStatus) {
 		in.Dropped)
 }
 
-func (m metrics) store(s *StoreStatus) {
+func (m metrics) store(s *api.Store) {
 	m.gauge("store_bytes", "Size of the store's file.", float64(s.Bytes))
 	m.gauge("store_samples", "Samples kept now.", float64(s.Samples))
 	m.counter("store_committed_samples_total", "Samples written to flash.", s.Committed)
@@ -162,7 +164,7 @@ func (m metrics) store(s *StoreStatus) {
 }
 
 // problems shows each code and subject once: one controller may report several alarms, and a series must be unique.
-func (m metrics) problems(problems []Problem) {
+func (m metrics) problems(problems []api.Problem) {
 	shown := map[[2]string]bool{}
 	for _, p := range problems {
 		key := [2]string{p.Code, p.Subject}
@@ -212,7 +214,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func (m metrics) clock(c *clock.Status) {
+func (m metrics) clock(c *api.Clock) {
 	const good = "1 while the wall clock is right, or looks plausible."
 	m.with("source", c.Source, "service", c.Service).gauge("clock_good", good, truth(c.State == clock.Good))
 	m.counter("clock_steps_total", "How often the wall clock was set since the start.", c.Steps)

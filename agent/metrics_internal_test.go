@@ -10,25 +10,27 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/status/api"
+
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // everything is a status of which every metric is made.
-func everything() Status {
+func everything() api.Status {
 	at, age := time.Unix(1_656_404_429, 0), int64(3)
-	slave := SlaveStatus{
+	slave := api.Slave{
 		UnitID: 1, Slave: "PS-PWM-30M", State: slaveOK, AgeS: &age, Reasons: map[string]uint64{"not_a_number": 1, "range": 2},
-		Counters: LineCounters{
+		Counters: api.Counters{
 			Replies: 4, ExceptionCodes: map[string]uint64{"02": 1, "06": 2},
-			TurnaroundP50: 20, TurnaroundP99: 35.5, turnaroundSum: 0.125,
+			TurnaroundP50: 20, TurnaroundP99: 35.5, TurnaroundSum: 0.125,
 		},
 	}
-	alarm := Problem{Code: "controller_alarm", Severity: Warning, Subject: "rs485/1"}
-	return Status{
-		DeviceID: "d", Version: "v", Clock: clock.Status{Source: "auto", State: clock.Good, Service: "none", LastGood: &at},
-		Lines:        []LineStatus{{Name: "rs485", State: lineOK, Slaves: []SlaveStatus{slave}}},
-		Integrations: []IntegrationStatus{{ID: "i", Type: "aws", Oldest: &at, LastSuccess: &at}},
-		Problems:     []Problem{alarm, alarm},
+	alarm := api.Problem{Code: "controller_alarm", Severity: api.Warning, Subject: "rs485/1"}
+	return api.Status{
+		DeviceID: "d", Version: "v", Clock: api.Clock{Source: "auto", State: clock.Good, Service: "none", LastGood: &at},
+		Lines:        []api.Line{{Name: "rs485", State: lineOK, Slaves: []api.Slave{slave}}},
+		Integrations: []api.Integration{{ID: "i", Type: "aws", Oldest: &at, LastSuccess: &at}},
+		Problems:     []api.Problem{alarm, alarm},
 	}
 }
 
@@ -72,11 +74,11 @@ noi_slave_turnaround_seconds_count{line="rs485",unit="1"} 4
 }
 
 // scrape returns the page that is made of a status, and what was logged meanwhile.
-func scrape(t *testing.T, s Status) (page, logged string) {
+func scrape(t *testing.T, s api.Status) (page, logged string) {
 	t.Helper()
 	var log bytes.Buffer
 	rec := httptest.NewRecorder()
-	handler := served(registry(func() Status { return s }), slog.New(slog.NewTextHandler(&log, nil)))
+	handler := served(registry(func() api.Status { return s }), slog.New(slog.NewTextHandler(&log, nil)))
 	handler.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
 	if rec.Code != http.StatusOK {
 		t.Errorf("code %d: %s", rec.Code, rec.Body)

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
+	"noi-agent/status/api"
 )
 
 // site of one controller at /dev/ttyA.
@@ -41,14 +41,14 @@ func exchangeable(slave *modbustest.Slave) (become func(code string)) {
 }
 
 // problem returns the live problem of a code.
-func (s *site) problem(code string) (agent.Problem, bool) {
+func (s *site) problem(code string) (api.Problem, bool) {
 	s.t.Helper()
 	for _, p := range s.status().Problems {
 		if p.Code == code {
 			return p, true
 		}
 	}
-	return agent.Problem{}, false
+	return api.Problem{}, false
 }
 
 // after counts the messages of samples that were taken later than a moment.
@@ -78,7 +78,7 @@ func TestAControllerOfAnotherFamilyIsNeverSampled(t *testing.T) {
 		synctest.Wait()
 		const want = "the controller says PS-PWM-30M (PSPWM), the configuration says TSPWM"
 		p, ok := s.problem("slave_wrong_model")
-		if !ok || p.Detail != want || p.Severity != agent.Fault || !strings.Contains(p.Remedy, "model_check: ignore") || p.Since.Unix() > 946684810 {
+		if !ok || p.Detail != want || p.Severity != api.Fault || !strings.Contains(p.Remedy, "model_check: ignore") || p.Since.Unix() > 946684810 {
 			t.Errorf("problem %+v", p)
 		}
 		st := s.status().Lines[0].Slaves[0]
@@ -429,7 +429,7 @@ func TestAControllersOwnFaultsAreProblems(t *testing.T) {
 		fault.Store(3)
 		time.Sleep(20 * time.Second)
 		p, ok := s.problem("controller_alarm")
-		if !ok || p.Subject != "a/1" || !strings.HasPrefix(p.Detail, "PS-PWM-30M reports array_fault: ") || p.Severity != agent.Warning ||
+		if !ok || p.Subject != "a/1" || !strings.HasPrefix(p.Detail, "PS-PWM-30M reports array_fault: ") || p.Severity != api.Warning ||
 			p.Since.Format("15:04:05") != "00:00:20" || strings.Count(p.Detail, ",") != 1 {
 			t.Errorf("%+v", p)
 		}

@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -25,7 +25,7 @@ triggers: {flush_every: 1h}
 // numbersOf are the sequence numbers of one object in one run, by what became of them.
 type numbersOf struct {
 	arrived map[uint64]bool
-	gaps    []agent.Gap
+	gaps    []api.Gap
 	last    uint64
 }
 
@@ -117,7 +117,7 @@ func readGaps(t *testing.T, dir string, found map[string]*numbersOf) map[string]
 			continue
 		}
 		o := numbersIn(found, g.Unit+"/"+g.Object, g.Run)
-		o.gaps = append(o.gaps, agent.Gap{First: g.First, Last: g.Last, Count: g.Count, Reason: g.Reason})
+		o.gaps = append(o.gaps, api.Gap{First: g.First, Last: g.Last, Count: g.Count, Reason: g.Reason})
 		o.last = max(o.last, g.Last)
 	}
 	return reasons

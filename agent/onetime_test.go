@@ -4,56 +4,114 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"noi-agent/agent"
 	"noi-agent/agent/clock"
+	"noi-agent/objects"
+	"noi-agent/status/api"
 	"noi-agent/store"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestASampleHasOneTimeEverywhere: in its message, in an export and in a replay, of a boot that never knew the time, in that boot and
-// in the next, with a clock that is stepped by an hour while nobody knows. What waits still is only in the export.
-func TestASampleHasOneTimeEverywhere(t *testing.T) {
-	for name, ahead := range map[string]time.Duration{"1970": -years(30), "2099": years(99), "a year ahead": years(1), "slow": -29 * time.Second} {
-		for _, reboots := range []bool{true, false} {
-			synctest.Test(t, func(t *testing.T) {
-				g := newGateway(t)
-				g.probed = true
-				g.says(unsynched)
-				g.set(ahead)
-				const config = "buffer: {retain_after_ack: 2000h, max_age: 2000h}\nclock: {max_wait: 10s}\n"
-				s := g.start(config)
-				time.Sleep(35 * time.Second) // the first are published as estimates
-				g.set(ahead + time.Hour)
-				time.Sleep(35 * time.Second)
-				s.stop()
-				if reboots {
-					g.reboot("boot-2")
-				}
+// bootsTime is what becomes known of the time of the boot in which samples are taken.
+type bootsTime struct {
+	inTime, later, reboots bool // known before the agent ends; in the run after; the next run is of another boot
+}
 
-				g.set(0)
-				if reboots {
-					g.says(g.synched())
-				}
-				s = g.start(config)
-				time.Sleep(15 * time.Second)
-				synctest.Wait()
-				published := g.sampledTimes("Et_float")
-				exported := exportedTimes(t, s.agent, "Et_float")
-				if err := s.agent.Replay(t.Context(), s.status().Integrations[0].ID, store.Range{}, func(any) error { return nil }); err != nil {
-					t.Error(err)
-				}
-				replayed := g.sampledTimes("Et_float")[len(published):]
-				s.stop()
-				if len(published) < 7 || cmp.Diff(published, exported[:min(len(published), len(exported))]) != "" || cmp.Diff(published, replayed) != "" {
-					t.Errorf("%s, rebooted %v: published %v\nexported %v\nreplayed %v", name, reboots, published, exported, replayed)
-				}
-			})
+// TestASampleHasOneTimeEverywhere runs the clocks of docs/time.md through all that says a time: the message, the export, the replay, the
+// ends of a gap, and the oldest sample that waits in the status, before and after a restart. The clock is stepped by an hour while nobody
+// knows, the controller is silent for a while, and the last samples wait for the cloud.
+func TestASampleHasOneTimeEverywhere(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"right": 0, "1970": -years(30), "2099": years(99), "a year ahead": years(1), "slow": -29 * time.Second} {
+		for what, boot := range map[string]bootsTime{
+			"never known": {}, "never known, another boot": {reboots: true}, "known by the next run": {later: true},
+			"known, another boot": {inTime: true, reboots: true},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { oneTime(t, ahead, boot) }) })
 		}
+	}
+}
+
+func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
+	g := newGateway(t)
+	g.probed = true
+	silent := silenced(g.slave)
+	g.says(unsynched)
+	g.set(ahead)
+	config := "buffer: {retain_after_ack: 2000h, max_age: 2000h}\nclock: {max_wait: 10s}\n"
+	if boot.inTime || boot.later { // nothing is published as an estimate before
+		config = strings.Replace(config, "10s", "1h", 1)
+	}
+	begun := time.Now()
+	s := g.start(config)
+	time.Sleep(35 * time.Second) // the first are published as estimates
+	silent.Store(true)
+	time.Sleep(25 * time.Second)
+	silent.Store(false)
+	time.Sleep(25 * time.Second)
+	g.set(ahead + time.Hour)
+	time.Sleep(25 * time.Second)
+	g.catcher.refuses(&away)
+	time.Sleep(25 * time.Second)
+	if boot.inTime {
+		g.set(0)
+		g.says(g.synched())
+		time.Sleep(15 * time.Second)
+	}
+	oldest := []*time.Time{s.status().Integrations[0].Oldest}
+	s.stop()
+	before := len(g.of("Et_float", -1)) // of the first boot
+
+	if boot.reboots {
+		g.reboot("boot-2")
+	}
+	g.set(0)
+	if boot.reboots || boot.later {
+		g.says(g.synched())
+	}
+	s = g.start(config)
+	time.Sleep(15 * time.Second)
+	oldest = append(oldest, s.status().Integrations[0].Oldest)
+	g.catcher.refuses(nil)
+	time.Sleep(2 * time.Minute)
+	synctest.Wait()
+	published := g.sampledTimes("Et_float")
+	exported := exportedTimes(t, s.agent, "Et_float")
+	gaps := s.status().Integrations[0].Gaps
+	if err := s.agent.Replay(t.Context(), s.status().Integrations[0].ID, store.Range{}, func(any) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	replayed := g.sampledTimes("Et_float")[len(published):]
+	s.stop()
+
+	if len(published) < 12 || cmp.Diff(published, exported[:min(len(published), len(exported))]) != "" || cmp.Diff(published, replayed[:min(len(published), len(replayed))]) != "" {
+		t.Errorf("published %v\nexported %v\nreplayed %v", published, exported, replayed)
+	}
+	for i, at := range oldest {
+		if i == 0 && boot.later { // it is an estimate until the next run
+			continue
+		}
+		if at == nil || !at.Equal(published[before]) {
+			t.Errorf("status %d: the oldest that waits is of %v, want %v", i, at, published[before])
+		}
+	}
+	bus := slices.IndexFunc(gaps, func(gap api.Gap) bool {
+		return gap.Object == "Et_float" && strings.HasPrefix(gap.Reason, objects.GapBus)
+	})
+	if boot == (bootsTime{}) { // the gap waits for the clock of its boot
+		if bus >= 0 {
+			t.Errorf("a gap of a time that may still become known: %+v", gaps)
+		}
+	} else if bus < 0 || !slices.ContainsFunc(published, gaps[bus].From.Equal) || !slices.ContainsFunc(published, gaps[bus].To.Equal) {
+		t.Errorf("the gap %+v is not between two samples of %v", gaps, published)
+	}
+	if (boot.inTime || boot.later) && published[0].Sub(begun).Abs() > time.Second {
+		t.Errorf("known, and the first sample is of %v, taken at %v", published[0], begun)
 	}
 }
 

@@ -75,11 +75,10 @@ type poller struct {
 // run polls until ctx ends. It returns within one exchange.
 func (p *poller) run(ctx context.Context) {
 	defer p.line.Close()
-	now := p.clock.Elapsed()
 	for _, s := range p.slaves {
 		p.line.SetUnit(byte(s.cfg.ID), s.cfg.Timeout, s.cfg.Gap)
 		if s.family != nil {
-			s.adopt(s.family, p.settings, now, p.clock.Now())
+			p.adopt(s, s.family)
 		}
 	}
 	for ctx.Err() == nil {

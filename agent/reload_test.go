@@ -16,6 +16,7 @@ import (
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -112,7 +113,7 @@ func TestReloadPutsBufferAndTriggersInForce(t *testing.T) {
 buffer: {max_size: 1MiB, max_age: 48h, when_full: reject_newest, commit_every: 100ms, retain_after_ack: 24h}
 triggers: {keep: 4, flush_every: 2s}
 `)
-		want := agent.Settings{
+		want := api.Buffer{
 			MaxSize: 1 << 20, MaxAge: "48h0m0s", WhenFull: "reject_newest", CommitEvery: "100ms", RetainAfterAck: "24h0m0s", KeepTriggers: 4, FlushEvery: "2s",
 		}
 		if got := s.status().Store.Settings; got != want {
@@ -126,7 +127,7 @@ triggers: {keep: 4, flush_every: 2s}
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
 		page, err := s.agent.Triggers(store.TriggerQuery{Limit: 100})
-		if rows := page.(agent.TriggerPage).Triggers; err != nil || len(rows) != 4 {
+		if rows := page.Triggers; err != nil || len(rows) != 4 {
 			t.Errorf("%v, %d rows are kept", err, len(rows))
 		}
 		s.stop()

@@ -9,6 +9,7 @@ import (
 
 	"noi-agent/agent/clock"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -34,16 +35,6 @@ const (
 	replayDone     = "done"     // the last line
 )
 
-// ReplayProgress is one line of the answer of POST /api/v1/replay.
-type ReplayProgress struct {
-	State     string     `json:"state"`                // waiting | sending | retrying | done
-	Sent      uint64     `json:"sent"`                 // samples that the cloud has accepted again
-	Rejected  uint64     `json:"rejected"`             // samples that it will not take
-	Damaged   uint64     `json:"damaged"`              // records of the outbox that did not read
-	SampledAt *time.Time `json:"sampled_at,omitempty"` // of the last sample that was sent; UTC, whole seconds
-	Error     string     `json:"error,omitempty"`      // of the last attempt, while the cloud does not take any
-}
-
 // replay is one request to send again what an integration has had, or has rejected.
 type replay struct {
 	number string // differs from that of any other replay of this store
@@ -56,7 +47,7 @@ type replay struct {
 	done  chan struct{} // closed when it is over
 
 	mu       sync.Mutex
-	progress ReplayProgress
+	progress api.Replay
 	err      error // why it is over; nil when everything is sent
 }
 
@@ -128,7 +119,7 @@ func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, r
 	}
 	return a.send(ctx, f, &replay{
 		number: fmt.Sprintf("%d-%d", a.store.Run(), a.replays.Add(1)), r: r, scan: a.store.Scan(r), more: true,
-		done: make(chan struct{}), progress: ReplayProgress{State: replayWaiting},
+		done: make(chan struct{}), progress: api.Replay{State: replayWaiting},
 	}, report)
 }
 
@@ -185,7 +176,7 @@ func (p *replay) watch(ctx context.Context, f *forwarder, report func(line any) 
 }
 
 // now is how far it is. While it waits for new samples, their error is what holds it up.
-func (p *replay) now(f *forwarder) ReplayProgress {
+func (p *replay) now(f *forwarder) api.Replay {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := p.progress

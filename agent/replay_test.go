@@ -15,6 +15,7 @@ import (
 	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -69,7 +70,7 @@ type asking struct {
 	done   chan error
 
 	mu    sync.Mutex
-	lines []agent.ReplayProgress
+	lines []api.Replay
 }
 
 func (s *site) replay(r store.Range) *asking {
@@ -82,14 +83,14 @@ func (s *site) replay(r store.Range) *asking {
 		a.done <- s.agent.Replay(ctx, id, r, func(line any) error {
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.lines = append(a.lines, line.(agent.ReplayProgress))
+			a.lines = append(a.lines, line.(api.Replay))
 			return nil
 		})
 	}()
 	return a
 }
 
-func (a *asking) last() agent.ReplayProgress {
+func (a *asking) last() api.Replay {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.lines[len(a.lines)-1]
@@ -150,7 +151,7 @@ func checkReplayRows(t *testing.T, s *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := answer.(agent.TriggerPage)
+	page := answer
 	if len(page.Triggers) != 18 {
 		t.Fatalf("%d rows, want 18", len(page.Triggers))
 	}

@@ -31,7 +31,8 @@ func (p *poller) rephase() {
 	p.phased = nil
 	for _, s := range p.slaves {
 		if s.plan != nil {
-			s.plan.rephase(p.clock.Elapsed(), p.clock.Now())
+			wall := p.clock.Now()
+			s.plan.rephase(p.clock.Elapsed(), wall)
 		}
 	}
 }

@@ -34,7 +34,8 @@ type item struct {
 	owed   uint64        // regular moments since the last reply that was handed on
 	why    string        // why most of them brought none
 	weight uint64        // by how many more than for other reasons
-	last   time.Duration // from the boot to that reply, whatever the clock was; 0: none yet
+	last   time.Duration // from the boot to that reply, or to the start, whatever the clock was
+	given  bool          // there was such a reply
 	lacks  bool          // the slave says that it has no such object, and it never gave it: told only when it comes, or at the end
 }
 
@@ -59,15 +60,12 @@ func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok boo
 	if gap.Reason == "" {
 		gap.Reason = objects.GapOverrun
 	}
-	if it.last == 0 {
-		gap.From = at.Add(-time.Duration(it.owed) * it.polled.Interval)
-	}
 	return gap, missing > 0
 }
 
 // delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too.
 func (it *item) delivered(uptime time.Duration) {
-	it.owed, it.why, it.weight, it.last, it.lacks = 0, "", 0, max(1, uptime), false
+	it.owed, it.why, it.weight, it.last, it.given, it.lacks = 0, "", 0, uptime, true, false
 }
 
 // soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the moment that
@@ -97,7 +95,8 @@ func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, afte
 }
 
 // newSchedule has everything due at once, and then at the UTC multiples of each log interval:
-// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on.
+// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on. The caller reads wall first: a sample
+// may then be a little late, but not early, which would give it the second before.
 func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time) *schedule {
 	s := &schedule{items: make([]item, len(polled))}
 	for i, p := range polled {
@@ -109,6 +108,17 @@ func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time)
 	return s
 }
 
+// beginAt has a new schedule count from an earlier moment on: begun by the monotonic time, uptime since the boot. It returns how many
+// regular moments have passed since. They are missing for the reason why.
+func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (missed uint64) {
+	for i := range s.items {
+		it := &s.items[i]
+		it.next -= (it.next - begun - 1) / it.polled.Interval * it.polled.Interval
+		it.last, it.owed = uptime, 1 // it is due at the beginning itself
+	}
+	return s.passOver(elapsed, why)
+}
+
 // inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there was none.
 func (s *schedule) inherit(earlier *schedule) {
 	if earlier == nil {
@@ -117,7 +127,7 @@ func (s *schedule) inherit(earlier *schedule) {
 	for i := range s.items {
 		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
 			before := earlier.find(it.polled.Object.Name)
-			it.owed, it.why, it.weight, it.last = before.owed, before.why, before.weight, before.last
+			it.owed, it.why, it.weight, it.last, it.given = before.owed, before.why, before.weight, before.last, before.given
 		}
 	}
 }

@@ -26,6 +26,7 @@ type slave struct {
 	named  bool            // the configuration says which family it is
 	family *objects.Family // by which it is sampled, or was; nil until a `model: auto` has reported its product code
 	plan   *schedule       // nil as long as family is
+	begun  time.Duration   // when its line began, monotonic: its samples are due from then on
 	rest   time.Duration   // not to be asked before, monotonic: it is given time
 	served uint64          // the round in which it had the line last
 
@@ -56,9 +57,9 @@ type slave struct {
 	lateness time.Duration     // the most that an object was read after it was due, while the slave was well
 }
 
-// newSlave prepares a slave. The family of a named model is known at once.
-func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
-	s := &slave{cfg: cfg, replies: newReplies(), reasons: map[string]uint64{}, noValue: map[string]string{}}
+// newSlave prepares a slave, whose line begins now, monotonic. The family of a named model is known at once.
+func newSlave(cfg *configs.Slave, catalog *objects.Catalog, now time.Duration) *slave {
+	s := &slave{cfg: cfg, begun: now, replies: newReplies(), reasons: map[string]uint64{}, noValue: map[string]string{}}
 	s.family, s.named = cfg.Family(catalog)
 	s.judged.family = s.family
 	if !s.named {
@@ -67,19 +68,25 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog) *slave {
 	return s
 }
 
-// adopt takes a family: its limits, and a schedule with everything due now.
-func (s *slave) adopt(f *objects.Family, settings modbus.Settings, elapsed time.Duration, wall time.Time) {
+// adopt takes a family: its limits, and a schedule with everything due now. What was due before the first one is missing.
+func (p *poller) adopt(s *slave, f *objects.Family) {
+	wall := p.clock.Now() // before Elapsed: no moment comes early
+	now, before := p.clock.Elapsed(), s.plan
+	begun := now
+	if before == nil {
+		begun = s.begun
+	}
 	s.family = f
 	s.work = nil // it was of another register map
 	s.replies, s.noValue = newReplies(), map[string]string{}
-	before := s.plan
-	s.plan = newSchedule(s.cfg.Polled(f), elapsed, wall)
+	s.plan = newSchedule(s.cfg.Polled(f), now, wall)
+	s.missed += s.plan.beginAt(begun, wall.Sub(p.clock.Wall.BootedAt())-(now-begun), now, gapUnidentified)
 	s.plan.inherit(before)
 	most := f.MaxRegisters
 	if s.cfg.MaxRegisters > 0 {
 		most = uint16(s.cfg.MaxRegisters)
 	}
-	s.planner = modbus.NewPlanner(settings, most, ranges(s.cfg.Avoid))
+	s.planner = modbus.NewPlanner(p.settings, most, ranges(s.cfg.Avoid))
 }
 
 // ranges gives the registers to avoid in the planner's words.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noi-agent/configs"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -21,48 +22,20 @@ const (
 	storeMemory  = "memory"  // the disk fails: the outbox is in memory
 )
 
-// StoreStatus is the outbox.
-type StoreStatus struct {
-	Bytes     int64    `json:"bytes"`     // of the file
-	Samples   uint64   `json:"samples"`   // kept now
-	Committed uint64   `json:"committed"` // written in this run
-	Spared    uint64   `json:"spared"`    // accepted by every cloud before they had to be written, in this run
-	Commits   uint64   `json:"commits"`
-	Written   uint64   `json:"written_bytes"`      // by these commits: whole pages, as flash sees them
-	PerDay    *float64 `json:"written_mb_per_day"` // what that comes to, in 10^6 bytes; null in the first ten minutes
-	Settings  Settings `json:"settings"`
-	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
-	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
-	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
-	TakenOver uint64   `json:"taken_over"` // samples that had been kept in memory while the disk failed, taken over at this start
-	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
-}
-
-func (a *Agent) storeStatus(stats store.Stats) StoreStatus {
-	return StoreStatus{
+func (a *Agent) storeStatus(stats store.Stats) api.Store {
+	return api.Store{
 		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits,
 		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
 		Start: a.start(), Salvaged: a.recovery.Samples, TakenOver: a.recovery.Taken.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
 
-// Settings are those of buffer and triggers that are in force.
-type Settings struct {
-	MaxSize        int64  `json:"max_size"` // bytes
-	MaxAge         string `json:"max_age"`
-	WhenFull       string `json:"when_full"`
-	CommitEvery    string `json:"commit_every"`
-	RetainAfterAck string `json:"retain_after_ack"`
-	KeepTriggers   int    `json:"keep"` // rows of the trigger log for each integration
-	FlushEvery     string `json:"flush_every"`
-}
-
-func settingsOf(l store.Limits) Settings {
+func settingsOf(l store.Limits) api.Buffer {
 	full := configs.DropOldest
 	if l.RejectNewest {
 		full = configs.RejectNewest
 	}
-	return Settings{
+	return api.Buffer{
 		MaxSize: l.MaxSize, MaxAge: l.MaxAge.String(), WhenFull: full, CommitEvery: l.CommitEvery.String(),
 		RetainAfterAck: l.RetainAfterAck.String(), KeepTriggers: l.KeepTriggers, FlushEvery: l.FlushTriggers.String(),
 	}
@@ -98,17 +71,17 @@ func (a *Agent) start() string {
 
 // storeProblems says what a start had to do to the store. They stay as long as the process lives: a gap that is
 // over is still a gap.
-func (a *Agent) storeProblems() []Problem {
+func (a *Agent) storeProblems() []api.Problem {
 	r, since := a.recovery, a.started
 	switch {
 	case a.degraded != "":
-		return []Problem{storeInMemory.of("agent", since, a.degraded)}
+		return []api.Problem{api.StoreInMemory.Of("agent", since, a.degraded)}
 	case r.Taken.Left != "":
-		return []Problem{storeNotTaken.of("agent", since, r.Taken.Left)}
+		return []api.Problem{api.StoreNotTaken.Of("agent", since, r.Taken.Left)}
 	case r.Moved():
-		return []Problem{storeRecovered.of("agent", since, recoveryDetail(r))}
+		return []api.Problem{api.StoreRecovered.Of("agent", since, recoveryDetail(r))}
 	case len(r.Kept) > 0:
-		return []Problem{storeKept.of("agent", since, strings.Join(r.Kept, ", "))}
+		return []api.Problem{api.StoreKept.Of("agent", since, strings.Join(r.Kept, ", "))}
 	}
 	return nil
 }

@@ -7,17 +7,14 @@ import (
 	"testing"
 
 	"noi-agent/agent"
+	"noi-agent/status/api"
 )
 
 // newAt makes an agent that has nothing to do, over a state directory.
-func newAt(t *testing.T, dir string) (*agent.Agent, agent.Status) {
+func newAt(t *testing.T, dir string) (*agent.Agent, api.Status) {
 	t.Helper()
 	a := newAgent(t, "state_dir: "+dir+"\n", agent.Options{})
-	status, ok := a.Status().(agent.Status)
-	if !ok {
-		t.Fatal("the status is of another type")
-	}
-	return a, status
+	return a, a.Status()
 }
 
 func write(t *testing.T, file, text string) {

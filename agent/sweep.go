@@ -239,7 +239,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		}
 		refused := s.replies.refused(b.spans[i]) != nil
 		if isReply(err) {
-			it.lacks = refused && it.last == 0 && fateOf(err) == fateRefused && s.lastGood > 0
+			it.lacks = refused && !it.given && fateOf(err) == fateRefused && s.lastGood > 0
 		}
 		if fateOf(err) == fateDamaged && !refused { // soon again, until it is proven that it always arrives so
 			it.failures = 0
@@ -248,7 +248,7 @@ func (p *poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) { // else it is we who end, or a moment that is blamed already
 			it.blame(whyMissed(err), 1)
 		}
-		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && it.last == 0))
+		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && !it.given))
 	}
 	if failure == nil {
 		p.runTest(ctx, s)

@@ -10,6 +10,7 @@ import (
 	"noi-agent/agent"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 )
 
 // What waits for an operator tries at once when the operator has acted; a cloud's own wait is kept.
@@ -77,8 +78,8 @@ func TestProblemsOfTheConfigurationFileEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, "device_id: 5300520006504b5957343920\n"+oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
 		time.Sleep(time.Minute)
-		problems := func() map[string]agent.Problem {
-			found := map[string]agent.Problem{}
+		problems := func() map[string]api.Problem {
+			found := map[string]api.Problem{}
 			for _, p := range s.status().Problems {
 				if p.Subject == "agent" {
 					found[p.Code] = p

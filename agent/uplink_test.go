@@ -5,6 +5,9 @@ import (
 
 	"noi-agent/agent"
 	"noi-agent/configs"
+	"noi-agent/sinks"
+	"noi-agent/sinks/pubsub"
+	"noi-agent/sinks/sns"
 )
 
 // What one request, message and sample cost here is the table's in uplinkbudget.go; on Pub/Sub with all five attributes, the default.
@@ -47,7 +50,7 @@ integrations:
 		if err := faults.Err(); err != nil {
 			t.Fatal(c.name, err)
 		}
-		all := agent.PredictUplink(parsed, mustCatalog(t))
+		all := agent.PredictUplink(parsed, mustCatalog(t), costOf)
 		if got := all["AAAAAAAAAAAAAAAAAAAA"]; !within(got.Least*1e6+1, c.least+1) || !within(got.Most*1e6+1, c.most+1) {
 			t.Errorf("%s: %.0f to %.0f bytes, want %.0f to %.0f", c.name, got.Least*1e6, got.Most*1e6, c.least, c.most)
 		}
@@ -58,3 +61,8 @@ integrations:
 }
 
 const onSNS = `type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main"`
+
+// costOf asks the clouds, as the command line does.
+func costOf(cloud string, shape sinks.Shape) sinks.Cost {
+	return map[string]func(sinks.Shape) sinks.Cost{configs.AWS: sns.Cost, configs.GCP: pubsub.Cost}[cloud](shape)
+}

@@ -4,11 +4,11 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"noi-agent/configs"
 	"noi-agent/objects"
+	"noi-agent/sinks"
 )
 
 // UplinkBudget is what an integration is to cost at its sockets, up and down, in megabytes (10^6 bytes) in 30 days. The two differ with
@@ -18,47 +18,29 @@ type UplinkBudget struct {
 	Most  float64 // every sample is sent
 }
 
-// uplinkCost is what is paid in bytes up and down. Measured against loopback with sweeps of 1 to 48 objects, and 300 added to each
-// request for TLS and credentials (an SNS request with one entry is 1,150 up, with ten 5,480). Pub/Sub packs whole requests, so what
-// one message costs hangs on its neighbours: these figures are within a fifth of what was measured, from 1 message to 1,000.
-type uplinkCost struct {
-	request   float64
-	message   float64
-	sample    float64 // beside its message
-	attribute float64 // of a message
-}
-
-// costOf returns what an integration pays; the number after each plus is what comes down.
-func costOf(in *configs.Integration) uplinkCost {
-	type kind struct{ cloud, envelope, compress string }
-	return map[kind]uplinkCost{
-		{configs.AWS, configs.EnvelopeSingle, configs.CompressNone}: {669 + 400, 481 + 80, 0, 255},
-		{configs.AWS, configs.EnvelopeBatch, configs.CompressNone}:  {669 + 400, 563 + 80, 35, 255},
-		{configs.AWS, configs.EnvelopeBatch, configs.CompressGzip}:  {669 + 400, 510 + 80, 12, 255},
-		{configs.GCP, configs.EnvelopeSingle, configs.CompressNone}: {820 + 150, 9.5 + 20, 0, 1.4},
-		{configs.GCP, configs.EnvelopeBatch, configs.CompressNone}:  {820 + 150, 10 + 20, 4, 1.4},
-		{configs.GCP, configs.EnvelopeBatch, configs.CompressGzip}:  {820 + 150, 200 + 20, 9, 1.4},
-	}[kind{in.Type, in.Envelope, in.Compress}]
-}
-
 const (
-	snsRequest, gcpRequest = 10, 1000 // most messages of one
-	connection             = 1_500    // bytes of another one, with a resumed TLS session
-	keptFor                = 300      // seconds for which an idle one is kept: each request after that pays for another
+	connection = 1_500 // bytes of another one, with a resumed TLS session
+	keptFor    = 300   // seconds for which an idle one is kept: each request after that pays for another
 )
+
+// CostOf returns what messages of a shape cost at a cloud, by the type of an integration.
+type CostOf func(cloud string, shape sinks.Shape) sinks.Cost
 
 // PredictUplink predicts what the integrations cost, by id. What is sent early, as alarms are, what is sent again, and backlogs come on
 // top. A `model: auto` slave counts nothing.
-func PredictUplink(config *configs.Config, catalog *objects.Catalog) map[string]UplinkBudget {
+func PredictUplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map[string]UplinkBudget {
 	out := map[string]UplinkBudget{}
 	for i := range config.Integrations {
 		in := &config.Integrations[i]
 		if !in.Enabled {
 			continue
 		}
+		shape := sinks.Shape{
+			Batch: in.Envelope == configs.EnvelopeBatch, Gzip: in.Compress == configs.CompressGzip, Ordered: in.Ordered(),
+		}
 		predict := func(interval func(time.Duration) time.Duration) float64 {
 			s := streamOf(config, catalog, in, interval)
-			return s.bytes(in) * 30 * secondsPerDay / 1e6
+			return s.bytes(in, costOf(in.Type, shape)) * 30 * secondsPerDay / 1e6
 		}
 		every := predict(func(d time.Duration) time.Duration { return d })
 		b := UplinkBudget{Least: every, Most: every}
@@ -145,9 +127,9 @@ func (s stream) collected(every time.Duration) stream {
 }
 
 // bytes returns what the stream costs in a second.
-func (s stream) bytes(in *configs.Integration) (sum float64) {
+func (s stream) bytes(in *configs.Integration, cost sinks.Cost) (sum float64) {
 	s = s.collected(in.PublishEvery)
-	cost, bundles := costOf(in), 0.0
+	bundles := 0.0
 	attributes := float64(len(in.Attributes))
 	if in.Envelope == configs.EnvelopeBatch { // envelope=batch beside slave, unit and device_id
 		attributes = min(4, attributes+1)
@@ -157,8 +139,8 @@ func (s stream) bytes(in *configs.Integration) (sum float64) {
 	}
 	for _, b := range s.bundles {
 		const rounding = 1e-9
-		requests := math.Ceil(b.messages/s.full(in, b) - rounding)
-		sum += b.rate * (cost.request*requests + (cost.message+cost.attribute*attributes)*b.messages + cost.sample*b.samples)
+		requests := math.Ceil(b.messages/s.full(in, cost, b) - rounding)
+		sum += b.rate * (cost.Request*requests + (cost.Message+cost.Attribute*attributes)*b.messages + cost.Sample*b.samples)
 		bundles += b.rate
 	}
 	if bundles < 1.0/keptFor {
@@ -167,8 +149,8 @@ func (s stream) bytes(in *configs.Integration) (sum float64) {
 	return sum
 }
 
-// full is how many messages one request of a bundle has at most. Where order is kept it has each key once (FIFO), or one key only.
-func (s stream) full(in *configs.Integration, b bundle) float64 {
+// full is how many messages one request of a bundle has at most.
+func (s stream) full(in *configs.Integration, cost sinks.Cost, b bundle) float64 {
 	samples, keys := math.Inf(1), s.objects
 	if in.Envelope == configs.EnvelopeBatch {
 		samples, keys = batchWindow, s.units
@@ -176,14 +158,5 @@ func (s stream) full(in *configs.Integration, b bundle) float64 {
 	if rate := in.CatchUp.Rate; rate > 0 {
 		samples = min(samples, float64(burst*rate))
 	}
-	most := gcpRequest
-	switch {
-	case in.Type == configs.AWS && strings.HasSuffix(in.TopicARN, ".fifo"):
-		most = min(snsRequest, keys)
-	case in.Type == configs.AWS:
-		most = snsRequest
-	case in.Ordering && keys > 1:
-		most = 1
-	}
-	return max(1, min(float64(most), math.Floor(samples*b.messages/b.samples)))
+	return max(1, min(float64(cost.Most(keys)), math.Floor(samples*b.messages/b.samples)))
 }

@@ -18,6 +18,7 @@ import (
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 )
 
 // gateway is a machine whose wall clock may be wrong. The bubble's time is the true one; it begins at 2000-01-01.
@@ -170,7 +171,7 @@ func (g *gateway) times(got []caught, mark string, want ...int) {
 	}
 }
 
-func codes(s agent.Status) string {
+func codes(s api.Status) string {
 	var out []string
 	for _, p := range s.Problems {
 		out = append(out, p.Code)

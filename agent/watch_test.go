@@ -3,8 +3,8 @@ package agent_test
 import (
 	"time"
 
-	"noi-agent/agent"
 	"noi-agent/objects"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -41,7 +41,7 @@ func (w *watcher) samples() map[string][]time.Time {
 // gaps returns the gaps of a unit's object.
 func (w *watcher) gaps(unit, object string) (out []stretch) {
 	w.s.t.Helper()
-	add := func(g *agent.Gap) {
+	add := func(g *api.Gap) {
 		if g != nil && g.Unit == unit && g.Object == object {
 			out = append(out, stretch{*g.From, *g.To, g.Reason})
 		}
@@ -54,7 +54,7 @@ func (w *watcher) gaps(unit, object string) (out []stretch) {
 			}
 			return out
 		}
-		page := answer.(agent.TriggerPage)
+		page := answer
 		for _, row := range page.Triggers {
 			add(row.Gap)
 		}

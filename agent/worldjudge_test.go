@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/status/api"
 )
 
 // sweepLasts is how long before a moment a sample may have been read that stands for it: their sweep ended after it.
@@ -21,7 +21,7 @@ func (w *world) look(now time.Duration) {
 		}
 	}
 	shown := func(subject string, codes ...string) bool {
-		return slices.ContainsFunc(status.Problems, func(p agent.Problem) bool {
+		return slices.ContainsFunc(status.Problems, func(p api.Problem) bool {
 			return p.Subject == subject && slices.Contains(codes, p.Code)
 		})
 	}
@@ -56,7 +56,7 @@ func (w *world) look(now time.Duration) {
 
 // isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every
 // five minutes, an object at its log interval.
-func (w *world) isTrue(p agent.Problem, now time.Duration) bool {
+func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	late := 6 * time.Minute
 	if p.Code == "line_down" {
 		return during(w.line, now-time.Minute, now, faultPort)

@@ -16,9 +16,10 @@ import (
 
 // Config is one configuration file. Parse fills in every default.
 type Config struct {
-	DeviceID     string        `yaml:"device_id"`    // 24 lower-case hex digits; "": derived once and kept by the agent
-	StateDir     string        `yaml:"state_dir"`    // directory of the store; /var/lib/noi-agent
-	FamiliesDir  string        `yaml:"families_dir"` // the user's own families, *.yaml; /etc/noi-agent/families.d; "": none
+	DeviceID string `yaml:"device_id"` // 24 lower-case hex digits; "": derived once and kept by the agent
+	StateDir string `yaml:"state_dir"` // directory of the store; /var/lib/noi-agent
+	// the user's own families, *.yaml; /etc/noi-agent/families.d; "": none
+	FamiliesDir  string        `yaml:"families_dir"`
 	Log          Log           `yaml:"log"`
 	Lines        []Line        `yaml:"lines"`
 	Integrations []Integration `yaml:"integrations"`
@@ -62,9 +63,10 @@ func (l Log) SlogLevel() slog.Level {
 // Line is one serial port, or one that is reached over the network, and what hangs on it. The controllers
 // ship with 9600 8N2, the default.
 type Line struct {
-	Name     string        `yaml:"name"`      // letters, digits, - _ .; the first half of "line/unit id"
-	Enabled  bool          `yaml:"enabled"`   // default true; false: the port is not opened
-	Port     string        `yaml:"port"`      // path of the serial port, tcp://host[:502] or rtu+tcp://host:port; see Network
+	Name    string `yaml:"name"`    // letters, digits, - _ .; the first half of "line/unit id"
+	Enabled bool   `yaml:"enabled"` // default true; false: the port is not opened
+	// path of the serial port, tcp://host[:502] or rtu+tcp://host:port; see Network
+	Port     string        `yaml:"port"`
 	Baud     int           `yaml:"baud"`      // default 9600
 	DataBits int           `yaml:"data_bits"` // 8; Modbus RTU has no other
 	Parity   string        `yaml:"parity"`    // none (default), even, odd
@@ -72,18 +74,24 @@ type Line struct {
 	Timeout  time.Duration `yaml:"timeout"`   // wait for the reply's first byte, 10 ms to 30 s; default 500 ms
 
 	// Of a serial port only: at their defaults on the network.
-	RS485            string        `yaml:"rs485"`              // who switches the line: off (default; the adapter), kernel, rts
+	// who switches the line: off (default; the adapter), kernel, rts
+	RS485            string        `yaml:"rs485"`
 	RS485DelayBefore time.Duration `yaml:"rs485_delay_before"` // from the switch to the first bit, up to 1 s; default 0
-	RS485DelayAfter  time.Duration `yaml:"rs485_delay_after"`  // from the last bit to the switch back, up to 1 s; default 0
-	RS485Polarity    string        `yaml:"rs485_polarity"`     // RTS while sending: high (default; set), low
-	Echo             string        `yaml:"echo"`               // whether what is sent comes back: auto (default), on, off
-	DTR              string        `yaml:"dtr"`                // level while the port is open: on, off; "" (default): the driver's
-	RTS              string        `yaml:"rts"`                // the same; "" with rs485 kernel or rts, which move it
-	LowLatency       string        `yaml:"low_latency"`        // auto (default; USB adapters, best effort), on, off
+	// from the last bit to the switch back, up to 1 s; default 0
+	RS485DelayAfter time.Duration `yaml:"rs485_delay_after"`
+	RS485Polarity   string        `yaml:"rs485_polarity"` // RTS while sending: high (default; set), low
+	// whether what is sent comes back: auto (default), on, off
+	Echo string `yaml:"echo"`
+	// level while the port is open: on, off; "" (default): the driver's
+	DTR        string `yaml:"dtr"`
+	RTS        string `yaml:"rts"`         // the same; "" with rs485 kernel or rts, which move it
+	LowLatency string `yaml:"low_latency"` // auto (default; USB adapters, best effort), on, off
 
 	// Of a network port only.
-	ConnectDelay  time.Duration `yaml:"connect_delay"`  // time after connecting in which the device is not asked, up to 30 s; default 0
-	TransactionID string        `yaml:"transaction_id"` // check (default), ignore; tcp:// only, for devices that answer with id 0 or the next number
+	// time after connecting in which the device is not asked, up to 30 s; default 0
+	ConnectDelay time.Duration `yaml:"connect_delay"`
+	// check (default), ignore; tcp:// only, for devices that answer with id 0 or the next number
+	TransactionID string `yaml:"transaction_id"`
 
 	Slaves []Slave `yaml:"slaves"`
 }
@@ -116,19 +124,24 @@ const (
 
 // Slave is one controller on a line.
 type Slave struct {
-	ID           int                      `yaml:"id"`            // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
-	Model        string                   `yaml:"model"`         // "auto" (default), a family slug or a product code
-	Name         string                   `yaml:"name"`          // replaces `slave` of the message; "": product code
-	ProductCode  string                   `yaml:"product_code"`  // stands in for what the slave says of itself; "": ask it
-	Firmware     string                   `yaml:"firmware"`      // the same for `cc_firmware`
-	ModelCheck   string                   `yaml:"model_check"`   // what a product code of another family does: check (default; no samples), ignore
-	MaxRegisters int                      `yaml:"max_registers"` // most registers in one read, 1 to 125; 0: the family's
-	Avoid        Registers                `yaml:"avoid"`         // registers that are never read over; default none
-	Timeout      time.Duration            `yaml:"timeout"`       // wait for this slave's first byte, 10 ms to 30 s; 0 (default): the line's
-	Gap          time.Duration            `yaml:"gap"`           // least silence before a request to it, up to 5 s; 0 (default): t3.5
-	Objects      Names                    `yaml:"objects"`       // what is polled; default all
-	Encodings    map[string]string        `yaml:"encodings"`     // chosen encoding by object, where sources dispute it
-	Intervals    map[string]time.Duration `yaml:"intervals"`     // log interval by name or pattern, from 10 ms up
+	ID    int    `yaml:"id"`    // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
+	Model string `yaml:"model"` // "auto" (default), a family slug or a product code
+	Name  string `yaml:"name"`  // replaces `slave` of the message; "": product code
+	// stands in for what the slave says of itself; "": ask it
+	ProductCode string `yaml:"product_code"`
+	Firmware    string `yaml:"firmware"` // the same for `cc_firmware`
+	// what a product code of another family does: check (default; no samples), ignore
+	ModelCheck string `yaml:"model_check"`
+	// most registers in one read, 1 to 125; 0: the family's
+	MaxRegisters int       `yaml:"max_registers"`
+	Avoid        Registers `yaml:"avoid"` // registers that are never read over; default none
+	// wait for this slave's first byte, 10 ms to 30 s; 0 (default): the line's
+	Timeout time.Duration `yaml:"timeout"`
+	// least silence before a request to it, up to 5 s; 0 (default): t3.5
+	Gap       time.Duration            `yaml:"gap"`
+	Objects   Names                    `yaml:"objects"`   // what is polled; default all
+	Encodings map[string]string        `yaml:"encodings"` // chosen encoding by object, where sources dispute it
+	Intervals map[string]time.Duration `yaml:"intervals"` // log interval by name or pattern, from 10 ms up
 }
 
 // SetDefaults implements strictyaml.Defaulter.
@@ -163,15 +176,21 @@ type Integration struct {
 	CatchUp CatchUp `yaml:"catch_up"` // how a backlog is sent
 	Gaps    bool    `yaml:"gaps"`     // whether gaps are sent as messages too (docs/messages.md); default false
 
-	// What has been sampled waits for the gateway's own share of it, so that a fleet does not speak all at once; up to 1 h;
-	// default 0: it goes at once.
-	Pacing       time.Duration      `yaml:"pacing"`
-	PublishEvery time.Duration      `yaml:"publish_every"` // samples of this time are sent together, 1 s to 24 h; default 0: as sampled
-	When         string             `yaml:"when"`          // which samples are sent: every (default), change
-	Deadband     map[string]float64 `yaml:"deadband"`      // most by which a number differs from the last one sent and is no change, in the object's unit, by name or pattern; default 0
-	Heartbeat    time.Duration      `yaml:"heartbeat"`     // with when: change, one sample of each object at least in this time, 1 s to 8784 h; default 1 h; 0: never
-	Envelope     string             `yaml:"envelope"`      // what a message is: single (default; one sample), batch (a sweep)
-	Compress     string             `yaml:"compress"`      // what is done to a batch: none (default), gzip (and base64url)
+	// What has been sampled waits for the gateway's own share of it, so that a fleet does not speak all at once; up to
+	// 1 h; default 0: it goes at once.
+	Pacing time.Duration `yaml:"pacing"`
+	// samples of this time are sent together, 1 s to 24 h; default 0: as sampled
+	PublishEvery time.Duration `yaml:"publish_every"`
+	When         string        `yaml:"when"` // which samples are sent: every (default), change
+	// most by which a number differs from the last one sent and is no change, in the object's unit, by name or pattern;
+	// default 0
+	Deadband map[string]float64 `yaml:"deadband"`
+	// with when: change, one sample of each object at least in this time, 1 s to 8784 h; default 1 h; 0: never
+	Heartbeat time.Duration `yaml:"heartbeat"`
+	// what a message is: single (default; one sample), batch (a sweep)
+	Envelope string `yaml:"envelope"`
+	// what is done to a batch: none (default), gzip (and base64url)
+	Compress string `yaml:"compress"`
 
 	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
 	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
@@ -219,11 +238,12 @@ const (
 
 // CatchUp says how what has waited for a cloud is sent when it can be reached again.
 type CatchUp struct {
-	Rate        int  `yaml:"rate"`         // most samples a second of those that are over a minute old, and of a replay; default 0: no limit
+	// most samples a second of those that are over a minute old, and of a replay; default 0: no limit
+	Rate        int  `yaml:"rate"`
 	AlarmsFirst bool `yaml:"alarms_first"` // faults and alarms before everything that waits; default false
 
-	// Over which a fleet's way back is spread: a gateway sends its backlog after its own share of it. Never longer than the
-	// outage was; up to 1 h, 0: at once; default 5 min.
+	// Over which a fleet's way back is spread: a gateway sends its backlog after its own share of it. Never longer than
+	// the outage was; up to 1 h, 0: at once; default 5 min.
 	Spread time.Duration `yaml:"spread"`
 }
 
@@ -243,7 +263,8 @@ type Buffer struct {
 	WhenFull    string        `yaml:"when_full"`    // DropOldest (default) or RejectNewest
 	CommitEvery time.Duration `yaml:"commit_every"` // commit window, up to 1 min; 0: each sweep on its own; default 1 s
 
-	RetainAfterAck time.Duration `yaml:"retain_after_ack"` // how long accepted samples are kept for export and replay; default 0: not
+	// how long accepted samples are kept for export and replay; default 0: not
+	RetainAfterAck time.Duration `yaml:"retain_after_ack"`
 }
 
 // SetDefaults implements strictyaml.Defaulter.
@@ -262,14 +283,16 @@ func (t *Triggers) SetDefaults() { *t = Triggers{Keep: 1000, FlushEvery: time.Mi
 
 // Where the agent takes from whether the wall clock is right.
 const (
-	ClockAuto   = "auto"   // from a time service that can tell, the date of the build and the last time known to be right
+	// from a time service that can tell, the date of the build and the last time known to be right
+	ClockAuto   = "auto"
 	ClockSystem = "system" // it is always right
 )
 
 // Clock says how far the gateway's clock is trusted.
 type Clock struct {
-	Source  string        `yaml:"source"`   // ClockAuto (default), ClockSystem
-	MaxWait time.Duration `yaml:"max_wait"` // most that a sample waits for the clock, up to 30 days; 0: not at all; default 1 h
+	Source string `yaml:"source"` // ClockAuto (default), ClockSystem
+	// most that a sample waits for the clock, up to 30 days; 0: not at all; default 1 h
+	MaxWait time.Duration `yaml:"max_wait"`
 }
 
 // SetDefaults implements strictyaml.Defaulter.
@@ -334,9 +357,9 @@ func Locate(file string, f strictyaml.Fault) string {
 	return at + ": " + f.Error()
 }
 
-// FamiliesDir returns the directory that a configuration file names for the user's own families: the catalog must be there
-// before the rest can be checked. It reports no fault. A file that cannot be read, or a key that cannot be decoded, gives
-// the default, and Load then says what is wrong.
+// FamiliesDir returns the directory that a configuration file names for the user's own families: the catalog must be
+// there before the rest can be checked. It reports no fault. A file that cannot be read, or a key that cannot be
+// decoded, gives the default, and Load then says what is wrong.
 func FamiliesDir(path string) string {
 	data, _ := read(path)
 	c := new(Config)
@@ -344,9 +367,9 @@ func FamiliesDir(path string) string {
 	return c.FamiliesDir
 }
 
-// LoadLenient reads a file that may have faults, for commands that ask a daemon: the daemon works on with an older state of the file, and
-// these commands need little of it. A key that does not read has its default; all have it where the file is no YAML. Errors are those
-// of reading the file.
+// LoadLenient reads a file that may have faults, for commands that ask a daemon: the daemon works on with an older
+// state of the file, and these commands need little of it. A key that does not read has its default; all have it where
+// the file is no YAML. Errors are those of reading the file.
 func LoadLenient(path string) (*Config, error) {
 	data, err := open(path)
 	if err != nil {
@@ -376,9 +399,11 @@ func open(path string) ([]byte, error) {
 	data, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the configuration: %w; name one with --config FILE, or begin with the example, /etc/noi-agent/config.yaml.example (configs/noi-agent.yaml of the sources)", err)
+		return nil, fmt.Errorf("read the configuration: %w; name one with --config FILE, or begin with the example, "+
+			"/usr/share/noi-agent/config.yaml.example (configs/noi-agent.yaml of the sources)", err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to read it", err)
+		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to "+
+			"read it", err)
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}

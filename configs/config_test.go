@@ -373,6 +373,17 @@ func TestExamplesAreValid(t *testing.T) {
 	}
 }
 
+func TestExampleHasOneCloudAndShowsTheOther(t *testing.T) {
+	one, err := configs.Load("noi-agent.yaml", mustCatalog(t))
+	if err != nil || len(one.Integrations) != 1 {
+		t.Fatalf("%+v, %v; want one integration: who has one cloud need not delete anything", one.Integrations, err)
+	}
+	both, faults := configs.Parse(wholeExample(t), mustCatalog(t))
+	if len(faults) > 0 || len(both.Integrations) != 2 || both.Integrations[1].Type != configs.GCP {
+		t.Errorf("with the comments taken away: %v, %d integrations", faults, len(both.Integrations))
+	}
+}
+
 func TestExampleStatesTheDefaults(t *testing.T) {
 	c, err := configs.Load("noi-agent.yaml", mustCatalog(t))
 	if err != nil {
@@ -392,14 +403,21 @@ func TestExampleStatesTheDefaults(t *testing.T) {
 	}
 }
 
-// optional is a key that the example shows commented out: # right before its name.
-var optional = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
-
-func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {
+// wholeExample is the example with its second integration, which it shows commented out.
+func wholeExample(t *testing.T) []byte {
+	t.Helper()
 	text, err := os.ReadFile("noi-agent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return regexp.MustCompile(`(?m)^  #([- ] )`).ReplaceAll(text, []byte("  $1"))
+}
+
+// optional is a key that the example shows commented out: # right before its name.
+var optional = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
+
+func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {
+	text := wholeExample(t)
 	if n := len(optional.FindAll(text, -1)); n != 14 {
 		t.Errorf("%d optional keys, want 14: is one written with a blank behind the #?", n)
 	}
@@ -418,10 +436,7 @@ func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {
 }
 
 func TestExampleShowsEveryKey(t *testing.T) {
-	text, err := os.ReadFile("noi-agent.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := wholeExample(t)
 	whole := optional.ReplaceAll(text, []byte("$1$2"))
 	doc, faults := strictyaml.Decode(whole, new(configs.Config))
 	if len(faults) > 0 {

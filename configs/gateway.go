@@ -23,8 +23,8 @@ func lookUp(host string) []string {
 	return addresses
 }
 
-// sameGateway reports whether two host:port lead to the same device: the port is the same, and the hosts have an address in
-// common. A name is looked up only for that.
+// sameGateway reports whether two host:port lead to the same device: the port is the same, and the hosts have an
+// address in common. A name is looked up only for that.
 func sameGateway(a, b string, lookUp func(host string) []string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)

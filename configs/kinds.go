@@ -21,7 +21,8 @@ var sizeForm = regexp.MustCompile(`^(0|[1-9][0-9]*)([A-Za-z]*)$`)
 var sizeUnits = []struct {
 	name  string
 	bytes int64
-}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1}, {"", 1}}
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+	{"", 1}}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Size) UnmarshalText(text []byte) error {
@@ -130,7 +131,8 @@ func listWords(node strictyaml.Node) ([]word, error) {
 		case item.Kind() != strictyaml.KindScalar, item.Null(), text == "":
 			faults = append(faults, item.Fault("want a name; quote it if it holds brackets or begins with *"))
 		case strings.Contains(text, ","):
-			faults = append(faults, item.Fault(fmt.Sprintf("%q holds a comma; make each name an item of its own", clip(text))))
+			faults = append(faults, item.Fault(fmt.Sprintf("%q holds a comma; make each name an item of its own",
+				clip(text))))
 		default:
 			words = append(words, word{text, i})
 		}
@@ -141,8 +143,8 @@ func listWords(node strictyaml.Node) ([]word, error) {
 // Attributes are the names of the message attributes an integration sends. Nil is none.
 type Attributes []string
 
-// attributeNames are what `all` means, in the order in which they are sent. `seq` has to be named: only who looks for gaps
-// in the numbers wants it.
+// attributeNames are what `all` means, in the order in which they are sent. `seq` has to be named: only who looks for
+// gaps in the numbers wants it.
 func attributeNames() []string { return []string{"object", "slave", "unit", "device_id", "sample_id"} }
 
 // KnownAttributes are the names that may be listed.
@@ -165,7 +167,8 @@ func (a *Attributes) UnmarshalNode(node strictyaml.Node) error {
 	for _, one := range words {
 		w := one.text
 		if known := KnownAttributes(); !slices.Contains(known, w) {
-			return fmt.Errorf("there is no attribute %q; want all, none, or some of %s", clip(w), strings.Join(known, ", "))
+			return fmt.Errorf("there is no attribute %q; want all, none, or some of %s", clip(w),
+				strings.Join(known, ", "))
 		}
 		if slices.Contains(*a, w) {
 			return fmt.Errorf("%s is listed twice", w)

@@ -27,7 +27,8 @@ func (l *Line) Network() (scheme, address string) {
 	return scheme, address
 }
 
-const portForms = "want the path of a serial port, as in /dev/ttyUSB0, or tcp://host:502 for Modbus TCP, or rtu+tcp://host:port for RTU frames through a TCP gateway"
+const portForms = "want the path of a serial port, as in /dev/ttyUSB0, or tcp://host:502 for Modbus TCP, or " +
+	"rtu+tcp://host:port for RTU frames through a TCP gateway"
 
 // parsePort takes the port of a line apart. A path has no scheme and no address.
 func parsePort(port string) (scheme, address string, err error) {
@@ -58,7 +59,8 @@ func parsePort(port string) (scheme, address string, err error) {
 // usual one, if there is one.
 func hostPort(scheme, text, usual string) (string, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Is6() {
-		return "", fmt.Errorf("an IPv6 address stands in brackets; write %s://[%s]:%s", scheme, clip(text), firstOf(usual, "port"))
+		return "", fmt.Errorf("an IPv6 address stands in brackets; write %s://[%s]:%s", scheme, clip(text),
+			firstOf(usual, "port"))
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil && usual != "" {
@@ -68,9 +70,11 @@ func hostPort(scheme, text, usual string) (string, error) {
 	case err != nil && isHost(text, false):
 		return "", fmt.Errorf("the port is missing; write %s://%s:port, with the gateway's port", scheme, clip(text))
 	case err != nil:
-		return "", fmt.Errorf("want %s://host:%s, not %q behind %s://", scheme, firstOf(usual, "port"), clip(text), scheme)
+		return "", fmt.Errorf("want %s://host:%s, not %q behind %s://", scheme, firstOf(usual, "port"), clip(text),
+			scheme)
 	case !isHost(host, bracketed):
-		return "", fmt.Errorf("%q is no host; want a name or an IP address, IPv6 in brackets, and nothing behind the port", clip(host))
+		return "", fmt.Errorf("%q is no host; want a name or an IP address, IPv6 in brackets, and nothing behind the "+
+			"port", clip(host))
 	case !isPort(port) || port == "0":
 		return "", fmt.Errorf("%q is no port; want 1 to 65535", clip(port))
 	}

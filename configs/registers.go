@@ -9,7 +9,8 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// Registers are ranges of register addresses (PDU, from 0), written 0x0010 or 0x0002-0x0003, as a list or comma separated.
+// Registers are ranges of register addresses (PDU, from 0), written 0x0010 or 0x0002-0x0003, as a list or comma
+// separated.
 type Registers []RegisterRange
 
 // RegisterRange is the registers from First to Last, both included.

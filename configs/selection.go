@@ -78,8 +78,8 @@ func (i *Integration) Wants(lineName string, unitID int, sourceNames []string, o
 	return i.wantsObject(object) && i.WantsSlave(lineName, unitID, sourceNames)
 }
 
-// MayWant reports whether an object of a slave of the family is to be sent if the slave turns out to have one of the product
-// codes that the integration lists.
+// MayWant reports whether an object of a slave of the family is to be sent if the slave turns out to have one of the
+// product codes that the integration lists.
 func (i *Integration) MayWant(f *objects.Family, object string) bool {
 	return i.wantsObject(object) && slices.ContainsFunc(i.Slaves.List, f.Reports)
 }

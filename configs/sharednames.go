@@ -16,14 +16,16 @@ func (v *validator) sharedNames() {
 			unit := unitOf(l.Name, s.ID)
 			if first := f.add(len(units), s, v.families(s)); first >= 0 {
 				path := strictyaml.Index(strictyaml.Index("lines", i)+".slaves", j)
-				v.notice(path, "%s and %s may publish under the same `slave`; give each a name of its own", units[first], unit)
+				v.notice(path, "%s and %s may publish under the same `slave`; give each a name of its own",
+					units[first], unit)
 			}
 			units = append(units, unit)
 		}
 	}
 }
 
-// firstNames holds the number of the first slave of each kind, so that a slave is compared with kinds and not with slaves.
+// firstNames holds the number of the first slave of each kind, so that a slave is compared with kinds and not with
+// slaves.
 type firstNames struct {
 	named map[string]int          // by name, or by product code when there is no name
 	coded map[*objects.Family]int // without a name, with a product code

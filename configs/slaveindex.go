@@ -7,8 +7,8 @@ import (
 	"noi-agent/objects"
 )
 
-// slaveIndex answers which slaves the `slaves` of an integration mean. Its cost grows with the number of slaves plus the
-// number of words, and not with their product: a fleet's gateway may have thousands of both.
+// slaveIndex answers which slaves the `slaves` of an integration mean. Its cost grows with the number of slaves plus
+// the number of words, and not with their product: a fleet's gateway may have thousands of both.
 type slaveIndex struct {
 	catalog *objects.Catalog
 	slaves  []indexedSlave           // in the order of the file
@@ -96,7 +96,8 @@ func anyIn[K comparable](set map[K]bool, keys []K) bool {
 	return false
 }
 
-// mostHinted is the most slaves among which a similar name is looked for. Each unknown word costs a look at each of them.
+// mostHinted is the most slaves among which a similar name is looked for. Each unknown word costs a look at each of
+// them.
 const mostHinted = 200
 
 // hint says what may be meant by a word that means no slave.

@@ -23,6 +23,10 @@ func (i *Integration) Destination() string {
 	return "projects/" + i.ProjectID + "/topics/" + i.Topic
 }
 
+// Ordered reports whether the cloud keeps the order of the messages with one key: a FIFO topic of SNS, or `ordering` of
+// Pub/Sub.
+func (i *Integration) Ordered() bool { return i.Ordering || strings.HasSuffix(i.TopicARN, ".fifo") }
+
 // deriveID returns the id of an integration that has none of its own: the first 20 base-62 digits
 // of SHA-256 over its name, or over "type topic". It hangs on nothing else, so that all gateways
 // with one configuration send under one id.
@@ -107,7 +111,8 @@ func arnRegion(arn string) (string, error) {
 	case !accountForm.MatchString(account):
 		return "", fmt.Errorf("the ARN's fifth part is the account's 12 digits, not %q", clip(account))
 	case !snsNameForm.MatchString(name) || len(name) > 256:
-		return "", fmt.Errorf("a topic's name is 1 to 256 letters, digits, - and _, with .fifo behind it for a FIFO topic, not %q", clip(name))
+		return "", fmt.Errorf("a topic's name is 1 to 256 letters, digits, - and _, with .fifo behind it for a FIFO "+
+			"topic, not %q", clip(name))
 	}
 	return region, nil
 }
@@ -117,18 +122,21 @@ func splitTopic(topic string) (project, name string, err error) {
 	name = topic
 	if parts := strings.Split(topic, "/"); len(parts) > 1 {
 		if len(parts) != 4 || parts[0] != "projects" || parts[2] != "topics" {
-			return "", "", fmt.Errorf("want projects/PROJECT/topics/NAME, or NAME with project_id beside it, not %q", clip(topic))
+			return "", "", fmt.Errorf("want projects/PROJECT/topics/NAME, or NAME with project_id beside it, not %q",
+				clip(topic))
 		}
 		project, name = parts[1], parts[3]
 		if !projectForm.MatchString(project) {
-			return "", "", fmt.Errorf("%q is not a project id: lower-case letters, digits and hyphens, a letter first", clip(project))
+			return "", "", fmt.Errorf("%q is not a project id: lower-case letters, digits and hyphens, a letter first",
+				clip(project))
 		}
 	}
 	if strings.HasPrefix(name, "goog") {
 		return "", "", errors.New("a topic's name cannot begin with goog")
 	}
 	if !pubsubNameForm.MatchString(name) {
-		return "", "", fmt.Errorf("a topic's name is 3 to 255 letters, digits and -._~+%%, a letter first, not %q", clip(name))
+		return "", "", fmt.Errorf("a topic's name is 3 to 255 letters, digits and -._~+%%, a letter first, not %q",
+			clip(name))
 	}
 	return project, name, nil
 }

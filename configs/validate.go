@@ -178,7 +178,8 @@ const mostSocketPath = 107
 func (v *validator) status() {
 	s := v.config.Status
 	if len(s.Socket) > mostSocketPath || strings.ContainsRune(s.Socket, 0) {
-		v.fault("status.socket", "the path of a unix socket has at most %d bytes, this one %d; choose a shorter one", mostSocketPath, len(s.Socket))
+		v.fault("status.socket", "the path of a unix socket has at most %d bytes, this one %d; choose a shorter one",
+			mostSocketPath, len(s.Socket))
 	}
 	if s.Listen == "" {
 		return
@@ -192,8 +193,10 @@ func (v *validator) status() {
 		v.fault("status.listen", "%q is not a port; want 0 to 65535, 0 for any that is free", clip(port))
 	}
 	if !isLoopback(host) {
-		v.fault("status.listen", "%q can be reached from outside, and this version has neither TLS nor a token to guard it; "+
-			"listen on 127.0.0.1:8780 and look at it through a tunnel: ssh -L 8780:127.0.0.1:8780 GATEWAY", clip(host))
+		v.fault("status.listen",
+			"%q can be reached from outside, and this version has neither TLS nor a token to guard it; "+
+				"listen on 127.0.0.1:8780 and look at it through a tunnel: ssh -L 8780:127.0.0.1:8780 GATEWAY",
+			clip(host))
 	}
 }
 

@@ -34,7 +34,8 @@ func (v *validator) id(path string, in *Integration) {
 	switch {
 	case v.doc.Has(path + ".id"):
 		if !idForm.MatchString(in.ID) {
-			v.fault(path+".id", "want %d letters and digits, not %q; leave the key out to have one derived from the name", idLength, clip(in.ID))
+			v.fault(path+".id", "want %d letters and digits, not %q; leave the key out to have one derived from the "+
+				"name", idLength, clip(in.ID))
 		}
 	case in.Name != "" || in.Destination() != "":
 		in.ID = deriveID(in)
@@ -87,7 +88,8 @@ func (v *validator) integration(path string, in *Integration) {
 func (v *validator) foreign(path, kind string, keys ...string) {
 	for _, key := range keys {
 		if v.doc.Has(path + "." + key) {
-			v.fault(path+"."+key, "does not belong to type %s; take it out, or make an integration of the other type", kind)
+			v.fault(path+"."+key, "does not belong to type %s; take it out, or make an integration of the other type",
+				kind)
 		}
 	}
 }
@@ -108,7 +110,8 @@ func (v *validator) aws(path string, in *Integration) {
 	v.role(path, in)
 	v.iot(path, in)
 	if strings.ContainsFunc(in.Profile, func(r rune) bool { return r < ' ' || r == 0x7F || r == '[' || r == ']' }) {
-		v.fault(path+".profile", "want the name of a profile without brackets and control characters, not %q", clip(in.Profile))
+		v.fault(path+".profile", "want the name of a profile without brackets and control characters, not %q",
+			clip(in.Profile))
 	}
 	if in.TopicARN == "" {
 		v.fault(path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
@@ -121,10 +124,13 @@ func (v *validator) aws(path string, in *Integration) {
 	case in.Region == "":
 		in.Region = region
 	case in.Region != region:
-		v.fault(path+".region", "region %s contradicts the topic, which lies in %s; leave region out, or correct the one that is wrong", clip(in.Region), region)
+		v.fault(path+".region",
+			"region %s contradicts the topic, which lies in %s; leave region out, or correct the one that is wrong",
+			clip(in.Region), region)
 	}
 	if in.Endpoint != "" && !isURL(in.Endpoint) {
-		v.fault(path+".endpoint", "want a URL as in http://127.0.0.1:4100, not %q; leave the key out for AWS itself", clip(in.Endpoint))
+		v.fault(path+".endpoint", "want a URL as in http://127.0.0.1:4100, not %q; leave the key out for AWS itself",
+			clip(in.Endpoint))
 	}
 }
 
@@ -136,18 +142,21 @@ func (v *validator) role(path string, in *Integration) {
 	case in.RoleARN == "":
 		v.fault(path+".external_id", "goes with a role to assume; add role_arn, or take it out")
 	case !externalForm.MatchString(in.ExternalID) || len(in.ExternalID) > mostExternalID:
-		v.fault(path+".external_id", "want 2 to %d letters, digits and _+=,.@:/-, as the role's trust policy has it", mostExternalID)
+		v.fault(path+".external_id", "want 2 to %d letters, digits and _+=,.@:/-, as the role's trust policy has it",
+			mostExternalID)
 	}
 }
 
-// roleARN checks the role's ARN. The role lies in the topic's partition: no identity of one partition is valid in another.
+// roleARN checks the role's ARN. The role lies in the topic's partition: no identity of one partition is valid in
+// another.
 func (v *validator) roleARN(path string, in *Integration) {
 	if in.RoleARN == "" {
 		return
 	}
 	m := roleForm.FindStringSubmatch(in.RoleARN)
 	if m == nil || !awsregion.Known(m[1]) {
-		v.fault(path, "want the ARN of a role, as in arn:aws:iam::123456789012:role/noi-publisher, not %q", clip(in.RoleARN))
+		v.fault(path, "want the ARN of a role, as in arn:aws:iam::123456789012:role/noi-publisher, not %q",
+			clip(in.RoleARN))
 		return
 	}
 	region, err := arnRegion(in.TopicARN)
@@ -155,7 +164,8 @@ func (v *validator) roleARN(path string, in *Integration) {
 		return // the topic has a fault of its own
 	}
 	if p := awsregion.Of(region).Name; p != m[1] {
-		v.fault(path, "the role lies in partition %s and the topic in %s; no role of one partition is valid in another", m[1], p)
+		v.fault(path, "the role lies in partition %s and the topic in %s; no role of one partition is valid in another",
+			m[1], p)
 	}
 }
 
@@ -172,7 +182,8 @@ func (v *validator) iot(path string, in *Integration) {
 	}
 	path += ".iot"
 	for _, need := range []struct{ key, value, want string }{
-		{"endpoint", in.IoT.Endpoint, "the host that `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints"},
+		{"endpoint", in.IoT.Endpoint,
+			"the host that `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints"},
 		{"role_alias", in.IoT.RoleAlias, "the alias of the role to act as"},
 		{"certificate", in.IoT.Certificate, "the PEM file of the device's certificate"},
 		{"key", in.IoT.Key, "the PEM file of the certificate's private key"},
@@ -211,7 +222,8 @@ func (v *validator) gcp(path string, in *Integration) {
 	hostPort := err == nil && host != "" && isPort(port)
 	address, _ := strings.CutSuffix(endpoint, "/")
 	if !hostPort && (!isURL(endpoint) || strings.Count(address, "/") != 2) { // gRPC has no path to put one before
-		v.fault(path+".endpoint", "want host:port as in 127.0.0.1:8085, not %q; leave the key out for Google itself", clip(endpoint))
+		v.fault(path+".endpoint", "want host:port as in 127.0.0.1:8085, not %q; leave the key out for Google itself",
+			clip(endpoint))
 	}
 }
 
@@ -219,7 +231,8 @@ func (v *validator) gcp(path string, in *Integration) {
 func (v *validator) topic(path string, in *Integration) {
 	projectSound := in.ProjectID == "" || projectForm.MatchString(in.ProjectID)
 	if !projectSound {
-		v.fault(path+".project_id", "%q is not a project id: lower-case letters, digits and hyphens, a letter first", clip(in.ProjectID))
+		v.fault(path+".project_id", "%q is not a project id: lower-case letters, digits and hyphens, a letter first",
+			clip(in.ProjectID))
 	}
 	if in.Topic == "" {
 		v.fault(path+".topic", "type gcp needs its topic, as in projects/PROJECT/topics/NAME")
@@ -230,9 +243,12 @@ func (v *validator) topic(path string, in *Integration) {
 	case err != nil:
 		v.fault(path+".topic", "%v", err)
 	case project == "" && in.ProjectID == "":
-		v.fault(path+".topic", "%s alone does not say which project; add project_id, or write projects/PROJECT/topics/%s", name, name)
+		v.fault(path+".topic",
+			"%s alone does not say which project; add project_id, or write projects/PROJECT/topics/%s", name, name)
 	case project != "" && in.ProjectID != "" && project != in.ProjectID:
-		v.fault(path+".project_id", "project %s contradicts the topic, which lies in %s; leave project_id out, or correct the one that is wrong", clip(in.ProjectID), project)
+		v.fault(path+".project_id",
+			"project %s contradicts the topic, which lies in %s; leave project_id out, or correct the one that is "+
+				"wrong", clip(in.ProjectID), project)
 	case projectSound:
 		in.ProjectID = firstOf(in.ProjectID, project)
 		in.Topic = "projects/" + in.ProjectID + "/topics/" + name

@@ -61,7 +61,8 @@ func (v *validator) line(path string, l *Line) {
 	}
 	v.port(path, l)
 	if rates := baudRates(); !slices.Contains(rates, l.Baud) {
-		v.fault(path+".baud", "%d is not a usual rate; want one of %s (the controllers ship with 9600)", l.Baud, numbers(rates))
+		v.fault(path+".baud", "%d is not a usual rate; want one of %s (the controllers ship with 9600)", l.Baud,
+			numbers(rates))
 	}
 	if l.DataBits != 8 {
 		v.fault(path+".data_bits", "want 8, not %d: Modbus RTU has no other", l.DataBits)
@@ -88,8 +89,8 @@ func (v *validator) line(path string, l *Line) {
 	}
 }
 
-// unitID checks a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on TCP/IP V1.0b §4.4.1.2); on a
-// serial line, behind a gateway too, 0 is the broadcast, which nobody answers.
+// unitID checks a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on TCP/IP V1.0b §4.4.1.2);
+// on a serial line, behind a gateway too, 0 is the broadcast, which nobody answers.
 func (v *validator) unitID(path string, l *Line, id int) {
 	scheme, _ := l.Network()
 	switch {
@@ -117,7 +118,8 @@ func (v *validator) slave(path string, l *Line, s *Slave) {
 		v.between(path+".max_registers", s.MaxRegisters, 1, mostRegisters, "; leave the key out for the family's")
 	}
 	if s.Timeout != 0 && (s.Timeout < leastTimeout || s.Timeout > mostTimeout) {
-		v.fault(path+".timeout", "want %s to %s, not %s; leave the key out for the line's", short(leastTimeout), short(mostTimeout), short(s.Timeout))
+		v.fault(path+".timeout", "want %s to %s, not %s; leave the key out for the line's", short(leastTimeout),
+			short(mostTimeout), short(s.Timeout))
 	}
 	v.span(path+".gap", s.Gap, 0, mostGap)
 	families := v.families(s)
@@ -143,7 +145,8 @@ func (v *validator) label(path, text string) {
 			v.fault(path, "is empty; leave the key out")
 		}
 	case len(text) > mostName, strings.ContainsFunc(text, odd), strings.TrimSpace(text) != text, text == "all":
-		v.fault(path, "want at most %d bytes without commas, slashes, control characters and blanks around them, and not all; not %q", mostName, clip(text))
+		v.fault(path, "want at most %d bytes without commas, slashes, control characters and blanks around them, and "+
+			"not all; not %q", mostName, clip(text))
 	}
 }
 
@@ -153,7 +156,8 @@ func (v *validator) productCode(path string, s *Slave, families []*objects.Famil
 		return
 	}
 	if _, other := v.cat.Fits(families[0], s.ProductCode); other != nil && other != families[0] {
-		v.fault(path, "%s is a product code of %s, and the model is %s: correct one of the two, or write model_check: ignore if the controller is no %s",
+		v.fault(path, "%s is a product code of %s, and the model is %s: correct one of the two, or write model_check: "+
+			"ignore if the controller is no %s",
 			clip(s.ProductCode), other.Slug, families[0].Slug, other.Slug)
 	}
 }
@@ -177,7 +181,8 @@ func (v *validator) unknownModel(path string, s *Slave) {
 		slugs = append(slugs, f.Slug)
 	}
 	if s.Auto() {
-		v.fault(path+".product_code", "no family is known for product code %q; name the family as the slave's model: %s",
+		v.fault(path+".product_code",
+			"no family is known for product code %q; name the family as the slave's model: %s",
 			clip(s.ProductCode), strings.Join(slugs, ", "))
 		return
 	}

@@ -2,8 +2,8 @@ package configs
 
 import "noi-agent/objects"
 
-// neverSampled tells which polled objects can give no sample whatever the controller answers: the read that they need is longer than the
-// slave allows, or goes over registers that the slave does not have.
+// neverSampled tells which polled objects can give no sample whatever the controller answers: the read that they need
+// is longer than the slave allows, or goes over registers that the slave does not have.
 func (v *validator) neverSampled(path string, s *Slave, family *objects.Family) {
 	most := int(family.MaxRegisters)
 	if s.MaxRegisters > 0 {
@@ -13,7 +13,9 @@ func (v *validator) neverSampled(path string, s *Slave, family *objects.Family) 
 		o := &p.Object
 		addr, count := o.Span()
 		if int(count) > most && !o.Table.OfBits() {
-			v.notice(path+".max_registers", "%s can never give a sample: it needs the %d registers from 0x%04X in one read, and max_registers is %d", o.Name, count, addr, most)
+			v.notice(path+".max_registers",
+				"%s can never give a sample: it needs the %d registers from 0x%04X in one read, and max_registers is "+
+					"%d", o.Name, count, addr, most)
 			continue
 		}
 		if addr == o.Address && count == o.Registers {
@@ -21,7 +23,9 @@ func (v *validator) neverSampled(path string, s *Slave, family *objects.Family) 
 		}
 		for _, r := range s.Avoid {
 			if !o.Table.OfBits() && int(r.First) < int(addr)+int(count) && r.Last >= addr {
-				v.notice(path+".avoid", "%s can never give a sample: it is read with the registers from 0x%04X to 0x%04X, and avoid says that 0x%04X is not there",
+				v.notice(path+".avoid",
+					"%s can never give a sample: it is read with the registers from 0x%04X to 0x%04X, and avoid says "+
+						"that 0x%04X is not there",
 					o.Name, addr, int(addr)+int(count)-1, max(r.First, addr))
 				break
 			}

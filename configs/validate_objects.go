@@ -76,10 +76,12 @@ func disputed(o *objects.Object) string {
 		names[i] = c.Name
 	}
 	if len(names) == 1 {
-		return fmt.Sprintf("what %s holds depends on the controller, so it is not sampled until you say that it is %s: add encodings: {%s: %s} to the slave",
+		return fmt.Sprintf("what %s holds depends on the controller, so it is not sampled until you say that it is "+
+			"%s: add encodings: {%s: %s} to the slave",
 			o.Name, names[0], o.Name, names[0])
 	}
-	return fmt.Sprintf("the sources dispute the encoding of %s, so it is not sampled until one is chosen: add encodings: {%s: %s} to the slave (there are %s)",
+	return fmt.Sprintf("the sources dispute the encoding of %s, so it is not sampled until one is chosen: add "+
+		"encodings: {%s: %s} to the slave (there are %s)",
 		o.Name, o.Name, names[0], strings.Join(names, " and "))
 }
 
@@ -124,8 +126,8 @@ func (v *validator) intervals(path string, s *Slave, families []*objects.Family)
 	v.ties(path, words, families)
 }
 
-// ties refuses patterns of one length that match one object: which of them wins would depend on their order, which a map
-// has not.
+// ties refuses patterns of one length that match one object: which of them wins would depend on their order, which a
+// map has not.
 func (v *validator) ties(path string, words []string, families []*objects.Family) {
 	reported := map[string]bool{}
 	anyObject(families, func(o *objects.Object) bool {
@@ -138,13 +140,15 @@ func (v *validator) ties(path string, words []string, families []*objects.Family
 		if v.doc.Line(strictyaml.Key(path, first)) > v.doc.Line(strictyaml.Key(path, second)) {
 			first, second = second, first
 		}
-		v.fault(strictyaml.Key(path, second), "%q and %q are equally long and both match %s; make one longer, or name %s itself", first, second, o.Name, o.Name)
+		v.fault(strictyaml.Key(path, second),
+			"%q and %q are equally long and both match %s; make one longer, or name %s itself", first, second, o.Name,
+			o.Name)
 		return false
 	})
 }
 
-// reach returns the slaves of an integration and what families they can be; with known false there is no slave to ask, and
-// at least the names must be right.
+// reach returns the slaves of an integration and what families they can be; with known false there is no slave to ask,
+// and at least the names must be right.
 func (v *validator) reach(in *Integration) (slaves []*Slave, families []*objects.Family, known bool) {
 	slaves = v.index.selected(in.Slaves)
 	for _, s := range slaves {

@@ -21,7 +21,9 @@ const meansNothing = "means nothing for a network port; leave the key out"
 // port checks where the line is and what its hardware is asked for.
 func (v *validator) port(path string, l *Line) {
 	if l.Port == "" {
-		v.fault(path+".port", "a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when adapters change places, or of /dev/serial/by-path, which goes by the socket")
+		v.fault(path+".port",
+			"a line needs its serial port, as in /dev/ttyUSB0; better one of /dev/serial/by-id, which stays when "+
+				"adapters change places, or of /dev/serial/by-path, which goes by the socket")
 		v.hardware(path, l)
 		return
 	}
@@ -63,7 +65,8 @@ func (v *validator) network(path, scheme string, l *Line) {
 	if scheme == ModbusTCP {
 		v.oneOf(path+".transaction_id", l.TransactionID, wordCheck, wordIgnore)
 	} else {
-		v.onlyDefaults(path, l, "is for tcp:// only: RTU frames have no transaction id; leave the key out", "transaction_id")
+		v.onlyDefaults(path, l, "is for tcp:// only: RTU frames have no transaction id; leave the key out",
+			"transaction_id")
 	}
 	v.onlyDefaults(path, l, meansNothing,
 		"rs485", "rs485_delay_before", "rs485_delay_after", "rs485_polarity", "echo", "dtr", "rts", "low_latency")
@@ -140,12 +143,16 @@ func (v *validator) sharedPort(here portPlace, before []portPlace) {
 	for _, p := range before {
 		switch {
 		case here.name == p.name:
-			v.fault(here.line+".port", "%s is the port of %s too; list all slaves of a port on one line", clip(here.port), p.line)
+			v.fault(here.line+".port", "%s is the port of %s too; list all slaves of a port on one line",
+				clip(here.port), p.line)
 		case here.network && p.network && sameGateway(here.name, p.name, lookUp):
-			v.fault(here.line+".port", "%s is the same gateway as %s, the port of %s, by another name; list all slaves of a gateway on one line",
+			v.fault(here.line+".port",
+				"%s is the same gateway as %s, the port of %s, by another name; list all slaves of a gateway on one "+
+					"line",
 				clip(here.port), clip(p.port), p.line)
 		case here.resolved == p.resolved, here.device != 0 && here.device == p.device:
-			v.fault(here.line+".port", "%s leads to the same device as %s, the port of %s; list all slaves of a port on one line",
+			v.fault(here.line+".port",
+				"%s leads to the same device as %s, the port of %s; list all slaves of a port on one line",
 				clip(here.port), clip(p.port), p.line)
 		default:
 			continue

@@ -19,7 +19,8 @@ func (v *validator) sending(path string, in *Integration) {
 		v.span(every, in.PublishEvery, time.Second, mostCollected)
 	}
 	if age := v.config.Buffer.MaxAge; in.PublishEvery > 0 && in.PublishEvery >= age && !v.broken("buffer.max_age") {
-		v.fault(every, "samples are given up after %s (buffer.max_age), before %s have passed; send more often, or keep them longer", short(age), short(in.PublishEvery))
+		v.fault(every, "samples are given up after %s (buffer.max_age), before %s have passed; send more often, or "+
+			"keep them longer", short(age), short(in.PublishEvery))
 	}
 	v.oneOf(path+".when", in.When, WhenEvery, WhenChange)
 	if in.When == WhenEvery && !v.broken(path+".when") {
@@ -63,9 +64,11 @@ func (v *validator) deadband(path string, in *Integration) {
 		case found == nil:
 			v.unknownObject(at, word, families)
 		case matched(numeric) == nil:
-			v.fault(at, "%s has no number that could lie within a band: each change of it is sent; take it out", found.Name)
+			v.fault(at, "%s has no number that could lie within a band: each change of it is sent; take it out",
+				found.Name)
 		case matched(sent) == nil && !v.broken(path[:len(path)-len("deadband")]+"objects"):
-			v.fault(at, "%s is not among the objects of this integration; add it there, or take it out here", found.Name)
+			v.fault(at, "%s is not among the objects of this integration; add it there, or take it out here",
+				found.Name)
 		}
 	}
 	v.ties(path, words, families)
@@ -77,14 +80,17 @@ func (v *validator) batch(path string, in *Integration) {
 		return
 	}
 	if in.Type == GCP && in.Compress == CompressGzip {
-		v.notice(path+".compress", "requests to Pub/Sub travel packed already, and base64 makes a batch a third longer; none costs less uplink here")
+		v.notice(path+".compress",
+			"requests to Pub/Sub travel packed already, and base64 makes a batch a third longer; none costs less "+
+				"uplink here")
 	}
 	if len(in.Attributes) == len(attributeNames()) { // all: all that a batch has
 		return
 	}
 	for _, name := range []string{"object", "sample_id"} {
 		if slices.Contains(in.Attributes, name) {
-			v.fault(path+".attributes", "a batch has many samples and no attribute %s; want all, none, or some of slave, unit, device_id", name)
+			v.fault(path+".attributes",
+				"a batch has many samples and no attribute %s; want all, none, or some of slave, unit, device_id", name)
 		}
 	}
 }

@@ -11,11 +11,7 @@ import (
 // over in the same time.
 func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	w := &l.window
-	timeout := l.timeout
-	if u.timeout > 0 {
-		timeout = u.timeout
-	}
-	first := asked.Add(timeout + adapterSlack)
+	first := asked.Add(l.timeoutOf(u) + adapterSlack)
 	last := first.Add(l.settings.WireTime(w.q.replyChars()))
 	l.asked, l.began = asked, asked
 	for final := false; ; {
@@ -37,6 +33,14 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 		w.have += n
 		final = n == 0
 	}
+}
+
+// timeoutOf returns how long the first byte of a unit's reply may take.
+func (l *Line) timeoutOf(u *unit) time.Duration {
+	if u.timeout > 0 {
+		return u.timeout
+	}
+	return l.timeout
 }
 
 // pick takes frames out of the window until one is the answer.

@@ -11,7 +11,7 @@
 // # Why a late reply is never another register's value
 //
 // A read's reply holds unit, function and byte count, but no address. If it comes after its timeout, the
-// next read of the same length would take it for its own: right checksum, wrong register. No waiting time
+// next read of the same length would take it for its own: right checksum, wrong register. No short waiting time
 // excludes that. What does: a slave answers in the order it was asked, at most once each, and
 // bytes do not overtake one another. So the reply to a request proves that no reply to an earlier one will come.
 //
@@ -22,6 +22,9 @@
 // before its reply is passed over; with its reply, everything older is settled. A probe that went unanswered
 // may be sent again and its own replies may be confused with one another: nobody reads them as values. One
 // more probe, never sent before, settles those.
+//
+// Some units answer reads of one length only, and say nothing to all probes. So doubt ends by time too, on a serial line only: half a
+// minute after its timeout a reply is lost (lostAfter).
 //
 // What is taken as in doubt as well: any unit after the port was opened, for one frame of unknown shape may be on its
 // way to whoever had the line before; all units after a foreign frame; a unit for each request of another master to it; and
@@ -34,8 +37,10 @@
 // a second read of another length, which shows that no second answer to the first comes. Of a program that is new, or reads such
 // lengths itself, both must have the same values (shared.go).
 //
-// The argument ends here, without ids or with equal ones: the first reply to another program on an unsuspected line, if it comes in the
-// place of ours; a first reply of just the length drawn, if ours is lost as well. It ends everywhere here: a slave that answers out of order, or one request twice with another's reply
+// The argument ends here, without ids or with equal ones: the first reply to another program on an unsuspected line, if it
+// comes in the place of ours; a first reply of just the length drawn, if ours is lost as well. It ends everywhere here: a reply
+// on a serial line that comes more than half a minute after its timeout; a slave that answers out of order, or one request
+// twice with another's reply
 // between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; another
 // master whose requests cannot be heard; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
 // after a dozen requests of different shape went unanswered in a row, all but one of them coming late; and

@@ -63,6 +63,9 @@ func (l *Line) repeats(q ask, frame []byte) bool {
 // ask brings unit and line in step if they may not be, then asks q. A unit that something is still
 // expected from is probed until nothing is, or at least nothing that looks like the answer.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
+	if !l.network {
+		u.trust.forget(l.tick().Add(-l.timeoutOf(u) - lostAfter))
+	}
 	var refusal *Exception // of the last probe
 	for try := 0; ; try++ {
 		if err := l.hush(u); err != nil {
@@ -203,7 +206,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 	switch {
 	case request:
 		if u != nil {
-			u.trust.overheard()
+			u.trust.overheard(l.tick())
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
@@ -238,7 +241,7 @@ func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
 func (l *Line) distrust() {
 	l.suspicious = false
 	for _, u := range l.units {
-		u.trust.suspect()
+		u.trust.suspect(l.tick())
 	}
 }
 
@@ -277,6 +280,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		}
 	})
 	l.refusal = nil
+	u.trust.doubted = start
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
 	l.window.reset(q, adu)
 	l.window.disguised = l.company()

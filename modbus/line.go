@@ -208,7 +208,7 @@ func (l *Line) unit(id byte) *unit {
 		handler.SlaveId = id
 		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
 		if !l.proven() {
-			u.trust.suspect()
+			u.trust.suspect(l.tick())
 		}
 		l.units[id] = u
 	}

@@ -1,6 +1,9 @@
 package modbus
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // trust keeps, for one unit, which replies may still be on their way. The package comment has
 // the argument; in short: a slave answers in the order it was asked, so the reply to a request
@@ -12,12 +15,13 @@ type trust struct {
 	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most
 	// that probe's reply may still come.
 	introduced bool
-	seq        uint64 // requests sent to the unit so far
-	debts      []debt // shapes of unanswered requests; a handful at most
-	silent     int    // probes in a row that brought nothing
-	mute       int    // the same without any reply, be it wrong
-	ignored    bool   // the last probe brought nothing, and the one before was answered
-	kind       int    // which kind of probe is asked first: another one after probePatience in a row that brought nothing
+	seq        uint64    // requests sent to the unit so far
+	doubted    time.Time // when the last reason for doubt came up: a request, or a frame of another device
+	debts      []debt    // shapes of unanswered requests; a handful at most
+	silent     int       // probes in a row that brought nothing
+	mute       int       // the same without any reply, be it wrong
+	ignored    bool      // the last probe brought nothing, and the one before was answered
+	kind       int       // which kind of probe is asked first: another one after probePatience in a row that brought nothing
 }
 
 // debt is a shape of which replies may still come: to requests number first to last.
@@ -63,18 +67,29 @@ func (t *trust) onlyIdentification() bool {
 	return t.unknown == 0 && !slices.ContainsFunc(t.debts, func(d debt) bool { return isRead(d.function) })
 }
 
+// lostAfter is how long after its timeout a reply on a serial line can come no more. Controllers answer within seconds, and so do radios
+// between. Without this limit, a unit that answers reads of one length only could never be brought into step.
+const lostAfter = 30 * time.Second
+
+// forget ends all doubt that came up before a moment: what was on its way then is lost.
+func (t *trust) forget(before time.Time) {
+	if !t.clean() && t.doubted.Before(before) {
+		*t = trust{seq: t.seq, doubted: t.doubted, debts: t.debts[:0], kind: t.kind}
+	}
+}
+
 // blocked reports whether a reply of shape s could be the answer to something older.
 func (t *trust) blocked(s shape) bool { return t.unknown > 0 || t.find(s) != nil }
 
 // suspect notes that a frame that nobody of us asked for may be on its way.
-func (t *trust) suspect() { t.unknown = max(t.unknown, 1) }
+func (t *trust) suspect(now time.Time) { t.unknown, t.doubted = max(t.unknown, 1), now }
 
 // maxUnknown bounds what is remembered of another master. One that asks on without waiting for replies
 // makes a line that nobody can work on.
 const maxUnknown = 3
 
 // overheard notes a request of another master to this unit, whose reply will come.
-func (t *trust) overheard() { t.unknown = min(t.unknown+1, maxUnknown) }
+func (t *trust) overheard(now time.Time) { t.unknown, t.doubted = min(t.unknown+1, maxUnknown), now }
 
 // owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
 func (t *trust) owes(frame []byte) bool {
@@ -195,7 +210,7 @@ func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 		// A dozen probes were in debt already when the last request failed, so that many polls went
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
-		*t = trust{unknown: 1, seq: t.seq, debts: t.debts[:0], kind: t.kind}
+		*t = trust{unknown: 1, seq: t.seq, doubted: t.doubted, debts: t.debts[:0], kind: t.kind}
 		return t.probe(want, list, proofs, 0)
 	}
 	kinds := min(len(usable), maxProbes)

@@ -2,8 +2,8 @@ package sim
 
 import "time"
 
-// stage is what the charger does with one battery. The numbers are those of charge_state, the same in all families; their names
-// are not (BULK, BULK_CHARGE, MPPT).
+// stage is what the charger does with one battery. The numbers are those of charge_state, the same in all families;
+// their names are not (BULK, BULK_CHARGE, MPPT).
 type stage uint16
 
 const (
@@ -46,7 +46,8 @@ func (e *extremes) note(f float64)  { e.least, e.most = min(e.least, f), max(e.m
 
 func newBank(set settings, multiple, ah, share float64) *bank {
 	return &bank{
-		set: set, multiple: multiple, capacity: ah, stored: 0.68 * ah, share: share, stage: night, hold: set.absorptionTime,
+		set: set, multiple: multiple, capacity: ah, stored: 0.68 * ah, share: share, stage: night,
+		hold: set.absorptionTime,
 		ever: extremes{12.3 * multiple, 13.9 * multiple}, // since somebody cleared them, not long ago
 	}
 }
@@ -84,7 +85,8 @@ func (b *bank) take(offered float64) {
 
 func (b *bank) full() float64 { return b.stored / b.capacity }
 
-// rest is the battery's voltage without current: at 12 V nominal 12.9 full, 12.0 at a fifth, and from there steeply down to 10.8.
+// rest is the battery's voltage without current: at 12 V nominal 12.9 full, 12.0 at a fifth, and from there steeply
+// down to 10.8.
 func (b *bank) rest() float64 {
 	return b.multiple * (11.8 + 1.1*b.full() - 5*max(0.2-b.full(), 0))
 }
@@ -92,7 +94,8 @@ func (b *bank) rest() float64 {
 // ohm is the resistance of the battery's plates and wires.
 func (b *bank) ohm() float64 { return 0.02 * b.multiple * capacity / b.capacity }
 
-// resistance is the battery's against charging, in Ω; it rises steeply as the battery fills, which is why the current tapers.
+// resistance is the battery's against charging, in Ω; it rises steeply as the battery fills, which is why the current
+// tapers.
 func (b *bank) resistance() float64 {
 	third := b.full() * b.full() * b.full() // its fourth power is the twelfth
 	return b.ohm() * (1 + 60*third*third*third*third)

@@ -55,9 +55,9 @@ type block struct {
 	regs  []uint16
 }
 
-// New returns a controller that has lived from midnight to Start, so that its daily values are those of a day. It fails for a
-// start that is no time of day, for a family or an object that the model does not know, and for a fault that cannot be
-// (an *UnknownError when it names what is not there).
+// New returns a controller that has lived from midnight to Start, so that its daily values are those of a day. It fails
+// for a start that is no time of day, for a family or an object that the model does not know, and for a fault that
+// cannot be (an *UnknownError when it names what is not there).
 func New(o Options) (*Controller, error) {
 	m, ok := modelOf(o.Family.Slug)
 	switch {
@@ -162,8 +162,8 @@ func (c *Controller) leaning(o *objects.Object) (name string, ok bool) {
 	return "", false
 }
 
-// Slave returns the controller as it stands on a line, to be served by a modbustest line. It is the caller's. Its Identity is nil
-// for a controller that does not tell who it is.
+// Slave returns the controller as it stands on a line, to be served by a modbustest line. It is the caller's. Its
+// Identity is nil for a controller that does not tell who it is.
 func (c *Controller) Slave() *modbustest.Slave {
 	return &modbustest.Slave{Unit: c.plant.unit, Read: c.Read, Identity: c.model.identity()}
 }
@@ -212,7 +212,8 @@ func (c *Controller) refresh() error {
 	return c.fill()
 }
 
-// fill writes every object's value into its registers. What an object leans on has a lower address, and is there before it.
+// fill writes every object's value into its registers. What an object leans on has a lower address, and is there before
+// it.
 func (c *Controller) fill() error {
 	for i := range c.family {
 		o := &c.family[i]

@@ -15,12 +15,12 @@ import (
 const notANumber = 0x7E00
 
 // Encode is the reverse of objects.Object.Decode: the registers that hold v as o codes it. A number is rounded to the
-// nearest that the encoding can hold, ties to even. The zero Value is "no value"; only half precision can say that (NaN), and
-// an object with a raw number for an absent sensor.
+// nearest that the encoding can hold, ties to even. The zero Value is "no value"; only half precision can say that
+// (NaN), and an object with a raw number for an absent sensor.
 //
 // It fails when v has no place in the encoding: a number out of range, a state or bit without that name, text too long,
-// a kind of value the object does not have, an encoding that is disputed and not chosen, or an object that leans on other
-// registers (EncodeSpan).
+// a kind of value the object does not have, an encoding that is disputed and not chosen, or an object that leans on
+// other registers (EncodeSpan).
 func Encode(o *objects.Object, v objects.Value) ([]uint16, error) {
 	if o.High != nil || o.Times != nil || o.Since != nil || o.NamesBy != nil {
 		return nil, fmt.Errorf("encode %s: it leans on other registers; they must be given", o.Name)
@@ -28,8 +28,9 @@ func Encode(o *objects.Object, v objects.Value) ([]uint16, error) {
 	return encodeOwn(o, v, 1, o.Names)
 }
 
-// EncodeSpan is the reverse of objects.Object.DecodeSpan: it writes v into the registers of o's Span, by the scale and the
-// mode that stand there already, and leaves the other registers, and bits that are not o's, as they are. Its errors are those of Encode.
+// EncodeSpan is the reverse of objects.Object.DecodeSpan: it writes v into the registers of o's Span, by the scale and
+// the mode that stand there already, and leaves the other registers, and bits that are not o's, as they are. Its errors
+// are those of Encode.
 func EncodeSpan(o *objects.Object, v objects.Value, span []uint16) error {
 	addr, _ := o.Span()
 	factor, names := 1.0, o.Names
@@ -211,8 +212,9 @@ func encodeNumber(e objects.Encoding, width uint8, f float64) (uint64, error) {
 	}
 }
 
-// half returns the IEEE 754 binary16 nearest to f, ties to even: straight from float64, since by way of float32 some ties
-// would be rounded twice. From 65520 on, halfway between the greatest finite number and the next power of two, that is infinity.
+// half returns the IEEE 754 binary16 nearest to f, ties to even: straight from float64, since by way of float32 some
+// ties would be rounded twice. From 65520 on, halfway between the greatest finite number and the next power of two,
+// that is infinity.
 func half(f float64) uint16 {
 	var sign uint16
 	if math.Signbit(f) {
@@ -229,7 +231,8 @@ func half(f float64) uint16 {
 		return sign | uint16(math.RoundToEven(a*0x1p24))
 	}
 	fraction, exponent := math.Frexp(a) // a = fraction * 2^exponent, fraction in [0.5, 1)
-	// 11 bits with the hidden one on top; a carry out of them steps the exponent by itself. Bias 15, less 1 for Frexp's range.
+	// 11 bits with the hidden one on top; a carry out of them steps the exponent by itself. Bias 15, less 1 for Frexp's
+	// range.
 	bits := uint16(math.RoundToEven(fraction*0x1p11)) - 1<<10
 	return sign | (uint16(exponent+14)<<10 + bits)
 }
@@ -244,8 +247,8 @@ func digits(n int64) uint64 {
 	return r
 }
 
-// number finds a state or bit by name; of several with one name the lowest from `from` on. A name of the form prefix and number
-// ("UNKNOWN_9", "bit_23") is what Decode makes of a number that no source names.
+// number finds a state or bit by name; of several with one name the lowest from `from` on. A name of the form prefix
+// and number ("UNKNOWN_9", "bit_23") is what Decode makes of a number that no source names.
 func number(names map[uint16]string, name, prefix string, from, most uint16) (uint16, error) {
 	var found []uint16
 	for n, known := range names {
@@ -264,8 +267,8 @@ func number(names map[uint16]string, name, prefix string, from, most uint16) (ui
 	return uint16(n), nil
 }
 
-// encodeBits sets one bit for each name, which come lowest bit first. Two bits may share a name ("reserved"); a second one
-// of that name then means the next bit.
+// encodeBits sets one bit for each name, which come lowest bit first. Two bits may share a name ("reserved"); a second
+// one of that name then means the next bit.
 func encodeBits(known map[uint16]string, names []string, most uint16) (uint64, error) {
 	var field uint64
 	next := uint16(0)
@@ -280,7 +283,8 @@ func encodeBits(known map[uint16]string, names []string, most uint16) (uint64, e
 	return field, nil
 }
 
-// encodeText puts two characters into each register, the first of them into the low byte or the high one, and pads with zeros.
+// encodeText puts two characters into each register, the first of them into the low byte or the high one, and pads with
+// zeros.
 func encodeText(text string, registers int, highFirst bool) ([]uint16, error) {
 	if len(text) > 2*registers {
 		return nil, fmt.Errorf("%q is longer than %d characters", text, 2*registers)

@@ -14,7 +14,8 @@ import (
 // Fault forces one object to show something for a time, whatever the model has.
 type Fault struct {
 	Object string
-	// Value is the name of a bit, which is then set beside those that are; the name of a state; a number; a text; or NoSensor.
+	// Value is the name of a bit, which is then set beside those that are; the name of a state; a number; a text; or
+	// NoSensor.
 	Value       string
 	From, Until time.Duration // simulated time since the start; Until is not included any more, 0: for ever
 }
@@ -57,14 +58,15 @@ type forced struct {
 
 func (f *forced) active(t time.Duration) bool { return f.from <= t && t < f.until }
 
-// stopsCharge reports whether nothing flows into the battery while this is forced: a fault, or one of START, DISCONNECT, NIGHT
-// and FAULT.
+// stopsCharge reports whether nothing flows into the battery while this is forced: a fault, or one of START,
+// DISCONNECT, NIGHT and FAULT.
 func (f *forced) stopsCharge() bool {
 	resting := []uint16{0, 2, uint16(night), uint16(faulted)}
 	return f.role == chargeFault || f.role == systemFault || f.role == chargeState && f.isState(resting)
 }
 
-// stopsLoad reports whether the load is off while this is forced: a fault, or START, LVD, FAULT, DISCONNECT or LOAD_OFF.
+// stopsLoad reports whether the load is off while this is forced: a fault, or START, LVD, FAULT, DISCONNECT or
+// LOAD_OFF.
 func (f *forced) stopsLoad() bool {
 	off := []uint16{0, uint16(loadLow), uint16(loadFaulted), 5, 6}
 	return f.role == loadFault || f.role == systemFault || f.role == switchState && f.isState(off)

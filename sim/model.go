@@ -43,7 +43,8 @@ func (m *model) identity() *modbustest.Identity {
 	if m.product == "" {
 		return nil
 	}
-	return &modbustest.Identity{Vendor: Vendor, Product: m.product, Revision: fmt.Sprintf("v%s.%02d", m.hardware, m.software)}
+	return &modbustest.Identity{Vendor: Vendor, Product: m.product,
+		Revision: fmt.Sprintf("v%s.%02d", m.hardware, m.software)}
 }
 
 // serial is the unit's serial number, eight characters, another one for each unit id.

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// step is the simulated time between two states of the plant. The controllers filter over 25 s and more, so a second is fine.
+// step is the simulated time between two states of the plant. The controllers filter over 25 s and more, so a second is
+// fine.
 const step = time.Second
 
 const day = 24 * time.Hour
@@ -160,8 +161,8 @@ func (p *plant) shine() {
 	}
 	p.peakV = p.site.peakV / p.site.openV * p.openV
 	p.peakW = peakWatts * p.site.size * p.site.multiple * sun
-	// The converter only steps down: in weak light it cannot go as low as where the array gives most. The battery's voltage is that
-	// of a moment ago, which is near enough.
+	// The converter only steps down: in weak light it cannot go as low as where the array gives most. The battery's
+	// voltage is that of a moment ago, which is near enough.
 	battery, part := p.banks[0].volts, 1.0
 	if lowest := battery + lineDrop*p.site.multiple; p.peakV < lowest {
 		part = max(p.openV-lowest, 0) / max(p.openV-p.peakV, 1e-9)
@@ -204,8 +205,8 @@ func (p *plant) power() float64 {
 	return sum
 }
 
-// connect is a PWM charger, which ties the array straight to a battery for a part of the time, the duty; the array's voltage is
-// the mean over both conditions.
+// connect is a PWM charger, which ties the array straight to a battery for a part of the time, the duty; the array's
+// voltage is the mean over both conditions.
 func (p *plant) connect() {
 	p.arrayA, p.arrayV = p.charge(), p.openV
 	for i := range p.banks {
@@ -222,7 +223,8 @@ func (p *plant) duty(i int) float64 {
 	return p.banks[i].chargeA / p.available
 }
 
-// convert is an MPPT charger. It holds the array where it gives most, or nearer to its open voltage where less is wanted.
+// convert is an MPPT charger. It holds the array where it gives most, or nearer to its open voltage where less is
+// wanted.
 func (p *plant) convert() {
 	p.arrayA, p.arrayV = 0, p.openV
 	if power := p.power() / efficiency; power > 0 {
@@ -272,8 +274,8 @@ func (p *plant) note() {
 	}
 }
 
-// change moves day and night, the charger and the load's switch on. Dusk and dawn are a volt apart and more, so that a cloud at dawn
-// does not end the day.
+// change moves day and night, the charger and the load's switch on. Dusk and dawn are a volt apart and more, so that a
+// cloud at dawn does not end the day.
 func (p *plant) change() {
 	first := p.banks[0].volts
 	switch {

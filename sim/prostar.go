@@ -6,8 +6,8 @@ const (
 	tenthKWh = 6553.5
 )
 
-// blocksOfProStar are those of MS-001838 and MS-001723: RAM up to last, EEPROM, and the serial number and versions that the
-// documents leave out.
+// blocksOfProStar are those of MS-001838 and MS-001723: RAM up to last, EEPROM, and the serial number and versions that
+// the documents leave out.
 func blocksOfProStar(last uint16) []run {
 	return []run{{0x0000, last}, {0xE000, 0xE04F}, {0xE080, 0xE085}}
 }
@@ -28,8 +28,9 @@ func prostarLive() table {
 	return table{
 		"n_sys_v": fixed(12), "vdd_actual": fixed(3.27), "adc_fgdrive": fixed(11.9),
 		"adc_vbterm": live(batteryV), "adc_vl": live(loadV), "adc_il": live(loadA), "adc_vbsense": live(senseV),
-		"adc_vb_f_1m": live(filtered60), "adc_ib_f_1m": live(net60), "vb_f": live(filtered25), "vb_ref": live(reference),
-		"T_hs": live(heatsink), "T_batt": live(ambient), "T_amb": live(ambient), "T_rts": noSensor,
+		"adc_vb_f_1m": live(filtered60), "adc_ib_f_1m": live(net60), "vb_f": live(filtered25),
+		"vb_ref": live(reference),
+		"T_hs":   live(heatsink), "T_batt": live(ambient), "T_amb": live(ambient), "T_rts": noSensor,
 		"Tb_lo_limit_100": fixed(-20), "Tb_lo_limit_0": fixed(-25),
 		"charge_state": state(chargeStage), "load_state": state(loadSwitch),
 		"array_fault": now(chargeFault), "load_fault": now(loadFault), "alarm": now(alarm),
@@ -41,7 +42,8 @@ func prostarLive() table {
 	}
 }
 
-// prostarCounters are the totals and daily values, in RAM and in EEPROM. Here the two never differ; a real unit copies now and then.
+// prostarCounters are the totals and daily values, in RAM and in EEPROM. Here the two never differ; a real unit copies
+// now and then.
 func prostarCounters() table {
 	kWh := odometer(energy, wholeKWh)
 	return table{

@@ -139,8 +139,8 @@ func energyToday(p *plant) float64  { return p.today.energy } // Wh
 func absorbing(p *plant) float64    { return p.banks[0].absorbing.Seconds() }
 func inFloat(p *plant) float64      { return p.banks[0].floating.Seconds() }
 
-// look is the state of charge LED: the stage while it regulates, else the battery's voltage. The numbers are those of led_state,
-// the same in all families that have it; colours are those of a family, from green down to red.
+// look is the state of charge LED: the stage while it regulates, else the battery's voltage. The numbers are those of
+// led_state, the same in all families that have it; colours are those of a family, from green down to red.
 func look(colours [5]uint16) func(*plant) uint16 {
 	return func(p *plant) uint16 {
 		switch p.banks[0].stage {

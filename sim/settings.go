@@ -22,8 +22,8 @@ type settings struct {
 	ledV                [4]float64 // limits of the state of charge LED, from green down
 }
 
-// sealed is plausible for the second battery type (sealed) of the ProStar's DIP switches. The values follow what the maker
-// prints for such batteries where it prints any; they were not read from a unit.
+// sealed is plausible for the second battery type (sealed) of the ProStar's DIP switches. The values follow what the
+// maker prints for such batteries where it prints any; they were not read from a unit.
 func sealed() settings {
 	return settings{
 		absorptionV: 14.15, floatV: 13.70,
@@ -44,12 +44,15 @@ func (s settings) common(multiple float64) table {
 		"EV_reg": v(s.absorptionV), "EV_float": v(s.floatV), "EV_float_cancel": v(s.floatCancel),
 		"Et_float": lasting(s.absorptionTime), "Et_floatlb": lasting(s.lowAbsorptionTime),
 		"EV_floatlb_trip": v(s.lowTrip), "Et_float_exit_cum": lasting(s.floatExit),
-		"EV_eq": fixed(0), "Et_eqcalendar": fixed(0), "Et_eq_above": fixed(0), "Et_eq_reg": fixed(0), "Etmr_eqcalendar": fixed(0),
-		"EV_tempcomp": v(s.tempComp), "EV_hvd": v(s.batteryHighV), "EV_hvr": v(s.batteryBackV), "Evb_ref_lim": v(s.referenceLimit),
-		"ETb_max": fixed(60), "ETb_min": fixed(-30),
+		"EV_eq": fixed(0), "Et_eqcalendar": fixed(0), "Et_eq_above": fixed(0), "Et_eq_reg": fixed(0),
+		"Etmr_eqcalendar": fixed(0),
+		"EV_tempcomp":     v(s.tempComp), "EV_hvd": v(s.batteryHighV), "EV_hvr": v(s.batteryBackV),
+		"Evb_ref_lim": v(s.referenceLimit),
+		"ETb_max":     fixed(60), "ETb_min": fixed(-30),
 		"EV_lvd": v(s.disconnectV), "EV_lvr": v(s.reconnectV), "EV_lhvd": v(s.loadHighV), "EV_lhvr": v(s.loadBack),
 		"ER_icomp": fixed(s.disconnectOhm), "Et_lvd_warn": lasting(s.warning),
-		"EV_soc_g_gy": v(s.ledV[0]), "EV_soc_gy_y": v(s.ledV[1]), "EV_soc_y_yr": v(s.ledV[2]), "EV_soc_yr_r": v(s.ledV[3]),
-		"Emodbus_id": live(unitID), "Emeter_id": live(meterID),
+		"EV_soc_g_gy": v(s.ledV[0]), "EV_soc_gy_y": v(s.ledV[1]), "EV_soc_y_yr": v(s.ledV[2]),
+		"EV_soc_yr_r": v(s.ledV[3]),
+		"Emodbus_id":  live(unitID), "Emeter_id": live(meterID),
 	}
 }

@@ -15,7 +15,8 @@ type site struct {
 	second   float64 // Ah of a second battery, without loads; 0: there is none
 }
 
-// Constants of a site of size 1 at 12 V. Currents and Ah grow with the size, voltages with the multiple, watts with both.
+// Constants of a site of size 1 at 12 V. Currents and Ah grow with the size, voltages with the multiple, watts with
+// both.
 const (
 	shortCircuit = 10.0  // A of a PWM charger's array in full sun
 	peakWatts    = 140.0 // W of an MPPT charger's: about the same 10 A at the battery
@@ -33,7 +34,8 @@ func sunAt(t time.Duration) float64 {
 	return max(math.Sin(math.Pi*(t.Hours()-6)/12), 0)
 }
 
-// loadAt returns the load's current in A: a radio always, a pump for ten minutes each half hour, lamps from 18 to 23 o'clock.
+// loadAt returns the load's current in A: a radio always, a pump for ten minutes each half hour, lamps from 18 to 23
+// o'clock.
 func loadAt(t time.Duration) float64 {
 	amperes := 0.8
 	if t%(30*time.Minute) < 10*time.Minute {

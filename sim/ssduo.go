@@ -2,8 +2,8 @@ package sim
 
 import "math"
 
-// ssduo is a SunSaver Duo with a house battery, which has the loads, and a starter battery, which has none. It has a remote
-// temperature sensor. No source says what product code it tells; SSDuo is what one program expects.
+// ssduo is a SunSaver Duo with a house battery, which has the loads, and a starter battery, which has none. It has a
+// remote temperature sensor. No source says what product code it tells; SSDuo is what one program expects.
 func ssduo(s settings) model {
 	return model{
 		product: "SSDuo", hardware: "01.00", software: 3, // told by the revision alone
@@ -29,9 +29,11 @@ func ssduoLive() table {
 	for i, n := range []string{"1", "2"} {
 		duty := live(func(p *plant) float64 { return 100 * p.duty(i) })
 		own := table{
-			"vb" + n: of(i, func(b *bank) float64 { return b.volts }), "ia" + n: of(i, func(b *bank) float64 { return b.chargeA }),
-			"vref" + n:  of(i, func(b *bank) float64 { return b.reference }),
-			"vmaxb" + n: of(i, func(b *bank) float64 { return b.ever.most }), "vminb" + n: of(i, func(b *bank) float64 { return b.ever.least }),
+			"vb" + n:     of(i, func(b *bank) float64 { return b.volts }),
+			"ia" + n:     of(i, func(b *bank) float64 { return b.chargeA }),
+			"vref" + n:   of(i, func(b *bank) float64 { return b.reference }),
+			"vmaxb" + n:  of(i, func(b *bank) float64 { return b.ever.most }),
+			"vminb" + n:  of(i, func(b *bank) float64 { return b.ever.least }),
 			"ah_b" + n:   of(i, func(b *bank) float64 { return b.charged }),
 			"dutcyc" + n: duty, "dc" + n: duty,
 		}
@@ -81,8 +83,8 @@ func ssduoCharge(i int) func(*plant) uint16 {
 	}
 }
 
-// ssduoSettings are what counts now, in RAM, and what the EEPROM holds for each position of the switches; all are the same. It
-// gives the raw share exactly: 417 is all.
+// ssduoSettings are what counts now, in RAM, and what the EEPROM holds for each position of the switches; all are the
+// same. It gives the raw share exactly: 417 is all.
 func ssduoSettings(s settings) table {
 	share := fixed(math.Round(417*firstShare) * 100 / 417)
 	all := table{
@@ -93,7 +95,8 @@ func ssduoSettings(s settings) table {
 	float := fixed(s.absorptionTime.Minutes())
 	for _, n := range []string{"1", "2"} {
 		all = join(all, table{
-			"vabs" + n: fixed(s.absorptionV), "veql" + n: fixed(0), "vfloat" + n: fixed(s.floatV), "vclamp" + n: fixed(s.referenceLimit),
+			"vabs" + n: fixed(s.absorptionV), "veql" + n: fixed(0), "vfloat" + n: fixed(s.floatV),
+			"vclamp" + n: fixed(s.referenceLimit),
 			"tfloat" + n: float, "teq" + n: fixed(0),
 		})
 		for _, dip := range []string{"off", "on"} {

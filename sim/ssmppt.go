@@ -15,18 +15,23 @@ func ssmppt(s settings) model {
 
 func ssmpptLive(s settings) table {
 	return table{
-		"Adc_vb_f": live(batteryV), "Adc_va_f": live(arrayV), "Adc_vl_f": live(loadV), "Adc_ic_f": live(chargeA), "Adc_il_f": live(loadA),
-		"T_hs": live(heatsink), "T_batt": live(ambient), "T_amb": live(ambient), "T_rts": noSensor,
-		"charge_state": state(chargeStage), "load_state": state(loadSwitch), "led_state": state(look([5]uint16{6, 6, 8, 8, 10})),
+		"Adc_vb_f": live(batteryV), "Adc_va_f": live(arrayV), "Adc_vl_f": live(loadV), "Adc_ic_f": live(chargeA),
+		"Adc_il_f": live(loadA),
+		"T_hs":     live(heatsink), "T_batt": live(ambient), "T_amb": live(ambient), "T_rts": noSensor,
+		"charge_state": state(chargeStage), "load_state": state(loadSwitch),
+		"led_state":   state(look([5]uint16{6, 6, 8, 8, 10})),
 		"array_fault": now(chargeFault), "load_fault": now(loadFault), "alarm": now(alarm),
 		"array_fault_daily": todays(chargeFault), "load_fault_daily": todays(loadFault), "alarm_daily": todays(alarm),
 		"Vb_f": live(filtered25), "Vb_ref": live(reference), "V_lvd": live(lowLoadV),
 		"dip_switch": bits("comm_modbus"),
-		"Power_out":  live(powerOut), "Sweep_Vmp": live(sweepV), "Sweep_Pmax": live(sweepW), "Sweep_Voc": live(sweepOpen),
+		"Power_out":  live(powerOut), "Sweep_Vmp": live(sweepV), "Sweep_Pmax": live(sweepW),
+		"Sweep_Voc":             live(sweepOpen),
 		"lighting_should_be_on": fixed(0),
-		"va_ref_fixed":          fixed(0), "va_ref_fixed_pct": fixed(0), "EVa_ref_fixed": fixed(0), "EVa_ref_fixed_pct": fixed(0),
-		"EV_soc_y2g": fixed(s.ledV[0]), "EV_soc_g2y": fixed(s.ledV[1]), "EV_soc_y2r0": fixed(s.ledV[3]), "EV_soc_r2y": fixed(s.ledV[2]),
-		"Eic_lim": fixed(15),
+		"va_ref_fixed":          fixed(0), "va_ref_fixed_pct": fixed(0), "EVa_ref_fixed": fixed(0),
+		"EVa_ref_fixed_pct": fixed(0),
+		"EV_soc_y2g":        fixed(s.ledV[0]), "EV_soc_g2y": fixed(s.ledV[1]), "EV_soc_y2r0": fixed(s.ledV[3]),
+		"EV_soc_r2y": fixed(s.ledV[2]),
+		"Eic_lim":    fixed(15),
 	}
 }
 
@@ -36,8 +41,10 @@ func ssmpptCounters() table {
 		"Ahc_r": live(charged), "Ahc_t": live(charged), "EAhc_r": live(charged), "EAhc_t": live(charged),
 		"Ahl_r": live(drawn), "Ahl_t": live(drawn), "EAhl_r": live(drawn), "EAhl_t": live(drawn),
 		"kWhc": kWh, "EkWhc": kWh, "hourmeter": live(hours), "Ehourmeter": live(hours),
-		"Vb_min_daily": live(leastV), "Vb_max_daily": live(mostV), "Ahc_daily": live(chargedToday), "Ahl_daily": live(drawnToday),
-		"vb_min": live(everLeastV), "vb_max": live(everMostV), "EVb_min": live(everLeastV), "EVb_max": live(everMostV),
+		"Vb_min_daily": live(leastV), "Vb_max_daily": live(mostV), "Ahc_daily": live(chargedToday),
+		"Ahl_daily": live(drawnToday),
+		"vb_min":    live(everLeastV), "vb_max": live(everMostV),
+		"EVb_min": live(everLeastV), "EVb_max": live(everMostV),
 		"EVa_max": live(mostArrayV),
 	}
 }

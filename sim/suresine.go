@@ -2,8 +2,8 @@ package sim
 
 import "math"
 
-// suresine is a SureSine-300 of 115 V at a battery that another charger fills. It does not tell who it is: no source knows
-// a product code.
+// suresine is a SureSine-300 of 115 V at a battery that another charger fills. It does not tell who it is: no source
+// knows a product code.
 func suresine(s settings) model {
 	v := func(volts float64) quantity { return fixed(volts) }
 	return model{
@@ -11,9 +11,12 @@ func suresine(s settings) model {
 		blocks: []run{{0x0000, 0x0010}, {0xE000, 0xE00B}, {0xE040, 0xE047}},
 		roles:  map[string]role{"fault": loadFault, "alarm": alarm, "load_state": switchState},
 		table: join(suresineLive(), table{
-			"EVb_min": live(everLeastV), "EVb_max": live(everMostV), "Emodbus_id": live(unitID), "Emeter_id": live(meterID),
-			"EV_lvd2": v(s.disconnectV), "EV_lvr2": v(s.reconnectV), "EV_hvd2": v(s.batteryHighV), "EV_hvr2": v(s.batteryBackV),
-			"Et_lvd_warn2": lasting(s.warning), "EV_lvdwarn_beep2": v(11.8), "EV_lvrwarn_beep2": v(12.0), "EV_startlvd2": v(12.0),
+			"EVb_min": live(everLeastV), "EVb_max": live(everMostV), "Emodbus_id": live(unitID),
+			"Emeter_id": live(meterID),
+			"EV_lvd2":   v(s.disconnectV), "EV_lvr2": v(s.reconnectV), "EV_hvd2": v(s.batteryHighV),
+			"EV_hvr2":      v(s.batteryBackV),
+			"Et_lvd_warn2": lasting(s.warning), "EV_lvdwarn_beep2": v(11.8), "EV_lvrwarn_beep2": v(12.0),
+			"EV_startlvd2":  v(12.0),
 			"Ehourmeter":    odometer(hours, 1<<16), // its low word alone
 			"serial_number": serial,
 		}),

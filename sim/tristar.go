@@ -12,7 +12,8 @@ func tristarLive() table {
 		"adc_p12_f": fixed(12.1), "adc_p3_f": fixed(3.28), "adc_pmeter_f": fixed(11.6),
 		"T_hs": live(heatsink), "T_rts": live(ambient), "T_batt": live(ambient),
 		"adc_vb_f_1m": live(filtered60), "adc_ib_f_1m": live(charge60), "vb_ref": live(reference),
-		"fault": now(chargeFault), "alarm": now(alarm), "fault_daily": todays(chargeFault), "alarm_daily": todays(alarm),
+		"fault": now(chargeFault), "alarm": now(alarm), "fault_daily": todays(chargeFault),
+		"alarm_daily": todays(alarm),
 		"flags_daily": flags(tristarDay), "dip_switch": bits("dip4", "dip5", "dip6"),
 		"charge_state":  state(chargeStage),
 		"sweep_Pin_max": live(sweepW), "sweep_vmp": live(sweepV), "sweep_voc": live(sweepOpen),
@@ -25,7 +26,8 @@ func tristarLive() table {
 // tristarDay is flags_daily: float was entered, an alarm came, a fault came.
 func tristarDay(p *plant) uint64 {
 	var day uint64
-	for bit, came := range map[int]bool{2: inFloat(p) > 0, 3: p.today.seen[alarm] != 0, 4: p.today.seen[chargeFault] != 0} {
+	for bit, came := range map[int]bool{2: inFloat(p) > 0, 3: p.today.seen[alarm] != 0,
+		4: p.today.seen[chargeFault] != 0} {
 		if came {
 			day |= 1 << bit
 		}

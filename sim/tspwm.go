@@ -17,10 +17,12 @@ func tspwmLive() table {
 		"adc_ipv_f": live(chargeA), "adc_iload_f": fixed(0), "Vb_f": live(filtered25), "V_ref": live(reference),
 		"T_hs": live(heatsink), "T_batt": live(ambient),
 		"Ah_r": live(charged), "Ah_t": live(charged), "EAh_r": live(charged), "EAh_t": live(charged),
-		"kWh": odometer(energy, 1<<16-1), "EkWh": odometer(energy, 1<<16-1), "hourmeter": live(hours), "Ehourmeter": live(hours),
-		"alarm": now(alarm), "fault": now(chargeFault), "dip_switch": bits("dip2", "dip5", "dip8"),
+		"kWh": odometer(energy, 1<<16-1), "EkWh": odometer(energy, 1<<16-1), "hourmeter": live(hours),
+		"Ehourmeter": live(hours),
+		"alarm":      now(alarm), "fault": now(chargeFault), "dip_switch": bits("dip2", "dip5", "dip8"),
 		"control_mode": word("CHARGE"), "control_state": state(chargeStage),
-		"d_filt": live(func(p *plant) float64 { return 230 * p.duty(0) }), // 230 is all of the time in the definitions of the document
+		// 230 is all of the time in the definitions of the document
+		"d_filt": live(func(p *plant) float64 { return 230 * p.duty(0) }),
 		"Vb_min": live(everLeastV), "Vb_max": live(everMostV), "EVb_min": live(everLeastV), "EVb_max": live(everMostV),
 	}
 }

@@ -27,10 +27,10 @@ type Batch struct {
 // batchVersion is the first thing a batch says. Another number is another layout.
 const batchVersion = 1
 
-// AppendBatch appends a batch's JSON (docs/messages.md, docs/batch.schema.json): one array without spaces, first an object with
-// what the samples share, then an array for each: object, value, seconds after sampled_at, and by how much its number is more than
-// that of the one before. What is 0 seconds and 1 more is left out at the end. All of it can be had back: each sample's own
-// message, to the byte, and its id.
+// AppendBatch appends a batch's JSON (docs/messages.md, docs/batch.schema.json): one array without spaces, first an
+// object with what the samples share, then an array for each: object, value, seconds after sampled_at, and by how much
+// its number is more than that of the one before. What is 0 seconds and 1 more is left out at the end. All of it can be
+// had back: each sample's own message, to the byte, and its id.
 func AppendBatch(dst []byte, b Batch) []byte {
 	first := &b.Samples[0]
 	dst = append(dst, `[{"batch":`...)
@@ -75,8 +75,8 @@ func appendRow(dst []byte, s *objects.Sample, later int64, step uint64) []byte {
 	return append(dst, ']')
 }
 
-// ID is what a batch is deduplicated by on FIFO topics: the id of its first sample and a digest of which others are in it, since a
-// batch that is tried again may have others then.
+// ID is what a batch is deduplicated by on FIFO topics: the id of its first sample and a digest of which others are in
+// it, since a batch that is tried again may have others then.
 func (b *Batch) ID() string {
 	digest := fnv.New64a()
 	for i := range b.Samples {
@@ -88,7 +88,8 @@ func (b *Batch) ID() string {
 // Attributes returns the attributes of a batch: those of names that say something of all its samples, and before them
 // envelope=batch. None stays none: the body tells too.
 func (b *Batch) Attributes(names []string) []Attribute {
-	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "object" || name == "sample_id" })
+	names = slices.DeleteFunc(slices.Clone(names),
+		func(name string) bool { return name == "object" || name == "sample_id" })
 	if len(names) == 0 {
 		return nil
 	}
@@ -96,8 +97,8 @@ func (b *Batch) Attributes(names []string) []Attribute {
 	return append([]Attribute{{Name: "envelope", Value: "batch"}}, Attributes(names, e, "")...)
 }
 
-// Pack returns a body in gzip and base64url without padding (RFC 4648 §5). Of all the spellings of base64 it is the one that
-// form encoding, as SNS wants it, leaves alone. It begins with H4sI, as no JSON does.
+// Pack returns a body in gzip and base64url without padding (RFC 4648 §5). Of all the spellings of base64 it is the one
+// that form encoding, as SNS wants it, leaves alone. It begins with H4sI, as no JSON does.
 func Pack(body []byte) []byte {
 	var packed bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // a level there is

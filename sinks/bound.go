@@ -6,8 +6,8 @@ import (
 	"net"
 )
 
-// MaxAnswer is the most that is read of one answer of a cloud, a token service or a metadata service, in bytes. The largest that
-// makes sense, a thousand message ids of Pub/Sub, has some 40,000.
+// MaxAnswer is the most that is read of one answer of a cloud, a token service or a metadata service, in bytes. The
+// largest that makes sense, a thousand message ids of Pub/Sub, has some 40,000.
 const MaxAnswer = 256 << 10
 
 // MaxHeader is the most that is read of an answer's headers, in bytes.
@@ -47,8 +47,8 @@ func BoundBody(body io.ReadCloser) io.ReadCloser {
 	}{Bound(body, MaxAnswer), body}
 }
 
-// boundConn is a connection of which no more than so much is read. It serves clients that let nobody at their answers, and that ask
-// one question on a connection.
+// boundConn is a connection of which no more than so much is read. It serves clients that let nobody at their answers,
+// and that ask one question on a connection.
 type boundConn struct {
 	net.Conn
 	r io.Reader

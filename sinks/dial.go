@@ -94,8 +94,8 @@ func proxyFor(u *url.URL) (*url.URL, error) {
 	return config.ProxyFunc()(u)
 }
 
-// soundProxy reports whether value is a URL with a host that proxies are spoken to by, or host:port alone. httpproxy takes
-// "ftp://proxy" for a proxy called "ftp".
+// soundProxy reports whether value is a URL with a host that proxies are spoken to by, or host:port alone. httpproxy
+// takes "ftp://proxy" for a proxy called "ftp".
 func soundProxy(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
@@ -111,8 +111,8 @@ type proxySetting string
 func (e proxySetting) Error() string { return string(e) }
 
 // ProxyFault returns the result of an attempt that failed for what an operator has to mend: the proxy asks for a user
-// and password, or for others than it got, or its variable makes no sense. ok is false for all other errors. A proxy that
-// refuses in another way may be a captive portal, or have lost its own uplink: that passes.
+// and password, or for others than it got, or its variable makes no sense. ok is false for all other errors. A proxy
+// that refuses in another way may be a captive portal, or have lost its own uplink: that passes.
 func ProxyFault(err error) (fault Result, ok bool) {
 	var (
 		setting proxySetting
@@ -129,8 +129,8 @@ func ProxyFault(err error) (fault Result, ok bool) {
 
 // ProxyRemedy is what to do about CodeProxy.
 func ProxyRemedy() string {
-	return "Correct HTTPS_PROXY, user and password included (http://USER:PASSWORD@HOST:PORT), where the daemon gets its environment: " +
-		"systemctl edit noi-agent, then systemctl restart noi-agent."
+	return "Correct HTTPS_PROXY, user and password included (http://USER:PASSWORD@HOST:PORT), where the daemon gets " +
+		"its environment: systemctl edit noi-agent, then systemctl restart noi-agent."
 }
 
 // ProxyRefusal is the answer of a proxy that does not let a connection through. Somebody has to
@@ -169,7 +169,8 @@ func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
 		return d.DialContext(ctx, "tcp", addr)
 	}
 	if proxy.Scheme != "http" {
-		return nil, proxySetting("HTTPS_PROXY: a proxy spoken to by " + proxy.Scheme + " does not work here, want http://host:port")
+		return nil, proxySetting("HTTPS_PROXY: a proxy spoken to by " + proxy.Scheme +
+			" does not work here, want http://host:port")
 	}
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
@@ -195,7 +196,8 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
 	if u := proxy.User; u != nil {
 		password, _ := u.Password()
-		req.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
+		req.Header.Set("Proxy-Authorization",
+			"Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
 	}
 	if err := req.Write(conn); err != nil {
 		return fmt.Errorf("ask proxy %s: %w", proxy.Host, err)
@@ -219,8 +221,8 @@ type oneByte struct{ io.Reader }
 // Read is part of io.Reader.
 func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
 
-// NetworkText is an error of the network without our own address: its port is another one at each attempt, and a text that changes
-// every time is no help in a log.
+// NetworkText is an error of the network without our own address: its port is another one at each attempt, and a text
+// that changes every time is no help in a log.
 func NetworkText(err error) string {
 	var op *net.OpError
 	if !errors.As(err, &op) {

@@ -2,8 +2,8 @@ package sinks
 
 import "noi-agent/objects"
 
-// Kind is what a topic can refuse a message for: the object, and the way in which `data` is written. A topic's schema sees no more
-// of a message. The zero Kind says nothing, as of a batch, and nothing is learnt from it.
+// Kind is what a topic can refuse a message for: the object, and the way in which `data` is written. A topic's schema
+// sees no more of a message. The zero Kind says nothing, as of a batch, and nothing is learnt from it.
 type Kind struct {
 	Object string // the object's name
 	Data   string // one of the words below

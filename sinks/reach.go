@@ -28,7 +28,8 @@ func (d Dialer) Reach(ctx context.Context, u *url.URL, config *tls.Config) Step 
 	case err != nil:
 		return unreachable("proxy", err, ProxyRemedy())
 	case proxy != nil && proxy.Scheme != "http":
-		return Unsure(stepEndpoint, addr+" lies behind a proxy spoken to by "+proxy.Scheme+"; whether it lets anything through shows below")
+		return Unsure(stepEndpoint,
+			addr+" lies behind a proxy spoken to by "+proxy.Scheme+"; whether it lets anything through shows below")
 	case proxy != nil:
 		at, way = withPort(proxy), " through proxy "+proxy.Host
 	}
@@ -82,11 +83,14 @@ func (d Dialer) look(ctx context.Context, addr string) (Step, bool) {
 	if _, err := resolver.LookupHost(ctx, host); err != nil {
 		var dns *net.DNSError
 		if errors.As(err, &dns) && dns.IsNotFound {
-			return unreachable("name", err, "There is no such name: see that endpoint and region are spelled right. If `getent hosts "+host+
+			return unreachable("name", err, "There is no such name: see that endpoint and region are spelled right. "+
+				"If `getent hosts "+host+
 				"` fails here and not elsewhere, see to the name server of this gateway (resolvectl status)."), false
 		}
-		return unreachable("name", err, "The name server does not answer: see that the uplink is up (ip route; nmcli or mmcli), and which name server is used "+
-			"(resolvectl status, /etc/resolv.conf). Try: getent hosts "+host), false
+		return unreachable("name", err,
+			"The name server does not answer: see that the uplink is up (ip route; nmcli or mmcli), and which name "+
+				"server is used "+
+				"(resolvectl status, /etc/resolv.conf). Try: getent hosts "+host), false
 	}
 	return Step{}, true
 }
@@ -95,14 +99,20 @@ func connectFault(err error, at string, proxied bool) Step {
 	var refusal *ProxyRefusal
 	switch {
 	case errors.As(err, &refusal) && refusal.wantsUser():
-		return unreachable("connection", err, "Put the proxy's user and password into HTTPS_PROXY: http://USER:PASSWORD@"+refusal.Proxy)
+		return unreachable("connection", err,
+			"Put the proxy's user and password into HTTPS_PROXY: http://USER:PASSWORD@"+refusal.Proxy)
 	case errors.As(err, &refusal):
-		return unreachable("connection", err, "Have the proxy allow CONNECT to "+refusal.Addr+", or name the right proxy in HTTPS_PROXY, or leave it out.")
+		return unreachable("connection", err,
+			"Have the proxy allow CONNECT to "+refusal.Addr+", or name the right proxy in HTTPS_PROXY, or leave it "+
+				"out.")
 	case proxied:
-		return unreachable("proxy", err, "The proxy of HTTPS_PROXY does not answer: name the right one, or leave it out where there is a way without it.")
+		return unreachable("proxy", err,
+			"The proxy of HTTPS_PROXY does not answer: name the right one, or leave it out where there is a way "+
+				"without it.")
 	}
 	return unreachable("connection", err, "Nobody answers there: a firewall has to let TCP to "+at+
-		" out (or set HTTPS_PROXY), and endpoint, where it is set, has to name the right host and port. Try: nc -vz "+strings.Replace(at, ":", " ", 1))
+		" out (or set HTTPS_PROXY), and endpoint, where it is set, has to name the right host and port. Try: nc -vz "+
+		""+strings.Replace(at, ":", " ", 1))
 }
 
 func handshake(ctx context.Context, conn net.Conn, addr, way string, config *tls.Config) Step {
@@ -116,7 +126,8 @@ func handshake(ctx context.Context, conn net.Conn, addr, way string, config *tls
 		return tlsFault(err, addr)
 	}
 	leaf := secured.ConnectionState().PeerCertificates[0]
-	return Good(stepEndpoint, fmt.Sprintf("%s%s answers; %s, certificate of %s until %s", addr, way, tls.VersionName(secured.ConnectionState().Version),
+	return Good(stepEndpoint, fmt.Sprintf("%s%s answers; %s, certificate of %s until %s", addr, way,
+		tls.VersionName(secured.ConnectionState().Version),
 		issuer(leaf), leaf.NotAfter.UTC().Format(time.DateOnly)))
 }
 
@@ -138,15 +149,22 @@ func tlsFault(err error, addr string) Step {
 	show := "Look: openssl s_client -connect " + addr + " -showcerts </dev/null"
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return unreachable("TLS", err, "Is the gateway's clock right (date -u, timedatectl)? If not, set it: timedatectl set-ntp true. "+
-			"If it is, the certificate of "+addr+" has expired: the operator of this host must renew it. "+show)
+		return unreachable("TLS", err,
+			"Is the gateway's clock right (date -u, timedatectl)? If not, set it: timedatectl set-ntp true. "+
+				"If it is, the certificate of "+addr+" has expired: the operator of this host must renew it. "+show)
 	case errors.As(err, &unknown):
-		return unreachable("TLS", err, "Something on the way looks into TLS, or the host is one of your own: put its authority's certificate (PEM) into a file and name it as "+
-			"ca_file of the integration. Where the system's own authorities are missing: apt-get install ca-certificates. "+show)
+		return unreachable("TLS", err,
+			"Something on the way looks into TLS, or the host is one of your own: put its authority's certificate "+
+				"(PEM) into a file and name it as "+
+				"ca_file of the integration. Where the system's own authorities are missing: apt-get install "+
+				"ca-certificates. "+show)
 	case errors.As(err, &host):
-		return unreachable("TLS", err, "Somebody else answers at "+addr+": a captive portal, a wrong name server, or a wrong endpoint. "+show)
+		return unreachable("TLS", err,
+			"Somebody else answers at "+addr+": a captive portal, a wrong name server, or a wrong endpoint. "+show)
 	case errors.As(err, &record):
-		return unreachable("TLS", err, "What answers at "+addr+" does not speak TLS: a captive portal, or an emulator, whose endpoint begins with http://")
+		return unreachable("TLS", err,
+			"What answers at "+addr+" does not speak TLS: a captive portal, or an emulator, whose endpoint begins "+
+				"with http://")
 	}
 	return unreachable("TLS", err, "See what stands on the way (captive portal, firewall). "+show)
 }

@@ -30,11 +30,12 @@ func AppendRecord(dst []byte, e Envelope, sampleID string) []byte {
 
 // RecordColumns are the columns of Record.
 func RecordColumns() []string {
-	return []string{"sampled_at", "device_id", "unit", "slave", "cc_firmware", "fw_version", "object", "data", "sample_id", "seq"}
+	return []string{"sampled_at", "device_id", "unit", "slave", "cc_firmware", "fw_version", "object", "data",
+		"sample_id", "seq"}
 }
 
-// Record returns a sample as a row of a table. A number, a state and true or false are spelt as in the message, a bit field is its
-// names joined by "|", which no built-in name has in it; empty when clear.
+// Record returns a sample as a row of a table. A number, a state and true or false are spelt as in the message, a bit
+// field is its names joined by "|", which no built-in name has in it; empty when clear.
 func Record(e Envelope, sampleID string) []string {
 	data := e.Sample.Value.String()
 	if e.Sample.Value.Kind() == objects.KindBits {

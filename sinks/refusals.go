@@ -10,29 +10,31 @@ import (
 
 // Bounds of what is learnt. See Refusals.
 const (
-	// sure is how many messages of a kind have to be refused alone, with none taken between, before the kind counts as refused; of a
-	// kind that was never taken, sureNew.
+	// sure is how many messages of a kind have to be refused alone, with none taken between, before the kind counts as
+	// refused; of a kind that was never taken, sureNew.
 	sure    = 3
 	sureNew = 2
 	// alike is how many kinds have to speak for all kinds with the same way of writing `data`.
 	alike = 3
-	// probeEvery is after how many requests one message of a refused kind is tried again. A probe costs up to two more requests, so
-	// probing costs at most an eighth.
+	// probeEvery is after how many requests one message of a refused kind is tried again. A probe costs up to two more
+	// requests, so probing costs at most an eighth.
 	probeEvery = 16
 	// mostAside bounds how many messages are set aside at once where nothing else is there to be sent.
 	mostAside = 64
 )
 
-// Refusals is what a sink has learnt of a topic that answers for a request as a whole: such an answer does not say which of the
-// messages was refused. It decides which messages go into the next request, so that the refused ones are found with few bytes:
+// Refusals is what a sink has learnt of a topic that answers for a request as a whole: such an answer does not say
+// which of the messages was refused. It decides which messages go into the next request, so that the refused ones are
+// found with few bytes:
 //
 //   - of a kind that the topic has never taken, one message goes in a request;
 //   - a request that was refused is halved until one message is refused alone; that one is rejected;
 //   - a kind of which a message was refused alone goes alone, until it is taken again or counts as refused;
-//   - a refused kind is set aside without being sent, and one message of it is tried now and then. When the topic takes that,
-//     everything that was learnt of refused kinds is forgotten;
-//   - what three kinds of text values have shown counts for all of them while none speaks against it, and likewise for the other
-//     ways of writing data: for taken ones at once, for refused ones when they are half of those that were seen;
+//   - a refused kind is set aside without being sent, and one message of it is tried now and then. When the topic takes
+//     that, everything that was learnt of refused kinds is forgotten;
+//   - what three kinds of text values have shown counts for all of them while none speaks against it, and likewise for
+//     the other ways of writing data: for taken ones at once, for refused ones when they are half of those that were
+//     seen;
 //   - where kinds explain nothing, requests are as long as the messages taken between two refused ones.
 //
 // It does no I/O and has no clock. One goroutine owns it.
@@ -149,7 +151,8 @@ func (r *Refusals) most(n int) int {
 	return n
 }
 
-// probe returns the place of the message by which a refused kind is tried now, of those that have waited longest; below 0: none.
+// probe returns the place of the message by which a refused kind is tried now, of those that have waited longest; below
+// 0: none.
 func (r *Refusals) probe(msgs []Message, verdicts []verdict) int {
 	if r.requests-r.probed < probeEvery {
 		return -1
@@ -166,9 +169,9 @@ func (r *Refusals) probe(msgs []Message, verdicts []verdict) int {
 	return at
 }
 
-// Settle takes the answers to a selection, one for each message sent, in order. whole says that the topic answered for all of
-// them at once. It returns the results of the window's first messages; none when the request was refused and has to be made anew,
-// smaller: Select knows how.
+// Settle takes the answers to a selection, one for each message sent, in order. whole says that the topic answered for
+// all of them at once. It returns the results of the window's first messages; none when the request was refused and has
+// to be made anew, smaller: Select knows how.
 func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole bool) []Result {
 	r.requests++
 	if whole && len(s.Send) > 1 && answers[0].Outcome == Reject {
@@ -203,7 +206,8 @@ func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole b
 	return results
 }
 
-// learn notes what became of a message that was alone, or taken with others. It reports whether a refused kind is taken again.
+// learn notes what became of a message that was alone, or taken with others. It reports whether a refused kind is taken
+// again.
 func (r *Refusals) learn(k Kind, answer Result, types map[string]tally) (again bool) {
 	v := r.verdict(k, types)
 	if answer.Outcome == Reject && (v == free || v == unknown) {
@@ -239,7 +243,8 @@ func (r *Refusals) forget() {
 // aside is the result of a message of a refused kind that was not sent.
 func (r *Refusals) aside(k Kind) Result {
 	words := r.words(k)
-	return Failed(Reject, words.Code, words.Text+" (set aside without being sent: the topic refuses "+k.Data+" of "+k.Object+")")
+	return Failed(Reject, words.Code,
+		words.Text+" (set aside without being sent: the topic refuses "+k.Data+" of "+k.Object+")")
 }
 
 // words returns the topic's own words for a refused kind, or for one like it.
@@ -256,8 +261,8 @@ func (r *Refusals) words(k Kind) Result {
 	return latest.words
 }
 
-// tally counts the kinds that write `data` in one way: those that were seen, and of them those that are taken and those that were
-// refused last.
+// tally counts the kinds that write `data` in one way: those that were seen, and of them those that are taken and those
+// that were refused last.
 type tally struct{ seen, taken, refused int }
 
 func (t tally) trusted() bool { return t.taken >= alike && t.refused == 0 }
@@ -299,8 +304,8 @@ func (r *Refusals) verdict(kind Kind, types map[string]tally) verdict {
 // mostNamed is how many refused kinds Words names one by one.
 const mostNamed = 5
 
-// Words says what the topic refuses, in one line with the topic's own words: "the topic's schema refuses text values and lists
-// (InvalidArgument: …)"; "" when it refuses nothing that would be a kind.
+// Words says what the topic refuses, in one line with the topic's own words: "the topic's schema refuses text values
+// and lists (InvalidArgument: …)"; "" when it refuses nothing that would be a kind.
 func (r *Refusals) Words() string {
 	types := r.types()
 	var what []string
@@ -311,7 +316,8 @@ func (r *Refusals) Words() string {
 		}
 	}
 	var alone []string
-	for _, kind := range slices.SortedFunc(maps.Keys(r.kinds), func(a, b Kind) int { return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Data, b.Data)) }) {
+	for _, kind := range slices.SortedFunc(maps.Keys(r.kinds),
+		func(a, b Kind) int { return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Data, b.Data)) }) {
 		if r.verdict(kind, types) != refused {
 			continue
 		}

@@ -47,7 +47,8 @@ const (
 	CodeNoResult           = "NoResult"           // the cloud's answer does not mention the message
 	CodeClosed             = "Closed"             // the sink was closed before
 	CodeConfiguration      = "Configuration"      // no sink can be made of the integration's configuration
-	CodeProxy              = "ProxyError"         // the proxy wants another user or password, or its setting makes no sense
+	// the proxy wants another user or password, or its setting makes no sense
+	CodeProxy = "ProxyError"
 
 	// The gateway's clock and the cloud's do not agree: a certificate is not valid yet, or not any
 	// more, or a signature's time is off. It is Retry, and passes once the clock has been set; a
@@ -66,7 +67,8 @@ type Result struct {
 	// google.rpc.RetryInfo of gRPC), up to MaxAfter; 0 when it asked for none.
 	After time.Duration
 
-	// Skewed says that the gateway's clock is away from the cloud's, though this message may have been dealt with all the same.
+	// Skewed says that the gateway's clock is away from the cloud's, though this message may have been dealt with all
+	// the same.
 	Skewed bool
 }
 
@@ -81,7 +83,8 @@ func (r Result) SetUp() bool {
 
 // CAFileRemedy is what to do about CodeCAFile.
 func CAFileRemedy() string {
-	return "Correct ca_file of the integration, or put the PEM file there and let the daemon's user read it. Then: systemctl reload noi-agent."
+	return "Correct ca_file of the integration, or put the PEM file there and let the daemon's user read it. Then: " +
+		"systemctl reload noi-agent."
 }
 
 // MaxAfter is the longest wait that is taken from a cloud, or from what stands in for one: a captive
@@ -122,8 +125,8 @@ const (
 	maxID   = 256  // message ids have 36 (SNS) or some 20 (Pub/Sub)
 )
 
-// Clean makes what a cloud, or anybody in its place, has said fit to be shown, logged and kept: one line of at most that many
-// bytes, and no character that a terminal obeys or that nobody sees. All that comes from a cloud passes here.
+// Clean makes what a cloud, or anybody in its place, has said fit to be shown, logged and kept: one line of at most
+// that many bytes, and no character that a terminal obeys or that nobody sees. All that comes from a cloud passes here.
 func Clean(text string, most int) string {
 	cut := len(text) > 4*most // before anything is done with it: it may be large
 	if cut {

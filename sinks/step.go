@@ -12,9 +12,10 @@ type Verdict string
 
 // The verdicts. Only StepFailed says that a message will not arrive.
 const (
-	StepOK      Verdict = "ok"
-	StepFailed  Verdict = "FAILED"
-	StepUnknown Verdict = "unknown" // it could not be looked at, which is no fault: a right that publishing does not need
+	StepOK     Verdict = "ok"
+	StepFailed Verdict = "FAILED"
+	// it could not be looked at, which is no fault: a right that publishing does not need
+	StepUnknown Verdict = "unknown"
 	StepSkipped Verdict = "skipped" // it was not looked at: an earlier step failed, or there is nothing to look at
 )
 
@@ -48,13 +49,15 @@ func Bad(name string, fault Result, remedy string) Step {
 
 // Stage is a step of a probe that is still to be taken.
 type Stage struct {
-	Name  string
-	Needs []string // names of stages before it: it is left out where one of them failed or was left out. What skips itself stands in nobody's way
+	Name string
+	// names of stages before it: it is left out where one of them failed or was left out. What skips itself stands in
+	// nobody's way
+	Needs []string
 	Look  func(ctx context.Context) Step
 }
 
-// Probe takes the stages in their order and tells each step as soon as it is known. limit is how long each may take. ok is false when one
-// failed, so that a message would fail too.
+// Probe takes the stages in their order and tells each step as soon as it is known. limit is how long each may take. ok
+// is false when one failed, so that a message would fail too.
 func Probe(ctx context.Context, limit time.Duration, tell func(Step), stages []Stage) (ok bool) {
 	var missing []string
 	for _, stage := range stages {

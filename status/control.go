@@ -34,7 +34,8 @@ func (s *Server) control(mux *http.ServeMux) {
 // reload has the configuration file put in force, and answers when it is.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	if !overSocket(r) {
-		fail(w, r, http.StatusForbidden, "the configuration is reloaded over the agent's unix socket only: use `noi-agent reload`")
+		fail(w, r, http.StatusForbidden,
+			"the configuration is reloaded over the agent's unix socket only: use `noi-agent reload`")
 		return
 	}
 	// A line that has to be closed takes as long as its exchange under way.

@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"net/url"
 
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
 // DeadLetters are the samples that clouds have rejected.
 type DeadLetters interface {
-	// DeadLetters returns {"dead_letters":[…]}, the oldest first, of one integration, or of all for "".
-	DeadLetters(integration string) (any, error)
+	// DeadLetters returns them, the oldest first, of one integration, or of all for "".
+	DeadLetters(integration string) (api.DeadLetters, error)
 	// RetryDeadLetters sends them again, all when ids is empty, and reports and fails as Replayer.Replay does.
 	RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error
 	// DropDeadLetters gives them up, all when ids is empty, and returns how many they were.
@@ -42,10 +43,13 @@ func (s *Server) serveDeadLetters(w http.ResponseWriter, r *http.Request) {
 // letters reads a request, or refuses it.
 func (s *Server) letters(w http.ResponseWriter, r *http.Request) (q lettersRequest, ok bool) {
 	if !overSocket(r) {
-		fail(w, r, http.StatusForbidden, "dead letters are sent and dropped over the agent's unix socket only: use `noi-agent deadletters`, or curl --unix-socket")
+		fail(w, r, http.StatusForbidden,
+			"dead letters are sent and dropped over the agent's unix socket only: use `noi-agent deadletters`, or "+
+				"curl --unix-socket")
 		return q, false
 	}
-	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostLetters), &q, `{"integration":"ID","ids":[17]}`); err != nil {
+	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostLetters), &q,
+		`{"integration":"ID","ids":[17]}`); err != nil {
 		fail(w, r, bodyStatus(err), err.Error())
 		return q, false
 	}

@@ -8,17 +8,18 @@ import (
 	"testing"
 
 	"noi-agent/status"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
 // lettersWorld knows one integration, "x", and notes what it is asked to do.
 type lettersWorld struct{ did string }
 
-func (w *lettersWorld) DeadLetters(id string) (any, error) {
+func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
 	if id != "" && id != "x" {
-		return nil, fmt.Errorf("dead letters: %w %q", store.ErrUnknownIntegration, id)
+		return api.DeadLetters{}, fmt.Errorf("dead letters: %w %q", store.ErrUnknownIntegration, id)
 	}
-	return map[string][]int{"dead_letters": {17}}, nil
+	return api.DeadLetters{DeadLetters: []api.Trigger{{ID: 17}}}, nil
 }
 
 func (w *lettersWorld) RetryDeadLetters(_ context.Context, id string, ids []uint64, report func(any) error) error {
@@ -46,8 +47,8 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 		want              string // in the answer
 		did               string
 	}{
-		{"GET", overTCP + "?integration=x", "", http.StatusOK, `{"dead_letters":[17]}`, ""},
-		{"GET", path, "", http.StatusOK, `{"dead_letters":[17]}`, ""},
+		{"GET", overTCP + "?integration=x", "", http.StatusOK, `{"dead_letters":[{"id":17,`, ""},
+		{"GET", path, "", http.StatusOK, `{"dead_letters":[{"id":17,`, ""},
 		{"GET", path + "?integration=y", "", http.StatusNotFound, "unknown integration", ""},
 		{"GET", path + "?limit=3", "", http.StatusBadRequest, "one parameter is known", ""},
 		{"POST", path + "/retry", `{"integration":"x","ids":[17,18]}`, http.StatusOK, `"state":"done"`, "retry x[17 18]"},

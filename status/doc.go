@@ -10,13 +10,14 @@
 //	GET /metrics           for Prometheus
 //	POST /api/v1/read      {"line","unit_id","function","address","count"} → {"registers","at"}; over the socket only
 //	GET /api/v1/deadletters  ?integration=: what clouds have rejected
-//	POST /api/v1/deadletters/retry, …/drop  {"integration","ids"}: send again, give up; none: all; over the socket only
+//	POST /api/v1/deadletters/retry, …/drop  {"integration","ids"}: send again, delete; no ids: all; socket only
 //	POST /api/v1/replay    {"integration","from","to"} → lines of progress; over the socket only
 //
 // Promises:
 //
 //   - No request changes anything, here or in a controller: POST asks for registers, with functions 01 to 04
-//     as the agent itself does, and keeps a line busy for one read; or has samples sent to their own cloud again, or rejected ones given up. Other methods are 405.
+//     as the agent itself does, and keeps a line busy for one read; or has samples sent to their own cloud again, or
+//     rejected ones deleted. Other methods are 405.
 //   - What Reporter and TriggerLog return is sent as encoding/json writes it, without HTML escapes, and a
 //     newline. It is encoded whole before the first byte goes out, so that a slow reader holds a buffer
 //     and never the store. An answer that cannot be made is an error status, never half a document.

@@ -28,8 +28,8 @@ const (
 	typeJSONL = "application/jsonl"
 	typeCSV   = "text/csv; charset=utf-8"
 
-	// HeaderSamples and HeaderDamaged come as trailers behind an export: how many samples it has, and how many records of
-	// the outbox did not read.
+	// HeaderSamples and HeaderDamaged come as trailers behind an export: how many samples it has, and how many records
+	// of the outbox did not read.
 	HeaderSamples = "Noi-Samples"
 	HeaderDamaged = "Noi-Damaged-Records"
 
@@ -37,8 +37,8 @@ const (
 	exportBuffer = 32 << 10
 )
 
-// serveExport streams the outbox. An error before the first piece is answered as usual; later the answer is broken off, so that no
-// client takes the half of it for the whole.
+// serveExport streams the outbox. An error before the first piece is answered as usual; later the answer is broken off,
+// so that no client takes the half of it for the whole.
 func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
 	q, err := parseExport(r.URL.RawQuery, s.o.Now())
 	if err != nil {
@@ -139,8 +139,8 @@ func parseExport(raw string, now time.Time) (exportQuery, error) {
 	return q, err
 }
 
-// ParseRange reads the two ends of a range as people write them: RFC 3339, a date (its beginning, in UTC), or how long ago ("24h").
-// An empty end is open.
+// ParseRange reads the two ends of a range as people write them: RFC 3339, a date (its beginning, in UTC), or how long
+// ago ("24h"). An empty end is open.
 func ParseRange(from, to string, now time.Time) (r store.Range, err error) {
 	if r.From, err = parseTime(from, now); err != nil {
 		return r, fmt.Errorf("from: %w", err)
@@ -166,5 +166,6 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago).UTC(), nil
 	}
-	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T08:20:29Z, a date as 2022-06-28, or how long ago as 24h, not %q", text)
+	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T08:20:29Z, a date as 2022-06-28, or how long ago as "+
+		"24h, not %q", text)
 }

@@ -130,7 +130,8 @@ func clearStale(path string) error {
 		return fmt.Errorf("listen for status: %w: %s", err, socketHint(err))
 	}
 	if st.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("listen for status: %s is there and is not a socket: move it away or change status.socket", path)
+		return fmt.Errorf("listen for status: %s is there and is not a socket: move it away or change status.socket",
+			path)
 	}
 	c, err := net.DialTimeout("unix", path, 5*time.Second)
 	switch {
@@ -158,8 +159,8 @@ func socketHint(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "make its directory (under systemd: RuntimeDirectory=noi-agent) or change status.socket"
 	case errors.Is(err, fs.ErrPermission):
-		return "the agent's user must be allowed to write in its directory (under systemd: RuntimeDirectory=noi-agent), " +
-			"or change status.socket"
+		return "the agent's user must be allowed to write in its directory (under systemd: " +
+			"RuntimeDirectory=noi-agent), or change status.socket"
 	default:
 		return "change status.socket (at most 107 bytes)"
 	}

@@ -2,7 +2,6 @@ package status_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -273,7 +272,7 @@ func TestServeWaitsForTheAgentsAnswerWhenTheGraceIsOver(t *testing.T) {
 func TestSlowReaderDoesNotHoldTheServer(t *testing.T) {
 	const length = 2 << 20 // far more than the buffers of a unix socket
 	w := quiet()
-	w.status = json.RawMessage(`"` + strings.Repeat("x", length) + `"`)
+	w.status.DeviceID = strings.Repeat("x", length)
 	o := options(w)
 	o.Listen, o.Socket = "", shortDir(t)+"/agent.sock"
 	s := status.New(o)

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -34,7 +36,10 @@ func newPage(zone *time.Location) *page {
 		"tone":     tone,
 		"count":    count,
 		"bytes":    size,
-		"decimal":  Decimal,
+		"decimal":  func(n any) string { return Decimal(number(n)) },
+		"parsed":   words.parsed,
+		"counters": counters,
+		"newest":   newest,
 		"share":    share,
 		"perDay":   perDay,
 		"duration": Duration,
@@ -63,46 +68,30 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, typeHTML, b.Bytes())
 }
 
-// view is what the page shows. Its parts are read from the JSON that the API gives, so the page cannot
-// say anything else than the API, and the agent's own types stay its own.
+// view is what the page shows.
 type view struct {
-	Status   statusView
+	Status   api.Status
 	Latest   []slaveValues
-	Triggers triggersView
+	Triggers api.Triggers
 	Older    bool     // these rows are not the newest
 	Unread   []string // what could not be read, in words
 }
 
-type statusView struct {
-	DeviceID  string  `json:"device_id"`
-	Version   string  `json:"version"`
-	StartedAt string  `json:"started_at"`
-	UptimeS   float64 `json:"uptime_s"`
-	Clock     struct {
-		Source string `json:"source"`
-		State  string `json:"state"`
-		Reason string `json:"reason"`
-	} `json:"clock"`
-	Lines        []lineView        `json:"lines"`
-	Integrations []integrationView `json:"integrations"`
-	Store        storeView         `json:"store"`
-	Problems     []problemView     `json:"problems"`
-}
-
-// DeadSince is since when an integration has dead letters: its problem of that name knows, the integration does not.
-func (s statusView) DeadSince(integration string) string {
-	for _, p := range s.Problems {
-		if p.Code == "dead_letters" && p.Subject == integration {
+// DeadSince is since when an integration has dead letters, zero when it has none: the problem of that name has the
+// time.
+func (v *view) DeadSince(integration string) time.Time {
+	for _, p := range v.Status.Problems {
+		if p.Code == api.CloudRejected.Code && p.Subject == integration {
 			return p.Since
 		}
 	}
-	return ""
+	return time.Time{}
 }
 
-// NameOf is what a problem is about, as people call it: integrations have names beside their ids.
-func (s statusView) NameOf(subject string) string {
-	for i := range s.Integrations {
-		if in := &s.Integrations[i]; in.ID == subject && in.Name != "" {
+// NameOf is the subject of a problem as people call it: integrations have names beside their ids.
+func (v *view) NameOf(subject string) string {
+	for i := range v.Status.Integrations {
+		if in := &v.Status.Integrations[i]; in.ID == subject && in.Name != "" {
 			return in.Name + " (" + subject + ")"
 		}
 	}
@@ -110,9 +99,9 @@ func (s statusView) NameOf(subject string) string {
 }
 
 // Gaps are the integrations that have gaps.
-func (s statusView) Gaps() []integrationView {
-	var with []integrationView
-	for _, in := range s.Integrations {
+func (v *view) Gaps() []api.Integration {
+	var with []api.Integration
+	for _, in := range v.Status.Integrations {
 		if len(in.Gaps) > 0 {
 			with = append(with, in)
 		}
@@ -120,193 +109,51 @@ func (s statusView) Gaps() []integrationView {
 	return with
 }
 
-type storeView struct {
-	Bytes     float64       `json:"bytes"`
-	Samples   float64       `json:"samples"`
-	Committed float64       `json:"committed"`
-	Written   float64       `json:"written_bytes"`
-	PerDay    *float64      `json:"written_mb_per_day"` // nil: too early to say
-	Corrupt   float64       `json:"corrupt"`
-	Start     string        `json:"start"`
-	Salvaged  float64       `json:"salvaged"`
-	TakenOver float64       `json:"taken_over"`
-	KeptAside []string      `json:"kept_aside"`
-	Settings  *settingsView `json:"settings"`
-}
-
-// settingsView has the durations as the API prints them, "720h0m0s".
-type settingsView struct {
-	MaxSize        float64 `json:"max_size"`
-	MaxAge         string  `json:"max_age"`
-	WhenFull       string  `json:"when_full"`
-	CommitEvery    string  `json:"commit_every"`
-	RetainAfterAck string  `json:"retain_after_ack"`
-	KeepTriggers   float64 `json:"keep"`
-	FlushEvery     string  `json:"flush_every"`
-}
-
-type lineView struct {
-	Name     string      `json:"name"`
-	Port     string      `json:"port"`
-	State    string      `json:"state"`
-	Error    string      `json:"error"`
-	Load     *float64    `json:"load"` // 0 to 1; nil: not told
-	Counters counters    `json:"counters"`
-	Slaves   []slaveView `json:"slaves"`
-}
-
-// counters are numbers by name. What is no number, such as exceptions by code, is left to the JSON.
-type counters map[string]float64
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (c *counters) UnmarshalJSON(text []byte) error {
-	var all map[string]any
-	if err := json.Unmarshal(text, &all); err != nil {
-		return err
-	}
-	*c = counters{}
-	for name, value := range all {
-		if n, ok := value.(float64); ok {
-			(*c)[name] = n
-		}
-	}
-	return nil
-}
-
-type slaveView struct {
-	UnitID     int      `json:"unit_id"`
-	Slave      string   `json:"slave"`
-	CCFirmware string   `json:"cc_firmware"`
-	FWVersion  string   `json:"fw_version"`
-	State      string   `json:"state"`
-	LastGood   string   `json:"last_good"`
-	AgeS       *float64 `json:"age_s"`
-	Error      string   `json:"error"`
-	Learnt     string   `json:"learnt"` // YAML for the slave in the configuration
-	Counters   counters `json:"counters"`
-}
-
-type integrationView struct {
-	ID              string      `json:"id"`
-	Name            string      `json:"name"`
-	Type            string      `json:"type"`
-	Topic           string      `json:"topic"`
-	State           string      `json:"state"`
-	Backlog         float64     `json:"backlog"`
-	Oldest          string      `json:"oldest"`
-	LastSuccess     string      `json:"last_success"`
-	NextPublication string      `json:"next_publication"`
-	LastError       string      `json:"last_error"`
-	Sent            float64     `json:"sent"`
-	Failed          float64     `json:"failed"`
-	Dead            float64     `json:"dead_letters"`
-	Dropped         float64     `json:"dropped"`
-	Uplink          *uplinkView `json:"uplink"` // nil: not told
-	Gaps            []gapView   `json:"gaps"`   // the newest first
-}
-
-// uplinkView is in bytes; day and month are those of UTC.
-type uplinkView struct {
-	TodaySent     float64 `json:"today_sent"`
-	TodayReceived float64 `json:"today_received"`
-	MonthSent     float64 `json:"month_sent"`
-	MonthReceived float64 `json:"month_received"`
-
-	PerSample *float64 `json:"sent_per_sample"` // nil: nothing was sent yet
-}
-
-type gapView struct {
-	Unit   string  `json:"unit"`
-	Object string  `json:"object"`
-	From   string  `json:"from"` // "": not known, as To
-	To     string  `json:"to"`
-	Count  float64 `json:"count"` // 0: not known
-	Reason string  `json:"reason"`
-}
-
-// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log more.
+// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log
+// more.
 const NewestGaps = 5
 
-// Newest are the gaps that the page shows.
-func (in integrationView) Newest() []gapView { return in.Gaps[:min(NewestGaps, len(in.Gaps))] }
-
-type problemView struct {
-	Code     string `json:"code"`
-	Severity string `json:"severity"`
-	Subject  string `json:"subject"`
-	Since    string `json:"since"`
-	Title    string `json:"title"`
-	Detail   string `json:"detail"`
-	Effect   string `json:"effect"`
-	Remedy   string `json:"remedy"`
-}
-
-type valueView struct {
-	Line      string          `json:"line"`
-	Slave     string          `json:"slave"`
-	UnitID    int             `json:"unit_id"`
-	Object    string          `json:"object"`
-	Value     json.RawMessage `json:"value"`
-	Unit      string          `json:"unit"`
-	SampledAt string          `json:"sampled_at"`
-}
-
-type triggersView struct {
-	Triggers []triggerView `json:"triggers"`
-	Next     *uint64       `json:"next"`
-}
-
-type triggerView struct {
-	Success         bool            `json:"success"`
-	CompletedAt     string          `json:"completed_at"`
-	PublishedData   json.RawMessage `json:"published_data"`
-	IntegrationData json.RawMessage `json:"integration_data"`
-	Topic           string          `json:"topic"`
-	Attempts        int             `json:"attempts"`
-}
+// newest are the gaps that the page shows.
+func newest(gaps []api.Gap) []api.Gap { return gaps[:min(NewestGaps, len(gaps))] }
 
 // slaveValues are the latest values of one slave.
 type slaveValues struct {
 	Line, Slave string
 	UnitID      int
-	Values      []valueView
+	Values      []api.Latest
 }
 
 func (s *Server) view(q store.TriggerQuery) *view {
-	v := &view{Older: q.Before > 0}
-	v.read("status", s.o.Reporter.Status(), &v.Status)
-
-	var latest struct {
-		Objects []valueView `json:"objects"`
-	}
-	v.read("latest values", s.o.Reporter.Objects(), &latest)
-	v.Latest = bySlave(latest.Objects)
-
+	v := &view{Status: s.o.Reporter.Status(), Latest: bySlave(s.o.Reporter.Objects().Objects), Older: q.Before > 0}
 	rows, err := s.o.TriggerLog.Triggers(q)
 	if err != nil {
 		v.Unread = append(v.Unread, "trigger log: "+err.Error())
-		return v
 	}
-	v.read("trigger log", rows, &v.Triggers)
-	if next := v.Triggers.Next; next != nil && *next == 0 {
-		v.Triggers.Next = nil // the same as null: there are no older rows
-	}
+	v.Triggers = rows
 	return v
 }
 
-// read takes over as much of from as fits: decoding goes on behind a field of the wrong type.
-func (v *view) read(what string, from, into any) {
-	b, err := encode(from)
-	if err == nil {
-		err = json.Unmarshal(b, into)
-	}
+// counters are numbers by their names in the JSON. What is no number, such as exceptions by code, is left to the JSON.
+func counters(c api.Counters) (map[string]float64, error) {
+	text, err := json.Marshal(c)
 	if err != nil {
-		v.Unread = append(v.Unread, what+": "+err.Error())
+		return nil, err
 	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, err
+	}
+	out := map[string]float64{}
+	for name, value := range all {
+		if n, ok := value.(float64); ok {
+			out[name] = n
+		}
+	}
+	return out, nil
 }
 
 // bySlave groups neighbours; the agent lists the values of a slave together.
-func bySlave(values []valueView) []slaveValues {
+func bySlave(values []api.Latest) []slaveValues {
 	var groups []slaveValues
 	for _, o := range values {
 		n := len(groups)
@@ -322,43 +169,44 @@ func bySlave(values []valueView) []slaveValues {
 // wording prints what depends on the zone.
 type wording struct{ zone *time.Location }
 
-// local prints an RFC 3339 time in local time with its zone, nothing for the zero time; what is no time
-// comes back as it is.
-func (w wording) local(rfc3339 string) string {
-	t, err := time.Parse(time.RFC3339, rfc3339)
-	if err != nil {
-		return rfc3339
-	}
+// local prints a time in local time with its zone, nothing for the zero time.
+func (w wording) local(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.In(w.zone).Format("2006-01-02 15:04:05 MST")
 }
 
-// stretch prints the time from one RFC 3339 time to another, as local does; the date is not said twice.
-func (w wording) stretch(from, to string) string {
-	a, b := w.local(from), w.local(to)
-	switch {
-	case a == "" && b == "":
-		return "not known"
-	case a == "":
-		return "until " + b
-	case b == "":
-		return "from " + a
+// parsed prints an RFC 3339 time as local does. What is no time comes back as it is.
+func (w wording) parsed(rfc3339 string) string {
+	t, err := time.Parse(time.RFC3339, rfc3339)
+	if err != nil {
+		return rfc3339
 	}
-	begun, err1 := time.Parse(time.RFC3339, from)
-	ended, err2 := time.Parse(time.RFC3339, to)
+	return w.local(t)
+}
+
+// stretch prints the time from one moment to another, as local does; the date is not said twice. nil: not known.
+func (w wording) stretch(from, to *time.Time) string {
+	switch {
+	case from == nil && to == nil:
+		return "not known"
+	case from == nil:
+		return "until " + w.local(*to)
+	case to == nil:
+		return "from " + w.local(*from)
+	}
+	a, b, begun, ended := w.local(*from), w.local(*to), from.In(w.zone), to.In(w.zone)
 	const date, zone = "2006-01-02 ", " MST"
-	begun, ended = begun.In(w.zone), ended.In(w.zone)
-	if err1 != nil || err2 != nil || begun.Format(date+zone) != ended.Format(date+zone) {
+	if begun.Format(date+zone) != ended.Format(date+zone) {
 		return a + " – " + b
 	}
 	return strings.TrimSuffix(a, begun.Format(zone)) + " – " + strings.TrimPrefix(b, ended.Format(date))
 }
 
 // span prints a number of seconds as "45 s", "3 min 5 s", "7 h 2 min" or "12 d 4 h".
-func span(seconds float64) string {
-	n := int64(max(seconds, 0))
+func span(seconds int64) string {
+	n := max(seconds, 0)
 	switch {
 	case n < 60:
 		return fmt.Sprintf("%d s", n)
@@ -371,20 +219,24 @@ func span(seconds float64) string {
 	}
 }
 
-// text prints JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.
-func text(raw json.RawMessage) string {
+// text prints a value's JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.
+func text(value any) (string, error) {
+	raw, err := encode(value)
+	if err != nil {
+		return "", err
+	}
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
-		return s
+		return s, nil
 	}
 	var list []string
 	if json.Unmarshal(raw, &list) != nil {
-		return string(raw)
+		return strings.TrimSpace(string(raw)), nil
 	}
 	if len(list) == 0 {
-		return "none"
+		return "none", nil
 	}
-	return strings.Join(list, ", ")
+	return strings.Join(list, ", "), nil
 }
 
 // tone is the style of a state or severity: what works, what waits by itself, and what needs somebody.
@@ -402,17 +254,29 @@ func tone(state string) string {
 }
 
 // count prints a whole number with its thousands apart.
-func count(n float64) string {
-	digits := strconv.FormatFloat(n, 'f', 0, 64)
+func count(n any) string {
+	digits := strconv.FormatFloat(number(n), 'f', 0, 64)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
 		digits = digits[:i] + "\u202f" + digits[i:] // a narrow space that does not break
 	}
 	return digits
 }
 
+// number is a number of any type.
+func number(n any) float64 {
+	switch v := reflect.Indirect(reflect.ValueOf(n)); {
+	case v.CanInt():
+		return float64(v.Int())
+	case v.CanUint():
+		return float64(v.Uint())
+	default:
+		return v.Float()
+	}
+}
+
 // size prints a number of bytes as "812 B", "64.0 KiB" or "3.5 MiB".
-func size(n float64) string {
-	switch {
+func size(bytes int64) string {
+	switch n := float64(bytes); {
 	case n < 1<<10:
 		return fmt.Sprintf("%.0f B", n)
 	case n < 1<<20:
@@ -462,8 +326,8 @@ func StartWords(start string) string {
 	}[start]
 }
 
-// GapWords says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know comes back as
-// it is.
+// GapWords says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know
+// comes back as it is.
 func GapWords(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	said, ok := map[string]string{

@@ -14,8 +14,8 @@ import (
 // mostReadBody is far above the longest sound body, some 150 bytes.
 const mostReadBody = 1 << 10
 
-// readRequest is the body of POST /api/v1/read. The address is a pointer because 0 is one, and must not be what a forgotten
-// key means.
+// readRequest is the body of POST /api/v1/read. The address is a pointer because 0 is one, and must not be what a
+// forgotten key means.
 type readRequest struct {
 	Line     string  `json:"line"`
 	UnitID   *int    `json:"unit_id"`
@@ -30,11 +30,12 @@ type readAnswer struct {
 	At        time.Time `json:"at"` // arrival of the reply's last byte, to the millisecond
 }
 
-// serveRead reads registers of a slave now. It needs the socket: whoever may speak there could stop the daemon and open the
-// port anyway, while over TCP every local user could keep the line busy.
+// serveRead reads registers of a slave now. It needs the socket: whoever may speak there could stop the daemon and open
+// the port anyway, while over TCP every local user could keep the line busy.
 func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); !ok {
-		fail(w, r, http.StatusForbidden, "registers are read over the agent's unix socket only: use `noi-agent read`, or curl --unix-socket")
+		fail(w, r, http.StatusForbidden,
+			"registers are read over the agent's unix socket only: use `noi-agent read`, or curl --unix-socket")
 		return
 	}
 	q, err := decodeRead(http.MaxBytesReader(w, r.Body, mostReadBody))
@@ -49,7 +50,9 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	registers, at, err := s.o.Reader.Read(ctx, q.Line, *q.UnitID, q.Function, *q.Address, q.Count)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		fail(w, r, http.StatusGatewayTimeout, fmt.Sprintf("%v: the line did not come to it within %v; `noi-agent status` says how it is", err, s.limits.line))
+		fail(w, r, http.StatusGatewayTimeout,
+			fmt.Sprintf("%v: the line did not come to it within %v; `noi-agent status` says how it is", err,
+				s.limits.line))
 	case err != nil:
 		fail(w, r, s.o.ReadStatus(err), err.Error())
 	default:
@@ -100,7 +103,8 @@ func (q readRequest) check() error {
 	case q.Count < 1 || q.Count > mostRegisters:
 		return fmt.Errorf("count: want 1 to %d registers, not %d", mostRegisters, q.Count)
 	case int(*q.Address)+int(q.Count) > addresses:
-		return fmt.Errorf("count: there are only %d registers from 0x%04X on, not %d", addresses-int(*q.Address), *q.Address, q.Count)
+		return fmt.Errorf("count: there are only %d registers from 0x%04X on, not %d", addresses-int(*q.Address),
+			*q.Address, q.Count)
 	default:
 		return nil
 	}

@@ -11,8 +11,9 @@ import (
 
 // Replayer sends again what an integration has had.
 type Replayer interface {
-	// Replay returns when everything is sent, or ctx ends. It gives report lines that marshal to JSON objects; the last one when
-	// all is done. An error before the first line is one of the question, and Options.ReplayStatus says what it is.
+	// Replay returns when everything is sent, or ctx ends. It gives report lines that marshal to JSON objects; the last
+	// one when all is done. An error before the first line is one of the question, and Options.ReplayStatus says what
+	// it is.
 	Replay(ctx context.Context, integration string, r store.Range, report func(line any) error) error
 }
 
@@ -23,15 +24,18 @@ type replayRequest struct {
 	To          string `json:"to"`
 }
 
-// serveReplay sends again what an integration has had, and streams lines about it until the end; a line with "error" and "state":
-// "failed" is an end too. When the client goes away the replay ends. It needs the socket, as all that does something.
+// serveReplay sends again what an integration has had, and streams lines about it until the end; a line with "error"
+// and "state": "failed" is an end too. When the client goes away the replay ends. It needs the socket, as all that does
+// something.
 func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 	if !overSocket(r) {
-		fail(w, r, http.StatusForbidden, "a replay is asked for over the agent's unix socket only: use `noi-agent replay`, or curl --unix-socket")
+		fail(w, r, http.StatusForbidden,
+			"a replay is asked for over the agent's unix socket only: use `noi-agent replay`, or curl --unix-socket")
 		return
 	}
 	var q replayRequest
-	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q, `{"integration":"ID","from":"24h","to":""}`); err != nil {
+	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q,
+		`{"integration":"ID","from":"24h","to":""}`); err != nil {
 		fail(w, r, bodyStatus(err), err.Error())
 		return
 	}

@@ -10,23 +10,22 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
-// Reporter tells the state of the agent. Both answers must marshal to the JSON of the interface
-// description, an object each, and must not change after they are returned.
+// Reporter reports the state of the agent. The answers must not change after they are returned.
 type Reporter interface {
 	// Status returns identity, clock, lines, integrations, store and problems.
-	Status() any
-	// Objects returns {"objects":[…]}, the latest value of each object.
-	Objects() any
+	Status() api.Status
+	// Objects returns the latest value of each object.
+	Objects() api.Objects
 }
 
 // TriggerLog lists publications.
 type TriggerLog interface {
-	// Triggers returns {"triggers":[…],"next":…}, newest first. next is the id to ask for in Before,
-	// null or 0 when there are no older rows.
-	Triggers(q store.TriggerQuery) (any, error)
+	// Triggers returns the rows that match, the newest first.
+	Triggers(q store.TriggerQuery) (api.Triggers, error)
 }
 
 // Health says whether the agent works. The error's text is shown to whoever asks.
@@ -39,8 +38,8 @@ type Health interface {
 
 // Reader reads registers of a slave now, between two sweeps of its line.
 type Reader interface {
-	// Read asks for count registers from addr with function 03 or 04, or bits with 01 or 02, and returns them and when they came. It gives up
-	// waiting for the line when ctx ends, with its error.
+	// Read asks for count registers from addr with function 03 or 04, or bits with 01 or 02, and returns them and when
+	// they came. It gives up waiting for the line when ctx ends, with its error.
 	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
 }
 
@@ -77,10 +76,10 @@ type limits struct {
 	connections int           // open at once on each listener; more wait in the kernel's queue
 }
 
-// defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over
-// 400 kbit/s of an ssh tunnel. 64 connections are ten browsers; each listener has its own, so that
-// somebody who fills TCP does not lock the operator out of the socket. 20 s are a sweep at 2400 baud with replies that come
-// late; a line that is free answers at once.
+// defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over 400 kbit/s of an
+// ssh tunnel. 64 connections are ten browsers; each listener has its own, so that somebody who fills TCP does not lock
+// the operator out of the socket. 20 s are a sweep at 2400 baud with replies that come late; a line that is free
+// answers at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,

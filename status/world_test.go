@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"noi-agent/status"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -22,17 +23,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is an agent that says what the test puts into it.
 type world struct {
-	status, objects, triggers any
-	triggersErr               error
-	healthy, ready            error
-	hold                      chan struct{} // Status waits until it is closed; nil: does not
-	holding                   chan struct{} // Status says here that it waits
+	status         api.Status
+	objects        api.Objects
+	triggers       api.Triggers
+	triggersErr    error
+	healthy, ready error
+	hold           chan struct{} // Status waits until it is closed; nil: does not
+	holding        chan struct{} // Status says here that it waits
 
 	mu    sync.Mutex
 	asked []store.TriggerQuery
 }
 
-func (w *world) Status() any {
+func (w *world) Status() api.Status {
 	if w.hold != nil {
 		w.holding <- struct{}{}
 		<-w.hold
@@ -40,11 +43,11 @@ func (w *world) Status() any {
 	return w.status
 }
 
-func (w *world) Objects() any   { return w.objects }
-func (w *world) Healthy() error { return w.healthy }
-func (w *world) Ready() error   { return w.ready }
+func (w *world) Objects() api.Objects { return w.objects }
+func (w *world) Healthy() error       { return w.healthy }
+func (w *world) Ready() error         { return w.ready }
 
-func (w *world) Triggers(q store.TriggerQuery) (any, error) {
+func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, q)
@@ -64,9 +67,9 @@ func (w *world) lastAsked() (store.TriggerQuery, int) {
 // quiet is an agent with nothing configured.
 func quiet() *world {
 	return &world{
-		status:   json.RawMessage(`{"device_id":"5300520006504b5957343920","version":"0.1.0","problems":[]}`),
-		objects:  json.RawMessage(`{"objects":[]}`),
-		triggers: json.RawMessage(`{"triggers":[],"next":null}`),
+		status:   api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0"},
+		objects:  api.Objects{Objects: []api.Latest{}},
+		triggers: api.Triggers{Triggers: []api.Trigger{}},
 	}
 }
 
@@ -102,6 +105,15 @@ func start(t *testing.T, w *world) string {
 	s := status.New(options(w))
 	serve(t, s)
 	return "http://" + s.Addr()
+}
+
+// decoded reads JSON as a program does.
+func decoded[T any](t *testing.T, text []byte) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // shortDir is a directory whose name leaves room for a socket: its path may have 107 bytes.

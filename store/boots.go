@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -85,8 +87,11 @@ func (m *image) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 	b := tx.Bucket(bucketRuns)
 	run, named := m.identity.run, m.namedRuns()
 	this := start{boot: o.Clock.Boot, floor: max(m.times.good, unixMilli(o.Clock.Floor))}
+	if err := m.spreadBoots(b); err != nil {
+		return err
+	}
 	for n, s := range m.starts {
-		if s.boot == this.boot && this.boot != "" && s.booted != 0 {
+		if s.boot == this.boot && this.boot != "" {
 			this.booted = s.booted
 		}
 		if n < oldest && !named[n] {
@@ -103,6 +108,27 @@ func (m *image) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 	}
 	m.starts[run] = this
 	return b.Put(seqKey(run), this.encode(seqKey(run)))
+}
+
+// spreadBoots has all runs of one boot know its time when one of them does: a store that stood in may have learnt it.
+func (m *image) spreadBoots(b *bolt.Bucket) error {
+	known := map[string]int64{}
+	for _, run := range slices.Sorted(maps.Keys(m.starts)) { // the last run knows best
+		if s := m.starts[run]; s.boot != "" && s.booted != 0 {
+			known[s.boot] = s.booted
+		}
+	}
+	for run, s := range m.starts {
+		if s.booted != 0 || known[s.boot] == 0 {
+			continue
+		}
+		s.booted = known[s.boot]
+		m.starts[run] = s
+		if err := b.Put(seqKey(run), s.encode(seqKey(run))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // namedRuns are those of which something is to get its time yet: accounts, and gaps that wait for the clock.

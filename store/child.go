@@ -18,6 +18,7 @@ const (
 	childSound   = 0
 	childDamaged = 2
 	childCannot  = 3
+	childNewer   = 4
 )
 
 // maxSaid bounds what is kept of the child's words: a panic's trace has no end.
@@ -33,6 +34,9 @@ func Verdict(path string, say io.Writer) int {
 	case spoiled(err):
 		fmt.Fprintln(say, err)
 		return childDamaged
+	case errors.Is(err, ErrVersion):
+		fmt.Fprintln(say, err)
+		return childNewer
 	default:
 		fmt.Fprintln(say, err)
 		return childCannot
@@ -69,6 +73,8 @@ func judge(err error, said string) error {
 		return fmt.Errorf("run the child that checks the store: %w", err)
 	case exit.ExitCode() == childCannot:
 		return fmt.Errorf("the child could not check the store: %s", said)
+	case exit.ExitCode() == childNewer:
+		return fmt.Errorf("%w (%s)", ErrVersion, said)
 	case exit.ExitCode() == childDamaged && said != "":
 		return fmt.Errorf("%w: %s", ErrDamaged, said)
 	default:

@@ -87,3 +87,47 @@ func TestAnAnnouncedGapIsNotAnnouncedAgainAfterAKill(t *testing.T) {
 		}
 	})
 }
+
+// online offers a sample a second that is accepted inside its window of half a second: no window writes anything.
+func online(t *testing.T, s *store.Store, seconds uint64) {
+	t.Helper()
+	for n := range seconds {
+		_, err := s.Offer(t.Context(), storetest.Sweep(1, 1000+n, 1, "aws"))
+		must(t, err)
+		settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...)
+		time.Sleep(time.Second)
+	}
+	synctest.Wait()
+}
+
+// TestACatchUpIsCommittedThoughWindowsWriteNothing: one integration catches up, and all that is new is for another one.
+func TestACatchUpIsCommittedThoughWindowsWriteNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: 500 * time.Millisecond, FlushTriggers: time.Hour}})
+		add(t, s, storetest.Sweep(1, 1, 40, "gcp"))
+		add(t, s, storetest.Sweep(1, 41, 40, "gcp"))
+		settle(t, s, "gcp", store.Accepted, pending(t, s, "gcp", 30)...)
+		online(t, s, 2)
+		killed := afterKill(t, path)
+		if got := len(pending(t, killed, "gcp", 100)); got != 50 {
+			t.Errorf("%d are sent after a kill, want 50", got)
+		}
+		must(t, killed.Close())
+	})
+}
+
+// TestANewGapIsInTheFileWhenAWindowEnds: until then, a kill has the gap reach over samples that were accepted after it.
+func TestANewGapIsInTheFileWhenAWindowEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "noi.db")
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: 500 * time.Millisecond, FlushTriggers: time.Hour}})
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Count: 1, From: storetest.Start, To: storetest.Start, Reason: objects.GapAgent}))
+		online(t, s, 1)
+		killed := afterKill(t, path)
+		if gaps := killed.Stats().Integrations["aws"].Gaps; len(gaps) != 1 {
+			t.Errorf("after the window the file has %d gaps", len(gaps))
+		}
+		must(t, killed.Close())
+	})
+}

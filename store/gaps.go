@@ -138,12 +138,13 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 	s.keepGap(it, w)
 }
 
-// newGapRow gives a row about a gap its number. The next commit writes it, which comes soon: samples after the gap may need none.
+// newGapRow gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that writes the row, though
+// the samples may need none: until then, a kill has the gap reach over samples that were accepted after it.
 func (s *Store) newGapRow(it *integration, w *row) {
 	s.totals.row++
 	w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
 	it.gapsMade++
-	it.newGap = true
+	it.newGap, s.forced = true, true
 	s.settledLate()
 }
 

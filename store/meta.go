@@ -59,8 +59,11 @@ func decodeIdentity(sealed []byte) (i identity, err error) {
 		return i, fmt.Errorf("%w: the identity record", ErrDamaged)
 	}
 	r := &reader{b: value[1:]}
-	if value[0] != metaVersion && value[0] != identityOrigins {
-		return i, fmt.Errorf("%w (format %d, not %d)", ErrVersion, value[0], metaVersion)
+	switch format := value[0]; {
+	case format > identityOrigins: // a format that older versions cannot read must have a number of its own here
+		return i, fmt.Errorf("%w (format %d, the highest known is %d)", ErrVersion, format, identityOrigins)
+	case format < metaVersion:
+		return i, fmt.Errorf("%w: the identity record has format %d", ErrDamaged, format)
 	}
 	i = identity{id: r.text(), run: r.uvarint(), device: r.text()}
 	if value[0] == identityOrigins {
@@ -317,7 +320,9 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 		}
 		m.repair(tx)
 		m.identity.run = max(m.identity.run, s.opts.Runs)
-		m.adoptNote(readNote(s.opts.Note))
+		if err := m.adoptNote(tx, readNote(s.opts.Note)); err != nil {
+			return err
+		}
 		m.identity.run++
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err

@@ -3,7 +3,10 @@ package store
 import (
 	"bytes"
 	"encoding/gob"
+	"errors"
 	"os"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit, and after a
@@ -72,15 +75,22 @@ func readNote(path string) (n note) {
 	return n
 }
 
-// adoptNote takes over what the note knows beyond the file, which may be that of another store: the numbers of runs are never used twice.
-func (m *image) adoptNote(n note) {
+// adoptNote takes over what the note knows beyond the file, which may be that of another store: the numbers of runs are never used twice. It
+// goes into the file at once: a power cut in this run deletes the note.
+func (m *image) adoptNote(tx *bolt.Tx, n note) error {
 	if len(n.Accounts) == 0 || n.Run > m.identity.run {
-		return
+		return nil
 	}
-	put(m.accounts, n.Accounts)
+	news := put(m.accounts, n.Accounts)
 	m.known = n.Integrations
 	if _, known := m.starts[n.Run]; !known {
 		m.starts[n.Run] = start{boot: n.Boot, booted: n.Booted, floor: n.Floor}
 		m.noted = n.Run
 	}
+	if !news {
+		return nil
+	}
+	record := m.names.encodeAccounts(tx.ID(), m.accounts)
+	m.totals.names = uint64(len(m.names.entries))
+	return errors.Join(m.names.put(tx.Bucket(bucketNames)), tx.Bucket(bucketMeta).Put(keyAccounts, record))
 }

@@ -42,3 +42,46 @@ func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
 		}
 	}
 }
+
+// TestTheNoteHasTheLastCommit: the next store may be one in memory, which knows the note only.
+func TestTheNoteHasTheLastCommit(t *testing.T) {
+	dir := t.TempDir()
+	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{CommitEvery: time.Hour}}
+	s := openAt(t, filepath.Join(dir, "disk.db"), o)
+	key := store.Accounted{Unit: storetest.Source().Unit(), Object: "adc_vb"}
+	_, err := s.Offer(t.Context(), storetest.Sweep(s.Run(), 1, 1, "aws"))
+	must(t, err)
+	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	s.AccountSamples(map[store.Accounted]store.Account{key: {Until: until, Every: time.Second}})
+	must(t, s.Close()) // stores the sample
+
+	o.Runs = s.Run()
+	s, err = store.Open(filepath.Join(dir, "memory.db"), o)
+	must(t, err)
+	if got := s.Accounts()[key].Until; got != until {
+		t.Errorf("the note knows of %+v, want %+v", got, until)
+	}
+	must(t, s.Close())
+}
+
+// TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn: after a kill, a power cut in the next run deletes the note.
+func TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn(t *testing.T) {
+	dir := t.TempDir()
+	path, o := filepath.Join(dir, "disk.db"), store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{FlushTriggers: time.Hour}}
+	s := openAt(t, path, o)
+	key := store.Accounted{Unit: storetest.Source().Unit(), Object: "adc_vb"}
+	before := copyOf(t, path) // as a kill leaves the file
+	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	s.AccountSamples(map[store.Accounted]store.Account{key: {Until: until, Every: time.Second}})
+	must(t, s.Close()) // writes the note
+
+	s = storetest.MustOpenAt(t, before, o)
+	cut := copyOf(t, before)
+	must(t, s.Close())
+	o.Note = ""
+	s = storetest.MustOpenAt(t, cut, o)
+	if got := s.Accounts()[key].Until; got != until {
+		t.Errorf("after the power cut the file knows of %+v, want %+v", got, until)
+	}
+	must(t, s.Close())
+}

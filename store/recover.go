@@ -65,14 +65,14 @@ type Recovery struct {
 func (r Recovery) Moved() bool { return r.Reason != "" }
 
 // Recover opens the store whatever lies at the path, and is how an agent that nobody looks after
-// starts. A file that was not left clean is checked first. One that is damaged, empty, foreign, of
-// another version or no file at all is moved aside as path.damaged-NNNN, of which the newest are
+// starts. A file that was not left clean is checked first. One that is damaged, empty, foreign or
+// no file at all is moved aside as path.damaged-NNNN, of which the newest are
 // kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
 // and somebody still waits for, with its sample ids, the rows of the log and the dead letters that read,
 // and the cursors, counters and device id. The new store has an id of its own.
 //
 // The old file keeps its name until the new one is complete, so that a power cut in between costs
-// nothing but the time. Recover fails with ErrLocked, and where it may or can do nothing: no
+// nothing but the time. Recover fails with ErrLocked, with ErrVersion, which leaves the file untouched, and where it may or can do nothing: no
 // permission, no directory, no space, a directory that cannot be written.
 func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*Store, Recovery, error) {
 	o = o.withDefaults()

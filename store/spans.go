@@ -29,7 +29,7 @@ func (in Instant) before(other Instant) bool {
 // Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 type Span struct {
 	Gap          objects.Gap // From and To do not count
-	Begins, Ends Instant     // the last sample before, and the first one after
+	Begins, Ends Instant     // the last sample before, and the first one after. A Begins of run 0: only the disk for which this store stands in knows it
 
 	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times are known. The
 	// gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and Gap.Count is right.
@@ -48,6 +48,9 @@ func (s *Store) dateOf(in Instant) (time.Time, bool) {
 
 // date gives a span its times and its count; false: it has to wait for the clock.
 func (s *Store) date(sp Span) (objects.Gap, bool) {
+	if sp.Begins.Run == 0 {
+		return objects.Gap{}, false
+	}
 	from, known := s.dateOf(sp.Begins)
 	to, alsoKnown := s.dateOf(sp.Ends)
 	if !known || !alsoKnown || s.mayHaveLeapt(sp) {
@@ -112,7 +115,7 @@ func (s *Store) MissingSpan(integration string, spans ...Span) error {
 		return fmt.Errorf("missing: %w", err)
 	}
 	for _, sp := range spans {
-		if it.madeNow && sp.Begins.Run != s.run {
+		if it.madeNow && sp.Begins.Run != s.run && sp.Begins.Run != 0 {
 			continue
 		}
 		s.logSpan(it, sp)
@@ -186,7 +189,7 @@ func (s *Store) dateGaps() {
 			g.Ongoing = false
 			w.Gap, w.Error = g, gapText(g)
 			delete(it.undated, id)
-			it.newGap = true
+			it.newGap, s.forced = true, true
 			s.settledLate()
 			if w.void {
 				s.writeRow(it, &w)

@@ -29,9 +29,9 @@ var (
 	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
 	// has to be moved aside, as Recover does by itself.
 	ErrDamaged = errors.New("file is damaged")
-	// ErrVersion comes from Open, Check and Verify when the file was made by another version of
-	// the agent, in a format this one does not know. Recover moves it aside.
-	ErrVersion = errors.New("made by another version of the agent")
+	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in a
+	// format that this version does not know. The file stays as it is: the newer version can go on with it.
+	ErrVersion = errors.New("made by a newer version of the agent")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
@@ -210,7 +210,7 @@ func badMedium(e syscall.Errno) bool {
 
 // spoiled reports whether an error means that the file is of no use as it is.
 func spoiled(err error) bool {
-	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion)
+	return errors.Is(err, ErrDamaged)
 }
 
 // hint is the way out for the person who reads the error.
@@ -218,6 +218,8 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, ErrLocked):
 		return ": stop it, or give this one a state_dir of its own"
+	case errors.Is(err, ErrVersion):
+		return ": install the newer version again; or move the file aside, and its samples are not sent"
 	case spoiled(err):
 		return ": move the file aside; the agent starts with an empty one"
 	case errors.Is(err, fs.ErrNotExist):

@@ -216,7 +216,7 @@ func (x *takeover) begin(tx *bolt.Tx) (err error) {
 			continue
 		}
 		made := newIntegration(id, it.topic, x.mine.totals.next)
-		made.orphanedAt = it.orphanedAt
+		made.orphanedAt, made.madeNow = it.orphanedAt, true
 		x.mine.integrations[id] = made
 	}
 	t := times{good: cmp.Or(x.times.good, x.mine.times.good), wrote: cmp.Or(x.times.wrote, x.mine.times.wrote)}
@@ -404,6 +404,7 @@ func (x *takeover) moveLogs(tx *bolt.Tx) error {
 
 // moveLog moves one integration's rows of one kind, under new ids in the same order.
 func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base uint64) (err error) {
+	it := x.mine.integrations[theirs.id]
 	all := x.from.Bucket(kind)
 	if all == nil || all.Bucket([]byte(theirs.id)) == nil {
 		return nil
@@ -414,6 +415,9 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 	}
 	x.theirs.eachRow(all, theirs, func(w *row) {
 		if w.ID <= x.mark.row || err != nil {
+			return
+		}
+		if w.undated != nil && !x.findBegin(it, w) {
 			return
 		}
 		w.ID += base
@@ -433,6 +437,22 @@ func (x *takeover) moveLog(tx *bolt.Tx, kind []byte, theirs *integration, base u
 		err = b.Put(key, x.mine.names.encodeRow(key, w))
 	})
 	return err
+}
+
+// findBegin gives a gap its begin that the stand-in did not know: a power cut had taken the note, and the disk could not be opened. False:
+// nothing was missing, since the object or the integration was not there before.
+func (x *takeover) findBegin(it *integration, w *row) bool {
+	if w.undated.Begins.Run != 0 {
+		return true
+	}
+	before, known := x.mine.accounts[Accounted{Unit: w.Gap.Unit, Object: w.Gap.Object}]
+	if !known || it.madeNow || before.Until.Run >= w.undated.Ends.Run {
+		return false
+	}
+	sp := *w.undated
+	sp.Begins, sp.Every = before.Until, before.Every
+	w.undated = &sp
+	return true
 }
 
 // moveRuns moves what is known of the time of the stand-in's runs. A number that both have used, as when the disk failed just after it had

@@ -172,6 +172,7 @@ func (s *Store) writer() {
 				return
 			case <-s.stop:
 				s.lastCommit()
+				s.writeNote()
 				return
 			case <-window.c:
 			case <-cursors.c:
@@ -184,9 +185,12 @@ func (s *Store) writer() {
 			}
 		}
 		window.stop()
-		cursors.stop()
+		wroteRows, wrote := s.commit(task{rows: rows, cursors: late}, now)
+		if wrote || late { // a window that ends without a transaction carries no cursor
+			cursors.stop()
+		}
 		// Rows that found no room wait as long again.
-		if s.commit(task{rows: rows, cursors: late}, now) || rows {
+		if wroteRows || rows {
 			flush.stop()
 			rows = false
 		}
@@ -237,12 +241,13 @@ func (s *Store) takeBatches(n int) {
 }
 
 // commit writes what waits and tells those who wait for it. Rows come along when they are due, or
-// when a commit is to be made anyway and none has carried any for a while; it reports whether they did. What every
+// when a commit is to be made anyway and none has carried any for a while; it reports whether they did, and whether there was
+// a transaction at all. What every
 // cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps keep their own windows. all ends these too.
-func (s *Store) commit(t task, all bool) bool {
+func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	s.mu.Lock()
 	s.takeLimits()
-	rows := t.rows
+	rows = t.rows
 	must := rows || t.cursors || s.forced // whatever becomes of the sweeps
 	all = all || s.forced
 	due, cut := s.due(all)
@@ -259,7 +264,7 @@ func (s *Store) commit(t task, all bool) bool {
 		s.release(cut, nil)
 		s.mu.Unlock()
 		finish(due, nil, nil)
-		return false
+		return false, false
 	}
 	rows = rows || s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers*7/8
 	s.busy = due
@@ -287,7 +292,7 @@ func (s *Store) commit(t task, all bool) bool {
 		s.letGo()
 	}
 	finish(due, err, stateErr)
-	return rows
+	return rows, true
 }
 
 // finish tells those who wait for any of the batches.

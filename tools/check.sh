@@ -33,6 +33,10 @@ GOGC=200 bin/tools/staticcheck ./...
 say "build"
 GOGC=$rarely make --no-print-directory build
 
+say "licences of the linked modules"
+(cd tools && go build -o ../bin/tools/sbom ./sbom)
+bin/tools/sbom -version "$(cat VERSION)" -cyclonedx bin/tools/noi-agent.cdx.json -licences bin/tools/third-party-licences.txt bin/noi-agent bin/noi-sim
+
 say "fuzz smoke"
 bash tools/fuzz.sh "${FUZZTIME:-2s}"
 

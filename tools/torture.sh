@@ -13,8 +13,8 @@ part() { # name, package, tests
 		grep -vE '^ *=== |^ *--- PASS: .*/|^PASS$' || failed=1
 }
 part "kills" ./store TestOutboxSurvivesKill
-part "power cuts" ./cmd/noi-agent TestPowerCutAtAnyMomentLosesNothingCommitted
-part "the ledger" ./cmd/noi-agent TestEveryDueMomentIsASampleOrInAGap
+part "power cuts" ./cmd/noi-agent/e2e TestPowerCutAtAnyMomentLosesNothingCommitted
+part "the ledger" ./cmd/noi-agent/e2e TestEveryDueMomentIsASampleOrInAGap
 part "failing system calls" ./store TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing
 part "damaged files" ./store TestDamagedFilesComeUpByThemselves
 part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining

@@ -118,7 +118,7 @@ func (w *Wall) Old() bool {
 
 // Read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must show steps.
 func (w *Wall) Read() (wall time.Time, up time.Duration) {
-	const tries, apart = 5, 10 * time.Millisecond
+	const tries, apart = 5, time.Millisecond
 	for range tries {
 		before := w.source.Uptime()
 		wall = w.now().Round(0)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/cmd/noi-agent/cli"
+	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/sinks"
@@ -23,19 +25,10 @@ const (
 	consumerFile = cloudDir + "aws/consumer.py"
 )
 
-func fileText(t *testing.T, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // realBody is a message as both sinks send it.
 func realBody(object string, v objects.Value) []byte {
 	return sinks.AppendBody(nil, sinks.Envelope{
-		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: snsID,
+		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: clitest.SNSID,
 		Source: objects.Source{Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"},
 		Sample: objects.Sample{Object: object, Value: v, SampledAt: time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)},
 	})
@@ -45,7 +38,7 @@ func realBody(object string, v objects.Value) []byte {
 func realBatch() []byte {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
 	return sinks.AppendBatch(nil, sinks.Batch{
-		PublishedAt: at.Add(502 * time.Millisecond), DeviceID: "5300520006504b5957343920", IntegrationID: snsID, Store: "00c0ffee", Run: 3,
+		PublishedAt: at.Add(502 * time.Millisecond), DeviceID: "5300520006504b5957343920", IntegrationID: clitest.SNSID, Store: "00c0ffee", Run: 3,
 		Source: objects.Source{Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"},
 		Samples: []objects.Sample{
 			{N: 17, Object: "adc_vbterm", Value: objects.Number(12.117188), SampledAt: at},
@@ -73,7 +66,7 @@ func bodyKeys(t *testing.T) []string {
 // The table has a column for each key of a message and no other, and `data` takes whatever it is.
 func TestBigQuerySchemaHasTheKeysOfAMessage(t *testing.T) {
 	var fields []struct{ Name, Type, Mode string }
-	if err := json.Unmarshal(fileText(t, cloudDir+"gcp/schema.json"), &fields); err != nil {
+	if err := json.Unmarshal(clitest.FileText(t, cloudDir+"gcp/schema.json"), &fields); err != nil {
 		t.Fatal(err)
 	}
 	var names []string
@@ -88,7 +81,7 @@ func TestBigQuerySchemaHasTheKeysOfAMessage(t *testing.T) {
 	if types["data"] != "JSON" || types["sampled_at"] != "TIMESTAMP" || types["published_at"] != "TIMESTAMP" {
 		t.Errorf("types %v", types)
 	}
-	script, consumer := string(fileText(t, cloudDir+"gcp/setup.sh")), string(fileText(t, consumerFile))
+	script, consumer := string(clitest.FileText(t, cloudDir+"gcp/setup.sh")), string(clitest.FileText(t, consumerFile))
 	for _, key := range bodyKeys(t) {
 		if !strings.Contains(script, " AS "+key) || !strings.Contains(consumer, `"`+key+`"`) {
 			t.Errorf("%s is missing in the view of setup.sh, or in consumer.py", key)
@@ -127,7 +120,7 @@ func sqsEvent(t *testing.T, bodies ...string) []byte {
 func envelope(t *testing.T, message []byte) string {
 	t.Helper()
 	b, err := json.Marshal(map[string]string{
-		"Type": "Notification", "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324", "TopicArn": testTopicARN, "Message": string(message),
+		"Type": "Notification", "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324", "TopicArn": clitest.TopicARN, "Message": string(message),
 		"Timestamp": "2022-06-28T08:20:29.900Z", "SignatureVersion": "1", "Signature": "x", "SigningCertURL": "x", "UnsubscribeURL": "x",
 	})
 	if err != nil {
@@ -149,7 +142,7 @@ func TestConsumerTakesRealMessages(t *testing.T) {
 	cmd := exec.Command(python, "-B", "-c", `import json,sys; sys.path.insert(0, sys.argv[1]); import consumer; print("RESULT", json.dumps(consumer.handler(json.load(sys.stdin))))`, filepath.Dir(consumerFile))
 	cmd.Stdin = bytes.NewReader(sqsEvent(t,
 		string(realBody("adc_vbterm", objects.Number(12.117188))), envelope(t, realBody("charge_state", objects.Text("NIGHT"))),
-		string(realBody("array_fault", objects.Bits([]string{"overcurrent"}))), `{"hello":"world"}`, string(realBody(testObject, objects.Text(testData))), "not JSON",
+		string(realBody("array_fault", objects.Bits([]string{"overcurrent"}))), `{"hello":"world"}`, string(realBody(cli.TestObject, objects.Text(cli.TestData))), "not JSON",
 		string(realBatch()), envelope(t, sinks.Pack(realBatch())), `{"published_at":"2022-06-28T08:30:11.020Z","gap":{"unit":"rs485/1"}}`))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -242,7 +235,7 @@ func runScript(t *testing.T, script string, args ...string) (stdout, asked strin
 	if err != nil {
 		t.Fatalf("%s %v: %v: %s", script, args, err, &stderr)
 	}
-	return string(out), string(fileText(t, dir+"/log"))
+	return string(out), string(clitest.FileText(t, dir+"/log"))
 }
 
 // What the scripts print is a valid configuration, and what they ask of a cloud is the least a publisher needs.
@@ -256,8 +249,8 @@ func TestCloudScriptsPrintAValidIntegration(t *testing.T) {
 		args   []string
 		asked  []string
 	}{
-		{"aws/onboard-x509.sh", []string{"--topic-arn", testTopicARN, "--thing", "42"}, []string{
-			`iam put-role-policy --role-name noi-publisher-MainSolarData-us-east-2 --policy-name noi-publish --policy-document {"Version":"2012-10-17","Statement":[{"Sid":"NoiPublish","Effect":"Allow","Action":"sns:Publish","Resource":"` + testTopicARN + `"}]}`,
+		{"aws/onboard-x509.sh", []string{"--topic-arn", clitest.TopicARN, "--thing", "42"}, []string{
+			`iam put-role-policy --role-name noi-publisher-MainSolarData-us-east-2 --policy-name noi-publish --policy-document {"Version":"2012-10-17","Statement":[{"Sid":"NoiPublish","Effect":"Allow","Action":"sns:Publish","Resource":"` + clitest.TopicARN + `"}]}`,
 			`"Action":"iot:AssumeRoleWithCertificate","Resource":"arn:aws:iot:us-east-2:393221637266:rolealias/noi-publisher-MainSolarData"`,
 			"iot attach-policy --policy-name noi-certificate-MainSolarData --target arn:aws:iot:us-east-2:393221637266:cert/abc",
 		}},

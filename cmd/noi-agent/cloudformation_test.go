@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/internal/strictyaml"
 )
 
@@ -51,7 +52,7 @@ type stack struct {
 func mustStack(t *testing.T) *stack {
 	t.Helper()
 	s := new(stack)
-	if _, faults := strictyaml.Decode(fileText(t, templateFile), s); len(faults) > 0 {
+	if _, faults := strictyaml.Decode(clitest.FileText(t, templateFile), s); len(faults) > 0 {
 		t.Fatal(faults)
 	}
 	return s
@@ -141,7 +142,7 @@ func TestCloudFormationTemplateHoldsTogether(t *testing.T) {
 func TestCloudFormationTemplateHasTheConsumerAndTheLeastRight(t *testing.T) {
 	s := mustStack(t)
 	code, _ := under(t, s.Resources.v, "ConsumerFunction", "Properties", "Code", "ZipFile").(string)
-	if strings.TrimSpace(code) != strings.TrimSpace(string(fileText(t, consumerFile))) {
+	if strings.TrimSpace(code) != strings.TrimSpace(string(clitest.FileText(t, consumerFile))) {
 		t.Error("the function in the template is not consumer.py")
 	}
 	statements, _ := under(t, s.Resources.v, "PublishPolicy", "Properties", "PolicyDocument", "Statement").([]any)

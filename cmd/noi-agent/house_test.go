@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -12,9 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"noi-agent/cmd/noi-agent/clitest"
+)
 
 // house says who may import whom (docs/architecture.md). What is not listed may not be imported.
 var house = map[string][]string{
@@ -32,12 +31,17 @@ var house = map[string][]string{
 	"sinks/pubsub":           {"sinks", "objects", "internal/shell"},
 	"sinks/sinktest":         {"sinks", "objects", "sinks/sinktest/standin"},
 	"sinks/sinktest/standin": {"sinks", "objects"},
-	"agent/clock":            {"configs"},
-	"agent":                  {"agent/clock", "configs", "objects", "modbus", "store", "sinks"},
-	"status":                 {"objects", "store"},
+	"status/api":             {},
+	"agent/clock":            {"configs", "status/api"},
+	"agent":                  {"agent/clock", "configs", "objects", "modbus", "store", "sinks", "status/api"},
+	"status":                 {"objects", "store", "status/api"},
 	"sim":                    {"objects", "modbus/modbustest"},
-	"cmd/noi-agent":          nil, // all
+	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
+	"cmd/noi-agent/cli":      nil, // all
+	"cmd/noi-agent/clitest":  {},
+	"cmd/noi-agent/e2e":      {},
 	"cmd/noi-sim":            nil,
+	"packaging":              nil, // tests only
 }
 
 // onlyIn says which library has exactly one home.
@@ -51,7 +55,7 @@ var onlyIn = map[string]string{
 	"github.com/prometheus/client_golang/prometheus":            "agent",
 	"github.com/prometheus/client_golang/prometheus/collectors": "agent",
 	"github.com/prometheus/client_golang/prometheus/promhttp":   "agent",
-	"github.com/coreos/go-systemd/v22/daemon":                   "cmd/noi-agent",
+	"github.com/coreos/go-systemd/v22/daemon":                   "cmd/noi-agent/cli",
 }
 
 type goPackage struct {
@@ -129,32 +133,5 @@ func TestModulesLinkedIntoTheDaemon(t *testing.T) {
 		}
 	}
 	slices.Sort(lines)
-	golden(t, "modules.txt", []byte(strings.Join(slices.Compact(lines), "\n")+"\n"))
-}
-
-// golden compares with a file under testdata/golden, or writes it with -update.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	renewed(t, filepath.Join("testdata", "golden", name), got)
-}
-
-// renewed compares with a file, or writes it with -update.
-func renewed(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (make it with -update)", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; if that is meant, run the test with -update and read the diff\ngot:\n%s\nwant:\n%s", path, got, want)
-	}
+	clitest.Golden(t, "modules.txt", []byte(strings.Join(slices.Compact(lines), "\n")+"\n"))
 }

@@ -8,8 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"noi-agent/agent/clock"
-	"noi-agent/store"
+	"noi-agent/cmd/noi-agent/cli"
 )
 
 // Set by the build: -X main.version, and -X main.built, the Unix seconds of the commit that was built.
@@ -18,13 +17,7 @@ var (
 	built   = ""
 )
 
-func main() {
-	p := &program{
-		stdout: os.Stdout, stderr: os.Stderr, version: version, now: time.Now, time: clock.System(buildDate(built, debug.ReadBuildInfo)),
-		signals: signals, hangups: hangups, notify: systemdNotify, checkStore: store.InChild(ownBinary, "store-check"),
-	}
-	os.Exit(p.run(os.Args[1:]))
-}
+func main() { os.Exit(cli.New(version, buildDate(built, debug.ReadBuildInfo)).Run(os.Args[1:])) }
 
 // buildDate returns when the program was made: as the build says, else as Go noted it, else the zero time. It is that of the commit,
 // so that the same sources make the same program.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/configs"
 	"noi-agent/objects"
 )
@@ -28,7 +29,7 @@ func newAccount(t *testing.T) *account {
 	if err := os.Mkdir(a.dir+"/bin", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(a.dir+"/bin/aws", fileText(t, "testdata/fakeaws.sh"), 0o700); err != nil {
+	if err := os.WriteFile(a.dir+"/bin/aws", clitest.FileText(t, "testdata/fakeaws.sh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -91,7 +92,7 @@ func (a *account) publishes(region, alias string) string {
 
 // Whichever call to AWS fails: no active certificate is left without a policy, and the same command again finishes the work.
 func TestOnboardingGoesOnAfterAFailureOfAnyStep(t *testing.T) {
-	args := []string{"--topic-arn", testTopicARN, "--thing", "noi-42"}
+	args := []string{"--topic-arn", clitest.TopicARN, "--thing", "noi-42"}
 	whole := newAccount(t)
 	whole.mustOnboard(args...)
 	calls, err := strconv.Atoi(whole.text("calls"))
@@ -113,7 +114,7 @@ func TestOnboardingGoesOnAfterAFailureOfAnyStep(t *testing.T) {
 		if len(ids) != 1 || a.text("noi-42/device.pem") != ids[0] || a.text("noi-42/device.key") != ids[0] {
 			t.Errorf("call %s: active %v, certificate %q, key %q", fail, ids, a.text("noi-42/device.pem"), a.text("noi-42/device.key"))
 		}
-		if !strings.Contains(a.publishes("us-east-2", "noi-publisher-MainSolarData"), `"`+testTopicARN+`"`) {
+		if !strings.Contains(a.publishes("us-east-2", "noi-publisher-MainSolarData"), `"`+clitest.TopicARN+`"`) {
 			t.Errorf("call %s: the role may not publish", fail)
 		}
 		if _, faults := configs.Parse([]byte(stdout), new(objects.Catalog)); len(faults) > 0 {
@@ -187,7 +188,7 @@ func TestOnboardingRefusesNamesThatBreakItsFiles(t *testing.T) {
 		{"--alias", `a","b`}, {"--alias", strings.Repeat("a", 129)}, {"--alias", "a b"}, {"--role", strings.Repeat("r", 65)}, {"--role", "a/b"},
 		{"--policy", `p"`}, {"--thing", "a b"}, {"--topic-arn", "arn:aws:sns:us-east-2:393221637266:a.b"},
 	} {
-		args := []string{"--topic-arn", testTopicARN, "--thing", "noi-42", c[0], c[1]}
+		args := []string{"--topic-arn", clitest.TopicARN, "--thing", "noi-42", c[0], c[1]}
 		if out, faults, err := a.onboard("", args...); err == nil || !strings.Contains(faults, c[0]+": want") || out != "" {
 			t.Errorf("%s %q: %v: %s%s", c[0], c[1], err, faults, out)
 		}
@@ -200,7 +201,7 @@ func TestOnboardingRefusesNamesThatBreakItsFiles(t *testing.T) {
 // sed -i takes another argument on macOS than on Linux.
 func TestScriptsRunOnMacOSToo(t *testing.T) {
 	for _, script := range cloudScripts(t) {
-		for i, line := range strings.Split(string(fileText(t, script)), "\n") {
+		for i, line := range strings.Split(string(clitest.FileText(t, script)), "\n") {
 			if code, _, _ := strings.Cut(line, "#"); strings.Contains(code, "sed -i") || strings.Contains(code, "readlink -f") {
 				t.Errorf("%s:%d: %s", script, i+1, line)
 			}

@@ -17,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
+	"noi-agent/status"
 )
 
 // The JSON Schemas under docs/ are for editors: they complete and check keys while a file is written. They are made from the
@@ -197,7 +199,7 @@ func defaultOf(v reflect.Value) (any, bool) {
 	case v.IsZero():
 		return nil, false
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		return shortDuration(v.Interface().(time.Duration).String()), true
+		return status.Duration(v.Interface().(time.Duration).String()), true
 	case v.Type() == reflect.TypeFor[configs.Size]():
 		return v.Interface().(configs.Size).String(), true
 	case v.Type() == reflect.TypeFor[configs.Names]():
@@ -252,7 +254,10 @@ func makeSchema(t *testing.T, of reflect.Type, title string) []byte {
 	top["title"] = title
 	top["definitions"] = s.defs
 	var out strings.Builder
-	if err := printJSON(&out, top); err != nil {
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(top); err != nil {
 		t.Fatal(err)
 	}
 	return []byte(out.String())
@@ -261,11 +266,11 @@ func makeSchema(t *testing.T, of reflect.Type, title string) []byte {
 func TestSchemasAreTrue(t *testing.T) {
 	family := makeSchema(t, reflect.TypeFor[objects.FamilyFile](), "NOI agent: a family of controllers")
 	config := makeSchema(t, reflect.TypeFor[configs.Config](), "NOI agent: the configuration")
-	document(t, "family.schema.json", family)
-	document(t, "config.schema.json", config)
+	clitest.Document(t, "../..", "family.schema.json", family)
+	clitest.Document(t, "../..", "config.schema.json", config)
 
 	for pattern, text := range map[string][]byte{
-		"../../objects/families/*.yaml": family, exampleFamilies + "/*.yaml": family,
+		"../../objects/families/*.yaml": family, "../../docs/families/*.yaml": family,
 		"../../configs/noi-agent.yaml": config, "../../configs/demo*.yaml": config,
 	} {
 		paths, err := filepath.Glob(pattern)

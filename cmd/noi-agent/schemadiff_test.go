@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
@@ -200,7 +201,7 @@ func TestConfigSchemaAndDecoderAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	top := parsedSchema(t, fileText(t, "../../docs/config.schema.json"))
+	top := parsedSchema(t, clitest.FileText(t, "../../docs/config.schema.json"))
 	for name, sound := range soundConfigs() {
 		if _, faults := configs.Parse([]byte(flow(sound)), catalog); len(faults) > 0 {
 			t.Fatalf("%s is no sound configuration: %v", name, faults)

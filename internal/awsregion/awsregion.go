@@ -1,7 +1,7 @@
 // Package awsregion knows in which partition of AWS a region lies, and which domain the partition's endpoints have.
 //
-// The table is that of the AWS SDK for Go (its package awsrulesfn, which only the SDK itself may import). A test compares
-// the two, so an update of the SDK that brings a new partition fails the build until the table has it.
+// The table is that of the AWS SDK for Go (its package awsrulesfn, which only the SDK itself may import). A test
+// compares the two, so an update of the SDK that brings a new partition fails the build until the table has it.
 package awsregion
 
 import (

@@ -22,7 +22,8 @@ const (
 // parse reads exactly one document into our own tree. It returns nil for an empty one.
 func parse(data []byte) (*node, Faults) {
 	if len(data) > MaxSize {
-		return nil, Faults{{Text: fmt.Sprintf("is larger than %d bytes; this cannot be the file that is meant", MaxSize)}}
+		return nil, Faults{{Text: fmt.Sprintf("is larger than %d bytes; this cannot be the file that is meant",
+			MaxSize)}}
 	}
 	docs, err := load(data)
 	if err != nil {
@@ -111,7 +112,8 @@ func (c *converter) mapping(n *node, y *yaml.Node, path string, depth int) {
 			continue
 		}
 		if first, ok := lines[key.Value]; ok {
-			c.faults.add(key.Line, Key(path, key.Value), fmt.Sprintf("is given twice; it stands on line %d already", first))
+			c.faults.add(key.Line, Key(path, key.Value),
+				fmt.Sprintf("is given twice; it stands on line %d already", first))
 			continue
 		}
 		lines[key.Value] = key.Line

@@ -35,7 +35,8 @@ func refuseNumber(n *node, form *regexp.Regexp, want string) error {
 		return nil
 	case leadingZero.MatchString(text):
 		m := leadingZero.FindStringSubmatch(text)
-		return fmt.Errorf("%s has a leading zero, which YAML may read as octal; write %s", clip(text), clip(strings.TrimPrefix(m[1], "+")+m[2]))
+		return fmt.Errorf("%s has a leading zero, which YAML may read as octal; write %s", clip(text),
+			clip(strings.TrimPrefix(m[1], "+")+m[2]))
 	case otherBase.MatchString(text):
 		if i, err := strconv.ParseInt(text, 0, 64); err == nil {
 			return fmt.Errorf("want %s in decimal, not %s; write %d", want, clip(text), i)
@@ -122,7 +123,8 @@ func ParseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s has a leading zero; write %s", clip(text), t)
 	}
 	if wholeNumber.MatchString(text) {
-		return 0, fmt.Errorf("%s has no unit; write %sms, %ss, %sm or %sh", clip(text), clip(text), clip(text), clip(text), clip(text))
+		return 0, fmt.Errorf("%s has no unit; write %sms, %ss, %sm or %sh", clip(text), clip(text), clip(text),
+			clip(text), clip(text))
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok && wholeNumber.MatchString(days) {
 		return 0, fmt.Errorf("days are not a unit, not %s; write hours, as in 720h", clip(text))

@@ -53,7 +53,8 @@ func rules() []rule {
 // noAnswer reports whether a code is what a connection that brings no answer looks like. The
 // service may say Unavailable too; connecting anew is right then as well, to reach another of its machines.
 func noAnswer(code string) bool {
-	return code == codes.Unavailable.String() || code == codes.DeadlineExceeded.String() || code == codes.Canceled.String()
+	return code == codes.Unavailable.String() || code == codes.DeadlineExceeded.String() ||
+		code == codes.Canceled.String()
 }
 
 // clockHint goes to texts in which the gateway's own clock is the likely cause.
@@ -85,8 +86,8 @@ func classify(ctx context.Context, err error) sinks.Result {
 	return result
 }
 
-// expired reports whether a refusal is of a token that has run out (google.api.ErrorReason). By the gateway's clock it has not, or it
-// would have been renewed: the next attempt makes another, by the clock as it is then.
+// expired reports whether a refusal is of a token that has run out (google.api.ErrorReason). By the gateway's clock it
+// has not, or it would have been renewed: the next attempt makes another, by the clock as it is then.
 func expired(st *status.Status) bool {
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetReason() == "ACCESS_TOKEN_EXPIRED" {

@@ -82,7 +82,8 @@ func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 // the endpoint. It opens with the first request.
 func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: sinks.ConnectTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig,
+			MinConnectTimeout: sinks.ConnectTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries by their order
 		grpc.WithDisableRetry(),
@@ -97,12 +98,13 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, grpc.WithPerRPCCredentials(s.creds), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
-			MinVersion: tls.VersionTLS12,
-			RootCAs:    roots,
-			// A resumed session saves the certificates, some 5 KB for each connection.
-			ClientSessionCache: s.sessions,
-		})))
+		opts = append(opts, grpc.WithPerRPCCredentials(s.creds),
+			grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+				MinVersion: tls.VersionTLS12,
+				RootCAs:    roots,
+				// A resumed session saves the certificates, some 5 KB for each connection.
+				ClientSessionCache: s.sessions,
+			})))
 	}
 	// passthrough leaves the name to the dialer, or to the proxy.
 	conn, err := grpc.NewClient("passthrough:///"+host, opts...)

@@ -66,7 +66,8 @@ func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 			continue
 		}
 		if err != nil {
-			return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, fmt.Sprintf("Google credentials file %s: %s", place.path, fileTrouble(err))), false
+			return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials,
+				fmt.Sprintf("Google credentials file %s: %s", place.path, fileTrouble(err))), false
 		}
 		return parseCredentials(o, place.path, b)
 	}
@@ -74,8 +75,10 @@ func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 		return metadataCredentials(o)
 	}
 	return nil, sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, fmt.Sprintf(
-		"no Google credentials found: looked at credentials_file (not set), GOOGLE_APPLICATION_CREDENTIALS (not set) and %s (not there); "+
-			"metadata server off (GCE_METADATA_HOST is not set). Set credentials_file to a service account's key or an external_account file", gcloud)), false
+		"no Google credentials found: looked at credentials_file (not set), GOOGLE_APPLICATION_CREDENTIALS (not set) "+
+			"and %s (not there); "+
+			"metadata server off (GCE_METADATA_HOST is not set). Set credentials_file to a service account's key or "+
+			"an external_account file", gcloud)), false
 }
 
 // gcloudFile is where gcloud leaves the credentials of a user.
@@ -126,7 +129,8 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 		if err != nil {
 			return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "externalaccount: "))
 		}
-		return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b), certified: true}, sinks.Result{}, true
+		return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b),
+			certified: true}, sinks.Result{}, true
 	}
 	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
 		Scopes:              []string{scope},
@@ -137,7 +141,8 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 	if err != nil {
 		return fail("type " + head.Type + ": " + strings.TrimPrefix(err.Error(), "credentials: "))
 	}
-	return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b)}, sinks.Result{}, true
+	return &tokens{creds: creds, service: service, from: path, quota: head.Quota, who: identityOf(b)}, sinks.Result{},
+		true
 }
 
 func jsonTrouble(err error) string {
@@ -158,6 +163,8 @@ func metadataCredentials(o Options) (*tokens, sinks.Result, bool) {
 		t.Proxy = nil // it is a neighbour
 	}
 	creds := auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: auth.NewCachedTokenProvider(
-		metadataServer{os.Getenv("GCE_METADATA_HOST"), service.client(), o.Now}, &auth.CachedTokenProviderOptions{DisableAsyncRefresh: true})})
-	return &tokens{creds: creds, service: service, from: from, who: identity{text: "service account of this machine"}}, sinks.Result{}, true
+		metadataServer{os.Getenv("GCE_METADATA_HOST"), service.client(), o.Now},
+		&auth.CachedTokenProviderOptions{DisableAsyncRefresh: true})})
+	return &tokens{creds: creds, service: service, from: from, who: identity{text: "service account of this machine"}},
+		sinks.Result{}, true
 }

@@ -24,7 +24,8 @@ func identityOf(b []byte) identity {
 		return identity{text: "credentials"}
 	}
 	if f.Email != "" {
-		return identity{text: "service account " + f.Email + " (key)", member: "serviceAccount:" + f.Email, email: f.Email}
+		return identity{text: "service account " + f.Email + " (key)", member: "serviceAccount:" + f.Email,
+			email: f.Email}
 	}
 	who := identity{text: f.Type, member: poolMember(f.Audience)}
 	if f.Audience != "" {

@@ -12,8 +12,8 @@ import (
 	"cloud.google.com/go/auth"
 )
 
-// metadataServer gives out tokens for the service account of a machine in Google's cloud, or stands in for one (Compute Engine,
-// "About VM metadata"). The library's own client of it has no bounds, and a network of its own.
+// metadataServer gives out tokens for the service account of a machine in Google's cloud, or stands in for one (Compute
+// Engine, "About VM metadata"). The library's own client of it has no bounds, and a network of its own.
 type metadataServer struct {
 	host   string // host, with or without a port
 	client *http.Client
@@ -47,5 +47,6 @@ func (m metadataServer) Token(ctx context.Context) (*auth.Token, error) {
 	case answer.Token == "" || answer.Seconds <= 0:
 		return nil, errors.New("the metadata server's answer has no token in it")
 	}
-	return &auth.Token{Value: answer.Token, Type: answer.Type, Expiry: m.now().Add(time.Duration(answer.Seconds) * time.Second)}, nil
+	return &auth.Token{Value: answer.Token, Type: answer.Type,
+		Expiry: m.now().Add(time.Duration(answer.Seconds) * time.Second)}, nil
 }

@@ -50,7 +50,8 @@ func (s *Sink) probeEndpoint(ctx context.Context) sinks.Step {
 	if err != nil {
 		return sinks.Bad("endpoint", sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), sinks.CAFileRemedy())
 	}
-	return s.o.dialer().Reach(ctx, u, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{"h2"}})
+	return s.o.dialer().Reach(ctx, u, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots,
+		NextProtos: []string{"h2"}})
 }
 
 // probeTopic asks for the topic. A publisher needs no right to that.
@@ -59,14 +60,18 @@ func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 	if fault, ok := s.connect(ctx); !ok { // the step before may have hung up
 		return sinks.Bad(name, fault, s.Remedy(fault))
 	}
-	topic, err := pubsubpb.NewPublisherClient(s.conn).GetTopic(routed(ctx, "topic", s.topic), &pubsubpb.GetTopicRequest{Topic: s.topic})
+	topic, err := pubsubpb.NewPublisherClient(s.conn).GetTopic(routed(ctx, "topic", s.topic),
+		&pubsubpb.GetTopicRequest{Topic: s.topic})
 	if err != nil {
 		fault := s.classify(ctx, err)
 		switch {
 		case fault.Code == codes.PermissionDenied.String() && !disabled(fault.Text):
-			return sinks.Unsure(name, "whether "+s.topic+" exists cannot be checked: no right to pubsub.topics.get, which publishing does not need")
+			return sinks.Unsure(name,
+				"whether "+s.topic+" exists cannot be checked: no right to pubsub.topics.get, which publishing does "+
+					"not need")
 		case fault.Code == codes.Unimplemented.String():
-			return sinks.Unsure(name, "whether "+s.topic+" exists cannot be checked: what answers does not know GetTopic (an emulator?)")
+			return sinks.Unsure(name,
+				"whether "+s.topic+" exists cannot be checked: what answers does not know GetTopic (an emulator?)")
 		}
 		s.forget(fault)
 		return sinks.Bad(name, fault, s.Remedy(fault))
@@ -99,7 +104,8 @@ func (s *Sink) probePermission(ctx context.Context) sinks.Step {
 		return sinks.Bad(name, fault, s.Remedy(fault))
 	}
 	if !slices.Contains(out.GetPermissions(), publishRight) {
-		fault := sinks.Failed(sinks.Wait, codes.PermissionDenied.String(), "no "+publishRight+" on "+s.topic+", or there is no such topic")
+		fault := sinks.Failed(sinks.Wait, codes.PermissionDenied.String(),
+			"no "+publishRight+" on "+s.topic+", or there is no such topic")
 		return sinks.Bad(name, fault, s.Remedy(fault))
 	}
 	return sinks.Good(name, publishRight)

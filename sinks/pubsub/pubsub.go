@@ -40,9 +40,10 @@ const defaultTimeout = time.Minute
 
 // Options say which topic, and how it is reached.
 type Options struct {
-	ProjectID       string        // needed when Topic is bare; otherwise the topic's project counts
-	Topic           string        // projects/PROJECT/topics/NAME, or NAME alone
-	Endpoint        string        // "": PUBSUB_EMULATOR_HOST, then Google's own; loopback and http:// are plaintext without credentials
+	ProjectID string // needed when Topic is bare; otherwise the topic's project counts
+	Topic     string // projects/PROJECT/topics/NAME, or NAME alone
+	// "": PUBSUB_EMULATOR_HOST, then Google's own; loopback and http:// are plaintext without credentials
+	Endpoint        string
 	CredentialsFile string        // any ADC JSON; "": GOOGLE_APPLICATION_CREDENTIALS, then gcloud's file
 	Ordering        bool          // give each message an ordering key: device and order key; false: none
 	Device          string        // device id; begins the ordering keys, since gateways share a topic
@@ -89,7 +90,8 @@ func New(o Options) (*Sink, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4), refusals: sinks.NewRefusals()}
+	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4),
+		refusals: sinks.NewRefusals()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -127,7 +129,8 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 				msgs = msgs[:first]
 				continue
 			}
-			text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d", proto.Size(s.wireMessage(msgs[0])), maxSingle)
+			text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d",
+				proto.Size(s.wireMessage(msgs[0])), maxSingle)
 			return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
 		}
 		selected = selected.First(len(batch))
@@ -138,8 +141,8 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 }
 
-// Refuses says what kinds of messages the topic does not take, in one line; "" for none that is known. Messages of these kinds are
-// rejected without being sent, but for one now and then.
+// Refuses says what kinds of messages the topic does not take, in one line; "" for none that is known. Messages of
+// these kinds are rejected without being sent, but for one now and then.
 func (s *Sink) Refuses() string { return s.refusals.Words() }
 
 // send makes one request. Pub/Sub answers for a request as a whole, always.
@@ -167,7 +170,8 @@ func packing(req *pubsubpb.PublishRequest) []grpc.CallOption {
 // accepted gives each message its id. An id that is missing from the answer leaves its message
 // unknown: it is sent again.
 func accepted(n int, ids []string) []sinks.Result {
-	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult, "the answer of Pub/Sub has no id for this message"), n)
+	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult,
+		"the answer of Pub/Sub has no id for this message"), n)
 	for i := range min(n, len(ids)) {
 		results[i] = sinks.Taken(ids[i])
 	}
@@ -231,7 +235,8 @@ func orderingKey(device, key string) string {
 func topicName(project, topic string) (string, error) {
 	if !strings.Contains(topic, "/") {
 		if project == "" {
-			return "", fmt.Errorf("topic %q: no project: want projects/PROJECT/topics/NAME, or project_id beside the bare name", topic)
+			return "", fmt.Errorf("topic %q: no project: want projects/PROJECT/topics/NAME, or project_id beside the "+
+				"bare name", topic)
 		}
 		topic = "projects/" + project + "/topics/" + topic
 	}
@@ -240,7 +245,8 @@ func topicName(project, topic string) (string, error) {
 		return "", fmt.Errorf("topic %q: want projects/PROJECT/topics/NAME, as the Google console shows it", topic)
 	}
 	if project != "" && project != p[1] {
-		return "", fmt.Errorf("topic %q is not of project %q: leave project_id out, or name the topic's own", topic, project)
+		return "", fmt.Errorf("topic %q is not of project %q: leave project_id out, or name the topic's own", topic,
+			project)
 	}
 	if err := checkName(p[3]); err != nil {
 		return "", fmt.Errorf("topic %q: %w", topic, err)
@@ -258,7 +264,8 @@ func checkName(name string) error {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		later := r >= '0' && r <= '9' || strings.ContainsRune(punctuation, r)
 		if !letter && (i == 0 || !later) {
-			return fmt.Errorf("a topic's name begins with a letter and has letters, digits and %s, not %q", punctuation, r)
+			return fmt.Errorf("a topic's name begins with a letter and has letters, digits and %s, not %q", punctuation,
+				r)
 		}
 	}
 	return nil

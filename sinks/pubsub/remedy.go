@@ -14,7 +14,8 @@ import (
 // GrantCommand gives member the right to publish to the topic projects/PROJECT/topics/NAME, and no other right.
 func GrantCommand(topic, member string) string {
 	p := strings.Split(topic, "/")
-	return fmt.Sprintf("gcloud pubsub topics add-iam-policy-binding %s --project %s --member %s --role roles/pubsub.publisher",
+	return fmt.Sprintf("gcloud pubsub topics add-iam-policy-binding %s --project %s --member %s --role "+
+		"roles/pubsub.publisher",
 		shell.Quote(p[3]), shell.Quote(p[1]), shell.Quote(member))
 }
 
@@ -58,7 +59,8 @@ func (s *Sink) Remedy(r sinks.Result) string {
 	}
 	switch r.Outcome {
 	case sinks.Retry:
-		return "This error is usually temporary, and the daemon tries again. If it stays: https://status.cloud.google.com."
+		return "This error is usually temporary, and the daemon tries again. If it stays: " +
+			"https://status.cloud.google.com."
 	case sinks.Reject:
 		return "The message itself is refused, and would not be sent again. Please report this with the text above."
 	default:
@@ -67,15 +69,18 @@ func (s *Sink) Remedy(r sinks.Result) string {
 }
 
 func setClock() string {
-	return "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Google takes no token that is signed more than a few minutes off."
+	return "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Google takes no token that is " +
+		"signed more than a few minutes off."
 }
 
 func seeNetwork() string {
-	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (sts.googleapis.com, sts.mtls.googleapis.com, oauth2.googleapis.com, iamcredentials.googleapis.com) is a host of its own."
+	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (sts.googleapis.com, " +
+		"sts.mtls.googleapis.com, oauth2.googleapis.com, iamcredentials.googleapis.com) is a host of its own."
 }
 
 func seeEndpoint() string {
-	return "Something else than Pub/Sub answers: correct endpoint of the integration (host:port), or leave it out for Google itself. PUBSUB_EMULATOR_HOST is '" +
+	return "Something else than Pub/Sub answers: correct endpoint of the integration (host:port), or leave it out " +
+		"for Google itself. PUBSUB_EMULATOR_HOST is '" +
 		os.Getenv("PUBSUB_EMULATOR_HOST") + "'."
 }
 
@@ -100,35 +105,43 @@ func (s *Sink) project() string { return strings.Split(s.topic, "/")[1] }
 func (s *Sink) name() string { return shell.Quote(strings.Split(s.topic, "/")[3]) }
 
 func (s *Sink) giveCredentials() string {
-	return fmt.Sprintf("Correct what the text above names, or make a key for a service account and name it as credentials_file:\n"+
+	return fmt.Sprintf("Correct what the text above names, or make a key for a service account and name it as "+
+		"credentials_file:\n"+
 		"gcloud iam service-accounts keys create gcp.json --iam-account %s\n"+
 		"sudo install -o noi-agent -g noi-agent -m 0400 gcp.json /etc/noi-agent/gcp.json\n"+
-		"`noi-agent setup gcp --topic %s` prints every step, and the way without a key.", shell.Quote(s.account()), shell.Quote(s.topic))
+		"`noi-agent setup gcp --topic %s` prints every step, and the way without a key.", shell.Quote(s.account()),
+		shell.Quote(s.topic))
 }
 
 func (s *Sink) renewCredentials() string {
 	account := shell.Quote(s.account())
-	return fmt.Sprintf("The key or identity was deleted, switched off or is of another place. See what is there, and make a new key where it is gone:\n"+
+	return fmt.Sprintf("The key or identity was deleted, switched off or is of another place. See what is there, and "+
+		"make a new key where it is gone:\n"+
 		"gcloud iam service-accounts describe %s\n"+
 		"gcloud iam service-accounts keys list --iam-account %s\n"+
 		"gcloud iam service-accounts keys create gcp.json --iam-account %s", account, account, account)
 }
 
 func (s *Sink) seePool() string {
-	return "The pool or the provider that the credentials file names as its audience does not exist, or is switched off:\n" +
+	return "The pool or the provider that the credentials file names as its audience does not exist, or is switched " +
+		"off:\n" +
 		"gcloud iam workload-identity-pools list --location global --project " + s.project() + "\n" +
-		"gcloud iam workload-identity-pools providers list --workload-identity-pool POOL --location global --project " + s.project()
+		"gcloud iam workload-identity-pools providers list --workload-identity-pool POOL --location global --project " +
+		s.project()
 }
 
 func (s *Sink) allowPublish() string {
-	return "Allow " + publishRight + " on the one topic (and see that it exists: gcloud pubsub topics describe " + s.name() + " --project " + s.project() + "):\n" +
+	return "Allow " + publishRight + " on the one topic (and see that it exists: gcloud pubsub topics describe " +
+		s.name() + " --project " + s.project() + "):\n" +
 		GrantCommand(s.topic, s.member())
 }
 
 func (s *Sink) allowImpersonation() string {
 	return fmt.Sprintf("Let the pool act as the service account:\n"+
-		"gcloud iam service-accounts add-iam-policy-binding %s --member 'principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/*' "+
-		"--role roles/iam.workloadIdentityUser\n(NUMBER and POOL stand in the audience of the credentials file)", shell.Quote(s.account()))
+		"gcloud iam service-accounts add-iam-policy-binding %s --member "+
+		"'principalSet://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/*' "+
+		"--role roles/iam.workloadIdentityUser\n(NUMBER and POOL stand in the audience of the credentials file)",
+		shell.Quote(s.account()))
 }
 
 func (s *Sink) enable() string {
@@ -136,7 +149,8 @@ func (s *Sink) enable() string {
 }
 
 func (s *Sink) makeTopic() string {
-	return fmt.Sprintf("Correct topic (gcloud pubsub topics list --project %s), or make it:\ngcloud pubsub topics create %s --project %s", s.project(), s.name(), s.project())
+	return fmt.Sprintf("Correct topic (gcloud pubsub topics list --project %s), or make it:\ngcloud pubsub topics "+
+		"create %s --project %s", s.project(), s.name(), s.project())
 }
 
 func (s *Sink) seeTopic() string {

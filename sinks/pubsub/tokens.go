@@ -125,7 +125,8 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	case errors.Is(err, errDevice):
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": "+deviceText(err)), false
 	case refusesDevice(err) && t.certified:
-		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, t.from+": the token service refuses the certificate of the device: "+remoteText(err)), false
+		return sinks.Failed(sinks.Wait, sinks.CodeCredentials,
+			t.from+": the token service refuses the certificate of the device: "+remoteText(err)), false
 	case errors.As(err, &urlErr):
 		return sinks.Failed(sinks.Retry, sinks.CodeNetwork, "token service: "+sinks.NetworkText(urlErr.Err)), false
 	case errors.As(err, &netErr):
@@ -135,7 +136,8 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 }
 
-// refusesDevice reports whether the other side has ended the TLS handshake, as it does with a certificate that it does not take.
+// refusesDevice reports whether the other side has ended the TLS handshake, as it does with a certificate that it does
+// not take.
 func refusesDevice(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"

@@ -70,7 +70,8 @@ func certificateOf(b []byte) (a accountFile, d device, ok bool, err error) {
 	if config.Configs.Workload == nil {
 		return a, d, false, nil
 	}
-	d = device{cert: config.Configs.Workload.Cert, key: config.Configs.Workload.Key, chain: a.Source.Certificate.TrustChain}
+	d = device{cert: config.Configs.Workload.Cert, key: config.Configs.Workload.Key,
+		chain: a.Source.Certificate.TrustChain}
 	return a, d, true, nil
 }
 
@@ -83,8 +84,9 @@ func (d device) credentials(a accountFile, service *tokenService) (*auth.Credent
 		}
 	}
 	return externalaccount.NewCredentials(&externalaccount.Options{
-		Audience: a.Audience, SubjectTokenType: a.SubjectTokenType, TokenURL: a.TokenURL, ServiceAccountImpersonationURL: a.Impersonation,
-		Scopes: []string{scope}, SubjectTokenProvider: d, Client: service.client(),
+		Audience: a.Audience, SubjectTokenType: a.SubjectTokenType, TokenURL: a.TokenURL,
+		ServiceAccountImpersonationURL: a.Impersonation,
+		Scopes:                         []string{scope}, SubjectTokenProvider: d, Client: service.client(),
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 // Way is one way of getting sweeps to a cloud, in a comparison of what that costs at the socket.
 type Way struct {
 	Name string
-	// Open gets ready to publish to the cloud at host (host:port), which speaks TLS with a certificate of ca, and returns
-	// what publishes one sweep and is back when the cloud has it.
+	// Open gets ready to publish to the cloud at host (host:port), which speaks TLS with a certificate of ca, and
+	// returns what publishes one sweep and is back when the cloud has it.
 	Open func(t *testing.T, host string, ca *Authority) (publish func(b sinks.Batch))
 	Of   string  // Name of an earlier way that it is held against; "": of none
 	Most float64 // most of that one's bytes to the cloud; 0: it is only shown
@@ -23,16 +23,17 @@ type Way struct {
 // sweepsEnv says how many sweeps a way gets to publish; `make bench-uplink` sets it.
 const sweepsEnv = "NOI_UPLINK_SWEEPS"
 
-// CompareUplink publishes the same sweeps each way to the cloud that listens in plaintext at addr, through a Front that speaks TLS and counts the
-// bytes below it. It prints them by sample and fails where a ratio is above what is wanted. The connection is kept from
-// sweep to sweep, as with a sweep a minute; what it costs to open is shown by itself.
+// CompareUplink publishes the same sweeps each way to the cloud that listens in plaintext at addr, through a Front that
+// speaks TLS and counts the bytes below it. It prints them by sample and fails where a ratio is above what is wanted.
+// The connection is kept from sweep to sweep, as with a sweep a minute; what it costs to open is shown by itself.
 func CompareUplink(t *testing.T, addr, protocol string, ways []Way) {
 	t.Helper()
 	sweeps, err := strconv.Atoi(os.Getenv(sweepsEnv))
 	if err != nil {
 		sweeps = 6 // what is still on its way when the last answer comes is one of so many
 	}
-	fmt.Fprintf(t.Output(), "%-48s %9s %9s %7s %7s %12s\n", "bytes a sample, TLS included", "up", "down", "ratio", "wanted", "first sweep")
+	fmt.Fprintf(t.Output(), "%-48s %9s %9s %7s %7s %12s\n", "bytes a sample, TLS included", "up", "down", "ratio",
+		"wanted", "first sweep")
 	up := map[string]float64{}
 	for _, w := range ways {
 		c := w.cost(t, addr, protocol, sweeps)
@@ -56,10 +57,12 @@ func CompareUplink(t *testing.T, addr, protocol string, ways []Way) {
 	}
 }
 
-// warm is how many sweeps go before those that are counted: a client with a pool of connections has opened them all by then.
+// warm is how many sweeps go before those that are counted: a client with a pool of connections has opened them all by
+// then.
 const warm = 4
 
-// cost is what a way takes: bytes a sample on a connection that stands, and those of the first sweep, up and down together.
+// cost is what a way takes: bytes a sample on a connection that stands, and those of the first sweep, up and down
+// together.
 type cost struct {
 	up, down    float64
 	first       uint64
@@ -98,7 +101,8 @@ func (w Way) cost(t *testing.T, addr, protocol string, sweeps int) cost {
 }
 
 // By returns a way of a sink: messages makes those of a sweep.
-func By(open func(t *testing.T, host string, ca *Authority) Sink, messages func(b sinks.Batch) []sinks.Message) func(*testing.T, string, *Authority) func(sinks.Batch) {
+func By(open func(t *testing.T, host string, ca *Authority) Sink,
+	messages func(b sinks.Batch) []sinks.Message) func(*testing.T, string, *Authority) func(sinks.Batch) {
 	return func(t *testing.T, host string, ca *Authority) func(sinks.Batch) {
 		sink := open(t, host, ca)
 		return func(b sinks.Batch) {

@@ -21,14 +21,14 @@ type Target struct {
 	Name string
 	TLS  bool // the sink speaks TLS to that server
 	H2   bool // and HTTP/2
-	// New makes a sink whose server of that kind listens at host (host:port), with a certificate of ca when TLS is set. All its
-	// other servers do as they should.
+	// New makes a sink whose server of that kind listens at host (host:port), with a certificate of ca when TLS is set.
+	// All its other servers do as they should.
 	New func(t *testing.T, host string, ca *Authority) Sink
 }
 
-// RunHostile holds each target against servers that send without end, a byte at a time, nothing at all, or garbage. Of an answer that
-// is too long or makes no sense, Publish is back by itself; of a server that is slow, when its context ends. Nothing is accepted or
-// rejected, and memory, descriptors and goroutines stay where they were.
+// RunHostile holds each target against servers that send without end, a byte at a time, nothing at all, or garbage. Of
+// an answer that is too long or makes no sense, Publish is back by itself; of a server that is slow, when its context
+// ends. Nothing is accepted or rejected, and memory, descriptors and goroutines stay where they were.
 func RunHostile(t *testing.T, targets []Target) {
 	for _, target := range targets {
 		for _, server := range hostileServers(target.H2) {
@@ -106,7 +106,8 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// hostileServer is what one does with a connection that is asked something. write returns false when the client has left.
+// hostileServer is what one does with a connection that is asked something. write returns false when the client has
+// left.
 type hostileServer struct {
 	name   string
 	enough int // bytes written after which the context of the first round ends; 0: Publish is back by itself
@@ -143,16 +144,20 @@ func hostileServers(h2 bool) []hostileServer {
 	if h2 {
 		settings := string([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // RFC 9113 §6.5: an empty SETTINGS frame
 		return []hostileServer{
-			{"never answers", 1, silent}, {"garbage", 0, endless("", noise)}, {"settings without end", 1 << 18, endless(settings, []byte(settings))},
+			{"never answers", 1, silent}, {"garbage", 0, endless("", noise)},
+			{"settings without end", 1 << 18, endless(settings, []byte(settings))},
 			{"a byte a second", 1, slow(settings)}, {"HTTP/1.1", 0, endless("HTTP/1.1 200 OK\r\n\r\n", xs)},
 		}
 	}
 	const ok, refused = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n"
 	return []hostileServer{
 		{"never answers", 1, silent}, {"garbage", 0, endless("", noise)},
-		{"body without end", 0, endless(ok, xs)}, {"garbage without end", 0, endless(ok, noise)}, {"refusal without end", 0, endless(refused, xs)},
-		{"JSON without end", 0, endless(ok+`{"access_token":"`, xs)}, {"XML without end", 0, endless(ok+"<PublishBatchResponse><x>", xs)},
-		{"header without end", 0, endless("HTTP/1.1 200 OK\r\nX: ", xs)}, {"a byte a second", 1, slow(ok)}, {"a header a second", 1, slow("HTTP/1.1 200 OK\r\nX: ")},
+		{"body without end", 0, endless(ok, xs)}, {"garbage without end", 0, endless(ok, noise)},
+		{"refusal without end", 0, endless(refused, xs)},
+		{"JSON without end", 0, endless(ok+`{"access_token":"`, xs)},
+		{"XML without end", 0, endless(ok+"<PublishBatchResponse><x>", xs)},
+		{"header without end", 0, endless("HTTP/1.1 200 OK\r\nX: ", xs)}, {"a byte a second", 1, slow(ok)},
+		{"a header a second", 1, slow("HTTP/1.1 200 OK\r\nX: ")},
 	}
 }
 

@@ -263,7 +263,8 @@ func noSuchName(t *testing.T, s *site) {
 	for range 2 {
 		results := publish(t, sink, Messages(2))
 		want(t, results, sinks.Retry)
-		if !strings.Contains(results[0].Text, "lookup cloud.invalid") || !strings.Contains(results[0].Text, "no such host") {
+		if !strings.Contains(results[0].Text, "lookup cloud.invalid") ||
+			!strings.Contains(results[0].Text, "no such host") {
 			t.Errorf("does not say that the name is not known: %s", results[0].Error())
 		}
 	}
@@ -286,7 +287,8 @@ func certificateTimes(t *testing.T, s *site) {
 		config.Certificates = []tls.Certificate{ca.Certificate(t, "127.0.0.1", c.from, c.to)}
 		results := publish(t, sink, Messages(2))
 		want(t, results, sinks.Retry)
-		if results[0].Code != sinks.CodeClock || !strings.Contains(results[0].Text, "x509: certificate has expired or is not yet valid") {
+		if results[0].Code != sinks.CodeClock ||
+			!strings.Contains(results[0].Text, "x509: certificate has expired or is not yet valid") {
 			t.Errorf("valid from %s to %s: %s", c.from, c.to, results[0].Error())
 		}
 	}
@@ -337,7 +339,8 @@ func badCAFile(t *testing.T, s *site) {
 	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "127.0.0.1")))
 	results := publish(t, s.sink(t, Place{Host: front.Addr(), TLS: true, CAFile: ca.File + ".not"}), Messages(2))
 	want(t, results, sinks.Wait)
-	if results[0].Code != sinks.CodeCAFile || !results[0].SetUp() || !strings.Contains(results[0].Text, "ca_file "+ca.File+".not: not there") {
+	if results[0].Code != sinks.CodeCAFile || !results[0].SetUp() ||
+		!strings.Contains(results[0].Text, "ca_file "+ca.File+".not: not there") {
 		t.Errorf("got %s", results[0].Error())
 	}
 }
@@ -395,7 +398,8 @@ func proxied(t *testing.T, s *site) {
 
 	for _, except := range []string{"cloud.example", "other.example,.example", "*"} {
 		t.Setenv("NO_PROXY", except)
-		results := publish(t, s.sink(t, Place{Host: "cloud.example:443", TLS: true, CAFile: ca.File, Resolver: nameServer(t, func() {}, true)}), Messages(1))
+		results := publish(t, s.sink(t, Place{Host: "cloud.example:443", TLS: true, CAFile: ca.File,
+			Resolver: nameServer(t, func() {}, true)}), Messages(1))
 		if want(t, results, sinks.Retry); !strings.Contains(results[0].Text, "no such host") {
 			t.Errorf("NO_PROXY %s: %s", except, results[0].Error())
 		}
@@ -412,8 +416,8 @@ func behindProxy(t *testing.T) Place {
 	return Place{Host: "cloud.example:443", TLS: true, Resolver: resolver}
 }
 
-// proxyWaits: neither a password that the proxy does not take nor a variable that names none gets better by itself. Once it was
-// corrected the same sink gets through.
+// proxyWaits: neither a password that the proxy does not take nor a variable that names none gets better by itself.
+// Once it was corrected the same sink gets through.
 func proxyWaits(t *testing.T, s *site) {
 	ca := NewAuthority(t)
 	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "cloud.example")))
@@ -422,7 +426,8 @@ func proxyWaits(t *testing.T, s *site) {
 	place.CAFile = ca.File
 	sink := s.sink(t, place)
 	for _, c := range []struct{ url, text string }{
-		{"http://noi:hunter2@" + proxy.Addr(), "proxy " + proxy.Addr() + " does not connect to cloud.example:443: HTTP 407 Proxy Authentication Required"},
+		{"http://noi:hunter2@" + proxy.Addr(),
+			"proxy " + proxy.Addr() + " does not connect to cloud.example:443: HTTP 407 Proxy Authentication Required"},
 		{"http://" + proxy.Addr(), "HTTP 407 Proxy Authentication Required"},
 		{"http://noi:hunter2@%zz", "HTTPS_PROXY is malformed"},
 		{"ftp://noi:hunter2@" + proxy.Addr(), "HTTPS_PROXY is malformed"},
@@ -430,7 +435,8 @@ func proxyWaits(t *testing.T, s *site) {
 		t.Setenv("HTTPS_PROXY", c.url)
 		results := publish(t, sink, Messages(2))
 		want(t, results, sinks.Wait)
-		if r := results[0]; r.Code != sinks.CodeProxy || !strings.Contains(r.Text, c.text) || strings.Contains(r.Text, "hunter2") {
+		if r := results[0]; r.Code != sinks.CodeProxy || !strings.Contains(r.Text, c.text) ||
+			strings.Contains(r.Text, "hunter2") {
 			t.Errorf("%s: %s", c.url, r.Error())
 		}
 	}
@@ -448,7 +454,9 @@ func proxyRefuses(t *testing.T, s *site) {
 	results := publish(t, s.sink(t, behindProxy(t)), Messages(2))
 	want(t, results, sinks.Retry)
 	text := results[0].Error()
-	if !strings.Contains(text, "proxy "+portal.Listener.Addr().String()+" does not connect to cloud.example:443: HTTP 404") || strings.Contains(text, "hunter2") {
+	if !strings.Contains(text,
+		"proxy "+portal.Listener.Addr().String()+" does not connect to cloud.example:443: HTTP 404") ||
+		strings.Contains(text, "hunter2") {
 		t.Errorf("got %s", text)
 	}
 }

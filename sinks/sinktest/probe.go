@@ -9,8 +9,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// Probe runs a sink's probe and returns its steps as lines, "name verdict text", and the remedies by name. A step that failed has a
-// remedy, no other has, and none shows a secret.
+// Probe runs a sink's probe and returns its steps as lines, "name verdict text", and the remedies by name. A step that
+// failed has a remedy, no other has, and none shows a secret.
 func Probe(
 	t *testing.T, probe func(context.Context, func(sinks.Step)) bool, secrets ...string,
 ) (lines []string, remedies map[string]string, ok bool) {

@@ -84,7 +84,8 @@ func (p *Proxy) serve(conn net.Conn) {
 	p.mu.Unlock()
 	to := counter{conn, p, &p.sent}
 	if req.Method != http.MethodConnect || p.user != "" && req.Header.Get("Proxy-Authorization") != p.user {
-		_, _ = io.WriteString(to, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") // the client may have gone
+		// the client may have gone
+		_, _ = io.WriteString(to, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 		return
 	}
 	cloud, err := net.Dial("tcp", p.to)

@@ -128,8 +128,8 @@ func passes(t *testing.T, r Rig, fault standin.Fault, o sinks.Outcome) {
 	wantTaken(t, r.Cloud, msgs)
 }
 
-// partial lets the cloud fail for one message of seven, for a while: the others are accepted, now or when it is gone, and each is
-// taken once.
+// partial lets the cloud fail for one message of seven, for a while: the others are accepted, now or when it is gone,
+// and each is taken once.
 func partial(t *testing.T, r Rig) {
 	msgs := Messages(7)
 	fault := r.Internal
@@ -155,7 +155,8 @@ func partial(t *testing.T, r Rig) {
 		return out
 	}
 	got := r.Cloud.Messages()
-	taken, sent := bodies(len(got), func(i int) []byte { return got[i].Body }), bodies(len(msgs), func(i int) []byte { return msgs[i].Body })
+	taken, sent := bodies(len(got), func(i int) []byte { return got[i].Body }),
+		bodies(len(msgs), func(i int) []byte { return msgs[i].Body })
 	if !slices.Equal(taken, sent) {
 		t.Errorf("the cloud has %q, want each of %q once", taken, sent)
 	}

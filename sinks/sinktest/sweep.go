@@ -19,16 +19,19 @@ func Sweep(t *testing.T) sinks.Batch {
 	}
 	family, _ := catalog.Family("PSPWM")
 	b := sinks.Batch{
-		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920", IntegrationID: "FFjU28MMaL3W9B9hhhhH",
-		Store: "00c0ffee", Run: 3,
-		Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M", Firmware: "v01.04.06", FWVersion: "PSPWM 1.0.10"},
+		PublishedAt: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), DeviceID: "5300520006504b5957343920",
+		IntegrationID: "FFjU28MMaL3W9B9hhhhH",
+		Store:         "00c0ffee", Run: 3,
+		Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M", Firmware: "v01.04.06",
+			FWVersion: "PSPWM 1.0.10"},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, o := range family.Objects {
 		if len(b.Samples) == wanted {
 			break
 		}
-		s := objects.Sample{Object: o.Name, Value: objects.Number(float64(r.IntN(4096)) / 128), N: uint64(4812 + len(b.Samples)), SampledAt: b.PublishedAt}
+		s := objects.Sample{Object: o.Name, Value: objects.Number(float64(r.IntN(4096)) / 128),
+			N: uint64(4812 + len(b.Samples)), SampledAt: b.PublishedAt}
 		switch o.Kind() {
 		case objects.KindText:
 			s.Value = objects.Text("FLOAT")
@@ -46,10 +49,12 @@ func Sweep(t *testing.T) sinks.Batch {
 func Singles(b sinks.Batch, attributes []string) []sinks.Message {
 	var alone []sinks.Message
 	for _, s := range b.Samples {
-		e := sinks.Envelope{PublishedAt: b.PublishedAt, DeviceID: b.DeviceID, IntegrationID: b.IntegrationID, Source: b.Source, Sample: s}
+		e := sinks.Envelope{PublishedAt: b.PublishedAt, DeviceID: b.DeviceID, IntegrationID: b.IntegrationID,
+			Source: b.Source, Sample: s}
 		id := objects.SampleID(b.DeviceID, b.Store, b.Run, s.N)
 		alone = append(alone, sinks.Message{
-			Body: sinks.AppendBody(nil, e), Attributes: sinks.Attributes(attributes, e, id), SampleID: id, Key: b.Source.Unit() + "/" + s.Object,
+			Body: sinks.AppendBody(nil, e), Attributes: sinks.Attributes(attributes, e, id), SampleID: id,
+			Key: b.Source.Unit() + "/" + s.Object,
 		})
 	}
 	return alone
@@ -57,7 +62,8 @@ func Singles(b sinks.Batch, attributes []string) []sinks.Message {
 
 // Batched returns a sweep as one message, with these attributes.
 func Batched(b sinks.Batch, attributes []string) sinks.Message {
-	return sinks.Message{Body: sinks.AppendBatch(nil, b), Attributes: b.Attributes(attributes), SampleID: b.ID(), Key: b.Source.Unit()}
+	return sinks.Message{Body: sinks.AppendBatch(nil, b), Attributes: b.Attributes(attributes), SampleID: b.ID(),
+		Key: b.Source.Unit()}
 }
 
 // Packed is Batched in gzip.
@@ -67,8 +73,8 @@ func Packed(b sinks.Batch, attributes []string) sinks.Message {
 	return m
 }
 
-// Uplink returns what a sample of a sweep costs in bytes at the sockets that stand already, as single messages, as a batch and as a
-// packed batch, with these attributes.
+// Uplink returns what a sample of a sweep costs in bytes at the sockets that stand already, as single messages, as a
+// batch and as a packed batch, with these attributes.
 func Uplink(t *testing.T, sink Sink, meter *sinks.Meter, attributes []string) (single, batch, packed float64) {
 	t.Helper()
 	b := Sweep(t)

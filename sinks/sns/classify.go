@@ -139,7 +139,8 @@ func judge(code, text string, status int) sinks.Result {
 	}
 }
 
-// passes reports whether a refusal of the 400s is none of the request: it took too long, came too early, or with too many.
+// passes reports whether a refusal of the 400s is none of the request: it took too long, came too early, or with too
+// many.
 func passes(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests
 }
@@ -233,7 +234,8 @@ func classify(ctx context.Context, err error) sinks.Result {
 	if status != 0 {
 		return withAfter(foreign(err, status), err)
 	}
-	return sinks.Failed(sinks.Wait, codeSetting, "no request was sent: "+innermost(err).Error()) // nothing of it passes by itself
+	// nothing of it passes by itself
+	return sinks.Failed(sinks.Wait, codeSetting, "no request was sent: "+innermost(err).Error())
 }
 
 // codeSetting is for what the SDK refuses to do with the settings that it found.

@@ -51,13 +51,13 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	return sinks.Result{}, true
 }
 
-// mostUnanswered is how many attempts in a row wait for one answer to the question for credentials: three minutes, beyond any bound of
-// those who are asked.
+// mostUnanswered is how many attempts in a row wait for one answer to the question for credentials: three minutes,
+// beyond any bound of those who are asked.
 const mostUnanswered = 3
 
-// givesUp reports whether credentials are to be asked for anew after ctx's attempt had none. When ctx has ended, a credential_process
-// may still be at work, and is not to have a second beside it. But the SDK may wait for it for good: what a helper has
-// started can outlive it, and holds its output open.
+// givesUp reports whether credentials are to be asked for anew after ctx's attempt had none. When ctx has ended, a
+// credential_process may still be at work, and is not to have a second beside it. But the SDK may wait for it for good:
+// what a helper has started can outlive it, and holds its output open.
 func (s *Sink) givesUp(ctx context.Context) bool {
 	s.unanswered++
 	if ctx.Err() != nil && s.unanswered < mostUnanswered {
@@ -128,7 +128,8 @@ func (s *Sink) loadOptions(client aws.HTTPClient) []func(*config.LoadOptions) er
 	opts := []func(*config.LoadOptions) error{
 		config.WithRegion(s.o.Region),
 		config.WithHTTPClient(client),
-		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }), // or it makes one without bounds
+		// or it makes one without bounds
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 		config.WithEC2IMDSClientEnableState(state),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithLogger(logging.Nop{}), // the default writes to stderr past our log
@@ -193,7 +194,8 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	case errors.As(err, &noProfile):
 		return s.noProfile()
 	case errors.As(err, &badFile):
-		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, badFile.Filename+" is malformed; it is an INI file with [profile] sections")
+		return sinks.Failed(sinks.Wait, sinks.CodeCredentials,
+			badFile.Filename+" is malformed; it is an INI file with [profile] sections")
 	case errors.As(err, &process):
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, processText(s.profile(), process))
 	case s.o.IMDS && aws.IsCredentialsProvider(s.creds, (*ec2rolecreds.Provider)(nil)):
@@ -203,7 +205,8 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	case errors.As(err, &file): // AWS_CA_BUNDLE, or a web identity token
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration: "+file.Error())
 	default:
-		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration, profile "+s.profile()+": "+innermost(err).Error())
+		return sinks.Failed(sinks.Wait, sinks.CodeCredentials,
+			"AWS configuration, profile "+s.profile()+": "+innermost(err).Error())
 	}
 }
 
@@ -228,7 +231,8 @@ func processText(profile string, err *processcreds.ProviderError) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		return text + " did not end in time"
 	default:
-		return text + " did not print credentials as the AWS SDKs want them (JSON with Version 1, AccessKeyId and SecretAccessKey)"
+		return text + " did not print credentials as the AWS SDKs want them (JSON with Version 1, AccessKeyId and " +
+			"SecretAccessKey)"
 	}
 }
 
@@ -239,15 +243,18 @@ func (s *Sink) missing() sinks.Result {
 	if s.o.IMDS {
 		metadata = "EC2 metadata (no answer)"
 	}
-	text := fmt.Sprintf("no AWS credentials found: looked in the environment (AWS_ACCESS_KEY_ID), profile %s of %s and %s (keys or credential_process), "+
-		"web identity (AWS_WEB_IDENTITY_TOKEN_FILE); %s. Put keys in one of these places", s.profile(), credentials, conf, metadata)
+	text := fmt.Sprintf("no AWS credentials found: looked in the environment (AWS_ACCESS_KEY_ID), profile %s of %s "+
+		"and %s (keys or credential_process), "+
+		"web identity (AWS_WEB_IDENTITY_TOKEN_FILE); %s. Put keys in one of these places", s.profile(), credentials,
+		conf, metadata)
 	return sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, text)
 }
 
 // noProfile is for a profile that somebody named and no file has. Keys elsewhere do not count then.
 func (s *Sink) noProfile() sinks.Result {
 	credentials, conf := sharedFiles()
-	text := fmt.Sprintf("no AWS profile %q in %s or %s. Add it there, or name the right one in the integration", s.profile(), credentials, conf)
+	text := fmt.Sprintf("no AWS profile %q in %s or %s. Add it there, or name the right one in the integration",
+		s.profile(), credentials, conf)
 	return sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, text)
 }
 

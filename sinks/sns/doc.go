@@ -16,8 +16,8 @@
 // assumed (Options.RoleARN). Connections go through the proxy of HTTPS_PROXY, trust the system's
 // authorities and those of Options.CAFile and AWS_CA_BUNDLE, and are counted by Options.Meter.
 //
-// It refuses: a malformed topic ARN (New); a region that is not the topic's (New); redirects; TLS below 1.2; the EC2 metadata service, which
-// is asked only with Options.IMDS.
+// It refuses: a malformed topic ARN (New); a region that is not the topic's (New); redirects; TLS below 1.2; the EC2
+// metadata service, which is asked only with Options.IMDS.
 //
 // How it fails: see the table in classify.go. Credentials that are missing or refused are Wait,
 // expired ones Retry, and both are read anew before the next attempt. Where the gateway's clock is

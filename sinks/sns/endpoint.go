@@ -10,8 +10,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// checkEndpoint finds out where requests would go, before one is made. ok is false where the settings of environment, profile and
-// integration do not go together; fault names the setting then.
+// checkEndpoint finds out where requests would go, before one is made. ok is false where the settings of environment,
+// profile and integration do not go together; fault names the setting then.
 func (s *Sink) checkEndpoint(ctx context.Context) (fault sinks.Result, ok bool) {
 	params := s.endpointParams()
 	found, err := sns.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, params)
@@ -19,7 +19,8 @@ func (s *Sink) checkEndpoint(ctx context.Context) (fault sinks.Result, ok bool) 
 		return sinks.Failed(sinks.Wait, codeSetting, s.endpointSetting(params)+": "+err.Error()), false
 	}
 	if u := found.URI; (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return sinks.Failed(sinks.Wait, codeSetting, s.endpointSetting(params)+": "+printable(u)+" is not a URL as in https://HOST"), false
+		return sinks.Failed(sinks.Wait, codeSetting,
+			s.endpointSetting(params)+": "+printable(u)+" is not a URL as in https://HOST"), false
 	}
 	return sinks.Result{}, true
 }
@@ -32,7 +33,8 @@ func printable(u url.URL) string {
 
 // endpointParams are the settings that the endpoint is found by.
 func (s *Sink) endpointParams() sns.EndpointParameters {
-	params := sns.EndpointParameters{Region: aws.String(s.o.Region), UseDualStack: aws.Bool(false), UseFIPS: aws.Bool(false)}
+	params := sns.EndpointParameters{Region: aws.String(s.o.Region), UseDualStack: aws.Bool(false),
+		UseFIPS: aws.Bool(false)}
 	if s.o.Endpoint != "" {
 		params.Endpoint = aws.String(s.o.Endpoint)
 	}

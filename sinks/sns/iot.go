@@ -80,7 +80,8 @@ func (p *iotProvider) certificate() (tls.Certificate, error) {
 	case err == nil:
 		return cert, nil
 	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist):
-		return cert, &iotFault{text: file.Path + " is not there; iot.certificate and iot.key name the PEM files of the device"}
+		return cert, &iotFault{text: file.Path +
+			" is not there; iot.certificate and iot.key name the PEM files of the device"}
 	case errors.As(err, &file):
 		return cert, &iotFault{text: file.Path + " is not readable by this user"}
 	default: // the texts of crypto/tls name PEM blocks and key types, and quote nothing
@@ -144,9 +145,12 @@ func parseIoT(resp *http.Response, body []byte) (aws.Credentials, error) {
 		if err != nil || text == "" {
 			text = fmt.Sprintf("HTTP status %d without an explanation", resp.StatusCode)
 		}
-		return aws.Credentials{}, &iotFault{status: resp.StatusCode, code: iotCode(resp.Header), text: text, after: sinks.RetryAfter(resp.Header)}
+		return aws.Credentials{}, &iotFault{status: resp.StatusCode, code: iotCode(resp.Header), text: text,
+			after: sinks.RetryAfter(resp.Header)}
 	case err != nil || c.AccessKeyID == "" || c.SecretAccessKey == "" || c.SessionToken == "" || c.Expiration.IsZero():
-		return aws.Credentials{}, &iotFault{text: "the answer has no credentials in it: is iot.endpoint the host of `aws iot describe-endpoint --endpoint-type iot:CredentialProvider`?"}
+		return aws.Credentials{},
+			&iotFault{text: "the answer has no credentials in it: is iot.endpoint the host of `aws iot " +
+				"describe-endpoint --endpoint-type iot:CredentialProvider`?"}
 	}
 	return aws.Credentials{
 		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken,

@@ -13,14 +13,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// own puts sources of credentials of ours in the place of the SDK's that have no bounds: the metadata service, whose client makes
-// connections of its own, and a credential_process, also where a role is assumed with what it prints.
+// own puts sources of credentials of ours in the place of the SDK's that have no bounds: the metadata service, whose
+// client makes connections of its own, and a credential_process, also where a role is assumed with what it prints.
 func (s *Sink) own(cfg *aws.Config) {
 	if s.o.IMDS && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
 		cfg.Credentials = s.metadata(*cfg)
 		return
 	}
-	if !aws.IsCredentialsProvider(cfg.Credentials, (*processcreds.Provider)(nil)) && !aws.IsCredentialsProvider(cfg.Credentials, (*stscreds.AssumeRoleProvider)(nil)) {
+	if !aws.IsCredentialsProvider(cfg.Credentials, (*processcreds.Provider)(nil)) &&
+		!aws.IsCredentialsProvider(cfg.Credentials, (*stscreds.AssumeRoleProvider)(nil)) {
 		return
 	}
 	for _, source := range cfg.ConfigSources {
@@ -40,18 +41,21 @@ func (s *Sink) metadata(cfg aws.Config) aws.CredentialsProvider {
 	transport := newTransport(s.o.dialer().Question(), nil)
 	transport.Proxy, transport.DisableKeepAlives = nil, true
 	cfg.HTTPClient = &http.Client{Transport: transport, Timeout: metadataTimeout, CheckRedirect: stayHere}
-	return aws.NewCredentialsCache(ec2rolecreds.New(func(o *ec2rolecreds.Options) { o.Client = imds.NewFromConfig(cfg) }))
+	return aws.NewCredentialsCache(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
+		o.Client = imds.NewFromConfig(cfg)
+	}))
 }
 
-// processOf returns the credentials of a profile that come from a credential_process, by way of its role when it has one; nil for
-// other profiles. What is asked first stands in the order of the SDK.
+// processOf returns the credentials of a profile that come from a credential_process, by way of its role when it has
+// one; nil for other profiles. What is asked first stands in the order of the SDK.
 func (s *Sink) processOf(cfg aws.Config, profile *config.SharedConfig) aws.CredentialsProvider {
 	switch {
 	case profile.Source != nil:
 		if cfg.Credentials = s.processOf(cfg, profile.Source); cfg.Credentials == nil {
 			return nil
 		}
-	case profile.Credentials.HasKeys(), profile.CredentialSource != "", profile.WebIdentityTokenFile != "", profile.LoginSession != "",
+	case profile.Credentials.HasKeys(), profile.CredentialSource != "", profile.WebIdentityTokenFile != "",
+		profile.LoginSession != "",
 		profile.SSOSessionName != "", profile.SSOStartURL != "", profile.CredentialProcess == "":
 		return nil
 	default:
@@ -63,13 +67,14 @@ func (s *Sink) processOf(cfg aws.Config, profile *config.SharedConfig) aws.Crede
 	if profile.RoleARN == "" {
 		return cfg.Credentials
 	}
-	return aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), profile.RoleARN, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = profile.RoleSessionName
-		if profile.RoleDurationSeconds != nil {
-			o.Duration = *profile.RoleDurationSeconds
-		}
-		if profile.ExternalID != "" {
-			o.ExternalID = aws.String(profile.ExternalID)
-		}
-	}))
+	return aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), profile.RoleARN,
+		func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = profile.RoleSessionName
+			if profile.RoleDurationSeconds != nil {
+				o.Duration = *profile.RoleDurationSeconds
+			}
+			if profile.ExternalID != "" {
+				o.ExternalID = aws.String(profile.ExternalID)
+			}
+		}))
 }

@@ -71,7 +71,8 @@ func (s *Sink) source(from string) string {
 	case ec2rolecreds.ProviderName:
 		return "the EC2 metadata service"
 	case "AWSIoT":
-		return "AWS IoT (" + s.o.IoT.Endpoint + ", role alias " + s.o.IoT.RoleAlias + ", certificate " + s.o.IoT.Certificate + ")"
+		return "AWS IoT (" + s.o.IoT.Endpoint + ", role alias " + s.o.IoT.RoleAlias + ", certificate " +
+			s.o.IoT.Certificate + ")"
 	default:
 		return from
 	}
@@ -152,9 +153,13 @@ func (s *Sink) probeTopic(ctx context.Context) sinks.Step {
 		fault := classify(ctx, err)
 		switch {
 		case matches("AuthorizationError*", fault.Code), matches("AccessDenied*", fault.Code):
-			return sinks.Unsure(name, "whether "+s.o.TopicARN+" exists cannot be checked: no right to SNS:GetTopicAttributes, which publishing does not need")
+			return sinks.Unsure(name,
+				"whether "+s.o.TopicARN+" exists cannot be checked: no right to SNS:GetTopicAttributes, which "+
+					"publishing does not need")
 		case fault.Code == "InvalidAction", matches("NotImplemented*", fault.Code):
-			return sinks.Unsure(name, "whether "+s.o.TopicARN+" exists cannot be checked: what answers does not know GetTopicAttributes (an emulator?)")
+			return sinks.Unsure(name,
+				"whether "+s.o.TopicARN+" exists cannot be checked: what answers does not know GetTopicAttributes (an "+
+					"emulator?)")
 		}
 		s.forget(fault)
 		return sinks.Bad(name, fault, s.Remedy(fault))

@@ -16,15 +16,17 @@ import (
 const (
 	// maxPrinted is the most that is read of what a credential_process prints, in bytes; credentials have some 2,000.
 	maxPrinted = 64 << 10
-	// leftOpen is how long the output of a credential_process is waited for when it has ended: what it has started may hold it open.
+	// leftOpen is how long the output of a credential_process is waited for when it has ended: what it has started may
+	// hold it open.
 	leftOpen = time.Second
 )
 
 // errPrinted is the end of a credential_process that prints without end.
 var errPrinted = errors.New("it printed more than 64 KiB")
 
-// process runs the credential_process of a profile. The SDK's own leaves behind what the command has started, and keeps all that it
-// prints. Here the command leads a process group, which is killed when the command has ended, printed too much, or taken too long.
+// process runs the credential_process of a profile. The SDK's own leaves behind what the command has started, and keeps
+// all that it prints. Here the command leads a process group, which is killed when the command has ended, printed too
+// much, or taken too long.
 type process struct {
 	command string
 	life    context.Context // ends with the sink
@@ -55,9 +57,10 @@ func (p *process) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	defer cancel()
 	defer context.AfterFunc(p.life, cancel)()
 	r := &processRun{}
-	found, err := processcreds.NewProviderCommand(processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
+	builder := processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
 		return r.build(ctx, p.command), nil
-	})).Retrieve(ctx)
+	})
+	found, err := processcreds.NewProviderCommand(builder).Retrieve(ctx)
 	r.kill() // what the command has left behind
 	switch {
 	case r.full:

@@ -17,7 +17,8 @@ func PublishPolicy(topicARN string) string {
 // refusesCredentials reports whether a code of AWS means the credentials as such, and not what they may do.
 func refusesCredentials(code string) bool {
 	for _, p := range []string{
-		"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClient*", "SignatureDoesNotMatch", "InvalidSignature*", "ExpiredToken*", "AuthFailure",
+		"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClient*", "SignatureDoesNotMatch",
+		"InvalidSignature*", "ExpiredToken*", "AuthFailure",
 	} {
 		if matches(p, code) {
 			return true
@@ -67,7 +68,8 @@ func (s *Sink) Remedy(r sinks.Result) string {
 	}
 	switch r.Outcome {
 	case sinks.Retry:
-		return "This error is usually temporary, and the daemon tries again. If it stays: https://health.aws.amazon.com for region " + s.o.Region + "."
+		return "This error is usually temporary, and the daemon tries again. If it stays: " +
+			"https://health.aws.amazon.com for region " + s.o.Region + "."
 	case sinks.Reject:
 		return "The message itself is refused, and would not be sent again. Please report this with the text above."
 	default:
@@ -76,27 +78,33 @@ func (s *Sink) Remedy(r sinks.Result) string {
 }
 
 func setClock(sinks.Result) string {
-	return "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. The daemon itself learns the time from AWS's answer and goes on."
+	return "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. The daemon itself learns the " +
+		"time from AWS's answer and goes on."
 }
 
 func seeNetwork(sinks.Result) string {
-	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (STS, AWS IoT) has a host of its own, which the text above names."
+	return "See the step endpoint: name server, firewall, HTTPS_PROXY. A token service (STS, AWS IoT) has a host of " +
+		"its own, which the text above names."
 }
 
 func (s *Sink) correctEndpoint(sinks.Result) string {
-	return "Correct or take out the setting that the text above names: in the integration, in the environment of the daemon (systemctl edit noi-agent), or in profile " + s.profile() + "."
+	return "Correct or take out the setting that the text above names: in the integration, in the environment of the " +
+		"daemon (systemctl edit noi-agent), or in profile " + s.profile() + "."
 }
 
 func seePortal(sinks.Result) string {
-	return "Something else than AWS answers. See what the uplink puts in the way (a captive portal to be clicked through, a proxy that filters, a firewall), and that endpoint names AWS. " +
-		"The step endpoint shows whose certificate it has."
+	return "Something else than AWS answers. See what the uplink puts in the way (a captive portal to be clicked " +
+		"through, a proxy that filters, a firewall), and that endpoint names AWS. The step endpoint shows whose " +
+		"certificate it has."
 }
 
 // giveCredentials names the two shortest ways to credentials for what is configured.
 func (s *Sink) giveCredentials(sinks.Result) string {
 	return fmt.Sprintf("Correct what the text above names, or give the daemon's user a key:\n"+
-		"sudo -u noi-agent -H aws configure --profile %[1]s   # or by hand: section [%[1]s] of ~noi-agent/.aws/credentials\n"+
-		"`noi-agent setup aws --topic %[2]s` prints every way (access key, AWS IoT certificate, IAM Roles Anywhere).", shell.Quote(s.profile()), s.o.TopicARN)
+		"sudo -u noi-agent -H aws configure --profile %[1]s   # or by hand: section [%[1]s] of "+
+		"~noi-agent/.aws/credentials\n"+
+		"`noi-agent setup aws --topic %[2]s` prints every way (access key, AWS IoT certificate, IAM Roles Anywhere).",
+		shell.Quote(s.profile()), s.o.TopicARN)
 }
 
 func (s *Sink) renewKey(sinks.Result) string {
@@ -104,18 +112,22 @@ func (s *Sink) renewKey(sinks.Result) string {
 	if kind, name := principal(s.identity); kind == "user" && identityForm.MatchString(s.identity) {
 		user = name
 	}
-	return fmt.Sprintf("The access key was deleted, switched off or mistyped, or is of another partition than %s. See, and make a new one where it is gone:\n"+
-		"aws iam list-access-keys --user-name %s\naws iam create-access-key --user-name %s\nThen: sudo -u noi-agent -H aws configure --profile %s",
+	return fmt.Sprintf("The access key was deleted, switched off or mistyped, or is of another partition than %s. "+
+		"See, and make a new one where it is gone:\n"+
+		"aws iam list-access-keys --user-name %s\naws iam create-access-key --user-name %s\nThen: sudo -u noi-agent "+
+		"-H aws configure --profile %s",
 		Partition(s.o.Region), user, user, shell.Quote(s.profile()))
 }
 
 func (s *Sink) renewToken(sinks.Result) string {
-	return "Temporary credentials have expired, and nothing renews them: a session token in the environment or in a profile lasts hours. " +
-		"Use what renews itself: credential_process, role_arn, iot. `noi-agent setup aws` prints how."
+	return "Temporary credentials have expired, and nothing renews them: a session token in the environment or in a " +
+		"profile lasts hours. Use what renews itself: credential_process, role_arn, iot. `noi-agent setup aws` " +
+		"prints how."
 }
 
 func (s *Sink) optIn(sinks.Result) string {
-	return "The account has not switched region " + s.o.Region + " on:\naws account enable-region --region-name " + s.o.Region
+	return "The account has not switched region " + s.o.Region + " on:\naws account enable-region --region-name " +
+		s.o.Region
 }
 
 func (s *Sink) makeTopic(sinks.Result) string {
@@ -149,14 +161,15 @@ func (s *Sink) allowPublish(r sinks.Result) string {
 	owner := strings.Split(s.o.TopicARN, ":")[4]
 	if p := strings.Split(who, ":"); len(p) == 6 && p[4] != owner {
 		text += fmt.Sprintf("\nThe topic is of another account: that one (%s) has to allow it too:\n"+
-			"aws sns add-permission --topic-arn %s --region %s --label noi-publish --aws-account-id %s --action-name Publish",
+			"aws sns add-permission --topic-arn %s --region %s --label noi-publish --aws-account-id %s --action-name "+
+			"Publish",
 			owner, s.o.TopicARN, s.o.Region, p[4])
 	}
 	return text
 }
 
-// identityForm is the ARN of a user or role, with no character that a shell or JSON reads as anything else: a cloud's answer is
-// not trusted, and the ARN goes into printed commands.
+// identityForm is the ARN of a user or role, with no character that a shell or JSON reads as anything else: a cloud's
+// answer is not trusted, and the ARN goes into printed commands.
 var identityForm = regexp.MustCompile(`^arn:[a-z-]+:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+$`)
 
 // refused returns the ARN of whoever a refusal names, or that STS has told, or the role's.
@@ -201,16 +214,19 @@ func (s *Sink) allowRole(r sinks.Result) string {
 		condition = `,"Condition":{"StringEquals":{"sts:ExternalId":"` + s.o.ExternalID + `"}}`
 	}
 	_, role := principal(s.o.RoleARN)
-	return fmt.Sprintf("The role has to trust who assumes it (and that one needs sts:AssumeRole on %s), external id included:\n"+
+	return fmt.Sprintf("The role has to trust who assumes it (and that one needs sts:AssumeRole on %s), external id "+
+		"included:\n"+
 		`aws iam update-assume-role-policy --role-name %s --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"%s}]}'`,
 		s.o.RoleARN, role, who, condition)
 }
 
 func (s *Sink) allowKey(sinks.Result) string {
 	return "The topic is encrypted, and its key is off or not ours to use. See the key:\n" +
-		"aws sns get-topic-attributes --topic-arn " + s.o.TopicARN + " --region " + s.o.Region + " --query Attributes.KmsMasterKeyId\n" +
+		"aws sns get-topic-attributes --topic-arn " + s.o.TopicARN + " --region " + s.o.Region +
+		" --query Attributes.KmsMasterKeyId\n" +
 		"The publisher needs, on that key:\n" +
-		`{"Effect":"Allow","Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"arn:` + Partition(s.o.Region) + `:kms:` + s.o.Region + `:ACCOUNT:key/KEY-ID"}` +
+		`{"Effect":"Allow","Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"arn:` + Partition(s.o.Region) +
+		`:kms:` + s.o.Region + `:ACCOUNT:key/KEY-ID"}` +
 		"\nA topic with the key alias/aws/sns takes no publisher of another account: use a key of your own there."
 }
 
@@ -221,11 +237,14 @@ func (s *Sink) allowCertificate(sinks.Result) string {
 	if thing == "" {
 		thing = "THING"
 	}
-	return fmt.Sprintf("See that the files are this device's, that the certificate is ACTIVE, and that the endpoint and the alias are right:\n"+
+	return fmt.Sprintf("See that the files are this device's, that the certificate is ACTIVE, and that the endpoint "+
+		"and the alias are right:\n"+
 		"aws iot list-thing-principals --thing-name %s --region %s\n"+
 		"aws iot describe-endpoint --endpoint-type iot:CredentialProvider --region %s\n"+
 		"aws iot describe-role-alias --role-alias %s --region %s\n"+
-		"The certificate needs this IoT policy (aws iot create-policy, aws iot attach-policy), and the alias's role has to trust credentials.iot.amazonaws.com:\n"+
+		"The certificate needs this IoT policy (aws iot create-policy, aws iot attach-policy), and the alias's role "+
+		"has to trust credentials.iot.amazonaws.com:\n"+
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:AssumeRoleWithCertificate","Resource":"arn:%s:iot:%s:%s:rolealias/%s"}]}`,
-		thing, s.o.Region, s.o.Region, s.o.IoT.RoleAlias, s.o.Region, Partition(s.o.Region), s.o.Region, account, s.o.IoT.RoleAlias)
+		thing, s.o.Region, s.o.Region, s.o.IoT.RoleAlias, s.o.Region, Partition(s.o.Region), s.o.Region, account,
+		s.o.IoT.RoleAlias)
 }

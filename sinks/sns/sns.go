@@ -35,15 +35,16 @@ const defaultTimeout = time.Minute
 
 // Options say which topic, and how it is reached.
 type Options struct {
-	TopicARN   string        // arn:aws:sns:REGION:ACCOUNT:NAME; a name ending in .fifo is a FIFO topic
-	Region     string        // "": the ARN's
-	Endpoint   string        // "": AWS's own for the region; else a URL, as for a VPC endpoint or an emulator
-	Profile    string        // "": the default chain; else the AWS shared profile to use
-	IMDS       bool          // ask the EC2 metadata service too; false on a gateway, where nobody answers there
-	IoT        IoT           // credentials for a device's certificate, in place of the default chain; zero: none
-	RoleARN    string        // role to assume with the credentials found; "": they are used themselves
-	ExternalID string        // what the role's owner asks for beside; "": nothing. Needs RoleARN
-	Device     string        // device id; begins the message group on FIFO topics, which gateways share, and names the role's session
+	TopicARN   string // arn:aws:sns:REGION:ACCOUNT:NAME; a name ending in .fifo is a FIFO topic
+	Region     string // "": the ARN's
+	Endpoint   string // "": AWS's own for the region; else a URL, as for a VPC endpoint or an emulator
+	Profile    string // "": the default chain; else the AWS shared profile to use
+	IMDS       bool   // ask the EC2 metadata service too; false on a gateway, where nobody answers there
+	IoT        IoT    // credentials for a device's certificate, in place of the default chain; zero: none
+	RoleARN    string // role to assume with the credentials found; "": they are used themselves
+	ExternalID string // what the role's owner asks for beside; "": nothing. Needs RoleARN
+	// device id; begins the message group on FIFO topics, which gateways share, and names the role's session
+	Device     string
 	CAFile     string        // PEM file of authorities to trust beside the system's; "": none
 	Timeout    time.Duration // most that one Publish takes; 0: one minute
 	HTTPClient *http.Client  // for SNS; nil: one of our own, with bounds for a cellular link
@@ -70,8 +71,9 @@ type Sink struct {
 	client *sns.Client
 	creds  aws.CredentialsProvider
 
-	process *process     // that prints the credentials; nil: none does
-	ahead   atomic.Int64 // time.Duration by which the clock is ahead at least, as new credentials show; 0: nothing shows that
+	process *process // that prints the credentials; nil: none does
+	// time.Duration by which the clock is ahead at least, as new credentials show; 0: nothing shows that
+	ahead atomic.Int64
 
 	unanswered int // attempts in a row that ended before there was an answer about credentials
 
@@ -209,7 +211,8 @@ func entryID(i int) string { return string(rune('0' + i)) } // i is below maxEnt
 // perEntry sorts the answer's lists back into the order of the request. An entry that neither
 // list mentions may or may not have arrived: it is sent again.
 func perEntry(n int, out *sns.PublishBatchOutput) []sinks.Result {
-	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult, "the answer of SNS does not mention this message"), n)
+	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult,
+		"the answer of SNS does not mention this message"), n)
 	place := func(id *string) *sinks.Result {
 		s := aws.ToString(id)
 		if len(s) != 1 || s[0] < '0' || int(s[0]-'0') >= n {
@@ -290,7 +293,8 @@ func parseTopic(arn string) (topic, error) {
 	case p[3] == "":
 		return topic{}, fmt.Errorf("topic ARN %q: no region; %s", arn, want)
 	case p[1] != Partition(p[3]):
-		return topic{}, fmt.Errorf("topic ARN %q: region %s lies in partition %s, not %s; %s", arn, p[3], Partition(p[3]), p[1], want)
+		return topic{}, fmt.Errorf("topic ARN %q: region %s lies in partition %s, not %s; %s", arn, p[3],
+			Partition(p[3]), p[1], want)
 	case len(p[4]) != 12 || strings.Trim(p[4], "0123456789") != "":
 		return topic{}, fmt.Errorf("topic ARN %q: the account is not 12 digits; %s", arn, want)
 	}

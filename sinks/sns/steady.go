@@ -7,15 +7,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// steadyFor is how long credentials are used that have ended already, by the gateway's clock, when they come. No token service gives
-// any that last less than a quarter of an hour, so the clock is at fault; asking again at each publish would bring no others.
+// steadyFor is how long credentials are used that have ended already, by the gateway's clock, when they come. No token
+// service gives any that last less than a quarter of an hour, so the clock is at fault; asking again at each publish
+// would bring no others.
 const steadyFor = 10 * time.Minute
 
-// steady keeps a source of credentials from being asked at each publish by a clock that is ahead. The cache around it owns it.
+// steady keeps a source of credentials from being asked at each publish by a clock that is ahead. The cache around it
+// owns it.
 type steady struct {
 	source aws.CredentialsProvider // with a cache of its own
 	now    func() time.Time
-	ahead  func(by time.Duration) // is called with each answer: by how much the clock is ahead at least; 0: nothing shows that
+	// is called with each answer: by how much the clock is ahead at least; 0: nothing shows that
+	ahead func(by time.Duration)
 }
 
 // Retrieve is part of aws.CredentialsProvider.
@@ -43,7 +46,8 @@ func (s steady) IsCredentialsProvider(p aws.CredentialsProvider) bool {
 func (s *Sink) steady(source aws.CredentialsProvider) aws.CredentialsProvider {
 	return aws.NewCredentialsCache(steady{source: source, now: s.o.Now, ahead: func(by time.Duration) {
 		if s.ahead.Swap(int64(by)) == 0 && by > 0 {
-			s.log.Warn("new credentials have ended already by the gateway's clock: the clock is ahead", "at_least_by", by, "now", s.o.Now().UTC())
+			s.log.Warn("new credentials have ended already by the gateway's clock: the clock is ahead", "at_least_by",
+				by, "now", s.o.Now().UTC())
 		}
 	}})
 }

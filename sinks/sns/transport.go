@@ -19,8 +19,9 @@ const (
 	answerTimeout = 30 * time.Second // until the head of the answer
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
 
-	// One question to a token service, answer included. The SDK lets it go on after its caller has left, and has every later
-	// caller wait for the same answer: without an end of its own, one that breaks off half-way would hold them all for good.
+	// One question to a token service, answer included. The SDK lets it go on after its caller has left, and has every
+	// later caller wait for the same answer: without an end of its own, one that breaks off half-way would hold them
+	// all for good.
 	loaderTimeout = 30 * time.Second
 )
 

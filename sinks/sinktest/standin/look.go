@@ -64,7 +64,8 @@ func (s *SNS) look(w http.ResponseWriter, form url.Values) bool {
 		result = `<Arn>` + CallerARN + `</Arn><UserId>AIDASTANDIN</UserId><Account>123456789012</Account>`
 	}
 	w.Header().Set("Content-Type", "text/xml")
-	_, _ = fmt.Fprintf(w, `<%[1]sResponse xmlns="%[2]s"><%[1]sResult>%[3]s</%[1]sResult><ResponseMetadata><RequestId>%[4]s</RequestId></ResponseMetadata></%[1]sResponse>`,
+	_, _ = fmt.Fprintf(w,
+		`<%[1]sResponse xmlns="%[2]s"><%[1]sResult>%[3]s</%[1]sResult><ResponseMetadata><RequestId>%[4]s</RequestId></ResponseMetadata></%[1]sResponse>`,
 		action, xmlns, result, requestID) // the client may have gone
 	return true
 }

@@ -131,7 +131,8 @@ func (d *door) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pubsu
 		req.WireBytes, req.Compression = w.bytes, w.compression
 	}
 	for _, m := range in.GetMessages() {
-		req.Messages = append(req.Messages, Message{Topic: in.GetTopic(), Body: m.GetData(), Attributes: m.GetAttributes(), Group: m.GetOrderingKey()})
+		req.Messages = append(req.Messages, Message{Topic: in.GetTopic(), Body: m.GetData(),
+			Attributes: m.GetAttributes(), Group: m.GetOrderingKey()})
 	}
 	f := d.s.open(req)
 	failed := (f.Hang || f.Drop || f.Code != "") && f.hits(req.Messages)
@@ -178,7 +179,8 @@ func (f Fault) hits(msgs []Message) bool {
 	return false
 }
 
-func (d *door) publish(ctx context.Context, in *pubsubpb.PublishRequest, msgs []Message) (*pubsubpb.PublishResponse, error) {
+func (d *door) publish(ctx context.Context, in *pubsubpb.PublishRequest, msgs []Message) (*pubsubpb.PublishResponse,
+	error) {
 	if err := checkRequest(in); err != nil {
 		return nil, err
 	}
@@ -212,19 +214,23 @@ func checkRequest(in *pubsubpb.PublishRequest) error {
 	}
 	if n := len(in.GetMessages()); n > maxPubSubMessages {
 		return status.Errorf(codes.InvalidArgument,
-			"The value for message_count is too large. You passed %d in the request, but the maximum value is %d.", n, maxPubSubMessages)
+			"The value for message_count is too large. You passed %d in the request, but the maximum value is %d.", n,
+			maxPubSubMessages)
 	}
 	if n := proto.Size(in); n > maxPubSubBytes {
 		return status.Errorf(codes.InvalidArgument,
-			"The value for request_size is too large. You passed %d in the request, but the maximum value is %d.", n, maxPubSubBytes)
+			"The value for request_size is too large. You passed %d in the request, but the maximum value is %d.", n,
+			maxPubSubBytes)
 	}
 	for _, m := range in.GetMessages() {
 		if m.GetOrderingKey() != in.GetMessages()[0].GetOrderingKey() { // PubsubMessage.ordering_key
-			return status.Error(codes.InvalidArgument, "All messages in a publish request must specify the same ordering key.")
+			return status.Error(codes.InvalidArgument,
+				"All messages in a publish request must specify the same ordering key.")
 		}
 		if len(m.GetData()) == 0 && len(m.GetAttributes()) == 0 {
 			return status.Error(codes.InvalidArgument,
-				"One or more messages in the publish request is empty. Each message must contain either non-empty data, or at least one attribute.")
+				"One or more messages in the publish request is empty. Each message must contain either non-empty "+
+					"data, or at least one attribute.")
 		}
 	}
 	return nil

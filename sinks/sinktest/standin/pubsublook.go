@@ -61,7 +61,8 @@ type iamDoor struct {
 
 // TestIamPermissions answers one request. Of a topic that does not exist nobody has a right, and it is no error, as
 // with the real service.
-func (d *iamDoor) TestIamPermissions(ctx context.Context, in *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
+func (d *iamDoor) TestIamPermissions(ctx context.Context,
+	in *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
 	f, without := d.s.looks.at(TestIamPermissions)
 	if f.Code != "" {
 		return nil, f.status()

@@ -31,7 +31,8 @@ func (s *SNS) checkSignature(r *http.Request, body []byte, service, arn string) 
 	case err != nil || len(scope) != 5 || scope[1] != date[:8] || scope[4] != "aws4_request":
 		return Fault{Status: 400, Code: "IncompleteSignature", Text: "Credential or X-Amz-Date is malformed."}
 	case scope[0] != s.o.AccessKeyID:
-		return Fault{Status: 403, Code: "InvalidClientTokenId", Text: "The security token included in the request is invalid."}
+		return Fault{Status: 403, Code: "InvalidClientTokenId",
+			Text: "The security token included in the request is invalid."}
 	case scope[3] != service:
 		return mismatch("Credential should be scoped to correct service: '" + service + "'.")
 	case arn != "" && scope[2] != region(arn):
@@ -50,8 +51,8 @@ func (s *SNS) checkSignature(r *http.Request, body []byte, service, arn string) 
 		"AWS4-HMAC-SHA256", date, strings.Join(scope[1:], "/"), hash([]byte(canonical(r, auth.headers, body))),
 	}, "\n")))
 	if !hmac.Equal([]byte(want), []byte(auth.signature)) {
-		return mismatch("The request signature we calculated does not match the signature you provided. " +
-			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.\n\n" +
+		return mismatch("The request signature we calculated does not match the signature you provided. Check your " +
+			"AWS Secret Access Key and signing method. Consult the service documentation for details.\n\n" +
 			"The Canonical String for this request should have been\n'" + canonical(r, auth.headers, body) + "'")
 	}
 	return Fault{}
@@ -62,10 +63,12 @@ func (s *SNS) checkTime(signed time.Time) Fault {
 	now := s.o.Now().UTC()
 	switch {
 	case signed.Before(now.Add(-maxSkew)):
-		return mismatch("Signature expired: " + signed.Format(layout) + " is now earlier than " + now.Add(-maxSkew).Format(layout) +
+		return mismatch("Signature expired: " + signed.Format(layout) + " is now earlier than " +
+			now.Add(-maxSkew).Format(layout) +
 			" (" + now.Format(layout) + " - 15 min.)")
 	case signed.After(now.Add(maxSkew)):
-		return mismatch("Signature not yet current: " + signed.Format(layout) + " is still later than " + now.Add(maxSkew).Format(layout) +
+		return mismatch("Signature not yet current: " + signed.Format(layout) + " is still later than " +
+			now.Add(maxSkew).Format(layout) +
 			" (" + now.Format(layout) + " + 15 min.)")
 	}
 	return Fault{}

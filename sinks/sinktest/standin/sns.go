@@ -247,7 +247,9 @@ func parseEntry(form url.Values, prefix, topic string) *entry {
 		}
 		e.Attributes[form.Get(p+"Name")] = form.Get(p + "Value.StringValue")
 		if form.Get(p+"Value.DataType") != "String" || form.Get(p+"Value.StringValue") == "" {
-			e.fail(Fault{Code: "ParameterValueInvalid", Text: "The message attribute '" + form.Get(p+"Name") + "' must contain non-empty message attribute value for message attribute type 'String'."})
+			e.fail(Fault{Code: "ParameterValueInvalid",
+				Text: "The message attribute '" + form.Get(p+"Name") +
+					"' must contain non-empty message attribute value for message attribute type 'String'."})
 		}
 	}
 }
@@ -258,9 +260,12 @@ func checkEntry(e *entry) {
 	case len(e.Body) == 0:
 		e.fail(Fault{Code: "InvalidParameter", Text: "Invalid parameter: Empty message"})
 	case fifo && e.Group == "":
-		e.fail(Fault{Code: "InvalidParameter", Text: "Invalid parameter: The MessageGroupId parameter is required for FIFO topics"})
+		e.fail(Fault{Code: "InvalidParameter",
+			Text: "Invalid parameter: The MessageGroupId parameter is required for FIFO topics"})
 	case fifo && e.Dedup == "":
-		e.fail(Fault{Code: "InvalidParameter", Text: "Invalid parameter: The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"})
+		e.fail(Fault{Code: "InvalidParameter",
+			Text: "Invalid parameter: The topic should either have ContentBasedDeduplication enabled or " +
+				"MessageDeduplicationId provided explicitly"})
 	}
 }
 
@@ -273,7 +278,8 @@ func checkBatch(entries []*entry) Fault {
 			total += len(name) + len("String") + len(value)
 		}
 		if ids[e.batchID] {
-			return Fault{Status: 400, Code: "BatchEntryIdsNotDistinct", Text: "Two or more batch entries in the request have the same Id."}
+			return Fault{Status: 400, Code: "BatchEntryIdsNotDistinct",
+				Text: "Two or more batch entries in the request have the same Id."}
 		}
 		ids[e.batchID] = true
 	}
@@ -281,9 +287,11 @@ func checkBatch(entries []*entry) Fault {
 	case len(entries) == 0:
 		return Fault{Status: 400, Code: "EmptyBatchRequest", Text: "The batch request doesn't contain any entries."}
 	case len(entries) > 10:
-		return Fault{Status: 400, Code: "TooManyEntriesInBatchRequest", Text: "The batch request contains more entries than permissible."}
+		return Fault{Status: 400, Code: "TooManyEntriesInBatchRequest",
+			Text: "The batch request contains more entries than permissible."}
 	case total > maxSNSBatch:
-		return Fault{Status: 400, Code: "BatchRequestTooLong", Text: "The length of all the batch messages put together is more than the limit."}
+		return Fault{Status: 400, Code: "BatchRequestTooLong",
+			Text: "The length of all the batch messages put together is more than the limit."}
 	}
 	return Fault{}
 }
@@ -307,7 +315,8 @@ func drop(w http.ResponseWriter, body []byte, bytes int) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	answer := append([]byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", len(body))), body...)
+	answer := append([]byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n",
+		len(body))), body...)
 	_, werr := conn.Write(answer[:min(bytes, len(answer))])
 	if tcp, ok := conn.(*net.TCPConn); ok && bytes == 0 {
 		werr = errors.Join(werr, tcp.SetLinger(0)) // a reset; with bytes on the way it would overtake them

@@ -57,8 +57,9 @@ func Always(f Fault) func(Request) *Fault {
 
 // SNSDenied is the refusal of a publisher without the right, worded as SNS words it.
 func SNSDenied(arn string) Fault {
-	return Fault{Status: 403, Code: "AuthorizationError", Text: "User: arn:aws:iam::123456789012:user/noi is not authorized to perform: " +
-		"SNS:Publish on resource: " + arn + " because no identity-based policy allows the SNS:Publish action"}
+	return Fault{Status: 403, Code: "AuthorizationError",
+		Text: "User: arn:aws:iam::123456789012:user/noi is not authorized to perform: SNS:Publish on resource: " +
+			arn + " because no identity-based policy allows the SNS:Publish action"}
 }
 
 // SNSThrottled is the answer of SNS to a publisher over its quota.
@@ -66,7 +67,8 @@ func SNSThrottled() Fault { return Fault{Status: 400, Code: "Throttling", Text: 
 
 // SNSInternal is a fault of SNS itself.
 func SNSInternal() Fault {
-	return Fault{Status: 500, Code: "InternalFailure", Text: "The request processing has failed because of an unknown error, exception or failure."}
+	return Fault{Status: 500, Code: "InternalFailure",
+		Text: "The request processing has failed because of an unknown error, exception or failure."}
 }
 
 // PubSubDenied is the refusal of a publisher without the right, worded as Pub/Sub words it.
@@ -76,7 +78,8 @@ func PubSubDenied() Fault {
 
 // PubSubThrottled is the answer of Pub/Sub to a publisher over its quota.
 func PubSubThrottled() Fault {
-	return Fault{Code: "ResourceExhausted", Text: "Quota exceeded for quota metric 'Regional publisher throughput, kB'."}
+	return Fault{Code: "ResourceExhausted",
+		Text: "Quota exceeded for quota metric 'Regional publisher throughput, kB'."}
 }
 
 // desk is what both stand-ins have in common: the messages taken, and what is to go wrong.

@@ -1,0 +1,280 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/internal/strictyaml"
+	"noi-agent/objects"
+	"noi-agent/status"
+)
+
+type checkCommand struct{ file string }
+
+func newCheck(s *session) *cobra.Command {
+	c := &checkCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "check [FILE]", Short: "Check a configuration and print every error.",
+		Example: `  noi-agent check                   # the daemon's configuration
+  noi-agent check site-12.yaml      # another file`,
+		Long: "All errors are printed with their line. For a valid configuration the command prints how busy each serial line will be, " +
+			"how much is written to flash, and how much mobile data each integration costs.",
+		Args: oneArg(&c.file), ValidArgsFunction: completeFirst(completeFiles),
+	}, c)
+	return cmd
+}
+
+// checkResult is the JSON of `noi-agent check --json`.
+type checkResult struct {
+	Valid   bool         `json:"valid"`
+	Faults  []checkFault `json:"faults"`
+	Notices []checkFault `json:"notices"`
+	Lines   []lineBudget `json:"lines"`
+	Flash   *flashBudget `json:"flash,omitempty"` // of a valid configuration
+
+	// By integration: 10^6 bytes in 30 days, both ways. With `when: change` this is the most, and the heartbeat's the least.
+	Uplink      map[string]float64 `json:"uplink_mb_per_month,omitempty"`
+	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // of those with `when: change`
+
+	Uncounted []string `json:"uncounted,omitempty"` // line/unit id: `model: auto`, of which nothing is predicted before they have answered
+}
+
+// flashBudget is what the outbox writes, in 10^6 bytes a day. With `when: change` it is the most, and the least is what the heartbeat alone makes.
+type flashBudget struct {
+	Online       float64  `json:"online_mb_per_day"`
+	Offline      float64  `json:"offline_mb_per_day"`
+	LeastOnline  *float64 `json:"least_online_mb_per_day,omitempty"`
+	LeastOffline *float64 `json:"least_offline_mb_per_day,omitempty"`
+}
+
+// words say it to people.
+func (f *flashBudget) words() string {
+	span := func(least *float64, most float64) string {
+		if least == nil || *least == most {
+			return fmt.Sprintf("about %.1f MB a day", most)
+		}
+		return fmt.Sprintf("%.1f to %.1f MB a day", *least, most)
+	}
+	return span(f.LeastOnline, f.Online) + " while every cloud takes its samples, " + span(f.LeastOffline, f.Offline) + " while none can be reached"
+}
+
+func flashOf(config *configs.Config, catalog *objects.Catalog) *flashBudget {
+	tenth := func(mb float64) float64 { return math.Round(10*mb) / 10 }
+	least, most := agent.Flash(config, catalog)
+	f := &flashBudget{Online: tenth(most.Online), Offline: tenth(most.Offline)}
+	if least != most {
+		online, offline := tenth(least.Online), tenth(least.Offline)
+		f.LeastOnline, f.LeastOffline = &online, &offline
+	}
+	return f
+}
+
+type checkFault struct {
+	Line int    `json:"line"`
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+// lineBudget is what a line's slaves ask for.
+type lineBudget struct {
+	Name    string   `json:"name"`
+	Slaves  int      `json:"slaves"`
+	Objects int      `json:"objects"`
+	PerDay  float64  `json:"samples_per_day"`
+	Load    *float64 `json:"load"`              // share of the line's time, 1 is all of it; null for Modbus TCP
+	Warning string   `json:"warning,omitempty"` // about the load of an enabled line
+
+	words string // of the load, for people
+}
+
+// A line that is busier than loadWarning has little room for retries and slaves that do not answer; one busier than
+// loadFull cannot do what is asked of it.
+const (
+	loadWarning = 0.7
+	loadFull    = 1
+)
+
+// Run checks the configuration and prints every fault, or what the configuration amounts to.
+func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
+	if c.file != "" {
+		cli.Config = c.file
+	}
+	config, catalog, err := cli.load()
+	var invalid *configs.Error
+	if err != nil && !errors.As(err, &invalid) {
+		return err
+	}
+	if cli.JSON {
+		return p.checkJSON(config, catalog, invalid)
+	}
+	if invalid != nil {
+		fmt.Fprintln(p.Stdout, strings.TrimSpace(invalid.Error()))
+		fmt.Fprintf(p.Stdout, "%s is not valid: %s\n", cli.Config, counted(len(invalid.Faults), "fault"))
+		return errSilent
+	}
+	for _, n := range append(config.Notices(), noticesHere(config)...) {
+		fmt.Fprintf(p.Stdout, "notice: %s\n", configs.Locate(cli.Config, n))
+	}
+	if units := uncounted(config, catalog); len(units) > 0 {
+		fmt.Fprintf(p.Stdout, "notice: %s: `model: auto`: load and cost unknown until the controller answers; set a model to estimate them\n",
+			strings.Join(units, ", "))
+	}
+	for _, b := range budgets(config, catalog) {
+		fmt.Fprintf(p.Stdout, "line %s: %s, %s, %.0f samples a day%s\n", b.Name, counted(b.Slaves, "slave"), counted(b.Objects, "object"), b.PerDay, b.words)
+		if b.Warning != "" {
+			fmt.Fprintln(p.Stdout, b.Warning)
+		}
+	}
+	uplink := agent.PredictUplink(config, catalog, costOf)
+	for i := range config.Integrations {
+		if in := &config.Integrations[i]; uplink[in.ID].Most > 0 {
+			fmt.Fprintf(p.Stdout, "integration %s: %s\n", cmp.Or(in.Name, in.ID), uplinkWords(in, uplink[in.ID]))
+		}
+	}
+	if f := flashOf(config, catalog); f.Offline > 0 {
+		fmt.Fprintf(p.Stdout, "flash: %s\n", f.words())
+	}
+	fmt.Fprintf(p.Stdout, "%s is valid: %s, %s\n", cli.Config, counted(len(config.Lines), "line"), counted(len(config.Integrations), "integration"))
+	return nil
+}
+
+// counted is a number of things in words: "1 line", "2 lines".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func (p *Program) checkJSON(config *configs.Config, catalog *objects.Catalog, invalid *configs.Error) error {
+	result := checkResult{Valid: invalid == nil, Faults: []checkFault{}, Notices: []checkFault{}, Lines: []lineBudget{}}
+	if invalid != nil {
+		result.Faults = faultRows(invalid.Faults)
+	} else {
+		result.Notices = faultRows(append(config.Notices(), noticesHere(config)...))
+		result.Lines = budgets(config, catalog)
+		result.Flash = flashOf(config, catalog)
+		result.uplink(config, agent.PredictUplink(config, catalog, costOf))
+		result.Uncounted = uncounted(config, catalog)
+	}
+	if err := printJSON(p.Stdout, result); err != nil {
+		return err
+	}
+	if invalid != nil {
+		return errSilent
+	}
+	return nil
+}
+
+func (r *checkResult) uplink(config *configs.Config, budgets map[string]agent.UplinkBudget) {
+	r.Uplink, r.UplinkLeast = map[string]float64{}, map[string]float64{}
+	for i := range config.Integrations {
+		in := &config.Integrations[i]
+		b, ok := budgets[in.ID]
+		if !ok {
+			continue
+		}
+		r.Uplink[in.ID] = b.Most
+		if in.When == configs.WhenChange {
+			r.UplinkLeast[in.ID] = b.Least
+		}
+	}
+}
+
+// uplinkWords says what an integration costs, and what that takes for granted.
+func uplinkWords(in *configs.Integration, b agent.UplinkBudget) string {
+	how := "sent immediately"
+	if in.PublishEvery > 0 {
+		how = "collected for " + status.Duration(in.PublishEvery.String())
+	}
+	if in.Envelope == configs.EnvelopeBatch {
+		how += ", one message per sweep"
+	}
+	if in.When != configs.WhenChange {
+		return fmt.Sprintf("about %s MB of mobile data a month, %s", megabytes(b.Most), how)
+	}
+	least := "no heartbeat"
+	if in.Heartbeat > 0 {
+		least = "a sample of each object every " + status.Duration(in.Heartbeat.String())
+	}
+	return fmt.Sprintf("%s to %s MB of mobile data a month, %s: minimum if nothing changes (%s), maximum if every sample changes",
+		megabytes(b.Least), megabytes(b.Most), how, least)
+}
+
+// megabytes keeps two digits of what is small.
+func megabytes(mb float64) string {
+	if mb < 10 {
+		return fmt.Sprintf("%.1f", mb)
+	}
+	return fmt.Sprintf("%.0f", mb)
+}
+
+func faultRows(faults strictyaml.Faults) []checkFault {
+	rows := make([]checkFault, len(faults))
+	for i, f := range faults {
+		rows[i] = checkFault{Line: f.Line, Path: f.Path, Text: f.Text}
+	}
+	return rows
+}
+
+// uncounted names the slaves whose family is not known, and which budgets and predictions leave out.
+func uncounted(config *configs.Config, catalog *objects.Catalog) (units []string) {
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		for j := range line.Slaves {
+			if _, ok := line.Slaves[j].Family(catalog); !ok && line.Enabled {
+				units = append(units, fmt.Sprintf("%s/%d", line.Name, line.Slaves[j].ID))
+			}
+		}
+	}
+	return units
+}
+
+// budgets counts what each line's slaves ask for. A `model: auto` slave counts nothing: what it will be is not known.
+func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
+	out := []lineBudget{}
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		b := lineBudget{Name: line.Name, Slaves: len(line.Slaves)}
+		for j := range line.Slaves {
+			family, ok := line.Slaves[j].Family(catalog)
+			if !ok {
+				continue
+			}
+			for _, polled := range line.Slaves[j].Polled(family) {
+				b.Objects++
+				b.PerDay += 86400 / polled.Interval.Seconds()
+			}
+		}
+		b.weigh(line, agent.Load(line, catalog))
+		out = append(out, b)
+	}
+	return out
+}
+
+// weigh adds what the line's time says to the budget.
+func (b *lineBudget) weigh(line *configs.Line, load agent.LineLoad) {
+	if !load.Timed {
+		return
+	}
+	b.Load = &load.Share
+	b.words = ", load " + loadWords(load)
+	const wayOut = "`noi-agent plan` shows what costs most; lengthen log intervals, poll fewer objects, raise the baud rate, or give the line fewer slaves"
+	switch {
+	case !line.Enabled:
+	case load.Share > loadFull:
+		b.Warning = fmt.Sprintf("WARNING: line %s is overloaded (%s): samples will be missing. %s",
+			b.Name, loadWords(load), wayOut)
+	case load.Share > loadWarning:
+		b.Warning = fmt.Sprintf("warning: line %s is busy for %s of the time, which leaves little for retries and for slaves that do not answer. %s",
+			b.Name, loadWords(load), wayOut)
+	}
+}

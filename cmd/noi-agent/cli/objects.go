@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/status"
+)
+
+type objectsCommand struct {
+	Family   string
+	Markdown bool
+}
+
+func newObjects(s *session) *cobra.Command {
+	c := &objectsCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "objects", Short: "List families, objects and log intervals.",
+		Example: `  noi-agent objects --family PSPWM     # one family of controllers
+  noi-agent objects --json             # all of them, for a program`,
+	}, c)
+	cmd.Flags().StringVar(&c.Family, "family", "", "Only this family, by its `NAME`.")
+	cmd.Flags().BoolVar(&c.Markdown, "markdown", false, "Print Markdown, as docs/objects.md has it.")
+	_ = cmd.RegisterFlagCompletionFunc("family", complete(s.cli.familyNames)) // the flag is there
+	return cmd
+}
+
+// Run lists what the agent can read: the built-in families, and those of the configuration's families_dir.
+func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
+	if c.Markdown && cli.JSON {
+		return misused(errors.New("--markdown and --json are two formats; name one"), "noi-agent objects --help")
+	}
+	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
+	if err != nil {
+		return err
+	}
+	families := catalog.Families()
+	if c.Family != "" {
+		f, err := familyNamed(catalog, c.Family)
+		if err != nil {
+			return err
+		}
+		families = []*objects.Family{f}
+	}
+	switch {
+	case cli.JSON:
+		return printJSON(p.Stdout, listFamilies(families))
+	case c.Markdown:
+		return printMarkdown(p.Stdout, families)
+	}
+	for _, f := range families {
+		printFamily(p.Stdout, f)
+	}
+	return nil
+}
+
+// familyNamed finds a family by its name, in any case.
+func familyNamed(catalog *objects.Catalog, name string) (*objects.Family, error) {
+	families := catalog.Families()
+	for _, f := range families {
+		if strings.EqualFold(f.Slug, name) {
+			return f, nil
+		}
+	}
+	names := make([]string, len(families))
+	for i, f := range families {
+		names[i] = f.Slug
+	}
+	return nil, misused(fmt.Errorf("no family %q; there are %s", escaped(name), slugs(families)), nearest(strings.ToUpper(name), names))
+}
+
+func slugs(families []*objects.Family) string {
+	names := make([]string, len(families))
+	for i, f := range families {
+		names[i] = f.Slug
+	}
+	return strings.Join(names, ", ")
+}
+
+// printFamily prints one table: live objects first, settings after them.
+func printFamily(w io.Writer, f *objects.Family) {
+	fmt.Fprintf(w, "%s: %s (%s; at most %d registers a read)\n", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ADDRESS\tOBJECT\tKIND\tREGISTERS\tUNIT\tLOG INTERVAL\tCONFIDENCE\tMEANING")
+	for i := range f.Objects {
+		o := &f.Objects[i]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+			whereOf(o), o.Name, kindOf(o), o.Registers, o.Unit, status.Duration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
+	}
+	_ = t.Flush() // a broken pipe is the reader's wish
+	fmt.Fprintln(w)
+}
+
+// productCodes says what `model: auto` knows the family by; quote stands around each code.
+func productCodes(f *objects.Family, quote string) string {
+	if len(f.ProductCodes) == 0 {
+		return "no product code known: name the model"
+	}
+	return "product codes " + quote + strings.Join(f.ProductCodes, "…"+quote+", "+quote) + "…" + quote
+}
+
+// whereOf is the object's address, and its bits where it has but a part of the register: "0x3201 2-3".
+func whereOf(o *objects.Object) string {
+	where := fmt.Sprintf("0x%04X", o.Address)
+	if o.Field.Width > 0 {
+		where += " " + o.Field.String()
+	}
+	return where
+}
+
+// confidence is the word for people: what rests on doubtful sources is unverified.
+func confidence(o *objects.Object) string {
+	if o.Unverified() {
+		return "unverified"
+	}
+	return o.Confidence
+}
+
+// kindOf names what the message's `data` will be.
+func kindOf(o *objects.Object) string {
+	switch o.Kind() {
+	case objects.KindText:
+		if len(o.Names) == 0 && o.NamesBy == nil {
+			return "text"
+		}
+		return "state"
+	case objects.KindBits:
+		return "bits"
+	case objects.KindBool:
+		return "bool"
+	default:
+		return "number"
+	}
+}
+
+// remark says when the object is not simply sampled.
+func remark(o *objects.Object) string {
+	switch {
+	case len(o.Choices) > 0:
+		names := make([]string, len(o.Choices))
+		for i, c := range o.Choices {
+			names[i] = c.Name
+		}
+		return " [not sampled until `encodings` chooses " + strings.Join(names, " or ") + "]"
+	case o.Table == objects.Holding && o.Setting():
+		return " [setting: sampled only by name]"
+	case o.Setting():
+		return " [sampled only by name]"
+	case o.Alarm:
+		return " [alarm]"
+	default:
+		return ""
+	}
+}
+
+// familyListing and objectListing are the JSON of `noi-agent objects --json`.
+type familyListing struct {
+	Family       string          `json:"family"`
+	Title        string          `json:"title"`
+	ProductCodes []string        `json:"product_codes"`
+	MaxRegisters int             `json:"max_registers"`
+	Objects      []objectListing `json:"objects"`
+}
+
+type objectListing struct {
+	Address    string   `json:"address"`
+	Object     string   `json:"object"`
+	Kind       string   `json:"kind"`
+	Encoding   string   `json:"encoding,omitempty"` // none while disputed
+	Registers  int      `json:"registers"`
+	Bits       string   `json:"bits,omitempty"`          // which of them, as in 2-3, where it is a part
+	Span       *reading `json:"read_together,omitempty"` // what one read must bring, where that is more than the object's own registers
+	Unit       string   `json:"unit"`
+	Interval   string   `json:"interval"`
+	Setting    bool     `json:"setting"`
+	Alarm      bool     `json:"alarm,omitempty"`
+	Confidence string   `json:"confidence"`
+	Unverified bool     `json:"unverified"`
+	About      string   `json:"about"`
+	Names      []string `json:"names,omitempty"`
+	Choices    []string `json:"choices,omitempty"`
+}
+
+// reading is a run of registers.
+type reading struct {
+	Address   string `json:"address"`
+	Registers int    `json:"registers"`
+}
+
+func listFamilies(families []*objects.Family) map[string][]familyListing {
+	out := []familyListing{}
+	for _, f := range families {
+		l := familyListing{Family: f.Slug, Title: f.Title, ProductCodes: append([]string{}, f.ProductCodes...), MaxRegisters: int(f.MaxRegisters)}
+		for i := range f.Objects {
+			l.Objects = append(l.Objects, listObject(&f.Objects[i]))
+		}
+		out = append(out, l)
+	}
+	return map[string][]familyListing{"families": out}
+}
+
+func listObject(o *objects.Object) objectListing {
+	l := objectListing{
+		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Encoding: string(o.Encoding), Registers: int(o.Registers), Unit: o.Unit,
+		Interval: status.Duration(o.Interval.String()), Setting: o.Setting(), Alarm: o.Alarm, Confidence: o.Confidence, Unverified: o.Unverified(), About: o.About,
+		Names: namesOf(o.Names, "="),
+	}
+	if addr, count := o.Span(); addr != o.Address || count != o.Registers {
+		l.Span = &reading{Address: fmt.Sprintf("0x%04X", addr), Registers: int(count)}
+	}
+	if o.Field.Width > 0 {
+		l.Bits = o.Field.String()
+	}
+	for _, c := range o.Choices {
+		l.Choices = append(l.Choices, c.Name)
+	}
+	return l
+}
+
+// namesOf lists states or bits by number.
+func namesOf(names map[uint16]string, separator string) []string {
+	numbers := make([]uint16, 0, len(names))
+	for n := range names {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	var list []string
+	for _, n := range numbers {
+		list = append(list, fmt.Sprintf("%d%s%s", n, separator, names[n]))
+	}
+	return list
+}
+
+// printJSON prints one indented document.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"noi-agent/cmd/noi-agent/clitest"
+)
+
+const planConfig = `lines:
+  - name: rs485
+    port: /dev/ttyUSB0
+    slaves:
+      - {id: 1, model: PSPWM, max_registers: 3, objects: "adc_ia, adc_vbterm, serial_number", intervals: {adc_ia: 1s, adc_vbterm: 2s}}
+      - {id: 2, model: auto}
+  - {name: gateway, port: "tcp://192.0.2.1", slaves: [{id: 1, model: PSPWM, objects: adc_ia, intervals: {adc_ia: 500ms}}]}
+  - {name: idle, enabled: false, port: /dev/ttyUSB1, slaves: [{id: 1, model: PSPWM}]}
+`
+
+func TestPlanShowsReadsTheirMomentsAndTheirCost(t *testing.T) {
+	code, stdout, stderr := run1("plan", "--config", clitest.WriteConfig(t, planConfig))
+	if code != ExitDone || stderr != "" {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	for _, want := range []string{
+		// half of the time 22 characters, the other half 24, and the serial number's 28 and the gap's once an hour
+		"line rs485, /dev/ttyUSB0 at 9600 8N2: load 2.6 %, 1 reads a second\n",
+		"  unit 1, PSPWM: 3 objects, 2.6 %\n",
+		"    serial_number is longer than one read may be",
+		"    due 1s: 1800 times an hour, 25.2 ms\n      04 0x0011+1  25.2 ms  adc_ia\n",
+		"    due 1s + 2s: 1799 times an hour, 27.5 ms\n      04 0x0011+2  27.5 ms  adc_ia, adc_vbterm\n",
+		"    due 1s + 2s + 1h: 1 times an hour,",
+		"  unit 2, model auto: ",
+		"line gateway, tcp://192.0.2.1: 2 reads a second; over Modbus TCP bus time means nothing",
+		"    due 500ms: 2 times a second\n      04 0x0011+1  adc_ia\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if strings.Contains(stdout, "idle") {
+		t.Errorf("a line that is not enabled is planned:\n%s", stdout)
+	}
+}
+
+func TestPlanAsJSON(t *testing.T) {
+	code, stdout, _ := run1("plan", "--json", "--config", clitest.WriteConfig(t, planConfig))
+	var got struct{ Lines []lineListing }
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != ExitDone || len(got.Lines) != 2 {
+		t.Fatalf("exit %d, %v:\n%s", code, err, stdout)
+	}
+	l := got.Lines[0]
+	if l.Settings != "9600 8N2" || l.Load == nil || math.Abs(*l.Load-0.0264) > 1e-4 || len(l.Slaves[0].Moments) != 3 || l.Slaves[0].TooLong[0] != "serial_number" {
+		t.Errorf("%+v", l)
+	}
+	if tcp := got.Lines[1]; tcp.Load != nil || tcp.Slaves[0].Moments[0].BusTimeMS != nil || tcp.ReadsPerSecond != 2 {
+		t.Errorf("Modbus TCP has bus times: %s", stdout)
+	}
+}
+
+func TestCheckWarnsOfALineThatIsTooBusy(t *testing.T) {
+	for interval, want := range map[string]string{
+		"1s":    "",
+		"250ms": "warning: line rs485 is busy for 88.0 % of the time",
+		"200ms": "WARNING: line rs485 is overloaded (110.0 %): samples will be missing",
+	} {
+		config := clitest.WriteConfig(t, `lines:
+  - {name: rs485, port: /dev/ttyUSB0, slaves: [{id: 1, model: PSPWM, encodings: {kWhc_r: f16, kWhc_t: f16}, intervals: {"*": `+interval+`}}]}
+  - {name: idle, enabled: false, port: /dev/ttyUSB1, slaves: [{id: 1, model: PSPWM, intervals: {"*": 10ms}}]}
+  - {name: net, port: "tcp://192.0.2.1", slaves: [{id: 1, model: PSPWM, intervals: {"*": 10ms}}]}
+`)
+		code, stdout, stderr := run1("check", "--config", config)
+		if code != ExitDone || stderr != "" || !strings.Contains(stdout, want) || want == "" && strings.Contains(strings.ToLower(stdout), "warning") {
+			t.Errorf("%s: exit %d, %q %q", interval, code, stdout, stderr)
+		}
+		if strings.Contains(stdout, "line idle is") || strings.Contains(stdout, "line idle CANNOT") || strings.Contains(stdout, "line net CANNOT") {
+			t.Errorf("a warning about a line that is not polled or has no bus time:\n%s", stdout)
+		}
+		code, stdout, _ = run1("check", "--json", "--config", config)
+		var got checkResult
+		if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != ExitDone {
+			t.Fatalf("exit %d, %v: %s", code, err, stdout)
+		}
+		if l := got.Lines[0]; l.Load == nil || !strings.HasPrefix(l.Warning, want) || (want == "") != (l.Warning == "") {
+			t.Errorf("%s: %+v", interval, l)
+		}
+		if l := got.Lines[2]; l.Load != nil || l.Warning != "" {
+			t.Errorf("Modbus TCP: %+v", l)
+		}
+	}
+}
+
+func TestCheckTellsTheUplinkAndWhatItTakesForGranted(t *testing.T) {
+	config := clitest.WriteConfig(t, `lines:
+  - {name: rs485, port: /dev/ttyUSB0, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {"*": 1m}}]}
+integrations:
+  - {name: each, id: AAAAAAAAAAAAAAAAAAAA, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main"}
+  - {name: batched, id: BBBBBBBBBBBBBBBBBBBB, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", publish_every: 5m, envelope: batch}
+  - {name: news, id: CCCCCCCCCCCCCCCCCCCC, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", when: change}
+  - {name: mute, id: DDDDDDDDDDDDDDDDDDDD, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", when: change, heartbeat: 0s}
+`)
+	code, stdout, stderr := run1("check", "--config", config)
+	if code != ExitDone || stderr != "" {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for _, want := range []string{
+		"integration each: about 95 MB of mobile data a month, sent immediately\n",
+		"integration batched: about 40 MB of mobile data a month, collected for 5m, one message per sweep\n",
+		"integration news: 2.7 to 95 MB of mobile data a month, sent immediately: minimum if nothing changes (a sample of each object every 1h)",
+		"integration mute: 0.0 to 95 MB of mobile data a month, sent immediately: minimum if nothing changes (no heartbeat)",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	_, stdout, _ = run1("check", "--json", "--config", config)
+	var got checkResult
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	least, told := got.UplinkLeast["CCCCCCCCCCCCCCCCCCCC"]
+	if len(got.Uplink) != 4 || len(got.UplinkLeast) != 2 || !told || least <= 0 || least >= got.Uplink["CCCCCCCCCCCCCCCCCCCC"] {
+		t.Errorf("uplink %v, least %v", got.Uplink, got.UplinkLeast)
+	}
+}
+
+// What `model: auto` will cost is not known, and is not told as nothing.
+func TestCheckSaysWhatItDoesNotCount(t *testing.T) {
+	config := clitest.WriteConfig(t, planConfig)
+	if _, stdout, _ := run1("check", "--config", config); !strings.Contains(stdout, "notice: rs485/2: `model: auto`: load and cost unknown") {
+		t.Errorf("no word of unit 2:\n%s", stdout)
+	}
+	_, stdout, _ := run1("check", "--json", "--config", config)
+	var got checkResult
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || strings.Join(got.Uncounted, " ") != "rs485/2" {
+		t.Errorf("%v: %q", err, got.Uncounted)
+	}
+}
+
+func TestFlashOfOneFigureIsNoSpan(t *testing.T) {
+	least, same := 23.9, 125.0
+	f := flashBudget{Online: 26.2, Offline: 125, LeastOnline: &least, LeastOffline: &same}
+	want := "23.9 to 26.2 MB a day while every cloud takes its samples, about 125.0 MB a day while none can be reached"
+	if got := f.words(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

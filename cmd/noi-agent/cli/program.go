@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/store"
+)
+
+// Program is the whole command as a value, so that tests run what main runs.
+type Program struct {
+	Stdout, Stderr io.Writer
+	Version        string
+	Now            func() time.Time
+	Elapsed        func() time.Duration              // nil: the system's monotonic clock
+	Time           clock.Source                      // who knows how right now is; zero: nobody
+	Signals        func() (<-chan os.Signal, func()) // that end a command
+	Hangups        func() (<-chan os.Signal, func()) // that reload the daemon's configuration
+	Notify         func(state string)
+	CheckStore     func(ctx context.Context, path string) error // in a child process; nil: in this one
+}
+
+// New returns the program as main runs it. built is when it was made.
+func New(version string, built time.Time) *Program {
+	return &Program{
+		Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now, Time: clock.System(built),
+		Signals: Signals, Hangups: Hangups, Notify: systemdNotify, CheckStore: store.InChild(ownBinary, "store-check"),
+	}
+}
+
+// Run executes one command line and returns its exit code.
+func (p *Program) Run(args []string) int {
+	with, out := *p, &product{Writer: p.Stdout}
+	with.Stdout = out
+	root, cli := with.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(context.Background())
+	return with.conclude(cmp.Or(err, out.err), cli.JSON)
+}
+
+// load reads families and configuration, in that order: the one names the other's directory and is checked against it.
+func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
+	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := configs.Load(cli.Config, catalog)
+	return config, catalog, err
+}
+
+// untilSignal returns a context that ends with parent, or with the first signal; stop gives it back.
+func (p *Program) untilSignal(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals, release := p.Signals()
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); release() }
+}
+
+// Signals delivers the signals that end a command, up to two that nobody has taken yet.
+func Signals() (<-chan os.Signal, func()) { return notified(2, os.Interrupt, syscall.SIGTERM) }
+
+// Hangups delivers SIGHUP, which has the daemon read its configuration again. One that nobody has taken yet stands for all that follow.
+func Hangups() (<-chan os.Signal, func()) { return notified(1, syscall.SIGHUP) }
+
+func notified(room int, of ...os.Signal) (<-chan os.Signal, func()) {
+	ch := make(chan os.Signal, room)
+	signal.Notify(ch, of...)
+	return ch, func() { signal.Stop(ch) }
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/status"
+)
+
+// progress tells somebody who waits how far a scan is: a bar on a terminal, elsewhere a line for each round.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	scan     *modbus.Scan
+}
+
+func newProgress(w io.Writer, scan *modbus.Scan) *progress {
+	return &progress{w: w, terminal: isTerminal(w), scan: scan}
+}
+
+// announce says how long it will take before it begins.
+func (g *progress) announce() {
+	first := g.scan.Settings[0]
+	fmt.Fprintf(g.w, "asking %d units on %s%s: up to %s", len(g.scan.Units), first.Port, at(framingOf(first)), roughly(g.scan.Expected(first)))
+	if g.scan.Rounds() > 1 {
+		var all time.Duration
+		for _, s := range g.scan.Settings {
+			all += g.scan.Expected(s)
+		}
+		all *= time.Duration(g.scan.Rounds() / len(g.scan.Settings))
+		fmt.Fprintf(g.w, "; if no device answers, %s with other settings or function, %s in all", counted(g.scan.Rounds()-1, "more round"), roughly(all))
+	}
+	fmt.Fprintln(g.w, "; Ctrl-C ends it and keeps what was found")
+}
+
+// step is modbus.Scan.Step.
+func (g *progress) step(s modbus.Step) {
+	where := fmt.Sprintf("%s function %02X", at(framingOf(s.Settings)), s.Function)
+	if !g.terminal {
+		if s.Asked == 0 && s.Round > 1 {
+			fmt.Fprintf(g.w, "round %d of %d:%s\n", s.Round, s.Last, where)
+		}
+		return
+	}
+	const width = 20
+	full := width * s.Asked / s.All
+	left := g.scan.Expected(s.Settings) * time.Duration(s.All-s.Asked) / time.Duration(s.All)
+	fmt.Fprintf(g.w, "\r[%s%s] unit %d%s, %d found, %s left\x1b[K",
+		strings.Repeat("#", full), strings.Repeat(".", width-full), s.Unit, where, s.Found, roughly(left))
+}
+
+// done takes the bar away.
+func (g *progress) done() {
+	if g.terminal {
+		fmt.Fprint(g.w, "\r\x1b[K")
+	}
+}
+
+// framingOf is framing, and nothing where there is none.
+func framingOf(s modbus.Settings) string {
+	if isNetwork(s.Port) {
+		return ""
+	}
+	return framing(s)
+}
+
+// roughly rounds a time to what a person cares for.
+func roughly(d time.Duration) string {
+	return status.Duration(max(d, time.Second).Round(time.Second).String())
+}

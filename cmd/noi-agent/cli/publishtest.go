@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/configs"
+	"noi-agent/internal/shell"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+)
+
+type publishTestCommand struct {
+	ID     string
+	DryRun bool
+}
+
+func newPublishTest(s *session) *cobra.Command {
+	c := &publishTestCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "publish-test [INTEGRATION]", Short: "Test an integration and send one test message.",
+		Example: `  noi-agent publish-test main-solar
+  sudo -u noi-agent -H noi-agent publish-test main-solar   # with the credentials of the daemon`,
+		Long: "Credentials, network, topic and permission are tested one after the other. Each failure is printed with what to do. " +
+			"The test message is marked; it is neither stored nor in the trigger log. The integration is named by id or name, and may be left out where there is only one.",
+		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
+	}, c)
+	cmd.Flags().BoolVar(&c.DryRun, "dry-run", false, "Test everything, and send no message.")
+	return cmd
+}
+
+// publishTestResult is the JSON of `noi-agent publish-test --json`.
+type publishTestResult struct {
+	IntegrationID string       `json:"integration_id"`
+	Name          string       `json:"name"`
+	Type          string       `json:"type"`
+	Topic         string       `json:"topic"`
+	OK            bool         `json:"ok"`
+	MessageID     string       `json:"message_id"` // "" when none was sent, or it was refused
+	Steps         []sinks.Step `json:"steps"`
+	Notice        string       `json:"notice,omitempty"` // about the user it runs as
+}
+
+// The marks of the test message, in its object, its data and its attribute.
+const (
+	TestObject    = "noi_test"
+	TestData      = "test"
+	testAttribute = "test"
+)
+
+// Run looks at each stage of the way to the integration's topic and sends one marked message. It needs neither the
+// daemon nor its store. A daemon that runs is asked to try the integration again when the message was accepted.
+func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	config, _, err := cli.load()
+	if err != nil {
+		return err
+	}
+	in, err := integrationOf(config, c.ID)
+	if err != nil {
+		return err
+	}
+	device := deviceIDOf(config)
+	sink, err := newSink(*in, device, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sink.Close() }() // the results are in
+	r := publishTestResult{IntegrationID: in.ID, Name: in.Name, Type: in.Type, Topic: in.Destination(), Notice: otherUser(*in)}
+	tell := func(s sinks.Step) { r.Steps = append(r.Steps, s) }
+	if !cli.JSON {
+		fmt.Fprintf(p.Stdout, "integration %s %s, %s\n", in.ID, in.Name, in.Destination())
+		tell = func(s sinks.Step) { printStep(p.Stdout, s) }
+	}
+	r.OK = sink.Probe(ctx, tell)
+	switch {
+	case c.DryRun:
+		tell(sinks.Skip("message", "--dry-run"))
+	case !r.OK:
+		tell(sinks.Skip("message", "it would fail too"))
+	default:
+		result := sink.Publish(ctx, []sinks.Message{p.testMessage(in.ID, device)})[0]
+		r.OK, r.MessageID = result.Outcome == sinks.Accepted, result.MessageID
+		tell(messageStep(result, sink.Remedy(result)))
+	}
+	if r.MessageID != "" && hurryDaemon(ctx, cmp.Or(cli.Socket, config.Status.Socket), in.ID) && !cli.JSON {
+		fmt.Fprintln(p.Stdout, "the daemon tries this integration again at once")
+	}
+	return p.endPublishTest(ctx, cli, r)
+}
+
+// hurryLimit bounds the question to a daemon that may not be there.
+const hurryLimit = 3 * time.Second
+
+// hurryDaemon asks a daemon that waits after a failure of the integration to try again at once: the test message has shown that it would succeed.
+// False: no daemon answers, or it does not have the integration.
+func hurryDaemon(ctx context.Context, socket, integration string) bool {
+	if socket == "" {
+		return false
+	}
+	_, err := daemonSocket{socket, hurryLimit}.post(ctx, "/api/v1/try", map[string]string{"integration": integration})
+	return err == nil
+}
+
+// endPublishTest prints what is left to print and returns the command's failure.
+func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publishTestResult) error {
+	if cli.JSON {
+		if err := printJSON(p.Stdout, r); err != nil {
+			return err
+		}
+	} else if r.Notice != "" {
+		fmt.Fprintf(p.Stderr, "notice: %s\n", r.Notice)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("ended by a signal")
+	case !r.OK:
+		return errSilent
+	default:
+		return nil
+	}
+}
+
+// integrationOf finds an integration by id or name; "" stands for the only one.
+func integrationOf(config *configs.Config, id string) (*configs.Integration, error) {
+	var known, names []string
+	for i := range config.Integrations {
+		in := &config.Integrations[i]
+		names = append(names, in.ID, in.Name)
+		if id != "" && (in.ID == id || in.Name == id) {
+			return in, nil
+		}
+		known = append(known, strings.TrimSpace(in.ID+" "+in.Name))
+	}
+	switch {
+	case len(known) == 0:
+		return nil, misused(errors.New("the configuration has no integration"), "noi-agent setup aws     (or: noi-agent setup gcp)")
+	case id != "":
+		return nil, misused(fmt.Errorf("no integration %q; there are: %s", escaped(id), strings.Join(known, ", ")), nearest(id, names))
+	case len(known) == 1:
+		return &config.Integrations[0], nil
+	default:
+		return nil, misused(fmt.Errorf("the configuration has %d integrations, say which: %s", len(known), strings.Join(known, ", ")), "")
+	}
+}
+
+// noDevice stands for a device id that the daemon has not chosen yet.
+const noDevice = "000000000000000000000000"
+
+var deviceForm = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+// deviceIDOf returns the configured device id, or the one that the daemon keeps beside its store.
+func deviceIDOf(config *configs.Config) string {
+	if config.DeviceID != "" {
+		return config.DeviceID
+	}
+	kept, err := os.ReadFile(filepath.Join(config.StateDir, "device-id"))
+	if id := strings.TrimSpace(string(kept)); err == nil && deviceForm.MatchString(id) {
+		return id
+	}
+	return noDevice
+}
+
+// testMessage is like a sample's, with marks by which a consumer can drop it.
+func (p *Program) testMessage(integrationID, deviceID string) sinks.Message {
+	now := p.Now()
+	e := sinks.Envelope{
+		PublishedAt: now, DeviceID: deviceID, IntegrationID: integrationID,
+		Source: objects.Source{Slave: "noi-agent", FWVersion: "TEST " + p.Version},
+		Sample: objects.Sample{Object: TestObject, Value: objects.Text(TestData), SampledAt: now},
+	}
+	return sinks.Message{
+		Body:       sinks.AppendBody(nil, e),
+		Attributes: []sinks.Attribute{{Name: testAttribute, Value: "true"}},
+		SampleID:   deviceID + "-test-" + rand.Text(),
+		Key:        TestObject,
+	}
+}
+
+func messageStep(r sinks.Result, remedy string) sinks.Step {
+	if r.Outcome == sinks.Accepted {
+		return sinks.Good("message", "accepted, message id "+r.MessageID)
+	}
+	return sinks.Bad("message", r, remedy)
+}
+
+// printStep prints a step in one line, and its remedy below it.
+func printStep(w io.Writer, s sinks.Step) {
+	fmt.Fprintf(w, "%-8s%-12s %s\n", s.Verdict, s.Name, s.Text)
+	if s.Remedy != "" {
+		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(s.Remedy, "\n", "\n        "))
+	}
+}
+
+// daemonUser is whom packaging/noi-agent.service runs the daemon as.
+const daemonUser = "noi-agent"
+
+// otherUser says that somebody else looks than the daemon, who has another home with other credentials in it; "" when
+// it is him, or there is no such user here.
+func otherUser(in configs.Integration) string {
+	own, err := user.Lookup(daemonUser)
+	if err != nil || own.Uid == strconv.Itoa(os.Geteuid()) {
+		return ""
+	}
+	return fmt.Sprintf("the daemon runs as %s and uses other credentials than you. To test as the daemon: sudo -u %s -H noi-agent publish-test %s",
+		daemonUser, daemonUser, shell.Quote(cmp.Or(in.Name, in.ID)))
+}

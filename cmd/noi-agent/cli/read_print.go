@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"noi-agent/objects"
+)
+
+// ReadResult and what is in it are the JSON of `noi-agent read --json`.
+type ReadResult struct {
+	Line      string            `json:"line"` // "" with --port
+	Port      string            `json:"port"`
+	UnitID    int               `json:"unit_id"`
+	Objects   []objectReading   `json:"objects"`
+	Registers []registerReading `json:"registers"`
+}
+
+type objectReading struct {
+	Object     string         `json:"object"`
+	Value      *objects.Value `json:"value"`              // null: it holds none, or nobody has chosen its encoding
+	NoValue    string         `json:"no_value,omitempty"` // why it holds none
+	Unit       string         `json:"unit"`
+	Registers  []string       `json:"registers"`
+	Function   byte           `json:"function"`
+	Address    string         `json:"address"`
+	SampledAt  string         `json:"sampled_at,omitempty"`
+	Candidates []candidate    `json:"candidates,omitempty"` // of an object whose encoding must be chosen
+	Expected   *expectation   `json:"expected,omitempty"`   // what it should be about
+	Error      string         `json:"error,omitempty"`
+}
+
+// candidate is an object in one of the encodings that the sources give.
+type candidate struct {
+	Encoding string         `json:"encoding"`
+	Value    *objects.Value `json:"value"`
+	NoValue  string         `json:"no_value,omitempty"`
+	Chosen   bool           `json:"chosen"`          // by the slave's encodings
+	Ratio    *float64       `json:"ratio,omitempty"` // of the value to the expected one: near 1 is plausible
+}
+
+// expectation is what a value should be about, computed from others.
+type expectation struct {
+	Value float64 `json:"value"` // in the object's unit
+	From  string  `json:"from"`
+}
+
+type registerReading struct {
+	Function      byte          `json:"function"`
+	Address       string        `json:"address"`
+	Count         uint16        `json:"count"`
+	SampledAt     string        `json:"sampled_at,omitempty"`
+	Registers     []registerRow `json:"registers"`
+	Bits          []bitRow      `json:"bits,omitempty"` // of functions 01 and 02, which read no registers
+	TextHighFirst string        `json:"text_high_first,omitempty"`
+	TextLowFirst  string        `json:"text_low_first,omitempty"`
+	Error         string        `json:"error,omitempty"`
+}
+
+// refuse takes back the values of all objects: the registers mean something else. The registers themselves stay.
+func (r *ReadResult) refuse(why string) {
+	for i, o := range r.Objects {
+		if o.Error == "" {
+			r.Objects[i] = objectReading{
+				Object: o.Object, Unit: o.Unit, Registers: o.Registers, Function: o.Function, Address: o.Address, SampledAt: o.SampledAt, Error: why,
+			}
+		}
+	}
+}
+
+// printReadings prints what was read, and says what could not be.
+func (p *Program) printReadings(r ReadResult, asJSON bool) error {
+	failed := false
+	complain := func(what, text string) {
+		failed = failed || text != ""
+		if text != "" && !asJSON {
+			p.complain(fmt.Errorf("%s: %s", what, text), false)
+		}
+	}
+	for _, o := range r.Objects {
+		complain(o.Object, o.Error)
+	}
+	for _, g := range r.Registers {
+		complain(g.Address, g.Error)
+	}
+	if asJSON {
+		if err := printJSON(p.Stdout, r); err != nil {
+			return err
+		}
+	} else {
+		printObjects(p.Stdout, r.Objects)
+		for _, g := range r.Registers {
+			if g.Error == "" {
+				printRegisters(p.Stdout, g)
+			}
+		}
+	}
+	if failed {
+		return errSilent
+	}
+	return nil
+}
+
+func printObjects(w io.Writer, list []objectReading) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := false
+	for _, o := range list {
+		if o.Error != "" {
+			continue
+		}
+		if !head {
+			head = true
+			fmt.Fprintln(t, "OBJECT\tVALUE\tUNIT\tREGISTERS\tADDRESS\tSAMPLED AT")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%02X %s\t%s\n",
+			o.Object, valueWords(o), o.Unit, strings.Join(o.Registers, " "), o.Function, o.Address, localTime(o.SampledAt))
+	}
+	_ = t.Flush() // a broken pipe is the reader's wish
+	for _, o := range list {
+		switch {
+		case o.NoValue != "":
+			fmt.Fprintf(w, "%s holds no value: %s\n", o.Object, o.NoValue)
+		case len(o.Candidates) > 0:
+			printCandidates(w, o)
+		}
+	}
+}
+
+// valueWords is the value as people read it.
+func valueWords(o objectReading) string {
+	switch {
+	case o.Value == nil && len(o.Candidates) > 0:
+		return "not chosen"
+	case o.Value == nil:
+		return "none"
+	case o.Value.Kind() == objects.KindBits && len(o.Value.Names()) == 0:
+		return "clear"
+	default:
+		return escaped(o.Value.String()) // a text is what the controller holds
+	}
+}
+
+// A value within this factor of what is expected is plausible: the battery's voltage now is not that of all the time, but
+// not half or twice of it either.
+const plausible = 2
+
+func printCandidates(w io.Writer, o objectReading) {
+	if i := slices.IndexFunc(o.Candidates, func(c candidate) bool { return c.Chosen }); i >= 0 {
+		fmt.Fprintf(w, "the slave's `encodings` have chosen %s for %s, which its sources dispute:\n", o.Candidates[i].Encoding, o.Object)
+	} else {
+		fmt.Fprintf(w, "%s is not sampled until the slave's `encodings` choose one of these:\n", o.Object)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range o.Candidates {
+		value, verdict := "none", judgement(c)
+		if c.Value != nil {
+			value = c.Value.String() + " " + o.Unit
+		}
+		if c.Chosen {
+			verdict = strings.TrimPrefix(verdict+", chosen", ", ")
+		}
+		fmt.Fprintf(t, "  encodings: {%s: %s}\t%s\t%s\n", o.Object, c.Encoding, value, verdict)
+	}
+	_ = t.Flush()
+	switch e := o.Expected; {
+	case e == nil:
+	case e.Value > 0:
+		fmt.Fprintf(w, "  to compare: %s = %.6g %s\n", e.From, e.Value, o.Unit)
+	default:
+		fmt.Fprintf(w, "  nothing to compare with yet: %s\n", e.From)
+	}
+}
+
+// judgement says how a candidate compares with what is expected.
+func judgement(c candidate) string {
+	switch {
+	case c.Ratio == nil:
+		return ""
+	case *c.Ratio >= 1./plausible && *c.Ratio <= plausible:
+		return fmt.Sprintf("plausible, %.2f of what Ah and V make", *c.Ratio)
+	default:
+		return fmt.Sprintf("not plausible, %.3g of what Ah and V make", *c.Ratio)
+	}
+}
+
+func printRegisters(w io.Writer, g registerReading) {
+	fmt.Fprintf(w, "function %02X, %s+%d, %s\n", g.Function, g.Address, g.Count, localTime(g.SampledAt))
+	if len(g.Bits) > 0 {
+		for _, b := range g.Bits {
+			fmt.Fprintf(w, "%s  %v\n", b.Address, b.Value)
+		}
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := "ADDRESS\tHEX\tU16\tS16\tF16\tASCII"
+	if g.Count > 1 {
+		head += "\tU32\tU32LO\tS32\tS32LO\tF32\tF32LO"
+	}
+	fmt.Fprintln(t, head)
+	for _, r := range g.Registers {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s", r.Address, r.Hex, r.U16, r.S16, float(r.F16), orDash(r.ASCII))
+		if p := r.Pair; p != nil {
+			fmt.Fprintf(t, "\t%d\t%d\t%d\t%d\t%s\t%s", p.U32, p.U32LO, p.S32, p.S32LO, float(p.F32), float(p.F32LO))
+		}
+		fmt.Fprintln(t)
+	}
+	_ = t.Flush()
+	if g.Count > 1 {
+		fmt.Fprintln(w, "U32 to F32LO are of the register and the next one; LO has the low word first")
+	}
+	if g.TextHighFirst != "" || g.TextLowFirst != "" {
+		fmt.Fprintf(w, "as text: %q with the high byte first, %q with the low one\n", g.TextHighFirst, g.TextLowFirst)
+	}
+}
+
+// float prints a number short enough for a table, and - where there is none.
+func float(f *float64) string {
+	if f == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*f, 'g', 7, 64)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/status"
+)
+
+// loader reads families and configuration.
+type loader func() (*configs.Config, *objects.Catalog, error)
+
+// reloader puts the configuration file in force as it is at that moment, one reload at a time. SIGHUP and `noi-agent reload` share it.
+type reloader struct {
+	agent *agent.Agent
+	load  loader
+	logs  *logging
+	turn  chan struct{} // room for one
+}
+
+func newReloader(a *agent.Agent, load loader, logs *logging) *reloader {
+	return &reloader{agent: a, load: load, logs: logs, turn: make(chan struct{}, 1)}
+}
+
+// Reload implements status.Control. What is wrong is logged, too: nobody may be there to read the error.
+func (r *reloader) Reload(ctx context.Context) error {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("reload: %w", ctx.Err())
+	}
+	config, catalog, err := r.load()
+	if err != nil {
+		r.agent.ConfigRefused(err)
+		r.logs.Error("the configuration stays as it was", "error", err)
+		return err
+	}
+	r.logs.set(config.Log)
+	err = r.agent.Reload(ctx, config, catalog)
+	switch {
+	case errors.Is(err, agent.ErrInForce):
+		r.logs.Error("the configuration is in force, but not all of it works", "error", err)
+	case err != nil:
+		r.logs.Error("the configuration stays as it was", "error", err)
+	}
+	return err
+}
+
+// TryNow implements status.Control.
+func (r *reloader) TryNow(integration string) error {
+	err := r.agent.TryNow(integration)
+	if errors.Is(err, agent.ErrNoIntegration) {
+		return fmt.Errorf("%w: %w", status.ErrNoIntegration, err)
+	}
+	return err
+}
+
+// onHangups reloads at each SIGHUP until ctx ends. A signal that comes during a reload causes one more.
+func (r *reloader) onHangups(ctx context.Context, hangups <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-hangups:
+			if ctx.Err() != nil {
+				return // the daemon ends
+			}
+			r.logs.Info("signal", "signal", s.String())
+			_ = r.Reload(ctx) // it has logged its error
+		}
+	}
+}
+
+// reloadLimit bounds a reload: each line that changes ends with its exchange or its dial, some seconds each.
+const reloadLimit = 2 * time.Minute
+
+type reloadCommand struct{}
+
+func newReload(s *session) *cobra.Command {
+	return s.bind(&cobra.Command{
+		Use: "reload", Short: "Make the running daemon read its configuration file again.",
+		Example: `  noi-agent check && noi-agent reload
+  sudo systemctl reload noi-agent         # the same`,
+	}, &reloadCommand{})
+}
+
+// Run has the daemon put its configuration file in force, and fails when it does not. `systemctl reload` runs it.
+func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	socket, err := cli.socket()
+	if err != nil {
+		return err
+	}
+	_, err = daemonSocket{socket, reloadLimit}.post(ctx, "/api/v1/reload", struct{}{})
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return errors.New(refused.text)
+	}
+	if err != nil {
+		return err
+	}
+	if cli.JSON {
+		return printJSON(p.Stdout, map[string]bool{"reloaded": true})
+	}
+	_, err = fmt.Fprintln(p.Stdout, "the configuration is in force")
+	return err
+}

@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/sinks"
+	"noi-agent/sinks/pubsub"
+	"noi-agent/sinks/sns"
+	"noi-agent/status"
+)
+
+type runCommand struct{}
+
+func newRun(s *session) *cobra.Command {
+	return s.bindDaemon(&cobra.Command{
+		Use: "run", Short: "Run the daemon.",
+		Example: `  noi-agent run --config /etc/noi-agent/config.yaml
+  noi-sim run -- noi-agent run --config configs/demo.yaml   # with a simulated controller and clouds`,
+		Long: "systemd runs this command. The log goes to stderr. SIGHUP reads the configuration again, SIGTERM and Ctrl-C end the daemon in order.",
+	}, &runCommand{})
+}
+
+// Run is the daemon: it returns when a signal has ended it, or the store.
+func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
+	config, catalog, err := cli.load()
+	if err != nil {
+		return err
+	}
+	logs := newLogging(p.Stderr, config.Log)
+	log := logs.Logger
+	a, err := agent.New(agent.Options{
+		Config: config, Catalog: catalog, Version: p.Version, Logger: log, Now: p.Now, Elapsed: p.Elapsed, Time: p.Time, CheckStore: p.CheckStore,
+		Memory:  memoryDir(config.Status),
+		NewSink: func(in configs.Integration, deviceID string) (agent.Sink, error) { return newSink(in, deviceID, log) },
+	})
+	if err != nil {
+		return err
+	}
+	reloads := newReloader(a, cli.load, logs)
+	server := status.New(status.Options{
+		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
+		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.Now,
+		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+	})
+	if err := server.Listen(); err != nil {
+		// Samples matter more than the page: the daemon works on, and says so.
+		log.Error("the status endpoint is not there", "error", err)
+		server = nil
+	}
+	return p.serve(a, server, reloads)
+}
+
+// memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is in memory;
+// "" when there is neither.
+func memoryDir(c configs.Status) string {
+	for _, dir := range []string{os.Getenv("RUNTIME_DIRECTORY"), filepath.Dir(c.Socket)} {
+		var fs syscall.Statfs_t
+		if dir != "" && dir != "." && syscall.Statfs(dir, &fs) == nil && fs.Type == tmpfsMagic {
+			return dir
+		}
+	}
+	return ""
+}
+
+// tmpfsMagic is TMPFS_MAGIC of statfs(2).
+const tmpfsMagic = 0x01021994
+
+// readStatus gives an error of agent.Agent.Read the HTTP status that fits it.
+func readStatus(err error) int {
+	switch {
+	case errors.Is(err, agent.ErrNoLine):
+		return http.StatusNotFound
+	case errors.Is(err, modbus.ErrRefused):
+		return http.StatusBadRequest
+	case errors.Is(err, modbus.ErrTimeout):
+		return http.StatusGatewayTimeout
+	case errors.Is(err, modbus.ErrPort), errors.Is(err, context.Canceled): // the line is down, or ends
+		return http.StatusServiceUnavailable
+	default: // an exception, or a reply that is none
+		return http.StatusBadGateway
+	}
+}
+
+// replayStatus gives an error of agent.Agent.Replay before its first line the HTTP status that fits it.
+func replayStatus(err error) int {
+	switch {
+	case errors.Is(err, agent.ErrNoIntegration):
+		return http.StatusNotFound
+	case errors.Is(err, agent.ErrPaused), errors.Is(err, agent.ErrReplaying), errors.Is(err, agent.ErrNotKept):
+		return http.StatusConflict
+	default:
+		return http.StatusServiceUnavailable
+	}
+}
+
+// serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
+func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader) error {
+	running, stop := context.WithCancel(context.Background())
+	defer stop()
+	serving, stopServing := context.WithCancel(context.Background())
+	defer stopServing()
+
+	// A channel for each kind: hangups that nobody has taken yet must leave room for the signal that ends the daemon.
+	ends, release := p.Signals()
+	defer release()
+	hangups, releaseHangups := p.Hangups()
+	defer releaseHangups()
+	ended := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(ends, ended, stop, a, reloads.logs.Logger) })
+	watching.Go(func() { reloads.onHangups(running, hangups) })
+	served := make(chan error, 1)
+	go func() {
+		if server == nil {
+			served <- nil
+			return
+		}
+		served <- server.Serve(serving)
+	}()
+
+	p.Notify(daemon.SdNotifyReady)
+	err := a.Run(running)
+	stop() // a reload that came too late must not wait
+	close(ended)
+	watching.Wait()
+	stopServing()
+	return errors.Join(err, <-served)
+}
+
+// watch turns the first signal to end into a shutdown and the second into a hurried one, and keeps systemd's watchdog quiet as long as the agent is
+// healthy. It waits for nothing else.
+func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every <= 0 {
+		every = time.Minute // asked of nobody; notify drops it
+	}
+	ticker := time.NewTicker(every / 2)
+	defer ticker.Stop()
+	asked, sentence := false, ""
+	for {
+		select {
+		case <-ended:
+			return
+		case s := <-ends:
+			log.Info("signal", "signal", s.String(), "again", asked)
+			if asked {
+				a.Abort()
+				continue
+			}
+			asked = true
+			p.Notify(daemon.SdNotifyStopping)
+			stop()
+		case <-ticker.C:
+			if err := a.Healthy(); err != nil {
+				log.Error("not healthy: systemd's watchdog is left alone", "error", err)
+				continue
+			}
+			p.Notify(daemon.SdNotifyWatchdog)
+			if now := a.Sentence(); now != sentence && !asked {
+				sentence = now
+				p.Notify("STATUS=" + sentence)
+			}
+		}
+	}
+}
+
+// systemdNotify tells systemd; without systemd it does nothing.
+func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
+
+// cloudSink is what both clouds' clients do: the agent's part, and what publish-test asks.
+type cloudSink interface {
+	agent.Sink
+	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
+	Remedy(r sinks.Result) string
+}
+
+// newSink makes the client of an integration's cloud.
+func newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSink, error) {
+	log = log.With("integration", in.ID)
+	meter, files := new(sinks.Meter), fingerprint(&in)
+	sink, err := dialSink(in, deviceID, meter, log)
+	if err != nil {
+		return nil, err
+	}
+	return meteredSink{sink, meter, in, files}, nil
+}
+
+// meteredSink tells the agent what the sink has cost at its sockets, and whether it is out of date.
+type meteredSink struct {
+	cloudSink
+	meter *sinks.Meter
+	in    configs.Integration
+	files string // fingerprint of the files it was made of
+}
+
+// Outdated reports whether a credentials or certificate file has another content than when the sink was made. A reload makes the sink anew then.
+func (m meteredSink) Outdated() bool { return fingerprint(&m.in) != m.files }
+
+// Traffic returns the bytes sent and received so far.
+func (m meteredSink) Traffic() (sent, received uint64) { return m.meter.Sent(), m.meter.Received() }
+
+// Refuses returns the kinds of samples that the topic refuses, where the sink learns that; "" for none.
+func (m meteredSink) Refuses() string {
+	if s, ok := m.cloudSink.(interface{ Refuses() string }); ok {
+		return s.Refuses()
+	}
+	return ""
+}
+
+func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (cloudSink, error) {
+	switch in.Type {
+	case configs.AWS:
+		return sns.New(sns.Options{
+			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, IoT: sns.IoT(in.IoT),
+			RoleARN: in.RoleARN, ExternalID: in.ExternalID, CAFile: in.CAFile, Device: deviceID, Meter: meter, Logger: log,
+		})
+	case configs.GCP:
+		return pubsub.New(pubsub.Options{
+			ProjectID: in.ProjectID, Topic: in.Topic, Endpoint: in.Endpoint, CredentialsFile: in.CredentialsFile,
+			Ordering: in.Ordering, CAFile: in.CAFile, Device: deviceID, Meter: meter, Logger: log,
+		})
+	default:
+		return nil, fmt.Errorf("integration type %q is not known", in.Type)
+	}
+}

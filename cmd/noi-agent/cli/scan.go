@@ -1,0 +1,290 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+)
+
+type scanCommand struct {
+	Port     string
+	Line     string
+	Baud     []int
+	Parity   []string
+	StopBits []int
+	Units    unitList
+	Function []string
+	Timeout  time.Duration
+}
+
+func newScan(s *session) *cobra.Command {
+	c := &scanCommand{Function: []string{"04", "03"}}
+	_ = c.Units.Set("1-247") // it is well formed
+	cmd := s.bind(&cobra.Command{
+		Use: "scan [PORT]", Short: "Find the devices on a line.",
+		Example: `  noi-agent scan /dev/ttyUSB0              # every unit id, at the usual baud rates
+  noi-agent scan --line rs485 --units 1-10 # with the settings of a line of the configuration`,
+		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then identified. The command prints what to write into the configuration.",
+		Args: oneArg(&c.Port), ValidArgsFunction: completeFirst(completePorts),
+	}, c)
+	f := cmd.Flags()
+	f.String("port", "", "Serial `PORT`, tcp://HOST or rtu+tcp://HOST:PORT.")
+	f.StringVar(&c.Line, "line", "", "Line of the configuration instead, by its `NAME`, with its settings; may be left out where there is only one.")
+	f.IntSliceVar(&c.Baud, "baud", nil, "Baud rates to try, `N,...`, until a device answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400.")
+	chooseSome(cmd, &c.Parity, "parity", []string{"none", "even", "odd"}, nil, "Parities to try, `P,...`. Default: the line's, or none.")
+	f.IntSliceVar(&c.StopBits, "stop-bits", nil, "Stop bits to try, `N,...`: 1 or 2. Default: the line's, or 2.")
+	f.Var(&c.Units, "units", "Unit ids to ask, a `LIST` such as 1-10,17.")
+	chooseSome(cmd, &c.Function, "function", []string{"03", "04"}, nil, "Functions to use, `F,...`; the second only if no device answers the first.")
+	f.DurationVar(&c.Timeout, "timeout", 0, "Wait `TIME` for the first byte of a reply. Default: the line's, or 200ms; on the network 1s.")
+	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there
+	_ = cmd.RegisterFlagCompletionFunc("port", completePorts)
+	named := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if port, _ := cmd.Flags().GetString("port"); port != "" { // it is a text
+			if len(args) > 0 {
+				return misused(errors.New("the port is named twice"), helpOf(cmd))
+			}
+			args = []string{port}
+		}
+		return named(cmd, args)
+	}
+	return cmd
+}
+
+// What a scan begins with and goes on to: as the controllers ship, then what is usual, the likelier ones first.
+func scanBauds() []int { return []int{9600, 19200, 38400, 57600, 115200, 4800, 2400} }
+
+const (
+	scanTimeout        = 200 * time.Millisecond // the controllers answer within 100 ms
+	scanNetworkTimeout = time.Second            // a gateway waits for its own line first
+)
+
+// Validate refuses what can never be right.
+func (c *scanCommand) Validate() error {
+	switch {
+	case c.Port != "" && c.Line != "":
+		return errors.New("--port and --line exclude one another: a line has its port in the configuration")
+	case isNetwork(c.Port) && c.hardware():
+		return errNoHardware
+	case c.Timeout < 0:
+		return fmt.Errorf("--timeout: want a time above zero, not %v", c.Timeout)
+	}
+	if err := tcpUnits(c.Port, c.Units); c.Port != "" && err != nil {
+		return err
+	}
+	for _, b := range c.Baud {
+		if b < leastBaud || b > mostBaud {
+			return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, b)
+		}
+	}
+	for _, n := range c.StopBits {
+		if n != 1 && n != 2 {
+			return fmt.Errorf("--stop-bits: want 1 or 2, not %d", n)
+		}
+	}
+	return nil
+}
+
+// tcpUnits refuses unit ids that only Modbus TCP has on any other port.
+func tcpUnits(port string, units []byte) error {
+	if strings.HasPrefix(port, configs.ModbusTCP+"://") {
+		return nil
+	}
+	for _, u := range units {
+		if u == 0 || u == 255 {
+			return fmt.Errorf("unit id %d is for tcp:// only, where it means the device itself; elsewhere they are 1 to 247", u)
+		}
+	}
+	return nil
+}
+
+// errNoHardware: what only a serial port has was given for one on the network.
+var errNoHardware = errors.New("--baud, --parity and --stop-bits mean nothing on the network: the gateway has them")
+
+func (c *scanCommand) hardware() bool {
+	return len(c.Baud) > 0 || len(c.Parity) > 0 || len(c.StopBits) > 0
+}
+
+func isNetwork(port string) bool { return strings.Contains(port, "://") }
+
+// unitList is unit ids as people write them: 1-10,17.
+type unitList []byte
+
+// Type implements pflag.Value.
+func (l *unitList) Type() string { return "units" }
+
+// String implements pflag.Value: runs as 1-247.
+func (l *unitList) String() string {
+	var words []string
+	for i := 0; i < len(*l); {
+		j := i
+		for j+1 < len(*l) && (*l)[j+1] == (*l)[j]+1 {
+			j++
+		}
+		word := strconv.Itoa(int((*l)[i]))
+		if j > i {
+			word += "-" + strconv.Itoa(int((*l)[j]))
+		}
+		words, i = append(words, word), j+1
+	}
+	return strings.Join(words, ",")
+}
+
+// Set implements pflag.Value.
+func (l *unitList) Set(text string) error {
+	*l = nil
+	for word := range strings.SplitSeq(text, ",") {
+		from, to, isRange := strings.Cut(word, "-")
+		if !isRange {
+			to = from
+		}
+		first, ferr := strconv.ParseUint(strings.TrimSpace(from), 10, 8)
+		last, lerr := strconv.ParseUint(strings.TrimSpace(to), 10, 8)
+		if ferr != nil || lerr != nil || first > last || last > 247 && last != 255 || last == 255 && first != 255 || first == 0 && last != 0 {
+			return fmt.Errorf("want unit ids from 1 to 247, as in 1-10,17, and on tcp:// 0 and 255 too, as in 0,1,255; not %q", word)
+		}
+		for unit := first; unit <= last; unit++ {
+			if !slices.Contains(*l, byte(unit)) {
+				*l = append(*l, byte(unit))
+			}
+		}
+	}
+	return nil
+}
+
+// Run asks who is there. It fails when nobody answers, and when it was cut short; what was found is printed all the same.
+func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	line, catalog, err := c.line(ctx, cli)
+	if err != nil {
+		return err
+	}
+	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.Now}
+	for _, f := range c.Function {
+		scan.Functions = append(scan.Functions, f[1]-'0') // "04"
+	}
+	progress := newProgress(p.Stderr, scan)
+	scan.Step = progress.step
+	progress.announce()
+	result, err := scan.Run(ctx)
+	progress.done()
+	if err != nil && result.Asked == 0 && len(result.Found) == 0 {
+		return scanFault(err)
+	}
+	listing := listScan(line, result, catalog, c.Units)
+	listing.Complete = err == nil
+	if perr := p.printScan(listing, cli.JSON); perr != nil {
+		return perr
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("the scan was cut short after %s, by a signal", counted(result.Asked, "unit"))
+	case err != nil:
+		return fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), scanFault(err))
+	case len(result.Found) == 0:
+		return nobody(listing)
+	default:
+		return nil
+	}
+}
+
+// line returns the line to scan, as the configuration has it or would have it. One that the daemon polls is refused.
+func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line, *objects.Catalog, error) {
+	if c.Port != "" {
+		line := portFlags{Port: c.Port, Timeout: scanTimeout}.configLine()
+		if isNetwork(c.Port) {
+			line.Timeout = scanNetworkTimeout
+		}
+		if c.Timeout > 0 {
+			line.Timeout = c.Timeout
+		}
+		catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
+		return line, catalog, err
+	}
+	config, catalog, err := cli.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := lineOf(config, c.Line)
+	if err != nil {
+		return nil, nil, err
+	}
+	if isNetwork(found.Port) && c.hardware() {
+		return nil, nil, errNoHardware
+	}
+	if err := tcpUnits(found.Port, c.Units); err != nil {
+		return nil, nil, err
+	}
+	line := *found
+	if c.Timeout > 0 {
+		line.Timeout = c.Timeout
+	}
+	if socket := config.Status.Socket; socket != "" {
+		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
+		if polled, _ := d.status(ctx); polled != nil { // without an answer the port tells
+			return nil, nil, fmt.Errorf("the daemon polls line %s; stop it first (systemctl stop noi-agent), then scan", line.Name)
+		}
+	}
+	return &line, catalog, nil
+}
+
+// settings returns what to try, in order: all framings of one baud rate before the next rate.
+func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
+	base := agent.SettingsOf(line)
+	if isNetwork(line.Port) {
+		return []modbus.Settings{base}
+	}
+	bauds, parities, stops := c.Baud, c.Parity, c.StopBits
+	if len(bauds) == 0 {
+		bauds = []int{line.Baud}
+		if c.Port != "" {
+			bauds = scanBauds()
+		}
+	}
+	if len(parities) == 0 {
+		parities = []string{line.Parity}
+	}
+	if len(stops) == 0 {
+		stops = []int{line.StopBits}
+	}
+	var list []modbus.Settings
+	for _, baud := range bauds {
+		for _, parity := range parities {
+			for _, stop := range stops {
+				s := base
+				s.Baud, s.Parity, s.StopBits = baud, parity, stop
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+// scanFault adds the way out where another program has the port: nearly always the daemon.
+func scanFault(err error) error {
+	if modbus.IsBusy(err) {
+		return fmt.Errorf("%w; if that is the daemon: stop it first (systemctl stop noi-agent), then scan", err)
+	}
+	return err
+}
+
+// nobody says that, and what to look at.
+func nobody(l ScanListing) error {
+	if isNetwork(l.Port) {
+		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's own status and mode (tcp:// is Modbus TCP, rtu+tcp:// RTU frames). A longer --timeout helps with slow gateways")
+	}
+	if len(l.Garbled) > 0 {
+		return errors.New("no device answers, but bytes arrive that are no valid frame: try other baud rates and --parity none,even; check that no two controllers have the same unit id, and that no other master uses the line")
+	}
+	return errors.New("no device answers: check the power of the controllers, the wires A and B (swapped?), and the port. A longer --timeout helps with radios")
+}

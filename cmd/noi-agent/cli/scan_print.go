@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+	"noi-agent/status/api"
+)
+
+// ScanListing and what is in it are the JSON of `noi-agent scan --json`.
+type ScanListing struct {
+	Port     string           `json:"port"`
+	Settings string           `json:"settings"` // at which somebody answered, or that were tried last; "" on the network
+	Complete bool             `json:"complete"` // false: it was cut short
+	Units    int              `json:"units"`    // how many there were to ask
+	Found    []foundListing   `json:"found"`
+	Garbled  []garbledListing `json:"garbled"`
+	YAML     string           `json:"yaml"` // for the configuration; "" when nobody answers
+	Same     bool             `json:"same"` // so many answer alike that it must be one device that ignores the unit id
+}
+
+type foundListing struct {
+	UnitID      int    `json:"unit_id"`
+	Family      string `json:"family"` // "" when no family fits
+	ProductCode string `json:"product_code"`
+	Revision    string `json:"revision"`
+	Vendor      string `json:"vendor"`
+	ServerID    string `json:"server_id"`
+	Exception   string `json:"exception"` // that it answered instead of registers
+
+	Fault string `json:"fault,omitempty"` // it is of another family than the line's configuration says
+}
+
+type garbledListing struct {
+	UnitID   int    `json:"unit_id"`
+	Settings string `json:"settings"`
+}
+
+// mostOnALine is how many a standard RS-485 line drives (MODBUS over Serial Line V1.02 §3.4.2). When more answer, all
+// alike, it is one device that answers to any unit id, as some do over TCP.
+const mostOnALine = 32
+
+func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog, units []byte) ScanListing {
+	l := ScanListing{Port: line.Port, Units: len(units), Found: []foundListing{}, Garbled: []garbledListing{}}
+	l.Settings = framingOf(r.Settings)
+	l.Same = len(r.Found) > mostOnALine
+	for _, f := range r.Found {
+		row := foundListing{
+			UnitID: int(f.Unit), ProductCode: f.Identity.ProductCode, Revision: f.Identity.Revision, Vendor: f.Identity.Vendor, ServerID: f.ServerID,
+		}
+		if family, ok := familyOf(catalog, f.Identity.ProductCode, f.ServerID); ok {
+			row.Family = family.Slug
+		}
+		if f.Exception != nil {
+			row.Exception = f.Exception.Error()
+		}
+		row.Fault = familyFault(line, catalog, row)
+		l.Found = append(l.Found, row)
+		first := l.Found[0]
+		first.UnitID = row.UnitID
+		l.Same = l.Same && row == first
+	}
+	for _, g := range r.Garbled {
+		l.Garbled = append(l.Garbled, garbledListing{UnitID: int(g.Unit), Settings: framingOf(g.Settings)})
+	}
+	if len(l.Found) > 0 {
+		l.YAML = yamlOf(line, r.Settings, l)
+	}
+	return l
+}
+
+// familyFault compares a slave that answers with the one of the configuration that has its unit id.
+func familyFault(line *configs.Line, catalog *objects.Catalog, row foundListing) string {
+	code := row.ProductCode
+	if found, _, ok := catalog.InText(row.ServerID); ok && code == "" {
+		code = found
+	}
+	for i := range line.Slaves {
+		if line.Slaves[i].ID == row.UnitID {
+			return agent.Mismatch(&line.Slaves[i], catalog, clean(code))
+		}
+	}
+	return ""
+}
+
+// yamlOf returns the line and its slaves for the configuration.
+func yamlOf(line *configs.Line, s modbus.Settings, l ScanListing) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "lines:\n  - name: %s\n    port: %s\n", cmp.Or(line.Name, "rs485"), strconv.Quote(line.Port))
+	if !isNetwork(line.Port) {
+		fmt.Fprintf(&b, "    baud: %d\n    parity: %s\n    stop_bits: %d\n", s.Baud, s.Parity, s.StopBits)
+		if rs485 := agent.SettingsOf(line).RS485; rs485.Mode != "off" {
+			fmt.Fprintf(&b, "    rs485: %s   # and its polarity and delays as they were\n", rs485.Mode)
+		}
+	}
+	b.WriteString("    slaves:\n")
+	for _, f := range l.Found {
+		model, remark := f.Family, strings.TrimSpace(f.ProductCode+" "+f.Revision)
+		if model == "" {
+			model, remark = "auto", "no family for "+cmp.Or(remark, f.ServerID, "an unidentified device")+": set its model"
+		}
+		fmt.Fprintf(&b, "      - {id: %d, model: %s}   # %s\n", f.UnitID, model, clean(remark))
+		if l.Same {
+			break
+		}
+	}
+	return b.String()
+}
+
+// clean makes what a slave says of itself safe for a terminal and a comment.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+func (p *Program) printScan(l ScanListing, asJSON bool) error {
+	if asJSON {
+		return printJSON(p.Stdout, l)
+	}
+	if len(l.Found) > 0 {
+		printFound(p.Stdout, l)
+	}
+	printGarbled(p.Stdout, l.Garbled)
+	for _, f := range l.Found {
+		if f.Fault != "" {
+			fmt.Fprintf(p.Stdout, "FAULT: unit %d: %s. %s\n", f.UnitID, f.Fault, api.MismatchRemedy)
+		}
+	}
+	if l.YAML != "" {
+		fmt.Fprintf(p.Stdout, "\n# for the configuration\n%s", l.YAML)
+	}
+	return nil
+}
+
+func printFound(w io.Writer, l ScanListing) {
+	fmt.Fprintf(w, "%s%s: %d of %d units answer\n", l.Port, at(l.Settings), len(l.Found), l.Units)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "UNIT\tFAMILY\tPRODUCT CODE\tFIRMWARE\tMAKER\tANSWER")
+	for _, f := range l.Found {
+		code := cmp.Or(f.ProductCode, f.ServerID, "-")
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", f.UnitID, cmp.Or(f.Family, "-"), clean(code), orDash(clean(f.Revision)),
+			orDash(clean(f.Vendor)), cmp.Or(f.Exception, "registers"))
+		if l.Same {
+			break
+		}
+	}
+	_ = t.Flush() // a broken pipe is the reader's wish
+	if l.Same {
+		fmt.Fprintf(w, "the other %d say the same: this is one device that answers to any unit id, and one entry will do\n", len(l.Found)-1)
+	}
+}
+
+// mostGarbled is how many units are named that gave garbage: on a line with noise it is all of them.
+const mostGarbled = 10
+
+func printGarbled(w io.Writer, list []garbledListing) {
+	if len(list) == 0 {
+		return
+	}
+	var words []string
+	for _, g := range list[:min(len(list), mostGarbled)] {
+		words = append(words, strconv.Itoa(g.UnitID)+at(g.Settings))
+	}
+	if more := len(list) - mostGarbled; more > 0 {
+		words = append(words, fmt.Sprintf("%d more", more))
+	}
+	fmt.Fprintf(w, "something came that is no frame when these units were asked: %s\n", strings.Join(words, ", "))
+}
+
+func at(settings string) string {
+	if settings == "" {
+		return ""
+	}
+	return " at " + settings
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/configs"
+	"noi-agent/internal/shell"
+	"noi-agent/objects"
+)
+
+func newSetup(s *session) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "setup", Short: "Print the commands that create a topic and a minimal-permission publisher, and the integration's YAML.",
+		Example: `  noi-agent setup aws --topic MainSolarData --region us-east-2 --account 123456789012
+  noi-agent setup gcp main-pubsub      # with the values of an integration of the configuration`,
+		Long: "Nothing is run and no cloud is contacted: the commands are for you to read and to paste.",
+		RunE: noSuchCommand, Args: cobra.ArbitraryArgs,
+	}
+	cmd.AddCommand(newSetupAWS(s), newSetupGCP(s))
+	return cmd
+}
+
+// recipe is everything that stands between an account and the first message. It is made without asking anybody.
+type recipe struct {
+	Cloud  string       `json:"cloud"`
+	Method string       `json:"method"`
+	Notes  []string     `json:"notes"` // what to replace, and what to know before
+	Steps  []recipeStep `json:"steps"`
+	Policy string       `json:"policy"` // the least that a publisher needs: an IAM policy, or a binding
+	YAML   string       `json:"yaml"`   // for the configuration
+}
+
+// recipeStep is a few lines for a shell.
+type recipeStep struct {
+	Title    string `json:"title"`
+	Where    string `json:"where"` // cloud (wherever the cloud's command line is) or gateway
+	Commands string `json:"commands"`
+}
+
+const (
+	atCloud   = "cloud"
+	atGateway = "gateway"
+)
+
+// setupName is the name of an integration that the configuration does not have yet.
+const setupName = "main-solar"
+
+// fromConfig returns the integration of the configuration that id names; a new one when id is "".
+func fromConfig(cli *commandLine, id, kind string) (*configs.Integration, error) {
+	if id == "" {
+		in := new(configs.Integration)
+		in.SetDefaults()
+		in.Name, in.Type = setupName, kind
+		return in, nil
+	}
+	config, _, err := cli.load()
+	if err != nil {
+		return nil, err
+	}
+	found, err := integrationOf(config, id)
+	if err != nil {
+		return nil, err
+	}
+	if found.Type != kind {
+		return nil, misused(fmt.Errorf("integration %s is of type %s", id, found.Type), "noi-agent setup "+found.Type+" "+shell.Quote(id))
+	}
+	in := *found
+	return &in, nil
+}
+
+// finish prints the recipe. It checks the YAML by the rules of the configuration first.
+func (r *recipe) finish(p *Program, cli *commandLine, in *configs.Integration) error {
+	r.YAML = integrationYAML(in)
+	// Objects and slaves are those of lines, which are not here; so nothing asks the catalog.
+	bare := *in
+	bare.Objects, bare.Slaves = configs.Names{All: true}, configs.Names{All: true}
+	if _, faults := configs.Parse([]byte(integrationYAML(&bare)), new(objects.Catalog)); len(faults) > 0 {
+		var all []error
+		for _, f := range faults {
+			all = append(all, errors.New(f.Text))
+		}
+		return misused(errors.Join(all...), "noi-agent setup "+in.Type+" --help")
+	}
+	if cli.JSON {
+		return printJSON(p.Stdout, r)
+	}
+	r.print(p.Stdout)
+	return nil
+}
+
+func (r *recipe) print(w io.Writer) {
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "# %s\n", note)
+	}
+	for i, s := range r.Steps {
+		fmt.Fprintf(w, "\n# %d. %s (%s)\n%s\n", i+1, s.Title, s.Where, strings.TrimSpace(s.Commands))
+	}
+	fmt.Fprintf(w, "\n# for the configuration; then: noi-agent check, noi-agent publish-test\n%s", r.YAML)
+}
+
+// integrationYAML writes the keys that say who publishes where.
+func integrationYAML(in *configs.Integration) string {
+	var b strings.Builder
+	b.WriteString("integrations:\n")
+	lead := "  - "
+	keys := func(indent string, pairs ...string) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i+1] != "" {
+				fmt.Fprintf(&b, "%s%s%s: %s\n", lead, indent, pairs[i], yamlScalar(pairs[i+1]))
+				lead = "    "
+			}
+		}
+	}
+	keys("", "name", in.Name, "id", in.ID, "type", in.Type, "topic_arn", in.TopicARN, "profile", in.Profile)
+	if iot := in.IoT; iot != (configs.IoT{}) {
+		fmt.Fprintf(&b, "%siot:\n", lead)
+		keys("  ", "endpoint", iot.Endpoint, "role_alias", iot.RoleAlias, "certificate", iot.Certificate, "key", iot.Key, "thing", iot.Thing)
+	}
+	keys("", "role_arn", in.RoleARN, "external_id", in.ExternalID, "topic", in.Topic, "credentials_file", in.CredentialsFile,
+		"endpoint", in.Endpoint, "ca_file", in.CAFile, "objects", strings.Join(in.Objects.List, ", "))
+	return b.String()
+}
+
+// yamlScalar quotes what YAML would read as something else than this text.
+func yamlScalar(text string) string {
+	for i, r := range text {
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '/' || i > 0 && (r >= '0' && r <= '9' || strings.ContainsRune("-_.:@", r))
+		if !plain {
+			return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+		}
+	}
+	return text
+}
+
+// fillIn puts values into commands, each as one word of a shell. pairs are a name in braces and its value, in turn.
+func fillIn(text string, pairs ...string) string {
+	for i := 1; i < len(pairs); i += 2 {
+		pairs[i] = shell.Quote(pairs[i])
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// heredoc writes a file in a shell.
+func heredoc(file, text string) string {
+	return "cat > " + file + " <<'EOF'\n" + strings.TrimSpace(text) + "\nEOF\n"
+}
+
+// indentPolicy spreads a policy over lines. It is ours, and valid JSON.
+func indentPolicy(policy string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(policy), "", "  ") != nil {
+		return policy // a topic's name with a quote in it; the rules of the configuration say so
+	}
+	return b.String()
+}

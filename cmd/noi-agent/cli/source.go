@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+	"noi-agent/status/api"
+)
+
+// readLimit bounds one read that the daemon is asked for; the daemon's own limit for the line is shorter, and says more.
+const readLimit = 30 * time.Second
+
+// source reads registers of one slave and tells its family.
+type source interface {
+	read(ctx context.Context, span modbus.Span) (modbus.Reply, error)
+	family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error)
+	mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string
+	close() error
+}
+
+// open returns the daemon as the source if it runs and has the line, since it owns the port then; else the port itself.
+func (at place) open(ctx context.Context, p *Program) (source, error) {
+	var absent error
+	if at.socket != "" {
+		d := daemonSource{daemonSocket{at.socket, readLimit}, at}
+		has, err := d.has(ctx)
+		var nobody *noDaemonError
+		switch {
+		case errors.As(err, &nobody):
+			absent = fmt.Errorf("no daemon answers at %s: %w", nobody.socket, nobody.err)
+		case err != nil:
+			return nil, err
+		case has:
+			return d, nil
+		}
+	}
+	s := &lineSource{at: at, line: modbus.NewLine(modbus.Options{
+		Settings: agent.SettingsOf(at.line), Timeout: at.line.Timeout, Echo: modbus.Echo(at.line.Echo), Now: p.Now,
+	})}
+	s.line.SetUnit(byte(at.slave.ID), at.slave.Timeout, at.slave.Gap)
+	s.line.SetLimits(byte(at.slave.ID), uint16(at.slave.MaxRegisters), avoided(at.slave.Avoid))
+	if err := s.line.Open(); err != nil {
+		return nil, errors.Join(err, absent)
+	}
+	return s, nil
+}
+
+// avoided gives the registers to avoid in the line's words.
+func avoided(registers configs.Registers) []modbus.Range {
+	out := make([]modbus.Range, len(registers))
+	for i, r := range registers {
+		out[i] = modbus.Range(r)
+	}
+	return out
+}
+
+// daemonSource asks the daemon, which reads between two of its sweeps.
+type daemonSource struct {
+	daemonSocket
+	at place
+}
+
+// has reports whether the daemon polls the line. A line that is down is an error: the daemon would wait for it.
+func (d daemonSource) has(ctx context.Context) (bool, error) {
+	line, err := d.status(ctx)
+	if err != nil || line == nil {
+		return false, err
+	}
+	if line.Error != "" {
+		return false, fmt.Errorf("the daemon cannot work on line %s: %s", line.Name, line.Error)
+	}
+	return true, nil
+}
+
+// status returns the line as the daemon sees it; nil when it has none of that name, or has it disabled.
+func (d daemonSource) status(ctx context.Context) (*api.Line, error) {
+	body, err := d.get(ctx, "/api/v1/status")
+	if err != nil {
+		return nil, err
+	}
+	var s api.Status
+	if err := json.Unmarshal(body, &s); err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	at := slices.IndexFunc(s.Lines, func(l api.Line) bool { return l.Name == d.at.line.Name && l.State != "disabled" })
+	if at < 0 {
+		return nil, nil
+	}
+	return &s.Lines[at], nil
+}
+
+func (d daemonSource) read(ctx context.Context, span modbus.Span) (modbus.Reply, error) {
+	body, err := d.post(ctx, "/api/v1/read", map[string]any{
+		"line": d.at.line.Name, "unit_id": d.at.slave.ID, "function": span.Function, "address": span.Addr, "count": span.Count,
+	})
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return modbus.Reply{}, fmt.Errorf("the daemon: %s%s", refused.text, silenceHint(refused.code == http.StatusGatewayTimeout))
+	}
+	if err != nil {
+		return modbus.Reply{}, err
+	}
+	var answer struct {
+		Registers []uint16
+		At        time.Time
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Registers) != int(span.Count) {
+		return modbus.Reply{}, fmt.Errorf("the daemon's answer is none: %s", body)
+	}
+	return modbus.Reply{Registers: answer.Registers, At: answer.At}, nil
+}
+
+// family is the one that the daemon has found.
+func (d daemonSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
+	line, err := d.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if line != nil {
+		for _, s := range line.Slaves {
+			if f, ok := catalog.Family(s.Family); ok && s.UnitID == d.at.slave.ID {
+				return f, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("the daemon does not know what unit %d is: name its family with --model", d.at.slave.ID)
+}
+
+// mismatch is what the daemon has found. It asks only the slaves that it polls; of the others nothing is known.
+func (d daemonSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
+	line, err := d.status(ctx)
+	if err != nil || line == nil {
+		return ""
+	}
+	for _, s := range line.Slaves {
+		if s.UnitID == d.at.slave.ID {
+			return agent.Mismatch(cfg, catalog, escaped(s.ProductCode))
+		}
+	}
+	return ""
+}
+
+func (daemonSource) close() error { return nil }
+
+// lineSource reads at the port itself.
+type lineSource struct {
+	at   place
+	line *modbus.Line
+}
+
+// readTries is how often a read is sent whose reply came damaged.
+const readTries = 3
+
+func (s *lineSource) read(ctx context.Context, span modbus.Span) (reply modbus.Reply, err error) {
+	for range readTries {
+		reply, err = s.line.Read(ctx, byte(s.at.slave.ID), span.Function, span.Addr, span.Count)
+		if !errors.Is(err, modbus.ErrFrame) {
+			break
+		}
+	}
+	if err != nil {
+		return reply, fmt.Errorf("%w%s", err, silenceHint(errors.Is(err, modbus.ErrTimeout)))
+	}
+	return reply, nil
+}
+
+// silenceHint is the way out when nobody answers.
+func silenceHint(silent bool) string {
+	if !silent {
+		return ""
+	}
+	return "; is the unit id right, and are power, wires and baud rate? `noi-agent scan` finds out who answers"
+}
+
+// mismatch compares what the slave reports of itself with the configuration. One that reports nothing is taken for what it should be.
+func (s *lineSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
+	code, text, _ := s.ask(ctx)
+	if found, _, ok := catalog.InText(text); ok && code == "" {
+		code = found
+	}
+	return agent.Mismatch(cfg, catalog, escaped(code))
+}
+
+// ask returns the product code that the slave reports, else its server id.
+func (s *lineSource) ask(ctx context.Context) (code, text string, err error) {
+	unit := byte(s.at.slave.ID)
+	id, err := s.line.Identify(ctx, unit)
+	if err != nil || id.ProductCode == "" {
+		text, _, err = s.line.ServerID(ctx, unit)
+	}
+	return id.ProductCode, text, err
+}
+
+// family asks the slave who it is.
+func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
+	unit := s.at.slave.ID
+	code, text, err := s.ask(ctx)
+	if f, ok := familyOf(catalog, code, text); ok {
+		return f, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w%s; else name its family with --model", err, silenceHint(errors.Is(err, modbus.ErrTimeout)))
+	}
+	return nil, fmt.Errorf("unit %d says it is %q, which no family fits: name its family with --model", unit, code+text)
+}
+
+func (s *lineSource) close() error { return s.line.Close() }
+
+// familyOf returns the family of a product code, or of a word in what a slave reports of itself (function 0x11).
+func familyOf(catalog *objects.Catalog, productCode, serverID string) (*objects.Family, bool) {
+	if f, ok := catalog.ByProductCode(productCode); ok {
+		return f, true
+	}
+	_, f, ok := catalog.InText(serverID)
+	return f, ok
+}

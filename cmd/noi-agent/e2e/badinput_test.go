@@ -1,0 +1,187 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/cmd/noi-agent/cli"
+	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks/sinktest/standin"
+)
+
+// run1 runs one command line and returns its exit code and what it printed.
+func run1(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	p := &cli.Program{Stdout: &out, Stderr: &errs, Version: "1.0.10", Now: time.Now, Signals: cli.Signals, Hangups: cli.Hangups, Notify: func(string) {}}
+	code = p.Run(args)
+	return code, out.String(), errs.String()
+}
+
+// TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong runs the daemon against a missing port, a dead slave, a model nobody
+// knows and clouds without credentials: it runs, and the status names each with a remedy.
+func TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong(t *testing.T) {
+	dead := &modbustest.Slave{Unit: 7}
+	strange := fixedSlave()
+	strange.Unit, strange.Identity = 2, &modbustest.Identity{Vendor: "Nobody", Product: "XY-1", Revision: "v1"}
+	w := newWorld(t, fixedSlave())
+	other := modbustest.MustServe(t, 115200, 11, dead, strange)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	path := clitest.WriteConfig(t, fmt.Sprintf(`state_dir: %s/state
+lines:
+  - {name: gone, port: /dev/ttyUSB987, slaves: [{id: 1, model: PSPWM}]}
+  - {name: good, port: %s, baud: 115200, slaves: [{id: 1, model: auto, intervals: {"*": 100ms}}]}
+  - {name: odd, port: %s, baud: 115200, timeout: 50ms, slaves: [{id: 9, model: PSPWM}, {id: 2, model: auto}]}
+integrations:
+  - {id: %s, type: aws, objects: adc_vbterm, topic_arn: "%s", endpoint: "%s"}
+  - {id: %s, type: gcp, objects: adc_vbterm, topic: %s}
+buffer: {commit_every: 50ms}
+status: {listen: "", socket: %s}
+`, w.dir, w.pty.Path(), other.Path(), snsID, testTopicARN, w.sns.URL(), pubsubID, testTopic, w.socket()))
+	daemon := w.start(path, nil)
+	want := map[string]string{
+		"line_down gone":                "no such port",
+		"slave_silent odd/9":            "timeout",
+		"slave_model_unknown odd/2":     `"XY-1"`,
+		"integration_setup " + snsID:    "MissingCredentials",
+		"integration_setup " + pubsubID: "MissingCredentials",
+	}
+	eventually(t, "every problem is in the status", func() bool { return len(unseen(w.status(), want)) == 0 })
+	for _, p := range w.status().Problems {
+		if p.Remedy == "" || p.Detail == "" {
+			t.Errorf("no way out in %+v", p)
+		}
+	}
+	if s := w.status(); s.Lines[1].State != "ok" || s.Lines[1].Slaves[0].State != "ok" {
+		t.Errorf("the line that is well is %+v", s.Lines[1])
+	}
+	if code := daemon.stop(); code != cli.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// unseen returns what of want is not among the problems.
+func unseen(s statusView, want map[string]string) []string {
+	var out []string
+	for problem, detail := range want {
+		found := false
+		for _, p := range s.Problems {
+			found = found || p.Code+" "+p.Subject == problem && strings.Contains(p.Detail, detail)
+		}
+		if !found {
+			out = append(out, problem)
+		}
+	}
+	return out
+}
+
+func TestTakenStatusPortDoesNotStopTheDaemon(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), `listen: ""`, `listen: "`+taken.Addr().String()+`"`, 1)
+	daemon := w.start(clitest.WriteConfig(t, changed), nil)
+	eventually(t, "both clouds have the sample", func() bool { return w.sns.Taken() == 1 && w.pubsub.Taken() == 1 })
+	if code := daemon.stop(); code != cli.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint is not there") || !strings.Contains(log, taken.Addr().String()) {
+		t.Errorf("the log does not name the taken port:\n%s", log)
+	}
+}
+
+// Gateways may share a FIFO topic: the message group begins with the device id.
+func TestFIFOGroupNamesTheDevice(t *testing.T) {
+	const fifo = testTopicARN + ".fifo"
+	w := newWorld(t, fixedSlave())
+	cloud, err := standin.StartSNS(standin.SNSOptions{Topics: []string{fifo}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	text, err := os.ReadFile(w.config(`intervals: {"*": 1h}`, "adc_vbterm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(testTopicARN, fifo, w.sns.URL(), cloud.URL()).Replace(string(text))
+	daemon := w.start(clitest.WriteConfig(t, changed), nil)
+	eventually(t, "the topic has the sample", func() bool { return cloud.Taken() == 1 })
+	if code := daemon.stop(); code != cli.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if m := cloud.Messages()[0]; !strings.HasPrefix(m.Group, "5300520006504b5957343920") || !strings.HasPrefix(m.Dedup, "5300520006504b5957343920-") {
+		t.Errorf("group %q, deduplication id %q", m.Group, m.Dedup)
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	daemon := w.start(w.config(`intervals: {"*": 50ms}`, "adc_vbterm"), nil)
+	eventually(t, "samples flow", func() bool { return w.sns.Taken() > 2 })
+	w.sns.SetFault(standin.Always(standin.Fault{Hang: true}))
+	eventually(t, "a publish hangs", func() bool { return w.status().Integrations[0].Backlog > 2 })
+	daemon.signals <- os.Interrupt
+	eventually(t, "the shutdown has begun", func() bool { return strings.Contains(daemon.stderr.String(), "no more polling") })
+	daemon.signals <- os.Interrupt
+	if code := <-daemon.code; code != cli.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if !strings.Contains(daemon.stderr.String(), "stopping at once") {
+		t.Errorf("the second signal is not in the log:\n%s", daemon.stderr)
+	}
+}
+
+func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config(`intervals: {"*": 1h}`, "[adc_vbterm, charge_state]")
+	daemon := w.start(config, nil)
+	eventually(t, "both clouds have both samples, settled", func() bool {
+		s := w.status()
+		return s.Integrations[0].Sent == 2 && s.Integrations[1].Sent == 2
+	})
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"status"}, []string{"controller_alarm", "PS-PWM-30M v01.04.06", "sent 2", "main-pubsub", "start: created (there was none)", "in force: buffer: max_size"}},
+		{[]string{"status", "--json"}, []string{`"device_id":"5300520006504b5957343920"`}},
+		{[]string{"triggers", "--limit", "1"}, []string{"success=true", "older: --before"}},
+		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data":12.117188`, `"messageId"`}},
+		{[]string{"triggers", "--integration", "main-solar"}, []string{"success=true", snsID}},
+		{[]string{"triggers", "--success", "false"}, []string{"no such rows\n"}},
+		{[]string{"triggers", "--gaps"}, []string{"no gaps\n"}},
+		{[]string{"check"}, []string{"is valid"}},
+	} {
+		code, stdout, stderr := run1(append(c.args, "--config", config)...)
+		for _, want := range c.want {
+			if code != cli.ExitDone || !strings.Contains(stdout, want) {
+				t.Errorf("%v exits %d, no %q in %s%s", c.args, code, want, stdout, stderr)
+			}
+		}
+	}
+	code, _, stderr := run1("triggers", "--integration", "main-moon", "--config", config)
+	if want := `no integration "main-moon"; there are: ` + snsID + " main-solar"; code != cli.ExitMisused || !strings.Contains(stderr, want) {
+		t.Errorf("triggers of an integration that is not there exits %d and says %q", code, stderr)
+	}
+	if code := daemon.stop(); code != cli.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if code, _, stderr := run1("status", "--config", config); code != cli.ExitFailed || !strings.Contains(stderr, "it is not running") {
+		t.Errorf("without a daemon status exits %d and says %q", code, stderr)
+	}
+}

@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"noi-agent/cmd/noi-agent/clitest"
+)
+
+// canary begins every secret of TestNoSecretIsShownAnywhere.
+const canary = "CANARY"
+
+// canaries plants a secret in each place that credentials come from, and returns integrations that use them and all fail.
+func canaries(t *testing.T, w *world) (integrations string) {
+	t.Helper()
+	echo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { // a token service that repeats what it was told
+		rw.WriteHeader(http.StatusBadRequest)
+		_, _ = io.Copy(rw, r.Body) // the client may have gone
+	}))
+	t.Cleanup(echo.Close)
+	put := func(name, text string) string {
+		path := filepath.Join(w.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("AWS_SECRET_ACCESS_KEY", canary+"-environment")
+	t.Setenv("AWS_CONFIG_FILE", put("aws", "[profile helper]\ncredential_process = echo "+canary+"-helper\n"+
+		"[profile static]\naws_access_key_id = AKIDOFNOBODY\naws_secret_access_key = "+canary+"-profile\naws_session_token = "+canary+"-session\n"))
+	t.Setenv("HTTPS_PROXY", "http://noi:"+canary+"-proxy@127.0.0.1:1") // nobody there; loopback goes past it
+	external := put("external.json", fmt.Sprintf(`{"type":"external_account","audience":"//iam.googleapis.com/projects/1/x",`+
+		`"subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":%q,"credential_source":{"file":%q}}`, echo.URL, put("subject", canary+"-subject")))
+	user := put("user.json", fmt.Sprintf(`{"type":"authorized_user","client_id":"x","client_secret":"%[1]s-client","refresh_token":"%[1]s-refresh","token_uri":%[2]q}`, canary, echo.URL))
+	for name, keys := range map[string]string{
+		"environment": "type: aws, topic_arn: " + `"` + testTopicARN + `", endpoint: "` + w.sns.URL() + `"`,
+		"profile":     "type: aws, profile: static, topic_arn: " + `"` + testTopicARN + `", endpoint: "` + w.sns.URL() + `"`,
+		"helper":      "type: aws, profile: helper, topic_arn: " + `"` + testTopicARN + `", endpoint: "` + w.sns.URL() + `"`,
+		"proxied":     "type: aws, topic_arn: " + `"` + testTopicARN + `"`,
+		"external":    "type: gcp, topic: " + testTopic + ", credentials_file: " + external,
+		"user":        "type: gcp, topic: " + testTopic + ", credentials_file: " + user,
+	} {
+		integrations += "  - {name: " + name + ", " + keys + "}\n"
+	}
+	return integrations
+}
+
+// TestNoSecretIsShownAnywhere: secrets in every place, clouds that refuse all of them, the log at debug, and a crash in the end.
+func TestNoSecretIsShownAnywhere(t *testing.T) {
+	binary := buildBinary(t, "..") // before there is another home and a proxy
+	w := newWorld(t, fixedSlave())
+	path := clitest.WriteConfig(t, fmt.Sprintf(`device_id: 5300520006504b5957343920
+state_dir: %s/state
+log: {level: debug}
+lines:
+  - {name: rs485, port: %s, baud: 115200, slaves: [{id: 1, model: PSPWM, objects: adc_vbterm, intervals: {"*": 1s}}]}
+integrations:
+%sbuffer: {commit_every: 50ms}
+triggers: {flush_every: 100ms}
+clock: {source: system}
+status: {listen: "", socket: %s}
+`, w.dir, w.pty.Path(), canaries(t, w), w.socket()))
+	var said lockedBuffer
+	daemon := exec.Command(binary, "run", "--config", path)
+	daemon.Stdout, daemon.Stderr = &said, &said
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- daemon.Wait() }()
+	eventually(t, "the daemon listens", w.listens)
+	eventually(t, "every integration has failed", func() bool {
+		for _, in := range w.status().Integrations {
+			if in.LastError == "" {
+				return false
+			}
+		}
+		return true
+	})
+	all := string(w.get("/")) + string(w.get("/api/v1/status")) + string(w.get("/api/v1/triggers")) + string(w.get("/metrics"))
+	for _, name := range []string{"environment", "profile", "helper", "proxied", "external", "user"} {
+		_, stdout, stderr := run1("publish-test", name, "--json", "--config", path)
+		all += stdout + stderr
+	}
+	for _, command := range []string{"status", "triggers", "check"} {
+		_, stdout, stderr := run1(command, "--config", path)
+		all += stdout + stderr
+	}
+	if err := daemon.Process.Signal(syscall.SIGQUIT); err != nil { // every goroutine, as a panic prints them
+		t.Fatal(err)
+	}
+	<-ended
+	all += said.String()
+	if !strings.Contains(all, "goroutine ") || !strings.Contains(all, "level=DEBUG") || !strings.Contains(all, "SignatureDoesNotMatch") {
+		t.Fatalf("not all of it was looked at:\n%s", all)
+	}
+	for line := range strings.Lines(all) {
+		if strings.Contains(line, canary) {
+			t.Errorf("a secret: %s", line)
+		}
+	}
+}

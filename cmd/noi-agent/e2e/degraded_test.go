@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"noi-agent/cmd/noi-agent/cli"
+	"noi-agent/modbus/modbustest"
+)
+
+// TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling lets every sync of the store fail, as a worn-out card does. Two starts end with an
+// error; the third, as by a supervisor, keeps its outbox in memory, says so, and publishes. The next one, on a sound disk, is as ever, and
+// sends what had been kept in memory for a cloud that could not be reached.
+func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
+	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
+	memory := inMemory(t)
+	binary := buildBinary(t, "..")
+	w := newWorld(t, fixedSlave())
+	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
+	daemon := func(sound bool) (*exec.Cmd, *bytes.Buffer) {
+		args := []string{binary, "run", "--config", config}
+		if !sound {
+			args = append([]string{
+				"strace", "-D", "-f", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state", "noi.db"),
+				"-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO",
+			}, args...)
+		}
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+		log := &bytes.Buffer{}
+		cmd.Stderr, cmd.Env = log, append(os.Environ(), "RUNTIME_DIRECTORY="+memory)
+		return cmd, log
+	}
+	for start := 1; start <= 2; start++ {
+		cmd, log := daemon(false)
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != cli.ExitFailed || !strings.Contains(log.String(), "input/output error") {
+			t.Fatalf("start %d ended with %v:\n%s", start, err, log)
+		}
+	}
+	cmd, log := daemon(false)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the third start publishes", func() bool { return w.sns.Taken() > 0 && w.pubsub.Taken() > 0 })
+	problems := w.status().Problems
+	if len(problems) != 1 || problems[0].Code != "store_in_memory" {
+		t.Errorf("problems %+v", problems)
+	}
+	if err := w.pubsub.SetDown(true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "samples wait in memory", func() bool { return w.status().Integrations[1].Backlog > 2 })
+	endOf(t, cmd, log)
+	if !strings.Contains(log.String(), "THE DISK FAILS") {
+		t.Errorf("the log says nothing of it:\n%s", log)
+	}
+
+	cmd, log = daemon(true)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the daemon answers", func() bool {
+		return w.listens() && bytes.Contains(w.get("/api/v1/status"), []byte(`"commits"`))
+	})
+	if status := w.status(); status.Store.TakenOver < 3 || status.Store.Start == "memory" || slices.ContainsFunc(status.Problems, func(p problemView) bool {
+		return strings.HasPrefix(p.Code, "store_")
+	}) {
+		t.Errorf("on a sound disk: %+v, problems %+v", status.Store, status.Problems)
+	}
+	if err := w.pubsub.SetDown(false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "what waited is sent, and then new samples", func() bool { return w.runsOf(2) != nil })
+	endOf(t, cmd, log)
+	if err := inRow(w.runsOf(1)); err != nil {
+		t.Errorf("of the samples in memory: %v\n%s", err, log)
+	}
+}
+
+// inMemory makes a directory that is in memory.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "noi-agent-test-")
+	if err != nil {
+		t.Skipf("no memory to write in: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// A card that mounts read only from the first day on has no state directory, and none can be made: that is a disk that fails.
+func TestAStateDirectoryOnAReadOnlyDiskDoesNotEndTheSampling(t *testing.T) {
+	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
+	memory, binary, w := inMemory(t), buildBinary(t, ".."), newWorld(t, fixedSlave())
+	config := w.config(`objects: [adc_vbterm], intervals: {"*": 200ms}`, "all")
+	for start := 1; start <= 3; start++ {
+		cmd := exec.CommandContext(t.Context(), "strace", "-D", "-f", "-o", "/dev/null", "-P", filepath.Join(w.dir, "state"),
+			"-e", "trace=mkdirat", "-e", "inject=mkdirat:error=EROFS", binary, "run", "--config", config)
+		log := &bytes.Buffer{}
+		cmd.Stderr, cmd.Env = log, append(os.Environ(), "RUNTIME_DIRECTORY="+memory)
+		if start < 3 {
+			var exit *exec.ExitError
+			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != cli.ExitFailed || !strings.Contains(log.String(), "make the state directory: mkdir "+w.dir) {
+				t.Fatalf("start %d ended with %v:\n%s", start, err, log)
+			}
+			continue
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the third start publishes", func() bool { return w.sns.Taken() > 0 })
+		endOf(t, cmd, log)
+		if !strings.Contains(log.String(), "THE DISK FAILS") {
+			t.Errorf("the log says nothing of it:\n%s", log)
+		}
+	}
+}
+
+// runsOf returns the numbers of Pub/Sub's samples by store and run, as they came, when there are samples of so many runs.
+func (w *world) runsOf(least int) map[string][]uint64 {
+	out := map[string][]uint64{}
+	for _, m := range w.pubsub.Messages() {
+		id := m.Attributes["sample_id"]
+		cut := strings.LastIndex(id, "-")
+		n, err := strconv.ParseUint(id[cut+1:], 10, 64)
+		if err != nil {
+			w.t.Fatalf("sample id %q: %v", id, err)
+		}
+		out[id[:cut]] = append(out[id[:cut]], n)
+	}
+	if len(out) < least {
+		return nil
+	}
+	return out
+}
+
+// inRow holds that each run's numbers have come from 1 on, without a gap and in order, a repetition aside.
+func inRow(runs map[string][]uint64) error {
+	for run, numbers := range runs {
+		want := uint64(1)
+		for _, n := range numbers {
+			if n > want {
+				return fmt.Errorf("run %s: %d after %d", run, n, want-1)
+			}
+			want = max(want, n+1)
+		}
+	}
+	return nil
+}
+
+// endOf has a daemon end in order.
+func endOf(t *testing.T, cmd *exec.Cmd, log *bytes.Buffer) {
+	t.Helper()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the daemon ended with %v:\n%s", err, log)
+	}
+}

@@ -1,0 +1,414 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/cmd/noi-agent/cli"
+	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/store/storetest"
+)
+
+// ledgerEnv has the re-executed test binary be a daemon whose clock is in the file of that name: the program value that main runs.
+const ledgerEnv = "NOI_LEDGER_CLOCK"
+
+// gatewayClock is the wall clock of a gateway under test, and what its time service says.
+type gatewayClock struct {
+	Ahead   time.Duration
+	Synched bool
+	Boot    string
+	Booted  time.Time
+}
+
+// ledgerDaemon is the child. It looks at the clock's file often, as a time service would step it.
+func ledgerDaemon(path string) int {
+	var state atomic.Pointer[gatewayClock]
+	load := func() {
+		var c gatewayClock
+		if raw, err := os.ReadFile(path); err == nil && json.Unmarshal(raw, &c) == nil {
+			state.Store(&c)
+		}
+	}
+	load()
+	go func() {
+		for range time.NewTicker(20 * time.Millisecond).C {
+			load()
+		}
+	}()
+	now := func() time.Time { return time.Now().Add(state.Load().Ahead) }
+	p := &cli.Program{
+		Stdout: os.Stdout, Stderr: os.Stderr, Version: "1.0.10", Now: now, Signals: cli.Signals, Hangups: cli.Hangups, Notify: func(string) {},
+		Time: clock.Source{
+			Boot: state.Load().Boot, Built: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
+			Uptime: func() time.Duration { return time.Since(state.Load().Booted) },
+			Probe: func(context.Context) clock.Synch {
+				return clock.Synch{Service: "timesyncd", Synched: state.Load().Synched}
+			},
+		},
+	}
+	return p.Run(os.Args[1:])
+}
+
+// ledgerWorld is a gateway, and a judge outside of it: objects are due at each full second.
+type ledgerWorld struct {
+	*world
+	rng      *rand.Rand
+	seed     uint64
+	config   string
+	clock    gatewayClock
+	clean    bool // the clock was right, or showed the right time, since this boot began
+	memory   string
+	disk     *disk
+	recorder *recorder   // of the run that ends with a power cut
+	silent   atomic.Bool // the controller
+	ends     []end
+	begun    time.Time
+}
+
+// end is how and when a run ended.
+type end struct {
+	kind     string
+	at, back time.Time // until when nothing ran
+}
+
+func (e end) String() string {
+	return fmt.Sprintf("%s %s-%s", e.kind, e.at.UTC().Format("15:04:05.000"), e.back.UTC().Format("05.000"))
+}
+
+const ledgerObjects = "Ahc_r, Ahl_t"
+
+func newLedgerWorld(t *testing.T, seed uint64) *ledgerWorld {
+	slave := countingSlave()
+	w := &ledgerWorld{seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), clean: true}
+	slave.Script = func(modbustest.Request) modbustest.Fault { return modbustest.Fault{Silent: w.silent.Load()} }
+	w.world = newWorld(t, slave)
+	w.memory = inMemory(t)
+	w.disk = mountDisk(t, filepath.Join(w.dir, "state"))
+	config := withAllAttributes(t, w.world.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 1s}`, "all"))
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer("source: system", "source: auto", "commit_every: 50ms", "commit_every: 500ms").Replace(string(text))
+	w.config = clitest.WriteConfig(t, changed+"triggers: {keep: 10000, flush_every: 2s}\n")
+	w.begun = time.Now()
+	w.clock = gatewayClock{Synched: true, Boot: "boot-0", Booted: time.Now().Add(-time.Minute)}
+	return w
+}
+
+// set has the gateway's clock be so from now on.
+func (w *ledgerWorld) set(ahead time.Duration, synched bool) {
+	w.t.Helper()
+	w.clean = w.clean && ahead == 0
+	w.t.Logf("round %d: the clock is %v ahead, synchronised %v", len(w.ends), ahead, synched)
+	w.clock.Ahead, w.clock.Synched = ahead, synched
+	raw, err := json.Marshal(w.clock)
+	path := filepath.Join(w.dir, "clock")
+	if err == nil {
+		err = os.WriteFile(path+".new", raw, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// draw sets the clock: right, unsure, slow, in 1970 or a year ahead.
+func (w *ledgerWorld) draw() {
+	w.t.Helper()
+	switch w.rng.IntN(7) {
+	case 0:
+		w.set(-29*time.Second, false)
+	case 1:
+		w.set(-50*365*24*time.Hour, false)
+	case 2:
+		w.set(365*24*time.Hour, false)
+	case 3:
+		w.set(0, false)
+	default:
+		w.set(0, true)
+	}
+}
+
+// ledgerRun is one run of the daemon.
+type ledgerRun struct {
+	cmd   *exec.Cmd
+	ended chan error // its end, once
+}
+
+// start starts the daemon, as often as it takes, as a supervisor does: on a disk that cannot be used, the third start works.
+func (w *ledgerWorld) start(kind string) *ledgerRun {
+	w.t.Helper()
+	w.recorder = nil
+	if kind == "cut" {
+		w.recorder = w.disk.record()
+	}
+	for range 5 {
+		d := w.spawn()
+		ended := false
+		eventually(w.t, "the daemon listens, or ends", func() bool {
+			ended = len(d.ended) > 0
+			return ended || w.listens()
+		})
+		if !ended {
+			return d
+		}
+		if err := <-d.ended; !w.disk.readOnly {
+			w.t.Fatalf("%s: the daemon ended at its start: %v\n%s", w.place(), err, w.log())
+		}
+	}
+	w.t.Fatalf("%s: no start works", w.place())
+	return nil
+}
+
+func (w *ledgerWorld) spawn() *ledgerRun {
+	w.t.Helper()
+	cmd := exec.Command(os.Args[0], "run", "--config", w.config)
+	if w.recorder != nil {
+		cmd = w.recorder.command(os.Args[0], "run", "--config", w.config)
+	}
+	log, err := os.OpenFile(filepath.Join(w.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Env = append(os.Environ(), ledgerEnv+"="+filepath.Join(w.dir, "clock"), "RUNTIME_DIRECTORY="+w.memory)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	d := &ledgerRun{cmd, make(chan error, 1)}
+	go func() { d.ended <- cmd.Wait() }()
+	return d
+}
+
+// end ends the run, in one of the ways, and returns when it has ended.
+func (w *ledgerWorld) end(d *ledgerRun, kind string) {
+	w.t.Helper()
+	signal := syscall.SIGKILL
+	if kind == "stop" {
+		signal = syscall.SIGTERM
+	}
+	w.ends = append(w.ends, end{kind: kind, at: time.Now()})
+	if err := d.cmd.Process.Signal(signal); err != nil {
+		w.t.Fatalf("%s: %v\n%s", w.place(), err, w.log())
+	}
+	if err := <-d.ended; err != nil && kind == "stop" {
+		w.t.Errorf("%s: a stop in order ended with %v", w.place(), err)
+	}
+	if kind != "cut" {
+		return
+	}
+	// What was in memory is gone, and the next boot is another one.
+	if err := errors.Join(os.RemoveAll(w.memory), os.Mkdir(w.memory, 0o700)); err != nil {
+		w.t.Fatal(err)
+	}
+	w.disk.cutPower(w.recorder, d.cmd.Process.Pid, w.rng)
+	w.clock.Boot, w.clock.Booted, w.clean = fmt.Sprint("boot-", len(w.ends)), time.Now(), true
+}
+
+// place names what a failure is to be repeated by.
+func (w *ledgerWorld) place() string { return fmt.Sprintf("seed %d, round %d", w.seed, len(w.ends)) }
+
+// log is the end of the daemons' log.
+func (w *ledgerWorld) log() string {
+	text, _ := os.ReadFile(filepath.Join(w.dir, "log"))
+	if keep := os.Getenv("NOI_LEDGER_KEEP"); keep != "" {
+		_ = os.WriteFile(filepath.Join(keep, fmt.Sprint("ledger-", w.seed, ".log")), text, 0o600)
+	}
+	return string(text[max(0, len(text)-6000):])
+}
+
+// sleep lets the world go on for a while: the daemon runs by the real clock, so that nothing else can be waited for.
+func (w *ledgerWorld) sleep(least, most time.Duration) {
+	<-time.After(least + time.Duration(w.rng.Int64N(int64(most-least))))
+}
+
+// rounds are what runs can be like; each comes as often as the others.
+var rounds = []string{"kill", "cut", "stop", "full", "read-only"}
+
+// TestEveryDueMomentIsASampleOrInAGap ends the program in all ways, under clocks that are wrong, with clouds and the controller away, and on
+// a disk that is full or read-only. In the end each second since the first is exactly one of: accepted, or missing by a gap.
+// The long form has several agents at once, each with a gateway of its own, since they mostly wait.
+// NOI_LEDGER_SEED repeats the draws of one agent. NOI_LEDGER_ROUNDS sets the number of its rounds.
+func TestEveryDueMomentIsASampleOrInAGap(t *testing.T) {
+	agents := storetest.Rounds(1, 6)
+	seed, count := rand.Uint64N(1<<32), uint64(storetest.Rounds(len(rounds), 300/agents))
+	for name, to := range map[string]*uint64{"NOI_LEDGER_SEED": &seed, "NOI_LEDGER_ROUNDS": &count} {
+		if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+			*to = n
+		}
+	}
+	switch {
+	case os.Getenv(mountsEnv) != "":
+		newLedgerWorld(t, seed).live(count)
+	case os.Getenv("NOI_LEDGER_SEED") != "":
+		severalLedgers(t, seed, count, 1)
+	default:
+		severalLedgers(t, seed, count, agents)
+	}
+}
+
+// severalLedgers runs agents in processes of their own, with seeds that follow each other. It prints the seeds first: no end of this
+// process loses them.
+func severalLedgers(t *testing.T, seed, count uint64, agents int) {
+	t.Helper()
+	type outcome struct {
+		env    []string
+		output string
+		err    error
+	}
+	ended := make(chan outcome)
+	for i := range uint64(agents) {
+		env := []string{fmt.Sprint("NOI_LEDGER_SEED=", seed+i), fmt.Sprint("NOI_LEDGER_ROUNDS=", count)}
+		fmt.Fprintln(os.Stderr, "the ledger:", strings.Join(env, " "))
+		go func() {
+			output, err := inOwnMounts(t, env...)
+			ended <- outcome{env, output, err}
+		}()
+	}
+	for range agents {
+		switch o := <-ended; {
+		case errors.Is(o.err, errNoMounts) && os.Getenv("CI") != "true" && os.Getuid() != 0:
+			t.Skipf("%v", o.err) // on a desk
+		case o.err != nil:
+			t.Errorf("%s: %v\n%s", strings.Join(o.env, " "), o.err, o.output)
+		default:
+			t.Logf("%s: %s", strings.Join(o.env, " "), o.output)
+		}
+	}
+}
+
+// live runs so many rounds, and judges in the end.
+func (w *ledgerWorld) live(count uint64) {
+	t := w.t
+	w.memoryAfterPowerCut()
+	w.unsureBoot()
+	var deck []string
+	for range count {
+		if len(deck) == 0 {
+			deck = slices.Clone(rounds)
+			w.rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+		}
+		w.turn(deck[0])
+		deck = deck[1:]
+	}
+	w.disk.sound()
+	w.set(0, true)
+	w.silent.Store(false)
+	clearWeather(t, w.world)
+	d := w.start("stop")
+	w.back()
+	eventually(t, "nothing waits", func() bool {
+		for _, in := range w.status().Integrations {
+			if in.Backlog > 0 {
+				return false
+			}
+		}
+		return true
+	})
+	w.sleep(4*time.Second, 5*time.Second) // for the gaps
+	w.judge()
+	w.end(d, "stop")
+}
+
+// memoryAfterPowerCut is the first run, a power cut, and a run whose outbox is in memory, since the disk is read-only then. The power cut has
+// taken all that memory knew: up to when the first run accounts for its samples, and the number of that run. Without another source of the
+// number, the second run would have the same one.
+func (w *ledgerWorld) memoryAfterPowerCut() {
+	w.t.Helper()
+	w.set(0, true)
+	d := w.start("cut")
+	w.sleep(3*time.Second, 4*time.Second)
+	w.end(d, "cut")
+	w.set(0, false)
+	w.disk.protect(true)
+	d = w.start("stop")
+	w.back()
+	w.sleep(3*time.Second, 4*time.Second)
+	w.end(d, "stop")
+	w.disk.sound()
+}
+
+// unsureBoot is what the draws of few rounds may not contain: a dark time before a run that never knows the time, which is killed. Only a
+// row on the disk still knows of the dark time when the next run has a time source.
+func (w *ledgerWorld) unsureBoot() {
+	w.t.Helper()
+	w.clock.Boot, w.clock.Booted = "boot-unsure", time.Now()
+	w.sleep(5*time.Second, 6*time.Second)
+	for _, synched := range []bool{false, true} {
+		w.set(0, synched)
+		d := w.start("kill")
+		w.back()
+		w.sleep(3*time.Second, 4*time.Second)
+		w.end(d, "kill")
+	}
+}
+
+// turn is one run, of one kind.
+func (w *ledgerWorld) turn(kind string) {
+	w.t.Helper()
+	w.weather()
+	w.sleep(500*time.Millisecond, 3*time.Second)
+	w.draw()
+	if kind == "cut" && !w.clean { // the boot that never knows its time is estimated, and no judge knows better
+		w.set(0, true)
+	}
+	w.disk.sound()
+	w.disk.protect(kind == "read-only")
+	full := kind == "full" && w.rng.IntN(2) == 0
+	if full {
+		w.disk.fill()
+	}
+	d := w.start(kind)
+	w.back()
+	w.t.Logf("round %d: a run to end by %s, in %s, disk full %v, silent %v", len(w.ends), kind, w.clock.Boot, full, w.silent.Load())
+	w.sleep(time.Second, 3*time.Second)
+	if kind == "full" && !full {
+		w.disk.fill()
+	}
+	if w.rng.IntN(3) == 0 { // a step of the clock, or a change of mind about it
+		if w.draw(); kind == "cut" && !w.clean {
+			w.set(0, true)
+		}
+	}
+	w.sleep(time.Second, 3*time.Second)
+	if kind == "full" || kind == "read-only" {
+		kind = []string{"kill", "stop"}[w.rng.IntN(2)]
+	}
+	w.end(d, kind)
+	w.silent.Store(false)
+}
+
+// back notes that the agent runs again.
+func (w *ledgerWorld) back() { w.ends[len(w.ends)-1].back = time.Now() }
+
+// weather draws the state of clouds and controller.
+func (w *ledgerWorld) weather() {
+	w.t.Helper()
+	if err := w.sns.SetDown(w.rng.IntN(3) == 0); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.pubsub.SetDown(w.rng.IntN(3) == 0); err != nil {
+		w.t.Fatal(err)
+	}
+	w.silent.Store(w.rng.IntN(5) == 0)
+}

@@ -1,0 +1,20 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(cutsEnv); dir != "" {
+		os.Exit(replayCuts(dir))
+	}
+	if path := os.Getenv(ledgerEnv); path != "" {
+		os.Exit(ledgerDaemon(path))
+	}
+	code := m.Run()
+	if binaries.dir != "" {
+		_ = os.RemoveAll(binaries.dir)
+	}
+	os.Exit(code)
+}

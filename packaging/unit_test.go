@@ -1,0 +1,120 @@
+package packaging_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tool returns the path of a program that `make test` installs where it may. Without it the test is skipped; in CI it fails.
+func tool(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skipf("%s is missing: apt-get install %s", name, debianPackage)
+	}
+	return ""
+}
+
+func text(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// settings returns the values of a key of the unit, in order.
+func settings(t *testing.T, key string) (values []string) {
+	t.Helper()
+	for line := range strings.Lines(text(t, "noi-agent.service")) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// TestUnitIsValid has systemd itself read the unit. The executable is replaced, since it is not installed here.
+func TestUnitIsValid(t *testing.T) {
+	analyze := tool(t, "systemd-analyze", "systemd")
+	unit := strings.ReplaceAll(text(t, "noi-agent.service"), "=/usr/bin/noi-agent ", "=/bin/true ")
+	path := filepath.Join(t.TempDir(), "noi-agent.service")
+	if err := os.WriteFile(path, []byte(unit), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "noi-agent.service") {
+			t.Errorf("systemd says: %s", line)
+		}
+	}
+	if err != nil {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// TestUnitIsHardened holds the exposure that systemd computes at 1.4 of 10; the rest is the network and the serial ports.
+func TestUnitIsHardened(t *testing.T) {
+	analyze := tool(t, "systemd-analyze", "systemd")
+	out, err := exec.Command(analyze, "security", "--offline=yes", "--no-pager", "--threshold=14", "noi-agent.service").CombinedOutput()
+	if err != nil {
+		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	}
+}
+
+// TestUnitLetsEverySerialDriverIn holds that the devices of each driver met on gateways are allowed: by the driver's name in
+// /proc/devices, which systemd compares as a pattern, or by its number, which works before the module is loaded.
+func TestUnitLetsEverySerialDriverIn(t *testing.T) {
+	names, numbers := []string{}, map[string]bool{}
+	for _, allowed := range settings(t, "DeviceAllow") {
+		name, rights, _ := strings.Cut(strings.TrimPrefix(allowed, "char-"), " ")
+		if rights != "rw" {
+			t.Errorf("DeviceAllow=%s: want rw", allowed)
+		}
+		names, numbers[name] = append(names, name), true
+	}
+	for _, driver := range strings.Fields(`ttyS ttyUSB ttyACM ttyAMA ttyXRUSB ttyO ttySC ttyMSM ttyHS ttyGS ttyLP ttyRPMSG ttyTHS ttySTM
+		ttyPS ttyUL ttySAC ttyMUE ttyNS ttymxc`) {
+		allowed := false
+		for _, pattern := range names {
+			if match, _ := filepath.Match(pattern, driver); match {
+				allowed = true
+			}
+		}
+		if !allowed {
+			t.Errorf("the unit does not allow the devices of the driver %s", driver)
+		}
+	}
+	for number, driver := range map[string]string{"188": "ttyUSB", "166": "ttyACM"} { // Documentation/admin-guide/devices.txt of Linux
+		if !numbers[number] {
+			t.Errorf("the unit does not allow %s (%s), whose module may load later", number, driver)
+		}
+	}
+}
+
+func TestUnitStartsOnlyWithAConfiguration(t *testing.T) {
+	conditions, start := settings(t, "ConditionPathExists"), settings(t, "ExecStart")
+	if len(conditions) != 1 || len(start) != 1 || !strings.HasSuffix(start[0], " --config "+conditions[0]) {
+		t.Errorf("the unit starts %q on the condition %q", start, conditions)
+	}
+}
+
+// What the documents offer as a source of credentials can be reached from the unit, or the drop-in stands beside it.
+func TestTheDocumentsNameTheDropInOfATPM(t *testing.T) {
+	unit, docs := text(t, "noi-agent.service"), text(t, "../docs/clouds.md")
+	if !strings.Contains(unit, "DevicePolicy=closed") || strings.Contains(unit, "\nDeviceAllow=/dev/tpmrm0") {
+		t.Fatal("the unit reaches the TPM now: take the drop-in out of docs/clouds.md")
+	}
+	if !strings.Contains(docs, "a TPM") || !strings.Contains(docs, "\n[Service]\nDeviceAllow=/dev/tpmrm0 rw\nSupplementaryGroups=tss\n") {
+		t.Error("docs/clouds.md offers a TPM and does not say how the daemon reaches it")
+	}
+}

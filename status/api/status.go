@@ -1,0 +1,206 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Status is the JSON of GET /api/v1/status (DESIGN §8). Times are wall time, ages are monotonic.
+type Status struct {
+	DeviceID     string        `json:"device_id"`
+	Version      string        `json:"version"`
+	StartedAt    time.Time     `json:"started_at"`
+	UptimeS      int64         `json:"uptime_s"`
+	Clock        Clock         `json:"clock"`
+	Lines        []Line        `json:"lines"`
+	Integrations []Integration `json:"integrations"`
+	Store        Store         `json:"store"`
+	Problems     []Problem     `json:"problems"`
+}
+
+// Clock says where wall time comes from and how far it is believed.
+type Clock struct {
+	Source   string     `json:"source"`    // as configured: auto | system
+	State    string     `json:"state"`     // good | unsure
+	Reason   string     `json:"reason"`    // in words
+	Service  string     `json:"service"`   // timesyncd | chrony | none
+	BootID   string     `json:"boot_id"`   // the kernel's, or one that was drawn for this run
+	BootedAt *time.Time `json:"booted_at"` // when the gateway was started, by a clock that was right; null: not known
+	// the last time known to be right, or the date of the build; null: neither is known
+	LastGood *time.Time `json:"last_good"`
+	Steps    uint64     `json:"steps"` // how often the clock was set since the start
+	// samples that wait for it; a sample counts once for each integration that it goes to
+	Held uint64 `json:"held"`
+}
+
+// Line is one line and the slaves on it.
+type Line struct {
+	Name     string   `json:"name"`
+	Port     string   `json:"port"`
+	State    string   `json:"state"` // opening | ok | failed | disabled
+	Error    string   `json:"error,omitempty"`
+	Load     float64  `json:"load"`         // share of the time since the start in which the line was busy, 0 to 1
+	Lost     uint64   `json:"lost_samples"` // read, but the store did not keep up
+	Counters Counters `json:"counters"`
+	Slaves   []Slave  `json:"slaves"`
+}
+
+// Counters count since the start; those of a slave leave out what nobody can be blamed for.
+type Counters struct {
+	Requests       uint64            `json:"requests"`
+	Replies        uint64            `json:"replies"`
+	Probes         uint64            `json:"probes"` // requests that only made sure that no old reply is on its way
+	Timeouts       uint64            `json:"timeouts"`
+	CRCErrors      uint64            `json:"crc_errors"`
+	FrameErrors    uint64            `json:"frame_errors"`
+	Resyncs        uint64            `json:"resyncs"` // replies found behind noise
+	Exceptions     uint64            `json:"exceptions"`
+	ExceptionCodes map[string]uint64 `json:"exception_codes,omitempty"` // by code, "02"
+	Echoes         uint64            `json:"echoes"`
+	Collisions     uint64            `json:"collisions"`
+	DiscardedBytes uint64            `json:"discarded_bytes"`
+	ForeignFrames  uint64            `json:"foreign_frames"`
+	// requests of another master; through a gateway, replies to another program
+	OtherMasters uint64 `json:"other_masters"`
+	// Modbus TCP frames with a transaction id that was not the request's
+	ForeignIDs   uint64 `json:"foreign_ids"`
+	ForeignUnits uint64 `json:"foreign_units"` // frames in the place of an answer, for another unit
+	// the same, with another number of registers or another function
+	WrongLengths uint64 `json:"wrong_lengths"`
+	Late         uint64 `json:"late_replies"` // answers that came after their timeout
+	BadHeaders   uint64 `json:"bad_headers"`  // malformed Modbus TCP headers
+	Ambiguous    uint64 `json:"ambiguous"`    // replies dropped because they may be another program's
+	Reopens      uint64 `json:"reopens"`
+	// new connections in the place of one that was closed or mute
+	Redials       uint64  `json:"redials"`
+	TurnaroundP50 float64 `json:"turnaround_p50_ms"` // of the last replies; 0 before the first
+	TurnaroundP99 float64 `json:"turnaround_p99_ms"`
+	TurnaroundSum float64 `json:"-"` // seconds, of all Replies; for the metrics only
+}
+
+// Slave is one controller.
+type Slave struct {
+	UnitID      int    `json:"unit_id"`
+	Slave       string `json:"slave"`
+	ProductCode string `json:"product_code,omitempty"` // as the slave reports it; left out when it has not
+	CCFirmware  string `json:"cc_firmware"`
+	Family      string `json:"family"`
+	// waiting | ok | silent | garbled | refusing | unknown_model | wrong_model | no_objects
+	State    string     `json:"state"`
+	LastGood *time.Time `json:"last_good"`
+	AgeS     *int64     `json:"age_s"` // seconds since the last good reply; null before the first
+	Error    string     `json:"error,omitempty"`
+	Objects  int        `json:"objects"` // how many are polled
+	// replies that held no value, as of an absent sensor
+	NoSample uint64 `json:"no_sample"`
+	// absent | out_of_range | firmware | not_a_number
+	Reasons map[string]uint64 `json:"no_sample_reasons,omitempty"`
+	// objects whose last reply held no value, and the reason
+	NoValue map[string]string `json:"no_value,omitempty"`
+	Missed  uint64            `json:"missed"`  // objects whose read failed
+	Skipped uint64            `json:"skipped"` // moments that passed while the line was busy
+	// objects that the controller does not give, though it gives others
+	Refused []string `json:"refused"`
+	Load    float64  `json:"load"` // its share of the line's load
+	// the most that an object was read after it was due
+	LatenessMS int64 `json:"lateness_ms"`
+	// what the agent found out, as YAML for the slave in the configuration
+	Learnt   string   `json:"learnt,omitempty"`
+	Counters Counters `json:"counters"`
+}
+
+// Integration is one destination.
+type Integration struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Type        string     `json:"type"`
+	Topic       string     `json:"topic"`
+	State       string     `json:"state"` // idle | ok | retrying | waiting | waiting_for_clock | paused
+	Backlog     uint64     `json:"backlog"`
+	Oldest      *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null when none does
+	LastSuccess *time.Time `json:"last_success"`
+	LastError   string     `json:"last_error"`
+	Sent        uint64     `json:"sent"`
+	Failed      uint64     `json:"failed"` // rejected, the dead letters that were sent later included
+	// set aside, until somebody sends them again or drops them; 1,024 at most
+	Dead     int    `json:"dead_letters"`
+	Dropped  uint64 `json:"dropped"`
+	Replayed uint64 `json:"replayed"` // accepted again by a replay, since the start; not in sent
+	Uplink   Uplink `json:"uplink"`
+	Gaps     []Gap  `json:"gaps"` // the newest twenty, the newest first; the trigger log has more
+
+	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
+	// does not wait for it. Left out without, and while the integration is paused.
+	NextPublication *time.Time `json:"next_publication,omitempty"`
+}
+
+// Gap is a stretch of time from which an object has no samples though it was to have them, as status and trigger log
+// show it.
+type Gap struct {
+	Unit   string     `json:"unit"`   // "line/unit id"; "" when it is not known
+	Object string     `json:"object"` // "" when it is not known, or all of the unit's
+	From   *time.Time `json:"from"`   // null when it is not known
+	To     *time.Time `json:"to"`
+	Run    uint64     `json:"run"`   // of the agent, in which they were due
+	First  uint64     `json:"first"` // sequence numbers of the object in that run; 0: they had none
+	Last   uint64     `json:"last"`
+	Count  uint64     `json:"count"`  // 0: not known
+	Reason string     `json:"reason"` // a word of the table in docs/durability.md, perhaps with a colon and more
+}
+
+// Latest is one row of GET /api/v1/objects: the last good value of an object.
+type Latest struct {
+	Line      string          `json:"line"`
+	Slave     string          `json:"slave"`
+	UnitID    int             `json:"unit_id"`
+	Object    string          `json:"object"`
+	Value     json.RawMessage `json:"value"` // a number, a string, true, false, or a list of strings
+	Unit      string          `json:"unit"`
+	SampledAt time.Time       `json:"sampled_at"`
+	Interval  string          `json:"interval"` // the log interval in force, as in "1m0s"
+}
+
+// Store is the outbox.
+type Store struct {
+	Bytes     int64    `json:"bytes"`     // of the file
+	Samples   uint64   `json:"samples"`   // kept now
+	Committed uint64   `json:"committed"` // written in this run
+	Spared    uint64   `json:"spared"`    // accepted by every cloud before they had to be written, in this run
+	Commits   uint64   `json:"commits"`
+	Written   uint64   `json:"written_bytes"`      // by these commits: whole pages, as flash sees them
+	PerDay    *float64 `json:"written_mb_per_day"` // what that comes to, in 10^6 bytes; null in the first ten minutes
+	Settings  Buffer   `json:"settings"`
+	Corrupt   uint64   `json:"corrupt"`  // records skipped because their checksum is wrong
+	Start     string   `json:"start"`    // created | clean | checked | renewed | memory
+	Salvaged  uint64   `json:"salvaged"` // samples taken over from a file that was moved aside at this start
+	// samples that had been kept in memory while the disk failed, taken over at this start
+	TakenOver uint64   `json:"taken_over"`
+	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
+}
+
+// Buffer are those of buffer and triggers that are in force.
+type Buffer struct {
+	MaxSize        int64  `json:"max_size"` // bytes
+	MaxAge         string `json:"max_age"`
+	WhenFull       string `json:"when_full"`
+	CommitEvery    string `json:"commit_every"`
+	RetainAfterAck string `json:"retain_after_ack"`
+	KeepTriggers   int    `json:"keep"` // rows of the trigger log for each integration
+	FlushEvery     string `json:"flush_every"`
+}
+
+// Uplink is what an integration has cost at its sockets, TLS included, in bytes.
+type Uplink struct {
+	TodaySent     uint64 `json:"today_sent"` // of the day by UTC
+	TodayReceived uint64 `json:"today_received"`
+	MonthSent     uint64 `json:"month_sent"`
+	MonthReceived uint64 `json:"month_received"`
+	// since the store was made, samples sent again by a replay included; null before the first
+	PerSample *float64 `json:"sent_per_sample"`
+}
+
+// Objects is the answer of GET /api/v1/objects: the latest values in the order of the configuration and the register
+// map.
+type Objects struct {
+	Objects []Latest `json:"objects"`
+}

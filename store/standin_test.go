@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/store"
+	"noi-agent/store/storetest"
+)
+
+// boot is a clock that is not known to be right, an hour after the machine was started.
+func boot(name string) store.Clock {
+	return store.Clock{Boot: name, Uptime: func() time.Duration { return time.Hour }, Good: func() bool { return false }}
+}
+
+// standsIn opens a new store in memory, which the taking over will remove.
+func standsIn(t *testing.T, path string, o store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(path, o)
+	must(t, err)
+	must(t, s.SetIntegrations(both))
+	return s
+}
+
+// takenOver opens the store at path with what a stand-in has.
+func takenOver(t *testing.T, path, standIn string, o store.Options) *store.Store {
+	t.Helper()
+	s, r, err := store.Recover(t.Context(), path, o, store.RecoverOptions{TakeOver: standIn})
+	must(t, err)
+	if r.Taken.Left != "" {
+		t.Fatalf("left: %s", r.Taken.Left)
+	}
+	must(t, s.SetIntegrations(both))
+	return s
+}
+
+// TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns, those on the disk included, and after the next boot too.
+func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+	s := openAt(t, path, store.Options{Clock: boot("one"), Now: soon})
+	sweep := storetest.Sweep(s.Run(), 1, 1, "aws")
+	sweep.Unsure, sweep.BootedAt = true, storetest.Start
+	add(t, s, sweep)
+	must(t, s.Close())
+
+	booted := storetest.Start.Add(-time.Hour)
+	s = standsIn(t, other, store.Options{Clock: boot("one"), Runs: s.Run(), Now: soon})
+	s.SetBooted(booted)
+	must(t, s.Close())
+
+	s = takenOver(t, path, other, store.Options{Clock: boot("one"), Now: soon}) // its agent has nothing new to say of the time
+	must(t, s.Close())
+	s = openAt(t, path, store.Options{Clock: boot("two"), Now: soon})
+	if d := pending(t, s, "aws", 1)[0]; !d.Stamp.Booted.Equal(booted) {
+		t.Errorf("the boot of the sample was at %v, want %v", d.Stamp.Booted, booted)
+	}
+	must(t, s.Close())
+}
+
+// TestTheDarkTimeBeforeAStandInThatKnowsNothing begins where the disk says, after a power cut that has taken the note: for integrations and
+// objects that the disk knows.
+func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
+	unit := storetest.Source().Unit()
+	s := storetest.MustOpenAt(t, path, store.Options{Clock: boot("one"), Now: soon})
+	must(t, s.SetIntegrations(both[:1]))
+	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
+	s.AccountSamples(map[store.Accounted]store.Account{{Unit: unit, Object: "old"}: {Until: until, Every: time.Second}})
+	add(t, s, storetest.Sweep(s.Run(), 2, 1, "aws"))
+	must(t, s.Close())
+
+	right := store.Clock{Boot: "two", Uptime: func() time.Duration { return time.Hour }}
+	s = standsIn(t, other, store.Options{Clock: right, Runs: s.Run(), Now: soon})
+	for _, object := range []string{"old", "new"} {
+		for _, in := range both {
+			must(t, s.MissingSpan(in.ID, store.Span{
+				Gap:  objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent}, // where it begins is not known
+				Ends: store.Instant{Run: s.Run(), At: storetest.Start.Add(30 * time.Second), Uptime: time.Minute},
+			}))
+		}
+	}
+	if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 0 {
+		t.Errorf("the stand-in shows gaps that begin nowhere: %+v", gaps)
+	}
+	must(t, s.Close())
+
+	s = takenOver(t, path, other, store.Options{Clock: right, Now: soon})
+	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
+	gaps := s.Stats().Integrations["aws"].Gaps
+	if len(gaps) != 1 || gaps[0].Gap.Object != "old" || gaps[0].Gap.Count != 29 || !gaps[0].Gap.From.Equal(storetest.Start.Add(time.Second)) {
+		t.Errorf("gaps %+v, want the 29 samples between the last on the disk and the first in memory", gaps)
+	}
+	if gaps := s.Stats().Integrations["gcp"].Gaps; len(gaps) != 0 {
+		t.Errorf("the integration did not exist before: %+v", gaps)
+	}
+	must(t, s.Close())
+}

@@ -1,0 +1,49 @@
+package main
+
+import "time"
+
+// The part of CycloneDX 1.5 that says what a program links: https://cyclonedx.org/docs/1.5/json/
+type (
+	document struct {
+		Format      string      `json:"bomFormat"`
+		SpecVersion string      `json:"specVersion"`
+		Version     int         `json:"version"`
+		Metadata    metadata    `json:"metadata"`
+		Components  []component `json:"components"`
+	}
+	metadata struct {
+		Timestamp string    `json:"timestamp"`
+		Component component `json:"component"`
+	}
+	component struct {
+		Type     string          `json:"type"`
+		Ref      string          `json:"bom-ref"`
+		Name     string          `json:"name"`
+		Version  string          `json:"version"`
+		PURL     string          `json:"purl,omitempty"`
+		Licences []licenceChoice `json:"licenses"`
+	}
+	licenceChoice struct {
+		Licence licence `json:"license"`
+	}
+	licence struct {
+		ID string `json:"id"`
+	}
+)
+
+func cycloneDX(version string, at time.Time, modules []module) document {
+	d := document{Format: "CycloneDX", SpecVersion: "1.5", Version: 1, Metadata: metadata{
+		Timestamp: at.Format(time.RFC3339),
+		Component: component{
+			Type: "application", Ref: "noi-agent@" + version, Name: "noi-agent", Version: version,
+			Licences: []licenceChoice{{licence{"Apache-2.0"}}},
+		},
+	}}
+	for _, m := range modules {
+		purl := "pkg:golang/" + m.path + "@" + m.version
+		d.Components = append(d.Components, component{
+			Type: "library", Ref: purl, Name: m.path, Version: m.version, PURL: purl, Licences: []licenceChoice{{licence{m.licence}}},
+		})
+	}
+	return d
+}
