@@ -255,7 +255,7 @@ func printStore(w io.Writer, s api.Store) {
 	for _, n := range []struct {
 		of   uint64
 		what string
-	}{{s.TakenOver, "samples taken over from memory"}, {s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
+	}{{s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
 		if n.of > 0 {
 			fmt.Fprintf(w, "; %d %s", n.of, n.what)
 		}

@@ -13,6 +13,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/status"
+	"noi-agent/status/api"
 )
 
 // loader reads families and configuration.
@@ -110,6 +111,20 @@ func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	if cli.JSON {
 		return printJSON(p.Stdout, map[string]bool{"reloaded": true})
 	}
-	_, err = fmt.Fprintln(p.Stdout, "the configuration is in force")
+	_, err = fmt.Fprintln(p.Stdout, "the configuration is in force"+cli.notInForce(ctx))
 	return err
+}
+
+// notInForce says which changes a reload does not put in force, and what to do; empty: all are, or the daemon no longer answers.
+func (cli *commandLine) notInForce(ctx context.Context) string {
+	s, err := cli.daemonStatus(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, p := range s.Problems {
+		if p.Code == api.ConfigRestart.Code {
+			return ", but not all of it\n  " + p.Detail + "\n  " + p.Remedy
+		}
+	}
+	return ""
 }

@@ -77,8 +77,8 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps [
 		return &faults[i]
 	}
 	for due := slices.Min(slices.Collect(maps.Keys(accepted))); due <= until; due++ {
-		in := slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) && !excused(g, accepted) })
-		known := in || slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) })
+		in := slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due, accepted) && !excused(g, accepted) })
+		known := in || slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due, accepted) })
 		switch {
 		case accepted[due] != "" && in:
 			near(due, "is accepted ("+accepted[due]+"), and in a gap").twice++
@@ -129,12 +129,12 @@ func (w *ledgerWorld) endNear(due int64) int {
 	return best
 }
 
-// covers reports whether a gap is about a moment: those of missing replies name the samples around, others the first and the last that is
-// missing.
-func covers(g api.Gap, due int64) bool {
+// covers reports whether a gap is about a moment. Those of missing replies begin with the sample before, or with the run, and end with the
+// sample after, or with the run; all others name the first moment that is missing and the last.
+func covers(g api.Gap, due int64, accepted map[int64]string) bool {
 	reason, _, _ := strings.Cut(g.Reason, ":")
 	if slices.Contains([]string{objects.GapBus, objects.GapLine, objects.GapOverrun, objects.GapIdentity, objects.GapQueue}, reason) {
-		return due > g.From.Unix() && due < g.To.Unix()
+		return due > g.From.Unix() && (due < g.To.Unix() || due == g.To.Unix() && accepted[due] == "")
 	}
 	return due >= g.From.Unix() && due <= g.To.Unix()
 }
@@ -142,7 +142,7 @@ func covers(g api.Gap, due int64) bool {
 // missingIn is how many moments of a gap have no sample.
 func missingIn(g api.Gap, accepted map[int64]string) (n int) {
 	for due := g.From.Unix(); due <= g.To.Unix(); due++ {
-		if covers(g, due) && accepted[due] == "" {
+		if covers(g, due, accepted) && accepted[due] == "" {
 			n++
 		}
 	}
