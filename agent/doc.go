@@ -23,7 +23,7 @@
 //   - reload.go, configfile.go: another configuration while the agent runs
 //   - status.go, storehealth.go, sentence.go, triggers.go, metrics.go: reports
 //   - readnow.go, replays.go, deadletters.go, export.go: what an operator asks for
-//   - degraded.go, diskprobe.go, memorydir.go: a disk that fails
+//   - memory.go, memorydir.go: a disk that fails
 //   - identity.go: the device id
 //
 // Use:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -79,8 +80,8 @@ func (a *Agent) apply(w shift, r reload) error {
 		}
 		next.forwarders[i] = f
 	}
-	for _, i := range freshLines {
-		p := poll.New(next.pollers[i].Line(), a.pollerOptions(r.catalog))
+	for i, line := range freshLines {
+		p := poll.New(line, a.pollerOptions(r.catalog))
 		if at := slices.IndexFunc(old.pollers, func(o *poll.Poller) bool { return o.Line().Name == p.Line().Name }); at >= 0 {
 			p.Inherit(old.pollers[at])
 		}
@@ -89,7 +90,7 @@ func (a *Agent) apply(w shift, r reload) error {
 	a.mu.Lock()
 	a.crew = next
 	a.mu.Unlock()
-	w.start(pick(next.pollers, freshLines), pick(next.forwarders, freshForwarders))
+	w.start(pick(next.pollers, slices.Sorted(maps.Keys(freshLines))), pick(next.forwarders, freshForwarders))
 	for _, f := range next.forwarders {
 		f.TryNow() // an operator who reloads has changed something
 	}
@@ -101,10 +102,11 @@ func (a *Agent) apply(w shift, r reload) error {
 	return nil
 }
 
-// keepLines takes over the pollers of lines that did not change and stops the others. It returns where in next new ones are
-// needed; their places hold only the line.
-func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh []int) {
+// keepLines takes over the pollers of lines that did not change and stops the others. It returns the lines that need a
+// new poller by their place in next.
+func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh map[int]*configs.Line) {
 	kept := map[*poll.Poller]bool{}
+	fresh = map[int]*configs.Line{}
 	for i := range next.config.Lines {
 		line := &next.config.Lines[i]
 		if !line.Enabled {
@@ -116,7 +118,7 @@ func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh []int) {
 			next.pollers = append(next.pollers, old.pollers[at])
 			continue
 		}
-		fresh = append(fresh, len(next.pollers))
+		fresh[len(next.pollers)] = line
 		next.pollers = append(next.pollers, nil)
 	}
 	for _, p := range old.pollers {

@@ -43,8 +43,8 @@ lines:
 		}
 	}
 	got := <-queue
-	if len(got.Gaps) != 1 || got.Gaps[0].Count != 720 || !got.Gaps[0].Ongoing || got.Due[0] != 10*time.Second {
-		t.Errorf("told %+v, want 720 missing in two hours", got.Gaps)
+	if len(got.Gaps) != 1 || got.Gaps[0].Count != 719 || !got.Gaps[0].Ongoing || got.Due[0] != 10*time.Second {
+		t.Errorf("told %+v, want 719 missing in two hours", got.Gaps)
 	}
 }
 
