@@ -60,12 +60,6 @@ func (p *poller) dropHeld(s *slave, why string) {
 func (p *poller) revives(ctx context.Context, s *slave) bool {
 	dead := s.dead()
 	s.missed += s.plan.passOver(p.clock.Elapsed(), whyMissed(s.lastErr))
-	if dead && s.replies.probes%2 == 1 && p.exchanged(ctx, s) {
-		return true
-	}
-	if ctx.Err() != nil || !p.open || s.judged.barred() {
-		return false
-	}
 	_, err := p.exchange(ctx, s, s.probe(), false)
 	switch {
 	case ctx.Err() != nil || !p.open:
@@ -82,27 +76,6 @@ func (p *poller) revives(ctx context.Context, s *slave) bool {
 		s.planner.Retest()
 	}
 	return true
-}
-
-// exchanged asks a slave that is silent to reads what it is, before the next read: nothing must be on its way. Another controller than before may say nothing to the reads of the one that
-// it came for. True: it is another one, and is sampled.
-func (p *poller) exchanged(ctx context.Context, s *slave) bool {
-	if !s.tellsItself() || !p.open {
-		return false
-	}
-	id, err := byDeviceID(ctx, p, s)
-	switch {
-	case ctx.Err() != nil:
-		return false
-	case err != nil && fateOf(err) == fatePort:
-		p.portFailed(err)
-		return false
-	case err != nil || id.ProductCode == s.identity.known.ProductCode:
-		return false
-	}
-	s.good(p.clock.Elapsed(), id.At)
-	p.identifiedAs(s, id)
-	return !s.judged.barred()
 }
 
 const (
