@@ -71,6 +71,7 @@ func entries() []entry {
 	return []entry{
 		{groupLook, needsDaemon, newStatus},
 		{groupLook, needsDaemon, newTriggers},
+		{groupLook, needsDaemon, newGaps},
 		{groupLook, needsLine, newRead},
 		{groupData, needsStore, newExport},
 		{groupData, needsDaemon, newReplay},
