@@ -33,7 +33,7 @@ func TestEveryCommandThatIsAdvisedExists(t *testing.T) {
 				continue
 			}
 			if !known[args[0]] {
-				if regexp.MustCompile("`noi-agent " + args[0]).MatchString(text) || strings.HasPrefix(text, "noi-agent "+args[0]) && len(args) == 1 && strings.Contains(place, "hint") {
+				if regexp.MustCompile("`noi-agent "+args[0]).MatchString(text) || strings.HasPrefix(text, "noi-agent "+args[0]) && len(args) == 1 && strings.Contains(place, "hint") {
 					t.Errorf("%s advises %q, which is no command", place, "noi-agent "+found[1])
 				}
 				continue // a name in a sentence

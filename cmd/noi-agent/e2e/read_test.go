@@ -314,7 +314,7 @@ func TestReadFromADaemonWhoseLineIsDownSaysSo(t *testing.T) {
 func TestReadQuietPrintsOneValue(t *testing.T) {
 	w := newWorld(t, energySlave())
 	config := w.config("objects: adc_ia", "adc_ia")
-	for object, want := range map[string]string{"adc_vbterm": "12.117188\n", "charge_state": "FLOAT\n", "array_fault": "\n"} {
+	for object, want := range map[string]string{"adc_vbterm": "12.117188\n", "charge_state": "FLOAT\n", "array_fault": "rts_shorted,processor_supply_fault\n"} {
 		if got := mustRead(t, "-q", object, "--config", config); got != want {
 			t.Errorf("%s is %q, want %q", object, got, want)
 		}
