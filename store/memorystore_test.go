@@ -68,7 +68,7 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	for _, object := range []string{"old", "new"} {
 		for _, in := range both {
 			must(t, s.MissingSpan(in.ID, store.Span{
-				Gap:  objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent}, // where it begins is not known
+				Gap:  objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent},                    // where it begins is not known
 				Ends: store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true}, // by a clock in 1970
 			}))
 		}
