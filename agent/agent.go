@@ -60,6 +60,7 @@ type Agent struct {
 	recovery   store.Recovery // what it took to open it
 	failures   failures
 	degraded   string        // why the store is in memory; "": it is not
+	left       *gapsLeft     // in memory, by the start that went back to the disk
 	probes     time.Duration // how often the disk is probed then
 	began      time.Duration // monotonic
 	sampler    *sampler
@@ -158,7 +159,7 @@ func (a *Agent) openStore() error {
 	a.noteRun()
 	a.deviceID, err = a.identify()
 	if err == nil {
-		err = st.SetIntegrations(known(c))
+		err = a.setIntegrations(known(c))
 	}
 	if err != nil {
 		return errors.Join(err, st.Close())

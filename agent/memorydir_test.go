@@ -109,12 +109,12 @@ func TestAnOutboxInMemoryIsTheAgentsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if path, err := f.standIn(filepath.Join(state, "noi.db")); err == nil || path != "" || !strings.Contains(err.Error(), ".outbox") {
+		if path, err := f.outbox(filepath.Join(state, "noi.db")); err == nil || path != "" || !strings.Contains(err.Error(), ".outbox") {
 			t.Errorf("%s: it is taken: %q, %v", name, path, err)
 		}
 	}
 	f := failuresOf(privateDir(t), state)
-	if path, err := f.standIn(filepath.Join(state, "noi.db")); err != nil || path == "" {
+	if path, err := f.outbox(filepath.Join(state, "noi.db")); err != nil || path == "" {
 		t.Errorf("nothing there yet: %q, %v", path, err)
 	}
 }

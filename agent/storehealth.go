@@ -26,7 +26,7 @@ func (a *Agent) storeStatus(stats store.Stats) api.Store {
 	return api.Store{
 		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits,
 		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
-		Start: a.start(), Salvaged: a.recovery.Samples, TakenOver: a.recovery.Taken.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
+		Start: a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
 
@@ -76,8 +76,6 @@ func (a *Agent) storeProblems() []api.Problem {
 	switch {
 	case a.degraded != "":
 		return []api.Problem{api.StoreInMemory.Of("agent", since, a.degraded)}
-	case r.Taken.Left != "":
-		return []api.Problem{api.StoreNotTaken.Of("agent", since, r.Taken.Left)}
 	case r.Moved():
 		return []api.Problem{api.StoreRecovered.Of("agent", since, recoveryDetail(r))}
 	case len(r.Kept) > 0:

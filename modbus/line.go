@@ -99,7 +99,7 @@ type unit struct {
 	trust  trust
 	good   ask   // the last read that was answered with registers
 	short  []ask // the last short ones, of different shapes, the newest first
-	proof  ask   // the last probe that was answered; zero: none
+	probed []ask // the last probes that were answered, of different shapes, the newest first
 	others others
 
 	silent   int           // exchanges in a row that nothing came in

@@ -261,28 +261,28 @@ func (u *unit) keep(q ask) {
 	if !ofRegisters(q.function) || q.count > shortRead {
 		return
 	}
-	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old.shape() == q.shape() })
-	u.short = append([]ask{q}, u.short[:min(len(u.short), keptShort-1)]...)
+	u.short = remember(u.short, q)
 }
 
 // proved notes a probe that was answered. The unit may lack registers next to those it has, and says nothing to a
 // probe that holds one, so this probe comes before any that was not tried.
-func (u *unit) proved(q ask) { u.proof, u.trust.kind = q, 0 }
+func (u *unit) proved(q ask) { u.probed, u.trust.kind = remember(u.probed, q), 0 }
+
+// remember puts an ask before those of other shapes.
+func remember(list []ask, q ask) []ask {
+	list = slices.DeleteFunc(list, func(old ask) bool { return old.shape() == q.shape() })
+	return append([]ask{q}, list[:min(len(list), keptShort-1)]...)
+}
 
 // proofs returns what the unit has answered and may be probed with, the best first.
 func (u *unit) proofs() []ask {
-	if u.proof == (ask{}) {
-		return u.short
-	}
-	return append(slices.Clone(u.short), u.proof)
+	return append(slices.Clone(u.short), u.probed...)
 }
 
 // drop forgets an ask that brought nothing as a probe.
 func (u *unit) drop(q ask) {
 	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old == q })
-	if u.proof == q {
-		u.proof = ask{}
-	}
+	u.probed = slices.DeleteFunc(u.probed, func(old ask) bool { return old == q })
 }
 
 // candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those registers,

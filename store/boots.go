@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -41,14 +40,6 @@ type start struct {
 	boot   string
 	booted int64 // unix ms of the boot, by a clock that was right; 0: not known
 	floor  int64 // unix ms; no sample of the run is older
-}
-
-// with returns what two records of one run have in common.
-func (s start) with(o start) start {
-	if s != o && (s.boot != o.boot || s.boot == "") {
-		return start{}
-	}
-	return start{boot: s.boot, booted: cmp.Or(o.booted, s.booted), floor: min(s.floor, o.floor)}
 }
 
 // startKind begins the record of a run, and no other kind of record.
@@ -101,16 +92,18 @@ func (m *image) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 			}
 		}
 	}
-	if m.noted != 0 {
-		if err := b.Put(seqKey(m.noted), m.starts[m.noted].encode(seqKey(m.noted))); err != nil {
-			return err
+	for _, n := range m.noted {
+		if st, kept := m.starts[n]; kept {
+			if err := b.Put(seqKey(n), st.encode(seqKey(n))); err != nil {
+				return err
+			}
 		}
 	}
 	m.starts[run] = this
 	return b.Put(seqKey(run), this.encode(seqKey(run)))
 }
 
-// spreadBoots has all runs of one boot know its time when one of them does: a store that stood in may have learnt it.
+// spreadBoots has all runs of one boot know its time when one of them does: a store in memory may have learnt it.
 func (m *image) spreadBoots(b *bolt.Bucket) error {
 	known := map[string]int64{}
 	for _, run := range slices.Sorted(maps.Keys(m.starts)) { // the last run knows best
@@ -260,21 +253,6 @@ func decodeTimes(sealed []byte) times {
 		return t
 	}
 	return times{}
-}
-
-// last is when somebody wrote, as far as can be believed: a clock that stood before a time known to be right says nothing.
-func (t times) last(c Clock) int64 {
-	if t.wrote == 0 {
-		return 0
-	}
-	return max(t.wrote, cmp.Or(t.good, unixMilli(c.Floor)))
-}
-
-// found returns the times as the run before has left them.
-func (s *Store) found() times {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return times{good: s.times.good, wrote: s.before}
 }
 
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that

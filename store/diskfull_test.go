@@ -78,7 +78,6 @@ func onSmallDisk(t *testing.T) {
 		}
 	}
 	d.account()
-	d.takesOver()
 	t.Logf("seed %d: %d samples acknowledged, %d appends refused as full, %d dropped", seed, d.acked, d.refused, d.s.Stats().Integrations["aws"].Dropped)
 }
 
@@ -122,39 +121,6 @@ func (d *smallDisk) work(full bool) {
 	d.n += uint64(count)
 	d.deliver("aws", 250)
 	d.deliver("gcp", d.rnd.IntN(180))
-}
-
-// takesOver starts the store while its disk is full and another one has stood in for it with more than there is room for: that one is left
-// where it is, and the next start with room takes it.
-func (d *smallDisk) takesOver() {
-	d.t.Helper()
-	path, other := filepath.Join(filepath.Dir(d.neighbour), "noi.db"), filepath.Join(d.t.TempDir(), "noi.db")
-	must(d.t, d.s.Close())
-	s, err := store.Open(other, store.Options{Runs: d.s.Run(), Now: soon})
-	must(d.t, err)
-	must(d.t, s.SetIntegrations(both))
-	const sweeps, samples = 40, 50 // 8 MB
-	for n := range uint64(sweeps) {
-		add(d.t, s, bulky(s.Run(), 1+n*samples))
-	}
-	must(d.t, s.Close())
-	start := func() store.TakenOver {
-		d.t.Helper()
-		s, r, err := store.Recover(d.t.Context(), path, store.Options{Limits: store.Limits{MaxSize: 16 << 20}, Now: soon}, store.RecoverOptions{TakeOver: other})
-		must(d.t, err)
-		must(d.t, s.Close())
-		return r.Taken
-	}
-	d.fill()
-	first := start()
-	if !first.Full || first.Left == "" || first.Samples == sweeps*samples {
-		d.t.Errorf("on a full disk: %+v", first)
-	}
-	must(d.t, os.Remove(d.neighbour))
-	must(d.t, syscall.Mount("", filepath.Dir(path), "", syscall.MS_REMOUNT, "size=40m"))
-	if rest := start(); rest.Left != "" || first.Samples+rest.Samples < sweeps*samples {
-		d.t.Errorf("on one with room: %+v after %+v", rest, first)
-	}
 }
 
 // deliver holds that what it settles stays settled.

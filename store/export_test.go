@@ -16,10 +16,3 @@ func CompactNow(s *Store) error {
 	s.mu.Unlock()
 	return b.waitState()
 }
-
-// SmallChunks has a takeover move a few sweeps at a time, and tell when it has.
-func SmallChunks(bytes int64, moved func()) (restore func()) {
-	before, told := takeoverChunk, chunkMoved
-	takeoverChunk, chunkMoved = bytes, moved
-	return func() { takeoverChunk, chunkMoved = before, told }
-}

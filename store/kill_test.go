@@ -43,7 +43,7 @@ func appendUntilKilled(path string) int {
 	}
 	s, _, err := store.Recover(context.Background(), path,
 		store.Options{Limits: store.Limits{CommitEvery: time.Millisecond}, Now: func() time.Time { return storetest.Start }, Runs: runs},
-		store.RecoverOptions{TakeOver: standInOf(path)})
+		store.RecoverOptions{})
 	if err == nil {
 		err = s.SetIntegrations(both)
 	}
@@ -86,11 +86,6 @@ var drained = map[string]int{"aws": 7, "gcp": 4}
 
 type sampleKey struct{ run, n uint64 }
 
-// standInOf is where a store lies that has stood in for the one at path.
-func standInOf(path string) string {
-	return filepath.Join(filepath.Dir(path), "memory", filepath.Base(path))
-}
-
 // life is what one file goes through, and what its children have said.
 type life struct {
 	t       *testing.T
@@ -104,9 +99,9 @@ type life struct {
 	tally   tally
 }
 
-// TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment; in a part of the rounds
-// before it is ready, in a part with a file that has lost its heads, so that it dies over moving it aside and
-// salvaging it, and in a part after another store has stood in for it, so that it dies over taking that over. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
+// TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment: in a part of the rounds
+// before the store is ready, and in a part with a file that has lost its heads, so that the child dies while it moves the file aside and
+// salvages it. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
 func TestOutboxSurvivesKill(t *testing.T) {
 	seed := rand.Uint64()
 	var mu sync.Mutex // guards sum
@@ -126,21 +121,20 @@ func TestOutboxSurvivesKill(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d kills, %d of them before the child was ready, %d of a stand-in; %d files damaged; %d samples acknowledged, %d deliveries, "+
-		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.stoodIn, sum.spoiled, sum.acked, sum.taken, sum.again, sum.most)
+	t.Logf("%d kills, %d of them before the child was ready; %d files damaged; %d samples acknowledged, %d deliveries, "+
+		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.spoiled, sum.acked, sum.taken, sum.again, sum.most)
 }
 
 // tally is what is counted along the way.
 type tally struct {
 	kills, unready int // unready: before the child was
 	spoiled        int
-	stoodIn        int
 	acked, taken   int
 	again, most    int // deliveries that come again, most: of one life
 }
 
 func (y *tally) add(z tally) {
-	y.kills, y.unready, y.spoiled, y.stoodIn = y.kills+z.kills, y.unready+z.unready, y.spoiled+z.spoiled, y.stoodIn+z.stoodIn
+	y.kills, y.unready, y.spoiled = y.kills+z.kills, y.unready+z.unready, y.spoiled+z.spoiled
 	y.acked, y.taken, y.again = y.acked+z.acked, y.taken+z.taken, y.again+z.again
 	y.most = max(y.most, z.again)
 }
@@ -165,10 +159,8 @@ func (l *life) round() {
 	switch {
 	case how < 5 && how > 0:
 		l.killStarting(time.Duration(l.rnd.Int64N(int64(killWithin))))
-	case how > 7 && len(l.acked) > 0:
-		l.killStandIn(1 + l.rnd.IntN(60))
 	default:
-		l.killWorking(l.path, 1+l.rnd.IntN(60))
+		l.killWorking(1 + l.rnd.IntN(60))
 	}
 	switch err := store.Check(l.path); {
 	case err == nil:
@@ -196,7 +188,7 @@ func (l *life) loseHeads() {
 // killStarting kills a child so long after its first word.
 func (l *life) killStarting(wait time.Duration) {
 	l.t.Helper()
-	l.run(l.path, func(cmd *exec.Cmd, line string, _ int) {
+	l.run(func(cmd *exec.Cmd, line string, _ int) {
 		if line == "start" {
 			<-time.After(wait)
 			must(l.t, cmd.Process.Kill())
@@ -204,20 +196,10 @@ func (l *life) killStarting(wait time.Duration) {
 	})
 }
 
-// killStandIn does it to a child that works on the store that stands in.
-func (l *life) killStandIn(lines int) {
-	l.t.Helper()
-	must(l.t, os.MkdirAll(filepath.Dir(standInOf(l.path)), 0o700))
-	damaged := l.damaged // the file that is meant by it is not looked at
-	l.killWorking(standInOf(l.path), lines)
-	l.damaged = damaged
-	l.tally.stoodIn++
-}
-
 // killWorking kills a child when it has said so many lines.
-func (l *life) killWorking(path string, lines int) {
+func (l *life) killWorking(lines int) {
 	l.t.Helper()
-	l.run(path, func(cmd *exec.Cmd, _ string, said int) {
+	l.run(func(cmd *exec.Cmd, _ string, said int) {
 		if said == lines {
 			must(l.t, cmd.Process.Kill())
 		}
@@ -225,10 +207,10 @@ func (l *life) killWorking(path string, lines int) {
 }
 
 // run starts a child and has each be called for each of its lines. What it says until it is dead counts too.
-func (l *life) run(path string, each func(cmd *exec.Cmd, line string, said int)) {
+func (l *life) run(each func(cmd *exec.Cmd, line string, said int)) {
 	l.t.Helper()
 	cmd := exec.CommandContext(l.t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killEnv+"="+path, fmt.Sprintf("%s=%d", runsEnv, 1000*l.tally.kills))
+	cmd.Env = append(os.Environ(), killEnv+"="+l.path, fmt.Sprintf("%s=%d", runsEnv, 1000*l.tally.kills))
 	cmd.Stderr = l.t.Output()
 	out, err := cmd.StdoutPipe()
 	must(l.t, err)
@@ -283,9 +265,7 @@ func (l *life) count() {
 	if len(l.acked) == 0 {
 		l.t.Fatal("nothing was acknowledged: the test shows nothing")
 	}
-	how := (&counted{}).options()
-	how.TakeOver = standInOf(l.path)
-	s, _ := recoverAt(l.t, l.path, how)
+	s, _ := recoverAt(l.t, l.path, (&counted{}).options())
 	l.tally.acked = len(l.acked)
 	for _, id := range []string{"aws", "gcp"} {
 		l.tally.again += l.countFor(s, id)

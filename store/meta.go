@@ -120,8 +120,9 @@ type image struct {
 	starts       map[uint64]start
 	times        times
 	accounts     map[Accounted]Account
-	noted        uint64   // a run of which only the note tells; 0: none
-	known        []string // integrations of the run before, by its note
+	noted        []uint64              // runs that only the note knows
+	own          map[Accounted]Account // without those of the note
+	known        []string              // integrations of the run before, by its note
 
 	badTotals  bool
 	badCursors []string
@@ -300,8 +301,8 @@ func (s *Store) start() error {
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
 	s.newest = s.next
 	s.accounts = newAccounts()
-	s.accounts.samples, s.known = m.accounts, m.known
-	s.starts, s.times, s.before = m.starts, m.times, m.times.last(s.opts.Clock)
+	s.accounts.samples, s.known, s.own = m.accounts, m.known, m.own
+	s.starts, s.times = m.starts, m.times
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}
@@ -319,8 +320,9 @@ func (s *Store) countRun(b ballast) (m *image, err error) {
 			return err
 		}
 		m.repair(tx)
-		m.identity.run = max(m.identity.run, s.opts.Runs)
-		m.adoptNote(readNote(s.opts.Note))
+		if err := m.adoptNote(tx, readNote(s.opts.Note), s.opts.Runs); err != nil {
+			return err
+		}
 		m.identity.run++
 		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
 			return err

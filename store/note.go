@@ -2,39 +2,50 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/gob"
+	"errors"
+	"maps"
 	"os"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit, and after a
-// kill the next run would count it as missing. The note costs no flash. A power cut takes it, and then the gap begins at the last commit.
+// kill the next run would count it as missing. The note costs no flash. A power cut deletes the note, and then the gap begins at the last
+// commit. The note also carries the accounts from the store on a disk to one in memory, and back.
 type note struct {
 	Run      uint64
-	Boot     string
-	Booted   int64 // unix ms, as in start
-	Floor    int64
+	Device   string
+	Good     int64 // unix ms, as in times
 	Accounts map[Accounted]Account
+	Runs     map[uint64]notedRun // that the accounts name, and this one
 
 	Integrations []string // that the configuration names: a new store in memory cannot know that they are not new
 }
 
+// notedRun is a start for gob, which wants exported fields.
+type notedRun struct {
+	Boot          string
+	Booted, Floor int64
+}
+
 var keyNote = []byte("note")
 
-// writeNote renews the note when a sample has been accounted for. The writer calls it.
-func (s *Store) writeNote() {
+// writeNote renews the note when a sample has been accounted for, and with the last commit. The writer calls it.
+func (s *Store) writeNote(last bool) {
 	if s.opts.Note == "" {
 		return
 	}
 	s.mu.Lock()
 	b := &s.accounts
 	b.ripen(s)
-	if b.version == b.noted {
+	if b.version == b.noted && !last {
 		s.mu.Unlock()
 		return
 	}
 	b.noted = b.version
-	st := s.starts[s.run]
-	n := note{Run: s.run, Boot: st.boot, Booted: st.booted, Floor: st.floor, Accounts: b.all(), Integrations: s.configured()}
+	n := s.note()
 	s.mu.Unlock()
 	var text bytes.Buffer
 	err := gob.NewEncoder(&text).Encode(n)
@@ -47,6 +58,21 @@ func (s *Store) writeNote() {
 	if err != nil {
 		s.opts.Logger.Debug("no note of what is accounted for: after a kill the gap begins at the last commit", "error", err)
 	}
+}
+
+// note returns the note as of now. s.mu is held.
+func (s *Store) note() note {
+	n := note{Run: s.run, Device: s.device, Good: s.times.good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{}, Integrations: s.configured()}
+	runs := []uint64{s.run}
+	for _, a := range n.Accounts {
+		runs = append(runs, a.Until.Run)
+	}
+	for _, run := range runs {
+		if st, known := s.starts[run]; known {
+			n.Runs[run] = notedRun{st.boot, st.booted, st.floor}
+		}
+	}
+	return n
 }
 
 // configured are the integrations that the configuration names. s.mu is held.
@@ -72,15 +98,32 @@ func readNote(path string) (n note) {
 	return n
 }
 
-// adoptNote takes over what the note knows beyond the file, which may be that of another store: the numbers of runs are never used twice.
-func (m *image) adoptNote(n note) {
+// adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs are never used
+// twice, and runs are those that were counted elsewhere. A note of a later run is refused. What is new goes into the file at once: a power
+// cut in this run deletes the note.
+func (m *image) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
+	m.own = maps.Clone(m.accounts)
+	other := n.Run > m.identity.run // another store has worked since this one
+	m.identity.run = max(m.identity.run, runs)
 	if len(n.Accounts) == 0 || n.Run > m.identity.run {
-		return
+		return nil
 	}
-	put(m.accounts, n.Accounts)
+	if other && n.Good != 0 {
+		m.times.good = n.Good // the last one, not the latest: see putClock
+	}
+	news := put(m.accounts, n.Accounts)
 	m.known = n.Integrations
-	if _, known := m.starts[n.Run]; !known {
-		m.starts[n.Run] = start{boot: n.Boot, booted: n.Booted, floor: n.Floor}
-		m.noted = n.Run
+	m.identity.device = cmp.Or(m.identity.device, n.Device)
+	for run, r := range n.Runs {
+		if _, known := m.starts[run]; !known {
+			m.starts[run] = start{boot: r.Boot, booted: r.Booted, floor: r.Floor}
+			m.noted = append(m.noted, run)
+		}
 	}
+	if !news {
+		return nil
+	}
+	record := m.names.encodeAccounts(tx.ID(), m.accounts)
+	m.totals.names = uint64(len(m.names.entries))
+	return errors.Join(m.names.put(tx.Bucket(bucketNames)), tx.Bucket(bucketMeta).Put(keyAccounts, record))
 }

@@ -63,3 +63,25 @@ func TestTheNoteHasTheLastCommit(t *testing.T) {
 	}
 	must(t, s.Close())
 }
+
+// TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn: after a kill, a power cut in the next run deletes the note.
+func TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn(t *testing.T) {
+	dir := t.TempDir()
+	path, o := filepath.Join(dir, "disk.db"), store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{FlushTriggers: time.Hour}}
+	s := openAt(t, path, o)
+	key := store.Accounted{Unit: storetest.Source().Unit(), Object: "adc_vb"}
+	before := copyOf(t, path) // as a kill leaves the file
+	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	s.AccountSamples(map[store.Accounted]store.Account{key: {Until: until, Every: time.Second}})
+	must(t, s.Close()) // writes the note
+
+	s = storetest.MustOpenAt(t, before, o)
+	cut := copyOf(t, before)
+	must(t, s.Close())
+	o.Note = ""
+	s = storetest.MustOpenAt(t, cut, o)
+	if got := s.Accounts()[key].Until; got != until {
+		t.Errorf("after the power cut the file knows of %+v, want %+v", got, until)
+	}
+	must(t, s.Close())
+}

@@ -20,9 +20,6 @@ type RecoverOptions struct {
 	// may take; 0: 5 s, and a second more for each 32 MiB of file. A medium that reads more slowly
 	// than that is broken, and a sound outbox must not be given up because it is long.
 	Limit time.Duration
-	// TakeOver is where a store may lie that has stood in for this one while the disk failed. What it owes is taken over, with its
-	// sample ids, and it is removed. "" or no file there: nothing is.
-	TakeOver string
 }
 
 const (
@@ -49,8 +46,8 @@ type Recovery struct {
 	Reason  string // why the old file was moved aside; empty: it was not
 	Aside   string // where it is now
 	Samples uint64 // salvaged, and in the new store
-	Rows    uint64 // of the trigger log, those about gaps included, that were salvaged too
-	// DeadLetters were salvaged too. One that was dropped shortly before may be among them.
+	Rows    uint64 // about gaps, that were salvaged too; those about publications are not
+	// DeadLetters were salvaged too. One that was sent again or dropped shortly before may be among them.
 	DeadLetters uint64
 	// Lost counts, by integration, samples that were not settled and could not be salvaged, as far
 	// as a cursor record that was still readable tells. They count as dropped, with a row.
@@ -58,7 +55,6 @@ type Recovery struct {
 	// Uncounted is true when the old file does not tell what it held: more may be lost than Lost says.
 	Uncounted bool
 	Kept      []string // all files that are kept aside now, the newest last
-	Taken     TakenOver
 }
 
 // Moved reports whether the old file was moved aside.
@@ -68,7 +64,7 @@ func (r Recovery) Moved() bool { return r.Reason != "" }
 // starts. A file that was not left clean is checked first. One that is damaged, empty, foreign or
 // no file at all is moved aside as path.damaged-NNNN, of which the newest are
 // kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
-// and somebody still waits for, with its sample ids, the rows of the log and the dead letters that read,
+// and somebody still waits for, with its sample ids, the gaps and the dead letters that read,
 // and the cursors, counters and device id. The new store has an id of its own.
 //
 // The old file keeps its name until the new one is complete, so that a power cut in between costs
@@ -89,11 +85,7 @@ func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*S
 		return nil, r, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
 	}
 	if !r.Moved() {
-		r.Taken, err = takeOver(ctx, path, o, ro)
-		var s *Store
-		if err == nil {
-			s, err = tryOpen(path, o)
-		}
+		s, err := tryOpen(path, o)
 		if err == nil || !spoiled(err) {
 			r.Kept = keptAside(path)
 			return s, r, err
@@ -105,9 +97,6 @@ func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*S
 	defer cancel()
 	if err := replace(ctx, path, o, &r); err != nil {
 		return nil, r, fmt.Errorf("replace store %s (%s): %w%s", path, r.Reason, err, hint(err))
-	}
-	if r.Taken, err = takeOver(ctx, path, o, ro); err != nil {
-		return nil, r, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
 	}
 	s, err := Open(path, o)
 	return s, r, err

@@ -244,7 +244,7 @@ func TestKillRunsTheCheckOnceAndCleanStopsNone(t *testing.T) {
 	var checks counted
 	l := newLife(t, 0)
 	for round := range 3 {
-		l.killWorking(l.path, 5+20*round)
+		l.killWorking(5 + 20*round)
 		before := checks.n
 		for range 3 {
 			s, r, err := store.Recover(t.Context(), l.path, store.Options{Now: soon}, checks.options())

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// spareLag is how many runs the second copy of the identity may lag behind a file after a power cut: it is not synced.
+	// spareLag is how many runs the second copy of the identity may lag behind the file: writing the copy may fail, and does not end a start.
 	spareLag = 100
 	// unreadRuns is more than any disk of which nothing can be read has counted.
 	unreadRuns = 1 << 20

@@ -38,20 +38,18 @@ type salvage struct {
 	cursors   map[string]*integration
 	starts    map[uint64]start
 	times     times
-	accounts  []byte          // the newest record, sealed; nil: none
-	marks     map[string]mark // by key
+	accounts  []byte // the newest record, sealed; nil: none
 	hasTotals bool
 	lastRun   uint64
 	noCursors bool  // none was read
 	oldest    int64 // unix ms of the oldest sweep found; 0: none
 
-	found   totals            // what came over
-	backlog map[string]uint64 // of it, by integration
-	lost    map[string]uint64 // by integration
-	rows    map[string]map[uint64]*row
-	logged  uint64                     // rows that came over
-	dead    map[string]map[uint64]*row // dead letters, by integration
-	letters uint64                     // of them, that came over
+	found   totals                     // what came over
+	backlog map[string]uint64          // of it, by integration
+	lost    map[string]uint64          // by integration
+	rows    map[string]map[uint64]*row // about gaps, and dead letters, by integration
+	gaps    uint64                     // that came over
+	letters uint64                     // that came over
 	cut     bool                       // not all was read
 	guessed bool                       // an integration's cursor is lost
 }
@@ -65,7 +63,6 @@ func (sv *salvage) uncounted() bool {
 func (sv *salvage) survey(path string) {
 	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
 	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
-	sv.dead, sv.marks = map[string]map[uint64]*row{}, map[string]mark{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
 		return nil
@@ -86,10 +83,6 @@ func (sv *salvage) learn(key, value []byte) {
 		sv.learnTimes(value)
 	case string(key) == string(keyAccounts):
 		sv.learnAccounts(value)
-	case strings.HasPrefix(string(key), markPrefix):
-		if m, ok := decodeMark(key, value); ok && m.further(sv.marks[string(key)]) {
-			sv.marks[string(key)] = m
-		}
 	case numbered && len(value) > 0 && value[0] == startKind:
 		sv.learnStart(id, key, value)
 	case numbered && id < mostEntries:
@@ -314,7 +307,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 		sv.count(it, sv.backlog[id])
 	}
 	sv.addLanes()
-	if err := errors.Join(sv.putRows(tx, d), sv.putDead(tx, d), sv.putLosses(tx, d, &t)); err != nil {
+	if err := errors.Join(sv.putRows(tx, d), sv.putLosses(tx, d, &t)); err != nil {
 		return err
 	}
 	if err := errors.Join(sv.putNames(tx, d), sv.putClock(tx)); err != nil {
@@ -324,11 +317,6 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	meta := tx.Bucket(bucketMeta)
 	if accounts := decodeAccounts(names(d.entries), sv.accounts); len(accounts) > 0 { // of what reads
 		if err := meta.Put(keyAccounts, d.encodeAccounts(tx.ID(), accounts)); err != nil {
-			return err
-		}
-	}
-	for key, m := range sv.marks {
-		if err := meta.Put([]byte(key), m.encode([]byte(key))); err != nil {
 			return err
 		}
 	}

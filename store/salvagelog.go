@@ -8,71 +8,32 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A row of the log stands by itself: it says whose it is, and repeats the sample that it is about. So it goes into the new
-// store under its own number, and what it refers to is true there too: sweeps keep their numbers, samples their runs, gaps
-// theirs. Of the copies that a file holds of a row, the furthest counts.
+// Rows about gaps and dead letters are data: they go into the new store. Rows about publications are a log, and do not. Each row says whose
+// it is, and repeats the sample that it is about. So it goes over under its own number, and what it refers to is true there too: sweeps keep
+// their numbers, samples their runs, gaps theirs. Of the copies that a file holds of a row, the furthest counts. A dead letter that was sent
+// again or dropped shortly before may come back from an old page.
 
-// keepRow takes a row over if the record is one that reads.
+// keepRow takes over the record of a gap or of a dead letter, if it reads.
 func (sv *salvage) keepRow(ns names, key, value []byte) {
 	w, ok := decodeRow(ns, "", key, value)
 	if !ok {
 		return
 	}
 	sv.totals.row = max(sv.totals.row, w.ID)
-	if w.store != "" {
-		if letters := keepFurther(sv.dead, w); len(letters) > 2*keepDead {
-			cutDead(letters)
-		}
+	if !w.isGap() && w.store == "" {
 		return
 	}
-	if log, keep := keepFurther(sv.rows, w), sv.opts.KeepTriggers; len(log) > 2*(keep+keepGaps) {
-		cutRows(log, keep)
-	}
-}
-
-// keepFurther takes a row over unless its integration has a newer copy, and returns what that has then.
-func keepFurther(all map[string]map[uint64]*row, w *row) map[uint64]*row {
-	of := all[w.Integration]
+	of := sv.rows[w.Integration]
 	if of == nil {
 		of = map[uint64]*row{}
-		all[w.Integration] = of
+		sv.rows[w.Integration] = of
 	}
 	if old := of[w.ID]; old == nil || w.further(old) {
 		of[w.ID] = w
 	}
-	return of
-}
-
-// cutDead leaves the newest of an integration's dead letters.
-func cutDead(letters map[uint64]*row) {
-	ids := slices.Sorted(maps.Keys(letters))
-	for _, id := range ids[:max(0, len(ids)-keepDead)] {
-		delete(letters, id)
+	if len(of) > 2*(keepDead+keepGaps) {
+		cutRows(of, keepDead)
 	}
-}
-
-// putDead writes the dead letters of the integrations that are known. One that was sent again or dropped may still stand in an old page: what
-// the log knows to have arrived goes, what was dropped comes back.
-func (sv *salvage) putDead(tx *bolt.Tx, d *dictionary) error {
-	for id, letters := range sv.dead {
-		log := sv.rows[id]
-		maps.DeleteFunc(letters, func(n uint64, _ *row) bool { return log[n] != nil && log[n].Success })
-		cutDead(letters)
-		if sv.cursors[id] == nil || len(letters) == 0 {
-			continue
-		}
-		b, err := bucketOf(tx, bucketDead, id)
-		if err != nil {
-			return err
-		}
-		for n, w := range letters {
-			if err := b.Put(seqKey(n), d.encodeRow(seqKey(n), w)); err != nil {
-				return err
-			}
-			sv.letters++
-		}
-	}
-	return nil
 }
 
 // isRow reports whether a record says of itself that it is a row. No other kind of record begins so.
@@ -95,37 +56,35 @@ func (sv *salvage) adoptOwners() {
 	if !sv.noCursors {
 		return
 	}
-	for id, log := range sv.rows {
+	for id, rows := range sv.rows {
 		if sv.cursors[id] == nil {
-			newest := log[slices.Max(slices.Collect(maps.Keys(log)))]
+			newest := rows[slices.Max(slices.Collect(maps.Keys(rows)))]
 			sv.cursors[id], sv.guessed = newIntegration(id, newest.Topic, 0), true
 		}
 	}
 }
 
-// putRows writes the logs of the integrations that are known. A delivery whose sweep is gone is not tried again.
+// putRows writes the rows of the integrations that are known.
 func (sv *salvage) putRows(tx *bolt.Tx, d *dictionary) error {
-	for id, log := range sv.rows {
+	for id, rows := range sv.rows {
 		if sv.cursors[id] == nil {
 			continue
 		}
-		cutRows(log, sv.opts.KeepTriggers)
-		for _, n := range slices.Sorted(maps.Keys(log)) {
-			w := log[n]
-			bucket := bucketGaps
-			if !w.isGap() {
-				bucket = bucketTriggers
-				w.Open = w.Open && tx.Bucket(bucketSweeps).Get(seqKey(w.seq)) != nil
+		cutRows(rows, keepDead)
+		for _, n := range slices.Sorted(maps.Keys(rows)) {
+			kind, count := bucketGaps, &sv.gaps
+			if !rows[n].isGap() {
+				kind, count = bucketDead, &sv.letters
 			}
-			b, err := bucketOf(tx, bucket, id)
+			b, err := bucketOf(tx, kind, id)
 			if err != nil {
 				return err
 			}
 			b.FillPercent = 1 // ascending
-			if err := b.Put(seqKey(n), d.encodeRow(seqKey(n), w)); err != nil {
+			if err := b.Put(seqKey(n), d.encodeRow(seqKey(n), rows[n])); err != nil {
 				return err
 			}
-			sv.logged++
+			*count++
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func (in Instant) before(other Instant) bool {
 // Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 type Span struct {
 	Gap          objects.Gap // From and To do not count
-	Begins, Ends Instant     // the last sample before, and the first one after. A Begins of run 0: only the disk for which this store stands in knows it
+	Begins, Ends Instant     // the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which this one in memory replaces
 
 	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times are known. The
 	// gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and Gap.Count is right.
@@ -121,6 +121,47 @@ func (s *Store) MissingSpan(integration string, spans ...Span) error {
 		s.logSpan(it, sp)
 	}
 	return nil
+}
+
+// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0).
+func (s *Store) Dark() map[string][]Span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string][]Span{}
+	for id, it := range s.integrations {
+		for _, w := range it.undated {
+			if w.undated.Begins.Run == 0 {
+				out[id] = append(out[id], *w.undated)
+			}
+		}
+	}
+	return out
+}
+
+// MissingDark writes the spans of another store's Dark into the log, as far as this file knows the integration and the last sample before
+// the span. It is called before SetIntegrations, which gives the spans their times.
+func (s *Store) MissingDark(dark map[string][]Span) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, spans := range dark {
+		for _, sp := range spans {
+			before, known := s.own[Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
+			if it := s.integrations[id]; it != nil && known && before.Until.Run < sp.Ends.Run {
+				sp.Begins, sp.Every = before.Until, before.Every
+				s.logUndated(it, sp)
+			}
+		}
+	}
+}
+
+// waitingGaps is how many gaps get their times from this store once the clock is right.
+func (it *integration) waitingGaps() (n int) {
+	for _, w := range it.undated {
+		if w.undated.Begins.Run != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Store) logSpan(it *integration, sp Span) {

@@ -4,13 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"path/filepath"
 )
 
 // Beside the file lies a second copy of its names and its identity. They are few, hardly change,
 // and all the records mean nothing without them; bbolt keeps them on one or two pages, which a
-// file that is cut short loses as a whole. A salvage reads the copy, and RunsAt. It is written anew at
-// each start, added to when names are, and not synced: it may lag behind, and then what it lacks
-// is lost if the file's own is lost too.
+// file that is cut short loses as a whole. A salvage reads the copy, and RunsAt. It is written anew and synced at
+// each start, so that no power cut leaves half of it. Names that come later are added and not synced: after a power cut the
+// copy may lack them.
 //
 // It is a row of entries: number, length, and a sealed value, that of the identity first. The
 // checksums of the names take in the store's id, so that entries of another store are none.
@@ -24,7 +25,13 @@ func (s *Store) writeSpare() {
 	name := s.path + spareSuffix + staleSuffix
 	err := os.WriteFile(name, dst, 0o600)
 	if err == nil {
+		err = syncPath(name)
+	}
+	if err == nil {
 		err = os.Rename(name, s.path+spareSuffix)
+	}
+	if err == nil {
+		err = syncPath(filepath.Dir(s.path))
 	}
 	if err != nil {
 		s.opts.Logger.Warn("the store's names have no second copy", "error", err)

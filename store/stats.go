@@ -8,7 +8,7 @@ import (
 
 // Stats are the store's figures, from memory.
 type Stats struct {
-	FileBytes    int64  // of noi.db; it never shrinks
+	FileBytes    int64  // of noi.db
 	RecordBytes  int64  // of the sweeps in the outbox, what max_size is about
 	Sweeps       uint64 // in the outbox, those every integration is done with but no commit has removed included
 	Samples      uint64 // in these sweeps
@@ -32,6 +32,7 @@ type IntegrationStats struct {
 	Traffic  Traffic
 	Dead     int       // dead letters
 	DeadFrom time.Time // when the oldest of them was rejected, by the clock of then; zero without
+	OpenGaps int       // gaps that wait for the clock, or to be announced
 	Orphaned bool      // the configuration does not name it any more
 	Gaps     []Trigger // the newest gaps, at most 20, the newest last
 }
@@ -60,7 +61,7 @@ func (s *Store) Stats() Stats {
 		}
 		is := IntegrationStats{
 			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
-			Dead: len(it.dead), DeadFrom: it.oldestDead(),
+			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: it.waitingGaps() + len(it.openGaps),
 			Orphaned: !it.orphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {

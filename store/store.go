@@ -108,9 +108,9 @@ type Store struct {
 	newStarts       map[uint64]start // of starts, what no commit carries yet
 	times           times
 	accounts        accounts
-	known           []string // integrations of the run before, by its note
-	before          int64    // unix ms of the last commit of the run before
-	dirty           bool     // something other than appends waits for it
+	own             map[Accounted]Account // accounts of the file when it was opened
+	known           []string              // integrations of the run before, by its note
+	dirty           bool                  // something other than appends waits for it
 	dirtyRows       int
 	lastRows        time.Time           // when a commit carried rows last, or the run began
 	unsaved         bool                // something that the file promises is settled, and no commit carries that

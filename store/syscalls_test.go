@@ -29,7 +29,7 @@ const (
 // useOnce is the child: it starts, appends, drains, and closes. It says "+run n" and "-run n id" as in appendUntilKilled.
 // What is full is no reason to end.
 func useOnce(path string) int {
-	s, _, err := store.Recover(context.Background(), path, store.Options{Now: soon}, store.RecoverOptions{TakeOver: standInOf(path)})
+	s, _, err := store.Recover(context.Background(), path, store.Options{Now: soon}, store.RecoverOptions{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return failErr
@@ -84,7 +84,6 @@ func failures() []failure {
 			{"no file", "ftruncate", "ENOSPC", "", 2}, {"a used file", "pwrite64", "ENOSPC", "", 6}, {"a used file", "fdatasync", "EIO", "", 1},
 			{"a used file", "openat", "EMFILE", "", 4}, {"a broken file", "fsync", "EIO", "", 2},
 			{"a broken file", "renameat,renameat2,rename", "EIO", "", 1}, {"a broken file", "linkat,link", "EIO", "", 1},
-			{"a stand-in", "fdatasync", "EIO", "", 1}, {"a stand-in", "pwrite64", "ENOSPC", "+", 6}, {"a stand-in", "unlinkat,unlink", "EIO", "", 1},
 		}
 	}
 	var all []failure
@@ -108,7 +107,6 @@ var files = map[string]func(*life){
 	"no file":       func(*life) {},
 	"a used file":   func(l *life) { l.work() },
 	"a broken file": func(l *life) { l.work(); l.loseHeads() },
-	"a stand-in":    func(l *life) { l.work(); l.standIn() },
 }
 
 // TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing fails the n-th system call of a kind, one n after the other, until there
@@ -180,10 +178,7 @@ func failOnce(t *testing.T, f failure, n int, from *life) (hit []int, ok bool) {
 	if hit = injected(string(traced)); len(hit) == 0 && code != failDone {
 		t.Errorf("%d: nothing failed, exit code %d:\n%s", n, code, said)
 	}
-	s, r := recoverAt(t, l.path, store.RecoverOptions{TakeOver: standInOf(l.path)})
-	if r.Taken.Left != "" {
-		t.Errorf("%d: not taken over, though nothing fails any more: %s", n, r.Taken.Left)
-	}
+	s, _ := recoverAt(t, l.path, store.RecoverOptions{})
 	for _, id := range []string{"aws", "gcp"} {
 		l.countFor(s, id)
 	}
@@ -213,19 +208,6 @@ func (l *life) work() {
 		l.t.Fatalf("exit code %d:\n%s", code, said)
 	}
 	must(l.t, os.Remove(l.path+".clean"))
-}
-
-// standIn has another store stand in for the file, with a sweep that is owed to both.
-func (l *life) standIn() {
-	l.t.Helper()
-	other := standInOf(l.path)
-	must(l.t, os.Mkdir(filepath.Dir(other), 0o700))
-	s, err := store.Open(other, store.Options{Now: soon, Runs: 100})
-	must(l.t, err)
-	must(l.t, s.SetIntegrations(both))
-	add(l.t, s, storetest.Sweep(s.Run(), 1, 5, "aws", "gcp"))
-	l.hear(fmt.Sprintf("+%d 1", s.Run()))
-	must(l.t, s.Close())
 }
 
 // use runs a child that ends by itself, and takes note of what it says.

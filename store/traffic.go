@@ -67,23 +67,6 @@ func (t traffic) as(now time.Time) Traffic {
 // keyTraffic names the traffic of all integrations in the meta bucket.
 var keyTraffic = []byte("traffic")
 
-// add puts a later traffic on top of an earlier one.
-func (t *traffic) add(later traffic) {
-	if later.day < t.day {
-		later.TodaySent, later.TodayReceived = 0, 0
-	} else if later.day > t.day {
-		t.day, t.TodaySent, t.TodayReceived = later.day, 0, 0
-	}
-	if later.month < t.month {
-		later.MonthSent, later.MonthReceived = 0, 0
-	} else if later.month > t.month {
-		t.month, t.MonthSent, t.MonthReceived = later.month, 0, 0
-	}
-	t.TodaySent, t.TodayReceived = t.TodaySent+later.TodaySent, t.TodayReceived+later.TodayReceived
-	t.MonthSent, t.MonthReceived = t.MonthSent+later.MonthSent, t.MonthReceived+later.MonthReceived
-	t.Sent, t.Received, t.Replayed = t.Sent+later.Sent, t.Received+later.Received, t.Replayed+later.Replayed
-}
-
 // trafficVersion is that of the record; the first one knew nothing of replays.
 const trafficVersion byte = 2
 

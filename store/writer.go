@@ -136,7 +136,7 @@ func (s *Store) writer() {
 	rows := false
 	every := s.opts.FlushTriggers
 	for {
-		s.writeNote()
+		s.writeNote(false)
 		fresh, settled, unsaved, now := s.waiting()
 		if every != s.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
 			every = s.opts.FlushTriggers
@@ -172,7 +172,7 @@ func (s *Store) writer() {
 				return
 			case <-s.stop:
 				s.lastCommit()
-				s.writeNote()
+				s.writeNote(true)
 				return
 			case <-window.c:
 			case <-cursors.c:

@@ -74,12 +74,8 @@ var (
 		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file " +
 			"is kept; delete it if you do not need it."}
 	StoreInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
-		"Replace the disk or card. The disk is probed every 20 minutes, and at each start; a good disk takes over " +
-			"the samples in memory. A power cut loses them."}
-	StoreNotTaken = Kind{"store_not_taken_over", Warning,
-		"What was kept in memory could not be taken back to the disk yet", Delayed,
-		"Free some space in state_dir: within an hour the agent then restarts, and each start tries again. A power " +
-			"cut loses the samples in memory."}
+		"Replace the disk or card. It is probed every 20 minutes. When it works again and nothing waits in memory any " +
+			"more, the agent restarts and uses it. A power cut loses what is in memory."}
 	ConfigRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
 		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
 			"noi-agent."}
@@ -138,7 +134,7 @@ func Kinds() []Kind {
 		SlaveWrong,
 		SlaveEmpty, SlaveUnlisted, SlaveAlarm, SlaveRefuses, LineOverrun,
 		CloudRetrying, CloudWaiting, CloudNotSetUp, CloudRejected, CloudRefuses, CloudSkewed, CloudDropped, SamplesLost,
-		ClockUnset, StoreRecovered, StoreInMemory, StoreNotTaken, StoreKept,
+		ClockUnset, StoreRecovered, StoreInMemory, StoreKept,
 		ConfigRefused, ConfigRestart,
 	}, networkKinds()...)
 }

@@ -170,11 +170,9 @@ type Store struct {
 	Written   uint64   `json:"written_bytes"`      // by these commits: whole pages, as flash sees them
 	PerDay    *float64 `json:"written_mb_per_day"` // what that comes to, in 10^6 bytes; null in the first ten minutes
 	Settings  Buffer   `json:"settings"`
-	Corrupt   uint64   `json:"corrupt"`  // records skipped because their checksum is wrong
-	Start     string   `json:"start"`    // created | clean | checked | renewed | memory
-	Salvaged  uint64   `json:"salvaged"` // samples taken over from a file that was moved aside at this start
-	// samples that had been kept in memory while the disk failed, taken over at this start
-	TakenOver uint64   `json:"taken_over"`
+	Corrupt   uint64   `json:"corrupt"`    // records skipped because their checksum is wrong
+	Start     string   `json:"start"`      // created | clean | checked | renewed | memory
+	Salvaged  uint64   `json:"salvaged"`   // samples taken over from a file that was moved aside at this start
 	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
 }
 

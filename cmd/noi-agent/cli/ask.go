@@ -14,13 +14,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/configs"
 	"noi-agent/status"
 	"noi-agent/status/api"
 )
-
-// askLimit bounds a question to the daemon; it answers from memory, within milliseconds.
-const askLimit = 10 * time.Second
 
 // socket returns where the daemon answers: --socket, else status.socket of the configuration, which may have faults elsewhere.
 func (cli *commandLine) socket() (string, error) {
@@ -38,17 +37,17 @@ func (cli *commandLine) socket() (string, error) {
 }
 
 // ask gets a path from the daemon over its socket and returns the JSON as it came.
-func (cli *commandLine) ask(path string) ([]byte, error) {
+func (cli *commandLine) ask(ctx context.Context, path string) ([]byte, error) {
 	socket, err := cli.socket()
 	if err != nil {
 		return nil, err
 	}
-	return daemonSocket{socket, askLimit}.get(context.Background(), path)
+	return daemonSocket{socket, askLimit}.get(ctx, path)
 }
 
 // daemonStatus returns the daemon's state.
-func (cli *commandLine) daemonStatus() (s api.Status, err error) {
-	body, err := cli.ask("/api/v1/status")
+func (cli *commandLine) daemonStatus(ctx context.Context) (s api.Status, err error) {
+	body, err := cli.ask(ctx, "/api/v1/status")
 	if err != nil {
 		return s, err
 	}
@@ -57,11 +56,11 @@ func (cli *commandLine) daemonStatus() (s api.Status, err error) {
 
 // idOf returns the id of the integration that the daemon has by this id or name. What it does not have stays as it is: the daemon
 // knows an integration that was removed by its id, for a while.
-func (cli *commandLine) idOf(name string) (string, error) {
+func (cli *commandLine) idOf(ctx context.Context, name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	s, err := cli.daemonStatus()
+	s, err := cli.daemonStatus(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -74,17 +73,42 @@ func (cli *commandLine) idOf(name string) (string, error) {
 }
 
 type triggersCommand struct {
-	Integration string `placeholder:"ID" help:"Only this integration, by id or name."`
-	Success     string `placeholder:"true|false" enum:"true,false," default:"" help:"Only successes, or only failures."`
-	Gaps        bool   `help:"Only gaps: what is missing, and why."`
-	Limit       int    `default:"20" help:"How many rows, 1 to 1000 (${default})."`
-	Before      uint64 `placeholder:"ID" help:"Only rows older than this one."`
+	Integration string
+	Success     string
+	Gaps        bool
+	Limit       int
+	Before      uint64
+}
+
+func newTriggers(s *session) *cobra.Command {
+	c := &triggersCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "triggers", Short: "Show the last deliveries of the running daemon.",
+		Example: `  noi-agent triggers --success false       # what a cloud refused, newest first
+  noi-agent triggers --integration main-solar --limit 100 --json`,
+	}, c)
+	f := cmd.Flags()
+	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
+	choose(cmd, &c.Success, "success", []string{"true", "false"}, "Only successes (`true|false`), or only failures.")
+	f.BoolVar(&c.Gaps, "gaps", false, "Only gaps: what is missing, and why.")
+	f.IntVarP(&c.Limit, "limit", "n", 20, "How many rows, `N` of 1 to 1000.")
+	f.Uint64Var(&c.Before, "before", 0, "Only rows older than the one with this `ID`.")
+	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
+	return cmd
+}
+
+// Validate refuses a number of rows that the daemon does not give.
+func (c *triggersCommand) Validate() error {
+	if c.Limit < 1 || c.Limit > 1000 {
+		return errorf("--limit: want 1 to 1000 rows, not %d", c.Limit)
+	}
+	return nil
 }
 
 // Run shows the newest rows of the trigger log.
-func (c *triggersCommand) Run(p *Program, cli *commandLine) error {
+func (c *triggersCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	id, err := cli.idOf(c.Integration)
+	id, err := cli.idOf(ctx, c.Integration)
 	if err != nil {
 		return err
 	}
@@ -100,7 +124,7 @@ func (c *triggersCommand) Run(p *Program, cli *commandLine) error {
 	if c.Before != 0 {
 		query.Set("before", strconv.FormatUint(c.Before, 10))
 	}
-	body, err := cli.ask("/api/v1/triggers?" + query.Encode())
+	body, err := cli.ask(ctx, "/api/v1/triggers?"+query.Encode())
 	if err != nil {
 		return err
 	}
@@ -112,7 +136,7 @@ func (c *triggersCommand) Run(p *Program, cli *commandLine) error {
 		return err
 	}
 	if len(page.Triggers) == 0 {
-		return c.nothing(p, cli)
+		return c.nothing(ctx, p, cli)
 	}
 	for i := range page.Triggers {
 		printTrigger(p.Stdout, &page.Triggers[i])
@@ -124,9 +148,9 @@ func (c *triggersCommand) Run(p *Program, cli *commandLine) error {
 }
 
 // nothing says that no row fits, or that there is no integration whose rows it could be.
-func (c *triggersCommand) nothing(p *Program, cli *commandLine) error {
+func (c *triggersCommand) nothing(ctx context.Context, p *Program, cli *commandLine) error {
 	if c.Integration != "" {
-		s, err := cli.daemonStatus()
+		s, err := cli.daemonStatus(ctx)
 		if err != nil {
 			return err
 		}
@@ -174,16 +198,24 @@ func localTime(stamp string) string {
 
 type statusCommand struct{}
 
+func newStatus(s *session) *cobra.Command {
+	return s.bind(&cobra.Command{
+		Use: "status", Short: "Show the state of the running daemon.",
+		Example: `  noi-agent status
+  noi-agent status --json | jq .problems`,
+	}, &statusCommand{})
+}
+
 // Run shows how everything stands: what is wrong first.
-func (*statusCommand) Run(p *Program, cli *commandLine) error {
+func (*statusCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if cli.JSON {
-		body, err := cli.ask("/api/v1/status")
+		body, err := cli.ask(ctx, "/api/v1/status")
 		if err != nil {
 			return err
 		}
 		return copyLine(p.Stdout, body)
 	}
-	s, err := cli.daemonStatus()
+	s, err := cli.daemonStatus(ctx)
 	if err != nil {
 		return err
 	}
@@ -223,7 +255,7 @@ func printStore(w io.Writer, s api.Store) {
 	for _, n := range []struct {
 		of   uint64
 		what string
-	}{{s.TakenOver, "samples taken over from memory"}, {s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
+	}{{s.Salvaged, "samples salvaged"}, {s.Corrupt, "damaged records"}} {
 		if n.of > 0 {
 			fmt.Fprintf(w, "; %d %s", n.of, n.what)
 		}

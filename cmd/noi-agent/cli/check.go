@@ -2,10 +2,13 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
 	"noi-agent/configs"
@@ -14,7 +17,20 @@ import (
 	"noi-agent/status"
 )
 
-type checkCommand struct{}
+type checkCommand struct{ file string }
+
+func newCheck(s *session) *cobra.Command {
+	c := &checkCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "check [FILE]", Short: "Check a configuration and print every error.",
+		Example: `  noi-agent check                   # the daemon's configuration
+  noi-agent check site-12.yaml      # another file`,
+		Long: "All errors are printed with their line. For a valid configuration the command prints how busy each serial line will be, " +
+			"how much is written to flash, and how much mobile data each integration costs.",
+		Args: oneArg(&c.file), ValidArgsFunction: completeFirst(completeFiles),
+	}, c)
+	return cmd
+}
 
 // checkResult is the JSON of `noi-agent check --json`.
 type checkResult struct {
@@ -87,7 +103,10 @@ const (
 )
 
 // Run checks the configuration and prints every fault, or what the configuration amounts to.
-func (*checkCommand) Run(p *Program, cli *commandLine) error {
+func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
+	if c.file != "" {
+		cli.Config = c.file
+	}
 	config, catalog, err := cli.load()
 	var invalid *configs.Error
 	if err != nil && !errors.As(err, &invalid) {

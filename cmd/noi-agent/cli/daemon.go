@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,18 +17,6 @@ type daemonSocket struct {
 	path  string
 	limit time.Duration // of one question; 0: none
 }
-
-// noDaemonError says that nobody answers on the socket.
-type noDaemonError struct {
-	socket string
-	err    error
-}
-
-func (e *noDaemonError) Error() string {
-	return fmt.Sprintf("ask the daemon at %s: %v; is it running (systemctl status noi-agent), and are you its user or in its group?", e.socket, e.err)
-}
-
-func (e *noDaemonError) Unwrap() error { return e.err }
 
 // refusedError is an answer of the daemon other than 200.
 type refusedError struct {
@@ -65,8 +54,23 @@ func (d daemonSocket) ask(ctx context.Context, method, path string, question []b
 	return body, nil
 }
 
+// alive makes sure that the daemon answers at all, before a question whose answer may take long.
+func (d daemonSocket) alive(ctx context.Context) error {
+	_, err := daemonSocket{d.path, askLimit}.get(ctx, "/healthz")
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return nil // it says that it is not well
+	}
+	return err
+}
+
 // open asks, and returns an answer of 200 with its body still to be read and closed.
 func (d daemonSocket) open(ctx context.Context, method, path string, question []byte) (*http.Response, error) {
+	if d.limit == 0 || d.limit > askLimit {
+		if err := d.alive(ctx); err != nil {
+			return nil, err
+		}
+	}
 	client := &http.Client{Timeout: d.limit, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

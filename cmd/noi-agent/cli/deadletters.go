@@ -7,23 +7,59 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
 
 	"noi-agent/status/api"
 )
 
-type lettersCommand struct {
-	List  lettersListCommand  `cmd:"" help:"Show rejected samples with the cloud's reason."`
-	Retry lettersRetryCommand `cmd:"" help:"Retry rejected samples, keeping their sample ids."`
-	Drop  lettersDropCommand  `cmd:"" help:"Delete rejected samples; each is recorded as a gap."`
+func newLetters(s *session) *cobra.Command {
+	list := &lettersListCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "deadletters", Short: "List, retry or delete rejected samples.",
+		Example: `  noi-agent deadletters                    # the list, with the cloud's reason
+  noi-agent deadletters retry --all        # when the reason is fixed`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return noSuchCommand(cmd, args)
+		},
+	}, list)
+	list.add(s, cmd)
+	also := &lettersListCommand{}
+	listed := s.bind(&cobra.Command{
+		Use: "list", Short: "Show rejected samples with the cloud's reason.",
+		Example: "  noi-agent deadletters list\n  noi-agent deadletters list --integration main-solar --json",
+	}, also)
+	also.add(s, listed)
+	retry := &lettersRetryCommand{}
+	retried := s.bind(&cobra.Command{
+		Use: "retry ID...|--all", Short: "Retry rejected samples, keeping their sample ids.",
+		Example: "  noi-agent deadletters retry 9982 9983\n  noi-agent deadletters retry --all --integration main-solar", Args: retry.ids,
+	}, retry)
+	retry.add(s, retried)
+	drop := &lettersDropCommand{}
+	dropped := s.bind(&cobra.Command{
+		Use: "drop ID...|--all", Short: "Delete rejected samples; each is recorded as a gap.",
+		Example: "  noi-agent deadletters drop 9982\n  noi-agent deadletters drop --all --integration main-solar", Args: drop.ids,
+	}, drop)
+	drop.add(s, dropped)
+	cmd.AddCommand(listed, retried, dropped)
+	return cmd
 }
 
-type lettersListCommand struct {
-	Integration string `placeholder:"ID" help:"Only this integration, by id or name."`
+type lettersListCommand struct{ Integration string }
+
+func (c *lettersListCommand) add(s *session, cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
+	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
 }
 
 // Run shows the dead letters, the oldest first.
-func (c *lettersListCommand) Run(p *Program, cli *commandLine) error {
-	body, err := askLetters(cli, c.Integration)
+func (c *lettersListCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	body, err := askLetters(ctx, cli, c.Integration)
 	if err != nil {
 		return err
 	}
@@ -46,23 +82,42 @@ func (c *lettersListCommand) Run(p *Program, cli *commandLine) error {
 }
 
 // askLetters gets the dead letters of an integration by its id or name; of all for "".
-func askLetters(cli *commandLine, integration string) ([]byte, error) {
-	id, err := cli.idOf(integration)
+func askLetters(ctx context.Context, cli *commandLine, integration string) ([]byte, error) {
+	id, err := cli.idOf(ctx, integration)
 	if err != nil {
 		return nil, err
 	}
-	return cli.ask("/api/v1/deadletters?" + url.Values{"integration": {id}}.Encode())
+	return cli.ask(ctx, "/api/v1/deadletters?"+url.Values{"integration": {id}}.Encode())
 }
 
 // letterFlags name dead letters.
 type letterFlags struct {
-	IDs         []uint64 `arg:"" optional:"" name:"id" help:"Which ones, as list shows them."`
-	All         bool     `help:"All of them."`
-	Integration string   `placeholder:"ID" help:"Only those of this integration, by id or name."`
+	IDs         []uint64
+	All         bool
+	Integration string
+}
+
+func (f *letterFlags) add(s *session, cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.All, "all", false, "All of them.")
+	cmd.Flags().StringVar(&f.Integration, "integration", "", "Only those of this integration, by id or `NAME`.")
+	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
+}
+
+// ids reads the arguments.
+func (f *letterFlags) ids(cmd *cobra.Command, args []string) error {
+	f.IDs = nil
+	for _, word := range args {
+		id, err := strconv.ParseUint(word, 10, 64)
+		if err != nil {
+			return misused(errorf("want the id of a dead letter, a number, not %q", escaped(word)), "noi-agent deadletters list")
+		}
+		f.IDs = append(f.IDs, id)
+	}
+	return nil
 }
 
 // Validate wants either ids or --all.
-func (f letterFlags) Validate() error {
+func (f *letterFlags) Validate() error {
 	if f.All == (len(f.IDs) > 0) {
 		return errors.New("name the ids that `noi-agent deadletters list` shows, or say --all")
 	}
@@ -70,8 +125,8 @@ func (f letterFlags) Validate() error {
 }
 
 // find returns the socket, the integrations that have such letters, and their ids.
-func (f letterFlags) find(cli *commandLine) (socket string, of []string, ids map[string][]uint64, err error) {
-	body, err := askLetters(cli, f.Integration)
+func (f letterFlags) find(ctx context.Context, cli *commandLine) (socket string, of []string, ids map[string][]uint64, err error) {
+	body, err := askLetters(ctx, cli, f.Integration)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -108,8 +163,8 @@ type retried struct {
 }
 
 // Run has the daemon send them, one integration after the other, and waits. Ctrl-C ends it; what was not sent stays.
-func (c *lettersRetryCommand) Run(p *Program, cli *commandLine) error {
-	socket, of, ids, err := c.find(cli)
+func (c *lettersRetryCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	socket, of, ids, err := c.find(ctx, cli)
 	if err != nil {
 		return err
 	}
@@ -123,7 +178,7 @@ func (c *lettersRetryCommand) Run(p *Program, cli *commandLine) error {
 		if err != nil {
 			return fmt.Errorf("ask the daemon: %w", err)
 		}
-		end, err := sendAgain(p, socket, "/api/v1/deadletters/retry", question)
+		end, err := sendAgain(ctx, p, socket, "/api/v1/deadletters/retry", question)
 		if err != nil {
 			return fmt.Errorf("integration %s: %w", id, err)
 		}
@@ -144,8 +199,8 @@ func (c *lettersRetryCommand) Run(p *Program, cli *commandLine) error {
 type lettersDropCommand struct{ letterFlags }
 
 // Run gives them up.
-func (c *lettersDropCommand) Run(p *Program, cli *commandLine) error {
-	socket, of, ids, err := c.find(cli)
+func (c *lettersDropCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	socket, of, ids, err := c.find(ctx, cli)
 	if err != nil {
 		return err
 	}
@@ -153,7 +208,7 @@ func (c *lettersDropCommand) Run(p *Program, cli *commandLine) error {
 		Dropped int `json:"dropped"`
 	}{}
 	for _, id := range of {
-		body, err := daemonSocket{socket, askLimit}.post(context.Background(), "/api/v1/deadletters/drop", map[string]any{"integration": id, "ids": ids[id]})
+		body, err := daemonSocket{socket, askLimit}.post(ctx, "/api/v1/deadletters/drop", map[string]any{"integration": id, "ids": ids[id]})
 		if err != nil {
 			return fmt.Errorf("integration %s: %w", id, err)
 		}

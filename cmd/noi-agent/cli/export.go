@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/status"
@@ -20,13 +22,15 @@ import (
 )
 
 // rangeFlags name a stretch of time.
-type rangeFlags struct {
-	From string `placeholder:"TIME" help:"From this time on: 2022-06-28T08:20:29Z, 2022-06-28 (its beginning, UTC), or 24h ago. Default: the oldest."`
-	To   string `placeholder:"TIME" help:"Before this time. Default: the newest."`
+type rangeFlags struct{ From, To string }
+
+func (f *rangeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.From, "from", "", "From this `TIME` on: 2022-06-28T08:20:29Z, 2022-06-28 (its beginning, UTC), or 24h ago. Default: the oldest.")
+	cmd.Flags().StringVar(&f.To, "to", "", "Before this `TIME`. Default: the newest.")
 }
 
 // Validate refuses what is no time. Whether one is before the other only the moment tells.
-func (f rangeFlags) Validate() error {
+func (f *rangeFlags) Validate() error {
 	for _, flag := range []struct{ name, text string }{{"--from", f.From}, {"--to", f.To}} {
 		if _, err := status.ParseRange("", flag.text, time.Time{}.AddDate(9999, 0, 0)); err != nil {
 			return fmt.Errorf("%s: %w", flag.name, errors.Unwrap(err))
@@ -39,8 +43,7 @@ func (f rangeFlags) Validate() error {
 func (f rangeFlags) resolve(p *Program) (store.Range, error) {
 	r, err := status.ParseRange(f.From, f.To, p.Now())
 	if err != nil {
-		p.complain(err)
-		return r, exitCode(ExitMisused)
+		return r, misused(err, "")
 	}
 	return r, nil
 }
@@ -58,11 +61,24 @@ func query(r store.Range) url.Values {
 
 type exportCommand struct {
 	rangeFlags
-	Format string `enum:"jsonl,csv" default:"jsonl" help:"jsonl, a JSON object a line, or csv, with a header (${default})."`
+	Format string
+}
+
+func newExport(s *session) *cobra.Command {
+	c := &exportCommand{Format: agent.FormatJSONL}
+	cmd := s.bind(&cobra.Command{
+		Use: "export", Short: "Print the samples in the outbox.",
+		Example: `  noi-agent export --format csv > samples.csv
+  noi-agent export --from 2022-06-28 --to 2022-06-29 | jq .data`,
+		Long: "The daemon is asked, so that it need not stop. When no daemon runs, its outbox is read.",
+	}, c)
+	c.add(cmd)
+	choose(cmd, &c.Format, "format", []string{agent.FormatJSONL, agent.FormatCSV}, "`FORMAT`: jsonl, a JSON object a line, or csv, with a header.")
+	return cmd
 }
 
 // Run writes to stdout what the daemon has, or what the store holds when no daemon runs; which of them is said on stderr.
-func (c *exportCommand) Run(p *Program, cli *commandLine) error {
+func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if cli.JSON {
 		c.Format = agent.FormatJSONL
 	}
@@ -78,8 +94,6 @@ func (c *exportCommand) Run(p *Program, cli *commandLine) error {
 		config = &configs.Config{}
 	}
 	socket := cmp.Or(cli.Socket, config.Status.Socket)
-	ctx, stop := p.untilSignal()
-	defer stop()
 	var nobody *noDaemonError
 	var x exported
 	if socket == "" {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,21 +10,35 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/status"
 )
 
 type objectsCommand struct {
-	Family   string `placeholder:"F" help:"Only this family."`
-	Markdown bool   `help:"Print Markdown, as docs/objects.md has it."`
+	Family   string
+	Markdown bool
+}
+
+func newObjects(s *session) *cobra.Command {
+	c := &objectsCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "objects", Short: "List families, objects and log intervals.",
+		Example: `  noi-agent objects --family PSPWM     # one family of controllers
+  noi-agent objects --json             # all of them, for a program`,
+	}, c)
+	cmd.Flags().StringVar(&c.Family, "family", "", "Only this family, by its `NAME`.")
+	cmd.Flags().BoolVar(&c.Markdown, "markdown", false, "Print Markdown, as docs/objects.md has it.")
+	_ = cmd.RegisterFlagCompletionFunc("family", complete(s.cli.familyNames)) // the flag is there
+	return cmd
 }
 
 // Run lists what the agent can read: the built-in families, and those of the configuration's families_dir.
-func (c *objectsCommand) Run(p *Program, cli *commandLine) error {
+func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	if c.Markdown && cli.JSON {
-		p.complain(errors.New("--markdown and --json are two formats; name one"))
-		return exitCode(ExitMisused)
+		return misused(errors.New("--markdown and --json are two formats; name one"), "noi-agent objects --help")
 	}
 	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))
 	if err != nil {
@@ -31,9 +46,9 @@ func (c *objectsCommand) Run(p *Program, cli *commandLine) error {
 	}
 	families := catalog.Families()
 	if c.Family != "" {
-		f, ok := catalog.Family(c.Family)
-		if !ok {
-			return fmt.Errorf("no family %q; there are %s", c.Family, slugs(families))
+		f, err := familyNamed(catalog, c.Family)
+		if err != nil {
+			return err
 		}
 		families = []*objects.Family{f}
 	}
@@ -47,6 +62,21 @@ func (c *objectsCommand) Run(p *Program, cli *commandLine) error {
 		printFamily(p.Stdout, f)
 	}
 	return nil
+}
+
+// familyNamed finds a family by its name, in any case.
+func familyNamed(catalog *objects.Catalog, name string) (*objects.Family, error) {
+	families := catalog.Families()
+	for _, f := range families {
+		if strings.EqualFold(f.Slug, name) {
+			return f, nil
+		}
+	}
+	names := make([]string, len(families))
+	for i, f := range families {
+		names[i] = f.Slug
+	}
+	return nil, misused(fmt.Errorf("no family %q; there are %s", escaped(name), slugs(families)), nearest(strings.ToUpper(name), names))
 }
 
 func slugs(families []*objects.Family) string {

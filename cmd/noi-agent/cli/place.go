@@ -35,13 +35,13 @@ func placeOf(config *configs.Config, name string, unit *int) (place, error) {
 	case at.slave != nil:
 	case unit != nil: // a unit that is not polled may be asked too
 		if err := tcpUnits(line.Port, []byte{byte(*unit)}); err != nil {
-			return place{}, fmt.Errorf("--unit: %w", err)
+			return place{}, misused(fmt.Errorf("--unit: %w", err), "")
 		}
 		at.slave = unknownSlave(*unit)
 	case len(line.Slaves) == 1:
 		at.slave = &line.Slaves[0]
 	default:
-		return place{}, fmt.Errorf("line %s has %d slaves (%s): say which with --unit", line.Name, len(units), strings.Join(units, ", "))
+		return place{}, misused(fmt.Errorf("line %s has %d slaves (%s): say which with --unit", line.Name, len(units), strings.Join(units, ", ")), "")
 	}
 	return at, nil
 }
@@ -55,13 +55,13 @@ func lineOf(config *configs.Config, name string) (*configs.Line, error) {
 	case at >= 0:
 		return &config.Lines[at], nil
 	case len(names) == 0:
-		return nil, errors.New("the configuration has no line; name a port with --port")
+		return nil, misused(errors.New("the configuration has no line; name a port with --port"), "")
 	case name != "":
-		return nil, fmt.Errorf("no line %q; there are %s", name, strings.Join(names, ", "))
+		return nil, misused(fmt.Errorf("no line %q; there are %s", escaped(name), strings.Join(names, ", ")), nearest(name, names))
 	case len(names) == 1:
 		return &config.Lines[0], nil
 	default:
-		return nil, fmt.Errorf("the configuration has %d lines (%s): say which with --line", len(names), strings.Join(names, ", "))
+		return nil, misused(fmt.Errorf("the configuration has %d lines (%s): say which with --line", len(names), strings.Join(names, ", ")), "")
 	}
 }
 

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
 	"noi-agent/configs"
@@ -15,11 +18,19 @@ import (
 
 type planCommand struct{}
 
+func newPlan(s *session) *cobra.Command {
+	return s.bind(&cobra.Command{
+		Use: "plan", Short: "Show the reads of each line and their bus time.",
+		Example: `  noi-agent plan                       # every poll cycle: what is due, how many requests, how long
+  noi-agent plan --config site-12.yaml --json`,
+	}, &planCommand{})
+}
+
 // mostMoments is how many moments of a slave are printed for people. A family's own log intervals make five.
 const mostMoments = 20
 
 // Run prints the reads of each enabled line and what they cost.
-func (*planCommand) Run(p *Program, cli *commandLine) error {
+func (*planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	config, catalog, err := cli.load()
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func TestObjectsListsFamiliesAndIntervals(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	clitest.Golden(t, "objects-listing.json", []byte(stdout))
-	if code, _, stderr := run1("objects", "--family", "PSPWN"); code != ExitFailed || !strings.Contains(stderr, "PSPWM") {
+	if code, _, stderr := run1("objects", "--family", "PSPWN"); code != ExitMisused || !strings.Contains(stderr, "PSPWM") {
 		t.Errorf("an unknown family exits %d and says %q", code, stderr)
 	}
 }

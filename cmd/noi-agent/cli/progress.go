@@ -3,11 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"noi-agent/modbus"
 	"noi-agent/status"
@@ -22,16 +19,6 @@ type progress struct {
 
 func newProgress(w io.Writer, scan *modbus.Scan) *progress {
 	return &progress{w: w, terminal: isTerminal(w), scan: scan}
-}
-
-// isTerminal reports whether w is one.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // announce says how long it will take before it begins.

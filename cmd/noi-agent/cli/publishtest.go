@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
 	"noi-agent/objects"
@@ -23,8 +25,22 @@ import (
 )
 
 type publishTestCommand struct {
-	ID     string `arg:"" optional:"" help:"The integration, by id or name; may be left out when there is just one."`
-	DryRun bool   `help:"Look at everything, and send no message."`
+	ID     string
+	DryRun bool
+}
+
+func newPublishTest(s *session) *cobra.Command {
+	c := &publishTestCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "publish-test [INTEGRATION]", Short: "Test an integration and send one test message.",
+		Example: `  noi-agent publish-test main-solar
+  sudo -u noi-agent -H noi-agent publish-test main-solar   # with the credentials of the daemon`,
+		Long: "Credentials, network, topic and permission are tested one after the other. Each failure is printed with what to do. " +
+			"The test message is marked; it is neither stored nor in the trigger log. The integration is named by id or name, and may be left out where there is only one.",
+		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
+	}, c)
+	cmd.Flags().BoolVar(&c.DryRun, "dry-run", false, "Test everything, and send no message.")
+	return cmd
 }
 
 // publishTestResult is the JSON of `noi-agent publish-test --json`.
@@ -48,15 +64,14 @@ const (
 
 // Run looks at each stage of the way to the integration's topic and sends one marked message. It needs neither the
 // daemon nor its store. A daemon that runs is asked to try the integration again when the message was accepted.
-func (c *publishTestCommand) Run(p *Program, cli *commandLine) error {
+func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	config, _, err := cli.load()
 	if err != nil {
 		return err
 	}
 	in, err := integrationOf(config, c.ID)
 	if err != nil {
-		p.complain(err)
-		return exitCode(ExitMisused)
+		return err
 	}
 	device := deviceIDOf(config)
 	sink, err := newSink(*in, device, slog.New(slog.DiscardHandler))
@@ -64,8 +79,6 @@ func (c *publishTestCommand) Run(p *Program, cli *commandLine) error {
 		return err
 	}
 	defer func() { _ = sink.Close() }() // the results are in
-	ctx, stop := p.untilSignal()
-	defer stop()
 	r := publishTestResult{IntegrationID: in.ID, Name: in.Name, Type: in.Type, Topic: in.Destination(), Notice: otherUser(*in)}
 	tell := func(s sinks.Step) { r.Steps = append(r.Steps, s) }
 	if !cli.JSON {
@@ -123,9 +136,10 @@ func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publis
 
 // integrationOf finds an integration by id or name; "" stands for the only one.
 func integrationOf(config *configs.Config, id string) (*configs.Integration, error) {
-	var known []string
+	var known, names []string
 	for i := range config.Integrations {
 		in := &config.Integrations[i]
+		names = append(names, in.ID, in.Name)
 		if id != "" && (in.ID == id || in.Name == id) {
 			return in, nil
 		}
@@ -133,13 +147,13 @@ func integrationOf(config *configs.Config, id string) (*configs.Integration, err
 	}
 	switch {
 	case len(known) == 0:
-		return nil, errors.New("the configuration has no integration; `noi-agent setup aws` and `noi-agent setup gcp` print one")
+		return nil, misused(errors.New("the configuration has no integration"), "noi-agent setup aws     (or: noi-agent setup gcp)")
 	case id != "":
-		return nil, fmt.Errorf("no integration %q; there are: %s", id, strings.Join(known, ", "))
+		return nil, misused(fmt.Errorf("no integration %q; there are: %s", escaped(id), strings.Join(known, ", ")), nearest(id, names))
 	case len(known) == 1:
 		return &config.Integrations[0], nil
 	default:
-		return nil, fmt.Errorf("the configuration has %d integrations, say which: %s", len(known), strings.Join(known, ", "))
+		return nil, misused(fmt.Errorf("the configuration has %d integrations, say which: %s", len(known), strings.Join(known, ", ")), "")
 	}
 }
 

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"noi-agent/configs"
 	"noi-agent/objects"
@@ -12,21 +15,53 @@ import (
 )
 
 type readCommand struct {
-	What     []string `arg:"" name:"object" help:"Objects by name, or registers: 0x0012, 0x0012+4, 0x0012-0x0015."`
-	Line     string   `placeholder:"NAME" help:"Line of the configuration; may be left out when there is just one."`
-	Unit     *int     `placeholder:"N" help:"Unit id, 1 to 247, on tcp:// 0 and 255 too; may be left out when the line has just one slave. With --port: 1."`
-	Function string   `placeholder:"01|02|03|04" enum:"01,02,03,04,1,2,3,4" default:"04" help:"Function code that reads registers, or bits with 01 and 02 (${default}). Objects have their own."`
-	Model    string   `placeholder:"M" help:"Family or product code, for objects. Default: of the configuration, or what the slave says it is."`
+	What     []string
+	Line     string
+	Unit     *int
+	Function string
+	Model    string
 	portFlags
+}
+
+func newRead(s *session) *cobra.Command {
+	c := &readCommand{Function: "04"}
+	cmd := s.bind(&cobra.Command{
+		Use: "read OBJECT...", Short: "Read objects or registers of a slave now.",
+		Example: `  noi-agent read adc_vbterm charge_state
+  noi-agent read 0x0012 --port /dev/ttyUSB0 --unit 1   # registers, without any configuration`,
+		Long:              "An argument is the name of an object, or registers: 0x0012, 0x0012+4, 0x0012-0x0015. A running daemon reads between its own polls; else the command opens the port itself.",
+		Args:              someArgs(&c.What, "name an object or a register, such as adc_vbterm or 0x0012"),
+		ValidArgsFunction: complete(s.cli.objectNames),
+	}, c)
+	f := cmd.Flags()
+	f.StringVar(&c.Line, "line", "", "Line of the configuration, by its `NAME`; may be left out where there is only one.")
+	f.Var(optionalInt{&c.Unit}, "unit", "Unit id `N`, 1 to 247, on tcp:// 0 and 255 too; may be left out where the line has only one slave. With --port: 1.")
+	f.Var(choice{&c.Function, []string{"01", "02", "03", "04"}, map[string]string{"1": "01", "2": "02", "3": "03", "4": "04"}}, "function",
+		"Function `CODE` that reads registers (03, 04) or bits (01, 02). Objects have their own.")
+	f.StringVar(&c.Model, "model", "", "Family or product code `MODEL`, for objects. Default: of the configuration, or what the slave says it is.")
+	c.add(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there
+	_ = cmd.RegisterFlagCompletionFunc("model", complete(s.cli.familyNames))
+	return cmd
 }
 
 // portFlags name a port without any configuration.
 type portFlags struct {
-	Port     string        `placeholder:"PORT" help:"Serial port, or tcp://HOST, instead of a line of the configuration, which is not read then."`
-	Baud     int           `placeholder:"N" help:"With --port: baud rate. Default: 9600."`
-	Parity   string        `placeholder:"P" enum:"none,even,odd," default:"" help:"With --port: none, even or odd. Default: none."`
-	StopBits int           `placeholder:"N" enum:"1,2,0" default:"0" help:"With --port: 1 or 2. Default: 2."`
-	Timeout  time.Duration `placeholder:"T" help:"With --port: wait for the first byte of a reply. Default: 500ms."`
+	Port     string
+	Baud     int
+	Parity   string
+	StopBits int
+	Timeout  time.Duration
+}
+
+func (f *portFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.Port, "port", "", "Serial `PORT`, or tcp://HOST, instead of a line of the configuration, which is not read then.")
+	flags.IntVar(&f.Baud, "baud", 0, "With --port: baud rate `N`. Default: 9600.")
+	choose(cmd, &f.Parity, "parity", []string{"none", "even", "odd"}, "With --port: parity `P`, none, even or odd. Default: none.")
+	flags.IntVar(&f.StopBits, "stop-bits", 0, "With --port: 1 or 2 stop bits, `N`. Default: 2.")
+	flags.DurationVar(&f.Timeout, "timeout", 0, "With --port: wait `TIME` for the first byte of a reply. Default: 500ms.")
+	_ = cmd.RegisterFlagCompletionFunc("port", completePorts) // the flag is there
 }
 
 // Validate refuses what can never be right.
@@ -65,6 +100,8 @@ func (f portFlags) validate() error {
 		return errors.New("--baud, --parity, --stop-bits and --timeout go with --port; a line has its own in the configuration")
 	case f.Baud != 0 && (f.Baud < leastBaud || f.Baud > mostBaud):
 		return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, f.Baud)
+	case f.StopBits < 0 || f.StopBits > 2:
+		return fmt.Errorf("--stop-bits: want 1 or 2, not %d", f.StopBits)
 	case f.Timeout < 0:
 		return fmt.Errorf("--timeout: want a time above zero, not %v", f.Timeout)
 	default:
@@ -93,13 +130,11 @@ func (f portFlags) configLine() *configs.Line {
 }
 
 // Run reads each word and prints all that could be read. It fails when one could not.
-func (c *readCommand) Run(p *Program, cli *commandLine) error {
+func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	at, catalog, err := c.place(cli)
 	if err != nil {
 		return err
 	}
-	ctx, stop := p.untilSignal()
-	defer stop()
 	from, err := at.open(ctx, p)
 	if err != nil {
 		return err
@@ -119,7 +154,7 @@ func (c *readCommand) Run(p *Program, cli *commandLine) error {
 		result.Objects = append(result.Objects, r.object(ctx, o))
 	}
 	if doubt := r.doubts(ctx); doubt != "" && c.Model != "" {
-		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)))
+		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)), cli.JSON)
 	} else if doubt != "" {
 		result.refuse(doubt + ". " + api.MismatchRemedy)
 	}

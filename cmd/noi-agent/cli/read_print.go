@@ -78,7 +78,7 @@ func (p *Program) printReadings(r ReadResult, asJSON bool) error {
 	complain := func(what, text string) {
 		failed = failed || text != ""
 		if text != "" && !asJSON {
-			p.complain(fmt.Errorf("%s: %s", what, text))
+			p.complain(fmt.Errorf("%s: %s", what, text), false)
 		}
 	}
 	for _, o := range r.Objects {

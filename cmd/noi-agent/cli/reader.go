@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -31,9 +32,18 @@ func (r *reader) find(ctx context.Context, name string) (*objects.Object, error)
 	}
 	o, ok := r.family.Object(name)
 	if !ok {
-		return nil, fmt.Errorf("%s has no object %q; `noi-agent objects --family %s` lists them", r.family.Slug, name, r.family.Slug)
+		return nil, noObject(r.family, name)
 	}
 	return o, nil
+}
+
+// noObject says that a family has no object of that name.
+func noObject(f *objects.Family, name string) error {
+	names := make([]string, len(f.Objects))
+	for i := range f.Objects {
+		names[i] = f.Objects[i].Name
+	}
+	return misused(fmt.Errorf("%s has no object %q", f.Slug, escaped(name)), cmp.Or(nearest(name, names), "noi-agent objects --family "+f.Slug))
 }
 
 // configured is the slave as the configuration has it, or the command line.
@@ -60,7 +70,7 @@ func (r *reader) findFamily(ctx context.Context) (*objects.Family, error) {
 		return f, nil
 	}
 	if r.model != "" && !slave.Auto() {
-		return nil, fmt.Errorf("no family and no product code known as %q; the families are %s", r.model, slugs(r.catalog.Families()))
+		return nil, misused(fmt.Errorf("no family and no product code known as %q; the families are %s", escaped(r.model), slugs(r.catalog.Families())), "")
 	}
 	return r.from.family(ctx, r.catalog)
 }

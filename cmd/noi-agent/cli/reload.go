@@ -7,10 +7,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/status"
+	"noi-agent/status/api"
 )
 
 // loader reads families and configuration.
@@ -83,14 +86,20 @@ const reloadLimit = 2 * time.Minute
 
 type reloadCommand struct{}
 
+func newReload(s *session) *cobra.Command {
+	return s.bind(&cobra.Command{
+		Use: "reload", Short: "Make the running daemon read its configuration file again.",
+		Example: `  noi-agent check && noi-agent reload
+  sudo systemctl reload noi-agent         # the same`,
+	}, &reloadCommand{})
+}
+
 // Run has the daemon put its configuration file in force, and fails when it does not. `systemctl reload` runs it.
-func (*reloadCommand) Run(p *Program, cli *commandLine) error {
+func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {
 		return err
 	}
-	ctx, stop := p.untilSignal()
-	defer stop()
 	_, err = daemonSocket{socket, reloadLimit}.post(ctx, "/api/v1/reload", struct{}{})
 	var refused *refusedError
 	if errors.As(err, &refused) {
@@ -102,6 +111,20 @@ func (*reloadCommand) Run(p *Program, cli *commandLine) error {
 	if cli.JSON {
 		return printJSON(p.Stdout, map[string]bool{"reloaded": true})
 	}
-	_, err = fmt.Fprintln(p.Stdout, "the configuration is in force")
+	_, err = fmt.Fprintln(p.Stdout, "the configuration is in force"+cli.notInForce(ctx))
 	return err
+}
+
+// notInForce says which changes a reload does not put in force, and what to do; empty: all are, or the daemon no longer answers.
+func (cli *commandLine) notInForce(ctx context.Context) string {
+	s, err := cli.daemonStatus(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, p := range s.Problems {
+		if p.Code == api.ConfigRestart.Code {
+			return ", but not all of it\n  " + p.Detail + "\n  " + p.Remedy
+		}
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,16 +9,40 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/status/api"
 )
 
 type replayCommand struct {
-	Integration string `required:"" placeholder:"ID" help:"Which integration, by id or name; noi-agent status lists them."`
+	Integration string
 	rangeFlags
 }
 
+func newReplay(s *session) *cobra.Command {
+	c := &replayCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "replay --integration NAME", Short: "Send accepted samples to an integration again.",
+		Example: `  noi-agent replay --integration bigquery --from "2022-06-28T03:00:00Z" --to "2022-06-28T04:00:00Z"
+  noi-agent replay --integration bigquery --from "24h ago"`,
+		Long: "Only samples that this integration has accepted are sent, the oldest first. Waiting samples are skipped: they are sent anyway. Ctrl-C stops the replay.",
+	}, c)
+	cmd.Flags().StringVar(&c.Integration, "integration", "", "Which integration, by id or `NAME`; noi-agent status lists them.")
+	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
+	c.add(cmd)
+	return cmd
+}
+
+// Validate wants an integration, and times that are times.
+func (c *replayCommand) Validate() error {
+	if c.Integration == "" {
+		return errors.New("name the integration: --integration NAME")
+	}
+	return c.rangeFlags.Validate()
+}
+
 // Run has the daemon send again what the integration has had, and waits for the end. Ctrl-C ends the replay.
-func (c *replayCommand) Run(p *Program, cli *commandLine) error {
+func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	r, err := c.resolve(p)
 	if err != nil {
 		return err
@@ -26,7 +51,7 @@ func (c *replayCommand) Run(p *Program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
-	id, err := cli.idOf(c.Integration)
+	id, err := cli.idOf(ctx, c.Integration)
 	if err != nil {
 		return err
 	}
@@ -35,7 +60,7 @@ func (c *replayCommand) Run(p *Program, cli *commandLine) error {
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)
 	}
-	end, err := sendAgain(p, socket, "/api/v1/replay", question)
+	end, err := sendAgain(ctx, p, socket, "/api/v1/replay", question)
 	if err != nil {
 		return err
 	}
@@ -56,9 +81,7 @@ func (c *replayCommand) Run(p *Program, cli *commandLine) error {
 }
 
 // sendAgain asks the daemon to send something, and waits for the end. Ctrl-C gives up.
-func sendAgain(p *Program, socket, path string, question []byte) (end api.Replay, err error) {
-	ctx, stop := p.untilSignal()
-	defer stop()
+func sendAgain(ctx context.Context, p *Program, socket, path string, question []byte) (end api.Replay, err error) {
 	answer, err := daemonSocket{socket, 0}.open(ctx, http.MethodPost, path, question)
 	var refused *refusedError
 	if errors.As(err, &refused) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
 	"noi-agent/configs"
@@ -25,8 +26,17 @@ import (
 
 type runCommand struct{}
 
+func newRun(s *session) *cobra.Command {
+	return s.bindDaemon(&cobra.Command{
+		Use: "run", Short: "Run the daemon.",
+		Example: `  noi-agent run --config /etc/noi-agent/config.yaml
+  noi-sim run -- noi-agent run --config configs/demo.yaml   # with a simulated controller and clouds`,
+		Long: "systemd runs this command. The log goes to stderr. SIGHUP reads the configuration again, SIGTERM and Ctrl-C end the daemon in order.",
+	}, &runCommand{})
+}
+
 // Run is the daemon: it returns when a signal has ended it, or the store.
-func (*runCommand) Run(p *Program, cli *commandLine) error {
+func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	config, catalog, err := cli.load()
 	if err != nil {
 		return err

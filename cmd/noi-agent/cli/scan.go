@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/agent"
 	"noi-agent/configs"
 	"noi-agent/modbus"
@@ -16,14 +18,48 @@ import (
 )
 
 type scanCommand struct {
-	Port     string        `placeholder:"PORT" help:"Serial port, tcp://HOST or rtu+tcp://HOST:PORT."`
-	Line     string        `placeholder:"NAME" help:"Line of the configuration instead, with its settings; may be left out when there is just one."`
-	Baud     []int         `placeholder:"N" help:"Baud rates to try, until a device answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400."`
-	Parity   []string      `placeholder:"P" enum:"none,even,odd" help:"Parities to try. Default: the line's, or none."`
-	StopBits []int         `placeholder:"N" help:"Stop bits to try, 1 or 2. Default: the line's, or 2."`
-	Units    unitList      `placeholder:"LIST" default:"1-247" help:"Unit ids to ask (${default})."`
-	Function []string      `placeholder:"F" enum:"03,04" default:"04,03" help:"Functions to use; the second only if no device answers the first (${default})."`
-	Timeout  time.Duration `placeholder:"T" help:"Wait for the first byte of a reply. Default: the line's, or 200ms; on the network 1s."`
+	Port     string
+	Line     string
+	Baud     []int
+	Parity   []string
+	StopBits []int
+	Units    unitList
+	Function []string
+	Timeout  time.Duration
+}
+
+func newScan(s *session) *cobra.Command {
+	c := &scanCommand{Function: []string{"04", "03"}}
+	_ = c.Units.Set("1-247") // it is well formed
+	cmd := s.bind(&cobra.Command{
+		Use: "scan [PORT]", Short: "Find the devices on a line.",
+		Example: `  noi-agent scan /dev/ttyUSB0              # every unit id, at the usual baud rates
+  noi-agent scan --line rs485 --units 1-10 # with the settings of a line of the configuration`,
+		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then identified. The command prints what to write into the configuration.",
+		Args: oneArg(&c.Port), ValidArgsFunction: completeFirst(completePorts),
+	}, c)
+	f := cmd.Flags()
+	f.String("port", "", "Serial `PORT`, tcp://HOST or rtu+tcp://HOST:PORT.")
+	f.StringVar(&c.Line, "line", "", "Line of the configuration instead, by its `NAME`, with its settings; may be left out where there is only one.")
+	f.IntSliceVar(&c.Baud, "baud", nil, "Baud rates to try, `N,...`, until a device answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400.")
+	chooseSome(cmd, &c.Parity, "parity", []string{"none", "even", "odd"}, nil, "Parities to try, `P,...`. Default: the line's, or none.")
+	f.IntSliceVar(&c.StopBits, "stop-bits", nil, "Stop bits to try, `N,...`: 1 or 2. Default: the line's, or 2.")
+	f.Var(&c.Units, "units", "Unit ids to ask, a `LIST` such as 1-10,17.")
+	chooseSome(cmd, &c.Function, "function", []string{"03", "04"}, nil, "Functions to use, `F,...`; the second only if no device answers the first.")
+	f.DurationVar(&c.Timeout, "timeout", 0, "Wait `TIME` for the first byte of a reply. Default: the line's, or 200ms; on the network 1s.")
+	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there
+	_ = cmd.RegisterFlagCompletionFunc("port", completePorts)
+	named := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if port, _ := cmd.Flags().GetString("port"); port != "" { // it is a text
+			if len(args) > 0 {
+				return misused(errors.New("the port is named twice"), helpOf(cmd))
+			}
+			args = []string{port}
+		}
+		return named(cmd, args)
+	}
+	return cmd
 }
 
 // What a scan begins with and goes on to: as the controllers ship, then what is usual, the likelier ones first.
@@ -85,10 +121,30 @@ func isNetwork(port string) bool { return strings.Contains(port, "://") }
 // unitList is unit ids as people write them: 1-10,17.
 type unitList []byte
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (l *unitList) UnmarshalText(text []byte) error {
+// Type implements pflag.Value.
+func (l *unitList) Type() string { return "units" }
+
+// String implements pflag.Value: runs as 1-247.
+func (l *unitList) String() string {
+	var words []string
+	for i := 0; i < len(*l); {
+		j := i
+		for j+1 < len(*l) && (*l)[j+1] == (*l)[j]+1 {
+			j++
+		}
+		word := strconv.Itoa(int((*l)[i]))
+		if j > i {
+			word += "-" + strconv.Itoa(int((*l)[j]))
+		}
+		words, i = append(words, word), j+1
+	}
+	return strings.Join(words, ",")
+}
+
+// Set implements pflag.Value.
+func (l *unitList) Set(text string) error {
 	*l = nil
-	for word := range strings.SplitSeq(string(text), ",") {
+	for word := range strings.SplitSeq(text, ",") {
 		from, to, isRange := strings.Cut(word, "-")
 		if !isRange {
 			to = from
@@ -108,13 +164,11 @@ func (l *unitList) UnmarshalText(text []byte) error {
 }
 
 // Run asks who is there. It fails when nobody answers, and when it was cut short; what was found is printed all the same.
-func (c *scanCommand) Run(p *Program, cli *commandLine) error {
-	line, catalog, err := c.line(cli)
+func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	line, catalog, err := c.line(ctx, cli)
 	if err != nil {
 		return err
 	}
-	ctx, stop := p.untilSignal()
-	defer stop()
 	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.Now}
 	for _, f := range c.Function {
 		scan.Functions = append(scan.Functions, f[1]-'0') // "04"
@@ -145,7 +199,7 @@ func (c *scanCommand) Run(p *Program, cli *commandLine) error {
 }
 
 // line returns the line to scan, as the configuration has it or would have it. One that the daemon polls is refused.
-func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, error) {
+func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line, *objects.Catalog, error) {
 	if c.Port != "" {
 		line := portFlags{Port: c.Port, Timeout: scanTimeout}.configLine()
 		if isNetwork(c.Port) {
@@ -177,7 +231,7 @@ func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, e
 	}
 	if socket := config.Status.Socket; socket != "" {
 		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
-		if polled, _ := d.status(context.Background()); polled != nil { // without an answer the port tells
+		if polled, _ := d.status(ctx); polled != nil { // without an answer the port tells
 			return nil, nil, fmt.Errorf("the daemon polls line %s; stop it first (systemctl stop noi-agent), then scan", line.Name)
 		}
 	}

@@ -8,14 +8,23 @@ import (
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
 	"noi-agent/objects"
 )
 
-type setupCommand struct {
-	AWS setupAWSCommand `cmd:"" name:"aws" help:"Topic and publisher on AWS."`
-	GCP setupGCPCommand `cmd:"" name:"gcp" help:"Topic and publisher on Google Cloud."`
+func newSetup(s *session) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "setup", Short: "Print the commands that create a topic and a minimal-permission publisher, and the integration's YAML.",
+		Example: `  noi-agent setup aws --topic MainSolarData --region us-east-2 --account 123456789012
+  noi-agent setup gcp main-pubsub      # with the values of an integration of the configuration`,
+		Long: "Nothing is run and no cloud is contacted: the commands are for you to read and to paste.",
+		RunE: noSuchCommand, Args: cobra.ArbitraryArgs,
+	}
+	cmd.AddCommand(newSetupAWS(s), newSetupGCP(s))
+	return cmd
 }
 
 // recipe is everything that stands between an account and the first message. It is made without asking anybody.
@@ -60,7 +69,7 @@ func fromConfig(cli *commandLine, id, kind string) (*configs.Integration, error)
 		return nil, err
 	}
 	if found.Type != kind {
-		return nil, fmt.Errorf("integration %s is of type %s: noi-agent setup %s", id, found.Type, found.Type)
+		return nil, misused(fmt.Errorf("integration %s is of type %s", id, found.Type), "noi-agent setup "+found.Type+" "+shell.Quote(id))
 	}
 	in := *found
 	return &in, nil
@@ -73,10 +82,11 @@ func (r *recipe) finish(p *Program, cli *commandLine, in *configs.Integration) e
 	bare := *in
 	bare.Objects, bare.Slaves = configs.Names{All: true}, configs.Names{All: true}
 	if _, faults := configs.Parse([]byte(integrationYAML(&bare)), new(objects.Catalog)); len(faults) > 0 {
+		var all []error
 		for _, f := range faults {
-			p.complain(errors.New(f.Text))
+			all = append(all, errors.New(f.Text))
 		}
-		return exitCode(ExitMisused)
+		return misused(errors.Join(all...), "noi-agent setup "+in.Type+" --help")
 	}
 	if cli.JSON {
 		return printJSON(p.Stdout, r)

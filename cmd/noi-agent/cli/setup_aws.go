@@ -2,8 +2,11 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"noi-agent/configs"
 	"noi-agent/internal/awsregion"
@@ -11,12 +14,30 @@ import (
 )
 
 type setupAWSCommand struct {
-	ID      string `arg:"" optional:"" help:"An integration of the configuration to fill in from, by id or name."`
-	Topic   string `placeholder:"NAME|ARN" help:"Name or ARN of the topic (MainSolarData); ending in .fifo for a FIFO topic."`
-	Region  string `placeholder:"REGION" help:"Region of the topic (us-east-2)."`
-	Account string `placeholder:"N" help:"Account of the topic, 12 digits (123456789012, for you to replace)."`
-	Method  string `placeholder:"M" enum:"user,iot,roles-anywhere," default:"" help:"Credentials of the gateway: user (access key, the default), iot (certificate of AWS IoT), roles-anywhere (certificate of your own authority)."`
-	Thing   string `placeholder:"NAME" default:"noi-1" help:"Name of the gateway, for its certificate (${default})."`
+	ID      string
+	Topic   string
+	Region  string
+	Account string
+	Method  string
+	Thing   string
+}
+
+func newSetupAWS(s *session) *cobra.Command {
+	c := &setupAWSCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "aws [INTEGRATION]", Short: "Topic and publisher on AWS.",
+		Example: `  noi-agent setup aws --topic MainSolarData --region us-east-2 --account 123456789012
+  noi-agent setup aws main-solar --method iot   # with the values of an integration of the configuration`,
+		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
+	}, c)
+	f := cmd.Flags()
+	f.StringVar(&c.Topic, "topic", "", "`NAME` or ARN of the topic (MainSolarData); ending in .fifo for a FIFO topic.")
+	f.StringVar(&c.Region, "region", "", "`REGION` of the topic (us-east-2).")
+	f.StringVar(&c.Account, "account", "", "Account of the topic, `12 digits` (123456789012, for you to replace).")
+	choose(cmd, &c.Method, "method", []string{"user", "iot", "roles-anywhere"},
+		"`METHOD` by which the gateway gets credentials: user (access key, the default), iot (certificate of AWS IoT), roles-anywhere (certificate of your own authority).")
+	f.StringVar(&c.Thing, "thing", "noi-1", "`NAME` of the gateway, for its certificate.")
+	return cmd
 }
 
 // Placeholders of what nobody has named yet.
@@ -30,11 +51,10 @@ const (
 )
 
 // Run prints commands, policy and configuration. It asks nobody.
-func (c *setupAWSCommand) Run(p *Program, cli *commandLine) error {
+func (c *setupAWSCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	in, err := fromConfig(cli, c.ID, configs.AWS)
 	if err != nil {
-		p.complain(err)
-		return exitCode(ExitMisused)
+		return err
 	}
 	v := c.names(in)
 	in.TopicARN, in.Region = v.arn(), v.region

@@ -2,17 +2,36 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"noi-agent/configs"
 	"noi-agent/sinks/pubsub"
 )
 
 type setupGCPCommand struct {
-	ID      string `arg:"" optional:"" help:"An integration of the configuration to fill in from, by id or name."`
-	Topic   string `placeholder:"NAME" help:"Topic, by its name or as projects/PROJECT/topics/NAME (MainSolarData)."`
-	Project string `placeholder:"ID" help:"Project of the topic (my-project, for you to replace)."`
-	Method  string `placeholder:"M" enum:"key,workload-identity," default:"" help:"Credentials of the gateway: key (of a service account, the default), workload-identity (certificate of your own authority)."`
+	ID      string
+	Topic   string
+	Project string
+	Method  string
+}
+
+func newSetupGCP(s *session) *cobra.Command {
+	c := &setupGCPCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "gcp [INTEGRATION]", Short: "Topic and publisher on Google Cloud.",
+		Example: `  noi-agent setup gcp --topic MainSolarData --project my-project
+  noi-agent setup gcp main-pubsub --method workload-identity`,
+		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
+	}, c)
+	f := cmd.Flags()
+	f.StringVar(&c.Topic, "topic", "", "Topic, by its `NAME` or as projects/PROJECT/topics/NAME (MainSolarData).")
+	f.StringVar(&c.Project, "project", "", "Project of the topic, by its `ID` (my-project, for you to replace).")
+	choose(cmd, &c.Method, "method", []string{"key", "workload-identity"},
+		"`METHOD` by which the gateway gets credentials: key (of a service account, the default), workload-identity (certificate of your own authority).")
+	return cmd
 }
 
 // Placeholders of what nobody has named yet.
@@ -26,11 +45,10 @@ const (
 type gcpNames struct{ project, topic, file string }
 
 // Run prints commands, binding and configuration. It asks nobody.
-func (c *setupGCPCommand) Run(p *Program, cli *commandLine) error {
+func (c *setupGCPCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	in, err := fromConfig(cli, c.ID, configs.GCP)
 	if err != nil {
-		p.complain(err)
-		return exitCode(ExitMisused)
+		return err
 	}
 	v := c.names(in)
 	in.Topic, in.ProjectID = "projects/"+v.project+"/topics/"+v.topic, ""

@@ -152,7 +152,7 @@ func TestSetupFillsInFromTheConfiguration(t *testing.T) {
 		{[]string{"setup", "aws", "--topic", "a$(b)"}, "a topic's name is"},
 		{[]string{"setup", "aws", "--account", "12"}, "12 digits"},
 		{[]string{"setup", "aws", "--region", "us east"}, "region"},
-		{[]string{"setup", "aws", "--method", "magic"}, "--method must be one of"},
+		{[]string{"setup", "aws", "--method", "magic"}, "--method: want user, iot or roles-anywhere, not"},
 		{[]string{"setup", "gcp", "--project", "A B"}, "project"},
 		{[]string{"setup", "gcp", "--topic", "x'y"}, "topic's name"},
 		{[]string{"setup", "aws", "--thing", "a b", "--method", "iot"}, "thing's name"},

@@ -175,13 +175,13 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		}
 	}
 	code, _, stderr := run1("triggers", "--integration", "main-moon", "--config", config)
-	if want := `no integration "main-moon"; there are: ` + snsID + " main-solar"; code != cli.ExitFailed || !strings.Contains(stderr, want) {
+	if want := `no integration "main-moon"; there are: ` + snsID + " main-solar"; code != cli.ExitMisused || !strings.Contains(stderr, want) {
 		t.Errorf("triggers of an integration that is not there exits %d and says %q", code, stderr)
 	}
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
-	if code, _, stderr := run1("status", "--config", config); code != cli.ExitFailed || !strings.Contains(stderr, "is it running") {
+	if code, _, stderr := run1("status", "--config", config); code != cli.ExitFailed || !strings.Contains(stderr, "it is not running") {
 		t.Errorf("without a daemon status exits %d and says %q", code, stderr)
 	}
 }

@@ -2,24 +2,26 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"noi-agent/cmd/noi-agent/cli"
 	"noi-agent/modbus/modbustest"
+	"noi-agent/status/api"
 )
 
 // TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling lets every sync of the store fail, as a worn-out card does. Two starts end with an
-// error; the third, as by a supervisor, keeps its outbox in memory, says so, and publishes. The next one, on a sound disk, is as ever, and
-// sends what had been kept in memory for a cloud that could not be reached.
+// error; the third, as by a supervisor, keeps its outbox in memory, says so, and publishes. The next start, on a sound disk, stays in memory
+// until the samples are sent that waited for a cloud out of reach. The start after that is on the disk.
 func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	memory := inMemory(t)
@@ -64,22 +66,47 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 		t.Errorf("the log says nothing of it:\n%s", log)
 	}
 
-	cmd, log = daemon(true)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	start := func() string {
+		cmd, log = daemon(true)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the daemon answers", func() bool {
+			return w.listens() && bytes.Contains(w.get("/api/v1/status"), []byte(`"commits"`))
+		})
+		return w.status().Store.Start
 	}
-	eventually(t, "the daemon answers", func() bool {
-		return w.listens() && bytes.Contains(w.get("/api/v1/status"), []byte(`"commits"`))
-	})
-	if status := w.status(); status.Store.TakenOver < 3 || status.Store.Start == "memory" || slices.ContainsFunc(status.Problems, func(p problemView) bool {
-		return strings.HasPrefix(p.Code, "store_")
-	}) {
-		t.Errorf("on a sound disk: %+v, problems %+v", status.Store, status.Problems)
+	if how := start(); how != "memory" {
+		t.Errorf("on a sound disk, with samples that wait in memory: %s", how)
 	}
 	if err := w.pubsub.SetDown(false); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "what waited is sent, and then new samples", func() bool { return w.runsOf(2) != nil })
+	eventually(t, "what waited is sent, and then new samples", func() bool { return w.runsOf(2) != nil && w.status().Integrations[1].Backlog == 0 })
+	endOf(t, cmd, log)
+	var last time.Time // that was delivered from memory
+	for _, m := range w.pubsub.Messages() {
+		at, err := time.Parse(time.RFC3339, parseBody(t, m.Body).SampledAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = at
+	}
+
+	if how := start(); how == "memory" {
+		t.Errorf("on a sound disk, with nothing that waits: %s, problems %+v", how, w.status().Problems)
+	}
+	eventually(t, "samples of the run on the disk", func() bool { return w.runsOf(3) != nil })
+	var page api.Triggers
+	eventually(t, "the gap of the time in memory is in the log, and the one before the disk", func() bool {
+		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&integration="+pubsubID), &page); err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Triggers) > 1
+	})
+	if newest := page.Triggers[0].Gap; newest.From.Before(last.Truncate(time.Second)) {
+		t.Errorf("delivered from memory until %v; a gap covers that: %+v", last, *newest)
+	}
 	endOf(t, cmd, log)
 	if err := inRow(w.runsOf(1)); err != nil {
 		t.Errorf("of the samples in memory: %v\n%s", err, log)

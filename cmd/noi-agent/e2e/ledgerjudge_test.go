@@ -30,11 +30,11 @@ func (w *ledgerWorld) judge() {
 	}
 }
 
-// accepted are the moments of which a cloud has a sample. Estimates are held to the time of the test like all others: a boot whose clock was
+// accepted are the moments of which a cloud has a sample, with its id. Estimates are held to the time of the test like all others: a boot whose clock was
 // wrong ends only after the agent has learnt its time, so that each estimate is by a clock that was right, but not known to be.
-func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]bool {
+func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]string {
 	w.t.Helper()
-	out, contents := map[int64]bool{}, map[string]string{}
+	out, contents := map[int64]string{}, map[string]string{}
 	for _, m := range messages {
 		b := parseBody(w.t, m.Body)
 		if b.Object != object {
@@ -51,7 +51,7 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 		}
 		switch {
 		case !at.Before(w.begun.Add(-time.Second)) && at.Before(time.Now().Add(time.Second)):
-			out[at.Unix()] = true
+			out[at.Unix()] = id
 		default:
 			w.t.Errorf("%s, %s: a sample of %s, clock %q", w.place(), m.Attributes["sample_id"], b.SampledAt, m.Attributes["clock"])
 		}
@@ -64,7 +64,7 @@ type fault struct{ uncovered, twice, miscounted int }
 
 // judgeObject holds each end to one moment: what was on its way just then. After a power cut nobody knows what was accepted since the
 // last commit, at most two seconds before.
-func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []api.Gap, until int64) {
+func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps []api.Gap, until int64) {
 	w.t.Helper()
 	faults := make([]fault, len(w.ends))
 	near := func(due int64, what string) *fault {
@@ -77,12 +77,12 @@ func (w *ledgerWorld) judgeObject(name string, accepted map[int64]bool, gaps []a
 		return &faults[i]
 	}
 	for due := slices.Min(slices.Collect(maps.Keys(accepted))); due <= until; due++ {
-		in := slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) && !excused(g, accepted) })
-		known := in || slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due) })
+		in := slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due, accepted) && !excused(g, accepted) })
+		known := in || slices.ContainsFunc(gaps, func(g api.Gap) bool { return covers(g, due, accepted) })
 		switch {
-		case accepted[due] && in:
-			near(due, "is accepted, and in a gap").twice++
-		case !accepted[due] && !known:
+		case accepted[due] != "" && in:
+			near(due, "is accepted ("+accepted[due]+"), and in a gap").twice++
+		case accepted[due] == "" && !known:
 			near(due, "is neither accepted nor in a gap").uncovered++
 		}
 	}
@@ -129,20 +129,20 @@ func (w *ledgerWorld) endNear(due int64) int {
 	return best
 }
 
-// covers reports whether a gap is about a moment: those of missing replies name the samples around, others the first and the last that is
-// missing.
-func covers(g api.Gap, due int64) bool {
+// covers reports whether a gap is about a moment. Those of missing replies begin with the sample before, or with the run, and end with the
+// sample after, or with the run; all others name the first moment that is missing and the last.
+func covers(g api.Gap, due int64, accepted map[int64]string) bool {
 	reason, _, _ := strings.Cut(g.Reason, ":")
 	if slices.Contains([]string{objects.GapBus, objects.GapLine, objects.GapOverrun, objects.GapIdentity, objects.GapQueue}, reason) {
-		return due > g.From.Unix() && due < g.To.Unix()
+		return due > g.From.Unix() && (due < g.To.Unix() || due == g.To.Unix() && accepted[due] == "")
 	}
 	return due >= g.From.Unix() && due <= g.To.Unix()
 }
 
 // missingIn is how many moments of a gap have no sample.
-func missingIn(g api.Gap, accepted map[int64]bool) (n int) {
+func missingIn(g api.Gap, accepted map[int64]string) (n int) {
 	for due := g.From.Unix(); due <= g.To.Unix(); due++ {
-		if covers(g, due) && !accepted[due] {
+		if covers(g, due, accepted) && accepted[due] == "" {
 			n++
 		}
 	}
@@ -150,7 +150,7 @@ func missingIn(g api.Gap, accepted map[int64]bool) (n int) {
 }
 
 // excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which counts what is missing.
-func excused(g api.Gap, accepted map[int64]bool) bool {
+func excused(g api.Gap, accepted map[int64]string) bool {
 	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }
 

@@ -295,6 +295,9 @@ func (r record) cut(state string, rnd *rand.Rand) error {
 
 // looksWhole starts the store as the daemon does. A file that must be moved aside is a failure, even if all of it can be salvaged.
 func (r record) looksWhole(path string, committed int, at float64) error {
+	if n := store.RunsAt(path); committed > 0 && (n < 1 || n > 1000) {
+		return fmt.Errorf("a store that stands in for it would count its runs from %d on", n)
+	}
 	s, recovery, err := store.Recover(context.Background(), path, store.Options{}, store.RecoverOptions{})
 	if err != nil {
 		return err

@@ -213,7 +213,7 @@ func TestReadMisusedExitsWithTwoAndSaysTheWayOut(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{}, "<object>"},
+		{[]string{}, "name an object or a register"},
 		{[]string{"18"}, "four hex digits"},
 		{[]string{"0x12"}, "four hex digits"},
 		{[]string{"0x0012+"}, "decimal count"},
@@ -244,27 +244,28 @@ status: {listen: "", socket: /nonexistent/a.sock}
 `
 	config := clitest.WriteConfig(t, two)
 	for _, c := range []struct {
+		code int
 		args []string
 		want []string
 	}{
-		{[]string{"adc_ia", "--config", "/nonexistent/config.yaml"}, []string{"/nonexistent/config.yaml"}},
-		{[]string{"adc_ia", "--config", config}, []string{"2 lines (a, b)", "--line"}},
-		{[]string{"adc_ia", "--line", "c", "--config", config}, []string{`no line "c"; there are a, b`}},
-		{[]string{"adc_ia", "--line", "a", "--config", config}, []string{"2 slaves (1, 2)", "--unit"}},
-		{[]string{"adc_ia", "--line", "b", "--config", config}, []string{"/dev/ttyUSB986", "no such port", "no daemon answers at /nonexistent/a.sock"}},
-		{[]string{"adc_ia", "--port", "/dev/ttyUSB987"}, []string{"no such port"}},
-		{[]string{"adc_ia", "--config", clitest.WriteConfig(t, "lines: []\n")}, []string{"no line", "--port"}},
+		{cli.ExitFailed, []string{"adc_ia", "--config", "/nonexistent/config.yaml"}, []string{"/nonexistent/config.yaml"}},
+		{cli.ExitMisused, []string{"adc_ia", "--config", config}, []string{"2 lines (a, b)", "--line"}},
+		{cli.ExitMisused, []string{"adc_ia", "--line", "c", "--config", config}, []string{`no line "c"; there are a, b`}},
+		{cli.ExitMisused, []string{"adc_ia", "--line", "a", "--config", config}, []string{"2 slaves (1, 2)", "--unit"}},
+		{cli.ExitFailed, []string{"adc_ia", "--line", "b", "--config", config}, []string{"/dev/ttyUSB986", "no such port", "no daemon answers at /nonexistent/a.sock"}},
+		{cli.ExitFailed, []string{"adc_ia", "--port", "/dev/ttyUSB987"}, []string{"no such port"}},
+		{cli.ExitMisused, []string{"adc_ia", "--config", clitest.WriteConfig(t, "lines: []\n")}, []string{"no line", "--port"}},
 	} {
 		code, stdout, stderr := run1(append([]string{"read"}, c.args...)...)
-		if code != cli.ExitFailed || stdout != "" {
+		if code != c.code || stdout != "" {
 			t.Errorf("read %v exits %d and prints %q", c.args, code, stdout)
 		}
 		clitest.MustHold(t, stderr, c.want...)
 	}
 	pty := modbustest.MustServe(t, 115200, 11, energySlave())
-	for _, c := range [][3]string{{"adc_ai", "PSPWM", "noi-agent objects --family PSPWM"}, {"adc_ia", "PSX", "PSPWM"}} {
+	for _, c := range [][3]string{{"adc_ai", "PSPWM", "did you mean adc_ia?"}, {"voltage", "PSPWM", "hint: noi-agent objects --family PSPWM"}, {"adc_ia", "PSX", "PSPWM"}} {
 		code, _, stderr := run1("read", c[0], "--port", pty.Path(), "--baud", "115200", "--model", c[1])
-		if code != cli.ExitFailed || !strings.Contains(stderr, c[0]) && !strings.Contains(stderr, c[1]) || !strings.Contains(stderr, c[2]) {
+		if code != cli.ExitMisused || !strings.Contains(stderr, c[0]) && !strings.Contains(stderr, c[1]) || !strings.Contains(stderr, c[2]) {
 			t.Errorf("%v: exit %d: %s", c, code, stderr)
 		}
 	}

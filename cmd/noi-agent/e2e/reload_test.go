@@ -161,8 +161,10 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 		t.Errorf("status with a faulty file ends with %d: %s%s", code, stdout, stderr)
 	}
 	write(strings.Replace(string(text), "5300520006504b5957343920", "5300520006504b5957343921", 1))
-	if code, _, stderr := run1("reload", "--config", config); code != cli.ExitDone {
-		t.Errorf("reload ends with %d: %s", code, stderr)
+	const needsRestart = "the configuration is in force, but not all of it\n  changed in the file: device_id\n" +
+		"  systemctl restart noi-agent, or undo the change and reload.\n"
+	if code, stdout, stderr := run1("reload", "--config", config); code != cli.ExitDone || stdout != needsRestart {
+		t.Errorf("reload ends with %d: %s%s", code, stdout, stderr)
 	}
 	if got := codes(); got != "restart_needed " {
 		t.Errorf("problems %q after a change that needs a restart", got)

@@ -211,7 +211,7 @@ func TestReplayAndExportSayWhatIsWrong(t *testing.T) {
 	}
 	args := []string{"replay", "--integration", snsID, "--config", config}
 	w.checkCutShort(daemon, args)
-	if code, _, stderr := run1(args...); code != cli.ExitFailed || !strings.Contains(stderr, "is it running") {
+	if code, _, stderr := run1(args...); code != cli.ExitFailed || !strings.Contains(stderr, "it is not running") {
 		t.Errorf("without a daemon: exit %d: %s", code, stderr)
 	}
 }
@@ -259,7 +259,11 @@ func TestExportThatBreaksOffFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := make(chan http.HandlerFunc, 1)
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (<-answers)(w, r) })}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			(<-answers)(w, r)
+		}
+	})}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
 	config := clitest.WriteConfig(t, fmt.Sprintf("state_dir: %s\nstatus: {listen: '', socket: %s}\n", dir, socket))
@@ -286,5 +290,5 @@ func TestExportWithoutDaemonAndStoreSaysBoth(t *testing.T) {
 	if code != cli.ExitFailed {
 		t.Errorf("exit %d", code)
 	}
-	clitest.MustHold(t, stderr, "noi.db: no such file", "is it running")
+	clitest.MustHold(t, stderr, "noi.db: no such file", "it is not running")
 }

@@ -184,8 +184,7 @@ type statusView struct {
 		LastError     string `json:"last_error"`
 	}
 	Store struct {
-		Start     string
-		TakenOver uint64 `json:"taken_over"`
+		Start string
 	}
 	Problems []problemView
 }

@@ -15,23 +15,11 @@ func boot(name string) store.Clock {
 	return store.Clock{Boot: name, Uptime: func() time.Duration { return time.Hour }, Good: func() bool { return false }}
 }
 
-// standsIn opens a new store in memory, which the taking over will remove.
-func standsIn(t *testing.T, path string, o store.Options) *store.Store {
+// inMemory opens a new store in memory, which is removed later.
+func inMemory(t *testing.T, path string, o store.Options) *store.Store {
 	t.Helper()
 	s, err := store.Open(path, o)
 	must(t, err)
-	must(t, s.SetIntegrations(both))
-	return s
-}
-
-// takenOver opens the store at path with what a stand-in has.
-func takenOver(t *testing.T, path, standIn string, o store.Options) *store.Store {
-	t.Helper()
-	s, r, err := store.Recover(t.Context(), path, o, store.RecoverOptions{TakeOver: standIn})
-	must(t, err)
-	if r.Taken.Left != "" {
-		t.Fatalf("left: %s", r.Taken.Left)
-	}
 	must(t, s.SetIntegrations(both))
 	return s
 }
@@ -46,11 +34,14 @@ func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
 	must(t, s.Close())
 
 	booted := storetest.Start.Add(-time.Hour)
-	s = standsIn(t, other, store.Options{Clock: boot("one"), Runs: s.Run(), Now: soon})
+	o := store.Options{Clock: boot("one"), Runs: s.Run(), Now: soon, Note: filepath.Join(t.TempDir(), "note")}
+	s = inMemory(t, other, o)
 	s.SetBooted(booted)
+	s.AccountSamples(map[store.Accounted]store.Account{{Unit: "a/1", Object: "x"}: {Until: store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Hour}}})
 	must(t, s.Close())
 
-	s = takenOver(t, path, other, store.Options{Clock: boot("one"), Now: soon}) // its agent has nothing new to say of the time
+	o.Runs = s.Run()
+	s = openAt(t, path, o) // its agent has nothing new to say of the time
 	must(t, s.Close())
 	s = openAt(t, path, store.Options{Clock: boot("two"), Now: soon})
 	if d := pending(t, s, "aws", 1)[0]; !d.Stamp.Booted.Equal(booted) {
@@ -73,7 +64,7 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	must(t, s.Close())
 
 	right := store.Clock{Boot: "two", Uptime: func() time.Duration { return time.Hour }}
-	s = standsIn(t, other, store.Options{Clock: right, Runs: s.Run(), Now: soon})
+	s = inMemory(t, other, store.Options{Clock: right, Runs: s.Run(), Now: soon})
 	for _, object := range []string{"old", "new"} {
 		for _, in := range both {
 			must(t, s.MissingSpan(in.ID, store.Span{
@@ -83,11 +74,17 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 		}
 	}
 	if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 0 {
-		t.Errorf("the stand-in shows gaps that begin nowhere: %+v", gaps)
+		t.Errorf("the store in memory shows gaps that begin nowhere: %+v", gaps)
+	}
+	dark := s.Dark()
+	if n := s.Stats().Integrations["aws"].OpenGaps; n != 0 {
+		t.Errorf("%d gaps wait for what only the disk knows", n)
 	}
 	must(t, s.Close())
 
-	s = takenOver(t, path, other, store.Options{Clock: right, Now: soon})
+	s = storetest.MustOpenAt(t, path, store.Options{Clock: right, Runs: s.Run(), Now: soon})
+	s.MissingDark(dark)
+	must(t, s.SetIntegrations(both))
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
 	gaps := s.Stats().Integrations["aws"].Gaps
 	if len(gaps) != 1 || gaps[0].Gap.Object != "old" || gaps[0].Gap.Count != 29 || !gaps[0].Gap.From.Equal(storetest.Start.Add(time.Second)) {

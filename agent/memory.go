@@ -1,0 +1,380 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"noi-agent/store"
+
+	"golang.org/x/sys/unix"
+)
+
+// A disk that fails does not end the sampling. A commit that fails, other than for want of space, ends the agent, because the content of
+// the file is not known then. The supervisor starts the agent again, and the file is checked. After failuresMost failures in a row the next
+// start keeps its outbox in memory, and the status says so.
+//
+// The agent stays in memory until the disk has passed its probes and nothing waits in memory. Then the agent ends, and the next start works
+// on the disk with what the disk has, and deletes the outbox in memory. No sample is moved from the one to the other. The log of publications,
+// the counters and the kept samples of that time are lost. The gaps go over, and by files in memory the number of the run and the accounts.
+const (
+	failuresMost = 3
+	// healthyAfter ends a row of failures: a disk that has worked so long is tried again as often as at first.
+	healthyAfter = time.Hour
+	// memorySize bounds an outbox in memory, in bytes: a day of 48 objects a minute.
+	memorySize = 16 << 20
+
+	probeEvery  = 20 * time.Minute
+	probesInRow = 3       // one good answer of a disk that has failed says little
+	probeSize   = 1 << 20 // bytes
+	// sentWithin is how long a sample of a healthy integration waits at most, its publish_every aside.
+	sentWithin = time.Minute
+)
+
+// errDiskBack ends the agent so that the next start works on the disk.
+var errDiskBack = errors.New("the disk works again, and nothing waits in memory: ending, so that the next start works on the disk")
+
+// failures counts in a file in memory, which is gone after a reboot, how often the store has failed in a row.
+type failures struct{ path string }
+
+// failuresOf is where the failures of a state directory are counted; without a directory in memory nothing is.
+func failuresOf(memory, stateDir string) failures {
+	if memory == "" {
+		return failures{}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(stateDir)) // never fails
+	return failures{filepath.Join(memory, fmt.Sprintf("store-failures-%08x", h.Sum32()))}
+}
+
+// count returns how many there were. A file that does not read counts as none: the disk is tried.
+func (f failures) count() int {
+	data, err := readOwn(f.path)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func (f failures) set(n int) error {
+	if f.path == "" {
+		return nil
+	}
+	if n == 0 {
+		if err := os.Remove(f.path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	return writeOwn(f.path, []byte(strconv.Itoa(n)+"\n"))
+}
+
+// lastRun returns the number of the last run that was noted; 0: none.
+func (f failures) lastRun() (number uint64) {
+	if f.path == "" {
+		return 0
+	}
+	data, err := readOwn(f.path + ".run")
+	if err == nil {
+		_, err = fmt.Sscan(string(data), &number)
+	}
+	if err != nil {
+		return 0
+	}
+	return number
+}
+
+// note keeps the number of a run: the next run gets a higher one, whether it is on the disk or in memory.
+func (f failures) note(number uint64) error {
+	if f.path == "" {
+		return nil
+	}
+	return writeOwn(f.path+".run", fmt.Appendln(nil, number))
+}
+
+// noteRun notes this run.
+func (a *Agent) noteRun() {
+	if err := a.failures.note(a.store.Run()); err != nil {
+		a.log.Debug("the run is not noted: should the disk fail, its number may come again", "error", err)
+	}
+}
+
+// outbox is the path of the outbox in memory; "" without a directory in memory. A file there must be the agent's own, or the path is ""
+// with the reason: the outbox of another user is never used.
+func (f failures) outbox(path string) (string, error) {
+	if f.path == "" {
+		return "", nil
+	}
+	dir := f.path + ".outbox"
+	outbox := filepath.Join(dir, filepath.Base(path))
+	err := private(dir)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Lstat(outbox); err == nil {
+			err = ownRegular(outbox, info)
+		}
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return outbox, nil
+	}
+	return "", err
+}
+
+// diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of another agent.
+func diskFailed(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{
+		syscall.EIO, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENXIO, syscall.EUCLEAN, syscall.EBADMSG,
+	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
+// recoverStore opens the store: in memory when something waits there or when the disk has failed too often, else on the disk.
+func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
+	memory, foreign := a.failures.outbox(path)
+	if foreign != nil {
+		a.log.Warn("the outbox in memory is not the agent's own, and stays as it is", "error", foreign)
+		a.failures = failures{}
+	}
+	if a.failures.path != "" {
+		o.Note = a.failures.path + ".accounts" // the directory is private
+	}
+	st, r, left := a.owedInMemory(memory, o)
+	if st != nil {
+		return st, r, nil
+	}
+	o.Runs = a.failures.lastRun()
+	failed := a.failures.count()
+	reason := fmt.Sprintf("the store failed %d times in a row", failed)
+	if failed < failuresMost {
+		if err = makeStateDir(filepath.Dir(path)); err == nil {
+			st, r, err = store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore})
+		}
+		switch {
+		case err == nil && left != nil:
+			a.left = left
+			return st, r, os.RemoveAll(filepath.Dir(memory))
+		case err == nil || memory == "" || !diskFailed(err):
+			return st, r, err
+		case failed+1 < failuresMost:
+			return nil, r, errors.Join(err, a.failures.set(failed+1))
+		}
+		reason = err.Error()
+	}
+	if o.Runs == 0 { // after a power cut only the disk knows, as far as it can be read
+		o.Runs = store.RunsAt(path)
+	}
+	a.degrade(reason)
+	return a.openInMemory(memory, o)
+}
+
+// makeStateDir makes the state directory when it is not there. It fails as the disk does, a medium that is read only from the start
+// included, or for want of the right.
+func makeStateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one as state_dir", err)
+	}
+	return nil
+}
+
+// gapsLeft are the gaps of an outbox in memory in which nothing waits any more.
+type gapsLeft struct {
+	rows []store.Trigger         // the newest first; the clouds have had them
+	dark map[string][]store.Span // before the outbox, since a sample that only the disk knows
+}
+
+// owedInMemory returns the store in memory when an earlier run has left one in which something waits. If nothing waits in it, its gaps
+// are returned.
+func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.Recovery, *gapsLeft) {
+	if _, err := os.Lstat(path); path == "" || err != nil {
+		return nil, store.Recovery{}, nil
+	}
+	o.Runs = a.failures.lastRun()
+	var left gapsLeft
+	st, r, err := a.openInMemory(path, o)
+	if err == nil {
+		if reason := owed(st.Stats()); reason != "" {
+			a.degrade(reason)
+			return st, r, nil
+		}
+		left.dark = st.Dark()
+		left.rows, _, err = st.Triggers(store.TriggerQuery{Gaps: true, Limit: math.MaxInt})
+		err = errors.Join(err, a.failures.note(st.Run()), st.Close())
+	}
+	if err != nil {
+		a.log.Error("the outbox in memory is not used, and stays as it is", "path", path, "error", err)
+		return nil, store.Recovery{}, nil
+	}
+	return nil, store.Recovery{}, &left
+}
+
+// setIntegrations has the store know the integrations, and writes the gaps of the outbox in memory into the log on the disk.
+func (a *Agent) setIntegrations(list []store.Integration) error {
+	if a.left == nil {
+		return a.store.SetIntegrations(list)
+	}
+	a.store.MissingDark(a.left.dark)
+	if err := a.store.SetIntegrations(list); err != nil {
+		return err
+	}
+	for _, row := range slices.Backward(a.left.rows) {
+		row.Gap.Ongoing = true // not to be announced
+		if err := a.store.Missing(row.Integration, row.Gap); err != nil {
+			a.log.Warn("a gap of the time in memory is not in the log", "error", err)
+		}
+	}
+	a.left = nil
+	return nil
+}
+
+// owed says what waits in an outbox; "": nothing does.
+func owed(stats store.Stats) string {
+	samples, letters, gaps := uint64(0), 0, 0
+	for _, in := range stats.Integrations {
+		samples, letters, gaps = samples+in.Backlog, letters+in.Dead, gaps+in.OpenGaps
+	}
+	if samples == 0 && letters == 0 && gaps == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it failed before, and in memory still wait: samples %d, dead letters %d, gaps %d", samples, letters, gaps)
+}
+
+// degrade notes that this run is in memory. The next start that tries the disk tries it once.
+func (a *Agent) degrade(reason string) {
+	a.degraded = reason
+	a.log.Error("THE DISK FAILS: samples are kept in memory only, and lost when power is", "reason", reason)
+	if err := a.failures.set(failuresMost - 1); err != nil {
+		a.log.Warn("the failures of the store are not counted", "error", err)
+	}
+}
+
+// openInMemory opens the store in memory, or makes it.
+func (a *Agent) openInMemory(path string, o store.Options) (*store.Store, store.Recovery, error) {
+	o.MaxSize = min(o.MaxSize, memorySize)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, store.Recovery{}, fmt.Errorf("keep the outbox in memory: %w", err)
+	}
+	return store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore})
+}
+
+// countFailure notes how the run ended. A store that has worked for long, or was closed in order, ends the row.
+func (a *Agent) countFailure(stopped error) {
+	n := 0
+	switch {
+	case a.degraded != "":
+		return
+	case stopped != nil && a.clock.Elapsed()-a.began < healthyAfter:
+		n = a.failures.count() + 1
+	case stopped != nil:
+		n = 1
+	}
+	if err := a.failures.set(n); err != nil {
+		a.log.Warn("the failures of the store are not counted", "error", err)
+	}
+}
+
+// diskBack returns a channel that is closed when the disk has passed its probes in a row and nothing waits in memory. It stays open when
+// the store is on the disk anyway.
+func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
+	back := make(chan struct{})
+	if a.degraded == "" {
+		return back
+	}
+	go func() {
+		tick := time.NewTicker(a.probes)
+		defer tick.Stop()
+		for passed := 0; passed < probesInRow || !a.sentAll(); {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := makeStateDir(a.options.Config.StateDir)
+			if err == nil {
+				err = probeDisk(a.options.Config.StateDir)
+			}
+			if err != nil {
+				passed = 0
+				a.log.Debug("the disk still fails", "error", err)
+				continue
+			}
+			passed++
+			a.log.Info("the disk has passed a probe", "passed", passed, "wanted", probesInRow)
+		}
+		close(back)
+	}()
+	return back
+}
+
+// sentAll reports whether nothing waits in the outbox but what the last publish will send: the samples of healthy integrations since their
+// last turn. When the last publish fails, the next start finds them and stays in memory.
+func (a *Agent) sentAll() bool {
+	turn := map[string]time.Duration{}
+	for _, in := range a.current().config.Integrations {
+		turn[in.ID] = in.PublishEvery
+	}
+	for id, in := range a.store.Stats().Integrations {
+		if in.Dead > 0 || in.OpenGaps > 0 || in.Backlog > 0 && a.clock.Now().Sub(in.Oldest) > turn[id]+sentWithin {
+			return false
+		}
+	}
+	return true
+}
+
+// probeDisk writes a file into the state directory, has it synced, and reads it back from the medium; and reads the head of the store.
+func probeDisk(dir string) (err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "noi.db.probe"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	wrote := make([]byte, probeSize)
+	_, _ = rand.Read(wrote) // never fails (crypto/rand)
+	if _, err := f.Write(wrote); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // else the cache answers; a wish only
+	read := make([]byte, probeSize)
+	if _, err := f.ReadAt(read, 0); err != nil {
+		return err
+	}
+	if !bytes.Equal(wrote, read) {
+		return fmt.Errorf("%s reads other than it was written", f.Name())
+	}
+	return readHead(filepath.Join(dir, "noi.db"))
+}
+
+// readHead reads the first pages of a file, which a start needs; none is fine.
+func readHead(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.CopyN(io.Discard, f, probeSize)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"noi-agent/internal/shell"
+)
+
+// Why a daemon gives no answer. Each has one command that helps.
+const (
+	codeAbsent    = "agent_absent"
+	codeForbidden = "agent_forbidden"
+	codeSilent    = "agent_silent"
+	codeForeign   = "agent_foreign"
+)
+
+// askLimit bounds a question to the daemon. It answers from memory, within milliseconds.
+const askLimit = 4 * time.Second
+
+// completionLimit is how long a shell waits for words.
+const completionLimit = time.Second
+
+// noDaemonError says that the daemon gives no answer on the socket.
+type noDaemonError struct {
+	socket string
+	err    error
+}
+
+func (e *noDaemonError) Error() string { return e.fault().Error() }
+
+func (e *noDaemonError) Unwrap() error { return e.err }
+
+// As gives the fault that the error is.
+func (e *noDaemonError) As(target any) bool {
+	f, ok := target.(**fault)
+	if ok {
+		*f = e.fault()
+	}
+	return ok
+}
+
+// fault tells an absent daemon from one that may not be asked and one that does not answer.
+func (e *noDaemonError) fault() *fault {
+	because := func(code, reason, hint string) *fault {
+		return &fault{err: fmt.Errorf("cannot reach the agent at %s: %s", e.socket, reason), code: code, hint: hint, exit: ExitFailed}
+	}
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(e.err, fs.ErrPermission):
+		return because(codeForbidden, "permission denied", forbiddenHint(e.socket))
+	case errors.Is(e.err, fs.ErrNotExist), errors.Is(e.err, syscall.ECONNREFUSED):
+		return because(codeAbsent, "it is not running", "sudo systemctl start noi-agent     (log: journalctl -u noi-agent -n 50)")
+	case errors.Is(e.err, context.Canceled):
+		return because("interrupted", "stopped by a signal", "")
+	case errors.As(e.err, &timeout) && timeout.Timeout():
+		return because(codeSilent, "it runs, but does not answer", "sudo systemctl restart noi-agent     (log: journalctl -u noi-agent -n 50)")
+	default:
+		return because(codeSilent, e.err.Error(), "sudo systemctl status noi-agent")
+	}
+}
+
+// forbiddenHint names the group that may ask the daemon.
+func forbiddenHint(string) string {
+	user := os.Getenv("USER")
+	if user == "" {
+		return "sudo usermod -aG noi-agent \"$USER\", then log in again"
+	}
+	return "sudo usermod -aG noi-agent " + shell.Quote(user) + ", then log in again"
+}

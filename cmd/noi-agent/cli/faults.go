@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Exit codes.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1
+	ExitMisused     = 2
+	ExitInterrupted = 130 // Ctrl-C, as a shell counts it: 128 and SIGINT
+)
+
+// fault is a failure with what helps.
+type fault struct {
+	err  error
+	code string // for programs: the last part of the problem's type; "" for "failed" and "misused"
+	hint string // a command to paste, or a question; "" where nothing is known to help
+	exit int
+}
+
+func (f *fault) Error() string { return f.err.Error() }
+
+func (f *fault) Unwrap() error { return f.err }
+
+// misused is a fault of the command line.
+func misused(err error, hint string) *fault {
+	return &fault{err: err, code: "misused", hint: hint, exit: ExitMisused}
+}
+
+// failed is a failure that a command helps with.
+func failed(err error, hint string) *fault {
+	return &fault{err: err, code: "failed", hint: hint, exit: ExitFailed}
+}
+
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// errSilent is a failure that has said everything already.
+var errSilent = errors.New("failed")
+
+// exitCode is the failure of a command that has said everything, and whose code means something.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// conclude reports how a command ended and returns the exit code: the one rule for all commands.
+func (p *Program) conclude(err error, asJSON bool) int {
+	var own exitCode
+	var f *fault
+	switch {
+	case err == nil:
+		return ExitDone
+	case errors.As(err, &own):
+		return int(own)
+	}
+	if !errors.Is(err, errSilent) {
+		p.complain(err, asJSON)
+	}
+	if errors.As(err, &f) {
+		return f.exit
+	}
+	return ExitFailed
+}
+
+// complain prints an error: for people with its hint on a line of its own, for programs as problem+json (RFC 9457).
+func (p *Program) complain(err error, asJSON bool) {
+	f := &fault{err: err, code: "failed"}
+	errors.As(err, &f)
+	text := strings.TrimSpace(err.Error())
+	if asJSON {
+		_ = p.printProblem(problem{Type: "urn:noi-agent:problem:" + f.code, Title: problemTitle(f.code), Status: statusOf(err), Detail: text, Hint: f.hint})
+		return
+	}
+	fmt.Fprintf(p.Stderr, "noi-agent: %s\n", text)
+	if f.hint != "" {
+		fmt.Fprintf(p.Stderr, "hint: %s\n", f.hint)
+	}
+}
+
+// problem is an error for programs.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status,omitempty"` // of the daemon's answer; left out where it gave none
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+func (p *Program) printProblem(pr problem) error {
+	enc := json.NewEncoder(p.Stderr)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(pr)
+}
+
+// problemTitle is what all problems of a code have in common.
+func problemTitle(code string) string {
+	switch code {
+	case "misused":
+		return "The command line is wrong"
+	case codeAbsent:
+		return "The agent is not running"
+	case codeForbidden:
+		return "No permission to ask the agent"
+	case codeSilent:
+		return "The agent does not answer"
+	case codeForeign:
+		return "The agent is of another version"
+	default:
+		return "The command failed"
+	}
+}
+
+// statusOf is the HTTP status of the daemon's refusal; 0: it is none.
+func statusOf(err error) int {
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return refused.code
+	}
+	return 0
+}
