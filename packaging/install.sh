@@ -6,10 +6,11 @@
 # DESTDIR=DIR  puts everything below DIR, and creates no user; default: the running system
 # PREFIX=/usr  is where programs, manual and documents go
 # BIN=bin      has the programs
+# COMPLETIONS=packaging/completions  has the completions of the shells, if the programs are for another machine
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
-destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin}
+destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin} completions=${COMPLETIONS:-packaging/completions}
 root=$destdir$prefix
 doc=$root/share/doc/noi-agent
 
@@ -36,10 +37,8 @@ system() {
 	put 0644 packaging/60-noi-agent.rules "$lib/udev/rules.d/60-noi-agent.rules"
 }
 
-# Manual pages and completions: what is there.
 manual() {
 	for page in packaging/man/*.[1-8]; do
-		[ -e "$page" ] || continue
 		section=${page##*.}
 		put 0644 "$page" "$root/share/man/man$section/${page##*/}"
 		gzip -9nf "$root/share/man/man$section/${page##*/}"
@@ -49,8 +48,14 @@ manual() {
 	completion fish "$root/share/fish/vendor_completions.d/noi-agent.fish"
 }
 
+# The program prints what completes it. A program for another machine does not run here: COMPLETIONS then has the files.
 completion() { # shell, target
-	if [ -e "packaging/completions/noi-agent.$1" ]; then put 0644 "packaging/completions/noi-agent.$1" "$2"; fi
+	if [ -e "$completions/noi-agent.$1" ]; then
+		put 0644 "$completions/noi-agent.$1" "$2"
+	elif script=$("$bin/noi-agent" completion "$1" 2>/dev/null); then
+		mkdir -p "${2%/*}"
+		printf '%s\n' "$script" >"$2"
+	fi
 }
 
 # The documents keep the places that they have in the sources, so that their links work.
