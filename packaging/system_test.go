@@ -16,7 +16,7 @@ const configuration = `lines:
 integrations:
   - {name: sns, type: aws, profile: noi, topic_arn: "arn:aws:sns:us-east-2:393221637266:MainSolarData", endpoint: "http://127.0.0.1:4100"}
   - {name: pubsub, type: gcp, topic: projects/test-project/topics/MainSolarData, endpoint: "127.0.0.1:8085"}
-  - {name: later, type: aws, profile: noi, topic_arn: "arn:aws:sns:us-east-2:393221637266:Later", endpoint: "http://127.0.0.1:4199"}
+  - {name: later, type: aws, profile: noi, topic_arn: "arn:aws:sns:us-east-2:393221637266:MainSolarData", endpoint: "http://127.0.0.1:4199"}
 clock: {source: system}
 `
 

@@ -26,7 +26,15 @@ if [ -z "${NOI_ONLY:-}" ]; then
 	PACKAGE_VERSION=$(bash tools/version.sh) make -C "$other" --no-print-directory packages >/dev/null
 	diff -r dist "$other/dist"
 	echo "two builds in different directories are equal"
+	lintian --tag-display-limit 0 --allow-root --fail-on error,warning,info dist/*.deb
+	for package in dist/*.rpm; do rpm --checksig --nosignature "$package"; done
+	for arch in arm64 armhf; do
+		mkdir -p bin/packages/$arch
+		dpkg-deb --fsys-tarfile dist/*_$arch.deb | tar -xOf - ./usr/bin/noi-agent >bin/packages/$arch/noi-agent
+		chmod 0755 bin/packages/$arch/noi-agent
+	done
 fi
+make --no-print-directory build
 
 root=bin/packages/debian.tar
 [ -e "$root" ] || mmdebstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,kmod,ca-certificates bookworm "$root"
