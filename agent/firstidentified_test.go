@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,16 +61,22 @@ func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 	})
 }
 
-// A slave of `model: auto` is exchanged for a controller of another family that refuses all that is asked of the first one. No reply is
-// missed. It is identified again all the same, and sampled as what it is.
-func TestAControllerThatRefusesAllIsIdentifiedAgain(t *testing.T) {
+// A slave of `model: auto` is exchanged for a controller of another family that refuses all that is asked of the first one,
+// so that no reply is missed. It is identified again all the same, and sampled as what it is.
+func TestAControllerThatGivesNothingIsIdentifiedAgain(t *testing.T) {
+	for _, lacks := range []modbustest.Fault{{Exception: 2}} {
+		t.Run(fmt.Sprintf("%+v", lacks), func(t *testing.T) { exchangedForAnotherFamily(t, lacks) })
+	}
+}
+
+func exchangedForAnotherFamily(t *testing.T, lacks modbustest.Fault) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
 		var addr atomic.Int32 // of time_eq_daily
 		addr.Store(0x4A)
 		slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
-			if r.Function == 4 && int32(r.Addr) != addr.Load() {
-				f.Exception = 2
+			if (r.Function == 3 || r.Function == 4) && (int32(r.Addr) != addr.Load() || r.Count != 1) {
+				return lacks
 			}
 			return f
 		}

@@ -186,16 +186,11 @@ const (
 	probePatience = 3
 )
 
-// probe returns what to ask before want. try counts the probes of this exchange from 0. none are shapes that another program
-// gets replies of.
-func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
-	// Never of the shape that is wanted: a probe's reply that came twice would be taken for the data.
-	list := slices.DeleteFunc(candidates(want, good, short, len(none) > 0), func(c ask) bool { return c.shape() == want.shape() })
-	if rare := slices.DeleteFunc(slices.Clone(list), func(c ask) bool { return slices.Contains(none, c.shape()) }); len(rare) > 0 {
-		list = rare
-	}
+// probe returns what to ask before a request of shape want: one of list, the surest first. proofs are what the unit answered before.
+// try counts the probes of this exchange from 0.
+func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 	if try > 0 { // it answers: something never asked before settles all the rest
-		if again, ok := identifies(short); ok && t.ignored && again.shape() != want.shape() {
+		if again, ok := identifies(proofs); ok && t.ignored && again.shape() != want {
 			t.ignored = try < maxProbes-1 // then something new has its turn
 			return again
 		}
@@ -207,8 +202,8 @@ func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 	}
 	// It may be dead: always the same few, so that no list grows. An identification that is in debt settles one request at least, which
 	// is all there is when the unit ignores the reads.
-	_, identified := identifies(short)
-	usable := slices.DeleteFunc(list, func(c ask) bool {
+	_, identified := identifies(proofs)
+	usable := slices.DeleteFunc(slices.Clone(list), func(c ask) bool {
 		return !t.proves(c.shape()) && !(c.function == FuncEncapsulated && (identified || t.mute >= probePatience))
 	})
 	if len(usable) == 0 {
@@ -216,7 +211,7 @@ func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
 		*t = trust{unknown: 1, seq: t.seq, doubted: t.doubted, debts: t.debts[:0], kind: t.kind}
-		return t.probe(want, good, short, none, 0)
+		return t.probe(want, list, proofs, 0)
 	}
 	kinds := min(len(usable), maxProbes)
 	return usable[(t.kind+try)%kinds]
@@ -289,9 +284,9 @@ func (u *unit) drop(q ask) {
 // and may say nothing when it is asked for others. Then a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. many adds lengths that
-// hardly any program asks for.
-func candidates(want, good ask, short []ask, many bool) []ask {
+// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. widest adds lengths up
+// to that which hardly any program asks for; 0: none.
+func candidates(want, good ask, short []ask, widest uint16) []ask {
 	base := want
 	if !ofRegisters(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
@@ -314,7 +309,7 @@ func candidates(want, good ask, short []ask, many bool) []ask {
 	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
 	read(base.function, 3, 6)
 	read(other, 2, 4)
-	for n := uint16(disguiseLeast); many && n < disguiseLeast+4*disguiseMore; n += 2 {
+	for n := uint16(disguiseLeast); n <= min(widest, disguiseLeast+4*disguiseMore); n += 2 {
 		read(base.function, n, n)
 	}
 	return list
