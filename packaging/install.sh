@@ -6,11 +6,10 @@
 # DESTDIR=DIR  puts everything below DIR, and creates no user; default: the running system
 # PREFIX=/usr  is where programs, manual and documents go
 # BIN=bin      has the programs
-# COMPLETIONS=packaging/completions  has the completions of the shells, if the programs are for another machine
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
-destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin} completions=${COMPLETIONS:-packaging/completions}
+destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin}
 root=$destdir$prefix
 doc=$root/share/doc/noi-agent
 
@@ -43,19 +42,9 @@ manual() {
 		put 0644 "$page" "$root/share/man/man$section/${page##*/}"
 		gzip -9nf "$root/share/man/man$section/${page##*/}"
 	done
-	completion bash "$root/share/bash-completion/completions/noi-agent"
-	completion zsh "$root/share/zsh/vendor-completions/_noi-agent"
-	completion fish "$root/share/fish/vendor_completions.d/noi-agent.fish"
-}
-
-# The program prints what completes it. A program for another machine does not run here: COMPLETIONS then has the files.
-completion() { # shell, target
-	if [ -e "$completions/noi-agent.$1" ]; then
-		put 0644 "$completions/noi-agent.$1" "$2"
-	elif script=$("$bin/noi-agent" completion "$1" 2>/dev/null); then
-		mkdir -p "${2%/*}"
-		printf '%s\n' "$script" >"$2"
-	fi
+	put 0644 packaging/completions/noi-agent.bash "$root/share/bash-completion/completions/noi-agent"
+	put 0644 packaging/completions/noi-agent.zsh "$root/share/zsh/vendor-completions/_noi-agent"
+	put 0644 packaging/completions/noi-agent.fish "$root/share/fish/vendor_completions.d/noi-agent.fish"
 }
 
 # The documents keep the places that they have in the sources, so that their links work.

@@ -45,7 +45,7 @@ settle packaging/alpine
 tree() { # name
 	local tree=$work/tree doc=$work/tree/usr/share/doc/noi-agent
 	rm -rf "$tree"
-	DESTDIR=$tree BIN=$work/$1/bin COMPLETIONS=$work/completions sh packaging/install.sh install
+	DESTDIR=$tree BIN=$work/$1/bin sh packaging/install.sh install
 	cp "$work/third-party-licences.txt" "$work/noi-agent.cdx.json" "$doc/"
 	settle "$tree"
 }
@@ -57,7 +57,6 @@ tarball() { # name
 	cp -r "$work/$1/bin" packaging configs docs README.md CHANGELOG.md LICENSE VERSION "$dir/"
 	find "$dir" -name '*.go' -delete
 	rm -rf "$dir/configs/testdata" "$dir/packaging/testdata"
-	cp -r "$work/completions" "$dir/packaging/"
 	cp "$work/third-party-licences.txt" "$work/noi-agent.cdx.json" "$dir/"
 	settle "$dir"
 	tar --sort=name --owner=0 --group=0 --numeric-owner --format=gnu --mode=u+rw,go+r,go-w -C "$work/$1" -cf - "$top" |
@@ -82,17 +81,9 @@ changelog() {
 END
 }
 
-# The scripts for the shells come from the program itself, built for this machine.
-completions() {
-	make --no-print-directory build VERSION="$version" BUILT="$SOURCE_DATE_EPOCH" BIN="$work/host"
-	mkdir -p "$work/completions"
-	for shell in bash zsh fish; do "$work/host/noi-agent" completion $shell >"$work/completions/noi-agent.$shell"; done
-}
-
 say "nfpm and the list of modules"
 (cd tools && CGO_ENABLED=0 go build -trimpath -o ../bin/tools/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm && CGO_ENABLED=0 go build -o ../bin/tools/sbom ./sbom)
 changelog
-completions
 wanted=" ${ARCHES:-amd64 arm64 armhf riscv64 mipsle} "
 first=
 while read -r name env arch openwrt; do

@@ -13,9 +13,8 @@ bash tools/debian.sh debian-packages-system.txt
 if [ -z "${NOI_ONLY:-}" ]; then
 	other=$(mktemp -d)
 	trap 'rm -rf "$other"' EXIT
-	git ls-files --cached --others --exclude-standard -z | tar --null -T - -cf - | tar xf - -C "$other"
-	SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
-	export SOURCE_DATE_EPOCH
+	[ -z "$(git status --porcelain)" ] || { echo "commit first: the second build is of a clone"; exit 1; }
+	git clone -q . "$other"
 	# two versions to upgrade between, then all architectures in two places
 	for version in 0.0.1 0.0.2; do
 		ARCHES=amd64 PACKAGE_VERSION=$version make --no-print-directory packages
@@ -23,7 +22,7 @@ if [ -z "${NOI_ONLY:-}" ]; then
 		cp dist/*_amd64.deb bin/packages/$version/
 	done
 	make --no-print-directory packages
-	PACKAGE_VERSION=$(bash tools/version.sh) make -C "$other" --no-print-directory packages >/dev/null
+	make -C "$other" --no-print-directory packages >/dev/null
 	diff -r dist "$other/dist"
 	echo "two builds in different directories are equal"
 	lintian --tag-display-limit 0 --allow-root --fail-on error,warning,info dist/*.deb
