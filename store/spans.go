@@ -123,7 +123,8 @@ func (s *Store) MissingSpan(integration string, spans ...Span) error {
 	return nil
 }
 
-// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0).
+// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0). Their ends have the time that this store
+// knows: another one does not know the runs of this one.
 func (s *Store) Dark() map[string][]Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +132,10 @@ func (s *Store) Dark() map[string][]Span {
 	for id, it := range s.integrations {
 		for _, w := range it.undated {
 			if w.undated.Begins.Run == 0 {
-				out[id] = append(out[id], *w.undated)
+				sp := *w.undated
+				sp.Ends.At, _ = s.dateOf(sp.Ends)
+				sp.Ends.Unsure = false
+				out[id] = append(out[id], sp)
 			}
 		}
 	}

@@ -2,8 +2,9 @@ package poll
 
 import "maps"
 
-// Inherit has a poller go on with the counters of the poller that the line had before a reload, and with each controller's last good
-// reply. The one before has ended. What its view shows of troubles goes along, or old counts would look like new troubles.
+// Inherit has a poller continue the counters of the poller that the line had before a reload, and each controller's last
+// good reply. The poller before has ended. The troubles of its view go along, since old counts would look like new
+// troubles. So do the moments that were due when it ended: the new poller reads them.
 func (p *Poller) Inherit(before *Poller) {
 	p.line.CountOn(before.line)
 	p.started = before.started
@@ -13,7 +14,7 @@ func (p *Poller) Inherit(before *Poller) {
 		for _, old := range before.slaves {
 			if old.cfg.ID == s.cfg.ID {
 				s.lastGood, s.goodAt = old.lastGood, old.goodAt
-				if old.plan == nil { // it was not identified yet
+				if s.left = old.plan; old.plan == nil { // it was not identified yet
 					s.begun = old.begun
 				}
 				s.noSample, s.reasons, s.missed = old.noSample, maps.Clone(old.reasons), old.missed

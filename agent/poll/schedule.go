@@ -134,6 +134,23 @@ func (s *schedule) inherit(earlier *schedule) {
 	}
 }
 
+// takeUp takes over the moments that were due when an earlier schedule of the slave ended, and that it did not report as
+// missing. nil: there was none.
+func (s *schedule) takeUp(earlier *schedule) {
+	if earlier == nil {
+		return
+	}
+	for i := range s.items {
+		it := &s.items[i]
+		if !earlier.polls(it.polled.Object.Name) {
+			continue
+		}
+		if before := earlier.find(it.polled.Object.Name); before.why == "" && before.owed > it.owed {
+			it.owed, it.last = before.owed, before.last
+		}
+	}
+}
+
 // turn gives what is missing from here on another reason.
 func (s *schedule) turn(why string) {
 	for i := range s.items {

@@ -28,6 +28,7 @@ type slave struct {
 	family *objects.Family // by which it is sampled, or was; nil until a `model: auto` has reported its product code
 	plan   *schedule       // nil as long as family is
 	begun  time.Duration   // when its line began, monotonic: its samples are due from then on
+	left   *schedule       // of the poller before a reload; nil: there was none, or its moments are taken over
 	rest   time.Duration   // not to be asked before, monotonic: it is given time
 	served uint64          // the round in which it had the line last
 
@@ -83,6 +84,8 @@ func (p *Poller) adopt(s *slave, f *objects.Family) {
 	s.plan = newSchedule(s.cfg.Polled(f), now, wall)
 	s.missed += s.plan.beginAt(begun, wall.Sub(p.clock.Wall.BootedAt())-(now-begun), now, gapUnidentified)
 	s.plan.inherit(before)
+	s.plan.takeUp(s.left)
+	s.left = nil
 	most := f.MaxRegisters
 	if s.cfg.MaxRegisters > 0 {
 		most = uint16(s.cfg.MaxRegisters)

@@ -29,7 +29,14 @@ func (cli *commandLine) ask(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return daemonSocket{socket, askLimit}.get(ctx, path)
+	body, err := daemonSocket{socket, askLimit}.get(ctx, path)
+	var refused *refusedError
+	if errors.As(err, &refused) && path != "/api/v1/status" {
+		if foreign := cli.foreign(ctx, refused); foreign != nil {
+			return nil, foreign
+		}
+	}
+	return body, err
 }
 
 // daemonStatus returns the daemon's state.

@@ -17,6 +17,8 @@ type commandLine struct {
 	JSON     bool
 	Socket   string
 	NoHeader bool
+
+	version string // of this program
 }
 
 // defaultConfig is where the packages put the configuration.
@@ -101,7 +103,7 @@ type session struct {
 
 // root makes the tree of commands.
 func (p *Program) root() (*cobra.Command, *commandLine) {
-	s := &session{p: p, cli: &commandLine{}}
+	s := &session{p: p, cli: &commandLine{version: p.Version}}
 	var version bool
 	root := &cobra.Command{
 		Use:   "noi-agent",
