@@ -436,3 +436,10 @@ func (c *commit) undo() {
 	}
 	s.dirty = true
 }
+
+// countCommit counts what a transaction wrote. s.mu is held.
+func (s *Store) countCommit(tx *bolt.Tx) {
+	stats := tx.Stats()
+	s.commits++
+	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
+}

@@ -240,7 +240,7 @@ func (s *Store) forgets(it *integration, now time.Time) bool {
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.
 func (s *Store) overdue(now time.Time) bool {
-	if s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
+	if s.totals.bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
 	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool { return s.forgets(it, now) })

@@ -124,8 +124,6 @@ type Store struct {
 	fileBytes       int64
 	tail            *heading // of the oldest sweep in the file
 	wanted          *Limits  // not in force yet; nil: none
-	shrinking       bool     // wanted ones that came into force may call for more than one commit; the writer's own
-	shrunk          int64    // bytes of sweeps when that was looked at last; the writer's own
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,

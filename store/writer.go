@@ -194,7 +194,6 @@ func (s *Store) writer() {
 			flush.stop()
 			rows = false
 		}
-		s.shrink()
 	}
 }
 
