@@ -204,8 +204,8 @@ func (s *Store) orphanTime() time.Time {
 // dateOrphans gives those that are undated the first time that is known to be right. s.mu is held.
 func (s *Store) dateOrphans(now time.Time) {
 	for _, it := range s.integrations {
-		if it.orphanedAt.Equal(undated) {
-			it.orphanedAt, it.modified = toMilli(now), true
+		if it.OrphanedAt.Equal(undated) {
+			it.OrphanedAt, it.modified = toMilli(now), true
 		}
 	}
 }

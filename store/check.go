@@ -92,15 +92,15 @@ func (c *checker) compare(m *image, rc recount) {
 		c.fault("totals say %d names, there are %d", want.names, n)
 	}
 	for id, it := range m.integrations {
-		if it.cursor > want.next {
-			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.cursor, want.next)
+		if it.At > want.next {
+			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.At, want.next)
 		}
-		if it.backlog != rc.backlog[id] {
-			c.fault("integration %s: backlog is said to be %d and is %d", id, it.backlog, rc.backlog[id])
+		if it.Backlog != rc.backlog[id] {
+			c.fault("integration %s: backlog is said to be %d and is %d", id, it.Backlog, rc.backlog[id])
 		}
-		for seq := range it.resume {
-			if seq < it.cursor || seq >= want.next {
-				c.fault("integration %s: partly settled sweep %d is outside %d to %d", id, seq, it.cursor, want.next)
+		for seq := range it.Settled {
+			if seq < it.At || seq >= want.next {
+				c.fault("integration %s: partly settled sweep %d is outside %d to %d", id, seq, it.At, want.next)
 			}
 		}
 	}

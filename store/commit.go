@@ -172,9 +172,9 @@ func (c *commit) snapshot() {
 	s.dateGaps()
 	for _, it := range s.ordered() {
 		it.trim(s.next)
-		it.behind = it.behind && it.backlog > 0
+		it.behind = it.behind && it.Backlog > 0
 		if it.modified || unwritten[it] > 0 {
-			c.cursors[it.id] = it.encode(unwritten[it])
+			c.cursors[it.ID] = it.encode(unwritten[it])
 			c.written = append(c.written, it)
 			it.modified = unwritten[it] > 0
 		}

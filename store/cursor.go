@@ -18,23 +18,23 @@ const (
 // follows with each commit: decisions (settled, given way) take effect here at once, and the next
 // commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
 type integration struct {
-	id, topic  string
-	born       uint64       // sequence number of the first sweep that could be for it
+	ID, Topic  string
+	Born       uint64       // sequence number of the first sweep that could be for it
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
-	orphanedAt time.Time    // since when the configuration no longer names it; zero: it does
+	OrphanedAt time.Time    // since when the configuration no longer names it; zero: it does
 
 	// Every sweep before cursor is settled. Of those from cursor to before scanned, the ones
 	// with something for this integration are in window, ascending; those from scanned on have
 	// not been looked at, save that resume says what earlier starts settled of them.
-	cursor, scanned uint64
-	window          []entry
-	resume          map[uint64]bitset
+	At, scanned uint64
+	window      []entry
+	Settled     map[uint64]bitset
 
 	behind  bool   // it catches up: it has settled what is older than the last commit, and something waits still
-	backlog uint64 // not settled, what no commit holds yet included
+	Backlog uint64 // not settled, what no commit holds yet included
 
-	sent, failed, dropped uint64
+	Sent, Failed, Dropped uint64
 	replayed              uint64 // in this run
 	traffic               traffic
 	oldest                Instant // of the oldest unsettled sweep, as far as looked at
@@ -78,8 +78,8 @@ type place struct {
 
 func newIntegration(id, topic string, head uint64) *integration {
 	return &integration{
-		id: id, topic: topic, born: head, cursor: head, scanned: head,
-		resume: map[uint64]bitset{}, open: map[place]*row{},
+		ID: id, Topic: topic, Born: head, At: head, scanned: head,
+		Settled: map[uint64]bitset{}, open: map[place]*row{},
 		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, undated: map[uint64]*row{}, openGaps: map[uint64]*row{},
 		changed: make(chan struct{}), modified: true,
 	}
@@ -114,14 +114,14 @@ func (it *integration) seen() uint64 {
 }
 
 // complete reports whether the window holds the whole backlog, so that nothing is left to look for.
-func (it *integration) complete() bool { return it.seen() == it.backlog }
+func (it *integration) complete() bool { return it.seen() == it.Backlog }
 
 // enter takes a sweep into the window: it was looked at, and holds something for us.
 func (it *integration) enter(seq uint64, at Instant, picked bitset) {
 	e := entry{seq: seq, at: at, picked: picked, settled: newBitset(len(picked) * 8)}
-	if before, ok := it.resume[seq]; ok {
+	if before, ok := it.Settled[seq]; ok {
 		e.settled = picked.and(before)
-		delete(it.resume, seq)
+		delete(it.Settled, seq)
 	}
 	e.left = picked.count() - e.settled.count()
 	it.window = append(it.window, e)
@@ -153,37 +153,37 @@ func (it *integration) abandon(e *entry) {
 // awaits is how many of a sweep's samples an integration that has just been read from a file has
 // not settled.
 func (it *integration) awaits(seq uint64, picked bitset) uint64 {
-	if seq < it.cursor {
+	if seq < it.At {
 		return 0
 	}
-	return uint64(picked.count() - picked.and(it.resume[seq]).count())
+	return uint64(picked.count() - picked.and(it.Settled[seq]).count())
 }
 
-func (it *integration) reduce(n uint64) { it.backlog -= min(n, it.backlog) }
+func (it *integration) reduce(n uint64) { it.Backlog -= min(n, it.Backlog) }
 
 // trim moves the cursor over what is settled. head is the number the next sweep will get.
 func (it *integration) trim(head uint64) {
 	if it.scanned == head {
-		it.backlog = it.seen() // what damaged records promised will not come any more
+		it.Backlog = it.seen() // what damaged records promised will not come any more
 	}
-	before := it.cursor
-	if it.backlog == 0 {
+	before := it.At
+	if it.Backlog == 0 {
 		it.scanned, it.window = head, nil
-		clear(it.resume)
+		clear(it.Settled)
 	}
 	for len(it.window) > 0 && it.window[0].left == 0 {
 		it.window = it.window[1:]
 	}
-	it.cursor = it.scanned
+	it.At = it.scanned
 	if len(it.window) > 0 {
-		it.cursor, it.oldest = it.window[0].seq, it.window[0].at
+		it.At, it.oldest = it.window[0].seq, it.window[0].at
 	}
-	for seq := range it.resume {
-		if seq < it.cursor { // whole ones that were skipped because nothing was left to look for
-			delete(it.resume, seq)
+	for seq := range it.Settled {
+		if seq < it.At { // whole ones that were skipped because nothing was left to look for
+			delete(it.Settled, seq)
 		}
 	}
-	it.modified = it.modified || it.cursor != before
+	it.modified = it.modified || it.At != before
 }
 
 // giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its
@@ -191,10 +191,10 @@ func (it *integration) trim(head uint64) {
 func (it *integration) giveWay(seq uint64, picked bitset) (lost []int) {
 	e := it.find(seq)
 	switch {
-	case seq < it.cursor:
+	case seq < it.At:
 		return nil
 	case e == nil && seq >= it.scanned:
-		e = &entry{picked: picked, settled: picked.and(it.resume[seq])}
+		e = &entry{picked: picked, settled: picked.and(it.Settled[seq])}
 	case e == nil:
 		e = &entry{}
 	}
@@ -206,10 +206,10 @@ func (it *integration) giveWay(seq uint64, picked bitset) (lost []int) {
 	for len(it.window) > 0 && it.window[0].seq <= seq {
 		it.window = it.window[1:]
 	}
-	delete(it.resume, seq)
-	it.cursor, it.scanned = seq+1, max(it.scanned, seq+1)
+	delete(it.Settled, seq)
+	it.At, it.scanned = seq+1, max(it.scanned, seq+1)
 	it.reduce(uint64(len(lost)))
-	it.dropped += uint64(len(lost))
+	it.Dropped += uint64(len(lost))
 	it.modified = true
 	return lost
 }
@@ -235,20 +235,20 @@ func (it *integration) rearm() {
 // encode returns the sealed record. unwritten is how much of the backlog the file will not hold.
 func (it *integration) encode(unwritten uint64) []byte {
 	dst := []byte{cursorVersion}
-	dst = appendText(dst, it.topic)
-	dst = appendTime(dst, it.orphanedAt)
-	for _, n := range []uint64{it.born, it.cursor, it.backlog - min(unwritten, it.backlog), it.sent, it.failed, it.dropped} {
+	dst = appendText(dst, it.Topic)
+	dst = appendTime(dst, it.OrphanedAt)
+	for _, n := range []uint64{it.Born, it.At, it.Backlog - min(unwritten, it.Backlog), it.Sent, it.Failed, it.Dropped} {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	partial := it.partial()
 	dst = binary.AppendUvarint(dst, uint64(len(partial)))
-	from := it.cursor
+	from := it.At
 	for _, p := range partial {
 		dst = binary.AppendUvarint(dst, p.seq-from)
 		dst = appendText(dst, string(p.settled))
 		from = p.seq
 	}
-	return seal([]byte(it.id), dst)
+	return seal([]byte(it.ID), dst)
 }
 
 // partial lists the sweeps from the cursor on of which something is settled, ascending.
@@ -259,7 +259,7 @@ func (it *integration) partial() []entry {
 			out = append(out, e)
 		}
 	}
-	for seq, settled := range it.resume {
+	for seq, settled := range it.Settled {
 		out = append(out, entry{seq: seq, settled: settled})
 	}
 	slices.SortFunc(out, func(a, b entry) int { return compareEntry(a, b.seq) })
@@ -275,15 +275,15 @@ func decodeIntegration(key, sealed []byte) (*integration, bool) {
 	if !ok || r.byte() != cursorVersion {
 		return it, false
 	}
-	it.topic, it.orphanedAt = r.text(), readTime(r)
-	for _, n := range []*uint64{&it.born, &it.cursor, &it.backlog, &it.sent, &it.failed, &it.dropped} {
+	it.Topic, it.OrphanedAt = r.text(), readTime(r)
+	for _, n := range []*uint64{&it.Born, &it.At, &it.Backlog, &it.Sent, &it.Failed, &it.Dropped} {
 		*n = r.uvarint()
 	}
-	it.scanned = it.cursor
-	seq := it.cursor
+	it.scanned = it.At
+	seq := it.At
 	for range r.count() {
 		seq += r.uvarint()
-		it.resume[seq] = bitset(r.text())
+		it.Settled[seq] = bitset(r.text())
 	}
 	return it, r.done()
 }

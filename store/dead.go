@@ -128,14 +128,14 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 		return nil
 	}
 	w := *old
-	w.Topic, w.Success, w.Attempts = it.topic, r.Outcome == Accepted, w.Attempts+1
+	w.Topic, w.Success, w.Attempts = it.Topic, r.Outcome == Accepted, w.Attempts+1
 	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
 	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
 	it.dead[id] = &w
 	it.deadDirty[id] = true
 	if w.Success {
 		s.unmake(it, id)
-		it.sent++
+		it.Sent++
 		it.modified = true
 	}
 	logged := w
@@ -179,8 +179,8 @@ func (it *integration) takeDead() map[uint64]*row {
 }
 
 func (c *commit) putDead(tx *bolt.Tx) error {
-	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.id, b.id) }) {
-		b, err := bucketOf(tx, bucketDead, it.id)
+	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.ID, b.ID) }) {
+		b, err := bucketOf(tx, bucketDead, it.ID)
 		if err != nil {
 			return err
 		}

@@ -170,7 +170,7 @@ func (s *Store) take(sw objects.Sweep) {
 // expect counts a new sweep, and takes it into the window when nothing before it waits outside.
 func (it *integration) expect(seq uint64, at Instant, picked bitset) {
 	whole := it.complete() && len(it.window) < maxWindow
-	it.backlog += uint64(picked.count())
+	it.Backlog += uint64(picked.count())
 	it.modified = true
 	if whole {
 		it.enter(seq, at, picked)
@@ -182,14 +182,14 @@ func (it *integration) expect(seq uint64, at Instant, picked bitset) {
 // pendingIn is how much of a sweep the integration has not settled.
 func (it *integration) pendingIn(seq uint64, picked bitset) uint64 {
 	switch e := it.find(seq); {
-	case seq < it.cursor:
+	case seq < it.At:
 		return 0
 	case e != nil:
 		return uint64(e.left)
 	case seq < it.scanned:
 		return 0
 	}
-	return uint64(picked.count() - picked.and(it.resume[seq]).count())
+	return uint64(picked.count() - picked.and(it.Settled[seq]).count())
 }
 
 // owed reports whether somebody still waits for a fresh sweep. s.mu is held.
@@ -220,7 +220,7 @@ func (s *Store) refuse(sweeps []*fresh, reason string) {
 		var lost losses
 		for _, f := range sweeps {
 			for _, p := range f.routes {
-				if p.integration == it.id && !f.refused {
+				if p.integration == it.ID && !f.refused {
 					it.refuse(f.seq, p.set, func(i int) {
 						lost.add(f.sweep, i, reason)
 						s.closeRow(it.owner(), place{f.seq, i})
@@ -253,6 +253,6 @@ func (it *integration) refuse(seq uint64, picked bitset, lose func(index int)) {
 	} else {
 		it.reduce(n)
 	}
-	it.dropped += n
+	it.Dropped += n
 	it.modified = true
 }

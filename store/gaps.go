@@ -116,7 +116,7 @@ func (s *Store) tell(it *integration, l losses) {
 	if len(l.spans) == 0 {
 		return
 	}
-	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", l.count, "reason", l.spans[0].Gap.Reason)
+	s.opts.Logger.Warn("samples dropped", "integration", it.ID, "count", l.count, "reason", l.spans[0].Gap.Reason)
 	for _, sp := range l.spans {
 		s.logSpan(it.owner(), sp)
 	}
@@ -127,7 +127,7 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 	g.From, g.To = toMilli(g.From), toMilli(g.To)
 	ongoing := g.Ongoing
 	g.Ongoing = false
-	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
+	w := &row{Trigger: Trigger{Topic: it.Topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
 	if last := it.grows[keyOf(g)]; last != nil && last.undated == nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
 		w.ID, w.Integration, w.Gap, w.before = last.ID, last.Integration, join(last.Gap, g), last.before
 		ongoing = ongoing && !last.Open
@@ -142,7 +142,7 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 // the samples may need none: until then, a kill has the gap reach over samples that were accepted after it.
 func (s *Store) newGapRow(it *integration, w *row) {
 	s.totals.row++
-	w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
+	w.ID, w.Integration, w.before = s.totals.row, it.ID, it.gapsMade
 	it.gapsMade++
 	it.newGap, s.forced = true, true
 	s.settledLate()

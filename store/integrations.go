@@ -64,16 +64,16 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 			changed = true
 			continue
 		}
-		if it.topic != in.Topic || !it.orphanedAt.IsZero() {
-			it.topic, it.orphanedAt, it.modified = in.Topic, time.Time{}, true
+		if it.Topic != in.Topic || !it.OrphanedAt.IsZero() {
+			it.Topic, it.OrphanedAt, it.modified = in.Topic, time.Time{}, true
 			changed = true
 		}
 		it.announces = in.GapMessages
 		changed = s.openLane(it, in.AlarmsFirst) || changed
 	}
 	for _, it := range s.integrations {
-		if _, ok := named[it.owner().id]; !ok && it.orphanedAt.IsZero() {
-			it.orphanedAt, it.modified = s.orphanTime(), true
+		if _, ok := named[it.owner().ID]; !ok && it.OrphanedAt.IsZero() {
+			it.OrphanedAt, it.modified = s.orphanTime(), true
 			changed = true
 		}
 	}

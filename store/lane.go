@@ -39,16 +39,16 @@ func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
 		if !wanted {
 			return false
 		}
-		lane = newIntegration(it.id+laneSuffix, "", s.next)
+		lane = newIntegration(it.ID+laneSuffix, "", s.next)
 		lane.main, it.lane = it, lane
-		s.integrations[lane.id] = lane
+		s.integrations[lane.ID] = lane
 		return true
 	}
-	if lane.orphanedAt != it.orphanedAt {
-		lane.orphanedAt, changed = it.orphanedAt, true
+	if lane.OrphanedAt != it.OrphanedAt {
+		lane.OrphanedAt, changed = it.OrphanedAt, true
 	}
-	if !wanted && lane.topic != laneClosed {
-		lane.topic, changed = laneClosed, true
+	if !wanted && lane.Topic != laneClosed {
+		lane.Topic, changed = laneClosed, true
 	}
 	lane.modified = lane.modified || changed
 	return changed
@@ -59,11 +59,11 @@ func (it *integration) takes(head uint64) bool {
 	if it.lane == nil || !it.split {
 		return false
 	}
-	if it.lane.topic == laneClosed {
-		if it.lane.backlog > 0 {
+	if it.lane.Topic == laneClosed {
+		if it.lane.Backlog > 0 {
 			return false
 		}
-		it.lane.topic, it.lane.born, it.lane.modified = "", head, true
+		it.lane.Topic, it.lane.Born, it.lane.modified = "", head, true
 	}
 	return true
 }
@@ -80,7 +80,7 @@ func (m *image) linkLanes() {
 
 // first is the lane when its samples are to go first now, else nil.
 func (it *integration) first() *integration {
-	if it.lane != nil && it.lane.backlog > 0 && it.cursor >= it.lane.born {
+	if it.lane != nil && it.lane.Backlog > 0 && it.At >= it.lane.Born {
 		return it.lane
 	}
 	return nil
@@ -88,8 +88,8 @@ func (it *integration) first() *integration {
 
 // until is the number of the first sweep that may not go before the lane's.
 func (it *integration) until() uint64 {
-	if it.lane != nil && it.lane.backlog > 0 {
-		return it.lane.born
+	if it.lane != nil && it.lane.Backlog > 0 {
+		return it.lane.Born
 	}
 	return math.MaxUint64
 }
@@ -110,7 +110,7 @@ func (it *integration) holder(at place) (*integration, *entry) {
 // lanes returns which of the samples of a new sweep go to which of the two.
 func (it *integration) lanes(seq uint64, samples []objects.Sample, set bitset) []picks {
 	if !it.takes(seq) {
-		return []picks{{it.id, set}}
+		return []picks{{it.ID, set}}
 	}
 	rest, alarms := newBitset(len(samples)), newBitset(len(samples))
 	for i := range samples {
@@ -122,7 +122,7 @@ func (it *integration) lanes(seq uint64, samples []objects.Sample, set bitset) [
 		}
 	}
 	out := make([]picks, 0, 2)
-	for _, p := range []picks{{it.id, rest}, {it.lane.id, alarms}} {
+	for _, p := range []picks{{it.ID, rest}, {it.lane.ID, alarms}} {
 		if p.set.count() > 0 {
 			out = append(out, p)
 		}

@@ -103,7 +103,7 @@ func (c *commit) tooOld(h *heading) bool {
 func (s *Store) passed() uint64 {
 	passed := s.next
 	for _, it := range s.integrations {
-		passed = min(passed, it.cursor)
+		passed = min(passed, it.At)
 	}
 	return passed
 }
@@ -122,7 +122,7 @@ func (c *commit) giveWay(victims []victim) {
 		v := &victims[i]
 		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record) // one at a time: they may be many
 		for _, it := range s.integrations {
-			for _, index := range it.giveWay(v.seq, v.of(it.id)) {
+			for _, index := range it.giveWay(v.seq, v.of(it.ID)) {
 				if lost[it] == nil {
 					lost[it] = &losses{}
 				}
@@ -145,7 +145,7 @@ func (s *Store) orphans(now time.Time) (due []*integration) {
 		return nil
 	}
 	for _, it := range s.ordered() {
-		if it.backlog > 0 && !it.orphanedAt.IsZero() && now.Sub(it.orphanedAt) >= orphanBacklog {
+		if it.Backlog > 0 && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanBacklog {
 			due = append(due, it)
 		}
 	}
@@ -162,7 +162,7 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	}
 	due, from := s.orphans(c.wall), uint64(math.MaxUint64)
 	for _, it := range due {
-		from = min(from, it.cursor)
+		from = min(from, it.At)
 	}
 	s.mu.Unlock()
 	if len(due) == 0 {
@@ -193,11 +193,11 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 		if s.forgets(it, c.wall) {
 			it.wake()
 			s.dirtyRows -= len(it.dirty) // nobody writes them any more
-			delete(s.integrations, it.id)
+			delete(s.integrations, it.ID)
 			if it.main != nil {
 				it.main.lane = nil // and that one goes with the next commit
 			}
-			forgotten = append(forgotten, it.id)
+			forgotten = append(forgotten, it.ID)
 		}
 	}
 	return forgotten
@@ -210,7 +210,7 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	lost := losses{}
 	for i := range found {
 		v := &found[i]
-		indexes := it.giveWay(v.seq, v.of(it.id))
+		indexes := it.giveWay(v.seq, v.of(it.ID))
 		if len(indexes) == 0 {
 			continue
 		}
@@ -219,15 +219,15 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 			lost.add(sw, index, reason)
 		}
 	}
-	if n := it.backlog; all && n > 0 {
+	if n := it.Backlog; all && n > 0 {
 		lost.count += n
 		lost.merge(Span{
 			Begins: it.oldest, Ends: Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
 		})
-		it.dropped += n
-		it.backlog, it.window, it.modified = 0, nil, true
+		it.Dropped += n
+		it.Backlog, it.window, it.modified = 0, nil, true
 	}
-	c.again = c.again || it.backlog > 0
+	c.again = c.again || it.Backlog > 0
 	s.closeRows(it.owner())
 	it.trim(s.next)
 	s.tell(it, lost)
@@ -235,7 +235,7 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 
 // forgets reports whether nothing of an integration is to be kept any more. s.mu is held.
 func (s *Store) forgets(it *integration, now time.Time) bool {
-	return s.opts.Clock.old() && !it.orphanedAt.IsZero() && now.Sub(it.orphanedAt) >= orphanRows && it.backlog == 0 && it.lane == nil
+	return s.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows && it.Backlog == 0 && it.lane == nil
 }
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.

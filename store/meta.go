@@ -152,9 +152,9 @@ func load(tx *bolt.Tx) (*image, error) {
 		it, ok := decodeIntegration(k, v)
 		if !ok {
 			it = newIntegration(string(k), "", 0)
-			m.badCursors = append(m.badCursors, it.id)
+			m.badCursors = append(m.badCursors, it.ID)
 		}
-		m.integrations[it.id] = it
+		m.integrations[it.ID] = it
 		return nil
 	})
 	m.accounts = decodeAccounts(m.names.published(), tx.Bucket(bucketMeta).Get(keyAccounts))
@@ -178,7 +178,7 @@ func (m *image) loadRows(tx *bolt.Tx, it *integration) {
 }
 
 func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (count int) {
-	b := logs.Bucket([]byte(it.id))
+	b := logs.Bucket([]byte(it.ID))
 	if b == nil {
 		return 0
 	}
@@ -186,7 +186,7 @@ func (m *image) eachRow(logs *bolt.Bucket, it *integration, fn func(*row)) (coun
 	c := b.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		count++
-		w, ok := decodeRow(ns, it.id, k, v)
+		w, ok := decodeRow(ns, it.ID, k, v)
 		if !ok {
 			m.badRows++
 			continue
@@ -211,7 +211,7 @@ func (m *image) routed(tx *bolt.Tx, it *integration, at place) *integration {
 	}
 	key := seqKey(at.seq)
 	h, ok := peek(m.names.published(), key, tx.Bucket(bucketSweeps).Get(key))
-	if ok && h.of(it.lane.id).has(at.index) {
+	if ok && h.of(it.lane.ID).has(at.index) {
 		return it.lane
 	}
 	return it
@@ -219,7 +219,7 @@ func (m *image) routed(tx *bolt.Tx, it *integration, at place) *integration {
 
 // reopen takes over a row that was still being retried when the file was last written, by the cursor of who has the delivery.
 func (it *integration) reopen(w *row, by *integration) {
-	if w.seq >= by.cursor && !by.resume[w.seq].has(w.index) {
+	if w.seq >= by.At && !by.Settled[w.seq].has(w.index) {
 		it.open[w.place] = w
 		return
 	}
@@ -252,7 +252,7 @@ func (m *image) recount(tx *bolt.Tx) recount {
 		rc.totals.samples += uint64(h.samples)
 		for _, p := range h.routes {
 			if it := m.integrations[p.integration]; it != nil {
-				rc.backlog[it.id] += it.awaits(seq, p.set)
+				rc.backlog[it.ID] += it.awaits(seq, p.set)
 			}
 		}
 	}
@@ -274,13 +274,13 @@ func (m *image) repair(tx *bolt.Tx) {
 		m.totals = rc.totals
 		m.totals.row = row
 		for _, it := range m.integrations {
-			m.totals.next = max(m.totals.next, it.cursor)
+			m.totals.next = max(m.totals.next, it.At)
 		}
 		m.names.entries = append(m.names.entries, make([]name, lostNames)...)
 		m.names.keep()
 	}
 	for id, it := range m.integrations {
-		it.backlog, it.modified = rc.backlog[id], true
+		it.Backlog, it.modified = rc.backlog[id], true
 	}
 }
 

@@ -78,8 +78,8 @@ func (s *Store) note() note {
 // configured are the integrations that the configuration names. s.mu is held.
 func (s *Store) configured() (ids []string) {
 	for _, it := range s.ordered() {
-		if it.main == nil && it.orphanedAt.IsZero() {
-			ids = append(ids, it.id)
+		if it.main == nil && it.OrphanedAt.IsZero() {
+			ids = append(ids, it.ID)
 		}
 	}
 	return ids

@@ -101,7 +101,7 @@ func (s *Store) lookFor(it *integration, limit int) *look {
 		it.scanned = s.next // what lies between is not for this one
 		it.trim(s.next)
 	}
-	l := &look{store: s, integration: it.id, limit: limit, from: it.scanned, until: s.next, memory: s.fresh}
+	l := &look{store: s, integration: it.ID, limit: limit, from: it.scanned, until: s.next, memory: s.fresh}
 	for _, e := range it.window {
 		if limit <= 0 {
 			break
@@ -294,7 +294,7 @@ func (s *Store) lookAhead() error {
 	s.mu.Lock()
 	var looks []*look
 	for _, it := range s.ordered() {
-		if it.backlog > 0 && len(it.window) == 0 {
+		if it.Backlog > 0 && len(it.window) == 0 {
 			looks = append(looks, s.lookFor(it, 1))
 		}
 	}

@@ -31,7 +31,7 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, 
 	if len(rows) == 0 {
 		return count, nil, nil
 	}
-	b, err := bucketOf(tx, kind, it.id)
+	b, err := bucketOf(tx, kind, it.ID)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -26,7 +26,7 @@ func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	}
 	sample.SampledAt = toMilli(sample.SampledAt)
 	w := &row{place: place{d.Seq, d.Index}, Trigger: Trigger{
-		ID: d.Row, Integration: it.id, Topic: it.topic, Success: r.Outcome == Accepted, Replayed: true,
+		ID: d.Row, Integration: it.ID, Topic: it.Topic, Success: r.Outcome == Accepted, Replayed: true,
 		CompletedAt: toMilli(r.CompletedAt), PublishedAt: toMilli(r.PublishedAt), Attempts: d.Attempts,
 		MessageID: r.MessageID, Error: cutError(r.Error), Run: d.Run, Source: d.Source, Sample: sample,
 	}}

@@ -89,8 +89,8 @@ func (sv *salvage) learn(key, value []byte) {
 		sv.learnName(id, key, value)
 	case printable(string(key)):
 		it, ok := decodeIntegration(key, value)
-		if known := sv.cursors[it.id]; ok && (known == nil || it.further(known)) {
-			sv.cursors[it.id] = it
+		if known := sv.cursors[it.ID]; ok && (known == nil || it.further(known)) {
+			sv.cursors[it.ID] = it
 		}
 	}
 }
@@ -150,14 +150,14 @@ func printable(s string) bool {
 
 // further reports whether a cursor record is newer than another of the same integration.
 func (it *integration) further(than *integration) bool {
-	if it.cursor != than.cursor {
-		return it.cursor > than.cursor
+	if it.At != than.At {
+		return it.At > than.At
 	}
-	a, b := it.sent+it.failed+it.dropped, than.sent+than.failed+than.dropped
+	a, b := it.Sent+it.Failed+it.Dropped, than.Sent+than.Failed+than.Dropped
 	if a != b {
 		return a > b
 	}
-	return it.backlog > than.backlog // nothing was settled in between, so it only grew
+	return it.Backlog > than.Backlog // nothing was settled in between, so it only grew
 }
 
 // dictionary is the names as they were, and the first number that was surely never given.
@@ -303,7 +303,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	t := sv.found
 	t.next, t.row = sv.totals.next, sv.totals.row+lostNames // rows may be newer than the totals, and not read
 	for id, it := range sv.cursors {
-		t.next = max(t.next, it.cursor)
+		t.next = max(t.next, it.At)
 		sv.count(it, sv.backlog[id])
 	}
 	sv.addLanes()
@@ -328,11 +328,11 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 
 // count takes what is missing off an integration's backlog.
 func (sv *salvage) count(it *integration, backlog uint64) {
-	if it.backlog > backlog {
-		sv.lost[it.id] = it.backlog - backlog
-		it.dropped += sv.lost[it.id]
+	if it.Backlog > backlog {
+		sv.lost[it.ID] = it.Backlog - backlog
+		it.Dropped += sv.lost[it.ID]
 	}
-	it.backlog = backlog
+	it.Backlog = backlog
 }
 
 // addLanes counts what lanes lost as lost by the integrations they belong to: these have the log.
@@ -359,7 +359,7 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 			return err
 		}
 		t.row++
-		w := &row{Trigger: Trigger{Integration: id, Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Gap: objects.Gap{
+		w := &row{Trigger: Trigger{Integration: id, Topic: it.Topic, CompletedAt: toMilli(sv.opts.Now()), Gap: objects.Gap{
 			From: fromMilli(sv.oldest), To: toMilli(sv.opts.Now()), Count: sv.lost[id],
 			Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " + sv.aside,
 		}}}

@@ -7,7 +7,7 @@ func TestWhatALaneLostInASalvageIsItsIntegrations(t *testing.T) {
 	sv := &salvage{cursors: map[string]*integration{}, lost: map[string]uint64{}}
 	for id, backlog := range map[string]uint64{"aws": 5, "aws" + laneSuffix: 3, "gcp": 2, "gone" + laneSuffix: 1} {
 		it := newIntegration(id, "", 0)
-		it.backlog = backlog
+		it.Backlog = backlog
 		sv.cursors[id] = it
 		sv.count(it, 0)
 	}

@@ -220,12 +220,12 @@ func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 func (it *integration) isSettled(seq uint64, index int) bool {
 	e := it.find(seq)
 	switch {
-	case seq < it.cursor:
+	case seq < it.At:
 		return true
 	case e != nil:
 		return e.settled.has(index)
 	case seq < it.scanned:
 		return true
 	}
-	return it.resume[seq].has(index)
+	return it.Settled[seq].has(index)
 }

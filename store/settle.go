@@ -76,11 +76,11 @@ func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	switch r.Outcome {
 	case Accepted:
 		it.settle(e, r.Index)
-		main.sent++
+		main.Sent++
 		main.modified = true
 	case Failed:
 		it.settle(e, r.Index)
-		main.failed++
+		main.Failed++
 		main.modified = true
 		s.setAside(main, w)
 	}

@@ -176,7 +176,7 @@ func (s *Store) logSpan(it *integration, sp Span) {
 
 // logUndated writes a row that waits for the clock, or lets the one before it grow.
 func (s *Store) logUndated(it *integration, sp Span) {
-	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now())}}
+	w := &row{Trigger: Trigger{Topic: it.Topic, CompletedAt: toMilli(s.opts.Now())}}
 	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.undated != nil && last.undated.goesOn(sp) && it.gapsMade-last.before < growsWithin {
 		w.ID, w.Integration, w.before = last.ID, last.Integration, last.before
 		sp = last.undated.join(sp)

@@ -39,7 +39,7 @@ type IntegrationStats struct {
 
 // oldest is the time of the oldest sample that waits; zero: none does. s.mu is held.
 func (s *Store) oldest(it *integration) time.Time {
-	if it.backlog == 0 {
+	if it.Backlog == 0 {
 		return time.Time{}
 	}
 	at, _ := s.dateOf(it.oldest)
@@ -60,13 +60,13 @@ func (s *Store) Stats() Stats {
 			continue
 		}
 		is := IntegrationStats{
-			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
+			Backlog: it.Backlog, Sent: it.Sent, Failed: it.Failed, Dropped: it.Dropped, Replayed: it.replayed,
 			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: it.waitingGaps() + len(it.openGaps),
-			Orphaned: !it.orphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
+			Orphaned: !it.OrphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {
-			is.Backlog += lane.backlog
-			is.Dropped += lane.dropped
+			is.Backlog += lane.Backlog
+			is.Dropped += lane.Dropped
 			is.Oldest = s.oldest(lane)
 		}
 		for _, w := range it.recent {
@@ -93,7 +93,7 @@ func (s *Store) reportDamaged(seqs []uint64) {
 		s.corrupt++
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
 		for _, it := range s.ordered() {
-			if seq >= it.cursor && it.orphanedAt.IsZero() && it.main == nil {
+			if seq >= it.At && it.OrphanedAt.IsZero() && it.main == nil {
 				s.logGap(it, objects.Gap{Reason: whyDamaged})
 			}
 		}

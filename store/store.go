@@ -335,7 +335,7 @@ func (s *Store) ordered() []*integration {
 	for _, it := range s.integrations {
 		out = append(out, it)
 	}
-	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 

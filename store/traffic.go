@@ -78,7 +78,7 @@ func encodeTraffic(list []*integration) []byte {
 		if t.Sent+t.Received == 0 {
 			continue
 		}
-		dst = appendText(dst, it.id)
+		dst = appendText(dst, it.ID)
 		for _, n := range []uint64{
 			t.TodaySent, t.TodayReceived, t.MonthSent, t.MonthReceived, t.Sent, t.Received, uint64(t.day), uint64(t.month), t.Replayed,
 		} {

@@ -145,7 +145,7 @@ func (q TriggerQuery) wants(t *Trigger) bool {
 // addRow puts a new row into the log. s.mu is held, as for all below.
 func (s *Store) addRow(it *integration, w *row) {
 	s.totals.row++
-	w.ID, w.Integration = s.totals.row, it.id
+	w.ID, w.Integration = s.totals.row, it.ID
 	s.writeRow(it, w)
 }
 
@@ -180,7 +180,7 @@ func cutRows(rows map[uint64]*row, keep int) (cut int) {
 // closeRows ends the rows of deliveries that gave way: nobody will try them again.
 func (s *Store) closeRows(it *integration) {
 	for at := range it.open {
-		if holder, _ := it.holder(at); at.seq < it.cursor && holder == nil {
+		if holder, _ := it.holder(at); at.seq < it.At && holder == nil {
 			s.closeRow(it, at)
 		}
 	}
@@ -204,7 +204,7 @@ func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result)
 	if old := it.open[at]; old != nil {
 		*w = *old
 	}
-	w.Topic, w.Attempts = it.topic, w.Attempts+1
+	w.Topic, w.Attempts = it.Topic, w.Attempts+1
 	w.Success, w.Open = r.Outcome == Accepted, r.Outcome == Retrying
 	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
 	w.MessageID, w.Error, w.estimated = r.MessageID, cutError(r.Error), r.Estimated
