@@ -61,6 +61,11 @@ func (c *checker) check(tx *bolt.Tx) error {
 	if m.badNames > 0 {
 		c.fault("%d names are damaged", m.badNames)
 	}
+	for id := range m.cursors {
+		for _, kind := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
+			m.eachRow(tx, kind, id, func(*row) {})
+		}
+	}
 	if m.badRows > 0 {
 		c.fault("%d trigger rows are damaged", m.badRows)
 	}
@@ -91,7 +96,7 @@ func (c *checker) compare(m *image, rc recount) {
 	if n := uint64(len(m.names.entries)); n != want.names {
 		c.fault("totals say %d names, there are %d", want.names, n)
 	}
-	for id, it := range m.integrations {
+	for id, it := range m.cursors {
 		if it.At > want.next {
 			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.At, want.next)
 		}
@@ -114,7 +119,7 @@ func (c *checker) rowIDs(tx *bolt.Tx, m *image) error {
 			continue // of the dead letters, where there never was one
 		}
 		err := logs.ForEachBucket(func(id []byte) error {
-			if m.integrations[string(id)] == nil {
+			if m.cursors[string(id)] == nil {
 				c.fault("%s of %s, which is no integration", log, id)
 			}
 			if k, _ := logs.Bucket(id).Cursor().Last(); k != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
+	"time"
 )
 
 // castagnoli is the CRC-32C polynomial: most CPUs have an instruction for it, and bbolt itself
@@ -148,3 +149,43 @@ func (b bitset) and(c bitset) bitset {
 func (b bitset) fits(n int) bool {
 	return len(b) == (n+7)/8 && (n%8 == 0 || b[len(b)-1]>>(n%8) == 0)
 }
+
+// appendTime writes a time to the millisecond, or nothing but a zero for the zero time.
+func appendTime(dst []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(dst, 0)
+	}
+	return binary.AppendVarint(append(dst, 1), t.UnixMilli())
+}
+
+func readTime(r *reader) time.Time {
+	if r.byte() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.varint()).UTC()
+}
+
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// toMilli drops what the file does not keep, so that a row reads the same before and after it was
+// written.
+func toMilli(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}
+
+func recordSize(key, value []byte) int64 { return int64(len(key) + len(value)) }

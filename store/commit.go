@@ -174,7 +174,8 @@ func (c *commit) snapshot() {
 		it.trim(s.next)
 		it.behind = it.behind && it.Backlog > 0
 		if it.modified || unwritten[it] > 0 {
-			c.cursors[it.ID] = it.encode(unwritten[it])
+			snapshot := it.snapshot(unwritten[it])
+			c.cursors[it.ID] = snapshot.Encode()
 			c.written = append(c.written, it)
 			it.modified = unwritten[it] > 0
 		}
@@ -190,7 +191,11 @@ func (c *commit) snapshot() {
 	c.passed = s.passed()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
-	c.traffic = encodeTraffic(s.ordered())
+	traffics := map[string]traffic{}
+	for id, it := range s.integrations {
+		traffics[id] = it.traffic
+	}
+	c.traffic = encodeTraffic(traffics)
 	s.dirty, s.unsaved, c.unsaved = false, false, s.unsaved
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
@@ -325,7 +330,9 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 
 // putMeta comes last: all names are known and all removals counted by now.
 func (c *commit) putMeta(tx *bolt.Tx) error {
-	if err := c.store.names.put(tx.Bucket(bucketNames)); err != nil {
+	names := tx.Bucket(bucketNames)
+	names.FillPercent = 1 // only ever appended to
+	if err := c.store.names.put(names.Put); err != nil {
 		return err
 	}
 	t := &c.totals

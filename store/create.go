@@ -22,10 +22,6 @@ var (
 	bucketRuns     = []byte("runs")     // run → what was known of time when it began
 	bucketDead     = []byte("dead")     // integration → bucket: row id → row of a delivery that was rejected; made when needed
 	bucketBallast  = []byte("ballast")  // pages kept back for a full disk
-
-	keyIdentity = []byte("identity")
-	keyTotals   = []byte("totals")
-	keyClock    = []byte("clock") // the last time known to be right
 )
 
 // createIfMissing makes an empty store under a temporary name and gives it its own when it is

@@ -1,14 +1,11 @@
 package store
 
 import (
-	"encoding/binary"
+	"maps"
 	"slices"
-	"time"
 )
 
 const (
-	cursorVersion byte = 1
-
 	// maxWindow is how many sweeps behind an unsettled one may be under way at once. It bounds
 	// memory (about 100 bytes each) and the cursor's record when one sample never gets through.
 	maxWindow = 4096
@@ -18,26 +15,20 @@ const (
 // follows with each commit: decisions (settled, given way) take effect here at once, and the next
 // commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
 type integration struct {
-	ID, Topic  string
-	Born       uint64       // sequence number of the first sweep that could be for it
+	Cursor
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
-	OrphanedAt time.Time    // since when the configuration no longer names it; zero: it does
 
-	// Every sweep before cursor is settled. Of those from cursor to before scanned, the ones
-	// with something for this integration are in window, ascending; those from scanned on have
-	// not been looked at, save that resume says what earlier starts settled of them.
-	At, scanned uint64
-	window      []entry
-	Settled     map[uint64]bitset
+	// Of the sweeps from At to before scanned, the ones with something for this integration are in window, ascending; those from scanned on
+	// have not been looked at, save that Settled says what earlier starts settled of them.
+	scanned uint64
+	window  []entry
 
-	behind  bool   // it catches up: it has settled what is older than the last commit, and something waits still
-	Backlog uint64 // not settled, what no commit holds yet included
+	behind bool // it catches up: it has settled what is older than the last commit, and something waits still
 
-	Sent, Failed, Dropped uint64
-	replayed              uint64 // in this run
-	traffic               traffic
-	oldest                Instant // of the oldest unsettled sweep, as far as looked at
+	replayed uint64 // in this run
+	traffic  traffic
+	oldest   Instant // of the oldest unsettled sweep, as far as looked at
 
 	open     map[place]*row  // rows of deliveries still being retried
 	dirty    map[uint64]*row // rows no commit carries yet, by id
@@ -70,19 +61,30 @@ type entry struct {
 	left            int // picked and not settled
 }
 
-// place is one delivery's place in the outbox.
-type place struct {
-	seq   uint64
-	index int
+func newIntegration(id, topic string, head uint64) *integration {
+	return integrationOf(NewCursor(id, topic, head))
 }
 
-func newIntegration(id, topic string, head uint64) *integration {
+// integrationOf goes on from a cursor.
+func integrationOf(c Cursor) *integration {
 	return &integration{
-		ID: id, Topic: topic, Born: head, At: head, scanned: head,
-		Settled: map[uint64]bitset{}, open: map[place]*row{},
-		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, undated: map[uint64]*row{}, openGaps: map[uint64]*row{},
-		changed: make(chan struct{}), modified: true,
+		Cursor: c, scanned: c.At, open: map[place]*row{}, dirty: map[uint64]*row{}, flushing: map[uint64]*row{},
+		dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, undated: map[uint64]*row{},
+		openGaps: map[uint64]*row{}, changed: make(chan struct{}), modified: true,
 	}
+}
+
+// snapshot is the cursor as a commit writes it. unwritten is how much of the backlog the file will not hold.
+func (it *integration) snapshot(unwritten uint64) Cursor {
+	c := it.Cursor
+	c.Backlog -= min(unwritten, c.Backlog)
+	c.Settled = maps.Clone(it.Settled)
+	for _, e := range it.window {
+		if e.settled.count() > 0 {
+			c.Settled[e.seq] = e.settled
+		}
+	}
+	return c
 }
 
 // find returns the window's entry of a sweep, nil when it has none.
@@ -148,15 +150,6 @@ func (it *integration) abandon(e *entry) {
 	it.reduce(uint64(e.left))
 	e.settled, e.left = append(bitset(nil), e.picked...), 0
 	it.modified = true
-}
-
-// awaits is how many of a sweep's samples an integration that has just been read from a file has
-// not settled.
-func (it *integration) awaits(seq uint64, picked bitset) uint64 {
-	if seq < it.At {
-		return 0
-	}
-	return uint64(picked.count() - picked.and(it.Settled[seq]).count())
 }
 
 func (it *integration) reduce(n uint64) { it.Backlog -= min(n, it.Backlog) }
@@ -230,75 +223,4 @@ func (it *integration) rearm() {
 		it.changed = make(chan struct{})
 	default:
 	}
-}
-
-// encode returns the sealed record. unwritten is how much of the backlog the file will not hold.
-func (it *integration) encode(unwritten uint64) []byte {
-	dst := []byte{cursorVersion}
-	dst = appendText(dst, it.Topic)
-	dst = appendTime(dst, it.OrphanedAt)
-	for _, n := range []uint64{it.Born, it.At, it.Backlog - min(unwritten, it.Backlog), it.Sent, it.Failed, it.Dropped} {
-		dst = binary.AppendUvarint(dst, n)
-	}
-	partial := it.partial()
-	dst = binary.AppendUvarint(dst, uint64(len(partial)))
-	from := it.At
-	for _, p := range partial {
-		dst = binary.AppendUvarint(dst, p.seq-from)
-		dst = appendText(dst, string(p.settled))
-		from = p.seq
-	}
-	return seal([]byte(it.ID), dst)
-}
-
-// partial lists the sweeps from the cursor on of which something is settled, ascending.
-func (it *integration) partial() []entry {
-	var out []entry
-	for _, e := range it.window {
-		if e.settled.count() > 0 {
-			out = append(out, e)
-		}
-	}
-	for seq, settled := range it.Settled {
-		out = append(out, entry{seq: seq, settled: settled})
-	}
-	slices.SortFunc(out, func(a, b entry) int { return compareEntry(a, b.seq) })
-	return out
-}
-
-// decodeIntegration is the inverse of encode.
-func decodeIntegration(key, sealed []byte) (*integration, bool) {
-	it := newIntegration(string(key), "", 0)
-	it.modified = false
-	value, ok := unseal(key, sealed)
-	r := &reader{b: value}
-	if !ok || r.byte() != cursorVersion {
-		return it, false
-	}
-	it.Topic, it.OrphanedAt = r.text(), readTime(r)
-	for _, n := range []*uint64{&it.Born, &it.At, &it.Backlog, &it.Sent, &it.Failed, &it.Dropped} {
-		*n = r.uvarint()
-	}
-	it.scanned = it.At
-	seq := it.At
-	for range r.count() {
-		seq += r.uvarint()
-		it.Settled[seq] = bitset(r.text())
-	}
-	return it, r.done()
-}
-
-// appendTime writes a time to the millisecond, or nothing but a zero for the zero time.
-func appendTime(dst []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(dst, 0)
-	}
-	return binary.AppendVarint(append(dst, 1), t.UnixMilli())
-}
-
-func readTime(r *reader) time.Time {
-	if r.byte() == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(r.varint()).UTC()
 }

@@ -12,10 +12,6 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// keepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. Who has more has a fault in
-// the set-up, which rejects everything.
-const keepDead = 1024
-
 // Details of the reasons, behind the constants of package objects.
 const (
 	whyDeadDropped = objects.GapDead + ": the cloud rejected it, and it was dropped by hand"
@@ -197,14 +193,4 @@ func (c *commit) putDead(tx *bolt.Tx) error {
 		}
 	}
 	return nil
-}
-
-// loadDead reads an integration's dead letters. Those of before they said which store had taken the sample tell by their place.
-func (m *image) loadDead(tx *bolt.Tx, it *integration) {
-	if all := tx.Bucket(bucketDead); all != nil {
-		m.eachRow(all, it, func(w *row) {
-			w.store = cmp.Or(w.store, m.identity.of(w.seq))
-			it.dead[w.ID] = w
-		})
-	}
 }

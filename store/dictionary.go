@@ -1,11 +1,10 @@
 package store
 
 import (
+	"iter"
 	"sync/atomic"
 
 	"noi-agent/objects"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 const (
@@ -77,12 +76,11 @@ func (d *dictionary) worthy(s string) bool {
 	return len(s) <= maxNameLen && len(d.entries) < maxNames
 }
 
-// put writes the entries this transaction brought.
-func (d *dictionary) put(b *bolt.Bucket) error {
-	b.FillPercent = 1 // only ever appended to
+// put writes the entries this transaction brought, in ascending order of their keys.
+func (d *dictionary) put(write func(key, value []byte) error) error {
 	for id := d.stored; id < len(d.entries); id++ {
 		key := seqKey(uint64(id))
-		if err := b.Put(key, seal(key, encodeName(d.entries[id]))); err != nil {
+		if err := write(key, seal(key, encodeName(d.entries[id]))); err != nil {
 			return err
 		}
 	}
@@ -108,14 +106,13 @@ func (d *dictionary) undo() {
 	d.entries = d.entries[:d.stored]
 }
 
-// load reads the bucket. next is the first number that was never given, by the totals: numbers
+// load reads all records. next is the first number that was never given, by the totals: numbers
 // below it are never given again even if their entries are lost, for a name given twice would
 // turn old samples into samples of another object. It returns how many entries are damaged.
-func (d *dictionary) load(b *bolt.Bucket, next uint64) (damaged int) {
+func (d *dictionary) load(records iter.Seq2[[]byte, []byte], next uint64) (damaged int) {
 	d.texts, d.sources = map[string]uint64{}, map[objects.Source]uint64{}
 	entries := make([]name, min(next, mostEntries))
-	c := b.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
+	for k, v := range records {
 		id, ok := keySeq(k)
 		n, sound := decodeName(k, v)
 		switch {

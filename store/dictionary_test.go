@@ -31,14 +31,14 @@ func TestSourcesReadHoweverManyThereAre(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return d.put(b)
+		return d.put(b.Put)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	read, damaged := &dictionary{}, 0
 	_ = db.View(func(tx *bolt.Tx) error { // reads nothing that can fail
-		damaged = read.load(tx.Bucket([]byte("names")), n)
+		damaged = read.load(eachRecord(tx.Bucket([]byte("names"))), n)
 		return nil
 	})
 	if damaged != 0 || len(read.entries) != n || read.entries[n-1].source != source(n-1) {

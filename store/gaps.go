@@ -3,15 +3,11 @@ package store
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"noi-agent/objects"
 )
 
 const (
-	// keepGaps is how many gap rows are kept per integration. They are few, and not pushed out by
-	// the rows of what was published: whoever looks for missing data looks weeks later.
-	keepGaps = 4096
 	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the newest by
 	// their ids, and what it loses then must not be what happens now.
 	growsWithin = keepGaps / 2
@@ -38,10 +34,6 @@ type gapKey struct {
 }
 
 func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.Run} }
-
-// oneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples came
-// between: a line that is a little too slow misses a moment every now and then, and that is one row, and not thousands.
-const oneGap = 10 * time.Minute
 
 // continues reports whether b goes on with a: no sample lies between them, or not for long. Each time without an agent is a row.
 func continues(a, b objects.Gap) bool {
@@ -84,16 +76,6 @@ func (l *losses) add(sw objects.Sweep, i int, reason string) {
 		Unit: sw.Source.Unit(), Object: sample.Object, Run: sw.Run, From: sample.SampledAt, To: sample.SampledAt,
 		First: sample.Seq, Last: sample.Seq, Count: 1, Reason: reason,
 	}})
-}
-
-// instantOf is when a sample of a sweep was taken.
-func instantOf(sw objects.Sweep, i int) Instant {
-	at := sw.Samples[i].SampledAt
-	in := Instant{Run: sw.Run, At: at, Uptime: -1, Unsure: sw.Unsure}
-	if !sw.BootedAt.IsZero() {
-		in.Uptime = at.Sub(sw.BootedAt)
-	}
-	return in
 }
 
 func (l *losses) merge(sp Span) {
@@ -188,31 +170,6 @@ func (it *integration) remember(w *row) {
 	it.recent = append(it.recent, w)
 	it.recent = it.recent[max(0, len(it.recent)-recentGaps):]
 }
-
-// gapText is a gap in one sentence, in the form of a cloud's errors.
-func gapText(g objects.Gap) string {
-	text := "Gap: "
-	switch g.Count {
-	case 0:
-		text += "samples"
-	case 1:
-		text += "1 sample"
-	default:
-		text += fmt.Sprintf("%d samples", g.Count)
-	}
-	switch {
-	case g.Object != "":
-		text += " of " + g.Unit + " " + g.Object
-	case g.Unit != "":
-		text += " of " + g.Unit
-	}
-	if !g.From.IsZero() {
-		text += fmt.Sprintf(" from %s to %s", stamp(g.From), stamp(g.To))
-	}
-	return text + " missing: " + g.Reason
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Missing writes gaps that the agent knows of into an integration's log: what was due and never
 // became a sample. They are written with the trigger rows. It fails with ErrUnknownIntegration,

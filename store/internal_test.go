@@ -329,7 +329,7 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		_, _ = peek(d.published(), key, value)
 		_, _ = decodeRow(d.published(), "aws", key, seal(key, append([]byte(nil), value...)))
-		_, _ = decodeIntegration(key, seal(key, append([]byte(nil), value...)))
+		_, _ = DecodeCursor(key, seal(key, append([]byte(nil), value...)))
 		_, _ = decodeName(key, seal(key, append([]byte(nil), value...)))
 		sw, ok := decodeSweep(d.published(), key, seal(key, append([]byte(nil), value...)))
 		if _, reads := inspect(d.published(), key, seal(key, append([]byte(nil), value...))); reads != ok {

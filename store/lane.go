@@ -2,26 +2,21 @@ package store
 
 import (
 	"math"
-	"strings"
 
 	"noi-agent/objects"
 )
 
-// A lane is a second cursor of an integration, for its faults and alarms: what is in it goes first, past whatever else
-// waits. To the outbox it is an integration like others, with a name that none has; its rows, and its
-// counters of what was sent, are those of the integration it belongs to. An object is in one of the two only, so that its
-// samples keep their order.
+// A lane is a second cursor of an integration, for its faults and alarms. Its samples go first. In the outbox a lane is an integration like
+// others, with an id that no integration has. Its rows, and its counters of what was sent, are those of the integration it belongs to. An
+// object is in one of the two only, so that its samples keep their order.
 //
-// When the lane is new, samples of its objects may still wait among the others: it is held until those have gone, by
-// the number of the sweep at which it was born. While it holds something, nothing from there on goes but by it. When it is no longer
-// wanted it is emptied before the others go on; when it is wanted again, it takes nothing before it is empty, and is born anew then.
-const laneSuffix = "!alarms"
+// When the lane is new, samples of its objects may still wait among the others. The lane is blocked until these have gone: until the cursor
+// has passed the sweep at which the lane was born. While the lane holds something, no sample of that sweep or later goes but by the lane. A
+// lane that is no longer wanted is emptied before the others go on. When it is wanted again, it takes nothing before it is empty, and is
+// born again then.
 
 // laneClosed stands where other integrations have their topic: the lane was not wanted when it was last heard of.
 const laneClosed = "closed"
-
-// isLane reports whether an id is that of a lane, and of whose.
-func isLane(id string) (owner string, ok bool) { return strings.CutSuffix(id, laneSuffix) }
 
 // owner is the integration whose log and counters count: itself, or that of a lane.
 func (it *integration) owner() *integration {
@@ -69,7 +64,7 @@ func (it *integration) takes(head uint64) bool {
 }
 
 // linkLanes finds the lanes among the integrations of a file.
-func (m *image) linkLanes() {
+func (m *beginning) linkLanes() {
 	for id, it := range m.integrations {
 		owner, ok := isLane(id)
 		if main := m.integrations[owner]; ok && main != nil {

@@ -108,8 +108,6 @@ func (s *Store) passed() uint64 {
 	return passed
 }
 
-func recordSize(key, value []byte) int64 { return int64(len(key) + len(value)) }
-
 // giveWay lets the victims go: each integration's cursor moves past them, and what was still
 // unsettled there is counted and told, a gap an object. s.mu is held.
 func (c *commit) giveWay(victims []victim) {

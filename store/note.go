@@ -2,13 +2,8 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/gob"
-	"errors"
-	"maps"
 	"os"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit, and after a
@@ -96,34 +91,4 @@ func readNote(path string) (n note) {
 		return note{}
 	}
 	return n
-}
-
-// adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs are never used
-// twice, and runs are those that were counted elsewhere. A note of a later run is refused. What is new goes into the file at once: a power
-// cut in this run deletes the note.
-func (m *image) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
-	m.own = maps.Clone(m.accounts)
-	other := n.Run > m.identity.run // another store has worked since this one
-	m.identity.run = max(m.identity.run, runs)
-	if len(n.Accounts) == 0 || n.Run > m.identity.run {
-		return nil
-	}
-	if other && n.Good != 0 {
-		m.times.good = n.Good // the last one, not the latest: see putClock
-	}
-	news := put(m.accounts, n.Accounts)
-	m.known = n.Integrations
-	m.identity.device = cmp.Or(m.identity.device, n.Device)
-	for run, r := range n.Runs {
-		if _, known := m.starts[run]; !known {
-			m.starts[run] = start{boot: r.Boot, booted: r.Booted, floor: r.Floor}
-			m.noted = append(m.noted, run)
-		}
-	}
-	if !news {
-		return nil
-	}
-	record := m.names.encodeAccounts(tx.ID(), m.accounts)
-	m.totals.names = uint64(len(m.names.entries))
-	return errors.Join(m.names.put(tx.Bucket(bucketNames)), tx.Bucket(bucketMeta).Put(keyAccounts, record))
 }

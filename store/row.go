@@ -1,8 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -35,6 +39,21 @@ const (
 // maxErrorLen cuts a cloud's error text: an HTML page sent by a captive portal must not fill the
 // log. Real ones, ARNs included, stay below 500 bytes.
 const maxErrorLen = 1024
+
+const (
+	// keepGaps is how many rows about gaps are kept per integration. They are few, and rows of publications do not remove them: people look
+	// for missing data weeks later.
+	keepGaps = 4096
+	// keepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. An integration with more
+	// has a fault in its set-up, which rejects everything.
+	keepDead = 1024
+)
+
+// place is one delivery's place in the outbox.
+type place struct {
+	seq   uint64
+	index int
+}
 
 // row is one line of the trigger log. It is never changed once others can see it: an update is a
 // new row with the same id.
@@ -221,11 +240,75 @@ func cutError(s string) string {
 	return s[:end] + "…"
 }
 
-// toMilli drops what the file does not keep, so that a row reads the same before and after it was
-// written.
-func toMilli(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
+// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
+// or a gap: samples that it will never get. Times are UTC, to the millisecond.
+type Trigger struct {
+	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
+	Integration string
+	Topic       string // as it was at the last attempt
+	Success     bool
+	Open        bool      // not settled: it will be tried again
+	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
+	CompletedAt time.Time // when the last attempt's answer came
+	PublishedAt time.Time // when the last attempt left; zero for a gap
+	Attempts    int       // tries so far; 0 for a gap that is not announced
+	MessageID   string    // the cloud's, empty without success; a gap has it once it is announced
+	Error       string    // "Code: message", empty with success; cut at about 1 KiB
+	Run         uint64
+	Source      objects.Source
+	Sample      objects.Sample // as it was published; zero for a gap
+	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
+}
+
+// cutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
+func cutRows(rows map[uint64]*row, keep int) (cut int) {
+	ids := slices.Sorted(maps.Keys(rows))
+	left := map[bool]int{false: keep, true: keepGaps}
+	for _, id := range slices.Backward(ids) {
+		gap := rows[id].isGap()
+		if left[gap]--; left[gap] < 0 {
+			delete(rows, id)
+			cut++
+		}
 	}
-	return time.UnixMilli(t.UnixMilli()).UTC()
+	return cut
+}
+
+// gapText is a gap in one sentence, in the form of a cloud's errors.
+func gapText(g objects.Gap) string {
+	text := "Gap: "
+	switch g.Count {
+	case 0:
+		text += "samples"
+	case 1:
+		text += "1 sample"
+	default:
+		text += fmt.Sprintf("%d samples", g.Count)
+	}
+	switch {
+	case g.Object != "":
+		text += " of " + g.Unit + " " + g.Object
+	case g.Unit != "":
+		text += " of " + g.Unit
+	}
+	if !g.From.IsZero() {
+		text += fmt.Sprintf(" from %s to %s", stamp(g.From), stamp(g.To))
+	}
+	return text + " missing: " + g.Reason
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// isRow reports whether a record says of itself that it is a row. No other kind of record begins so.
+func isRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
+
+// further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
+func (w *row) further(than *row) bool {
+	closed := func(w *row) int {
+		if w.Open {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts), closed(w)-closed(than)) > 0
 }

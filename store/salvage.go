@@ -35,7 +35,7 @@ type salvage struct {
 	identity  identity
 	totals    totals
 	names     map[uint64]name // kind 0: two readings
-	cursors   map[string]*integration
+	cursors   map[string]*Cursor
 	starts    map[uint64]start
 	times     times
 	accounts  []byte // the newest record, sealed; nil: none
@@ -61,7 +61,7 @@ func (sv *salvage) uncounted() bool {
 
 // survey reads everything but the sweeps, and the copy of the names.
 func (sv *salvage) survey(path string) {
-	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
+	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*Cursor{}, map[uint64]start{}
 	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
@@ -88,9 +88,9 @@ func (sv *salvage) learn(key, value []byte) {
 	case numbered && id < mostEntries:
 		sv.learnName(id, key, value)
 	case printable(string(key)):
-		it, ok := decodeIntegration(key, value)
-		if known := sv.cursors[it.ID]; ok && (known == nil || it.further(known)) {
-			sv.cursors[it.ID] = it
+		c, ok := DecodeCursor(key, value)
+		if known := sv.cursors[c.ID]; ok && (known == nil || c.Further(known)) {
+			sv.cursors[c.ID] = &c
 		}
 	}
 }
@@ -146,18 +146,6 @@ func (sv *salvage) learnName(id uint64, key, value []byte) {
 
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
-
-// further reports whether a cursor record is newer than another of the same integration.
-func (it *integration) further(than *integration) bool {
-	if it.At != than.At {
-		return it.At > than.At
-	}
-	a, b := it.Sent+it.Failed+it.Dropped, than.Sent+than.Failed+than.Dropped
-	if a != b {
-		return a > b
-	}
-	return it.Backlog > than.Backlog // nothing was settled in between, so it only grew
 }
 
 // dictionary is the names as they were, and the first number that was surely never given.
@@ -270,7 +258,7 @@ func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 		}
 		sv.totals.next = max(sv.totals.next, seq+1)
 		for _, p := range sw.routes {
-			sv.backlog[p.integration] += sv.cursors[p.integration].awaits(seq, p.set)
+			sv.backlog[p.integration] += sv.cursors[p.integration].Awaits(seq, p.set)
 		}
 	}
 	return nil
@@ -290,11 +278,17 @@ func (sv *salvage) wants(ns names, key, value []byte) (heading, bool) {
 	wanted := uint64(0)
 	for _, p := range h.routes {
 		if sv.cursors[p.integration] == nil {
-			sv.cursors[p.integration], sv.guessed = newIntegration(p.integration, "", 0), true
+			sv.guess(p.integration, "")
 		}
-		wanted += sv.cursors[p.integration].awaits(seq, p.set)
+		wanted += sv.cursors[p.integration].Awaits(seq, p.set)
 	}
 	return h, wanted > 0
+}
+
+// guess makes an integration known whose cursor is lost: it begins with the oldest sweep.
+func (sv *salvage) guess(id, topic string) {
+	c := NewCursor(id, topic, 0)
+	sv.cursors[id], sv.guessed = &c, true
 }
 
 // conclude writes what is not sweeps.
@@ -327,7 +321,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 }
 
 // count takes what is missing off an integration's backlog.
-func (sv *salvage) count(it *integration, backlog uint64) {
+func (sv *salvage) count(it *Cursor, backlog uint64) {
 	if it.Backlog > backlog {
 		sv.lost[it.ID] = it.Backlog - backlog
 		it.Dropped += sv.lost[it.ID]
@@ -348,7 +342,7 @@ func (sv *salvage) addLanes() {
 // putLosses writes cursors, and for each integration that lost something a row that says so.
 func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 	for id, it := range sv.cursors {
-		if err := tx.Bucket(bucketCursors).Put([]byte(id), it.encode(0)); err != nil {
+		if err := tx.Bucket(bucketCursors).Put([]byte(id), it.Encode()); err != nil {
 			return err
 		}
 		if sv.lost[id] == 0 {

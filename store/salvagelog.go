@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -36,20 +35,6 @@ func (sv *salvage) keepRow(ns names, key, value []byte) {
 	}
 }
 
-// isRow reports whether a record says of itself that it is a row. No other kind of record begins so.
-func isRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
-
-// further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
-func (w *row) further(than *row) bool {
-	closed := func(w *row) int {
-		if w.Open {
-			return 0
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts), closed(w)-closed(than)) > 0
-}
-
 // adoptOwners makes the integrations of rows known when the file's records of integrations are lost, all of them. When others read, one
 // that only rows name was removed long ago.
 func (sv *salvage) adoptOwners() {
@@ -59,7 +44,7 @@ func (sv *salvage) adoptOwners() {
 	for id, rows := range sv.rows {
 		if sv.cursors[id] == nil {
 			newest := rows[slices.Max(slices.Collect(maps.Keys(rows)))]
-			sv.cursors[id], sv.guessed = newIntegration(id, newest.Topic, 0), true
+			sv.guess(id, newest.Topic)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,32 +8,6 @@ import (
 
 	"noi-agent/objects"
 )
-
-// Instant is a moment as the gateway knew it. With the run, and the time since the boot, its time is corrected as that of a sample is.
-type Instant struct {
-	Run    uint64
-	At     time.Time     // by the clock of then
-	Uptime time.Duration // since the boot; below zero: not known
-	Unsure bool          // nobody knew whether that clock was right
-}
-
-// before reports whether an instant was earlier than another one of its run.
-func (in Instant) before(other Instant) bool {
-	if in.Uptime >= 0 && other.Uptime >= 0 {
-		return in.Uptime < other.Uptime
-	}
-	return in.At.Before(other.At)
-}
-
-// Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
-type Span struct {
-	Gap          objects.Gap // From and To do not count
-	Begins, Ends Instant     // the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which this one in memory replaces
-
-	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times are known. The
-	// gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and Gap.Count is right.
-	Every time.Duration
-}
 
 // leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far ahead (Clock.Old).
 const leapWait = time.Hour
@@ -193,26 +166,6 @@ func (s *Store) logUndated(it *integration, sp Span) {
 	s.writeRow(it, w)
 }
 
-// goesOn reports whether another span continues this one: the same as for gaps with times.
-func (sp *Span) goesOn(next Span) bool {
-	between := next.Begins.Uptime - sp.Ends.Uptime
-	return sp.Every == 0 && next.Every == 0 && (next.Gap.First == sp.Gap.Last+1 || between >= 0 && between < oneGap)
-}
-
-func (sp *Span) join(next Span) Span {
-	joined := *sp
-	if next.Begins.before(joined.Begins) {
-		joined.Begins = next.Begins
-	}
-	if joined.Ends.before(next.Ends) {
-		joined.Ends = next.Ends
-	}
-	joined.Gap.Last = max(joined.Gap.Last, next.Gap.Last)
-	joined.Gap.Count += next.Gap.Count
-	joined.Gap.Ongoing = next.Gap.Ongoing
-	return joined
-}
-
 // dateGaps gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
 func (s *Store) dateGaps() {
 	for _, it := range s.ordered() {
@@ -239,19 +192,4 @@ func (s *Store) dateGaps() {
 			}
 		}
 	}
-}
-
-// appendInstant writes an instant to the millisecond.
-func appendInstant(dst []byte, in Instant) []byte {
-	unsure := byte(0)
-	if in.Unsure {
-		unsure = 1
-	}
-	dst = binary.AppendUvarint(append(dst, unsure), in.Run)
-	return binary.AppendVarint(appendTime(dst, in.At), in.Uptime.Milliseconds())
-}
-
-func readInstant(r *reader) Instant {
-	unsure := r.byte() == 1
-	return Instant{Unsure: unsure, Run: r.uvarint(), At: readTime(r), Uptime: time.Duration(r.varint()) * time.Millisecond}
 }

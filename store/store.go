@@ -26,12 +26,6 @@ var (
 	ErrFull = errors.New("store is full")
 	// ErrLocked comes from Open and Check when another process has the file open.
 	ErrLocked = errors.New("another agent uses it")
-	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
-	// has to be moved aside, as Recover does by itself.
-	ErrDamaged = errors.New("file is damaged")
-	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in a
-	// format that this version does not know. The file stays as it is: the newer version can go on with it.
-	ErrVersion = errors.New("made by a newer version of the agent")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")

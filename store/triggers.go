@@ -4,32 +4,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"noi-agent/objects"
 
 	bolt "go.etcd.io/bbolt"
 )
-
-// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
-// or a gap: samples that it will never get. Times are UTC, to the millisecond.
-type Trigger struct {
-	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
-	Integration string
-	Topic       string // as it was at the last attempt
-	Success     bool
-	Open        bool      // not settled: it will be tried again
-	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
-	CompletedAt time.Time // when the last attempt's answer came
-	PublishedAt time.Time // when the last attempt left; zero for a gap
-	Attempts    int       // tries so far; 0 for a gap that is not announced
-	MessageID   string    // the cloud's, empty without success; a gap has it once it is announced
-	Error       string    // "Code: message", empty with success; cut at about 1 KiB
-	Run         uint64
-	Source      objects.Source
-	Sample      objects.Sample // as it was published; zero for a gap
-	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
-}
 
 // TriggerQuery says which rows Triggers returns.
 type TriggerQuery struct {
@@ -161,20 +140,6 @@ func (s *Store) writeRow(it *integration, w *row) {
 		it.cutTo = len(it.dirty)
 	}
 	s.touch()
-}
-
-// cutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
-func cutRows(rows map[uint64]*row, keep int) (cut int) {
-	ids := slices.Sorted(maps.Keys(rows))
-	left := map[bool]int{false: keep, true: keepGaps}
-	for _, id := range slices.Backward(ids) {
-		gap := rows[id].isGap()
-		if left[gap]--; left[gap] < 0 {
-			delete(rows, id)
-			cut++
-		}
-	}
-	return cut
 }
 
 // closeRows ends the rows of deliveries that gave way: nobody will try them again.
