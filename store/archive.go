@@ -28,8 +28,7 @@ func OpenArchive(path string) (*Archive, error) {
 		if m.badTotals {
 			s.next = m.recount(tx).totals.next
 		}
-		s.names = dictionary{entries: m.names.entries}
-		s.names.keep()
+		s.names.take(&m.names)
 		return nil
 	})
 	if err != nil {

@@ -93,7 +93,7 @@ func (c *checker) compare(m *image, rc recount) {
 	if got.next > want.next {
 		c.fault("sweep %d is beyond the totals' next, %d", got.next-1, want.next)
 	}
-	if n := uint64(len(m.names.entries)); n != want.names {
+	if n := uint64(m.names.size()); n != want.names {
 		c.fault("totals say %d names, there are %d", want.names, n)
 	}
 	for id, it := range m.cursors {

@@ -251,11 +251,11 @@ func (c *commit) takeRows(it *integration, gapsOnly bool) {
 func (c *commit) putSweeps(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	b.FillPercent = 1 // only ever appended to: full pages save a fifth of the flash writes
-	for i, record := range c.records {
-		if record == nil {
+	for i, value := range c.records {
+		if value == nil {
 			continue
 		}
-		if err := b.Put(seqKey(c.fresh[i].seq), record); err != nil {
+		if err := b.Put(seqKey(c.fresh[i].seq), value); err != nil {
 			return err
 		}
 		c.sweeps++
@@ -268,7 +268,7 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 func (c *commit) removePassed(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	var keys [][]byte
-	ns := names(c.store.names.entries) // with those that come with this commit's own records
+	ns := c.store.names.all() // with those that come with this commit's own records
 	cur := b.Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
 		h, _ := peek(ns, k, v)
@@ -307,8 +307,8 @@ func (c *commit) retains(h *heading) bool {
 
 func (c *commit) putCursors(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketCursors)
-	for id, record := range c.cursors {
-		if err := b.Put([]byte(id), record); err != nil {
+	for id, value := range c.cursors {
+		if err := b.Put([]byte(id), value); err != nil {
 			return err
 		}
 	}
@@ -336,7 +336,7 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 		return err
 	}
 	t := &c.totals
-	t.names = uint64(len(c.store.names.entries))
+	t.names = uint64(c.store.names.size())
 	t.sweeps += c.sweeps - c.removed.sweeps
 	t.bytes += c.bytes - c.removed.bytes
 	t.samples += c.samples - c.removed.samples

@@ -78,13 +78,73 @@ func (d *dictionary) worthy(s string) bool {
 
 // put writes the entries this transaction brought, in ascending order of their keys.
 func (d *dictionary) put(write func(key, value []byte) error) error {
-	for id := d.stored; id < len(d.entries); id++ {
-		key := seqKey(uint64(id))
-		if err := write(key, seal(key, encodeName(d.entries[id]))); err != nil {
+	return d.putFrom(d.stored, write)
+}
+
+// putFrom writes the entries from a number on. Lost ones are left out, and their numbers are never given again.
+func (d *dictionary) putFrom(first int, write func(key, value []byte) error) error {
+	for id, n := range d.from(first) {
+		key := seqKey(id)
+		if err := write(key, seal(key, encodeName(n))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// from goes through the entries from a number on, without those that are lost.
+func (d *dictionary) from(first int) iter.Seq2[uint64, name] {
+	return func(yield func(uint64, name) bool) {
+		for id := first; id < len(d.entries); id++ {
+			if n := d.entries[id]; n.kind != 0 && !yield(uint64(id), n) {
+				return
+			}
+		}
+	}
+}
+
+// all are the names of every record, those of the running transaction included.
+func (d *dictionary) all() names { return d.entries }
+
+// size is how many numbers were given.
+func (d *dictionary) size() int { return len(d.entries) }
+
+// skip leaves numbers out: nobody knows any more whether they were given.
+func (d *dictionary) skip(n int) {
+	d.entries = append(d.entries, make([]name, n)...)
+	d.keep()
+}
+
+// take goes on with the entries of another dictionary.
+func (d *dictionary) take(other *dictionary) {
+	d.entries, d.texts, d.sources = other.entries, other.texts, other.sources
+	d.keep()
+}
+
+// dictionaryOf makes a dictionary of single entries. The next new number is size.
+func dictionaryOf(found map[uint64]name, size uint64) *dictionary {
+	d := &dictionary{entries: make([]name, min(size, mostEntries))}
+	for id, n := range found {
+		if id < uint64(len(d.entries)) {
+			d.entries[id] = n
+		}
+	}
+	d.index()
+	d.keep()
+	return d
+}
+
+// index finds the numbers by their names.
+func (d *dictionary) index() {
+	d.texts, d.sources = map[string]uint64{}, map[objects.Source]uint64{}
+	for id, n := range d.entries {
+		switch n.kind {
+		case nameText:
+			d.texts[n.text] = uint64(id)
+		case nameSource:
+			d.sources[n.source] = uint64(id)
+		}
+	}
 }
 
 // keep makes the additions final after the commit; undo takes them back after a failed one,
@@ -110,7 +170,6 @@ func (d *dictionary) undo() {
 // below it are never given again even if their entries are lost, for a name given twice would
 // turn old samples into samples of another object. It returns how many entries are damaged.
 func (d *dictionary) load(records iter.Seq2[[]byte, []byte], next uint64) (damaged int) {
-	d.texts, d.sources = map[string]uint64{}, map[objects.Source]uint64{}
 	entries := make([]name, min(next, mostEntries))
 	for k, v := range records {
 		id, ok := keySeq(k)
@@ -125,15 +184,8 @@ func (d *dictionary) load(records iter.Seq2[[]byte, []byte], next uint64) (damag
 			entries[id] = n
 		}
 	}
-	for id, n := range entries {
-		switch n.kind {
-		case nameText:
-			d.texts[n.text] = uint64(id)
-		case nameSource:
-			d.sources[n.source] = uint64(id)
-		}
-	}
 	d.entries = entries
+	d.index()
 	d.keep()
 	return damaged
 }

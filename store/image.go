@@ -136,8 +136,7 @@ func (m *image) repair(tx *bolt.Tx) {
 		for _, c := range m.cursors {
 			m.totals.next = max(m.totals.next, c.At)
 		}
-		m.names.entries = append(m.names.entries, make([]name, lostNames)...)
-		m.names.keep()
+		m.names.skip(lostNames)
 	}
 	for id, c := range m.cursors {
 		c.Backlog = rc.backlog[id]

@@ -150,7 +150,6 @@ func printable(s string) bool {
 
 // dictionary is the names as they were, and the first number that was surely never given.
 func (sv *salvage) dictionary() *dictionary {
-	d := &dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
 	size := sv.totals.names
 	for id := range sv.names {
 		size = max(size, id+1)
@@ -158,20 +157,7 @@ func (sv *salvage) dictionary() *dictionary {
 	if !sv.hasTotals {
 		size += lostNames
 	}
-	d.entries = make([]name, min(size, mostEntries))
-	for id, n := range sv.names {
-		if id < uint64(len(d.entries)) {
-			d.entries[id] = n
-			switch n.kind {
-			case nameText:
-				d.texts[n.text] = id
-			case nameSource:
-				d.sources[n.source] = id
-			}
-		}
-	}
-	d.keep()
-	return d
+	return dictionaryOf(sv.names, size)
 }
 
 // salvageBatch is how many bytes of sweeps share a transaction: it bounds memory.
@@ -307,9 +293,9 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	if err := errors.Join(sv.putNames(tx, d), sv.putClock(tx)); err != nil {
 		return err
 	}
-	t.names = uint64(len(d.entries))
+	t.names = uint64(d.size())
 	meta := tx.Bucket(bucketMeta)
-	if accounts := decodeAccounts(names(d.entries), sv.accounts); len(accounts) > 0 { // of what reads
+	if accounts := decodeAccounts(d.published(), sv.accounts); len(accounts) > 0 { // of what reads
 		if err := meta.Put(keyAccounts, d.encodeAccounts(tx.ID(), accounts)); err != nil {
 			return err
 		}
@@ -377,16 +363,7 @@ func (sv *salvage) putClock(tx *bolt.Tx) error {
 func (sv *salvage) putNames(tx *bolt.Tx, d *dictionary) error {
 	b := tx.Bucket(bucketNames)
 	b.FillPercent = 1
-	for id, n := range d.entries {
-		if n.kind == 0 {
-			continue // lost, and its number is never given again
-		}
-		key := seqKey(uint64(id))
-		if err := b.Put(key, seal(key, encodeName(n))); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.putFrom(0, b.Put)
 }
 
 // newIdentity is who the new store is. Sample ids must never come twice, and how far the old store

@@ -40,7 +40,7 @@ func (s *Store) writeSpare() {
 
 // extendSpare adds the names from one number on.
 func (s *Store) extendSpare(from int) {
-	if from >= len(s.names.entries) {
+	if from >= s.names.size() {
 		return
 	}
 	f, err := os.OpenFile(s.path+spareSuffix, os.O_WRONLY|os.O_APPEND, 0)
@@ -54,11 +54,9 @@ func (s *Store) extendSpare(from int) {
 }
 
 func (s *Store) appendSpare(dst []byte, from int) []byte {
-	for id := from; id < len(s.names.entries); id++ {
-		if n := s.names.entries[id]; n.kind != 0 {
-			dst = binary.AppendUvarint(dst, uint64(id))
-			dst = appendText(dst, string(seal(spareKey(s.id, uint64(id)), encodeName(n))))
-		}
+	for id, n := range s.names.from(from) {
+		dst = binary.AppendUvarint(dst, id)
+		dst = appendText(dst, string(seal(spareKey(s.id, id), encodeName(n))))
 	}
 	return dst
 }

@@ -95,8 +95,7 @@ func (s *Store) start() error {
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}
-	s.names = dictionary{entries: m.names.entries, texts: m.names.texts, sources: m.names.sources}
-	s.names.keep()
+	s.names.take(&m.names)
 	return s.lookAhead()
 }
 
@@ -164,9 +163,9 @@ func (m *beginning) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
 	if !news {
 		return nil
 	}
-	record := m.names.encodeAccounts(tx.ID(), m.accounts)
-	m.totals.names = uint64(len(m.names.entries))
-	return errors.Join(m.names.put(tx.Bucket(bucketNames).Put), tx.Bucket(bucketMeta).Put(keyAccounts, record))
+	accounts := m.names.encodeAccounts(tx.ID(), m.accounts)
+	m.totals.names = uint64(m.names.size())
+	return errors.Join(m.names.put(tx.Bucket(bucketNames).Put), tx.Bucket(bucketMeta).Put(keyAccounts, accounts))
 }
 
 // beginRun notes the run that begins, and forgets those before the oldest sweep's.
