@@ -4,16 +4,18 @@ import (
 	"maps"
 	"slices"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 // accounts are those of all objects. A sample counts when it is durable or accepted by everybody, a gap when its row is in the
 // file: a kill must not leave the file with an account of what it does not have.
 type accounts struct {
-	samples map[Accounted]Account
-	gaps    map[Accounted]Account // of rows that are in the file
-	rows    map[Accounted]Account // of rows that are not
-	waiting []waitingAccounts     // of samples that are not durable, in the order of their sweeps
+	samples map[record.Accounted]record.Account
+	gaps    map[record.Accounted]record.Account // of rows that are in the file
+	rows    map[record.Accounted]record.Account // of rows that are not
+	waiting []waitingAccounts                   // of samples that are not durable, in the order of their sweeps
 	changed bool
 	version uint64 // counts changes of samples and gaps
 	noted   uint64 // the version that the note has
@@ -21,16 +23,16 @@ type accounts struct {
 
 type waitingAccounts struct {
 	until uint64 // number of the first sweep that they are not about
-	list  map[Accounted]Account
+	list  map[record.Accounted]record.Account
 	rows  bool // a new row about a gap before them may not be in the file yet
 }
 
 func newAccounts() accounts {
-	return accounts{samples: map[Accounted]Account{}, gaps: map[Accounted]Account{}, rows: map[Accounted]Account{}}
+	return accounts{samples: map[record.Accounted]record.Account{}, gaps: map[record.Accounted]record.Account{}, rows: map[record.Accounted]record.Account{}}
 }
 
 // AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as nobody is to get.
-func (s *Store) AccountSamples(list map[Accounted]Account) {
+func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.hasNewGaps()})
@@ -38,10 +40,10 @@ func (s *Store) AccountSamples(list map[Accounted]Account) {
 }
 
 // AccountGaps notes the same of gaps that were written to the log so far.
-func (s *Store) AccountGaps(list map[Accounted]Account) {
+func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	put(s.accounts.rows, list)
+	record.MergeAccounts(s.accounts.rows, list)
 	for _, it := range s.integrations {
 		if len(list) > 0 && it.owesGapRows() {
 			it.newGap = true
@@ -51,7 +53,7 @@ func (s *Store) AccountGaps(list map[Accounted]Account) {
 }
 
 // Accounts returns up to when each object was accounted for when this run began.
-func (s *Store) Accounts() map[Accounted]Account {
+func (s *Store) Accounts() map[record.Accounted]record.Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accounts.all()
@@ -61,16 +63,16 @@ func (s *Store) Accounts() map[Accounted]Account {
 func (s *Store) KeepAccounts(units map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range []map[Accounted]Account{s.accounts.samples, s.accounts.gaps, s.accounts.rows} {
-		maps.DeleteFunc(m, func(k Accounted, _ Account) bool { return !units[k.Unit] })
+	for _, m := range []map[record.Accounted]record.Account{s.accounts.samples, s.accounts.gaps, s.accounts.rows} {
+		maps.DeleteFunc(m, func(k record.Accounted, _ record.Account) bool { return !units[k.Unit] })
 	}
 	s.accounts.changed = true
 }
 
 // all are those that are true of the file and of what everybody has.
-func (b *accounts) all() map[Accounted]Account {
+func (b *accounts) all() map[record.Accounted]record.Account {
 	out := maps.Clone(b.samples)
-	put(out, b.gaps)
+	record.MergeAccounts(out, b.gaps)
 	return out
 }
 
@@ -89,8 +91,8 @@ func (b *accounts) count(s *Store, at int) {
 	for len(b.waiting) > 0 && b.waiting[0].until <= until {
 		w := b.waiting[0]
 		if f := findFresh(s.fresh, w.until-1); f != nil && f.refused || w.rows && s.hasNewGaps() {
-			put(b.rows, w.list)
-		} else if put(b.samples, w.list) {
+			record.MergeAccounts(b.rows, w.list)
+		} else if record.MergeAccounts(b.samples, w.list) {
 			b.changed = true
 			b.version++
 		}
@@ -109,12 +111,12 @@ func (c *commit) takeAccounts() {
 			break
 		}
 		if !f.refused && !(w.rows && c.store.hasNewGaps()) {
-			put(list, w.list)
+			record.MergeAccounts(list, w.list)
 		}
 	}
 	if !c.store.hasNewGaps() {
 		c.gapAccounts = maps.Clone(b.rows)
-		put(list, c.gapAccounts)
+		record.MergeAccounts(list, c.gapAccounts)
 	}
 	if b.changed || len(c.fresh) > 0 || len(c.gapAccounts) > 0 {
 		c.accounts = list
@@ -135,7 +137,7 @@ func (s *Store) hasNewGaps() bool {
 // owesGapRows reports whether any row about a gap waits for a commit.
 func (it *integration) owesGapRows() bool {
 	for _, w := range it.dirty {
-		if w.isGap() {
+		if w.IsGap() {
 			return true
 		}
 	}
@@ -145,7 +147,7 @@ func (it *integration) owesGapRows() bool {
 // finishAccounts makes true what the commit's rows brought; its sweeps are released.
 func (c *commit) finishAccounts() {
 	b := &c.store.accounts
-	if put(b.gaps, c.gapAccounts) {
+	if record.MergeAccounts(b.gaps, c.gapAccounts) {
 		b.version++
 	}
 	for key, a := range c.gapAccounts {
@@ -160,5 +162,5 @@ func (c *commit) putAccounts(tx *bolt.Tx) error {
 	if c.accounts == nil {
 		return nil
 	}
-	return tx.Bucket(bucketMeta).Put(keyAccounts, c.store.names.encodeAccounts(tx.ID(), c.accounts))
+	return tx.Bucket(bucketMeta).Put(record.KeyAccounts, c.store.names.EncodeAccounts(tx.ID(), c.accounts))
 }

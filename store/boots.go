@@ -3,6 +3,8 @@ package store
 import (
 	"time"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -42,8 +44,8 @@ func (s *Store) SetBooted(at time.Time) {
 		return
 	}
 	for run, st := range s.starts {
-		if st.boot == s.opts.Clock.Boot && st.booted != at.UnixMilli() {
-			st.booted = at.UnixMilli()
+		if st.Boot == s.opts.Clock.Boot && st.Booted != at.UnixMilli() {
+			st.Booted = at.UnixMilli()
 			s.starts[run] = st
 			s.newStarts[run] = st
 		}
@@ -59,7 +61,7 @@ func (s *Store) SetBooted(at time.Time) {
 func (s *Store) LastGood() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fromMilli(max(s.times.good, unixMilli(s.opts.Clock.Floor)))
+	return record.FromMilli(max(s.times.Good, record.UnixMilli(s.opts.Clock.Floor)))
 }
 
 // Booted returns when this boot was, as SetBooted had it last, in this run or an earlier one of the same
@@ -67,7 +69,7 @@ func (s *Store) LastGood() time.Time {
 func (s *Store) Booted() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fromMilli(s.starts[s.run].booted)
+	return record.FromMilli(s.starts[s.run].Booted)
 }
 
 // undated is since when an integration is gone that was removed by a clock nobody could trust.
@@ -78,14 +80,14 @@ func (s *Store) orphanTime() time.Time {
 	if !s.opts.Clock.good() {
 		return undated
 	}
-	return toMilli(s.opts.Now())
+	return record.ToMilli(s.opts.Now())
 }
 
 // dateOrphans gives those that are undated the first time that is known to be right. s.mu is held.
 func (s *Store) dateOrphans(now time.Time) {
 	for _, it := range s.integrations {
 		if it.OrphanedAt.Equal(undated) {
-			it.OrphanedAt, it.modified = toMilli(now), true
+			it.OrphanedAt, it.modified = record.ToMilli(now), true
 		}
 	}
 }
@@ -93,23 +95,23 @@ func (s *Store) dateOrphans(now time.Time) {
 // stamp adds what is known of the run in which a sample was taken. s.mu is held.
 func (s *Store) stamp(run uint64, p Stamp) Stamp {
 	st := s.starts[run]
-	p.SameBoot = st.boot != "" && st.boot == s.opts.Clock.Boot
-	p.Booted, p.Floor = fromMilli(st.booted), fromMilli(st.floor)
+	p.SameBoot = st.Boot != "" && st.Boot == s.opts.Clock.Boot
+	p.Booted, p.Floor = record.FromMilli(st.Booted), record.FromMilli(st.Floor)
 	return p
 }
 
 // putClock writes the runs that changed, and the time when it is known to be right.
 func (c *commit) putClock(tx *bolt.Tx) error {
 	for run, st := range c.starts {
-		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
+		if err := tx.Bucket(bucketRuns).Put(record.SeqKey(run), st.Encode(record.SeqKey(run))); err != nil {
 			return err
 		}
 	}
 	if c.now.old {
-		c.times.good = c.now.wall // the last one, not the latest: a clock that was ahead may have been put right
+		c.times.Good = c.now.wall // the last one, not the latest: a clock that was ahead may have been put right
 	}
-	c.times.wrote = c.now.wall
-	return tx.Bucket(bucketMeta).Put(keyClock, c.times.encode())
+	c.times.Wrote = c.now.wall
+	return tx.Bucket(bucketMeta).Put(record.KeyClock, c.times.Encode())
 }
 
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
@@ -132,14 +134,14 @@ func (s *Store) moment() moment {
 // clock does not matter. Across boots the clock has to be right, and the sample has the time that it has
 // everywhere (Stamp.Time): a clock that jumps makes no sample
 // old before its time. s.mu is held.
-func (s *Store) age(h *heading, now moment) int64 {
-	st := s.starts[h.run]
+func (s *Store) age(h *record.Heading, now moment) int64 {
+	st := s.starts[h.Run]
 	switch {
-	case h.uptime >= 0 && now.uptime >= 0 && st.boot != "" && st.boot == s.opts.Clock.Boot:
-		return now.uptime - h.uptime
+	case h.Uptime >= 0 && now.uptime >= 0 && st.Boot != "" && st.Boot == s.opts.Clock.Boot:
+		return now.uptime - h.Uptime
 	case !now.old:
 		return 0
 	}
-	at, _ := s.dateOf(h.instant())
+	at, _ := s.dateOf(h.Instant())
 	return now.wall - at.UnixMilli()
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -83,10 +85,10 @@ func format(name string) error {
 			return err
 		}
 		meta := tx.Bucket(bucketMeta)
-		if err := meta.Put(keyIdentity, identity{id: drawID()}.encode()); err != nil {
+		if err := meta.Put(record.KeyIdentity, record.Identity{Id: drawID()}.Encode()); err != nil {
 			return err
 		}
-		return meta.Put(keyTotals, totals{}.encode())
+		return meta.Put(record.KeyTotals, record.Totals{}.Encode())
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err

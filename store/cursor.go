@@ -2,6 +2,7 @@ package store
 
 import (
 	"maps"
+	"noi-agent/store/internal/record"
 	"slices"
 )
 
@@ -15,7 +16,7 @@ const (
 // follows with each commit: decisions (settled, given way) take effect here at once, and the next
 // commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
 type integration struct {
-	Cursor
+	record.Cursor
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
 
@@ -27,27 +28,27 @@ type integration struct {
 	behind bool // it catches up: it has settled what is older than the last commit, and something waits still
 
 	replayed uint64 // in this run
-	traffic  traffic
-	oldest   Instant // of the oldest unsettled sweep, as far as looked at
+	traffic  record.Meter
+	oldest   record.Instant // of the oldest unsettled sweep, as far as looked at
 
-	open     map[place]*row  // rows of deliveries still being retried
-	dirty    map[uint64]*row // rows no commit carries yet, by id
-	cutTo    int             // how many of them were left when some were cut
-	flushing map[uint64]*row // rows the running commit carries
-	rowCount int             // rows about deliveries in the file; the writer's own
-	gapsKept int             // rows about gaps in the file; the writer's own
+	open     map[record.Place]*record.Row // rows of deliveries still being retried
+	dirty    map[uint64]*record.Row       // rows no commit carries yet, by id
+	cutTo    int                          // how many of them were left when some were cut
+	flushing map[uint64]*record.Row       // rows the running commit carries
+	rowCount int                          // rows about deliveries in the file; the writer's own
+	gapsKept int                          // rows about gaps in the file; the writer's own
 
-	dead      map[uint64]*row // rejected deliveries, by the id of their row
-	deadDirty map[uint64]bool // those that are not in the file as they are here
+	dead      map[uint64]*record.Row // rejected deliveries, by the id of their row
+	deadDirty map[uint64]bool        // those that are not in the file as they are here
 
-	grows     map[gapKey]*row // the newest row of each kind of gap
-	undated   map[uint64]*row // rows about gaps that wait for the clock, by id
-	madeNow   bool            // the integration is new in this run
-	gapsMade  uint64          // rows about gaps, those in the file included
-	newGap    bool            // one that no commit carries yet
-	announces bool            // gaps are to be told to the cloud too
-	openGaps  map[uint64]*row // those that are not, by id
-	recent    []*row          // the newest gaps, for Stats
+	grows     map[gapKey]*record.Row // the newest row of each kind of gap
+	undated   map[uint64]*record.Row // rows about gaps that wait for the clock, by id
+	madeNow   bool                   // the integration is new in this run
+	gapsMade  uint64                 // rows about gaps, those in the file included
+	newGap    bool                   // one that no commit carries yet
+	announces bool                   // gaps are to be told to the cloud too
+	openGaps  map[uint64]*record.Row // those that are not, by id
+	recent    []*record.Row          // the newest gaps, for Stats
 
 	changed  chan struct{} // closed when there is something new
 	modified bool          // the record must be written
@@ -56,31 +57,31 @@ type integration struct {
 // entry is a sweep that is on its way to one integration.
 type entry struct {
 	seq             uint64
-	at              Instant
-	picked, settled bitset
+	at              record.Instant
+	picked, settled record.Bitset
 	left            int // picked and not settled
 }
 
 func newIntegration(id, topic string, head uint64) *integration {
-	return integrationOf(NewCursor(id, topic, head))
+	return integrationOf(record.NewCursor(id, topic, head))
 }
 
 // integrationOf goes on from a cursor.
-func integrationOf(c Cursor) *integration {
+func integrationOf(c record.Cursor) *integration {
 	return &integration{
-		Cursor: c, scanned: c.At, open: map[place]*row{}, dirty: map[uint64]*row{}, flushing: map[uint64]*row{},
-		dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, undated: map[uint64]*row{},
-		openGaps: map[uint64]*row{}, changed: make(chan struct{}), modified: true,
+		Cursor: c, scanned: c.At, open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
+		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{}, undated: map[uint64]*record.Row{},
+		openGaps: map[uint64]*record.Row{}, changed: make(chan struct{}), modified: true,
 	}
 }
 
 // snapshot is the cursor as a commit writes it. unwritten is how much of the backlog the file will not hold.
-func (it *integration) snapshot(unwritten uint64) Cursor {
+func (it *integration) snapshot(unwritten uint64) record.Cursor {
 	c := it.Cursor
 	c.Backlog -= min(unwritten, c.Backlog)
 	c.Settled = maps.Clone(it.Settled)
 	for _, e := range it.window {
-		if e.settled.count() > 0 {
+		if e.settled.Count() > 0 {
 			c.Settled[e.seq] = e.settled
 		}
 	}
@@ -119,13 +120,13 @@ func (it *integration) seen() uint64 {
 func (it *integration) complete() bool { return it.seen() == it.Backlog }
 
 // enter takes a sweep into the window: it was looked at, and holds something for us.
-func (it *integration) enter(seq uint64, at Instant, picked bitset) {
-	e := entry{seq: seq, at: at, picked: picked, settled: newBitset(len(picked) * 8)}
+func (it *integration) enter(seq uint64, at record.Instant, picked record.Bitset) {
+	e := entry{seq: seq, at: at, picked: picked, settled: record.NewBitset(len(picked) * 8)}
 	if before, ok := it.Settled[seq]; ok {
-		e.settled = picked.and(before)
+		e.settled = picked.And(before)
 		delete(it.Settled, seq)
 	}
-	e.left = picked.count() - e.settled.count()
+	e.left = picked.Count() - e.settled.Count()
 	it.window = append(it.window, e)
 }
 
@@ -134,7 +135,7 @@ func (it *integration) settle(e *entry, index int) bool {
 	if !e.pending(index) {
 		return false
 	}
-	e.settled.set(index)
+	e.settled.Set(index)
 	e.left--
 	it.reduce(1)
 	it.modified = true
@@ -142,13 +143,13 @@ func (it *integration) settle(e *entry, index int) bool {
 }
 
 func (e *entry) pending(index int) bool {
-	return e.picked.has(index) && !e.settled.has(index)
+	return e.picked.Has(index) && !e.settled.Has(index)
 }
 
 // abandon settles what is left of a sweep that turned out to be unreadable.
 func (it *integration) abandon(e *entry) {
 	it.reduce(uint64(e.left))
-	e.settled, e.left = append(bitset(nil), e.picked...), 0
+	e.settled, e.left = append(record.Bitset(nil), e.picked...), 0
 	it.modified = true
 }
 
@@ -181,13 +182,13 @@ func (it *integration) trim(head uint64) {
 
 // giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its
 // samples were still unsettled. Sweeps give way oldest first.
-func (it *integration) giveWay(seq uint64, picked bitset) (lost []int) {
+func (it *integration) giveWay(seq uint64, picked record.Bitset) (lost []int) {
 	e := it.find(seq)
 	switch {
 	case seq < it.At:
 		return nil
 	case e == nil && seq >= it.scanned:
-		e = &entry{picked: picked, settled: picked.and(it.Settled[seq])}
+		e = &entry{picked: picked, settled: picked.And(it.Settled[seq])}
 	case e == nil:
 		e = &entry{}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -20,23 +22,23 @@ const (
 
 // DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until somebody has it sent again, or drops it.
 type DeadLetter struct {
-	Trigger          // its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
-	Seq       uint64 // its place in the outbox, where it is no more
-	Index     int
-	Store     string // id of the store that took the sample
-	Estimated bool   // nobody knows when exactly it was taken
+	record.Trigger        // its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
+	Seq            uint64 // its place in the outbox, where it is no more
+	Index          int
+	Store          string // id of the store that took the sample
+	Estimated      bool   // nobody knows when exactly it was taken
 }
 
 // setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all below.
-func (s *Store) setAside(it *integration, w *row) {
+func (s *Store) setAside(it *integration, w *record.Row) {
 	letter := *w
-	letter.store = identity{id: s.id, origins: s.origins}.of(w.seq)
+	letter.Store = record.Identity{Id: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
 	s.forced = true // what is settled inside the window is else not written
 	s.touch()
-	for len(it.dead) > keepDead {
-		s.bury(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, keepDead))
+	for len(it.dead) > record.KeepDead {
+		s.bury(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
 	}
 }
 
@@ -58,9 +60,9 @@ func (s *Store) unmake(it *integration, id uint64) {
 }
 
 // arrived takes out the dead letter of a delivery that the cloud has got on another way.
-func (s *Store) arrived(it *integration, at place) {
+func (s *Store) arrived(it *integration, at record.Place) {
 	for id, w := range it.dead {
-		if w.place == at {
+		if w.Place == at {
 			s.unmake(it, id)
 		}
 	}
@@ -89,7 +91,7 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 	for _, it := range from {
 		for id, w := range it.dead {
 			if id > after {
-				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.seq, Index: w.index, Store: w.store, Estimated: w.estimated})
+				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.Seq, Index: w.Index, Store: w.Store, Estimated: w.Estimated})
 			}
 		}
 	}
@@ -125,8 +127,8 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	}
 	w := *old
 	w.Topic, w.Success, w.Attempts = it.Topic, r.Outcome == Accepted, w.Attempts+1
-	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
-	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
+	w.CompletedAt, w.PublishedAt = record.ToMilli(r.CompletedAt), record.ToMilli(r.PublishedAt)
+	w.MessageID, w.Error = r.MessageID, record.CutError(r.Error)
 	it.dead[id] = &w
 	it.deadDirty[id] = true
 	if w.Success {
@@ -135,7 +137,7 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 		it.modified = true
 	}
 	logged := w
-	logged.store = ""
+	logged.Store = ""
 	s.writeRow(it, &logged)
 	return nil
 }
@@ -165,8 +167,8 @@ func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err er
 }
 
 // takeDead is what the running commit does to an integration's dead letters: nil takes one out.
-func (it *integration) takeDead() map[uint64]*row {
-	out := map[uint64]*row{}
+func (it *integration) takeDead() map[uint64]*record.Row {
+	out := map[uint64]*record.Row{}
 	for id := range it.deadDirty {
 		out[id] = it.dead[id]
 	}
@@ -181,11 +183,11 @@ func (c *commit) putDead(tx *bolt.Tx) error {
 			return err
 		}
 		for _, id := range slices.Sorted(maps.Keys(c.dead[it])) {
-			key := seqKey(id)
+			key := record.SeqKey(id)
 			if w := c.dead[it][id]; w == nil {
 				err = b.Delete(key)
 			} else {
-				err = b.Put(key, c.store.names.encodeRow(key, w))
+				err = b.Put(key, c.store.names.EncodeRow(key, w))
 			}
 			if err != nil {
 				return err

@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 const (
 	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the newest by
 	// their ids, and what it loses then must not be what happens now.
-	growsWithin = keepGaps / 2
+	growsWithin = record.KeepGaps / 2
 	// recentGaps is how many of them Stats shows.
 	recentGaps = 20
 	// maxOpenGaps bounds how many gaps are remembered so that they can grow instead of becoming many.
@@ -41,7 +42,7 @@ func continues(a, b objects.Gap) bool {
 		return false
 	}
 	between := b.From.Sub(a.To)
-	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1 || between >= 0 && between < oneGap)
+	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1 || between >= 0 && between < record.OneGap)
 }
 
 // join returns both as one.
@@ -59,7 +60,7 @@ func join(a, b objects.Gap) objects.Gap {
 
 // losses are the samples that one integration loses at a time, as gaps.
 type losses struct {
-	spans []Span
+	spans []record.Span
 	last  map[gapKey]int
 	count uint64
 }
@@ -71,20 +72,20 @@ func (l *losses) add(sw objects.Sweep, i int, reason string) {
 		return
 	}
 	sample := sw.Samples[i]
-	at := instantOf(sw, i)
-	l.merge(Span{Begins: at, Ends: at, Gap: objects.Gap{
+	at := record.InstantOf(sw, i)
+	l.merge(record.Span{Begins: at, Ends: at, Gap: objects.Gap{
 		Unit: sw.Source.Unit(), Object: sample.Object, Run: sw.Run, From: sample.SampledAt, To: sample.SampledAt,
 		First: sample.Seq, Last: sample.Seq, Count: 1, Reason: reason,
 	}})
 }
 
-func (l *losses) merge(sp Span) {
+func (l *losses) merge(sp record.Span) {
 	if l.last == nil {
 		l.last = map[gapKey]int{}
 	}
 	key := keyOf(sp.Gap)
 	if i, ok := l.last[key]; ok && continues(l.spans[i].Gap, sp.Gap) {
-		joined := l.spans[i].join(sp)
+		joined := l.spans[i].Join(sp)
 		joined.Gap = join(l.spans[i].Gap, sp.Gap)
 		l.spans[i] = joined
 		return
@@ -106,33 +107,33 @@ func (s *Store) tell(it *integration, l losses) {
 
 // logGap writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
 func (s *Store) logGap(it *integration, g objects.Gap) {
-	g.From, g.To = toMilli(g.From), toMilli(g.To)
+	g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
 	ongoing := g.Ongoing
 	g.Ongoing = false
-	w := &row{Trigger: Trigger{Topic: it.Topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
-	if last := it.grows[keyOf(g)]; last != nil && last.undated == nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
-		w.ID, w.Integration, w.Gap, w.before = last.ID, last.Integration, join(last.Gap, g), last.before
+	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now()), Gap: g}}
+	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && continues(last.Gap, g) && it.gapsMade-last.Before < growsWithin {
+		w.ID, w.Integration, w.Gap, w.Before = last.ID, last.Integration, join(last.Gap, g), last.Before
 		ongoing = ongoing && !last.Open
 	} else {
 		s.newGapRow(it, w)
 	}
-	w.Error, w.Open = gapText(w.Gap), it.announces && !ongoing
+	w.Error, w.Open = record.GapText(w.Gap), it.announces && !ongoing
 	s.keepGap(it, w)
 }
 
 // newGapRow gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that writes the row, though
 // the samples may need none: until then, a kill has the gap reach over samples that were accepted after it.
-func (s *Store) newGapRow(it *integration, w *row) {
-	s.totals.row++
-	w.ID, w.Integration, w.before = s.totals.row, it.ID, it.gapsMade
+func (s *Store) newGapRow(it *integration, w *record.Row) {
+	s.totals.Row++
+	w.ID, w.Integration, w.Before = s.totals.Row, it.ID, it.gapsMade
 	it.gapsMade++
 	it.newGap, s.forced = true, true
 	s.settledLate()
 }
 
 // mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not grow.
-func (it *integration) mayGrow(w *row) {
-	if w.undated != nil && w.Gap.First == 0 {
+func (it *integration) mayGrow(w *record.Row) {
+	if w.Undated != nil && w.Gap.First == 0 {
 		return
 	}
 	if len(it.grows) >= maxOpenGaps {
@@ -145,10 +146,10 @@ func (it *integration) mayGrow(w *row) {
 
 // reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow: samples of
 // earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one start.
-func (it *integration) reload(w *row) {
-	w.before = it.gapsMade
+func (it *integration) reload(w *record.Row) {
+	w.Before = it.gapsMade
 	it.gapsMade++
-	if w.undated != nil {
+	if w.Undated != nil {
 		it.undated[w.ID] = w
 	} else {
 		it.remember(w)
@@ -162,8 +163,8 @@ func (it *integration) reload(w *row) {
 }
 
 // remember keeps the newest gaps for Stats.
-func (it *integration) remember(w *row) {
-	if i := slices.IndexFunc(it.recent, func(old *row) bool { return old.ID == w.ID }); i >= 0 {
+func (it *integration) remember(w *record.Row) {
+	if i := slices.IndexFunc(it.recent, func(old *record.Row) bool { return old.ID == w.ID }); i >= 0 {
 		it.recent[i] = w
 		return
 	}

@@ -4,19 +4,21 @@ import (
 	"fmt"
 	"iter"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 // image is what a start and Check read of a file.
 type image struct {
-	identity identity
-	totals   totals
-	names    dictionary
-	cursors  map[string]*Cursor
-	traffic  map[string]traffic
-	starts   map[uint64]start
-	times    times
-	accounts map[Accounted]Account
+	identity record.Identity
+	totals   record.Totals
+	names    record.Dictionary
+	cursors  map[string]*record.Cursor
+	traffic  map[string]record.Meter
+	starts   map[uint64]record.Start
+	times    record.Times
+	accounts map[record.Accounted]record.Account
 	repaired bool // the cursors are other than in the file
 
 	badTotals  bool
@@ -29,30 +31,30 @@ type image struct {
 func load(tx *bolt.Tx) (*image, error) {
 	for _, b := range buckets() {
 		if tx.Bucket(b) == nil {
-			return nil, fmt.Errorf("%w: it has no bucket %q", ErrDamaged, b)
+			return nil, fmt.Errorf("%w: it has no bucket %q", record.ErrDamaged, b)
 		}
 	}
 	meta := tx.Bucket(bucketMeta)
 	m := &image{
-		cursors: map[string]*Cursor{}, starts: loadStarts(tx.Bucket(bucketRuns)), times: decodeTimes(meta.Get(keyClock)),
-		traffic: decodeTraffic(meta.Get(keyTraffic)),
+		cursors: map[string]*record.Cursor{}, starts: loadStarts(tx.Bucket(bucketRuns)), times: record.DecodeTimes(meta.Get(record.KeyClock)),
+		traffic: record.DecodeTraffic(meta.Get(record.KeyTraffic)),
 	}
 	var err error
-	if m.identity, err = decodeIdentity(meta.Get(keyIdentity)); err != nil {
+	if m.identity, err = record.DecodeIdentity(meta.Get(record.KeyIdentity)); err != nil {
 		return nil, err
 	}
 	var ok bool
-	m.totals, ok = decodeTotals(meta.Get(keyTotals))
+	m.totals, ok = record.DecodeTotals(meta.Get(record.KeyTotals))
 	m.badTotals = !ok
-	m.badNames = m.names.load(eachRecord(tx.Bucket(bucketNames)), m.totals.names)
+	m.badNames = m.names.Load(eachRecord(tx.Bucket(bucketNames)), m.totals.Names)
 	for k, v := range eachRecord(tx.Bucket(bucketCursors)) {
-		c, ok := DecodeCursor(k, v)
+		c, ok := record.DecodeCursor(k, v)
 		if !ok {
 			m.badCursors = append(m.badCursors, c.ID)
 		}
 		m.cursors[c.ID] = &c
 	}
-	m.accounts = decodeAccounts(m.names.published(), meta.Get(keyAccounts))
+	m.accounts = record.DecodeAccounts(m.names.Published(), meta.Get(record.KeyAccounts))
 	return m, nil
 }
 
@@ -66,21 +68,21 @@ func eachRecord(b *bolt.Bucket) iter.Seq2[[]byte, []byte] {
 }
 
 // eachRow visits one integration's rows of a kind, and returns how many there are, those included that do not read.
-func (m *image) eachRow(tx *bolt.Tx, kind []byte, id string, visit func(*row)) (count int) {
+func (m *image) eachRow(tx *bolt.Tx, kind []byte, id string, visit func(*record.Row)) (count int) {
 	logs := tx.Bucket(kind)
 	if logs == nil || logs.Bucket([]byte(id)) == nil {
 		return 0
 	}
-	ns := names(m.names.published())
+	ns := record.Names(m.names.Published())
 	for k, v := range eachRecord(logs.Bucket([]byte(id))) {
 		count++
-		w, ok := decodeRow(ns, id, k, v)
+		w, ok := record.DecodeRow(ns, id, k, v)
 		if !ok {
 			m.badRows++
 			continue
 		}
 		if m.badTotals {
-			m.totals.row = max(m.totals.row, w.ID)
+			m.totals.Row = max(m.totals.Row, w.ID)
 		}
 		visit(w)
 	}
@@ -89,7 +91,7 @@ func (m *image) eachRow(tx *bolt.Tx, kind []byte, id string, visit func(*row)) (
 
 // recount is what the outbox really holds.
 type recount struct {
-	totals  totals
+	totals  record.Totals
 	backlog map[string]uint64 // by integration
 	damaged []uint64          // records that do not decode
 }
@@ -97,22 +99,22 @@ type recount struct {
 // recount reads the whole outbox, one record at a time.
 func (m *image) recount(tx *bolt.Tx) recount {
 	rc := recount{backlog: map[string]uint64{}}
-	ns := names(m.names.published())
+	ns := record.Names(m.names.Published())
 	c := tx.Bucket(bucketSweeps).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		seq, _ := keySeq(k)
-		rc.totals.sweeps++
-		rc.totals.bytes += recordSize(k, v)
-		rc.totals.next = seq + 1
-		h, ok := inspect(ns, k, v)
+		seq, _ := record.KeySeq(k)
+		rc.totals.Sweeps++
+		rc.totals.Bytes += record.Size(k, v)
+		rc.totals.Next = seq + 1
+		h, ok := record.Inspect(ns, k, v)
 		if !ok {
 			rc.damaged = append(rc.damaged, seq)
 			continue
 		}
-		rc.totals.samples += uint64(h.samples)
-		for _, p := range h.routes {
-			if c := m.cursors[p.integration]; c != nil {
-				rc.backlog[c.ID] += c.Awaits(seq, p.set)
+		rc.totals.Samples += uint64(h.Samples)
+		for _, p := range h.Routes {
+			if c := m.cursors[p.Integration]; c != nil {
+				rc.backlog[c.ID] += c.Awaits(seq, p.Set)
 			}
 		}
 	}
@@ -130,13 +132,13 @@ func (m *image) repair(tx *bolt.Tx) {
 	}
 	rc := m.recount(tx)
 	if m.badTotals {
-		row := m.totals.row + lostNames // the last rows may have been cut or unreadable
+		row := m.totals.Row + lostNames // the last rows may have been cut or unreadable
 		m.totals = rc.totals
-		m.totals.row = row
+		m.totals.Row = row
 		for _, c := range m.cursors {
-			m.totals.next = max(m.totals.next, c.At)
+			m.totals.Next = max(m.totals.Next, c.At)
 		}
-		m.names.skip(lostNames)
+		m.names.Skip(lostNames)
 	}
 	for id, c := range m.cursors {
 		c.Backlog = rc.backlog[id]
@@ -145,11 +147,11 @@ func (m *image) repair(tx *bolt.Tx) {
 }
 
 // loadStarts reads what is known of the runs of which samples are left. What does not read is not known.
-func loadStarts(b *bolt.Bucket) map[uint64]start {
-	out := map[uint64]start{}
+func loadStarts(b *bolt.Bucket) map[uint64]record.Start {
+	out := map[uint64]record.Start{}
 	for k, v := range eachRecord(b) {
-		run, ok := keySeq(k)
-		if s, reads := decodeStart(k, v); ok && reads {
+		run, ok := record.KeySeq(k)
+		if s, reads := record.DecodeStart(k, v); ok && reads {
 			out[run] = s
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"noi-agent/store/internal/record"
 	"slices"
 	"time"
 )
@@ -26,7 +27,7 @@ type Integration struct {
 func (s *Store) SetIntegrations(list []Integration) error {
 	named := make(map[string]Integration, len(list))
 	for _, in := range list {
-		if _, lane := isLane(in.ID); lane {
+		if _, lane := record.IsLane(in.ID); lane {
 			return fmt.Errorf("set integrations: id %q: ends like a name of the store's own", in.ID)
 		}
 		if in.ID == "" || len(in.ID) > 255 {

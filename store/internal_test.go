@@ -217,12 +217,12 @@ func checkClosed(t *testing.T, s *Store) {
 
 func TestNamesOfAFailedCommitAreTakenBack(t *testing.T) {
 	s := openForTest(t, Options{})
-	before := s.names.size()
+	before := s.names.Size()
 	failWith(s, func() error { return &fs.PathError{Op: "write", Err: syscall.ENOSPC} })
 	if err := s.Append(t.Context(), sweepOf(1, 30, "aws")); !errors.Is(err, ErrFull) {
 		t.Fatal(err)
 	}
-	if n := s.names.size() - before; n != 0 {
+	if n := s.names.Size() - before; n != 0 {
 		t.Errorf("%d names of it are left", n)
 	}
 	failWith(s, func() error { return nil })

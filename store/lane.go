@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // A lane is a second cursor of an integration, for its faults and alarms. Its samples go first. In the outbox a lane is an integration like
@@ -34,7 +35,7 @@ func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
 		if !wanted {
 			return false
 		}
-		lane = newIntegration(it.ID+laneSuffix, "", s.next)
+		lane = newIntegration(it.ID+record.LaneSuffix, "", s.next)
 		lane.main, it.lane = it, lane
 		s.integrations[lane.ID] = lane
 		return true
@@ -66,7 +67,7 @@ func (it *integration) takes(head uint64) bool {
 // linkLanes finds the lanes among the integrations of a file.
 func (m *beginning) linkLanes() {
 	for id, it := range m.integrations {
-		owner, ok := isLane(id)
+		owner, ok := record.IsLane(id)
 		if main := m.integrations[owner]; ok && main != nil {
 			it.main, main.lane = main, it
 		}
@@ -90,12 +91,12 @@ func (it *integration) until() uint64 {
 }
 
 // holder returns which of the two waits for a delivery, and its entry; nil when neither does.
-func (it *integration) holder(at place) (*integration, *entry) {
-	if e := it.find(at.seq); e != nil && e.pending(at.index) {
+func (it *integration) holder(at record.Place) (*integration, *entry) {
+	if e := it.find(at.Seq); e != nil && e.pending(at.Index) {
 		return it, e
 	}
 	if it.lane != nil {
-		if e := it.lane.find(at.seq); e != nil && e.pending(at.index) {
+		if e := it.lane.find(at.Seq); e != nil && e.pending(at.Index) {
 			return it.lane, e
 		}
 	}
@@ -103,22 +104,22 @@ func (it *integration) holder(at place) (*integration, *entry) {
 }
 
 // lanes returns which of the samples of a new sweep go to which of the two.
-func (it *integration) lanes(seq uint64, samples []objects.Sample, set bitset) []picks {
+func (it *integration) lanes(seq uint64, samples []objects.Sample, set record.Bitset) []record.Picks {
 	if !it.takes(seq) {
-		return []picks{{it.ID, set}}
+		return []record.Picks{{Integration: it.ID, Set: set}}
 	}
-	rest, alarms := newBitset(len(samples)), newBitset(len(samples))
+	others, alarms := record.NewBitset(len(samples)), record.NewBitset(len(samples))
 	for i := range samples {
 		switch {
-		case set.has(i) && samples[i].Alarm:
-			alarms.set(i)
-		case set.has(i):
-			rest.set(i)
+		case set.Has(i) && samples[i].Alarm:
+			alarms.Set(i)
+		case set.Has(i):
+			others.Set(i)
 		}
 	}
-	out := make([]picks, 0, 2)
-	for _, p := range []picks{{it.ID, rest}, {it.lane.ID, alarms}} {
-		if p.set.count() > 0 {
+	out := make([]record.Picks, 0, 2)
+	for _, p := range []record.Picks{{Integration: it.ID, Set: others}, {Integration: it.lane.ID, Set: alarms}} {
+		if p.Set.Count() > 0 {
 			out = append(out, p)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -24,7 +26,7 @@ const (
 
 // victim is a sweep that has to give way.
 type victim struct {
-	heading
+	record.Heading
 	seq    uint64
 	bytes  int64
 	reason string
@@ -50,16 +52,16 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	s := c.store
 	excess := c.drop
 	reason := whyDiskFull
-	if over := s.totals.bytes + c.bytes - s.opts.MaxSize; over > excess {
+	if over := s.totals.Bytes + c.bytes - s.opts.MaxSize; over > excess {
 		excess, reason = over, fmt.Sprintf(whySize, size(s.opts.MaxSize))
 	}
 	keep := c.unsettledFrom()
 	var out []victim
 	cur := sweeps.Cursor()
 	for k, v := cur.First(); k != nil && len(out) < maxRemovals; k, v = cur.Next() {
-		h, ok := peek(c.names, k, v)
-		seq, isKey := keySeq(k)
-		w := victim{heading: h, seq: seq, bytes: recordSize(k, v), reason: reason, record: v}
+		h, ok := record.Peek(c.names, k, v)
+		seq, isKey := record.KeySeq(k)
+		w := victim{Heading: h, seq: seq, bytes: record.Size(k, v), reason: reason, record: v}
 		if excess <= 0 || seq >= keep {
 			// A damaged record at the very end of the queue helps nobody: it goes at once.
 			if ok && !c.tooOld(&h) {
@@ -92,7 +94,7 @@ func (c *commit) unsettledFrom() uint64 {
 }
 
 // tooOld reports whether a sweep is over MaxAge, as far as anybody can tell.
-func (c *commit) tooOld(h *heading) bool {
+func (c *commit) tooOld(h *record.Heading) bool {
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,9 +120,9 @@ func (c *commit) giveWay(victims []victim) {
 	lost := map[*integration]*losses{}
 	for i := range victims {
 		v := &victims[i]
-		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record) // one at a time: they may be many
+		sw, _ := record.DecodeSweep(c.names, record.SeqKey(v.seq), v.record) // one at a time: they may be many
 		for _, it := range s.integrations {
-			for _, index := range it.giveWay(v.seq, v.of(it.ID)) {
+			for _, index := range it.giveWay(v.seq, v.Of(it.ID)) {
 				if lost[it] == nil {
 					lost[it] = &losses{}
 				}
@@ -168,13 +170,13 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	}
 	cur := sweeps.Cursor()
 	looked := 0
-	for k, v := cur.Seek(seqKey(from)); k != nil; k, v = cur.Next() {
+	for k, v := cur.Seek(record.SeqKey(from)); k != nil; k, v = cur.Next() {
 		if looked++; looked > maxRemovals {
 			return found, false
 		}
-		h, _ := peek(c.names, k, v)
-		if seq, ok := keySeq(k); ok {
-			found = append(found, victim{heading: h, seq: seq, record: v})
+		h, _ := record.Peek(c.names, k, v)
+		if seq, ok := record.KeySeq(k); ok {
+			found = append(found, victim{Heading: h, seq: seq, record: v})
 		}
 	}
 	return found, true
@@ -208,19 +210,19 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	lost := losses{}
 	for i := range found {
 		v := &found[i]
-		indexes := it.giveWay(v.seq, v.of(it.ID))
+		indexes := it.giveWay(v.seq, v.Of(it.ID))
 		if len(indexes) == 0 {
 			continue
 		}
-		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record)
+		sw, _ := record.DecodeSweep(c.names, record.SeqKey(v.seq), v.record)
 		for _, index := range indexes {
 			lost.add(sw, index, reason)
 		}
 	}
 	if n := it.Backlog; all && n > 0 {
 		lost.count += n
-		lost.merge(Span{
-			Begins: it.oldest, Ends: Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
+		lost.merge(record.Span{
+			Begins: it.oldest, Ends: record.Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
 		})
 		it.Dropped += n
 		it.Backlog, it.window, it.modified = 0, nil, true
@@ -238,7 +240,7 @@ func (s *Store) forgets(it *integration, now time.Time) bool {
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.
 func (s *Store) overdue(now time.Time) bool {
-	if s.totals.bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
+	if s.totals.Bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
 	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool { return s.forgets(it, now) })

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/gob"
+	"noi-agent/store/internal/record"
 	"os"
 )
 
@@ -13,7 +14,7 @@ type note struct {
 	Run      uint64
 	Device   string
 	Good     int64 // unix ms, as in times
-	Accounts map[Accounted]Account
+	Accounts map[record.Accounted]record.Account
 	Runs     map[uint64]notedRun // that the accounts name, and this one
 
 	Integrations []string // that the configuration names: a new store in memory cannot know that they are not new
@@ -45,7 +46,7 @@ func (s *Store) writeNote(last bool) {
 	var text bytes.Buffer
 	err := gob.NewEncoder(&text).Encode(n)
 	if err == nil {
-		err = os.WriteFile(s.opts.Note+".new", seal(keyNote, text.Bytes()), 0o600)
+		err = os.WriteFile(s.opts.Note+".new", record.Seal(keyNote, text.Bytes()), 0o600)
 	}
 	if err == nil {
 		err = os.Rename(s.opts.Note+".new", s.opts.Note)
@@ -57,14 +58,14 @@ func (s *Store) writeNote(last bool) {
 
 // note returns the note as of now. s.mu is held.
 func (s *Store) note() note {
-	n := note{Run: s.run, Device: s.device, Good: s.times.good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{}, Integrations: s.configured()}
+	n := note{Run: s.run, Device: s.device, Good: s.times.Good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{}, Integrations: s.configured()}
 	runs := []uint64{s.run}
 	for _, a := range n.Accounts {
 		runs = append(runs, a.Until.Run)
 	}
 	for _, run := range runs {
 		if st, known := s.starts[run]; known {
-			n.Runs[run] = notedRun{st.boot, st.booted, st.floor}
+			n.Runs[run] = notedRun{st.Boot, st.Booted, st.Floor}
 		}
 	}
 	return n
@@ -86,7 +87,7 @@ func readNote(path string) (n note) {
 	if path == "" || err != nil {
 		return note{}
 	}
-	value, ok := unseal(keyNote, sealed)
+	value, ok := record.Unseal(keyNote, sealed)
 	if !ok || gob.NewDecoder(bytes.NewReader(value)).Decode(&n) != nil {
 		return note{}
 	}

@@ -7,20 +7,21 @@ import (
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far ahead (Clock.Old).
 const leapWait = time.Hour
 
 // dateOf returns the time of an instant; false: the clock may still become right. s.mu is held, as for all below.
-func (s *Store) dateOf(in Instant) (time.Time, bool) {
+func (s *Store) dateOf(in record.Instant) (time.Time, bool) {
 	p := s.stamp(in.Run, Stamp{Unsure: in.Unsure, Uptime: in.Uptime})
 	at, estimated := p.Time(in.At)
 	return at, !estimated || !p.SameBoot
 }
 
 // date gives a span its times and its count; false: it has to wait for the clock.
-func (s *Store) date(sp Span) (objects.Gap, bool) {
+func (s *Store) date(sp record.Span) (objects.Gap, bool) {
 	if sp.Begins.Run == 0 {
 		return objects.Gap{}, false
 	}
@@ -41,9 +42,9 @@ func (s *Store) date(sp Span) (objects.Gap, bool) {
 }
 
 // mayHaveLeapt reports whether a span reaches into this boot from another, and the clock may have come up far too late.
-func (s *Store) mayHaveLeapt(sp Span) bool {
+func (s *Store) mayHaveLeapt(sp record.Span) bool {
 	clock, end := s.opts.Clock, s.starts[sp.Ends.Run]
-	if end.boot == "" || end.boot != clock.Boot || s.starts[sp.Begins.Run].boot == end.boot || clock.Uptime == nil {
+	if end.Boot == "" || end.Boot != clock.Boot || s.starts[sp.Begins.Run].Boot == end.Boot || clock.Uptime == nil {
 		return false
 	}
 	return !clock.old() && clock.Uptime()-sp.Ends.Uptime < leapWait
@@ -54,8 +55,8 @@ const leapLimit = 24 * time.Hour
 
 // withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that boot. The samples
 // of the leap stay as they were published.
-func (s *Store) withoutLeap(in Instant, at time.Time) time.Time {
-	booted := fromMilli(s.starts[in.Run].booted)
+func (s *Store) withoutLeap(in record.Instant, at time.Time) time.Time {
+	booted := record.FromMilli(s.starts[in.Run].Booted)
 	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
 		return right
 	}
@@ -80,7 +81,7 @@ func untilNext(at time.Time, every time.Duration) time.Duration {
 // MissingSpan writes gaps into an integration's log that the agent knows of, and whose ends may still wait for the clock. They are in
 // the file with the next commit, and are shown and announced once they have their times. What was missing before an
 // integration existed is none of its gaps. Errors are those of Missing.
-func (s *Store) MissingSpan(integration string, spans ...Span) error {
+func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it, err := s.integration(integration)
@@ -97,14 +98,14 @@ func (s *Store) MissingSpan(integration string, spans ...Span) error {
 }
 
 // Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0).
-func (s *Store) Dark() map[string][]Span {
+func (s *Store) Dark() map[string][]record.Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string][]Span{}
+	out := map[string][]record.Span{}
 	for id, it := range s.integrations {
 		for _, w := range it.undated {
-			if w.undated.Begins.Run == 0 {
-				out[id] = append(out[id], *w.undated)
+			if w.Undated.Begins.Run == 0 {
+				out[id] = append(out[id], *w.Undated)
 			}
 		}
 	}
@@ -113,12 +114,12 @@ func (s *Store) Dark() map[string][]Span {
 
 // MissingDark writes the spans of another store's Dark into the log, as far as this file knows the integration and the last sample before
 // the span. It is called before SetIntegrations, which gives the spans their times.
-func (s *Store) MissingDark(dark map[string][]Span) {
+func (s *Store) MissingDark(dark map[string][]record.Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, spans := range dark {
 		for _, sp := range spans {
-			before, known := s.own[Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
+			before, known := s.own[record.Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
 			if it := s.integrations[id]; it != nil && known && before.Until.Run < sp.Ends.Run {
 				sp.Begins, sp.Every = before.Until, before.Every
 				s.logUndated(it, sp)
@@ -130,14 +131,14 @@ func (s *Store) MissingDark(dark map[string][]Span) {
 // waitingGaps is how many gaps get their times from this store once the clock is right.
 func (it *integration) waitingGaps() (n int) {
 	for _, w := range it.undated {
-		if w.undated.Begins.Run != 0 {
+		if w.Undated.Begins.Run != 0 {
 			n++
 		}
 	}
 	return n
 }
 
-func (s *Store) logSpan(it *integration, sp Span) {
+func (s *Store) logSpan(it *integration, sp record.Span) {
 	g, known := s.date(sp)
 	switch {
 	case !known:
@@ -148,18 +149,18 @@ func (s *Store) logSpan(it *integration, sp Span) {
 }
 
 // logUndated writes a row that waits for the clock, or lets the one before it grow.
-func (s *Store) logUndated(it *integration, sp Span) {
-	w := &row{Trigger: Trigger{Topic: it.Topic, CompletedAt: toMilli(s.opts.Now())}}
-	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.undated != nil && last.undated.goesOn(sp) && it.gapsMade-last.before < growsWithin {
-		w.ID, w.Integration, w.before = last.ID, last.Integration, last.before
-		sp = last.undated.join(sp)
+func (s *Store) logUndated(it *integration, sp record.Span) {
+	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now())}}
+	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) && it.gapsMade-last.Before < growsWithin {
+		w.ID, w.Integration, w.Before = last.ID, last.Integration, last.Before
+		sp = last.Undated.Join(sp)
 	} else {
 		s.newGapRow(it, w)
 	}
-	w.Gap, w.undated = sp.Gap, &sp
-	w.Gap.From, w.Gap.To = toMilli(sp.Begins.At), toMilli(sp.Ends.At)
+	w.Gap, w.Undated = sp.Gap, &sp
+	w.Gap.From, w.Gap.To = record.ToMilli(sp.Begins.At), record.ToMilli(sp.Ends.At)
 	it.undated[w.ID] = w
-	if len(it.undated) > keepGaps { // the log keeps no more
+	if len(it.undated) > record.KeepGaps { // the log keeps no more
 		delete(it.undated, slices.Min(slices.Collect(maps.Keys(it.undated))))
 	}
 	it.mayGrow(w)
@@ -171,21 +172,21 @@ func (s *Store) dateGaps() {
 	for _, it := range s.ordered() {
 		for _, id := range slices.Sorted(maps.Keys(it.undated)) {
 			old := it.undated[id]
-			g, known := s.date(*old.undated)
+			g, known := s.date(*old.Undated)
 			if !known {
 				continue
 			}
 			w := *old
-			w.undated, w.CompletedAt = nil, toMilli(s.opts.Now())
-			w.void = old.undated.Every > 0 && g.Count == 0
-			g.From, g.To = toMilli(g.From), toMilli(g.To)
-			w.Open = it.announces && !g.Ongoing && !w.void
+			w.Undated, w.CompletedAt = nil, record.ToMilli(s.opts.Now())
+			w.Void = old.Undated.Every > 0 && g.Count == 0
+			g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
+			w.Open = it.announces && !g.Ongoing && !w.Void
 			g.Ongoing = false
-			w.Gap, w.Error = g, gapText(g)
+			w.Gap, w.Error = g, record.GapText(g)
 			delete(it.undated, id)
 			it.newGap, s.forced = true, true
 			s.settledLate()
-			if w.void {
+			if w.Void {
 				s.writeRow(it, &w)
 			} else {
 				s.keepGap(it, &w)

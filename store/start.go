@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -13,9 +15,9 @@ import (
 type beginning struct {
 	*image
 	integrations map[string]*integration
-	noted        []uint64              // runs that only the note knows
-	own          map[Accounted]Account // without those of the note
-	known        []string              // integrations of the run before, by its note
+	noted        []uint64                            // runs that only the note knows
+	own          map[record.Accounted]record.Account // without those of the note
+	known        []string                            // integrations of the run before, by its note
 }
 
 // takeIntegrations makes integrations of the cursors and their rows.
@@ -27,13 +29,13 @@ func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 	}
 	m.linkLanes()
 	for id, it := range m.integrations {
-		it.rowCount = m.eachRow(tx, bucketTriggers, id, func(w *row) {
+		it.rowCount = m.eachRow(tx, bucketTriggers, id, func(w *record.Row) {
 			if w.Open {
-				it.reopen(w, m.routed(tx, it, w.place))
+				it.reopen(w, m.routed(tx, it, w.Place))
 			}
 		})
-		m.eachRow(tx, bucketDead, id, func(w *row) {
-			w.store = cmp.Or(w.store, m.identity.of(w.seq)) // old rows tell by their place
+		m.eachRow(tx, bucketDead, id, func(w *record.Row) {
+			w.Store = cmp.Or(w.Store, m.identity.Of(w.Seq)) // old rows tell by their place
 			it.dead[w.ID] = w
 		})
 		it.gapsKept = m.eachRow(tx, bucketGaps, id, it.reload)
@@ -42,7 +44,7 @@ func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 
 // encodeIdentity returns the identity as it is now. s.mu is held.
 func (s *Store) encodeIdentity() []byte {
-	return identity{id: s.id, run: s.run, device: s.device, origins: s.origins}.encode()
+	return record.Identity{Id: s.id, Run: s.run, Device: s.device, Origins: s.origins}.Encode()
 }
 
 // lostResult is the error of a row whose sample is settled and whose last result nobody knows:
@@ -51,22 +53,22 @@ const lostResult = "Unknown: the sample is settled; how its last attempt ended w
 
 // routed returns which of the two has a delivery, the integration or its lane. Only the sweep can tell: while a lane is closed and not
 // empty, faults and alarms do not go into it.
-func (m *beginning) routed(tx *bolt.Tx, it *integration, at place) *integration {
+func (m *beginning) routed(tx *bolt.Tx, it *integration, at record.Place) *integration {
 	if it.lane == nil {
 		return it
 	}
-	key := seqKey(at.seq)
-	h, ok := peek(m.names.published(), key, tx.Bucket(bucketSweeps).Get(key))
-	if ok && h.of(it.lane.ID).has(at.index) {
+	key := record.SeqKey(at.Seq)
+	h, ok := record.Peek(m.names.Published(), key, tx.Bucket(bucketSweeps).Get(key))
+	if ok && h.Of(it.lane.ID).Has(at.Index) {
 		return it.lane
 	}
 	return it
 }
 
 // reopen takes over a row that was still being retried when the file was last written, by the cursor of who has the delivery.
-func (it *integration) reopen(w *row, by *integration) {
-	if w.seq >= by.At && !by.Settled[w.seq].has(w.index) {
-		it.open[w.place] = w
+func (it *integration) reopen(w *record.Row, by *integration) {
+	if w.Seq >= by.At && !by.Settled[w.Seq].Has(w.Index) {
+		it.open[w.Place] = w
 		return
 	}
 	w.Open, w.Error = false, lostResult
@@ -86,8 +88,8 @@ func (s *Store) start() error {
 		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
 			"names", m.badNames, "rows", m.badRows)
 	}
-	s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
-	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.next
+	s.id, s.run, s.device, s.origins = m.identity.Id, m.identity.Run, m.identity.Device, m.identity.Origins
+	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.Next
 	s.newest = s.next
 	s.accounts = newAccounts()
 	s.accounts.samples, s.known, s.own = m.accounts, m.known, m.own
@@ -95,7 +97,7 @@ func (s *Store) start() error {
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}
-	s.names.take(&m.names)
+	s.names.Take(&m.names)
 	return s.lookAhead()
 }
 
@@ -117,23 +119,23 @@ func (s *Store) countRun(b ballast) (m *beginning, err error) {
 		if err := m.adoptNote(tx, readNote(s.opts.Note), s.opts.Runs); err != nil {
 			return err
 		}
-		m.identity.run++
-		if err := tx.Bucket(bucketMeta).Put(keyTotals, m.totals.encode()); err != nil {
+		m.identity.Run++
+		if err := tx.Bucket(bucketMeta).Put(record.KeyTotals, m.totals.Encode()); err != nil {
 			return err
 		}
-		oldest := m.identity.run
+		oldest := m.identity.Run
 		if k, v := tx.Bucket(bucketSweeps).Cursor().First(); k != nil {
-			h, ok := peek(m.names.published(), k, v)
+			h, ok := record.Peek(m.names.Published(), k, v)
 			s.tail = &h
 			if oldest = 0; ok {
-				oldest = h.run
+				oldest = h.Run
 			}
 		}
 		if err := m.beginRun(tx, s.opts, oldest); err != nil {
 			return err
 		}
 		s.fileBytes = tx.Size()
-		return tx.Bucket(bucketMeta).Put(keyIdentity, m.identity.encode())
+		return tx.Bucket(bucketMeta).Put(record.KeyIdentity, m.identity.Encode())
 	})
 	return m, err
 }
@@ -143,76 +145,76 @@ func (s *Store) countRun(b ballast) (m *beginning, err error) {
 // cut in this run deletes the note.
 func (m *beginning) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
 	m.own = maps.Clone(m.accounts)
-	other := n.Run > m.identity.run // another store has worked since this one
-	m.identity.run = max(m.identity.run, runs)
-	if len(n.Accounts) == 0 || n.Run > m.identity.run {
+	other := n.Run > m.identity.Run // another store has worked since this one
+	m.identity.Run = max(m.identity.Run, runs)
+	if len(n.Accounts) == 0 || n.Run > m.identity.Run {
 		return nil
 	}
 	if other && n.Good != 0 {
-		m.times.good = n.Good // the last one, not the latest: see putClock
+		m.times.Good = n.Good // the last one, not the latest: see putClock
 	}
-	news := put(m.accounts, n.Accounts)
+	news := record.MergeAccounts(m.accounts, n.Accounts)
 	m.known = n.Integrations
-	m.identity.device = cmp.Or(m.identity.device, n.Device)
+	m.identity.Device = cmp.Or(m.identity.Device, n.Device)
 	for run, r := range n.Runs {
 		if _, known := m.starts[run]; !known {
-			m.starts[run] = start{boot: r.Boot, booted: r.Booted, floor: r.Floor}
+			m.starts[run] = record.Start{Boot: r.Boot, Booted: r.Booted, Floor: r.Floor}
 			m.noted = append(m.noted, run)
 		}
 	}
 	if !news {
 		return nil
 	}
-	accounts := m.names.encodeAccounts(tx.ID(), m.accounts)
-	m.totals.names = uint64(m.names.size())
-	return errors.Join(m.names.put(tx.Bucket(bucketNames).Put), tx.Bucket(bucketMeta).Put(keyAccounts, accounts))
+	accounts := m.names.EncodeAccounts(tx.ID(), m.accounts)
+	m.totals.Names = uint64(m.names.Size())
+	return errors.Join(m.names.Put(tx.Bucket(bucketNames).Put), tx.Bucket(bucketMeta).Put(record.KeyAccounts, accounts))
 }
 
 // beginRun notes the run that begins, and forgets those before the oldest sweep's.
 func (m *beginning) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 	b := tx.Bucket(bucketRuns)
-	run, named := m.identity.run, m.namedRuns()
-	this := start{boot: o.Clock.Boot, floor: max(m.times.good, unixMilli(o.Clock.Floor))}
+	run, named := m.identity.Run, m.namedRuns()
+	this := record.Start{Boot: o.Clock.Boot, Floor: max(m.times.Good, record.UnixMilli(o.Clock.Floor))}
 	if err := m.spreadBoots(b); err != nil {
 		return err
 	}
 	for n, s := range m.starts {
-		if s.boot == this.boot && this.boot != "" {
-			this.booted = s.booted
+		if s.Boot == this.Boot && this.Boot != "" {
+			this.Booted = s.Booted
 		}
 		if n < oldest && !named[n] {
 			delete(m.starts, n)
-			if err := b.Delete(seqKey(n)); err != nil {
+			if err := b.Delete(record.SeqKey(n)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, n := range m.noted {
 		if st, kept := m.starts[n]; kept {
-			if err := b.Put(seqKey(n), st.encode(seqKey(n))); err != nil {
+			if err := b.Put(record.SeqKey(n), st.Encode(record.SeqKey(n))); err != nil {
 				return err
 			}
 		}
 	}
 	m.starts[run] = this
-	return b.Put(seqKey(run), this.encode(seqKey(run)))
+	return b.Put(record.SeqKey(run), this.Encode(record.SeqKey(run)))
 }
 
 // spreadBoots has all runs of one boot know its time when one of them does: a store in memory may have learnt it.
 func (m *beginning) spreadBoots(b *bolt.Bucket) error {
 	known := map[string]int64{}
 	for _, run := range slices.Sorted(maps.Keys(m.starts)) { // the last run knows best
-		if s := m.starts[run]; s.boot != "" && s.booted != 0 {
-			known[s.boot] = s.booted
+		if s := m.starts[run]; s.Boot != "" && s.Booted != 0 {
+			known[s.Boot] = s.Booted
 		}
 	}
 	for run, s := range m.starts {
-		if s.booted != 0 || known[s.boot] == 0 {
+		if s.Booted != 0 || known[s.Boot] == 0 {
 			continue
 		}
-		s.booted = known[s.boot]
+		s.Booted = known[s.Boot]
 		m.starts[run] = s
-		if err := b.Put(seqKey(run), s.encode(seqKey(run))); err != nil {
+		if err := b.Put(record.SeqKey(run), s.Encode(record.SeqKey(run))); err != nil {
 			return err
 		}
 	}
@@ -227,7 +229,7 @@ func (m *beginning) namedRuns() map[uint64]bool {
 	}
 	for _, it := range m.integrations {
 		for _, w := range it.undated {
-			named[w.undated.Begins.Run], named[w.undated.Ends.Run] = true, true
+			named[w.Undated.Begins.Run], named[w.Undated.Ends.Run] = true, true
 		}
 	}
 	return named

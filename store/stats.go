@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // Stats are the store's figures, from memory.
@@ -29,12 +30,12 @@ type IntegrationStats struct {
 	Failed   uint64    // samples it has rejected; sent later from the dead letters, they are counted as sent too
 	Dropped  uint64    // samples that gave way unsettled
 	Replayed uint64    // samples accepted again by a replay, in this run
-	Traffic  Traffic
-	Dead     int       // dead letters
-	DeadFrom time.Time // when the oldest of them was rejected, by the clock of then; zero without
-	OpenGaps int       // gaps that wait for the clock, or to be announced
-	Orphaned bool      // the configuration does not name it any more
-	Gaps     []Trigger // the newest gaps, at most 20, the newest last
+	Traffic  record.Traffic
+	Dead     int              // dead letters
+	DeadFrom time.Time        // when the oldest of them was rejected, by the clock of then; zero without
+	OpenGaps int              // gaps that wait for the clock, or to be announced
+	Orphaned bool             // the configuration does not name it any more
+	Gaps     []record.Trigger // the newest gaps, at most 20, the newest last
 }
 
 // oldest is the time of the oldest sample that waits; zero: none does. s.mu is held.
@@ -51,7 +52,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := Stats{
-		FileBytes: s.fileBytes, RecordBytes: s.totals.bytes, Sweeps: s.totals.sweeps, Samples: s.totals.samples,
+		FileBytes: s.fileBytes, RecordBytes: s.totals.Bytes, Sweeps: s.totals.Sweeps, Samples: s.totals.Samples,
 		Committed: s.committed, Spared: s.spared, Commits: s.commits, Written: s.written, Corrupt: s.corrupt,
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
 	}
@@ -62,7 +63,7 @@ func (s *Store) Stats() Stats {
 		is := IntegrationStats{
 			Backlog: it.Backlog, Sent: it.Sent, Failed: it.Failed, Dropped: it.Dropped, Replayed: it.replayed,
 			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: it.waitingGaps() + len(it.openGaps),
-			Orphaned: !it.OrphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
+			Orphaned: !it.OrphanedAt.IsZero(), Traffic: it.traffic.As(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.Backlog

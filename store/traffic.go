@@ -18,7 +18,7 @@ func (s *Store) CountTraffic(integration string, sent, received uint64) error {
 	}
 	t := &it.traffic
 	if s.opts.Clock.good() {
-		t.turn(s.opts.Now())
+		t.Turn(s.opts.Now())
 	}
 	for _, n := range []*uint64{&t.TodaySent, &t.MonthSent, &t.Sent} {
 		*n += sent

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"cmp"
@@ -41,68 +41,68 @@ const (
 const maxErrorLen = 1024
 
 const (
-	// keepGaps is how many rows about gaps are kept per integration. They are few, and rows of publications do not remove them: people look
+	// KeepGaps is how many rows about gaps are kept per integration. They are few, and rows of publications do not remove them: people look
 	// for missing data weeks later.
-	keepGaps = 4096
-	// keepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. An integration with more
+	KeepGaps = 4096
+	// KeepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. An integration with more
 	// has a fault in its set-up, which rejects everything.
-	keepDead = 1024
+	KeepDead = 1024
 )
 
-// place is one delivery's place in the outbox.
-type place struct {
-	seq   uint64
-	index int
+// Place is one delivery's place in the outbox.
+type Place struct {
+	Seq   uint64
+	Index int
 }
 
-// row is one line of the trigger log. It is never changed once others can see it: an update is a
+// Row is one line of the trigger log. It is never changed once others can see it: an update is a
 // new row with the same id.
-type row struct {
+type Row struct {
 	Trigger
-	place
-	store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
-	estimated bool   // the sample's time is a guess
-	undated   *Span  // of a gap that waits for the clock; nil: it has its times
-	void      bool   // of a gap that missed nothing: the row is to go
-	before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
+	Place
+	Store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
+	Estimated bool   // the sample's time is a guess
+	Undated   *Span  // of a gap that waits for the clock; nil: it has its times
+	Void      bool   // of a gap that missed nothing: the row is to go
+	Before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
 
-// isGap reports whether a row is about samples that are missing.
-func (t *Trigger) isGap() bool { return t.Gap.Reason != "" }
+// IsGap reports whether a row is about samples that are missing.
+func (t *Trigger) IsGap() bool { return t.Gap.Reason != "" }
 
-// shown reports whether the log shows a row: a gap without its times is not shown.
-func (w *row) shown() bool { return w.undated == nil && !w.void }
+// Shown reports whether the log shows a row: a gap without its times is not shown.
+func (w *Row) Shown() bool { return w.Undated == nil && !w.Void }
 
-// encodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is, though the
+// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is, though the
 // bucket does: where a salvage finds it, there is no bucket.
-func (d *dictionary) encodeRow(key []byte, w *row) []byte {
+func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte {
 	dst := append(make([]byte, 0, 96), rowVersion, w.flags())
 	dst = binary.AppendUvarint(dst, d.text(w.Integration))
 	dst = binary.AppendUvarint(dst, d.text(w.Topic))
 	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
 	dst = appendTime(dst, w.CompletedAt)
 	dst = appendTime(dst, w.PublishedAt)
-	if w.store != "" {
-		dst = binary.AppendUvarint(dst, d.text(w.store))
+	if w.Store != "" {
+		dst = binary.AppendUvarint(dst, d.text(w.Store))
 	}
-	if w.isGap() {
+	if w.IsGap() {
 		dst = appendMessageID(d.appendGap(dst, w.Gap), w.MessageID)
-		if sp := w.undated; sp != nil {
+		if sp := w.Undated; sp != nil {
 			dst = appendInstant(appendInstant(dst, sp.Begins), sp.Ends)
 			dst = binary.AppendUvarint(dst, uint64(sp.Every.Milliseconds()))
 		}
-		return seal(key, dst)
+		return Seal(key, dst)
 	}
-	dst = binary.AppendUvarint(dst, w.seq)
-	dst = binary.AppendUvarint(dst, uint64(w.index))
+	dst = binary.AppendUvarint(dst, w.Seq)
+	dst = binary.AppendUvarint(dst, uint64(w.Index))
 	dst = binary.AppendUvarint(dst, w.Run)
 	dst = binary.AppendUvarint(dst, d.source(w.Source))
 	dst = d.appendSample(dst, w.Sample, running{at: w.PublishedAt.UnixMilli()})
 	dst = appendMessageID(dst, w.MessageID)
-	return seal(key, appendText(dst, w.Error))
+	return Seal(key, AppendText(dst, w.Error))
 }
 
-func (w *row) flags() byte {
+func (w *Row) flags() byte {
 	var f byte
 	if w.Success {
 		f |= rowSuccess
@@ -110,25 +110,25 @@ func (w *row) flags() byte {
 	if w.Open {
 		f |= rowOpen
 	}
-	if w.isGap() {
+	if w.IsGap() {
 		f |= rowGap
 	}
 	if w.Replayed {
 		f |= rowReplay
 	}
-	if w.estimated {
+	if w.Estimated {
 		f |= rowGuessed
 	}
-	if w.undated != nil {
+	if w.Undated != nil {
 		f |= rowUndated
 	}
-	if w.store != "" {
+	if w.Store != "" {
 		f |= rowDead
 	}
 	return f
 }
 
-func (d *dictionary) appendGap(dst []byte, g objects.Gap) []byte {
+func (d *Dictionary) appendGap(dst []byte, g objects.Gap) []byte {
 	dst = d.appendValue(dst, objects.Text(g.Unit))
 	dst = d.appendValue(dst, objects.Text(g.Object))
 	dst = d.appendValue(dst, objects.Text(g.Reason))
@@ -139,30 +139,30 @@ func (d *dictionary) appendGap(dst []byte, g objects.Gap) []byte {
 	return dst
 }
 
-func readGap(ns names, r *reader) objects.Gap {
-	text := func() string { return readValue(ns, r, r.byte()).String() }
+func readGap(ns Names, r *Reader) objects.Gap {
+	text := func() string { return readValue(ns, r, r.Byte()).String() }
 	return objects.Gap{
 		Unit: text(), Object: text(), Reason: text(), From: readTime(r), To: readTime(r),
-		Run: r.uvarint(), First: r.uvarint(), Last: r.uvarint(), Count: r.uvarint(),
+		Run: r.Uvarint(), First: r.Uvarint(), Last: r.Uvarint(), Count: r.Uvarint(),
 	}
 }
 
-// decodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it is whoever's.
-func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
-	value, ok := unseal(key, sealed)
-	id, isKey := keySeq(key)
-	r := &reader{b: value}
-	if !ok || !isKey || r.byte() != rowVersion {
+// DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it is whoever's.
+func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
+	value, ok := Unseal(key, sealed)
+	id, isKey := KeySeq(key)
+	r := &Reader{B: value}
+	if !ok || !isKey || r.Byte() != rowVersion {
 		return nil, false
 	}
-	flags := r.byte()
-	w := &row{estimated: flags&rowGuessed != 0, Trigger: Trigger{
+	flags := r.Byte()
+	w := &Row{Estimated: flags&rowGuessed != 0, Trigger: Trigger{
 		ID: id, Integration: ns.text(r),
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
-		Topic: ns.text(r), Attempts: int(r.uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
+		Topic: ns.text(r), Attempts: int(r.Uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
 	}}
 	if flags&rowDead != 0 {
-		w.store = ns.text(r)
+		w.Store = ns.text(r)
 	}
 	if integration != "" && w.Integration != integration {
 		return nil, false
@@ -170,17 +170,17 @@ func decodeRow(ns names, integration string, key, sealed []byte) (*row, bool) {
 	if flags&rowGap != 0 {
 		w.Gap = readGap(ns, r)
 		w.MessageID = readMessageID(r)
-		w.Error = gapText(w.Gap)
+		w.Error = GapText(w.Gap)
 		if flags&rowUndated != 0 {
-			w.undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r), Every: time.Duration(r.uvarint()) * time.Millisecond}
+			w.Undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r), Every: time.Duration(r.Uvarint()) * time.Millisecond}
 		}
-		return w, r.done() && w.isGap()
+		return w, r.Done() && w.IsGap()
 	}
-	w.place = place{seq: r.uvarint(), index: int(r.uvarint())}
-	w.Run, w.Source = r.uvarint(), ns.source(r)
+	w.Place = Place{Seq: r.Uvarint(), Index: int(r.Uvarint())}
+	w.Run, w.Source = r.Uvarint(), ns.source(r)
 	w.Sample = readSample(ns, r, running{at: w.PublishedAt.UnixMilli()})
-	w.MessageID, w.Error = readMessageID(r), r.text()
-	return w, r.done()
+	w.MessageID, w.Error = readMessageID(r), r.Text()
+	return w, r.Done()
 }
 
 func appendMessageID(dst []byte, id string) []byte {
@@ -193,19 +193,19 @@ func appendMessageID(dst []byte, id string) []byte {
 	if n, err := strconv.ParseUint(id, 10, 64); err == nil && strconv.FormatUint(n, 10) == id {
 		return binary.AppendUvarint(append(dst, messageNumber), n)
 	}
-	return appendText(append(dst, messageText), id)
+	return AppendText(append(dst, messageText), id)
 }
 
-func readMessageID(r *reader) string {
-	switch r.byte() {
+func readMessageID(r *Reader) string {
+	switch r.Byte() {
 	case messageNone:
 		return ""
 	case messageUUID:
 		return unpackUUID(r.take(16))
 	case messageNumber:
-		return strconv.FormatUint(r.uvarint(), 10)
+		return strconv.FormatUint(r.Uvarint(), 10)
 	case messageText:
-		return r.text()
+		return r.Text()
 	}
 	r.fail()
 	return ""
@@ -228,8 +228,8 @@ func unpackUUID(raw []byte) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// cutError shortens an error text to maxErrorLen bytes, not inside a character.
-func cutError(s string) string {
+// CutError shortens an error text to maxErrorLen bytes, not inside a character.
+func CutError(s string) string {
 	if len(s) <= maxErrorLen {
 		return s
 	}
@@ -260,12 +260,12 @@ type Trigger struct {
 	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
 }
 
-// cutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
-func cutRows(rows map[uint64]*row, keep int) (cut int) {
+// CutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
+func CutRows(rows map[uint64]*Row, keep int) (cut int) {
 	ids := slices.Sorted(maps.Keys(rows))
-	left := map[bool]int{false: keep, true: keepGaps}
+	left := map[bool]int{false: keep, true: KeepGaps}
 	for _, id := range slices.Backward(ids) {
-		gap := rows[id].isGap()
+		gap := rows[id].IsGap()
 		if left[gap]--; left[gap] < 0 {
 			delete(rows, id)
 			cut++
@@ -274,8 +274,8 @@ func cutRows(rows map[uint64]*row, keep int) (cut int) {
 	return cut
 }
 
-// gapText is a gap in one sentence, in the form of a cloud's errors.
-func gapText(g objects.Gap) string {
+// GapText is a gap in one sentence, in the form of a cloud's errors.
+func GapText(g objects.Gap) string {
 	text := "Gap: "
 	switch g.Count {
 	case 0:
@@ -292,19 +292,19 @@ func gapText(g objects.Gap) string {
 		text += " of " + g.Unit
 	}
 	if !g.From.IsZero() {
-		text += fmt.Sprintf(" from %s to %s", stamp(g.From), stamp(g.To))
+		text += fmt.Sprintf(" from %s to %s", formatTime(g.From), formatTime(g.To))
 	}
 	return text + " missing: " + g.Reason
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// isRow reports whether a record says of itself that it is a row. No other kind of record begins so.
-func isRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
+// IsRow reports whether a record says of itself that it is a row. No other kind of record begins so.
+func IsRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
 
-// further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
-func (w *row) further(than *row) bool {
-	closed := func(w *row) int {
+// Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
+func (w *Row) Further(than *Row) bool {
+	closed := func(w *Row) int {
 		if w.Open {
 			return 0
 		}

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"cmp"
@@ -26,8 +26,8 @@ func (a Account) newer(than Account) bool {
 // Accounted is one object of a unit.
 type Accounted struct{ Unit, Object string }
 
-// put adds accounts where they are newer.
-func put(to, from map[Accounted]Account) (changed bool) {
+// MergeAccounts adds accounts where they are newer.
+func MergeAccounts(to, from map[Accounted]Account) (changed bool) {
 	for key, a := range from {
 		if old, known := to[key]; !known || a.newer(old) {
 			to[key], changed = a, true
@@ -39,7 +39,7 @@ func put(to, from map[Accounted]Account) (changed bool) {
 // The record of the accounts: the clocks that they refer to, then by unit the objects. An account is a clock, and the time since its boot.
 const accountsVersion byte = 1
 
-var keyAccounts = []byte("accounts")
+var KeyAccounts = []byte("accounts")
 
 // clockKey is what accounts of one run and clock have in common.
 type clockKey struct {
@@ -56,8 +56,8 @@ func clockOf(in Instant) clockKey {
 	return clockKey{in.Run, in.At.UnixMilli() - in.Uptime.Milliseconds(), in.Unsure, true}
 }
 
-// encodeAccounts returns the sealed record. A salvage goes by the number of the commit.
-func (d *dictionary) encodeAccounts(commit int, all map[Accounted]Account) []byte {
+// EncodeAccounts returns the sealed record. A salvage goes by the number of the commit.
+func (d *Dictionary) EncodeAccounts(commit int, all map[Accounted]Account) []byte {
 	var clocks []clockKey
 	for _, a := range all {
 		if k := clockOf(a.Until); !slices.Contains(clocks, k) {
@@ -83,7 +83,7 @@ func (d *dictionary) encodeAccounts(commit int, all map[Accounted]Account) []byt
 		dst = binary.AppendVarint(dst, ms-before)
 		before = ms
 	}
-	return seal(keyAccounts, dst)
+	return Seal(KeyAccounts, dst)
 }
 
 func compareAccounted(a, b Accounted) int {
@@ -97,27 +97,27 @@ func bit(b bool) byte {
 	return 0
 }
 
-// decodeAccounts is the inverse. A record that does not read is none.
-func decodeAccounts(ns names, sealed []byte) map[Accounted]Account {
-	value, ok := unseal(keyAccounts, sealed)
-	r := &reader{b: value}
+// DecodeAccounts is the inverse. A record that does not read is none.
+func DecodeAccounts(ns Names, sealed []byte) map[Accounted]Account {
+	value, ok := Unseal(KeyAccounts, sealed)
+	r := &Reader{B: value}
 	out := map[Accounted]Account{}
-	if !ok || r.byte() != accountsVersion {
+	if !ok || r.Byte() != accountsVersion {
 		return out
 	}
-	r.uvarint()
+	r.Uvarint()
 	clocks := make([]clockKey, r.count())
 	for i := range clocks {
-		clocks[i].run = r.uvarint()
-		flags := r.byte()
+		clocks[i].run = r.Uvarint()
+		flags := r.Byte()
 		clocks[i].unsure, clocks[i].uptime = flags&1 != 0, flags&2 != 0
 		clocks[i].booted = r.varint()
 	}
 	before := int64(0)
 	for range r.count() {
 		key := Accounted{Unit: ns.text(r), Object: ns.text(r)}
-		every := time.Duration(r.uvarint()) * time.Millisecond
-		i := r.uvarint()
+		every := time.Duration(r.Uvarint()) * time.Millisecond
+		i := r.Uvarint()
 		before += r.varint()
 		if i >= uint64(len(clocks)) || key.Object == "" {
 			continue
@@ -129,18 +129,18 @@ func decodeAccounts(ns names, sealed []byte) map[Accounted]Account {
 		}
 		out[key] = Account{Until: in, Every: every}
 	}
-	if !r.done() {
+	if !r.Done() {
 		return map[Accounted]Account{}
 	}
 	return out
 }
 
-// accountsOf returns the number of the commit that wrote a record of accounts; false: it is none.
-func accountsOf(sealed []byte) (commit uint64, ok bool) {
-	value, ok := unseal(keyAccounts, sealed)
-	r := &reader{b: value}
-	if !ok || r.byte() != accountsVersion {
+// AccountsOf returns the number of the commit that wrote a record of accounts; false: it is none.
+func AccountsOf(sealed []byte) (commit uint64, ok bool) {
+	value, ok := Unseal(KeyAccounts, sealed)
+	r := &Reader{B: value}
+	if !ok || r.Byte() != accountsVersion {
 		return 0, false
 	}
-	return r.uvarint(), true
+	return r.Uvarint(), true
 }

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recordedSweep is a sweep of one slave: full of half precision numbers, as the wire gives them.
-func recordedSweep(n0 uint64, count int, routes ...string) objects.Sweep {
+// sweepOf is a sweep of one slave: full of half precision numbers, as the wire gives them.
+func sweepOf(n0 uint64, count int, routes ...string) objects.Sweep {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
 	sw := objects.Sweep{Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M"}, Run: 7}
 	var all []int
@@ -31,9 +31,9 @@ func recordedSweep(n0 uint64, count int, routes ...string) objects.Sweep {
 func TestSweepTakesFewBytes(t *testing.T) {
 	d := newDictionary()
 	const count = 48
-	key := seqKey(1 << 20)
-	value := d.encodeSweep(key, recordedSweep(20_000_000, count, "FFjU28MMaL3W9B9hhhhH", "8a1FJGQMsxw3kbjnmQeh"))
-	mean := float64(recordSize(key, value)) / count
+	key := SeqKey(1 << 20)
+	value := d.EncodeSweep(key, sweepOf(20_000_000, count, "FFjU28MMaL3W9B9hhhhH", "8a1FJGQMsxw3kbjnmQeh"))
+	mean := float64(Size(key, value)) / count
 	t.Logf("%.1f bytes a sample", mean)
 	if mean > 12 {
 		t.Errorf("%.1f bytes a sample, want at most 12", mean)
@@ -43,19 +43,19 @@ func TestSweepTakesFewBytes(t *testing.T) {
 func TestRowTakesFewBytes(t *testing.T) {
 	d := newDictionary()
 	at := time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC)
-	sw := recordedSweep(20_000_000, 1)
-	w := &row{place: place{1 << 20, 3}, Trigger: Trigger{
+	sw := sweepOf(20_000_000, 1)
+	w := &Row{Place: Place{1 << 20, 3}, Trigger: Trigger{
 		Topic: "arn:aws:sns:us-east-2:393221637266:MainSolarData", Success: true, Attempts: 1, PublishedAt: at,
 		CompletedAt: at.Add(120 * time.Millisecond), MessageID: "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11",
 		Run: 7, Source: sw.Source, Sample: sw.Samples[0],
 	}}
-	if n := len(d.encodeRow(seqKey(1), w)); n > 64 {
+	if n := len(d.EncodeRow(SeqKey(1), w)); n > 64 {
 		t.Errorf("a row takes %d bytes, want a few dozen", n)
 	}
 }
 
-func newDictionary() *dictionary {
-	return &dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
+func newDictionary() *Dictionary {
+	return &Dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
 }
 
 var compareSweeps = cmp.Options{
@@ -66,7 +66,7 @@ var compareSweeps = cmp.Options{
 
 func TestValuesComeBackExactly(t *testing.T) {
 	long := string(make([]byte, 200))
-	sw := recordedSweep(1, 14, "aws", "gcp")
+	sw := sweepOf(1, 14, "aws", "gcp")
 	sw.Routes[1].Picked = []int{0, 7, 8, 11}
 	sw.Samples[13].Alarm = true
 	for i, v := range []objects.Value{
@@ -79,13 +79,13 @@ func TestValuesComeBackExactly(t *testing.T) {
 	sw.Samples[4].N = 3 // numbers and times need not ascend
 	sw.Samples[5].SampledAt = time.Unix(-5, 0).UTC()
 	d := newDictionary()
-	value := d.encodeSweep(seqKey(9), sw)
-	d.keep()
-	got, ok := decodeSweep(d.published(), seqKey(9), value)
+	value := d.EncodeSweep(SeqKey(9), sw)
+	d.Keep()
+	got, ok := DecodeSweep(d.Published(), SeqKey(9), value)
 	if diff := cmp.Diff(sw, got, compareSweeps); !ok || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", ok, diff)
 	}
-	if _, ok := decodeSweep(d.published(), seqKey(8), value); ok {
+	if _, ok := DecodeSweep(d.Published(), SeqKey(8), value); ok {
 		t.Error("a record under another key was taken")
 	}
 }
@@ -95,11 +95,11 @@ func TestFullDictionaryWritesTextsInline(t *testing.T) {
 	for i := range maxNames {
 		d.text(fmt.Sprint(i))
 	}
-	sw := recordedSweep(1, 1, "17")
+	sw := sweepOf(1, 1, "17")
 	sw.Samples[0].Value = objects.Text("one too many")
-	value := d.encodeSweep(seqKey(1), sw)
-	d.keep()
-	got, ok := decodeSweep(d.published(), seqKey(1), value)
+	value := d.EncodeSweep(SeqKey(1), sw)
+	d.Keep()
+	got, ok := DecodeSweep(d.Published(), SeqKey(1), value)
 	if !ok || got.Samples[0].Value.String() != "one too many" {
 		t.Errorf("got %+v", got)
 	}
@@ -112,32 +112,32 @@ func TestFullDictionaryWritesTextsInline(t *testing.T) {
 // encode to the same sweep again.
 func FuzzRecord(f *testing.F) {
 	d := newDictionary()
-	key := seqKey(1)
-	for _, sw := range []objects.Sweep{recordedSweep(1, 1, "aws"), recordedSweep(1000, 48, "aws", "gcp")} {
-		value := d.encodeSweep(key, sw)
+	key := SeqKey(1)
+	for _, sw := range []objects.Sweep{sweepOf(1, 1, "aws"), sweepOf(1000, 48, "aws", "gcp")} {
+		value := d.EncodeSweep(key, sw)
 		f.Add(value[:len(value)-sumLen])
 	}
 	f.Add([]byte{})
 	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formBits | tagNextN | tagSameT, 2, 1, 1})
 	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formTextInline | tagNextN | tagSameT, 2, 1, 1})
-	d.keep()
+	d.Keep()
 	f.Fuzz(func(t *testing.T, input []byte) {
-		_, _ = peek(d.published(), key, input)
-		_, _ = decodeRow(d.published(), "aws", key, seal(key, append([]byte(nil), input...)))
-		_, _ = DecodeCursor(key, seal(key, append([]byte(nil), input...)))
-		_, _ = decodeName(key, seal(key, append([]byte(nil), input...)))
-		sw, ok := decodeSweep(d.published(), key, seal(key, append([]byte(nil), input...)))
-		if _, reads := inspect(d.published(), key, seal(key, append([]byte(nil), input...))); reads != ok {
+		_, _ = Peek(d.Published(), key, input)
+		_, _ = DecodeRow(d.Published(), "aws", key, Seal(key, append([]byte(nil), input...)))
+		_, _ = DecodeCursor(key, Seal(key, append([]byte(nil), input...)))
+		_, _ = DecodeName(key, Seal(key, append([]byte(nil), input...)))
+		sw, ok := DecodeSweep(d.Published(), key, Seal(key, append([]byte(nil), input...)))
+		if _, reads := Inspect(d.Published(), key, Seal(key, append([]byte(nil), input...))); reads != ok {
 			t.Errorf("inspect says %v, decodeSweep %v", reads, ok)
 		}
 		if !ok {
 			return
 		}
 		// A text that stood inline may become a name now: it counts once its transaction is kept.
-		value := d.encodeSweep(key, sw)
-		names := append([]name(nil), d.entries...)
-		d.undo()
-		again, ok := decodeSweep(names, key, value)
+		value := d.EncodeSweep(key, sw)
+		names := append([]Name(nil), d.entries...)
+		d.Undo()
+		again, ok := DecodeSweep(names, key, value)
 		if diff := cmp.Diff(sw, again, compareSweeps); !ok || diff != "" {
 			t.Errorf("%v (-first +second):\n%s", ok, diff)
 		}
@@ -156,14 +156,14 @@ func TestSourcesReadHoweverManyThereAre(t *testing.T) {
 		d.source(source(i))
 	}
 	var keys, values [][]byte
-	if err := d.put(func(key, value []byte) error {
+	if err := d.Put(func(key, value []byte) error {
 		keys, values = append(keys, key), append(values, value)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	read := &dictionary{}
-	damaged := read.load(func(yield func(k, v []byte) bool) {
+	read := &Dictionary{}
+	damaged := read.Load(func(yield func(k, v []byte) bool) {
 		for i := range keys {
 			if !yield(keys[i], values[i]) {
 				return

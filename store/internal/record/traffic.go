@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/binary"
@@ -16,14 +16,14 @@ type Traffic struct {
 	Replayed                 uint64 // samples accepted again by a replay, since the store was made: their bytes are among the others
 }
 
-// traffic is what an integration keeps of it.
-type traffic struct {
+// Meter is what an integration keeps of it.
+type Meter struct {
 	Traffic
 	day, month int64 // to which the counts belong: days since 1970, months since year 0
 }
 
-// turn begins a new day or month.
-func (t *traffic) turn(now time.Time) {
+// Turn begins a new day or month.
+func (t *Meter) Turn(now time.Time) {
 	now = now.UTC()
 	day, month := now.Unix()/86400, int64(now.Year())*12+int64(now.Month())
 	if day != t.day {
@@ -34,59 +34,59 @@ func (t *traffic) turn(now time.Time) {
 	}
 }
 
-// as returns the traffic as of a moment: yesterday's is not today's.
-func (t traffic) as(now time.Time) Traffic {
-	t.turn(now)
+// As returns the traffic as of a moment: yesterday's is not today's.
+func (t Meter) As(now time.Time) Traffic {
+	t.Turn(now)
 	return t.Traffic
 }
 
-// keyTraffic names the traffic of all integrations in the meta bucket.
-var keyTraffic = []byte("traffic")
+// KeyTraffic names the traffic of all integrations in the meta bucket.
+var KeyTraffic = []byte("traffic")
 
 // trafficVersion is that of the record; the first one knew nothing of replays.
 const trafficVersion byte = 2
 
-// encodeTraffic returns the record of all integrations' traffic.
-func encodeTraffic(all map[string]traffic) []byte {
+// EncodeTraffic returns the record of all integrations' traffic.
+func EncodeTraffic(all map[string]Meter) []byte {
 	dst := []byte{trafficVersion}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		t := all[id]
 		if t.Sent+t.Received == 0 {
 			continue
 		}
-		dst = appendText(dst, id)
+		dst = AppendText(dst, id)
 		for _, n := range []uint64{
 			t.TodaySent, t.TodayReceived, t.MonthSent, t.MonthReceived, t.Sent, t.Received, uint64(t.day), uint64(t.month), t.Replayed,
 		} {
 			dst = binary.AppendUvarint(dst, n)
 		}
 	}
-	return seal(keyTraffic, dst)
+	return Seal(KeyTraffic, dst)
 }
 
-// decodeTraffic is the inverse. What does not read begins at zero.
-func decodeTraffic(sealed []byte) map[string]traffic {
-	out := map[string]traffic{}
-	value, ok := unseal(keyTraffic, sealed)
-	r := &reader{b: value}
-	version := r.byte()
+// DecodeTraffic is the inverse. What does not read begins at zero.
+func DecodeTraffic(sealed []byte) map[string]Meter {
+	out := map[string]Meter{}
+	value, ok := Unseal(KeyTraffic, sealed)
+	r := &Reader{B: value}
+	version := r.Byte()
 	if !ok || version != metaVersion && version != trafficVersion {
 		return out
 	}
-	for len(r.b) > 0 && !r.failed {
-		id := r.text()
-		var t traffic
+	for len(r.B) > 0 && !r.Failed {
+		id := r.Text()
+		var t Meter
 		var day, month uint64
 		for _, n := range []*uint64{
 			&t.TodaySent, &t.TodayReceived, &t.MonthSent, &t.MonthReceived, &t.Sent, &t.Received, &day, &month,
 		} {
-			*n = r.uvarint()
+			*n = r.Uvarint()
 		}
 		if version == trafficVersion {
-			t.Replayed = r.uvarint()
+			t.Replayed = r.Uvarint()
 		}
 		t.day, t.month = int64(day), int64(month)
-		if !r.failed {
+		if !r.Failed {
 			out[id] = t
 		}
 	}

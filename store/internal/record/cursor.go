@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ type Cursor struct {
 	Born      uint64 // number of the first sweep that could be for it
 	At        uint64 // every sweep before it is settled
 	// Settled says of sweeps from At on which of their samples are settled; sweeps of which none is are left out.
-	Settled map[uint64]bitset
+	Settled map[uint64]Bitset
 	Backlog uint64 // samples not settled
 
 	Sent, Failed, Dropped uint64    // samples, since the integration was made
@@ -23,7 +23,7 @@ type Cursor struct {
 
 // NewCursor returns the cursor of an integration that begins with the sweep of that number.
 func NewCursor(id, topic string, head uint64) Cursor {
-	return Cursor{ID: id, Topic: topic, Born: head, At: head, Settled: map[uint64]bitset{}}
+	return Cursor{ID: id, Topic: topic, Born: head, At: head, Settled: map[uint64]Bitset{}}
 }
 
 const cursorVersion byte = 1
@@ -31,7 +31,7 @@ const cursorVersion byte = 1
 // Encode returns the sealed record.
 func (c *Cursor) Encode() []byte {
 	dst := []byte{cursorVersion}
-	dst = appendText(dst, c.Topic)
+	dst = AppendText(dst, c.Topic)
 	dst = appendTime(dst, c.OrphanedAt)
 	for _, n := range []uint64{c.Born, c.At, c.Backlog, c.Sent, c.Failed, c.Dropped} {
 		dst = binary.AppendUvarint(dst, n)
@@ -40,41 +40,41 @@ func (c *Cursor) Encode() []byte {
 	from := c.At
 	for _, seq := range slices.Sorted(maps.Keys(c.Settled)) {
 		dst = binary.AppendUvarint(dst, seq-from)
-		dst = appendText(dst, string(c.Settled[seq]))
+		dst = AppendText(dst, string(c.Settled[seq]))
 		from = seq
 	}
-	return seal([]byte(c.ID), dst)
+	return Seal([]byte(c.ID), dst)
 }
 
 // DecodeCursor is the inverse of Encode. A record that does not read gives a new cursor of that id, and false.
 func DecodeCursor(key, sealed []byte) (Cursor, bool) {
-	value, ok := unseal(key, sealed)
-	r := &reader{b: value}
-	if !ok || r.byte() != cursorVersion {
+	value, ok := Unseal(key, sealed)
+	r := &Reader{B: value}
+	if !ok || r.Byte() != cursorVersion {
 		return NewCursor(string(key), "", 0), false
 	}
-	c := NewCursor(string(key), r.text(), 0)
+	c := NewCursor(string(key), r.Text(), 0)
 	c.OrphanedAt = readTime(r)
 	for _, n := range []*uint64{&c.Born, &c.At, &c.Backlog, &c.Sent, &c.Failed, &c.Dropped} {
-		*n = r.uvarint()
+		*n = r.Uvarint()
 	}
 	seq := c.At
 	for range r.count() {
-		seq += r.uvarint()
-		c.Settled[seq] = bitset(r.text())
+		seq += r.Uvarint()
+		c.Settled[seq] = Bitset(r.Text())
 	}
-	if !r.done() {
+	if !r.Done() {
 		return NewCursor(string(key), "", 0), false
 	}
 	return c, true
 }
 
 // Awaits returns how many of a sweep's samples the integration has not settled.
-func (c *Cursor) Awaits(seq uint64, picked bitset) uint64 {
+func (c *Cursor) Awaits(seq uint64, picked Bitset) uint64 {
 	if seq < c.At {
 		return 0
 	}
-	return uint64(picked.count() - picked.and(c.Settled[seq]).count())
+	return uint64(picked.Count() - picked.And(c.Settled[seq]).Count())
 }
 
 // Further reports whether a cursor is newer than another of the same integration.
@@ -89,8 +89,8 @@ func (c *Cursor) Further(than *Cursor) bool {
 	return c.Backlog > than.Backlog // nothing was settled in between, so it only grew
 }
 
-// laneSuffix ends the id of a lane: the second cursor of an integration, for its faults and alarms.
-const laneSuffix = "!alarms"
+// LaneSuffix ends the id of a lane: the second cursor of an integration, for its faults and alarms.
+const LaneSuffix = "!alarms"
 
-// isLane reports whether an id is that of a lane, and of whose.
-func isLane(id string) (owner string, ok bool) { return strings.CutSuffix(id, laneSuffix) }
+// IsLane reports whether an id is that of a lane, and of whose.
+func IsLane(id string) (owner string, ok bool) { return strings.CutSuffix(id, LaneSuffix) }

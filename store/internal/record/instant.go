@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/binary"
@@ -32,13 +32,13 @@ type Span struct {
 	Every time.Duration
 }
 
-// goesOn reports whether another span continues this one: the same as for gaps with times.
-func (sp *Span) goesOn(next Span) bool {
+// GoesOn reports whether another span continues this one: the same as for gaps with times.
+func (sp *Span) GoesOn(next Span) bool {
 	between := next.Begins.Uptime - sp.Ends.Uptime
-	return sp.Every == 0 && next.Every == 0 && (next.Gap.First == sp.Gap.Last+1 || between >= 0 && between < oneGap)
+	return sp.Every == 0 && next.Every == 0 && (next.Gap.First == sp.Gap.Last+1 || between >= 0 && between < OneGap)
 }
 
-func (sp *Span) join(next Span) Span {
+func (sp *Span) Join(next Span) Span {
 	joined := *sp
 	if next.Begins.before(joined.Begins) {
 		joined.Begins = next.Begins
@@ -62,13 +62,13 @@ func appendInstant(dst []byte, in Instant) []byte {
 	return binary.AppendVarint(appendTime(dst, in.At), in.Uptime.Milliseconds())
 }
 
-func readInstant(r *reader) Instant {
-	unsure := r.byte() == 1
-	return Instant{Unsure: unsure, Run: r.uvarint(), At: readTime(r), Uptime: time.Duration(r.varint()) * time.Millisecond}
+func readInstant(r *Reader) Instant {
+	unsure := r.Byte() == 1
+	return Instant{Unsure: unsure, Run: r.Uvarint(), At: readTime(r), Uptime: time.Duration(r.varint()) * time.Millisecond}
 }
 
-// instantOf is when a sample of a sweep was taken.
-func instantOf(sw objects.Sweep, i int) Instant {
+// InstantOf is when a sample of a sweep was taken.
+func InstantOf(sw objects.Sweep, i int) Instant {
 	at := sw.Samples[i].SampledAt
 	in := Instant{Run: sw.Run, At: at, Uptime: -1, Unsure: sw.Unsure}
 	if !sw.BootedAt.IsZero() {
@@ -77,6 +77,6 @@ func instantOf(sw objects.Sweep, i int) Instant {
 	return in
 }
 
-// oneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples came
+// OneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples came
 // between: a line that is a little too slow misses a moment every now and then, and that is one row, and not thousands.
-const oneGap = 10 * time.Minute
+const OneGap = 10 * time.Minute
