@@ -1,10 +1,14 @@
 package agent_test
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"noi-agent/modbus/modbustest"
 )
 
 const autoObject = `
@@ -52,6 +56,42 @@ func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 		accounted()
 		if rows := s.gapRows(); len(rows) == 0 {
 			t.Errorf("gaps %q", rows)
+		}
+		s.stop()
+	})
+}
+
+// A slave of `model: auto` is exchanged for a controller of another family that refuses all that is asked of the first one,
+// so that no reply is missed. It is identified again all the same, and sampled as what it is.
+func TestAControllerThatGivesNothingIsIdentifiedAgain(t *testing.T) {
+	for _, lacks := range []modbustest.Fault{{Exception: 2}} {
+		t.Run(fmt.Sprintf("%+v", lacks), func(t *testing.T) { exchangedForAnotherFamily(t, lacks) })
+	}
+}
+
+func exchangedForAnotherFamily(t *testing.T, lacks modbustest.Fault) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		var addr atomic.Int32 // of time_eq_daily
+		addr.Store(0x4A)
+		slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
+			if (r.Function == 3 || r.Function == 4) && (int32(r.Addr) != addr.Load() || r.Count != 1) {
+				return lacks
+			}
+			return f
+		}
+		become := exchangeable(slave)
+		s := startOne(t, strings.Replace(autoObject, "Et_float", "time_eq_daily", 1), slave)
+		time.Sleep(5 * time.Minute)
+		become("TS-MPPT-60")
+		addr.Store(0x4E)
+		exchanged := time.Now()
+		time.Sleep(25 * time.Minute)
+		if n := s.after(exchanged); n < 6*14 {
+			t.Errorf("%d samples of the controller that came", n)
+		}
+		if problems := s.status().Problems; len(problems) > 0 {
+			t.Errorf("%+v", problems)
 		}
 		s.stop()
 	})

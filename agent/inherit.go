@@ -8,6 +8,7 @@ func (p *poller) inherit(before *poller) {
 	p.line.CountOn(before.line)
 	p.started = before.started
 	p.view.rivals, p.view.collisions = before.view.rivals, before.view.collisions
+	p.view.lost, p.view.losses = before.view.lost, before.view.losses
 	for _, s := range p.slaves {
 		for _, old := range before.slaves {
 			if old.cfg.ID == s.cfg.ID {

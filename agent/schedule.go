@@ -114,7 +114,9 @@ func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (mi
 	for i := range s.items {
 		it := &s.items[i]
 		it.next -= (it.next - begun - 1) / it.polled.Interval * it.polled.Interval
-		it.last, it.owed = uptime, 1 // it is due at the beginning itself
+		if it.last = uptime; it.next-begun == it.polled.Interval {
+			it.owed = 1 // the beginning is a regular moment itself; else the sample then is an extra one, and is not missing
+		}
 	}
 	return s.passOver(elapsed, why)
 }

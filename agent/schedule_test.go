@@ -116,3 +116,17 @@ func TestBackoffStaysUnderItsCapAndSpreads(t *testing.T) {
 		t.Errorf("after a success the first wait is %v", d)
 	}
 }
+
+// TestASlowStartMissesNothing: the first reply comes after the first regular moment, and stands for it. The start itself was none.
+func TestASlowStartMissesNothing(t *testing.T) {
+	for begin, missing := range map[time.Duration]uint64{8 * time.Second: 0, 0: 1} { // after a regular moment
+		wall := time.Date(2022, 6, 28, 8, 20, 0, 0, time.UTC).Add(begin)
+		s := newSchedule([]configs.Polled{{Object: objects.Object{Name: "x"}, Interval: 10 * time.Second}}, time.Minute, wall)
+		s.beginAt(time.Minute, time.Minute, time.Minute, "why")
+		answered := time.Minute + 11*time.Second - begin
+		s.done(0, answered, 0)
+		if gap, ok := s.items[0].gap(wall.Add(answered-time.Minute), answered); gap.Count != missing || ok != (missing > 0) {
+			t.Errorf("begun %v after a regular moment: %+v, want %d missing", begin, gap, missing)
+		}
+	}
+}

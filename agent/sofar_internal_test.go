@@ -35,8 +35,8 @@ lines:
 		}
 	}
 	got := <-queue
-	if len(got.gaps) != 1 || got.gaps[0].Count != 720 || !got.gaps[0].Ongoing || got.due[0] != 10*time.Second {
-		t.Errorf("told %+v, want 720 missing in two hours", got.gaps)
+	if len(got.gaps) != 1 || got.gaps[0].Count != 719 || !got.gaps[0].Ongoing || got.due[0] != 10*time.Second {
+		t.Errorf("told %+v, want 719 missing in two hours", got.gaps)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"noi-agent/configs"
@@ -70,7 +72,8 @@ func (a *Agent) start() string {
 }
 
 // storeProblems says what a start had to do to the store. They stay as long as the process lives: a gap that is
-// over is still a gap.
+// over is still a gap. What this start did is the case since the start: it replaced the store, keeps the outbox in memory, or could not take
+// it back. Files that an earlier start moved aside are kept since then.
 func (a *Agent) storeProblems() []api.Problem {
 	r, since := a.recovery, a.started
 	switch {
@@ -79,9 +82,22 @@ func (a *Agent) storeProblems() []api.Problem {
 	case r.Moved():
 		return []api.Problem{api.StoreRecovered.Of("agent", since, recoveryDetail(r))}
 	case len(r.Kept) > 0:
-		return []api.Problem{api.StoreKept.Of("agent", since, strings.Join(r.Kept, ", "))}
+		return []api.Problem{api.StoreKept.Of("agent", movedAt(r.Kept[0], since), strings.Join(r.Kept, ", "))}
 	}
 	return nil
+}
+
+// movedAt returns when a file got its name, as its inode says; otherwise when that is not known.
+func movedAt(path string, otherwise time.Time) time.Time {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return otherwise
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return otherwise
+	}
+	return time.Unix(stat.Ctim.Unix())
 }
 
 // recoveryDetail says why, where the old file is, and what it cost.

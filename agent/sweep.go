@@ -28,7 +28,7 @@ func (p *poller) sweep(ctx context.Context, s *slave) {
 	if len(s.held) == 0 && !p.step(ctx, s, replies) {
 		return
 	}
-	if len(s.held) == 0 {
+	if len(s.held) == 0 && !s.answered { // one that refuses everything may be another one
 		return
 	}
 	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {

@@ -60,6 +60,7 @@ const (
 	faultSpoils    = "spoils"    // damaged replies to those
 	faultNameless  = "nameless"  // silent to identification
 	faultSwap      = "swap"      // another controller of the family is in its place
+	faultOther     = "other"     // a controller of another family is
 	faultPort      = "port"      // the adapter is unplugged
 	faultEdit      = "edit"      // the line is configured anew
 )
@@ -87,6 +88,23 @@ type inhabitant struct {
 	objects []objectT
 	every   []time.Duration
 	spells  []spell // one after the other
+	auto    bool    // its model is not configured
+	holes   byte    // exception for reads that hold a register of no object, muteHoles for silence; 0: it has them all
+}
+
+const muteHoles = 0xFF
+
+// overHole reports whether a read holds a register of none of its objects.
+func (in *inhabitant) overHole(r modbustest.Request) bool {
+	for at := r.Addr; at < r.Addr+r.Count; at++ {
+		if r.Function != 4 || !slices.ContainsFunc(in.objects, func(o objectT) bool {
+			addr, count := o.Span()
+			return addr <= at && at < addr+count
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // at returns the fault at a moment.
@@ -127,11 +145,23 @@ func newWorld(t *testing.T, seed uint64) *world {
 		}
 		in.spells = w.spells(len(in.objects), faultSilent, faultDamaged, faultException, faultLoss, faultSlow, faultMute, faultMute,
 			faultRefuses, faultRefuses, faultSpoils, faultNameless, faultSwap)
+		in.vary(rand.New(rand.NewPCG(seed, 100+uint64(unit))))
 		w.slaves = append(w.slaves, in)
 	}
 	w.line = w.spells(1, faultPort, faultEdit, faultNone, faultNone, faultNone)
 	w.cloud = w.spells(1, faultSilent, faultNone)
 	return w
+}
+
+// vary draws how the slave is configured and what its register map lacks, and makes some exchanges ones of the family.
+func (in *inhabitant) vary(rng *rand.Rand) {
+	in.auto = rng.IntN(4) == 0
+	in.holes = []byte{0, 0, 2, muteHoles}[rng.IntN(4)]
+	for i := range in.spells {
+		if in.spells[i].fault == faultSwap && rng.IntN(2) == 0 {
+			in.spells[i].fault = faultOther
+		}
+	}
 }
 
 // spells draws what happens one after the other, until the world heals.
@@ -161,6 +191,13 @@ func (w *world) script(in *inhabitant, noise *rand.Rand) func(modbustest.Request
 	spoil := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
 	return func(r modbustest.Request) (out modbustest.Fault) {
 		f, read := in.at(time.Since(w.begun)), r.Function == 3 || r.Function == 4
+		if read && in.holes != 0 && in.overHole(r) {
+			defer func() {
+				if out.Silent = out.Silent || in.holes == muteHoles; out.Exception == 0 && !out.Silent {
+					out.Exception = in.holes
+				}
+			}()
+		}
 		if f.ofOneObject() {
 			addr, count := in.objects[f.object].Span()
 			if !read || r.Addr >= addr+count || addr >= r.Addr+r.Count {
@@ -187,24 +224,70 @@ func (w *world) script(in *inhabitant, noise *rand.Rand) func(modbustest.Request
 	}
 }
 
-// config is the world's configuration; edited: another timeout, which begins the line anew.
-func (w *world) config(edited bool) string {
+// edit is what is changed in the configuration of the line. Each change restarts the line.
+type edit struct {
+	what   string
+	slave  *inhabitant // of which; nil: none
+	object int
+}
+
+const (
+	editTimeout = "timeout"
+	editEvery   = "every"  // the log intervals of a slave are twice as long
+	editObject  = "object" // one object is not listed
+	editSlave   = "slave"  // the slave is not there
+)
+
+// editOf returns what a spell of the line changes.
+func (w *world) editOf(f spell) edit {
+	if f.fault != faultEdit {
+		return edit{}
+	}
+	draw := int(f.loss * 1e6)
+	e := edit{what: []string{editTimeout, editEvery, editObject, editSlave}[draw%4], slave: w.slaves[draw/4%len(w.slaves)]}
+	if e.what == editSlave && len(w.slaves) == 1 {
+		e.what = editTimeout
+	}
+	e.object = draw / 16 % len(e.slave.objects)
+	return e
+}
+
+// config is the world's configuration with an edit.
+func (w *world) config(e edit) string {
 	timeout := "500ms"
-	if edited {
+	if e.what == editTimeout {
 		timeout = "600ms"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "device_id: 5300520006504b5957343920\nlines:\n  - name: a\n    port: /dev/ttyA\n    timeout: %s\n    slaves:\n", timeout)
 	for _, in := range w.slaves {
+		if e.what == editSlave && e.slave == in {
+			continue
+		}
 		var names, every []string
 		for i := range in.objects {
+			if e.what == editObject && e.slave == in && e.object == i {
+				continue
+			}
 			names = append(names, strconv.Quote(in.objects[i].Name))
-			every = append(every, fmt.Sprintf("%q: %v", in.objects[i].Name, in.every[i]))
+			every = append(every, fmt.Sprintf("%q: %v", in.objects[i].Name, in.everyIn(e, i)))
 		}
-		fmt.Fprintf(&b, "      - {id: %d, model: PSPWM, name: unit%d, objects: [%s], intervals: {%s}}\n",
-			in.unit, in.unit, strings.Join(names, ", "), strings.Join(every, ", "))
+		model := "PSPWM"
+		if in.auto {
+			model = "auto"
+		}
+		fmt.Fprintf(&b, "      - {id: %d, model: %s, name: unit%d, objects: [%s], intervals: {%s}}\n",
+			in.unit, model, in.unit, strings.Join(names, ", "), strings.Join(every, ", "))
 	}
 	return b.String() + "integrations:\n  - {name: x, type: gcp, topic: projects/test-project/topics/Main, catch_up: {spread: 0s}}\n"
+}
+
+// everyIn returns the log interval of an object with an edit.
+func (in *inhabitant) everyIn(e edit, object int) time.Duration {
+	if e.what == editEvery && e.slave == in {
+		return 2 * in.every[object]
+	}
+	return in.every[object]
 }
 
 func (w *world) run() {
@@ -221,8 +304,8 @@ func (w *world) run() {
 	}
 	w.pipe = modbustest.NewPipe(9600, 11, slaves...)
 	dir := w.t.TempDir()
-	w.site = startIn(w.t, dir, w.config(false), map[string]*modbustest.Pipe{"/dev/ttyA": w.pipe}, "", &memorySink{})
-	unplugged, edited, down := false, false, false
+	w.site = startIn(w.t, dir, w.config(edit{}), map[string]*modbustest.Pipe{"/dev/ttyA": w.pipe}, "", &memorySink{})
+	unplugged, edited, down := false, edit{}, false
 	for now := time.Duration(0); now < worldLasts; now += time.Second {
 		f := active(w.line, now)
 		if gone := f.fault == faultPort; gone != unplugged {
@@ -233,8 +316,8 @@ func (w *world) run() {
 				w.pipe.Plug()
 			}
 		}
-		if edit := f.fault == faultEdit; edit != edited {
-			edited = edit
+		if e := w.editOf(f); e != edited {
+			edited = e
 			w.site.reloadIn(dir, w.config(edited))
 		}
 		if fails := active(w.cloud, now).fault == faultSilent; fails != down {
@@ -242,11 +325,14 @@ func (w *world) run() {
 			w.cloudFails(down)
 		}
 		for i, in := range w.slaves {
-			if in.at(now).fault == faultSwap {
-				become[i]("PS-PWM-15")
-			} else {
-				become[i]("PS-PWM-30M")
+			code := "PS-PWM-30M"
+			switch in.at(now).fault {
+			case faultSwap:
+				code = "PS-PWM-15"
+			case faultOther:
+				code = "TS-MPPT-60"
 			}
+			become[i](code)
 		}
 		time.Sleep(time.Until(w.begun.Add(now + time.Second)))
 		if now%lookEvery == 0 {
@@ -258,7 +344,7 @@ func (w *world) run() {
 	w.judge()
 	w.site.stop()
 	if w.wrong > 0 {
-		w.t.Errorf("seed %d: %d findings in this world:\n%s\nline %v\ncloud %v\n%s", w.seed, w.wrong, w.config(false), w.line, w.cloud, w.story())
+		w.t.Errorf("seed %d: %d findings in this world:\n%s\nline %v\ncloud %v\n%s", w.seed, w.wrong, w.config(edit{}), w.line, w.cloud, w.story())
 	}
 }
 
@@ -277,7 +363,7 @@ func (w *world) cloudFails(down bool) {
 func (w *world) story() string {
 	var b strings.Builder
 	for _, in := range w.slaves {
-		fmt.Fprintf(&b, "unit %d %v\n", in.unit, in.spells)
+		fmt.Fprintf(&b, "unit %d holes %d auto %v %v\n", in.unit, in.holes, in.auto, in.spells)
 	}
 	return b.String()
 }

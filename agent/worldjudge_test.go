@@ -9,7 +9,9 @@ import (
 	"noi-agent/status/api"
 )
 
-// sweepLasts is how long before a moment a sample may have been read that stands for it: their sweep ended after it.
+// sweepLasts is how long before a moment a sample may have been read that stands for it. The schedule moves on at the end of a sweep: an
+// object that was asked again at 00:09, in a sweep that ended at 00:11 since other reads of it were not answered, is not asked for 00:10
+// once more. To ask it costs a busy line one sweep in ten (TestTenSlavesOnOneLine with the schedule moved on at each reply).
 const sweepLasts = 3 * time.Second
 
 // look judges the problems that are shown at a moment.
@@ -69,11 +71,19 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 		return false
 	}
 	in := w.slaves[unit-1]
+	if e := w.editOf(active(w.line, now-time.Minute)); e.what == editSlave && e.slave == in && e == w.editOf(active(w.line, now)) {
+		return false // it is not there
+	}
 	late += slices.Max(in.every)
 	if during(w.line, now-late, now) { // the slave is asked anew
 		return true
 	}
+	if in.learns(w, now-late, now) && slices.Contains([]string{"slave_silent", "slave_garbled", "slave_refusing"}, p.Code) {
+		return true
+	}
 	switch p.Code {
+	case "slave_wrong_model", "slave_model_unknown", "slave_without_objects": // it is asked every ten minutes
+		return during(in.spells, now-late-10*time.Minute, now, faultOther) || in.auto && during(in.spells, now-late-10*time.Minute, now)
 	case "slave_silent":
 		return during(in.spells, now-late, now, faultSilent, faultDamaged, faultException, faultLoss, faultMute, faultRefuses, faultNameless)
 	case "slave_garbled":
@@ -88,6 +98,48 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	case "line_overrun":
 		late += 10 * time.Minute
 		return slices.ContainsFunc(w.slaves, func(other *inhabitant) bool { return during(other.spells, now-late, now) })
+	}
+	return false
+}
+
+// learns reports whether the slave has holes that may not be known yet at some time in a stretch: at the start, and after
+// whatever may have been an exchange.
+func (in *inhabitant) learns(w *world, from, to time.Duration) bool {
+	return in.holes != 0 && (from < sampledWithin || during(in.spells, from-sampledWithin, to) || during(w.line, from-sampledWithin, to))
+}
+
+// editedOut reports whether a moment of an object may be none because of an edit.
+func (w *world) editedOut(in *inhabitant, object int, m time.Duration) bool {
+	every := in.every[object]
+	return slices.ContainsFunc(w.line, func(f spell) bool {
+		e := w.editOf(f)
+		if e.slave != in || m < f.from-every || m > f.to+every {
+			return false
+		}
+		return e.what == editSlave || e.what == editObject && e.object == object || e.what == editEvery && m%(2*every) != 0
+	})
+}
+
+// lacks reports whether a slave of `model: auto` may be taken for the other family at some time in a stretch, which has not this object of
+// those that the slave is to give: then it is not due. What the slave is, is asked every ten minutes, once it answers.
+func (in *inhabitant) lacks(w *world, object string, from, to time.Duration) bool {
+	other, _ := mustCatalog(w.t).Family("TSMPPT")
+	if _, ok := other.Object(object); !in.auto || ok {
+		return false
+	}
+	for _, f := range in.spells {
+		if f.fault != faultOther {
+			continue
+		}
+		until := f.to + 11*time.Minute
+		for _, g := range slices.Concat(in.spells, w.line, in.spells, w.line) {
+			if g.fault != faultNone && g.from <= until {
+				until = max(until, g.to+11*time.Minute)
+			}
+		}
+		if f.from <= to && from <= until {
+			return true
+		}
 	}
 	return false
 }
@@ -156,7 +208,7 @@ func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration
 		for _, g := range gaps {
 			told = told || g.from.Sub(w.begun) < m+every && g.to.Sub(w.begun) >= m
 		}
-		if !told {
+		if !told && !w.editedOut(in, object, m) && !in.lacks(w, name, m, m+every) {
 			untold = append(untold, m)
 		}
 	}
@@ -182,9 +234,9 @@ func (w *world) right(in *inhabitant, reason string, from, to time.Duration) boo
 			"the answer came damaged": {faultDamaged, faultSpoils},
 			"the controller answered with an exception": {faultException, faultRefuses},
 		}[detail]
-		return len(faults) > 0 && during(in.spells, from, to, faults...)
+		return len(faults) > 0 && (during(in.spells, from, to, faults...) || in.learns(w, from, to))
 	case "identity":
-		return during(in.spells, from, to) || during(w.line, from, to)
+		return during(in.spells, from, to) || during(w.line, from, to) || in.learns(w, from, to)
 	case "overrun": // whichever slave held the line
 		return during(w.line, from, to) || slices.ContainsFunc(w.slaves, func(other *inhabitant) bool {
 			return during(other.spells, from-time.Minute, to)

@@ -2,13 +2,14 @@ package configs_test
 
 import (
 	"fmt"
-	"noi-agent/configs"
-	"noi-agent/objects"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
 )
 
 func TestDemoNamesTheWorldOfTheSimulator(t *testing.T) {

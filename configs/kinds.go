@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 // Size is a count of bytes, written 262144, 512KiB, 256MiB, 1GiB, or with the decimal units kB, MB, GB.
 type Size int64
 
-var sizeForm = regexp.MustCompile(`^(0|[1-9][0-9]*)([A-Za-z]*)$`)
+var sizeForm = form(`^(0|[1-9][0-9]*)([A-Za-z]*)$`)
 
 // sizeUnits in the order in which String tries them.
 var sizeUnits = []struct {
@@ -26,7 +25,7 @@ var sizeUnits = []struct {
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Size) UnmarshalText(text []byte) error {
-	m := sizeForm.FindSubmatch(text)
+	m := sizeForm().FindSubmatch(text)
 	if m == nil {
 		return fmt.Errorf("want a size like 256MiB, 512KiB or 1GiB, not %q", clip(string(text)))
 	}

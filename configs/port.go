@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"strings"
 )
 
@@ -85,10 +84,10 @@ func hostPort(scheme, text, usual string) (string, error) {
 }
 
 // hostForm is RFC 1123 §2.1, and the underscore that some routers take.
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
+var hostForm = form(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
 // endsInNumber is what no name does (RFC 3696 §2), but a mistyped address.
-var endsInNumber = regexp.MustCompile(`(^|\.)[0-9]+\.?$`)
+var endsInNumber = form(`(^|\.)[0-9]+\.?$`)
 
 const mostHost = 253 // bytes; RFC 1035 §2.3.4
 
@@ -98,5 +97,5 @@ func isHost(text string, bracketed bool) bool {
 	if err == nil || bracketed {
 		return err == nil && bracketed == addr.Is6()
 	}
-	return len(text) <= mostHost && hostForm.MatchString(text) && !endsInNumber.MatchString(text)
+	return len(text) <= mostHost && hostForm().MatchString(text) && !endsInNumber().MatchString(text)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"regexp"
 	"strings"
 
 	"noi-agent/internal/awsregion"
@@ -55,23 +54,23 @@ func base62(sum [sha256.Size]byte) string {
 }
 
 var (
-	idForm      = regexp.MustCompile(`^[0-9A-Za-z]{20}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]+$`)
-	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	idForm      = form(`^[0-9A-Za-z]{20}$`)
+	regionForm  = form(`^[a-z]{2,8}(-[a-z]+)+-[0-9]+$`)
+	accountForm = form(`^[0-9]{12}$`)
 	// SNS: "Topic names must include only uppercase and lowercase ASCII letters, numbers,
 	// underscores, and hyphens, and must be between 1 and 256 characters long" (CreateTopic);
 	// a FIFO topic's name ends with .fifo.
-	snsNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`)
+	snsNameForm = form(`^[A-Za-z0-9_-]+(\.fifo)?$`)
 	// Pub/Sub: 3 to 255 characters, a letter first, not "goog" (Resource names, "Guidelines").
-	pubsubNameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+	pubsubNameForm = form(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
 	// IAM and STS API references (AssumeRole); a role's name may have a path before it.
-	roleForm     = regexp.MustCompile(`^arn:([a-z-]+):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$`)
-	externalForm = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // mostExternalID at most
+	roleForm     = form(`^arn:([a-z-]+):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$`)
+	externalForm = form(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // mostExternalID at most
 	// AWS IoT API reference (CreateRoleAlias, CreateThing).
-	aliasForm = regexp.MustCompile(`^[A-Za-z0-9_=,@-]{1,128}$`)
-	thingForm = regexp.MustCompile(`^[A-Za-z0-9:_-]{1,128}$`)
+	aliasForm = form(`^[A-Za-z0-9_=,@-]{1,128}$`)
+	thingForm = form(`^[A-Za-z0-9:_-]{1,128}$`)
 	// Project ids are 6 to 30 characters; emulators take shorter ones, older projects a domain.
-	projectForm = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,61}$`)
+	projectForm = form(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,61}$`)
 )
 
 // mostExternalID is the most characters of ExternalId (STS API reference, AssumeRole).
@@ -103,14 +102,14 @@ func arnRegion(arn string) (string, error) {
 		return "", fmt.Errorf("the ARN's second part is %s, not %q", partitionNames(), clip(partition))
 	case service != "sns":
 		return "", fmt.Errorf("this is an ARN of %q; want one of sns, %s", clip(service), arnExample)
-	case !regionForm.MatchString(region):
+	case !regionForm().MatchString(region):
 		return "", fmt.Errorf("the ARN's fourth part is a region like us-east-2, not %q", clip(region))
 	case partition != awsregion.Of(region).Name:
 		return "", fmt.Errorf("region %s lies in partition %s, not %s; copy the ARN from the topic's page",
 			clip(region), awsregion.Of(region).Name, partition)
-	case !accountForm.MatchString(account):
+	case !accountForm().MatchString(account):
 		return "", fmt.Errorf("the ARN's fifth part is the account's 12 digits, not %q", clip(account))
-	case !snsNameForm.MatchString(name) || len(name) > 256:
+	case !snsNameForm().MatchString(name) || len(name) > 256:
 		return "", fmt.Errorf("a topic's name is 1 to 256 letters, digits, - and _, with .fifo behind it for a FIFO "+
 			"topic, not %q", clip(name))
 	}
@@ -126,7 +125,7 @@ func splitTopic(topic string) (project, name string, err error) {
 				clip(topic))
 		}
 		project, name = parts[1], parts[3]
-		if !projectForm.MatchString(project) {
+		if !projectForm().MatchString(project) {
 			return "", "", fmt.Errorf("%q is not a project id: lower-case letters, digits and hyphens, a letter first",
 				clip(project))
 		}
@@ -134,7 +133,7 @@ func splitTopic(topic string) (project, name string, err error) {
 	if strings.HasPrefix(name, "goog") {
 		return "", "", errors.New("a topic's name cannot begin with goog")
 	}
-	if !pubsubNameForm.MatchString(name) {
+	if !pubsubNameForm().MatchString(name) {
 		return "", "", fmt.Errorf("a topic's name is 3 to 255 letters, digits and -._~+%%, a letter first, not %q",
 			clip(name))
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,13 +130,13 @@ func (v *validator) all() {
 	v.status()
 }
 
-var deviceIDForm = regexp.MustCompile(`^[0-9a-f]{24}$`)
+var deviceIDForm = form(`^[0-9a-f]{24}$`)
 
 func (v *validator) root() {
 	c := v.config
-	if v.doc.Has("device_id") && !deviceIDForm.MatchString(c.DeviceID) {
+	if v.doc.Has("device_id") && !deviceIDForm().MatchString(c.DeviceID) {
 		hint := "; leave the key out to have one derived and kept"
-		if lower := strings.ToLower(c.DeviceID); deviceIDForm.MatchString(lower) {
+		if lower := strings.ToLower(c.DeviceID); deviceIDForm().MatchString(lower) {
 			hint = "; write " + lower
 		}
 		v.fault("device_id", "want 24 lower-case hex digits, not %q%s", clip(c.DeviceID), hint)

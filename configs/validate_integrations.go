@@ -33,7 +33,7 @@ func (v *validator) integrations() {
 func (v *validator) id(path string, in *Integration) {
 	switch {
 	case v.doc.Has(path + ".id"):
-		if !idForm.MatchString(in.ID) {
+		if !idForm().MatchString(in.ID) {
 			v.fault(path+".id", "want %d letters and digits, not %q; leave the key out to have one derived from the "+
 				"name", idLength, clip(in.ID))
 		}
@@ -141,7 +141,7 @@ func (v *validator) role(path string, in *Integration) {
 	case in.ExternalID == "":
 	case in.RoleARN == "":
 		v.fault(path+".external_id", "goes with a role to assume; add role_arn, or take it out")
-	case !externalForm.MatchString(in.ExternalID) || len(in.ExternalID) > mostExternalID:
+	case !externalForm().MatchString(in.ExternalID) || len(in.ExternalID) > mostExternalID:
 		v.fault(path+".external_id", "want 2 to %d letters, digits and _+=,.@:/-, as the role's trust policy has it",
 			mostExternalID)
 	}
@@ -153,7 +153,7 @@ func (v *validator) roleARN(path string, in *Integration) {
 	if in.RoleARN == "" {
 		return
 	}
-	m := roleForm.FindStringSubmatch(in.RoleARN)
+	m := roleForm().FindStringSubmatch(in.RoleARN)
 	if m == nil || !awsregion.Known(m[1]) {
 		v.fault(path, "want the ARN of a role, as in arn:aws:iam::123456789012:role/noi-publisher, not %q",
 			clip(in.RoleARN))
@@ -195,10 +195,10 @@ func (v *validator) iot(path string, in *Integration) {
 	if e := in.IoT.Endpoint; e != "" && !isURL("https://"+e) || strings.Contains(e, "/") {
 		v.fault(path+".endpoint", "want a host as in c2x3.credentials.iot.us-east-2.amazonaws.com, not %q", clip(e))
 	}
-	if in.IoT.RoleAlias != "" && !aliasForm.MatchString(in.IoT.RoleAlias) {
+	if in.IoT.RoleAlias != "" && !aliasForm().MatchString(in.IoT.RoleAlias) {
 		v.fault(path+".role_alias", "an alias has 1 to 128 letters, digits and _=,@-, not %q", clip(in.IoT.RoleAlias))
 	}
-	if in.IoT.Thing != "" && !thingForm.MatchString(in.IoT.Thing) {
+	if in.IoT.Thing != "" && !thingForm().MatchString(in.IoT.Thing) {
 		v.fault(path+".thing", "a thing's name has 1 to 128 letters, digits and :_-, not %q", clip(in.IoT.Thing))
 	}
 }
@@ -229,7 +229,7 @@ func (v *validator) gcp(path string, in *Integration) {
 
 // topic checks topic and project_id against each other and fills in what one of them implies.
 func (v *validator) topic(path string, in *Integration) {
-	projectSound := in.ProjectID == "" || projectForm.MatchString(in.ProjectID)
+	projectSound := in.ProjectID == "" || projectForm().MatchString(in.ProjectID)
 	if !projectSound {
 		v.fault(path+".project_id", "%q is not a project id: lower-case letters, digits and hyphens, a letter first",
 			clip(in.ProjectID))

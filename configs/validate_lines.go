@@ -2,7 +2,6 @@ package configs
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +25,7 @@ const (
 func baudRates() []int { return []int{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400} }
 
 // lineNameForm keeps "line/unit id" readable in filters, attributes and keys.
-var lineNameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+var lineNameForm = form(`^[A-Za-z0-9._-]{1,64}$`)
 
 func (v *validator) lines() {
 	names := map[string]string{}
@@ -56,7 +55,7 @@ func (v *validator) line(path string, l *Line) {
 	switch {
 	case l.Name == "":
 		v.fault(path+".name", "a line needs a name, as in rs485")
-	case !lineNameForm.MatchString(l.Name) || l.Name == "all":
+	case !lineNameForm().MatchString(l.Name) || l.Name == "all":
 		v.fault(path+".name", "want letters, digits, dots, - and _, 64 at most, and not all; not %q", clip(l.Name))
 	}
 	v.port(path, l)

@@ -53,7 +53,7 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 		}
 		if (l.tcp != nil || !isRequest(frame)) && judge(w.q, frame) != foreign {
 			switch {
-			case frame[1] == w.q.function && l.doubts(u, w.q):
+			case frame[1] == w.q.function && l.doubts(w.q):
 				u.trust.answered(w.q.shape()) // if it was not ours, ours will come as one too many
 				l.tally.count(int(u.id), func(a *account) { a.Ambiguous++ })
 				return nil, ErrShared

@@ -32,11 +32,15 @@
 // none of this at first: its ids are random, so that unit, function, byte count and id fit the asked request only. A reply
 // with an id that was not ours, or twice with one of ours, ends that: from then on the line is distrusted too.
 //
-// Behind a gateway other programs' replies may come without their requests. After the first such reply, reads are widened
-// to lengths that the other program was not seen to use (others.go, network.go).
+// Behind a gateway other programs' replies may come without their requests. After the first such reply reads are widened to lengths
+// that the other program was not seen to use. Without ids, or with equal ones, and in the first 20 s after connecting, a value needs
+// a second read of another length, which shows that no second answer to the first comes. Of a program that is new, or reads such
+// lengths itself, both must have the same values (shared.go).
 //
-// The argument ends here: a reply on a serial line that comes more than half a minute after its timeout; the first reply to another program behind a gateway, if it comes in the place of ours; without ids, or with
-// equal ones, a program that reads the odd lengths of 11 and more that widened reads have; a slave that answers out of order, or one request twice with another's reply
+// The argument ends here, without ids or with equal ones: the first reply to another program on an unsuspected line, if it
+// comes in the place of ours; a first reply of just the length drawn, if ours is lost as well. It ends everywhere here: a reply
+// on a serial line that comes more than half a minute after its timeout; a slave that answers out of order, or one request
+// twice with another's reply
 // between (a frame sent twice may also stand for the same read asked again at once); two slaves with one unit id; another
 // master whose requests cannot be heard; damage that a CRC-16 does not see (one in 65,536, and none of up to three bits);
 // after a dozen requests of different shape went unanswered in a row, all but one of them coming late; and

@@ -72,7 +72,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 			return nil, err
 		}
 		switch {
-		case l.unaware && l.company:
+		case l.unaware && l.company():
 			return nil, errAware
 		case u.trust.ready(q.shape()), try == maxProbes && !u.trust.blocked(q.shape()):
 			return l.exchangeOver(u, q, adu, false)
@@ -81,7 +81,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
 		}
-		probe := u.trust.probe(q, u.good, u.proofs(), u.others.seen, try)
+		probe := u.trust.probe(q.shape(), l.probes(u, q), u.proofs(), try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
 			return nil, err // to whoever reads of it, the slave was asked and has not answered
@@ -212,22 +212,30 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 	case u != nil && u.trust.owes(frame):
 		l.owing(u, frame)
 		return true
-	case u != nil && u.trust.unknown > 0 && !u.others.any():
+	case u != nil && u.trust.unknown > 0 && !l.others.any():
+		if s, ok := shapeOf(frame); ok && l.network {
+			l.others.mark(s, l.tick())
+		}
 		if l.network && l.window.sent != nil {
 			l.unfit(frame)
 		}
 		return true
 	default:
-		l.suspicious = true
 		switch {
 		case l.network && !again:
 			l.unasked(u, frame)
 		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // the device errs in the same way again
 			l.unfit(frame)
 		}
+		l.suspect()
 		return false
 	}
 }
+
+// suspect has all units distrusted after a frame that we did not ask for, once the exchange at hand is over. A program that
+// is known to use the gateway causes such frames at any time. No probe would end that, and the reads beside it (shared.go)
+// are made for it.
+func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
 
 // distrust takes any unit for one that a frame nobody of us asked for may be on its way from.
 func (l *Line) distrust() {
@@ -272,11 +280,10 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		}
 	})
 	l.refusal = nil
-	u.others.asked(q.shape())
 	u.trust.doubted = start
 	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
 	l.window.reset(q, adu)
-	l.window.disguised = l.company
+	l.window.disguised = l.company()
 	n, err := l.port.Write(adu)
 	if err == nil && n < len(adu) {
 		err = io.ErrShortWrite
@@ -349,7 +356,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 		u.trust.answered(q.shape())
 	case l.openRefusal(q, frame) != nil:
 		u.missedAt, u.trust.silent = l.asked, 0
-	case l.ambiguous() && (u.others.any() || l.early()): // it may be another program's, and proves nothing
+	case l.ambiguous() && (l.others.any() || l.early()): // it may be another program's, and proves nothing
 		u.trust.silent = 0
 	default:
 		u.trust.refused(q.function)

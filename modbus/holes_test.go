@@ -70,3 +70,37 @@ func TestSlaveOfIsolatedRegistersComesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestSlaveOfHolesBesideADamagedRead: one read of a slave always arrives damaged, and the slave says nothing to reads of registers that it
+// lacks. Its other objects are read at the first try each time: what it has answered as a probe is remembered, by length.
+func TestSlaveOfHolesBesideADamagedRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := ownAddress(1)
+		line, _ := pipeLine(t, slave)
+		slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
+			switch {
+			case r.Function == modbus.FuncReadInput && r.Count == 1 && (r.Addr == 0x06 || r.Addr == 0x0A || r.Addr == 0x31):
+			case r.Function == modbus.FuncReadInput && r.Addr == 0x34 && r.Count == 2:
+				f.Mangle = func(reply []byte) []byte { reply[len(reply)-1] ^= 1; return reply }
+			case r.Function == modbus.FuncReadInput || r.Function == modbus.FuncReadHolding:
+				f.Silent = true
+			}
+			return f
+		}
+		failed := 0
+		for range 100 {
+			for _, addr := range []uint16{0x06, 0x0A, 0x31} {
+				if _, err := line.Read(t.Context(), 1, modbus.FuncReadInput, addr, 1); err != nil {
+					failed++
+				}
+			}
+			for range 3 {
+				_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 0x34, 2)
+			}
+			time.Sleep(time.Second)
+		}
+		if failed > 6 {
+			t.Errorf("%d of 300 reads failed beside the damaged ones", failed)
+		}
+	})
+}

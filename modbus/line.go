@@ -81,7 +81,7 @@ type Line struct {
 	ids       transactions  // of all Modbus TCP connections of this line
 	strayed   []byte        // the last frame that was no answer, without checksum
 	crossed   bool          // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
-	company   bool          // another program was seen to get replies through the gateway, of any unit
+	others    others        // what another program was seen to get through the gateway
 	unaware   bool          // the read at hand was planned without knowing of another program
 	doubled   bool          // one of them had an id of ours
 	attached  time.Time     // when the line was opened last
@@ -99,8 +99,7 @@ type unit struct {
 	trust  trust
 	good   ask   // the last read that was answered with registers
 	short  []ask // the last short ones, of different shapes, the newest first
-	proof  ask   // the last probe that was answered; zero: none
-	others others
+	probed []ask // the last probes that were answered, of different shapes, the newest first
 
 	silent   int           // exchanges in a row that nothing came in
 	missedAt time.Time     // when the last request went out that was not answered

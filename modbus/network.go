@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -143,6 +142,10 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
 		l.late(u, l.tick().Sub(u.missedAt))
 		return
+	case s.sort == strayMisfit && l.company(): // the other program has our id
+		l.doubled = true
+		l.rival(u, s.frame)
+		l.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
 		l.refusal = misfit(q, s.frame)
 	case s.sort == strayID && s.fits:
@@ -155,7 +158,8 @@ func (l *Line) astray(s stray) {
 		l.doubled = l.doubled || s.sort == strayDouble
 		l.rival(u, s.frame)
 	}
-	l.crossed, l.suspicious = true, true
+	l.crossed = true
+	l.suspect()
 }
 
 // askedUnit is the unit that an answer is waited for from, lineOnly when none is.
@@ -186,8 +190,7 @@ func (l *Line) rival(u *unit, frame []byte) {
 		return
 	}
 	if s, ok := shapeOf(frame); ok {
-		u.others.note(s, l.tick())
-		l.company = true
+		l.others.note(s, l.tick())
 	}
 }
 
@@ -201,8 +204,7 @@ func (l *Line) unasked(u *unit, frame []byte) {
 	l.window.surplus++
 	l.unfit(frame)
 	if s, ok := shapeOf(frame); ok && u != nil {
-		u.others.note(s, l.tick())
-		l.company = true
+		l.others.note(s, l.tick())
 	}
 }
 
@@ -284,126 +286,4 @@ func (l *Line) named(u *unit, err error) error {
 	default:
 		return err
 	}
-}
-
-// doubts reports whether an answer to q may be another program's.
-func (l *Line) doubts(u *unit, q ask) bool {
-	return l.ambiguous() && u.others.live(l.tick()) && u.others.has(q.shape())
-}
-
-const (
-	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time, since
-	// their lengths are even or small.
-	disguiseLeast = 11
-	// disguiseMore is how many odd lengths from there on there are to choose from.
-	disguiseMore = 12
-	// disguiseTries is how many lengths a device may refuse before it is asked for what is wanted.
-	disguiseTries = 3
-)
-
-// errAware: another program was noticed before the request went out.
-var errAware = errors.New("another program was noticed")
-
-// unshared reads what q asks as long as no other program is known to get replies through the gateway; errAware when one is.
-func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	if l.company || l.early() {
-		return nil, errAware
-	}
-	l.unaware = true
-	defer func() { l.unaware = false }()
-	return l.values(dst, u, q)
-}
-
-// shared reads what q asks where another program may get replies through the gateway: as a wider read whose reply cannot be taken
-// for one to the other program. When the device refuses all of those it is asked plainly, unless the other program asks the same.
-func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	front := rand.IntN(2) == 0
-	for range disguiseTries {
-		wide := l.disguise(u, q, front)
-		if wide == q {
-			break
-		}
-		values, err := l.values(nil, u, wide)
-		switch {
-		case err == nil:
-			return append(dst, values[q.addr-wide.addr:][:q.count]...), nil
-		case !isRefusal(err):
-			return nil, err
-		}
-		front = !front
-	}
-	if l.doubts(u, q) {
-		return nil, fmt.Errorf("%w: the device refuses every read that could be told from its own", ErrShared)
-	}
-	return l.values(dst, u, q)
-}
-
-// disguise widens a read to a length that the other program was not seen to ask for, so that no reply to it can be taken
-// for the answer. It returns the wanted read where no other length can be had. front takes the other registers from before the
-// wanted ones, where there are any.
-func (l *Line) disguise(u *unit, q ask, front bool) ask {
-	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
-		wide := q
-		wide.count = u.wider(q.shape().count, rand.IntN(choice))
-		if ofBits(q.function) {
-			wide.count *= 8 // a shape counts their bytes
-		}
-		more := wide.count - q.count
-		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
-			wide.addr -= more
-		}
-		switch {
-		case wide.count > u.mostOf(q.function), wide.count <= q.count, int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
-		case u.others.has(wide.shape()), u.trust.find(wide.shape()) != nil:
-		default:
-			return wide
-		}
-	}
-	return q
-}
-
-// mostOf returns the most that the unit may be asked for at once.
-func (u *unit) mostOf(function byte) uint16 {
-	if u.most > 0 && ofRegisters(function) {
-		return min(u.most, most(function))
-	}
-	return most(function)
-}
-
-// wider returns the length of a widened read, in the units of a shape. A device that gives few registers at a time gets any length
-// that it can give: those are less rare, but better than the wanted one.
-func (u *unit) wider(count uint16, draw int) uint16 {
-	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
-	if u.most == 0 || odd <= u.most {
-		return odd
-	}
-	return count + 1 + uint16(draw)%max(1, max(u.most, count+1)-count)
-}
-
-// early reports whether the line, which has no ids, was opened so shortly ago that another program may not have been seen yet.
-func (l *Line) early() bool {
-	return l.network && l.tcp == nil && l.tick().Sub(l.attached) < othersLeast
-}
-
-// isRefusal reports whether a device does not know the registers, or not so many.
-func isRefusal(err error) bool {
-	var e *Exception
-	return errors.As(err, &e) && (e.Code == 0x02 || e.Code == 0x03)
-}
-
-// avoids reports whether a read touches registers that must not be read.
-func (u *unit) avoids(q ask) bool {
-	for _, r := range u.avoid {
-		if int(q.addr) <= int(r.Last) && int(r.First) < int(q.addr)+int(q.count) {
-			return true
-		}
-	}
-	return false
-}
-
-// SetLimits bounds what a unit is asked for next to the registers that are wanted, where another program uses the same gateway: at
-// most so many registers in one read, 0 for the protocol's most, and never those to avoid.
-func (l *Line) SetLimits(unit byte, most uint16, avoid []Range) {
-	u := l.unit(unit)
-	u.most, u.avoid = most, avoid
 }

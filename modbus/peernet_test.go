@@ -61,8 +61,7 @@ func TestRealTCPServer(t *testing.T) {
 
 // TestRealSecondClient shares a gateway with somebody else's client. The gateway sends every reply to both.
 func TestRealSecondClient(t *testing.T) {
-	// Over rtu+tcp:// the reads beside another program take minutes in real time: the storm holds that case in virtual time.
-	for _, mode := range []string{"tcp"} {
+	for _, mode := range []string{"tcp", "rtu"} {
 		t.Run(mode, func(t *testing.T) {
 			slave := &modbustest.Slave{Unit: peerUnit, Read: imageOf}
 			g := &modbustest.Gateway{RTU: mode == "rtu", Slaves: []*modbustest.Slave{slave}, Route: modbustest.ToAll}

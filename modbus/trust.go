@@ -186,16 +186,11 @@ const (
 	probePatience = 3
 )
 
-// probe returns what to ask before want. try counts the probes of this exchange from 0. none are shapes that another program
-// gets replies of.
-func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
-	// Never of the shape that is wanted: a probe's reply that came twice would be taken for the data.
-	list := slices.DeleteFunc(candidates(want, good, short, len(none) > 0), func(c ask) bool { return c.shape() == want.shape() })
-	if rare := slices.DeleteFunc(slices.Clone(list), func(c ask) bool { return slices.Contains(none, c.shape()) }); len(rare) > 0 {
-		list = rare
-	}
+// probe returns what to ask before a request of shape want: one of list, the surest first. proofs are what the unit answered before.
+// try counts the probes of this exchange from 0.
+func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 	if try > 0 { // it answers: something never asked before settles all the rest
-		if again, ok := identifies(short); ok && t.ignored && again.shape() != want.shape() {
+		if again, ok := identifies(proofs); ok && t.ignored && again.shape() != want {
 			t.ignored = try < maxProbes-1 // then something new has its turn
 			return again
 		}
@@ -207,8 +202,8 @@ func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 	}
 	// It may be dead: always the same few, so that no list grows. An identification that is in debt settles one request at least, which
 	// is all there is when the unit ignores the reads.
-	_, identified := identifies(short)
-	usable := slices.DeleteFunc(list, func(c ask) bool {
+	_, identified := identifies(proofs)
+	usable := slices.DeleteFunc(slices.Clone(list), func(c ask) bool {
 		return !t.proves(c.shape()) && !(c.function == FuncEncapsulated && (identified || t.mute >= probePatience))
 	})
 	if len(usable) == 0 {
@@ -216,7 +211,7 @@ func (t *trust) probe(want, good ask, short []ask, none []shape, try int) ask {
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
 		*t = trust{unknown: 1, seq: t.seq, doubted: t.doubted, debts: t.debts[:0], kind: t.kind}
-		return t.probe(want, good, short, none, 0)
+		return t.probe(want, list, proofs, 0)
 	}
 	kinds := min(len(usable), maxProbes)
 	return usable[(t.kind+try)%kinds]
@@ -261,37 +256,37 @@ func (u *unit) keep(q ask) {
 	if !ofRegisters(q.function) || q.count > shortRead {
 		return
 	}
-	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old.shape() == q.shape() })
-	u.short = append([]ask{q}, u.short[:min(len(u.short), keptShort-1)]...)
+	u.short = remember(u.short, q)
 }
 
 // proved notes a probe that was answered. The unit may lack registers next to those it has, and says nothing to a
 // probe that holds one, so this probe comes before any that was not tried.
-func (u *unit) proved(q ask) { u.proof, u.trust.kind = q, 0 }
+func (u *unit) proved(q ask) { u.probed, u.trust.kind = remember(u.probed, q), 0 }
+
+// remember puts an ask before those of other shapes.
+func remember(list []ask, q ask) []ask {
+	list = slices.DeleteFunc(list, func(old ask) bool { return old.shape() == q.shape() })
+	return append([]ask{q}, list[:min(len(list), keptShort-1)]...)
+}
 
 // proofs returns what the unit has answered and may be probed with, the best first.
 func (u *unit) proofs() []ask {
-	if u.proof == (ask{}) {
-		return u.short
-	}
-	return append(slices.Clone(u.short), u.proof)
+	return append(slices.Clone(u.short), u.probed...)
 }
 
 // drop forgets an ask that brought nothing as a probe.
 func (u *unit) drop(q ask) {
 	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old == q })
-	if u.proof == q {
-		u.proof = ask{}
-	}
+	u.probed = slices.DeleteFunc(u.probed, func(old ask) bool { return old == q })
 }
 
 // candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those registers,
 // and may say nothing when it is asked for others. Then a register or two where want reads
 // (a slave that answers the one answers the other); the same in the other register table, whose
 // exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. many adds lengths that
-// hardly any program asks for.
-func candidates(want, good ask, short []ask, many bool) []ask {
+// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. widest adds lengths up
+// to that which hardly any program asks for; 0: none.
+func candidates(want, good ask, short []ask, widest uint16) []ask {
 	base := want
 	if !ofRegisters(want.function) {
 		base = ask{unit: want.unit, function: FuncReadInput, count: 1}
@@ -314,7 +309,7 @@ func candidates(want, good ask, short []ask, many bool) []ask {
 	list = append(list, ask{unit: want.unit, function: FuncEncapsulated})
 	read(base.function, 3, 6)
 	read(other, 2, 4)
-	for n := uint16(disguiseLeast); many && n < disguiseLeast+4*disguiseMore; n += 2 {
+	for n := uint16(disguiseLeast); n <= min(widest, disguiseLeast+4*disguiseMore); n += 2 {
 		read(base.function, n, n)
 	}
 	return list

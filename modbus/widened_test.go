@@ -68,6 +68,15 @@ func TestWidenedReadsKeepTheLimitOfTheDevice(t *testing.T) {
 				if n := longest.Load(); n > int64(limit) || n <= 4 {
 					t.Errorf("%s: %d registers were asked for at once, limit %d", port, n, limit)
 				}
+				_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 0, 4) // takes what lies in the socket
+				<-time.After(61 * time.Minute)
+				longest.Store(0)
+				for i := range uint16(5) {
+					_, _ = line.Read(t.Context(), 1, modbus.FuncReadInput, 7*i, 4)
+				}
+				if n := longest.Load(); n != 4 {
+					t.Errorf("%s: %d registers are asked for an hour after the other program has ended", port, n)
+				}
 				if values < 20 {
 					t.Errorf("%s, limit %d: %d values of 40: %+v", port, limit, values, line.Counters())
 				}

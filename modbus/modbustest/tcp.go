@@ -29,6 +29,20 @@ func ServeGateway(tb TB, pipe *Pipe) string {
 	})
 }
 
+// ConnectGateway returns a function that connects to such a gateway in memory, for virtual time.
+func ConnectGateway(pipe *Pipe) func(address string) (net.Conn, error) {
+	one := make(chan struct{}, 1) // virtual time stands still while a goroutine waits for a mutex
+	return func(string) (net.Conn, error) {
+		here, there := NewConns()
+		go func() {
+			one <- struct{}{}
+			defer func() { <-one }()
+			servePipe(there, pipe)
+		}()
+		return here, nil
+	}
+}
+
 // serveNet gives each connection to serve, and ends them all with the test.
 func serveNet(tb TB, serve func(net.Conn)) string {
 	tb.Helper()

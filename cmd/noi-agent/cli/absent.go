@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -62,6 +63,21 @@ func (e *noDaemonError) fault() *fault {
 		return because(codeSilent, "it runs, but does not answer", "sudo systemctl restart noi-agent     (log: journalctl -u noi-agent -n 50)")
 	default:
 		return because(codeSilent, e.err.Error(), "sudo systemctl status noi-agent")
+	}
+}
+
+// foreign says that the daemon does not know a question because it is of another version; "" when both are the same.
+func (cli *commandLine) foreign(ctx context.Context, refused *refusedError) error {
+	if refused.code != http.StatusNotFound && refused.code != http.StatusMethodNotAllowed && refused.code != http.StatusBadRequest {
+		return nil
+	}
+	s, err := cli.daemonStatus(ctx)
+	if err != nil || s.Version == cli.version {
+		return nil
+	}
+	return &fault{
+		err:  fmt.Errorf("the running agent is version %s, this command is %s: %w", s.Version, cli.version, refused),
+		code: codeForeign, hint: "sudo systemctl restart noi-agent", exit: ExitFailed,
 	}
 }
 

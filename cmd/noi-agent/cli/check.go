@@ -146,14 +146,6 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	return nil
 }
 
-// counted is a number of things in words: "1 line", "2 lines".
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
 func (p *Program) checkJSON(config *configs.Config, catalog *objects.Catalog, invalid *configs.Error) error {
 	result := checkResult{Valid: invalid == nil, Faults: []checkFault{}, Notices: []checkFault{}, Lines: []lineBudget{}}
 	if invalid != nil {

@@ -17,6 +17,8 @@ type commandLine struct {
 	JSON     bool
 	Socket   string
 	NoHeader bool
+
+	version string // of this program
 }
 
 // defaultConfig is where the packages put the configuration.
@@ -71,6 +73,7 @@ func entries() []entry {
 	return []entry{
 		{groupLook, needsDaemon, newStatus},
 		{groupLook, needsDaemon, newTriggers},
+		{groupLook, needsDaemon, newGaps},
 		{groupLook, needsLine, newRead},
 		{groupData, needsStore, newExport},
 		{groupData, needsDaemon, newReplay},
@@ -100,7 +103,7 @@ type session struct {
 
 // root makes the tree of commands.
 func (p *Program) root() (*cobra.Command, *commandLine) {
-	s := &session{p: p, cli: &commandLine{}}
+	s := &session{p: p, cli: &commandLine{version: p.Version}}
 	var version bool
 	root := &cobra.Command{
 		Use:   "noi-agent",

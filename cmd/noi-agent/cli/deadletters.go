@@ -43,9 +43,10 @@ func newLetters(s *session) *cobra.Command {
 	drop := &lettersDropCommand{}
 	dropped := s.bind(&cobra.Command{
 		Use: "drop ID...|--all", Short: "Delete rejected samples; each is recorded as a gap.",
-		Example: "  noi-agent deadletters drop 9982\n  noi-agent deadletters drop --all --integration main-solar", Args: drop.ids,
+		Example: "  noi-agent deadletters drop 9982\n  noi-agent deadletters drop --all --integration main-solar --yes", Args: drop.ids,
 	}, drop)
 	drop.add(s, dropped)
+	dropped.Flags().BoolVarP(&drop.Yes, "yes", "y", false, "Do not ask before --all deletes.")
 	cmd.AddCommand(listed, retried, dropped)
 	return cmd
 }
@@ -71,13 +72,11 @@ func (c *lettersListCommand) Run(ctx context.Context, p *Program, cli *commandLi
 		return err
 	}
 	if len(list.DeadLetters) == 0 {
-		fmt.Fprintln(p.Stdout, "no dead letters")
+		fmt.Fprintln(p.Stderr, "No message was set aside.")
+		return nil
 	}
-	for i := range list.DeadLetters {
-		row := &list.DeadLetters[i]
-		fmt.Fprintf(p.Stdout, "%d  %s  %s  attempts=%d\n    %s\n    %s\n    %s\n",
-			row.ID, localTime(row.CompletedAt), row.IntegrationID, row.Attempts, row.PublishedData, row.IntegrationData.Error, row.Topic)
-	}
+	l := p.look(cli)
+	triggerTable(list.DeadLetters, l).print(p.Stdout, l)
 	return nil
 }
 
@@ -196,13 +195,21 @@ func (c *lettersRetryCommand) Run(ctx context.Context, p *Program, cli *commandL
 	return err
 }
 
-type lettersDropCommand struct{ letterFlags }
+type lettersDropCommand struct {
+	letterFlags
+	Yes bool
+}
 
 // Run gives them up.
 func (c *lettersDropCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, of, ids, err := c.find(ctx, cli)
 	if err != nil {
 		return err
+	}
+	if n := count(ids); c.All && n > 0 {
+		if err := p.confirm(c.Yes, "This deletes "+counted(n, "rejected sample")+" for good; each is recorded as a gap."); err != nil {
+			return err
+		}
 	}
 	sum := struct {
 		Dropped int `json:"dropped"`
@@ -223,4 +230,11 @@ func (c *lettersDropCommand) Run(ctx context.Context, p *Program, cli *commandLi
 	}
 	_, err = fmt.Fprintf(p.Stdout, "%d dropped\n", sum.Dropped)
 	return err
+}
+
+func count(ids map[string][]uint64) (n int) {
+	for _, of := range ids {
+		n += len(of)
+	}
+	return n
 }

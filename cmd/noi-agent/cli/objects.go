@@ -18,6 +18,7 @@ import (
 )
 
 type objectsCommand struct {
+	name     string // of one object; "": all
 	Family   string
 	Markdown bool
 }
@@ -25,9 +26,11 @@ type objectsCommand struct {
 func newObjects(s *session) *cobra.Command {
 	c := &objectsCommand{}
 	cmd := s.bind(&cobra.Command{
-		Use: "objects", Short: "List families, objects and log intervals.",
+		Use: "objects [NAME]", Short: "List families, objects and log intervals, or explain one object.",
 		Example: `  noi-agent objects --family PSPWM     # one family of controllers
-  noi-agent objects --json             # all of them, for a program`,
+  noi-agent objects adc_vbterm         # one object: meaning, unit, register, who lists it`,
+		Long: "The argument is the name of an object, or of a family.",
+		Args: oneArg(&c.name), ValidArgsFunction: completeFirst(complete(s.cli.objectNames)),
 	}, c)
 	cmd.Flags().StringVar(&c.Family, "family", "", "Only this family, by its `NAME`.")
 	cmd.Flags().BoolVar(&c.Markdown, "markdown", false, "Print Markdown, as docs/objects.md has it.")
@@ -45,6 +48,9 @@ func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) er
 		return err
 	}
 	families := catalog.Families()
+	if f, err := familyNamed(catalog, c.name); err == nil && c.Family == "" {
+		c.Family, c.name = f.Slug, ""
+	}
 	if c.Family != "" {
 		f, err := familyNamed(catalog, c.Family)
 		if err != nil {
@@ -53,6 +59,8 @@ func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) er
 		families = []*objects.Family{f}
 	}
 	switch {
+	case c.name != "":
+		return c.explain(p, cli, families)
 	case cli.JSON:
 		return printJSON(p.Stdout, listFamilies(families))
 	case c.Markdown:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"text/tabwriter"
 
 	"noi-agent/status/api"
 )
@@ -25,10 +24,11 @@ func TestTextsOfOthersCannotMoveTheCursor(t *testing.T) {
 		t.Errorf("%+v %+v", in, s.Problems)
 	}
 	var out bytes.Buffer
-	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	printSlave(w, &slave)
-	if err := w.Flush(); err != nil || strings.ContainsAny(out.String(), "\x1b\x07\t\u202e\u009b") {
-		t.Errorf("%v %q", err, out.String())
+	for _, verbose := range []bool{false, true} {
+		(&statusPage{s: &s, look: screen(80), verbose: verbose}).print(&out)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\x07\t\u202e\u009b\x00\r") || !strings.Contains(out.String(), `PS\u001b[2J`) {
+		t.Errorf("%q", out.String())
 	}
 	var page api.Triggers
 	if err := plainJSON([]byte("{\"triggers\":[{\"published_data\":{\"slave\":\"a\u009bb\"},\"topic\":\"t\u001b\"}]}"), &page); err == nil {

@@ -17,6 +17,7 @@ import (
 
 // Program is the whole command as a value, so that tests run what main runs.
 type Program struct {
+	Stdin          io.Reader // answers questions where it is a terminal; nil: nobody does
 	Stdout, Stderr io.Writer
 	Version        string
 	Now            func() time.Time
@@ -31,7 +32,7 @@ type Program struct {
 // New returns the program as main runs it. built is when it was made.
 func New(version string, built time.Time) *Program {
 	return &Program{
-		Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now, Time: clock.System(built),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now, Time: clock.System(built),
 		Signals: Signals, Hangups: Hangups, Notify: systemdNotify, CheckStore: store.InChild(ownBinary, "store-check"),
 	}
 }

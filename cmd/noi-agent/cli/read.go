@@ -20,6 +20,7 @@ type readCommand struct {
 	Unit     *int
 	Function string
 	Model    string
+	Quiet    bool
 	portFlags
 }
 
@@ -39,6 +40,7 @@ func newRead(s *session) *cobra.Command {
 	f.Var(choice{&c.Function, []string{"01", "02", "03", "04"}, map[string]string{"1": "01", "2": "02", "3": "03", "4": "04"}}, "function",
 		"Function `CODE` that reads registers (03, 04) or bits (01, 02). Objects have their own.")
 	f.StringVar(&c.Model, "model", "", "Family or product code `MODEL`, for objects. Default: of the configuration, or what the slave says it is.")
+	f.BoolVarP(&c.Quiet, "quiet", "q", false, "Print the value and nothing else, of one object.")
 	c.add(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there
 	_ = cmd.RegisterFlagCompletionFunc("model", complete(s.cli.familyNames))
@@ -66,6 +68,9 @@ func (f *portFlags) add(cmd *cobra.Command) {
 
 // Validate refuses what can never be right.
 func (c *readCommand) Validate() error {
+	if c.Quiet && (len(c.What) != 1 || isRegisters(c.What[0])) {
+		return errors.New("--quiet is for the value of one object")
+	}
 	for _, word := range c.What {
 		if isRegisters(word) {
 			if _, err := parseRegisters(word); err != nil {
@@ -157,6 +162,9 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)), cli.JSON)
 	} else if doubt != "" {
 		result.refuse(doubt + ". " + api.MismatchRemedy)
+	}
+	if c.Quiet && !cli.JSON {
+		return p.printValue(result.Objects[0])
 	}
 	return p.printReadings(result, cli.JSON)
 }

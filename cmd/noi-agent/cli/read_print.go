@@ -105,6 +105,24 @@ func (p *Program) printReadings(r ReadResult, asJSON bool) error {
 	return nil
 }
 
+// printValue prints a value for a script: as a message has it, or nothing and a failure.
+func (p *Program) printValue(o objectReading) error {
+	switch {
+	case o.Error != "":
+		return fmt.Errorf("%s: %s", o.Object, o.Error)
+	case o.Value == nil && len(o.Candidates) > 0:
+		return failed(fmt.Errorf("%s has no value: its encoding is not chosen", o.Object), "noi-agent read "+o.Object)
+	case o.Value == nil:
+		return fmt.Errorf("%s holds no value: %s", o.Object, o.NoValue)
+	case o.Value.Kind() == objects.KindBits:
+		_, err := fmt.Fprintln(p.Stdout, strings.Join(o.Value.Names(), ","))
+		return err
+	default:
+		_, err := fmt.Fprintln(p.Stdout, escaped(o.Value.String()))
+		return err
+	}
+}
+
 func printObjects(w io.Writer, list []objectReading) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := false

@@ -17,6 +17,7 @@ import (
 type replayCommand struct {
 	Integration string
 	rangeFlags
+	Yes bool
 }
 
 func newReplay(s *session) *cobra.Command {
@@ -30,6 +31,7 @@ func newReplay(s *session) *cobra.Command {
 	cmd.Flags().StringVar(&c.Integration, "integration", "", "Which integration, by id or `NAME`; noi-agent status lists them.")
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
 	c.add(cmd)
+	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false, "Do not ask before everything is sent again, where --from is left out.")
 	return cmd
 }
 
@@ -54,6 +56,12 @@ func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	id, err := cli.idOf(ctx, c.Integration)
 	if err != nil {
 		return err
+	}
+	if r.From.IsZero() {
+		question := fmt.Sprintf("All samples%s that the outbox still keeps and %s has accepted will be sent again, marked as replayed.", words(r), c.Integration)
+		if err := p.confirm(c.Yes, question); err != nil {
+			return err
+		}
 	}
 	v := query(r)
 	question, err := json.Marshal(map[string]string{"integration": id, "from": v.Get("from"), "to": v.Get("to")})

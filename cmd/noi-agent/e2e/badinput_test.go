@@ -158,13 +158,17 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"status"}, []string{"controller_alarm", "PS-PWM-30M v01.04.06", "sent 2", "main-pubsub", "start: created (there was none)", "in force: buffer: max_size"}},
+		{[]string{"status"}, []string{"! 2 things need attention. No data is being lost.", "PS-PWM-30M reports", "rs485/1", "main-pubsub", "✓ delivered", "12.12 V"}},
+		{[]string{"status", "--verbose"}, []string{"code: controller_alarm", "2 sent, 0 rejected", "start: created (there was none)", "in force: buffer: max_size"}},
 		{[]string{"status", "--json"}, []string{`"device_id":"5300520006504b5957343920"`}},
-		{[]string{"triggers", "--limit", "1"}, []string{"success=true", "older: --before"}},
-		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data":12.117188`, `"messageId"`}},
-		{[]string{"triggers", "--integration", "main-solar"}, []string{"success=true", snsID}},
-		{[]string{"triggers", "--success", "false"}, []string{"no such rows\n"}},
-		{[]string{"triggers", "--gaps"}, []string{"no gaps\n"}},
+		{[]string{"triggers", "--limit", "1"}, []string{"SUCCESS\tCOMPLETED AT\tPUBLISHED DATA\tINTEGRATION DATA\tTOPIC/ARN\tID\n✓ true\t"}},
+		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data": 12.117188`, `"messageId"`}},
+		{[]string{"triggers", "--integration", "main-solar", "--object", "adc_*"}, []string{"adc_vbterm 12.117188", testTopicARN}},
+		{[]string{"triggers", "--object", "charge_state", "--since", "1h"}, []string{"charge_state "}},
+		{[]string{"triggers", "--success", "false"}, []string{""}},
+		{[]string{"triggers", "--failed", "--json"}, []string{`"triggers": []`}},
+		{[]string{"gaps", "--json"}, []string{`"gaps": []`}},
+		{[]string{"status", "--check", "--quiet"}, []string{""}},
 		{[]string{"check"}, []string{"is valid"}},
 	} {
 		code, stdout, stderr := run1(append(c.args, "--config", config)...)

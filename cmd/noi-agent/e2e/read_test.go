@@ -309,3 +309,24 @@ func TestReadFromADaemonWhoseLineIsDownSaysSo(t *testing.T) {
 		t.Error("the daemon did not end well")
 	}
 }
+
+// TestReadQuietPrintsOneValue: for scripts, a value and a newline, or nothing and a failure.
+func TestReadQuietPrintsOneValue(t *testing.T) {
+	w := newWorld(t, energySlave())
+	config := w.config("objects: adc_ia", "adc_ia")
+	for object, want := range map[string]string{"adc_vbterm": "12.117188\n", "charge_state": "FLOAT\n", "array_fault": "rts_shorted,processor_supply_fault\n"} {
+		if got := mustRead(t, "-q", object, "--config", config); got != want {
+			t.Errorf("%s is %q, want %q", object, got, want)
+		}
+	}
+	for _, args := range [][]string{{"T_rts"}, {"kWhc_r"}} {
+		if code, stdout, stderr := run1(append([]string{"read", "-q", "--config", config}, args...)...); code != cli.ExitFailed || stdout != "" || stderr == "" {
+			t.Errorf("%v exits %d: %q %q", args, code, stdout, stderr)
+		}
+	}
+	for _, args := range [][]string{{"adc_ia", "adc_vbterm"}, {"0x0012"}} {
+		if code, _, _ := run1(append([]string{"read", "-q", "--config", config}, args...)...); code != cli.ExitMisused {
+			t.Errorf("%v exits %d", args, code)
+		}
+	}
+}

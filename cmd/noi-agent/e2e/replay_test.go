@@ -150,7 +150,7 @@ func TestReplayReachesTheOneCloudMarked(t *testing.T) {
 	if n := len(w.pubsub.Messages()); n != keptSamples {
 		t.Errorf("Pub/Sub, which nobody named, has %d messages", n)
 	}
-	code, stdout, stderr = run1("replay", "--integration", "main-pubsub", "--json", "--config", config)
+	code, stdout, stderr = run1("replay", "--integration", "main-pubsub", "--yes", "--json", "--config", config)
 	var end struct {
 		State string
 		Sent  int
@@ -201,15 +201,16 @@ func TestReplayAndExportSayWhatIsWrong(t *testing.T) {
 		{[]string{"replay"}, cli.ExitMisused, "--integration"},
 		{[]string{"replay", "--integration", snsID, "--from", "soon"}, cli.ExitMisused, "--from: want"},
 		{[]string{"replay", "--integration", snsID, "--from", "1h", "--to", "1h"}, cli.ExitMisused, "is not before"},
-		{[]string{"replay", "--integration", "nobody"}, cli.ExitFailed, `no such integration: "nobody"`},
-		{[]string{"replay", "--integration", snsID, "--to", "2022-06-28"}, cli.ExitFailed, "holds nothing to 2022-06-28T00:00:00Z that " + snsID + " has accepted"},
+		{[]string{"replay", "--integration", "nobody"}, cli.ExitMisused, `no integration "nobody"; there are: `},
+		{[]string{"replay", "--integration", snsID}, cli.ExitMisused, "hint: add --yes"},
+		{[]string{"replay", "--integration", snsID, "--to", "2022-06-28", "--yes"}, cli.ExitFailed, "holds nothing to 2022-06-28T00:00:00Z that " + snsID + " has accepted"},
 	} {
 		code, _, stderr := run1(append(c.args, "--config", config)...)
 		if code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("%v exits %d: %s; want %d and %q", c.args, code, stderr, c.code, c.want)
 		}
 	}
-	args := []string{"replay", "--integration", snsID, "--config", config}
+	args := []string{"replay", "--integration", snsID, "--yes", "--config", config}
 	w.checkCutShort(daemon, args)
 	if code, _, stderr := run1(args...); code != cli.ExitFailed || !strings.Contains(stderr, "it is not running") {
 		t.Errorf("without a daemon: exit %d: %s", code, stderr)
@@ -220,7 +221,7 @@ func TestReplayWithoutRetentionSaysSo(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config("objects: adc_vbterm", "all")
 	daemon := w.start(config, nil)
-	if code, _, stderr := run1("replay", "--integration", snsID, "--config", config); code != cli.ExitFailed || !strings.Contains(stderr, "accepted samples are not kept: set buffer.retain_after_ack") {
+	if code, _, stderr := run1("replay", "--integration", snsID, "--yes", "--config", config); code != cli.ExitFailed || !strings.Contains(stderr, "accepted samples are not kept: set buffer.retain_after_ack") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	if daemon.stop() != cli.ExitDone {

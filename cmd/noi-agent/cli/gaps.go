@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/status"
+	"noi-agent/status/api"
+)
+
+type gapsCommand struct {
+	triggerFilter
+	Limit int
+}
+
+func newGaps(s *session) *cobra.Command {
+	c := &gapsCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "gaps", Short: "List what is missing, and why.",
+		Example: `  noi-agent gaps --since 24h
+  noi-agent gaps --integration main-solar --object adc_vbterm --json`,
+		Long: "A gap is a stretch of time without the samples that were due. The newest comes first. Reasons: docs/durability.md.",
+	}, c)
+	f := cmd.Flags()
+	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
+	c.addSince(s, cmd)
+	f.IntVarP(&c.Limit, "limit", "n", 100, "How many rows, `N` of 1 to 1000.")
+	return cmd
+}
+
+// Validate refuses what the daemon would refuse.
+func (c *gapsCommand) Validate() error {
+	if c.Limit < 1 || c.Limit > mostRows {
+		return errorf("--limit: want 1 to %d rows, not %d", mostRows, c.Limit)
+	}
+	return c.triggerFilter.validate()
+}
+
+// gapRow is one gap as --json prints it: the daemon's gap, and whose it is.
+type gapRow struct {
+	ID            uint64 `json:"id"` // of the row of the trigger log
+	IntegrationID string `json:"integration_id"`
+	api.Gap
+}
+
+// Run lists the gaps of the trigger log.
+func (c *gapsCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	c.Gaps = true
+	names, err := c.resolve(ctx, p, cli)
+	if err != nil {
+		return err
+	}
+	page, err := c.find(ctx, cli, 0, c.Limit)
+	if err != nil {
+		return err
+	}
+	rows := []gapRow{}
+	for i := range page.Triggers {
+		if t := &page.Triggers[i]; t.Gap != nil {
+			rows = append(rows, gapRow{t.ID, t.IntegrationID, *t.Gap})
+		}
+	}
+	if cli.JSON {
+		return printJSON(p.Stdout, map[string][]gapRow{"gaps": rows})
+	}
+	if len(rows) == 0 {
+		fmt.Fprintln(p.Stderr, "No gap is known.")
+		return nil
+	}
+	t, l := &table{columns: []column{
+		{name: "INTEGRATION", least: 12}, {name: "OBJECT", least: 10}, {name: "AT"}, {name: "FROM"}, {name: "TO"}, {name: "SAMPLES", right: true}, {name: "REASON", least: 14},
+	}}, p.look(cli)
+	for _, g := range rows {
+		count := "not known"
+		if g.Count > 0 {
+			count = fmt.Sprint(g.Count)
+		}
+		t.add(names[g.IntegrationID], g.Object, g.Unit, gapEnd(g.From, p.Now(), l), gapEnd(g.To, p.Now(), l), count, status.GapWords(g.Reason))
+	}
+	t.print(p.Stdout, l)
+	return nil
+}
+
+// gapEnd is one end of a gap: in short for a terminal.
+func gapEnd(at *time.Time, now time.Time, l look) string {
+	switch {
+	case at == nil:
+		return none
+	case l.terminal:
+		return shortLocal(now, *at)
+	default:
+		return local(*at)
+	}
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/status/api"
+)
+
+type statusCommand struct {
+	Verbose bool
+	Watch   bool
+	Check   bool
+	Quiet   bool
+}
+
+func newStatus(s *session) *cobra.Command {
+	c := &statusCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "status", Short: "Show the state of the running daemon.",
+		Example: `  noi-agent status                      # is everything well? Problems come first
+  noi-agent status --check --quiet      # for a monitoring script: exit 1 if there is a fault`,
+		Long: "Behind a pipe the tables are separated by tabs and nothing is shortened. Programs read --json.",
+	}, c)
+	f := cmd.Flags()
+	f.BoolVarP(&c.Verbose, "verbose", "v", false, "Print everything: counters, gaps, sizes, settings.")
+	f.BoolVar(&c.Watch, "watch", false, "Print it again whenever it changes, until Ctrl-C; behind a pipe as one JSON line per change.")
+	f.BoolVar(&c.Check, "check", false, "Exit 1 if there is a fault; warnings and notices are not faults.")
+	f.BoolVarP(&c.Quiet, "quiet", "q", false, "Print nothing; with --check.")
+	return cmd
+}
+
+// Validate refuses flags that mean nothing together.
+func (c *statusCommand) Validate() error {
+	switch {
+	case c.Quiet && !c.Check:
+		return errors.New("--quiet goes with --check: alone the command would do nothing")
+	case c.Watch && c.Check:
+		return errors.New("--watch and --check exclude one another")
+	default:
+		return nil
+	}
+}
+
+// Run shows the state of the daemon: what is wrong first.
+func (c *statusCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	if c.Watch {
+		return c.watch(ctx, p, cli)
+	}
+	body, err := cli.ask(ctx, "/api/v1/status")
+	if err != nil {
+		if c.Quiet {
+			return errSilent
+		}
+		return err
+	}
+	var s api.Status
+	if err := plainJSON(body, &s); err != nil {
+		return err
+	}
+	switch {
+	case c.Quiet:
+	case cli.JSON:
+		err = copyLine(p.Stdout, body)
+	default:
+		c.page(ctx, p, cli, &s).print(p.Stdout)
+	}
+	if c.Check && sentenceOf(&s, p.Now()).faults > 0 {
+		return errSilent
+	}
+	return err
+}
+
+// page collects what the page shows besides the status.
+func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, s *api.Status) *statusPage {
+	host, _ := os.Hostname() // without a name the page is a page too
+	page := &statusPage{host: host, s: s, look: p.look(cli), now: p.Now(), own: p.Version, verbose: c.Verbose}
+	if body, err := cli.ask(ctx, "/api/v1/objects"); err == nil { // without values the page is a page too
+		_ = plainJSON(body, &page.values)
+	}
+	if cli.Socket == "" {
+		page.listen = cli.lenient().Status.Listen
+	}
+	return page
+}
+
+// watchEvery is how often the daemon is asked.
+const watchEvery = 2 * time.Second
+
+// watch prints the state until the command is stopped: on a terminal in place, elsewhere a line of JSON for each change.
+func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine) error {
+	inPlace := isTerminal(p.Stdout) && !cli.JSON
+	var last []byte
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		body, err := cli.ask(ctx, "/api/v1/status")
+		switch {
+		case ctx.Err() != nil:
+			return errSilent
+		case err != nil && !inPlace:
+			return err
+		case inPlace:
+			err = c.redraw(ctx, p, cli, body, err)
+		case !bytes.Equal(body, last):
+			last = body
+			err = copyLine(p.Stdout, body)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errSilent
+		case <-ticker.C:
+		}
+	}
+}
+
+// redraw prints the page over the last one. A daemon that is away is shown, and may come back.
+func (c *statusCommand) redraw(ctx context.Context, p *Program, cli *commandLine, body []byte, fault error) error {
+	var screen bytes.Buffer
+	if fault != nil {
+		with := *p
+		with.Stderr = &screen
+		with.complain(fault, false)
+	} else {
+		var s api.Status
+		if err := plainJSON(body, &s); err != nil {
+			return err
+		}
+		c.page(ctx, p, cli, &s).print(&screen)
+	}
+	// Home, then each line with its rest erased, then the rest of the screen: nothing flickers.
+	text := bytes.ReplaceAll(screen.Bytes(), []byte("\n"), []byte("\x1b[K\n"))
+	_, err := fmt.Fprintf(p.Stdout, "\x1b[H%s\x1b[J", text)
+	return err
+}
+
+// copyLine prints the daemon's JSON as it came, with a newline at the end.
+func copyLine(w io.Writer, body []byte) error {
+	_, err := fmt.Fprintf(w, "%s\n", trimNewline(body))
+	return err
+}
+
+func trimNewline(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == '\n' {
+		b = b[:len(b)-1]
+	}
+	return b
+}

@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/status/api"
+)
+
+// TestMain gives all tests the zone of a site: texts with local times are the same everywhere.
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("", -5*60*60)
+	os.Exit(m.Run())
+}
+
+// siteNow is the time at the site of the tests.
+var siteNow = time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC)
+
+func ago(d time.Duration) *time.Time { t := siteNow.Add(-d); return &t }
+
+func seconds(n int64) *int64 { return &n }
+
+// site is a gateway with two controllers and two integrations, all well.
+func site() *api.Status {
+	perDay, perSample := 1.3, 548.4
+	return &api.Status{
+		DeviceID: "5300520006504b5957343920", Version: "1.0.10", StartedAt: *ago(41 * 24 * time.Hour), UptimeS: 41 * 86400,
+		Clock: api.Clock{State: "good", Source: "auto", Reason: "timesyncd has synchronised it"},
+		Lines: []api.Line{{
+			Name: "rs485", Port: "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A10K5XYZ-if00-port0", State: "ok", Load: 0.61,
+			Counters: api.Counters{Requests: 41204, Timeouts: 3},
+			Slaves: []api.Slave{
+				{UnitID: 1, Slave: "battery-shed", ProductCode: "PS-PWM-30M", CCFirmware: "v01.04.06", Family: "PSPWM", State: "ok", AgeS: seconds(3), Objects: 53, Missed: 1,
+					NoValue: map[string]string{"T_rts": "not_a_number"}, Counters: api.Counters{TurnaroundP50: 20.9, TurnaroundP99: 31}},
+				{UnitID: 2, Slave: "water-pump", ProductCode: "PS-PWM-30M", CCFirmware: "v01.04.06", Family: "PSPWM", State: "ok", AgeS: seconds(5), Objects: 1},
+			},
+		}},
+		Integrations: []api.Integration{
+			{ID: clitest.SNSID, Name: "main-solar", Type: "aws", Topic: clitest.TopicARN, State: "ok", LastSuccess: ago(3 * time.Second), Sent: 1000,
+				Uplink: api.Uplink{TodaySent: 300_000, TodayReceived: 10_000, MonthSent: 9_400_000, PerSample: &perSample}},
+			{ID: clitest.PubSubID, Name: "bigquery", Type: "gcp", Topic: clitest.Topic, State: "ok", LastSuccess: ago(4 * time.Second), Uplink: api.Uplink{TodaySent: 20_000}},
+		},
+		Store: api.Store{Bytes: 11 << 20, Samples: 120, Committed: 9, Spared: 1400, PerDay: &perDay, Start: "clean", Settings: api.Buffer{
+			MaxSize: 256 << 20, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s", RetainAfterAck: "0s", KeepTriggers: 1000, FlushEvery: "1m0s"}},
+	}
+}
+
+func siteValues() api.Objects {
+	row := func(unit int, volts string) api.Latest {
+		return api.Latest{Line: "rs485", UnitID: unit, Object: "adc_vbterm", Value: json.RawMessage(volts), Unit: "V"}
+	}
+	return api.Objects{Objects: []api.Latest{row(1, "12.117188"), row(2, "12.48")}}
+}
+
+// brokenSite is the same with a cloud that refuses, a silent controller and losses of the past.
+func brokenSite() *api.Status {
+	s := site()
+	s.Lines[0].Slaves[1].State, s.Lines[0].Slaves[1].AgeS = "silent", seconds(240)
+	in := &s.Integrations[0]
+	in.State, in.Backlog, in.Oldest, in.LastSuccess, in.Dead = "waiting", 1204, ago(18*time.Minute), ago(18*time.Minute), 1
+	in.LastError = "AuthorizationError: User: arn:aws:iam::940497413619:user/push is not authorized to perform: SNS:Publish"
+	from, to := *ago(30 * time.Hour), *ago(29 * time.Hour)
+	in.Gaps = []api.Gap{{Unit: "rs485/1", Object: "adc_vbterm", From: &from, To: &to, Count: 1, Reason: "bus"}, {Reason: "damaged: part of a file"}}
+	s.Problems = []api.Problem{
+		api.CloudWaiting.Of(in.ID, *ago(18 * time.Minute), in.LastError),
+		api.SlaveDamaged.Of("rs485/1", *ago(69 * time.Minute), "1 reply in 8 is damaged"),
+		api.SlaveNoIdentity.Of("rs485/2", *ago(time.Hour), "unit rs485/2 gave no product code"),
+	}
+	s.Problems[0].Effect = api.Delayed
+	return s
+}
+
+func pageOf(s *api.Status, l look, verbose bool) string {
+	var out bytes.Buffer
+	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), listen: "127.0.0.1:8780", own: "1.0.10", look: l, now: siteNow, verbose: verbose}).print(&out)
+	return out.String()
+}
+
+func screen(width int) look { return look{terminal: true, width: width, header: true} }
+
+// TestStatusPagesAreAsWritten compares what people see, at each width, with files that a person has read.
+func TestStatusPagesAreAsWritten(t *testing.T) {
+	var out strings.Builder
+	show := func(title, text string) { fmt.Fprintf(&out, "### %s\n%s\n", title, text) }
+	show("all well, 80 columns", pageOf(site(), screen(80), false))
+	show("all well, 120 columns", pageOf(site(), screen(120), false))
+	show("problems, 80 columns", pageOf(brokenSite(), screen(80), false))
+	show("problems, 40 columns", pageOf(brokenSite(), screen(40), false))
+	show("problems, behind a pipe", pageOf(brokenSite(), look{width: 80, header: true}, false))
+	show("problems, verbose, 100 columns", pageOf(brokenSite(), screen(100), true))
+	clitest.Golden(t, "status-pages.txt", []byte(out.String()))
+}
+
+// TestStatusFitsTheTerminal: no line is wider, at any width, and a healthy page fits 24 lines of 80 columns.
+func TestStatusFitsTheTerminal(t *testing.T) {
+	for width := 40; width <= 200; width++ {
+		for _, s := range []*api.Status{site(), brokenSite()} {
+			for line := range strings.Lines(pageOf(s, screen(width), false)) {
+				if n := runes(strings.TrimSuffix(line, "\n")); n > width && strings.Contains(strings.TrimSpace(line), " ") && !strings.Contains(line, "arn:aws") {
+					t.Errorf("at %d columns a line has %d: %q", width, n, line)
+				}
+			}
+		}
+	}
+	if n := strings.Count(pageOf(site(), screen(80), false), "\n"); n > 24 {
+		t.Errorf("a healthy page has %d lines", n)
+	}
+}
+
+func TestSentenceNamesTheWorst(t *testing.T) {
+	with := func(problems ...api.Problem) *api.Status { s := site(); s.Problems = problems; return s }
+	at := *ago(18 * time.Minute)
+	never := site()
+	never.Integrations[0].LastSuccess, never.Integrations[1].LastSuccess = nil, nil
+	for _, c := range []struct {
+		s    *api.Status
+		want string
+	}{
+		{site(), "✓ Everything works. Last message 3 s ago."},
+		{never, "✓ Everything works. No message was sent yet."},
+		{&api.Status{}, "– Not configured yet."},
+		{with(api.SlaveDamaged.Of("rs485/1", at, "")), "! 1 thing needs attention. Some samples may be missing."},
+		{with(api.CloudRetrying.Of("x", at, "")), "! 1 thing needs attention. No data is being lost."},
+		{with(api.CloudWaiting.Of("x", at, ""), api.SlaveDamaged.Of("rs485/1", at, "")), "✗ 2 things need attention. Some samples may be missing."},
+		{with(api.SlaveNoReply.Of("rs485/1", at, ""), api.CloudWaiting.Of("x", at, "")), "✗ Samples are being lost since 03:02:40."},
+		{with(api.SlaveNoIdentity.Of("rs485/1", at, "")), "✓ Everything works. Last message 3 s ago."},
+	} {
+		if got := sentenceOf(c.s, siteNow).text; got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestBehindAPipeNothingIsShortened: tabs, whole texts, no escape sequence, and as many cells in each row as in the header.
+func TestBehindAPipeNothingIsShortened(t *testing.T) {
+	text := pageOf(brokenSite(), look{width: 40, header: true}, false)
+	if strings.ContainsAny(text, "\x1b…") {
+		t.Errorf("shortened or coloured:\n%s", text)
+	}
+	clitest.MustHold(t, text, "\t/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A10K5XYZ-if00-port0\t", "main-solar\taws\t")
+	cells := 0
+	for line := range strings.Lines(text) {
+		switch n := strings.Count(line, "\t"); {
+		case n == 0:
+			cells = 0
+		case cells == 0:
+			cells = n
+		case n != cells:
+			t.Errorf("%d cells under a header of %d: %q", n+1, cells+1, line)
+		}
+	}
+}
+
+func TestTablesMaySkipTheirHeader(t *testing.T) {
+	for _, l := range []look{{width: 80}, {terminal: true, width: 80}} {
+		var out bytes.Buffer
+		table := table{columns: []column{{name: "NAME"}, {name: "N", right: true}}}
+		table.add("a", "1")
+		table.print(&out, l)
+		if strings.Contains(out.String(), "NAME") || !strings.HasPrefix(out.String(), "a") {
+			t.Errorf("%q", out.String())
+		}
+	}
+}
+
+func triggerRows() []api.Trigger {
+	from := *ago(time.Hour)
+	return []api.Trigger{
+		{ID: 9982, IntegrationID: clitest.SNSID, CompletedAt: "2022-06-28T08:20:37.002Z", Attempts: 3, Topic: clitest.TopicARN,
+			PublishedData:   json.RawMessage(`{"published_at":"2022-06-28T08:20:29.502Z","data":12.117188,"sampled_at":"2022-06-28T08:20:29Z","object":"adc_vbterm","slave":"PS-PWM-30M","cc_firmware":"v01.04.06"}`),
+			IntegrationData: api.Answer{Device: "5300520006504b5957343920", Error: "AuthorizationError: User: arn:aws:iam::940497413619:user/push is not authorized"}},
+		{ID: 9981, IntegrationID: clitest.PubSubID, CompletedAt: "2022-06-28T08:20:29.502Z", Attempts: 1, Success: true, Topic: clitest.Topic,
+			PublishedData: json.RawMessage(`{"data":"BULK","object":"charge_state"}`), IntegrationData: api.Answer{MessageID: "4985640066378276"}},
+		{ID: 9980, IntegrationID: clitest.PubSubID, CompletedAt: "2022-06-28T08:20:28.000Z", Attempts: 1, Success: true, Replayed: true, Topic: clitest.Topic,
+			PublishedData: json.RawMessage(`{"data":[],"object":"array_fault"}`), IntegrationData: api.Answer{MessageID: "4985640066378275"}},
+		{ID: 9979, IntegrationID: clitest.SNSID, CompletedAt: "2022-06-28T08:20:20.000Z", Topic: clitest.TopicARN, PublishedData: json.RawMessage("null"),
+			IntegrationData: api.Answer{Error: "Gap: 5 samples"}, Gap: &api.Gap{Unit: "rs485/1", Object: "adc_vbterm", From: &from, Count: 5, Reason: "bus"}},
+	}
+}
+
+func TestTriggersAreTheOriginalsTable(t *testing.T) {
+	var out bytes.Buffer
+	for _, l := range []look{screen(80), screen(120), screen(40), {header: true}} {
+		fmt.Fprintf(&out, "### terminal %t, %d columns\n", l.terminal, l.width)
+		triggerTable(triggerRows(), l).print(&out, l)
+	}
+	names := map[string]string{clitest.SNSID: "main-solar", clitest.PubSubID: "bigquery"}
+	for _, row := range triggerRows() {
+		fmt.Fprintf(&out, "### show %d\n", row.ID)
+		printTrigger(&out, &row, names, 80)
+	}
+	clitest.Golden(t, "triggers.txt", out.Bytes())
+}
+
+func TestPatternsOfObjects(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"", "x", true}, {"adc_ia", "adc_ia", true}, {"adc_ia", "adc_il", false}, {"T_*", "T_batt", true}, {"T_*", "xT_batt", false}, {"*_r", "Ahc_r", true},
+		{"a*c*e", "abcde", true}, {"a*c*e", "abde", false}, {"T_ind[*", "T_ind[U]", true}, {"*", "", true}, {"ab*ba", "aba", false},
+	} {
+		if got := pattern(c.pattern)(c.name); got != c.want {
+			t.Errorf("%q and %q: %t", c.pattern, c.name, got)
+		}
+	}
+}

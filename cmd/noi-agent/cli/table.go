@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// look is how a command prints: for a person at a terminal, or for a program behind a pipe.
+type look struct {
+	terminal bool
+	width    int // columns of the terminal
+	colour   bool
+	header   bool // of tables
+}
+
+func (p *Program) look(cli *commandLine) look {
+	l := look{terminal: isTerminal(p.Stdout), width: p.width(), header: !cli.NoHeader}
+	forced := os.Getenv("CLICOLOR_FORCE")
+	l.colour = l.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" || forced != "" && forced != "0"
+	return l
+}
+
+// column is one column of a table.
+type column struct {
+	name  string
+	right bool // numbers
+	least int  // a longer text may be shortened to so many characters; 0: it is never shortened
+	both  bool // a shortened text keeps its beginning and its end, as of a topic
+}
+
+// table is rows under a header. On a terminal its columns are aligned and fit the width; if they cannot, each row becomes a list.
+// Elsewhere the cells are separated by tabs, and nothing is shortened.
+type table struct {
+	columns []column
+	rows    [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) print(w io.Writer, l look) {
+	if len(t.rows) == 0 {
+		return
+	}
+	t.dropEmpty(l)
+	switch widths := t.widths(l.width); {
+	case !l.terminal:
+		t.printTabs(w, l)
+	case widths == nil:
+		t.printLists(w, l)
+	default:
+		t.printAligned(w, l, widths)
+	}
+}
+
+// dropEmpty leaves out columns that say nothing, on a terminal: a program counts columns.
+func (t *table) dropEmpty(l look) {
+	if !l.terminal {
+		return
+	}
+	for i := len(t.columns) - 1; i >= 0; i-- {
+		empty := true
+		for _, row := range t.rows {
+			empty = empty && (row[i] == "" || row[i] == none)
+		}
+		if !empty {
+			continue
+		}
+		t.columns = append(append([]column{}, t.columns[:i]...), t.columns[i+1:]...)
+		for j, row := range t.rows {
+			t.rows[j] = append(append([]string{}, row[:i]...), row[i+1:]...)
+		}
+	}
+}
+
+// between stands between two columns.
+const between = "  "
+
+// widths returns how wide each column is when all fit together; nil when they cannot.
+func (t *table) widths(most int) []int {
+	widths, sum := make([]int, len(t.columns)), len(between)*(len(t.columns)-1)
+	for i, c := range t.columns {
+		widths[i] = runes(c.name)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], runes(row[i]))
+		}
+		sum += widths[i]
+	}
+	for ; sum > most; sum-- {
+		widest := -1
+		for i, c := range t.columns {
+			if c.least > 0 && widths[i] > max(c.least, runes(c.name)) && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return nil
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+func (t *table) printTabs(w io.Writer, l look) {
+	if l.header {
+		names := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			names[i] = c.name
+		}
+		fmt.Fprintln(w, strings.Join(names, "\t"))
+	}
+	for _, row := range t.rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+}
+
+func (t *table) printAligned(w io.Writer, l look, widths []int) {
+	print := func(cells []string, colour bool) {
+		var b strings.Builder
+		for i, c := range t.columns {
+			text := shortened(cells[i], widths[i], c.both)
+			gap := strings.Repeat(" ", widths[i]-runes(text))
+			if colour {
+				text = coloured(text)
+			}
+			if c.right {
+				text, gap = gap+text, ""
+			}
+			b.WriteString(text)
+			if i < len(t.columns)-1 {
+				b.WriteString(gap + between)
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	}
+	if l.header {
+		names := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			names[i] = c.name
+		}
+		print(names, false)
+	}
+	for _, row := range t.rows {
+		print(row, l.colour)
+	}
+}
+
+// printLists prints each row as a list of its cells, for terminals that are too narrow for columns.
+func (t *table) printLists(w io.Writer, l look) {
+	indent := 0
+	for _, c := range t.columns {
+		indent = max(indent, runes(c.name)+len(between))
+	}
+	for i, row := range t.rows {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		for j, c := range t.columns {
+			text := row[j]
+			if c.least > 0 {
+				text = shortened(text, max(l.width-indent, c.least), c.both)
+			}
+			if l.colour {
+				text = coloured(text)
+			}
+			fmt.Fprintf(w, "%s%s%s\n", c.name, strings.Repeat(" ", indent-runes(c.name)), text)
+		}
+	}
+}
+
+// shortened cuts a text to a number of characters.
+func shortened(text string, width int, both bool) string {
+	letters := []rune(text)
+	if len(letters) <= width {
+		return text
+	}
+	if both && width > 4 {
+		tail := (width - 1) / 2
+		return string(letters[:width-1-tail]) + "…" + string(letters[len(letters)-tail:])
+	}
+	return string(letters[:max(width-1, 0)]) + "…"
+}
+
+// The marks, each of which stands before a word.
+const (
+	markGood    = "✓ "
+	markWarning = "! "
+	markFault   = "✗ "
+	markCalm    = "– "
+
+	none = "–" // there is no value
+)
+
+// coloured gives a text that begins with a mark the mark's colour.
+func coloured(text string) string {
+	for mark, code := range map[string]string{markGood: "32", markWarning: "33", markFault: "31"} {
+		if strings.HasPrefix(text, mark) {
+			return "\x1b[" + code + "m" + text + "\x1b[0m"
+		}
+	}
+	return text
+}

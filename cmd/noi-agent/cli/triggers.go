@@ -1,0 +1,388 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"noi-agent/status"
+	"noi-agent/status/api"
+)
+
+type triggersCommand struct {
+	triggerFilter
+	Limit  int
+	Before uint64
+	Follow bool
+}
+
+func newTriggers(s *session) *cobra.Command {
+	c := &triggersCommand{}
+	cmd := s.bind(&cobra.Command{
+		Use: "triggers", Short: "Show the last deliveries of the running daemon.",
+		Example: `  noi-agent triggers --failed --since 1h   # what a cloud refused in the last hour
+  noi-agent triggers --follow              # one line for each delivery, as they come`,
+		Long: "A trigger is one sample handed to one integration. The newest comes first.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return noSuchCommand(cmd, args)
+		},
+	}, c)
+	f := cmd.Flags()
+	c.add(s, cmd)
+	f.IntVarP(&c.Limit, "limit", "n", 20, "How many rows, `N` of 1 to 1000.")
+	f.Uint64Var(&c.Before, "before", 0, "Only rows older than the one with this `ID`.")
+	f.BoolVar(&c.Follow, "follow", false, "Print new rows as they come, until Ctrl-C; with --json one object a line.")
+	cmd.AddCommand(newTriggerShow(s))
+	return cmd
+}
+
+// Validate refuses what the daemon would refuse, and what means nothing together.
+func (c *triggersCommand) Validate() error {
+	switch {
+	case c.Limit < 1 || c.Limit > 1000:
+		return errorf("--limit: want 1 to 1000 rows, not %d", c.Limit)
+	case c.Follow && c.Before != 0:
+		return errors.New("--follow and --before exclude one another")
+	}
+	return c.triggerFilter.validate()
+}
+
+// Run shows the newest rows of the trigger log that fit.
+func (c *triggersCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	if _, err := c.resolve(ctx, p, cli); err != nil {
+		return err
+	}
+	if c.Follow {
+		return c.follow(ctx, p, cli)
+	}
+	page, err := c.find(ctx, cli, c.Before, c.Limit)
+	if err != nil {
+		return err
+	}
+	if cli.JSON {
+		return printJSON(p.Stdout, page)
+	}
+	l := p.look(cli)
+	if len(page.Triggers) == 0 {
+		what := "No trigger matches."
+		if c.Gaps {
+			what = "No gap is known."
+		}
+		fmt.Fprintln(p.Stderr, what)
+		return nil
+	}
+	triggerTable(page.Triggers, l).print(p.Stdout, l)
+	if page.Next != nil && l.terminal {
+		fmt.Fprintf(p.Stdout, "older: noi-agent triggers --before %d\n", *page.Next)
+	}
+	return nil
+}
+
+// followEvery is how often the daemon is asked for new rows.
+const followEvery = time.Second
+
+// follow prints rows as they come, the oldest first.
+func (c *triggersCommand) follow(ctx context.Context, p *Program, cli *commandLine) error {
+	page, err := c.find(ctx, cli, 0, 1)
+	if err != nil {
+		return err
+	}
+	var last uint64
+	if len(page.Triggers) > 0 {
+		last = page.Triggers[0].ID
+	}
+	l := p.look(cli)
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errSilent
+		case <-ticker.C:
+		}
+		if page, err = c.find(ctx, cli, 0, 1000); err != nil {
+			return err
+		}
+		fresh := slices.DeleteFunc(page.Triggers, func(row api.Trigger) bool { return row.ID <= last })
+		slices.Reverse(fresh)
+		for i := range fresh {
+			last = fresh[i].ID
+			if err := printRow(p.Stdout, &fresh[i], l, cli.JSON); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// printRow prints one row of --follow: a line that fits, or one object.
+func printRow(w io.Writer, row *api.Trigger, l look, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(row)
+	}
+	cells := triggerCells(row, l)
+	if !l.terminal {
+		_, err := fmt.Fprintln(w, strings.Join(cells, "\t"))
+		return err
+	}
+	text := shortened(strings.Join(cells[:4], between), l.width, false)
+	if l.colour {
+		text = coloured(text)
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+// triggerColumns are those of the original, in its order, and the id by which a row is shown in full.
+func triggerColumns() []column {
+	return []column{
+		{name: "SUCCESS"}, {name: "COMPLETED AT"}, {name: "PUBLISHED DATA", least: 12}, {name: "INTEGRATION DATA", least: 12},
+		{name: "TOPIC/ARN", least: 10, both: true}, {name: "ID", right: true},
+	}
+}
+
+func triggerTable(rows []api.Trigger, l look) *table {
+	t := &table{columns: triggerColumns()}
+	for i := range rows {
+		t.add(triggerCells(&rows[i], l)...)
+	}
+	return t
+}
+
+func triggerCells(row *api.Trigger, l look) []string {
+	success, answer := markGood+"true", "messageId "+row.IntegrationData.MessageID
+	if !row.Success {
+		success, answer = markFault+"false", row.IntegrationData.Error
+	}
+	if row.Replayed {
+		answer = "replayed, " + answer
+	}
+	data := messageWords(row.PublishedData)
+	if row.Gap != nil { // no delivery: nothing was tried
+		success, data, answer = markCalm+"gap", gapSource(row.Gap)+", "+gapCount(row.Gap), status.GapWords(row.Gap.Reason)
+	}
+	at := row.CompletedAt
+	if t, err := time.Parse(time.RFC3339, at); err == nil {
+		at = local(t)
+		if l.terminal {
+			at = t.Local().Format("1/2/06 15:04:05") // as the original writes it
+		}
+	}
+	return []string{success, at, data, answer, row.Topic, strconv.FormatUint(row.ID, 10)}
+}
+
+// published is a message as far as people are shown it.
+type published struct {
+	PublishedAt string          `json:"published_at"`
+	SampledAt   string          `json:"sampled_at"`
+	Object      string          `json:"object"`
+	Data        json.RawMessage `json:"data"`
+	Slave       string          `json:"slave"`
+	Firmware    string          `json:"cc_firmware"`
+	Version     string          `json:"fw_version"`
+}
+
+// messageWords is a message in short: object and value.
+func messageWords(body json.RawMessage) string {
+	var m published
+	if json.Unmarshal(body, &m) != nil || m.Object == "" {
+		return string(body)
+	}
+	return m.Object + " " + dataWords(m.Data)
+}
+
+// dataWords is a value as people read it: a number, a word, names separated by commas, or none.
+func dataWords(data json.RawMessage) string {
+	var word string
+	var list []string
+	switch {
+	case json.Unmarshal(data, &word) == nil:
+		return word
+	case json.Unmarshal(data, &list) == nil && len(list) == 0:
+		return "none"
+	case list != nil:
+		return strings.Join(list, ", ")
+	default:
+		return string(data)
+	}
+}
+
+// triggerFilter says which rows are wanted.
+type triggerFilter struct {
+	Integration string
+	Success     string
+	Failed      bool
+	Gaps        bool
+	Object      string
+	Since       string
+
+	id    string // of the integration
+	from  time.Time
+	match func(object string) bool
+}
+
+func (c *triggerFilter) add(s *session, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
+	choose(cmd, &c.Success, "success", []string{"true", "false"}, "Only successes (`true|false`), or only failures.")
+	f.BoolVar(&c.Failed, "failed", false, "Only failures, as --success false.")
+	f.BoolVar(&c.Gaps, "gaps", false, "Only gaps: what is missing, and why.")
+	c.addSince(s, cmd)
+}
+
+func (c *triggerFilter) addSince(s *session, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&c.Object, "object", "", "Only this object, a name or a `PATTERN` such as T_*.")
+	f.StringVar(&c.Since, "since", "", "Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, UTC).")
+	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flags are there
+	_ = cmd.RegisterFlagCompletionFunc("object", complete(s.cli.objectNames))
+}
+
+func (c *triggerFilter) validate() error {
+	if c.Failed && c.Success == "true" {
+		return errors.New("--failed and --success true exclude one another")
+	}
+	if _, err := status.ParseRange("", c.Since, time.Time{}.AddDate(9999, 0, 0)); err != nil {
+		return fmt.Errorf("--since: %w", errors.Unwrap(err))
+	}
+	return nil
+}
+
+// resolve finds what the flags name. It returns the integrations' names by id.
+func (c *triggerFilter) resolve(ctx context.Context, p *Program, cli *commandLine) (map[string]string, error) {
+	s, err := cli.daemonStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for i := range s.Integrations {
+		names[s.Integrations[i].ID] = orID(s.Integrations[i].Name, s.Integrations[i].ID)
+	}
+	if c.Integration != "" {
+		if c.id, err = idIn(&s, c.Integration); err != nil {
+			return nil, err
+		}
+	}
+	r, err := status.ParseRange(c.Since, "", p.Now())
+	if err != nil {
+		return nil, misused(err, "")
+	}
+	c.from, c.match = r.From, pattern(c.Object)
+	return names, nil
+}
+
+// pattern matches an object's name; * stands for any letters.
+func pattern(text string) func(string) bool {
+	parts := strings.Split(text, "*")
+	return func(name string) bool {
+		if text == "" {
+			return true
+		}
+		if len(parts) == 1 {
+			return name == text
+		}
+		rest, ok := strings.CutPrefix(name, parts[0])
+		for _, part := range parts[1 : len(parts)-1] {
+			i := strings.Index(rest, part)
+			if i < 0 {
+				return false
+			}
+			rest = rest[i+len(part):]
+		}
+		return ok && strings.HasSuffix(rest, parts[len(parts)-1])
+	}
+}
+
+// mostRows is what the daemon gives at once.
+const mostRows = 1000
+
+// find asks for rows until enough of them fit, or none are left.
+func (c *triggerFilter) find(ctx context.Context, cli *commandLine, before uint64, limit int) (api.Triggers, error) {
+	found := api.Triggers{Triggers: []api.Trigger{}}
+	for {
+		page, err := c.ask(ctx, cli, before, limit)
+		if err != nil {
+			return found, err
+		}
+		for i := range page.Triggers {
+			row := &page.Triggers[i]
+			at, err := time.Parse(time.RFC3339, row.CompletedAt)
+			if err == nil && at.Before(c.from) {
+				return found, nil
+			}
+			if c.match(objectOf(row)) {
+				found.Triggers = append(found.Triggers, *row)
+			}
+			if len(found.Triggers) == limit {
+				if found.Next = page.Next; i < len(page.Triggers)-1 {
+					found.Next = &row.ID
+				}
+				return found, nil
+			}
+		}
+		if page.Next == nil {
+			return found, nil
+		}
+		before = *page.Next
+	}
+}
+
+func objectOf(row *api.Trigger) string {
+	if row.Gap != nil {
+		return row.Gap.Object
+	}
+	var m published
+	_ = json.Unmarshal(row.PublishedData, &m) // one that is no message has no object
+	return m.Object
+}
+
+func (c *triggerFilter) ask(ctx context.Context, cli *commandLine, before uint64, limit int) (page api.Triggers, err error) {
+	if c.Object != "" {
+		limit = mostRows // most rows will not fit
+	}
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	set("integration", c.id)
+	set("success", c.Success)
+	if c.Failed {
+		set("success", "false")
+	}
+	if c.Gaps {
+		set("gaps", "true")
+	}
+	if before != 0 {
+		set("before", strconv.FormatUint(before, 10))
+	}
+	body, err := cli.ask(ctx, "/api/v1/triggers?"+query.Encode())
+	if err != nil {
+		return page, err
+	}
+	if cli.JSON { // programs get texts as they are
+		return page, json.Unmarshal(body, &page)
+	}
+	return page, plainJSON(body, &page)
+}
+
+// isID reports whether a word has the form of an integration's id.
+func isID(word string) bool {
+	return len(word) == 20 && !strings.ContainsFunc(word, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
