@@ -68,14 +68,15 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	for _, object := range []string{"old", "new"} {
 		for _, in := range both {
 			must(t, s.MissingSpan(in.ID, store.Span{
-				Gap:  objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent}, // where it begins is not known
-				Ends: store.Instant{Run: s.Run(), At: storetest.Start.Add(30 * time.Second), Uptime: time.Minute},
+				Gap:  objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent},                    // where it begins is not known
+				Ends: store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true}, // by a clock in 1970
 			}))
 		}
 	}
 	if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 0 {
 		t.Errorf("the store in memory shows gaps that begin nowhere: %+v", gaps)
 	}
+	s.SetBooted(storetest.Start.Add(-30 * time.Second)) // the sample after the gap is of thirty seconds after the start
 	dark := s.Dark()
 	if n := s.Stats().Integrations["aws"].OpenGaps; n != 0 {
 		t.Errorf("%d gaps wait for what only the disk knows", n)

@@ -97,7 +97,8 @@ func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	return nil
 }
 
-// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0).
+// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0). Their ends have the time that this store
+// knows: another one does not know the runs of this one.
 func (s *Store) Dark() map[string][]record.Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +106,10 @@ func (s *Store) Dark() map[string][]record.Span {
 	for id, it := range s.integrations {
 		for _, w := range it.undated {
 			if w.Undated.Begins.Run == 0 {
-				out[id] = append(out[id], *w.Undated)
+				sp := *w.Undated
+				sp.Ends.At, _ = s.dateOf(sp.Ends)
+				sp.Ends.Unsure = false
+				out[id] = append(out[id], sp)
 			}
 		}
 	}
