@@ -36,21 +36,15 @@ system() {
 	put 0644 packaging/60-noi-agent.rules "$lib/udev/rules.d/60-noi-agent.rules"
 }
 
-# Manual pages and completions: what is there.
 manual() {
 	for page in packaging/man/*.[1-8]; do
-		[ -e "$page" ] || continue
 		section=${page##*.}
 		put 0644 "$page" "$root/share/man/man$section/${page##*/}"
 		gzip -9nf "$root/share/man/man$section/${page##*/}"
 	done
-	completion bash "$root/share/bash-completion/completions/noi-agent"
-	completion zsh "$root/share/zsh/vendor-completions/_noi-agent"
-	completion fish "$root/share/fish/vendor_completions.d/noi-agent.fish"
-}
-
-completion() { # shell, target
-	if [ -e "packaging/completions/noi-agent.$1" ]; then put 0644 "packaging/completions/noi-agent.$1" "$2"; fi
+	put 0644 packaging/completions/noi-agent.bash "$root/share/bash-completion/completions/noi-agent"
+	put 0644 packaging/completions/noi-agent.zsh "$root/share/zsh/vendor-completions/_noi-agent"
+	put 0644 packaging/completions/noi-agent.fish "$root/share/fish/vendor_completions.d/noi-agent.fish"
 }
 
 # The documents keep the places that they have in the sources, so that their links work.

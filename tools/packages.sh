@@ -55,8 +55,8 @@ tarball() { # name
 	local dir=$work/$1/$top
 	mkdir -p "$dir"
 	cp -r "$work/$1/bin" packaging configs docs README.md CHANGELOG.md LICENSE VERSION "$dir/"
-	rm -f "$dir"/configs/*.go
-	rm -rf "$dir/configs/testdata"
+	find "$dir" -name '*.go' -delete
+	rm -rf "$dir/configs/testdata" "$dir/packaging/testdata"
 	cp "$work/third-party-licences.txt" "$work/noi-agent.cdx.json" "$dir/"
 	settle "$dir"
 	tar --sort=name --owner=0 --group=0 --numeric-owner --format=gnu --mode=u+rw,go+r,go-w -C "$work/$1" -cf - "$top" |

@@ -20,11 +20,13 @@ var house = map[string][]string{
 	"internal/strictyaml":    {},
 	"internal/awsregion":     {},
 	"internal/shell":         {},
+	"internal/journal":       {},
 	"objects":                {"internal/strictyaml"},
 	"configs":                {"objects", "internal/strictyaml", "internal/awsregion"},
 	"modbus":                 {"objects"},
 	"modbus/modbustest":      {"objects", "modbus"},
-	"store":                  {"objects"},
+	"store/internal/record":  {"objects"},
+	"store":                  {"objects", "store/internal/record"},
 	"store/storetest":        {"objects", "store"},
 	"sinks":                  {"objects"},
 	"sinks/sns":              {"sinks", "objects", "internal/awsregion", "internal/shell"},
@@ -55,6 +57,7 @@ var onlyIn = map[string]string{
 	"github.com/prometheus/client_golang/prometheus":            "agent",
 	"github.com/prometheus/client_golang/prometheus/collectors": "agent",
 	"github.com/prometheus/client_golang/prometheus/promhttp":   "agent",
+	"github.com/coreos/go-systemd/v22/journal":                  "internal/journal",
 	"github.com/coreos/go-systemd/v22/daemon":                   "cmd/noi-agent/cli",
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"sync/atomic"
 
 	"noi-agent/configs"
+	"noi-agent/internal/journal"
 )
 
 // logging is what the daemon logs with. Level and format may change at any time, and every logger that was made from Logger follows.
@@ -16,12 +18,16 @@ type logging struct {
 	asJSON atomic.Bool
 }
 
-// newLogging logs to w: stderr, which is the journal under systemd.
+// newLogging logs to w. Where stderr is systemd's journal, the text format goes there as entries with priority and fields.
 func newLogging(w io.Writer, c configs.Log) *logging {
 	l := &logging{}
 	l.set(c)
 	options := &slog.HandlerOptions{Level: &l.level}
-	l.Logger = slog.New(eitherFormat{&l.asJSON, slog.NewTextHandler(w, options), slog.NewJSONHandler(w, options)})
+	var text slog.Handler = slog.NewTextHandler(w, options)
+	if w == os.Stderr && journal.Connected() {
+		text = journal.New(journal.Send, text)
+	}
+	l.Logger = slog.New(eitherFormat{&l.asJSON, text, slog.NewJSONHandler(w, options)})
 	return l
 }
 

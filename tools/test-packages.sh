@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# make test-packages: the packages as a gateway gets them. Needs root; about ten minutes, most of it for builds.
+#   1. two builds in different directories are equal, byte for byte
+#   2. lintian and rpm look at the packages
+#   3. the deb is installed, upgraded, removed and purged in a Debian system that boots (systemd-nspawn)
+#   4. the programs for ARM do the main job in an emulator
+# NOI_ONLY=TestName runs only these tests on the packages that the last run built.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ "$(id -u)" = 0 ] || { echo "make test-packages boots a system: run it as root"; exit 1; }
+bash tools/debian.sh debian-packages-system.txt
+
+if [ -z "${NOI_ONLY:-}" ]; then
+	other=$(mktemp -d)
+	trap 'rm -rf "$other"' EXIT
+	[ -z "$(git status --porcelain)" ] || { echo "commit first: the second build is of a clone"; exit 1; }
+	git clone -q . "$other"
+	# two versions to upgrade between, then all architectures in two places
+	for version in 0.0.1 0.0.2; do
+		ARCHES=amd64 PACKAGE_VERSION=$version make --no-print-directory packages
+		mkdir -p bin/packages/$version
+		cp dist/*_amd64.deb bin/packages/$version/
+	done
+	make --no-print-directory packages
+	make -C "$other" --no-print-directory packages >/dev/null
+	diff -r dist "$other/dist"
+	echo "two builds in different directories are equal"
+	lintian --tag-display-limit 0 --allow-root --fail-on error,warning,info dist/*.deb
+	for package in dist/*.rpm; do rpm --checksig --nosignature "$package"; done
+	for arch in arm64 armhf; do
+		mkdir -p bin/packages/$arch
+		dpkg-deb --fsys-tarfile dist/*_$arch.deb | tar -xOf - ./usr/bin/noi-agent >bin/packages/$arch/noi-agent
+		chmod 0755 bin/packages/$arch/noi-agent
+	done
+fi
+make --no-print-directory build
+
+root=bin/packages/debian.tar
+[ -e "$root" ] || mmdebstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,kmod,ca-certificates bookworm "$root"
+NOI_PACKAGES=1 go test -count=1 -v -timeout 30m -run "${NOI_ONLY:-TestPackage}" ./packaging
