@@ -134,9 +134,9 @@ func (s *schedule) inherit(earlier *schedule) {
 	}
 }
 
-// takeUp takes over the moments that were due when an earlier schedule of the slave ended, and that it did not report as
-// missing. nil: there was none.
-func (s *schedule) takeUp(earlier *schedule) {
+// takeUp takes over the moments that were due when an earlier schedule of the slave ended, and that it neither read nor
+// reported as missing. begun is the monotonic time at which this one began. nil: there was no earlier one.
+func (s *schedule) takeUp(earlier *schedule, begun time.Duration) {
 	if earlier == nil {
 		return
 	}
@@ -145,8 +145,16 @@ func (s *schedule) takeUp(earlier *schedule) {
 		if !earlier.polls(it.polled.Object.Name) {
 			continue
 		}
-		if before := earlier.find(it.polled.Object.Name); before.why == "" && before.owed > it.owed {
-			it.owed, it.last = before.owed, before.last
+		before := earlier.find(it.polled.Object.Name)
+		owed := before.owed
+		if before.why != "" {
+			owed = 0 // they were reported
+		}
+		if before.next < begun {
+			owed += uint64((begun-1-before.next)/before.polled.Interval) + 1
+		}
+		if owed > 0 {
+			it.owed, it.last = it.owed+owed, before.last
 		}
 	}
 }

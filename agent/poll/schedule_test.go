@@ -105,3 +105,22 @@ func TestASlowStartMissesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAReloadLosesNoMoment: what was due when the poller before a reload ended is owed by the next one.
+func TestAReloadLosesNoMoment(t *testing.T) {
+	polled := polledEvery(10 * time.Second)
+	before := newSchedule(polled, time.Minute, wall) // at a full multiple: the next moment is 10 s later
+	before.done(0, time.Minute, 0)
+	before.items[0].delivered(time.Minute)
+	begun := 70*time.Second + 5*time.Millisecond // the moment at 70 s was not read
+	after := newSchedule(polled, begun, wall.Add(begun-time.Minute))
+	after.beginAt(begun, begun, begun, "why")
+	after.takeUp(before, begun)
+	if it := after.items[0]; it.owed != 1 || it.last != time.Minute {
+		t.Errorf("%d owed since %v, want 1 since 1m0s", it.owed, it.last)
+	}
+	after.takeUp(nil, begun)
+	if it := after.items[0]; it.owed != 1 {
+		t.Errorf("%d owed after there was no earlier schedule", it.owed)
+	}
+}

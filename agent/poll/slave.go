@@ -84,7 +84,7 @@ func (p *Poller) adopt(s *slave, f *objects.Family) {
 	s.plan = newSchedule(s.cfg.Polled(f), now, wall)
 	s.missed += s.plan.beginAt(begun, wall.Sub(p.clock.Wall.BootedAt())-(now-begun), now, gapUnidentified)
 	s.plan.inherit(before)
-	s.plan.takeUp(s.left)
+	s.plan.takeUp(s.left, s.begun)
 	s.left = nil
 	most := f.MaxRegisters
 	if s.cfg.MaxRegisters > 0 {
