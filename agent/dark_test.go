@@ -162,3 +162,20 @@ func TestTheDarkTimeIsCountedByTheIntervalsOfBefore(t *testing.T) {
 		}
 	})
 }
+
+// TestASlaveThatWasTakenOutHasNoDarkTime: in the run in between it was not in the configuration, and nothing of it is missing.
+func TestASlaveThatWasTakenOutHasNoDarkTime(t *testing.T) {
+	in(t, func(g *gateway) {
+		for _, id := range []string{"id: 1", "id: 2", "id: 1"} {
+			g.edit = strings.NewReplacer("id: 1", id)
+			s := g.start("")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if gaps := dark(s, "Et_float"); len(gaps) > 0 {
+				t.Errorf("%s: gaps %+v", id, gaps)
+			}
+			s.stop()
+			time.Sleep(time.Minute)
+		}
+	})
+}

@@ -356,7 +356,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 		u.trust.answered(q.shape())
 	case l.openRefusal(q, frame) != nil:
 		u.missedAt, u.trust.silent = l.asked, 0
-	case l.ambiguous() && (l.others.any() || l.early()): // it may be another program's, and proves nothing
+	case l.ambiguous() && l.others.any(): // it may be another program's, and proves nothing
 		u.trust.silent = 0
 	default:
 		u.trust.refused(q.function)

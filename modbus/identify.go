@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -68,7 +67,7 @@ func (l *Line) identify(id byte) (Identity, error) {
 }
 
 // ServerID asks with function 0x11, whose answer is the maker's own affair: an id and a status byte, and often text. It
-// returns the printable characters, anything else as a blank each. Errors are those of Read.
+// returns the words in it: zero bytes separate them, as blanks do. Errors are those of Read.
 func (l *Line) ServerID(ctx context.Context, unit byte) (text string, at time.Time, err error) {
 	l.ctx = ctx
 	defer func() { l.ctx = context.Background() }()
@@ -82,7 +81,7 @@ func (l *Line) ServerID(ctx context.Context, unit byte) (text string, at time.Ti
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("report server id of unit %d: %w", unit, err)
 	}
-	return cleanWords(adu[3 : len(adu)-2]), l.at, nil
+	return CleanText(bytes.ReplaceAll(adu[3:len(adu)-2], []byte{0}, []byte{' '})), l.at, nil
 }
 
 // take reads the objects of a whole, checked reply, and whether more follows and from which object on.
@@ -115,16 +114,3 @@ func CleanText(raw []byte) string {
 		return r
 	}, string(raw)))
 }
-
-// cleanWords is CleanText for bytes that are no text in part: those that cannot be printed separate words.
-func cleanWords(raw []byte) string {
-	words := slices.Clone(raw)
-	for i, b := range words {
-		if unprintable(b) {
-			words[i] = ' '
-		}
-	}
-	return strings.TrimSpace(string(words))
-}
-
-func unprintable(b byte) bool { return b < ' ' || b > '~' }

@@ -112,6 +112,8 @@ func (b *familyBuilder) setIdentity() {
 			b.fault(strictyaml.Key("identity", key), "there is no object %q", name)
 		case len(o.Choices) > 0 || o.Kind() == KindBits:
 			b.fault(strictyaml.Key("identity", key), "%s is no text and no number", name)
+		case o.Encoding == Boolean:
+			b.fault(strictyaml.Key("identity", key), "%s has two values only, which identify nothing", name)
 		}
 	}
 }
@@ -185,17 +187,29 @@ func (b *familyBuilder) checkWords(path string, o *Object) {
 	if !slices.Contains(Tables(), o.Table) {
 		b.fault(path+".table", "want input, holding, discrete or coil, not %q", o.Table)
 	}
-	b.checkUnit(path, o.Unit)
+	b.checkUnit(path, o)
 	if !slices.Contains([]string{"high", "medium", "low"}, o.Confidence) {
 		b.fault(path+".confidence", "want high, medium or low, not %q", o.Confidence)
 	}
-	if o.Interval <= 0 {
+	switch {
+	case o.Interval <= 0:
 		b.fault(path+".interval", "an object needs a log interval, as in 60s")
+	case o.Interval < leastInterval || o.Interval > mostInterval:
+		b.fault(path+".interval", "want 10ms to 8784h, not %v", o.Interval)
 	}
 }
 
-func (b *familyBuilder) checkUnit(path, unit string) {
+// The limits of a log interval, as in the configuration.
+const (
+	leastInterval = 10 * time.Millisecond
+	mostInterval  = 366 * 24 * time.Hour
+)
+
+func (b *familyBuilder) checkUnit(path string, o *Object) {
+	unit := o.Unit
 	switch {
+	case unit != "" && len(o.Choices) == 0 && o.Kind() != KindNumber:
+		b.fault(path+".unit", "only a number has a unit, and %s is none", o.Encoding)
 	case !b.own && !slices.Contains(Units(), unit):
 		b.fault(path+".unit", "unknown unit %q; known are %s", unit, strings.Join(Units()[1:], " "))
 	case utf8.RuneCountInString(unit) > mostUnit, strings.ContainsFunc(unit, unicode.IsControl):

@@ -182,15 +182,22 @@ func (b *familyBuilder) setAbsent(path string, o *Object, f *ObjectFile) {
 
 // checkScale holds that only numbers are scaled.
 func (b *familyBuilder) checkScale(path string, o *Object) {
-	if o.Scale != 1 {
-		b.numeric(path, "scale", o)
+	if o.Scale != 1 && b.numeric(path, "scale", o) && !inScale(o.Scale) {
+		b.fault(path+".scale", scaleLimits, o.Scale)
 	}
 	for _, c := range o.Choices {
 		if c.Scale != 1 && c.Encoding.kind() != KindNumber {
 			b.fault(path+".choices", "only a number has a scale")
+		} else if !inScale(c.Scale) {
+			b.fault(path+".choices", scaleLimits, c.Scale)
 		}
 	}
 }
+
+// scaleLimits is the fault of a factor that no unit explains, and is likely a slip of the exponent.
+const scaleLimits = "want a factor between 1e-9 and 1e9, negative or not, and not %g"
+
+func inScale(factor float64) bool { return math.Abs(factor) >= 1e-9 && math.Abs(factor) <= 1e9 }
 
 func (b *familyBuilder) setOffset(path string, o *Object, f *ObjectFile) {
 	if f.Offset != 0 && b.numeric(path, "offset", o) {
@@ -212,5 +219,11 @@ func (b *familyBuilder) setRange(path string, o *Object, f *ObjectFile) {
 	}
 	if b.numeric(path, key, o) && !(o.Range.Min < o.Range.Max) {
 		b.fault(path+"."+key, "no value is within %s", o.Range)
+		return
+	}
+	for raw, value := range o.Exact {
+		if value < o.Range.Min || value > o.Range.Max {
+			b.fault(path+".exact", "0x%0*X stands for %v, which is outside %s and so no value; list it in absent", o.digits(), raw, value, o.Range)
+		}
 	}
 }

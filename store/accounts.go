@@ -1,40 +1,21 @@
 package store
 
 import (
-	"cmp"
-	"encoding/binary"
 	"maps"
 	"slices"
-	"time"
+
+	"noi-agent/store/internal/record"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a gap that the
-// store has. What was due after that, and before the first sample of the next run, nobody has.
-type Account struct {
-	Until Instant
-	Every time.Duration // the log interval then
-}
-
-// newer reports whether an account reaches further than another.
-func (a Account) newer(than Account) bool {
-	if a.Until.Run != than.Until.Run {
-		return a.Until.Run > than.Until.Run
-	}
-	return than.Until.before(a.Until)
-}
-
-// Accounted is one object of a unit.
-type Accounted struct{ Unit, Object string }
-
 // accounts are those of all objects. A sample counts when it is durable or accepted by everybody, a gap when its row is in the
 // file: a kill must not leave the file with an account of what it does not have.
 type accounts struct {
-	samples map[Accounted]Account
-	gaps    map[Accounted]Account // of rows that are in the file
-	rows    map[Accounted]Account // of rows that are not
-	waiting []waitingAccounts     // of samples that are not durable, in the order of their sweeps
+	samples map[record.Accounted]record.Account
+	gaps    map[record.Accounted]record.Account // of rows that are in the file
+	rows    map[record.Accounted]record.Account // of rows that are not
+	waiting []waitingAccounts                   // of samples that are not durable, in the order of their sweeps
 	changed bool
 	version uint64 // counts changes of samples and gaps
 	noted   uint64 // the version that the note has
@@ -42,16 +23,16 @@ type accounts struct {
 
 type waitingAccounts struct {
 	until uint64 // number of the first sweep that they are not about
-	list  map[Accounted]Account
+	list  map[record.Accounted]record.Account
 	rows  bool // a new row about a gap before them may not be in the file yet
 }
 
 func newAccounts() accounts {
-	return accounts{samples: map[Accounted]Account{}, gaps: map[Accounted]Account{}, rows: map[Accounted]Account{}}
+	return accounts{samples: map[record.Accounted]record.Account{}, gaps: map[record.Accounted]record.Account{}, rows: map[record.Accounted]record.Account{}}
 }
 
 // AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as nobody is to get.
-func (s *Store) AccountSamples(list map[Accounted]Account) {
+func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.hasNewGaps()})
@@ -59,10 +40,10 @@ func (s *Store) AccountSamples(list map[Accounted]Account) {
 }
 
 // AccountGaps notes the same of gaps that were written to the log so far.
-func (s *Store) AccountGaps(list map[Accounted]Account) {
+func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	put(s.accounts.rows, list)
+	record.MergeAccounts(s.accounts.rows, list)
 	for _, it := range s.integrations {
 		if len(list) > 0 && it.owesGapRows() {
 			it.newGap = true
@@ -72,7 +53,7 @@ func (s *Store) AccountGaps(list map[Accounted]Account) {
 }
 
 // Accounts returns up to when each object was accounted for when this run began.
-func (s *Store) Accounts() map[Accounted]Account {
+func (s *Store) Accounts() map[record.Accounted]record.Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accounts.all()
@@ -82,26 +63,16 @@ func (s *Store) Accounts() map[Accounted]Account {
 func (s *Store) KeepAccounts(units map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range []map[Accounted]Account{s.accounts.samples, s.accounts.gaps, s.accounts.rows} {
-		maps.DeleteFunc(m, func(k Accounted, _ Account) bool { return !units[k.Unit] })
+	for _, m := range []map[record.Accounted]record.Account{s.accounts.samples, s.accounts.gaps, s.accounts.rows} {
+		maps.DeleteFunc(m, func(k record.Accounted, _ record.Account) bool { return !units[k.Unit] })
 	}
 	s.accounts.changed = true
 }
 
-// put adds accounts where they are newer.
-func put(to, from map[Accounted]Account) (changed bool) {
-	for key, a := range from {
-		if old, known := to[key]; !known || a.newer(old) {
-			to[key], changed = a, true
-		}
-	}
-	return changed
-}
-
 // all are those that are true of the file and of what everybody has.
-func (b *accounts) all() map[Accounted]Account {
+func (b *accounts) all() map[record.Accounted]record.Account {
 	out := maps.Clone(b.samples)
-	put(out, b.gaps)
+	record.MergeAccounts(out, b.gaps)
 	return out
 }
 
@@ -120,8 +91,8 @@ func (b *accounts) count(s *Store, at int) {
 	for len(b.waiting) > 0 && b.waiting[0].until <= until {
 		w := b.waiting[0]
 		if f := findFresh(s.fresh, w.until-1); f != nil && f.refused || w.rows && s.hasNewGaps() {
-			put(b.rows, w.list)
-		} else if put(b.samples, w.list) {
+			record.MergeAccounts(b.rows, w.list)
+		} else if record.MergeAccounts(b.samples, w.list) {
 			b.changed = true
 			b.version++
 		}
@@ -140,12 +111,12 @@ func (c *commit) takeAccounts() {
 			break
 		}
 		if !f.refused && !(w.rows && c.store.hasNewGaps()) {
-			put(list, w.list)
+			record.MergeAccounts(list, w.list)
 		}
 	}
 	if !c.store.hasNewGaps() {
 		c.gapAccounts = maps.Clone(b.rows)
-		put(list, c.gapAccounts)
+		record.MergeAccounts(list, c.gapAccounts)
 	}
 	if b.changed || len(c.fresh) > 0 || len(c.gapAccounts) > 0 {
 		c.accounts = list
@@ -166,7 +137,7 @@ func (s *Store) hasNewGaps() bool {
 // owesGapRows reports whether any row about a gap waits for a commit.
 func (it *integration) owesGapRows() bool {
 	for _, w := range it.dirty {
-		if w.isGap() {
+		if w.IsGap() {
 			return true
 		}
 	}
@@ -176,7 +147,7 @@ func (it *integration) owesGapRows() bool {
 // finishAccounts makes true what the commit's rows brought; its sweeps are released.
 func (c *commit) finishAccounts() {
 	b := &c.store.accounts
-	if put(b.gaps, c.gapAccounts) {
+	if record.MergeAccounts(b.gaps, c.gapAccounts) {
 		b.version++
 	}
 	for key, a := range c.gapAccounts {
@@ -186,119 +157,10 @@ func (c *commit) finishAccounts() {
 	}
 }
 
-// The record of the accounts: the clocks that they refer to, then by unit the objects. An account is a clock, and the time since its boot.
-const accountsVersion byte = 1
-
-var keyAccounts = []byte("accounts")
-
-// clockKey is what accounts of one run and clock have in common.
-type clockKey struct {
-	run    uint64
-	booted int64 // unix ms of the boot, by the clock of then; what the clock showed, for want of an uptime
-	unsure bool
-	uptime bool // it is known
-}
-
-func clockOf(in Instant) clockKey {
-	if in.Uptime < 0 {
-		return clockKey{in.Run, 0, in.Unsure, false}
-	}
-	return clockKey{in.Run, in.At.UnixMilli() - in.Uptime.Milliseconds(), in.Unsure, true}
-}
-
-// encodeAccounts returns the sealed record. A salvage goes by the number of the commit.
-func (d *dictionary) encodeAccounts(commit int, all map[Accounted]Account) []byte {
-	var clocks []clockKey
-	for _, a := range all {
-		if k := clockOf(a.Until); !slices.Contains(clocks, k) {
-			clocks = append(clocks, k)
-		}
-	}
-	slices.SortFunc(clocks, func(a, b clockKey) int { return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.booted, b.booted)) })
-	dst := binary.AppendUvarint([]byte{accountsVersion}, uint64(commit))
-	dst = binary.AppendUvarint(dst, uint64(len(clocks)))
-	for _, k := range clocks {
-		dst = append(binary.AppendUvarint(dst, k.run), bit(k.unsure)|bit(k.uptime)<<1)
-		dst = binary.AppendVarint(dst, k.booted)
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(all)))
-	before := int64(0)
-	for _, key := range slices.SortedFunc(maps.Keys(all), compareAccounted) {
-		a := all[key]
-		clock := clockOf(a.Until)
-		ms := a.Until.At.UnixMilli() - clock.booted
-		dst = binary.AppendUvarint(binary.AppendUvarint(dst, d.text(key.Unit)), d.text(key.Object))
-		dst = binary.AppendUvarint(dst, uint64(a.Every.Milliseconds()))
-		dst = binary.AppendUvarint(dst, uint64(slices.Index(clocks, clock)))
-		dst = binary.AppendVarint(dst, ms-before)
-		before = ms
-	}
-	return seal(keyAccounts, dst)
-}
-
-func compareAccounted(a, b Accounted) int {
-	return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Object, b.Object))
-}
-
-func bit(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// decodeAccounts is the inverse. A record that does not read is none.
-func decodeAccounts(ns names, sealed []byte) map[Accounted]Account {
-	value, ok := unseal(keyAccounts, sealed)
-	r := &reader{b: value}
-	out := map[Accounted]Account{}
-	if !ok || r.byte() != accountsVersion {
-		return out
-	}
-	r.uvarint()
-	clocks := make([]clockKey, r.count())
-	for i := range clocks {
-		clocks[i].run = r.uvarint()
-		flags := r.byte()
-		clocks[i].unsure, clocks[i].uptime = flags&1 != 0, flags&2 != 0
-		clocks[i].booted = r.varint()
-	}
-	before := int64(0)
-	for range r.count() {
-		key := Accounted{Unit: ns.text(r), Object: ns.text(r)}
-		every := time.Duration(r.uvarint()) * time.Millisecond
-		i := r.uvarint()
-		before += r.varint()
-		if i >= uint64(len(clocks)) || key.Object == "" {
-			continue
-		}
-		k := clocks[i]
-		in := Instant{Run: k.run, At: time.UnixMilli(k.booted + before).UTC(), Uptime: -1, Unsure: k.unsure}
-		if k.uptime {
-			in.Uptime = time.Duration(before) * time.Millisecond
-		}
-		out[key] = Account{Until: in, Every: every}
-	}
-	if !r.done() {
-		return map[Accounted]Account{}
-	}
-	return out
-}
-
 // putAccounts writes them when they have changed.
 func (c *commit) putAccounts(tx *bolt.Tx) error {
 	if c.accounts == nil {
 		return nil
 	}
-	return tx.Bucket(bucketMeta).Put(keyAccounts, c.store.names.encodeAccounts(tx.ID(), c.accounts))
-}
-
-// accountsOf returns the number of the commit that wrote a record of accounts; false: it is none.
-func accountsOf(sealed []byte) (commit uint64, ok bool) {
-	value, ok := unseal(keyAccounts, sealed)
-	r := &reader{b: value}
-	if !ok || r.byte() != accountsVersion {
-		return 0, false
-	}
-	return r.uvarint(), true
+	return tx.Bucket(bucketMeta).Put(record.KeyAccounts, c.store.names.EncodeAccounts(tx.ID(), c.accounts))
 }

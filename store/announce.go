@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"maps"
+	"noi-agent/store/internal/record"
 	"slices"
 	"time"
 )
@@ -12,7 +13,7 @@ const gapRest = time.Minute
 
 // OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since, the oldest first, as far
 // as they have rested for a minute. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
-func (s *Store) OpenGaps(integration string, limit int) ([]Trigger, error) {
+func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it, err := s.integration(integration)
@@ -23,7 +24,7 @@ func (s *Store) OpenGaps(integration string, limit int) ([]Trigger, error) {
 		return nil, nil
 	}
 	now := s.opts.Now()
-	var out []Trigger
+	var out []record.Trigger
 	for _, id := range slices.Sorted(maps.Keys(it.openGaps)) {
 		w := it.openGaps[id]
 		if rest := now.Sub(w.CompletedAt); rest >= 0 && rest < gapRest {
@@ -38,7 +39,7 @@ func (s *Store) OpenGaps(integration string, limit int) ([]Trigger, error) {
 
 // SettleGap records how the announcement of a gap ended, as OpenGaps gave it. Accepted and Failed end it, unless the gap has grown
 // meanwhile: then it is announced once more. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
-func (s *Store) SettleGap(integration string, announced Trigger, r Result) error {
+func (s *Store) SettleGap(integration string, announced record.Trigger, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it, err := s.integration(integration)
@@ -51,7 +52,7 @@ func (s *Store) SettleGap(integration string, announced Trigger, r Result) error
 	}
 	w := *old
 	w.Attempts++
-	w.PublishedAt, w.MessageID = toMilli(r.PublishedAt), r.MessageID
+	w.PublishedAt, w.MessageID = record.ToMilli(r.PublishedAt), r.MessageID
 	if r.Outcome != Retrying && w.Gap == announced.Gap {
 		w.Open = false
 		it.newGap = true // else a kill has it announced once more
@@ -62,7 +63,7 @@ func (s *Store) SettleGap(integration string, announced Trigger, r Result) error
 }
 
 // keepGap puts a row about a gap wherever it is known. s.mu is held.
-func (s *Store) keepGap(it *integration, w *row) {
+func (s *Store) keepGap(it *integration, w *record.Row) {
 	delete(it.openGaps, w.ID)
 	if w.Open {
 		it.openGaps[w.ID] = w
@@ -76,11 +77,11 @@ func (s *Store) keepGap(it *integration, w *row) {
 // cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in it no more, and
 // memory must not grow with the time for which a cloud is out of reach.
 func (it *integration) cutOpenGaps() {
-	if len(it.openGaps) <= 2*keepGaps {
+	if len(it.openGaps) <= 2*record.KeepGaps {
 		return
 	}
 	ids := slices.Sorted(maps.Keys(it.openGaps))
-	for _, id := range ids[:len(ids)-keepGaps] {
+	for _, id := range ids[:len(ids)-record.KeepGaps] {
 		delete(it.openGaps, id)
 	}
 }

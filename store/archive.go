@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -23,13 +25,12 @@ func OpenArchive(path string) (*Archive, error) {
 		if err != nil {
 			return err
 		}
-		s.id, s.run, s.device, s.origins = m.identity.id, m.identity.run, m.identity.device, m.identity.origins
-		s.next, s.starts = m.totals.next, m.starts
+		s.id, s.run, s.device, s.origins = m.identity.Id, m.identity.Run, m.identity.Device, m.identity.Origins
+		s.next, s.starts = m.totals.Next, m.starts
 		if m.badTotals {
-			s.next = m.recount(tx).totals.next
+			s.next = m.recount(tx).totals.Next
 		}
-		s.names = dictionary{entries: m.names.entries}
-		s.names.keep()
+		s.names.Take(&m.names)
 		return nil
 	})
 	if err != nil {
@@ -52,7 +53,7 @@ func (a *Archive) Scan(r Range) *Scan {
 func (s *Store) viewFile(fn func(*bolt.Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("read store %s: %w: %v", s.path, ErrDamaged, p)
+			err = fmt.Errorf("read store %s: %w: %v", s.path, record.ErrDamaged, p)
 		}
 	}()
 	if _, err := os.Stat(s.path); err != nil {
@@ -86,13 +87,13 @@ func (s *Store) sameFile(tx *bolt.Tx) error {
 	}
 	b := tx.Bucket(bucketMeta)
 	if b == nil {
-		return ErrDamaged
+		return record.ErrDamaged
 	}
-	who, err := decodeIdentity(b.Get(keyIdentity))
+	who, err := record.DecodeIdentity(b.Get(record.KeyIdentity))
 	if err != nil {
 		return err
 	}
-	if who.id != s.id {
+	if who.Id != s.id {
 		return errExchanged
 	}
 	return nil

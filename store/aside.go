@@ -148,6 +148,6 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 	if err != nil {
 		return "", errors.Join(err, ctx.Err())
 	}
-	r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = sv.found.samples, sv.gaps, sv.letters, sv.lost, sv.uncounted()
+	r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = sv.found.Samples, sv.gaps, sv.letters, sv.lost, sv.uncounted()
 	return made, nil
 }

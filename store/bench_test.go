@@ -197,10 +197,10 @@ func plainAppends(b *testing.B, n, size int) time.Duration {
 		b.Fatal(err)
 	}
 	defer f.Close()
-	record := make([]byte, size)
+	value := make([]byte, size)
 	begin := time.Now()
 	for range n {
-		if _, err := f.Write(record); err != nil {
+		if _, err := f.Write(value); err != nil {
 			b.Fatal(err)
 		}
 		if err := f.Sync(); err != nil {

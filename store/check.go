@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -61,6 +63,11 @@ func (c *checker) check(tx *bolt.Tx) error {
 	if m.badNames > 0 {
 		c.fault("%d names are damaged", m.badNames)
 	}
+	for id := range m.cursors {
+		for _, kind := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
+			m.eachRow(tx, kind, id, func(*record.Row) {})
+		}
+	}
 	if m.badRows > 0 {
 		c.fault("%d trigger rows are damaged", m.badRows)
 	}
@@ -81,26 +88,26 @@ func (c *checker) check(tx *bolt.Tx) error {
 // compare holds the figures counted along against those counted now.
 func (c *checker) compare(m *image, rc recount) {
 	want, got := m.totals, rc.totals
-	if want.sweeps != got.sweeps || want.samples != got.samples || want.bytes != got.bytes {
+	if want.Sweeps != got.Sweeps || want.Samples != got.Samples || want.Bytes != got.Bytes {
 		c.fault("totals say %d sweeps, %d samples, %d bytes; there are %d, %d, %d",
-			want.sweeps, want.samples, want.bytes, got.sweeps, got.samples, got.bytes)
+			want.Sweeps, want.Samples, want.Bytes, got.Sweeps, got.Samples, got.Bytes)
 	}
-	if got.next > want.next {
-		c.fault("sweep %d is beyond the totals' next, %d", got.next-1, want.next)
+	if got.Next > want.Next {
+		c.fault("sweep %d is beyond the totals' next, %d", got.Next-1, want.Next)
 	}
-	if n := uint64(len(m.names.entries)); n != want.names {
-		c.fault("totals say %d names, there are %d", want.names, n)
+	if n := uint64(m.names.Size()); n != want.Names {
+		c.fault("totals say %d names, there are %d", want.Names, n)
 	}
-	for id, it := range m.integrations {
-		if it.cursor > want.next {
-			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.cursor, want.next)
+	for id, it := range m.cursors {
+		if it.At > want.Next {
+			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.At, want.Next)
 		}
-		if it.backlog != rc.backlog[id] {
-			c.fault("integration %s: backlog is said to be %d and is %d", id, it.backlog, rc.backlog[id])
+		if it.Backlog != rc.backlog[id] {
+			c.fault("integration %s: backlog is said to be %d and is %d", id, it.Backlog, rc.backlog[id])
 		}
-		for seq := range it.resume {
-			if seq < it.cursor || seq >= want.next {
-				c.fault("integration %s: partly settled sweep %d is outside %d to %d", id, seq, it.cursor, want.next)
+		for seq := range it.Settled {
+			if seq < it.At || seq >= want.Next {
+				c.fault("integration %s: partly settled sweep %d is outside %d to %d", id, seq, it.At, want.Next)
 			}
 		}
 	}
@@ -114,12 +121,12 @@ func (c *checker) rowIDs(tx *bolt.Tx, m *image) error {
 			continue // of the dead letters, where there never was one
 		}
 		err := logs.ForEachBucket(func(id []byte) error {
-			if m.integrations[string(id)] == nil {
+			if m.cursors[string(id)] == nil {
 				c.fault("%s of %s, which is no integration", log, id)
 			}
 			if k, _ := logs.Bucket(id).Cursor().Last(); k != nil {
-				if last, ok := keySeq(k); !ok || last > m.totals.row {
-					c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.totals.row)
+				if last, ok := record.KeySeq(k); !ok || last > m.totals.Row {
+					c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.totals.Row)
 				}
 			}
 			return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"noi-agent/store/internal/record"
 	"os"
 	"os/exec"
 	"runtime"
@@ -34,7 +35,7 @@ func Verdict(path string, say io.Writer) int {
 	case spoiled(err):
 		fmt.Fprintln(say, err)
 		return childDamaged
-	case errors.Is(err, ErrVersion):
+	case errors.Is(err, record.ErrVersion):
 		fmt.Fprintln(say, err)
 		return childNewer
 	default:
@@ -74,11 +75,11 @@ func judge(err error, said string) error {
 	case exit.ExitCode() == childCannot:
 		return fmt.Errorf("the child could not check the store: %s", said)
 	case exit.ExitCode() == childNewer:
-		return fmt.Errorf("%w (%s)", ErrVersion, said)
+		return fmt.Errorf("%w (%s)", record.ErrVersion, said)
 	case exit.ExitCode() == childDamaged && said != "":
-		return fmt.Errorf("%w: %s", ErrDamaged, said)
+		return fmt.Errorf("%w: %s", record.ErrDamaged, said)
 	default:
-		return fmt.Errorf("%w: the child that checked it: %w %s", ErrDamaged, err, said)
+		return fmt.Errorf("%w: the child that checked it: %w %s", record.ErrDamaged, err, said)
 	}
 }
 

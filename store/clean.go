@@ -37,7 +37,7 @@ func fingerprint(path string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("noi-agent left noi.db complete: %d bytes, %s, %08x\n",
-		info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano), crc32.Checksum(head[:n], castagnoli)), nil
+		info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano), crc32.Checksum(head[:n], crc32.MakeTable(crc32.Castagnoli))), nil
 }
 
 // leaveClean writes the note. The caller still holds the file's lock, so that the next agent finds

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -30,7 +32,7 @@ type commit struct {
 	task
 	store *Store
 	tx    *bolt.Tx
-	names names // of what is in the file before it
+	names record.Names // of what is in the file before it
 
 	sweeps  uint64   // that it writes
 	records [][]byte // of the fresh sweeps, sealed; nil: nobody waits for it
@@ -39,13 +41,13 @@ type commit struct {
 	now     moment
 	wall    time.Time // the same by Options.Now
 
-	totals    totals
+	totals    record.Totals
 	passed    uint64 // every integration is done with the sweeps before it
 	evicted   uint64 // those before it go, also what would else be retained
 	cursors   map[string][]byte
 	written   []*integration
-	logs      map[*integration][]*row          // the rows it writes
-	dead      map[*integration]map[uint64]*row // what it changes of the dead letters
+	logs      map[*integration][]*record.Row          // the rows it writes
+	dead      map[*integration]map[uint64]*record.Row // what it changes of the dead letters
 	forgotten []string
 	identity  []byte
 	traffic   []byte
@@ -53,21 +55,21 @@ type commit struct {
 	counts    map[*integration]int // rows about deliveries in the file afterwards
 	gapCounts map[*integration]int // the same about gaps
 	damaged   []uint64
-	more      bool     // removals left for the next commit
-	again     bool     // so is some of a removed integration's backlog
-	tail      *heading // of the oldest sweep that stays
-	removed   totals
-	unsaved   bool             // it carries what Store.unsaved was about
-	starts    map[uint64]start // of runs, that changed
+	more      bool            // removals left for the next commit
+	again     bool            // so is some of a removed integration's backlog
+	tail      *record.Heading // of the oldest sweep that stays
+	removed   record.Totals
+	unsaved   bool                    // it carries what Store.unsaved was about
+	starts    map[uint64]record.Start // of runs, that changed
 
-	accounts, gapAccounts map[Accounted]Account // to be written; nil: as they are. Those of rows that it carries
-	times                 times
+	accounts, gapAccounts map[record.Accounted]record.Account // to be written; nil: as they are. Those of rows that it carries
+	times                 record.Times
 }
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
 // file, or says something worse: then nobody knows what the file holds.
 func (s *Store) write(t task) (err error) {
-	c := &commit{task: t, store: s, names: s.names.published()}
+	c := &commit{task: t, store: s, names: s.names.Published()}
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
 			err = fmt.Errorf("commit: the file is damaged: %v", p)
@@ -129,9 +131,9 @@ func (c *commit) encodeSweeps() {
 	c.records = make([][]byte, len(c.fresh))
 	for i, f := range c.fresh {
 		if owed[i] {
-			key := seqKey(f.seq)
-			c.records[i] = s.names.encodeSweep(key, f.sweep)
-			c.bytes += recordSize(key, c.records[i])
+			key := record.SeqKey(f.seq)
+			c.records[i] = s.names.EncodeSweep(key, f.sweep)
+			c.bytes += record.Size(key, c.records[i])
 		}
 	}
 }
@@ -143,7 +145,7 @@ func (c *commit) rejectNewest(victims []victim) {
 	if !s.opts.RejectNewest {
 		return
 	}
-	over := s.totals.bytes + c.bytes - s.opts.MaxSize
+	over := s.totals.Bytes + c.bytes - s.opts.MaxSize
 	for i := range victims {
 		over -= victims[i].bytes
 	}
@@ -152,7 +154,7 @@ func (c *commit) rejectNewest(victims []victim) {
 		if c.records[i] == nil {
 			continue
 		}
-		n := recordSize(seqKey(c.fresh[i].seq), c.records[i])
+		n := record.Size(record.SeqKey(c.fresh[i].seq), c.records[i])
 		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
 		refused = append(refused, c.fresh[i])
 	}
@@ -165,16 +167,17 @@ func (c *commit) snapshot() {
 	s := c.store
 	unwritten := c.leaveOut()
 	c.totals = s.totals
-	c.totals.next = s.next
+	c.totals.Next = s.next
 	c.cursors = map[string][]byte{}
-	c.logs = map[*integration][]*row{}
-	c.dead = map[*integration]map[uint64]*row{}
+	c.logs = map[*integration][]*record.Row{}
+	c.dead = map[*integration]map[uint64]*record.Row{}
 	s.dateGaps()
 	for _, it := range s.ordered() {
 		it.trim(s.next)
-		it.behind = it.behind && it.backlog > 0
+		it.behind = it.behind && it.Backlog > 0
 		if it.modified || unwritten[it] > 0 {
-			c.cursors[it.id] = it.encode(unwritten[it])
+			snapshot := it.snapshot(unwritten[it])
+			c.cursors[it.ID] = snapshot.Encode()
 			c.written = append(c.written, it)
 			it.modified = unwritten[it] > 0
 		}
@@ -189,8 +192,12 @@ func (c *commit) snapshot() {
 	c.takeAccounts()
 	c.passed = s.passed()
 	c.times = s.times
-	c.starts, s.newStarts = s.newStarts, map[uint64]start{}
-	c.traffic = encodeTraffic(s.ordered())
+	c.starts, s.newStarts = s.newStarts, map[uint64]record.Start{}
+	traffics := map[string]record.Meter{}
+	for id, it := range s.integrations {
+		traffics[id] = it.traffic
+	}
+	c.traffic = record.EncodeTraffic(traffics)
 	s.dirty, s.unsaved, c.unsaved = false, false, s.unsaved
 	if s.identityChanged {
 		c.identity = s.encodeIdentity()
@@ -207,7 +214,7 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 			continue
 		}
 		if !s.keeps(c.fresh[i : i+1]) {
-			c.bytes -= recordSize(seqKey(f.seq), c.records[i])
+			c.bytes -= record.Size(record.SeqKey(f.seq), c.records[i])
 			c.records[i] = nil
 			continue
 		}
@@ -219,8 +226,8 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 			continue
 		}
 		for _, p := range f.routes {
-			if it := s.integrations[p.integration]; it != nil {
-				unwritten[it] += it.pendingIn(f.seq, p.set)
+			if it := s.integrations[p.Integration]; it != nil {
+				unwritten[it] += it.pendingIn(f.seq, p.Set)
 			}
 		}
 	}
@@ -230,12 +237,12 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 // takeRows takes the rows that wait, as far as the log will keep them. s.mu is held.
 func (c *commit) takeRows(it *integration, gapsOnly bool) {
 	c.store.dirtyRows -= len(it.dirty)
-	cutRows(it.dirty, c.store.opts.KeepTriggers)
-	it.flushing, it.dirty, it.cutTo = it.dirty, map[uint64]*row{}, 0
+	record.CutRows(it.dirty, c.store.opts.KeepTriggers)
+	it.flushing, it.dirty, it.cutTo = it.dirty, map[uint64]*record.Row{}, 0
 	if gapsOnly {
 		maps.Copy(it.dirty, it.flushing)
-		maps.DeleteFunc(it.dirty, func(_ uint64, w *row) bool { return w.isGap() })
-		maps.DeleteFunc(it.flushing, func(_ uint64, w *row) bool { return !w.isGap() })
+		maps.DeleteFunc(it.dirty, func(_ uint64, w *record.Row) bool { return w.IsGap() })
+		maps.DeleteFunc(it.flushing, func(_ uint64, w *record.Row) bool { return !w.IsGap() })
 		c.store.dirtyRows += len(it.dirty)
 	}
 	for _, id := range slices.Sorted(maps.Keys(it.flushing)) {
@@ -246,11 +253,11 @@ func (c *commit) takeRows(it *integration, gapsOnly bool) {
 func (c *commit) putSweeps(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	b.FillPercent = 1 // only ever appended to: full pages save a fifth of the flash writes
-	for i, record := range c.records {
-		if record == nil {
+	for i, value := range c.records {
+		if value == nil {
 			continue
 		}
-		if err := b.Put(seqKey(c.fresh[i].seq), record); err != nil {
+		if err := b.Put(record.SeqKey(c.fresh[i].seq), value); err != nil {
 			return err
 		}
 		c.sweeps++
@@ -263,11 +270,11 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 func (c *commit) removePassed(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketSweeps)
 	var keys [][]byte
-	ns := names(c.store.names.entries) // with those that come with this commit's own records
+	ns := c.store.names.All() // with those that come with this commit's own records
 	cur := b.Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
-		h, _ := peek(ns, k, v)
-		seq, ok := keySeq(k)
+		h, _ := record.Peek(ns, k, v)
+		seq, ok := record.KeySeq(k)
 		if ok && (seq >= c.passed || seq >= c.evicted && c.retains(&h)) {
 			c.tail = &h
 			break
@@ -277,9 +284,9 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 			break
 		}
 		keys = append(keys, append([]byte(nil), k...))
-		c.removed.sweeps++
-		c.removed.bytes += recordSize(k, v)
-		c.removed.samples += uint64(h.samples)
+		c.removed.Sweeps++
+		c.removed.Bytes += record.Size(k, v)
+		c.removed.Samples += uint64(h.Samples)
 	}
 	for _, k := range keys {
 		if err := b.Delete(k); err != nil {
@@ -290,7 +297,7 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 }
 
 // retains reports whether a sweep is kept for a replay though everybody has it.
-func (c *commit) retains(h *heading) bool {
+func (c *commit) retains(h *record.Heading) bool {
 	s := c.store
 	if s.opts.RetainAfterAck <= 0 {
 		return false
@@ -302,8 +309,8 @@ func (c *commit) retains(h *heading) bool {
 
 func (c *commit) putCursors(tx *bolt.Tx) error {
 	b := tx.Bucket(bucketCursors)
-	for id, record := range c.cursors {
-		if err := b.Put([]byte(id), record); err != nil {
+	for id, value := range c.cursors {
+		if err := b.Put([]byte(id), value); err != nil {
 			return err
 		}
 	}
@@ -325,35 +332,37 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 
 // putMeta comes last: all names are known and all removals counted by now.
 func (c *commit) putMeta(tx *bolt.Tx) error {
-	if err := c.store.names.put(tx.Bucket(bucketNames)); err != nil {
+	names := tx.Bucket(bucketNames)
+	names.FillPercent = 1 // only ever appended to
+	if err := c.store.names.Put(names.Put); err != nil {
 		return err
 	}
 	t := &c.totals
-	t.names = uint64(len(c.store.names.entries))
-	t.sweeps += c.sweeps - c.removed.sweeps
-	t.bytes += c.bytes - c.removed.bytes
-	t.samples += c.samples - c.removed.samples
-	if t.sweeps == c.sweeps {
-		t.samples = c.samples // a damaged record does not tell how many went with it
+	t.Names = uint64(c.store.names.Size())
+	t.Sweeps += c.sweeps - c.removed.Sweeps
+	t.Bytes += c.bytes - c.removed.Bytes
+	t.Samples += c.samples - c.removed.Samples
+	if t.Sweeps == c.sweeps {
+		t.Samples = c.samples // a damaged record does not tell how many went with it
 	}
 	b := tx.Bucket(bucketMeta)
 	if c.identity != nil {
-		if err := b.Put(keyIdentity, c.identity); err != nil {
+		if err := b.Put(record.KeyIdentity, c.identity); err != nil {
 			return err
 		}
 	}
-	if err := b.Put(keyTraffic, c.traffic); err != nil {
+	if err := b.Put(record.KeyTraffic, c.traffic); err != nil {
 		return err
 	}
-	return b.Put(keyTotals, t.encode())
+	return b.Put(record.KeyTotals, t.Encode())
 }
 
 // finish makes visible what the file now has.
 func (c *commit) finish() {
 	s := c.store
 	info, err := os.Stat(s.path)
-	known := s.names.stored
-	s.names.keep()
+	known := s.names.Stored
+	s.names.Keep()
 	s.extendSpare(known)
 	for it, n := range c.counts {
 		it.rowCount, it.gapsKept = n, c.gapCounts[it]
@@ -364,9 +373,9 @@ func (c *commit) finish() {
 	if err == nil {
 		s.fileBytes = info.Size()
 	}
-	row := s.totals.row // results may have come since the snapshot
+	row := s.totals.Row // results may have come since the snapshot
 	s.totals = c.totals
-	s.totals.row = max(row, c.totals.row)
+	s.totals.Row = max(row, c.totals.Row)
 	s.tail = c.tail
 	s.committed += c.samples
 	s.countCommit(c.tx)
@@ -390,7 +399,7 @@ func (c *commit) finish() {
 }
 
 func (c *commit) finishIntegration(it *integration) {
-	it.flushing = map[uint64]*row{}
+	it.flushing = map[uint64]*record.Row{}
 	for at, w := range it.open {
 		if slices.Contains(c.pruned[it], w.ID) {
 			delete(it.open, at)
@@ -403,7 +412,7 @@ func (c *commit) finishIntegration(it *integration) {
 // way or was settled stays so, and the next commit writes it.
 func (c *commit) undo() {
 	s := c.store
-	s.names.undo()
+	s.names.Undo()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, it := range c.written {
@@ -418,7 +427,7 @@ func (c *commit) undo() {
 				s.dirtyRows++
 			}
 		}
-		it.flushing = map[uint64]*row{}
+		it.flushing = map[uint64]*record.Row{}
 		it.newGap = it.newGap || it.owesGapRows()
 	}
 	for it, changes := range c.dead {
@@ -435,4 +444,11 @@ func (c *commit) undo() {
 		s.identityChanged = true
 	}
 	s.dirty = true
+}
+
+// countCommit counts what a transaction wrote. s.mu is held.
+func (s *Store) countCommit(tx *bolt.Tx) {
+	stats := tx.Stats()
+	s.commits++
+	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
 }

@@ -23,7 +23,7 @@ const (
 func (s *Store) oversized() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err == nil && s.fileBytes > compactFrom && s.fileBytes > compactRatio*(2*s.totals.bytes+logRoom)
+	return s.err == nil && s.fileBytes > compactFrom && s.fileBytes > compactRatio*(2*s.totals.Bytes+logRoom)
 }
 
 // compact replaces the file by a copy without its free pages. The old one keeps its name until the copy is whole and on the
@@ -69,7 +69,7 @@ func (s *Store) compact() {
 func (s *Store) room() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(s.opts.MaxSize, s.totals.bytes)
+	return max(s.opts.MaxSize, s.totals.Bytes)
 }
 
 // copyTo fills a new file. It is synced once, when it is complete.

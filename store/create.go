@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -22,10 +24,6 @@ var (
 	bucketRuns     = []byte("runs")     // run → what was known of time when it began
 	bucketDead     = []byte("dead")     // integration → bucket: row id → row of a delivery that was rejected; made when needed
 	bucketBallast  = []byte("ballast")  // pages kept back for a full disk
-
-	keyIdentity = []byte("identity")
-	keyTotals   = []byte("totals")
-	keyClock    = []byte("clock") // the last time known to be right
 )
 
 // createIfMissing makes an empty store under a temporary name and gives it its own when it is
@@ -87,10 +85,10 @@ func format(name string) error {
 			return err
 		}
 		meta := tx.Bucket(bucketMeta)
-		if err := meta.Put(keyIdentity, identity{id: drawID()}.encode()); err != nil {
+		if err := meta.Put(record.KeyIdentity, record.Identity{Id: drawID()}.Encode()); err != nil {
 			return err
 		}
-		return meta.Put(keyTotals, totals{}.encode())
+		return meta.Put(record.KeyTotals, record.Totals{}.Encode())
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err

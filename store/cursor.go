@@ -1,14 +1,12 @@
 package store
 
 import (
-	"encoding/binary"
+	"maps"
+	"noi-agent/store/internal/record"
 	"slices"
-	"time"
 )
 
 const (
-	cursorVersion byte = 1
-
 	// maxWindow is how many sweeps behind an unsettled one may be under way at once. It bounds
 	// memory (about 100 bytes each) and the cursor's record when one sample never gets through.
 	maxWindow = 4096
@@ -18,45 +16,39 @@ const (
 // follows with each commit: decisions (settled, given way) take effect here at once, and the next
 // commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
 type integration struct {
-	id, topic  string
-	born       uint64       // sequence number of the first sweep that could be for it
+	record.Cursor
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
-	orphanedAt time.Time    // since when the configuration no longer names it; zero: it does
 
-	// Every sweep before cursor is settled. Of those from cursor to before scanned, the ones
-	// with something for this integration are in window, ascending; those from scanned on have
-	// not been looked at, save that resume says what earlier starts settled of them.
-	cursor, scanned uint64
-	window          []entry
-	resume          map[uint64]bitset
+	// Of the sweeps from At to before scanned, the ones with something for this integration are in window, ascending; those from scanned on
+	// have not been looked at, save that Settled says what earlier starts settled of them.
+	scanned uint64
+	window  []entry
 
-	behind  bool   // it catches up: it has settled what is older than the last commit, and something waits still
-	backlog uint64 // not settled, what no commit holds yet included
+	behind bool // it catches up: it has settled what is older than the last commit, and something waits still
 
-	sent, failed, dropped uint64
-	replayed              uint64 // in this run
-	traffic               traffic
-	oldest                Instant // of the oldest unsettled sweep, as far as looked at
+	replayed uint64 // in this run
+	traffic  record.Meter
+	oldest   record.Instant // of the oldest unsettled sweep, as far as looked at
 
-	open     map[place]*row  // rows of deliveries still being retried
-	dirty    map[uint64]*row // rows no commit carries yet, by id
-	cutTo    int             // how many of them were left when some were cut
-	flushing map[uint64]*row // rows the running commit carries
-	rowCount int             // rows about deliveries in the file; the writer's own
-	gapsKept int             // rows about gaps in the file; the writer's own
+	open     map[record.Place]*record.Row // rows of deliveries still being retried
+	dirty    map[uint64]*record.Row       // rows no commit carries yet, by id
+	cutTo    int                          // how many of them were left when some were cut
+	flushing map[uint64]*record.Row       // rows the running commit carries
+	rowCount int                          // rows about deliveries in the file; the writer's own
+	gapsKept int                          // rows about gaps in the file; the writer's own
 
-	dead      map[uint64]*row // rejected deliveries, by the id of their row
-	deadDirty map[uint64]bool // those that are not in the file as they are here
+	dead      map[uint64]*record.Row // rejected deliveries, by the id of their row
+	deadDirty map[uint64]bool        // those that are not in the file as they are here
 
-	grows     map[gapKey]*row // the newest row of each kind of gap
-	undated   map[uint64]*row // rows about gaps that wait for the clock, by id
-	madeNow   bool            // the integration is new in this run
-	gapsMade  uint64          // rows about gaps, those in the file included
-	newGap    bool            // one that no commit carries yet
-	announces bool            // gaps are to be told to the cloud too
-	openGaps  map[uint64]*row // those that are not, by id
-	recent    []*row          // the newest gaps, for Stats
+	grows     map[gapKey]*record.Row // the newest row of each kind of gap
+	undated   map[uint64]*record.Row // rows about gaps that wait for the clock, by id
+	madeNow   bool                   // the integration is new in this run
+	gapsMade  uint64                 // rows about gaps, those in the file included
+	newGap    bool                   // one that no commit carries yet
+	announces bool                   // gaps are to be told to the cloud too
+	openGaps  map[uint64]*record.Row // those that are not, by id
+	recent    []*record.Row          // the newest gaps, for Stats
 
 	changed  chan struct{} // closed when there is something new
 	modified bool          // the record must be written
@@ -65,24 +57,35 @@ type integration struct {
 // entry is a sweep that is on its way to one integration.
 type entry struct {
 	seq             uint64
-	at              Instant
-	picked, settled bitset
+	at              record.Instant
+	picked, settled record.Bitset
 	left            int // picked and not settled
 }
 
-// place is one delivery's place in the outbox.
-type place struct {
-	seq   uint64
-	index int
+func newIntegration(id, topic string, head uint64) *integration {
+	return integrationOf(record.NewCursor(id, topic, head))
 }
 
-func newIntegration(id, topic string, head uint64) *integration {
+// integrationOf goes on from a cursor.
+func integrationOf(c record.Cursor) *integration {
 	return &integration{
-		id: id, topic: topic, born: head, cursor: head, scanned: head,
-		resume: map[uint64]bitset{}, open: map[place]*row{},
-		dirty: map[uint64]*row{}, flushing: map[uint64]*row{}, dead: map[uint64]*row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*row{}, undated: map[uint64]*row{}, openGaps: map[uint64]*row{},
-		changed: make(chan struct{}), modified: true,
+		Cursor: c, scanned: c.At, open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
+		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{}, undated: map[uint64]*record.Row{},
+		openGaps: map[uint64]*record.Row{}, changed: make(chan struct{}), modified: true,
 	}
+}
+
+// snapshot is the cursor as a commit writes it. unwritten is how much of the backlog the file will not hold.
+func (it *integration) snapshot(unwritten uint64) record.Cursor {
+	c := it.Cursor
+	c.Backlog -= min(unwritten, c.Backlog)
+	c.Settled = maps.Clone(it.Settled)
+	for _, e := range it.window {
+		if e.settled.Count() > 0 {
+			c.Settled[e.seq] = e.settled
+		}
+	}
+	return c
 }
 
 // find returns the window's entry of a sweep, nil when it has none.
@@ -114,16 +117,16 @@ func (it *integration) seen() uint64 {
 }
 
 // complete reports whether the window holds the whole backlog, so that nothing is left to look for.
-func (it *integration) complete() bool { return it.seen() == it.backlog }
+func (it *integration) complete() bool { return it.seen() == it.Backlog }
 
 // enter takes a sweep into the window: it was looked at, and holds something for us.
-func (it *integration) enter(seq uint64, at Instant, picked bitset) {
-	e := entry{seq: seq, at: at, picked: picked, settled: newBitset(len(picked) * 8)}
-	if before, ok := it.resume[seq]; ok {
-		e.settled = picked.and(before)
-		delete(it.resume, seq)
+func (it *integration) enter(seq uint64, at record.Instant, picked record.Bitset) {
+	e := entry{seq: seq, at: at, picked: picked, settled: record.NewBitset(len(picked) * 8)}
+	if before, ok := it.Settled[seq]; ok {
+		e.settled = picked.And(before)
+		delete(it.Settled, seq)
 	}
-	e.left = picked.count() - e.settled.count()
+	e.left = picked.Count() - e.settled.Count()
 	it.window = append(it.window, e)
 }
 
@@ -132,7 +135,7 @@ func (it *integration) settle(e *entry, index int) bool {
 	if !e.pending(index) {
 		return false
 	}
-	e.settled.set(index)
+	e.settled.Set(index)
 	e.left--
 	it.reduce(1)
 	it.modified = true
@@ -140,61 +143,52 @@ func (it *integration) settle(e *entry, index int) bool {
 }
 
 func (e *entry) pending(index int) bool {
-	return e.picked.has(index) && !e.settled.has(index)
+	return e.picked.Has(index) && !e.settled.Has(index)
 }
 
 // abandon settles what is left of a sweep that turned out to be unreadable.
 func (it *integration) abandon(e *entry) {
 	it.reduce(uint64(e.left))
-	e.settled, e.left = append(bitset(nil), e.picked...), 0
+	e.settled, e.left = append(record.Bitset(nil), e.picked...), 0
 	it.modified = true
 }
 
-// awaits is how many of a sweep's samples an integration that has just been read from a file has
-// not settled.
-func (it *integration) awaits(seq uint64, picked bitset) uint64 {
-	if seq < it.cursor {
-		return 0
-	}
-	return uint64(picked.count() - picked.and(it.resume[seq]).count())
-}
-
-func (it *integration) reduce(n uint64) { it.backlog -= min(n, it.backlog) }
+func (it *integration) reduce(n uint64) { it.Backlog -= min(n, it.Backlog) }
 
 // trim moves the cursor over what is settled. head is the number the next sweep will get.
 func (it *integration) trim(head uint64) {
 	if it.scanned == head {
-		it.backlog = it.seen() // what damaged records promised will not come any more
+		it.Backlog = it.seen() // what damaged records promised will not come any more
 	}
-	before := it.cursor
-	if it.backlog == 0 {
+	before := it.At
+	if it.Backlog == 0 {
 		it.scanned, it.window = head, nil
-		clear(it.resume)
+		clear(it.Settled)
 	}
 	for len(it.window) > 0 && it.window[0].left == 0 {
 		it.window = it.window[1:]
 	}
-	it.cursor = it.scanned
+	it.At = it.scanned
 	if len(it.window) > 0 {
-		it.cursor, it.oldest = it.window[0].seq, it.window[0].at
+		it.At, it.oldest = it.window[0].seq, it.window[0].at
 	}
-	for seq := range it.resume {
-		if seq < it.cursor { // whole ones that were skipped because nothing was left to look for
-			delete(it.resume, seq)
+	for seq := range it.Settled {
+		if seq < it.At { // whole ones that were skipped because nothing was left to look for
+			delete(it.Settled, seq)
 		}
 	}
-	it.modified = it.modified || it.cursor != before
+	it.modified = it.modified || it.At != before
 }
 
 // giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its
 // samples were still unsettled. Sweeps give way oldest first.
-func (it *integration) giveWay(seq uint64, picked bitset) (lost []int) {
+func (it *integration) giveWay(seq uint64, picked record.Bitset) (lost []int) {
 	e := it.find(seq)
 	switch {
-	case seq < it.cursor:
+	case seq < it.At:
 		return nil
 	case e == nil && seq >= it.scanned:
-		e = &entry{picked: picked, settled: picked.and(it.resume[seq])}
+		e = &entry{picked: picked, settled: picked.And(it.Settled[seq])}
 	case e == nil:
 		e = &entry{}
 	}
@@ -206,10 +200,10 @@ func (it *integration) giveWay(seq uint64, picked bitset) (lost []int) {
 	for len(it.window) > 0 && it.window[0].seq <= seq {
 		it.window = it.window[1:]
 	}
-	delete(it.resume, seq)
-	it.cursor, it.scanned = seq+1, max(it.scanned, seq+1)
+	delete(it.Settled, seq)
+	it.At, it.scanned = seq+1, max(it.scanned, seq+1)
 	it.reduce(uint64(len(lost)))
-	it.dropped += uint64(len(lost))
+	it.Dropped += uint64(len(lost))
 	it.modified = true
 	return lost
 }
@@ -230,75 +224,4 @@ func (it *integration) rearm() {
 		it.changed = make(chan struct{})
 	default:
 	}
-}
-
-// encode returns the sealed record. unwritten is how much of the backlog the file will not hold.
-func (it *integration) encode(unwritten uint64) []byte {
-	dst := []byte{cursorVersion}
-	dst = appendText(dst, it.topic)
-	dst = appendTime(dst, it.orphanedAt)
-	for _, n := range []uint64{it.born, it.cursor, it.backlog - min(unwritten, it.backlog), it.sent, it.failed, it.dropped} {
-		dst = binary.AppendUvarint(dst, n)
-	}
-	partial := it.partial()
-	dst = binary.AppendUvarint(dst, uint64(len(partial)))
-	from := it.cursor
-	for _, p := range partial {
-		dst = binary.AppendUvarint(dst, p.seq-from)
-		dst = appendText(dst, string(p.settled))
-		from = p.seq
-	}
-	return seal([]byte(it.id), dst)
-}
-
-// partial lists the sweeps from the cursor on of which something is settled, ascending.
-func (it *integration) partial() []entry {
-	var out []entry
-	for _, e := range it.window {
-		if e.settled.count() > 0 {
-			out = append(out, e)
-		}
-	}
-	for seq, settled := range it.resume {
-		out = append(out, entry{seq: seq, settled: settled})
-	}
-	slices.SortFunc(out, func(a, b entry) int { return compareEntry(a, b.seq) })
-	return out
-}
-
-// decodeIntegration is the inverse of encode.
-func decodeIntegration(key, sealed []byte) (*integration, bool) {
-	it := newIntegration(string(key), "", 0)
-	it.modified = false
-	value, ok := unseal(key, sealed)
-	r := &reader{b: value}
-	if !ok || r.byte() != cursorVersion {
-		return it, false
-	}
-	it.topic, it.orphanedAt = r.text(), readTime(r)
-	for _, n := range []*uint64{&it.born, &it.cursor, &it.backlog, &it.sent, &it.failed, &it.dropped} {
-		*n = r.uvarint()
-	}
-	it.scanned = it.cursor
-	seq := it.cursor
-	for range r.count() {
-		seq += r.uvarint()
-		it.resume[seq] = bitset(r.text())
-	}
-	return it, r.done()
-}
-
-// appendTime writes a time to the millisecond, or nothing but a zero for the zero time.
-func appendTime(dst []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(dst, 0)
-	}
-	return binary.AppendVarint(append(dst, 1), t.UnixMilli())
-}
-
-func readTime(r *reader) time.Time {
-	if r.byte() == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(r.varint()).UTC()
 }

@@ -9,12 +9,10 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
-
-// keepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. Who has more has a fault in
-// the set-up, which rejects everything.
-const keepDead = 1024
 
 // Details of the reasons, behind the constants of package objects.
 const (
@@ -24,23 +22,23 @@ const (
 
 // DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until somebody has it sent again, or drops it.
 type DeadLetter struct {
-	Trigger          // its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
-	Seq       uint64 // its place in the outbox, where it is no more
-	Index     int
-	Store     string // id of the store that took the sample
-	Estimated bool   // nobody knows when exactly it was taken
+	record.Trigger        // its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
+	Seq            uint64 // its place in the outbox, where it is no more
+	Index          int
+	Store          string // id of the store that took the sample
+	Estimated      bool   // nobody knows when exactly it was taken
 }
 
 // setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all below.
-func (s *Store) setAside(it *integration, w *row) {
+func (s *Store) setAside(it *integration, w *record.Row) {
 	letter := *w
-	letter.store = identity{id: s.id, origins: s.origins}.of(w.seq)
+	letter.Store = record.Identity{Id: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
 	s.forced = true // what is settled inside the window is else not written
 	s.touch()
-	for len(it.dead) > keepDead {
-		s.bury(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, keepDead))
+	for len(it.dead) > record.KeepDead {
+		s.bury(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
 	}
 }
 
@@ -62,9 +60,9 @@ func (s *Store) unmake(it *integration, id uint64) {
 }
 
 // arrived takes out the dead letter of a delivery that the cloud has got on another way.
-func (s *Store) arrived(it *integration, at place) {
+func (s *Store) arrived(it *integration, at record.Place) {
 	for id, w := range it.dead {
-		if w.place == at {
+		if w.Place == at {
 			s.unmake(it, id)
 		}
 	}
@@ -93,7 +91,7 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 	for _, it := range from {
 		for id, w := range it.dead {
 			if id > after {
-				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.seq, Index: w.index, Store: w.store, Estimated: w.estimated})
+				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.Seq, Index: w.Index, Store: w.Store, Estimated: w.Estimated})
 			}
 		}
 	}
@@ -128,18 +126,18 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 		return nil
 	}
 	w := *old
-	w.Topic, w.Success, w.Attempts = it.topic, r.Outcome == Accepted, w.Attempts+1
-	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
-	w.MessageID, w.Error = r.MessageID, cutError(r.Error)
+	w.Topic, w.Success, w.Attempts = it.Topic, r.Outcome == Accepted, w.Attempts+1
+	w.CompletedAt, w.PublishedAt = record.ToMilli(r.CompletedAt), record.ToMilli(r.PublishedAt)
+	w.MessageID, w.Error = r.MessageID, record.CutError(r.Error)
 	it.dead[id] = &w
 	it.deadDirty[id] = true
 	if w.Success {
 		s.unmake(it, id)
-		it.sent++
+		it.Sent++
 		it.modified = true
 	}
 	logged := w
-	logged.store = ""
+	logged.Store = ""
 	s.writeRow(it, &logged)
 	return nil
 }
@@ -169,8 +167,8 @@ func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err er
 }
 
 // takeDead is what the running commit does to an integration's dead letters: nil takes one out.
-func (it *integration) takeDead() map[uint64]*row {
-	out := map[uint64]*row{}
+func (it *integration) takeDead() map[uint64]*record.Row {
+	out := map[uint64]*record.Row{}
 	for id := range it.deadDirty {
 		out[id] = it.dead[id]
 	}
@@ -179,17 +177,17 @@ func (it *integration) takeDead() map[uint64]*row {
 }
 
 func (c *commit) putDead(tx *bolt.Tx) error {
-	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.id, b.id) }) {
-		b, err := bucketOf(tx, bucketDead, it.id)
+	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.ID, b.ID) }) {
+		b, err := bucketOf(tx, bucketDead, it.ID)
 		if err != nil {
 			return err
 		}
 		for _, id := range slices.Sorted(maps.Keys(c.dead[it])) {
-			key := seqKey(id)
+			key := record.SeqKey(id)
 			if w := c.dead[it][id]; w == nil {
 				err = b.Delete(key)
 			} else {
-				err = b.Put(key, c.store.names.encodeRow(key, w))
+				err = b.Put(key, c.store.names.EncodeRow(key, w))
 			}
 			if err != nil {
 				return err
@@ -197,14 +195,4 @@ func (c *commit) putDead(tx *bolt.Tx) error {
 		}
 	}
 	return nil
-}
-
-// loadDead reads an integration's dead letters. Those of before they said which store had taken the sample tell by their place.
-func (m *image) loadDead(tx *bolt.Tx, it *integration) {
-	if all := tx.Bucket(bucketDead); all != nil {
-		m.eachRow(all, it, func(w *row) {
-			w.store = cmp.Or(w.store, m.identity.of(w.seq))
-			it.dead[w.ID] = w
-		})
-	}
 }

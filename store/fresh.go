@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // maxWaiting is how many samples may wait for a commit before it is made early, and how many more
@@ -18,14 +19,14 @@ const maxWaiting = 1 << 16
 type fresh struct {
 	seq    uint64
 	sweep  objects.Sweep // never changed; its routes name lanes
-	routes []picks
+	routes []record.Picks
 
 	// Given up, though it stays in Store.fresh until the commit is made: an integration that has not looked at it
 	// yet does not know by itself. Guarded by Store.mu.
 	refused bool
 }
 
-func (f *fresh) at() Instant { return instantOf(f.sweep, 0) }
+func (f *fresh) at() record.Instant { return record.InstantOf(f.sweep, 0) }
 
 // Pledge is the promise of a commit for what was offered.
 type Pledge struct{ batch *batch }
@@ -152,15 +153,15 @@ func (s *Store) take(sw objects.Sweep) {
 	f.sweep.Routes = nil
 	s.next++
 	for _, route := range sw.Routes {
-		set := newBitset(len(sw.Samples))
+		set := record.NewBitset(len(sw.Samples))
 		for _, i := range route.Picked {
-			set.set(i)
+			set.Set(i)
 		}
 		it := s.integrations[route.Integration]
 		for _, p := range it.lanes(f.seq, sw.Samples, set) {
 			f.routes = append(f.routes, p)
-			f.sweep.Routes = append(f.sweep.Routes, objects.Route{Integration: p.integration, Picked: p.indexes(len(sw.Samples))})
-			s.integrations[p.integration].expect(f.seq, f.at(), p.set)
+			f.sweep.Routes = append(f.sweep.Routes, objects.Route{Integration: p.Integration, Picked: p.Indexes(len(sw.Samples))})
+			s.integrations[p.Integration].expect(f.seq, f.at(), p.Set)
 		}
 		it.wake()
 	}
@@ -168,9 +169,9 @@ func (s *Store) take(sw objects.Sweep) {
 }
 
 // expect counts a new sweep, and takes it into the window when nothing before it waits outside.
-func (it *integration) expect(seq uint64, at Instant, picked bitset) {
+func (it *integration) expect(seq uint64, at record.Instant, picked record.Bitset) {
 	whole := it.complete() && len(it.window) < maxWindow
-	it.backlog += uint64(picked.count())
+	it.Backlog += uint64(picked.Count())
 	it.modified = true
 	if whole {
 		it.enter(seq, at, picked)
@@ -180,22 +181,22 @@ func (it *integration) expect(seq uint64, at Instant, picked bitset) {
 }
 
 // pendingIn is how much of a sweep the integration has not settled.
-func (it *integration) pendingIn(seq uint64, picked bitset) uint64 {
+func (it *integration) pendingIn(seq uint64, picked record.Bitset) uint64 {
 	switch e := it.find(seq); {
-	case seq < it.cursor:
+	case seq < it.At:
 		return 0
 	case e != nil:
 		return uint64(e.left)
 	case seq < it.scanned:
 		return 0
 	}
-	return uint64(picked.count() - picked.and(it.resume[seq]).count())
+	return uint64(picked.Count() - picked.And(it.Settled[seq]).Count())
 }
 
 // owed reports whether somebody still waits for a fresh sweep. s.mu is held.
 func (s *Store) owed(f *fresh) bool {
 	for _, p := range f.routes {
-		if it := s.integrations[p.integration]; it != nil && it.pendingIn(f.seq, p.set) > 0 {
+		if it := s.integrations[p.Integration]; it != nil && it.pendingIn(f.seq, p.Set) > 0 {
 			return true
 		}
 	}
@@ -220,10 +221,10 @@ func (s *Store) refuse(sweeps []*fresh, reason string) {
 		var lost losses
 		for _, f := range sweeps {
 			for _, p := range f.routes {
-				if p.integration == it.id && !f.refused {
-					it.refuse(f.seq, p.set, func(i int) {
+				if p.Integration == it.ID && !f.refused {
+					it.refuse(f.seq, p.Set, func(i int) {
 						lost.add(f.sweep, i, reason)
-						s.closeRow(it.owner(), place{f.seq, i})
+						s.closeRow(it.owner(), record.Place{Seq: f.seq, Index: i})
 					})
 				}
 			}
@@ -237,14 +238,14 @@ func (s *Store) refuse(sweeps []*fresh, reason string) {
 }
 
 // refuse settles what is left of a sweep as lost. Unlike giveWay it may be the newest.
-func (it *integration) refuse(seq uint64, picked bitset, lose func(index int)) {
+func (it *integration) refuse(seq uint64, picked record.Bitset, lose func(index int)) {
 	n := it.pendingIn(seq, picked)
 	if n == 0 {
 		return
 	}
 	e := it.find(seq)
 	for i := range 8 * len(picked) {
-		if e != nil && e.pending(i) || e == nil && picked.has(i) {
+		if e != nil && e.pending(i) || e == nil && picked.Has(i) {
 			lose(i)
 		}
 	}
@@ -253,6 +254,6 @@ func (it *integration) refuse(seq uint64, picked bitset, lose func(index int)) {
 	} else {
 		it.reduce(n)
 	}
-	it.dropped += n
+	it.Dropped += n
 	it.modified = true
 }

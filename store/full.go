@@ -117,7 +117,7 @@ func (s *Store) roomFor(sweeps []*fresh) int64 {
 	for _, sw := range sweeps {
 		need += 32 * int64(len(sw.sweep.Samples)) // a sample takes less than 16 bytes
 	}
-	return max(need, s.totals.bytes/100)
+	return max(need, s.totals.Bytes/100)
 }
 
 // isFull reports whether a commit failed for want of space, so that nothing of it is in the file. That is so while

@@ -3,18 +3,15 @@ package store
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 const (
-	// keepGaps is how many gap rows are kept per integration. They are few, and not pushed out by
-	// the rows of what was published: whoever looks for missing data looks weeks later.
-	keepGaps = 4096
 	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the newest by
 	// their ids, and what it loses then must not be what happens now.
-	growsWithin = keepGaps / 2
+	growsWithin = record.KeepGaps / 2
 	// recentGaps is how many of them Stats shows.
 	recentGaps = 20
 	// maxOpenGaps bounds how many gaps are remembered so that they can grow instead of becoming many.
@@ -39,17 +36,13 @@ type gapKey struct {
 
 func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.Run} }
 
-// oneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples came
-// between: a line that is a little too slow misses a moment every now and then, and that is one row, and not thousands.
-const oneGap = 10 * time.Minute
-
 // continues reports whether b goes on with a: no sample lies between them, or not for long. Each time without an agent is a row.
 func continues(a, b objects.Gap) bool {
 	if a.Reason == objects.GapAgent {
 		return false
 	}
 	between := b.From.Sub(a.To)
-	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1 || between >= 0 && between < oneGap)
+	return keyOf(a) == keyOf(b) && (b.First == 0 || b.First == a.Last+1 || between >= 0 && between < record.OneGap)
 }
 
 // join returns both as one.
@@ -67,7 +60,7 @@ func join(a, b objects.Gap) objects.Gap {
 
 // losses are the samples that one integration loses at a time, as gaps.
 type losses struct {
-	spans []Span
+	spans []record.Span
 	last  map[gapKey]int
 	count uint64
 }
@@ -79,30 +72,20 @@ func (l *losses) add(sw objects.Sweep, i int, reason string) {
 		return
 	}
 	sample := sw.Samples[i]
-	at := instantOf(sw, i)
-	l.merge(Span{Begins: at, Ends: at, Gap: objects.Gap{
+	at := record.InstantOf(sw, i)
+	l.merge(record.Span{Begins: at, Ends: at, Gap: objects.Gap{
 		Unit: sw.Source.Unit(), Object: sample.Object, Run: sw.Run, From: sample.SampledAt, To: sample.SampledAt,
 		First: sample.Seq, Last: sample.Seq, Count: 1, Reason: reason,
 	}})
 }
 
-// instantOf is when a sample of a sweep was taken.
-func instantOf(sw objects.Sweep, i int) Instant {
-	at := sw.Samples[i].SampledAt
-	in := Instant{Run: sw.Run, At: at, Uptime: -1, Unsure: sw.Unsure}
-	if !sw.BootedAt.IsZero() {
-		in.Uptime = at.Sub(sw.BootedAt)
-	}
-	return in
-}
-
-func (l *losses) merge(sp Span) {
+func (l *losses) merge(sp record.Span) {
 	if l.last == nil {
 		l.last = map[gapKey]int{}
 	}
 	key := keyOf(sp.Gap)
 	if i, ok := l.last[key]; ok && continues(l.spans[i].Gap, sp.Gap) {
-		joined := l.spans[i].join(sp)
+		joined := l.spans[i].Join(sp)
 		joined.Gap = join(l.spans[i].Gap, sp.Gap)
 		l.spans[i] = joined
 		return
@@ -116,7 +99,7 @@ func (s *Store) tell(it *integration, l losses) {
 	if len(l.spans) == 0 {
 		return
 	}
-	s.opts.Logger.Warn("samples dropped", "integration", it.id, "count", l.count, "reason", l.spans[0].Gap.Reason)
+	s.opts.Logger.Warn("samples dropped", "integration", it.ID, "count", l.count, "reason", l.spans[0].Gap.Reason)
 	for _, sp := range l.spans {
 		s.logSpan(it.owner(), sp)
 	}
@@ -124,33 +107,33 @@ func (s *Store) tell(it *integration, l losses) {
 
 // logGap writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
 func (s *Store) logGap(it *integration, g objects.Gap) {
-	g.From, g.To = toMilli(g.From), toMilli(g.To)
+	g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
 	ongoing := g.Ongoing
 	g.Ongoing = false
-	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now()), Gap: g}}
-	if last := it.grows[keyOf(g)]; last != nil && last.undated == nil && continues(last.Gap, g) && it.gapsMade-last.before < growsWithin {
-		w.ID, w.Integration, w.Gap, w.before = last.ID, last.Integration, join(last.Gap, g), last.before
+	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now()), Gap: g}}
+	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && continues(last.Gap, g) && it.gapsMade-last.Before < growsWithin {
+		w.ID, w.Integration, w.Gap, w.Before = last.ID, last.Integration, join(last.Gap, g), last.Before
 		ongoing = ongoing && !last.Open
 	} else {
 		s.newGapRow(it, w)
 	}
-	w.Error, w.Open = gapText(w.Gap), it.announces && !ongoing
+	w.Error, w.Open = record.GapText(w.Gap), it.announces && !ongoing
 	s.keepGap(it, w)
 }
 
 // newGapRow gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that writes the row, though
 // the samples may need none: until then, a kill has the gap reach over samples that were accepted after it.
-func (s *Store) newGapRow(it *integration, w *row) {
-	s.totals.row++
-	w.ID, w.Integration, w.before = s.totals.row, it.id, it.gapsMade
+func (s *Store) newGapRow(it *integration, w *record.Row) {
+	s.totals.Row++
+	w.ID, w.Integration, w.Before = s.totals.Row, it.ID, it.gapsMade
 	it.gapsMade++
 	it.newGap, s.forced = true, true
 	s.settledLate()
 }
 
 // mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not grow.
-func (it *integration) mayGrow(w *row) {
-	if w.undated != nil && w.Gap.First == 0 {
+func (it *integration) mayGrow(w *record.Row) {
+	if w.Undated != nil && w.Gap.First == 0 {
 		return
 	}
 	if len(it.grows) >= maxOpenGaps {
@@ -163,10 +146,10 @@ func (it *integration) mayGrow(w *row) {
 
 // reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow: samples of
 // earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one start.
-func (it *integration) reload(w *row) {
-	w.before = it.gapsMade
+func (it *integration) reload(w *record.Row) {
+	w.Before = it.gapsMade
 	it.gapsMade++
-	if w.undated != nil {
+	if w.Undated != nil {
 		it.undated[w.ID] = w
 	} else {
 		it.remember(w)
@@ -180,39 +163,14 @@ func (it *integration) reload(w *row) {
 }
 
 // remember keeps the newest gaps for Stats.
-func (it *integration) remember(w *row) {
-	if i := slices.IndexFunc(it.recent, func(old *row) bool { return old.ID == w.ID }); i >= 0 {
+func (it *integration) remember(w *record.Row) {
+	if i := slices.IndexFunc(it.recent, func(old *record.Row) bool { return old.ID == w.ID }); i >= 0 {
 		it.recent[i] = w
 		return
 	}
 	it.recent = append(it.recent, w)
 	it.recent = it.recent[max(0, len(it.recent)-recentGaps):]
 }
-
-// gapText is a gap in one sentence, in the form of a cloud's errors.
-func gapText(g objects.Gap) string {
-	text := "Gap: "
-	switch g.Count {
-	case 0:
-		text += "samples"
-	case 1:
-		text += "1 sample"
-	default:
-		text += fmt.Sprintf("%d samples", g.Count)
-	}
-	switch {
-	case g.Object != "":
-		text += " of " + g.Unit + " " + g.Object
-	case g.Unit != "":
-		text += " of " + g.Unit
-	}
-	if !g.From.IsZero() {
-		text += fmt.Sprintf(" from %s to %s", stamp(g.From), stamp(g.To))
-	}
-	return text + " missing: " + g.Reason
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Missing writes gaps that the agent knows of into an integration's log: what was due and never
 // became a sample. They are written with the trigger rows. It fails with ErrUnknownIntegration,

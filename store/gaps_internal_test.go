@@ -12,6 +12,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -109,7 +111,7 @@ func gapsOfObject(t *testing.T, s *Store, object string) (gaps []objects.Gap, ag
 	}
 	t.Cleanup(func() { _ = again.Close() })
 	for before, more := uint64(0), true; more; more = before > 0 {
-		var rows []Trigger
+		var rows []record.Trigger
 		if rows, before, err = again.Triggers(TriggerQuery{Gaps: true, Limit: maxRows, Before: before}); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +148,7 @@ func TestAGapGoesOnOverARestart(t *testing.T) {
 // TestAGapThatGrowsIsNotPrunedForItsAge has one gap grow while more than the log keeps come and go.
 func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
 	s := openForTest(t, Options{})
-	const rounds = keepGaps/100 + 10
+	const rounds = record.KeepGaps/100 + 10
 	for n := range uint64(rounds) {
 		missing(t, s, numbered("long", n+1))
 		for i := range 100 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"noi-agent/store/internal/record"
 	"slices"
 	"time"
 )
@@ -26,7 +27,7 @@ type Integration struct {
 func (s *Store) SetIntegrations(list []Integration) error {
 	named := make(map[string]Integration, len(list))
 	for _, in := range list {
-		if _, lane := isLane(in.ID); lane {
+		if _, lane := record.IsLane(in.ID); lane {
 			return fmt.Errorf("set integrations: id %q: ends like a name of the store's own", in.ID)
 		}
 		if in.ID == "" || len(in.ID) > 255 {
@@ -64,16 +65,16 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 			changed = true
 			continue
 		}
-		if it.topic != in.Topic || !it.orphanedAt.IsZero() {
-			it.topic, it.orphanedAt, it.modified = in.Topic, time.Time{}, true
+		if it.Topic != in.Topic || !it.OrphanedAt.IsZero() {
+			it.Topic, it.OrphanedAt, it.modified = in.Topic, time.Time{}, true
 			changed = true
 		}
 		it.announces = in.GapMessages
 		changed = s.openLane(it, in.AlarmsFirst) || changed
 	}
 	for _, it := range s.integrations {
-		if _, ok := named[it.owner().id]; !ok && it.orphanedAt.IsZero() {
-			it.orphanedAt, it.modified = s.orphanTime(), true
+		if _, ok := named[it.owner().ID]; !ok && it.OrphanedAt.IsZero() {
+			it.OrphanedAt, it.modified = s.orphanTime(), true
 			changed = true
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"noi-agent/objects"
 
-	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -218,12 +217,12 @@ func checkClosed(t *testing.T, s *Store) {
 
 func TestNamesOfAFailedCommitAreTakenBack(t *testing.T) {
 	s := openForTest(t, Options{})
-	before := len(s.names.entries)
+	before := s.names.Size()
 	failWith(s, func() error { return &fs.PathError{Op: "write", Err: syscall.ENOSPC} })
 	if err := s.Append(t.Context(), sweepOf(1, 30, "aws")); !errors.Is(err, ErrFull) {
 		t.Fatal(err)
 	}
-	if n := len(s.names.entries) - before; n != 0 {
+	if n := s.names.Size() - before; n != 0 {
 		t.Errorf("%d names of it are left", n)
 	}
 	failWith(s, func() error { return nil })
@@ -231,120 +230,4 @@ func TestNamesOfAFailedCommitAreTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkClosed(t, s)
-}
-
-func TestSweepTakesFewBytes(t *testing.T) {
-	d := newDictionary()
-	const count = 48
-	key := seqKey(1 << 20)
-	record := d.encodeSweep(key, sweepOf(20_000_000, count, "FFjU28MMaL3W9B9hhhhH", "8a1FJGQMsxw3kbjnmQeh"))
-	mean := float64(recordSize(key, record)) / count
-	t.Logf("%.1f bytes a sample", mean)
-	if mean > 12 {
-		t.Errorf("%.1f bytes a sample, want at most 12", mean)
-	}
-}
-
-func TestRowTakesFewBytes(t *testing.T) {
-	d := newDictionary()
-	at := time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC)
-	sw := sweepOf(20_000_000, 1)
-	w := &row{place: place{1 << 20, 3}, Trigger: Trigger{
-		Topic: "arn:aws:sns:us-east-2:393221637266:MainSolarData", Success: true, Attempts: 1, PublishedAt: at,
-		CompletedAt: at.Add(120 * time.Millisecond), MessageID: "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11",
-		Run: 7, Source: sw.Source, Sample: sw.Samples[0],
-	}}
-	if n := len(d.encodeRow(seqKey(1), w)); n > 64 {
-		t.Errorf("a row takes %d bytes, want a few dozen", n)
-	}
-}
-
-func newDictionary() *dictionary {
-	return &dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
-}
-
-var compareSweeps = cmp.Options{
-	cmp.Comparer(func(a, b objects.Value) bool {
-		return a.Kind() == b.Kind() && a.Float() == b.Float() && a.String() == b.String() && len(a.Names()) == len(b.Names())
-	}),
-}
-
-func TestValuesComeBackExactly(t *testing.T) {
-	long := string(make([]byte, 200))
-	sw := sweepOf(1, 14, "aws", "gcp")
-	sw.Routes[1].Picked = []int{0, 7, 8, 11}
-	sw.Samples[13].Alarm = true
-	for i, v := range []objects.Value{
-		objects.Number(0), objects.Number(-1), objects.Number(1 << 52), objects.Number(1e300), objects.Number(0.1),
-		objects.Number(-12.1171875), objects.Number(1 << 60), objects.Text(""), objects.Text(long), objects.Text("FLOAT"),
-		objects.Bits(nil), objects.Bits([]string{"hvd", "overcurrent"}), objects.Bool(true), objects.Bool(false),
-	} {
-		sw.Samples[i].Value = v
-	}
-	sw.Samples[4].N = 3 // numbers and times need not ascend
-	sw.Samples[5].SampledAt = time.Unix(-5, 0).UTC()
-	d := newDictionary()
-	record := d.encodeSweep(seqKey(9), sw)
-	d.keep()
-	got, ok := decodeSweep(d.published(), seqKey(9), record)
-	if diff := cmp.Diff(sw, got, compareSweeps); !ok || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", ok, diff)
-	}
-	if _, ok := decodeSweep(d.published(), seqKey(8), record); ok {
-		t.Error("a record under another key was taken")
-	}
-}
-
-func TestFullDictionaryWritesTextsInline(t *testing.T) {
-	d := newDictionary()
-	for i := range maxNames {
-		d.text(fmt.Sprint(i))
-	}
-	sw := sweepOf(1, 1, "17")
-	sw.Samples[0].Value = objects.Text("one too many")
-	record := d.encodeSweep(seqKey(1), sw)
-	d.keep()
-	got, ok := decodeSweep(d.published(), seqKey(1), record)
-	if !ok || got.Samples[0].Value.String() != "one too many" {
-		t.Errorf("got %+v", got)
-	}
-	if _, known := d.texts["one too many"]; known {
-		t.Error("it became a name")
-	}
-}
-
-// FuzzRecord looks for a value that makes decoding panic, or that reads as a sweep which does not
-// encode to the same sweep again.
-func FuzzRecord(f *testing.F) {
-	d := newDictionary()
-	key := seqKey(1)
-	for _, sw := range []objects.Sweep{sweepOf(1, 1, "aws"), sweepOf(1000, 48, "aws", "gcp")} {
-		record := d.encodeSweep(key, sw)
-		f.Add(record[:len(record)-sumLen])
-	}
-	f.Add([]byte{})
-	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formBits | tagNextN | tagSameT, 2, 1, 1})
-	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formTextInline | tagNextN | tagSameT, 2, 1, 1})
-	d.keep()
-	f.Fuzz(func(t *testing.T, value []byte) {
-		_, _ = peek(d.published(), key, value)
-		_, _ = decodeRow(d.published(), "aws", key, seal(key, append([]byte(nil), value...)))
-		_, _ = decodeIntegration(key, seal(key, append([]byte(nil), value...)))
-		_, _ = decodeName(key, seal(key, append([]byte(nil), value...)))
-		sw, ok := decodeSweep(d.published(), key, seal(key, append([]byte(nil), value...)))
-		if _, reads := inspect(d.published(), key, seal(key, append([]byte(nil), value...))); reads != ok {
-			t.Errorf("inspect says %v, decodeSweep %v", reads, ok)
-		}
-		if !ok {
-			return
-		}
-		// A text that stood inline may become a name now: it counts once its transaction is kept.
-		record := d.encodeSweep(key, sw)
-		names := append([]name(nil), d.entries...)
-		d.undo()
-		again, ok := decodeSweep(names, key, record)
-		if diff := cmp.Diff(sw, again, compareSweeps); !ok || diff != "" {
-			t.Errorf("%v (-first +second):\n%s", ok, diff)
-		}
-	})
 }

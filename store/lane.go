@@ -2,26 +2,22 @@ package store
 
 import (
 	"math"
-	"strings"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
-// A lane is a second cursor of an integration, for its faults and alarms: what is in it goes first, past whatever else
-// waits. To the outbox it is an integration like others, with a name that none has; its rows, and its
-// counters of what was sent, are those of the integration it belongs to. An object is in one of the two only, so that its
-// samples keep their order.
+// A lane is a second cursor of an integration, for its faults and alarms. Its samples go first. In the outbox a lane is an integration like
+// others, with an id that no integration has. Its rows, and its counters of what was sent, are those of the integration it belongs to. An
+// object is in one of the two only, so that its samples keep their order.
 //
-// When the lane is new, samples of its objects may still wait among the others: it is held until those have gone, by
-// the number of the sweep at which it was born. While it holds something, nothing from there on goes but by it. When it is no longer
-// wanted it is emptied before the others go on; when it is wanted again, it takes nothing before it is empty, and is born anew then.
-const laneSuffix = "!alarms"
+// When the lane is new, samples of its objects may still wait among the others. The lane is blocked until these have gone: until the cursor
+// has passed the sweep at which the lane was born. While the lane holds something, no sample of that sweep or later goes but by the lane. A
+// lane that is no longer wanted is emptied before the others go on. When it is wanted again, it takes nothing before it is empty, and is
+// born again then.
 
 // laneClosed stands where other integrations have their topic: the lane was not wanted when it was last heard of.
 const laneClosed = "closed"
-
-// isLane reports whether an id is that of a lane, and of whose.
-func isLane(id string) (owner string, ok bool) { return strings.CutSuffix(id, laneSuffix) }
 
 // owner is the integration whose log and counters count: itself, or that of a lane.
 func (it *integration) owner() *integration {
@@ -39,16 +35,16 @@ func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
 		if !wanted {
 			return false
 		}
-		lane = newIntegration(it.id+laneSuffix, "", s.next)
+		lane = newIntegration(it.ID+record.LaneSuffix, "", s.next)
 		lane.main, it.lane = it, lane
-		s.integrations[lane.id] = lane
+		s.integrations[lane.ID] = lane
 		return true
 	}
-	if lane.orphanedAt != it.orphanedAt {
-		lane.orphanedAt, changed = it.orphanedAt, true
+	if lane.OrphanedAt != it.OrphanedAt {
+		lane.OrphanedAt, changed = it.OrphanedAt, true
 	}
-	if !wanted && lane.topic != laneClosed {
-		lane.topic, changed = laneClosed, true
+	if !wanted && lane.Topic != laneClosed {
+		lane.Topic, changed = laneClosed, true
 	}
 	lane.modified = lane.modified || changed
 	return changed
@@ -59,19 +55,19 @@ func (it *integration) takes(head uint64) bool {
 	if it.lane == nil || !it.split {
 		return false
 	}
-	if it.lane.topic == laneClosed {
-		if it.lane.backlog > 0 {
+	if it.lane.Topic == laneClosed {
+		if it.lane.Backlog > 0 {
 			return false
 		}
-		it.lane.topic, it.lane.born, it.lane.modified = "", head, true
+		it.lane.Topic, it.lane.Born, it.lane.modified = "", head, true
 	}
 	return true
 }
 
 // linkLanes finds the lanes among the integrations of a file.
-func (m *image) linkLanes() {
+func (m *beginning) linkLanes() {
 	for id, it := range m.integrations {
-		owner, ok := isLane(id)
+		owner, ok := record.IsLane(id)
 		if main := m.integrations[owner]; ok && main != nil {
 			it.main, main.lane = main, it
 		}
@@ -80,7 +76,7 @@ func (m *image) linkLanes() {
 
 // first is the lane when its samples are to go first now, else nil.
 func (it *integration) first() *integration {
-	if it.lane != nil && it.lane.backlog > 0 && it.cursor >= it.lane.born {
+	if it.lane != nil && it.lane.Backlog > 0 && it.At >= it.lane.Born {
 		return it.lane
 	}
 	return nil
@@ -88,19 +84,19 @@ func (it *integration) first() *integration {
 
 // until is the number of the first sweep that may not go before the lane's.
 func (it *integration) until() uint64 {
-	if it.lane != nil && it.lane.backlog > 0 {
-		return it.lane.born
+	if it.lane != nil && it.lane.Backlog > 0 {
+		return it.lane.Born
 	}
 	return math.MaxUint64
 }
 
 // holder returns which of the two waits for a delivery, and its entry; nil when neither does.
-func (it *integration) holder(at place) (*integration, *entry) {
-	if e := it.find(at.seq); e != nil && e.pending(at.index) {
+func (it *integration) holder(at record.Place) (*integration, *entry) {
+	if e := it.find(at.Seq); e != nil && e.pending(at.Index) {
 		return it, e
 	}
 	if it.lane != nil {
-		if e := it.lane.find(at.seq); e != nil && e.pending(at.index) {
+		if e := it.lane.find(at.Seq); e != nil && e.pending(at.Index) {
 			return it.lane, e
 		}
 	}
@@ -108,22 +104,22 @@ func (it *integration) holder(at place) (*integration, *entry) {
 }
 
 // lanes returns which of the samples of a new sweep go to which of the two.
-func (it *integration) lanes(seq uint64, samples []objects.Sample, set bitset) []picks {
+func (it *integration) lanes(seq uint64, samples []objects.Sample, set record.Bitset) []record.Picks {
 	if !it.takes(seq) {
-		return []picks{{it.id, set}}
+		return []record.Picks{{Integration: it.ID, Set: set}}
 	}
-	rest, alarms := newBitset(len(samples)), newBitset(len(samples))
+	others, alarms := record.NewBitset(len(samples)), record.NewBitset(len(samples))
 	for i := range samples {
 		switch {
-		case set.has(i) && samples[i].Alarm:
-			alarms.set(i)
-		case set.has(i):
-			rest.set(i)
+		case set.Has(i) && samples[i].Alarm:
+			alarms.Set(i)
+		case set.Has(i):
+			others.Set(i)
 		}
 	}
-	out := make([]picks, 0, 2)
-	for _, p := range []picks{{it.id, rest}, {it.lane.id, alarms}} {
-		if p.set.count() > 0 {
+	out := make([]record.Picks, 0, 2)
+	for _, p := range []record.Picks{{Integration: it.ID, Set: others}, {Integration: it.lane.ID, Set: alarms}} {
+		if p.Set.Count() > 0 {
 			out = append(out, p)
 		}
 	}

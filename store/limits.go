@@ -8,6 +8,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -24,7 +26,7 @@ const (
 
 // victim is a sweep that has to give way.
 type victim struct {
-	heading
+	record.Heading
 	seq    uint64
 	bytes  int64
 	reason string
@@ -50,16 +52,16 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	s := c.store
 	excess := c.drop
 	reason := whyDiskFull
-	if over := s.totals.bytes + c.bytes - s.opts.MaxSize; over > excess {
+	if over := s.totals.Bytes + c.bytes - s.opts.MaxSize; over > excess {
 		excess, reason = over, fmt.Sprintf(whySize, size(s.opts.MaxSize))
 	}
 	keep := c.unsettledFrom()
 	var out []victim
 	cur := sweeps.Cursor()
 	for k, v := cur.First(); k != nil && len(out) < maxRemovals; k, v = cur.Next() {
-		h, ok := peek(c.names, k, v)
-		seq, isKey := keySeq(k)
-		w := victim{heading: h, seq: seq, bytes: recordSize(k, v), reason: reason, record: v}
+		h, ok := record.Peek(c.names, k, v)
+		seq, isKey := record.KeySeq(k)
+		w := victim{Heading: h, seq: seq, bytes: record.Size(k, v), reason: reason, record: v}
 		if excess <= 0 || seq >= keep {
 			// A damaged record at the very end of the queue helps nobody: it goes at once.
 			if ok && !c.tooOld(&h) {
@@ -92,7 +94,7 @@ func (c *commit) unsettledFrom() uint64 {
 }
 
 // tooOld reports whether a sweep is over MaxAge, as far as anybody can tell.
-func (c *commit) tooOld(h *heading) bool {
+func (c *commit) tooOld(h *record.Heading) bool {
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,12 +105,10 @@ func (c *commit) tooOld(h *heading) bool {
 func (s *Store) passed() uint64 {
 	passed := s.next
 	for _, it := range s.integrations {
-		passed = min(passed, it.cursor)
+		passed = min(passed, it.At)
 	}
 	return passed
 }
-
-func recordSize(key, value []byte) int64 { return int64(len(key) + len(value)) }
 
 // giveWay lets the victims go: each integration's cursor moves past them, and what was still
 // unsettled there is counted and told, a gap an object. s.mu is held.
@@ -120,9 +120,9 @@ func (c *commit) giveWay(victims []victim) {
 	lost := map[*integration]*losses{}
 	for i := range victims {
 		v := &victims[i]
-		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record) // one at a time: they may be many
+		sw, _ := record.DecodeSweep(c.names, record.SeqKey(v.seq), v.record) // one at a time: they may be many
 		for _, it := range s.integrations {
-			for _, index := range it.giveWay(v.seq, v.of(it.id)) {
+			for _, index := range it.giveWay(v.seq, v.Of(it.ID)) {
 				if lost[it] == nil {
 					lost[it] = &losses{}
 				}
@@ -145,7 +145,7 @@ func (s *Store) orphans(now time.Time) (due []*integration) {
 		return nil
 	}
 	for _, it := range s.ordered() {
-		if it.backlog > 0 && !it.orphanedAt.IsZero() && now.Sub(it.orphanedAt) >= orphanBacklog {
+		if it.Backlog > 0 && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanBacklog {
 			due = append(due, it)
 		}
 	}
@@ -162,7 +162,7 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	}
 	due, from := s.orphans(c.wall), uint64(math.MaxUint64)
 	for _, it := range due {
-		from = min(from, it.cursor)
+		from = min(from, it.At)
 	}
 	s.mu.Unlock()
 	if len(due) == 0 {
@@ -170,13 +170,13 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	}
 	cur := sweeps.Cursor()
 	looked := 0
-	for k, v := cur.Seek(seqKey(from)); k != nil; k, v = cur.Next() {
+	for k, v := cur.Seek(record.SeqKey(from)); k != nil; k, v = cur.Next() {
 		if looked++; looked > maxRemovals {
 			return found, false
 		}
-		h, _ := peek(c.names, k, v)
-		if seq, ok := keySeq(k); ok {
-			found = append(found, victim{heading: h, seq: seq, record: v})
+		h, _ := record.Peek(c.names, k, v)
+		if seq, ok := record.KeySeq(k); ok {
+			found = append(found, victim{Heading: h, seq: seq, record: v})
 		}
 	}
 	return found, true
@@ -193,11 +193,11 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 		if s.forgets(it, c.wall) {
 			it.wake()
 			s.dirtyRows -= len(it.dirty) // nobody writes them any more
-			delete(s.integrations, it.id)
+			delete(s.integrations, it.ID)
 			if it.main != nil {
 				it.main.lane = nil // and that one goes with the next commit
 			}
-			forgotten = append(forgotten, it.id)
+			forgotten = append(forgotten, it.ID)
 		}
 	}
 	return forgotten
@@ -210,24 +210,24 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	lost := losses{}
 	for i := range found {
 		v := &found[i]
-		indexes := it.giveWay(v.seq, v.of(it.id))
+		indexes := it.giveWay(v.seq, v.Of(it.ID))
 		if len(indexes) == 0 {
 			continue
 		}
-		sw, _ := decodeSweep(c.names, seqKey(v.seq), v.record)
+		sw, _ := record.DecodeSweep(c.names, record.SeqKey(v.seq), v.record)
 		for _, index := range indexes {
 			lost.add(sw, index, reason)
 		}
 	}
-	if n := it.backlog; all && n > 0 {
+	if n := it.Backlog; all && n > 0 {
 		lost.count += n
-		lost.merge(Span{
-			Begins: it.oldest, Ends: Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
+		lost.merge(record.Span{
+			Begins: it.oldest, Ends: record.Instant{At: c.wall}, Gap: objects.Gap{Count: n, Reason: reason},
 		})
-		it.dropped += n
-		it.backlog, it.window, it.modified = 0, nil, true
+		it.Dropped += n
+		it.Backlog, it.window, it.modified = 0, nil, true
 	}
-	c.again = c.again || it.backlog > 0
+	c.again = c.again || it.Backlog > 0
 	s.closeRows(it.owner())
 	it.trim(s.next)
 	s.tell(it, lost)
@@ -235,12 +235,12 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 
 // forgets reports whether nothing of an integration is to be kept any more. s.mu is held.
 func (s *Store) forgets(it *integration, now time.Time) bool {
-	return s.opts.Clock.old() && !it.orphanedAt.IsZero() && now.Sub(it.orphanedAt) >= orphanRows && it.backlog == 0 && it.lane == nil
+	return s.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows && it.Backlog == 0 && it.lane == nil
 }
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.
 func (s *Store) overdue(now time.Time) bool {
-	if s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
+	if s.totals.Bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
 	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool { return s.forgets(it, now) })

@@ -2,13 +2,9 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/gob"
-	"errors"
-	"maps"
+	"noi-agent/store/internal/record"
 	"os"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit, and after a
@@ -18,7 +14,7 @@ type note struct {
 	Run      uint64
 	Device   string
 	Good     int64 // unix ms, as in times
-	Accounts map[Accounted]Account
+	Accounts map[record.Accounted]record.Account
 	Runs     map[uint64]notedRun // that the accounts name, and this one
 
 	Integrations []string // that the configuration names: a new store in memory cannot know that they are not new
@@ -50,7 +46,7 @@ func (s *Store) writeNote(last bool) {
 	var text bytes.Buffer
 	err := gob.NewEncoder(&text).Encode(n)
 	if err == nil {
-		err = os.WriteFile(s.opts.Note+".new", seal(keyNote, text.Bytes()), 0o600)
+		err = os.WriteFile(s.opts.Note+".new", record.Seal(keyNote, text.Bytes()), 0o600)
 	}
 	if err == nil {
 		err = os.Rename(s.opts.Note+".new", s.opts.Note)
@@ -62,14 +58,14 @@ func (s *Store) writeNote(last bool) {
 
 // note returns the note as of now. s.mu is held.
 func (s *Store) note() note {
-	n := note{Run: s.run, Device: s.device, Good: s.times.good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{}, Integrations: s.configured()}
+	n := note{Run: s.run, Device: s.device, Good: s.times.Good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{}, Integrations: s.configured()}
 	runs := []uint64{s.run}
 	for _, a := range n.Accounts {
 		runs = append(runs, a.Until.Run)
 	}
 	for _, run := range runs {
 		if st, known := s.starts[run]; known {
-			n.Runs[run] = notedRun{st.boot, st.booted, st.floor}
+			n.Runs[run] = notedRun{st.Boot, st.Booted, st.Floor}
 		}
 	}
 	return n
@@ -78,8 +74,8 @@ func (s *Store) note() note {
 // configured are the integrations that the configuration names. s.mu is held.
 func (s *Store) configured() (ids []string) {
 	for _, it := range s.ordered() {
-		if it.main == nil && it.orphanedAt.IsZero() {
-			ids = append(ids, it.id)
+		if it.main == nil && it.OrphanedAt.IsZero() {
+			ids = append(ids, it.ID)
 		}
 	}
 	return ids
@@ -91,39 +87,9 @@ func readNote(path string) (n note) {
 	if path == "" || err != nil {
 		return note{}
 	}
-	value, ok := unseal(keyNote, sealed)
+	value, ok := record.Unseal(keyNote, sealed)
 	if !ok || gob.NewDecoder(bytes.NewReader(value)).Decode(&n) != nil {
 		return note{}
 	}
 	return n
-}
-
-// adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs are never used
-// twice, and runs are those that were counted elsewhere. A note of a later run is refused. What is new goes into the file at once: a power
-// cut in this run deletes the note.
-func (m *image) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
-	m.own = maps.Clone(m.accounts)
-	other := n.Run > m.identity.run // another store has worked since this one
-	m.identity.run = max(m.identity.run, runs)
-	if len(n.Accounts) == 0 || n.Run > m.identity.run {
-		return nil
-	}
-	if other && n.Good != 0 {
-		m.times.good = n.Good // the last one, not the latest: see putClock
-	}
-	news := put(m.accounts, n.Accounts)
-	m.known = n.Integrations
-	m.identity.device = cmp.Or(m.identity.device, n.Device)
-	for run, r := range n.Runs {
-		if _, known := m.starts[run]; !known {
-			m.starts[run] = start{boot: r.Boot, booted: r.Booted, floor: r.Floor}
-			m.noted = append(m.noted, run)
-		}
-	}
-	if !news {
-		return nil
-	}
-	record := m.names.encodeAccounts(tx.ID(), m.accounts)
-	m.totals.names = uint64(len(m.names.entries))
-	return errors.Join(m.names.put(tx.Bucket(bucketNames)), tx.Bucket(bucketMeta).Put(keyAccounts, record))
 }

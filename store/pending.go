@@ -6,6 +6,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -101,13 +103,13 @@ func (s *Store) lookFor(it *integration, limit int) *look {
 		it.scanned = s.next // what lies between is not for this one
 		it.trim(s.next)
 	}
-	l := &look{store: s, integration: it.id, limit: limit, from: it.scanned, until: s.next, memory: s.fresh}
+	l := &look{store: s, integration: it.ID, limit: limit, from: it.scanned, until: s.next, memory: s.fresh}
 	for _, e := range it.window {
 		if limit <= 0 {
 			break
 		}
 		if e.left > 0 {
-			e.settled = append(bitset(nil), e.settled...) // the writing side goes on
+			e.settled = append(record.Bitset(nil), e.settled...) // the writing side goes on
 			l.wanted = append(l.wanted, e)
 			limit -= e.left
 		}
@@ -159,16 +161,16 @@ func (l *look) full() bool { return len(l.found) >= l.limit || len(l.entered) >=
 
 // read is the part that needs the file.
 func (l *look) read(tx *bolt.Tx) error {
-	b, ns := tx.Bucket(bucketSweeps), names(l.store.names.published())
+	b, ns := tx.Bucket(bucketSweeps), record.Names(l.store.names.Published())
 	l.takeWanted(ns, b)
 	c := b.Cursor()
 	steps := scanStep
 	end := min(l.until, l.fileEnds())
-	for k, v := c.Seek(seqKey(l.from)); l.end < end; k, v = c.Next() {
+	for k, v := c.Seek(record.SeqKey(l.from)); l.end < end; k, v = c.Next() {
 		if l.full() || steps == 0 {
 			return nil
 		}
-		seq, ok := keySeq(k)
+		seq, ok := record.KeySeq(k)
 		if k == nil || ok && seq >= end {
 			l.end = end
 			return nil
@@ -183,14 +185,14 @@ func (l *look) read(tx *bolt.Tx) error {
 }
 
 // takeWanted adds what is pending of the window.
-func (l *look) takeWanted(ns names, b *bolt.Bucket) {
+func (l *look) takeWanted(ns record.Names, b *bolt.Bucket) {
 	for _, e := range l.wanted {
 		if f := findFresh(l.memory, e.seq); f != nil {
 			l.take(f.sweep, e, l.limit-len(l.found))
 			continue
 		}
-		key := seqKey(e.seq)
-		if sw, ok := decodeSweep(ns, key, b.Get(key)); ok {
+		key := record.SeqKey(e.seq)
+		if sw, ok := record.DecodeSweep(ns, key, b.Get(key)); ok {
 			l.take(sw, e, l.limit-len(l.found))
 		} else {
 			l.damaged = append(l.damaged, e.seq)
@@ -199,27 +201,27 @@ func (l *look) takeWanted(ns names, b *bolt.Bucket) {
 }
 
 // scan looks at one record that was not looked at before.
-func (l *look) scan(ns names, key, value []byte, seq uint64) {
-	h, ok := peek(ns, key, value)
+func (l *look) scan(ns record.Names, key, value []byte, seq uint64) {
+	h, ok := record.Peek(ns, key, value)
 	if !ok {
 		l.damaged = append(l.damaged, seq)
 		return
 	}
-	picked := h.of(l.integration)
+	picked := h.Of(l.integration)
 	if picked == nil {
 		return
 	}
-	sw, ok := decodeSweep(ns, key, value)
+	sw, ok := record.DecodeSweep(ns, key, value)
 	if !ok {
 		l.damaged = append(l.damaged, seq)
 		return
 	}
-	l.enter(sw, entry{seq: seq, at: h.instant(), picked: picked})
+	l.enter(sw, entry{seq: seq, at: h.Instant(), picked: picked})
 }
 
 // scanFresh is scan for a sweep in memory.
 func (l *look) scanFresh(f *fresh) {
-	if picked := (heading{routes: f.routes}).of(l.integration); picked != nil {
+	if picked := (record.Heading{Routes: f.routes}).Of(l.integration); picked != nil {
 		l.enter(f.sweep, entry{seq: f.seq, at: f.at(), picked: picked})
 	}
 }
@@ -231,7 +233,7 @@ func (l *look) enter(sw objects.Sweep, e entry) {
 
 // take adds the unsettled deliveries of one sweep, room of them at most.
 func (l *look) take(sw objects.Sweep, e entry, room int) {
-	from := identity{id: l.store.id, origins: l.store.origins}.of(e.seq)
+	from := record.Identity{Id: l.store.id, Origins: l.store.origins}.Of(e.seq)
 	l.found = slices.Grow(l.found, max(0, min(room, len(sw.Samples)))) // never by the limit: it may be any number
 	for i := range sw.Samples {
 		if room > 0 && e.pending(i) {
@@ -276,7 +278,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 			break
 		}
 		if e := it.find(d.Seq); e != nil && e.pending(d.Index) {
-			if w := it.owner().open[place{d.Seq, d.Index}]; w != nil {
+			if w := it.owner().open[record.Place{Seq: d.Seq, Index: d.Index}]; w != nil {
 				d.Attempts = w.Attempts
 			}
 			d.Stamp = s.stamp(d.Run, d.Stamp)
@@ -294,7 +296,7 @@ func (s *Store) lookAhead() error {
 	s.mu.Lock()
 	var looks []*look
 	for _, it := range s.ordered() {
-		if it.backlog > 0 && len(it.window) == 0 {
+		if it.Backlog > 0 && len(it.window) == 0 {
 			looks = append(looks, s.lookFor(it, 1))
 		}
 	}

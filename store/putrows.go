@@ -1,14 +1,18 @@
 package store
 
-import bolt "go.etcd.io/bbolt"
+import (
+	"noi-agent/store/internal/record"
+
+	bolt "go.etcd.io/bbolt"
+)
 
 // putRows writes the trigger rows and cuts each integration's logs to what is kept.
 func (c *commit) putRows(tx *bolt.Tx) error {
 	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
 	for it, rows := range c.logs {
-		var gaps, results []*row // rows itself stays as it is: undo needs it
+		var gaps, results []*record.Row // rows itself stays as it is: undo needs it
 		for _, w := range rows {
-			if w.isGap() {
+			if w.IsGap() {
 				gaps = append(gaps, w)
 			} else {
 				results = append(results, w)
@@ -17,7 +21,7 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 		var err error
 		c.counts[it], c.pruned[it], err = c.putLog(tx, bucketTriggers, it, results, it.rowCount, c.store.opts.KeepTriggers)
 		if err == nil {
-			c.gapCounts[it], _, err = c.putLog(tx, bucketGaps, it, gaps, it.gapsKept, keepGaps)
+			c.gapCounts[it], _, err = c.putLog(tx, bucketGaps, it, gaps, it.gapsKept, record.KeepGaps)
 		}
 		if err != nil {
 			return err
@@ -27,18 +31,18 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 }
 
 // putLog writes rows of one kind and returns how many there are then, and which were cut.
-func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, count, keep int) (int, []uint64, error) {
+func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*record.Row, count, keep int) (int, []uint64, error) {
 	if len(rows) == 0 {
 		return count, nil, nil
 	}
-	b, err := bucketOf(tx, kind, it.id)
+	b, err := bucketOf(tx, kind, it.ID)
 	if err != nil {
 		return 0, nil, err
 	}
 	for _, w := range rows {
-		key := seqKey(w.ID)
+		key := record.SeqKey(w.ID)
 		known := b.Get(key) != nil
-		if w.void {
+		if w.Void {
 			if known {
 				count--
 			}
@@ -50,7 +54,7 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, 
 		if !known {
 			count++
 		}
-		if err := b.Put(key, c.store.names.encodeRow(key, w)); err != nil {
+		if err := b.Put(key, c.store.names.EncodeRow(key, w)); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -62,11 +66,11 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*row, 
 func (c *commit) pruneRows(b *bolt.Bucket, n int) (gone []uint64, err error) {
 	cur := b.Cursor()
 	for k, _ := cur.First(); k != nil && len(gone) < min(n, maxRemovals); k, _ = cur.Next() {
-		id, _ := keySeq(k)
+		id, _ := record.KeySeq(k)
 		gone = append(gone, id)
 	}
 	for _, id := range gone {
-		if err := b.Delete(seqKey(id)); err != nil {
+		if err := b.Delete(record.SeqKey(id)); err != nil {
 			return nil, err
 		}
 	}

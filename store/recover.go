@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"noi-agent/store/internal/record"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -109,7 +110,7 @@ func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*S
 func tryOpen(path string, o Options) (s *Store, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s, err = nil, fmt.Errorf("%w: %v", ErrDamaged, p)
+			s, err = nil, fmt.Errorf("%w: %v", record.ErrDamaged, p)
 		}
 	}()
 	return Open(path, o)

@@ -53,8 +53,8 @@ func TestWhatIsRejectedIsNoBacklog(t *testing.T) {
 			if err := s.Close(); err != nil { // which commits, once
 				t.Fatal(err)
 			}
-			if it := s.integrations["aws"]; it.backlog != 40 || it.dropped != 10 {
-				t.Errorf("backlog %d, dropped %d", it.backlog, it.dropped)
+			if it := s.integrations["aws"]; it.Backlog != 40 || it.Dropped != 10 {
+				t.Errorf("backlog %d, dropped %d", it.Backlog, it.Dropped)
 			}
 			if err := Check(s.path); err != nil {
 				t.Error(err)

@@ -1,6 +1,10 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+
+	"noi-agent/store/internal/record"
+)
 
 // Replayed is a settled delivery on its way once more. Attempts counts the tries of this replay.
 type Replayed struct {
@@ -24,16 +28,16 @@ func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	if !r.SampledAt.IsZero() {
 		sample.SampledAt = r.SampledAt
 	}
-	sample.SampledAt = toMilli(sample.SampledAt)
-	w := &row{place: place{d.Seq, d.Index}, Trigger: Trigger{
-		ID: d.Row, Integration: it.id, Topic: it.topic, Success: r.Outcome == Accepted, Replayed: true,
-		CompletedAt: toMilli(r.CompletedAt), PublishedAt: toMilli(r.PublishedAt), Attempts: d.Attempts,
-		MessageID: r.MessageID, Error: cutError(r.Error), Run: d.Run, Source: d.Source, Sample: sample,
+	sample.SampledAt = record.ToMilli(sample.SampledAt)
+	w := &record.Row{Place: record.Place{Seq: d.Seq, Index: d.Index}, Trigger: record.Trigger{
+		ID: d.Row, Integration: it.ID, Topic: it.Topic, Success: r.Outcome == Accepted, Replayed: true,
+		CompletedAt: record.ToMilli(r.CompletedAt), PublishedAt: record.ToMilli(r.PublishedAt), Attempts: d.Attempts,
+		MessageID: r.MessageID, Error: record.CutError(r.Error), Run: d.Run, Source: d.Source, Sample: sample,
 	}}
 	if r.Outcome == Accepted {
 		it.replayed++
 		it.traffic.Replayed++
-		s.arrived(it, w.place)
+		s.arrived(it, w.Place)
 	}
 	if w.ID != 0 {
 		s.writeRow(it, w)

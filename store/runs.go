@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"noi-agent/store/internal/record"
 	"os"
 )
 
@@ -17,8 +18,8 @@ const (
 // itself may not open. 0: there is none.
 func RunsAt(path string) uint64 {
 	if data, err := os.ReadFile(path + spareSuffix); err == nil {
-		if id, err := spareIdentity(&reader{b: data}); err == nil {
-			return id.run + spareLag
+		if id, err := spareIdentity(&record.Reader{B: data}); err == nil {
+			return id.Run + spareLag
 		}
 	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {

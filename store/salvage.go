@@ -12,6 +12,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -32,37 +34,37 @@ type salvage struct {
 	opts  Options
 	aside string // where the old file will be, for the rows about what is lost
 
-	identity  identity
-	totals    totals
-	names     map[uint64]name // kind 0: two readings
-	cursors   map[string]*integration
-	starts    map[uint64]start
-	times     times
+	identity  record.Identity
+	totals    record.Totals
+	names     map[uint64]record.Name // kind 0: two readings
+	cursors   map[string]*record.Cursor
+	starts    map[uint64]record.Start
+	times     record.Times
 	accounts  []byte // the newest record, sealed; nil: none
 	hasTotals bool
 	lastRun   uint64
 	noCursors bool  // none was read
 	oldest    int64 // unix ms of the oldest sweep found; 0: none
 
-	found   totals                     // what came over
-	backlog map[string]uint64          // of it, by integration
-	lost    map[string]uint64          // by integration
-	rows    map[string]map[uint64]*row // about gaps, and dead letters, by integration
-	gaps    uint64                     // that came over
-	letters uint64                     // that came over
-	cut     bool                       // not all was read
-	guessed bool                       // an integration's cursor is lost
+	found   record.Totals                     // what came over
+	backlog map[string]uint64                 // of it, by integration
+	lost    map[string]uint64                 // by integration
+	rows    map[string]map[uint64]*record.Row // about gaps, and dead letters, by integration
+	gaps    uint64                            // that came over
+	letters uint64                            // that came over
+	cut     bool                              // not all was read
+	guessed bool                              // an integration's cursor is lost
 }
 
 // uncounted reports whether more may be lost than is known.
 func (sv *salvage) uncounted() bool {
-	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.id == ""
+	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.Id == ""
 }
 
 // survey reads everything but the sweeps, and the copy of the names.
 func (sv *salvage) survey(path string) {
-	sv.names, sv.cursors, sv.starts = map[uint64]name{}, map[string]*integration{}, map[uint64]start{}
-	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*row{}
+	sv.names, sv.cursors, sv.starts = map[uint64]record.Name{}, map[string]*record.Cursor{}, map[uint64]record.Start{}
+	sv.backlog, sv.lost, sv.rows = map[string]uint64{}, map[string]uint64{}, map[string]map[uint64]*record.Row{}
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
 		sv.learn(key, value)
 		return nil
@@ -74,72 +76,72 @@ func (sv *salvage) survey(path string) {
 // learn takes in one record that may be of any kind, or none. The key comes first: checksums are
 // not for free, and nearly all of the file is sweeps.
 func (sv *salvage) learn(key, value []byte) {
-	switch id, numbered := keySeq(key); {
-	case string(key) == string(keyIdentity):
+	switch id, numbered := record.KeySeq(key); {
+	case string(key) == string(record.KeyIdentity):
 		sv.learnIdentity(value)
-	case string(key) == string(keyTotals):
+	case string(key) == string(record.KeyTotals):
 		sv.learnTotals(value)
-	case string(key) == string(keyClock):
+	case string(key) == string(record.KeyClock):
 		sv.learnTimes(value)
-	case string(key) == string(keyAccounts):
+	case string(key) == string(record.KeyAccounts):
 		sv.learnAccounts(value)
-	case numbered && len(value) > 0 && value[0] == startKind:
+	case numbered && len(value) > 0 && value[0] == record.StartKind:
 		sv.learnStart(id, key, value)
-	case numbered && id < mostEntries:
+	case numbered && id < record.MostEntries:
 		sv.learnName(id, key, value)
 	case printable(string(key)):
-		it, ok := decodeIntegration(key, value)
-		if known := sv.cursors[it.id]; ok && (known == nil || it.further(known)) {
-			sv.cursors[it.id] = it
+		c, ok := record.DecodeCursor(key, value)
+		if known := sv.cursors[c.ID]; ok && (known == nil || c.Further(known)) {
+			sv.cursors[c.ID] = &c
 		}
 	}
 }
 
 // learnStart takes in a run; the record with the time of its boot is the newer one.
 func (sv *salvage) learnStart(run uint64, key, value []byte) {
-	st, ok := decodeStart(key, value)
-	if known, twice := sv.starts[run]; ok && (!twice || known.booted == 0) {
+	st, ok := record.DecodeStart(key, value)
+	if known, twice := sv.starts[run]; ok && (!twice || known.Booted == 0) {
 		sv.starts[run] = st
 	}
 }
 
 func (sv *salvage) learnTimes(value []byte) {
-	t := decodeTimes(value)
-	sv.times.good, sv.times.wrote = max(sv.times.good, t.good), max(sv.times.wrote, t.wrote)
+	t := record.DecodeTimes(value)
+	sv.times.Good, sv.times.Wrote = max(sv.times.Good, t.Good), max(sv.times.Wrote, t.Wrote)
 }
 
 func (sv *salvage) learnAccounts(value []byte) {
-	before, _ := accountsOf(sv.accounts)
-	if commit, ok := accountsOf(value); ok && commit >= before {
+	before, _ := record.AccountsOf(sv.accounts)
+	if commit, ok := record.AccountsOf(value); ok && commit >= before {
 		sv.accounts = bytes.Clone(value)
 	}
 }
 
 func (sv *salvage) learnIdentity(value []byte) {
-	id, err := decodeIdentity(value)
-	if err == nil && (id.run > sv.identity.run || id.run == sv.identity.run && id.device != "") {
+	id, err := record.DecodeIdentity(value)
+	if err == nil && (id.Run > sv.identity.Run || id.Run == sv.identity.Run && id.Device != "") {
 		sv.identity = id
 	}
 }
 
 func (sv *salvage) learnTotals(value []byte) {
-	t, ok := decodeTotals(value)
+	t, ok := record.DecodeTotals(value)
 	if !ok {
 		return
 	}
 	sv.hasTotals = true
-	sv.totals.next = max(sv.totals.next, t.next)
-	sv.totals.row = max(sv.totals.row, t.row)
-	sv.totals.names = max(sv.totals.names, t.names)
+	sv.totals.Next = max(sv.totals.Next, t.Next)
+	sv.totals.Row = max(sv.totals.Row, t.Row)
+	sv.totals.Names = max(sv.totals.Names, t.Names)
 }
 
 func (sv *salvage) learnName(id uint64, key, value []byte) {
-	n, ok := decodeName(key, value)
-	if !ok || n.kind == nameText && !printable(n.text) {
+	n, ok := record.DecodeName(key, value)
+	if !ok || n.Kind == record.NameText && !printable(n.Text) {
 		return
 	}
 	if known, twice := sv.names[id]; twice && known != n {
-		n = name{}
+		n = record.Name{}
 	}
 	sv.names[id] = n
 }
@@ -148,42 +150,16 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// further reports whether a cursor record is newer than another of the same integration.
-func (it *integration) further(than *integration) bool {
-	if it.cursor != than.cursor {
-		return it.cursor > than.cursor
-	}
-	a, b := it.sent+it.failed+it.dropped, than.sent+than.failed+than.dropped
-	if a != b {
-		return a > b
-	}
-	return it.backlog > than.backlog // nothing was settled in between, so it only grew
-}
-
 // dictionary is the names as they were, and the first number that was surely never given.
-func (sv *salvage) dictionary() *dictionary {
-	d := &dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
-	size := sv.totals.names
+func (sv *salvage) dictionary() *record.Dictionary {
+	size := sv.totals.Names
 	for id := range sv.names {
 		size = max(size, id+1)
 	}
 	if !sv.hasTotals {
 		size += lostNames
 	}
-	d.entries = make([]name, min(size, mostEntries))
-	for id, n := range sv.names {
-		if id < uint64(len(d.entries)) {
-			d.entries[id] = n
-			switch n.kind {
-			case nameText:
-				d.texts[n.text] = id
-			case nameSource:
-				d.sources[n.source] = id
-			}
-		}
-	}
-	d.keep()
-	return d
+	return record.DictionaryOf(sv.names, size)
 }
 
 // salvageBatch is how many bytes of sweeps share a transaction: it bounds memory.
@@ -201,7 +177,7 @@ func (sv *salvage) fill(file string) error {
 	d := sv.dictionary()
 	err = db.Update(putBuckets)
 	if err == nil {
-		err = sv.copySweeps(db, d.published())
+		err = sv.copySweeps(db, d.Published())
 	}
 	if err == nil {
 		err = db.Update(func(tx *bolt.Tx) error { return sv.conclude(tx, d) })
@@ -213,7 +189,7 @@ func (sv *salvage) fill(file string) error {
 }
 
 // copySweeps reads the file once more and takes over every sweep that is wanted. Rows wait in memory: they are few.
-func (sv *salvage) copySweeps(db *bolt.DB, ns names) error {
+func (sv *salvage) copySweeps(db *bolt.DB, ns record.Names) error {
 	var waiting []salvaged
 	size := 0
 	flush := func() error {
@@ -222,7 +198,7 @@ func (sv *salvage) copySweeps(db *bolt.DB, ns names) error {
 	}
 	var failed error
 	err := sv.src.each(sv.ctx, func(key, value []byte) error {
-		if isRow(value) {
+		if record.IsRow(value) {
 			sv.keepRow(ns, key, value)
 			return nil
 		}
@@ -245,7 +221,7 @@ func (sv *salvage) copySweeps(db *bolt.DB, ns names) error {
 
 // salvaged is a sweep's record as it stands in the file.
 type salvaged struct {
-	heading
+	record.Heading
 	key, value []byte
 }
 
@@ -260,17 +236,17 @@ func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 		if err := b.Put(sw.key, sw.value); err != nil {
 			return err
 		}
-		sv.found.sweeps++
-		sv.found.samples += uint64(sw.samples)
-		sv.found.bytes += recordSize(sw.key, sw.value)
-		seq, _ := keySeq(sw.key)
-		sv.lastRun = max(sv.lastRun, sw.run)
-		if sv.oldest == 0 || sw.at < sv.oldest {
-			sv.oldest = sw.at
+		sv.found.Sweeps++
+		sv.found.Samples += uint64(sw.Samples)
+		sv.found.Bytes += record.Size(sw.key, sw.value)
+		seq, _ := record.KeySeq(sw.key)
+		sv.lastRun = max(sv.lastRun, sw.Run)
+		if sv.oldest == 0 || sw.At < sv.oldest {
+			sv.oldest = sw.At
 		}
-		sv.totals.next = max(sv.totals.next, seq+1)
-		for _, p := range sw.routes {
-			sv.backlog[p.integration] += sv.cursors[p.integration].awaits(seq, p.set)
+		sv.totals.Next = max(sv.totals.Next, seq+1)
+		for _, p := range sw.Routes {
+			sv.backlog[p.Integration] += sv.cursors[p.Integration].Awaits(seq, p.Set)
 		}
 	}
 	return nil
@@ -278,32 +254,38 @@ func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 
 // wants reports whether a record is a sweep that reads, and that somebody still waits for. An
 // integration whose cursor is lost waits for everything: sent twice is better than lost.
-func (sv *salvage) wants(ns names, key, value []byte) (heading, bool) {
-	seq, ok := keySeq(key)
+func (sv *salvage) wants(ns record.Names, key, value []byte) (record.Heading, bool) {
+	seq, ok := record.KeySeq(key)
 	if !ok {
-		return heading{}, false
+		return record.Heading{}, false
 	}
-	h, ok := inspect(ns, key, value)
+	h, ok := record.Inspect(ns, key, value)
 	if !ok {
-		return heading{}, false
+		return record.Heading{}, false
 	}
 	wanted := uint64(0)
-	for _, p := range h.routes {
-		if sv.cursors[p.integration] == nil {
-			sv.cursors[p.integration], sv.guessed = newIntegration(p.integration, "", 0), true
+	for _, p := range h.Routes {
+		if sv.cursors[p.Integration] == nil {
+			sv.guess(p.Integration, "")
 		}
-		wanted += sv.cursors[p.integration].awaits(seq, p.set)
+		wanted += sv.cursors[p.Integration].Awaits(seq, p.Set)
 	}
 	return h, wanted > 0
 }
 
+// guess makes an integration known whose cursor is lost: it begins with the oldest sweep.
+func (sv *salvage) guess(id, topic string) {
+	c := record.NewCursor(id, topic, 0)
+	sv.cursors[id], sv.guessed = &c, true
+}
+
 // conclude writes what is not sweeps.
-func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
+func (sv *salvage) conclude(tx *bolt.Tx, d *record.Dictionary) error {
 	sv.adoptOwners()
 	t := sv.found
-	t.next, t.row = sv.totals.next, sv.totals.row+lostNames // rows may be newer than the totals, and not read
+	t.Next, t.Row = sv.totals.Next, sv.totals.Row+lostNames // rows may be newer than the totals, and not read
 	for id, it := range sv.cursors {
-		t.next = max(t.next, it.cursor)
+		t.Next = max(t.Next, it.At)
 		sv.count(it, sv.backlog[id])
 	}
 	sv.addLanes()
@@ -313,32 +295,32 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *dictionary) error {
 	if err := errors.Join(sv.putNames(tx, d), sv.putClock(tx)); err != nil {
 		return err
 	}
-	t.names = uint64(len(d.entries))
+	t.Names = uint64(d.Size())
 	meta := tx.Bucket(bucketMeta)
-	if accounts := decodeAccounts(names(d.entries), sv.accounts); len(accounts) > 0 { // of what reads
-		if err := meta.Put(keyAccounts, d.encodeAccounts(tx.ID(), accounts)); err != nil {
+	if accounts := record.DecodeAccounts(d.Published(), sv.accounts); len(accounts) > 0 { // of what reads
+		if err := meta.Put(record.KeyAccounts, d.EncodeAccounts(tx.ID(), accounts)); err != nil {
 			return err
 		}
 	}
-	if err := meta.Put(keyTotals, t.encode()); err != nil {
+	if err := meta.Put(record.KeyTotals, t.Encode()); err != nil {
 		return err
 	}
-	return meta.Put(keyIdentity, sv.newIdentity(tx, t.next).encode())
+	return meta.Put(record.KeyIdentity, sv.newIdentity(tx, t.Next).Encode())
 }
 
 // count takes what is missing off an integration's backlog.
-func (sv *salvage) count(it *integration, backlog uint64) {
-	if it.backlog > backlog {
-		sv.lost[it.id] = it.backlog - backlog
-		it.dropped += sv.lost[it.id]
+func (sv *salvage) count(it *record.Cursor, backlog uint64) {
+	if it.Backlog > backlog {
+		sv.lost[it.ID] = it.Backlog - backlog
+		it.Dropped += sv.lost[it.ID]
 	}
-	it.backlog = backlog
+	it.Backlog = backlog
 }
 
 // addLanes counts what lanes lost as lost by the integrations they belong to: these have the log.
 func (sv *salvage) addLanes() {
 	for id, n := range sv.lost {
-		if owner, lane := isLane(id); lane && sv.cursors[owner] != nil {
+		if owner, lane := record.IsLane(id); lane && sv.cursors[owner] != nil {
 			sv.lost[owner] += n
 			delete(sv.lost, id)
 		}
@@ -346,9 +328,9 @@ func (sv *salvage) addLanes() {
 }
 
 // putLosses writes cursors, and for each integration that lost something a row that says so.
-func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
+func (sv *salvage) putLosses(tx *bolt.Tx, d *record.Dictionary, t *record.Totals) error {
 	for id, it := range sv.cursors {
-		if err := tx.Bucket(bucketCursors).Put([]byte(id), it.encode(0)); err != nil {
+		if err := tx.Bucket(bucketCursors).Put([]byte(id), it.Encode()); err != nil {
 			return err
 		}
 		if sv.lost[id] == 0 {
@@ -358,12 +340,12 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 		if err != nil {
 			return err
 		}
-		t.row++
-		w := &row{Trigger: Trigger{Integration: id, Topic: it.topic, CompletedAt: toMilli(sv.opts.Now()), Gap: objects.Gap{
-			From: fromMilli(sv.oldest), To: toMilli(sv.opts.Now()), Count: sv.lost[id],
+		t.Row++
+		w := &record.Row{Trigger: record.Trigger{Integration: id, Topic: it.Topic, CompletedAt: record.ToMilli(sv.opts.Now()), Gap: objects.Gap{
+			From: record.FromMilli(sv.oldest), To: record.ToMilli(sv.opts.Now()), Count: sv.lost[id],
 			Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " + sv.aside,
 		}}}
-		if err := b.Put(seqKey(t.row), d.encodeRow(seqKey(t.row), w)); err != nil {
+		if err := b.Put(record.SeqKey(t.Row), d.EncodeRow(record.SeqKey(t.Row), w)); err != nil {
 			return err
 		}
 	}
@@ -373,45 +355,36 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *dictionary, t *totals) error {
 // putClock writes what is known of the time of earlier runs.
 func (sv *salvage) putClock(tx *bolt.Tx) error {
 	for run, st := range sv.starts {
-		if err := tx.Bucket(bucketRuns).Put(seqKey(run), st.encode(seqKey(run))); err != nil {
+		if err := tx.Bucket(bucketRuns).Put(record.SeqKey(run), st.Encode(record.SeqKey(run))); err != nil {
 			return err
 		}
 	}
-	return tx.Bucket(bucketMeta).Put(keyClock, sv.times.encode())
+	return tx.Bucket(bucketMeta).Put(record.KeyClock, sv.times.Encode())
 }
 
-func (sv *salvage) putNames(tx *bolt.Tx, d *dictionary) error {
+func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
 	b := tx.Bucket(bucketNames)
 	b.FillPercent = 1
-	for id, n := range d.entries {
-		if n.kind == 0 {
-			continue // lost, and its number is never given again
-		}
-		key := seqKey(uint64(id))
-		if err := b.Put(key, seal(key, encodeName(n))); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.PutFrom(0, b.Put)
 }
 
 // newIdentity is who the new store is. Sample ids must never come twice, and how far the old store
 // had got is not sure: so the new one has an id of its own, and goes on counting runs besides. The
 // sweeps that came over keep the id of the store that took them; where nothing tells it, they get
 // one that nobody has.
-func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) identity {
+func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) record.Identity {
 	old := sv.identity
-	if old.id == "" {
-		old.id = drawID()
+	if old.Id == "" {
+		old.Id = drawID()
 	}
-	made := identity{id: drawID(), run: max(old.run, sv.lastRun), device: old.device}
+	made := record.Identity{Id: drawID(), Run: max(old.Run, sv.lastRun), Device: old.Device}
 	first, _ := tx.Bucket(bucketSweeps).Cursor().First()
 	if first == nil {
 		return made
 	}
-	for _, o := range append(old.origins, origin{until: next, store: old.id}) {
-		if o.until > binary.BigEndian.Uint64(first) {
-			made.origins = append(made.origins, o)
+	for _, o := range append(old.Origins, record.Origin{Until: next, Store: old.Id}) {
+		if o.Until > binary.BigEndian.Uint64(first) {
+			made.Origins = append(made.Origins, o)
 		}
 	}
 	return made

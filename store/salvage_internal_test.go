@@ -1,15 +1,19 @@
 package store
 
-import "testing"
+import (
+	"testing"
+
+	"noi-agent/store/internal/record"
+)
 
 // TestWhatALaneLostInASalvageIsItsIntegrations: a lane has no log that anybody reads.
 func TestWhatALaneLostInASalvageIsItsIntegrations(t *testing.T) {
-	sv := &salvage{cursors: map[string]*integration{}, lost: map[string]uint64{}}
-	for id, backlog := range map[string]uint64{"aws": 5, "aws" + laneSuffix: 3, "gcp": 2, "gone" + laneSuffix: 1} {
-		it := newIntegration(id, "", 0)
-		it.backlog = backlog
-		sv.cursors[id] = it
-		sv.count(it, 0)
+	sv := &salvage{cursors: map[string]*record.Cursor{}, lost: map[string]uint64{}}
+	for id, backlog := range map[string]uint64{"aws": 5, "aws" + record.LaneSuffix: 3, "gcp": 2, "gone" + record.LaneSuffix: 1} {
+		c := record.NewCursor(id, "", 0)
+		c.Backlog = backlog
+		sv.cursors[id] = &c
+		sv.count(&c, 0)
 	}
 	sv.addLanes()
 	if len(sv.lost) != 3 || sv.lost["aws"] != 8 || sv.lost["gcp"] != 2 {

@@ -1,9 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"maps"
 	"slices"
+
+	"noi-agent/store/internal/record"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -14,40 +15,26 @@ import (
 // again or dropped shortly before may come back from an old page.
 
 // keepRow takes over the record of a gap or of a dead letter, if it reads.
-func (sv *salvage) keepRow(ns names, key, value []byte) {
-	w, ok := decodeRow(ns, "", key, value)
+func (sv *salvage) keepRow(ns record.Names, key, value []byte) {
+	w, ok := record.DecodeRow(ns, "", key, value)
 	if !ok {
 		return
 	}
-	sv.totals.row = max(sv.totals.row, w.ID)
-	if !w.isGap() && w.store == "" {
+	sv.totals.Row = max(sv.totals.Row, w.ID)
+	if !w.IsGap() && w.Store == "" {
 		return
 	}
 	of := sv.rows[w.Integration]
 	if of == nil {
-		of = map[uint64]*row{}
+		of = map[uint64]*record.Row{}
 		sv.rows[w.Integration] = of
 	}
-	if old := of[w.ID]; old == nil || w.further(old) {
+	if old := of[w.ID]; old == nil || w.Further(old) {
 		of[w.ID] = w
 	}
-	if len(of) > 2*(keepDead+keepGaps) {
-		cutRows(of, keepDead)
+	if len(of) > 2*(record.KeepDead+record.KeepGaps) {
+		record.CutRows(of, record.KeepDead)
 	}
-}
-
-// isRow reports whether a record says of itself that it is a row. No other kind of record begins so.
-func isRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
-
-// further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
-func (w *row) further(than *row) bool {
-	closed := func(w *row) int {
-		if w.Open {
-			return 0
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts), closed(w)-closed(than)) > 0
 }
 
 // adoptOwners makes the integrations of rows known when the file's records of integrations are lost, all of them. When others read, one
@@ -59,21 +46,21 @@ func (sv *salvage) adoptOwners() {
 	for id, rows := range sv.rows {
 		if sv.cursors[id] == nil {
 			newest := rows[slices.Max(slices.Collect(maps.Keys(rows)))]
-			sv.cursors[id], sv.guessed = newIntegration(id, newest.Topic, 0), true
+			sv.guess(id, newest.Topic)
 		}
 	}
 }
 
 // putRows writes the rows of the integrations that are known.
-func (sv *salvage) putRows(tx *bolt.Tx, d *dictionary) error {
+func (sv *salvage) putRows(tx *bolt.Tx, d *record.Dictionary) error {
 	for id, rows := range sv.rows {
 		if sv.cursors[id] == nil {
 			continue
 		}
-		cutRows(rows, keepDead)
+		record.CutRows(rows, record.KeepDead)
 		for _, n := range slices.Sorted(maps.Keys(rows)) {
 			kind, count := bucketGaps, &sv.gaps
-			if !rows[n].isGap() {
+			if !rows[n].IsGap() {
 				kind, count = bucketDead, &sv.letters
 			}
 			b, err := bucketOf(tx, kind, id)
@@ -81,7 +68,7 @@ func (sv *salvage) putRows(tx *bolt.Tx, d *dictionary) error {
 				return err
 			}
 			b.FillPercent = 1 // ascending
-			if err := b.Put(seqKey(n), d.encodeRow(seqKey(n), rows[n])); err != nil {
+			if err := b.Put(record.SeqKey(n), d.EncodeRow(record.SeqKey(n), rows[n])); err != nil {
 				return err
 			}
 			*count++

@@ -7,6 +7,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -120,11 +122,11 @@ func (s *Store) inMemory(from uint64) (memory []*fresh, ends uint64, err error) 
 
 // read takes records up to before a number, so many at a time.
 func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
-	ns := names(c.store.names.published())
+	ns := record.Names(c.store.names.Published())
 	cur := tx.Bucket(bucketSweeps).Cursor()
 	looked, samples := 0, 0
-	for k, v := cur.Seek(seqKey(c.next)); k != nil; k, v = cur.Next() {
-		seq, ok := keySeq(k)
+	for k, v := cur.Seek(record.SeqKey(c.next)); k != nil; k, v = cur.Next() {
+		seq, ok := record.KeySeq(k)
 		if !ok {
 			continue
 		}
@@ -135,7 +137,7 @@ func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
 			c.next = seq
 			return nil
 		}
-		sw, ok := decodeSweep(ns, k, v)
+		sw, ok := record.DecodeSweep(ns, k, v)
 		if !ok {
 			c.damaged = append(c.damaged, seq)
 			continue
@@ -160,7 +162,7 @@ func (c *Scan) take(seq uint64, sw objects.Sweep) {
 	if !c.wants(sw) {
 		return
 	}
-	from := identity{id: c.store.id, origins: c.store.origins}.of(seq)
+	from := record.Identity{Id: c.store.id, Origins: c.store.origins}.Of(seq)
 	c.found = append(c.found, Kept{Seq: seq, Store: from, Sweep: sw})
 }
 
@@ -200,7 +202,7 @@ func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 	var out []Delivery
 	for _, route := range k.Sweep.Routes {
 		by := it
-		switch owner, lane := isLane(route.Integration); {
+		switch owner, lane := record.IsLane(route.Integration); {
 		case lane && owner == integration && it.lane != nil:
 			by = it.lane
 		case route.Integration != integration:
@@ -220,12 +222,12 @@ func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 func (it *integration) isSettled(seq uint64, index int) bool {
 	e := it.find(seq)
 	switch {
-	case seq < it.cursor:
+	case seq < it.At:
 		return true
 	case e != nil:
-		return e.settled.has(index)
+		return e.settled.Has(index)
 	case seq < it.scanned:
 		return true
 	}
-	return it.resume[seq].has(index)
+	return it.Settled[seq].Has(index)
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Limits are what an open store can be told anew (SetLimits). The zero Limits are usable.
@@ -28,9 +26,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// SetLimits puts other limits in force. It makes a commit, the first that keeps to them, and returns when that is done; where much
-// is over a limit that was made smaller, more commits follow by themselves. What waits for a commit window
-// or a flush waits by the new times from then on. The limits are in force even if the disk is too
+// SetLimits puts other limits in force, and makes a commit, the first that keeps to them. What is over a limit that was made smaller goes
+// with this commit and the next ones, as what is over a limit always does: at most 10,000 sweeps a commit, and rows of the log when new ones
+// are written. What waits for a commit window or a flush waits by the new times from then on. The limits are in force even if the disk is too
 // full for the commit. It fails with ErrClosed, and with what stopped the store.
 func (s *Store) SetLimits(l Limits) error {
 	l = l.withDefaults()
@@ -63,93 +61,5 @@ func (s *Store) takeLimits() {
 		return
 	}
 	s.opts.Limits, s.wanted = *s.wanted, nil
-	s.shrinking, s.shrunk = true, s.totals.bytes
 	s.db.MaxSize = max(s.db.MaxSize, fileLimit(s.opts.MaxSize))
-}
-
-// shrink takes one more step towards limits that were made smaller, after a commit: a commit takes only so many sweeps out of the outbox,
-// and cuts only the logs to which it writes. It ends when nothing is over the limits or nothing gives way any more.
-func (s *Store) shrink() {
-	if !s.shrinking {
-		return
-	}
-	rows, err := s.cutLogs()
-	if err != nil && !isFull(err) { // without room they go when new rows come
-		s.abort(fmt.Errorf("cut the trigger log: %w", err))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	over := s.totals.bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds()
-	s.shrinking = s.err == nil && err == nil && (rows || over && s.totals.bytes < s.shrunk)
-	s.shrunk = s.totals.bytes
-	if s.shrinking {
-		s.hurry()
-	}
-}
-
-// cutLogs deletes the oldest rows beyond KeepTriggers, so many at a time, and reports whether there are more.
-func (s *Store) cutLogs() (more bool, err error) {
-	over := map[*integration]int{}
-	s.mu.Lock()
-	for _, it := range s.integrations {
-		if n := it.rowCount - s.opts.KeepTriggers; n > 0 {
-			over[it] = n
-		}
-	}
-	s.mu.Unlock()
-	if len(over) == 0 {
-		return false, nil
-	}
-	defer func() {
-		if p := recover(); p != nil { // bbolt panics on damaged pages
-			err = fmt.Errorf("the file is damaged: %v", p)
-		}
-	}()
-	gone := map[*integration][]uint64{}
-	c := commit{store: s}
-	err = s.update(func(tx *bolt.Tx) (err error) {
-		c.tx = tx
-		for it, n := range over {
-			b := tx.Bucket(bucketTriggers).Bucket([]byte(it.id))
-			if b == nil {
-				continue
-			}
-			if gone[it], err = c.pruneRows(b, n); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.countCommit(c.tx)
-	for it, ids := range gone {
-		it.rowCount -= len(ids)
-		it.forgetOpen(ids)
-		more = more || len(ids) > 0 && len(ids) < over[it]
-	}
-	return more, nil
-}
-
-// countCommit counts what a transaction wrote. s.mu is held.
-func (s *Store) countCommit(tx *bolt.Tx) {
-	stats := tx.Stats()
-	s.commits++
-	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
-}
-
-// forgetOpen forgets rows of deliveries still being retried that are in the file no more: the next try gets a row of its own. s.mu is held.
-func (it *integration) forgetOpen(ids []uint64) {
-	gone := make(map[uint64]bool, len(ids))
-	for _, id := range ids {
-		gone[id] = true
-	}
-	for at, w := range it.open {
-		if gone[w.ID] {
-			delete(it.open, at)
-		}
-	}
 }

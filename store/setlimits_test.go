@@ -14,7 +14,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-func TestASmallerMaxSizeMakesRoomAtOnce(t *testing.T) {
+func TestASmallerMaxSizeMakesRoomWithTheNextCommits(t *testing.T) {
 	s := open(t, store.Options{})
 	const sweeps = 25_000 // more than two commits take out
 	var all []objects.Sweep
@@ -24,10 +24,13 @@ func TestASmallerMaxSizeMakesRoomAtOnce(t *testing.T) {
 	add(t, s, all...)
 	const limit = 8 << 10
 	must(t, s.SetLimits(store.Limits{MaxSize: limit}))
-	untilTrue(t, func() bool { return s.Stats().RecordBytes <= limit }) // the first commit takes 10,000, the others follow by themselves
+	const more = 2 // commits: one takes out 10,000
+	for n := uint64(1); n <= more; n++ {
+		add(t, s, storetest.Sweep(1, sweeps+n, 1, "aws"))
+	}
 	is := s.Stats().Integrations["aws"]
-	if is.Backlog == 0 || is.Dropped == 0 || is.Backlog+is.Dropped != sweeps {
-		t.Errorf("%+v do not add up to %d", is, sweeps)
+	if bytes := s.Stats().RecordBytes; bytes > limit || is.Backlog == 0 || is.Dropped == 0 || is.Backlog+is.Dropped != sweeps+more {
+		t.Errorf("%d bytes, and %+v do not add up to %d", bytes, is, sweeps+more)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
 	if len(rows) != 1 || rows[0].Gap.Count != is.Dropped || !strings.HasSuffix(rows[0].Error, "max_size: the outbox is full at 8KiB") {
@@ -35,26 +38,11 @@ func TestASmallerMaxSizeMakesRoomAtOnce(t *testing.T) {
 	}
 
 	must(t, s.SetLimits(store.Limits{MaxSize: 1 << 20}))
-	for n := uint64(sweeps + 1); n <= sweeps+1000; n += 100 {
+	for n := uint64(sweeps + more + 1); n <= sweeps+1000; n += 100 {
 		add(t, s, storetest.Sweep(1, n, 100, "aws"))
 	}
 	if now := s.Stats(); now.Integrations["aws"].Dropped != is.Dropped || now.RecordBytes <= limit {
 		t.Errorf("at the larger limit: %+v", now)
-	}
-}
-
-// untilTrue waits for what the writer does by itself.
-func untilTrue(t *testing.T, condition func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(time.Minute)
-	for !condition() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatal("it never came to that")
-		}
 	}
 }
 
@@ -164,15 +152,19 @@ func TestASmallerKeepPrunesTheLog(t *testing.T) {
 	must(t, s.Close()) // writes the rows
 	s = openAt(t, path, store.Options{})
 	must(t, s.SetLimits(store.Limits{KeepTriggers: 4}))
+	add(t, s, storetest.Sweep(1, 21, 1, "aws", "gcp"))
 	for _, id := range []string{"aws", "gcp"} {
-		untilTrue(t, func() bool { return len(triggers(t, s, store.TriggerQuery{Integration: id})) == 4 }) // the writer goes on after the commit
-		if rows := triggers(t, s, store.TriggerQuery{Integration: id}); rows[0].Sample.N != 20 || rows[3].Sample.N != 17 {
-			t.Errorf("%s: rows of samples %d to %d are left", id, rows[3].Sample.N, rows[0].Sample.N)
+		settle(t, s, id, store.Accepted, pending(t, s, id, 21)...) // for aws also those whose row is cut then
+	}
+	must(t, s.Close())
+	s = openAt(t, path, store.Options{})
+	for _, id := range []string{"aws", "gcp"} {
+		rows := triggers(t, s, store.TriggerQuery{Integration: id})
+		if len(rows) != 4 || rows[0].Sample.N != 21 || id == "gcp" && rows[3].Sample.N != 18 {
+			t.Errorf("%s: %d rows are left, the newest of sample %d", id, len(rows), rows[0].Sample.N)
 		}
 	}
-	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 20)...) // also those whose row is gone
-	must(t, s.SetLimits(store.Limits{KeepTriggers: 30}))
-	if st := s.Stats(); st.Samples != 0 || st.Integrations["aws"].Sent != 20 {
+	if st := s.Stats(); st.Integrations["aws"].Sent != 21 || st.Integrations["aws"].Backlog != 0 {
 		t.Errorf("%+v", st)
 	}
 }

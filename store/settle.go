@@ -6,6 +6,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -55,7 +57,7 @@ func (s *Store) Settle(integration string, results []Result) error {
 	}
 	for _, r := range results {
 		sw, ok := sweeps[r.Seq]
-		if holder, e := it.holder(place{r.Seq, r.Index}); ok && e != nil {
+		if holder, e := it.holder(record.Place{Seq: r.Seq, Index: r.Index}); ok && e != nil {
 			s.settle(holder, e, sw, r)
 		}
 	}
@@ -69,18 +71,18 @@ func (s *Store) Settle(integration string, results []Result) error {
 // settle records one result. s.mu is held.
 func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	main := it.owner()
-	w := s.logResult(main, place{r.Seq, r.Index}, sw, r)
+	w := s.logResult(main, record.Place{Seq: r.Seq, Index: r.Index}, sw, r)
 	if it.behind = it.behind || r.Seq < s.newest; r.Outcome != Retrying && it.behind {
 		s.settledLate()
 	}
 	switch r.Outcome {
 	case Accepted:
 		it.settle(e, r.Index)
-		main.sent++
+		main.Sent++
 		main.modified = true
 	case Failed:
 		it.settle(e, r.Index)
-		main.failed++
+		main.Failed++
 		main.modified = true
 		s.setAside(main, w)
 	}
@@ -101,10 +103,10 @@ func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 		return sweeps, nil
 	}
 	err := s.view(func(tx *bolt.Tx) error {
-		b, ns := tx.Bucket(bucketSweeps), names(s.names.published())
+		b, ns := tx.Bucket(bucketSweeps), record.Names(s.names.Published())
 		for seq := range missing {
-			key := seqKey(seq)
-			if sw, ok := decodeSweep(ns, key, b.Get(key)); ok {
+			key := record.SeqKey(seq)
+			if sw, ok := record.DecodeSweep(ns, key, b.Get(key)); ok {
 				sweeps[seq] = sw
 			}
 		}

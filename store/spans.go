@@ -1,53 +1,27 @@
 package store
 
 import (
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
-
-// Instant is a moment as the gateway knew it. With the run, and the time since the boot, its time is corrected as that of a sample is.
-type Instant struct {
-	Run    uint64
-	At     time.Time     // by the clock of then
-	Uptime time.Duration // since the boot; below zero: not known
-	Unsure bool          // nobody knew whether that clock was right
-}
-
-// before reports whether an instant was earlier than another one of its run.
-func (in Instant) before(other Instant) bool {
-	if in.Uptime >= 0 && other.Uptime >= 0 {
-		return in.Uptime < other.Uptime
-	}
-	return in.At.Before(other.At)
-}
-
-// Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
-type Span struct {
-	Gap          objects.Gap // From and To do not count
-	Begins, Ends Instant     // the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which this one in memory replaces
-
-	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times are known. The
-	// gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and Gap.Count is right.
-	Every time.Duration
-}
 
 // leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far ahead (Clock.Old).
 const leapWait = time.Hour
 
 // dateOf returns the time of an instant; false: the clock may still become right. s.mu is held, as for all below.
-func (s *Store) dateOf(in Instant) (time.Time, bool) {
+func (s *Store) dateOf(in record.Instant) (time.Time, bool) {
 	p := s.stamp(in.Run, Stamp{Unsure: in.Unsure, Uptime: in.Uptime})
 	at, estimated := p.Time(in.At)
 	return at, !estimated || !p.SameBoot
 }
 
 // date gives a span its times and its count; false: it has to wait for the clock.
-func (s *Store) date(sp Span) (objects.Gap, bool) {
+func (s *Store) date(sp record.Span) (objects.Gap, bool) {
 	if sp.Begins.Run == 0 {
 		return objects.Gap{}, false
 	}
@@ -68,9 +42,9 @@ func (s *Store) date(sp Span) (objects.Gap, bool) {
 }
 
 // mayHaveLeapt reports whether a span reaches into this boot from another, and the clock may have come up far too late.
-func (s *Store) mayHaveLeapt(sp Span) bool {
+func (s *Store) mayHaveLeapt(sp record.Span) bool {
 	clock, end := s.opts.Clock, s.starts[sp.Ends.Run]
-	if end.boot == "" || end.boot != clock.Boot || s.starts[sp.Begins.Run].boot == end.boot || clock.Uptime == nil {
+	if end.Boot == "" || end.Boot != clock.Boot || s.starts[sp.Begins.Run].Boot == end.Boot || clock.Uptime == nil {
 		return false
 	}
 	return !clock.old() && clock.Uptime()-sp.Ends.Uptime < leapWait
@@ -81,8 +55,8 @@ const leapLimit = 24 * time.Hour
 
 // withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that boot. The samples
 // of the leap stay as they were published.
-func (s *Store) withoutLeap(in Instant, at time.Time) time.Time {
-	booted := fromMilli(s.starts[in.Run].booted)
+func (s *Store) withoutLeap(in record.Instant, at time.Time) time.Time {
+	booted := record.FromMilli(s.starts[in.Run].Booted)
 	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
 		return right
 	}
@@ -107,7 +81,7 @@ func untilNext(at time.Time, every time.Duration) time.Duration {
 // MissingSpan writes gaps into an integration's log that the agent knows of, and whose ends may still wait for the clock. They are in
 // the file with the next commit, and are shown and announced once they have their times. What was missing before an
 // integration existed is none of its gaps. Errors are those of Missing.
-func (s *Store) MissingSpan(integration string, spans ...Span) error {
+func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it, err := s.integration(integration)
@@ -125,14 +99,14 @@ func (s *Store) MissingSpan(integration string, spans ...Span) error {
 
 // Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0). Their ends have the time that this store
 // knows: another one does not know the runs of this one.
-func (s *Store) Dark() map[string][]Span {
+func (s *Store) Dark() map[string][]record.Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string][]Span{}
+	out := map[string][]record.Span{}
 	for id, it := range s.integrations {
 		for _, w := range it.undated {
-			if w.undated.Begins.Run == 0 {
-				sp := *w.undated
+			if w.Undated.Begins.Run == 0 {
+				sp := *w.Undated
 				sp.Ends.At, _ = s.dateOf(sp.Ends)
 				sp.Ends.Unsure = false
 				out[id] = append(out[id], sp)
@@ -144,12 +118,12 @@ func (s *Store) Dark() map[string][]Span {
 
 // MissingDark writes the spans of another store's Dark into the log, as far as this file knows the integration and the last sample before
 // the span. It is called before SetIntegrations, which gives the spans their times.
-func (s *Store) MissingDark(dark map[string][]Span) {
+func (s *Store) MissingDark(dark map[string][]record.Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, spans := range dark {
 		for _, sp := range spans {
-			before, known := s.own[Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
+			before, known := s.own[record.Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
 			if it := s.integrations[id]; it != nil && known && before.Until.Run < sp.Ends.Run {
 				sp.Begins, sp.Every = before.Until, before.Every
 				s.logUndated(it, sp)
@@ -161,14 +135,14 @@ func (s *Store) MissingDark(dark map[string][]Span) {
 // waitingGaps is how many gaps get their times from this store once the clock is right.
 func (it *integration) waitingGaps() (n int) {
 	for _, w := range it.undated {
-		if w.undated.Begins.Run != 0 {
+		if w.Undated.Begins.Run != 0 {
 			n++
 		}
 	}
 	return n
 }
 
-func (s *Store) logSpan(it *integration, sp Span) {
+func (s *Store) logSpan(it *integration, sp record.Span) {
 	g, known := s.date(sp)
 	switch {
 	case !known:
@@ -179,42 +153,22 @@ func (s *Store) logSpan(it *integration, sp Span) {
 }
 
 // logUndated writes a row that waits for the clock, or lets the one before it grow.
-func (s *Store) logUndated(it *integration, sp Span) {
-	w := &row{Trigger: Trigger{Topic: it.topic, CompletedAt: toMilli(s.opts.Now())}}
-	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.undated != nil && last.undated.goesOn(sp) && it.gapsMade-last.before < growsWithin {
-		w.ID, w.Integration, w.before = last.ID, last.Integration, last.before
-		sp = last.undated.join(sp)
+func (s *Store) logUndated(it *integration, sp record.Span) {
+	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now())}}
+	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) && it.gapsMade-last.Before < growsWithin {
+		w.ID, w.Integration, w.Before = last.ID, last.Integration, last.Before
+		sp = last.Undated.Join(sp)
 	} else {
 		s.newGapRow(it, w)
 	}
-	w.Gap, w.undated = sp.Gap, &sp
-	w.Gap.From, w.Gap.To = toMilli(sp.Begins.At), toMilli(sp.Ends.At)
+	w.Gap, w.Undated = sp.Gap, &sp
+	w.Gap.From, w.Gap.To = record.ToMilli(sp.Begins.At), record.ToMilli(sp.Ends.At)
 	it.undated[w.ID] = w
-	if len(it.undated) > keepGaps { // the log keeps no more
+	if len(it.undated) > record.KeepGaps { // the log keeps no more
 		delete(it.undated, slices.Min(slices.Collect(maps.Keys(it.undated))))
 	}
 	it.mayGrow(w)
 	s.writeRow(it, w)
-}
-
-// goesOn reports whether another span continues this one: the same as for gaps with times.
-func (sp *Span) goesOn(next Span) bool {
-	between := next.Begins.Uptime - sp.Ends.Uptime
-	return sp.Every == 0 && next.Every == 0 && (next.Gap.First == sp.Gap.Last+1 || between >= 0 && between < oneGap)
-}
-
-func (sp *Span) join(next Span) Span {
-	joined := *sp
-	if next.Begins.before(joined.Begins) {
-		joined.Begins = next.Begins
-	}
-	if joined.Ends.before(next.Ends) {
-		joined.Ends = next.Ends
-	}
-	joined.Gap.Last = max(joined.Gap.Last, next.Gap.Last)
-	joined.Gap.Count += next.Gap.Count
-	joined.Gap.Ongoing = next.Gap.Ongoing
-	return joined
 }
 
 // dateGaps gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
@@ -222,40 +176,25 @@ func (s *Store) dateGaps() {
 	for _, it := range s.ordered() {
 		for _, id := range slices.Sorted(maps.Keys(it.undated)) {
 			old := it.undated[id]
-			g, known := s.date(*old.undated)
+			g, known := s.date(*old.Undated)
 			if !known {
 				continue
 			}
 			w := *old
-			w.undated, w.CompletedAt = nil, toMilli(s.opts.Now())
-			w.void = old.undated.Every > 0 && g.Count == 0
-			g.From, g.To = toMilli(g.From), toMilli(g.To)
-			w.Open = it.announces && !g.Ongoing && !w.void
+			w.Undated, w.CompletedAt = nil, record.ToMilli(s.opts.Now())
+			w.Void = old.Undated.Every > 0 && g.Count == 0
+			g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
+			w.Open = it.announces && !g.Ongoing && !w.Void
 			g.Ongoing = false
-			w.Gap, w.Error = g, gapText(g)
+			w.Gap, w.Error = g, record.GapText(g)
 			delete(it.undated, id)
 			it.newGap, s.forced = true, true
 			s.settledLate()
-			if w.void {
+			if w.Void {
 				s.writeRow(it, &w)
 			} else {
 				s.keepGap(it, &w)
 			}
 		}
 	}
-}
-
-// appendInstant writes an instant to the millisecond.
-func appendInstant(dst []byte, in Instant) []byte {
-	unsure := byte(0)
-	if in.Unsure {
-		unsure = 1
-	}
-	dst = binary.AppendUvarint(append(dst, unsure), in.Run)
-	return binary.AppendVarint(appendTime(dst, in.At), in.Uptime.Milliseconds())
-}
-
-func readInstant(r *reader) Instant {
-	unsure := r.byte() == 1
-	return Instant{Unsure: unsure, Run: r.uvarint(), At: readTime(r), Uptime: time.Duration(r.varint()) * time.Millisecond}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"noi-agent/store/internal/record"
 	"os"
 	"path/filepath"
 )
@@ -19,8 +20,8 @@ const spareSuffix = ".names"
 
 // writeSpare begins the copy anew.
 func (s *Store) writeSpare() {
-	id := identity{id: s.id, run: s.run, device: s.device, origins: s.origins}
-	dst := appendText([]byte{0}, string(id.encode()))
+	id := record.Identity{Id: s.id, Run: s.run, Device: s.device, Origins: s.origins}
+	dst := record.AppendText([]byte{0}, string(id.Encode()))
 	dst = s.appendSpare(dst, 0)
 	name := s.path + spareSuffix + staleSuffix
 	err := os.WriteFile(name, dst, 0o600)
@@ -40,7 +41,7 @@ func (s *Store) writeSpare() {
 
 // extendSpare adds the names from one number on.
 func (s *Store) extendSpare(from int) {
-	if from >= len(s.names.entries) {
+	if from >= s.names.Size() {
 		return
 	}
 	f, err := os.OpenFile(s.path+spareSuffix, os.O_WRONLY|os.O_APPEND, 0)
@@ -54,16 +55,14 @@ func (s *Store) extendSpare(from int) {
 }
 
 func (s *Store) appendSpare(dst []byte, from int) []byte {
-	for id := from; id < len(s.names.entries); id++ {
-		if n := s.names.entries[id]; n.kind != 0 {
-			dst = binary.AppendUvarint(dst, uint64(id))
-			dst = appendText(dst, string(seal(spareKey(s.id, uint64(id)), encodeName(n))))
-		}
+	for id, n := range s.names.From(from) {
+		dst = binary.AppendUvarint(dst, id)
+		dst = record.AppendText(dst, string(record.Seal(spareKey(s.id, id), record.EncodeName(n))))
 	}
 	return dst
 }
 
-func spareKey(store string, id uint64) []byte { return append([]byte(store), seqKey(id)...) }
+func spareKey(store string, id uint64) []byte { return append([]byte(store), record.SeqKey(id)...) }
 
 // readSpare learns what the copy beside the file tells.
 func (sv *salvage) readSpare(path string) {
@@ -71,27 +70,27 @@ func (sv *salvage) readSpare(path string) {
 	if err != nil {
 		return
 	}
-	r := &reader{b: data}
+	r := &record.Reader{B: data}
 	identity, err := spareIdentity(r)
 	if err != nil {
 		return
 	}
-	if sv.identity.id == "" {
+	if sv.identity.Id == "" {
 		sv.identity = identity
 	}
-	if identity.id != sv.identity.id {
+	if identity.Id != sv.identity.Id {
 		return // of the store that was here before
 	}
-	for !r.done() && !r.failed {
-		id, value := r.uvarint(), []byte(r.text())
-		if id < mostEntries {
-			sv.learnName(id, spareKey(identity.id, id), value)
+	for !r.Done() && !r.Failed {
+		id, value := r.Uvarint(), []byte(r.Text())
+		if id < record.MostEntries {
+			sv.learnName(id, spareKey(identity.Id, id), value)
 		}
 	}
 }
 
 // spareIdentity reads the first entry of the copy.
-func spareIdentity(r *reader) (identity, error) {
-	r.byte()
-	return decodeIdentity([]byte(r.text()))
+func spareIdentity(r *record.Reader) (record.Identity, error) {
+	r.Byte()
+	return record.DecodeIdentity([]byte(r.Text()))
 }

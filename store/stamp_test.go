@@ -13,10 +13,10 @@ func TestTheTimeOfASample(t *testing.T) {
 	boot := floor.Add(10 * time.Hour)
 	const up = 5 * time.Minute
 	for name, c := range map[string]struct {
-		taken     time.Time
-		stamp     store.Stamp
-		want      time.Time
-		estimated bool
+		taken      time.Time
+		formatTime store.Stamp
+		want       time.Time
+		estimated  bool
 	}{
 		"the clock was right":                       {boot, store.Stamp{Uptime: up, Booted: boot}, boot, false},
 		"slow, and the moment of the boot is known": {floor, store.Stamp{Unsure: true, Uptime: up, Booted: boot}, boot.Add(up), false},
@@ -28,7 +28,7 @@ func TestTheTimeOfASample(t *testing.T) {
 		"no uptime, and nobody ever knew":           {time.Unix(300, 0), store.Stamp{Unsure: true, Uptime: -1, Booted: boot, Floor: floor}, floor, true},
 		"nothing is known":                          {time.Unix(300, 0), store.Stamp{Unsure: true, Uptime: -1}, time.Unix(300, 0), true},
 	} {
-		if at, estimated := c.stamp.Time(c.taken); !at.Equal(c.want) || estimated != c.estimated {
+		if at, estimated := c.formatTime.Time(c.taken); !at.Equal(c.want) || estimated != c.estimated {
 			t.Errorf("%s: %v, estimated %v; want %v, %v", name, at, estimated, c.want, c.estimated)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // Stats are the store's figures, from memory.
@@ -29,17 +30,17 @@ type IntegrationStats struct {
 	Failed   uint64    // samples it has rejected; sent later from the dead letters, they are counted as sent too
 	Dropped  uint64    // samples that gave way unsettled
 	Replayed uint64    // samples accepted again by a replay, in this run
-	Traffic  Traffic
-	Dead     int       // dead letters
-	DeadFrom time.Time // when the oldest of them was rejected, by the clock of then; zero without
-	OpenGaps int       // gaps that wait for the clock, or to be announced
-	Orphaned bool      // the configuration does not name it any more
-	Gaps     []Trigger // the newest gaps, at most 20, the newest last
+	Traffic  record.Traffic
+	Dead     int              // dead letters
+	DeadFrom time.Time        // when the oldest of them was rejected, by the clock of then; zero without
+	OpenGaps int              // gaps that wait for the clock, or to be announced
+	Orphaned bool             // the configuration does not name it any more
+	Gaps     []record.Trigger // the newest gaps, at most 20, the newest last
 }
 
 // oldest is the time of the oldest sample that waits; zero: none does. s.mu is held.
 func (s *Store) oldest(it *integration) time.Time {
-	if it.backlog == 0 {
+	if it.Backlog == 0 {
 		return time.Time{}
 	}
 	at, _ := s.dateOf(it.oldest)
@@ -51,7 +52,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := Stats{
-		FileBytes: s.fileBytes, RecordBytes: s.totals.bytes, Sweeps: s.totals.sweeps, Samples: s.totals.samples,
+		FileBytes: s.fileBytes, RecordBytes: s.totals.Bytes, Sweeps: s.totals.Sweeps, Samples: s.totals.Samples,
 		Committed: s.committed, Spared: s.spared, Commits: s.commits, Written: s.written, Corrupt: s.corrupt,
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
 	}
@@ -60,13 +61,13 @@ func (s *Store) Stats() Stats {
 			continue
 		}
 		is := IntegrationStats{
-			Backlog: it.backlog, Sent: it.sent, Failed: it.failed, Dropped: it.dropped, Replayed: it.replayed,
+			Backlog: it.Backlog, Sent: it.Sent, Failed: it.Failed, Dropped: it.Dropped, Replayed: it.replayed,
 			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: it.waitingGaps() + len(it.openGaps),
-			Orphaned: !it.orphanedAt.IsZero(), Traffic: it.traffic.as(s.opts.Now()),
+			Orphaned: !it.OrphanedAt.IsZero(), Traffic: it.traffic.As(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {
-			is.Backlog += lane.backlog
-			is.Dropped += lane.dropped
+			is.Backlog += lane.Backlog
+			is.Dropped += lane.Dropped
 			is.Oldest = s.oldest(lane)
 		}
 		for _, w := range it.recent {
@@ -93,7 +94,7 @@ func (s *Store) reportDamaged(seqs []uint64) {
 		s.corrupt++
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
 		for _, it := range s.ordered() {
-			if seq >= it.cursor && it.orphanedAt.IsZero() && it.main == nil {
+			if seq >= it.At && it.OrphanedAt.IsZero() && it.main == nil {
 				s.logGap(it, objects.Gap{Reason: whyDamaged})
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -26,12 +28,6 @@ var (
 	ErrFull = errors.New("store is full")
 	// ErrLocked comes from Open and Check when another process has the file open.
 	ErrLocked = errors.New("another agent uses it")
-	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
-	// has to be moved aside, as Recover does by itself.
-	ErrDamaged = errors.New("file is damaged")
-	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in a
-	// format that this version does not know. The file stays as it is: the newer version can go on with it.
-	ErrVersion = errors.New("made by a newer version of the agent")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
@@ -77,8 +73,8 @@ type Store struct {
 	db       *bolt.DB
 	id       string
 	run      uint64
-	origins  []origin
-	names    dictionary
+	origins  []record.Origin
+	names    record.Dictionary
 	pageSize int
 	update   func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading  sync.RWMutex                     // held for writing while db is exchanged
@@ -96,7 +92,7 @@ type Store struct {
 	device          string
 	identityChanged bool
 	integrations    map[string]*integration
-	totals          totals
+	totals          record.Totals
 	older           []*batch // wait for a commit, the oldest first
 	batch           *batch   // the newest, which offers join
 	busy            []*batch // what the running commit took; nil: none runs
@@ -104,13 +100,13 @@ type Store struct {
 	next            uint64 // sequence number of the next sweep; totals.next is the file's
 	urgent          bool   // the next commit should not wait
 	forced          bool   // nor be left out when all is accepted
-	starts          map[uint64]start
-	newStarts       map[uint64]start // of starts, what no commit carries yet
-	times           times
+	starts          map[uint64]record.Start
+	newStarts       map[uint64]record.Start // of starts, what no commit carries yet
+	times           record.Times
 	accounts        accounts
-	own             map[Accounted]Account // accounts of the file when it was opened
-	known           []string              // integrations of the run before, by its note
-	dirty           bool                  // something other than appends waits for it
+	own             map[record.Accounted]record.Account // accounts of the file when it was opened
+	known           []string                            // integrations of the run before, by its note
+	dirty           bool                                // something other than appends waits for it
 	dirtyRows       int
 	lastRows        time.Time           // when a commit carried rows last, or the run began
 	unsaved         bool                // something that the file promises is settled, and no commit carries that
@@ -122,10 +118,8 @@ type Store struct {
 	commits         uint64
 	written         uint64 // bytes
 	fileBytes       int64
-	tail            *heading // of the oldest sweep in the file
-	wanted          *Limits  // not in force yet; nil: none
-	shrinking       bool     // wanted ones that came into force may call for more than one commit; the writer's own
-	shrunk          int64    // bytes of sweeps when that was looked at last; the writer's own
+	tail            *record.Heading // of the oldest sweep in the file
+	wanted          *Limits         // not in force yet; nil: none
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -137,7 +131,7 @@ func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
 		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
-		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]start{},
+		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]record.Start{},
 	}
 	if err := createIfMissing(path); err != nil {
 		return nil, fmt.Errorf("create store %s: %w%s", path, err, hint(err))
@@ -197,7 +191,7 @@ func sortError(err error) error {
 	case errors.Is(err, berrors.ErrTimeout):
 		return ErrLocked
 	case !errors.As(err, &system), badMedium(system):
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", record.ErrDamaged, err)
 	}
 	return err
 }
@@ -210,7 +204,7 @@ func badMedium(e syscall.Errno) bool {
 
 // spoiled reports whether an error means that the file is of no use as it is.
 func spoiled(err error) bool {
-	return errors.Is(err, ErrDamaged)
+	return errors.Is(err, record.ErrDamaged)
 }
 
 // hint is the way out for the person who reads the error.
@@ -218,7 +212,7 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, ErrLocked):
 		return ": stop it, or give this one a state_dir of its own"
-	case errors.Is(err, ErrVersion):
+	case errors.Is(err, record.ErrVersion):
 		return ": install the newer version again; or move the file aside, and its samples are not sent"
 	case spoiled(err):
 		return ": move the file aside; the agent starts with an empty one"
@@ -337,7 +331,7 @@ func (s *Store) ordered() []*integration {
 	for _, it := range s.integrations {
 		out = append(out, it)
 	}
-	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(out, func(a, b *integration) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 
@@ -361,7 +355,7 @@ func (s *Store) abort(err error) {
 func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("read: %w: %v", ErrDamaged, p)
+			err = fmt.Errorf("read: %w: %v", record.ErrDamaged, p)
 			s.abort(err)
 		}
 	}()

@@ -4,32 +4,13 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
-
-// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
-// or a gap: samples that it will never get. Times are UTC, to the millisecond.
-type Trigger struct {
-	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
-	Integration string
-	Topic       string // as it was at the last attempt
-	Success     bool
-	Open        bool      // not settled: it will be tried again
-	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
-	CompletedAt time.Time // when the last attempt's answer came
-	PublishedAt time.Time // when the last attempt left; zero for a gap
-	Attempts    int       // tries so far; 0 for a gap that is not announced
-	MessageID   string    // the cloud's, empty without success; a gap has it once it is announced
-	Error       string    // "Code: message", empty with success; cut at about 1 KiB
-	Run         uint64
-	Source      objects.Source
-	Sample      objects.Sample // as it was published; zero for a gap
-	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
-}
 
 // TriggerQuery says which rows Triggers returns.
 type TriggerQuery struct {
@@ -48,7 +29,7 @@ const (
 // Triggers returns rows of the log, newest first by id, those no commit carries yet included.
 // next is what to pass as Before for the rows after these, 0 at the end. An integration the store
 // does not know has no rows.
-func (s *Store) Triggers(q TriggerQuery) (rows []Trigger, next uint64, err error) {
+func (s *Store) Triggers(q TriggerQuery) (rows []record.Trigger, next uint64, err error) {
 	if q.Limit <= 0 {
 		q.Limit = defaultRows
 	}
@@ -57,7 +38,7 @@ func (s *Store) Triggers(q TriggerQuery) (rows []Trigger, next uint64, err error
 	if err != nil {
 		return nil, 0, err
 	}
-	found := map[uint64]Trigger{}
+	found := map[uint64]record.Trigger{}
 	for id, read := range waiting {
 		err = s.view(func(tx *bolt.Tx) error {
 			s.readRows(tx, q, id, read, found)
@@ -67,7 +48,7 @@ func (s *Store) Triggers(q TriggerQuery) (rows []Trigger, next uint64, err error
 			return nil, 0, err
 		}
 	}
-	rows = slices.SortedFunc(maps.Values(found), func(a, b Trigger) int { return cmp.Compare(b.ID, a.ID) })
+	rows = slices.SortedFunc(maps.Values(found), func(a, b record.Trigger) int { return cmp.Compare(b.ID, a.ID) })
 	if len(rows) > q.Limit {
 		rows = rows[:q.Limit]
 		next = rows[q.Limit-1].ID
@@ -77,13 +58,13 @@ func (s *Store) Triggers(q TriggerQuery) (rows []Trigger, next uint64, err error
 
 // waitingRows returns the rows in memory, by integration and id. They are taken before the file
 // is read: a row that is written in between is then found twice, and not missed.
-func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*row, error) {
+func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*record.Row, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	out := map[string]map[uint64]*row{}
+	out := map[string]map[uint64]*record.Row{}
 	for id, it := range s.integrations {
 		if q.Integration != "" && q.Integration != id {
 			continue
@@ -95,13 +76,13 @@ func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*row, error) 
 }
 
 // readRows adds one integration's rows to found, at most one more than the limit from each of its logs in the file.
-func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*row, found map[uint64]Trigger) {
+func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*record.Row, found map[uint64]record.Trigger) {
 	for _, w := range waiting {
-		if w.shown() && q.wants(&w.Trigger) {
+		if w.Shown() && q.wants(&w.Trigger) {
 			found[w.ID] = w.Trigger
 		}
 	}
-	ns := names(s.names.published())
+	ns := record.Names(s.names.Published())
 	for _, log := range q.logs() {
 		b := tx.Bucket(log).Bucket([]byte(id))
 		if b == nil {
@@ -110,8 +91,8 @@ func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uin
 		left := q.Limit + 1
 		c := b.Cursor()
 		for k, v := startBefore(c, q.Before); k != nil && left > 0; k, v = c.Prev() {
-			w, ok := decodeRow(ns, id, k, v)
-			if !ok || waiting[w.ID] != nil || !w.shown() || !q.wants(&w.Trigger) {
+			w, ok := record.DecodeRow(ns, id, k, v)
+			if !ok || waiting[w.ID] != nil || !w.Shown() || !q.wants(&w.Trigger) {
 				continue
 			}
 			found[w.ID] = w.Trigger
@@ -132,62 +113,48 @@ func startBefore(c *bolt.Cursor, before uint64) (k, v []byte) {
 	if before == 0 {
 		return c.Last()
 	}
-	if k, _ = c.Seek(seqKey(before)); k == nil {
+	if k, _ = c.Seek(record.SeqKey(before)); k == nil {
 		return c.Last()
 	}
 	return c.Prev()
 }
 
-func (q TriggerQuery) wants(t *Trigger) bool {
-	return (q.Before == 0 || t.ID < q.Before) && (!q.Gaps || t.isGap()) && (q.Success == nil || t.Success == *q.Success)
+func (q TriggerQuery) wants(t *record.Trigger) bool {
+	return (q.Before == 0 || t.ID < q.Before) && (!q.Gaps || t.IsGap()) && (q.Success == nil || t.Success == *q.Success)
 }
 
 // addRow puts a new row into the log. s.mu is held, as for all below.
-func (s *Store) addRow(it *integration, w *row) {
-	s.totals.row++
-	w.ID, w.Integration = s.totals.row, it.id
+func (s *Store) addRow(it *integration, w *record.Row) {
+	s.totals.Row++
+	w.ID, w.Integration = s.totals.Row, it.ID
 	s.writeRow(it, w)
 }
 
 // writeRow has the next commit with rows write one, new or changed. What the file would not keep anyway is cut now and then, so that those
 // that wait never are many more than it keeps.
-func (s *Store) writeRow(it *integration, w *row) {
+func (s *Store) writeRow(it *integration, w *record.Row) {
 	if _, waits := it.dirty[w.ID]; !waits {
 		s.dirtyRows++
 	}
 	it.dirty[w.ID] = w
 	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*max(keep, it.cutTo)+64 {
-		s.dirtyRows -= cutRows(it.dirty, keep)
+		s.dirtyRows -= record.CutRows(it.dirty, keep)
 		it.cutTo = len(it.dirty)
 	}
 	s.touch()
 }
 
-// cutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
-func cutRows(rows map[uint64]*row, keep int) (cut int) {
-	ids := slices.Sorted(maps.Keys(rows))
-	left := map[bool]int{false: keep, true: keepGaps}
-	for _, id := range slices.Backward(ids) {
-		gap := rows[id].isGap()
-		if left[gap]--; left[gap] < 0 {
-			delete(rows, id)
-			cut++
-		}
-	}
-	return cut
-}
-
 // closeRows ends the rows of deliveries that gave way: nobody will try them again.
 func (s *Store) closeRows(it *integration) {
 	for at := range it.open {
-		if holder, _ := it.holder(at); at.seq < it.cursor && holder == nil {
+		if holder, _ := it.holder(at); at.Seq < it.At && holder == nil {
 			s.closeRow(it, at)
 		}
 	}
 }
 
 // closeRow ends the row of one delivery, if it has one.
-func (s *Store) closeRow(it *integration, at place) {
+func (s *Store) closeRow(it *integration, at record.Place) {
 	old := it.open[at]
 	if old == nil {
 		return
@@ -199,17 +166,17 @@ func (s *Store) closeRow(it *integration, at place) {
 }
 
 // logResult writes the row of one attempt: a new one, or that of the attempt before.
-func (s *Store) logResult(it *integration, at place, sw objects.Sweep, r Result) *row {
-	w := &row{place: at, Trigger: Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.index]}}
+func (s *Store) logResult(it *integration, at record.Place, sw objects.Sweep, r Result) *record.Row {
+	w := &record.Row{Place: at, Trigger: record.Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.Index]}}
 	if old := it.open[at]; old != nil {
 		*w = *old
 	}
-	w.Topic, w.Attempts = it.topic, w.Attempts+1
+	w.Topic, w.Attempts = it.Topic, w.Attempts+1
 	w.Success, w.Open = r.Outcome == Accepted, r.Outcome == Retrying
-	w.CompletedAt, w.PublishedAt = toMilli(r.CompletedAt), toMilli(r.PublishedAt)
-	w.MessageID, w.Error, w.estimated = r.MessageID, cutError(r.Error), r.Estimated
+	w.CompletedAt, w.PublishedAt = record.ToMilli(r.CompletedAt), record.ToMilli(r.PublishedAt)
+	w.MessageID, w.Error, w.Estimated = r.MessageID, record.CutError(r.Error), r.Estimated
 	if !r.SampledAt.IsZero() {
-		w.Sample.SampledAt = toMilli(r.SampledAt)
+		w.Sample.SampledAt = record.ToMilli(r.SampledAt)
 	}
 	delete(it.open, at)
 	if w.Open {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"noi-agent/store/internal/record"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -40,7 +42,7 @@ func verify(path string) error {
 			}
 		}
 		if first != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, first)
+			return fmt.Errorf("%w: %w", record.ErrDamaged, first)
 		}
 		return sound(tx)
 	})
@@ -56,10 +58,10 @@ func sound(tx *bolt.Tx) error {
 	}
 	if m.badTotals || m.badNames > 0 || len(m.badCursors) > 0 {
 		return fmt.Errorf("%w: totals damaged: %v, damaged names: %d, damaged cursors: %d",
-			ErrDamaged, m.badTotals, m.badNames, len(m.badCursors))
+			record.ErrDamaged, m.badTotals, m.badNames, len(m.badCursors))
 	}
 	return tx.Bucket(bucketSweeps).ForEach(func(k, v []byte) error {
-		_, _ = unseal(k, v) // a wrong one is skipped when its turn comes
+		_, _ = record.Unseal(k, v) // a wrong one is skipped when its turn comes
 		return nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/record"
 )
 
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
@@ -41,8 +42,8 @@ func (b *batch) waitState() error {
 // checkSweep refuses what could not be read back as it was.
 func (s *Store) checkSweep(sw objects.Sweep) error {
 	n := len(sw.Samples)
-	if len(sw.Routes) > 0 && (n == 0 || n > maxSamples) {
-		return fmt.Errorf("sweep of %s: %d samples, not 1 to %d", sw.Source.Unit(), n, maxSamples)
+	if len(sw.Routes) > 0 && (n == 0 || n > record.MaxSamples) {
+		return fmt.Errorf("sweep of %s: %d samples, not 1 to %d", sw.Source.Unit(), n, record.MaxSamples)
 	}
 	for _, sample := range sw.Samples {
 		if sample.Value.Kind() == 0 {
@@ -194,7 +195,6 @@ func (s *Store) writer() {
 			flush.stop()
 			rows = false
 		}
-		s.shrink()
 	}
 }
 

@@ -29,6 +29,9 @@ func (r *reader) find(ctx context.Context, name string) (*objects.Object, error)
 			return nil, err
 		}
 		r.family = family
+		if direct, ok := r.from.(*lineSource); ok {
+			direct.limit(family)
+		}
 	}
 	o, ok := r.family.Object(name)
 	if !ok {

@@ -60,7 +60,7 @@ func (r *reloader) Reload(ctx context.Context) error {
 func (r *reloader) TryNow(integration string) error {
 	err := r.agent.TryNow(integration)
 	if errors.Is(err, agent.ErrNoIntegration) {
-		return fmt.Errorf("%w: %w", status.ErrNoIntegration, err)
+		return fmt.Errorf("%w: %q", status.ErrNoIntegration, integration)
 	}
 	return err
 }

@@ -213,6 +213,13 @@ func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*obj
 	return nil, fmt.Errorf("unit %d says it is %q, which no family fits: name its family with --model", unit, code+text)
 }
 
+// limit gives the line what the family allows, where the configuration says nothing.
+func (s *lineSource) limit(f *objects.Family) {
+	if s.at.slave.MaxRegisters == 0 {
+		s.line.SetLimits(byte(s.at.slave.ID), f.MaxRegisters, avoided(s.at.slave.Avoid))
+	}
+}
+
 func (s *lineSource) close() error { return s.line.Close() }
 
 // familyOf returns the family of a product code, or of a word in what a slave reports of itself (function 0x11).

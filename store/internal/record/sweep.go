@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/binary"
@@ -22,9 +22,9 @@ const (
 	flagsKnown = flagUnsure | flagUptime
 )
 
-// maxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and nobody
-// samples a tenth of them at once.
-const maxSamples = 8192
+// MaxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and nobody
+// Samples a tenth of them at once.
+const MaxSamples = 8192
 
 // The forms of a stored value, in the low half of the tag byte. Never renumber them.
 const (
@@ -50,51 +50,51 @@ const (
 	routeSome byte = 1 // a bitmap follows
 )
 
-// heading is what a record says before its samples.
-type heading struct {
+// Heading is what a record says before its samples.
+type Heading struct {
 	source  objects.Source
-	run     uint64
-	samples int
-	at      int64 // unix ms of the first sample
-	uptime  int64 // ms from the boot to the first sample; -1: not known
+	Run     uint64
+	Samples int
+	At      int64 // unix ms of the first sample
+	Uptime  int64 // ms from the boot to the first sample; -1: not known
 	unsure  bool
-	routes  []picks
+	Routes  []Picks
 }
 
-// instant is when the first sample was taken.
-func (h heading) instant() Instant {
+// Instant is when the first sample was taken.
+func (h Heading) Instant() Instant {
 	uptime := time.Duration(-1)
-	if h.uptime >= 0 {
-		uptime = time.Duration(h.uptime) * time.Millisecond
+	if h.Uptime >= 0 {
+		uptime = time.Duration(h.Uptime) * time.Millisecond
 	}
-	return Instant{Run: h.run, At: fromMilli(h.at), Uptime: uptime, Unsure: h.unsure}
+	return Instant{Run: h.Run, At: FromMilli(h.At), Uptime: uptime, Unsure: h.unsure}
 }
 
 // bootedAt is when the boot was, by the clock of the time.
-func (h heading) bootedAt() time.Time {
-	if h.uptime < 0 {
+func (h Heading) bootedAt() time.Time {
+	if h.Uptime < 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(h.at - h.uptime).UTC()
+	return time.UnixMilli(h.At - h.Uptime).UTC()
 }
 
-type picks struct {
-	integration string
-	set         bitset
+type Picks struct {
+	Integration string
+	Set         Bitset
 }
 
-// of returns what the integration is to get, nil when nothing.
-func (h heading) of(integration string) bitset {
-	for _, p := range h.routes {
-		if p.integration == integration {
-			return p.set
+// Of returns what the integration is to get, nil when nothing.
+func (h Heading) Of(integration string) Bitset {
+	for _, p := range h.Routes {
+		if p.Integration == integration {
+			return p.Set
 		}
 	}
 	return nil
 }
 
-// encodeSweep returns the sealed record. The sweep has been checked by checkSweep.
-func (d *dictionary) encodeSweep(key []byte, sw objects.Sweep) []byte {
+// EncodeSweep returns the sealed record. The sweep has been checked by checkSweep.
+func (d *Dictionary) EncodeSweep(key []byte, sw objects.Sweep) []byte {
 	n := len(sw.Samples)
 	dst := make([]byte, 0, 64+12*n)
 	at := sw.Samples[0].SampledAt.UnixMilli()
@@ -116,7 +116,7 @@ func (d *dictionary) encodeSweep(key []byte, sw objects.Sweep) []byte {
 		dst = d.appendSample(dst, s, before)
 		before = after(s)
 	}
-	return seal(key, dst)
+	return Seal(key, dst)
 }
 
 func flagsOf(sw objects.Sweep) (flags byte) {
@@ -150,21 +150,21 @@ func after(s objects.Sample) running {
 	return running{number: s.N + 1, seq: s.Seq, at: s.SampledAt.UnixMilli()}
 }
 
-func (d *dictionary) appendRoute(dst []byte, route objects.Route, n int) []byte {
+func (d *Dictionary) appendRoute(dst []byte, route objects.Route, n int) []byte {
 	dst = binary.AppendUvarint(dst, d.text(route.Integration))
 	if len(route.Picked) == n {
 		return append(dst, routeAll)
 	}
-	set := newBitset(n)
+	set := NewBitset(n)
 	for _, i := range route.Picked {
-		set.set(i)
+		set.Set(i)
 	}
 	return append(append(dst, routeSome), set...)
 }
 
 // appendSample writes object, tag, value and, where they are not as expected, the distances of
 // number, time and sequence number from what the sample before it promised.
-func (d *dictionary) appendSample(dst []byte, s objects.Sample, before running) []byte {
+func (d *Dictionary) appendSample(dst []byte, s objects.Sample, before running) []byte {
 	dst = binary.AppendUvarint(dst, d.text(s.Object))
 	tag := len(dst)
 	dst = d.appendValue(dst, s.Value)
@@ -190,11 +190,11 @@ func (d *dictionary) appendSample(dst []byte, s objects.Sample, before running) 
 }
 
 // appendValue writes the form byte and the value in its shortest exact form.
-func (d *dictionary) appendValue(dst []byte, v objects.Value) []byte {
+func (d *Dictionary) appendValue(dst []byte, v objects.Value) []byte {
 	switch v.Kind() {
 	case objects.KindText:
 		if s := v.String(); !d.worthy(s) {
-			return appendText(append(dst, formTextInline), s)
+			return AppendText(append(dst, formTextInline), s)
 		}
 		return binary.AppendUvarint(append(dst, formText), d.text(v.String()))
 	case objects.KindBits:
@@ -226,44 +226,44 @@ func appendNumber(dst []byte, f float64) []byte {
 	}
 }
 
-// peek reads a record's heading and checks its CRC, but not its samples.
-func peek(ns names, key, sealed []byte) (heading, bool) {
+// Peek reads a record's heading and checks its CRC, but not its samples.
+func Peek(ns Names, key, sealed []byte) (Heading, bool) {
 	h, r := readHeading(ns, key, sealed)
-	return h, !r.failed
+	return h, !r.Failed
 }
 
-func readHeading(ns names, key, sealed []byte) (heading, *reader) {
-	r := &reader{}
-	value, ok := unseal(key, sealed)
+func readHeading(ns Names, key, sealed []byte) (Heading, *Reader) {
+	r := &Reader{}
+	value, ok := Unseal(key, sealed)
 	if !ok {
 		r.fail()
-		return heading{}, r
+		return Heading{}, r
 	}
-	r.b = value
-	version, flags := r.byte(), r.byte()
+	r.B = value
+	version, flags := r.Byte(), r.Byte()
 	if version != recordVersion || flags&^flagsKnown != 0 {
 		r.fail()
-		return heading{}, r
+		return Heading{}, r
 	}
-	h := heading{source: ns.source(r), run: r.uvarint(), samples: r.count(), at: r.varint(), uptime: -1, unsure: flags&flagUnsure != 0}
+	h := Heading{source: ns.source(r), Run: r.Uvarint(), Samples: r.count(), At: r.varint(), Uptime: -1, unsure: flags&flagUnsure != 0}
 	if flags&flagUptime != 0 {
-		h.uptime = readUptime(r)
+		h.Uptime = readUptime(r)
 	}
-	if h.samples < 1 || h.samples > maxSamples {
+	if h.Samples < 1 || h.Samples > MaxSamples {
 		r.fail()
-		return heading{}, r
+		return Heading{}, r
 	}
 	n := r.count()
-	h.routes = make([]picks, 0, n)
+	h.Routes = make([]Picks, 0, n)
 	for range n {
-		h.routes = append(h.routes, readRoute(ns, r, h.samples))
+		h.Routes = append(h.Routes, readRoute(ns, r, h.Samples))
 	}
 	return h, r
 }
 
 // readUptime reads a time since the boot, in ms.
-func readUptime(r *reader) int64 {
-	up := r.uvarint()
+func readUptime(r *Reader) int64 {
+	up := r.Uvarint()
 	if up > math.MaxInt64>>1 {
 		r.fail()
 		return -1
@@ -271,14 +271,14 @@ func readUptime(r *reader) int64 {
 	return int64(up)
 }
 
-func readRoute(ns names, r *reader, samples int) picks {
-	p := picks{integration: ns.text(r)}
-	switch r.byte() {
+func readRoute(ns Names, r *Reader, samples int) Picks {
+	p := Picks{Integration: ns.text(r)}
+	switch r.Byte() {
 	case routeAll:
-		p.set = fullBitset(samples)
+		p.Set = fullBitset(samples)
 	case routeSome:
-		p.set = append(bitset(nil), r.take(uint64(samples+7)/8)...)
-		if !p.set.fits(samples) || p.set.count() == 0 {
+		p.Set = append(Bitset(nil), r.take(uint64(samples+7)/8)...)
+		if !p.Set.fits(samples) || p.Set.Count() == 0 {
 			r.fail()
 		}
 	default:
@@ -287,41 +287,41 @@ func readRoute(ns names, r *reader, samples int) picks {
 	return p
 }
 
-// decodeSweep reads a whole record; false when it is damaged, of an unknown version, or refers to
+// DecodeSweep reads a whole record; false when it is damaged, of an unknown version, or refers to
 // names that are lost. Nothing of the result points into the stored value.
-func decodeSweep(ns names, key, sealed []byte) (objects.Sweep, bool) {
+func DecodeSweep(ns Names, key, sealed []byte) (objects.Sweep, bool) {
 	h, r := readHeading(ns, key, sealed)
-	if r.failed {
+	if r.Failed {
 		return objects.Sweep{}, false
 	}
-	sw := objects.Sweep{Source: h.source, Run: h.run, BootedAt: h.bootedAt(), Unsure: h.unsure}
-	for _, p := range h.routes {
-		sw.Routes = append(sw.Routes, objects.Route{Integration: p.integration, Picked: p.indexes(h.samples)})
+	sw := objects.Sweep{Source: h.source, Run: h.Run, BootedAt: h.bootedAt(), Unsure: h.unsure}
+	for _, p := range h.Routes {
+		sw.Routes = append(sw.Routes, objects.Route{Integration: p.Integration, Picked: p.Indexes(h.Samples)})
 	}
-	before := running{number: r.uvarint(), at: h.at}
-	sw.Samples = make([]objects.Sample, 0, h.samples)
-	for i := range h.samples {
+	before := running{number: r.Uvarint(), at: h.At}
+	sw.Samples = make([]objects.Sample, 0, h.Samples)
+	for i := range h.Samples {
 		s := readSample(ns, r, before)
 		sw.Samples = append(sw.Samples, s)
 		before = after(s)
-		if i == 0 && before.at != h.at {
+		if i == 0 && before.at != h.At {
 			r.fail() // the heading is about another sweep: no writer makes that
 		}
 	}
-	return sw, r.done()
+	return sw, r.Done()
 }
 
-// inspect is decodeSweep for who wants to know whether a record reads, and what its heading says: it
+// Inspect is decodeSweep for who wants to know whether a record reads, and what its heading says: it
 // makes no samples, and is ten times as fast.
-func inspect(ns names, key, sealed []byte) (heading, bool) {
+func Inspect(ns Names, key, sealed []byte) (Heading, bool) {
 	h, r := readHeading(ns, key, sealed)
-	r.uvarint() // the number of the first sample
-	for i := range h.samples {
-		if r.failed {
+	r.Uvarint() // the number of the first sample
+	for i := range h.Samples {
+		if r.Failed {
 			break
 		}
 		ns.skip(r)
-		tag := r.byte()
+		tag := r.Byte()
 		skipValue(ns, r, tag&formMask)
 		if tag&tagNextN == 0 {
 			r.varint()
@@ -333,10 +333,10 @@ func inspect(ns names, key, sealed []byte) (heading, bool) {
 			r.varint()
 		}
 	}
-	return h, r.done()
+	return h, r.Done()
 }
 
-func skipValue(ns names, r *reader, form byte) {
+func skipValue(ns Names, r *Reader, form byte) {
 	switch form {
 	case formInt:
 		r.varint()
@@ -345,7 +345,7 @@ func skipValue(ns names, r *reader, form byte) {
 	case formText:
 		ns.skip(r)
 	case formTextInline:
-		r.take(r.uvarint())
+		r.take(r.Uvarint())
 	case formBits:
 		for range r.count() {
 			ns.skip(r)
@@ -356,19 +356,19 @@ func skipValue(ns names, r *reader, form byte) {
 	}
 }
 
-func (p picks) indexes(n int) []int {
-	out := make([]int, 0, p.set.count())
+func (p Picks) Indexes(n int) []int {
+	out := make([]int, 0, p.Set.Count())
 	for i := range n {
-		if p.set.has(i) {
+		if p.Set.Has(i) {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-func readSample(ns names, r *reader, before running) objects.Sample {
+func readSample(ns Names, r *Reader, before running) objects.Sample {
 	s := objects.Sample{Object: ns.text(r)}
-	tag := r.byte()
+	tag := r.Byte()
 	s.Value = readValue(ns, r, tag&formMask)
 	if tag&tagNextN == 0 {
 		before.number += uint64(r.varint())
@@ -384,7 +384,7 @@ func readSample(ns names, r *reader, before running) objects.Sample {
 	return s
 }
 
-func readValue(ns names, r *reader, form byte) objects.Value {
+func readValue(ns Names, r *Reader, form byte) objects.Value {
 	switch form {
 	case formInt:
 		return objects.Number(float64(r.varint()))
@@ -399,7 +399,7 @@ func readValue(ns names, r *reader, form byte) objects.Value {
 	case formText:
 		return objects.Text(ns.text(r))
 	case formTextInline:
-		return objects.Text(r.text())
+		return objects.Text(r.Text())
 	case formBits:
 		return readBits(ns, r)
 	case formFalse, formTrue:
@@ -411,7 +411,7 @@ func readValue(ns names, r *reader, form byte) objects.Value {
 }
 
 // finite guards objects.Number, which panics on what is no number.
-func finite(r *reader, f float64) objects.Value {
+func finite(r *Reader, f float64) objects.Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		r.fail()
 		return objects.Value{}
@@ -419,7 +419,7 @@ func finite(r *reader, f float64) objects.Value {
 	return objects.Number(f)
 }
 
-func readBits(ns names, r *reader) objects.Value {
+func readBits(ns Names, r *Reader) objects.Value {
 	set := make([]string, 0, 4)
 	for range r.count() {
 		set = append(set, ns.text(r))

@@ -1,0 +1,176 @@
+package record
+
+import (
+	"fmt"
+	"noi-agent/objects"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sweepOf is a sweep of one slave: full of half precision numbers, as the wire gives them.
+func sweepOf(n0 uint64, count int, routes ...string) objects.Sweep {
+	at := time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)
+	sw := objects.Sweep{Source: objects.Source{Line: "rs485", UnitID: 1, Slave: "PS-PWM-30M"}, Run: 7}
+	var all []int
+	for i := range count {
+		at = at.Add(time.Duration(i%5/4) * 83 * time.Millisecond) // five to a read
+		sw.Samples = append(sw.Samples, objects.Sample{
+			Object: fmt.Sprintf("object_%02d", i), N: n0 + uint64(i), SampledAt: at,
+			Value: objects.Number(12.1171875 + float64(n0)/1024 + float64(i)/128),
+		})
+		all = append(all, i)
+	}
+	for _, id := range routes {
+		sw.Routes = append(sw.Routes, objects.Route{Integration: id, Picked: all})
+	}
+	return sw
+}
+
+func TestSweepTakesFewBytes(t *testing.T) {
+	d := newDictionary()
+	const count = 48
+	key := SeqKey(1 << 20)
+	value := d.EncodeSweep(key, sweepOf(20_000_000, count, "FFjU28MMaL3W9B9hhhhH", "8a1FJGQMsxw3kbjnmQeh"))
+	mean := float64(Size(key, value)) / count
+	t.Logf("%.1f bytes a sample", mean)
+	if mean > 12 {
+		t.Errorf("%.1f bytes a sample, want at most 12", mean)
+	}
+}
+
+func TestRowTakesFewBytes(t *testing.T) {
+	d := newDictionary()
+	at := time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC)
+	sw := sweepOf(20_000_000, 1)
+	w := &Row{Place: Place{1 << 20, 3}, Trigger: Trigger{
+		Topic: "arn:aws:sns:us-east-2:393221637266:MainSolarData", Success: true, Attempts: 1, PublishedAt: at,
+		CompletedAt: at.Add(120 * time.Millisecond), MessageID: "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11",
+		Run: 7, Source: sw.Source, Sample: sw.Samples[0],
+	}}
+	if n := len(d.EncodeRow(SeqKey(1), w)); n > 64 {
+		t.Errorf("a row takes %d bytes, want a few dozen", n)
+	}
+}
+
+func newDictionary() *Dictionary {
+	return &Dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
+}
+
+var compareSweeps = cmp.Options{
+	cmp.Comparer(func(a, b objects.Value) bool {
+		return a.Kind() == b.Kind() && a.Float() == b.Float() && a.String() == b.String() && len(a.Names()) == len(b.Names())
+	}),
+}
+
+func TestValuesComeBackExactly(t *testing.T) {
+	long := string(make([]byte, 200))
+	sw := sweepOf(1, 14, "aws", "gcp")
+	sw.Routes[1].Picked = []int{0, 7, 8, 11}
+	sw.Samples[13].Alarm = true
+	for i, v := range []objects.Value{
+		objects.Number(0), objects.Number(-1), objects.Number(1 << 52), objects.Number(1e300), objects.Number(0.1),
+		objects.Number(-12.1171875), objects.Number(1 << 60), objects.Text(""), objects.Text(long), objects.Text("FLOAT"),
+		objects.Bits(nil), objects.Bits([]string{"hvd", "overcurrent"}), objects.Bool(true), objects.Bool(false),
+	} {
+		sw.Samples[i].Value = v
+	}
+	sw.Samples[4].N = 3 // numbers and times need not ascend
+	sw.Samples[5].SampledAt = time.Unix(-5, 0).UTC()
+	d := newDictionary()
+	value := d.EncodeSweep(SeqKey(9), sw)
+	d.Keep()
+	got, ok := DecodeSweep(d.Published(), SeqKey(9), value)
+	if diff := cmp.Diff(sw, got, compareSweeps); !ok || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", ok, diff)
+	}
+	if _, ok := DecodeSweep(d.Published(), SeqKey(8), value); ok {
+		t.Error("a record under another key was taken")
+	}
+}
+
+func TestFullDictionaryWritesTextsInline(t *testing.T) {
+	d := newDictionary()
+	for i := range maxNames {
+		d.text(fmt.Sprint(i))
+	}
+	sw := sweepOf(1, 1, "17")
+	sw.Samples[0].Value = objects.Text("one too many")
+	value := d.EncodeSweep(SeqKey(1), sw)
+	d.Keep()
+	got, ok := DecodeSweep(d.Published(), SeqKey(1), value)
+	if !ok || got.Samples[0].Value.String() != "one too many" {
+		t.Errorf("got %+v", got)
+	}
+	if _, known := d.texts["one too many"]; known {
+		t.Error("it became a name")
+	}
+}
+
+// FuzzRecord looks for a value that makes decoding panic, or that reads as a sweep which does not
+// encode to the same sweep again.
+func FuzzRecord(f *testing.F) {
+	d := newDictionary()
+	key := SeqKey(1)
+	for _, sw := range []objects.Sweep{sweepOf(1, 1, "aws"), sweepOf(1000, 48, "aws", "gcp")} {
+		value := d.EncodeSweep(key, sw)
+		f.Add(value[:len(value)-sumLen])
+	}
+	f.Add([]byte{})
+	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formBits | tagNextN | tagSameT, 2, 1, 1})
+	f.Add([]byte{recordVersion, 0, 1, 1, 2, 0, 1, 1, formTextInline | tagNextN | tagSameT, 2, 1, 1})
+	d.Keep()
+	f.Fuzz(func(t *testing.T, input []byte) {
+		_, _ = Peek(d.Published(), key, input)
+		_, _ = DecodeRow(d.Published(), "aws", key, Seal(key, append([]byte(nil), input...)))
+		_, _ = DecodeCursor(key, Seal(key, append([]byte(nil), input...)))
+		_, _ = DecodeName(key, Seal(key, append([]byte(nil), input...)))
+		sw, ok := DecodeSweep(d.Published(), key, Seal(key, append([]byte(nil), input...)))
+		if _, reads := Inspect(d.Published(), key, Seal(key, append([]byte(nil), input...))); reads != ok {
+			t.Errorf("inspect says %v, decodeSweep %v", reads, ok)
+		}
+		if !ok {
+			return
+		}
+		// A text that stood inline may become a name now: it counts once its transaction is kept.
+		value := d.EncodeSweep(key, sw)
+		names := append([]Name(nil), d.entries...)
+		d.Undo()
+		again, ok := DecodeSweep(names, key, value)
+		if diff := cmp.Diff(sw, again, compareSweeps); !ok || diff != "" {
+			t.Errorf("%v (-first +second):\n%s", ok, diff)
+		}
+	})
+}
+
+// A controller whose firmware register never shows the same number twice makes a source of each sweep. All of them read after a restart,
+// however many there are.
+func TestSourcesReadHoweverManyThereAre(t *testing.T) {
+	const n = 2*maxNames + 100
+	d := newDictionary()
+	source := func(i int) objects.Source {
+		return objects.Source{Line: "rs485", UnitID: 1, Slave: "OWN", Firmware: fmt.Sprint(i), FWVersion: "OWN 1"}
+	}
+	for i := range n {
+		d.source(source(i))
+	}
+	var keys, values [][]byte
+	if err := d.Put(func(key, value []byte) error {
+		keys, values = append(keys, key), append(values, value)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	read := &Dictionary{}
+	damaged := read.Load(func(yield func(k, v []byte) bool) {
+		for i := range keys {
+			if !yield(keys[i], values[i]) {
+				return
+			}
+		}
+	}, n)
+	if damaged != 0 || len(read.entries) != n || read.entries[n-1].source != source(n-1) {
+		t.Errorf("%d of %d entries, %d damaged", len(read.entries), n, damaged)
+	}
+}

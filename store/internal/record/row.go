@@ -1,0 +1,314 @@
+package record
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"noi-agent/objects"
+)
+
+// rowVersion begins the record of a row, and no other kind of record, so that a salvage can tell them apart.
+const rowVersion byte = 4
+
+// Flags of a row.
+const (
+	rowSuccess byte = 1 << 0
+	rowOpen    byte = 1 << 1
+	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
+	rowReplay  byte = 1 << 3 // of a replay
+	rowGuessed byte = 1 << 4 // nobody knows when exactly the sample was taken
+	rowUndated byte = 1 << 6 // about a gap whose times are not known yet: its span follows
+	rowDead    byte = 1 << 5 // a dead letter, and not the log's copy of it: the id of the sample's store follows
+)
+
+// The forms of a message id. Never renumber them.
+const (
+	messageNone   byte = 0
+	messageUUID   byte = 1 // SNS: 16 bytes for 36 characters
+	messageNumber byte = 2 // Pub/Sub: a decimal number
+	messageText   byte = 3
+)
+
+// maxErrorLen cuts a cloud's error text: an HTML page sent by a captive portal must not fill the
+// log. Real ones, ARNs included, stay below 500 bytes.
+const maxErrorLen = 1024
+
+const (
+	// KeepGaps is how many rows about gaps are kept per integration. They are few, and rows of publications do not remove them: people look
+	// for missing data weeks later.
+	KeepGaps = 4096
+	// KeepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. An integration with more
+	// has a fault in its set-up, which rejects everything.
+	KeepDead = 1024
+)
+
+// Place is one delivery's place in the outbox.
+type Place struct {
+	Seq   uint64
+	Index int
+}
+
+// Row is one line of the trigger log. It is never changed once others can see it: an update is a
+// new row with the same id.
+type Row struct {
+	Trigger
+	Place
+	Store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
+	Estimated bool   // the sample's time is a guess
+	Undated   *Span  // of a gap that waits for the clock; nil: it has its times
+	Void      bool   // of a gap that missed nothing: the row is to go
+	Before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
+}
+
+// IsGap reports whether a row is about samples that are missing.
+func (t *Trigger) IsGap() bool { return t.Gap.Reason != "" }
+
+// Shown reports whether the log shows a row: a gap without its times is not shown.
+func (w *Row) Shown() bool { return w.Undated == nil && !w.Void }
+
+// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is, though the
+// bucket does: where a salvage finds it, there is no bucket.
+func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte {
+	dst := append(make([]byte, 0, 96), rowVersion, w.flags())
+	dst = binary.AppendUvarint(dst, d.text(w.Integration))
+	dst = binary.AppendUvarint(dst, d.text(w.Topic))
+	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
+	dst = appendTime(dst, w.CompletedAt)
+	dst = appendTime(dst, w.PublishedAt)
+	if w.Store != "" {
+		dst = binary.AppendUvarint(dst, d.text(w.Store))
+	}
+	if w.IsGap() {
+		dst = appendMessageID(d.appendGap(dst, w.Gap), w.MessageID)
+		if sp := w.Undated; sp != nil {
+			dst = appendInstant(appendInstant(dst, sp.Begins), sp.Ends)
+			dst = binary.AppendUvarint(dst, uint64(sp.Every.Milliseconds()))
+		}
+		return Seal(key, dst)
+	}
+	dst = binary.AppendUvarint(dst, w.Seq)
+	dst = binary.AppendUvarint(dst, uint64(w.Index))
+	dst = binary.AppendUvarint(dst, w.Run)
+	dst = binary.AppendUvarint(dst, d.source(w.Source))
+	dst = d.appendSample(dst, w.Sample, running{at: w.PublishedAt.UnixMilli()})
+	dst = appendMessageID(dst, w.MessageID)
+	return Seal(key, AppendText(dst, w.Error))
+}
+
+func (w *Row) flags() byte {
+	var f byte
+	if w.Success {
+		f |= rowSuccess
+	}
+	if w.Open {
+		f |= rowOpen
+	}
+	if w.IsGap() {
+		f |= rowGap
+	}
+	if w.Replayed {
+		f |= rowReplay
+	}
+	if w.Estimated {
+		f |= rowGuessed
+	}
+	if w.Undated != nil {
+		f |= rowUndated
+	}
+	if w.Store != "" {
+		f |= rowDead
+	}
+	return f
+}
+
+func (d *Dictionary) appendGap(dst []byte, g objects.Gap) []byte {
+	dst = d.appendValue(dst, objects.Text(g.Unit))
+	dst = d.appendValue(dst, objects.Text(g.Object))
+	dst = d.appendValue(dst, objects.Text(g.Reason))
+	dst = appendTime(appendTime(dst, g.From), g.To)
+	for _, n := range []uint64{g.Run, g.First, g.Last, g.Count} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	return dst
+}
+
+func readGap(ns Names, r *Reader) objects.Gap {
+	text := func() string { return readValue(ns, r, r.Byte()).String() }
+	return objects.Gap{
+		Unit: text(), Object: text(), Reason: text(), From: readTime(r), To: readTime(r),
+		Run: r.Uvarint(), First: r.Uvarint(), Last: r.Uvarint(), Count: r.Uvarint(),
+	}
+}
+
+// DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it is whoever's.
+func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
+	value, ok := Unseal(key, sealed)
+	id, isKey := KeySeq(key)
+	r := &Reader{B: value}
+	if !ok || !isKey || r.Byte() != rowVersion {
+		return nil, false
+	}
+	flags := r.Byte()
+	w := &Row{Estimated: flags&rowGuessed != 0, Trigger: Trigger{
+		ID: id, Integration: ns.text(r),
+		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
+		Topic: ns.text(r), Attempts: int(r.Uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
+	}}
+	if flags&rowDead != 0 {
+		w.Store = ns.text(r)
+	}
+	if integration != "" && w.Integration != integration {
+		return nil, false
+	}
+	if flags&rowGap != 0 {
+		w.Gap = readGap(ns, r)
+		w.MessageID = readMessageID(r)
+		w.Error = GapText(w.Gap)
+		if flags&rowUndated != 0 {
+			w.Undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r), Every: time.Duration(r.Uvarint()) * time.Millisecond}
+		}
+		return w, r.Done() && w.IsGap()
+	}
+	w.Place = Place{Seq: r.Uvarint(), Index: int(r.Uvarint())}
+	w.Run, w.Source = r.Uvarint(), ns.source(r)
+	w.Sample = readSample(ns, r, running{at: w.PublishedAt.UnixMilli()})
+	w.MessageID, w.Error = readMessageID(r), r.Text()
+	return w, r.Done()
+}
+
+func appendMessageID(dst []byte, id string) []byte {
+	if id == "" {
+		return append(dst, messageNone)
+	}
+	if raw, ok := packUUID(id); ok {
+		return append(append(dst, messageUUID), raw...)
+	}
+	if n, err := strconv.ParseUint(id, 10, 64); err == nil && strconv.FormatUint(n, 10) == id {
+		return binary.AppendUvarint(append(dst, messageNumber), n)
+	}
+	return AppendText(append(dst, messageText), id)
+}
+
+func readMessageID(r *Reader) string {
+	switch r.Byte() {
+	case messageNone:
+		return ""
+	case messageUUID:
+		return unpackUUID(r.take(16))
+	case messageNumber:
+		return strconv.FormatUint(r.Uvarint(), 10)
+	case messageText:
+		return r.Text()
+	}
+	r.fail()
+	return ""
+}
+
+// packUUID returns the 16 bytes of a UUID in its one canonical spelling: 8-4-4-4-12, lower case.
+func packUUID(s string) ([]byte, bool) {
+	if len(s) != 36 {
+		return nil, false
+	}
+	raw, err := hex.DecodeString(s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:])
+	return raw, err == nil && unpackUUID(raw) == s
+}
+
+func unpackUUID(raw []byte) string {
+	if len(raw) != 16 {
+		return ""
+	}
+	h := hex.EncodeToString(raw)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// CutError shortens an error text to maxErrorLen bytes, not inside a character.
+func CutError(s string) string {
+	if len(s) <= maxErrorLen {
+		return s
+	}
+	end := maxErrorLen
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// Trigger is one row of the trigger log: one sample handed to one integration and how it ended,
+// or a gap: samples that it will never get. Times are UTC, to the millisecond.
+type Trigger struct {
+	ID          uint64 // from 1, ascending, never used twice; a retry keeps its row's
+	Integration string
+	Topic       string // as it was at the last attempt
+	Success     bool
+	Open        bool      // not settled: it will be tried again
+	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
+	CompletedAt time.Time // when the last attempt's answer came
+	PublishedAt time.Time // when the last attempt left; zero for a gap
+	Attempts    int       // tries so far; 0 for a gap that is not announced
+	MessageID   string    // the cloud's, empty without success; a gap has it once it is announced
+	Error       string    // "Code: message", empty with success; cut at about 1 KiB
+	Run         uint64
+	Source      objects.Source
+	Sample      objects.Sample // as it was published; zero for a gap
+	Gap         objects.Gap    // with a Reason: the row is about this gap, and Error says it in words
+}
+
+// CutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
+func CutRows(rows map[uint64]*Row, keep int) (cut int) {
+	ids := slices.Sorted(maps.Keys(rows))
+	left := map[bool]int{false: keep, true: KeepGaps}
+	for _, id := range slices.Backward(ids) {
+		gap := rows[id].IsGap()
+		if left[gap]--; left[gap] < 0 {
+			delete(rows, id)
+			cut++
+		}
+	}
+	return cut
+}
+
+// GapText is a gap in one sentence, in the form of a cloud's errors.
+func GapText(g objects.Gap) string {
+	text := "Gap: "
+	switch g.Count {
+	case 0:
+		text += "samples"
+	case 1:
+		text += "1 sample"
+	default:
+		text += fmt.Sprintf("%d samples", g.Count)
+	}
+	switch {
+	case g.Object != "":
+		text += " of " + g.Unit + " " + g.Object
+	case g.Unit != "":
+		text += " of " + g.Unit
+	}
+	if !g.From.IsZero() {
+		text += fmt.Sprintf(" from %s to %s", formatTime(g.From), formatTime(g.To))
+	}
+	return text + " missing: " + g.Reason
+}
+
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// IsRow reports whether a record says of itself that it is a row. No other kind of record begins so.
+func IsRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
+
+// Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
+func (w *Row) Further(than *Row) bool {
+	closed := func(w *Row) int {
+		if w.Open {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts), closed(w)-closed(than)) > 0
+}
