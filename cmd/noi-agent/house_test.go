@@ -43,6 +43,7 @@ var house = map[string][]string{
 	"cmd/noi-agent/clitest":  {},
 	"cmd/noi-agent/e2e":      {},
 	"cmd/noi-sim":            nil,
+	"cmd/noi-agent/doctor":   {"configs", "modbus", "sinks", "status/api", "internal/shell"},
 	"packaging":              nil, // tests only
 }
 

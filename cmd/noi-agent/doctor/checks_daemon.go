@@ -18,7 +18,7 @@ func unit(_ context.Context, s *Site) []Finding {
 	}
 	switch {
 	case !s.exists("run/systemd/system"):
-		return nil // another init
+		return notLooked("unit", "systemd does not run here")
 	case !at("usr/lib/systemd/system/noi-agent.service", "lib/systemd/system/noi-agent.service", "etc/systemd/system/noi-agent.service"):
 		return []Finding{{
 			ID: "unit_missing", Level: Warning, Evidence: "there is no noi-agent.service",
@@ -33,8 +33,20 @@ func unit(_ context.Context, s *Site) []Finding {
 	return nil
 }
 
+// daemonProcess is the process of a daemon, and none of another command of the same program.
+func (s *Site) daemonProcess() (process, bool) {
+	all := s.processes()
+	i := slices.IndexFunc(all, func(p process) bool {
+		return p.name == "noi-agent" && slices.Contains(strings.Split(s.read("proc", p.pid, "cmdline"), "\x00"), "run")
+	})
+	if i < 0 {
+		return process{}, false
+	}
+	return all[i], true
+}
+
 func daemon(_ context.Context, s *Site) []Finding {
-	p, runs := s.runs("noi-agent")
+	p, runs := s.daemonProcess()
 	switch {
 	case s.Status != nil && s.Status.Version != s.Version:
 		return []Finding{{
@@ -58,7 +70,7 @@ func daemon(_ context.Context, s *Site) []Finding {
 // problems are those of the daemon, under their own codes. A notice is worth knowing, and no warning.
 func problems(_ context.Context, s *Site) (found []Finding) {
 	if s.Status == nil {
-		return nil
+		return notLooked("problems", "the daemon does not answer")
 	}
 	levels := map[api.Severity]Level{api.Fault: Fault, api.Warning: Warning, api.Notice: OK}
 	for _, p := range s.Status.Problems {
@@ -76,7 +88,7 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 
 func clouds(ctx context.Context, s *Site) (found []Finding) {
 	if s.Probe == nil {
-		return nil
+		return notLooked("cloud", "the daemon reports about its clouds; noi-agent publish-test tests one")
 	}
 	for i := range s.Config.Integrations {
 		if in := &s.Config.Integrations[i]; in.Enabled {

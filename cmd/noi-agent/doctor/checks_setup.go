@@ -44,8 +44,11 @@ func firstLine(text string) string {
 
 func configRights(_ context.Context, s *Site) []Finding {
 	info, err := os.Stat(s.path(s.ConfigPath))
-	if err != nil || s.User.Name == "" || s.may(info, 0o4) {
-		return nil // another check reports a missing file or user
+	switch {
+	case err != nil || s.User.Name == "":
+		return notLooked("config_rights", "there is no file, or no user")
+	case s.may(info, 0o4):
+		return nil
 	}
 	return []Finding{{
 		ID: "config_rights", Level: Fault,

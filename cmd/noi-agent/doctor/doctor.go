@@ -158,6 +158,11 @@ func (r *Report) verdict() string {
 	return text
 }
 
+// notLooked is the finding of a check that had nothing to look at.
+func notLooked(id, why string) []Finding {
+	return []Finding{{ID: id, Level: OK, Evidence: "not looked at: " + why}}
+}
+
 // count is "1 fault" or "2 faults".
 func count(n int, what string) string {
 	if n == 1 {

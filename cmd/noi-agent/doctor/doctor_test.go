@@ -43,7 +43,8 @@ func sound(t *testing.T) *doctor.Site {
 	for path, text := range map[string]string{
 		s.ConfigPath: "lines: []\n", "/run/systemd/system/x": "", "/usr/lib/systemd/system/noi-agent.service": "",
 		"/etc/systemd/system/multi-user.target.wants/noi-agent.service": "", stateDir + "/noi.db": "", "/proc/10/comm": "chronyd\n",
-		"/proc/20/comm": "noi-agent\n", "/proc/mounts": "/dev/root / ext4 rw,relatime 0 0\n",
+		"/proc/20/comm": "noi-agent\n", "/proc/20/cmdline": "noi-agent\x00run\x00", "/proc/21/comm": "noi-agent\n",
+		"/proc/21/cmdline": "noi-agent\x00doctor\x00", "/proc/mounts": "/dev/root / ext4 rw,relatime 0 0\n",
 		"/sys/bus/usb-serial/devices/ttyUSB0/latency_timer": "1\n", "/sys/block/mmcblk0/device/life_time": "0x01 0x02\n",
 		"/sys/block/mmcblk0/device/pre_eol_info": "0x01\n",
 	} {
