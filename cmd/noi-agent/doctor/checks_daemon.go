@@ -12,19 +12,23 @@ import (
 	"noi-agent/status/api"
 )
 
+// hasUnit reports whether the service is installed.
+func (s *Site) hasUnit() bool {
+	return slices.ContainsFunc([]string{"usr/lib", "lib", "etc"}, func(dir string) bool {
+		return s.exists(dir, "systemd/system/noi-agent.service")
+	})
+}
+
 func unit(_ context.Context, s *Site) []Finding {
-	at := func(dirs ...string) bool {
-		return slices.ContainsFunc(dirs, func(dir string) bool { return s.exists(dir) })
-	}
 	switch {
 	case !s.exists("run/systemd/system"):
 		return notLooked("unit", "systemd does not run here")
-	case !at("usr/lib/systemd/system/noi-agent.service", "lib/systemd/system/noi-agent.service", "etc/systemd/system/noi-agent.service"):
+	case !s.hasUnit():
 		return []Finding{{
 			ID: "unit_missing", Level: Warning, Evidence: "there is no noi-agent.service",
 			Why: "nothing starts the daemon after a power cut", Command: "sudo sh packaging/install.sh install",
 		}}
-	case !at("etc/systemd/system/multi-user.target.wants/noi-agent.service"):
+	case !s.exists("etc/systemd/system/multi-user.target.wants/noi-agent.service"):
 		return []Finding{{
 			ID: "unit_disabled", Level: Warning, Evidence: "noi-agent.service is not enabled",
 			Why: "nothing starts the daemon after a power cut", Command: "sudo systemctl enable --now noi-agent",

@@ -25,7 +25,7 @@ func clockService(_ context.Context, s *Site) []Finding {
 
 func stateDir(_ context.Context, s *Site) []Finding {
 	dir := s.Config.StateDir
-	info, err := os.Stat(s.path(dir))
+	info, err := os.Stat(s.named(dir))
 	switch {
 	case err != nil, s.User.Name == "": // the service makes it; the user has a check of its own
 		return nil
@@ -40,7 +40,7 @@ func stateDir(_ context.Context, s *Site) []Finding {
 			Why: "the daemon cannot keep samples", Command: fmt.Sprintf("sudo chown -R %[1]s:%[1]s %s", s.User.Name, shell.Quote(dir)),
 		}}
 	}
-	aside, _ := filepath.Glob(s.path(dir, "noi.db.damaged-*")) // the pattern is well formed
+	aside, _ := filepath.Glob(filepath.Join(s.named(dir), "noi.db.damaged-*")) // the pattern is well formed
 	if len(aside) == 0 {
 		return nil
 	}
@@ -68,7 +68,7 @@ func disk(_ context.Context, s *Site) (found []Finding) {
 			Why: "waiting samples may be lost when the power fails", Command: "findmnt --target " + shell.Quote(dir),
 		})
 	}
-	d, err := s.Disk(s.path(s.existing(dir)))
+	d, err := s.Disk(existing(s.named(dir)))
 	switch {
 	case err != nil:
 		found = append(found, Finding{ID: "disk", Level: Warning, Evidence: err.Error(), Why: "the free space is not known", Command: command})
@@ -88,8 +88,11 @@ func disk(_ context.Context, s *Site) (found []Finding) {
 }
 
 // existing is the directory, or the nearest one above it that exists.
-func (s *Site) existing(dir string) string {
-	for dir != "/" && dir != "." && !s.exists(dir) {
+func existing(dir string) string {
+	for dir != "/" && dir != "." {
+		if _, err := os.Stat(dir); err == nil {
+			break
+		}
 		dir = filepath.Dir(dir)
 	}
 	return dir

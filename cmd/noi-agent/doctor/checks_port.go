@@ -20,7 +20,7 @@ func (s *Site) device(line *configs.Line) string {
 	if scheme, _ := line.Network(); scheme != "" || !line.Enabled {
 		return ""
 	}
-	return s.path(line.Port)
+	return s.named(line.Port)
 }
 
 func ports(_ context.Context, s *Site) (found []Finding) {
@@ -93,7 +93,8 @@ func (s *Site) others(line *configs.Line, path string) (found []Finding) {
 		return nil
 	}
 	for _, p := range s.processes() {
-		if p.name == "noi-agent" && s.Status != nil || !s.hasOpen(p, device) {
+		ours := p.name == "noi-agent" && s.Status != nil || p.name == "noi-sim" // the simulator is the other end of its line
+		if ours || !s.hasOpen(p, device) {
 			continue
 		}
 		found = append(found, Finding{

@@ -43,7 +43,7 @@ func firstLine(text string) string {
 }
 
 func configRights(_ context.Context, s *Site) []Finding {
-	info, err := os.Stat(s.path(s.ConfigPath))
+	info, err := os.Stat(s.named(s.ConfigPath))
 	switch {
 	case err != nil || s.User.Name == "":
 		return notLooked("config_rights", "there is no file, or no user")
@@ -75,8 +75,11 @@ func (s *Site) may(info fs.FileInfo, rights fs.FileMode) bool {
 }
 
 func daemonUser(_ context.Context, s *Site) []Finding {
-	if s.User.Name != "" {
+	switch {
+	case s.User.Name != "":
 		return nil
+	case !s.hasUnit():
+		return notLooked("user", "the service is not installed")
 	}
 	return []Finding{{
 		ID: "user", Level: Fault, Evidence: "there is no user noi-agent",

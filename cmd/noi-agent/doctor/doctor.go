@@ -75,6 +75,14 @@ func (s *Site) path(parts ...string) string {
 	return filepath.Join(append([]string{s.Root}, parts...)...)
 }
 
+// named is a path of the configuration. A relative one is relative to the working directory, as for the daemon.
+func (s *Site) named(path string) string {
+	if filepath.IsAbs(path) {
+		return s.path(path)
+	}
+	return path
+}
+
 // read returns the text of a file without blanks around it; "" if it cannot be read.
 func (s *Site) read(parts ...string) string {
 	text, err := os.ReadFile(s.path(parts...))
