@@ -25,7 +25,7 @@ func OpenArchive(path string) (*Archive, error) {
 		if err != nil {
 			return err
 		}
-		s.id, s.run, s.device, s.origins = m.identity.Id, m.identity.Run, m.identity.Device, m.identity.Origins
+		s.id, s.run, s.device, s.origins = m.identity.ID, m.identity.Run, m.identity.Device, m.identity.Origins
 		s.next, s.starts = m.totals.Next, m.starts
 		if m.badTotals {
 			s.next = m.recount(tx).totals.Next
@@ -93,7 +93,7 @@ func (s *Store) sameFile(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	if who.Id != s.id {
+	if who.ID != s.id {
 		return errExchanged
 	}
 	return nil

@@ -77,7 +77,7 @@ func prune(path string, more, limit int64) error {
 }
 
 // replace puts a new store with what can be salvaged in the file's place, and the file aside.
-func replace(ctx context.Context, path string, o Options, r *Recovery) error {
+func replace(ctx context.Context, path string, o fileOptions, r *Recovery) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func swap(path, aside, made string, mode fs.FileMode) error {
 
 // rebuild makes the new store beside the old and fills it with what the old one still gives. A
 // fault of ours on a file that nobody imagined must not keep the agent from starting.
-func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made string, err error) {
+func rebuild(ctx context.Context, path string, o fileOptions, r *Recovery) (made string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			o.Logger.Error("salvaging failed", "error", fmt.Sprint(p))

@@ -200,7 +200,7 @@ func (c *commit) snapshot() {
 	c.traffic = record.EncodeTraffic(traffics)
 	s.dirty, s.unsaved, c.unsaved = false, false, s.unsaved
 	if s.identityChanged {
-		c.identity = s.encodeIdentity()
+		c.identity = s.identity().Encode()
 		s.identityChanged = false
 	}
 }
@@ -363,7 +363,7 @@ func (c *commit) finish() {
 	info, err := os.Stat(s.path)
 	known := s.names.Stored
 	s.names.Keep()
-	s.extendSpare(known)
+	s.noCopy(extendCopy(s.path, s.id, &s.names, known))
 	for it, n := range c.counts {
 		it.rowCount, it.gapsKept = n, c.gapCounts[it]
 	}

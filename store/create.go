@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"noi-agent/store/internal/record"
 
@@ -85,7 +87,7 @@ func format(name string) error {
 			return err
 		}
 		meta := tx.Bucket(bucketMeta)
-		if err := meta.Put(record.KeyIdentity, record.Identity{Id: drawID()}.Encode()); err != nil {
+		if err := meta.Put(record.KeyIdentity, record.Identity{ID: drawID()}.Encode()); err != nil {
 			return err
 		}
 		return meta.Put(record.KeyTotals, record.Totals{}.Encode())
@@ -144,3 +146,49 @@ func syncPath(path string) error {
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
+
+// boltOptions are the same for every opening for writing.
+//
+// The freelist is not written: after a backlog has drained, each commit would carry the list of
+// all the free pages, 467 KB instead of 37 KB, for the rest of the file's life (it never
+// shrinks), which wears out a gateway's flash. The price is paid by files damaged in their inner
+// structure: bbolt then walks all pages when it opens them, and panics where it would else have
+// opened. Such a file is of no use either way, and a thousand simulated power cuts made none; a
+// child process that opens the file first is the place to catch it.
+func boltOptions(maxSize int64) *bolt.Options {
+	return &bolt.Options{
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
+		MaxSize: fileLimit(maxSize),
+	}
+}
+
+// fileLimit is how large a file may grow whose outbox may hold so many bytes of records.
+func fileLimit(maxSize int64) int {
+	limit := int64(math.MaxInt)
+	if maxSize < (limit-fileSlack)/2 {
+		limit = 2*maxSize + fileSlack
+	}
+	return int(limit)
+}
+
+// removeStale removes what interrupted creations left.
+func removeStale(path string) {
+	stale, err := globStale(path)
+	if err != nil {
+		return
+	}
+	for _, name := range stale {
+		_ = os.Remove(name) // it takes up some room, and nothing else
+	}
+}
+
+const (
+	// lockWait is how long Open waits for the file's lock: an agent that is just ending lets go
+	// within it. bbolt's own default is to wait for ever.
+	lockWait = time.Second
+	// allocSize is by how much the file grows: bbolt's 16 MiB are a lot of a gateway's flash.
+	allocSize = 1 << 20
+	// fileSlack is what the file may hold beside twice the records: the trigger log, and pages
+	// that are free or half full. bbolt refuses to grow beyond, and deletes still work.
+	fileSlack = 64 << 20
+)

@@ -32,7 +32,7 @@ type DeadLetter struct {
 // setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all below.
 func (s *Store) setAside(it *integration, w *record.Row) {
 	letter := *w
-	letter.Store = record.Identity{Id: s.id, Origins: s.origins}.Of(w.Seq)
+	letter.Store = record.Identity{ID: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
 	s.forced = true // what is settled inside the window is else not written

@@ -233,7 +233,7 @@ func (l *look) enter(sw objects.Sweep, e entry) {
 
 // take adds the unsettled deliveries of one sweep, room of them at most.
 func (l *look) take(sw objects.Sweep, e entry, room int) {
-	from := record.Identity{Id: l.store.id, Origins: l.store.origins}.Of(e.seq)
+	from := record.Identity{ID: l.store.id, Origins: l.store.origins}.Of(e.seq)
 	l.found = slices.Grow(l.found, max(0, min(room, len(sw.Samples)))) // never by the limit: it may be any number
 	for i := range sw.Samples {
 		if room > 0 && e.pending(i) {

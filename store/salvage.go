@@ -31,7 +31,7 @@ import (
 type salvage struct {
 	ctx   context.Context // ends the reading, and what was found until then counts
 	src   *pages
-	opts  Options
+	opts  fileOptions
 	aside string // where the old file will be, for the rows about what is lost
 
 	identity  record.Identity
@@ -58,7 +58,7 @@ type salvage struct {
 
 // uncounted reports whether more may be lost than is known.
 func (sv *salvage) uncounted() bool {
-	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.Id == ""
+	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.ID == ""
 }
 
 // survey reads everything but the sweeps, and the copy of the names.
@@ -374,15 +374,15 @@ func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
 // one that nobody has.
 func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) record.Identity {
 	old := sv.identity
-	if old.Id == "" {
-		old.Id = drawID()
+	if old.ID == "" {
+		old.ID = drawID()
 	}
-	made := record.Identity{Id: drawID(), Run: max(old.Run, sv.lastRun), Device: old.Device}
+	made := record.Identity{ID: drawID(), Run: max(old.Run, sv.lastRun), Device: old.Device}
 	first, _ := tx.Bucket(bucketSweeps).Cursor().First()
 	if first == nil {
 		return made
 	}
-	for _, o := range append(old.Origins, record.Origin{Until: next, Store: old.Id}) {
+	for _, o := range append(old.Origins, record.Origin{Until: next, Store: old.ID}) {
 		if o.Until > binary.BigEndian.Uint64(first) {
 			made.Origins = append(made.Origins, o)
 		}

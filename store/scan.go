@@ -162,7 +162,7 @@ func (c *Scan) take(seq uint64, sw objects.Sweep) {
 	if !c.wants(sw) {
 		return
 	}
-	from := record.Identity{Id: c.store.id, Origins: c.store.origins}.Of(seq)
+	from := record.Identity{ID: c.store.id, Origins: c.store.origins}.Of(seq)
 	c.found = append(c.found, Kept{Seq: seq, Store: from, Sweep: sw})
 }
 

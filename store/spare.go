@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"noi-agent/store/internal/record"
 	"os"
 	"path/filepath"
@@ -18,46 +19,40 @@ import (
 // checksums of the names take in the store's id, so that entries of another store are none.
 const spareSuffix = ".names"
 
-// writeSpare begins the copy anew.
-func (s *Store) writeSpare() {
-	id := record.Identity{Id: s.id, Run: s.run, Device: s.device, Origins: s.origins}
+// writeCopy writes the copy anew.
+func writeCopy(path string, id record.Identity, names *record.Dictionary) error {
 	dst := record.AppendText([]byte{0}, string(id.Encode()))
-	dst = s.appendSpare(dst, 0)
-	name := s.path + spareSuffix + staleSuffix
-	err := os.WriteFile(name, dst, 0o600)
-	if err == nil {
-		err = syncPath(name)
+	dst = appendCopy(dst, id.ID, names, 0)
+	name := path + spareSuffix + staleSuffix
+	if err := os.WriteFile(name, dst, 0o600); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(name, s.path+spareSuffix)
+	if err := syncPath(name); err != nil {
+		return err
 	}
-	if err == nil {
-		err = syncPath(filepath.Dir(s.path))
+	if err := os.Rename(name, path+spareSuffix); err != nil {
+		return err
 	}
-	if err != nil {
-		s.opts.Logger.Warn("the store's names have no second copy", "error", err)
-	}
+	return syncPath(filepath.Dir(path))
 }
 
-// extendSpare adds the names from one number on.
-func (s *Store) extendSpare(from int) {
-	if from >= s.names.Size() {
-		return
+// extendCopy adds the names from one number on.
+func extendCopy(path, store string, names *record.Dictionary, from int) error {
+	if from >= names.Size() {
+		return nil
 	}
-	f, err := os.OpenFile(s.path+spareSuffix, os.O_WRONLY|os.O_APPEND, 0)
-	if err == nil {
-		_, err = f.Write(s.appendSpare(nil, from))
-		err = errors.Join(err, f.Close())
-	}
+	f, err := os.OpenFile(path+spareSuffix, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		s.opts.Logger.Warn("the store's names have no second copy", "error", err)
+		return err
 	}
+	_, err = f.Write(appendCopy(nil, store, names, from))
+	return errors.Join(err, f.Close())
 }
 
-func (s *Store) appendSpare(dst []byte, from int) []byte {
-	for id, n := range s.names.From(from) {
+func appendCopy(dst []byte, store string, names *record.Dictionary, from int) []byte {
+	for id, n := range names.From(from) {
 		dst = binary.AppendUvarint(dst, id)
-		dst = record.AppendText(dst, string(record.Seal(spareKey(s.id, id), record.EncodeName(n))))
+		dst = record.AppendText(dst, string(record.Seal(spareKey(store, id), record.EncodeName(n))))
 	}
 	return dst
 }
@@ -75,16 +70,16 @@ func (sv *salvage) readSpare(path string) {
 	if err != nil {
 		return
 	}
-	if sv.identity.Id == "" {
+	if sv.identity.ID == "" {
 		sv.identity = identity
 	}
-	if identity.Id != sv.identity.Id {
+	if identity.ID != sv.identity.ID {
 		return // of the store that was here before
 	}
 	for !r.Done() && !r.Failed {
 		id, value := r.Uvarint(), []byte(r.Text())
 		if id < record.MostEntries {
-			sv.learnName(id, spareKey(identity.Id, id), value)
+			sv.learnName(id, spareKey(identity.ID, id), value)
 		}
 	}
 }
@@ -94,3 +89,24 @@ func spareIdentity(r *record.Reader) (record.Identity, error) {
 	r.Byte()
 	return record.DecodeIdentity([]byte(r.Text()))
 }
+
+// RunsAt returns a number that no run of the store at path is above, for the Options.Runs of a store that stands in for it. The store
+// itself may not open. 0: there is none.
+func RunsAt(path string) uint64 {
+	if data, err := os.ReadFile(path + spareSuffix); err == nil {
+		if id, err := spareIdentity(&record.Reader{B: data}); err == nil {
+			return id.Run + spareLag
+		}
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	return unreadRuns
+}
+
+const (
+	// spareLag is how many runs the second copy of the identity may lag behind the file: writing the copy may fail, and does not end a start.
+	spareLag = 100
+	// unreadRuns is more than any disk of which nothing can be read has counted.
+	unreadRuns = 1 << 20
+)

@@ -42,9 +42,9 @@ func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 	}
 }
 
-// encodeIdentity returns the identity as it is now. s.mu is held.
-func (s *Store) encodeIdentity() []byte {
-	return record.Identity{Id: s.id, Run: s.run, Device: s.device, Origins: s.origins}.Encode()
+// identity is the identity as it is now. s.mu is held, or nothing runs yet.
+func (s *Store) identity() record.Identity {
+	return record.Identity{ID: s.id, Run: s.run, Device: s.device, Origins: s.origins}
 }
 
 // lostResult is the error of a row whose sample is settled and whose last result nobody knows:
@@ -88,7 +88,7 @@ func (s *Store) start() error {
 		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
 			"names", m.badNames, "rows", m.badRows)
 	}
-	s.id, s.run, s.device, s.origins = m.identity.Id, m.identity.Run, m.identity.Device, m.identity.Origins
+	s.id, s.run, s.device, s.origins = m.identity.ID, m.identity.Run, m.identity.Device, m.identity.Origins
 	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.Next
 	s.newest = s.next
 	s.accounts = newAccounts()
@@ -103,11 +103,11 @@ func (s *Store) start() error {
 
 func (s *Store) countRun(b ballast) (m *beginning, err error) {
 	err = s.update(func(tx *bolt.Tx) (err error) {
-		file, err := load(tx)
+		found, err := load(tx)
 		if err != nil {
 			return err
 		}
-		m = &beginning{image: file, integrations: map[string]*integration{}}
+		m = &beginning{image: found, integrations: map[string]*integration{}}
 		m.takeIntegrations(tx)
 		if err := b.move(tx); err != nil {
 			return err
