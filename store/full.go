@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"noi-agent/store/internal/file"
 )
 
 // makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages
@@ -31,7 +32,7 @@ func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
 		}
 		// The ballast comes before the new sweeps, or these would use up its pages and the next
 		// full disk would find none.
-		err = s.write(task{ballast: restoreBallast})
+		err = s.write(task{Ballast: file.Restore})
 		if err == nil && len(sweeps) > 0 {
 			err = s.write(task{fresh: sweeps})
 		}
@@ -45,10 +46,10 @@ func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
 	return err, nil
 }
 
-// writeState writes what is no sweep. The pages of the ballast are free for the transaction after the one that releases it: that is
-// for rows about gaps, which a kill must not take.
+// writeState writes what is no sweep. The pages of the ballast are free for the transaction after the one that releases
+// it: that is for rows about gaps, which a kill must not take.
 func (s *Store) writeState() error {
-	if err := s.write(task{ballast: releaseBallast}); err != nil {
+	if err := s.write(task{Ballast: file.Release}); err != nil {
 		return err
 	}
 	if err := s.write(task{rows: true, gapsOnly: true}); !errors.Is(err, ErrFull) {
@@ -69,7 +70,7 @@ func (s *Store) steps(sweeps []*fresh) []int64 {
 // take, and never less than a hundredth of the outbox, so that it is not done at every commit.
 func (s *Store) roomFor(sweeps []*fresh) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
-	need := int64(slack + ballastBytes)
+	need := int64(slack + file.BallastBytes)
 	for _, sw := range sweeps {
 		need += 32 * int64(len(sw.sweep.Samples)) // a sample takes less than 16 bytes
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"noi-agent/store/internal/file"
 	"noi-agent/store/internal/record"
 )
 
@@ -13,27 +14,27 @@ import (
 // and somebody still waits for, with its sample ids, the gaps and the dead letters that read,
 // and the cursors, counters and device id. The new store has an id of its own.
 //
-// The old file keeps its name until the new one is complete, so that a power cut in between costs
-// nothing but the time. Recover fails with ErrLocked, with ErrVersion, which leaves the file untouched, and where it may or can do nothing: no
-// permission, no directory, no space, a directory that cannot be written.
-func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*Store, Recovery, error) {
+// The old file keeps its name until the new one is complete, so that a power cut in between costs nothing but the time.
+// Recover fails with ErrLocked, with ErrVersion, which leaves the file untouched, and where it may or can do nothing:
+// no permission, no directory, no space, a directory that cannot be written.
+func Recover(ctx context.Context, path string, o Options, ro file.RecoverOptions) (*Store, file.Recovery, error) {
 	o = o.withDefaults()
-	fo := fileOptions{MaxSize: o.MaxSize, Now: o.Now, Logger: o.Logger}
-	path, release, err := hold(ctx, path)
+	fo := file.Options{MaxSize: o.MaxSize, Now: o.Now, Logger: o.Logger}
+	path, release, err := file.Hold(ctx, path)
 	if err != nil {
-		return nil, Recovery{}, err
+		return nil, file.Recovery{}, err
 	}
 	defer release()
-	r, err := makeSound(ctx, path, fo, ro)
+	r, err := file.MakeSound(ctx, path, fo, ro)
 	if err != nil {
 		return nil, r, err
 	}
 	s, err := tryOpen(path, o)
-	if err == nil || !spoiled(err) || r.Moved() {
+	if err == nil || !file.Spoiled(err) || r.Moved() {
 		return s, r, err
 	}
 	r.Reason = err.Error() // it has gone bad since
-	if err := giveUp(ctx, path, fo, ro, &r); err != nil {
+	if err := file.GiveUp(ctx, path, fo, ro, &r); err != nil {
 		return nil, r, err
 	}
 	s, err = Open(path, o)

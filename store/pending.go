@@ -8,6 +8,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -161,7 +163,7 @@ func (l *look) full() bool { return len(l.found) >= l.limit || len(l.entered) >=
 
 // read is the part that needs the file.
 func (l *look) read(tx *bolt.Tx) error {
-	b, ns := tx.Bucket(bucketSweeps), record.Names(l.store.names.Published())
+	b, ns := tx.Bucket(file.BucketSweeps), record.Names(l.store.names.Published())
 	l.takeWanted(ns, b)
 	c := b.Cursor()
 	steps := scanStep

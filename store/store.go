@@ -11,6 +11,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -30,9 +32,10 @@ var (
 // Options say how a store works. The zero Options are usable.
 type Options struct {
 	Limits
-	Now    func() time.Time
-	Clock  Clock        // whether Now can be trusted; zero: always
-	Runs   uint64       // that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
+	Now   func() time.Time
+	Clock Clock // whether Now can be trusted; zero: always
+	// that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
+	Runs   uint64
 	Note   string       // a file in memory that survives a kill, for what no commit tells; "": none
 	Logger *slog.Logger // nil: silent
 }
@@ -91,18 +94,19 @@ type Store struct {
 	known           []string                            // integrations of the run before, by its note
 	dirty           bool                                // something other than appends waits for it
 	dirtyRows       int
-	lastRows        time.Time           // when a commit carried rows last, or the run began
-	unsaved         bool                // something that the file promises is settled, and no commit carries that
-	newest          uint64              // number of the first sweep of the last commit that wrote any; of a new run: the first it can give
-	damaged         map[uint64]struct{} // records reported so far
-	corrupt         uint64
-	committed       uint64
-	spared          uint64
-	commits         uint64
-	written         uint64 // bytes
-	fileBytes       int64
-	tail            *record.Heading // of the oldest sweep in the file
-	wanted          *Limits         // not in force yet; nil: none
+	lastRows        time.Time // when a commit carried rows last, or the run began
+	unsaved         bool      // something that the file promises is settled, and no commit carries that
+	// number of the first sweep of the last commit that wrote any; of a new run: the first it can give
+	newest    uint64
+	damaged   map[uint64]struct{} // records reported so far
+	corrupt   uint64
+	committed uint64
+	spared    uint64
+	commits   uint64
+	written   uint64 // bytes
+	fileBytes int64
+	tail      *record.Heading // of the oldest sweep in the file
+	wanted    *Limits         // not in force yet; nil: none
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -113,25 +117,26 @@ type Store struct {
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
-		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
+		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		fatal: make(chan struct{}),
 		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]record.Start{},
 	}
-	if err := createIfMissing(path); err != nil {
-		return nil, fmt.Errorf("create store %s: %w%s", path, err, hint(err))
+	if err := file.CreateIfMissing(path); err != nil {
+		return nil, fmt.Errorf("create store %s: %w%s", path, err, file.Hint(err))
 	}
-	takeClean(path)
-	db, err := bolt.Open(path, 0o600, boltOptions(s.opts.MaxSize))
+	file.TakeClean(path)
+	db, err := bolt.Open(path, 0o600, file.BoltOptions(s.opts.MaxSize))
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, file.OpenError(path, err)
 	}
-	db.AllocSize = allocSize
+	db.AllocSize = file.AllocSize
 	s.db, s.update, s.pageSize = db, db.Update, db.Info().PageSize
 	if err := s.start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), db.Close())
+		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, file.Hint(err)), db.Close())
 	}
 	s.letGo()
-	s.noCopy(writeCopy(path, s.identity(), &s.names))
-	removeStale(path) // only now is it sure that nobody else is creating one
+	s.noCopy(file.WriteNamesCopy(path, s.identity(), &s.names))
+	file.RemoveStale(path) // only now is it sure that nobody else is creating one
 	go s.writer()
 	return s, nil
 }
@@ -150,7 +155,7 @@ func (s *Store) Close() error {
 	close(s.stop)
 	<-s.done
 	if s.Err() == nil {
-		if err := leaveClean(s.path); err != nil {
+		if err := file.LeaveClean(s.path); err != nil {
 			s.opts.Logger.Warn("the next start will check the store", "error", err)
 		}
 	}

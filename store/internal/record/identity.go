@@ -23,8 +23,8 @@ var (
 	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
 	// has to be moved aside, as Recover does by itself.
 	ErrDamaged = errors.New("file is damaged")
-	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in a
-	// format that this version does not know. The file stays as it is: the newer version can go on with it.
+	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in
+	// a format that this version does not know. The file stays as it is: the newer version can go on with it.
 	ErrVersion = errors.New("made by a newer version of the agent")
 )
 

@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	berrors "go.etcd.io/bbolt/errors"
@@ -14,10 +14,10 @@ import (
 // ErrLocked comes from Open and Check when another process has the file open.
 var ErrLocked = errors.New("another agent uses it")
 
-// openError says what can be done about it.
-func openError(path string, err error) error {
+// OpenError says what can be done about it.
+func OpenError(path string, err error) error {
 	err = sortError(err)
-	return fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+	return fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
 }
 
 // sortError gives what bbolt says on opening a file the sentinel to decide by. What is no error of
@@ -39,19 +39,19 @@ func badMedium(e syscall.Errno) bool {
 	return e == syscall.EIO || e == syscall.EUCLEAN || e == syscall.EBADMSG || e == syscall.ENXIO
 }
 
-// spoiled reports whether an error means that the file is of no use as it is.
-func spoiled(err error) bool {
+// Spoiled reports whether an error means that the file is of no use as it is.
+func Spoiled(err error) bool {
 	return errors.Is(err, record.ErrDamaged)
 }
 
-// hint is the way out for the person who reads the error.
-func hint(err error) string {
+// Hint is the way out for the person who reads the error.
+func Hint(err error) string {
 	switch {
 	case errors.Is(err, ErrLocked):
 		return ": stop it, or give this one a state_dir of its own"
 	case errors.Is(err, record.ErrVersion):
 		return ": install the newer version again; or move the file aside, and its samples are not sent"
-	case spoiled(err):
+	case Spoiled(err):
 		return ": move the file aside; the agent starts with an empty one"
 	case errors.Is(err, fs.ErrNotExist):
 		return ": create the directory, or set state_dir"
@@ -63,25 +63,27 @@ func hint(err error) string {
 	return ""
 }
 
-// isFull reports whether a commit failed for want of space, so that nothing of it is in the file. That is so while
-// the file is made longer and while pages are written, the head page among them, which is the last. A sync that fails
-// comes after that, whatever it says: then the outcome is not known. bbolt wraps the errors of writing, prints that of growing, and
-// passes that of a sync on bare.
-func isFull(err error) bool {
+// Full reports whether a commit failed for want of space, so that nothing of it is in the file. That is so while the
+// file is made longer and while pages are written, the head page among them, which is the last. A sync that fails comes
+// after that, whatever it says: then the outcome is not known. bbolt wraps the errors of writing, prints that of
+// growing, and passes that of a sync on bare.
+func Full(err error) bool {
 	var write *fs.PathError
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
 		return true
-	case errors.As(err, &write) && write.Op != "sync" && (errors.Is(write.Err, syscall.ENOSPC) || errors.Is(write.Err, syscall.EDQUOT)):
+	case errors.As(err, &write) && write.Op != "sync" &&
+		(errors.Is(write.Err, syscall.ENOSPC) || errors.Is(write.Err, syscall.EDQUOT)):
 		return true
 	}
 	text := err.Error()
 	return strings.Contains(text, "file resize error: ") && noSpace(text)
 }
 
-// isFullDisk reports whether anything failed for want of space, where nothing depends on how far it came.
-func isFullDisk(err error) bool {
-	return err != nil && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || noSpace(err.Error()) || errors.Is(err, berrors.ErrMaxSizeReached))
+// FullDisk reports whether anything failed for want of space, where nothing depends on how far it came.
+func FullDisk(err error) bool {
+	return err != nil && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || noSpace(err.Error()) ||
+		errors.Is(err, berrors.ErrMaxSizeReached))
 }
 
 func noSpace(text string) bool {

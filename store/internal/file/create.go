@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"crypto/rand"
@@ -17,21 +17,22 @@ import (
 
 // The buckets and keys of the file.
 var (
-	bucketMeta     = []byte("meta")     // identity and totals
-	bucketNames    = []byte("names")    // number → name
-	bucketSweeps   = []byte("sweeps")   // sequence number → sweep
-	bucketCursors  = []byte("cursors")  // integration → cursor and counters
-	bucketTriggers = []byte("triggers") // integration → bucket: row id → row
-	bucketGaps     = []byte("gaps")     // integration → bucket: row id → row about missing samples
-	bucketRuns     = []byte("runs")     // run → what was known of time when it began
-	bucketDead     = []byte("dead")     // integration → bucket: row id → row of a delivery that was rejected; made when needed
-	bucketBallast  = []byte("ballast")  // pages kept back for a full disk
+	BucketMeta     = []byte("meta")     // identity and totals
+	BucketNames    = []byte("names")    // number → name
+	BucketSweeps   = []byte("sweeps")   // sequence number → sweep
+	BucketCursors  = []byte("cursors")  // integration → cursor and counters
+	BucketTriggers = []byte("triggers") // integration → bucket: row id → row
+	BucketGaps     = []byte("gaps")     // integration → bucket: row id → row about missing samples
+	BucketRuns     = []byte("runs")     // run → what was known of time when it began
+	// integration → bucket: row id → row of a delivery that was rejected; made when needed
+	BucketDead    = []byte("dead")
+	bucketBallast = []byte("ballast") // pages kept back for a full disk
 )
 
-// createIfMissing makes an empty store under a temporary name and gives it its own when it is
+// CreateIfMissing makes an empty store under a temporary name and gives it its own when it is
 // complete and on the disk: the first writes of a bbolt file are the only ones that a power cut
 // can spoil.
-func createIfMissing(path string) error {
+func CreateIfMissing(path string) error {
 	switch info, err := os.Stat(path); {
 	case err == nil && info.Size() > 0:
 		return nil
@@ -42,7 +43,7 @@ func createIfMissing(path string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	name, err := create(path, format)
+	name, err := Create(path, format)
 	if err != nil {
 		return err
 	}
@@ -50,11 +51,11 @@ func createIfMissing(path string) error {
 	if err := install(name, path); err != nil {
 		return err
 	}
-	return syncPath(filepath.Dir(path))
+	return SyncPath(filepath.Dir(path))
 }
 
-// create makes a store under a temporary name beside path, whole and on the disk.
-func create(path string, fill func(name string) error) (name string, err error) {
+// Create makes a store under a temporary name beside path, whole and on the disk.
+func Create(path string, fill func(name string) error) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+staleSuffix+"*")
 	if err != nil {
 		return "", err
@@ -77,16 +78,16 @@ func globStale(path string) ([]string, error) {
 
 // format fills a new file with an empty store.
 func format(name string) error {
-	db, err := bolt.Open(name, 0o600, boltOptions(0))
+	db, err := bolt.Open(name, 0o600, BoltOptions(0))
 	if err != nil {
 		return err
 	}
-	db.AllocSize = allocSize
+	db.AllocSize = AllocSize
 	err = db.Update(func(tx *bolt.Tx) error {
 		if err := putBuckets(tx); err != nil {
 			return err
 		}
-		meta := tx.Bucket(bucketMeta)
+		meta := tx.Bucket(BucketMeta)
 		if err := meta.Put(record.KeyIdentity, record.Identity{ID: drawID()}.Encode()); err != nil {
 			return err
 		}
@@ -95,12 +96,12 @@ func format(name string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	return syncPath(name)
+	return SyncPath(name)
 }
 
 // buckets are those that every store has; the ballast may be thrown off.
 func buckets() [][]byte {
-	return [][]byte{bucketMeta, bucketNames, bucketSweeps, bucketCursors, bucketTriggers, bucketGaps, bucketRuns}
+	return [][]byte{BucketMeta, BucketNames, BucketSweeps, BucketCursors, BucketTriggers, BucketGaps, BucketRuns}
 }
 
 func putBuckets(tx *bolt.Tx) error {
@@ -112,8 +113,8 @@ func putBuckets(tx *bolt.Tx) error {
 	return nil
 }
 
-// bucketOf returns an integration's bucket of one kind, made where it is missing.
-func bucketOf(tx *bolt.Tx, kind []byte, integration string) (*bolt.Bucket, error) {
+// BucketOf returns an integration's bucket of one kind, made where it is missing.
+func BucketOf(tx *bolt.Tx, kind []byte, integration string) (*bolt.Bucket, error) {
 	all, err := tx.CreateBucketIfNotExists(kind)
 	if err != nil {
 		return nil, err
@@ -138,8 +139,8 @@ func install(name, path string) error {
 	return os.Rename(name, path)
 }
 
-// syncPath makes a file's content, or a directory's entries, durable.
-func syncPath(path string) error {
+// SyncPath makes a file's content, or a directory's entries, durable.
+func SyncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// boltOptions are the same for every opening for writing.
+// BoltOptions are the same for every opening for writing.
 //
 // The freelist is not written: after a backlog has drained, each commit would carry the list of
 // all the free pages, 467 KB instead of 37 KB, for the rest of the file's life (it never
@@ -155,15 +156,15 @@ func syncPath(path string) error {
 // structure: bbolt then walks all pages when it opens them, and panics where it would else have
 // opened. Such a file is of no use either way, and a thousand simulated power cuts made none; a
 // child process that opens the file first is the place to catch it.
-func boltOptions(maxSize int64) *bolt.Options {
+func BoltOptions(maxSize int64) *bolt.Options {
 	return &bolt.Options{
 		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-		MaxSize: fileLimit(maxSize),
+		MaxSize: Limit(maxSize),
 	}
 }
 
-// fileLimit is how large a file may grow whose outbox may hold so many bytes of records.
-func fileLimit(maxSize int64) int {
+// Limit is how large a file may grow whose outbox may hold so many bytes of records.
+func Limit(maxSize int64) int {
 	limit := int64(math.MaxInt)
 	if maxSize < (limit-fileSlack)/2 {
 		limit = 2*maxSize + fileSlack
@@ -171,8 +172,8 @@ func fileLimit(maxSize int64) int {
 	return int(limit)
 }
 
-// removeStale removes what interrupted creations left.
-func removeStale(path string) {
+// RemoveStale removes what interrupted creations left.
+func RemoveStale(path string) {
 	stale, err := globStale(path)
 	if err != nil {
 		return
@@ -186,8 +187,8 @@ const (
 	// lockWait is how long Open waits for the file's lock: an agent that is just ending lets go
 	// within it. bbolt's own default is to wait for ever.
 	lockWait = time.Second
-	// allocSize is by how much the file grows: bbolt's 16 MiB are a lot of a gateway's flash.
-	allocSize = 1 << 20
+	// AllocSize is by how much the file grows: bbolt's 16 MiB are a lot of a gateway's flash.
+	AllocSize = 1 << 20
 	// fileSlack is what the file may hold beside twice the records: the trigger log, and pages
 	// that are free or half full. bbolt refuses to grow beyond, and deletes still work.
 	fileSlack = 64 << 20

@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"context"
@@ -60,46 +60,46 @@ type Recovery struct {
 // Moved reports whether the old file was moved aside.
 func (r Recovery) Moved() bool { return r.Reason != "" }
 
-// hold resolves the path, and keeps a second agent that starts at the same moment from making the same file sound.
-func hold(ctx context.Context, path string) (resolved string, release func(), err error) {
+// Hold resolves the path, and keeps a second agent that starts at the same moment from making the same file sound.
+func Hold(ctx context.Context, path string) (resolved string, release func(), err error) {
 	if at, err := filepath.EvalSymlinks(path); err == nil {
 		path = at // the store lies where the link leads, and so does what is moved aside
 	}
 	release, err = holdDirectory(ctx, filepath.Dir(path))
 	if err != nil {
-		return path, nil, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+		return path, nil, fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
 	}
 	return path, release, nil
 }
 
-// makeSound sees to it that the file at the path can be opened, or that there is none. A file that was not left clean is checked. One that
-// is damaged, empty, foreign or no file at all is replaced. hold comes before.
-func makeSound(ctx context.Context, path string, o fileOptions, ro RecoverOptions) (r Recovery, err error) {
+// MakeSound sees to it that the file at the path can be opened, or that there is none. A file that was not left clean
+// is checked. One that is damaged, empty, foreign or no file at all is replaced. hold comes before.
+func MakeSound(ctx context.Context, path string, o Options, ro RecoverOptions) (r Recovery, err error) {
 	if r, err = examine(ctx, path, o, ro); err != nil {
-		return r, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+		return r, fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
 	}
 	if r.Moved() {
-		err = giveUp(ctx, path, o, ro, &r)
+		err = GiveUp(ctx, path, o, ro, &r)
 		return r, err
 	}
 	r.Kept = keptAside(path)
 	return r, nil
 }
 
-// giveUp moves a file aside for r.Reason, and puts a new one with what can be salvaged in its place.
-func giveUp(ctx context.Context, path string, o fileOptions, ro RecoverOptions, r *Recovery) error {
+// GiveUp moves a file aside for r.Reason, and puts a new one with what can be salvaged in its place.
+func GiveUp(ctx context.Context, path string, o Options, ro RecoverOptions, r *Recovery) error {
 	o.Logger.Error("the store cannot be used", "path", path, "reason", r.Reason)
 	ctx, cancel := context.WithTimeout(ctx, ro.limit(path))
 	defer cancel()
 	if err := replace(ctx, path, o, r); err != nil {
-		return fmt.Errorf("replace store %s (%s): %w%s", path, r.Reason, err, hint(err))
+		return fmt.Errorf("replace store %s (%s): %w%s", path, r.Reason, err, Hint(err))
 	}
 	return nil
 }
 
 // examine decides whether the file can be opened (no reason), must be moved aside (a reason), or
 // is none of our business (an error).
-func examine(ctx context.Context, path string, o fileOptions, ro RecoverOptions) (r Recovery, err error) {
+func examine(ctx context.Context, path string, o Options, ro RecoverOptions) (r Recovery, err error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -170,7 +170,7 @@ func (ro RecoverOptions) check(ctx context.Context, path string) (reason string,
 		return "", ctx.Err() // we are to end: the file is as good as before
 	case limited.Err() != nil:
 		return fmt.Sprintf("the file could not be checked within %v", limit), nil
-	case spoiled(err):
+	case Spoiled(err):
 		return err.Error(), nil
 	}
 	return "", err

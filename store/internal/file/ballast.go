@@ -1,4 +1,4 @@
-package store
+package file
 
 import bolt "go.etcd.io/bbolt"
 
@@ -8,14 +8,14 @@ import bolt "go.etcd.io/bbolt"
 // page only, and what that frees is enough for the commit that really makes room.
 //
 // 0 leaves it as it is.
-type ballast uint8
+type Ballast uint8
 
-func (b ballast) move(tx *bolt.Tx) error {
+func (b Ballast) Move(tx *bolt.Tx) error {
 	there := tx.Bucket(bucketBallast) != nil
 	switch {
-	case b == releaseBallast && there:
+	case b == Release && there:
 		return tx.DeleteBucket(bucketBallast)
-	case b == restoreBallast && !there:
+	case b == Restore && !there:
 		bucket, err := tx.CreateBucket(bucketBallast)
 		if err != nil {
 			return err
@@ -31,8 +31,8 @@ func (b ballast) move(tx *bolt.Tx) error {
 }
 
 const (
-	releaseBallast ballast = 1
-	restoreBallast ballast = 2
+	Release Ballast = 1
+	Restore Ballast = 2
 
 	// Two values to a page of 4 KiB, so that no page needs neighbours: 16 pages, three times
 	// what a commit without rows has been seen to need.
@@ -40,5 +40,5 @@ const (
 	ballastSize   = 1900
 )
 
-// ballastBytes is what the ballast takes, give or take a page.
-const ballastBytes = ballastValues * ballastSize
+// BallastBytes is what the ballast takes, give or take a page.
+const BallastBytes = ballastValues * ballastSize
