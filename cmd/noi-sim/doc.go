@@ -5,6 +5,14 @@
 // It puts a simulated PS-PWM-30M on a pseudo-terminal whose bytes travel at wire pace (linked at run/ttyNOI), starts
 // stand-ins of SNS and Pub/Sub on loopback, and runs the command with credentials that open nothing else.
 //
+// Without a command it prints the configuration and the environment for an agent in a second terminal, and stands until Ctrl-C. Faults are
+// rehearsed from a third one, while the world runs:
+//
+//	noi-sim fault cloud sns refuse      stop | slow | reject | refuse | ok; of sns, pubsub or all
+//	noi-sim fault line silent           silent | garbage | slow | ok; --unit N for one controller
+//
+// A port that is set to another baud rate than --baud gets garbage, as on a real line.
+//
 // --slaves puts other controllers there, of any built-in family, each under a sky of its own:
 //
 //	noi-sim run --slaves 1=PSPWM,2=TSMPPT,5=SSMPPT -- bin/noi-agent run --config configs/demo-many.yaml

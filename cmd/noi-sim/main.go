@@ -6,10 +6,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 )
 
 func main() {
@@ -28,23 +27,17 @@ const (
 	exitMisuse = 2
 )
 
-// commandLine is what may be said to noi-sim.
-type commandLine struct {
-	Run runOptions `cmd:"" help:"Start the world and run COMMAND in it until it ends or Ctrl-C."`
-}
-
 type runOptions struct {
-	Baud   int      `default:"9600" help:"Bits per second on the line, which is 8N2."`
-	Speed  float64  `default:"1" help:"How many times faster than real time the sun moves."`
-	Slaves string   `default:"1=PSPWM" help:"The controllers on the line: UNIT=FAMILY,… with the families that noi-agent objects lists."`
-	Fault  []string `aliases:"faults" placeholder:"[UNIT/]OBJECT:VALUE@FROM[-UNTIL]" help:"Force a bit, a state or a number (none: no sensor) from a time after the start on; may be repeated."`
-	Dir    string   `default:"run" help:"Directory of the link ttyNOI; it is made."`
-	Status string   `default:"127.0.0.1:8780" help:"Where the command's status page is, as in its configuration."`
+	Baud   int
+	Speed  float64
+	Slaves string
+	Fault  []string
+	Dir    string
+	Status string
+	SNS    string
+	PubSub string
 
-	SNS    string `name:"sns" default:"127.0.0.1:4100" hidden:"" help:"Address of the SNS stand-in."`
-	PubSub string `name:"pubsub" default:"127.0.0.1:8085" hidden:"" help:"Address of the Pub/Sub stand-in."`
-
-	Command []string `arg:"" passthrough:"" help:"What to run in the world, after --."`
+	Command []string // empty: none is run, and the world stands until Ctrl-C
 }
 
 // Limits of the options. The plant takes a step each simulated second: ten thousand times real time is a day in nine seconds.
@@ -53,16 +46,9 @@ const (
 	mostSpeed           = 10_000
 )
 
-// Validate is called by kong once everything is read.
+// Validate refuses what cannot be.
 func (o *runOptions) Validate() error {
-	if len(o.Command) > 0 && o.Command[0] == "--" {
-		o.Command = o.Command[1:] // kong leaves it in
-	}
 	switch {
-	case len(o.Command) == 0:
-		return errors.New("there is no COMMAND to run")
-	case strings.HasPrefix(o.Command[0], "-"): // kong takes an option it does not know for the command
-		return fmt.Errorf("unknown option %s", o.Command[0])
 	case o.Baud < leastBaud || o.Baud > mostBaud:
 		return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, o.Baud)
 	case !(o.Speed > 0 && o.Speed <= mostSpeed):
@@ -71,29 +57,74 @@ func (o *runOptions) Validate() error {
 	return nil
 }
 
+// exit is how a command ended, for those that end with another code than 0 and have said why.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // run does what args say and returns the exit code. Both writers are used by several goroutines. Each signal received counts
 // as one Ctrl-C.
 func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
-	var line commandLine
-	helped := -1
-	parser, err := kong.New(&line,
-		kong.Name("noi-sim"), kong.Description("A world to try noi-agent in: controllers on a pty, SNS and Pub/Sub on loopback."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { helped = code }),
-	)
-	if err != nil {
-		panic(err) // the types above are no command line
+	root := &cobra.Command{
+		Use: "noi-sim", Short: "A world to try noi-agent in: controllers on a pty, SNS and Pub/Sub on loopback.",
+		SilenceErrors: true, SilenceUsage: true,
+		RunE: func(*cobra.Command, []string) error { return errors.New("which command? run or fault") },
 	}
-	_, err = parser.Parse(args)
-	var f *fleet
-	if err == nil && helped < 0 {
-		f, err = newFleet(line.Run)
-	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(args)
+	root.AddCommand(newRun(stdout, stderr, signals), newFault(stdout))
+	err := root.Execute()
+	var ended exit
 	switch {
-	case helped >= 0: // --help has been printed
-		return helped
-	case err != nil:
-		fmt.Fprintf(stderr, "noi-sim: %v\nTry: noi-sim run -- bin/noi-agent run --config configs/demo.yaml\n", err)
+	case err == nil:
+		return exitDone
+	case errors.As(err, &ended):
+		return int(ended)
+	default:
+		fmt.Fprintf(stderr, "noi-sim: %v\nhint: noi-sim run -- bin/noi-agent run --config configs/demo.yaml\n", err)
 		return exitMisuse
 	}
-	return runWorld(line.Run, f, stdout, stderr, signals)
 }
+
+func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
+	var o runOptions
+	var faults []string
+	cmd := &cobra.Command{
+		Use: "run [flags] [-- COMMAND...]", Short: "Start the world and run COMMAND in it until it ends or Ctrl-C.",
+		Long: "Without COMMAND it prints the configuration and the environment for an agent in a second terminal, and stands until Ctrl-C.",
+		Example: `  noi-sim run                                                   # then an agent in a second terminal
+  noi-sim run -- bin/noi-agent run --config configs/demo.yaml   # both in one`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.Command, o.Fault = args, append(o.Fault, faults...)
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			f, err := newFleet(o)
+			if err != nil {
+				return err
+			}
+			if code := runWorld(o, f, stdout, stderr, signals); code != exitDone {
+				return exit(code)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false) // what follows COMMAND is for it
+	f.IntVar(&o.Baud, "baud", 9600, "Bits per second, `N`, on the line, which is 8N2. At another rate the controllers answer garbage.")
+	f.Float64Var(&o.Speed, "speed", 1, "How many times, `N`, faster than real time the sun moves.")
+	f.StringVar(&o.Slaves, "slaves", "1=PSPWM", "The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists.")
+	f.StringSliceVar(&o.Fault, "fault", nil, "Force a bit, a state or a number (none: no sensor) from a time after the start on: `[UNIT/]OBJECT:VALUE@FROM[-UNTIL]`; may be repeated.")
+	f.StringSliceVar(&faults, "faults", nil, "The same as --fault.")
+	_ = f.MarkHidden("faults") // the flag is there
+	f.StringVar(&o.Dir, "dir", defaultDir, "`DIRECTORY` of the link ttyNOI; it is made.")
+	f.StringVar(&o.Status, "status", "127.0.0.1:8780", "`ADDRESS` of the command's status page, as in its configuration.")
+	f.StringVar(&o.SNS, "sns", "127.0.0.1:4100", "`ADDRESS` of the SNS stand-in, on loopback.")
+	f.StringVar(&o.PubSub, "pubsub", "127.0.0.1:8085", "`ADDRESS` of the Pub/Sub stand-in, on loopback.")
+	return cmd
+}
+
+// defaultDir is where the link and the control socket are.
+const defaultDir = "run"

@@ -102,7 +102,7 @@ func TestMisuse(t *testing.T) {
 		args string
 		code int
 	}{
-		{"", 2}, {"run", 2}, {"run --", 2}, {"walk", 2}, {"run --baud 0 -- true", 2}, {"run --baud fast -- true", 2},
+		{"", 2}, {"walk", 2}, {"fault", 2}, {"fault cloud sns melt", 2}, {"fault line", 2}, {"fault line silent --dir /nonexistent", 2}, {"run --baud 0 -- true", 2}, {"run --baud fast -- true", 2},
 		{"run --speed 0 -- true", 2}, {"run --speed NaN -- true", 2}, {"run --speed 1e9 -- true", 2}, {"run --faults x -- true", 2},
 		{"--help", 0}, {"run --help", 0},
 	} {

@@ -23,8 +23,13 @@ func runWorld(o runOptions, f *fleet, stdout, stderr io.Writer, signals <-chan o
 	if len(f.units) > 1 {
 		fmt.Fprintf(stderr, "noi-sim: on %s: %v\n", w.link, f)
 	}
-	screen.show([]byte("status page: http://" + o.Status + "/"))
-	s.play(w, signals)
+	if len(o.Command) == 0 {
+		guide(stderr, w, o)
+		s.stand(signals)
+	} else {
+		screen.show([]byte("status page: http://" + o.Status + "/"))
+		s.play(w, signals)
+	}
 	if err := w.close(); err != nil {
 		s.fault(fmt.Errorf("take the world down: %w", err))
 	}
@@ -73,6 +78,15 @@ func (s *session) drain() {
 func (s *session) fault(err error) {
 	s.faults = append(s.faults, err)
 	fmt.Fprintf(s.stderr, "noi-sim: %v\n", err)
+}
+
+// stand waits for Ctrl-C, or for what breaks.
+func (s *session) stand(signals <-chan os.Signal) {
+	select {
+	case <-signals:
+	case err := <-s.broken:
+		s.fault(err)
+	}
 }
 
 // play runs the command to its end.

@@ -30,16 +30,20 @@ type world struct {
 
 	served sync.WaitGroup
 
+	faults  *faults
+	control *control
+
 	snsTally, pubsubTally *tally
 }
 
 // openWorld starts everything. show gets each message a cloud takes, fault what breaks later; both from any goroutine.
 func openWorld(o runOptions, f *fleet, show func([]byte), fault func(error)) (*world, error) {
-	w := &world{fleet: f, snsTally: newTally(), pubsubTally: newTally()}
+	w := &world{fleet: f, faults: newFaults(), snsTally: newTally(), pubsubTally: newTally()}
 	for _, open := range []func() error{
 		// The ports come first: who holds them owns the link.
 		func() error { return w.openClouds(o, show) },
 		func() error { return w.openLine(o, fault) },
+		func() (err error) { w.control, err = openControl(o.Dir, w); return err },
 	} {
 		if err := open(); err != nil {
 			return nil, errors.Join(err, w.close())
@@ -67,16 +71,13 @@ func (w *world) openClouds(o runOptions, show func([]byte)) (err error) {
 	if err != nil {
 		return taken("Pub/Sub", o.PubSub, err)
 	}
-	w.sns.SetFault(w.snsTally.watch)
-	w.pubsub.SetFault(w.pubsubTally.watch)
+	w.sns.SetFault(func(r standin.Request) *standin.Fault { w.snsTally.watch(r); return w.faults.ofSNS() })
+	w.pubsub.SetFault(func(r standin.Request) *standin.Fault { w.pubsubTally.watch(r); return w.faults.ofPubSub() })
 	return nil
 }
 
-// watch counts a request's messages on their way in, and lets them pass.
-func (t *tally) watch(r standin.Request) *standin.Fault {
-	t.offer(len(r.Messages))
-	return nil
-}
+// watch counts a request's messages on their way in.
+func (t *tally) watch(r standin.Request) { t.offer(len(r.Messages)) }
 
 // taken words the error of an address that cannot be had.
 func taken(cloud, addr string, err error) error {
@@ -93,6 +94,9 @@ func (w *world) openLine(o runOptions, fault func(error)) (err error) {
 		return err
 	}
 	w.fleet.started = time.Now()
+	for _, u := range w.fleet.units {
+		u.slave.Script = w.faults.onLine(u.id, w.pty.Path(), o.Baud)
+	}
 	w.served.Go(func() {
 		if err := w.pty.Serve(context.Background(), w.fleet.slaves()...); err != nil {
 			fault(err)
@@ -111,6 +115,9 @@ func (w *world) env() []string {
 // close ends what was opened and waits for it.
 func (w *world) close() error {
 	var faults []error
+	if w.control != nil {
+		faults = append(faults, w.control.close())
+	}
 	if w.link != "" {
 		faults = append(faults, removeLink(w.link, w.pty.Path()))
 	}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks/sinktest/standin"
+)
+
+// faults are what is wrong with the world now. Requests of the agent read them, `noi-sim fault` sets them.
+type faults struct {
+	mu          sync.Mutex // guards what follows
+	sns, pubsub string     // a word of cloudFaults
+	line        map[byte]string
+	noise       func([]byte) []byte
+}
+
+// Words of `noi-sim fault cloud` and `noi-sim fault line`. "ok" ends a fault.
+const (
+	faultOK      = "ok"
+	faultStop    = "stop"
+	faultSlow    = "slow"
+	faultReject  = "reject"
+	faultRefuse  = "refuse"
+	faultSilent  = "silent"
+	faultGarbage = "garbage"
+)
+
+func cloudFaults() []string { return []string{faultOK, faultStop, faultSlow, faultReject, faultRefuse} }
+
+func lineFaults() []string { return []string{faultOK, faultSilent, faultGarbage, faultSlow} }
+
+// slowness is how long a slow cloud takes for each request, and slowLine a slow controller.
+const (
+	slowness = 5 * time.Second
+	slowLine = 300 * time.Millisecond
+)
+
+func newFaults() *faults {
+	return &faults{sns: faultOK, pubsub: faultOK, line: map[byte]string{}, noise: modbustest.Noise(rand.New(rand.NewPCG(weather, weather)))}
+}
+
+// ofSNS is what is wrong with one request; nil: nothing.
+func (f *faults) ofSNS() *standin.Fault {
+	f.mu.Lock()
+	word := f.sns
+	f.mu.Unlock()
+	switch word {
+	case faultRefuse:
+		denied := standin.SNSDenied(topicARN)
+		return &denied
+	case faultReject:
+		return &standin.Fault{Code: "InvalidParameter", Text: "Invalid parameter: noi-sim rejects this message"}
+	}
+	return slowed(word)
+}
+
+func (f *faults) ofPubSub() *standin.Fault {
+	f.mu.Lock()
+	word := f.pubsub
+	f.mu.Unlock()
+	switch word {
+	case faultRefuse:
+		denied := standin.PubSubDenied()
+		return &denied
+	case faultReject:
+		return &standin.Fault{Code: "InvalidArgument", Text: "noi-sim rejects this message"}
+	}
+	return slowed(word)
+}
+
+// slowed lets time pass where a cloud is slow.
+func slowed(word string) *standin.Fault {
+	if word == faultSlow {
+		<-time.After(slowness)
+	}
+	return nil
+}
+
+// setCloud sets what is wrong with a cloud: sns, pubsub, or all.
+func (f *faults) setCloud(w *world, cloud, word string) error {
+	if cloud != "sns" && cloud != "pubsub" && cloud != "all" {
+		return fmt.Errorf("want sns, pubsub or all, not %q", cloud)
+	}
+	if err := known(word, cloudFaults()); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	if cloud != "pubsub" {
+		f.sns = word
+	}
+	if cloud != "sns" {
+		f.pubsub = word
+	}
+	f.mu.Unlock()
+	var errs []error
+	if cloud != "pubsub" {
+		errs = append(errs, w.sns.SetDown(word == faultStop))
+	}
+	if cloud != "sns" {
+		errs = append(errs, w.pubsub.SetDown(word == faultStop))
+	}
+	return errors.Join(errs...)
+}
+
+// setLine sets what is wrong with a controller; unit 0: with all of them.
+func (f *faults) setLine(w *world, unit byte, word string) error {
+	if err := known(word, lineFaults()); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := false
+	for _, u := range w.fleet.units {
+		if unit == 0 || u.id == unit {
+			f.line[u.id], found = word, true
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no unit %d; there are %s", unit, w.fleet.ids())
+	}
+	return nil
+}
+
+func known(word string, words []string) error {
+	for _, w := range words {
+		if word == w {
+			return nil
+		}
+	}
+	return fmt.Errorf("want one of %s, not %q", strings.Join(words, ", "), word)
+}
+
+// onLine is the script of a controller: its fault, and garbage while the port is set to another baud rate than the line's. A pty carries
+// bytes at any rate, but keeps the rate that a program has set.
+func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Request) modbustest.Fault {
+	return func(modbustest.Request) modbustest.Fault {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		switch word := f.line[unit]; {
+		case word == faultSilent:
+			return modbustest.Fault{Silent: true}
+		case word == faultGarbage, wrongRate(port, baud):
+			return modbustest.Fault{Mangle: f.noise}
+		case word == faultSlow:
+			return modbustest.Fault{Late: slowLine}
+		default:
+			return modbustest.Fault{}
+		}
+	}
+}
+
+// wrongRate reports whether a port is set to another rate. One that cannot be looked at, or whose rate has no name, is not.
+func wrongRate(port string, baud int) bool {
+	want, ok := rates()[baud]
+	if !ok {
+		return false
+	}
+	tty, err := os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	t, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	return err == nil && t.Cflag&unix.CBAUD != want
+}
+
+func rates() map[int]uint32 {
+	return map[int]uint32{
+		300: unix.B300, 1200: unix.B1200, 2400: unix.B2400, 4800: unix.B4800, 9600: unix.B9600, 19200: unix.B19200,
+		38400: unix.B38400, 57600: unix.B57600, 115200: unix.B115200, 230400: unix.B230400,
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+)
+
+// fault runs `noi-sim fault` for the world of a trial.
+func (r *trial) fault(words string) (code int, stderr string) {
+	r.t.Helper()
+	out, errs := newOutput(), newOutput()
+	code = run(append(strings.Fields("fault "+words), "--dir", r.dir), out, errs, nil)
+	return code, errs.String()
+}
+
+// read reads the battery voltage at a baud rate.
+func (r *trial) read(baud int) error {
+	r.t.Helper()
+	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: filepath.Join(r.dir, linkName), Baud: baud}})
+	if err := line.Open(); err != nil {
+		r.t.Fatal(err)
+	}
+	_, err := line.Read(r.t.Context(), unitID, 0x04, 0x0012, 1)
+	return errors.Join(err, line.Close())
+}
+
+// TestAWorldWithoutACommandSaysWhatAnAgentNeeds: environment and configuration to copy, valid as they are; and Ctrl-C ends it.
+func TestAWorldWithoutACommandSaysWhatAnAgentNeeds(t *testing.T) {
+	r := begin(t, []string{"--baud", "19200", "--slaves", "1=PSPWM,2=TSMPPT"})
+	r.stderr.await(t, "noi-sim fault --help")
+	text := r.stderr.String()
+	for _, want := range []string{"export AWS_ACCESS_KEY_ID='STANDINKEY", "export PUBSUB_EMULATOR_HOST='127.0.0.1:", "noi-agent run --config sim.yaml"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	yaml := regexp.MustCompile(`(?s)<<'EOF'\n(.*?)EOF\n`).FindStringSubmatch(text)
+	if yaml == nil {
+		t.Fatalf("no configuration in\n%s", text)
+	}
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, faults := configs.Parse([]byte(yaml[1]), catalog)
+	if len(faults) > 0 || config.Lines[0].Baud != 19200 || len(config.Lines[0].Slaves) != 2 || len(config.Integrations) != 2 {
+		t.Errorf("%v: %s", faults, yaml[1])
+	}
+	r.interrupt()
+	r.wantEnd(0)
+	if _, err := os.Stat(filepath.Join(r.dir, socketName)); err == nil {
+		t.Error("the control socket is left behind")
+	}
+}
+
+// TestAWrongBaudRateGivesGarbage, and the right one a reply, as on a real line.
+func TestAWrongBaudRateGivesGarbage(t *testing.T) {
+	r := begin(t, []string{"--baud", "115200"})
+	r.stderr.await(t, "noi-sim fault --help")
+	if err := r.read(57600); !errors.Is(err, modbus.ErrFrame) && !errors.Is(err, modbus.ErrTimeout) {
+		t.Errorf("at another rate: %v", err)
+	}
+	if err := r.read(115200); err != nil {
+		t.Errorf("at the line's rate: %v", err)
+	}
+	r.interrupt()
+	r.wantEnd(0)
+}
+
+func TestFaultsOfTheLineComeAndGo(t *testing.T) {
+	r := begin(t, []string{"--baud", "115200"})
+	r.stderr.await(t, "noi-sim fault --help")
+	for _, c := range []struct {
+		words string
+		want  error
+	}{{"line silent", modbus.ErrTimeout}, {"line garbage --unit 1", modbus.ErrFrame}, {"line slow", nil}, {"line ok", nil}} {
+		if code, stderr := r.fault(c.words); code != 0 {
+			t.Fatalf("%s exits %d: %s", c.words, code, stderr)
+		}
+		err := r.read(115200)
+		if c.want == nil && err != nil || c.want != nil && !errors.Is(err, c.want) && !errors.Is(err, modbus.ErrTimeout) {
+			t.Errorf("%s: %v", c.words, err)
+		}
+	}
+	for _, words := range []string{"line melt", "line ok --unit 9", "cloud rain ok", "cloud sns wet"} {
+		if code, stderr := r.fault(words); code != 2 || stderr == "" {
+			t.Errorf("%s exits %d: %s", words, code, stderr)
+		}
+	}
+	r.interrupt()
+	r.wantEnd(0)
+}
+
+func TestACloudStopsAndComesBack(t *testing.T) {
+	r := begin(t, nil)
+	r.stderr.await(t, "noi-sim fault --help")
+	url := regexp.MustCompile(`AWS_ENDPOINT_URL_SNS='([^']*)'`).FindStringSubmatch(r.stderr.String())[1]
+	reached := func() bool {
+		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
+		if err != nil {
+			return false
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		return answer.Body.Close() == nil
+	}
+	for _, c := range []struct {
+		words string
+		up    bool
+	}{{"cloud sns stop", false}, {"cloud pubsub stop", false}, {"cloud all ok", true}, {"cloud all refuse", true}} {
+		if code, stderr := r.fault(c.words); code != 0 {
+			t.Fatalf("%s exits %d: %s", c.words, code, stderr)
+		}
+		if reached() != c.up {
+			t.Errorf("%s: reached %t", c.words, !c.up)
+		}
+	}
+	r.interrupt()
+	r.wantEnd(0)
+}
+
+func TestEachFaultOfACloudIsThatFault(t *testing.T) {
+	f := newFaults()
+	for word, want := range map[string][2]string{faultRefuse: {"AuthorizationError", "PermissionDenied"}, faultReject: {"InvalidParameter", "InvalidArgument"}} {
+		f.sns, f.pubsub = word, word
+		if sns, pubsub := f.ofSNS(), f.ofPubSub(); sns.Code != want[0] || pubsub.Code != want[1] {
+			t.Errorf("%s: %+v %+v", word, sns, pubsub)
+		}
+	}
+	if f.sns, f.pubsub = faultOK, faultOK; f.ofSNS() != nil || f.ofPubSub() != nil {
+		t.Error("a fault without a cause")
+	}
+}
