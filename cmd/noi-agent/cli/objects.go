@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +66,7 @@ func (c *objectsCommand) Run(_ context.Context, p *Program, cli *commandLine) er
 		return printMarkdown(p.Stdout, families)
 	}
 	for _, f := range families {
-		printFamily(p.Stdout, f)
+		printFamily(p.Stdout, f, p.look(cli))
 	}
 	return nil
 }
@@ -96,16 +95,15 @@ func slugs(families []*objects.Family) string {
 }
 
 // printFamily prints one table: live objects first, settings after them.
-func printFamily(w io.Writer, f *objects.Family) {
+func printFamily(w io.Writer, f *objects.Family, l look) {
 	fmt.Fprintf(w, "%s: %s (%s; at most %d registers a read)\n", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ADDRESS\tOBJECT\tKIND\tREGISTERS\tUNIT\tLOG INTERVAL\tCONFIDENCE\tMEANING")
+	t := &table{columns: []column{{name: "ADDRESS"}, {name: "OBJECT", least: 12}, {name: "KIND"}, {name: "REGISTERS", right: true}, {name: "UNIT"}, {name: "LOG INTERVAL", right: true},
+		{name: "CONFIDENCE"}, {name: "MEANING", least: 16}}}
 	for i := range f.Objects {
 		o := &f.Objects[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			whereOf(o), o.Name, kindOf(o), o.Registers, o.Unit, status.Duration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
+		t.add(whereOf(o), o.Name, kindOf(o), fmt.Sprint(o.Registers), o.Unit, status.Duration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
 	}
-	_ = t.Flush() // a broken pipe is the reader's wish
+	t.print(w, l)
 	fmt.Fprintln(w)
 }
 

@@ -62,7 +62,7 @@ func TestMissingConfigurationIsNamed(t *testing.T) {
 
 func TestObjectsListsFamiliesAndIntervals(t *testing.T) {
 	code, stdout, _ := run1("objects")
-	for _, want := range []string{"PSPWM: Morningstar ProStar PWM", "0x0012   adc_vbterm", "not sampled until `encodings` chooses f16 or u16"} {
+	for _, want := range []string{"PSPWM: Morningstar ProStar PWM", "0x0012\tadc_vbterm\t", "not sampled until `encodings` chooses f16 or u16"} {
 		if code != ExitDone || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, no %q in\n%s", code, want, stdout)
 		}

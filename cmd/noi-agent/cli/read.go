@@ -166,7 +166,7 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	if c.Quiet && !cli.JSON {
 		return p.printValue(result.Objects[0])
 	}
-	return p.printReadings(result, cli.JSON)
+	return p.printReadings(result, cli)
 }
 
 // place returns what the flags mean, and the families.

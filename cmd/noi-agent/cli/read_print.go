@@ -73,7 +73,8 @@ func (r *ReadResult) refuse(why string) {
 }
 
 // printReadings prints what was read, and says what could not be.
-func (p *Program) printReadings(r ReadResult, asJSON bool) error {
+func (p *Program) printReadings(r ReadResult, cli *commandLine) error {
+	asJSON, l := cli.JSON, p.look(cli)
 	failed := false
 	complain := func(what, text string) {
 		failed = failed || text != ""
@@ -92,10 +93,10 @@ func (p *Program) printReadings(r ReadResult, asJSON bool) error {
 			return err
 		}
 	} else {
-		printObjects(p.Stdout, r.Objects)
+		printObjects(p.Stdout, r.Objects, l)
 		for _, g := range r.Registers {
 			if g.Error == "" {
-				printRegisters(p.Stdout, g)
+				printRegisters(p.Stdout, g, l)
 			}
 		}
 	}
@@ -123,21 +124,14 @@ func (p *Program) printValue(o objectReading) error {
 	}
 }
 
-func printObjects(w io.Writer, list []objectReading) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	head := false
+func printObjects(w io.Writer, list []objectReading, l look) {
+	t := &table{columns: []column{{name: "OBJECT", least: 10}, {name: "VALUE", least: 12}, {name: "UNIT"}, {name: "REGISTERS", least: 9}, {name: "ADDRESS"}, {name: "SAMPLED AT"}}}
 	for _, o := range list {
-		if o.Error != "" {
-			continue
+		if o.Error == "" {
+			t.add(o.Object, valueWords(o), o.Unit, strings.Join(o.Registers, " "), fmt.Sprintf("%02X %s", o.Function, o.Address), localTime(o.SampledAt))
 		}
-		if !head {
-			head = true
-			fmt.Fprintln(t, "OBJECT\tVALUE\tUNIT\tREGISTERS\tADDRESS\tSAMPLED AT")
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%02X %s\t%s\n",
-			o.Object, valueWords(o), o.Unit, strings.Join(o.Registers, " "), o.Function, o.Address, localTime(o.SampledAt))
 	}
-	_ = t.Flush() // a broken pipe is the reader's wish
+	t.print(w, l)
 	for _, o := range list {
 		switch {
 		case o.NoValue != "":
@@ -205,7 +199,7 @@ func judgement(c candidate) string {
 	}
 }
 
-func printRegisters(w io.Writer, g registerReading) {
+func printRegisters(w io.Writer, g registerReading, l look) {
 	fmt.Fprintf(w, "function %02X, %s+%d, %s\n", g.Function, g.Address, g.Count, localTime(g.SampledAt))
 	if len(g.Bits) > 0 {
 		for _, b := range g.Bits {
@@ -213,20 +207,22 @@ func printRegisters(w io.Writer, g registerReading) {
 		}
 		return
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	head := "ADDRESS\tHEX\tU16\tS16\tF16\tASCII"
+	names := []string{"ADDRESS", "HEX", "U16", "S16", "F16", "ASCII"}
 	if g.Count > 1 {
-		head += "\tU32\tU32LO\tS32\tS32LO\tF32\tF32LO"
+		names = append(names, "U32", "U32LO", "S32", "S32LO", "F32", "F32LO")
 	}
-	fmt.Fprintln(t, head)
+	t := &table{}
+	for _, name := range names {
+		t.columns = append(t.columns, column{name: name})
+	}
 	for _, r := range g.Registers {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s", r.Address, r.Hex, r.U16, r.S16, float(r.F16), orDash(r.ASCII))
+		cells := []string{r.Address, r.Hex, fmt.Sprint(r.U16), fmt.Sprint(r.S16), float(r.F16), orDash(r.ASCII)}
 		if p := r.Pair; p != nil {
-			fmt.Fprintf(t, "\t%d\t%d\t%d\t%d\t%s\t%s", p.U32, p.U32LO, p.S32, p.S32LO, float(p.F32), float(p.F32LO))
+			cells = append(cells, fmt.Sprint(p.U32), fmt.Sprint(p.U32LO), fmt.Sprint(p.S32), fmt.Sprint(p.S32LO), float(p.F32), float(p.F32LO))
 		}
-		fmt.Fprintln(t)
+		t.add(append(cells, make([]string, len(names)-len(cells))...)...)
 	}
-	_ = t.Flush()
+	t.print(w, l)
 	if g.Count > 1 {
 		fmt.Fprintln(w, "U32 to F32LO are of the register and the next one; LO has the low word first")
 	}

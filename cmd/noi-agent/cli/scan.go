@@ -183,7 +183,7 @@ func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	}
 	listing := listScan(line, result, catalog, c.Units)
 	listing.Complete = err == nil
-	if perr := p.printScan(listing, cli.JSON); perr != nil {
+	if perr := p.printScan(listing, cli); perr != nil {
 		return perr
 	}
 	switch {

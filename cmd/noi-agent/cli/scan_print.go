@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"noi-agent/agent"
 	"noi-agent/configs"
@@ -125,12 +124,12 @@ func clean(text string) string {
 	}, text)
 }
 
-func (p *Program) printScan(l ScanListing, asJSON bool) error {
-	if asJSON {
+func (p *Program) printScan(l ScanListing, cli *commandLine) error {
+	if cli.JSON {
 		return printJSON(p.Stdout, l)
 	}
 	if len(l.Found) > 0 {
-		printFound(p.Stdout, l)
+		printFound(p.Stdout, l, p.look(cli))
 	}
 	printGarbled(p.Stdout, l.Garbled)
 	for _, f := range l.Found {
@@ -144,19 +143,21 @@ func (p *Program) printScan(l ScanListing, asJSON bool) error {
 	return nil
 }
 
-func printFound(w io.Writer, l ScanListing) {
-	fmt.Fprintf(w, "%s%s: %d of %d units answer\n", l.Port, at(l.Settings), len(l.Found), l.Units)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "UNIT\tFAMILY\tPRODUCT CODE\tFIRMWARE\tMAKER\tANSWER")
+func printFound(w io.Writer, l ScanListing, as look) {
+	verb := "answer"
+	if len(l.Found) == 1 {
+		verb = "answers"
+	}
+	fmt.Fprintf(w, "%s%s: %d of %s %s\n", l.Port, at(l.Settings), len(l.Found), counted(l.Units, "unit"), verb)
+	t := &table{columns: []column{{name: "UNIT", right: true}, {name: "FAMILY"}, {name: "PRODUCT CODE", least: 12}, {name: "FIRMWARE"}, {name: "MAKER", least: 10}, {name: "ANSWER", least: 10}}}
 	for _, f := range l.Found {
 		code := cmp.Or(f.ProductCode, f.ServerID, "-")
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", f.UnitID, cmp.Or(f.Family, "-"), clean(code), orDash(clean(f.Revision)),
-			orDash(clean(f.Vendor)), cmp.Or(f.Exception, "registers"))
+		t.add(fmt.Sprint(f.UnitID), cmp.Or(f.Family, "-"), clean(code), orDash(clean(f.Revision)), orDash(clean(f.Vendor)), cmp.Or(f.Exception, "registers"))
 		if l.Same {
 			break
 		}
 	}
-	_ = t.Flush() // a broken pipe is the reader's wish
+	t.print(w, as)
 	if l.Same {
 		fmt.Fprintf(w, "the other %d say the same: this is one device that answers to any unit id, and one entry will do\n", len(l.Found)-1)
 	}

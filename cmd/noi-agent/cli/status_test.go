@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,12 +11,6 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/status/api"
 )
-
-// TestMain gives all tests the zone of a site: texts with local times are the same everywhere.
-func TestMain(m *testing.M) {
-	time.Local = time.FixedZone("", -5*60*60)
-	os.Exit(m.Run())
-}
 
 // siteNow is the time at the site of the tests.
 var siteNow = time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC)

@@ -57,9 +57,9 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 	}
 	clitest.MustHold(t, stdout,
 		line.Path()+" at 9600 8N2: 3 of 6 units answer\n",
-		"1     PSPWM   PS-PWM-30M    v01.04.06  Morningstar Corp.  registers\n",
-		"3     PSMPPT  PS-MPPT-40M   v02        -                  registers\n",
-		"5     -       XY-1          v1         Nobody[2J          illegal function (01)\n",
+		"1\tPSPWM\tPS-PWM-30M\tv01.04.06\tMorningstar Corp.\tregisters\n",
+		"3\tPSMPPT\tPS-MPPT-40M\tv02\t-\tregisters\n",
+		"5\t-\tXY-1\tv1\tNobody[2J\tillegal function (01)\n",
 		"baud: 9600\n", "- {id: 1, model: PSPWM}   # PS-PWM-30M v01.04.06\n", "- {id: 3, model: PSMPPT}", "- {id: 5, model: auto}   # no family for XY-1 v1: set its model\n",
 	)
 	clitest.MustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2s", "13 more rounds", "Ctrl-C")
@@ -139,7 +139,7 @@ func TestScanOfALineTakesItsPortAndSettings(t *testing.T) {
 		if code != cli.ExitDone {
 			t.Errorf("exit %d: %s", code, stderr)
 		}
-		clitest.MustHold(t, stdout, "at 115200 8N1: 1 of 2 units answer", "name: shed\n", "stop_bits: 1\n")
+		clitest.MustHold(t, stdout, "at 115200 8N1: 1 of 2 units answers", "name: shed\n", "stop_bits: 1\n")
 	}
 }
 

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"noi-agent/cmd/noi-agent/clitest"
+)
+
+// onTerminal runs a command line of the test binary on a pseudo-terminal and returns what the terminal shows.
+func onTerminal(t *testing.T, width uint16, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Args = append([]string{"noi-agent"}, args...)
+	cmd.Env = append(os.Environ(), append([]string{"TERM=xterm", "NO_COLOR=", "CLICOLOR_FORCE="}, env...)...)
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: width})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	text, _ := io.ReadAll(screen) // ends with an error when the command has ended
+	_ = cmd.Wait()                // some of them fail
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
+}
+
+// servedSite is the socket of a daemon of brokenSite.
+func servedSite(t *testing.T) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "a.sock")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/v1/status":
+			_ = json.NewEncoder(w).Encode(brokenSite()) // a client that is gone needs none
+		case "/api/v1/objects":
+			_ = json.NewEncoder(w).Encode(siteValues())
+		default:
+			http.NotFound(w, r)
+		}
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return socket
+}
+
+// TestRealTerminals: colour and width are those of the terminal; NO_COLOR and TERM=dumb take the colour away.
+func TestRealTerminals(t *testing.T) {
+	socket := servedSite(t)
+	escape := regexp.MustCompile(`\x1b\[[0-9;]*m`)
+	for _, width := range []uint16{40, 80, 200} {
+		text := onTerminal(t, width, nil, "status", "--socket", socket)
+		if !strings.Contains(text, "\x1b[31m✗ ") {
+			t.Errorf("no colour at %d columns:\n%q", width, text)
+		}
+		for line := range strings.Lines(escape.ReplaceAllString(text, "")) {
+			if n := runes(strings.TrimRight(line, "\n")); n > int(width) && !strings.Contains(line, "arn:aws") {
+				t.Errorf("at %d columns a line has %d: %q", width, n, line)
+			}
+		}
+		help := onTerminal(t, width, nil, "scan", "--help")
+		clitest.MustHold(t, help, "Find the devices on a line.\n\n  noi-agent scan /dev/ttyUSB0", "Usage: noi-agent scan [PORT] [flags]")
+	}
+	for _, env := range []string{"NO_COLOR=1", "TERM=dumb"} {
+		if text := onTerminal(t, 80, []string{env}, "status", "--socket", socket); strings.Contains(text, "\x1b") {
+			t.Errorf("%s: %q", env, text)
+		}
+	}
+	if text := onTerminal(t, 80, nil, "status", "--json", "--socket", socket); strings.Contains(text, "\x1b") || !strings.HasPrefix(text, "{") {
+		t.Errorf("JSON on a terminal: %.80q", text)
+	}
+}
