@@ -23,13 +23,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk that fails does not end the sampling. A commit that fails, other than for want of space, ends the agent, because the content of
-// the file is not known then. The supervisor starts the agent again, and the file is checked. After failuresMost failures in a row the next
-// start keeps its outbox in memory, and the status says so.
+// A disk that fails does not end the sampling. A commit that fails, other than for want of space, ends the agent,
+// because the content of the file is not known then. The supervisor starts the agent again, and the file is checked.
+// After failuresMost failures in a row the next start keeps its outbox in memory, and the status says so.
 //
-// The agent stays in memory until the disk has passed its probes and nothing waits in memory. Then the agent ends, and the next start works
-// on the disk with what the disk has, and deletes the outbox in memory. No sample is moved from the one to the other. The log of publications,
-// the counters and the kept samples of that time are lost. The gaps go over, and by files in memory the number of the run and the accounts.
+// The agent stays in memory until the disk has passed its probes and nothing waits in memory. Then the agent ends, and
+// the next start works on the disk with what the disk has, and deletes the outbox in memory. No sample is moved from
+// the one to the other. The log of publications, the counters and the kept samples of that time are lost. The gaps go
+// over, and by files in memory the number of the run and the accounts.
 const (
 	failuresMost = 3
 	// healthyAfter ends a row of failures: a disk that has worked so long is tried again as often as at first.
@@ -45,7 +46,8 @@ const (
 )
 
 // errDiskBack ends the agent so that the next start works on the disk.
-var errDiskBack = errors.New("the disk works again, and nothing waits in memory: ending, so that the next start works on the disk")
+var errDiskBack = errors.New("the disk works again, and nothing waits in memory: ending, so that the next start works " +
+	"on the disk")
 
 // failures counts in a file in memory, which is gone after a reboot, how often the store has failed in a row.
 type failures struct{ path string }
@@ -116,8 +118,8 @@ func (a *Agent) noteRun() {
 	}
 }
 
-// outbox is the path of the outbox in memory; "" without a directory in memory. A file there must be the agent's own, or the path is ""
-// with the reason: the outbox of another user is never used.
+// outbox is the path of the outbox in memory; "" without a directory in memory. A file there must be the agent's own,
+// or the path is "" with the reason: the outbox of another user is never used.
 func (f failures) outbox(path string) (string, error) {
 	if f.path == "" {
 		return "", nil
@@ -137,14 +139,16 @@ func (f failures) outbox(path string) (string, error) {
 	return "", err
 }
 
-// diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of another agent.
+// diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of
+// another agent.
 func diskFailed(err error) bool {
 	return slices.ContainsFunc([]syscall.Errno{
 		syscall.EIO, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENXIO, syscall.EUCLEAN, syscall.EBADMSG,
 	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
-// recoverStore opens the store: in memory when something waits there or when the disk has failed too often, else on the disk.
+// recoverStore opens the store: in memory when something waits there or when the disk has failed too often, else on the
+// disk.
 func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
 	memory, foreign := a.failures.outbox(path)
 	if foreign != nil {
@@ -183,11 +187,12 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 	return a.openInMemory(memory, o)
 }
 
-// makeStateDir makes the state directory when it is not there. It fails as the disk does, a medium that is read only from the start
-// included, or for want of the right.
+// makeStateDir makes the state directory when it is not there. It fails as the disk does, a medium that is read only
+// from the start included, or for want of the right.
 func makeStateDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one as state_dir", err)
+		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one "+
+			"as state_dir", err)
 	}
 	return nil
 }
@@ -198,8 +203,8 @@ type gapsLeft struct {
 	dark map[string][]store.Span // before the outbox, since a sample that only the disk knows
 }
 
-// owedInMemory returns the store in memory when an earlier run has left one in which something waits. If nothing waits in it, its gaps
-// are returned.
+// owedInMemory returns the store in memory when an earlier run has left one in which something waits. If nothing waits
+// in it, its gaps are returned.
 func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.Recovery, *gapsLeft) {
 	if _, err := os.Lstat(path); path == "" || err != nil {
 		return nil, store.Recovery{}, nil
@@ -223,7 +228,8 @@ func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.
 	return nil, store.Recovery{}, &left
 }
 
-// setIntegrations has the store know the integrations, and writes the gaps of the outbox in memory into the log on the disk.
+// setIntegrations has the store know the integrations, and writes the gaps of the outbox in memory into the log on the
+// disk.
 func (a *Agent) setIntegrations(list []store.Integration) error {
 	if a.left == nil {
 		return a.store.SetIntegrations(list)
@@ -251,7 +257,8 @@ func owed(stats store.Stats) string {
 	if samples == 0 && letters == 0 && gaps == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it failed before, and in memory still wait: samples %d, dead letters %d, gaps %d", samples, letters, gaps)
+	return fmt.Sprintf("it failed before, and in memory still wait: samples %d, dead letters %d, gaps %d", samples,
+		letters, gaps)
 }
 
 // degrade notes that this run is in memory. The next start that tries the disk tries it once.
@@ -288,8 +295,8 @@ func (a *Agent) countFailure(stopped error) {
 	}
 }
 
-// diskBack returns a channel that is closed when the disk has passed its probes in a row and nothing waits in memory. It stays open when
-// the store is on the disk anyway.
+// diskBack returns a channel that is closed when the disk has passed its probes in a row and nothing waits in memory.
+// It stays open when the store is on the disk anyway.
 func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 	back := make(chan struct{})
 	if a.degraded == "" {
@@ -321,8 +328,8 @@ func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 	return back
 }
 
-// sentAll reports whether nothing waits in the outbox but what the last publish will send: the samples of healthy integrations since their
-// last turn. When the last publish fails, the next start finds them and stays in memory.
+// sentAll reports whether nothing waits in the outbox but what the last publish will send: the samples of healthy
+// integrations since their last turn. When the last publish fails, the next start finds them and stays in memory.
 func (a *Agent) sentAll() bool {
 	turn := map[string]time.Duration{}
 	for _, in := range a.current().config.Integrations {
@@ -336,7 +343,8 @@ func (a *Agent) sentAll() bool {
 	return true
 }
 
-// probeDisk writes a file into the state directory, has it synced, and reads it back from the medium; and reads the head of the store.
+// probeDisk writes a file into the state directory, has it synced, and reads it back from the medium; and reads the
+// head of the store.
 func probeDisk(dir string) (err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "noi.db.probe"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -38,7 +38,8 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 			t.Fatal(err)
 		}
 		a, err := New(Options{
-			Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory,
+			Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Memory: memory,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -66,10 +67,12 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 // A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is back, nothing else tells it.
 func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	state, memory := t.TempDir(), privateDir(t)
-	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nclock: {source: system}\nstate_dir: "+state+"\n")
+	parsed, catalog := parseConfig(t,
+		"device_id: 5300520006504b5957343920\nclock: {source: system}\nstate_dir: "+state+"\n")
 	begin := func() *Agent {
 		t.Helper()
-		a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory})
+		a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1",
+			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +130,8 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 			parsed, catalog := parseConfig(t, "clock: {source: system}\nstate_dir: "+state+"\n")
 			begin := func(memory string) *Agent {
 				t.Helper()
-				a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory})
+				a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1",
+					Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory})
 				if err == nil {
 					err = a.Close()
 				}
@@ -142,7 +146,8 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 				t.Fatalf("on the disk: run %d", a.store.Run())
 			}
 			memory = privateDir(t) // as a power cut leaves it
-			if err := errors.Join(c.harm(filepath.Join(state, "noi.db")), failuresOf(memory, state).set(failuresMost)); err != nil {
+			if err := errors.Join(c.harm(filepath.Join(state, "noi.db")),
+				failuresOf(memory, state).set(failuresMost)); err != nil {
 				t.Fatal(err)
 			}
 			a := begin(memory)
@@ -158,14 +163,16 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 
 func TestFailuresInARowAreCounted(t *testing.T) {
 	elapsed := time.Minute
-	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"), clock: clock.Clock{Elapsed: func() time.Duration { return elapsed }}}
+	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"),
+		clock: clock.Clock{Elapsed: func() time.Duration { return elapsed }}}
 	broken := errors.New("commit: input/output error")
 	for i, c := range []struct {
 		ran  time.Duration
 		err  error
 		want int
 	}{
-		{time.Minute, broken, 1}, {time.Minute, broken, 2}, {2 * time.Hour, broken, 1}, {time.Minute, broken, 2}, {time.Minute, nil, 0},
+		{time.Minute, broken, 1}, {time.Minute, broken, 2}, {2 * time.Hour, broken, 1}, {time.Minute, broken, 2},
+		{time.Minute, nil, 0},
 	} {
 		elapsed = c.ran
 		a.countFailure(c.err)
@@ -236,15 +243,17 @@ func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 func TestAnAgentStaysInMemoryUntilNothingWaits(t *testing.T) {
 	const id = "FFjU28MMaL3W9B9hhhhH"
 	sweep := objects.Sweep{
-		Source:  objects.Source{Line: "rs485", UnitID: 1},
-		Samples: []objects.Sample{{Object: "adc_vb", N: 1, Seq: 1, Value: objects.Number(12), SampledAt: time.Now().Add(-time.Hour)}},
-		Routes:  []objects.Route{{Integration: id, Picked: []int{0}}},
+		Source: objects.Source{Line: "rs485", UnitID: 1},
+		Samples: []objects.Sample{{Object: "adc_vb", N: 1, Seq: 1, Value: objects.Number(12),
+			SampledAt: time.Now().Add(-time.Hour)}},
+		Routes: []objects.Route{{Integration: id, Picked: []int{0}}},
 	}
 	settled := func(s *store.Store, o store.Outcome) error {
 		err := s.Append(t.Context(), sweep)
 		ds, pending := s.Pending(id, 1)
 		for _, d := range ds {
-			err = errors.Join(err, s.Settle(id, []store.Result{{Seq: d.Seq, Index: d.Index, Outcome: o, CompletedAt: time.Now()}}))
+			err = errors.Join(err, s.Settle(id, []store.Result{{Seq: d.Seq, Index: d.Index, Outcome: o,
+				CompletedAt: time.Now()}}))
 		}
 		return errors.Join(err, pending)
 	}
@@ -256,12 +265,15 @@ func TestAnAgentStaysInMemoryUntilNothingWaits(t *testing.T) {
 		"a sample":      {func(s *store.Store) error { return s.Append(t.Context(), sweep) }, true},
 		"a dead letter": {func(s *store.Store) error { return settled(s, store.Failed) }, true},
 		"a gap to announce": {func(s *store.Store) error {
-			return s.Missing(id, objects.Gap{Unit: "rs485/1", Object: "adc_vb", From: time.Now(), To: time.Now(), Count: 1, Reason: objects.GapBus})
+			return s.Missing(id, objects.Gap{Unit: "rs485/1", Object: "adc_vb", From: time.Now(), To: time.Now(),
+				Count: 1, Reason: objects.GapBus})
 		}, true},
 		"a gap without its times": {func(s *store.Store) error {
 			return s.MissingSpan(id, store.Span{
-				Gap:    objects.Gap{Unit: "rs485/1", Object: "adc_vb", Run: s.Run(), First: 1, Last: 1, Count: 1, Reason: objects.GapBus},
-				Begins: store.Instant{Run: s.Run(), At: time.Unix(0, 0), Uptime: 1, Unsure: true}, Ends: store.Instant{Run: s.Run(), At: time.Unix(1, 0), Uptime: 2, Unsure: true},
+				Gap: objects.Gap{Unit: "rs485/1", Object: "adc_vb", Run: s.Run(), First: 1, Last: 1, Count: 1,
+					Reason: objects.GapBus},
+				Begins: store.Instant{Run: s.Run(), At: time.Unix(0, 0), Uptime: 1, Unsure: true},
+				Ends:   store.Instant{Run: s.Run(), At: time.Unix(1, 0), Uptime: 2, Unsure: true},
 			})
 		}, true},
 	} {
@@ -273,9 +285,12 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 			begin := func() *Agent {
 				t.Helper()
 				a, err := New(Options{
-					Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory,
-					NewSink: func(configs.Integration, string) (publish.Sink, error) { return nil, errors.New("no cloud here") },
-					Time:    clock.Source{Boot: "boot-1", Uptime: func() time.Duration { return time.Hour }},
+					Config: parsed, Catalog: catalog, Version: "1",
+					Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory,
+					NewSink: func(configs.Integration, string) (publish.Sink, error) {
+						return nil, errors.New("no cloud here")
+					},
+					Time: clock.Source{Boot: "boot-1", Uptime: func() time.Duration { return time.Hour }},
 				})
 				if err != nil {
 					t.Fatal(err)

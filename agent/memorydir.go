@@ -20,7 +20,8 @@ func (a *Agent) usableMemory(dir string) string {
 	}
 	if err := private(dir); err != nil {
 		a.log.Warn("should the disk fail, no outbox is kept in memory: other users could write there", "error", err,
-			"remedy", "give the agent a directory of its own: RuntimeDirectory= of the unit, or status.socket in a directory that only the agent's user can write")
+			"remedy", "give the agent a directory of its own: RuntimeDirectory= of the unit, or status.socket in a "+
+				"directory that only the agent's user can write")
 		return ""
 	}
 	return dir

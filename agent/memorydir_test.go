@@ -46,11 +46,13 @@ func TestAnOutboxInMemoryNeedsADirectoryThatOthersCannotWrite(t *testing.T) {
 			path := failuresOf(memory, state).path
 			log := &countedLog{}
 			parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nstate_dir: "+state+"\n")
-			a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(log), Memory: memory})
+			a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(log),
+				Memory: memory})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.degraded != "" || log.count("should the disk fail, no outbox is kept in memory: other users could write there") != 1 {
+			if a.degraded != "" ||
+				log.count("should the disk fail, no outbox is kept in memory: other users could write there") != 1 {
 				t.Errorf("it uses the directory (%q), and the log has %v", a.degraded, log.seen)
 			}
 			if err := a.Close(); err != nil {
@@ -109,7 +111,8 @@ func TestAnOutboxInMemoryIsTheAgentsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if path, err := f.outbox(filepath.Join(state, "noi.db")); err == nil || path != "" || !strings.Contains(err.Error(), ".outbox") {
+		if path, err := f.outbox(filepath.Join(state, "noi.db")); err == nil || path != "" ||
+			!strings.Contains(err.Error(), ".outbox") {
 			t.Errorf("%s: it is taken: %q, %v", name, path, err)
 		}
 	}

@@ -6,11 +6,13 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
-// accounts are those of all objects. A sample counts when it is durable or accepted by everybody, a gap when its row is in the
-// file: a kill must not leave the file with an account of what it does not have.
+// accounts are those of all objects. A sample counts when it is durable or accepted by everybody, a gap when its row is
+// in the file: a kill must not leave the file with an account of what it does not have.
 type accounts struct {
 	samples map[record.Accounted]record.Account
 	gaps    map[record.Accounted]record.Account // of rows that are in the file
@@ -28,10 +30,12 @@ type waitingAccounts struct {
 }
 
 func newAccounts() accounts {
-	return accounts{samples: map[record.Accounted]record.Account{}, gaps: map[record.Accounted]record.Account{}, rows: map[record.Accounted]record.Account{}}
+	return accounts{samples: map[record.Accounted]record.Account{}, gaps: map[record.Accounted]record.Account{},
+		rows: map[record.Accounted]record.Account{}}
 }
 
-// AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as nobody is to get.
+// AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as nobody is to
+// get.
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +86,8 @@ func (b *accounts) ripen(s *Store) {
 	b.count(s, owed)
 }
 
-// count counts what is about fresh sweeps before the one at an index, or all; below zero: all. What was refused is a gap by now.
+// count counts what is about fresh sweeps before the one at an index, or all; below zero: all. What was refused is a
+// gap by now.
 func (b *accounts) count(s *Store, at int) {
 	until := s.next
 	if at >= 0 && at < len(s.fresh) {
@@ -100,7 +105,8 @@ func (b *accounts) count(s *Store, at int) {
 	}
 }
 
-// takeAccounts takes what the commit writes: also of its own sweeps, and of its rows if it leaves none about gaps behind.
+// takeAccounts takes what the commit writes: also of its own sweeps, and of its rows if it leaves none about gaps
+// behind.
 func (c *commit) takeAccounts() {
 	b := &c.store.accounts
 	b.ripen(c.store)
@@ -162,5 +168,5 @@ func (c *commit) putAccounts(tx *bolt.Tx) error {
 	if c.accounts == nil {
 		return nil
 	}
-	return tx.Bucket(bucketMeta).Put(record.KeyAccounts, c.store.names.EncodeAccounts(tx.ID(), c.accounts))
+	return tx.Bucket(file.BucketMeta).Put(record.KeyAccounts, c.store.names.EncodeAccounts(tx.ID(), c.accounts))
 }

@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// gapRest is how long a gap must not have grown before it is announced: a gap that grows every second is not news every second.
+// gapRest is how long a gap must not have grown before it is announced: a gap that grows every second is not news every
+// second.
 const gapRest = time.Minute
 
-// OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since, the oldest first, as far
-// as they have rested for a minute. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since, the
+// oldest first, as far as they have rested for a minute. It fails with ErrUnknownIntegration, with ErrClosed, and with
+// what stopped the store.
 func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,8 +39,9 @@ func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error
 	return out, nil
 }
 
-// SettleGap records how the announcement of a gap ended, as OpenGaps gave it. Accepted and Failed end it, unless the gap has grown
-// meanwhile: then it is announced once more. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// SettleGap records how the announcement of a gap ended, as OpenGaps gave it. Accepted and Failed end it, unless the
+// gap has grown meanwhile: then it is announced once more. It fails with ErrUnknownIntegration, with ErrClosed, and
+// with what stopped the store.
 func (s *Store) SettleGap(integration string, announced record.Trigger, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,8 +77,8 @@ func (s *Store) keepGap(it *integration, w *record.Row) {
 	s.writeRow(it, w)
 }
 
-// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in it no more, and
-// memory must not grow with the time for which a cloud is out of reach.
+// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in
+// it no more, and memory must not grow with the time for which a cloud is out of reach.
 func (it *integration) cutOpenGaps() {
 	if len(it.openGaps) <= 2*record.KeepGaps {
 		return

@@ -20,7 +20,8 @@ func TestAGapIsAnnouncedOnceItRestsAndAgainWhenItHasGrown(t *testing.T) {
 	must(t, s.SetIntegrations(list))
 	gap := func(first, last uint64) objects.Gap {
 		return objects.Gap{
-			Unit: "a/1", Object: "x", Run: 1, From: now.Add(-time.Minute), To: now, First: first, Last: last, Count: last - first + 1, Reason: objects.GapBus,
+			Unit: "a/1", Object: "x", Run: 1, From: now.Add(-time.Minute), To: now, First: first, Last: last,
+			Count: last - first + 1, Reason: objects.GapBus,
 		}
 	}
 	due := func() []store.Trigger {
@@ -61,14 +62,16 @@ func TestAGapIsAnnouncedOnceItRestsAndAgainWhenItHasGrown(t *testing.T) {
 	}
 }
 
-// What a gap grows by while it is being announced is news; what goes on after that is none before its end, and does not take back what waits.
+// What a gap grows by while it is being announced is news; what goes on after that is none before its end, and does not
+// take back what waits.
 func TestAGapThatGrowsWhileItIsAnnouncedIsAnnouncedOnceMore(t *testing.T) {
 	now := storetest.Start
 	s := storetest.MustOpen(t, store.Options{Now: func() time.Time { return now }})
 	must(t, s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "T", GapMessages: true}}))
 	missing := func(n uint64, ongoing bool) {
 		t.Helper()
-		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, From: now, To: now, First: n, Last: n, Count: 1, Reason: objects.GapBus, Ongoing: ongoing}))
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, From: now, To: now, First: n, Last: n,
+			Count: 1, Reason: objects.GapBus, Ongoing: ongoing}))
 		now = now.Add(2 * time.Minute)
 	}
 	due := func(want ...uint64) (gaps []store.Trigger) {
@@ -104,12 +107,14 @@ func TestOnlyWhatTheLogKeepsWaitsToBeAnnounced(t *testing.T) {
 	must(t, s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "T", GapMessages: true}}))
 	const made, kept = 2*4096 + 1, 4096
 	for n := range made {
-		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: fmt.Sprint("x", n), Run: 1, From: now, To: now, Count: 1, Reason: objects.GapBus}))
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: fmt.Sprint("x", n), Run: 1, From: now, To: now,
+			Count: 1, Reason: objects.GapBus}))
 	}
 	now = now.Add(2 * time.Minute)
 	gaps, err := s.OpenGaps("aws", made)
 	must(t, err)
-	if len(gaps) != kept || gaps[0].Gap.Object != fmt.Sprint("x", made-kept) || gaps[kept-1].Gap.Object != fmt.Sprint("x", made-1) {
+	if len(gaps) != kept || gaps[0].Gap.Object != fmt.Sprint("x", made-kept) ||
+		gaps[kept-1].Gap.Object != fmt.Sprint("x", made-1) {
 		t.Errorf("%d gaps wait", len(gaps))
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -21,16 +23,16 @@ type Archive struct{ store *Store }
 func OpenArchive(path string) (*Archive, error) {
 	s := &Store{path: path, opts: Options{Logger: slog.New(slog.DiscardHandler)}, damaged: map[uint64]struct{}{}}
 	err := s.viewFile(func(tx *bolt.Tx) error {
-		m, err := load(tx)
+		m, err := file.Load(tx)
 		if err != nil {
 			return err
 		}
-		s.id, s.run, s.device, s.origins = m.identity.Id, m.identity.Run, m.identity.Device, m.identity.Origins
-		s.next, s.starts = m.totals.Next, m.starts
-		if m.badTotals {
-			s.next = m.recount(tx).totals.Next
+		s.id, s.run, s.device, s.origins = m.Identity.ID, m.Identity.Run, m.Identity.Device, m.Identity.Origins
+		s.next, s.starts = m.Totals.Next, m.Starts
+		if m.BadTotals {
+			s.next = m.Recount(tx).Totals.Next
 		}
-		s.names.Take(&m.names)
+		s.names.Take(&m.Names)
 		return nil
 	})
 	if err != nil {
@@ -59,11 +61,11 @@ func (s *Store) viewFile(fn func(*bolt.Tx) error) (err error) {
 	if _, err := os.Stat(s.path); err != nil {
 		return fmt.Errorf("read store: %w", err) // bbolt would say less
 	}
-	o := boltOptions(0)
+	o := file.BoltOptions(0)
 	o.ReadOnly = true
 	db, err := bolt.Open(s.path, 0o600, o)
 	if err != nil {
-		return openError(s.path, err)
+		return file.OpenError(s.path, err)
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		if err := s.sameFile(tx); err != nil {
@@ -85,7 +87,7 @@ func (s *Store) sameFile(tx *bolt.Tx) error {
 	if s.id == "" {
 		return nil
 	}
-	b := tx.Bucket(bucketMeta)
+	b := tx.Bucket(file.BucketMeta)
 	if b == nil {
 		return record.ErrDamaged
 	}
@@ -93,7 +95,7 @@ func (s *Store) sameFile(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	if who.Id != s.id {
+	if who.ID != s.id {
 		return errExchanged
 	}
 	return nil

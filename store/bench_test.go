@@ -36,7 +36,8 @@ func account(s *store.Store, sw objects.Sweep) {
 	list := map[store.Accounted]store.Account{}
 	for i := range sw.Samples {
 		at := store.Instant{Run: sw.Run, At: sw.Samples[i].SampledAt, Uptime: sw.Samples[i].SampledAt.Sub(sw.BootedAt)}
-		list[store.Accounted{Unit: sw.Source.Unit(), Object: sw.Samples[i].Object}] = store.Account{Until: at, Every: time.Second}
+		list[store.Accounted{Unit: sw.Source.Unit(), Object: sw.Samples[i].Object}] = store.Account{Until: at,
+			Every: time.Second}
 	}
 	s.AccountSamples(list)
 }
@@ -55,7 +56,8 @@ func benchOpen(b *testing.B, path string, o store.Options) *store.Store {
 	return s
 }
 
-// steady appends sweeps one commit each, and settles each before the next, as a site whose cloud is slower than the window.
+// steady appends sweeps one commit each, and settles each before the next, as a site whose cloud is slower than the
+// window.
 func steady(b *testing.B, s *store.Store, from uint64, sweeps int, accepted bool) (bytes, commits uint64) {
 	b.Helper()
 	before := s.Stats()
@@ -90,7 +92,8 @@ func drain(b *testing.B, s *store.Store, limit int) int {
 	return len(ds)
 }
 
-// BenchmarkSteady: 48 objects a second with the window of a second, and rows after a minute; five minutes of that, fifty times as fast.
+// BenchmarkSteady: 48 objects a second with the window of a second, and rows after a minute; five minutes of that,
+// fifty times as fast.
 func BenchmarkSteady(b *testing.B) {
 	const sweeps = 300
 	fast := store.Options{Limits: store.Limits{CommitEvery: time.Second / 50, FlushTriggers: time.Minute / 50}}
@@ -150,7 +153,9 @@ func fill(b *testing.B, s *store.Store, samples int) {
 // BenchmarkAfterBacklog: bytes per commit before and after 200 MiB were drained, in the file that they have left.
 func BenchmarkAfterBacklog(b *testing.B) {
 	for b.Loop() {
-		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30, FlushTriggers: 100 * time.Millisecond}}) // with rows among it
+		// with rows among it
+		s := benchOpen(b, filepath.Join(b.TempDir(), "noi.db"),
+			store.Options{Limits: store.Limits{MaxSize: 1 << 30, FlushTriggers: 100 * time.Millisecond}})
 		bytes, commits := steady(b, s, 1, 200, true)
 		before := float64(bytes) / float64(commits)
 		for n := uint64(1); s.Stats().FileBytes < 200<<20; n += 50 { // long texts: what the pages hold does not matter
@@ -171,7 +176,8 @@ func BenchmarkAfterBacklog(b *testing.B) {
 	}
 }
 
-// BenchmarkAppend: sweeps a second, a commit each, against a plain file to which the same bytes are appended and synced.
+// BenchmarkAppend: sweeps a second, a commit each, against a plain file to which the same bytes are appended and
+// synced.
 func BenchmarkAppend(b *testing.B) {
 	const sweeps = 300
 	for b.Loop() {
@@ -213,8 +219,8 @@ func plainAppends(b *testing.B, n, size int) time.Duration {
 // flatMemory is how much more memory a backlog may take, however long it is, in MiB.
 const flatMemory = 16
 
-// BenchmarkBacklog: start and memory of a process of its own, and the rate at which it drains, by the size of the backlog. A short drain is
-// done seven times, and the median counts: it is at the mercy of single fsyncs.
+// BenchmarkBacklog: start and memory of a process of its own, and the rate at which it drains, by the size of the
+// backlog. A short drain is done seven times, and the median counts: it is at the mercy of single fsyncs.
 func BenchmarkBacklog(b *testing.B) {
 	var empty, base figures
 	for _, c := range []struct{ samples, times int }{{0, 1}, {100_000, 7}, {1_000_000, 3}, {10_000_000, 1}} {
@@ -227,7 +233,8 @@ func BenchmarkBacklog(b *testing.B) {
 				case 100_000:
 					base = f
 				}
-				if f.idle > empty.idle+flatMemory || base.rate > 0 && (f.anonymous > base.anonymous+flatMemory || f.resident > base.resident+flatMemory) {
+				if f.idle > empty.idle+flatMemory || base.rate > 0 &&
+					(f.anonymous > base.anonymous+flatMemory || f.resident > base.resident+flatMemory) {
 					b.Errorf("MiB with %d samples: %+v; with none: %+v; with 100,000: %+v", c.samples, f, empty, base)
 				}
 				b.ReportMetric(f.start, "start_ms")
@@ -266,7 +273,8 @@ func drains(b *testing.B, samples, times int) figures {
 	slices.SortFunc(all, func(x, y figures) int { return cmp.Compare(x.rate, y.rate) })
 	f := all[len(all)/2]
 	for _, other := range all {
-		f.idle, f.resident, f.anonymous = max(f.idle, other.idle), max(f.resident, other.resident), max(f.anonymous, other.anonymous)
+		f.idle, f.resident, f.anonymous = max(f.idle, other.idle), max(f.resident, other.resident),
+			max(f.anonymous, other.anonymous)
 	}
 	return f
 }
@@ -292,11 +300,12 @@ func inProcess(b *testing.B, path string) (f figures) {
 	return f
 }
 
-// openAndDrain is the child of inProcess. RSS counts the mapped file too, as far as it was read; anonymous memory is what the
-// process needs.
+// openAndDrain is the child of inProcess. RSS counts the mapped file too, as far as it was read; anonymous memory is
+// what the process needs.
 func openAndDrain(path string) int {
 	begin := time.Now()
-	s, err := store.Open(path, store.Options{Limits: store.Limits{MaxSize: 1 << 30, CommitEvery: time.Second}, Now: func() time.Time { return storetest.Start.Add(time.Hour) }})
+	s, err := store.Open(path, store.Options{Limits: store.Limits{MaxSize: 1 << 30, CommitEvery: time.Second},
+		Now: func() time.Time { return storetest.Start.Add(time.Hour) }})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

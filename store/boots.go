@@ -5,6 +5,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -17,7 +19,8 @@ type Clock struct {
 	Uptime func() time.Duration
 	// Good reports whether Now can be trusted. nil: always.
 	Good func() bool
-	// Old reports whether what was taken in earlier boots may be old by Now: it may have come too far. nil: whenever it is good.
+	// Old reports whether what was taken in earlier boots may be old by Now: it may have come too far. nil: whenever it
+	// is good.
 	Old func() bool
 	// Floor is a time that cannot lie in the future, such as the date of the build. Zero: none.
 	Floor time.Time
@@ -103,7 +106,7 @@ func (s *Store) stamp(run uint64, p Stamp) Stamp {
 // putClock writes the runs that changed, and the time when it is known to be right.
 func (c *commit) putClock(tx *bolt.Tx) error {
 	for run, st := range c.starts {
-		if err := tx.Bucket(bucketRuns).Put(record.SeqKey(run), st.Encode(record.SeqKey(run))); err != nil {
+		if err := tx.Bucket(file.BucketRuns).Put(record.SeqKey(run), st.Encode(record.SeqKey(run))); err != nil {
 			return err
 		}
 	}
@@ -111,7 +114,7 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 		c.times.Good = c.now.wall // the last one, not the latest: a clock that was ahead may have been put right
 	}
 	c.times.Wrote = c.now.wall
-	return tx.Bucket(bucketMeta).Put(record.KeyClock, c.times.Encode())
+	return tx.Bucket(file.BucketMeta).Put(record.KeyClock, c.times.Encode())
 }
 
 // moment is a point in time as far as the store can tell: unix ms by the clock, and whether that

@@ -9,8 +9,8 @@ import (
 	"noi-agent/store"
 )
 
-// catchUp is a site whose cloud is away for 180 sweeps, then takes 100 samples a second until nothing waits, and then each new sample at
-// once. The time is virtual, so that the figures do not depend on the machine.
+// catchUp is a site whose cloud is away for 180 sweeps, then takes 100 samples a second until nothing waits, and then
+// each new sample at once. The time is virtual, so that the figures do not depend on the machine.
 type catchUp struct {
 	*store.Store
 	t     *testing.T
@@ -28,7 +28,8 @@ func (c *catchUp) offer() {
 	account(c.Store, sw)
 }
 
-// costs of some seconds; done is called once in each, and says how many samples the cloud takes then, and whether it was the last second.
+// costs of some seconds; done is called once in each, and says how many samples the cloud takes then, and whether it
+// was the last second.
 func (c *catchUp) costs(what string, done func(second int) (takes int, last bool)) (commits float64) {
 	c.t.Helper()
 	before, begun, samples, last := c.Stats(), time.Now(), c.n, false
@@ -44,24 +45,31 @@ func (c *catchUp) costs(what string, done func(second int) (takes int, last bool
 	}
 	after, minutes := c.Stats(), time.Since(begun).Minutes()
 	commits = float64(after.Commits-before.Commits) / minutes
-	written, handled := float64(after.Written-before.Written), max(c.n-samples, after.Integrations["aws"].Sent-before.Integrations["aws"].Sent)
-	c.t.Logf("a sweep each %v, %s: %.1f commits a minute, %.1f KiB a minute, %.1f B a sample", c.every, what, commits, written/1024/minutes, written/float64(handled))
+	written, handled := float64(after.Written-before.Written),
+		max(c.n-samples, after.Integrations["aws"].Sent-before.Integrations["aws"].Sent)
+	c.t.Logf("a sweep each %v, %s: %.1f commits a minute, %.1f KiB a minute, %.1f B a sample", c.every, what, commits,
+		written/1024/minutes, written/float64(handled))
 	return commits
 }
 
-// TestCommitsOfACatchUp: while a backlog is sent there is one each second and a half at most, and afterwards as few as before. `make
-// bench-store` prints the figures.
+// TestCommitsOfACatchUp: while a backlog is sent there is one each second and a half at most, and afterwards as few as
+// before. `make bench-store` prints the figures.
 func TestCommitsOfACatchUp(t *testing.T) {
-	for name, every := range map[string]time.Duration{"a sweep a second": time.Second, "a sweep a minute": time.Minute} {
+	for name, every := range map[string]time.Duration{"a sweep a second": time.Second,
+		"a sweep a minute": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Minute}, Now: soon}
+				o := store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Minute},
+					Now: soon}
 				c := &catchUp{Store: openAt(t, filepath.Join(t.TempDir(), "noi.db"), o), t: t, every: every, n: 1}
 				c.costs("offline", func(n int) (int, bool) { return 0, time.Duration(n+1)*time.Second == 180*every })
-				during := c.costs("catch-up", func(int) (int, bool) { return 100, c.Stats().Integrations["aws"].Backlog <= 100 })
+				during := c.costs("catch-up",
+					func(int) (int, bool) { return 100, c.Stats().Integrations["aws"].Backlog <= 100 })
 				online := c.costs("online", func(n int) (int, bool) { return 1000, n == 600 })
-				if most := map[time.Duration]float64{time.Second: 61, time.Minute: 41}[every]; during > most || online > 1.3 {
-					t.Errorf("%.1f commits a minute during the catch-up, want %v at most; %.1f after it", during, most, online)
+				if most := map[time.Duration]float64{time.Second: 61, time.Minute: 41}[every]; during > most ||
+					online > 1.3 {
+					t.Errorf("%.1f commits a minute during the catch-up, want %v at most; %.1f after it", during, most,
+						online)
 				}
 			})
 		})

@@ -9,6 +9,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -22,7 +24,7 @@ type task struct {
 
 	gapsOnly bool // of the rows only those about gaps
 	newGaps  bool // without rows: those about gaps where there is one that the file knows nothing of
-	ballast
+	file.Ballast
 }
 
 // commit is one transaction of the writer. What it reads from the store's memory it takes under
@@ -62,7 +64,8 @@ type commit struct {
 	unsaved   bool                    // it carries what Store.unsaved was about
 	starts    map[uint64]record.Start // of runs, that changed
 
-	accounts, gapAccounts map[record.Accounted]record.Account // to be written; nil: as they are. Those of rows that it carries
+	// to be written; nil: as they are. Those of rows that it carries
+	accounts, gapAccounts map[record.Accounted]record.Account
 	times                 record.Times
 }
 
@@ -82,7 +85,7 @@ func (s *Store) write(t task) (err error) {
 	update := s.update // tests exchange it
 	s.mu.Unlock()
 	if err := update(c.run); err != nil {
-		if isFull(err) {
+		if file.Full(err) {
 			return fmt.Errorf("commit: %w: %w", ErrFull, err)
 		}
 		return fmt.Errorf("commit: %w", err)
@@ -95,7 +98,7 @@ func (s *Store) write(t task) (err error) {
 func (c *commit) run(tx *bolt.Tx) error {
 	s := c.store
 	c.tx = tx
-	sweeps := tx.Bucket(bucketSweeps)
+	sweeps := tx.Bucket(file.BucketSweeps)
 	c.now, c.wall = s.moment(), s.opts.Now()
 	c.encodeSweeps()
 	victims := c.chooseVictims(sweeps)
@@ -110,7 +113,8 @@ func (c *commit) run(tx *bolt.Tx) error {
 	s.mu.Unlock()
 
 	for _, step := range []func(*bolt.Tx) error{
-		c.ballast.move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putAccounts, c.putMeta,
+		c.Ballast.Move, c.putSweeps, c.removePassed, c.putRows, c.putDead, c.putCursors, c.putClock, c.putAccounts,
+		c.putMeta,
 	} {
 		if err := step(tx); err != nil {
 			return err
@@ -200,7 +204,7 @@ func (c *commit) snapshot() {
 	c.traffic = record.EncodeTraffic(traffics)
 	s.dirty, s.unsaved, c.unsaved = false, false, s.unsaved
 	if s.identityChanged {
-		c.identity = s.encodeIdentity()
+		c.identity = s.identity().Encode()
 		s.identityChanged = false
 	}
 }
@@ -251,7 +255,7 @@ func (c *commit) takeRows(it *integration, gapsOnly bool) {
 }
 
 func (c *commit) putSweeps(tx *bolt.Tx) error {
-	b := tx.Bucket(bucketSweeps)
+	b := tx.Bucket(file.BucketSweeps)
 	b.FillPercent = 1 // only ever appended to: full pages save a fifth of the flash writes
 	for i, value := range c.records {
 		if value == nil {
@@ -268,7 +272,7 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 // removePassed deletes the sweeps every integration is done with and that are kept no longer, so
 // many at a time. The keys are collected first: bbolt's cursor skips some when its bucket is changed under it.
 func (c *commit) removePassed(tx *bolt.Tx) error {
-	b := tx.Bucket(bucketSweeps)
+	b := tx.Bucket(file.BucketSweeps)
 	var keys [][]byte
 	ns := c.store.names.All() // with those that come with this commit's own records
 	cur := b.Cursor()
@@ -308,7 +312,7 @@ func (c *commit) retains(h *record.Heading) bool {
 }
 
 func (c *commit) putCursors(tx *bolt.Tx) error {
-	b := tx.Bucket(bucketCursors)
+	b := tx.Bucket(file.BucketCursors)
 	for id, value := range c.cursors {
 		if err := b.Put([]byte(id), value); err != nil {
 			return err
@@ -318,7 +322,7 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 		if err := b.Delete([]byte(id)); err != nil {
 			return err
 		}
-		for _, log := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
+		for _, log := range [][]byte{file.BucketTriggers, file.BucketGaps, file.BucketDead} {
 			if tx.Bucket(log) == nil || tx.Bucket(log).Bucket([]byte(id)) == nil {
 				continue
 			}
@@ -332,7 +336,7 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 
 // putMeta comes last: all names are known and all removals counted by now.
 func (c *commit) putMeta(tx *bolt.Tx) error {
-	names := tx.Bucket(bucketNames)
+	names := tx.Bucket(file.BucketNames)
 	names.FillPercent = 1 // only ever appended to
 	if err := c.store.names.Put(names.Put); err != nil {
 		return err
@@ -345,7 +349,7 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 	if t.Sweeps == c.sweeps {
 		t.Samples = c.samples // a damaged record does not tell how many went with it
 	}
-	b := tx.Bucket(bucketMeta)
+	b := tx.Bucket(file.BucketMeta)
 	if c.identity != nil {
 		if err := b.Put(record.KeyIdentity, c.identity); err != nil {
 			return err
@@ -363,7 +367,7 @@ func (c *commit) finish() {
 	info, err := os.Stat(s.path)
 	known := s.names.Stored
 	s.names.Keep()
-	s.extendSpare(known)
+	s.noCopy(file.ExtendNamesCopy(s.path, s.id, &s.names, known))
 	for it, n := range c.counts {
 		it.rowCount, it.gapsKept = n, c.gapCounts[it]
 	}

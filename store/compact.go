@@ -6,30 +6,34 @@ import (
 	"os"
 	"path/filepath"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 const (
 	// compactFrom is the size below which a file is left as it is.
 	compactFrom = 16 << 20
-	// compactRatio is how many times larger than its content a file must be. Pages are half full at worst, and copying a
-	// quarter of the file costs a quarter of what filling it has cost.
+	// compactRatio is how many times larger than its content a file must be. Pages are half full at worst, and copying
+	// a quarter of the file costs a quarter of what filling it has cost.
 	compactRatio = 4
-	// logRoom is what trigger rows, gaps and names take beside the sweeps: 4 MiB for two integrations that keep 1,000 rows.
+	// logRoom is what trigger rows, gaps and names take beside the sweeps: 4 MiB for two integrations that keep 1,000
+	// rows.
 	logRoom = 4 << 20
 )
 
-// oversized reports whether the file is mostly free pages: what a long outage has left behind. It never shrinks by itself.
+// oversized reports whether the file is mostly free pages: what a long outage has left behind. It never shrinks by
+// itself.
 func (s *Store) oversized() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err == nil && s.fileBytes > compactFrom && s.fileBytes > compactRatio*(2*s.totals.Bytes+logRoom)
 }
 
-// compact replaces the file by a copy without its free pages. The old one keeps its name until the copy is whole and on the
-// disk, so that a power cut costs nothing. Sweeps are taken meanwhile, and wait for the writer, who does this. Without
-// room for the copy all stays as it is; an error after the renaming stops the store, because then nobody
-// knows which of the two a restart would find.
+// compact replaces the file by a copy without its free pages. The old one keeps its name until the copy is whole and on
+// the disk, so that a power cut costs nothing. Sweeps are taken meanwhile, and wait for the writer, who does this.
+// Without room for the copy all stays as it is; an error after the renaming stops the store, because then nobody knows
+// which of the two a restart would find.
 func (s *Store) compact() {
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
@@ -37,25 +41,26 @@ func (s *Store) compact() {
 		}
 	}()
 	before := s.fileBytes
-	name, err := create(s.path, s.copyTo)
+	name, err := file.Create(s.path, s.copyTo)
 	if err != nil {
 		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
 		return
 	}
-	db, err := bolt.Open(name, 0o600, boltOptions(s.room()))
+	db, err := bolt.Open(name, 0o600, file.BoltOptions(s.room()))
 	if err != nil {
 		_ = os.Remove(name) // a copy, of no use
 		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
 		return
 	}
-	db.AllocSize = allocSize
+	db.AllocSize = file.AllocSize
 	err = os.Rename(name, s.path)
 	if _, gone := os.Lstat(name); err != nil && gone == nil { // nothing has happened
-		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", errors.Join(err, db.Close(), os.Remove(name)))
+		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error",
+			errors.Join(err, db.Close(), os.Remove(name)))
 		return
 	}
 	if err == nil {
-		err = syncPath(filepath.Dir(s.path))
+		err = file.SyncPath(filepath.Dir(s.path))
 	}
 	if err != nil {
 		s.abort(errors.Join(fmt.Errorf("compact: %w", err), db.Close()))
@@ -74,18 +79,18 @@ func (s *Store) room() int64 {
 
 // copyTo fills a new file. It is synced once, when it is complete.
 func (s *Store) copyTo(name string) error {
-	o := boltOptions(s.room())
+	o := file.BoltOptions(s.room())
 	o.NoSync, o.NoGrowSync = true, true
 	dst, err := bolt.Open(name, 0o600, o)
 	if err != nil {
 		return err
 	}
-	dst.AllocSize = allocSize
-	err = bolt.Compact(dst, s.db, salvageBatch)
+	dst.AllocSize = file.AllocSize
+	err = bolt.Compact(dst, s.db, file.SalvageBatch)
 	if err := errors.Join(err, dst.Close()); err != nil {
 		return err
 	}
-	return syncPath(name)
+	return file.SyncPath(name)
 }
 
 // swap goes on with the copy. Readers have short transactions, and none is open now.

@@ -20,8 +20,8 @@ type integration struct {
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
 
-	// Of the sweeps from At to before scanned, the ones with something for this integration are in window, ascending; those from scanned on
-	// have not been looked at, save that Settled says what earlier starts settled of them.
+	// Of the sweeps from At to before scanned, the ones with something for this integration are in window, ascending;
+	// those from scanned on have not been looked at, save that Settled says what earlier starts settled of them.
 	scanned uint64
 	window  []entry
 
@@ -69,8 +69,10 @@ func newIntegration(id, topic string, head uint64) *integration {
 // integrationOf goes on from a cursor.
 func integrationOf(c record.Cursor) *integration {
 	return &integration{
-		Cursor: c, scanned: c.At, open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
-		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{}, undated: map[uint64]*record.Row{},
+		Cursor: c, scanned: c.At, open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{},
+		flushing: map[uint64]*record.Row{},
+		dead:     map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{},
+		undated:  map[uint64]*record.Row{},
 		openGaps: map[uint64]*record.Row{}, changed: make(chan struct{}), modified: true,
 	}
 }

@@ -17,7 +17,8 @@ func afterKill(t *testing.T, path string) *store.Store {
 	return openAt(t, copyOf(t, path), store.Options{})
 }
 
-// TestWhatIsSettledComesTwiceForTwoSecondsAtMost: a backlog is accepted while nothing new is sampled, and then the process is killed.
+// TestWhatIsSettledComesTwiceForTwoSecondsAtMost: a backlog is accepted while nothing new is sampled, and then the
+// process is killed.
 func TestWhatIsSettledComesTwiceForTwoSecondsAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
@@ -46,7 +47,8 @@ func TestWhatIsSettledComesTwiceForTwoSecondsAtMost(t *testing.T) {
 // TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor: online operation writes rows, and nothing else.
 func TestWhatIsAcceptedInsideTheWindowCostsNoCommitOfTheCursor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := openAt(t, filepath.Join(t.TempDir(), "noi.db"), store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Minute}})
+		s := openAt(t, filepath.Join(t.TempDir(), "noi.db"),
+			store.Options{Limits: store.Limits{CommitEvery: time.Second, FlushTriggers: time.Minute}})
 		before := s.Stats().Commits
 		for n := uint64(1); n <= 120; n++ {
 			_, err := s.Offer(t.Context(), storetest.Sweep(1, n, 1, "aws"))
@@ -69,7 +71,8 @@ func TestAnAnnouncedGapIsNotAnnouncedAgainAfterAKill(t *testing.T) {
 		o := store.Options{Now: time.Now, Limits: store.Limits{FlushTriggers: time.Hour}}
 		s := storetest.MustOpenAt(t, path, o)
 		must(t, s.SetIntegrations(list))
-		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, First: 1, Last: 1, Count: 1, From: time.Now(), To: time.Now(), Reason: objects.GapBus}))
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Run: 1, First: 1, Last: 1, Count: 1,
+			From: time.Now(), To: time.Now(), Reason: objects.GapBus}))
 		add(t, s, storetest.Sweep(1, 1, 1, "aws")) // the gap is in the file with it
 		time.Sleep(2 * time.Minute)
 		gaps, err := s.OpenGaps("aws", 10)
@@ -77,7 +80,8 @@ func TestAnAnnouncedGapIsNotAnnouncedAgainAfterAKill(t *testing.T) {
 		if len(gaps) != 1 {
 			t.Fatalf("%d gaps to announce", len(gaps))
 		}
-		must(t, s.SettleGap("aws", gaps[0], store.Result{Outcome: store.Accepted, PublishedAt: time.Now(), MessageID: "m"}))
+		must(t, s.SettleGap("aws", gaps[0], store.Result{Outcome: store.Accepted, PublishedAt: time.Now(),
+			MessageID: "m"}))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		killed := storetest.MustOpenAt(t, copyOf(t, path), o)
@@ -104,7 +108,8 @@ func online(t *testing.T, s *store.Store, seconds uint64) {
 func TestACatchUpIsCommittedThoughWindowsWriteNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
-		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: 500 * time.Millisecond, FlushTriggers: time.Hour}})
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: 500 * time.Millisecond,
+			FlushTriggers: time.Hour}})
 		add(t, s, storetest.Sweep(1, 1, 40, "gcp"))
 		add(t, s, storetest.Sweep(1, 41, 40, "gcp"))
 		settle(t, s, "gcp", store.Accepted, pending(t, s, "gcp", 30)...)
@@ -121,8 +126,10 @@ func TestACatchUpIsCommittedThoughWindowsWriteNothing(t *testing.T) {
 func TestANewGapIsInTheFileWhenAWindowEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "noi.db")
-		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: 500 * time.Millisecond, FlushTriggers: time.Hour}})
-		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Count: 1, From: storetest.Start, To: storetest.Start, Reason: objects.GapAgent}))
+		s := openAt(t, path, store.Options{Limits: store.Limits{CommitEvery: 500 * time.Millisecond,
+			FlushTriggers: time.Hour}})
+		must(t, s.Missing("aws", objects.Gap{Unit: "a/1", Object: "x", Count: 1, From: storetest.Start,
+			To: storetest.Start, Reason: objects.GapAgent}))
 		online(t, s, 1)
 		killed := afterKill(t, path)
 		if gaps := killed.Stats().Integrations["aws"].Gaps; len(gaps) != 1 {

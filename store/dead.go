@@ -11,6 +11,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -20,19 +22,22 @@ const (
 	whyDeadPushed  = objects.GapDead + ": the cloud rejected it, and %d later ones too"
 )
 
-// DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until somebody has it sent again, or drops it.
+// DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until somebody has it sent
+// again, or drops it.
 type DeadLetter struct {
-	record.Trigger        // its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
-	Seq            uint64 // its place in the outbox, where it is no more
-	Index          int
-	Store          string // id of the store that took the sample
-	Estimated      bool   // nobody knows when exactly it was taken
+	// its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
+	record.Trigger
+	Seq       uint64 // its place in the outbox, where it is no more
+	Index     int
+	Store     string // id of the store that took the sample
+	Estimated bool   // nobody knows when exactly it was taken
 }
 
-// setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all below.
+// setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all
+// below.
 func (s *Store) setAside(it *integration, w *record.Row) {
 	letter := *w
-	letter.Store = record.Identity{Id: s.id, Origins: s.origins}.Of(w.Seq)
+	letter.Store = record.Identity{ID: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
 	s.forced = true // what is settled inside the window is else not written
@@ -78,8 +83,9 @@ func (it *integration) oldestDead() (at time.Time) {
 	return at
 }
 
-// DeadLetters returns dead letters with an id above after, the oldest first, at most limit, or all when that is 0; those of all integrations when
-// that is "". There are at most 1,024 an integration. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// DeadLetters returns dead letters with an id above after, the oldest first, at most limit, or all when that is 0;
+// those of all integrations when that is "". There are at most 1,024 an integration. It fails with
+// ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
 func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]DeadLetter, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +97,8 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 	for _, it := range from {
 		for id, w := range it.dead {
 			if id > after {
-				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.Seq, Index: w.Index, Store: w.Store, Estimated: w.Estimated})
+				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.Seq, Index: w.Index, Store: w.Store,
+					Estimated: w.Estimated})
 			}
 		}
 	}
@@ -111,9 +118,9 @@ func (s *Store) named(id string) ([]*integration, error) {
 	return []*integration{it}, err
 }
 
-// SettleDead records how an attempt to send a dead letter again ended, in its row of the trigger log. Accepted takes it out and counts it as sent;
-// else it stays, with the new error. What is no dead letter any more is ignored. It fails with
-// ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// SettleDead records how an attempt to send a dead letter again ended, in its row of the trigger log. Accepted takes it
+// out and counts it as sent; else it stays, with the new error. What is no dead letter any more is ignored. It fails
+// with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
 func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,8 +149,9 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	return nil
 }
 
-// DropDead gives dead letters up for good and leaves a gap for each in the log. It returns how many there were of them; they are gone from the file
-// when it returns. It fails with ErrUnknownIntegration, with ErrClosed, with ErrFull, and with what stopped the store.
+// DropDead gives dead letters up for good and leaves a gap for each in the log. It returns how many there were of them;
+// they are gone from the file when it returns. It fails with ErrUnknownIntegration, with ErrClosed, with ErrFull, and
+// with what stopped the store.
 func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err error) {
 	s.mu.Lock()
 	it, err := s.integration(integration)
@@ -177,8 +185,9 @@ func (it *integration) takeDead() map[uint64]*record.Row {
 }
 
 func (c *commit) putDead(tx *bolt.Tx) error {
-	for _, it := range slices.SortedFunc(maps.Keys(c.dead), func(a, b *integration) int { return cmp.Compare(a.ID, b.ID) }) {
-		b, err := bucketOf(tx, bucketDead, it.ID)
+	for _, it := range slices.SortedFunc(maps.Keys(c.dead),
+		func(a, b *integration) int { return cmp.Compare(a.ID, b.ID) }) {
+		b, err := file.BucketOf(tx, file.BucketDead, it.ID)
 		if err != nil {
 			return err
 		}

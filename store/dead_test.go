@@ -46,7 +46,8 @@ func TestARejectedSampleIsSetAside(t *testing.T) {
 		settle(t, s, "aws", store.Accepted, ds[0], ds[2])
 		must(t, s.Settle("aws", []store.Result{{
 			Seq: ds[1].Seq, Index: 1, Outcome: store.Failed, Error: "InvalidParameter: too long",
-			PublishedAt: storetest.Start, CompletedAt: storetest.Start, Estimated: true, SampledAt: storetest.Start.Add(-time.Hour),
+			PublishedAt: storetest.Start, CompletedAt: storetest.Start, Estimated: true,
+			SampledAt: storetest.Start.Add(-time.Hour),
 		}}))
 		<-p.Done()
 		after := openAt(t, copyOf(t, path), store.Options{})
@@ -59,11 +60,14 @@ func TestARejectedSampleIsSetAside(t *testing.T) {
 			t.Fatalf("%d dead letters after a cut, want 1", len(got))
 		}
 		l := got[0]
-		if l.Sample.N != 2 || l.Sample.Object != ds[1].Sample.Object || l.Store != s.ID() || l.Run != s.Run() || l.Seq != ds[1].Seq || l.Index != 1 ||
-			!l.Estimated || !l.Sample.SampledAt.Equal(storetest.Start.Add(-time.Hour)) || l.Error != "InvalidParameter: too long" || l.Attempts != 1 {
+		if l.Sample.N != 2 || l.Sample.Object != ds[1].Sample.Object || l.Store != s.ID() || l.Run != s.Run() ||
+			l.Seq != ds[1].Seq || l.Index != 1 ||
+			!l.Estimated || !l.Sample.SampledAt.Equal(storetest.Start.Add(-time.Hour)) ||
+			l.Error != "InvalidParameter: too long" || l.Attempts != 1 {
 			t.Errorf("dead letter %+v", l)
 		}
-		if is := after.Stats().Integrations["aws"]; is.Dead != 1 || is.Failed != 1 || is.Sent != 2 || !is.DeadFrom.Equal(storetest.Start) {
+		if is := after.Stats().Integrations["aws"]; is.Dead != 1 || is.Failed != 1 || is.Sent != 2 ||
+			!is.DeadFrom.Equal(storetest.Start) {
 			t.Errorf("stats %+v", is)
 		}
 	})
@@ -77,7 +81,8 @@ func TestADeadLetterThatArrivesIsOneNoMore(t *testing.T) {
 	again := func(i int, o store.Outcome, text string) {
 		t.Helper()
 		must(t, s.SettleDead("aws", letters[i].ID, store.Result{
-			Outcome: o, Error: text, MessageID: "m", PublishedAt: storetest.Start, CompletedAt: storetest.Start.Add(time.Minute),
+			Outcome: o, Error: text, MessageID: "m", PublishedAt: storetest.Start,
+			CompletedAt: storetest.Start.Add(time.Minute),
 		}))
 	}
 	again(0, store.Accepted, "")
@@ -90,14 +95,16 @@ func TestADeadLetterThatArrivesIsOneNoMore(t *testing.T) {
 		if diff := cmp.Diff([]uint64{2, 3}, letterNumbers(got)); diff != "" {
 			t.Fatalf("dead letters (-want +got):\n%s", diff)
 		}
-		if got[0].Error != "Timeout: gone" || got[0].Attempts != 2 || got[1].Error != "InvalidParameter: still" || got[1].Attempts != 2 {
+		if got[0].Error != "Timeout: gone" || got[0].Attempts != 2 || got[1].Error != "InvalidParameter: still" ||
+			got[1].Attempts != 2 {
 			t.Errorf("%+v", got)
 		}
 		if is := s.Stats().Integrations["aws"]; is.Sent != 1 || is.Failed != 3 || is.Dead != 2 {
 			t.Errorf("stats %+v", is)
 		}
 		rows := triggers(t, s, store.TriggerQuery{})
-		if len(rows) != 3 || !rows[2].Success || rows[2].Attempts != 2 || rows[2].ID != letters[0].ID || rows[1].Success || rows[1].Error != "Timeout: gone" {
+		if len(rows) != 3 || !rows[2].Success || rows[2].Attempts != 2 || rows[2].ID != letters[0].ID ||
+			rows[1].Success || rows[1].Error != "Timeout: gone" {
 			t.Errorf("rows %+v", rows)
 		}
 	}
@@ -123,7 +130,8 @@ func TestADeadLetterThatIsGivenUpLeavesAGap(t *testing.T) {
 	must(t, after.Close())
 	var gone []uint64
 	for _, g := range triggers(t, s, store.TriggerQuery{Gaps: true}) {
-		if !strings.HasPrefix(g.Gap.Reason, objects.GapDead+": ") || g.Gap.Count != 1 || g.Gap.Unit != storetest.Source().Unit() {
+		if !strings.HasPrefix(g.Gap.Reason, objects.GapDead+": ") || g.Gap.Count != 1 ||
+			g.Gap.Unit != storetest.Source().Unit() {
 			t.Errorf("gap %+v", g.Gap)
 		}
 		gone = append(gone, g.Gap.First)
@@ -156,7 +164,8 @@ func TestOnlySoManyDeadLettersAreKept(t *testing.T) {
 	if missing != 1150-keep {
 		t.Errorf("%d samples are in gaps, want %d", missing, 1150-keep)
 	}
-	if page, err := s.DeadLetters("aws", deadLetters(t, s, "aws")[9].ID, 5); err != nil || !slices.Equal(letterNumbers(page), got[10:15]) {
+	if page, err := s.DeadLetters("aws", deadLetters(t, s, "aws")[9].ID, 5); err != nil ||
+		!slices.Equal(letterNumbers(page), got[10:15]) {
 		t.Errorf("page %v, %v", letterNumbers(page), err)
 	}
 }
@@ -169,8 +178,10 @@ func TestAReplayedDeadLetterIsOneNoMore(t *testing.T) {
 	must(t, err)
 	settled, err := s.Settled("aws", &found[0])
 	must(t, err)
-	must(t, s.LogReplay("aws", &store.Replayed{Delivery: settled[0]}, store.Result{Outcome: store.Failed, PublishedAt: storetest.Start, CompletedAt: storetest.Start}))
-	must(t, s.LogReplay("aws", &store.Replayed{Delivery: settled[1]}, store.Result{Outcome: store.Accepted, PublishedAt: storetest.Start, CompletedAt: storetest.Start}))
+	must(t, s.LogReplay("aws", &store.Replayed{Delivery: settled[0]},
+		store.Result{Outcome: store.Failed, PublishedAt: storetest.Start, CompletedAt: storetest.Start}))
+	must(t, s.LogReplay("aws", &store.Replayed{Delivery: settled[1]},
+		store.Result{Outcome: store.Accepted, PublishedAt: storetest.Start, CompletedAt: storetest.Start}))
 	if diff := cmp.Diff([]uint64{1}, letterNumbers(deadLetters(t, s, "aws"))); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}

@@ -22,9 +22,9 @@ const (
 	noMount  = "may not mount"
 )
 
-// TestDiskFilledByANeighbourNeverStopsTheDraining runs a store on a small disk that somebody else fills and frees. While it is
-// full, what is there is still delivered and settled, and Append keeps a sweep or says ErrFull; when there is room again, all
-// works. Every sample that was acknowledged is settled, pending, or counted as dropped.
+// TestDiskFilledByANeighbourNeverStopsTheDraining runs a store on a small disk that somebody else fills and frees.
+// While it is full, what is there is still delivered and settled, and Append keeps a sweep or says ErrFull; when there
+// is room again, all works. Every sample that was acknowledged is settled, pending, or counted as dropped.
 func TestDiskFilledByANeighbourNeverStopsTheDraining(t *testing.T) {
 	if os.Getenv(diskEnv) != "" {
 		onSmallDisk(t)
@@ -78,7 +78,8 @@ func onSmallDisk(t *testing.T) {
 		}
 	}
 	d.account()
-	t.Logf("seed %d: %d samples acknowledged, %d appends refused as full, %d dropped", seed, d.acked, d.refused, d.s.Stats().Integrations["aws"].Dropped)
+	t.Logf("seed %d: %d samples acknowledged, %d appends refused as full, %d dropped", seed, d.acked, d.refused,
+		d.s.Stats().Integrations["aws"].Dropped)
 }
 
 // smallDisk is a store, its neighbour, and what is owed.

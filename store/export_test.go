@@ -2,7 +2,8 @@ package store
 
 import bolt "go.etcd.io/bbolt"
 
-// CompactNow has the writer make a commit and then replace the file by a copy, whatever its size. It returns when both are done.
+// CompactNow has the writer make a commit and then replace the file by a copy, whatever its size. It returns when both
+// are done.
 func CompactNow(s *Store) error {
 	s.mu.Lock()
 	s.update = func(fn func(*bolt.Tx) error) error {

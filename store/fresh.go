@@ -160,7 +160,8 @@ func (s *Store) take(sw objects.Sweep) {
 		it := s.integrations[route.Integration]
 		for _, p := range it.lanes(f.seq, sw.Samples, set) {
 			f.routes = append(f.routes, p)
-			f.sweep.Routes = append(f.sweep.Routes, objects.Route{Integration: p.Integration, Picked: p.Indexes(len(sw.Samples))})
+			f.sweep.Routes = append(f.sweep.Routes,
+				objects.Route{Integration: p.Integration, Picked: p.Indexes(len(sw.Samples))})
 			s.integrations[p.Integration].expect(f.seq, f.at(), p.Set)
 		}
 		it.wake()
@@ -205,7 +206,8 @@ func (s *Store) owed(f *fresh) bool {
 
 // findFresh returns the sweep of a number from a part of Store.fresh, nil when it is not there.
 func findFresh(all []*fresh, seq uint64) *fresh {
-	i, ok := slices.BinarySearchFunc(all, seq, func(f *fresh, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
+	i, ok := slices.BinarySearchFunc(all, seq,
+		func(f *fresh, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
 	if !ok {
 		return nil
 	}

@@ -122,7 +122,9 @@ func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
 		outcome        store.Outcome
 	}{
 		{time.Second, 200 * time.Millisecond, store.Accepted}, {time.Second, 200 * time.Millisecond, store.Retrying},
-		{time.Second, 45 * time.Second, store.Accepted}, {0, 45 * time.Second, store.Accepted}, {0, 20 * time.Second, store.Accepted}, // a slow one
+		// a slow one
+		{time.Second, 45 * time.Second, store.Accepted}, {0, 45 * time.Second, store.Accepted},
+		{0, 20 * time.Second, store.Accepted},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -144,8 +146,8 @@ func TestASweepAMinuteIsACommitAMinute(t *testing.T) {
 	}
 }
 
-// A sweep that is offered shortly before a window closes is not written with it when nothing else is: a cloud has its own window's time to
-// take it.
+// A sweep that is offered shortly before a window closes is not written with it when nothing else is: a cloud has its
+// own window's time to take it.
 func TestEachSweepHasAWindowOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}})
@@ -178,12 +180,14 @@ func TestAWindowThatWritesTakesTheYoungerAlong(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			if !kept(old) || kept(young) == accepted {
-				t.Errorf("the older is accepted: %v; after its second it is safe: %v, the younger: %v", accepted, kept(old), kept(young))
+				t.Errorf("the older is accepted: %v; after its second it is safe: %v, the younger: %v", accepted,
+					kept(old), kept(young))
 			}
 			time.Sleep(900 * time.Millisecond)
 			synctest.Wait()
 			if n := s.Stats().Commits - before; !kept(young) || n != 1 {
-				t.Errorf("the older is accepted: %v; the younger is safe after its second: %v, in %d commits", accepted, kept(young), n)
+				t.Errorf("the older is accepted: %v; the younger is safe after its second: %v, in %d commits", accepted,
+					kept(young), n)
 			}
 		})
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the newest by
-	// their ids, and what it loses then must not be what happens now.
+	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the
+	// newest by their ids, and what it loses then must not be what happens now.
 	growsWithin = record.KeepGaps / 2
 	// recentGaps is how many of them Stats shows.
 	recentGaps = 20
@@ -36,7 +36,8 @@ type gapKey struct {
 
 func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.Run} }
 
-// continues reports whether b goes on with a: no sample lies between them, or not for long. Each time without an agent is a row.
+// continues reports whether b goes on with a: no sample lies between them, or not for long. Each time without an agent
+// is a row.
 func continues(a, b objects.Gap) bool {
 	if a.Reason == objects.GapAgent {
 		return false
@@ -111,7 +112,8 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 	ongoing := g.Ongoing
 	g.Ongoing = false
 	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now()), Gap: g}}
-	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && continues(last.Gap, g) && it.gapsMade-last.Before < growsWithin {
+	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && continues(last.Gap, g) &&
+		it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Gap, w.Before = last.ID, last.Integration, join(last.Gap, g), last.Before
 		ongoing = ongoing && !last.Open
 	} else {
@@ -121,8 +123,9 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 	s.keepGap(it, w)
 }
 
-// newGapRow gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that writes the row, though
-// the samples may need none: until then, a kill has the gap reach over samples that were accepted after it.
+// newGapRow gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that
+// writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
+// accepted after it.
 func (s *Store) newGapRow(it *integration, w *record.Row) {
 	s.totals.Row++
 	w.ID, w.Integration, w.Before = s.totals.Row, it.ID, it.gapsMade
@@ -131,7 +134,8 @@ func (s *Store) newGapRow(it *integration, w *record.Row) {
 	s.settledLate()
 }
 
-// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not grow.
+// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not
+// grow.
 func (it *integration) mayGrow(w *record.Row) {
 	if w.Undated != nil && w.Gap.First == 0 {
 		return
@@ -144,8 +148,9 @@ func (it *integration) mayGrow(w *record.Row) {
 	}
 }
 
-// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow: samples of
-// earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one start.
+// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow:
+// samples of earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one
+// start.
 func (it *integration) reload(w *record.Row) {
 	w.Before = it.gapsMade
 	it.gapsMade++

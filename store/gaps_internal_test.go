@@ -14,13 +14,16 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 func TestGapsOfOneKindGrow(t *testing.T) {
 	at := func(min int) time.Time { return time.Date(2022, 6, 28, 8, min, 0, 0, time.UTC) }
 	overrun := func(from int, first uint64) objects.Gap {
-		return objects.Gap{Unit: "a/1", Object: "x", Run: 1, From: at(from), To: at(from + 1), First: first, Last: first, Count: 1, Reason: objects.GapOverrun}
+		return objects.Gap{Unit: "a/1", Object: "x", Run: 1, From: at(from), To: at(from + 1), First: first,
+			Last: first, Count: 1, Reason: objects.GapOverrun}
 	}
 	s := openForTest(t, Options{})
 	other := overrun(4, 7)
@@ -40,8 +43,8 @@ func TestGapsOfOneKindGrow(t *testing.T) {
 	}
 }
 
-// TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten: with the last commit the disk is full for sweeps, and in the second case for rows
-// of deliveries too.
+// TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten: with the last commit the disk is full for sweeps, and in the
+// second case for rows of deliveries too.
 func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 	for name, noRows := range map[string]bool{"no room for sweeps": false, "nor for rows of deliveries": true} {
 		t.Run(name, func(t *testing.T) {
@@ -57,8 +60,8 @@ func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 			s.update = func(fn func(*bolt.Tx) error) error {
 				return s.db.Update(func(tx *bolt.Tx) error {
 					err := fn(tx)
-					sweep, _ := tx.Bucket(bucketSweeps).Cursor().First()
-					log, _ := tx.Bucket(bucketTriggers).Cursor().First()
+					sweep, _ := tx.Bucket(file.BucketSweeps).Cursor().First()
+					log, _ := tx.Bucket(file.BucketTriggers).Cursor().First()
 					if sweep != nil || noRows && log != nil {
 						return &fs.PathError{Op: "write", Err: syscall.ENOSPC}
 					}
@@ -89,7 +92,8 @@ func TestGapsOfAStoreThatIsClosedOnAFullDiskAreWritten(t *testing.T) {
 // numbered is a gap of one sample in run 1, which was due at a minute.
 func numbered(object string, n uint64) objects.Gap {
 	at := time.Date(2022, 6, 28, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute)
-	return objects.Gap{Unit: "a/1", Object: object, Run: 1, From: at, To: at, First: n, Last: n, Count: 1, Reason: objects.GapSize}
+	return objects.Gap{Unit: "a/1", Object: object, Run: 1, From: at, To: at, First: n, Last: n, Count: 1,
+		Reason: objects.GapSize}
 }
 
 func missing(t *testing.T, s *Store, gaps ...objects.Gap) {
@@ -124,7 +128,8 @@ func gapsOfObject(t *testing.T, s *Store, object string) (gaps []objects.Gap, ag
 	return gaps, again
 }
 
-// TestAGapGoesOnOverARestart where samples of one run give way in the next. The time without an agent is another one each time.
+// TestAGapGoesOnOverARestart where samples of one run give way in the next. The time without an agent is another one
+// each time.
 func TestAGapGoesOnOverARestart(t *testing.T) {
 	down := numbered("down", 1)
 	down.Run, down.First, down.Last, down.Reason = 0, 0, 0, objects.GapAgent
@@ -132,7 +137,8 @@ func TestAGapGoesOnOverARestart(t *testing.T) {
 	for n := range uint64(3) {
 		missing(t, s, numbered("x", 1+2*n), numbered("x", 2+2*n), down)
 		var got []objects.Gap
-		if got, s = gapsOfObject(t, s, "x"); len(got) != 1 || got[0].First != 1 || got[0].Last != 2+2*n || got[0].Count != 2+2*n {
+		if got, s = gapsOfObject(t, s, "x"); len(got) != 1 || got[0].First != 1 || got[0].Last != 2+2*n ||
+			got[0].Count != 2+2*n {
 			t.Fatalf("after %d restarts: %+v", n+1, got)
 		}
 		if got, s = gapsOfObject(t, s, "down"); len(got) != 1+int(n) {
@@ -174,12 +180,13 @@ func TestAGapThatGrowsIsNotPrunedForItsAge(t *testing.T) {
 // TestAGapOfAFullDiskSurvivesAKill: the disk stays full for sweeps, and the process is killed.
 func TestAGapOfAFullDiskSurvivesAKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := openForTest(t, Options{Now: time.Now, Limits: Limits{CommitEvery: time.Second, FlushTriggers: 5 * time.Second, RejectNewest: true}})
+		s := openForTest(t, Options{Now: time.Now,
+			Limits: Limits{CommitEvery: time.Second, FlushTriggers: 5 * time.Second, RejectNewest: true}})
 		s.mu.Lock()
 		s.update = func(fn func(*bolt.Tx) error) error {
 			return s.db.Update(func(tx *bolt.Tx) error {
 				err := fn(tx)
-				if sweep, _ := tx.Bucket(bucketSweeps).Cursor().First(); sweep != nil {
+				if sweep, _ := tx.Bucket(file.BucketSweeps).Cursor().First(); sweep != nil {
 					return &fs.PathError{Op: "write", Err: syscall.ENOSPC}
 				}
 				return err

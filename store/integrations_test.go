@@ -108,7 +108,8 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	must(t, s.SetIntegrations(both)) // one of that name is a new one
 	must(t, s.Close())
 	s = storetest.MustOpenAt(t, path, o)
-	if is, letters := s.Stats().Integrations["aws"], deadLetters(t, s, "aws"); is.Dropped != 0 || is.Failed != 0 || len(letters) != 0 {
+	if is, letters := s.Stats().Integrations["aws"], deadLetters(t, s, "aws"); is.Dropped != 0 || is.Failed != 0 ||
+		len(letters) != 0 {
 		t.Errorf("a month later: %+v, dead letters %v", is, letterNumbers(letters))
 	}
 }
@@ -204,8 +205,9 @@ func TestBadIntegrationListsAreRefused(t *testing.T) {
 func TestClockThatLiesDropsNoBacklog(t *testing.T) {
 	now, good := time.Unix(100, 0), false
 	o := store.Options{
-		Now:   func() time.Time { return now },
-		Clock: store.Clock{Boot: "a", Uptime: func() time.Duration { return time.Minute }, Good: func() bool { return good }},
+		Now: func() time.Time { return now },
+		Clock: store.Clock{Boot: "a", Uptime: func() time.Duration { return time.Minute },
+			Good: func() bool { return good }},
 	}
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, o)

@@ -11,6 +11,8 @@ import (
 
 	"noi-agent/objects"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -103,7 +105,8 @@ func TestASyncThatFailsForWantOfSpaceStopsTheStore(t *testing.T) {
 
 func TestRowsOfAFailedCommitAreWrittenByTheNext(t *testing.T) {
 	s := openForTest(t, Options{})
-	gap := objects.Gap{Unit: "a/1", Object: "x", From: s.opts.Now(), To: s.opts.Now(), First: 1, Last: 1, Count: 1, Reason: objects.GapBus}
+	gap := objects.Gap{Unit: "a/1", Object: "x", From: s.opts.Now(), To: s.opts.Now(), First: 1, Last: 1, Count: 1,
+		Reason: objects.GapBus}
 	if err := s.Append(t.Context(), sweepOf(1, 4, "aws")); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +115,8 @@ func TestRowsOfAFailedCommitAreWrittenByTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range ds {
-		if err := errors.Join(s.Missing("aws", gap), s.Settle("aws", []Result{{Seq: d.Seq, Index: d.Index, Outcome: Accepted}})); err != nil {
+		if err := errors.Join(s.Missing("aws", gap),
+			s.Settle("aws", []Result{{Seq: d.Seq, Index: d.Index, Outcome: Accepted}})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -210,7 +214,7 @@ func TestFileAtItsLimitMakesRoom(t *testing.T) {
 
 func checkClosed(t *testing.T, s *Store) {
 	t.Helper()
-	if err := errors.Join(s.Close(), Check(s.path)); err != nil {
+	if err := errors.Join(s.Close(), file.Check(s.path)); err != nil {
 		t.Error(err)
 	}
 }

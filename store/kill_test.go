@@ -27,13 +27,13 @@ const (
 	runsEnv = "NOI_STORE_RUNS"
 	// killRounds of a file's life; then it is counted, and another file begins.
 	killRounds = 25
-	// killWithin is how long a start may go on that is to be killed before it is through: with the check or the salvage it
-	// takes 5 to 50 ms.
+	// killWithin is how long a start may go on that is to be killed before it is through: with the check or the salvage
+	// it takes 5 to 50 ms.
 	killWithin = 40 * time.Millisecond
 )
 
-// appendUntilKilled is the child: a store that starts as an agent's does. It says "start", "ready", "+run n" for what Append
-// has acknowledged and "-run n id" for what a cloud has taken, then goes on for ever.
+// appendUntilKilled is the child: a store that starts as an agent's does. It says "start", "ready", "+run n" for what
+// Append has acknowledged and "-run n id" for what a cloud has taken, then goes on for ever.
 func appendUntilKilled(path string) int {
 	fmt.Println("start")
 	runs, err := strconv.ParseUint(os.Getenv(runsEnv), 10, 64)
@@ -42,7 +42,8 @@ func appendUntilKilled(path string) int {
 		return 1
 	}
 	s, _, err := store.Recover(context.Background(), path,
-		store.Options{Limits: store.Limits{CommitEvery: time.Millisecond}, Now: func() time.Time { return storetest.Start }, Runs: runs},
+		store.Options{Limits: store.Limits{CommitEvery: time.Millisecond},
+			Now: func() time.Time { return storetest.Start }, Runs: runs},
 		store.RecoverOptions{})
 	if err == nil {
 		err = s.SetIntegrations(both)
@@ -88,20 +89,22 @@ type sampleKey struct{ run, n uint64 }
 
 // life is what one file goes through, and what its children have said.
 type life struct {
-	t       *testing.T
-	rnd     *rand.Rand
-	path    string
-	acked   map[sampleKey]bool
-	taken   map[string]map[sampleKey]bool // by a cloud
-	latest  map[string]map[sampleKey]bool // taken from the child that runs, and not settled for sure
-	settled map[string]map[sampleKey]bool // taken before an append of the same child that was acknowledged: the file knows
-	damaged bool                          // since the last child that was ready
+	t      *testing.T
+	rnd    *rand.Rand
+	path   string
+	acked  map[sampleKey]bool
+	taken  map[string]map[sampleKey]bool // by a cloud
+	latest map[string]map[sampleKey]bool // taken from the child that runs, and not settled for sure
+	// taken before an append of the same child that was acknowledged: the file knows
+	settled map[string]map[sampleKey]bool
+	damaged bool // since the last child that was ready
 	tally   tally
 }
 
-// TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment: in a part of the rounds
-// before the store is ready, and in a part with a file that has lost its heads, so that the child dies while it moves the file aside and
-// salvages it. What Append acknowledged is never missing, and nothing comes again that a commit has settled.
+// TestOutboxSurvivesKill kills a store that starts, recovers, appends, settles and is compacted, at any moment: in a
+// part of the rounds before the store is ready, and in a part with a file that has lost its heads, so that the child
+// dies while it moves the file aside and salvages it. What Append acknowledged is never missing, and nothing comes
+// again that a commit has settled.
 func TestOutboxSurvivesKill(t *testing.T) {
 	seed := rand.Uint64()
 	var mu sync.Mutex // guards sum
@@ -121,8 +124,10 @@ func TestOutboxSurvivesKill(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d kills, %d of them before the child was ready; %d files damaged; %d samples acknowledged, %d deliveries, "+
-		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.spoiled, sum.acked, sum.taken, sum.again, sum.most)
+	t.Logf("%d kills, %d of them before the child was ready; %d files damaged; %d samples acknowledged, %d "+
+		"deliveries, "+
+		"%d of these again, at most %d in one file", sum.kills, sum.unready, sum.spoiled, sum.acked, sum.taken,
+		sum.again, sum.most)
 }
 
 // tally is what is counted along the way.

@@ -7,14 +7,14 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// A lane is a second cursor of an integration, for its faults and alarms. Its samples go first. In the outbox a lane is an integration like
-// others, with an id that no integration has. Its rows, and its counters of what was sent, are those of the integration it belongs to. An
-// object is in one of the two only, so that its samples keep their order.
+// A lane is a second cursor of an integration, for its faults and alarms. Its samples go first. In the outbox a lane is
+// an integration like others, with an id that no integration has. Its rows, and its counters of what was sent, are
+// those of the integration it belongs to. An object is in one of the two only, so that its samples keep their order.
 //
-// When the lane is new, samples of its objects may still wait among the others. The lane is blocked until these have gone: until the cursor
-// has passed the sweep at which the lane was born. While the lane holds something, no sample of that sweep or later goes but by the lane. A
-// lane that is no longer wanted is emptied before the others go on. When it is wanted again, it takes nothing before it is empty, and is
-// born again then.
+// When the lane is new, samples of its objects may still wait among the others. The lane is blocked until these have
+// gone: until the cursor has passed the sweep at which the lane was born. While the lane holds something, no sample of
+// that sweep or later goes but by the lane. A lane that is no longer wanted is emptied before the others go on. When it
+// is wanted again, it takes nothing before it is empty, and is born again then.
 
 // laneClosed stands where other integrations have their topic: the lane was not wanted when it was last heard of.
 const laneClosed = "closed"
@@ -50,7 +50,8 @@ func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
 	return changed
 }
 
-// takes reports whether alarms of the sweep that gets the number head go into the lane. One that was closed opens once it is empty.
+// takes reports whether alarms of the sweep that gets the number head go into the lane. One that was closed opens once
+// it is empty.
 func (it *integration) takes(head uint64) bool {
 	if it.lane == nil || !it.split {
 		return false

@@ -41,7 +41,8 @@ func TestAlarmsGoFirst(t *testing.T) {
 		if got := numbers(pending(t, s, "aws", 10)); !cmp.Equal(got, []uint64{5, 8}) {
 			t.Fatalf("pending %v, want the alarms 5 and 8", got)
 		}
-		if is := s.Stats().Integrations["aws"]; is.Backlog != 6 || is.Sent != 3 || !is.Oldest.Equal(storetest.Start.Add(4*time.Second)) {
+		if is := s.Stats().Integrations["aws"]; is.Backlog != 6 || is.Sent != 3 ||
+			!is.Oldest.Equal(storetest.Start.Add(4*time.Second)) {
 			t.Errorf("%+v", is)
 		}
 		must(t, s.Close())

@@ -152,8 +152,8 @@ func (s *Store) orphans(now time.Time) (due []*integration) {
 	return due
 }
 
-// unwanted looks for sweeps that removed integrations still wait for, from the oldest on, so many at a time. all is true when it
-// came to the end of the file.
+// unwanted looks for sweeps that removed integrations still wait for, from the oldest on, so many at a time. all is
+// true when it came to the end of the file.
 func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	s := c.store
 	s.mu.Lock()
@@ -182,8 +182,8 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	return found, true
 }
 
-// expire drops the backlog of integrations removed a day ago, told by object, and forgets them after a month. found is what unwanted
-// has found. s.mu is held; it returns whose bucket and record are to go.
+// expire drops the backlog of integrations removed a day ago, told by object, and forgets them after a month. found is
+// what unwanted has found. s.mu is held; it returns whose bucket and record are to go.
 func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	s := c.store
 	for _, it := range s.orphans(c.wall) {
@@ -203,7 +203,8 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	return forgotten
 }
 
-// dropBacklog takes sweeps from a removed integration. What is left of its backlog at the end of the file, no record that reads has. s.mu is held.
+// dropBacklog takes sweeps from a removed integration. What is left of its backlog at the end of the file, no record
+// that reads has. s.mu is held.
 func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	s := c.store
 	reason := fmt.Sprintf(whyRemoved, orphanBacklog)
@@ -235,7 +236,8 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 
 // forgets reports whether nothing of an integration is to be kept any more. s.mu is held.
 func (s *Store) forgets(it *integration, now time.Time) bool {
-	return s.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows && it.Backlog == 0 && it.lane == nil
+	return s.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows && it.Backlog == 0 &&
+		it.lane == nil
 }
 
 // overdue reports whether a quiet store has something to throw away. s.mu is held.
@@ -243,5 +245,8 @@ func (s *Store) overdue(now time.Time) bool {
 	if s.totals.Bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool { return s.forgets(it, now) })
+	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool {
+		return s.forgets(it,
+			now)
+	})
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestForgottenIntegrationsLeaveNothingToWrite: what is forgotten after a month has no rows that wait for ever for a commit.
+// TestForgottenIntegrationsLeaveNothingToWrite: what is forgotten after a month has no rows that wait for ever for a
+// commit.
 func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	s := openForTest(t, Options{Limits: Limits{FlushTriggers: time.Hour}})
 	list := []Integration{{ID: "aws", Topic: "T", AlarmsFirst: true}, {ID: "gcp", Topic: "U"}}
@@ -19,7 +20,8 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Settle("aws", []Result{{Seq: pending[0].Seq, Index: pending[0].Index, Outcome: Retrying, Error: "Unavailable: no link"}}); err != nil {
+	if err := s.Settle("aws", []Result{{Seq: pending[0].Seq, Index: pending[0].Index, Outcome: Retrying,
+		Error: "Unavailable: no link"}}); err != nil {
 		t.Fatal(err) // its row is closed when the backlog is dropped, and waits to be written since
 	}
 	if err := s.SetIntegrations(list[1:]); err != nil {

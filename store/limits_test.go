@@ -54,7 +54,8 @@ func TestOldestGiveWayToSize(t *testing.T) {
 			t.Errorf("%s: the log tells of %d dropped samples, not %d", id, dropped, is.Dropped)
 		}
 		if last := rows[0]; !strings.HasPrefix(last.Error, "Gap: ") ||
-			!strings.HasSuffix(last.Error, " missing: max_size: the outbox is full at 8KiB") || last.Topic == "" || last.Success {
+			!strings.HasSuffix(last.Error, " missing: max_size: the outbox is full at 8KiB") || last.Topic == "" ||
+			last.Success {
 			t.Errorf("%s: row %+v", id, last)
 		}
 		if len(rows) > 10+4 { // ten objects, and four that aws had accepted
@@ -80,7 +81,8 @@ func TestOldestGiveWayToAge(t *testing.T) {
 		t.Errorf("pending %v", got)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
-	want := "Gap: 2 samples of rs485/1 object_03 from 2022-06-28T08:20:39Z to 2022-06-28T08:20:49Z missing: max_age: the outbox keeps samples for 30s"
+	want := "Gap: 2 samples of rs485/1 object_03 from 2022-06-28T08:20:39Z to 2022-06-28T08:20:49Z missing: max_age: " +
+		"the outbox keeps samples for 30s"
 	if len(rows) != 5 || rows[0].Error != want || rows[0].Gap.Count != 2 {
 		t.Errorf("rows %+v", rows)
 	}
@@ -113,7 +115,8 @@ func TestQuietStoreKeepsItsLimits(t *testing.T) {
 
 func TestDropsOfOtherReasonsHaveTheirOwnRow(t *testing.T) {
 	now := storetest.Start
-	s := open(t, store.Options{Limits: store.Limits{MaxAge: time.Minute, MaxSize: 2 << 10}, Now: func() time.Time { return now }})
+	s := open(t, store.Options{Limits: store.Limits{MaxAge: time.Minute, MaxSize: 2 << 10},
+		Now: func() time.Time { return now }})
 	add(t, s, storetest.Sweep(1, 1, 10, "aws"))
 	now = now.Add(2 * time.Minute)
 	for n := uint64(100); n < 800; n += 10 {
@@ -156,7 +159,8 @@ func TestPausedIntegrationKeepsItsBacklogAndAge(t *testing.T) {
 	}
 }
 
-// What is rejected with one commit is one gap an object, and goes on with the next commit: rows by the sample would push out all others.
+// What is rejected with one commit is one gap an object, and goes on with the next commit: rows by the sample would
+// push out all others.
 func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
 	s := open(t, store.Options{Limits: store.Limits{MaxSize: 1 << 10, RejectNewest: true, CommitEvery: time.Hour}})
 	var seq uint64
@@ -173,7 +177,8 @@ func TestWhatIsRejectedTogetherIsOneGap(t *testing.T) {
 	}
 	dropped := s.Stats().Integrations["aws"].Dropped
 	rows := triggers(t, s, store.TriggerQuery{Gaps: true})
-	if len(rows) != 1 || dropped < 100 || rows[0].Gap.First != seq-dropped+1 || rows[0].Gap.Last != seq || rows[0].Gap.Count != dropped {
+	if len(rows) != 1 || dropped < 100 || rows[0].Gap.First != seq-dropped+1 || rows[0].Gap.Last != seq ||
+		rows[0].Gap.Count != dropped {
 		t.Errorf("%d dropped, %d rows, the newest %+v", dropped, len(rows), rows[0].Gap)
 	}
 }
@@ -197,7 +202,8 @@ func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
 	}
 }
 
-// The commit that lets samples give way carries the gap: a kill may take what it grows by in the last minute, and not all that is known of it.
+// The commit that lets samples give way carries the gap: a kill may take what it grows by in the last minute, and not
+// all that is known of it.
 func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	o := store.Options{Limits: store.Limits{MaxSize: 1 << 10}}
@@ -209,7 +215,8 @@ func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
 	must(t, s.Close())
 	s = openAt(t, killed, o)
 	rows := triggers(t, s, store.TriggerQuery{Gaps: true})
-	if dropped == 0 || s.Stats().Integrations["aws"].Dropped != dropped || len(rows) != 1 || rows[0].Gap.First == 0 && rows[0].Gap.Count == 0 {
+	if dropped == 0 || s.Stats().Integrations["aws"].Dropped != dropped || len(rows) != 1 || rows[0].Gap.First == 0 &&
+		rows[0].Gap.Count == 0 {
 		t.Errorf("%d dropped, gaps %+v", dropped, rows)
 	}
 }

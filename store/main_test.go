@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 }
 
 // The integrations most tests know.
-var both = []store.Integration{{ID: "aws", Topic: "arn:aws:sns:us-east-2:1:T"}, {ID: "gcp", Topic: "projects/p/topics/t"}}
+var both = []store.Integration{{ID: "aws", Topic: "arn:aws:sns:us-east-2:1:T"},
+	{ID: "gcp", Topic: "projects/p/topics/t"}}
 
 // open opens a store that knows both integrations.
 func open(t *testing.T, o store.Options) *store.Store {
@@ -86,11 +87,13 @@ func results(o store.Outcome, ds ...store.Delivery) []store.Result {
 	out := make([]store.Result, 0, len(ds))
 	at := storetest.Start.Add(30 * time.Minute)
 	for _, d := range ds {
-		r := store.Result{Seq: d.Seq, Index: d.Index, Outcome: o, PublishedAt: at, CompletedAt: at.Add(120 * time.Millisecond)}
+		r := store.Result{Seq: d.Seq, Index: d.Index, Outcome: o, PublishedAt: at,
+			CompletedAt: at.Add(120 * time.Millisecond)}
 		if o == store.Accepted {
 			r.MessageID = "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11"
 		} else {
-			r.Error = "AuthorizationError: User: arn:aws:iam::1:user/noi is not authorized to perform: SNS:Publish on resource: T"
+			r.Error = "AuthorizationError: User: arn:aws:iam::1:user/noi is not authorized to perform: SNS:Publish on " +
+				"resource: T"
 		}
 		out = append(out, r)
 	}

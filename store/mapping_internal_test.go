@@ -9,12 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 // A file larger than letGoFrom whose pages were all read is not in memory afterwards, and reads as before.
 func TestPagesAreLetGo(t *testing.T) {
-	s, err := Open(filepath.Join(t.TempDir(), "noi.db"), Options{Now: func() time.Time { return time.Unix(1656404429, 0) }})
+	s, err := Open(filepath.Join(t.TempDir(), "noi.db"),
+		Options{Now: func() time.Time { return time.Unix(1656404429, 0) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,13 +28,13 @@ func TestPagesAreLetGo(t *testing.T) {
 	})
 	want := bytes.Repeat([]byte{7}, 2*letGoFrom)
 	key := []byte("large")
-	if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(key, want) }); err != nil {
+	if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(file.BucketMeta).Put(key, want) }); err != nil {
 		t.Fatal(err)
 	}
 	read := func() {
 		t.Helper()
 		err := s.view(func(tx *bolt.Tx) error {
-			if got := tx.Bucket(bucketMeta).Get(key); !bytes.Equal(got, want) {
+			if got := tx.Bucket(file.BucketMeta).Get(key); !bytes.Equal(got, want) {
 				t.Error("the value reads differently")
 			}
 			return nil

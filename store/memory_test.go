@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// backlogSweeps of backlogSamples are a million samples, and with a long text in each sweep 38 MiB of records: neither
-	// the samples nor the bare records have room in memoryRoom.
+	// backlogSweeps of backlogSamples are a million samples, and with a long text in each sweep 38 MiB of records:
+	// neither the samples nor the bare records have room in memoryRoom.
 	backlogSweeps  = 62_500
 	backlogSamples = 16
 	backlogText    = 512
-	// memoryRoom is how much more writable memory the long backlog may take than none. It was seen to take 9 to 17 MiB: the
-	// heap grows by 4 MiB at a time, and holds twice what lives in it.
+	// memoryRoom is how much more writable memory the long backlog may take than none. It was seen to take 9 to 17 MiB:
+	// the heap grows by 4 MiB at a time, and holds twice what lives in it.
 	memoryRoom = 24 << 20
 
 	childFill  = childPrefix + "fill"  // appends the long backlog
@@ -34,8 +34,8 @@ const (
 	dataLimit = "NOI_STORE_DATA_LIMIT"
 )
 
-// TestALongBacklogIsDrainedInLittleMemory gives a process that drains a million samples 24 MiB more than one needs that has
-// none: the kernel refuses the rest, and the process ends when it asks for it. New samples come all the while.
+// TestALongBacklogIsDrainedInLittleMemory gives a process that drains a million samples 24 MiB more than one needs that
+// has none: the kernel refuses the rest, and the process ends when it asks for it. New samples come all the while.
 func TestALongBacklogIsDrainedInLittleMemory(t *testing.T) {
 	program := withoutRaceDetector(t)
 	run := func(what, path string, limit int) (said string) {
@@ -50,7 +50,8 @@ func TestALongBacklogIsDrainedInLittleMemory(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%.4000s", what, err, out)
 		}
-		t.Logf("%s, limit %d MiB: %s in %v", what, limit>>20, strings.TrimSpace(string(out)), time.Since(begin).Round(time.Millisecond))
+		t.Logf("%s, limit %d MiB: %s in %v", what, limit>>20, strings.TrimSpace(string(out)),
+			time.Since(begin).Round(time.Millisecond))
 		return string(out)
 	}
 	var drained, needs int
@@ -70,12 +71,13 @@ func TestALongBacklogIsDrainedInLittleMemory(t *testing.T) {
 	}
 }
 
-// withoutRaceDetector returns this test binary as it is for a gateway: the race detector multiplies memory, and the threads of
-// cgo count as data.
+// withoutRaceDetector returns this test binary as it is for a gateway: the race detector multiplies memory, and the
+// threads of cgo count as data.
 func withoutRaceDetector(t *testing.T) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "store.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-trimpath", "-tags=grpcnotrace,nethttpomithttp2", "-o", program, ".")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-trimpath", "-tags=grpcnotrace,nethttpomithttp2",
+		"-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as tools/check.sh builds, so that little is compiled twice
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -83,7 +85,8 @@ func withoutRaceDetector(t *testing.T) (program string) {
 	return program
 }
 
-// bulkySweeps returns a function that makes sweeps of one run, whose numbers go on from n. One sample of each is a long text.
+// bulkySweeps returns a function that makes sweeps of one run, whose numbers go on from n. One sample of each is a long
+// text.
 func bulkySweeps(run, n uint64) func() objects.Sweep {
 	form := storetest.Sweep(run, n, backlogSamples, "aws")
 	return func() objects.Sweep {
@@ -100,7 +103,8 @@ func bulkySweeps(run, n uint64) func() objects.Sweep {
 
 func openBulky(path string) (*store.Store, error) {
 	s, err := store.Open(path, store.Options{
-		Limits: store.Limits{MaxSize: 1 << 30, CommitEvery: time.Second, KeepTriggers: 100}, Now: func() time.Time { return storetest.Start.Add(time.Hour) },
+		Limits: store.Limits{MaxSize: 1 << 30, CommitEvery: time.Second, KeepTriggers: 100},
+		Now:    func() time.Time { return storetest.Start.Add(time.Hour) },
 	})
 	if err == nil {
 		err = s.SetIntegrations(both[:1])
@@ -127,8 +131,9 @@ func fillBulky(path string) error {
 	return s.Close()
 }
 
-// drainBulky is the child that limits its own memory and settles all there is, one batch and one new sweep at a time, for two
-// hundred rounds at least. It says how many samples these were and how much data memory it had at the end; the runtime gives none back.
+// drainBulky is the child that limits its own memory and settles all there is, one batch and one new sweep at a time,
+// for two hundred rounds at least. It says how many samples these were and how much data memory it had at the end; the
+// runtime gives none back.
 func drainBulky(path string) error {
 	if text := os.Getenv(dataLimit); text != "" {
 		limit, err := strconv.ParseUint(text, 10, 64)

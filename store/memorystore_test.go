@@ -12,7 +12,8 @@ import (
 
 // boot is a clock that is not known to be right, an hour after the machine was started.
 func boot(name string) store.Clock {
-	return store.Clock{Boot: name, Uptime: func() time.Duration { return time.Hour }, Good: func() bool { return false }}
+	return store.Clock{Boot: name, Uptime: func() time.Duration { return time.Hour },
+		Good: func() bool { return false }}
 }
 
 // inMemory opens a new store in memory, which is removed later.
@@ -37,7 +38,8 @@ func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
 	o := store.Options{Clock: boot("one"), Runs: s.Run(), Now: soon, Note: filepath.Join(t.TempDir(), "note")}
 	s = inMemory(t, other, o)
 	s.SetBooted(booted)
-	s.AccountSamples(map[store.Accounted]store.Account{{Unit: "a/1", Object: "x"}: {Until: store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Hour}}})
+	s.AccountSamples(map[store.Accounted]store.Account{{Unit: "a/1",
+		Object: "x"}: {Until: store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Hour}}})
 	must(t, s.Close())
 
 	o.Runs = s.Run()
@@ -50,8 +52,8 @@ func TestTheTimeOfABootThatTheStandInLearntIsKnownOfAllItsRuns(t *testing.T) {
 	must(t, s.Close())
 }
 
-// TestTheDarkTimeBeforeAStandInThatKnowsNothing begins where the disk says, after a power cut that has taken the note: for integrations and
-// objects that the disk knows.
+// TestTheDarkTimeBeforeAStandInThatKnowsNothing begins where the disk says, after a power cut that has taken the note:
+// for integrations and objects that the disk knows.
 func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	path, other := filepath.Join(t.TempDir(), "noi.db"), filepath.Join(t.TempDir(), "noi.db")
 	unit := storetest.Source().Unit()
@@ -72,8 +74,10 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	for _, object := range []string{"old", "new"} {
 		for _, in := range both {
 			must(t, s.MissingSpan(in.ID, store.Span{
-				Gap:  objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent},                    // where it begins is not known
-				Ends: store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true}, // by a clock in 1970
+				// where it begins is not known
+				Gap: objects.Gap{Unit: unit, Object: object, Reason: objects.GapAgent},
+				// by a clock in 1970
+				Ends: store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true},
 			}))
 		}
 	}
@@ -92,7 +96,8 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	must(t, s.SetIntegrations(both))
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
 	gaps := s.Stats().Integrations["aws"].Gaps
-	if len(gaps) != 1 || gaps[0].Gap.Object != "old" || gaps[0].Gap.Count != 29 || !gaps[0].Gap.From.Equal(storetest.Start.Add(time.Second)) {
+	if len(gaps) != 1 || gaps[0].Gap.Object != "old" || gaps[0].Gap.Count != 29 ||
+		!gaps[0].Gap.From.Equal(storetest.Start.Add(time.Second)) {
 		t.Errorf("gaps %+v, want the 29 samples between the last on the disk and the first in memory", gaps)
 	}
 	if gaps := s.Stats().Integrations["gcp"].Gaps; len(gaps) != 0 {

@@ -76,11 +76,13 @@ func newWorld(t *testing.T, seed uint64) *world {
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), path: filepath.Join(t.TempDir(), "noi.db"),
 		opts: store.Options{Limits: store.Limits{
 			MaxSize: maxSize(seed), RejectNewest: seed&2 != 0, KeepTriggers: 50, FlushTriggers: 24 * time.Hour,
-			CommitEvery: time.Duration(seed>>4&1) * time.Hour, // 0: at once; else only when the test says so, by an urgent sweep
+			// 0: at once; else only when the test says so, by an urgent sweep
+			CommitEvery: time.Duration(seed>>4&1) * time.Hour,
 		}},
 		m: model{
-			queue: map[string][]owed{}, sent: map[string]uint64{}, drops: map[string]uint64{}, rejected: map[string]uint64{},
-			tries: map[string]map[uint64]int{},
+			queue: map[string][]owed{}, sent: map[string]uint64{}, drops: map[string]uint64{},
+			rejected: map[string]uint64{},
+			tries:    map[string]map[uint64]int{},
 		},
 	}
 	for _, id := range modelIDs {
@@ -192,7 +194,9 @@ func (w *world) append() {
 			for i := range count {
 				if w.rnd.Float64() < p {
 					picked = append(picked, i)
-					w.m.queue[id] = append(w.m.queue[id], owed{sw.Samples[i].N, sw.Samples[i].Value, sw.Samples[i].SampledAt.Unix(), sw.Samples[i].Object})
+					w.m.queue[id] = append(w.m.queue[id],
+						owed{sw.Samples[i].N, sw.Samples[i].Value, sw.Samples[i].SampledAt.Unix(),
+							sw.Samples[i].Object})
 				}
 			}
 			if len(picked) > 0 {
@@ -213,14 +217,16 @@ func (w *world) append() {
 	}
 }
 
-// rejected takes from the model what the store says it did not take: of the sweeps since the last commit the newest, whole.
+// rejected takes from the model what the store says it did not take: of the sweeps since the last commit the newest,
+// whole.
 func (w *world) rejected() {
 	w.t.Helper()
 	lost := map[string]uint64{}
 	for _, id := range modelIDs {
 		sum := uint64(0)
 		for before := uint64(0); ; {
-			rows, next, err := w.s.Triggers(store.TriggerQuery{Integration: id, Gaps: true, Limit: 1000, Before: before})
+			rows, next, err := w.s.Triggers(store.TriggerQuery{Integration: id, Gaps: true, Limit: 1000,
+				Before: before})
 			must(w.t, err)
 			for _, r := range rows {
 				if sum += r.Gap.Count; strings.HasPrefix(r.Gap.Reason, objects.GapRejected) {
@@ -256,7 +262,8 @@ func (w *world) rejected() {
 // than has to go, is what the comparison and the size limit below are for. Here it is held that
 // there was a reason: no room, or an age that the clock has shown.
 func (w *world) giveWay() {
-	if st := w.s.Stats(); slices.ContainsFunc(modelIDs, func(id string) bool { return st.Integrations[id].Dropped != w.m.drops[id] }) {
+	if st := w.s.Stats(); slices.ContainsFunc(modelIDs,
+		func(id string) bool { return st.Integrations[id].Dropped != w.m.drops[id] }) {
 		w.rejected()
 	}
 	st := w.s.Stats()
@@ -306,7 +313,8 @@ func (w *world) compare() {
 	for _, id := range modelIDs {
 		is := st.Integrations[id]
 		if is.Backlog != uint64(len(w.m.queue[id])) || is.Sent != w.m.sent[id] || is.Dropped != w.m.drops[id] {
-			w.t.Fatalf("%s: store %+v, model owes %d, sent %d, dropped %d", id, is, len(w.m.queue[id]), w.m.sent[id], w.m.drops[id])
+			w.t.Fatalf("%s: store %+v, model owes %d, sent %d, dropped %d", id, is, len(w.m.queue[id]), w.m.sent[id],
+				w.m.drops[id])
 		}
 		if w.rnd.IntN(4) > 0 {
 			continue // Pending itself moves cursors: not always the same way
@@ -338,7 +346,8 @@ func (w *world) comparePending(id string) {
 	}
 }
 
-// compareOrder is for the integration whose alarms may go first: each object's samples come in their order, and something comes.
+// compareOrder is for the integration whose alarms may go first: each object's samples come in their order, and
+// something comes.
 func (w *world) compareOrder(ds []store.Delivery) {
 	w.t.Helper()
 	byObject := map[string][]owed{}
@@ -351,7 +360,8 @@ func (w *world) compareOrder(ds []store.Delivery) {
 	for _, d := range ds {
 		next := byObject[d.Sample.Object]
 		if len(next) == 0 || next[0].n != d.Sample.N || !next[0].value.Equal(d.Sample.Value) {
-			w.t.Fatalf("%s: sample %d is pending, the model has %v next", d.Sample.Object, d.Sample.N, next[:min(3, len(next))])
+			w.t.Fatalf("%s: sample %d is pending, the model has %v next", d.Sample.Object, d.Sample.N,
+				next[:min(3, len(next))])
 		}
 		byObject[d.Sample.Object] = next[1:]
 	}

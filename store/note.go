@@ -7,9 +7,10 @@ import (
 	"os"
 )
 
-// A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit, and after a
-// kill the next run would count it as missing. The note costs no flash. A power cut deletes the note, and then the gap begins at the last
-// commit. The note also carries the accounts from the store on a disk to one in memory, and back.
+// A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit,
+// and after a kill the next run would count it as missing. The note costs no flash. A power cut deletes the note, and
+// then the gap begins at the last commit. The note also carries the accounts from the store on a disk to one in memory,
+// and back.
 type note struct {
 	Run      uint64
 	Device   string
@@ -52,13 +53,15 @@ func (s *Store) writeNote(last bool) {
 		err = os.Rename(s.opts.Note+".new", s.opts.Note)
 	}
 	if err != nil {
-		s.opts.Logger.Debug("no note of what is accounted for: after a kill the gap begins at the last commit", "error", err)
+		s.opts.Logger.Debug("no note of what is accounted for: after a kill the gap begins at the last commit", "error",
+			err)
 	}
 }
 
 // note returns the note as of now. s.mu is held.
 func (s *Store) note() note {
-	n := note{Run: s.run, Device: s.device, Good: s.times.Good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{}, Integrations: s.configured()}
+	n := note{Run: s.run, Device: s.device, Good: s.times.Good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{},
+		Integrations: s.configured()}
 	runs := []uint64{s.run}
 	for _, a := range n.Accounts {
 		runs = append(runs, a.Until.Run)

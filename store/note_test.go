@@ -10,7 +10,8 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// A store that stands in for a disk that fails is new, its integrations are not: the time without an agent before it is their gap.
+// A store that stands in for a disk that fails is new, its integrations are not: the time without an agent before it is
+// their gap.
 func TestAStandInKnowsByTheNoteWhichIntegrationsAreNotNew(t *testing.T) {
 	dir := t.TempDir()
 	o := store.Options{Note: filepath.Join(dir, "note"), Now: soon}
@@ -67,7 +68,8 @@ func TestTheNoteHasTheLastCommit(t *testing.T) {
 // TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn: after a kill, a power cut in the next run deletes the note.
 func TestWhatTheNoteSaysIsInTheFileFromTheNextStartOn(t *testing.T) {
 	dir := t.TempDir()
-	path, o := filepath.Join(dir, "disk.db"), store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{FlushTriggers: time.Hour}}
+	path, o := filepath.Join(dir, "disk.db"),
+		store.Options{Note: filepath.Join(dir, "note"), Now: soon, Limits: store.Limits{FlushTriggers: time.Hour}}
 	s := openAt(t, path, o)
 	key := store.Accounted{Unit: storetest.Source().Unit(), Object: "adc_vb"}
 	before := copyOf(t, path) // as a kill leaves the file

@@ -10,18 +10,20 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp: the figure for the status, the age by which it expires, and the ends of a gap are by
-// the rule for samples.
+// TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp: the figure for the status, the age by which it expires, and the
+// ends of a gap are by the rule for samples.
 func TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp(t *testing.T) {
 	const up = 5 * time.Minute
 	floor := storetest.Start.AddDate(0, -1, 0)
 	for name, clock := range map[string]time.Time{
-		"1970": time.Unix(300, 0), "2099": time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), "slow": storetest.Start.Add(-time.Minute),
+		"1970": time.Unix(300, 0), "2099": time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+		"slow": storetest.Start.Add(-time.Minute),
 	} {
 		for _, known := range []bool{false, true} {
 			path := filepath.Join(t.TempDir(), "noi.db")
 			now := storetest.Start
-			o := store.Options{Now: func() time.Time { return now }, Clock: store.Clock{Boot: "one", Floor: floor, Uptime: func() time.Duration { return up }}}
+			o := store.Options{Now: func() time.Time { return now },
+				Clock: store.Clock{Boot: "one", Floor: floor, Uptime: func() time.Duration { return up }}}
 			s := openAt(t, path, o)
 			sweep := storetest.Sweep(s.Run(), 1, 1, "aws")
 			sweep.Unsure, sweep.BootedAt, sweep.Samples[0].SampledAt = true, clock.Add(-up), clock
@@ -40,8 +42,10 @@ func TestTheOldestSampleThatWaitsHasTheTimeOfItsStamp(t *testing.T) {
 				t.Errorf("%s, boot known %v: the oldest is of %v, want %v", name, known, got, want)
 			}
 			taken := store.Instant{Run: d.Run, At: clock, Uptime: up, Unsure: true}
-			must(t, s.MissingSpan("aws", store.Span{Begins: taken, Ends: taken, Gap: objects.Gap{Object: "x", Count: 1, Reason: objects.GapBus}}))
-			if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 1 || !gaps[0].Gap.From.Equal(want) || !gaps[0].Gap.To.Equal(want) {
+			must(t, s.MissingSpan("aws", store.Span{Begins: taken, Ends: taken, Gap: objects.Gap{Object: "x", Count: 1,
+				Reason: objects.GapBus}}))
+			if gaps := s.Stats().Integrations["aws"].Gaps; len(gaps) != 1 || !gaps[0].Gap.From.Equal(want) ||
+				!gaps[0].Gap.To.Equal(want) {
 				t.Errorf("%s, boot known %v: a gap of that moment is %+v, want %v", name, known, gaps, want)
 			}
 			for _, c := range []struct {

@@ -68,7 +68,8 @@ func TestAppendsOfOneWindowShareACommit(t *testing.T) {
 		if took := time.Since(begin); took != 2*time.Second {
 			t.Errorf("the lone append was committed after %v, want 2s", took)
 		}
-		if st := s.Stats(); st.Committed != 210 || st.Integrations["aws"].Backlog != 210 || st.Samples != 210 || st.Sweeps != 21 {
+		if st := s.Stats(); st.Committed != 210 || st.Integrations["aws"].Backlog != 210 || st.Samples != 210 ||
+			st.Sweeps != 21 {
 			t.Errorf("stats %+v", st)
 		}
 	})
@@ -99,7 +100,8 @@ func TestSettlementRidesOnTheNextCommit(t *testing.T) {
 		if n := s.Stats().Commits - commits; n != 2 {
 			t.Errorf("a settlement alone was not committed after a minute")
 		}
-		if st := s.Stats(); st.Sweeps != 0 || st.RecordBytes != 0 || st.Samples != 0 || st.Integrations["aws"].Sent != 20 {
+		if st := s.Stats(); st.Sweeps != 0 || st.RecordBytes != 0 || st.Samples != 0 ||
+			st.Integrations["aws"].Sent != 20 {
 			t.Errorf("the outbox was not emptied: %+v", st)
 		}
 		time.Sleep(time.Hour)
@@ -296,7 +298,8 @@ func TestSettlingTwiceCountsOnce(t *testing.T) {
 		settle(t, s, "aws", store.Accepted, ds[0])
 		settle(t, s, "aws", store.Failed, ds[0])
 	}
-	must(t, s.Settle("aws", results(store.Accepted, store.Delivery{Seq: 77}, store.Delivery{Index: 77}, store.Delivery{Index: -1})))
+	must(t, s.Settle("aws", results(store.Accepted, store.Delivery{Seq: 77}, store.Delivery{Index: 77},
+		store.Delivery{Index: -1})))
 	if err := s.Settle("aws", []store.Result{{}}); err == nil {
 		t.Error("a result without outcome was taken")
 	}

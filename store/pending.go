@@ -8,6 +8,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -161,7 +163,7 @@ func (l *look) full() bool { return len(l.found) >= l.limit || len(l.entered) >=
 
 // read is the part that needs the file.
 func (l *look) read(tx *bolt.Tx) error {
-	b, ns := tx.Bucket(bucketSweeps), record.Names(l.store.names.Published())
+	b, ns := tx.Bucket(file.BucketSweeps), record.Names(l.store.names.Published())
 	l.takeWanted(ns, b)
 	c := b.Cursor()
 	steps := scanStep
@@ -233,7 +235,7 @@ func (l *look) enter(sw objects.Sweep, e entry) {
 
 // take adds the unsettled deliveries of one sweep, room of them at most.
 func (l *look) take(sw objects.Sweep, e entry, room int) {
-	from := record.Identity{Id: l.store.id, Origins: l.store.origins}.Of(e.seq)
+	from := record.Identity{ID: l.store.id, Origins: l.store.origins}.Of(e.seq)
 	l.found = slices.Grow(l.found, max(0, min(room, len(sw.Samples)))) // never by the limit: it may be any number
 	for i := range sw.Samples {
 		if room > 0 && e.pending(i) {

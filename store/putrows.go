@@ -3,6 +3,8 @@ package store
 import (
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -19,9 +21,10 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 			}
 		}
 		var err error
-		c.counts[it], c.pruned[it], err = c.putLog(tx, bucketTriggers, it, results, it.rowCount, c.store.opts.KeepTriggers)
+		c.counts[it], c.pruned[it], err = c.putLog(tx, file.BucketTriggers, it, results, it.rowCount,
+			c.store.opts.KeepTriggers)
 		if err == nil {
-			c.gapCounts[it], _, err = c.putLog(tx, bucketGaps, it, gaps, it.gapsKept, record.KeepGaps)
+			c.gapCounts[it], _, err = c.putLog(tx, file.BucketGaps, it, gaps, it.gapsKept, record.KeepGaps)
 		}
 		if err != nil {
 			return err
@@ -31,11 +34,12 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 }
 
 // putLog writes rows of one kind and returns how many there are then, and which were cut.
-func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*record.Row, count, keep int) (int, []uint64, error) {
+func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*record.Row, count, keep int) (int, []uint64,
+	error) {
 	if len(rows) == 0 {
 		return count, nil, nil
 	}
-	b, err := bucketOf(tx, kind, it.ID)
+	b, err := file.BucketOf(tx, kind, it.ID)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -109,22 +109,30 @@ func TestAnyFileStateComesUp(t *testing.T) {
 		checks  int
 		pending int // samples of aws that are still there
 	}{
-		"absent":          {func(*testing.T, string) {}, "", 0, 0},
-		"clean":           {place, "", 0, 15},
-		"unclean":         {func(t *testing.T, p string) { place(t, p); must(t, os.Remove(p+".clean")) }, "", 1, 15},
-		"touched":         {func(t *testing.T, p string) { place(t, p); must(t, os.Chtimes(p, soon(), soon())) }, "", 1, 15},
-		"unpermitted":     {func(t *testing.T, p string) { place(t, p); must(t, os.Chmod(p, 0)) }, "", 0, 15},
-		"half":            {func(t *testing.T, p string) { place(t, p); cutAt(t, p, 2) }, "file is damaged", 1, -1},
-		"one page":        {func(t *testing.T, p string) { place(t, p); must(t, os.Truncate(p, 4096)) }, "file is damaged", 1, 0},
-		"two bytes":       {write("no"), "file is damaged: ", 1, 0},
-		"empty":           {write(""), "the file is empty", 0, 0},
-		"text":            {write(strings.Repeat("this is no database\n", 2000)), "file is damaged: invalid database", 1, 0},
+		"absent":  {func(*testing.T, string) {}, "", 0, 0},
+		"clean":   {place, "", 0, 15},
+		"unclean": {func(t *testing.T, p string) { place(t, p); must(t, os.Remove(p+".clean")) }, "", 1, 15},
+		"touched": {func(t *testing.T, p string) { place(t, p); must(t, os.Chtimes(p, soon(), soon())) }, "", 1,
+			15},
+		"unpermitted": {func(t *testing.T, p string) { place(t, p); must(t, os.Chmod(p, 0)) }, "", 0, 15},
+		"half":        {func(t *testing.T, p string) { place(t, p); cutAt(t, p, 2) }, "file is damaged", 1, -1},
+		"one page": {func(t *testing.T, p string) { place(t, p); must(t, os.Truncate(p, 4096)) },
+			"file is damaged", 1, 0},
+		"two bytes": {write("no"), "file is damaged: ", 1, 0},
+		"empty":     {write(""), "the file is empty", 0, 0},
+		"text": {write(strings.Repeat("this is no database\n", 2000)), "file is damaged: invalid database",
+			1, 0},
 		"another program": {foreign, "file is damaged: it has no bucket \"meta\"", 1, 0},
-		"directory":       {func(t *testing.T, p string) { must(t, os.Mkdir(p, 0o700)) }, "a directory has the file's name", 0, 0},
-		"full directory":  {func(t *testing.T, p string) { must(t, os.MkdirAll(filepath.Join(p, "x"), 0o700)) }, "a directory", 0, 0},
-		"pipe":            {func(t *testing.T, p string) { must(t, syscall.Mkfifo(p, 0o600)) }, "something that is no file", 0, 0},
-		"dead link":       {func(t *testing.T, p string) { must(t, os.Symlink("gone", p)) }, "a link that leads nowhere", 0, 0},
-		"circular link":   {func(t *testing.T, p string) { must(t, os.Symlink(filepath.Base(p), p)) }, "a link that leads nowhere", 0, 0},
+		"directory": {func(t *testing.T, p string) { must(t, os.Mkdir(p, 0o700)) },
+			"a directory has the file's name", 0, 0},
+		"full directory": {func(t *testing.T, p string) { must(t, os.MkdirAll(filepath.Join(p, "x"), 0o700)) },
+			"a directory", 0, 0},
+		"pipe": {func(t *testing.T, p string) { must(t, syscall.Mkfifo(p, 0o600)) },
+			"something that is no file", 0, 0},
+		"dead link": {func(t *testing.T, p string) { must(t, os.Symlink("gone", p)) },
+			"a link that leads nowhere", 0, 0},
+		"circular link": {func(t *testing.T, p string) { must(t, os.Symlink(filepath.Base(p), p)) },
+			"a link that leads nowhere", 0, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "noi.db")
@@ -184,10 +192,12 @@ func foreign(t *testing.T, path string) {
 func newer(t *testing.T, path string) {
 	t.Helper()
 	place(t, path)
-	damage(t, path, "meta", []byte("identity"), func(v []byte) []byte { return reseal("identity", append([]byte{99}, v[1:]...)) })
+	damage(t, path, "meta", []byte("identity"),
+		func(v []byte) []byte { return reseal("identity", append([]byte{99}, v[1:]...)) })
 }
 
-// TestStoreOfANewerVersionIsRefusedAndLeftUntouched is the start after a downgrade: the newer version must find everything again.
+// TestStoreOfANewerVersionIsRefusedAndLeftUntouched is the start after a downgrade: the newer version must find
+// everything again.
 func TestStoreOfANewerVersionIsRefusedAndLeftUntouched(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	newer(t, path)
@@ -197,7 +207,8 @@ func TestStoreOfANewerVersionIsRefusedAndLeftUntouched(t *testing.T) {
 		if !errors.Is(err, store.ErrVersion) || r.Moved() {
 			t.Fatalf("recovery %+v, error %v", r, err)
 		}
-		for _, part := range []string{path, "newer version", "format 99, the highest known is 2", "install the newer version again"} {
+		for _, part := range []string{path, "newer version", "format 99, the highest known is 2",
+			"install the newer version again"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("no %q in: %v", part, err)
 			}
@@ -268,8 +279,9 @@ func TestTheChildIsBelieved(t *testing.T) {
 		reason  string
 		failure string
 	}{
-		"panic":     {store.InChild(os.Args[0], childPanic), 0, "file is damaged: panic: freepages", ""},
-		"hang":      {store.InChild(os.Args[0], childHang), 200 * time.Millisecond, "could not be checked within 200ms", ""},
+		"panic": {store.InChild(os.Args[0], childPanic), 0, "file is damaged: panic: freepages", ""},
+		"hang": {store.InChild(os.Args[0], childHang), 200 * time.Millisecond, "could not be checked within 200ms",
+			""},
 		"flood":     {store.InChild(os.Args[0], childTalk), 0, "file is damaged: page 7: multiple references", ""},
 		"unable":    {store.InChild(os.Args[0], childUnable), 0, "", "could not check the store: too many open files"},
 		"no child":  {store.InChild("/nonexistent/agent"), 0, "", "run the child that checks the store"},
@@ -279,7 +291,8 @@ func TestTheChildIsBelieved(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "noi.db")
 			place(t, path)
 			must(t, os.Remove(path+".clean"))
-			s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{Check: c.check, Limit: c.limit})
+			s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon},
+				store.RecoverOptions{Check: c.check, Limit: c.limit})
 			if c.failure != "" {
 				if err == nil || !strings.Contains(err.Error(), c.failure) || r.Moved() {
 					t.Fatalf("%v, %+v", err, r)
@@ -305,10 +318,11 @@ func TestEndedStartMovesNothing(t *testing.T) {
 	place(t, path)
 	must(t, os.Remove(path+".clean"))
 	ctx, cancel := context.WithCancel(t.Context())
-	_, r, err := store.Recover(ctx, path, store.Options{}, store.RecoverOptions{Check: func(ctx context.Context, path string) error {
-		cancel()
-		return store.InChild(os.Args[0], childHang)(ctx, path)
-	}})
+	_, r, err := store.Recover(ctx, path, store.Options{},
+		store.RecoverOptions{Check: func(ctx context.Context, path string) error {
+			cancel()
+			return store.InChild(os.Args[0], childHang)(ctx, path)
+		}})
 	if !errors.Is(err, context.Canceled) || r.Moved() {
 		t.Errorf("%v, %+v", err, r)
 	}
@@ -331,14 +345,16 @@ func TestOnlyTheNewestAreKeptAside(t *testing.T) {
 		must(t, os.WriteFile(path, []byte(strings.Repeat("x", 5000+i)), 0o600))
 		s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{})
 		must(t, err)
-		if want := fmt.Sprintf("%s.damaged-%04d", path, i+1); r.Aside != want || len(r.Kept) != min(i+1, 3) || r.Kept[len(r.Kept)-1] != want {
+		if want := fmt.Sprintf("%s.damaged-%04d", path, i+1); r.Aside != want || len(r.Kept) != min(i+1, 3) ||
+			r.Kept[len(r.Kept)-1] != want {
 			t.Errorf("time %d: %+v", i+1, r)
 		}
 		must(t, s.Close())
 	}
 	must(t, os.Truncate(path+".damaged-0006", 65<<20)) // a store of 1 KiB may take 64 MiB and 2 KiB
 	must(t, os.WriteFile(path, []byte("short"), 0o600))
-	s, r, err := store.Recover(t.Context(), path, store.Options{Limits: store.Limits{MaxSize: 1 << 10}, Now: soon}, store.RecoverOptions{})
+	s, r, err := store.Recover(t.Context(), path, store.Options{Limits: store.Limits{MaxSize: 1 << 10}, Now: soon},
+		store.RecoverOptions{})
 	must(t, err)
 	if !cmp.Equal(r.Kept, []string{path + ".damaged-0007", path + ".damaged-0008"}) {
 		t.Errorf("kept %v", r.Kept)
@@ -356,8 +372,10 @@ func TestWhereNothingCanBeDone(t *testing.T) {
 		make func(path string) error
 		want string
 	}{
-		"no directory":        {func(path string) error { return os.Remove(filepath.Dir(path)) }, "create the directory"},
-		"nothing in it":       {func(path string) error { return os.Chmod(filepath.Dir(path), 0o500) }, "must be able to write in state_dir"},
+		"no directory": {func(path string) error { return os.Remove(filepath.Dir(path)) },
+			"create the directory"},
+		"nothing in it": {func(path string) error { return os.Chmod(filepath.Dir(path), 0o500) },
+			"must be able to write in state_dir"},
 		"damaged and kept so": {spoilAndForbid, "must be able to write in state_dir"},
 	} {
 		dir := filepath.Join(t.TempDir(), "state")

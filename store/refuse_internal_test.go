@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
-// reopenFull closes a store that holds some sweeps and opens it again with no room for more. Of its backlog only the first sweep has
-// been looked at, so that new ones are known by their count alone.
+// reopenFull closes a store that holds some sweeps and opens it again with no room for more. Of its backlog only the
+// first sweep has been looked at, so that new ones are known by their count alone.
 func reopenFull(t *testing.T, o Options) *Store {
 	t.Helper()
 	s := openForTest(t, Options{})
@@ -29,7 +31,7 @@ func reopenFull(t *testing.T, o Options) *Store {
 	}
 	t.Cleanup(func() {
 		_ = s.Close()
-		if err := Check(s.path); err != nil {
+		if err := file.Check(s.path); err != nil {
 			t.Error(err)
 		}
 	})
@@ -56,7 +58,7 @@ func TestWhatIsRejectedIsNoBacklog(t *testing.T) {
 			if it := s.integrations["aws"]; it.Backlog != 40 || it.Dropped != 10 {
 				t.Errorf("backlog %d, dropped %d", it.Backlog, it.Dropped)
 			}
-			if err := Check(s.path); err != nil {
+			if err := file.Check(s.path); err != nil {
 				t.Error(err)
 			}
 		})

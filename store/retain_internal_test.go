@@ -6,7 +6,8 @@ import (
 )
 
 func TestWhatIsRetainedGivesWay(t *testing.T) {
-	s := openForTest(t, Options{Limits: Limits{MaxSize: 4 << 10, RetainAfterAck: 1000 * time.Hour, MaxAge: 2000 * time.Hour}})
+	s := openForTest(t, Options{Limits: Limits{MaxSize: 4 << 10, RetainAfterAck: 1000 * time.Hour,
+		MaxAge: 2000 * time.Hour}})
 	for n := range uint64(100) {
 		if err := s.Append(t.Context(), sweepOf(1+10*n, 10, "aws")); err != nil {
 			t.Fatal(err)

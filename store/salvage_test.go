@@ -94,7 +94,8 @@ func TestSampleIDsNeverRepeatOverRecoveries(t *testing.T) {
 	stores := map[string]bool{}
 	for round := range 4 {
 		spoil(t, path, func(b []byte) []byte { clear(b[:2*page]); return b })
-		s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{Check: (&counted{}).check})
+		s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon},
+			store.RecoverOptions{Check: (&counted{}).check})
 		must(t, err)
 		must(t, s.SetIntegrations(both))
 		if stores[s.ID()] || !r.Moved() {
@@ -130,7 +131,8 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 		clear(b[:2*page])
 		for at := 2 * page; at+page <= len(b) && lost < 3; at += page {
 			// A leaf full of sweeps; the next pages are such too, or old copies of none.
-			if b[at+8] == 2 && bytes.Count(b[at:at+page], []byte{0, 0, 0, 0, 0, 0, 0}) > 20 && binary.LittleEndian.Uint16(b[at+10:]) > 20 {
+			if b[at+8] == 2 && bytes.Count(b[at:at+page], []byte{0, 0, 0, 0, 0, 0, 0}) > 20 &&
+				binary.LittleEndian.Uint16(b[at+10:]) > 20 {
 				clear(b[at : at+page])
 				lost++
 			}
@@ -150,7 +152,8 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 			t.Errorf("%s: %d pending of %d, lost %v", id, len(ds), all, r.Lost)
 		}
 		rows := triggers(t, s, store.TriggerQuery{Integration: id, Gaps: true})
-		if len(rows) != 1 || rows[0].Gap.Count != r.Lost[id] || !strings.Contains(rows[0].Error, "kept as noi.db.damaged-0001") {
+		if len(rows) != 1 || rows[0].Gap.Count != r.Lost[id] ||
+			!strings.Contains(rows[0].Error, "kept as noi.db.damaged-0001") {
 			t.Errorf("%s: rows %+v", id, rows)
 		}
 	}
@@ -183,7 +186,8 @@ func TestSalvageNeedsNeitherHeadsNorNames(t *testing.T) {
 
 func TestSalvageEndsWithItsTime(t *testing.T) {
 	path, _ := laden(t)
-	s, r := recoverAt(t, path, store.RecoverOptions{Limit: time.Nanosecond, Check: store.InChild(os.Args[0], childHang)})
+	s, r := recoverAt(t, path, store.RecoverOptions{Limit: time.Nanosecond, Check: store.InChild(os.Args[0],
+		childHang)})
 	if n := len(pending(t, s, "gcp", 5000)); n != 0 || !r.Uncounted {
 		t.Errorf("%d salvaged in no time, %+v", n, r)
 	}
@@ -259,9 +263,11 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 				name := fmt.Sprintf("seed %d, file %d", seed, i)
 				path := filepath.Join(t.TempDir(), "noi.db")
 				must(t, os.WriteFile(path+".names", names, 0o600))
-				must(t, os.WriteFile(path, change(rand.New(rand.NewPCG(seed, uint64(i))), append([]byte(nil), used...)), 0o600))
+				must(t, os.WriteFile(path, change(rand.New(rand.NewPCG(seed, uint64(i))), append([]byte(nil), used...)),
+					0o600))
 				begin := time.Now()
-				s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon}, store.RecoverOptions{Check: (&counted{}).check})
+				s, r, err := store.Recover(t.Context(), path, store.Options{Now: soon},
+					store.RecoverOptions{Check: (&counted{}).check})
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -275,7 +281,8 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 			if slowest > 10*time.Second {
 				t.Errorf("seed %d: one took %v", seed, slowest)
 			}
-			t.Logf("%s: %d of %d moved aside, %d %% of gcp's samples are there, slowest %v (seed %d)", what, moved, damagedEach(),
+			t.Logf("%s: %d of %d moved aside, %d %% of gcp's samples are there, slowest %v (seed %d)", what, moved,
+				damagedEach(),
 				kept*100/(damagedEach()*1200), slowest.Round(time.Millisecond), seed)
 		})
 	}

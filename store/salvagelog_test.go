@@ -18,8 +18,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// logged makes a store with rows of all kinds for both integrations, which have the same topic: accepted, failed, replayed, being
-// retried, and gaps. One gap has grown and one retry was repeated after the first commit, so that the file holds old copies of both.
+// logged makes a store with rows of all kinds for both integrations, which have the same topic: accepted, failed,
+// replayed, being retried, and gaps. One gap has grown and one retry was repeated after the first commit, so that the
+// file holds old copies of both.
 func logged(t *testing.T, path string) (rows []store.Trigger) {
 	t.Helper()
 	sameTopic := []store.Integration{{ID: "aws", Topic: "T"}, {ID: "gcp", Topic: "T"}}
@@ -41,7 +42,8 @@ func logged(t *testing.T, path string) (rows []store.Trigger) {
 			for m := range 30 {
 				at := storetest.Start.Add(time.Duration(m) * time.Hour)
 				must(t, s.Missing(id, objects.Gap{
-					Unit: "rs485/1", Object: fmt.Sprint(id, m), Run: s.Run(), From: at, To: at.Add(time.Minute), First: 7, Last: 9, Count: 3,
+					Unit: "rs485/1", Object: fmt.Sprint(id, m), Run: s.Run(), From: at, To: at.Add(time.Minute),
+					First: 7, Last: 9, Count: 3,
 					Reason: objects.GapBus + ": no answer",
 				}))
 			}
@@ -70,12 +72,14 @@ func TestSalvageKeepsTheGapsAndDeadLetters(t *testing.T) {
 	}
 	again := pending(t, s, "aws", 1)
 	settle(t, s, "aws", store.Retrying, again...)
-	if newest := triggers(t, s, store.TriggerQuery{Limit: 1})[0]; newest.ID <= logged[0].ID || newest.Attempts != 1 || !newest.Open {
+	if newest := triggers(t, s, store.TriggerQuery{Limit: 1})[0]; newest.ID <= logged[0].ID || newest.Attempts != 1 ||
+		!newest.Open {
 		t.Errorf("the next row is %+v after row %d", newest, logged[0].ID)
 	}
 }
 
-// TestSalvageKeepsTheGapsOfIntegrationsThatAreLost takes away what a file says of its integrations, too, and the sweeps on their way.
+// TestSalvageKeepsTheGapsOfIntegrationsThatAreLost takes away what a file says of its integrations, too, and the sweeps
+// on their way.
 func TestSalvageKeepsTheGapsOfIntegrationsThatAreLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	want := logged(t, path)
@@ -83,7 +87,8 @@ func TestSalvageKeepsTheGapsOfIntegrationsThatAreLost(t *testing.T) {
 	spoil(t, path, func(b []byte) []byte {
 		clear(b[:2*page])
 		for at := 0; at < len(b); at += page {
-			if bytes.Contains(b[at:at+page], []byte("identity")) || bytes.Contains(b[at:at+page], []byte("cursors")) || firstByte(b[at:]) == 3 {
+			if bytes.Contains(b[at:at+page], []byte("identity")) || bytes.Contains(b[at:at+page], []byte("cursors")) ||
+				firstByte(b[at:]) == 3 {
 				clear(b[at : at+page])
 			}
 		}
@@ -115,8 +120,8 @@ func gapsIn(rows []store.Trigger) (gaps []store.Trigger) {
 	return gaps
 }
 
-// TestSalvageKeepsDeadLetters takes the heads of a file away that has dead letters, one of which has arrived since and comes back from an old
-// page; and once more, since they must keep the id of the store that took their samples.
+// TestSalvageKeepsDeadLetters takes the heads of a file away that has dead letters, one of which has arrived since and
+// comes back from an old page; and once more, since they must keep the id of the store that took their samples.
 func TestSalvageKeepsDeadLetters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")
 	s := openAt(t, path, store.Options{})
@@ -125,11 +130,17 @@ func TestSalvageKeepsDeadLetters(t *testing.T) {
 	must(t, s.Close())
 	old := map[string][]byte{}
 	inFile(t, path, func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte("dead")).Bucket([]byte("aws")).ForEach(func(k, v []byte) error { old[string(k)] = bytes.Clone(v); return nil })
+		return tx.Bucket([]byte("dead")).Bucket([]byte("aws")).ForEach(func(k,
+			v []byte) error {
+			old[string(k)] = bytes.Clone(v)
+			return nil
+		})
 	})
 	s = openAt(t, path, store.Options{})
 	letters := deadLetters(t, s, "aws")
-	must(t, s.SettleDead("aws", letters[1].ID, store.Result{Outcome: store.Accepted, MessageID: "m", CompletedAt: storetest.Start, PublishedAt: storetest.Start}))
+	must(t, s.SettleDead("aws", letters[1].ID,
+		store.Result{Outcome: store.Accepted, MessageID: "m", CompletedAt: storetest.Start,
+			PublishedAt: storetest.Start}))
 	if left := deadLetters(t, s, "aws"); len(left) != 3 {
 		t.Errorf("left %+v", left)
 	}
@@ -151,7 +162,8 @@ func TestSalvageKeepsDeadLetters(t *testing.T) {
 		}
 		for _, l := range got {
 			if l.Store != took || l.Run != run || s.ID() == took {
-				t.Errorf("salvage %d: sample %d is of store %s run %d, and was taken in %s, %d", again, l.Sample.N, l.Store, l.Run, took, run)
+				t.Errorf("salvage %d: sample %d is of store %s run %d, and was taken in %s, %d", again, l.Sample.N,
+					l.Store, l.Run, took, run)
 			}
 		}
 		if again == 1 {

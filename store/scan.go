@@ -9,6 +9,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -123,7 +125,7 @@ func (s *Store) inMemory(from uint64) (memory []*fresh, ends uint64, err error) 
 // read takes records up to before a number, so many at a time.
 func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
 	ns := record.Names(c.store.names.Published())
-	cur := tx.Bucket(bucketSweeps).Cursor()
+	cur := tx.Bucket(file.BucketSweeps).Cursor()
 	looked, samples := 0, 0
 	for k, v := cur.Seek(record.SeqKey(c.next)); k != nil; k, v = cur.Next() {
 		seq, ok := record.KeySeq(k)
@@ -162,7 +164,7 @@ func (c *Scan) take(seq uint64, sw objects.Sweep) {
 	if !c.wants(sw) {
 		return
 	}
-	from := record.Identity{Id: c.store.id, Origins: c.store.origins}.Of(seq)
+	from := record.Identity{ID: c.store.id, Origins: c.store.origins}.Of(seq)
 	c.found = append(c.found, Kept{Seq: seq, Store: from, Sweep: sw})
 }
 

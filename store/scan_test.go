@@ -196,7 +196,8 @@ func TestArchiveReadsWithoutAnAgentAndLeavesTheFileAsItWas(t *testing.T) {
 	}
 	must(t, s.Close())
 	kept := scanAll(t, scan)
-	if got := keptNumbers(kept, store.Range{}); !cmp.Equal(got, upTo(1, 3)) || kept[0].Store != s.ID() || a.DeviceID() != "5300520006504b5957343920" {
+	if got := keptNumbers(kept, store.Range{}); !cmp.Equal(got, upTo(1, 3)) || kept[0].Store != s.ID() ||
+		a.DeviceID() != "5300520006504b5957343920" {
 		t.Errorf("%v of %+v, device %q", got, kept, a.DeviceID())
 	}
 	o := keeping
@@ -209,7 +210,8 @@ func TestArchiveReadsWithoutAnAgentAndLeavesTheFileAsItWas(t *testing.T) {
 	must(t, s.Close())
 }
 
-// Names that come with a record are known to the commit that writes it: else it would take the record for one that is damaged.
+// Names that come with a record are known to the commit that writes it: else it would take the record for one that is
+// damaged.
 func TestWhatIsAcceptedInItsFirstWindowIsKept(t *testing.T) {
 	o := keeping
 	o.CommitEvery = time.Hour
@@ -267,7 +269,8 @@ func TestReplayHasRowsOfItsOwnAndCountsApart(t *testing.T) {
 			t.Fatalf("%d rows, want 3", len(rows))
 		}
 		w, first := rows[0], rows[2]
-		if !w.Replayed || !w.Success || w.Open || w.Attempts != 2 || w.ID != d.Row || w.MessageID == "" || w.Error != "" {
+		if !w.Replayed || !w.Success || w.Open || w.Attempts != 2 || w.ID != d.Row || w.MessageID == "" ||
+			w.Error != "" {
 			t.Errorf("the replay's row is %+v", w)
 		}
 		if first.Replayed || !cmp.Equal(first.Sample.N, w.Sample.N) || rows[1].Replayed {

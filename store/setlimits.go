@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"noi-agent/store/internal/file"
 	"time"
 )
 
@@ -13,9 +14,10 @@ type Limits struct {
 	RejectNewest   bool          // at MaxSize, or on a full disk, new samples are not kept; false: the oldest give way
 	MaxAge         time.Duration // how long a sample may wait, by Clock; 0: 720 h
 	RetainAfterAck time.Duration // how long sweeps are kept that everybody has settled; 0: not at all
-	CommitEvery    time.Duration // commit window: how long a sweep may wait for company, or to be accepted; 0: not at all
-	KeepTriggers   int           // rows kept per integration; 0: 1,000
-	FlushTriggers  time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
+	// commit window: how long a sweep may wait for company, or to be accepted; 0: not at all
+	CommitEvery   time.Duration
+	KeepTriggers  int           // rows kept per integration; 0: 1,000
+	FlushTriggers time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
 }
 
 func (l Limits) withDefaults() Limits {
@@ -26,10 +28,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// SetLimits puts other limits in force, and makes a commit, the first that keeps to them. What is over a limit that was made smaller goes
-// with this commit and the next ones, as what is over a limit always does: at most 10,000 sweeps a commit, and rows of the log when new ones
-// are written. What waits for a commit window or a flush waits by the new times from then on. The limits are in force even if the disk is too
-// full for the commit. It fails with ErrClosed, and with what stopped the store.
+// SetLimits puts other limits in force, and makes a commit, the first that keeps to them. What is over a limit that was
+// made smaller goes with this commit and the next ones, as what is over a limit always does: at most 10,000 sweeps a
+// commit, and rows of the log when new ones are written. What waits for a commit window or a flush waits by the new
+// times from then on. The limits are in force even if the disk is too full for the commit. It fails with ErrClosed, and
+// with what stopped the store.
 func (s *Store) SetLimits(l Limits) error {
 	l = l.withDefaults()
 	s.mu.Lock()
@@ -50,16 +53,17 @@ func (s *Store) SetLimits(l Limits) error {
 	return nil
 }
 
-// takeLimits puts in force what SetLimits was told. The writer does it as it begins a commit: no limit changes under one.
+// takeLimits puts in force what SetLimits was told. The writer does it as it begins a commit: no limit changes under
+// one.
 //
-// bbolt's own limit of the file is only raised. It reads MaxSize where a transaction that writes needs pages from
-// the end of the file, and no other goroutine has such transactions, so that it can be set between two of them. Lowering it
-// below what the file has would refuse the very pages by which deletions make room. A smaller one comes
-// with the next file: when this one is compacted, or at the next start. s.mu is held.
+// bbolt's own limit of the file is only raised. It reads MaxSize where a transaction that writes needs pages from the
+// end of the file, and no other goroutine has such transactions, so that it can be set between two of them. Lowering it
+// below what the file has would refuse the very pages by which deletions make room. A smaller one comes with the next
+// file: when this one is compacted, or at the next start. s.mu is held.
 func (s *Store) takeLimits() {
 	if s.wanted == nil {
 		return
 	}
 	s.opts.Limits, s.wanted = *s.wanted, nil
-	s.db.MaxSize = max(s.db.MaxSize, fileLimit(s.opts.MaxSize))
+	s.db.MaxSize = max(s.db.MaxSize, file.Limit(s.opts.MaxSize))
 }

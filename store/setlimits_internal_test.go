@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"noi-agent/store/internal/file"
 	"testing"
 )
 
@@ -25,7 +26,7 @@ func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
 	if err := s.SetLimits(Limits{MaxSize: 32 << 20, RejectNewest: true}); err != nil {
 		t.Fatal(err)
 	}
-	if s.db.MaxSize != fileLimit(32<<20) {
+	if s.db.MaxSize != file.Limit(32<<20) {
 		t.Errorf("the file may have %d bytes", s.db.MaxSize)
 	}
 	if err := fill(3 << 20); err != nil {
@@ -34,13 +35,13 @@ func TestALargerMaxSizeRaisesTheLimitOfTheFile(t *testing.T) {
 	if err := s.SetLimits(Limits{MaxSize: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	if s.db.MaxSize != fileLimit(32<<20) {
+	if s.db.MaxSize != file.Limit(32<<20) {
 		t.Errorf("the file may have %d bytes only, and its deletions need pages", s.db.MaxSize)
 	}
 	if err := CompactNow(s); err != nil {
 		t.Fatal(err)
 	}
-	if s.db.MaxSize != fileLimit(1<<20) || s.Stats().RecordBytes > 1<<20 {
+	if s.db.MaxSize != file.Limit(1<<20) || s.Stats().RecordBytes > 1<<20 {
 		t.Errorf("the new file may have %d bytes, with %d of records", s.db.MaxSize, s.Stats().RecordBytes)
 	}
 }

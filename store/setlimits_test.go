@@ -29,11 +29,13 @@ func TestASmallerMaxSizeMakesRoomWithTheNextCommits(t *testing.T) {
 		add(t, s, storetest.Sweep(1, sweeps+n, 1, "aws"))
 	}
 	is := s.Stats().Integrations["aws"]
-	if bytes := s.Stats().RecordBytes; bytes > limit || is.Backlog == 0 || is.Dropped == 0 || is.Backlog+is.Dropped != sweeps+more {
+	if bytes := s.Stats().RecordBytes; bytes > limit || is.Backlog == 0 || is.Dropped == 0 ||
+		is.Backlog+is.Dropped != sweeps+more {
 		t.Errorf("%d bytes, and %+v do not add up to %d", bytes, is, sweeps+more)
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
-	if len(rows) != 1 || rows[0].Gap.Count != is.Dropped || !strings.HasSuffix(rows[0].Error, "max_size: the outbox is full at 8KiB") {
+	if len(rows) != 1 || rows[0].Gap.Count != is.Dropped ||
+		!strings.HasSuffix(rows[0].Error, "max_size: the outbox is full at 8KiB") {
 		t.Errorf("rows %+v", rows)
 	}
 
@@ -212,8 +214,10 @@ func TestLimitsChangeUnderLoad(t *testing.T) {
 	wg.Go(func() {
 		for i := range 60 {
 			l := store.Limits{
-				MaxSize: int64(4<<10) << (i % 3), RejectNewest: i%2 == 0, KeepTriggers: 5 + i%7, FlushTriggers: time.Duration(1+i%3) * time.Millisecond,
-				CommitEvery: time.Duration(i%3) * time.Millisecond, RetainAfterAck: time.Duration(i%2) * 100 * time.Hour, MaxAge: time.Duration(1+i%2) * 100 * time.Hour,
+				MaxSize: int64(4<<10) << (i % 3), RejectNewest: i%2 == 0, KeepTriggers: 5 + i%7,
+				FlushTriggers:  time.Duration(1+i%3) * time.Millisecond,
+				CommitEvery:    time.Duration(i%3) * time.Millisecond,
+				RetainAfterAck: time.Duration(i%2) * 100 * time.Hour, MaxAge: time.Duration(1+i%2) * 100 * time.Hour,
 			}
 			if err := s.SetLimits(l); err != nil {
 				t.Error(err)

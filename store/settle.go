@@ -8,6 +8,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -88,8 +90,8 @@ func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 	}
 }
 
-// settledLate notes that the file promises a delivery that is settled: a kill has it sent once more, until a commit carries
-// the cursor. s.mu is held.
+// settledLate notes that the file promises a delivery that is settled: a kill has it sent once more, until a commit
+// carries the cursor. s.mu is held.
 func (s *Store) settledLate() {
 	s.unsaved = true
 	s.wakeWriter()
@@ -103,7 +105,7 @@ func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 		return sweeps, nil
 	}
 	err := s.view(func(tx *bolt.Tx) error {
-		b, ns := tx.Bucket(bucketSweeps), record.Names(s.names.Published())
+		b, ns := tx.Bucket(file.BucketSweeps), record.Names(s.names.Published())
 		for seq := range missing {
 			key := record.SeqKey(seq)
 			if sw, ok := record.DecodeSweep(ns, key, b.Get(key)); ok {

@@ -10,7 +10,8 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far ahead (Clock.Old).
+// leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far
+// ahead (Clock.Old).
 const leapWait = time.Hour
 
 // dateOf returns the time of an instant; false: the clock may still become right. s.mu is held, as for all below.
@@ -35,7 +36,8 @@ func (s *Store) date(sp record.Span) (objects.Gap, bool) {
 	if sp.Every > 0 {
 		to = s.withoutLeap(sp.Ends, to)
 		g.From = from.Add(untilNext(from, sp.Every))
-		g.Count = uint64(max(0, multiples(to, sp.Every)-multiples(from, sp.Every)-1)) // the sample itself stands for the last moment
+		// the sample itself stands for the last moment
+		g.Count = uint64(max(0, multiples(to, sp.Every)-multiples(from, sp.Every)-1))
 		g.To = g.From.Add(time.Duration(max(1, g.Count)-1) * sp.Every)
 	}
 	return g, true
@@ -53,8 +55,8 @@ func (s *Store) mayHaveLeapt(sp record.Span) bool {
 // leapLimit is how far a clock may have come up ahead of the last time known to be right before a leap is thought of.
 const leapLimit = 24 * time.Hour
 
-// withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that boot. The samples
-// of the leap stay as they were published.
+// withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that
+// boot. The samples of the leap stay as they were published.
 func (s *Store) withoutLeap(in record.Instant, at time.Time) time.Time {
 	booted := record.FromMilli(s.starts[in.Run].Booted)
 	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
@@ -78,9 +80,9 @@ func untilNext(at time.Time, every time.Duration) time.Duration {
 	return time.UnixMilli((multiples(at, every) + 1) * step).Sub(at)
 }
 
-// MissingSpan writes gaps into an integration's log that the agent knows of, and whose ends may still wait for the clock. They are in
-// the file with the next commit, and are shown and announced once they have their times. What was missing before an
-// integration existed is none of its gaps. Errors are those of Missing.
+// MissingSpan writes gaps into an integration's log that the agent knows of, and whose ends may still wait for the
+// clock. They are in the file with the next commit, and are shown and announced once they have their times. What was
+// missing before an integration existed is none of its gaps. Errors are those of Missing.
 func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +99,8 @@ func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	return nil
 }
 
-// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0). Their ends have the time that this store
-// knows: another one does not know the runs of this one.
+// Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0). Their ends have the
+// time that this store knows: another one does not know the runs of this one.
 func (s *Store) Dark() map[string][]record.Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,8 +118,8 @@ func (s *Store) Dark() map[string][]record.Span {
 	return out
 }
 
-// MissingDark writes the spans of another store's Dark into the log, as far as this file knows the integration and the last sample before
-// the span. It is called before SetIntegrations, which gives the spans their times.
+// MissingDark writes the spans of another store's Dark into the log, as far as this file knows the integration and the
+// last sample before the span. It is called before SetIntegrations, which gives the spans their times.
 func (s *Store) MissingDark(dark map[string][]record.Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +157,8 @@ func (s *Store) logSpan(it *integration, sp record.Span) {
 // logUndated writes a row that waits for the clock, or lets the one before it grow.
 func (s *Store) logUndated(it *integration, sp record.Span) {
 	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now())}}
-	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) && it.gapsMade-last.Before < growsWithin {
+	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) &&
+		it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Before = last.ID, last.Integration, last.Before
 		sp = last.Undated.Join(sp)
 	} else {

@@ -11,13 +11,14 @@ type Stamp struct {
 	Floor    time.Time     // the last time known to be right when that run began: the moment is not earlier
 }
 
-// lifetime is how long after the last time known to be right an unsure clock is believed: no gateway is off for that long, and
-// dead clocks like to come up in 2036, 2080 or 2099.
+// lifetime is how long after the last time known to be right an unsure clock is believed: no gateway is off for that
+// long, and dead clocks like to come up in 2036, 2080 or 2099.
 const lifetime = 20 * 365 * 24 * time.Hour
 
-// Time returns when something was, that was taken at some time by the clock of then. It is the one rule for the time of a sample: in its
-// message, an export, a replay, the status, and for the ends of a gap. It depends on nothing but what is stored, so that a sample has
-// the same time wherever it is shown. estimated: nobody will ever know better than this, unless SameBoot.
+// Time returns when something was, that was taken at some time by the clock of then. It is the one rule for the time of
+// a sample: in its message, an export, a replay, the status, and for the ends of a gap. It depends on nothing but what
+// is stored, so that a sample has the same time wherever it is shown. estimated: nobody will ever know better than
+// this, unless SameBoot.
 //
 //   - A clock that was known to be right is believed.
 //   - Else the moment of the boot counts, and the time since, when that moment is known.

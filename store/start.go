@@ -8,12 +8,14 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 // beginning is what a start makes of a file: the image, the running integrations, and what the note adds.
 type beginning struct {
-	*image
+	*file.Image
 	integrations map[string]*integration
 	noted        []uint64                            // runs that only the note knows
 	own          map[record.Accounted]record.Account // without those of the note
@@ -22,50 +24,51 @@ type beginning struct {
 
 // takeIntegrations makes integrations of the cursors and their rows.
 func (m *beginning) takeIntegrations(tx *bolt.Tx) {
-	for id, c := range m.cursors {
+	for id, c := range m.Cursors {
 		it := integrationOf(*c)
-		it.modified, it.traffic = false, m.traffic[id]
+		it.modified, it.traffic = false, m.Traffic[id]
 		m.integrations[id] = it
 	}
 	m.linkLanes()
 	for id, it := range m.integrations {
-		it.rowCount = m.eachRow(tx, bucketTriggers, id, func(w *record.Row) {
+		it.rowCount = m.EachRow(tx, file.BucketTriggers, id, func(w *record.Row) {
 			if w.Open {
 				it.reopen(w, m.routed(tx, it, w.Place))
 			}
 		})
-		m.eachRow(tx, bucketDead, id, func(w *record.Row) {
-			w.Store = cmp.Or(w.Store, m.identity.Of(w.Seq)) // old rows tell by their place
+		m.EachRow(tx, file.BucketDead, id, func(w *record.Row) {
+			w.Store = cmp.Or(w.Store, m.Identity.Of(w.Seq)) // old rows tell by their place
 			it.dead[w.ID] = w
 		})
-		it.gapsKept = m.eachRow(tx, bucketGaps, id, it.reload)
+		it.gapsKept = m.EachRow(tx, file.BucketGaps, id, it.reload)
 	}
 }
 
-// encodeIdentity returns the identity as it is now. s.mu is held.
-func (s *Store) encodeIdentity() []byte {
-	return record.Identity{Id: s.id, Run: s.run, Device: s.device, Origins: s.origins}.Encode()
+// identity is the identity as it is now. s.mu is held, or nothing runs yet.
+func (s *Store) identity() record.Identity {
+	return record.Identity{ID: s.id, Run: s.run, Device: s.device, Origins: s.origins}
 }
 
 // lostResult is the error of a row whose sample is settled and whose last result nobody knows:
 // rows are written less often than cursors.
 const lostResult = "Unknown: the sample is settled; how its last attempt ended was lost in a restart"
 
-// routed returns which of the two has a delivery, the integration or its lane. Only the sweep can tell: while a lane is closed and not
-// empty, faults and alarms do not go into it.
+// routed returns which of the two has a delivery, the integration or its lane. Only the sweep can tell: while a lane is
+// closed and not empty, faults and alarms do not go into it.
 func (m *beginning) routed(tx *bolt.Tx, it *integration, at record.Place) *integration {
 	if it.lane == nil {
 		return it
 	}
 	key := record.SeqKey(at.Seq)
-	h, ok := record.Peek(m.names.Published(), key, tx.Bucket(bucketSweeps).Get(key))
+	h, ok := record.Peek(m.Names.Published(), key, tx.Bucket(file.BucketSweeps).Get(key))
 	if ok && h.Of(it.lane.ID).Has(at.Index) {
 		return it.lane
 	}
 	return it
 }
 
-// reopen takes over a row that was still being retried when the file was last written, by the cursor of who has the delivery.
+// reopen takes over a row that was still being retried when the file was last written, by the cursor of who has the
+// delivery.
 func (it *integration) reopen(w *record.Row, by *integration) {
 	if w.Seq >= by.At && !by.Settled[w.Seq].Has(w.Index) {
 		it.open[w.Place] = w
@@ -77,55 +80,55 @@ func (it *integration) reopen(w *record.Row, by *integration) {
 
 // start reads the file and counts the run, on a full disk without its ballast.
 func (s *Store) start() error {
-	m, err := s.countRun(restoreBallast)
-	if err != nil && isFull(err) {
-		m, err = s.countRun(releaseBallast)
+	m, err := s.countRun(file.Restore)
+	if err != nil && file.Full(err) {
+		m, err = s.countRun(file.Release)
 	}
 	if err != nil {
 		return err
 	}
-	if m.badTotals || len(m.badCursors) > 0 || m.badNames > 0 || m.badRows > 0 {
-		s.opts.Logger.Error("store has damaged records", "totals", m.badTotals, "cursors", m.badCursors,
-			"names", m.badNames, "rows", m.badRows)
+	if m.BadTotals || len(m.BadCursors) > 0 || m.BadNames > 0 || m.BadRows > 0 {
+		s.opts.Logger.Error("store has damaged records", "totals", m.BadTotals, "cursors", m.BadCursors,
+			"names", m.BadNames, "rows", m.BadRows)
 	}
-	s.id, s.run, s.device, s.origins = m.identity.Id, m.identity.Run, m.identity.Device, m.identity.Origins
-	s.totals, s.integrations, s.next = m.totals, m.integrations, m.totals.Next
+	s.id, s.run, s.device, s.origins = m.Identity.ID, m.Identity.Run, m.Identity.Device, m.Identity.Origins
+	s.totals, s.integrations, s.next = m.Totals, m.integrations, m.Totals.Next
 	s.newest = s.next
 	s.accounts = newAccounts()
-	s.accounts.samples, s.known, s.own = m.accounts, m.known, m.own
-	s.starts, s.times = m.starts, m.times
+	s.accounts.samples, s.known, s.own = m.Accounts, m.known, m.own
+	s.starts, s.times = m.Starts, m.Times
 	for _, it := range s.integrations {
 		s.dirtyRows += len(it.dirty)
 	}
-	s.names.Take(&m.names)
+	s.names.Take(&m.Names)
 	return s.lookAhead()
 }
 
-func (s *Store) countRun(b ballast) (m *beginning, err error) {
+func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {
 	err = s.update(func(tx *bolt.Tx) (err error) {
-		file, err := load(tx)
+		found, err := file.Load(tx)
 		if err != nil {
 			return err
 		}
-		m = &beginning{image: file, integrations: map[string]*integration{}}
+		m = &beginning{Image: found, integrations: map[string]*integration{}}
 		m.takeIntegrations(tx)
-		if err := b.move(tx); err != nil {
+		if err := b.Move(tx); err != nil {
 			return err
 		}
-		m.repair(tx)
-		for id, c := range m.cursors { // as repaired
-			m.integrations[id].Backlog, m.integrations[id].modified = c.Backlog, m.repaired
+		m.Repair(tx)
+		for id, c := range m.Cursors { // as repaired
+			m.integrations[id].Backlog, m.integrations[id].modified = c.Backlog, m.Repaired
 		}
 		if err := m.adoptNote(tx, readNote(s.opts.Note), s.opts.Runs); err != nil {
 			return err
 		}
-		m.identity.Run++
-		if err := tx.Bucket(bucketMeta).Put(record.KeyTotals, m.totals.Encode()); err != nil {
+		m.Identity.Run++
+		if err := tx.Bucket(file.BucketMeta).Put(record.KeyTotals, m.Totals.Encode()); err != nil {
 			return err
 		}
-		oldest := m.identity.Run
-		if k, v := tx.Bucket(bucketSweeps).Cursor().First(); k != nil {
-			h, ok := record.Peek(m.names.Published(), k, v)
+		oldest := m.Identity.Run
+		if k, v := tx.Bucket(file.BucketSweeps).Cursor().First(); k != nil {
+			h, ok := record.Peek(m.Names.Published(), k, v)
 			s.tail = &h
 			if oldest = 0; ok {
 				oldest = h.Run
@@ -135,85 +138,86 @@ func (s *Store) countRun(b ballast) (m *beginning, err error) {
 			return err
 		}
 		s.fileBytes = tx.Size()
-		return tx.Bucket(bucketMeta).Put(record.KeyIdentity, m.identity.Encode())
+		return tx.Bucket(file.BucketMeta).Put(record.KeyIdentity, m.Identity.Encode())
 	})
 	return m, err
 }
 
-// adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs are never used
-// twice, and runs are those that were counted elsewhere. A note of a later run is refused. What is new goes into the file at once: a power
-// cut in this run deletes the note.
+// adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs
+// are never used twice, and runs are those that were counted elsewhere. A note of a later run is refused. What is new
+// goes into the file at once: a power cut in this run deletes the note.
 func (m *beginning) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
-	m.own = maps.Clone(m.accounts)
-	other := n.Run > m.identity.Run // another store has worked since this one
-	m.identity.Run = max(m.identity.Run, runs)
-	if len(n.Accounts) == 0 || n.Run > m.identity.Run {
+	m.own = maps.Clone(m.Accounts)
+	other := n.Run > m.Identity.Run // another store has worked since this one
+	m.Identity.Run = max(m.Identity.Run, runs)
+	if len(n.Accounts) == 0 || n.Run > m.Identity.Run {
 		return nil
 	}
 	if other && n.Good != 0 {
-		m.times.Good = n.Good // the last one, not the latest: see putClock
+		m.Times.Good = n.Good // the last one, not the latest: see putClock
 	}
-	news := record.MergeAccounts(m.accounts, n.Accounts)
+	news := record.MergeAccounts(m.Accounts, n.Accounts)
 	m.known = n.Integrations
-	m.identity.Device = cmp.Or(m.identity.Device, n.Device)
+	m.Identity.Device = cmp.Or(m.Identity.Device, n.Device)
 	for run, r := range n.Runs {
-		if _, known := m.starts[run]; !known {
-			m.starts[run] = record.Start{Boot: r.Boot, Booted: r.Booted, Floor: r.Floor}
+		if _, known := m.Starts[run]; !known {
+			m.Starts[run] = record.Start{Boot: r.Boot, Booted: r.Booted, Floor: r.Floor}
 			m.noted = append(m.noted, run)
 		}
 	}
 	if !news {
 		return nil
 	}
-	accounts := m.names.EncodeAccounts(tx.ID(), m.accounts)
-	m.totals.Names = uint64(m.names.Size())
-	return errors.Join(m.names.Put(tx.Bucket(bucketNames).Put), tx.Bucket(bucketMeta).Put(record.KeyAccounts, accounts))
+	accounts := m.Names.EncodeAccounts(tx.ID(), m.Accounts)
+	m.Totals.Names = uint64(m.Names.Size())
+	return errors.Join(m.Names.Put(tx.Bucket(file.BucketNames).Put),
+		tx.Bucket(file.BucketMeta).Put(record.KeyAccounts, accounts))
 }
 
 // beginRun notes the run that begins, and forgets those before the oldest sweep's.
 func (m *beginning) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
-	b := tx.Bucket(bucketRuns)
-	run, named := m.identity.Run, m.namedRuns()
-	this := record.Start{Boot: o.Clock.Boot, Floor: max(m.times.Good, record.UnixMilli(o.Clock.Floor))}
+	b := tx.Bucket(file.BucketRuns)
+	run, named := m.Identity.Run, m.namedRuns()
+	this := record.Start{Boot: o.Clock.Boot, Floor: max(m.Times.Good, record.UnixMilli(o.Clock.Floor))}
 	if err := m.spreadBoots(b); err != nil {
 		return err
 	}
-	for n, s := range m.starts {
+	for n, s := range m.Starts {
 		if s.Boot == this.Boot && this.Boot != "" {
 			this.Booted = s.Booted
 		}
 		if n < oldest && !named[n] {
-			delete(m.starts, n)
+			delete(m.Starts, n)
 			if err := b.Delete(record.SeqKey(n)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, n := range m.noted {
-		if st, kept := m.starts[n]; kept {
+		if st, kept := m.Starts[n]; kept {
 			if err := b.Put(record.SeqKey(n), st.Encode(record.SeqKey(n))); err != nil {
 				return err
 			}
 		}
 	}
-	m.starts[run] = this
+	m.Starts[run] = this
 	return b.Put(record.SeqKey(run), this.Encode(record.SeqKey(run)))
 }
 
 // spreadBoots has all runs of one boot know its time when one of them does: a store in memory may have learnt it.
 func (m *beginning) spreadBoots(b *bolt.Bucket) error {
 	known := map[string]int64{}
-	for _, run := range slices.Sorted(maps.Keys(m.starts)) { // the last run knows best
-		if s := m.starts[run]; s.Boot != "" && s.Booted != 0 {
+	for _, run := range slices.Sorted(maps.Keys(m.Starts)) { // the last run knows best
+		if s := m.Starts[run]; s.Boot != "" && s.Booted != 0 {
 			known[s.Boot] = s.Booted
 		}
 	}
-	for run, s := range m.starts {
+	for run, s := range m.Starts {
 		if s.Booted != 0 || known[s.Boot] == 0 {
 			continue
 		}
 		s.Booted = known[s.Boot]
-		m.starts[run] = s
+		m.Starts[run] = s
 		if err := b.Put(record.SeqKey(run), s.Encode(record.SeqKey(run))); err != nil {
 			return err
 		}
@@ -224,7 +228,7 @@ func (m *beginning) spreadBoots(b *bolt.Bucket) error {
 // namedRuns are those of which something is to get its time yet: accounts, and gaps that wait for the clock.
 func (m *beginning) namedRuns() map[uint64]bool {
 	named := map[uint64]bool{}
-	for _, accounts := range []map[Accounted]Account{m.accounts, m.own} { // own: for the dark time before an outbox in memory
+	for _, accounts := range []map[Accounted]Account{m.Accounts, m.own} { // own: for the dark time before an outbox in memory
 		for _, a := range accounts {
 			named[a.Until.Run] = true
 		}

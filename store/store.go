@@ -3,17 +3,15 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"math"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"noi-agent/store/internal/record"
+
+	"noi-agent/store/internal/file"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -26,8 +24,6 @@ var (
 	// ErrFull comes from Append when the disk is full even after the oldest samples gave way:
 	// the sweeps are not kept. The store goes on; a later Append may succeed.
 	ErrFull = errors.New("store is full")
-	// ErrLocked comes from Open and Check when another process has the file open.
-	ErrLocked = errors.New("another agent uses it")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
@@ -36,9 +32,10 @@ var (
 // Options say how a store works. The zero Options are usable.
 type Options struct {
 	Limits
-	Now    func() time.Time
-	Clock  Clock        // whether Now can be trusted; zero: always
-	Runs   uint64       // that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
+	Now   func() time.Time
+	Clock Clock // whether Now can be trusted; zero: always
+	// that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
+	Runs   uint64
 	Note   string       // a file in memory that survives a kill, for what no commit tells; "": none
 	Logger *slog.Logger // nil: silent
 }
@@ -53,17 +50,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-const (
-	// lockWait is how long Open waits for the file's lock: an agent that is just ending lets go
-	// within it. bbolt's own default is to wait for ever.
-	lockWait = time.Second
-	// allocSize is by how much the file grows: bbolt's 16 MiB are a lot of a gateway's flash.
-	allocSize = 1 << 20
-	// fileSlack is what the file may hold beside twice the records: the trigger log, and pages
-	// that are free or half full. bbolt refuses to grow beyond, and deletes still work.
-	fileSlack = 64 << 20
-)
 
 // Store is the open outbox, trigger log and identity. Its methods may be called from any
 // goroutine; one of its own does all the writing.
@@ -108,18 +94,19 @@ type Store struct {
 	known           []string                            // integrations of the run before, by its note
 	dirty           bool                                // something other than appends waits for it
 	dirtyRows       int
-	lastRows        time.Time           // when a commit carried rows last, or the run began
-	unsaved         bool                // something that the file promises is settled, and no commit carries that
-	newest          uint64              // number of the first sweep of the last commit that wrote any; of a new run: the first it can give
-	damaged         map[uint64]struct{} // records reported so far
-	corrupt         uint64
-	committed       uint64
-	spared          uint64
-	commits         uint64
-	written         uint64 // bytes
-	fileBytes       int64
-	tail            *record.Heading // of the oldest sweep in the file
-	wanted          *Limits         // not in force yet; nil: none
+	lastRows        time.Time // when a commit carried rows last, or the run began
+	unsaved         bool      // something that the file promises is settled, and no commit carries that
+	// number of the first sweep of the last commit that wrote any; of a new run: the first it can give
+	newest    uint64
+	damaged   map[uint64]struct{} // records reported so far
+	corrupt   uint64
+	committed uint64
+	spared    uint64
+	commits   uint64
+	written   uint64 // bytes
+	fileBytes int64
+	tail      *record.Heading // of the oldest sweep in the file
+	wanted    *Limits         // not in force yet; nil: none
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -130,100 +117,28 @@ type Store struct {
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
-		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
+		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		fatal: make(chan struct{}),
 		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]record.Start{},
 	}
-	if err := createIfMissing(path); err != nil {
-		return nil, fmt.Errorf("create store %s: %w%s", path, err, hint(err))
+	if err := file.CreateIfMissing(path); err != nil {
+		return nil, fmt.Errorf("create store %s: %w%s", path, err, file.Hint(err))
 	}
-	takeClean(path)
-	db, err := bolt.Open(path, 0o600, boltOptions(s.opts.MaxSize))
+	file.TakeClean(path)
+	db, err := bolt.Open(path, 0o600, file.BoltOptions(s.opts.MaxSize))
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, file.OpenError(path, err)
 	}
-	db.AllocSize = allocSize
+	db.AllocSize = file.AllocSize
 	s.db, s.update, s.pageSize = db, db.Update, db.Info().PageSize
 	if err := s.start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), db.Close())
+		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, file.Hint(err)), db.Close())
 	}
 	s.letGo()
-	s.writeSpare()
-	removeStale(path) // only now is it sure that nobody else is creating one
+	s.noCopy(file.WriteNamesCopy(path, s.identity(), &s.names))
+	file.RemoveStale(path) // only now is it sure that nobody else is creating one
 	go s.writer()
 	return s, nil
-}
-
-// boltOptions are the same for every opening for writing.
-//
-// The freelist is not written: after a backlog has drained, each commit would carry the list of
-// all the free pages, 467 KB instead of 37 KB, for the rest of the file's life (it never
-// shrinks), which wears out a gateway's flash. The price is paid by files damaged in their inner
-// structure: bbolt then walks all pages when it opens them, and panics where it would else have
-// opened. Such a file is of no use either way, and a thousand simulated power cuts made none; a
-// child process that opens the file first is the place to catch it.
-func boltOptions(maxSize int64) *bolt.Options {
-	return &bolt.Options{
-		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-		MaxSize: fileLimit(maxSize),
-	}
-}
-
-// fileLimit is how large a file may grow whose outbox may hold so many bytes of records.
-func fileLimit(maxSize int64) int {
-	limit := int64(math.MaxInt)
-	if maxSize < (limit-fileSlack)/2 {
-		limit = 2*maxSize + fileSlack
-	}
-	return int(limit)
-}
-
-// openError says what can be done about it.
-func openError(path string, err error) error {
-	err = sortError(err)
-	return fmt.Errorf("open store %s: %w%s", path, err, hint(err))
-}
-
-// sortError gives what bbolt says on opening a file the sentinel to decide by. What is no error of
-// the system is about the file's content, named or not.
-func sortError(err error) error {
-	var system syscall.Errno
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return ErrLocked
-	case !errors.As(err, &system), badMedium(system):
-		return fmt.Errorf("%w: %w", record.ErrDamaged, err)
-	}
-	return err
-}
-
-// badMedium reports whether the system says that a file cannot be read any more, as opposed to:
-// not by us, or not now.
-func badMedium(e syscall.Errno) bool {
-	return e == syscall.EIO || e == syscall.EUCLEAN || e == syscall.EBADMSG || e == syscall.ENXIO
-}
-
-// spoiled reports whether an error means that the file is of no use as it is.
-func spoiled(err error) bool {
-	return errors.Is(err, record.ErrDamaged)
-}
-
-// hint is the way out for the person who reads the error.
-func hint(err error) string {
-	switch {
-	case errors.Is(err, ErrLocked):
-		return ": stop it, or give this one a state_dir of its own"
-	case errors.Is(err, record.ErrVersion):
-		return ": install the newer version again; or move the file aside, and its samples are not sent"
-	case spoiled(err):
-		return ": move the file aside; the agent starts with an empty one"
-	case errors.Is(err, fs.ErrNotExist):
-		return ": create the directory, or set state_dir"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return ": the agent's user must be able to write in state_dir"
-	case errors.Is(err, syscall.ENOSPC):
-		return ": free some space in state_dir"
-	}
-	return ""
 }
 
 // Close commits what waits, then closes the file. It returns what went wrong with either, or what
@@ -240,7 +155,7 @@ func (s *Store) Close() error {
 	close(s.stop)
 	<-s.done
 	if s.Err() == nil {
-		if err := leaveClean(s.path); err != nil {
+		if err := file.LeaveClean(s.path); err != nil {
 			s.opts.Logger.Warn("the next start will check the store", "error", err)
 		}
 	}
@@ -367,13 +282,9 @@ func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
 	return err
 }
 
-// removeStale removes what interrupted creations left.
-func removeStale(path string) {
-	stale, err := globStale(path)
+// noCopy warns when the second copy of the names could not be written.
+func (s *Store) noCopy(err error) {
 	if err != nil {
-		return
-	}
-	for _, name := range stale {
-		_ = os.Remove(name) // it takes up some room, and nothing else
+		s.opts.Logger.Warn("the store's names have no second copy", "error", err)
 	}
 }

@@ -20,8 +20,9 @@ const nobody = 65534
 
 const childUnprivileged = childPrefix + "unprivileged" // recovers a store and says what became of it
 
-// TestAFileOfAnotherUserIsMovedAside starts a store as a user to whom the directory belongs and the file in it does not, as after
-// somebody has run the agent as root once. Where the directory is not the user's either, nothing is touched.
+// TestAFileOfAnotherUserIsMovedAside starts a store as a user to whom the directory belongs and the file in it does
+// not, as after somebody has run the agent as root once. Where the directory is not the user's either, nothing is
+// touched.
 func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can make a file that another user may not open")
@@ -52,7 +53,8 @@ func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 			}
 			after, err := os.Lstat(kept)
 			must(t, err)
-			if !os.SameFile(before, after) || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+			if !os.SameFile(before, after) || after.Size() != before.Size() ||
+				!after.ModTime().Equal(before.ModTime()) {
 				t.Errorf("%s is not the file as it was", kept)
 			}
 			must(t, store.Check(path))
@@ -63,7 +65,8 @@ func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 // childOfNobody runs the child without privileges and returns what it says.
 func childOfNobody(t *testing.T, path string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", childUnprivileged, path) // by its name the binary lies where only root may look
+	// by its name the binary lies where only root may look
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", childUnprivileged, path)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
@@ -80,7 +83,8 @@ func childOfNobody(t *testing.T, path string) string {
 	return string(out)
 }
 
-// recoverUnprivileged is the child: it starts a store as an agent does, without a check of its own, for nothing is to be checked.
+// recoverUnprivileged is the child: it starts a store as an agent does, without a check of its own, for nothing is to
+// be checked.
 func recoverUnprivileged(path string) error {
 	if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
 		return errors.Join(errors.New("the file can be opened: this is no test"), f.Close())

@@ -26,8 +26,8 @@ const (
 	failErr  = 1
 )
 
-// useOnce is the child: it starts, appends, drains, and closes. It says "+run n" and "-run n id" as in appendUntilKilled.
-// What is full is no reason to end.
+// useOnce is the child: it starts, appends, drains, and closes. It says "+run n" and "-run n id" as in
+// appendUntilKilled. What is full is no reason to end.
 func useOnce(path string) int {
 	s, _, err := store.Recover(context.Background(), path, store.Options{Now: soon}, store.RecoverOptions{})
 	if err != nil {
@@ -77,22 +77,27 @@ type failure struct {
 	every int    // which are tried: 1 is all
 }
 
-// failures are a few in the short test, where every run costs the start of a process under strace, and all in the long one.
+// failures are a few in the short test, where every run costs the start of a process under strace, and all in the long
+// one.
 func failures() []failure {
 	if !storetest.Torture() {
 		return []failure{
-			{"no file", "ftruncate", "ENOSPC", "", 2}, {"a used file", "pwrite64", "ENOSPC", "", 6}, {"a used file", "fdatasync", "EIO", "", 1},
+			{"no file", "ftruncate", "ENOSPC", "", 2}, {"a used file", "pwrite64", "ENOSPC", "", 6},
+			{"a used file", "fdatasync", "EIO", "", 1},
 			{"a used file", "openat", "EMFILE", "", 4}, {"a broken file", "fsync", "EIO", "", 2},
-			{"a broken file", "renameat,renameat2,rename", "EIO", "", 1}, {"a broken file", "linkat,link", "EIO", "", 1},
+			{"a broken file", "renameat,renameat2,rename", "EIO", "", 1},
+			{"a broken file", "linkat,link", "EIO", "", 1},
 		}
 	}
 	var all []failure
 	for file := range files {
 		for _, calls := range []string{
-			"pwrite64", "fdatasync", "fsync", "ftruncate", "openat", "renameat,renameat2,rename", "linkat,link", "unlinkat,unlink",
+			"pwrite64", "fdatasync", "fsync", "ftruncate", "openat", "renameat,renameat2,rename", "linkat,link",
+			"unlinkat,unlink",
 		} {
 			for _, errno := range []string{"EIO", "ENOSPC", "EMFILE"} {
-				// A file that says EIO when it is opened has a medium that gives nothing any more: it is lost, and kept aside.
+				// A file that says EIO when it is opened has a medium that gives nothing any more: it is lost, and kept
+				// aside.
 				if (errno == "EMFILE") == (calls == "openat") {
 					all = append(all, failure{file, calls, errno, "", 1}, failure{file, calls, errno, "+", 1})
 				}
@@ -109,9 +114,9 @@ var files = map[string]func(*life){
 	"a broken file": func(l *life) { l.work(); l.loseHeads() },
 }
 
-// TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing fails the n-th system call of a kind, one n after the other, until there
-// are no more. The store may end with an error, but by no panic and no signal, and the next start finds all that was
-// acknowledged, before the failure and after it.
+// TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing fails the n-th system call of a kind, one n after the other,
+// until there are no more. The store may end with an error, but by no panic and no signal, and the next start finds all
+// that was acknowledged, before the failure and after it.
 func TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	found := map[string]*life{}
@@ -138,7 +143,8 @@ func TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%s, %s %s%s: %d runs with a failure, at %d places; %d of them ended in an error", f.file, f.calls, f.errno, f.from, runs, len(places), ended)
+			t.Logf("%s, %s %s%s: %d runs with a failure, at %d places; %d of them ended in an error", f.file, f.calls,
+				f.errno, f.from, runs, len(places), ended)
 		})
 	}
 }
@@ -156,23 +162,27 @@ func (l *life) again(t *testing.T) *life {
 	return next
 }
 
-// failOnce reports which calls failed, and whether the child got by all the same. strace counts for each thread on its own, and
-// Go moves a goroutine from one to another: which calls are hit differs from run to run, and may be more than one.
+// failOnce reports which calls failed, and whether the child got by all the same. strace counts for each thread on its
+// own, and Go moves a goroutine from one to another: which calls are hit differs from run to run, and may be more than
+// one.
 func failOnce(t *testing.T, f failure, n int, from *life) (hit []int, ok bool) {
 	t.Helper()
 	l := from.again(t)
 	trace := filepath.Join(t.TempDir(), "trace")
-	args := []string{"-f", "--seccomp-bpf", "-o", trace, "-e", "trace=" + f.calls, "-e", fmt.Sprintf("inject=%s:error=%s:when=%d%s", f.calls, f.errno, n, f.from)}
+	args := []string{"-f", "--seccomp-bpf", "-o", trace, "-e", "trace=" + f.calls, "-e",
+		fmt.Sprintf("inject=%s:error=%s:when=%d%s", f.calls, f.errno, n, f.from)}
 	if f.calls == "openat" { // only the store's: the dynamic linker opens files too
 		dir := filepath.Dir(l.path)
-		for _, name := range []string{dir, l.path, l.path + ".clean", l.path + ".names", l.path + ".names.new-", l.path + ".damaged-0001"} {
+		for _, name := range []string{dir, l.path, l.path + ".clean", l.path + ".names", l.path + ".names.new-",
+			l.path + ".damaged-0001"} {
 			args = append(args, "-P", name)
 		}
 	}
 	code, said := l.use(append([]string{"strace"}, append(args, os.Args[0])...)...)
 	traced, err := os.ReadFile(trace)
 	must(t, err)
-	if code != failDone && code != failErr || bytes.Contains(said, []byte("panic:")) || bytes.Contains(said, []byte("fatal error:")) {
+	if code != failDone && code != failErr || bytes.Contains(said, []byte("panic:")) ||
+		bytes.Contains(said, []byte("fatal error:")) {
 		t.Errorf("%d: exit code %d:\n%s", n, code, said)
 	}
 	if hit = injected(string(traced)); len(hit) == 0 && code != failDone {

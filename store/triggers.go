@@ -9,6 +9,8 @@ import (
 
 	"noi-agent/store/internal/record"
 
+	"noi-agent/store/internal/file"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -76,7 +78,8 @@ func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*record.Row, 
 }
 
 // readRows adds one integration's rows to found, at most one more than the limit from each of its logs in the file.
-func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*record.Row, found map[uint64]record.Trigger) {
+func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*record.Row,
+	found map[uint64]record.Trigger) {
 	for _, w := range waiting {
 		if w.Shown() && q.wants(&w.Trigger) {
 			found[w.ID] = w.Trigger
@@ -104,9 +107,9 @@ func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uin
 // logs are the buckets in which a query can find something.
 func (q TriggerQuery) logs() [][]byte {
 	if q.Gaps {
-		return [][]byte{bucketGaps}
+		return [][]byte{file.BucketGaps}
 	}
-	return [][]byte{bucketTriggers, bucketGaps}
+	return [][]byte{file.BucketTriggers, file.BucketGaps}
 }
 
 func startBefore(c *bolt.Cursor, before uint64) (k, v []byte) {
@@ -130,8 +133,8 @@ func (s *Store) addRow(it *integration, w *record.Row) {
 	s.writeRow(it, w)
 }
 
-// writeRow has the next commit with rows write one, new or changed. What the file would not keep anyway is cut now and then, so that those
-// that wait never are many more than it keeps.
+// writeRow has the next commit with rows write one, new or changed. What the file would not keep anyway is cut now and
+// then, so that those that wait never are many more than it keeps.
 func (s *Store) writeRow(it *integration, w *record.Row) {
 	if _, waits := it.dirty[w.ID]; !waits {
 		s.dirtyRows++

@@ -23,7 +23,8 @@ func TestRowTellsWhatBecameOfASample(t *testing.T) {
 	sw := storetest.Sweep(1, 1, 16, "gcp") // every kind of value
 	add(t, s, sw)
 	ds := pending(t, s, "gcp", 16)
-	ids := []string{"", "18446744073709551615", "0", "007", "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11", "5B1F7B0E-8C5E-5B6C-9F5D-2F1F9C1C7D11", "ünlike"}
+	ids := []string{"", "18446744073709551615", "0", "007", "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11",
+		"5B1F7B0E-8C5E-5B6C-9F5D-2F1F9C1C7D11", "ünlike"}
 	rs := results(store.Accepted, ds...)
 	for i := range rs {
 		rs[i].MessageID = ids[i%len(ids)]
@@ -70,7 +71,8 @@ func TestRetriesUpdateOneRow(t *testing.T) {
 	}
 	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 3)...)
 	rows := triggers(t, s, store.TriggerQuery{})
-	if last := rows[2]; len(rows) != 3 || last.ID != 1 || last.Attempts != 5 || !last.Success || last.Open || last.Error != "" {
+	if last := rows[2]; len(rows) != 3 || last.ID != 1 || last.Attempts != 5 || !last.Success || last.Open ||
+		last.Error != "" {
 		t.Errorf("rows %+v", rows)
 	}
 }
@@ -120,7 +122,8 @@ func TestTriggersAreListedNewestFirstInPages(t *testing.T) {
 			rows, next, err := s.Triggers(q)
 			must(t, err)
 			for _, w := range rows {
-				if w.ID >= last || q.Success != nil && w.Success || q.Integration != "" && w.Integration != q.Integration {
+				if w.ID >= last || q.Success != nil && w.Success || q.Integration != "" &&
+					w.Integration != q.Integration {
 					t.Errorf("%s: row %+v after %d", what, w, last)
 				}
 				last = w.ID

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"noi-agent/objects"
+	"noi-agent/store/internal/file"
 	"noi-agent/store/internal/record"
 )
 
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
 const tidyEvery = 10 * time.Minute
 
-// batch is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are set before done is closed.
+// batch is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are
+// set before done is closed.
 type batch struct {
 	samples  int
 	sweeps   int
@@ -23,8 +25,9 @@ type batch struct {
 	stateErr error // of everything else
 }
 
-// windowSlices is into how many batches a commit window is divided. What is offered shortly before a window closes has a window of its own:
-// else every sweep that is on its way just then would be written, though a cloud is about to take it.
+// windowSlices is into how many batches a commit window is divided. What is offered shortly before a window closes has
+// a window of its own: else every sweep that is on its way just then would be written, though a cloud is about to take
+// it.
 const windowSlices = 8
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
@@ -56,7 +59,8 @@ func (s *Store) checkSweep(sw objects.Sweep) error {
 			return fmt.Errorf("sweep of %s: %w %q", sw.Source.Unit(), ErrUnknownIntegration, route.Integration)
 		}
 		if seen[route.Integration] || !ascending(route.Picked, n) {
-			return fmt.Errorf("sweep of %s: route to %s: picks must be ascending indexes below %d, once each", sw.Source.Unit(), route.Integration, n)
+			return fmt.Errorf("sweep of %s: route to %s: picks must be ascending indexes below %d, once each",
+				sw.Source.Unit(), route.Integration, n)
 		}
 		seen[route.Integration] = true
 	}
@@ -120,9 +124,10 @@ func (d *delay) stop() {
 	}
 }
 
-// cursorEvery is how long the cursor of an integration that catches up waits for a commit. With the time that the answer of the cloud and
-// a commit take, what a kill has sent twice was accepted in the last two seconds. An integration that is up to date needs no
-// such commit: what is accepted inside the commit window the file never had, and what is accepted later is of the last commit only.
+// cursorEvery is how long the cursor of an integration that catches up waits for a commit. With the time that the
+// answer of the cloud and a commit take, what a kill has sent twice was accepted in the last two seconds. An
+// integration that is up to date needs no such commit: what is accepted inside the commit window the file never had,
+// and what is accepted later is of the last commit only.
 const cursorEvery = 1500 * time.Millisecond
 
 // writer is the goroutine that owns the write side. An offered sweep opens the commit window; when
@@ -240,10 +245,10 @@ func (s *Store) takeBatches(n int) {
 	s.older = append([]*batch(nil), s.older[n:]...)
 }
 
-// commit writes what waits and tells those who wait for it. Rows come along when they are due, or
-// when a commit is to be made anyway and none has carried any for a while; it reports whether they did, and whether there was
-// a transaction at all. What every
-// cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps keep their own windows. all ends these too.
+// commit writes what waits and tells those who wait for it. Rows come along when they are due, or when a commit is to
+// be made anyway and none has carried any for a while; it reports whether they did, and whether there was a transaction
+// at all. What every cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps
+// keep their own windows. all ends these too.
 func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	s.mu.Lock()
 	s.takeLimits()
@@ -304,7 +309,10 @@ func finish(batches []*batch, err, stateErr error) {
 
 // keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
 func (s *Store) keeps(sweeps []*fresh) bool {
-	return slices.ContainsFunc(sweeps, func(f *fresh) bool { return !f.refused && (s.opts.RetainAfterAck > 0 || s.owed(f)) })
+	return slices.ContainsFunc(sweeps, func(f *fresh) bool {
+		return !f.refused && (s.opts.RetainAfterAck > 0 ||
+			s.owed(f))
+	})
 }
 
 // release lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
@@ -343,10 +351,10 @@ func (s *Store) lastCommit() {
 	}
 }
 
-// writeLastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later one. The ballast
-// makes room for them, and those about gaps come before those of deliveries.
+// writeLastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later
+// one. The ballast makes room for them, and those about gaps come before those of deliveries.
 func (s *Store) writeLastRows() {
-	for _, t := range []task{{rows: true}, {ballast: releaseBallast}, {rows: true}, {rows: true, gapsOnly: true}} {
+	for _, t := range []task{{rows: true}, {Ballast: file.Release}, {rows: true}, {rows: true, gapsOnly: true}} {
 		if s.rowsLeft() == 0 {
 			return
 		}

@@ -26,7 +26,8 @@ var house = map[string][]string{
 	"modbus":                 {"objects"},
 	"modbus/modbustest":      {"objects", "modbus"},
 	"store/internal/record":  {"objects"},
-	"store":                  {"objects", "store/internal/record"},
+	"store/internal/file":    {"objects", "store/internal/record"},
+	"store":                  {"objects", "store/internal/file", "store/internal/record"},
 	"store/storetest":        {"objects", "store"},
 	"sinks":                  {"objects"},
 	"sinks/sns":              {"sinks", "objects", "internal/awsregion", "internal/shell"},
@@ -47,15 +48,16 @@ var house = map[string][]string{
 	"cmd/noi-agent/clitest":  {},
 	"cmd/noi-agent/e2e":      {},
 	"cmd/noi-sim":            nil,
+	"cmd/noi-agent/doctor":   {"configs", "modbus", "sinks", "status/api", "internal/shell"},
 	"packaging":              nil, // tests only
 }
 
-// onlyIn says which library has exactly one home.
+// onlyIn says which packages, mostly one, may import a library.
 var onlyIn = map[string]string{
 	"gopkg.in/yaml.v3":                                          "internal/strictyaml",
 	"github.com/aws/aws-sdk-go-v2/service/sns":                  "sinks/sns",
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb":              "sinks/pubsub",
-	"go.etcd.io/bbolt":                                          "store",
+	"go.etcd.io/bbolt":                                          "store store/internal/file",
 	"go.bug.st/serial":                                          "modbus",
 	"github.com/goburrow/modbus":                                "modbus",
 	"github.com/prometheus/client_golang/prometheus":            "agent",
@@ -124,8 +126,8 @@ func TestProductionBinaryLinksNoStandInAndEachLibraryHasOneHome(t *testing.T) {
 			t.Errorf("the daemon links %s", name)
 		}
 		for _, imported := range p.Imports {
-			if home, ok := onlyIn[imported]; ok && home != name {
-				t.Errorf("%s imports %s, whose only home is %s", name, imported, home)
+			if homes, ok := onlyIn[imported]; ok && !slices.Contains(strings.Fields(homes), name) {
+				t.Errorf("%s imports %s, whose only home is %s", name, imported, homes)
 			}
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a gap that the
-// store has. What was due after that, and before the first sample of the next run, nobody has.
+// Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a gap
+// that the store has. What was due after that, and before the first sample of the next run, nobody has.
 type Account struct {
 	Until Instant
 	Every time.Duration // the log interval then
@@ -36,7 +36,8 @@ func MergeAccounts(to, from map[Accounted]Account) (changed bool) {
 	return changed
 }
 
-// The record of the accounts: the clocks that they refer to, then by unit the objects. An account is a clock, and the time since its boot.
+// The record of the accounts: the clocks that they refer to, then by unit the objects. An account is a clock, and the
+// time since its boot.
 const accountsVersion byte = 1
 
 var KeyAccounts = []byte("accounts")
@@ -64,7 +65,10 @@ func (d *Dictionary) EncodeAccounts(commit int, all map[Accounted]Account) []byt
 			clocks = append(clocks, k)
 		}
 	}
-	slices.SortFunc(clocks, func(a, b clockKey) int { return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.booted, b.booted)) })
+	slices.SortFunc(clocks, func(a, b clockKey) int {
+		return cmp.Or(cmp.Compare(a.run, b.run),
+			cmp.Compare(a.booted, b.booted))
+	})
 	dst := binary.AppendUvarint([]byte{accountsVersion}, uint64(commit))
 	dst = binary.AppendUvarint(dst, uint64(len(clocks)))
 	for _, k := range clocks {

@@ -1,11 +1,11 @@
 // Package record says what one value of the store's file is, byte for byte. It opens no file and takes no lock.
 //
-// Each value ends with a CRC-32C over its key and itself (Seal, Unseal). Each kind of value begins with a version of its own, or with a byte
-// that no other kind begins with: a salvage finds values without the tree that they hung on.
+// Each value ends with a CRC-32C over its key and itself (Seal, Unseal). Each kind of value begins with a version of
+// its own, or with a byte that no other kind begins with: a salvage finds values without the tree that they hung on.
 //
-// The package promises that a value reads as it was written, to the millisecond, whatever is damaged around it. A value that is damaged, of
-// another version, or that refers to a name that is lost, does not read: decoders return false, or a zero value that means "not known". No
-// decoder allocates more than the value is long, and none panics.
+// The package promises that a value reads as it was written, to the millisecond, whatever is damaged around it. A value
+// that is damaged, of another version, or that refers to a name that is lost, does not read: decoders return false, or
+// a zero value that means "not known". No decoder allocates more than the value is long, and none panics.
 //
 // The files, in reading order:
 //

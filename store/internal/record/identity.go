@@ -23,14 +23,14 @@ var (
 	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
 	// has to be moved aside, as Recover does by itself.
 	ErrDamaged = errors.New("file is damaged")
-	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in a
-	// format that this version does not know. The file stays as it is: the newer version can go on with it.
+	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in
+	// a format that this version does not know. The file stays as it is: the newer version can go on with it.
 	ErrVersion = errors.New("made by a newer version of the agent")
 )
 
 // Identity is who the store is.
 type Identity struct {
-	Id      string // 8 hex digits
+	ID      string // 8 hex digits
 	Run     uint64
 	Device  string
 	Origins []Origin // ascending; empty but after a recovery
@@ -49,7 +49,7 @@ func (i Identity) Of(seq uint64) string {
 			return o.Store
 		}
 	}
-	return i.Id
+	return i.ID
 }
 
 func (i Identity) Encode() []byte {
@@ -57,7 +57,7 @@ func (i Identity) Encode() []byte {
 	if len(i.Origins) > 0 {
 		version = identityOrigins
 	}
-	dst := AppendText([]byte{version}, i.Id)
+	dst := AppendText([]byte{version}, i.ID)
 	dst = binary.AppendUvarint(dst, i.Run)
 	dst = AppendText(dst, i.Device)
 	if version == identityOrigins {
@@ -81,7 +81,7 @@ func DecodeIdentity(sealed []byte) (i Identity, err error) {
 	case format < metaVersion:
 		return i, fmt.Errorf("%w: the identity record has format %d", ErrDamaged, format)
 	}
-	i = Identity{Id: r.Text(), Run: r.Uvarint(), Device: r.Text()}
+	i = Identity{ID: r.Text(), Run: r.Uvarint(), Device: r.Text()}
 	if value[0] == identityOrigins {
 		for range r.count() {
 			i.Origins = append(i.Origins, Origin{Until: r.Uvarint(), Store: r.Text()})

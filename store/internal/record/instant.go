@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Instant is a moment as the gateway knew it. With the run, and the time since the boot, its time is corrected as that of a sample is.
+// Instant is a moment as the gateway knew it. With the run, and the time since the boot, its time is corrected as that
+// of a sample is.
 type Instant struct {
 	Run    uint64
 	At     time.Time     // by the clock of then
@@ -24,11 +25,13 @@ func (in Instant) before(other Instant) bool {
 
 // Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 type Span struct {
-	Gap          objects.Gap // From and To do not count
-	Begins, Ends Instant     // the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which this one in memory replaces
+	Gap objects.Gap // From and To do not count
+	// the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which this one in memory replaces
+	Begins, Ends Instant
 
-	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times are known. The
-	// gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and Gap.Count is right.
+	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times
+	// are known. The gap goes from the first such moment to the last. Zero: the gap goes from Begins to Ends, and
+	// Gap.Count is right.
 	Every time.Duration
 }
 
@@ -64,7 +67,8 @@ func appendInstant(dst []byte, in Instant) []byte {
 
 func readInstant(r *Reader) Instant {
 	unsure := r.Byte() == 1
-	return Instant{Unsure: unsure, Run: r.Uvarint(), At: readTime(r), Uptime: time.Duration(r.varint()) * time.Millisecond}
+	return Instant{Unsure: unsure, Run: r.Uvarint(), At: readTime(r),
+		Uptime: time.Duration(r.varint()) * time.Millisecond}
 }
 
 // InstantOf is when a sample of a sweep was taken.
@@ -77,6 +81,7 @@ func InstantOf(sw objects.Sweep, i int) Instant {
 	return in
 }
 
-// OneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples came
-// between: a line that is a little too slow misses a moment every now and then, and that is one row, and not thousands.
+// OneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples
+// came between: a line that is a little too slow misses a moment every now and then, and that is one row, and not
+// thousands.
 const OneGap = 10 * time.Minute

@@ -14,8 +14,9 @@ const (
 	// maxNames ends the taking in of texts as names: whatever writes ever new texts must not
 	// fill memory with them. A gateway with every family there is needs about 3,000.
 	maxNames = 1 << 16
-	// MostEntries is how many entries a dictionary may have when it is read. A source always gets one: a controller whose
-	// firmware register shows another number each time that it is identified, every ten minutes, needs 50,000 a year.
+	// MostEntries is how many entries a dictionary may have when it is read. A source always gets one: a controller
+	// whose firmware register shows another number each time that it is identified, every ten minutes, needs 50,000 a
+	// year.
 	MostEntries = 1 << 20
 	// maxNameLen is the longest text worth an entry; serial numbers and the like go inline.
 	maxNameLen = 96

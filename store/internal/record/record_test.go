@@ -60,7 +60,8 @@ func newDictionary() *Dictionary {
 
 var compareSweeps = cmp.Options{
 	cmp.Comparer(func(a, b objects.Value) bool {
-		return a.Kind() == b.Kind() && a.Float() == b.Float() && a.String() == b.String() && len(a.Names()) == len(b.Names())
+		return a.Kind() == b.Kind() && a.Float() == b.Float() && a.String() == b.String() &&
+			len(a.Names()) == len(b.Names())
 	}),
 }
 
@@ -71,7 +72,8 @@ func TestValuesComeBackExactly(t *testing.T) {
 	sw.Samples[13].Alarm = true
 	for i, v := range []objects.Value{
 		objects.Number(0), objects.Number(-1), objects.Number(1 << 52), objects.Number(1e300), objects.Number(0.1),
-		objects.Number(-12.1171875), objects.Number(1 << 60), objects.Text(""), objects.Text(long), objects.Text("FLOAT"),
+		objects.Number(-12.1171875), objects.Number(1 << 60), objects.Text(""), objects.Text(long),
+		objects.Text("FLOAT"),
 		objects.Bits(nil), objects.Bits([]string{"hvd", "overcurrent"}), objects.Bool(true), objects.Bool(false),
 	} {
 		sw.Samples[i].Value = v
@@ -144,8 +146,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// A controller whose firmware register never shows the same number twice makes a source of each sweep. All of them read after a restart,
-// however many there are.
+// A controller whose firmware register never shows the same number twice makes a source of each sweep. All of them read
+// after a restart, however many there are.
 func TestSourcesReadHoweverManyThereAre(t *testing.T) {
 	const n = 2*maxNames + 100
 	d := newDictionary()

@@ -41,11 +41,11 @@ const (
 const maxErrorLen = 1024
 
 const (
-	// KeepGaps is how many rows about gaps are kept per integration. They are few, and rows of publications do not remove them: people look
-	// for missing data weeks later.
+	// KeepGaps is how many rows about gaps are kept per integration. They are few, and rows of publications do not
+	// remove them: people look for missing data weeks later.
 	KeepGaps = 4096
-	// KeepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. An integration with more
-	// has a fault in its set-up, which rejects everything.
+	// KeepDead is how many dead letters are kept per integration. They are in memory too, with some 500 bytes each. An
+	// integration with more has a fault in its set-up, which rejects everything.
 	KeepDead = 1024
 )
 
@@ -73,8 +73,8 @@ func (t *Trigger) IsGap() bool { return t.Gap.Reason != "" }
 // Shown reports whether the log shows a row: a gap without its times is not shown.
 func (w *Row) Shown() bool { return w.Undated == nil && !w.Void }
 
-// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is, though the
-// bucket does: where a salvage finds it, there is no bucket.
+// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is,
+// though the bucket does: where a salvage finds it, there is no bucket.
 func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte {
 	dst := append(make([]byte, 0, 96), rowVersion, w.flags())
 	dst = binary.AppendUvarint(dst, d.text(w.Integration))
@@ -147,7 +147,8 @@ func readGap(ns Names, r *Reader) objects.Gap {
 	}
 }
 
-// DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it is whoever's.
+// DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it
+// is whoever's.
 func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 	value, ok := Unseal(key, sealed)
 	id, isKey := KeySeq(key)
@@ -172,7 +173,8 @@ func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 		w.MessageID = readMessageID(r)
 		w.Error = GapText(w.Gap)
 		if flags&rowUndated != 0 {
-			w.Undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r), Every: time.Duration(r.Uvarint()) * time.Millisecond}
+			w.Undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r),
+				Every: time.Duration(r.Uvarint()) * time.Millisecond}
 		}
 		return w, r.Done() && w.IsGap()
 	}
@@ -302,7 +304,8 @@ func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // IsRow reports whether a record says of itself that it is a row. No other kind of record begins so.
 func IsRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
 
-// Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only grows.
+// Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only
+// grows.
 func (w *Row) Further(than *Row) bool {
 	closed := func(w *Row) int {
 		if w.Open {
@@ -310,5 +313,6 @@ func (w *Row) Further(than *Row) bool {
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts), closed(w)-closed(than)) > 0
+	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts),
+		closed(w)-closed(than)) > 0
 }

@@ -245,7 +245,8 @@ func readHeading(ns Names, key, sealed []byte) (Heading, *Reader) {
 		r.fail()
 		return Heading{}, r
 	}
-	h := Heading{source: ns.source(r), Run: r.Uvarint(), Samples: r.count(), At: r.varint(), Uptime: -1, unsure: flags&flagUnsure != 0}
+	h := Heading{source: ns.source(r), Run: r.Uvarint(), Samples: r.count(), At: r.varint(), Uptime: -1,
+		unsure: flags&flagUnsure != 0}
 	if flags&flagUptime != 0 {
 		h.Uptime = readUptime(r)
 	}

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// Traffic is what an integration has sent and received, in bytes at its sockets. Days and months are those of UTC. It is
-// written with commits that are made anyway: a kill loses the last minute's.
+// Traffic is what an integration has sent and received, in bytes at its sockets. Days and months are those of UTC. It
+// is written with commits that are made anyway: a kill loses the last minute's.
 type Traffic struct {
 	TodaySent, TodayReceived uint64
 	MonthSent, MonthReceived uint64
 	Sent, Received           uint64 // since the store was made
-	Replayed                 uint64 // samples accepted again by a replay, since the store was made: their bytes are among the others
+	// samples accepted again by a replay, since the store was made: their bytes are among the others
+	Replayed uint64
 }
 
 // Meter is what an integration keeps of it.
@@ -56,7 +57,8 @@ func EncodeTraffic(all map[string]Meter) []byte {
 		}
 		dst = AppendText(dst, id)
 		for _, n := range []uint64{
-			t.TodaySent, t.TodayReceived, t.MonthSent, t.MonthReceived, t.Sent, t.Received, uint64(t.day), uint64(t.month), t.Replayed,
+			t.TodaySent, t.TodayReceived, t.MonthSent, t.MonthReceived, t.Sent, t.Received, uint64(t.day),
+			uint64(t.month), t.Replayed,
 		} {
 			dst = binary.AppendUvarint(dst, n)
 		}

@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"maps"
@@ -9,10 +9,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Rows about gaps and dead letters are data: they go into the new store. Rows about publications are a log, and do not. Each row says whose
-// it is, and repeats the sample that it is about. So it goes over under its own number, and what it refers to is true there too: sweeps keep
-// their numbers, samples their runs, gaps theirs. Of the copies that a file holds of a row, the furthest counts. A dead letter that was sent
-// again or dropped shortly before may come back from an old page.
+// Rows about gaps and dead letters are data: they go into the new store. Rows about publications are a log, and do not.
+// Each row says whose it is, and repeats the sample that it is about. So it goes over under its own number, and what it
+// refers to is true there too: sweeps keep their numbers, samples their runs, gaps theirs. Of the copies that a file
+// holds of a row, the furthest counts. A dead letter that was sent again or dropped shortly before may come back from
+// an old page.
 
 // keepRow takes over the record of a gap or of a dead letter, if it reads.
 func (sv *salvage) keepRow(ns record.Names, key, value []byte) {
@@ -37,8 +38,8 @@ func (sv *salvage) keepRow(ns record.Names, key, value []byte) {
 	}
 }
 
-// adoptOwners makes the integrations of rows known when the file's records of integrations are lost, all of them. When others read, one
-// that only rows name was removed long ago.
+// adoptOwners makes the integrations of rows known when the file's records of integrations are lost, all of them. When
+// others read, one that only rows name was removed long ago.
 func (sv *salvage) adoptOwners() {
 	if !sv.noCursors {
 		return
@@ -59,11 +60,11 @@ func (sv *salvage) putRows(tx *bolt.Tx, d *record.Dictionary) error {
 		}
 		record.CutRows(rows, record.KeepDead)
 		for _, n := range slices.Sorted(maps.Keys(rows)) {
-			kind, count := bucketGaps, &sv.gaps
+			kind, count := BucketGaps, &sv.gaps
 			if !rows[n].IsGap() {
-				kind, count = bucketDead, &sv.letters
+				kind, count = BucketDead, &sv.letters
 			}
-			b, err := bucketOf(tx, kind, id)
+			b, err := BucketOf(tx, kind, id)
 			if err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ func Verdict(path string, say io.Writer) int {
 	switch {
 	case err == nil:
 		return childSound
-	case spoiled(err):
+	case Spoiled(err):
 		fmt.Fprintln(say, err)
 		return childDamaged
 	case errors.Is(err, record.ErrVersion):

@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"errors"
@@ -22,11 +22,11 @@ func Check(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("check store: %w", err)
 	}
-	o := boltOptions(0)
+	o := BoltOptions(0)
 	o.ReadOnly = true
 	db, err := bolt.Open(path, 0o600, o)
 	if err != nil {
-		return openError(path, err)
+		return OpenError(path, err)
 	}
 	var c checker
 	err = db.View(func(tx *bolt.Tx) error {
@@ -53,28 +53,28 @@ func (c *checker) fault(format string, args ...any) {
 }
 
 func (c *checker) check(tx *bolt.Tx) error {
-	m, err := load(tx)
+	m, err := Load(tx)
 	if err != nil {
 		return err
 	}
-	if m.badTotals {
+	if m.BadTotals {
 		c.fault("the totals record is damaged")
 	}
-	if m.badNames > 0 {
-		c.fault("%d names are damaged", m.badNames)
+	if m.BadNames > 0 {
+		c.fault("%d names are damaged", m.BadNames)
 	}
-	for id := range m.cursors {
-		for _, kind := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
-			m.eachRow(tx, kind, id, func(*record.Row) {})
+	for id := range m.Cursors {
+		for _, kind := range [][]byte{BucketTriggers, BucketGaps, BucketDead} {
+			m.EachRow(tx, kind, id, func(*record.Row) {})
 		}
 	}
-	if m.badRows > 0 {
-		c.fault("%d trigger rows are damaged", m.badRows)
+	if m.BadRows > 0 {
+		c.fault("%d trigger rows are damaged", m.BadRows)
 	}
-	for _, id := range m.badCursors {
+	for _, id := range m.BadCursors {
 		c.fault("integration %s: the cursor record is damaged", id)
 	}
-	rc := m.recount(tx)
+	rc := m.Recount(tx)
 	for _, seq := range rc.damaged {
 		c.fault("sweep %d is damaged", seq)
 	}
@@ -86,8 +86,8 @@ func (c *checker) check(tx *bolt.Tx) error {
 }
 
 // compare holds the figures counted along against those counted now.
-func (c *checker) compare(m *image, rc recount) {
-	want, got := m.totals, rc.totals
+func (c *checker) compare(m *Image, rc recount) {
+	want, got := m.Totals, rc.Totals
 	if want.Sweeps != got.Sweeps || want.Samples != got.Samples || want.Bytes != got.Bytes {
 		c.fault("totals say %d sweeps, %d samples, %d bytes; there are %d, %d, %d",
 			want.Sweeps, want.Samples, want.Bytes, got.Sweeps, got.Samples, got.Bytes)
@@ -95,10 +95,10 @@ func (c *checker) compare(m *image, rc recount) {
 	if got.Next > want.Next {
 		c.fault("sweep %d is beyond the totals' next, %d", got.Next-1, want.Next)
 	}
-	if n := uint64(m.names.Size()); n != want.Names {
+	if n := uint64(m.Names.Size()); n != want.Names {
 		c.fault("totals say %d names, there are %d", want.Names, n)
 	}
-	for id, it := range m.cursors {
+	for id, it := range m.Cursors {
 		if it.At > want.Next {
 			c.fault("integration %s: cursor %d is beyond the next sweep, %d", id, it.At, want.Next)
 		}
@@ -114,19 +114,19 @@ func (c *checker) compare(m *image, rc recount) {
 }
 
 // rowIDs checks that each log belongs to an integration and that no id is ahead of the totals.
-func (c *checker) rowIDs(tx *bolt.Tx, m *image) error {
-	for _, log := range [][]byte{bucketTriggers, bucketGaps, bucketDead} {
+func (c *checker) rowIDs(tx *bolt.Tx, m *Image) error {
+	for _, log := range [][]byte{BucketTriggers, BucketGaps, BucketDead} {
 		logs := tx.Bucket(log)
 		if logs == nil {
 			continue // of the dead letters, where there never was one
 		}
 		err := logs.ForEachBucket(func(id []byte) error {
-			if m.cursors[string(id)] == nil {
+			if m.Cursors[string(id)] == nil {
 				c.fault("%s of %s, which is no integration", log, id)
 			}
 			if k, _ := logs.Bucket(id).Cursor().Last(); k != nil {
-				if last, ok := record.KeySeq(k); !ok || last > m.totals.Row {
-					c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.totals.Row)
+				if last, ok := record.KeySeq(k); !ok || last > m.Totals.Row {
+					c.fault("integration %s: row %x is beyond the last id given, %d", id, k, m.Totals.Row)
 				}
 			}
 			return nil

@@ -1,11 +1,10 @@
-package store
+package file
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"noi-agent/store/internal/record"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -61,59 +60,41 @@ type Recovery struct {
 // Moved reports whether the old file was moved aside.
 func (r Recovery) Moved() bool { return r.Reason != "" }
 
-// Recover opens the store whatever lies at the path, and is how an agent that nobody looks after
-// starts. A file that was not left clean is checked first. One that is damaged, empty, foreign or
-// no file at all is moved aside as path.damaged-NNNN, of which the newest are
-// kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
-// and somebody still waits for, with its sample ids, the gaps and the dead letters that read,
-// and the cursors, counters and device id. The new store has an id of its own.
-//
-// The old file keeps its name until the new one is complete, so that a power cut in between costs
-// nothing but the time. Recover fails with ErrLocked, with ErrVersion, which leaves the file untouched, and where it may or can do nothing: no
-// permission, no directory, no space, a directory that cannot be written.
-func Recover(ctx context.Context, path string, o Options, ro RecoverOptions) (*Store, Recovery, error) {
-	o = o.withDefaults()
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		path = resolved // the store lies where the link leads, and so does what is moved aside
+// Hold resolves the path, and keeps a second agent that starts at the same moment from making the same file sound.
+func Hold(ctx context.Context, path string) (resolved string, release func(), err error) {
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		path = at // the store lies where the link leads, and so does what is moved aside
 	}
-	release, err := holdDirectory(ctx, filepath.Dir(path))
+	release, err = holdDirectory(ctx, filepath.Dir(path))
 	if err != nil {
-		return nil, Recovery{}, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+		return path, nil, fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
 	}
-	defer release()
-	r, err := examine(ctx, path, o, ro)
-	if err != nil {
-		return nil, r, fmt.Errorf("open store %s: %w%s", path, err, hint(err))
+	return path, release, nil
+}
+
+// MakeSound sees to it that the file at the path can be opened, or that there is none. A file that was not left clean
+// is checked. One that is damaged, empty, foreign or no file at all is replaced. hold comes before.
+func MakeSound(ctx context.Context, path string, o Options, ro RecoverOptions) (r Recovery, err error) {
+	if r, err = examine(ctx, path, o, ro); err != nil {
+		return r, fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
 	}
-	if !r.Moved() {
-		s, err := tryOpen(path, o)
-		if err == nil || !spoiled(err) {
-			r.Kept = keptAside(path)
-			return s, r, err
-		}
-		r.Reason = err.Error()
+	if r.Moved() {
+		err = GiveUp(ctx, path, o, ro, &r)
+		return r, err
 	}
+	r.Kept = keptAside(path)
+	return r, nil
+}
+
+// GiveUp moves a file aside for r.Reason, and puts a new one with what can be salvaged in its place.
+func GiveUp(ctx context.Context, path string, o Options, ro RecoverOptions, r *Recovery) error {
 	o.Logger.Error("the store cannot be used", "path", path, "reason", r.Reason)
 	ctx, cancel := context.WithTimeout(ctx, ro.limit(path))
 	defer cancel()
-	if err := replace(ctx, path, o, &r); err != nil {
-		return nil, r, fmt.Errorf("replace store %s (%s): %w%s", path, r.Reason, err, hint(err))
+	if err := replace(ctx, path, o, r); err != nil {
+		return fmt.Errorf("replace store %s (%s): %w%s", path, r.Reason, err, Hint(err))
 	}
-	s, err := Open(path, o)
-	return s, r, err
-}
-
-// tryOpen is Open for a file that was left clean or found sound. Should it have gone bad since,
-// bbolt may panic: on this goroutine that is an error like others. (On one of its own it ends the
-// process, and the next start finds no note of a clean stop.) The lock on the bad file stays with
-// the process, which is no harm: the file will be moved.
-func tryOpen(path string, o Options) (s *Store, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s, err = nil, fmt.Errorf("%w: %v", record.ErrDamaged, p)
-		}
-	}()
-	return Open(path, o)
+	return nil
 }
 
 // examine decides whether the file can be opened (no reason), must be moved aside (a reason), or
@@ -189,7 +170,7 @@ func (ro RecoverOptions) check(ctx context.Context, path string) (reason string,
 		return "", ctx.Err() // we are to end: the file is as good as before
 	case limited.Err() != nil:
 		return fmt.Sprintf("the file could not be checked within %v", limit), nil
-	case spoiled(err):
+	case Spoiled(err):
 		return err.Error(), nil
 	}
 	return "", err

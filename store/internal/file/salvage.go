@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"bytes"
@@ -58,7 +58,7 @@ type salvage struct {
 
 // uncounted reports whether more may be lost than is known.
 func (sv *salvage) uncounted() bool {
-	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.Id == ""
+	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.ID == ""
 }
 
 // survey reads everything but the sweeps, and the copy of the names.
@@ -162,18 +162,18 @@ func (sv *salvage) dictionary() *record.Dictionary {
 	return record.DictionaryOf(sv.names, size)
 }
 
-// salvageBatch is how many bytes of sweeps share a transaction: it bounds memory.
-const salvageBatch = 4 << 20
+// SalvageBatch is how many bytes of sweeps share a transaction: it bounds memory.
+const SalvageBatch = 4 << 20
 
 // fill makes the new store's file. It is not in use before it is whole, so it is synced once.
 func (sv *salvage) fill(file string) error {
-	o := boltOptions(sv.opts.MaxSize)
+	o := BoltOptions(sv.opts.MaxSize)
 	o.NoSync, o.NoGrowSync = true, true
 	db, err := bolt.Open(file, 0o600, o)
 	if err != nil {
 		return err
 	}
-	db.AllocSize = allocSize
+	db.AllocSize = AllocSize
 	d := sv.dictionary()
 	err = db.Update(putBuckets)
 	if err == nil {
@@ -185,7 +185,7 @@ func (sv *salvage) fill(file string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	return syncPath(file)
+	return SyncPath(file)
 }
 
 // copySweeps reads the file once more and takes over every sweep that is wanted. Rows wait in memory: they are few.
@@ -207,7 +207,7 @@ func (sv *salvage) copySweeps(db *bolt.DB, ns record.Names) error {
 			return nil
 		}
 		waiting = append(waiting, salvaged{h, slices.Clone(key), slices.Clone(value)})
-		if size += len(key) + len(value); size >= salvageBatch {
+		if size += len(key) + len(value); size >= SalvageBatch {
 			failed = flush()
 		}
 		return failed
@@ -227,7 +227,7 @@ type salvaged struct {
 
 // putSweeps puts and counts what is not there yet: the file holds copies.
 func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
-	b := tx.Bucket(bucketSweeps)
+	b := tx.Bucket(BucketSweeps)
 	b.FillPercent = 0.9 // mostly ascending
 	for _, sw := range sweeps {
 		if b.Get(sw.key) != nil {
@@ -296,7 +296,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *record.Dictionary) error {
 		return err
 	}
 	t.Names = uint64(d.Size())
-	meta := tx.Bucket(bucketMeta)
+	meta := tx.Bucket(BucketMeta)
 	if accounts := record.DecodeAccounts(d.Published(), sv.accounts); len(accounts) > 0 { // of what reads
 		if err := meta.Put(record.KeyAccounts, d.EncodeAccounts(tx.ID(), accounts)); err != nil {
 			return err
@@ -330,21 +330,23 @@ func (sv *salvage) addLanes() {
 // putLosses writes cursors, and for each integration that lost something a row that says so.
 func (sv *salvage) putLosses(tx *bolt.Tx, d *record.Dictionary, t *record.Totals) error {
 	for id, it := range sv.cursors {
-		if err := tx.Bucket(bucketCursors).Put([]byte(id), it.Encode()); err != nil {
+		if err := tx.Bucket(BucketCursors).Put([]byte(id), it.Encode()); err != nil {
 			return err
 		}
 		if sv.lost[id] == 0 {
 			continue
 		}
-		b, err := bucketOf(tx, bucketGaps, id)
+		b, err := BucketOf(tx, BucketGaps, id)
 		if err != nil {
 			return err
 		}
 		t.Row++
-		w := &record.Row{Trigger: record.Trigger{Integration: id, Topic: it.Topic, CompletedAt: record.ToMilli(sv.opts.Now()), Gap: objects.Gap{
-			From: record.FromMilli(sv.oldest), To: record.ToMilli(sv.opts.Now()), Count: sv.lost[id],
-			Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " + sv.aside,
-		}}}
+		w := &record.Row{Trigger: record.Trigger{Integration: id, Topic: it.Topic,
+			CompletedAt: record.ToMilli(sv.opts.Now()), Gap: objects.Gap{
+				From: record.FromMilli(sv.oldest), To: record.ToMilli(sv.opts.Now()), Count: sv.lost[id],
+				Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " +
+					sv.aside,
+			}}}
 		if err := b.Put(record.SeqKey(t.Row), d.EncodeRow(record.SeqKey(t.Row), w)); err != nil {
 			return err
 		}
@@ -355,15 +357,15 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *record.Dictionary, t *record.Totals
 // putClock writes what is known of the time of earlier runs.
 func (sv *salvage) putClock(tx *bolt.Tx) error {
 	for run, st := range sv.starts {
-		if err := tx.Bucket(bucketRuns).Put(record.SeqKey(run), st.Encode(record.SeqKey(run))); err != nil {
+		if err := tx.Bucket(BucketRuns).Put(record.SeqKey(run), st.Encode(record.SeqKey(run))); err != nil {
 			return err
 		}
 	}
-	return tx.Bucket(bucketMeta).Put(record.KeyClock, sv.times.Encode())
+	return tx.Bucket(BucketMeta).Put(record.KeyClock, sv.times.Encode())
 }
 
 func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
-	b := tx.Bucket(bucketNames)
+	b := tx.Bucket(BucketNames)
 	b.FillPercent = 1
 	return d.PutFrom(0, b.Put)
 }
@@ -374,15 +376,15 @@ func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
 // one that nobody has.
 func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) record.Identity {
 	old := sv.identity
-	if old.Id == "" {
-		old.Id = drawID()
+	if old.ID == "" {
+		old.ID = drawID()
 	}
-	made := record.Identity{Id: drawID(), Run: max(old.Run, sv.lastRun), Device: old.Device}
-	first, _ := tx.Bucket(bucketSweeps).Cursor().First()
+	made := record.Identity{ID: drawID(), Run: max(old.Run, sv.lastRun), Device: old.Device}
+	first, _ := tx.Bucket(BucketSweeps).Cursor().First()
 	if first == nil {
 		return made
 	}
-	for _, o := range append(old.Origins, record.Origin{Until: next, Store: old.Id}) {
+	for _, o := range append(old.Origins, record.Origin{Until: next, Store: old.ID}) {
 		if o.Until > binary.BigEndian.Uint64(first) {
 			made.Origins = append(made.Origins, o)
 		}

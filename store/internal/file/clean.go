@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"errors"
@@ -37,12 +37,13 @@ func fingerprint(path string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("noi-agent left noi.db complete: %d bytes, %s, %08x\n",
-		info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano), crc32.Checksum(head[:n], crc32.MakeTable(crc32.Castagnoli))), nil
+		info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano),
+		crc32.Checksum(head[:n], crc32.MakeTable(crc32.Castagnoli))), nil
 }
 
-// leaveClean writes the note. The caller still holds the file's lock, so that the next agent finds
+// LeaveClean writes the note. The caller still holds the file's lock, so that the next agent finds
 // both or neither.
-func leaveClean(path string) error {
+func LeaveClean(path string) error {
 	print, err := fingerprint(path)
 	if err != nil {
 		return err
@@ -60,6 +61,6 @@ func leftClean(path string) bool {
 	return err == nil && print == string(note)
 }
 
-// takeClean removes the note before the file is opened: should opening end the process, which
+// TakeClean removes the note before the file is opened: should opening end the process, which
 // bbolt can do, the next start has the file checked.
-func takeClean(path string) { _ = os.Remove(path + cleanSuffix) }
+func TakeClean(path string) { _ = os.Remove(path + cleanSuffix) }

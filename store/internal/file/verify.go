@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func verify(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err // bbolt would make a file
 	}
-	o := boltOptions(0)
+	o := BoltOptions(0)
 	o.ReadOnly = true
 	db, err := bolt.Open(path, 0o600, o)
 	if err != nil {
@@ -52,15 +52,15 @@ func verify(path string) error {
 // sound reads what a start needs, and touches the rest: a length that leads out of the file kills
 // the process here, and not the agent later.
 func sound(tx *bolt.Tx) error {
-	m, err := load(tx)
+	m, err := Load(tx)
 	if err != nil {
 		return err
 	}
-	if m.badTotals || m.badNames > 0 || len(m.badCursors) > 0 {
+	if m.BadTotals || m.BadNames > 0 || len(m.BadCursors) > 0 {
 		return fmt.Errorf("%w: totals damaged: %v, damaged names: %d, damaged cursors: %d",
-			record.ErrDamaged, m.badTotals, m.badNames, len(m.badCursors))
+			record.ErrDamaged, m.BadTotals, m.BadNames, len(m.BadCursors))
 	}
-	return tx.Bucket(bucketSweeps).ForEach(func(k, v []byte) error {
+	return tx.Bucket(BucketSweeps).ForEach(func(k, v []byte) error {
 		_, _ = record.Unseal(k, v) // a wrong one is skipped when its turn comes
 		return nil
 	})

@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"context"
@@ -86,12 +86,12 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	if info.Mode().IsRegular() {
 		size = info.Size()
 	}
-	if err := prune(path, size, int64(boltOptions(o.MaxSize).MaxSize)); err != nil {
+	if err := prune(path, size, int64(BoltOptions(o.MaxSize).MaxSize)); err != nil {
 		return err
 	}
 	r.Aside = nextAside(path)
 	made, err := rebuild(ctx, path, o, r)
-	if isFullDisk(err) { // What it had taken is free again, and perhaps more is. If not, that is an error: the old file keeps its name, and its samples.
+	if FullDisk(err) { // What it had taken is free again, and perhaps more is. If not, that is an error: the old file keeps its name, and its samples.
 		r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = 0, 0, 0, nil, false
 		made, err = rebuild(ctx, path, o, r)
 	}
@@ -102,11 +102,11 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	if err := swap(path, r.Aside, made, info.Mode()); err != nil {
 		return err
 	}
-	takeClean(path)
+	TakeClean(path)
 	r.Kept = keptAside(path)
 	o.Logger.Error("the store was replaced", "reason", r.Reason, "aside", r.Aside,
 		"salvaged", r.Samples, "rows", r.Rows, "dead_letters", r.DeadLetters, "lost", r.Lost, "uncounted", r.Uncounted)
-	return syncPath(filepath.Dir(path))
+	return SyncPath(filepath.Dir(path))
 }
 
 // swap gives the old file its new name and the new one the old name. With a second name first,
@@ -129,25 +129,28 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 		if p := recover(); p != nil {
 			o.Logger.Error("salvaging failed", "error", fmt.Sprint(p))
 			r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = 0, 0, 0, nil, true
-			made, err = create(path, format)
+			made, err = Create(path, format)
 		}
 	}()
 	src, err := openPages(path)
 	var system syscall.Errno
-	if errors.As(err, &system) && !badMedium(system) && system != syscall.ELOOP && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		return "", err // not the file's fault: without descriptors or memory, say. What it holds must not be left behind
+	if errors.As(err, &system) && !badMedium(system) && system != syscall.ELOOP && !errors.Is(err, fs.ErrNotExist) &&
+		!errors.Is(err, fs.ErrPermission) {
+		// not the file's fault: without descriptors or memory, say. What it holds must not be left behind
+		return "", err
 	}
 	if err != nil {
 		r.Uncounted = true
-		return create(path, format) // a directory, or nothing that can be read
+		return Create(path, format) // a directory, or nothing that can be read
 	}
 	defer src.close()
 	sv := &salvage{ctx: ctx, src: src, opts: o, aside: filepath.Base(r.Aside)}
 	sv.survey(path)
-	made, err = create(path, sv.fill)
+	made, err = Create(path, sv.fill)
 	if err != nil {
 		return "", errors.Join(err, ctx.Err())
 	}
-	r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = sv.found.Samples, sv.gaps, sv.letters, sv.lost, sv.uncounted()
+	r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = sv.found.Samples, sv.gaps, sv.letters, sv.lost,
+		sv.uncounted()
 	return made, nil
 }

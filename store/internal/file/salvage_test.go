@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"testing"
@@ -9,7 +9,8 @@ import (
 // TestWhatALaneLostInASalvageIsItsIntegrations: a lane has no log that anybody reads.
 func TestWhatALaneLostInASalvageIsItsIntegrations(t *testing.T) {
 	sv := &salvage{cursors: map[string]*record.Cursor{}, lost: map[string]uint64{}}
-	for id, backlog := range map[string]uint64{"aws": 5, "aws" + record.LaneSuffix: 3, "gcp": 2, "gone" + record.LaneSuffix: 1} {
+	for id, backlog := range map[string]uint64{"aws": 5, "aws" + record.LaneSuffix: 3, "gcp": 2,
+		"gone" + record.LaneSuffix: 1} {
 		c := record.NewCursor(id, "", 0)
 		c.Backlog = backlog
 		sv.cursors[id] = &c
