@@ -140,16 +140,6 @@ func (s *Store) hasNewGaps() bool {
 	return false
 }
 
-// owesGapRows reports whether any row about a gap waits for a commit.
-func (it *integration) owesGapRows() bool {
-	for _, w := range it.dirty {
-		if w.IsGap() {
-			return true
-		}
-	}
-	return false
-}
-
 // finishAccounts makes true what the commit's rows brought; its sweeps are released.
 func (c *commit) finishAccounts() {
 	b := &c.store.accounts

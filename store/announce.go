@@ -76,15 +76,3 @@ func (s *Store) keepGap(it *integration, w *record.Row) {
 	it.remember(w)
 	s.writeRow(it, w)
 }
-
-// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in
-// it no more, and memory must not grow with the time for which a cloud is out of reach.
-func (it *integration) cutOpenGaps() {
-	if len(it.openGaps) <= 2*record.KeepGaps {
-		return
-	}
-	ids := slices.Sorted(maps.Keys(it.openGaps))
-	for _, id := range ids[:len(ids)-record.KeepGaps] {
-		delete(it.openGaps, id)
-	}
-}

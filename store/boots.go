@@ -95,14 +95,6 @@ func (s *Store) dateOrphans(now time.Time) {
 	}
 }
 
-// stamp adds what is known of the run in which a sample was taken. s.mu is held.
-func (s *Store) stamp(run uint64, p Stamp) Stamp {
-	st := s.starts[run]
-	p.SameBoot = st.Boot != "" && st.Boot == s.opts.Clock.Boot
-	p.Booted, p.Floor = record.FromMilli(st.Booted), record.FromMilli(st.Floor)
-	return p
-}
-
 // putClock writes the runs that changed, and the time when it is known to be right.
 func (c *commit) putClock(tx *bolt.Tx) error {
 	for run, st := range c.starts {
@@ -115,36 +107,4 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 	}
 	c.times.Wrote = c.now.wall
 	return tx.Bucket(file.BucketMeta).Put(record.KeyClock, c.times.Encode())
-}
-
-// moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
-// counts for what is past; ms since the boot, below zero when not known.
-type moment struct {
-	wall   int64
-	old    bool
-	uptime int64
-}
-
-func (s *Store) moment() moment {
-	m := moment{wall: s.opts.Now().UnixMilli(), old: s.opts.Clock.old(), uptime: -1}
-	if s.opts.Clock.Uptime != nil {
-		m.uptime = s.opts.Clock.Uptime().Milliseconds()
-	}
-	return m
-}
-
-// age is how old a sweep is, in ms, at a moment; 0 when nobody can tell. Within one boot the
-// clock does not matter. Across boots the clock has to be right, and the sample has the time that it has
-// everywhere (Stamp.Time): a clock that jumps makes no sample
-// old before its time. s.mu is held.
-func (s *Store) age(h *record.Heading, now moment) int64 {
-	st := s.starts[h.Run]
-	switch {
-	case h.Uptime >= 0 && now.uptime >= 0 && st.Boot != "" && st.Boot == s.opts.Clock.Boot:
-		return now.uptime - h.Uptime
-	case !now.old:
-		return 0
-	}
-	at, _ := s.dateOf(h.Instant())
-	return now.wall - at.UnixMilli()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"noi-agent/objects"
 
@@ -71,16 +70,6 @@ func (s *Store) arrived(it *integration, at record.Place) {
 			s.unmake(it, id)
 		}
 	}
-}
-
-// oldestDead is when the oldest dead letter was rejected; zero: there is none.
-func (it *integration) oldestDead() (at time.Time) {
-	for _, w := range it.dead {
-		if at.IsZero() || w.CompletedAt.Before(at) {
-			at = w.CompletedAt
-		}
-	}
-	return at
 }
 
 // DeadLetters returns dead letters with an id above after, the oldest first, at most limit, or all when that is 0;
@@ -172,16 +161,6 @@ func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err er
 	b := s.hurry()
 	s.mu.Unlock()
 	return dropped, b.waitState()
-}
-
-// takeDead is what the running commit does to an integration's dead letters: nil takes one out.
-func (it *integration) takeDead() map[uint64]*record.Row {
-	out := map[uint64]*record.Row{}
-	for id := range it.deadDirty {
-		out[id] = it.dead[id]
-	}
-	it.deadDirty = map[uint64]bool{}
-	return out
 }
 
 func (c *commit) putDead(tx *bolt.Tx) error {

@@ -114,7 +114,7 @@ func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
 		if len(sw.Routes) == 0 {
 			continue
 		}
-		joined = s.openBatch()
+		joined = s.openBatch(time.Now(), s.opts.CommitEvery)
 		joined.samples += len(sw.Samples)
 		joined.sweeps++
 		s.urgent = s.urgent || sw.Urgent
@@ -125,26 +125,6 @@ func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
 		s.wakeWriter()
 	}
 	return joined, nil
-}
-
-// openBatch returns the batch that takes what is offered now: that of the current slice of the window. s.mu is held.
-func (s *Store) openBatch() *batch {
-	now := time.Now()
-	if s.batch.sweeps > 0 && now.Sub(s.batch.opened) >= s.opts.CommitEvery/windowSlices {
-		s.older, s.batch = append(s.older, s.batch), newBatch()
-	}
-	if s.batch.sweeps == 0 {
-		s.batch.opened = now
-	}
-	return s.batch
-}
-
-// samplesWaiting is how many wait for a commit. s.mu is held.
-func (s *Store) samplesWaiting() (n int) {
-	for _, b := range s.batches() {
-		n += b.samples
-	}
-	return n
 }
 
 // take gives a sweep its number and shows it to the integrations it goes to. s.mu is held.

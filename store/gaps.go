@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	"noi-agent/objects"
 	"noi-agent/store/internal/record"
@@ -132,49 +131,6 @@ func (s *Store) newGapRow(it *integration, w *record.Row) {
 	it.gapsMade++
 	it.newGap, s.forced = true, true
 	s.settledLate()
-}
-
-// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not
-// grow.
-func (it *integration) mayGrow(w *record.Row) {
-	if w.Undated != nil && w.Gap.First == 0 {
-		return
-	}
-	if len(it.grows) >= maxOpenGaps {
-		clear(it.grows)
-	}
-	if last := it.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
-		it.grows[keyOf(w.Gap)] = w
-	}
-}
-
-// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow:
-// samples of earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one
-// start.
-func (it *integration) reload(w *record.Row) {
-	w.Before = it.gapsMade
-	it.gapsMade++
-	if w.Undated != nil {
-		it.undated[w.ID] = w
-	} else {
-		it.remember(w)
-	}
-	if w.Open {
-		it.openGaps[w.ID] = w
-	}
-	if w.Gap.First > 0 {
-		it.grows[keyOf(w.Gap)] = w
-	}
-}
-
-// remember keeps the newest gaps for Stats.
-func (it *integration) remember(w *record.Row) {
-	if i := slices.IndexFunc(it.recent, func(old *record.Row) bool { return old.ID == w.ID }); i >= 0 {
-		it.recent[i] = w
-		return
-	}
-	it.recent = append(it.recent, w)
-	it.recent = it.recent[max(0, len(it.recent)-recentGaps):]
 }
 
 // Missing writes gaps that the agent knows of into an integration's log: what was due and never

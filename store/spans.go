@@ -6,64 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"noi-agent/objects"
 	"noi-agent/store/internal/record"
 )
-
-// leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far
-// ahead (Clock.Old).
-const leapWait = time.Hour
-
-// dateOf returns the time of an instant; false: the clock may still become right. s.mu is held, as for all below.
-func (s *Store) dateOf(in record.Instant) (time.Time, bool) {
-	p := s.stamp(in.Run, Stamp{Unsure: in.Unsure, Uptime: in.Uptime})
-	at, estimated := p.Time(in.At)
-	return at, !estimated || !p.SameBoot
-}
-
-// date gives a span its times and its count; false: it has to wait for the clock.
-func (s *Store) date(sp record.Span) (objects.Gap, bool) {
-	if sp.Begins.Run == 0 {
-		return objects.Gap{}, false
-	}
-	from, known := s.dateOf(sp.Begins)
-	to, alsoKnown := s.dateOf(sp.Ends)
-	if !known || !alsoKnown || s.mayHaveLeapt(sp) {
-		return objects.Gap{}, false
-	}
-	g := sp.Gap
-	g.From, g.To = from, to
-	if sp.Every > 0 {
-		to = s.withoutLeap(sp.Ends, to)
-		g.From = from.Add(untilNext(from, sp.Every))
-		// the sample itself stands for the last moment
-		g.Count = uint64(max(0, multiples(to, sp.Every)-multiples(from, sp.Every)-1))
-		g.To = g.From.Add(time.Duration(max(1, g.Count)-1) * sp.Every)
-	}
-	return g, true
-}
-
-// mayHaveLeapt reports whether a span reaches into this boot from another, and the clock may have come up far too late.
-func (s *Store) mayHaveLeapt(sp record.Span) bool {
-	clock, end := s.opts.Clock, s.starts[sp.Ends.Run]
-	if end.Boot == "" || end.Boot != clock.Boot || s.starts[sp.Begins.Run].Boot == end.Boot || clock.Uptime == nil {
-		return false
-	}
-	return !clock.old() && clock.Uptime()-sp.Ends.Uptime < leapWait
-}
-
-// leapLimit is how far a clock may have come up ahead of the last time known to be right before a leap is thought of.
-const leapLimit = 24 * time.Hour
-
-// withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that
-// boot. The samples of the leap stay as they were published.
-func (s *Store) withoutLeap(in record.Instant, at time.Time) time.Time {
-	booted := record.FromMilli(s.starts[in.Run].Booted)
-	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
-		return right
-	}
-	return at
-}
 
 // multiples is how many multiples of an interval have passed since 1970: objects are sampled at these.
 func multiples(at time.Time, every time.Duration) int64 {
@@ -132,16 +76,6 @@ func (s *Store) MissingDark(dark map[string][]record.Span) {
 			}
 		}
 	}
-}
-
-// waitingGaps is how many gaps get their times from this store once the clock is right.
-func (it *integration) waitingGaps() (n int) {
-	for _, w := range it.undated {
-		if w.Undated.Begins.Run != 0 {
-			n++
-		}
-	}
-	return n
 }
 
 func (s *Store) logSpan(it *integration, sp record.Span) {

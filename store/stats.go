@@ -21,6 +21,16 @@ type Stats struct {
 	Integrations map[string]IntegrationStats
 }
 
+// figures are what the store counts in a run.
+type figures struct {
+	corrupt   uint64 // damaged records
+	committed uint64 // samples
+	spared    uint64 // samples
+	commits   uint64
+	written   uint64 // bytes
+	fileBytes int64
+}
+
 // IntegrationStats are the figures of one integration. The counters go on over restarts; after a
 // kill they may miss what was not committed.
 type IntegrationStats struct {

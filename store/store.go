@@ -79,34 +79,23 @@ type Store struct {
 	identityChanged bool
 	integrations    map[string]*integration
 	totals          record.Totals
-	older           []*batch // wait for a commit, the oldest first
-	batch           *batch   // the newest, which offers join
-	busy            []*batch // what the running commit took; nil: none runs
-	fresh           []*fresh
-	next            uint64 // sequence number of the next sweep; totals.next is the file's
-	urgent          bool   // the next commit should not wait
-	forced          bool   // nor be left out when all is accepted
-	starts          map[uint64]record.Start
-	newStarts       map[uint64]record.Start // of starts, what no commit carries yet
-	times           record.Times
-	accounts        accounts
-	own             map[record.Accounted]record.Account // accounts of the file when it was opened
-	known           []string                            // integrations of the run before, by its note
-	dirty           bool                                // something other than appends waits for it
-	dirtyRows       int
-	lastRows        time.Time // when a commit carried rows last, or the run began
-	unsaved         bool      // something that the file promises is settled, and no commit carries that
+	window
+	clockBook
+	figures
+	fresh     []*fresh
+	next      uint64 // sequence number of the next sweep; totals.next is the file's
+	accounts  accounts
+	own       map[record.Accounted]record.Account // accounts of the file when it was opened
+	known     []string                            // integrations of the run before, by its note
+	dirty     bool                                // something other than appends waits for it
+	dirtyRows int
+	lastRows  time.Time // when a commit carried rows last, or the run began
+	unsaved   bool      // something that the file promises is settled, and no commit carries that
 	// number of the first sweep of the last commit that wrote any; of a new run: the first it can give
-	newest    uint64
-	damaged   map[uint64]struct{} // records reported so far
-	corrupt   uint64
-	committed uint64
-	spared    uint64
-	commits   uint64
-	written   uint64 // bytes
-	fileBytes int64
-	tail      *record.Heading // of the oldest sweep in the file
-	wanted    *Limits         // not in force yet; nil: none
+	newest  uint64
+	damaged map[uint64]struct{} // records reported so far
+	tail    *record.Heading     // of the oldest sweep in the file
+	wanted  *Limits             // not in force yet; nil: none
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -118,9 +107,10 @@ func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
 		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		fatal: make(chan struct{}),
-		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]record.Start{},
+		fatal:  make(chan struct{}),
+		window: window{batch: newBatch()}, damaged: map[uint64]struct{}{},
 	}
+	s.clockBook = clockBook{now: s.opts.Now, clock: s.opts.Clock, newStarts: map[uint64]record.Start{}}
 	if err := file.CreateIfMissing(path); err != nil {
 		return nil, fmt.Errorf("create store %s: %w%s", path, err, file.Hint(err))
 	}

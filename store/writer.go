@@ -14,34 +14,6 @@ import (
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
 const tidyEvery = 10 * time.Minute
 
-// batch is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are
-// set before done is closed.
-type batch struct {
-	samples  int
-	sweeps   int
-	opened   time.Time // when the first of them was offered
-	done     chan struct{}
-	err      error // of the sweeps
-	stateErr error // of everything else
-}
-
-// windowSlices is into how many batches a commit window is divided. What is offered shortly before a window closes has
-// a window of its own: else every sweep that is on its way just then would be written, though a cloud is about to take
-// it.
-const windowSlices = 8
-
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
-func (b *batch) finish(err, stateErr error) {
-	b.err, b.stateErr = err, stateErr
-	close(b.done)
-}
-
-func (b *batch) waitState() error {
-	<-b.done
-	return b.stateErr
-}
-
 // checkSweep refuses what could not be read back as it was.
 func (s *Store) checkSweep(sw objects.Sweep) error {
 	n := len(sw.Samples)
@@ -149,7 +121,7 @@ func (s *Store) writer() {
 			flush.stop()
 		}
 		if fresh {
-			window.start(s.untilDue())
+			window.start(s.windowLeft())
 		}
 		if settled {
 			flush.start(s.opts.FlushTriggers)
@@ -214,37 +186,6 @@ func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
 	return fresh, s.dirty || s.dirtyRows > 0, s.unsaved, s.urgent || fresh && s.opts.CommitEvery <= 0
 }
 
-// untilDue is how long the oldest batch may still wait.
-func (s *Store) untilDue() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(0, s.opts.CommitEvery-time.Since(s.batches()[0].opened))
-}
-
-// batches are those that wait, the oldest first; the last one is the one that offers join. s.mu is held.
-func (s *Store) batches() []*batch { return append(s.older[:len(s.older):len(s.older)], s.batch) }
-
-// due returns the batches whose window is over, or all, and the sweeps in them. s.mu is held.
-func (s *Store) due(all bool) (due []*batch, sweeps []*fresh) {
-	n := 0
-	for _, b := range s.batches() {
-		if !all && time.Since(b.opened) < s.opts.CommitEvery {
-			break
-		}
-		due, n = append(due, b), n+b.sweeps
-	}
-	return due, s.fresh[:n:n]
-}
-
-// takeBatches takes the oldest batches out. s.mu is held.
-func (s *Store) takeBatches(n int) {
-	if n > len(s.older) {
-		s.older, s.batch = nil, newBatch()
-		return
-	}
-	s.older = append([]*batch(nil), s.older[n:]...)
-}
-
 // commit writes what waits and tells those who wait for it. Rows come along when they are due, or when a commit is to
 // be made anyway and none has carried any for a while; it reports whether they did, and whether there was a transaction
 // at all. What every cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps
@@ -255,11 +196,11 @@ func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	rows = t.rows
 	must := rows || t.cursors || s.forced // whatever becomes of the sweeps
 	all = all || s.forced
-	due, cut := s.due(all)
+	due, cut := s.dueLocked(all)
 	keeps := s.keeps(cut)
 	if keeps && !all { // one commit for all
 		all = true
-		due, cut = s.due(all)
+		due, cut = s.dueLocked(all)
 	}
 	s.takeBatches(len(due))
 	if all {
@@ -298,13 +239,6 @@ func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	}
 	finish(due, err, stateErr)
 	return rows, true
-}
-
-// finish tells those who wait for any of the batches.
-func finish(batches []*batch, err, stateErr error) {
-	for _, b := range batches {
-		b.finish(err, stateErr)
-	}
 }
 
 // keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
@@ -386,4 +320,17 @@ func (s *Store) giveUp() {
 	err := s.err
 	s.mu.Unlock()
 	finish(waiting, err, err)
+}
+
+// windowLeft is how long the oldest batch may still wait.
+func (s *Store) windowLeft() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.untilDue(time.Now(), s.opts.CommitEvery)
+}
+
+// dueLocked returns the batches whose window is over, or all, and the sweeps in them.
+func (s *Store) dueLocked(all bool) ([]*batch, []*fresh) {
+	due, n := s.window.due(time.Now(), s.opts.CommitEvery, all)
+	return due, s.fresh[:n:n]
 }
