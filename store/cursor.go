@@ -20,8 +20,8 @@ type integration struct {
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
 
-	// Of the sweeps from At to before scanned, the ones with something for this integration are in window, ascending;
-	// those from scanned on have not been looked at, save that Settled says what earlier starts settled of them.
+	// Every sweep before scanned was looked at. Those of them with something for this integration that is not settled are
+	// in window, ascending. Sweeps from scanned on were not looked at; Settled says what earlier runs settled of them.
 	scanned uint64
 	window  []entry
 

@@ -30,7 +30,7 @@ func untilNext(at time.Time, every time.Duration) time.Duration {
 func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("missing: %w", err)
 	}
@@ -38,7 +38,7 @@ func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 		if it.madeNow && sp.Begins.Run != s.run && sp.Begins.Run != 0 {
 			continue
 		}
-		s.logSpan(it, sp)
+		s.logSpanLocked(it, sp)
 	}
 	return nil
 }
@@ -72,31 +72,31 @@ func (s *Store) MissingDark(dark map[string][]record.Span) {
 			before, known := s.own[record.Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
 			if it := s.integrations[id]; it != nil && known && before.Until.Run < sp.Ends.Run {
 				sp.Begins, sp.Every = before.Until, before.Every
-				s.logUndated(it, sp)
+				s.logUndatedLocked(it, sp)
 			}
 		}
 	}
 }
 
-func (s *Store) logSpan(it *integration, sp record.Span) {
+func (s *Store) logSpanLocked(it *integration, sp record.Span) {
 	g, known := s.date(sp)
 	switch {
 	case !known:
-		s.logUndated(it, sp)
+		s.logUndatedLocked(it, sp)
 	case sp.Every == 0 || g.Count > 0:
-		s.logGap(it, g)
+		s.logGapLocked(it, g)
 	}
 }
 
-// logUndated writes a row that waits for the clock, or lets the one before it grow.
-func (s *Store) logUndated(it *integration, sp record.Span) {
+// logUndatedLocked writes a row that waits for the clock, or lets the one before it grow.
+func (s *Store) logUndatedLocked(it *integration, sp record.Span) {
 	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now())}}
 	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) &&
 		it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Before = last.ID, last.Integration, last.Before
 		sp = last.Undated.Join(sp)
 	} else {
-		s.newGapRow(it, w)
+		s.newGapRowLocked(it, w)
 	}
 	w.Gap, w.Undated = sp.Gap, &sp
 	w.Gap.From, w.Gap.To = record.ToMilli(sp.Begins.At), record.ToMilli(sp.Ends.At)
@@ -105,12 +105,12 @@ func (s *Store) logUndated(it *integration, sp record.Span) {
 		delete(it.undated, slices.Min(slices.Collect(maps.Keys(it.undated))))
 	}
 	it.mayGrow(w)
-	s.writeRow(it, w)
+	s.writeRowLocked(it, w)
 }
 
-// dateGaps gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
-func (s *Store) dateGaps() {
-	for _, it := range s.ordered() {
+// dateGapsLocked gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
+func (s *Store) dateGapsLocked() {
+	for _, it := range s.orderedLocked() {
 		for _, id := range slices.Sorted(maps.Keys(it.undated)) {
 			old := it.undated[id]
 			g, known := s.date(*old.Undated)
@@ -126,11 +126,11 @@ func (s *Store) dateGaps() {
 			w.Gap, w.Error = g, record.GapText(g)
 			delete(it.undated, id)
 			it.newGap, s.forced = true, true
-			s.settledLate()
+			s.settledLateLocked()
 			if w.Void {
-				s.writeRow(it, &w)
+				s.writeRowLocked(it, &w)
 			} else {
-				s.keepGap(it, &w)
+				s.keepGapLocked(it, &w)
 			}
 		}
 	}

@@ -5,16 +5,16 @@ import "time"
 // window is the commit window: the batches that wait for a commit. It knows no store, and takes the time from its
 // caller.
 type window struct {
-	older  []*batch // wait for a commit, the oldest first
-	batch  *batch   // the newest, which offers join
-	busy   []*batch // what the running commit took; nil: none runs
-	urgent bool     // the next commit should not wait
-	forced bool     // nor be left out when all is accepted
+	older  []*commitGroup // wait for a commit, the oldest first
+	newest *commitGroup   // the newest, which offers join
+	busy   []*commitGroup // what the running commit took; nil: none runs
+	urgent bool           // the next commit should not wait
+	forced bool           // nor be left out when all is accepted
 }
 
-// batch is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are
+// newest is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are
 // set before done is closed.
-type batch struct {
+type commitGroup struct {
 	samples  int
 	sweeps   int
 	opened   time.Time // when the first of them was offered
@@ -28,29 +28,31 @@ type batch struct {
 // it.
 const windowSlices = 8
 
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
+func newGroup() *commitGroup { return &commitGroup{done: make(chan struct{})} }
 
-func (b *batch) finish(err, stateErr error) {
+func (b *commitGroup) finish(err, stateErr error) {
 	b.err, b.stateErr = err, stateErr
 	close(b.done)
 }
 
-func (b *batch) waitState() error {
+func (b *commitGroup) waitState() error {
 	<-b.done
 	return b.stateErr
 }
 
 // untilDue is how long the oldest batch may still wait.
 func (w *window) untilDue(now time.Time, every time.Duration) time.Duration {
-	return max(0, every-now.Sub(w.batches()[0].opened))
+	return max(0, every-now.Sub(w.groups()[0].opened))
 }
 
-// batches are those that wait, the oldest first; the last one is the one that offers join.
-func (w *window) batches() []*batch { return append(w.older[:len(w.older):len(w.older)], w.batch) }
+// groups are those that wait, the oldest first; the last one is the one that offers join.
+func (w *window) groups() []*commitGroup {
+	return append(w.older[:len(w.older):len(w.older)], w.newest)
+}
 
 // due returns the batches whose window is over, or all, and how many sweeps are in them.
-func (w *window) due(now time.Time, every time.Duration, all bool) (due []*batch, sweeps int) {
-	for _, b := range w.batches() {
+func (w *window) due(now time.Time, every time.Duration, all bool) (due []*commitGroup, sweeps int) {
+	for _, b := range w.groups() {
 		if !all && now.Sub(b.opened) < every {
 			break
 		}
@@ -59,36 +61,36 @@ func (w *window) due(now time.Time, every time.Duration, all bool) (due []*batch
 	return due, sweeps
 }
 
-// takeBatches takes the oldest batches out.
-func (w *window) takeBatches(n int) {
+// takeGroups takes the oldest batches out.
+func (w *window) takeGroups(n int) {
 	if n > len(w.older) {
-		w.older, w.batch = nil, newBatch()
+		w.older, w.newest = nil, newGroup()
 		return
 	}
-	w.older = append([]*batch(nil), w.older[n:]...)
+	w.older = append([]*commitGroup(nil), w.older[n:]...)
 }
 
-// finish tells those who wait for any of the batches.
-func finish(batches []*batch, err, stateErr error) {
+// finishGroups tells those who wait for any of the batches.
+func finishGroups(batches []*commitGroup, err, stateErr error) {
 	for _, b := range batches {
 		b.finish(err, stateErr)
 	}
 }
 
-// openBatch returns the batch that takes what is offered now: that of the current slice of the window.
-func (w *window) openBatch(now time.Time, every time.Duration) *batch {
-	if w.batch.sweeps > 0 && now.Sub(w.batch.opened) >= every/windowSlices {
-		w.older, w.batch = append(w.older, w.batch), newBatch()
+// openGroup returns the batch that takes what is offered now: that of the current slice of the window.
+func (w *window) openGroup(now time.Time, every time.Duration) *commitGroup {
+	if w.newest.sweeps > 0 && now.Sub(w.newest.opened) >= every/windowSlices {
+		w.older, w.newest = append(w.older, w.newest), newGroup()
 	}
-	if w.batch.sweeps == 0 {
-		w.batch.opened = now
+	if w.newest.sweeps == 0 {
+		w.newest.opened = now
 	}
-	return w.batch
+	return w.newest
 }
 
 // samplesWaiting is how many wait for a commit.
 func (w *window) samplesWaiting() (n int) {
-	for _, b := range w.batches() {
+	for _, b := range w.groups() {
 		n += b.samples
 	}
 	return n

@@ -50,17 +50,17 @@ func ascending(picked []int, n int) bool {
 	return len(picked) > 0
 }
 
-// touch says that something waits which may wait a while. s.mu is held.
-func (s *Store) touch() {
+// touchLocked says that something waits which may wait a while.
+func (s *Store) touchLocked() {
 	s.dirty = true
 	s.wakeWriter()
 }
 
-// hurry asks for a commit now and returns the batch that tells when it is made. s.mu is held.
-func (s *Store) hurry() *batch {
+// hurryLocked asks for a commit now and returns the batch that tells when it is made.
+func (s *Store) hurryLocked() *commitGroup {
 	s.urgent, s.forced, s.dirty = true, true, true
 	s.wakeWriter()
-	return s.batch
+	return s.window.newest
 }
 
 func (s *Store) wakeWriter() {
@@ -182,7 +182,7 @@ func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
 	if s.err != nil {
 		return false, false, false, false
 	}
-	fresh = len(s.fresh) > 0
+	fresh = len(s.offered) > 0
 	return fresh, s.dirty || s.dirtyRows > 0, s.unsaved, s.urgent || fresh && s.opts.CommitEvery <= 0
 }
 
@@ -192,30 +192,30 @@ func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
 // keep their own windows. all ends these too.
 func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	s.mu.Lock()
-	s.takeLimits()
+	s.takeLimitsLocked()
 	rows = t.rows
 	must := rows || t.cursors || s.forced // whatever becomes of the sweeps
 	all = all || s.forced
 	due, cut := s.dueLocked(all)
-	keeps := s.keeps(cut)
+	keeps := s.keepsLocked(cut)
 	if keeps && !all { // one commit for all
 		all = true
 		due, cut = s.dueLocked(all)
 	}
-	s.takeBatches(len(due))
+	s.takeGroups(len(due))
 	if all {
 		s.urgent, s.forced = false, false
 	}
 	if !must && !keeps {
-		s.release(cut, nil)
+		s.releaseLocked(cut, nil)
 		s.mu.Unlock()
-		finish(due, nil, nil)
+		finishGroups(due, nil, nil)
 		return false, false
 	}
 	rows = rows || s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers*7/8
 	s.busy = due
 	s.mu.Unlock()
-	err := s.write(task{fresh: cut, rows: rows, newGaps: true})
+	err := s.write(task{offered: cut, rows: rows, newGaps: true})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)
@@ -237,43 +237,43 @@ func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 		s.sinceLetGo = 0
 		s.letGo()
 	}
-	finish(due, err, stateErr)
+	finishGroups(due, err, stateErr)
 	return rows, true
 }
 
-// keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
-func (s *Store) keeps(sweeps []*fresh) bool {
-	return slices.ContainsFunc(sweeps, func(f *fresh) bool {
+// keepsLocked reports whether any of the fresh sweeps is to be written.
+func (s *Store) keepsLocked(sweeps []*offered) bool {
+	return slices.ContainsFunc(sweeps, func(f *offered) bool {
 		return !f.refused && (s.opts.RetainAfterAck > 0 ||
-			s.owed(f))
+			s.owedLocked(f))
 	})
 }
 
-// release lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
-// nobody waits for them. s.mu is held.
-func (s *Store) release(sweeps []*fresh, records [][]byte) {
+// releaseLocked lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
+// nobody waits for them.
+func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
 	for i, f := range sweeps {
 		if !f.refused && (records == nil || records[i] == nil) {
 			s.spared += uint64(len(f.sweep.Samples))
 		}
 	}
 	s.accounts.count(s, len(sweeps))
-	s.fresh = append([]*fresh(nil), s.fresh[len(sweeps):]...)
+	s.offered = append([]*offered(nil), s.offered[len(sweeps):]...)
 }
 
 // tidy commits when the limits say that a quiet store should give something up.
 func (s *Store) tidy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil && s.overdue(s.opts.Now()) {
-		s.hurry()
+	if s.err == nil && s.overdueLocked(s.opts.Now()) {
+		s.hurryLocked()
 	}
 }
 
 // lastCommit is Close's part.
 func (s *Store) lastCommit() {
 	s.mu.Lock()
-	idle := len(s.fresh) == 0 && !s.dirty && s.dirtyRows == 0
+	idle := len(s.offered) == 0 && !s.dirty && s.dirtyRows == 0
 	failed := s.err != nil
 	s.mu.Unlock()
 	switch {
@@ -315,11 +315,11 @@ func (s *Store) rowsLeft() int {
 // giveUp tells those who wait for a commit that none will come.
 func (s *Store) giveUp() {
 	s.mu.Lock()
-	waiting := s.batches()
-	s.takeBatches(len(waiting)) // nobody joins the new one: the store has stopped
+	waiting := s.groups()
+	s.takeGroups(len(waiting)) // nobody joins the new one: the store has stopped
 	err := s.err
 	s.mu.Unlock()
-	finish(waiting, err, err)
+	finishGroups(waiting, err, err)
 }
 
 // windowLeft is how long the oldest batch may still wait.
@@ -330,7 +330,7 @@ func (s *Store) windowLeft() time.Duration {
 }
 
 // dueLocked returns the batches whose window is over, or all, and the sweeps in them.
-func (s *Store) dueLocked(all bool) ([]*batch, []*fresh) {
+func (s *Store) dueLocked(all bool) ([]*commitGroup, []*offered) {
 	due, n := s.window.due(time.Now(), s.opts.CommitEvery, all)
-	return due, s.fresh[:n:n]
+	return due, s.offered[:n:n]
 }

@@ -43,7 +43,7 @@ func (c Clock) old() bool {
 func (s *Store) SetBooted(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opts.Clock.Boot == "" || s.usable() != nil {
+	if s.opts.Clock.Boot == "" || s.usableLocked() != nil {
 		return
 	}
 	for run, st := range s.starts {
@@ -54,8 +54,8 @@ func (s *Store) SetBooted(at time.Time) {
 		}
 	}
 	if len(s.newStarts) > 0 {
-		s.dateGaps()
-		s.touch()
+		s.dateGapsLocked()
+		s.touchLocked()
 	}
 }
 
@@ -78,16 +78,16 @@ func (s *Store) Booted() time.Time {
 // undated is since when an integration is gone that was removed by a clock nobody could trust.
 var undated = time.UnixMilli(1).UTC()
 
-// orphanTime is since when an integration that is removed now counts as gone.
-func (s *Store) orphanTime() time.Time {
+// orphanTimeLocked is since when an integration that is removed now counts as gone.
+func (s *Store) orphanTimeLocked() time.Time {
 	if !s.opts.Clock.good() {
 		return undated
 	}
 	return record.ToMilli(s.opts.Now())
 }
 
-// dateOrphans gives those that are undated the first time that is known to be right. s.mu is held.
-func (s *Store) dateOrphans(now time.Time) {
+// dateOrphansLocked gives those that are undated the first time that is known to be right.
+func (s *Store) dateOrphansLocked(now time.Time) {
 	for _, it := range s.integrations {
 		if it.OrphanedAt.Equal(undated) {
 			it.OrphanedAt, it.modified = record.ToMilli(now), true
