@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"noi-agent/agent"
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -246,7 +246,7 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 
 // settings returns what to try, in order: all framings of one baud rate before the next rate.
 func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
-	base := agent.SettingsOf(line)
+	base := poll.PortSettings(line)
 	if isNetwork(line.Port) {
 		return []modbus.Settings{base}
 	}
