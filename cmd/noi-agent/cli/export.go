@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -97,11 +98,11 @@ func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	var nobody *noDaemonError
 	var x exported
 	if socket == "" {
-		err = &noDaemonError{"(status.socket is not set)", errors.New("the configuration names no socket")}
+		err = &noDaemonError{"(status.socket is not set)", fs.ErrNotExist}
 	} else {
 		x, err = c.fromDaemon(ctx, p, socket, r)
 	}
-	if errors.As(err, &nobody) && config.StateDir != "" {
+	if errors.As(err, &nobody) && nobody.absent() && config.StateDir != "" {
 		x, err = c.fromStore(ctx, p, config, r, nobody)
 	}
 	if err != nil {
