@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"noi-agent/agent/clock"
+	"noi-agent/agent/poll"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
-	"noi-agent/sinks"
 	"noi-agent/store"
 )
 
@@ -30,7 +31,7 @@ type Options struct {
 
 	// NewSink makes the sink of an integration. It must not wait for the network: a cloud that is down is an
 	// outcome of Publish. An error keeps the integration's samples and shows in the status.
-	NewSink func(in configs.Integration, deviceID string) (Sink, error)
+	NewSink func(in configs.Integration, deviceID string) (publish.Sink, error)
 
 	// CheckStore looks whether a store that was not left clean is sound, in a child process (store.InChild). nil looks in
 	// this one, which a damaged file can end.
@@ -65,7 +66,7 @@ type Agent struct {
 	began      time.Duration // monotonic
 	sampler    *sampler
 	bells      bells
-	sweeps     chan taken
+	sweeps     chan poll.Sweep
 	reloads    chan reload
 	configFile configFile
 	replays    atomic.Uint64 // how many were asked for
@@ -80,8 +81,8 @@ type Agent struct {
 type crew struct {
 	config     *configs.Config
 	catalog    *objects.Catalog
-	pollers    []*poller    // of the enabled lines
-	forwarders []*forwarder // of all integrations
+	pollers    []*poll.Poller       // of the enabled lines
+	forwarders []*publish.Forwarder // of all integrations
 }
 
 // current returns the crew as it stands; its slices are never changed.
@@ -108,7 +109,7 @@ func New(o Options) (*Agent, error) {
 		options: o, clock: clock.Clock{Now: o.Now, Elapsed: o.Elapsed, Wall: clock.NewWall(clock.Options{
 			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
 		})}, log: o.Logger, started: o.Now(),
-		sweeps: make(chan taken, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
+		sweeps: make(chan poll.Sweep, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		probes: probeEvery,
 	}
 	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.Elapsed()
@@ -120,7 +121,7 @@ func New(o Options) (*Agent, error) {
 	a.configFile.taken(o.Now(), nil)
 	for i := range o.Config.Lines {
 		if o.Config.Lines[i].Enabled {
-			a.crew.pollers = append(a.crew.pollers, a.newPoller(&o.Config.Lines[i], o.Catalog))
+			a.crew.pollers = append(a.crew.pollers, poll.New(&o.Config.Lines[i], a.pollerOptions(o.Catalog)))
 		}
 	}
 	for i := range o.Config.Integrations {
@@ -196,56 +197,23 @@ func known(c *configs.Config) []store.Integration {
 	return list
 }
 
-func (a *Agent) newPoller(line *configs.Line, catalog *objects.Catalog) *poller {
-	settings := SettingsOf(line)
-	log := a.log.With("line", line.Name)
-	options := modbus.Options{
-		Settings: settings, Timeout: line.Timeout, Echo: modbus.Echo(line.Echo), Now: a.options.Now, Logger: log,
+// pollerOptions are those of all pollers.
+func (a *Agent) pollerOptions(catalog *objects.Catalog) poll.Options {
+	return poll.Options{
+		Catalog: catalog, Version: a.options.Version, Clock: a.clock, Log: a.log, Sweeps: a.sweeps, OpenPort: a.options.OpenPort,
 	}
-	if a.options.OpenPort != nil {
-		options.Open = func() (modbus.Port, error) { return a.options.OpenPort(settings) }
-	}
-	p := &poller{
-		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: catalog, version: a.options.Version,
-		clock: a.clock, log: log, out: a.sweeps, asks: make(chan ask), post: newPost(),
-		started: a.clock.Elapsed(), phased: a.clock.Wall.Rephasing(), view: lineView{state: lineOpening, since: a.options.Now()},
-	}
-	for i := range line.Slaves {
-		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], catalog, p.started))
-		p.view.latest = append(p.view.latest, map[string]reading{})
-		p.view.alarms = append(p.view.alarms, alarms{})
-	}
-	return p
 }
 
-func (a *Agent) newForwarder(in *configs.Integration) *forwarder {
+// newForwarder makes the forwarder of an integration, with a sink that fails when none can be made.
+func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 	sink, err := a.options.NewSink(*in, a.deviceID)
 	if err != nil {
-		sink = brokenSink{err}
+		sink = publish.Broken(err)
 	}
-	state := integrationIdle
-	if !in.Enabled {
-		state = integrationPaused
-	}
-	dropped := a.store.Stats().Integrations[in.ID].Dropped
-	return &forwarder{
-		cfg: in, sink: sink, store: a.store, clock: a.clock, deviceID: a.deviceID, log: a.log.With("integration", in.ID, "type", in.Type),
-		circuit: newCircuit(newBackoff(a.deviceID, in), newPacing(a.deviceID, in)), hurry: make(chan struct{}, 1),
-		view: integrationView{state: state, since: a.options.Now(), drops: trouble{n: dropped, last: -recently}},
-		post: newPost(), replays: newReplays(), round: newRound(a.deviceID, in.PublishEvery, a.bells.of(in.ID)),
-		droppedBefore: dropped,
-	}
+	return publish.New(in, publish.Options{
+		Sink: sink, Store: a.store, Clock: a.clock, DeviceID: a.deviceID, Log: a.log, Bell: a.bells.of(in.ID),
+	})
 }
-
-// brokenSink stands for a sink that could not be made. The samples stay in the outbox.
-type brokenSink struct{ err error }
-
-func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
-	return sinks.Repeat(sinks.Failed(sinks.Wait, sinks.CodeConfiguration, b.err.Error()), len(messages))
-}
-func (b brokenSink) Window() int    { return 1 }
-func (b brokenSink) Close() error   { return nil }
-func (b brokenSink) Outdated() bool { return true } // a reload makes it anew
 
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }
@@ -290,7 +258,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	stopPolling()
 	for _, p := range a.crew.pollers {
-		<-p.post.ended
+		<-p.Done()
 	}
 	close(a.sweeps)
 	<-sampled
@@ -307,7 +275,7 @@ func (a *Agent) lastPublish(stop context.CancelFunc) {
 	go func() {
 		defer close(done)
 		for _, f := range a.crew.forwarders {
-			<-f.post.ended
+			<-f.Done()
 		}
 	}()
 	timer := time.NewTimer(a.options.Grace)
@@ -326,9 +294,7 @@ func (a *Agent) lastPublish(stop context.CancelFunc) {
 func (a *Agent) close() error {
 	var errs []error
 	for _, f := range a.current().forwarders {
-		if err := f.sink.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", f.cfg.ID, err))
-		}
+		errs = append(errs, f.CloseSink())
 	}
 	if err := a.store.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close the store: %w", err))
@@ -340,18 +306,11 @@ func (a *Agent) close() error {
 // Close gives up an Agent that was never run.
 func (a *Agent) Close() error { return a.close() }
 
-// stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after some four
-// timeouts. A sweep may take longer: there are lines whose slaves take seconds for each of many reads.
-const stuckAfter = 3 * time.Minute
-
 // Healthy reports whether the process moves: the store takes samples and no line hangs in an exchange.
 func (a *Agent) Healthy() error {
 	errs := []error{a.store.Err()}
 	for _, p := range a.current().pollers {
-		view, _ := p.snapshot()
-		if view.busySince > 0 && a.clock.Elapsed()-view.busySince > stuckAfter {
-			errs = append(errs, fmt.Errorf("line %s hangs in one exchange for more than %v", p.cfg.Name, stuckAfter))
-		}
+		errs = append(errs, p.Healthy())
 	}
 	return errors.Join(errs...)
 }
@@ -366,9 +325,7 @@ func (a *Agent) Ready() error {
 		errs = append(errs, errors.New("the store is in memory: "+a.degraded))
 	}
 	for _, p := range a.current().pollers {
-		if view, _ := p.snapshot(); view.state != lineOK {
-			errs = append(errs, fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err))
-		}
+		errs = append(errs, p.Ready())
 	}
 	return errors.Join(errs...)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -114,7 +115,7 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 	log := &lines{}
 	s := begin(t, "state_dir: "+dir+"\n"+config, agent.Options{
 		Catalog: catalog, Logger: slog.New(slog.NewTextHandler(log, nil)),
-		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },
+		NewSink:  func(configs.Integration, string) (publish.Sink, error) { return sink, nil },
 		OpenPort: func(m modbus.Settings) (modbus.Port, error) { return pipes[m.Port].Dial() },
 	})
 	s.dir, s.sink, s.log = dir, sink, log

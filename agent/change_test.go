@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/objects"
 )
@@ -28,8 +29,8 @@ func listen(t *testing.T, band map[string]float64, heartbeat time.Duration) *new
 }
 
 func (n *news) sample(object string, v objects.Value, every time.Duration) bool {
-	kept, _ := n.sm.routes(taken{
-		source: n.src, samples: []objects.Sample{{Object: object, Value: v}}, every: []time.Duration{every},
+	kept, _ := n.sm.routes(poll.Sweep{
+		Source: n.src, Samples: []objects.Sample{{Object: object, Value: v}}, Every: []time.Duration{every},
 	})
 	return len(kept) == 1
 }
@@ -143,8 +144,8 @@ func TestReloadKeepsWhatWasGiven(t *testing.T) {
 	all := every
 	all.Objects = same.Objects
 	n.sm.route([]configs.Integration{all, edited})
-	kept, routes := n.sm.routes(taken{source: n.src, every: []time.Duration{1, 1},
-		samples: []objects.Sample{{Object: "adc_vbterm", Value: objects.Number(12)}, {Object: "T_batt", Value: objects.Number(20)}}})
+	kept, routes := n.sm.routes(poll.Sweep{Source: n.src, Every: []time.Duration{1, 1},
+		Samples: []objects.Sample{{Object: "adc_vbterm", Value: objects.Number(12)}, {Object: "T_batt", Value: objects.Number(20)}}})
 	n.want(len(kept), "2")
 	n.want(routes, "[{y [0 1]} {x [1]}]")
 }

@@ -96,15 +96,7 @@ func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 func (a *Agent) TryNow(integration string) error {
 	f, err := a.working(integration)
 	if err == nil {
-		f.tryNow()
+		f.TryNow()
 	}
 	return err
-}
-
-// tryNow ends the wait after a failure; the next failure is followed by a wait again.
-func (f *forwarder) tryNow() {
-	select {
-	case f.hurry <- struct{}{}:
-	default: // it is asked already
-	}
 }

@@ -33,18 +33,10 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 	if err != nil {
 		return err
 	}
-	p := &replay{done: make(chan struct{}), progress: api.Replay{State: replayWaiting}}
-	for i := range letters {
-		l := &letters[i]
-		if len(ids) > 0 && !slices.Contains(ids, l.ID) {
-			continue
-		}
-		p.queue = append(p.queue, &again{
-			letter: l.ID, estimated: l.Estimated,
-			Replayed: store.Replayed{Delivery: store.Delivery{Seq: l.Seq, Index: l.Index, Store: l.Store, Run: l.Run, Source: l.Source, Sample: l.Sample}},
-		})
-	}
-	return a.send(ctx, f, p, report)
+	letters = slices.DeleteFunc(letters, func(l store.DeadLetter) bool {
+		return len(ids) > 0 && !slices.Contains(ids, l.ID)
+	})
+	return f.SendLetters(ctx, letters, report)
 }
 
 // DropDeadLetters gives an integration's dead letters up, all when ids is empty, and returns how many they were. Errors are the store's.

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
@@ -89,7 +89,7 @@ func TestDeadLettersAreSentWhenAskedFor(t *testing.T) {
 		if in.Dead != 0 || len(after.Problems) != 0 || len(in.Gaps) != 1 || in.Failed != 3 {
 			t.Errorf("afterwards %+v, %+v", in, after.Problems)
 		}
-		if err := s.agent.RetryDeadLetters(t.Context(), "none", nil, nil); !errors.Is(err, agent.ErrNoIntegration) {
+		if err := s.agent.RetryDeadLetters(t.Context(), "none", nil, nil); !errors.Is(err, publish.ErrNoIntegration) {
 			t.Errorf("of no integration: %v", err)
 		}
 	})

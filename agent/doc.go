@@ -1,29 +1,32 @@
-// Package agent is the running program: it polls the lines, keeps the samples and publishes them. It owns no
-// protocol of its own; modbus speaks to the controllers, store keeps, sinks speak to the clouds.
+// Package agent is the running program: it connects lines, outbox and clouds, reloads, reports, and ends in order. The
+// work is in other packages: poll reads a line, store keeps, publish sends for an integration, clock judges the wall
+// clock.
 //
-// The way of a sample: the poller of a line finds objects due (schedule), reads them in few requests (modbus.Planner),
-// decodes them (objects) and makes sure who answered (identification). The sampler gives each sample its number and
-// its routes and offers the sweep to the store (store.Offer): what no cloud has taken within the commit window is written.
-// Each integration's forwarder publishes from its own cursor, in order, and settles each result.
+// The way of a sample: a Poller hands a sweep on; the sampler gives each sample its number and its routes, and offers the
+// sweep to the store; each Forwarder publishes from its own cursor and settles each result (docs/architecture.md).
 //
 // Promises:
 //
-//   - Polling never waits for publishing, and never for the disk: sweeps go through a queue.
-//   - A failed read gives no sample. Objects that failed are asked again after a second (silence, busy) or ten, or at
-//     their log interval; a moment that passed while the line was busy is skipped and counted, never queued.
-//   - The slave that has waited longest gets the line. One that is dead costs the others one timeout, less and less often.
-//   - A slow or dead cloud holds back nobody else. Its samples wait in the outbox.
-//   - All schedules, waits and ages run on monotonic time; wall time only stamps. Both come in from outside.
-//   - A wrong clock makes no wrong sample: the sample waits, and its time is corrected once the clock is right, or is
-//     marked as estimated (package clock, repair.go).
-//   - Run returns when every goroutine has ended. Shutdown: stop polling, commit, a last publish within the
-//     grace period, settle, close. Abort ends the grace period at once.
+//   - Run returns when every goroutine has ended. Shutdown: stop polling, commit, a last publish within the grace period,
+//     settle, close. Abort ends the grace period at once.
+//   - A reload stops only lines and integrations whose configuration changed. No sample is lost or sent twice by it.
+//   - A disk that fails does not end the sampling: after three failures the outbox is kept in memory, and a problem says so.
+//   - What is wrong is data: status/api/catalogue.go has the one table of everything that can be wrong, with its remedy.
 //
-// Samples are lost here, and counted, only when: a read failed (slave's missed), a moment was skipped (skipped),
-// the store did not keep up for a thousand sweeps (lost_samples), or nobody could say whose they were because the
-// line or a `model: auto` slave failed, or the line ended, between reading and identification (missed). What the store can lose is listed there.
+// Failure: New fails only when no sample can be kept at all. Run returns the store's error when the store has stopped
+// itself, because the agent cannot promise anything after that.
 //
-// What is wrong is data: status/api/catalogue.go holds the one table of everything that can be wrong, with its remedy.
+// In reading order:
+//
+//   - agent.go: Options, New, Run
+//   - sampler.go, ledger.go, unnamed.go, change.go, bells.go: a sweep gets numbers and routes; gaps; `when: change`; alarms
+//   - reload.go, configfile.go: another configuration while the agent runs
+//   - status.go, storehealth.go, sentence.go, triggers.go, metrics.go: reports
+//   - readnow.go, replays.go, deadletters.go, export.go: what an operator asks for
+//   - memory.go, memorydir.go: a disk that fails
+//   - identity.go: the device id
+//
+// Use:
 //
 //	a, err := agent.New(agent.Options{Config: config, Catalog: catalog, Version: "0.1.0", Logger: log, NewSink: newSink})
 //	if err != nil {

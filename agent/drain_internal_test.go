@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -114,7 +115,7 @@ func fillOutbox(tb testing.TB, dir string, samples int) (filled int) {
 }
 
 // benchAgent starts an agent whose line is never there, so that the outbox is all it has.
-func benchAgent(tb testing.TB, dir, integration string, sink Sink) (a *Agent, stop func()) {
+func benchAgent(tb testing.TB, dir, integration string, sink publish.Sink) (a *Agent, stop func()) {
 	tb.Helper()
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -132,7 +133,7 @@ integrations:
 	}
 	a, err = New(Options{
 		Config: parsed, Catalog: catalog, Version: "1.0.10", Logger: slog.New(slog.DiscardHandler),
-		NewSink:  func(configs.Integration, string) (Sink, error) { return sink, nil },
+		NewSink:  func(configs.Integration, string) (publish.Sink, error) { return sink, nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return nil, errors.New("not there") },
 	})
 	if err != nil {
@@ -152,13 +153,13 @@ integrations:
 
 // turns is a sink that stops after each so many messages until it may go on, so that two sides can take turns.
 type turns struct {
-	Sink
+	publish.Sink
 	slice, left int
 	goOn        chan struct{}
 	over        chan struct{} // a slice is through
 }
 
-func newTurns(sink Sink, slice int) *turns {
+func newTurns(sink publish.Sink, slice int) *turns {
 	return &turns{Sink: sink, slice: slice, goOn: make(chan struct{}), over: make(chan struct{}, 1)}
 }
 
@@ -205,7 +206,7 @@ type bare struct {
 }
 
 // drain empties an outbox in turns with the bare clients and reports the rates. The first slice of each side is not counted.
-func drain(b *testing.B, integration string, sink Sink, slice int, beside []bare) {
+func drain(b *testing.B, integration string, sink publish.Sink, slice int, beside []bare) {
 	b.Helper()
 	dir := b.TempDir()
 	samples := fillOutbox(b, dir, drained(12*slice))
@@ -294,7 +295,7 @@ func anonymous() float64 {
 
 // stopwatch is a sink that notes when each message was accepted.
 type stopwatch struct {
-	Sink
+	publish.Sink
 	mu       sync.Mutex
 	accepted map[string]time.Time // by sample id
 	more     chan struct{}
@@ -330,7 +331,7 @@ const mostLate = 100 * time.Millisecond
 // online offers sweeps to the store of a running agent, a fourth of the commit window apart and never in step with it, and reports how long it
 // took until the cloud had accepted each sample, and until the store had made it durable or was spared it. In the end come sweeps with an
 // alarm, whose commit waits for no window: what a commit itself takes.
-func online(b *testing.B, integration string, sink Sink, sweeps int) {
+func online(b *testing.B, integration string, sink publish.Sink, sweeps int) {
 	b.Helper()
 	s := &stopwatch{Sink: sink, accepted: map[string]time.Time{}, more: make(chan struct{}, 1)}
 	a, stop := benchAgent(b, b.TempDir(), integration, s)

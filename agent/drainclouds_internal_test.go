@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 
+	"noi-agent/agent/publish"
 	"noi-agent/objects"
 	"noi-agent/sinks"
 	"noi-agent/sinks/pubsub"
@@ -113,7 +114,7 @@ func benchBodies(b *testing.B, n int) (out []sinks.Message) {
 	return out[:n]
 }
 
-func newSNS(b *testing.B, url string) Sink {
+func newSNS(b *testing.B, url string) publish.Sink {
 	b.Helper()
 	sink, err := sns.New(sns.Options{TopicARN: benchARN, Endpoint: url, Device: benchDevice})
 	if err != nil {
@@ -122,7 +123,7 @@ func newSNS(b *testing.B, url string) Sink {
 	return sink
 }
 
-func newPubSub(b *testing.B, addr string) Sink {
+func newPubSub(b *testing.B, addr string) publish.Sink {
 	b.Helper()
 	sink, err := pubsub.New(pubsub.Options{Topic: benchTopic, Endpoint: addr, Device: benchDevice})
 	if err != nil {

@@ -6,9 +6,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"time"
 
-	"noi-agent/objects"
+	"noi-agent/agent/publish"
 	"noi-agent/sinks"
 	"noi-agent/store"
 )
@@ -18,9 +17,6 @@ const (
 	FormatJSONL = "jsonl" // a line a sample: sinks.AppendRecord
 	FormatCSV   = "csv"   // RFC 4180 but for the line's end, which is \n; a header first
 )
-
-// sampledAt is when a sample was taken, as its message says it. The range of an export or a replay goes by it.
-func sampledAt(d *store.Delivery) time.Time { return timed(d).Sample.SampledAt }
 
 // Export writes every sample of the range that the outbox holds, sent or not, in the order in which they came. It
 // returns how many there were, and how many records did not read. Memory does not grow with the range, and w may be slow.
@@ -46,11 +42,11 @@ func Export(ctx context.Context, scan *store.Scan, r store.Range, format, device
 		for i := range found {
 			for j := range found[i].Sweep.Samples {
 				d := found[i].Delivery(j)
-				if d.Sample.SampledAt = sampledAt(&d); !r.Has(d.Sample.SampledAt) {
+				if d.Sample.SampledAt = publish.SampledAt(&d); !r.Has(d.Sample.SampledAt) {
 					continue
 				}
 				samples++
-				if err := table.row(sinks.Envelope{DeviceID: deviceID, Source: d.Source, Sample: d.Sample}, sampleID(deviceID, &d)); err != nil {
+				if err := table.row(sinks.Envelope{DeviceID: deviceID, Source: d.Source, Sample: d.Sample}, publish.SampleID(deviceID, &d)); err != nil {
 					return samples, scan.Damaged(), fmt.Errorf("write the export: %w", err)
 				}
 			}
@@ -60,10 +56,6 @@ func Export(ctx context.Context, scan *store.Scan, r store.Range, format, device
 		return samples, scan.Damaged(), fmt.Errorf("write the export: %w", err)
 	}
 	return samples, scan.Damaged(), nil
-}
-
-func sampleID(deviceID string, d *store.Delivery) string {
-	return objects.SampleID(deviceID, d.Store, d.Run, d.Sample.N)
 }
 
 // table writes samples in one of the formats.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -23,7 +24,7 @@ func startOn(t *testing.T, config string, open func(modbus.Settings) (modbus.Por
 	t.Helper()
 	return begin(t, "state_dir: "+t.TempDir()+"\n"+config, agent.Options{
 		Logger:   slog.New(slog.NewTextHandler(log, nil)),
-		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return &memorySink{}, nil },
+		NewSink:  func(configs.Integration, string) (publish.Sink, error) { return &memorySink{}, nil },
 		OpenPort: open,
 	})
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"time"
 
+	"noi-agent/agent/poll"
 	"noi-agent/objects"
 	"noi-agent/store"
 )
@@ -38,20 +39,20 @@ func newLedger(run uint64, before map[store.Accounted]store.Account) *ledger {
 
 // number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the gaps, and
 // with them those of the time when the agent was down.
-func (l *ledger) number(t *taken) (spans []store.Span) {
-	unit := t.source.Unit()
-	l.who[unit] = who{t.source.Line, int(t.source.UnitID), t.names, t.family, t.nameless}
+func (l *ledger) number(t *poll.Sweep) (spans []store.Span) {
+	unit := t.Source.Unit()
+	l.who[unit] = who{t.Source.Line, int(t.Source.UnitID), t.Names, t.Family, t.Nameless}
 	spans = l.welcome(unit, t)
-	for i := range t.gaps {
-		g := &t.gaps[i]
+	for i := range t.Gaps {
+		g := &t.Gaps[i]
 		key := objectKey{unit, g.Object}
 		g.Unit, g.Run, g.First = unit, l.run, l.seq[key]+1
 		l.seq[key] += g.Count
 		g.Last = l.seq[key]
 		spans = append(spans, store.Span{Gap: *g, Begins: l.instant(t, g.From), Ends: l.instant(t, g.To)})
 	}
-	for i := range t.samples {
-		s := &t.samples[i]
+	for i := range t.Samples {
+		s := &t.Samples[i]
 		key := objectKey{unit, s.Object}
 		l.seq[key]++
 		s.Seq = l.seq[key]
@@ -60,13 +61,13 @@ func (l *ledger) number(t *taken) (spans []store.Span) {
 }
 
 // instant is a moment by the clock of a sweep.
-func (l *ledger) instant(t *taken, at time.Time) store.Instant {
-	return store.Instant{Run: l.run, At: at, Uptime: at.Sub(t.bootedAt), Unsure: t.unsure}
+func (l *ledger) instant(t *poll.Sweep, at time.Time) store.Instant {
+	return store.Instant{Run: l.run, At: at, Uptime: at.Sub(t.BootedAt), Unsure: t.Unsure}
 }
 
 // welcome returns the time without an agent for each object that comes for the first time in this run, or is missing since it began. What
 // is missing before the first sample is so since the run began: the time without an agent ends there.
-func (l *ledger) welcome(unit string, t *taken) (spans []store.Span) {
+func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	meet := func(object string, at time.Time) {
 		if l.seq[objectKey{unit, object}] > 0 {
 			return
@@ -82,25 +83,25 @@ func (l *ledger) welcome(unit string, t *taken) (spans []store.Span) {
 			Begins: before.Until, Ends: l.instant(t, at), Every: before.Every,
 		})
 	}
-	for i, g := range t.gaps {
-		meet(g.Object, g.From.Add(t.due[i]))
+	for i, g := range t.Gaps {
+		meet(g.Object, g.From.Add(t.Due[i]))
 	}
-	for i := range t.samples {
-		meet(t.samples[i].Object, t.samples[i].SampledAt)
+	for i := range t.Samples {
+		meet(t.Samples[i].Object, t.Samples[i].SampledAt)
 	}
 	return spans
 }
 
 // accounts returns up to when a sweep accounts for its objects: by samples, and by gaps that nothing has followed yet.
-func (l *ledger) accounts(t *taken) (samples, gaps map[store.Accounted]store.Account) {
+func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]store.Account) {
 	samples, gaps = map[store.Accounted]store.Account{}, map[store.Accounted]store.Account{}
-	unit := t.source.Unit()
-	for i := range t.gaps {
-		gaps[store.Accounted{Unit: unit, Object: t.gaps[i].Object}] = store.Account{Until: l.instant(t, t.gaps[i].To), Every: t.due[i]}
+	unit := t.Source.Unit()
+	for i := range t.Gaps {
+		gaps[store.Accounted{Unit: unit, Object: t.Gaps[i].Object}] = store.Account{Until: l.instant(t, t.Gaps[i].To), Every: t.Due[i]}
 	}
-	for i := range t.samples {
-		key := store.Accounted{Unit: unit, Object: t.samples[i].Object}
-		samples[key] = store.Account{Until: l.instant(t, t.samples[i].SampledAt), Every: t.every[i]}
+	for i := range t.Samples {
+		key := store.Accounted{Unit: unit, Object: t.Samples[i].Object}
+		samples[key] = store.Account{Until: l.instant(t, t.Samples[i].SampledAt), Every: t.Every[i]}
 		delete(gaps, key)
 	}
 	return samples, gaps

@@ -7,31 +7,33 @@ import (
 	"noi-agent/objects"
 	"noi-agent/store"
 
+	"noi-agent/agent/poll"
+
 	"github.com/google/go-cmp/cmp"
 )
 
-func takenAt(at time.Time, booted time.Time, unsure bool, object string) *taken {
-	return &taken{
-		source: objects.Source{Line: "a", UnitID: 1}, samples: []objects.Sample{{Object: object, SampledAt: at}},
-		every: []time.Duration{time.Minute}, bootedAt: booted, unsure: unsure,
+func takenAt(at time.Time, booted time.Time, unsure bool, object string) *poll.Sweep {
+	return &poll.Sweep{
+		Source: objects.Source{Line: "a", UnitID: 1}, Samples: []objects.Sample{{Object: object, SampledAt: at}},
+		Every: []time.Duration{time.Minute}, BootedAt: booted, Unsure: unsure,
 	}
 }
 
 func TestMissingMomentsTakeNumbers(t *testing.T) {
 	l := newLedger(7, map[store.Accounted]store.Account{})
 	for range 2 {
-		l.number(takenAt(wall, wall, false, "Et_float"))
+		l.number(takenAt(started, started, false, "Et_float"))
 	}
-	next := takenAt(wall, wall, false, "Et_float")
-	next.gaps = []objects.Gap{{Object: "Et_float", From: wall, To: wall, Count: 5, Reason: objects.GapBus}}
-	next.due = []time.Duration{time.Minute}
-	at := store.Instant{Run: 7, At: wall}
+	next := takenAt(started, started, false, "Et_float")
+	next.Gaps = []objects.Gap{{Object: "Et_float", From: started, To: started, Count: 5, Reason: objects.GapBus}}
+	next.Due = []time.Duration{time.Minute}
+	at := store.Instant{Run: 7, At: started}
 	want := []store.Span{{
-		Gap:    objects.Gap{Unit: "a/1", Object: "Et_float", Run: 7, From: wall, To: wall, First: 3, Last: 7, Count: 5, Reason: objects.GapBus},
+		Gap:    objects.Gap{Unit: "a/1", Object: "Et_float", Run: 7, From: started, To: started, First: 3, Last: 7, Count: 5, Reason: objects.GapBus},
 		Begins: at, Ends: at,
 	}}
-	if diff := cmp.Diff(want, l.number(next)); diff != "" || next.samples[0].Seq != 8 {
-		t.Errorf("the sample after it is number %d, gaps (-want +got):\n%s", next.samples[0].Seq, diff)
+	if diff := cmp.Diff(want, l.number(next)); diff != "" || next.Samples[0].Seq != 8 {
+		t.Errorf("the sample after it is number %d, gaps (-want +got):\n%s", next.Samples[0].Seq, diff)
 	}
 }
 
@@ -70,11 +72,11 @@ func TestTheTimeWithoutAnAgentIsToldThoughTheBusIsSilentAtFirst(t *testing.T) {
 	l := newLedger(2, accounted("Et_float", last, time.Minute))
 	begun := last.Add(time.Hour)
 	first := takenAt(begun.Add(5*time.Minute), begun.Add(-time.Minute), false, "Et_float")
-	first.gaps = []objects.Gap{{Object: "Et_float", From: begun, To: begun.Add(5 * time.Minute), Count: 4, Reason: objects.GapBus}}
-	first.due = []time.Duration{time.Minute}
+	first.Gaps = []objects.Gap{{Object: "Et_float", From: begun, To: begun.Add(5 * time.Minute), Count: 4, Reason: objects.GapBus}}
+	first.Due = []time.Duration{time.Minute}
 	spans := l.number(first)
-	if len(spans) != 2 || first.samples[0].Seq != 5 {
-		t.Fatalf("sample %d, gaps %+v", first.samples[0].Seq, spans)
+	if len(spans) != 2 || first.Samples[0].Seq != 5 {
+		t.Fatalf("sample %d, gaps %+v", first.Samples[0].Seq, spans)
 	}
 	if sp := spans[0]; sp.Gap.Reason != objects.GapAgent || !sp.Ends.At.Equal(begun.Add(time.Minute)) {
 		t.Errorf("%+v", sp)
@@ -84,14 +86,17 @@ func TestTheTimeWithoutAnAgentIsToldThoughTheBusIsSilentAtFirst(t *testing.T) {
 // TestASweepAccountsForItsSamplesAndForGapsThatNothingFollows.
 func TestASweepAccountsForItsSamplesAndForGapsThatNothingFollows(t *testing.T) {
 	l := newLedger(2, nil)
-	sweep := takenAt(wall, wall.Add(-time.Minute), false, "Et_float")
-	sweep.gaps = []objects.Gap{{Object: "Et_float", To: wall.Add(-time.Second)}, {Object: "EV_float", To: wall}}
-	sweep.due = []time.Duration{time.Minute, time.Hour}
+	sweep := takenAt(started, started.Add(-time.Minute), false, "Et_float")
+	sweep.Gaps = []objects.Gap{{Object: "Et_float", To: started.Add(-time.Second)}, {Object: "EV_float", To: started}}
+	sweep.Due = []time.Duration{time.Minute, time.Hour}
 	samples, gaps := l.accounts(sweep)
-	at := store.Instant{Run: 2, At: wall, Uptime: time.Minute}
+	at := store.Instant{Run: 2, At: started, Uptime: time.Minute}
 	want := map[store.Accounted]store.Account{{Unit: "a/1", Object: "Et_float"}: {Until: at, Every: time.Minute}}
 	wantGaps := map[store.Accounted]store.Account{{Unit: "a/1", Object: "EV_float"}: {Until: at, Every: time.Hour}}
 	if diff := cmp.Diff(want, samples) + cmp.Diff(wantGaps, gaps); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// started is 20 s past a full minute.
+var started = time.Date(2022, 6, 28, 8, 20, 20, 0, time.UTC)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"noi-agent/agent/clock"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/status/api"
@@ -286,9 +287,8 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 				a, err := New(Options{
 					Config: parsed, Catalog: catalog, Version: "1",
 					Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Memory: memory,
-					NewSink: func(configs.Integration, string) (Sink, error) {
-						return nil,
-							errors.New("no cloud here")
+					NewSink: func(configs.Integration, string) (publish.Sink, error) {
+						return nil, errors.New("no cloud here")
 					},
 					Time: clock.Source{Boot: "boot-1", Uptime: func() time.Duration { return time.Hour }},
 				})

@@ -12,6 +12,9 @@ import (
 
 	"noi-agent/status/api"
 
+	"noi-agent/agent/poll"
+	"noi-agent/agent/publish"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -71,7 +74,7 @@ type metrics struct {
 func (m metrics) line(l *api.Line) {
 	m = m.with("line", l.Name)
 	c := &l.Counters
-	m.gauge("line_up", "1 while the port is open and works.", truth(l.State == lineOK))
+	m.gauge("line_up", "1 while the port is open and works.", truth(l.State == poll.LineOK))
 	m.gauge("line_load_ratio", "Share of the time in which the line was busy.", l.Load)
 	m.counter("line_lost_samples_total", "Samples read that the store did not take.", l.Lost)
 	m.counter("line_discarded_bytes_total", "Received bytes that belong to no reply.", c.DiscardedBytes)
@@ -90,7 +93,7 @@ func (m metrics) line(l *api.Line) {
 func (m metrics) slave(s *api.Slave) {
 	m.with("slave", s.Slave, "cc_firmware", s.CCFirmware, "family", s.Family).
 		gauge("slave_info", "Who the slave says it is; always 1.", 1)
-	m.gauge("slave_up", "1 while the slave answers and its model is known.", truth(s.State == slaveOK))
+	m.gauge("slave_up", "1 while the slave answers and its model is known.", truth(s.State == poll.SlaveOK))
 	if s.AgeS != nil {
 		m.gauge("slave_age_seconds", "Since the last good reply.", float64(*s.AgeS))
 	}
@@ -139,7 +142,7 @@ func (m metrics) integration(in *api.Integration) {
 	m = m.with("integration", in.ID, "type", in.Type)
 	m.with("name", in.Name, "topic", in.Topic).
 		gauge("integration_info", "Where an integration sends to; always 1.", 1)
-	m.gauge("integration_up", "1 after the last attempt was accepted.", truth(in.State == integrationOK))
+	m.gauge("integration_up", "1 after the last attempt was accepted.", truth(in.State == publish.IntegrationOK))
 	m.gauge("integration_backlog_samples", "Samples that wait.", float64(in.Backlog))
 	m.moment("integration_oldest_timestamp_seconds", "When the oldest sample that waits was taken.", in.Oldest)
 	m.moment("integration_last_success_timestamp_seconds", "When the cloud last took something.", in.LastSuccess)

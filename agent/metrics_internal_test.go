@@ -12,6 +12,8 @@ import (
 
 	"noi-agent/status/api"
 
+	"noi-agent/agent/poll"
+
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
@@ -19,7 +21,7 @@ import (
 func everything() api.Status {
 	at, age := time.Unix(1_656_404_429, 0), int64(3)
 	slave := api.Slave{
-		UnitID: 1, Slave: "PS-PWM-30M", State: slaveOK, AgeS: &age, Reasons: map[string]uint64{"not_a_number": 1, "range": 2},
+		UnitID: 1, Slave: "PS-PWM-30M", State: poll.SlaveOK, AgeS: &age, Reasons: map[string]uint64{"not_a_number": 1, "range": 2},
 		Counters: api.Counters{
 			Replies: 4, ExceptionCodes: map[string]uint64{"02": 1, "06": 2},
 			TurnaroundP50: 20, TurnaroundP99: 35.5, TurnaroundSum: 0.125,
@@ -28,7 +30,7 @@ func everything() api.Status {
 	alarm := api.Problem{Code: "controller_alarm", Severity: api.Warning, Subject: "rs485/1"}
 	return api.Status{
 		DeviceID: "d", Version: "v", Clock: api.Clock{Source: "auto", State: clock.Good, Service: "none", LastGood: &at},
-		Lines:        []api.Line{{Name: "rs485", State: lineOK, Slaves: []api.Slave{slave}}},
+		Lines:        []api.Line{{Name: "rs485", State: poll.LineOK, Slaves: []api.Slave{slave}}},
 		Integrations: []api.Integration{{ID: "i", Type: "aws", Oldest: &at, LastSuccess: &at}},
 		Problems:     []api.Problem{alarm, alarm},
 	}

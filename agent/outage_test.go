@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -89,7 +90,7 @@ func startClouds(t *testing.T, keys string, clouds ...*cloud) (stop func()) {
 	t.Helper()
 	config := "device_id: 5300520006504b5957343920\nstate_dir: " + t.TempDir() + "\n" +
 		"lines:\n  - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: Et_float, intervals: {\"*\": 10s}}]}\nintegrations:\n"
-	byName := map[string]agent.Sink{}
+	byName := map[string]publish.Sink{}
 	for i, c := range clouds {
 		name := string(rune('a' + i))
 		byName[name] = c
@@ -97,7 +98,7 @@ func startClouds(t *testing.T, keys string, clouds ...*cloud) (stop func()) {
 	}
 	pipe := modbustest.NewPipe(9600, 11, controller(1))
 	return begin(t, config, agent.Options{
-		NewSink:  func(in configs.Integration, _ string) (agent.Sink, error) { return byName[in.Name], nil },
+		NewSink:  func(in configs.Integration, _ string) (publish.Sink, error) { return byName[in.Name], nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
 	}).stop
 }

@@ -4,36 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
+	"noi-agent/agent/poll"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/objects"
 )
-
-// post is a place that somebody works at until he is told to stop.
-type post struct {
-	stop  context.CancelFunc // set when the work begins
-	ended chan struct{}      // closed when it has ended
-}
-
-func newPost() *post { return &post{stop: func() {}, ended: make(chan struct{})} }
-
-// begin lets f work until ctx ends or the post is stopped.
-func (o *post) begin(ctx context.Context, f func(context.Context)) {
-	ctx, o.stop = context.WithCancel(ctx)
-	go func() {
-		defer close(o.ended)
-		defer o.stop()
-		f(ctx)
-	}()
-}
-
-// quit stops the work and waits for its end.
-func (o *post) quit() {
-	o.stop()
-	<-o.ended
-}
 
 // shift is until when pollers and forwarders work.
 type shift struct {
@@ -42,16 +21,16 @@ type shift struct {
 	draining   chan struct{} // closed when nothing new will come
 }
 
-func (w shift) start(pollers []*poller, forwarders []*forwarder) {
+func (w shift) start(pollers []*poll.Poller, forwarders []*publish.Forwarder) {
 	for _, f := range forwarders {
-		if f.cfg.Enabled {
-			f.post.begin(w.publishing, func(ctx context.Context) { f.run(ctx, w.draining) })
+		if f.Integration().Enabled {
+			f.Start(w.publishing, w.draining)
 		} else {
-			close(f.post.ended)
+			f.Skip()
 		}
 	}
 	for _, p := range pollers {
-		p.post.begin(w.polling, p.run)
+		p.Start(w.polling)
 	}
 }
 
@@ -96,24 +75,24 @@ func (a *Agent) apply(w shift, r reload) error {
 	a.clock.Wall.Set(r.config.Clock)
 	for _, i := range freshForwarders {
 		f := a.newForwarder(&r.config.Integrations[i])
-		if at := slices.IndexFunc(old.forwarders, func(o *forwarder) bool { return o.cfg.ID == f.cfg.ID }); at >= 0 {
-			f.inherit(old.forwarders[at])
+		if at := slices.IndexFunc(old.forwarders, func(o *publish.Forwarder) bool { return o.Integration().ID == f.Integration().ID }); at >= 0 {
+			f.Inherit(old.forwarders[at])
 		}
 		next.forwarders[i] = f
 	}
-	for _, i := range freshLines {
-		p := a.newPoller(next.pollers[i].cfg, r.catalog)
-		if at := slices.IndexFunc(old.pollers, func(o *poller) bool { return o.cfg.Name == p.cfg.Name }); at >= 0 {
-			p.inherit(old.pollers[at])
+	for i, line := range freshLines {
+		p := poll.New(line, a.pollerOptions(r.catalog))
+		if at := slices.IndexFunc(old.pollers, func(o *poll.Poller) bool { return o.Line().Name == p.Line().Name }); at >= 0 {
+			p.Inherit(old.pollers[at])
 		}
 		next.pollers[i] = p
 	}
 	a.mu.Lock()
 	a.crew = next
 	a.mu.Unlock()
-	w.start(pick(next.pollers, freshLines), pick(next.forwarders, freshForwarders))
+	w.start(pick(next.pollers, slices.Sorted(maps.Keys(freshLines))), pick(next.forwarders, freshForwarders))
 	for _, f := range next.forwarders {
-		f.tryNow() // an operator who reloads has changed something
+		f.TryNow() // an operator who reloads has changed something
 	}
 	a.log.Info("configuration reloaded", "lines", len(next.pollers), "new_lines", len(freshLines),
 		"integrations", len(next.forwarders), "new_integrations", len(freshForwarders))
@@ -123,27 +102,28 @@ func (a *Agent) apply(w shift, r reload) error {
 	return nil
 }
 
-// keepLines takes over the pollers of lines that did not change and stops the others. It returns where in next new ones are
-// needed; their places hold only the line.
-func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh []int) {
-	kept := map[*poller]bool{}
+// keepLines takes over the pollers of lines that did not change and stops the others. It returns the lines that need a
+// new poller by their place in next.
+func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh map[int]*configs.Line) {
+	kept := map[*poll.Poller]bool{}
+	fresh = map[int]*configs.Line{}
 	for i := range next.config.Lines {
 		line := &next.config.Lines[i]
 		if !line.Enabled {
 			continue
 		}
-		at := slices.IndexFunc(old.pollers, func(p *poller) bool { return families && reflect.DeepEqual(p.cfg, line) })
+		at := slices.IndexFunc(old.pollers, func(p *poll.Poller) bool { return families && reflect.DeepEqual(p.Line(), line) })
 		if at >= 0 {
 			kept[old.pollers[at]] = true
 			next.pollers = append(next.pollers, old.pollers[at])
 			continue
 		}
-		fresh = append(fresh, len(next.pollers))
-		next.pollers = append(next.pollers, &poller{cfg: line})
+		fresh[len(next.pollers)] = line
+		next.pollers = append(next.pollers, nil)
 	}
 	for _, p := range old.pollers {
 		if !kept[p] {
-			p.post.quit()
+			p.Stop()
 		}
 	}
 	return fresh
@@ -151,11 +131,11 @@ func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh []int) {
 
 // keepForwarders is keepLines for integrations. Each has a place in next.
 func (a *Agent) keepForwarders(old crew, next *crew) (fresh []int, errs []error) {
-	kept := map[*forwarder]bool{}
-	next.forwarders = make([]*forwarder, len(next.config.Integrations))
+	kept := map[*publish.Forwarder]bool{}
+	next.forwarders = make([]*publish.Forwarder, len(next.config.Integrations))
 	for i := range next.config.Integrations {
-		at := slices.IndexFunc(old.forwarders, func(f *forwarder) bool {
-			return reflect.DeepEqual(*f.cfg, next.config.Integrations[i]) && !outdated(f.sink)
+		at := slices.IndexFunc(old.forwarders, func(f *publish.Forwarder) bool {
+			return reflect.DeepEqual(*f.Integration(), next.config.Integrations[i]) && !f.Outdated()
 		})
 		if at < 0 {
 			fresh = append(fresh, i)
@@ -168,18 +148,10 @@ func (a *Agent) keepForwarders(old crew, next *crew) (fresh []int, errs []error)
 		if kept[f] {
 			continue
 		}
-		f.post.quit()
-		if err := f.sink.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", f.cfg.ID, err))
-		}
+		f.Stop()
+		errs = append(errs, f.CloseSink())
 	}
 	return fresh, errs
-}
-
-// outdated reports whether a sink has to be made anew although its configuration did not change: the files that it was made of did.
-func outdated(sink Sink) bool {
-	s, ok := sink.(interface{ Outdated() bool })
-	return ok && s.Outdated()
 }
 
 func pick[T any](all []T, which []int) []T {

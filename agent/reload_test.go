@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -106,7 +107,7 @@ func TestReloadPutsBufferAndTriggersInForce(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
 		time.Sleep(25 * time.Second)
 		before := s.replay(store.Range{})
-		if err := <-before.done; !errors.Is(err, agent.ErrNotKept) {
+		if err := <-before.done; !errors.Is(err, publish.ErrNotKept) {
 			t.Errorf("a replay of what is not kept: %v", err)
 		}
 		s.reload(oneSlave + `

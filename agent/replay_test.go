@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
@@ -284,7 +284,7 @@ func TestReplayEndsWithWhoAskedAndAnotherCanBegin(t *testing.T) {
 		a := s.replay(store.Range{})
 		time.Sleep(time.Second)
 		b := s.replay(store.Range{})
-		if err := <-b.done; !errors.Is(err, agent.ErrReplaying) || len(b.lines) != 0 {
+		if err := <-b.done; !errors.Is(err, publish.ErrReplaying) || len(b.lines) != 0 {
 			t.Errorf("a second one at a time: %v, %d lines", err, len(b.lines))
 		}
 		a.cancel()
@@ -325,9 +325,9 @@ func TestReplayIsRefusedWhereItCannotBe(t *testing.T) {
 		config, id string
 		want       error
 	}{
-		{oneSlave + keepingDay, "nobody", agent.ErrNoIntegration},
-		{oneSlave, "", agent.ErrNotKept},
-		{strings.Replace(oneSlave, "name: x,", "name: x, enabled: false,", 1) + keepingDay, "", agent.ErrPaused},
+		{oneSlave + keepingDay, "nobody", publish.ErrNoIntegration},
+		{oneSlave, "", publish.ErrNotKept},
+		{strings.Replace(oneSlave, "name: x,", "name: x, enabled: false,", 1) + keepingDay, "", publish.ErrPaused},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := start(t, c.config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})

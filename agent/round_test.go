@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -36,7 +37,7 @@ func TestRoundEndsThoughTheCloudIsSlow(t *testing.T) {
 		config := strings.NewReplacer("10s", "1s", "topics/Main}", "topics/Main, publish_every: 5m}").Replace(oneObject)
 		pipe := modbustest.NewPipe(9600, 11, controller(1))
 		s := begin(t, "state_dir: "+t.TempDir()+"\n"+config, agent.Options{
-			NewSink:  func(configs.Integration, string) (agent.Sink, error) { return sink, nil },
+			NewSink:  func(configs.Integration, string) (publish.Sink, error) { return sink, nil },
 			OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
 		})
 		time.Sleep(20 * time.Minute)
@@ -168,7 +169,7 @@ integrations:
 		clouds := map[string]*memorySink{"x": {}, "y": {}}
 		pipe := modbustest.NewPipe(9600, 11, slave)
 		s := begin(t, "state_dir: "+t.TempDir()+"\n"+config, agent.Options{
-			NewSink:  func(in configs.Integration, _ string) (agent.Sink, error) { return clouds[in.Name], nil },
+			NewSink:  func(in configs.Integration, _ string) (publish.Sink, error) { return clouds[in.Name], nil },
 			OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
 		})
 		for i := range 120 {

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"noi-agent/agent/poll"
+	"noi-agent/agent/worker"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/store"
@@ -19,7 +21,7 @@ type sampler struct {
 	integrations atomic.Pointer[[]configs.Integration]
 	store        *store.Store
 	log          *slog.Logger
-	in           chan taken
+	in           chan poll.Sweep
 	ledger       *ledger
 	changes      changes
 	bells        *bells
@@ -79,7 +81,7 @@ func (ps promises) first() <-chan struct{} {
 // tell logs what has become of those that are over, in one line, and returns the others. A full store has said so itself, and goes on.
 func (ps promises) tell(sm *sampler) promises {
 	to := uint64(0)
-	for len(ps) > 0 && over(ps[0].pledge.Done()) {
+	for len(ps) > 0 && worker.Over(ps[0].pledge.Done()) {
 		if ps[0].pledge.Err() == nil {
 			to = ps[0].to
 		}
@@ -89,16 +91,6 @@ func (ps promises) tell(sm *sampler) promises {
 		sm.log.Debug("committed", "run", sm.store.Run(), "to", to)
 	}
 	return ps
-}
-
-// over reports whether a channel is closed.
-func over(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }
 
 // keep waits for all.
@@ -118,7 +110,7 @@ func (ps promises) keep(ctx context.Context, sm *sampler) error {
 }
 
 // offer hands one sweep over.
-func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
+func (sm *sampler) offer(ctx context.Context, t poll.Sweep) (promise, error) {
 	if err := sm.tell(sm.ledger.number(&t)); err != nil {
 		return promise{}, err
 	}
@@ -143,7 +135,7 @@ func (sm *sampler) offer(ctx context.Context, t taken) (promise, error) {
 }
 
 // sweep returns what is to be kept of t: only the samples that an integration lists; false when there are none.
-func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
+func (sm *sampler) sweep(t poll.Sweep) (objects.Sweep, bool) {
 	kept, routes := sm.routes(t)
 	if len(kept) == 0 {
 		return objects.Sweep{}, false
@@ -153,7 +145,7 @@ func (sm *sampler) sweep(t taken) (objects.Sweep, bool) {
 		kept[i].N = sm.n
 	}
 	return objects.Sweep{
-		Source: t.source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.bootedAt, Unsure: t.unsure,
+		Source: t.Source, Run: sm.store.Run(), Samples: kept, Routes: routes, BootedAt: t.BootedAt, Unsure: t.Unsure,
 	}, true
 }
 
@@ -191,22 +183,22 @@ func (sm *sampler) tell(spans []store.Span) error {
 }
 
 // routes returns the samples that go anywhere, and which of them go where.
-func (sm *sampler) routes(t taken) (kept []objects.Sample, routes []objects.Route) {
+func (sm *sampler) routes(t poll.Sweep) (kept []objects.Sample, routes []objects.Route) {
 	listing := sm.integrations.Load()
 	sm.changes.follow(listing)
 	integrations := *listing
 	picked := make([][]int, len(integrations))
-	for at, sample := range t.samples {
+	for at, sample := range t.Samples {
 		listed := false
 		for i := range integrations {
 			in := &integrations[i]
-			if !in.Wants(t.source.Line, int(t.source.UnitID), t.names, sample.Object) {
-				if t.nameless && in.MayWant(t.family, sample.Object) {
-					sm.unnamed.add(in.ID, t.source.Unit(), sm.ledger.instant(&t, sample.SampledAt), &sample)
+			if !in.Wants(t.Source.Line, int(t.Source.UnitID), t.Names, sample.Object) {
+				if t.Nameless && in.MayWant(t.Family, sample.Object) {
+					sm.unnamed.add(in.ID, t.Source.Unit(), sm.ledger.instant(&t, sample.SampledAt), &sample)
 				}
 				continue
 			}
-			if sm.changes.news(in.ID, &t.source, &sample, t.every[at]) {
+			if sm.changes.news(in.ID, &t.Source, &sample, t.Every[at]) {
 				picked[i] = append(picked[i], len(kept))
 				listed = true
 			}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/store"
@@ -21,7 +22,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 			t.Fatal(err)
 		}
 		parsed, _ := parseConfig(t, "integrations:\n  - {id: FFjU28MMaL3W9B9hhhhH, type: gcp, topic: projects/test-project/topics/Main}\n")
-		in, log := make(chan taken), &countedLog{}
+		in, log := make(chan poll.Sweep), &countedLog{}
 		sm := &sampler{store: st, log: slog.New(log), in: in, ledger: newLedger(1, nil), alarms: map[objectKey]string{}, bells: &bells{},
 			changes: changes{elapsed: func() time.Duration { return 0 }}}
 		sm.integrations.Store(&[]configs.Integration{parsed.Integrations[0]})
@@ -29,7 +30,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 		go func() { ended <- sm.run(t.Context()) }()
 		for range 100 {
 			got := takenAt(time.Now(), time.Now().Add(-time.Hour), false, "Et_float")
-			got.samples[0].Value = objects.Number(1)
+			got.Samples[0].Value = objects.Number(1)
 			in <- *got
 			time.Sleep(100 * time.Millisecond)
 		}

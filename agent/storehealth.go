@@ -52,7 +52,7 @@ func (a *Agent) perDay(bytes uint64) *float64 {
 	if ran < measuredAfter {
 		return nil
 	}
-	mb := math.Round(float64(bytes)/ran.Seconds()*secondsPerDay/1e5) / 10
+	mb := math.Round(float64(bytes)/ran.Seconds()*(24*time.Hour).Seconds()/1e5) / 10
 	return &mb
 }
 

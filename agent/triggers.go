@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 
+	"noi-agent/agent/publish"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
 	"noi-agent/store"
@@ -27,13 +28,13 @@ func (a *Agent) Triggers(q store.TriggerQuery) (api.Triggers, error) {
 func (a *Agent) triggerRow(t *store.Trigger) api.Trigger {
 	row := api.Trigger{
 		ID: t.ID, IntegrationID: t.Integration, Success: t.Success,
-		CompletedAt:     t.CompletedAt.UTC().Format(millis),
+		CompletedAt:     t.CompletedAt.UTC().Format(publish.Millis),
 		PublishedData:   json.RawMessage("null"),
 		IntegrationData: api.Answer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts, Replayed: t.Replayed,
 	}
 	if t.Gap.Reason != "" {
-		gap := gapOf(t.Gap)
+		gap := publish.GapOf(t.Gap)
 		row.Gap = &gap
 		return row
 	}
@@ -42,6 +43,3 @@ func (a *Agent) triggerRow(t *store.Trigger) api.Trigger {
 	})
 	return row
 }
-
-// millis is RFC 3339 in UTC with exactly three decimals.
-const millis = "2006-01-02T15:04:05.000Z"

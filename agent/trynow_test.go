@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
@@ -63,10 +63,10 @@ func TestTryNowKnowsItsIntegrations(t *testing.T) {
 		s := start(t, strings.Replace(oneObject, "name: x", "name: x, enabled: false", 1),
 			map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})
 		synctest.Wait()
-		if err := s.agent.TryNow("nosuch"); !errors.Is(err, agent.ErrNoIntegration) {
+		if err := s.agent.TryNow("nosuch"); !errors.Is(err, publish.ErrNoIntegration) {
 			t.Errorf("%v", err)
 		}
-		if err := s.agent.TryNow(s.status().Integrations[0].ID); !errors.Is(err, agent.ErrPaused) {
+		if err := s.agent.TryNow(s.status().Integrations[0].ID); !errors.Is(err, publish.ErrPaused) {
 			t.Errorf("%v", err)
 		}
 		s.stop()

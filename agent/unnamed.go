@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"noi-agent/agent/poll"
 	"noi-agent/objects"
 	"noi-agent/store"
 )
@@ -33,11 +34,11 @@ func (u *unnamed) add(integration, unit string, at store.Instant, s *objects.Sam
 }
 
 // over takes out what is to be reported when a sweep has come: all of its slave once that has a name, and what goes on for an hour.
-func (u *unnamed) over(t *taken) []withheld {
-	unit := t.source.Unit()
+func (u *unnamed) over(t *poll.Sweep) []withheld {
+	unit := t.Source.Unit()
 	return u.take(func(key unnamedKey, span *store.Span) bool {
-		span.Gap.Ongoing = t.nameless
-		return key.unit == unit && (!t.nameless || span.Ends.Uptime-span.Begins.Uptime >= soFarEvery)
+		span.Gap.Ongoing = t.Nameless
+		return key.unit == unit && (!t.Nameless || span.Ends.Uptime-span.Begins.Uptime >= poll.SoFarEvery)
 	})
 }
 

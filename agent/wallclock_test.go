@@ -14,6 +14,7 @@ import (
 
 	"noi-agent/agent"
 	"noi-agent/agent/clock"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/modbus/modbustest"
@@ -85,7 +86,7 @@ func (g *gateway) start(config string) *site {
 	}
 	return begin(g.t, "state_dir: "+g.dir+"\n"+slave+config, agent.Options{
 		Logger: slog.New(slog.NewTextHandler(g.log, nil)), Now: g.now, Time: source, Memory: g.memory,
-		NewSink:  func(configs.Integration, string) (agent.Sink, error) { return g.catcher, nil },
+		NewSink:  func(configs.Integration, string) (publish.Sink, error) { return g.catcher, nil },
 		OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() },
 	})
 }

@@ -13,10 +13,12 @@ destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin}
 root=$destdir$prefix
 doc=$root/share/doc/noi-agent
 
+# A program that runs cannot be written to: the new file takes its name.
 put() { # mode, source, target
 	mkdir -p "${3%/*}"
-	cp "$2" "$3"
-	chmod "$1" "$3"
+	cp "$2" "$3.new"
+	chmod "$1" "$3.new"
+	mv -f "$3.new" "$3"
 }
 
 programs() {

@@ -28,8 +28,8 @@ LoadCredential=device.pem:/etc/noi-agent/secrets/device.pem
 Environment=AWS_SHARED_CREDENTIALS_FILE=/run/credentials/noi-agent.service/aws
 `
 
-// TestPackageOnABootedDebian is the life of a package on a gateway: installed, configured, upgraded over a running store, disabled,
-// removed, installed again, purged.
+// TestPackageOnABootedDebian is the life of a package on a gateway: installed, configured, upgraded over a running
+// store, disabled, removed, installed again, purged.
 func TestPackageOnABootedDebian(t *testing.T) {
 	onlyWithPackages(t)
 	m := boot(t)
@@ -44,6 +44,7 @@ func TestPackageOnABootedDebian(t *testing.T) {
 		{"disabled and upgraded", disabled},
 		{"removed and installed again", removed},
 		{"purged", purged},
+		{"installed from a tarball", fromTarball},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { m.t = t; step.do(t, m) }) {
 			break // the later ones begin where the earlier ones end
@@ -68,7 +69,8 @@ func installed(t *testing.T, m *machine) {
 	}
 }
 
-// configured starts the simulated world and the daemon beside it. The rights of the simulated port are those of a real one.
+// configured starts the simulated world and the daemon beside it. The rights of the simulated port are those of a
+// real one.
 func configured(t *testing.T, m *machine) {
 	m.do("systemd-run", "--unit=noi-sim", "noi-sim", "run", "--dir", "/run/noi-sim", "--", "sh", "-c",
 		"env | grep ^AWS_ >/run/noi-sim/env; exec sleep infinity")
@@ -139,7 +141,8 @@ func upgraded(t *testing.T, m *machine) {
 	everySecond(t, m)
 }
 
-// everySecond holds that each second between the first and the last sample of an object is a sample or counted in a gap.
+// everySecond holds that each second between the first and the last sample of an object is a sample or counted in a
+// gap.
 func everySecond(t *testing.T, m *machine) {
 	t.Helper()
 	id := m.integrationID("later")
@@ -207,4 +210,29 @@ func purged(t *testing.T, m *machine) {
 	m.deb("0.0.2")
 	m.want("enabled", "systemctl", "is-enabled", "noi-agent")
 	m.want("inactive", "systemctl", "is-active", "noi-agent")
+}
+
+// fromTarball runs install.sh on the running system, as a tarball's user and `make install` do.
+func fromTarball(t *testing.T, m *machine) {
+	m.do("dpkg", "--purge", "noi-agent")
+	m.do("rm", "-r", "/etc/systemd/system/noi-agent.service.d") // the drop-in names secrets that the purge has deleted
+	m.do("mkdir", "/root/tarball")
+	for _, part := range []string{"../packaging", "../configs", "../docs", "../README.md", "../CHANGELOG.md"} {
+		run(t, nil, "cp", "-r", part, m.root+"/root/tarball/")
+	}
+	m.sh("dpkg-deb -x /root/noi-agent.deb /root/x && mv /root/x/usr/bin /root/tarball/bin")
+	m.do("sh", "/root/tarball/packaging/install.sh", "install")
+	m.want("2750 root noi-agent", "stat", "-c", "%a %U %G", "/etc/noi-agent")
+	m.want("disabled", "systemctl", "is-enabled", "noi-agent")
+	m.sh("sed 's/profile: noi, //' /root/config.yaml >/etc/noi-agent/config.yaml")
+	m.do("systemctl", "enable", "--now", "noi-agent")
+	m.until("it publishes", func() bool { return m.status(t).integration("pubsub").Sent > 0 })
+	first := m.do("systemctl", "show", "-P", "MainPID", "noi-agent")
+	m.do("sh", "/root/tarball/packaging/install.sh", "install") // an upgrade
+	if again := m.do("systemctl", "show", "-P", "MainPID", "noi-agent"); again == first {
+		t.Error("the service was not restarted")
+	}
+	m.do("sh", "/root/tarball/packaging/install.sh", "uninstall")
+	m.want("inactive", "systemctl", "is-active", "noi-agent")
+	m.sh("test -e /etc/noi-agent/config.yaml && test -e /var/lib/noi-agent/noi.db && ! test -e /usr/bin/noi-agent")
 }

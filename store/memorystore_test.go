@@ -59,14 +59,18 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	unit := storetest.Source().Unit()
 	s := storetest.MustOpenAt(t, path, store.Options{Clock: boot("one"), Now: soon})
 	must(t, s.SetIntegrations(both[:1]))
-	until := store.Instant{Run: s.Run(), At: storetest.Start, Uptime: time.Minute}
+	until := store.Instant{Run: s.Run(), At: time.Unix(60, 0), Uptime: time.Minute, Unsure: true} // by a clock in 1970
+	s.SetBooted(storetest.Start.Add(-time.Minute))                                                // so it is of the start
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))
 	s.AccountSamples(map[store.Accounted]store.Account{{Unit: unit, Object: "old"}: {Until: until, Every: time.Second}})
 	add(t, s, storetest.Sweep(s.Run(), 2, 1, "aws"))
+	settle(t, s, "aws", store.Accepted, pending(t, s, "aws", 10)...) // no sample of the run is left
 	must(t, s.Close())
 
-	right := store.Clock{Boot: "two", Uptime: func() time.Duration { return time.Hour }}
-	s = inMemory(t, other, store.Options{Clock: right, Runs: s.Run(), Now: soon})
+	right, note := store.Clock{Boot: "two", Uptime: func() time.Duration { return time.Hour }}, filepath.Join(t.TempDir(), "note")
+	s = inMemory(t, other, store.Options{Clock: right, Runs: s.Run(), Now: soon, Note: note})
+	newer := store.Instant{Run: s.Run(), At: storetest.Start.Add(time.Minute), Uptime: 2 * time.Minute}
+	s.AccountSamples(map[store.Accounted]store.Account{{Unit: unit, Object: "old"}: {Until: newer, Every: time.Second}})
 	for _, object := range []string{"old", "new"} {
 		for _, in := range both {
 			must(t, s.MissingSpan(in.ID, store.Span{
@@ -87,7 +91,7 @@ func TestTheDarkTimeBeforeAStandInThatKnowsNothing(t *testing.T) {
 	}
 	must(t, s.Close())
 
-	s = storetest.MustOpenAt(t, path, store.Options{Clock: right, Runs: s.Run(), Now: soon})
+	s = storetest.MustOpenAt(t, path, store.Options{Clock: right, Runs: s.Run(), Now: soon, Note: note})
 	s.MissingDark(dark)
 	must(t, s.SetIntegrations(both))
 	add(t, s, storetest.Sweep(s.Run(), 1, 1, "aws"))

@@ -3,4 +3,4 @@
 # and writes the figures into docs/fleet.md and the plot docs/fleet.svg. Virtual time; some minutes of one core.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go test ./agent -run AFleetThatComesBackTogether -update -v -timeout 1h
+go test ./agent/publish -run AFleetThatComesBackTogether -update -v -timeout 1h

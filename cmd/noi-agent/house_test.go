@@ -36,7 +36,11 @@ var house = map[string][]string{
 	"sinks/sinktest/standin": {"sinks", "objects"},
 	"status/api":             {},
 	"agent/clock":            {"configs", "status/api"},
-	"agent":                  {"agent/clock", "configs", "objects", "modbus", "store", "sinks", "status/api"},
+	"agent/worker":           {},
+	"agent/poll":             {"agent/clock", "agent/worker", "configs", "objects", "modbus", "status/api"},
+	"agent/publish":          {"agent/clock", "agent/worker", "configs", "objects", "store", "sinks", "status/api"},
+	"agent/budget":           {"agent/poll", "agent/publish", "configs", "objects", "modbus", "sinks"},
+	"agent":                  {"agent/clock", "agent/poll", "agent/publish", "agent/worker", "configs", "objects", "modbus", "store", "sinks", "status/api"},
 	"status":                 {"objects", "store", "status/api"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
@@ -44,6 +48,7 @@ var house = map[string][]string{
 	"cmd/noi-agent/clitest":  {},
 	"cmd/noi-agent/e2e":      {},
 	"cmd/noi-sim":            nil,
+	"cmd/noi-agent/doctor":   {"configs", "modbus", "sinks", "status/api", "internal/shell"},
 	"packaging":              nil, // tests only
 }
 

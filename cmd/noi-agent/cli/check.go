@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"noi-agent/agent"
+	"noi-agent/agent/budget"
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
@@ -68,7 +68,7 @@ func (f *flashBudget) words() string {
 
 func flashOf(config *configs.Config, catalog *objects.Catalog) *flashBudget {
 	tenth := func(mb float64) float64 { return math.Round(10*mb) / 10 }
-	least, most := agent.Flash(config, catalog)
+	least, most := budget.Flash(config, catalog)
 	f := &flashBudget{Online: tenth(most.Online), Offline: tenth(most.Offline)}
 	if least != most {
 		online, offline := tenth(least.Online), tenth(least.Offline)
@@ -133,7 +133,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 			fmt.Fprintln(p.Stdout, b.Warning)
 		}
 	}
-	uplink := agent.PredictUplink(config, catalog, costOf)
+	uplink := budget.Uplink(config, catalog, costOf)
 	for i := range config.Integrations {
 		if in := &config.Integrations[i]; uplink[in.ID].Most > 0 {
 			fmt.Fprintf(p.Stdout, "integration %s: %s\n", cmp.Or(in.Name, in.ID), uplinkWords(in, uplink[in.ID]))
@@ -154,7 +154,7 @@ func (p *Program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 		result.Notices = faultRows(append(config.Notices(), noticesHere(config)...))
 		result.Lines = budgets(config, catalog)
 		result.Flash = flashOf(config, catalog)
-		result.uplink(config, agent.PredictUplink(config, catalog, costOf))
+		result.uplink(config, budget.Uplink(config, catalog, costOf))
 		result.Uncounted = uncounted(config, catalog)
 	}
 	if err := printJSON(p.Stdout, result); err != nil {
@@ -166,7 +166,7 @@ func (p *Program) checkJSON(config *configs.Config, catalog *objects.Catalog, in
 	return nil
 }
 
-func (r *checkResult) uplink(config *configs.Config, budgets map[string]agent.UplinkBudget) {
+func (r *checkResult) uplink(config *configs.Config, budgets map[string]budget.UplinkRange) {
 	r.Uplink, r.UplinkLeast = map[string]float64{}, map[string]float64{}
 	for i := range config.Integrations {
 		in := &config.Integrations[i]
@@ -182,7 +182,7 @@ func (r *checkResult) uplink(config *configs.Config, budgets map[string]agent.Up
 }
 
 // uplinkWords says what an integration costs, and what that takes for granted.
-func uplinkWords(in *configs.Integration, b agent.UplinkBudget) string {
+func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 	how := "sent immediately"
 	if in.PublishEvery > 0 {
 		how = "collected for " + status.Duration(in.PublishEvery.String())
@@ -246,14 +246,14 @@ func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
 				b.PerDay += 86400 / polled.Interval.Seconds()
 			}
 		}
-		b.weigh(line, agent.Load(line, catalog))
+		b.weigh(line, budget.Bus(line, catalog))
 		out = append(out, b)
 	}
 	return out
 }
 
 // weigh adds what the line's time says to the budget.
-func (b *lineBudget) weigh(line *configs.Line, load agent.LineLoad) {
+func (b *lineBudget) weigh(line *configs.Line, load budget.BusLoad) {
 	if !load.Timed {
 		return
 	}

@@ -72,6 +72,7 @@ type entry struct {
 func entries() []entry {
 	return []entry{
 		{groupLook, needsDaemon, newStatus},
+		{groupLook, needsNothing, newDoctor},
 		{groupLook, needsDaemon, newTriggers},
 		{groupLook, needsDaemon, newGaps},
 		{groupLook, needsLine, newRead},

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/sinks/sinktest"
 	"noi-agent/sinks/sinktest/standin"
 )
 
-func mustSink(t *testing.T, in configs.Integration) agent.Sink {
+func mustSink(t *testing.T, in configs.Integration) publish.Sink {
 	t.Helper()
 	sink, err := newSink(in, "5300520006504b5957343920", slog.New(slog.DiscardHandler))
 	if err != nil {

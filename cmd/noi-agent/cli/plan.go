@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"noi-agent/agent"
+	"noi-agent/agent/budget"
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/status"
@@ -41,7 +42,7 @@ func (*planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		if !line.Enabled {
 			continue
 		}
-		load := agent.Load(line, catalog)
+		load := budget.Bus(line, catalog)
 		listing = append(listing, listLine(line, load))
 		if !cli.JSON {
 			printLineLoad(p.Stdout, line, load)
@@ -56,10 +57,10 @@ func (*planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	return nil
 }
 
-func printLineLoad(w io.Writer, line *configs.Line, load agent.LineLoad) {
+func printLineLoad(w io.Writer, line *configs.Line, load budget.BusLoad) {
 	reads := rate(load.Reads, "reads")
 	if load.Timed {
-		fmt.Fprintf(w, "line %s, %s at %s: load %s, %s\n", line.Name, line.Port, framing(agent.SettingsOf(line)), loadWords(load), reads)
+		fmt.Fprintf(w, "line %s, %s at %s: load %s, %s\n", line.Name, line.Port, framing(poll.PortSettings(line)), loadWords(load), reads)
 	} else {
 		fmt.Fprintf(w, "line %s, %s: %s; over Modbus TCP bus time means nothing, the device decides how fast it answers\n", line.Name, line.Port, reads)
 	}
@@ -68,7 +69,7 @@ func printLineLoad(w io.Writer, line *configs.Line, load agent.LineLoad) {
 	}
 }
 
-func printSlaveLoad(w io.Writer, s agent.SlaveLoad, timed bool) {
+func printSlaveLoad(w io.Writer, s budget.SlaveLoad, timed bool) {
 	if s.Family == nil {
 		fmt.Fprintf(w, "  unit %d, model auto: reads and load unknown until the controller answers; set its model to see them\n", s.Config.ID)
 		return
@@ -91,7 +92,7 @@ func printSlaveLoad(w io.Writer, s agent.SlaveLoad, timed bool) {
 }
 
 // printMoment prints when it comes and its reads.
-func printMoment(w io.Writer, m agent.Moment, timed bool) {
+func printMoment(w io.Writer, m budget.Moment, timed bool) {
 	cost := ""
 	if timed {
 		cost = ", " + milliseconds(m.BusTime())
@@ -131,7 +132,7 @@ func rate(perSecond float64, what string) string {
 }
 
 // loadWords returns the load of a line that is timed.
-func loadWords(load agent.LineLoad) string {
+func loadWords(load budget.BusLoad) string {
 	if load.AtMost {
 		return "at most " + percent(load.Share)
 	}
@@ -186,13 +187,13 @@ type readListing struct {
 	Objects   []string `json:"objects"`
 }
 
-func listLine(line *configs.Line, load agent.LineLoad) lineListing {
+func listLine(line *configs.Line, load budget.BusLoad) lineListing {
 	l := lineListing{
 		Line: line.Name, Port: line.Port, Load: timed(load, load.Share), AtMost: load.AtMost, ReadsPerSecond: load.Reads,
 		Slaves: []slaveListing{},
 	}
 	if load.Timed {
-		l.Settings = framing(agent.SettingsOf(line))
+		l.Settings = framing(poll.PortSettings(line))
 	}
 	for _, s := range load.Slaves {
 		listed := slaveListing{
@@ -210,7 +211,7 @@ func listLine(line *configs.Line, load agent.LineLoad) lineListing {
 	return l
 }
 
-func listMoment(load agent.LineLoad, m agent.Moment) momentListing {
+func listMoment(load budget.BusLoad, m budget.Moment) momentListing {
 	listed := momentListing{
 		Intervals: durations(m.Intervals), PerSecond: m.Rate, BusTimeMS: timed(load, 1000*m.BusTime().Seconds()), Reads: []readListing{},
 	}
@@ -224,7 +225,7 @@ func listMoment(load agent.LineLoad, m agent.Moment) momentListing {
 }
 
 // timed returns a figure of bus time, nil where it means nothing.
-func timed(load agent.LineLoad, f float64) *float64 {
+func timed(load budget.BusLoad, f float64) *float64 {
 	if !load.Timed {
 		return nil
 	}

@@ -83,7 +83,8 @@ func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLi
 	tell := func(s sinks.Step) { r.Steps = append(r.Steps, s) }
 	if !cli.JSON {
 		fmt.Fprintf(p.Stdout, "integration %s %s, %s\n", in.ID, in.Name, in.Destination())
-		tell = func(s sinks.Step) { printStep(p.Stdout, s) }
+		l := p.look(cli)
+		tell = func(s sinks.Step) { printStep(p.Stdout, s, l) }
 	}
 	r.OK = sink.Probe(ctx, tell)
 	switch {
@@ -127,8 +128,10 @@ func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publis
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("ended by a signal")
-	case !r.OK:
+	case !r.OK && cli.JSON:
 		return errSilent
+	case !r.OK:
+		return failed(fmt.Errorf("%s cannot publish", cmp.Or(r.Name, r.IntegrationID)), "noi-agent setup "+r.Type+" "+shell.Quote(cmp.Or(r.Name, r.IntegrationID))+"     (prints the policy for this publisher)")
 	default:
 		return nil
 	}
@@ -197,11 +200,21 @@ func messageStep(r sinks.Result, remedy string) sinks.Step {
 	return sinks.Bad("message", r, remedy)
 }
 
-// printStep prints a step in one line, and its remedy below it.
-func printStep(w io.Writer, s sinks.Step) {
-	fmt.Fprintf(w, "%-8s%-12s %s\n", s.Verdict, s.Name, s.Text)
+// printStep prints a step in one line, and its remedy below it. Texts of clouds are escaped.
+func printStep(w io.Writer, s sinks.Step, l look) {
+	mark := map[sinks.Verdict]string{sinks.StepOK: markGood, sinks.StepFailed: markFault, sinks.StepUnknown: markWarning, sinks.StepSkipped: markCalm}[s.Verdict]
+	name := mark + s.Name
+	gap := strings.Repeat(" ", max(1, 14-runes(name)))
+	if l.colour {
+		name = coloured(name)
+	}
+	text := escaped(s.Text)
+	if s.Verdict == sinks.StepUnknown || s.Verdict == sinks.StepSkipped {
+		text = string(s.Verdict) + ": " + text
+	}
+	fmt.Fprintf(w, "%s%s%s\n", name, gap, text)
 	if s.Remedy != "" {
-		fmt.Fprintf(w, "        %s\n", strings.ReplaceAll(s.Remedy, "\n", "\n        "))
+		fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(s.Remedy, "\n", "\n    "))
 	}
 }
 

@@ -55,7 +55,7 @@ func TestPublishTestSendsOneMarkedMessage(t *testing.T) {
 		if code != ExitDone {
 			t.Errorf("%s exits %d: %s%s", id, code, stdout, stderr)
 		}
-		for _, step := range []string{"ok      credentials ", "ok      endpoint ", "ok      topic ", "ok      message      accepted, message id "} {
+		for _, step := range []string{"✓ credentials ", "✓ endpoint ", "✓ topic ", "✓ message     accepted, message id "} {
 			if !strings.Contains(stdout, "\n"+step) {
 				t.Errorf("%s: no %q in:\n%s", id, step, stdout)
 			}
@@ -82,7 +82,7 @@ func TestPublishTestSendsOneMarkedMessage(t *testing.T) {
 func TestPublishTestDryRunSendsNothing(t *testing.T) {
 	c := startClouds(t)
 	code, stdout, _ := run1("publish-test", "main-solar", "--dry-run", "--config", c.config)
-	if code != ExitDone || c.sns.Taken() != 0 || !strings.Contains(stdout, "skipped message      --dry-run") {
+	if code != ExitDone || c.sns.Taken() != 0 || !strings.Contains(stdout, "– message     skipped: --dry-run") {
 		t.Errorf("exit %d, %d messages:\n%s", code, c.sns.Taken(), stdout)
 	}
 }
@@ -90,10 +90,11 @@ func TestPublishTestDryRunSendsNothing(t *testing.T) {
 func TestPublishTestOfADeniedPublisherPrintsItsPolicy(t *testing.T) {
 	c := startClouds(t)
 	c.sns.SetFault(standin.Always(standin.SNSDenied(clitest.TopicARN)))
-	code, stdout, _ := run1("publish-test", clitest.SNSID, "--config", c.config)
+	code, stdout, stderr := run1("publish-test", clitest.SNSID, "--config", c.config)
+	clitest.MustHold(t, stderr, "noi-agent: main-solar cannot publish\nhint: noi-agent setup aws main-solar ")
 	for _, want := range []string{
-		"\nFAILED  message      AuthorizationError: User: arn:aws:iam::123456789012:user/noi is not authorized",
-		"\n        aws iam put-user-policy --user-name noi --policy-name noi-publish --policy-document ", `"Resource":"` + clitest.TopicARN + `"`,
+		"\n✗ message     AuthorizationError: User: arn:aws:iam::123456789012:user/noi is not authorized",
+		"\n    aws iam put-user-policy --user-name noi --policy-name noi-publish --policy-document ", `"Resource":"` + clitest.TopicARN + `"`,
 	} {
 		if code != ExitFailed || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, no %q in:\n%s", code, want, stdout)

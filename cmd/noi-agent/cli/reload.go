@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/status"
@@ -59,7 +60,7 @@ func (r *reloader) Reload(ctx context.Context) error {
 // TryNow implements status.Control.
 func (r *reloader) TryNow(integration string) error {
 	err := r.agent.TryNow(integration)
-	if errors.Is(err, agent.ErrNoIntegration) {
+	if errors.Is(err, publish.ErrNoIntegration) {
 		return fmt.Errorf("%w: %q", status.ErrNoIntegration, integration)
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
+	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/sinks"
@@ -46,7 +47,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	a, err := agent.New(agent.Options{
 		Config: config, Catalog: catalog, Version: p.Version, Logger: log, Now: p.Now, Elapsed: p.Elapsed, Time: p.Time, CheckStore: p.CheckStore,
 		Memory:  memoryDir(config.Status),
-		NewSink: func(in configs.Integration, deviceID string) (agent.Sink, error) { return newSink(in, deviceID, log) },
+		NewSink: func(in configs.Integration, deviceID string) (publish.Sink, error) { return newSink(in, deviceID, log) },
 	})
 	if err != nil {
 		return err
@@ -99,9 +100,9 @@ func readStatus(err error) int {
 // replayStatus gives an error of agent.Agent.Replay before its first line the HTTP status that fits it.
 func replayStatus(err error) int {
 	switch {
-	case errors.Is(err, agent.ErrNoIntegration):
+	case errors.Is(err, publish.ErrNoIntegration):
 		return http.StatusNotFound
-	case errors.Is(err, agent.ErrPaused), errors.Is(err, agent.ErrReplaying), errors.Is(err, agent.ErrNotKept):
+	case errors.Is(err, publish.ErrPaused), errors.Is(err, publish.ErrReplaying), errors.Is(err, publish.ErrNotKept):
 		return http.StatusConflict
 	default:
 		return http.StatusServiceUnavailable
@@ -184,7 +185,7 @@ func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 
 // cloudSink is what both clouds' clients do: the agent's part, and what publish-test asks.
 type cloudSink interface {
-	agent.Sink
+	publish.Sink
 	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
 	Remedy(r sinks.Result) string
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"noi-agent/agent"
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -229,10 +230,15 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 	if c.Timeout > 0 {
 		line.Timeout = c.Timeout
 	}
-	if socket := config.Status.Socket; socket != "" {
+	if socket := cmp.Or(cli.Socket, config.Status.Socket); socket != "" {
 		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
-		if polled, _ := d.status(ctx); polled != nil { // without an answer the port tells
-			return nil, nil, fmt.Errorf("the daemon polls line %s; stop it first (systemctl stop noi-agent), then scan", line.Name)
+		polled, err := d.status(ctx)
+		var nobody *noDaemonError
+		if errors.As(err, &nobody) && !nobody.absent() {
+			return nil, nil, err // it has the port, most likely
+		}
+		if polled != nil {
+			return nil, nil, failed(fmt.Errorf("the daemon polls line %s; stop it first, then scan", line.Name), "sudo systemctl stop noi-agent")
 		}
 	}
 	return &line, catalog, nil
@@ -240,7 +246,7 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 
 // settings returns what to try, in order: all framings of one baud rate before the next rate.
 func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
-	base := agent.SettingsOf(line)
+	base := poll.PortSettings(line)
 	if isNetwork(line.Port) {
 		return []modbus.Settings{base}
 	}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"noi-agent/agent"
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -84,7 +84,7 @@ func familyFault(line *configs.Line, catalog *objects.Catalog, row foundListing)
 	}
 	for i := range line.Slaves {
 		if line.Slaves[i].ID == row.UnitID {
-			return agent.Mismatch(&line.Slaves[i], catalog, clean(code))
+			return poll.Mismatch(&line.Slaves[i], catalog, clean(code))
 		}
 	}
 	return ""
@@ -96,7 +96,7 @@ func yamlOf(line *configs.Line, s modbus.Settings, l ScanListing) string {
 	fmt.Fprintf(&b, "lines:\n  - name: %s\n    port: %s\n", cmp.Or(line.Name, "rs485"), strconv.Quote(line.Port))
 	if !isNetwork(line.Port) {
 		fmt.Fprintf(&b, "    baud: %d\n    parity: %s\n    stop_bits: %d\n", s.Baud, s.Parity, s.StopBits)
-		if rs485 := agent.SettingsOf(line).RS485; rs485.Mode != "off" {
+		if rs485 := poll.PortSettings(line).RS485; rs485.Mode != "off" {
 			fmt.Fprintf(&b, "    rs485: %s   # and its polarity and delays as they were\n", rs485.Mode)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"noi-agent/agent"
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
@@ -35,7 +35,7 @@ func (at place) open(ctx context.Context, p *Program) (source, error) {
 		has, err := d.has(ctx)
 		var nobody *noDaemonError
 		switch {
-		case errors.As(err, &nobody):
+		case errors.As(err, &nobody) && nobody.absent():
 			absent = fmt.Errorf("no daemon answers at %s: %w", nobody.socket, nobody.err)
 		case err != nil:
 			return nil, err
@@ -44,7 +44,7 @@ func (at place) open(ctx context.Context, p *Program) (source, error) {
 		}
 	}
 	s := &lineSource{at: at, line: modbus.NewLine(modbus.Options{
-		Settings: agent.SettingsOf(at.line), Timeout: at.line.Timeout, Echo: modbus.Echo(at.line.Echo), Now: p.Now,
+		Settings: poll.PortSettings(at.line), Timeout: at.line.Timeout, Echo: modbus.Echo(at.line.Echo), Now: p.Now,
 	})}
 	s.line.SetUnit(byte(at.slave.ID), at.slave.Timeout, at.slave.Gap)
 	s.line.SetLimits(byte(at.slave.ID), uint16(at.slave.MaxRegisters), avoided(at.slave.Avoid))
@@ -143,7 +143,7 @@ func (d daemonSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog 
 	}
 	for _, s := range line.Slaves {
 		if s.UnitID == d.at.slave.ID {
-			return agent.Mismatch(cfg, catalog, escaped(s.ProductCode))
+			return poll.Mismatch(cfg, catalog, escaped(s.ProductCode))
 		}
 	}
 	return ""
@@ -187,7 +187,7 @@ func (s *lineSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *
 	if found, _, ok := catalog.InText(text); ok && code == "" {
 		code = found
 	}
-	return agent.Mismatch(cfg, catalog, escaped(code))
+	return poll.Mismatch(cfg, catalog, escaped(code))
 }
 
 // ask returns the product code that the slave reports, else its server id.

@@ -1,0 +1,222 @@
+package budget
+
+import (
+	"cmp"
+	"maps"
+	"math/bits"
+	"slices"
+	"time"
+
+	"noi-agent/agent/poll"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/objects"
+)
+
+// BusLoad is what the log intervals ask of a line in the long run. Identification, retries and probes of dead slaves
+// come on top.
+type BusLoad struct {
+	Share  float64 // of the time in which the line is busy; 1 is all of it, and above that moments are skipped
+	Timed  bool    // false for Modbus TCP, where bus time means nothing: Share and all bus times are 0
+	Reads  float64 // a second
+	AtMost bool    // a slave has so many log intervals that the rare ones are counted as if they shared no read
+	Slaves []SlaveLoad
+}
+
+// SlaveLoad is one slave's part of it.
+type SlaveLoad struct {
+	Config  *configs.Slave
+	Family  *objects.Family // nil: it must be asked who it is (`model: auto`), and counts nothing
+	Objects int             // how many are polled
+	TooLong []string        // objects longer than the slave's max_registers: no read can bring them
+	Moments []Moment        // the most frequent first
+}
+
+// Moment is when the same log intervals of a slave fall together, and what is read then.
+type Moment struct {
+	Intervals []time.Duration // ascending
+	Rate      float64         // how often it comes, a second
+	Reads     []PlannedRead
+}
+
+// PlannedRead is one read of a plan.
+type PlannedRead struct {
+	modbus.Span
+	Objects []string      // that it serves, by address
+	BusTime time.Duration // with its silences; 0 where LineLoad is not timed
+}
+
+// BusTime is that of all reads of the moment.
+func (m Moment) BusTime() (sum time.Duration) {
+	for _, r := range m.Reads {
+		sum += r.BusTime
+	}
+	return sum
+}
+
+// Share is the share of the time that the slave takes.
+func (s SlaveLoad) Share() (sum float64) {
+	for _, m := range s.Moments {
+		sum += m.Rate * m.BusTime().Seconds()
+	}
+	return sum
+}
+
+// Bus computes what a line's slaves ask of it, whether it is enabled or not. Objects come due at UTC multiples of their log
+// intervals, so those of one slave that fall together share reads, as its poller plans them.
+func Bus(line *configs.Line, catalog *objects.Catalog) BusLoad {
+	scheme, _ := line.Network()
+	l := BusLoad{Timed: scheme != configs.ModbusTCP}
+	for i := range line.Slaves {
+		c := costs{settings: poll.PortSettings(line), slave: &line.Slaves[i], timed: l.Timed}
+		s, atMost := c.load(catalog)
+		l.Slaves = append(l.Slaves, s)
+		l.AtMost = l.AtMost || atMost
+		l.Share += s.Share()
+		for _, m := range s.Moments {
+			l.Reads += m.Rate * float64(len(m.Reads))
+		}
+	}
+	return l
+}
+
+// costs is what the reads of one slave cost.
+type costs struct {
+	settings modbus.Settings
+	slave    *configs.Slave
+	timed    bool
+	planner  *modbus.Planner
+}
+
+func (c *costs) load(catalog *objects.Catalog) (s SlaveLoad, atMost bool) {
+	s.Config = c.slave
+	family, ok := c.slave.Family(catalog)
+	if !ok {
+		return s, false
+	}
+	most := family.MaxRegisters
+	if c.slave.MaxRegisters > 0 {
+		most = uint16(c.slave.MaxRegisters)
+	}
+	s.Family = family
+	c.planner = modbus.NewPlanner(c.settings, most, poll.Ranges(c.slave.Avoid))
+
+	byInterval := map[time.Duration][]objects.Object{}
+	for _, p := range c.slave.Polled(family) {
+		s.Objects++
+		byInterval[p.Interval] = append(byInterval[p.Interval], p.Object)
+		if poll.SpanOf(&p.Object).Count > most {
+			s.TooLong = append(s.TooLong, p.Object.Name)
+		}
+	}
+	intervals := slices.Sorted(maps.Keys(byInterval))
+	for _, m := range moments(intervals) {
+		var due []objects.Object
+		for _, d := range m.Intervals {
+			due = append(due, byInterval[d]...)
+		}
+		m.Reads = c.plan(due)
+		s.Moments = append(s.Moments, m)
+	}
+	return s, len(intervals) > combined
+}
+
+// plan returns the reads of objects that are due together.
+func (c *costs) plan(due []objects.Object) []PlannedRead {
+	spans := make([]modbus.Span, len(due))
+	for i := range due {
+		spans[i] = poll.SpanOf(&due[i])
+	}
+	var reads []PlannedRead
+	for _, r := range c.planner.Plan(spans) {
+		read := PlannedRead{Span: r.Span}
+		for _, m := range r.Members {
+			read.Objects = append(read.Objects, due[m].Name)
+		}
+		if c.timed {
+			read.BusTime = c.busTime(r.Words())
+		}
+		reads = append(reads, read)
+	}
+	return reads
+}
+
+// busTime is that of one read: the slave's own gap where it is longer than t3.5, and the time in which a driver or we
+// switch an RS-485 line, are in it.
+func (c *costs) busTime(count uint16) time.Duration {
+	t := modbus.ReadTime(c.settings, 0, count) + max(0, c.slave.Gap-c.settings.Silence())
+	return t + c.settings.RS485.Before + c.settings.RS485.After
+}
+
+// combined is how many log intervals of one slave are combined exactly: two to the power of it are the plans to be
+// made at worst. Families have five, and few people name more than two or three beside them.
+const combined = 12
+
+// moments returns which of the intervals (ascending, above 0) fall together, and how often. The rates are exact, whatever
+// the intervals' common multiple: by inclusion and exclusion over the sets of intervals, since all of a set fall
+// together once in their least common multiple. Intervals beyond the shortest `combined` come alone, as if they shared no read,
+// which is the most that they can cost.
+func moments(intervals []time.Duration) []Moment {
+	n := min(len(intervals), combined)
+	common := make([]time.Duration, 1<<n) // least common multiple of a set; 0: beyond any life
+	rate := make([]float64, 1<<n)
+	common[0] = 1
+	for set := 1; set < 1<<n; set++ {
+		first := bits.TrailingZeros(uint(set))
+		common[set] = commonMultiple(common[set&(set-1)], intervals[first])
+		if common[set] > 0 {
+			rate[set] = 1 / common[set].Seconds()
+		}
+	}
+	for i := range n { // from "all of these" to "these and no others"
+		for set := range rate {
+			if set&(1<<i) == 0 {
+				rate[set] -= rate[set|1<<i]
+			}
+		}
+	}
+	var out []Moment
+	for set := 1; set < 1<<n; set++ {
+		if alone(common[set], set, intervals[:n]) {
+			out = append(out, Moment{Intervals: members(set, intervals), Rate: max(0, rate[set])})
+		}
+	}
+	for _, d := range intervals[n:] {
+		out = append(out, Moment{Intervals: []time.Duration{d}, Rate: 1 / d.Seconds()})
+	}
+	slices.SortStableFunc(out, func(a, b Moment) int { return cmp.Compare(b.Rate, a.Rate) })
+	return out
+}
+
+// alone reports whether a set ever falls together without another interval: whether its common multiple is one of no other.
+func alone(common time.Duration, set int, intervals []time.Duration) bool {
+	for i, d := range intervals {
+		if set&(1<<i) == 0 && common%d == 0 { // 0 is a multiple of all: what never comes is not alone either
+			return false
+		}
+	}
+	return common > 0
+}
+
+func members(set int, intervals []time.Duration) (out []time.Duration) {
+	for ; set != 0; set &= set - 1 {
+		out = append(out, intervals[bits.TrailingZeros(uint(set))])
+	}
+	return out
+}
+
+// commonMultiple returns the least common multiple, 0 when it is beyond what a Duration holds, some 290 years.
+func commonMultiple(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return 0
+	}
+	divisor, rest := a, b
+	for rest != 0 {
+		divisor, rest = rest, divisor%rest
+	}
+	high, low := bits.Mul64(uint64(a/divisor), uint64(b))
+	if high != 0 || low > 1<<63-1 {
+		return 0
+	}
+	return time.Duration(low)
+}

@@ -1,0 +1,42 @@
+package poll
+
+import (
+	"fmt"
+	"maps"
+	"noi-agent/status/api"
+	"slices"
+	"strings"
+	"time"
+)
+
+// alarm is a fault or an alarm that a controller reports of itself.
+type alarm struct {
+	names  []string  // of the active bits or the state; never changed
+	since  time.Time // when it was first read, by the gateway's clock as it was
+	booted time.Time // moment of the boot by that clock
+}
+
+// alarms are those that one slave reports now, by object.
+type alarms map[string]alarm
+
+// see takes a reading. One whose bits change goes on since it began.
+func (a alarms) see(r reading) {
+	if len(r.active) == 0 {
+		delete(a, r.object)
+		return
+	}
+	now := alarm{names: r.active, since: r.at, booted: r.booted}
+	if before, ok := a[r.object]; ok {
+		now.since, now.booted = before.since, before.booted
+	}
+	a[r.object] = now
+}
+
+// problems lists them by object. shown gives the wall time of a moment by the clock as it is known now.
+func (a alarms) problems(subject, slave string, shown func(at, booted time.Time) time.Time) (list []api.Problem) {
+	for _, object := range slices.Sorted(maps.Keys(a)) {
+		detail := fmt.Sprintf("%s reports %s: %s", slave, object, strings.Join(a[object].names, ", "))
+		list = append(list, api.SlaveAlarm.Of(subject, shown(a[object].since, a[object].booted), detail))
+	}
+	return list
+}

@@ -1,0 +1,329 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/objects"
+	"noi-agent/status/api"
+)
+
+// identifyRest is what a slave is given after it did not answer: some lose their frame over a function that they do not
+// know, and find it again only when the line is silent.
+const identifyRest = time.Second
+
+// identityWay asks a slave who it is.
+type identityWay func(ctx context.Context, p *Poller, s *slave) (modbus.Identity, error)
+
+// identityWays are tried in this order.
+func identityWays() []identityWay { return []identityWay{byDeviceID, byServerID, byRegisters} }
+
+// byDeviceID is function 0x2B/0x0E, which the controllers that this agent was made for answer.
+func byDeviceID(ctx context.Context, p *Poller, s *slave) (modbus.Identity, error) {
+	return p.line.Identify(ctx, byte(s.cfg.ID))
+}
+
+// byRegisters reads the objects that the family names for it, if it does.
+func byRegisters(ctx context.Context, p *Poller, s *slave) (id modbus.Identity, err error) {
+	if !s.named || s.family.CodeObject == "" && s.family.FirmwareObject == "" {
+		return id, errUntold
+	}
+	if id.ProductCode, id.At, err = p.readText(ctx, s, s.family.CodeObject); err != nil {
+		return id, err
+	}
+	id.Revision, id.At, err = p.readText(ctx, s, s.family.FirmwareObject)
+	return id, err
+}
+
+// readText reads an object as people read it; nothing for an object without a name, or without a value.
+func (p *Poller) readText(ctx context.Context, s *slave, object string) (string, time.Time, error) {
+	o, ok := s.family.Object(object)
+	if !ok {
+		return "", time.Time{}, nil
+	}
+	span := SpanOf(o)
+	reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
+	if err != nil {
+		return "", reply.At, err
+	}
+	value, err := o.DecodeSpan(reply.Registers)
+	if err != nil {
+		return "", reply.At, nil
+	}
+	return modbus.CleanText([]byte(value.String())), reply.At, nil
+}
+
+// byServerID is function 0x11, whose answer is the maker's own affair: it counts only when it holds a product code
+// that a family knows.
+func byServerID(ctx context.Context, p *Poller, s *slave) (modbus.Identity, error) {
+	text, at, err := p.line.ServerID(ctx, byte(s.cfg.ID))
+	if err != nil {
+		return modbus.Identity{}, err
+	}
+	if code, _, ok := p.catalog.InText(text); ok {
+		return modbus.Identity{ProductCode: code, At: at}, nil
+	}
+	return modbus.Identity{}, errUntold
+}
+
+var errUntold = errors.New("the controller answers, but does not identify itself: set its model in the configuration")
+
+// tellsItself reports whether the slave is to be asked who it is. With both words configured it is not.
+func (s *slave) tellsItself() bool { return s.cfg.ProductCode == "" || s.cfg.Firmware == "" }
+
+// identityDue reports whether the slave must say who it is before its samples may go.
+func (s *slave) identityDue(elapsed time.Duration) bool {
+	return s.tellsItself() && s.identity.due(elapsed)
+}
+
+// identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything else after
+// a rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody knows whose they are.
+func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
+	over := false
+	if s.identity.silent {
+		if !p.lives(ctx, s) {
+			return false
+		}
+		over = s.identity.failed(false, identifyTries)
+	}
+	for !over {
+		p.busy(p.clock.Elapsed())
+		id, err := identityWays()[s.identity.way](ctx, p, s)
+		if err == nil {
+			p.identifiedAs(s, id)
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		p.log.Debug("identification failed", "unit", s.cfg.ID, "reason", err)
+		switch fate := fateOf(err); {
+		case errors.Is(err, errUntold):
+			over = s.identity.nextWay()
+		case fate == fatePort:
+			p.portFailed(err)
+			return false
+		case fate == fateSilent:
+			s.identity.silent = true
+			s.rest = p.clock.Elapsed() + identifyRest
+			return false
+		default:
+			over = s.identity.failed(fate == fateRefused, identifyTries)
+			if !over && (fate == fateDamaged || fate == fateBusy) {
+				s.rest = p.clock.Elapsed() + identifyRest
+				return false
+			}
+		}
+	}
+	p.notIdentified(s)
+	return true
+}
+
+// lives asks a slave that said nothing to an identification for one object. When it answers that, it does not know the
+// identification, and the try counts. Otherwise it is away: another one may come back, so what it gave is dropped.
+func (p *Poller) lives(ctx context.Context, s *slave) bool {
+	s.identity.silent = false
+	_, err := p.exchange(ctx, s, s.probe(), false)
+	switch {
+	case ctx.Err() != nil || !p.open:
+		return false
+	case err != nil && fateOf(err) == fateSilent:
+		p.dropHeld(s, whyMissed(err))
+		s.plan.everything(p.clock.Elapsed())
+		s.rest = p.clock.Elapsed() + retrySoon
+		return false
+	}
+	return true
+}
+
+// askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing intervals.
+func (p *Poller) askBarred(ctx context.Context, s *slave) {
+	s.postpone(p.clock.Elapsed())
+	wait, from := s.probing, s.identity.way
+	p.passOver(s)
+	over := p.askRound(ctx, s)
+	if over && from > 0 { // the ways before had failed by silence, which may be over
+		s.identity.newRound()
+		over = p.askRound(ctx, s)
+	}
+	if over {
+		p.notIdentified(s)
+	}
+	if s.judged.barred() && s.answered {
+		s.probing = wait
+	}
+}
+
+// askRound tries the ways of identification from the current one on, up to the first that is not answered: the next one has its turn the
+// next time, since silence does not say which function the slave lacks. It reports whether all ways are done.
+func (p *Poller) askRound(ctx context.Context, s *slave) (over bool) {
+	for !over {
+		id, err := identityWays()[s.identity.way](ctx, p, s)
+		fate := fateOf(err)
+		switch {
+		case err == nil:
+			s.good(p.clock.Elapsed(), id.At)
+			s.repeat.Recovered(p.log, p.clock.Elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
+			p.identifiedAs(s, id)
+			return false
+		case ctx.Err() != nil:
+			return false
+		case errors.Is(err, errUntold):
+			over = s.identity.nextWay()
+		case fate == fatePort:
+			p.portFailed(err)
+			return false
+		default:
+			s.miss(err, p.clock.Elapsed())
+			s.repeat.Failed(p.log, p.clock.Elapsed(), "identification failed", err)
+			over = s.identity.failed(fate == fateRefused, 1)
+			if !over && !s.answered {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// passOver counts the moments of a slave that is not asked for its objects.
+func (p *Poller) passOver(s *slave) {
+	switch now := p.clock.Elapsed(); {
+	case s.plan == nil:
+	case s.judged.barred():
+		s.missed += s.plan.passOver(now, s.gapReason())
+	case !p.open:
+		s.missed += s.plan.passOver(now, objects.GapLine)
+	case s.dead():
+		s.missed += s.plan.passOver(now, whyMissed(s.lastErr))
+	}
+}
+
+// notIdentified ends a round in which the slave did not report what it is. A slave of a named model is sampled as before. One of
+// `model: auto` is too, as long as it has answered every read since it was identified; else another one may have taken its place.
+func (p *Poller) notIdentified(s *slave) {
+	before, another := s.identity.known, s.identity.another()
+	if another {
+		p.reportMissing(s, s.family)
+	}
+	s.identity.inVain(p.clock.Elapsed())
+	switch {
+	case another:
+		p.log.Warn("another controller answers, and does not report what it is", "unit", s.cfg.ID, "product_code_before", before.ProductCode)
+		p.forgetDevice(s)
+		p.rule(s, judge(s.cfg, p.catalog, ""))
+	case s.named, s.judged.barred() && !s.answered:
+	case s.identity.missed || before.ProductCode == "":
+		p.rule(s, judge(s.cfg, p.catalog, ""))
+	}
+}
+
+// identifiedAs takes an identity, and decides by it whether and as what the slave is sampled.
+func (p *Poller) identifiedAs(s *slave, id modbus.Identity) {
+	before, j := s.identity.known, judge(s.cfg, p.catalog, id.ProductCode)
+	exchanged := before.ProductCode != "" && before.ProductCode != id.ProductCode
+	if exchanged {
+		p.reportMissing(s, j.family) // by the name of the one that is gone
+	}
+	s.identity.answered(id, p.clock.Elapsed())
+	if before.ProductCode != id.ProductCode || before.Revision != id.Revision {
+		p.log.Info("slave identified", "unit", s.cfg.ID, "product_code", id.ProductCode, "firmware", id.Revision)
+		if before.ProductCode != "" {
+			p.forgetDevice(s)
+		}
+	}
+	p.rule(s, j)
+}
+
+// forgetDevice forgets what was learnt of the controller that was there before.
+func (p *Poller) forgetDevice(s *slave) {
+	if s.planner != nil {
+		s.planner.Forget()
+	}
+	s.replies.forget()
+	p.forgetAlarms(s)
+}
+
+// rule takes a judgement. What was read and not handed on is of another register map if the family changes, and is dropped.
+func (p *Poller) rule(s *slave, j judgement) {
+	before, now := s.judged, p.clock.Elapsed()
+	s.judged = j
+	if j.why != before.why || j.finding != before.finding {
+		s.judgedAt = p.clock.Now()
+		p.logJudgement(s, j)
+	}
+	switch {
+	case j.barred():
+		p.bar(s, before, j)
+	case j.family != s.family || s.plan == nil:
+		p.dropHeld(s, gapNameless)
+		p.adopt(s, j.family)
+		p.forgetAlarms(s)
+	case before.barred():
+		s.plan.everything(now)
+	}
+}
+
+func (p *Poller) logJudgement(s *slave, j judgement) {
+	switch {
+	case j.finding == findingOther:
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", api.MismatchRemedy)
+	case j.barred():
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", firstNonEmpty(j.why, errUntold.Error()))
+	case j.why != "":
+		p.log.Warn("the product code of the controller is not known", "unit", s.cfg.ID, "reason", j.why)
+	default:
+		p.log.Info("the controller is sampled", "unit", s.cfg.ID, "family", j.family.Slug)
+	}
+}
+
+// bar ends the sampling of a slave. What is missing from here on has a reason of its own.
+func (p *Poller) bar(s *slave, before, j judgement) {
+	if before.barred() {
+		if s.plan != nil && j.why != before.why {
+			s.plan.turn(s.gapReason())
+		}
+		return
+	}
+	s.work = nil
+	p.dropHeld(s, s.gapReason())
+	if s.plan != nil {
+		p.reportMissing(s, s.family)
+		s.plan.turn(s.gapReason())
+		p.passOver(s)
+	}
+	s.probing = 0
+	s.postpone(p.clock.Elapsed())
+}
+
+// gapReason is why a slave that is not sampled gives no samples.
+func (s *slave) gapReason() string {
+	return objects.GapIdentity + ": " + firstNonEmpty(s.judged.why, errUntold.Error())
+}
+
+// gapNameless is the reason of readings of which it is not known which controller gave them.
+const gapNameless = objects.GapIdentity + ": it was not known which controller had answered"
+
+// gapUnidentified is the reason of what was due before it was known which objects a slave of `model: auto` has.
+const gapUnidentified = objects.GapIdentity + ": the controller was not identified yet"
+
+// reportMissing reports what is missing of a slave so far, before its name or its family changes. The last moment of an object that
+// goes on may still get a late sample. next is the family from then on; nil: it is not sampled, and all objects go on.
+func (p *Poller) reportMissing(s *slave, next *objects.Family) {
+	goesOn := func(string) bool { return true }
+	if next != nil && next != s.family {
+		polled := newSchedule(s.cfg.Polled(next), 0, p.clock.Now())
+		goesOn = polled.polls
+	}
+	now := p.clock.Elapsed()
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
+		if goesOn(it.polled.Object.Name) {
+			gap, after, ok := it.soFar(now, at, uptime)
+			gap.Ongoing = false
+			return gap, after, ok
+		}
+		return it.atEnd(at, uptime)
+	})
+}

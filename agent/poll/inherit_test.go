@@ -1,0 +1,22 @@
+package poll
+
+import (
+	"testing"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/modbus"
+)
+
+// A line that is configured anew still shows that samples were lost.
+func TestAReloadKeepsTheLossesOfALine(t *testing.T) {
+	c := clock.Clock{Now: time.Now, Elapsed: func() time.Duration { return time.Minute }}
+	before := &Poller{clock: c, line: modbus.NewLine(modbus.Options{})}
+	before.lose(3)
+	before.show()
+	after := &Poller{clock: c, line: modbus.NewLine(modbus.Options{})}
+	after.Inherit(before)
+	if v := after.view; v.lost != 3 || !v.losses.Live(time.Minute) || !v.losses.Since.Equal(before.view.losses.Since) {
+		t.Errorf("lost %d, %+v; want 3, %+v", v.lost, v.losses, before.view.losses)
+	}
+}

@@ -1,0 +1,51 @@
+package poll
+
+import (
+	"time"
+
+	"noi-agent/agent/clock"
+)
+
+// oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the moment of the
+// boot by it, and whether it is unsure.
+func (p *Poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
+	booted, v := p.clock.Wall.Look()
+	for i := range readings {
+		r := &readings[i]
+		r.at = r.at.Round(0) // without its monotonic part: wall times count from here on
+		if by := booted.Sub(r.booted); by.Abs() > clock.ApartLimit {
+			r.at, r.booted = r.at.Add(by), booted
+		}
+	}
+	return booted, !v.Good
+}
+
+// rephase brings the schedules to the UTC multiples of their log intervals by a clock that has become good. It does so once; a
+// clock that is set later moves no schedule.
+func (p *Poller) rephase() {
+	select {
+	case <-p.phased: // never, when nil
+	default:
+		return
+	}
+	p.phased = nil
+	for _, s := range p.slaves {
+		if s.plan != nil {
+			wall := p.clock.Now()
+			s.plan.rephase(p.clock.Elapsed(), wall)
+		}
+	}
+}
+
+// rephase moves each item's next regular moment to a UTC multiple. A moment of the old phase that comes before that stays, once, so
+// that no more than a log interval passes without a sample.
+func (s *schedule) rephase(elapsed time.Duration, wall time.Time) {
+	for i := range s.items {
+		it := &s.items[i]
+		old := it.at()
+		it.next = elapsed + untilMultiple(wall, it.polled.Interval)
+		if old < it.next {
+			it.retry = max(1, old) // 0 means none
+		}
+	}
+}

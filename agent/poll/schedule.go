@@ -1,0 +1,286 @@
+package poll
+
+import (
+	"slices"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+)
+
+// retryAfter is how long after a failed read an object is asked again, when its log interval is longer:
+// an hourly total must not be lost for an hour because of one torn frame.
+const retryAfter = 10 * time.Second
+
+// retrySoon is the same after silence, or when the slave was busy: one missed reply says little.
+const retrySoon = time.Second
+
+// schedule says which objects of one slave are due. All times are monotonic, counted from the start
+// of the agent, so a step of the wall clock moves nothing. One goroutine owns it.
+type schedule struct {
+	items []item
+}
+
+// item is one object and when it is due next.
+type item struct {
+	polled  configs.Polled
+	next    time.Duration // the next regular moment: a UTC multiple of the log interval
+	retry   time.Duration // an earlier moment after a failed read; 0 when there is none
+	skipped uint64        // regular moments that passed while the line was busy
+
+	failures int  // reads in vain since it was read last
+	read     bool // the last time it was asked
+
+	owed   uint64        // regular moments since the last reply that was handed on
+	why    string        // why most of them brought none
+	weight uint64        // by how many more than for other reasons
+	last   time.Duration // from the boot to that reply, or to the start, whatever the clock was
+	given  bool          // there was such a reply
+	lacks  bool          // the slave says that it has no such object, and it never gave it: told only when it comes, or at the end
+}
+
+// blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over once it has as
+// many (the majority vote of Boyer and Moore).
+func (it *item) blame(why string, moments uint64) {
+	switch {
+	case it.why == why:
+		it.weight += moments
+	case it.why == "" || moments > it.weight:
+		it.why, it.weight = why, moments-min(moments, it.weight)
+	default:
+		it.weight -= moments
+	}
+}
+
+// gap returns what is missing before a reply that came at a wall time, uptime after the boot: the beginning is told by the same clock
+// as the end. A late reply stands for the moment that passed last. ok is false when nothing is missing.
+func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
+	missing := max(it.owed, 1) - 1
+	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing, Reason: it.why}
+	if gap.Reason == "" {
+		gap.Reason = objects.GapOverrun
+	}
+	return gap, missing > 0
+}
+
+// delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too.
+func (it *item) delivered(uptime time.Duration) {
+	it.owed, it.why, it.weight, it.last, it.given, it.lacks = 0, "", 0, uptime, true, false
+}
+
+// soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the moment that
+// passed last: a late sample may stand for it yet.
+func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+	if it.why == "" || it.owed < 2 || it.lacks {
+		return objects.Gap{}, *it, false
+	}
+	since := max(0, elapsed-(it.next-it.polled.Interval))
+	gap, ok = it.gap(at.Add(-since), uptime-since)
+	after = *it
+	after.delivered(uptime - since)
+	gap.Ongoing, after.owed, after.why, after.weight = true, 1, it.why, 1
+	return gap, after, ok
+}
+
+// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come.
+func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+	if it.why == "" {
+		return objects.Gap{}, *it, false // what is due just now, the next run will miss
+	}
+	after = *it
+	after.owed++
+	gap, ok = after.gap(at, uptime)
+	after.delivered(uptime)
+	return gap, after, ok
+}
+
+// newSchedule has everything due at once, and then at the UTC multiples of each log interval:
+// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on. The caller reads wall first: a sample
+// may then be a little late, but not early, which would give it the second before.
+func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time) *schedule {
+	s := &schedule{items: make([]item, len(polled))}
+	for i, p := range polled {
+		s.items[i] = item{polled: p, next: elapsed + untilMultiple(wall, p.Interval), retry: elapsed}
+		if elapsed == 0 {
+			s.items[i].retry = 1 // 0 means none; a nanosecond is as good as at once
+		}
+	}
+	return s
+}
+
+// beginAt has a new schedule count from an earlier moment on: begun by the monotonic time, uptime since the boot. It returns how many
+// regular moments have passed since. They are missing for the reason why.
+func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (missed uint64) {
+	for i := range s.items {
+		it := &s.items[i]
+		it.next -= (it.next - begun - 1) / it.polled.Interval * it.polled.Interval
+		if it.last = uptime; it.next-begun == it.polled.Interval {
+			it.owed = 1 // the beginning is a regular moment itself; else the sample then is an extra one, and is not missing
+		}
+	}
+	return s.passOver(elapsed, why)
+}
+
+// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there was none.
+func (s *schedule) inherit(earlier *schedule) {
+	if earlier == nil {
+		return
+	}
+	for i := range s.items {
+		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
+			before := earlier.find(it.polled.Object.Name)
+			it.owed, it.why, it.weight, it.last, it.given = before.owed, before.why, before.weight, before.last, before.given
+		}
+	}
+}
+
+// takeUp takes over the moments that were due when an earlier schedule of the slave ended, and that it neither read nor
+// reported as missing. begun is the monotonic time at which this one began. nil: there was no earlier one.
+func (s *schedule) takeUp(earlier *schedule, begun time.Duration) {
+	if earlier == nil {
+		return
+	}
+	for i := range s.items {
+		it := &s.items[i]
+		if !earlier.polls(it.polled.Object.Name) {
+			continue
+		}
+		before := earlier.find(it.polled.Object.Name)
+		owed := before.owed
+		if before.why != "" {
+			owed = 0 // they were reported
+		}
+		if before.next < begun {
+			owed += uint64((begun-1-before.next)/before.polled.Interval) + 1
+		}
+		if owed > 0 {
+			it.owed, it.last = it.owed+owed, before.last
+		}
+	}
+}
+
+// turn gives what is missing from here on another reason.
+func (s *schedule) turn(why string) {
+	for i := range s.items {
+		if s.items[i].why != "" {
+			s.items[i].why = why
+		}
+	}
+}
+
+// untilMultiple returns how long it is from wall to the next multiple of interval since 1970, above zero.
+func untilMultiple(wall time.Time, interval time.Duration) time.Duration {
+	into := time.Duration(wall.UnixNano()) % interval
+	if into < 0 {
+		into += interval // before 1970
+	}
+	return interval - into
+}
+
+// due returns the indexes of the items that are due.
+func (s *schedule) due(elapsed time.Duration) []int {
+	var due []int
+	for i := range s.items {
+		if s.items[i].at() <= elapsed {
+			due = append(due, i)
+		}
+	}
+	return due
+}
+
+// at returns when the item is due.
+func (it *item) at() time.Duration {
+	if it.retry > 0 && it.retry < it.next {
+		return it.retry
+	}
+	return it.next
+}
+
+// next returns the moment at which something is due; ok is false when nothing ever is.
+func (s *schedule) next() (at time.Duration, ok bool) {
+	for i := range s.items {
+		if t := s.items[i].at(); !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	return at, ok
+}
+
+// retryLimit is the longest wait before an object that cannot be read is asked again, when its log interval is longer.
+const retryLimit = 5 * time.Minute
+
+// done moves the item on after it was read, or after it was tried in vain. Then it is due again after again, twice as long each time, or
+// at its next regular moment when that is sooner, or when again is 0. A regular moment that has passed meanwhile is skipped and counted: a
+// slow line never builds up a queue.
+func (s *schedule) done(i int, elapsed, again time.Duration) {
+	it := &s.items[i]
+	it.retry = 0
+	if it.next <= elapsed {
+		passed := (elapsed - it.next) / it.polled.Interval
+		if it.read { // else the slave is to blame, and not the line
+			it.skipped += uint64(passed)
+		}
+		it.next += (passed + 1) * it.polled.Interval
+		it.owed += uint64(passed) + 1
+		if passed > 0 {
+			it.blame(objects.GapOverrun, uint64(passed))
+		}
+	}
+	if again == 0 {
+		return
+	}
+	wait := min(again<<min(it.failures, 10), retryLimit)
+	it.failures++
+	if it.polled.Interval > wait {
+		it.retry = elapsed + wait
+	}
+}
+
+// everything has all items due now, as at the start.
+func (s *schedule) everything(elapsed time.Duration) {
+	for i := range s.items {
+		s.items[i].retry = elapsed
+	}
+}
+
+// passOver counts the regular moments that passed while the line was closed, and has what was missed due now:
+// one sample of each as soon as the line is back. why begins a gap.
+func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
+	for i := range s.items {
+		it := &s.items[i]
+		if it.next > elapsed {
+			continue
+		}
+		passed := (elapsed-it.next)/it.polled.Interval + 1
+		it.next += passed * it.polled.Interval
+		it.retry = elapsed
+		it.owed += uint64(passed)
+		it.blame(why, uint64(passed))
+		missed += uint64(passed)
+	}
+	return missed
+}
+
+// polls reports whether there is an item of an object.
+func (s *schedule) polls(object string) bool {
+	return slices.ContainsFunc(s.items, func(it item) bool { return it.polled.Object.Name == object })
+}
+
+// find returns the item of an object that is polled.
+func (s *schedule) find(object string) *item {
+	for i := range s.items {
+		if s.items[i].polled.Object.Name == object {
+			return &s.items[i]
+		}
+	}
+	panic("agent: " + object + " was read and is not polled")
+}
+
+// skipped returns how many regular moments were skipped since the start.
+func (s *schedule) skipped() uint64 {
+	var n uint64
+	for i := range s.items {
+		n += s.items[i].skipped
+	}
+	return n
+}

@@ -1,0 +1,126 @@
+package poll
+
+import (
+	"testing"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+)
+
+func polledEvery(intervals ...time.Duration) []configs.Polled {
+	out := make([]configs.Polled, len(intervals))
+	for i, d := range intervals {
+		out[i] = configs.Polled{Object: objects.Object{Name: string(rune('a' + i))}, Interval: d}
+	}
+	return out
+}
+
+// wall is 20 s past a full minute.
+var wall = time.Date(2022, 6, 28, 8, 20, 20, 0, time.UTC)
+
+func TestEverythingIsDueAtStartAndThenAtMultiplesOfTheInterval(t *testing.T) {
+	for _, elapsed := range []time.Duration{0, time.Nanosecond, 7 * time.Second} {
+		s := newSchedule(polledEvery(time.Minute, 5*time.Minute), elapsed, wall)
+		if due := s.due(elapsed + 1); len(due) != 2 {
+			t.Fatalf("due at start: %v", due)
+		}
+		s.done(0, elapsed+time.Second, 0)
+		s.done(1, elapsed+time.Second, 0)
+		at, ok := s.next()
+		if want := elapsed + 40*time.Second; !ok || at != want {
+			t.Errorf("next at %v, want %v: the full minute", at, want)
+		}
+		if due := s.due(elapsed + 40*time.Second); len(due) != 1 || due[0] != 0 {
+			t.Errorf("due at the full minute: %v", due)
+		}
+		if due := s.due(elapsed + 40*time.Second - 1); len(due) != 0 {
+			t.Errorf("due a moment before: %v", due)
+		}
+	}
+}
+
+func TestOverrunIsSkippedAndCountedNeverQueued(t *testing.T) {
+	s := newSchedule(polledEvery(time.Second), time.Second, wall)
+	s.items[0].read = true
+	s.done(0, 1500*time.Millisecond, 0)
+	// the next regular moments are at 2, 3, 4 … s; the line was busy until 5.2 s
+	s.done(0, 5200*time.Millisecond, 0)
+	if s.skipped() != 3 {
+		t.Errorf("%d skipped, want those at 3, 4 and 5 s", s.skipped())
+	}
+	if at, _ := s.next(); at != 6*time.Second {
+		t.Errorf("next at %v, want 6 s", at)
+	}
+}
+
+func TestFailedReadIsTriedAgainBeforeALongIntervalEnds(t *testing.T) {
+	s := newSchedule(polledEvery(time.Hour, time.Second), 10*time.Second, wall)
+	s.done(0, 11*time.Second, retryAfter)
+	s.done(1, 10500*time.Millisecond, retryAfter)
+	if at := s.items[0].at(); at != 21*time.Second {
+		t.Errorf("the hourly object is due at %v, want 21 s", at)
+	}
+	if at := s.items[1].at(); at != 11*time.Second {
+		t.Errorf("the one of a second is due at %v, want its next moment at 11 s", at)
+	}
+	s.done(0, 21*time.Second, 0)
+	if at := s.items[0].at(); at != 10*time.Second+39*time.Minute+40*time.Second {
+		t.Errorf("after the retry the hourly object is due at %v, want the full hour", at)
+	}
+}
+
+func TestWhatALineMissedIsCountedAndDueOnceItIsBack(t *testing.T) {
+	s := newSchedule(polledEvery(time.Second, time.Hour), time.Second, wall)
+	s.done(0, 1100*time.Millisecond, 0)
+	s.done(1, 1100*time.Millisecond, 0)
+	if missed := s.passOver(5500*time.Millisecond, objects.GapLine); missed != 4 {
+		t.Errorf("%d missed, want those at 2, 3, 4 and 5 s", missed)
+	}
+	if due := s.due(5500 * time.Millisecond); len(due) != 1 || due[0] != 0 {
+		t.Errorf("due at once: %v, want the object that missed its moments", due)
+	}
+	s.done(0, 5600*time.Millisecond, 0)
+	if at, _ := s.next(); at != 6*time.Second || s.skipped() != 0 {
+		t.Errorf("next at %v with %d skipped, want 6 s and none", at, s.skipped())
+	}
+}
+
+func TestPhaseIsRightBefore1970Too(t *testing.T) {
+	if d := untilMultiple(time.Unix(-10, 0), time.Minute); d != 10*time.Second {
+		t.Errorf("ten seconds before 1970 it is %v to the full minute", d)
+	}
+}
+
+// TestASlowStartMissesNothing: the first reply comes after the first regular moment, and stands for it. The start itself was none.
+func TestASlowStartMissesNothing(t *testing.T) {
+	for begin, missing := range map[time.Duration]uint64{8 * time.Second: 0, 0: 1} { // after a regular moment
+		wall := time.Date(2022, 6, 28, 8, 20, 0, 0, time.UTC).Add(begin)
+		s := newSchedule([]configs.Polled{{Object: objects.Object{Name: "x"}, Interval: 10 * time.Second}}, time.Minute, wall)
+		s.beginAt(time.Minute, time.Minute, time.Minute, "why")
+		answered := time.Minute + 11*time.Second - begin
+		s.done(0, answered, 0)
+		if gap, ok := s.items[0].gap(wall.Add(answered-time.Minute), answered); gap.Count != missing || ok != (missing > 0) {
+			t.Errorf("begun %v after a regular moment: %+v, want %d missing", begin, gap, missing)
+		}
+	}
+}
+
+// TestAReloadLosesNoMoment: what was due when the poller before a reload ended is owed by the next one.
+func TestAReloadLosesNoMoment(t *testing.T) {
+	polled := polledEvery(10 * time.Second)
+	before := newSchedule(polled, time.Minute, wall) // at a full multiple: the next moment is 10 s later
+	before.done(0, time.Minute, 0)
+	before.items[0].delivered(time.Minute)
+	begun := 70*time.Second + 5*time.Millisecond // the moment at 70 s was not read
+	after := newSchedule(polled, begun, wall.Add(begun-time.Minute))
+	after.beginAt(begun, begun, begun, "why")
+	after.takeUp(before, begun)
+	if it := after.items[0]; it.owed != 1 || it.last != time.Minute {
+		t.Errorf("%d owed since %v, want 1 since 1m0s", it.owed, it.last)
+	}
+	after.takeUp(nil, begun)
+	if it := after.items[0]; it.owed != 1 {
+		t.Errorf("%d owed after there was no earlier schedule", it.owed)
+	}
+}

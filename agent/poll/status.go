@@ -1,0 +1,261 @@
+package poll
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"noi-agent/agent/clock"
+	"noi-agent/agent/worker"
+	"noi-agent/modbus"
+	"noi-agent/status/api"
+	"slices"
+	"strings"
+	"time"
+)
+
+// lineKind returns what is wrong with a line that is down.
+func lineKind(network bool, err error) api.Kind {
+	var open *modbus.OpenError
+	switch {
+	case !network:
+		return api.LineDown
+	case modbus.IsRefused(err):
+		return api.GatewayRefuses
+	case errors.As(err, &open):
+		return api.GatewayAway
+	default:
+		return api.GatewayFails
+	}
+}
+
+// replyKind returns what is wrong with a slave that gives no valid answer.
+func replyKind(network, silent bool, err error) api.Kind {
+	switch {
+	case errors.Is(err, modbus.ErrLate):
+		return api.SlaveLate
+	case errors.Is(err, modbus.ErrForeignID):
+		return api.SlaveOtherID
+	case errors.Is(err, modbus.ErrForeignUnit):
+		return api.SlaveOtherUnit
+	case errors.Is(err, modbus.ErrLength):
+		return api.SlaveOtherLength
+	case errors.Is(err, modbus.ErrShared):
+		return api.GatewayShared
+	case network && silent:
+		return api.UnitNoReply
+	case network:
+		return api.UnitDamaged
+	case silent:
+		return api.SlaveNoReply
+	default:
+		return api.SlaveDamaged
+	}
+}
+
+func countersOf(c modbus.Counters) api.Counters {
+	out := api.Counters{
+		Requests: c.Requests, Replies: c.Replies, Probes: c.Probes, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors,
+		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes, Collisions: c.Collisions,
+		DiscardedBytes: c.DiscardedBytes, ForeignFrames: c.ForeignFrames, OtherMasters: c.Rivals, Reopens: c.Reopens,
+		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
+		Ambiguous: c.Ambiguous, Redials: c.Redials,
+		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
+		TurnaroundSum: c.Turnaround.Sum.Seconds(),
+	}
+	for code, n := range c.ExceptionCodes {
+		if out.ExceptionCodes == nil {
+			out.ExceptionCodes = map[string]uint64{}
+		}
+		out.ExceptionCodes[fmt.Sprintf("%02X", code)] = n
+	}
+	return out
+}
+
+// milliseconds rounds to a tenth, which is what a turnaround can be measured to.
+func milliseconds(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Millisecond/10)) / 10
+}
+
+// Status returns how the line and its slaves are, and what is wrong with them.
+func (p *Poller) Status() (api.Line, []api.Problem) {
+	v, c := p.snapshot()
+	problems := lineProblems(p.cfg.Name, p.network(), v, p.clock.Elapsed())
+	return p.lineStatus(v, c), append(problems, p.alarmProblems(&v)...)
+}
+
+func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
+	l := api.Line{
+		Name: p.cfg.Name, Port: p.cfg.Port, State: v.state, Error: v.err, Lost: v.lost,
+		Load: p.share(c), Counters: countersOf(c), Slaves: []api.Slave{},
+	}
+	for _, sv := range v.slaves {
+		counters := p.line.UnitCounters(byte(sv.cfgID))
+		status := api.Slave{
+			UnitID: sv.cfgID, Slave: sv.name, ProductCode: sv.code, CCFirmware: sv.firmware, Family: sv.family, State: sv.state, Error: sv.err,
+			Objects: sv.polled, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed, Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
+			Load: p.share(counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt, Counters: countersOf(counters),
+		}
+		if sv.lastGood > 0 {
+			age := int64((p.clock.Elapsed() - sv.lastGood).Seconds())
+			status.LastGood, status.AgeS = clock.WallTime(sv.goodAt), &age
+		}
+		l.Slaves = append(l.Slaves, status)
+	}
+	return l
+}
+
+// share is the part of the time since the line was begun in which it was busy, 0 to 1.
+func (p *Poller) share(c modbus.Counters) float64 {
+	up := p.clock.Elapsed() - p.started
+	return min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
+}
+
+// lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
+func lineProblems(name string, network bool, v lineView, now time.Duration) []api.Problem {
+	var problems []api.Problem
+	if v.losses.Live(now) {
+		problems = append(problems, api.SamplesLost.Of(name, v.losses.Since, fmt.Sprintf("%d samples since the start", v.lost)))
+	}
+	if v.state == lineFailed {
+		return append(problems, lineKind(network, v.fault).Of(name, v.since, v.err))
+	}
+	switch {
+	case v.rivals.Live(now) && network:
+		problems = append(problems, api.GatewayShared.Of(name, v.rivals.Since, fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.N, worker.Recently)))
+	case v.rivals.Live(now):
+		problems = append(problems, api.LineShared.Of(name, v.rivals.Since, fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.N, worker.Recently)))
+	}
+	if v.collisions.Live(now) {
+		problems = append(problems, api.LineCollides.Of(name, v.collisions.Since, fmt.Sprintf("%d collisions, the last one within %v", v.collisions.N, worker.Recently)))
+	}
+	for _, sv := range v.slaves {
+		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
+	}
+	return problems
+}
+
+// slaveProblems lists what is wrong with one slave.
+func slaveProblems(network bool, subject string, v slaveView, now time.Duration) (problems []api.Problem) {
+	states := map[string]api.Kind{
+		slaveSilent: replyKind(network, true, v.fault), slaveGarbled: replyKind(network, false, v.fault), slaveRefusing: api.SlaveRefusesAll, slaveUnknown: api.SlaveNoFamily,
+	}
+	judged := map[string]api.Kind{slaveOther: api.SlaveWrong, slaveNothing: api.SlaveEmpty}
+	if v.judged.finding == findingUnlisted {
+		judged[SlaveOK] = api.SlaveUnlisted
+	}
+	if kind, ok := states[v.state]; ok {
+		problems = append(problems, kind.Of(subject, v.since, v.err))
+	}
+	if kind, ok := judged[v.state]; ok {
+		problems = append(problems, kind.Of(subject, v.judgedAt, v.judged.why))
+	} else if !v.nameless.IsZero() {
+		problems = append(problems, api.SlaveNoIdentity.Of(subject, v.nameless, "unit "+subject+" gave no product code"))
+	}
+	if !v.refuses.IsZero() && v.state == SlaveOK { // else the state explains it
+		problems = append(problems, api.SlaveRefuses.Of(subject, v.refuses, refusals(v)))
+	}
+	if v.overrun.Live(now) {
+		problems = append(problems, api.LineOverrun.Of(subject, v.overrun.Since,
+			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped, worker.Recently)))
+	}
+	return problems
+}
+
+// refusals names the refused objects and why: "adc_va, adc_vl: illegal data address (02); T_hs: timeout".
+func refusals(v slaveView) string {
+	by := map[string][]string{}
+	for _, name := range v.refused {
+		why := v.whys[name]
+		text := why.Error()
+		var e *modbus.Exception
+		switch {
+		case errors.As(why, &e):
+			text = e.Error()
+		case fateOf(why) == fateSilent:
+			text = "no answer, though others are answered"
+		case fateOf(why) == fateDamaged:
+			text = "always damaged"
+		}
+		by[text] = append(by[text], name)
+	}
+	var parts []string
+	for _, text := range slices.Sorted(maps.Keys(by)) {
+		parts = append(parts, strings.Join(by[text], ", ")+": "+text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.
+func (p *Poller) alarmProblems(v *lineView) (list []api.Problem) {
+	if v.state != LineOK {
+		return nil
+	}
+	for i, sv := range v.slaves {
+		if sv.state == SlaveOK {
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", p.cfg.Name, sv.cfgID), sv.name, p.clock.Wall.Shown)...)
+		}
+	}
+	return list
+}
+
+// Words for the state of a line and of a slave in the status.
+const (
+	lineOpening  = "opening"
+	LineOK       = "ok"
+	lineFailed   = "failed"
+	LineDisabled = "disabled"
+
+	slaveWaiting  = "waiting" // nothing was asked since the line was opened
+	SlaveOK       = "ok"
+	slaveSilent   = "silent"        // the last request was not answered
+	slaveGarbled  = "garbled"       // what came last made no reply
+	slaveRefusing = "refusing"      // it answers all that is read with exceptions
+	slaveUnknown  = "unknown_model" // it answers, but no family fits
+	slaveOther    = "wrong_model"   // it says that it is of another family than the configuration says
+	slaveNothing  = "no_objects"    // it has none of the objects that the configuration lists
+)
+
+// Latest returns the last good value of each object that a slave is polled for, in the order of the register map.
+func (p *Poller) Latest() (rows []api.Latest) {
+	view, _ := p.snapshot()
+	for i, sv := range view.slaves {
+		family, ok := p.catalog.Family(sv.family)
+		if !ok {
+			continue
+		}
+		for _, polled := range p.slaves[i].cfg.Polled(family) {
+			r, ok := view.latest[i][polled.Object.Name]
+			if !ok {
+				continue
+			}
+			rows = append(rows, api.Latest{
+				Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Unit: r.unit,
+				Value:     r.value.AppendJSON(nil),
+				SampledAt: p.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second), Interval: polled.Interval.String(),
+			})
+		}
+	}
+	return rows
+}
+
+// stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after some
+// four timeouts. A sweep may take longer: there are lines whose slaves take seconds for each of many reads.
+const stuckAfter = 3 * time.Minute
+
+// Healthy returns an error when the poller hangs in an exchange.
+func (p *Poller) Healthy() error {
+	view, _ := p.snapshot()
+	if view.busySince > 0 && p.clock.Elapsed()-view.busySince > stuckAfter {
+		return fmt.Errorf("line %s hangs in one exchange for more than %v", p.cfg.Name, stuckAfter)
+	}
+	return nil
+}
+
+// Ready returns an error that says why when the line is not open.
+func (p *Poller) Ready() error {
+	if view, _ := p.snapshot(); view.state != LineOK {
+		return fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err)
+	}
+	return nil
+}

@@ -1,0 +1,483 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"noi-agent/modbus"
+	"noi-agent/objects"
+)
+
+// readTries is how often a read is sent whose reply came damaged. Silence is not asked again at once: the
+// other slaves come first.
+const readTries = 3
+
+// sweep reads what is due of one slave, asks who answered when that is due, and hands the samples on.
+func (p *Poller) sweep(ctx context.Context, s *slave) {
+	replies := s.replies.count
+	switch {
+	case s.judged.barred():
+		p.askBarred(ctx, s)
+		return
+	case s.work == nil && (s.dead() || s.misses > 0 && len(s.held) == 0) && !p.revives(ctx, s):
+		return
+	}
+	if len(s.held) == 0 && !p.step(ctx, s, replies) {
+		return
+	}
+	if len(s.held) == 0 && !s.answered { // one that refuses everything may be another one
+		return
+	}
+	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
+		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
+			p.dropHeld(s, gapNameless)
+		}
+		return
+	}
+	if len(s.held) == 0 { // the slave is another one, and they were dropped
+		return
+	}
+	p.hand(s, s.held)
+	s.held = nil
+}
+
+// dropHeld gives up readings of which nobody can say who gave them.
+func (p *Poller) dropHeld(s *slave, why string) {
+	s.missed += uint64(len(s.held))
+	for _, r := range s.held {
+		if s.plan != nil && s.plan.polls(r.object) {
+			s.plan.find(r.object).blame(why, 1)
+		}
+	}
+	s.held = nil
+}
+
+// revives asks a slave that did not answer last time for one object. When a dead one answers, what was missed is due
+// at once, and what was learnt is in doubt: another slave may be in its place.
+func (p *Poller) revives(ctx context.Context, s *slave) bool {
+	dead := s.dead()
+	s.missed += s.plan.passOver(p.clock.Elapsed(), whyMissed(s.lastErr))
+	_, err := p.exchange(ctx, s, s.probe(), false)
+	switch {
+	case ctx.Err() != nil || !p.open:
+		return false
+	case err != nil && !isReply(err):
+		if s.dead() && fateOf(err) != fateSilent { // silence has set the next probe
+			s.postpone(p.clock.Elapsed())
+		}
+		s.rest = p.clock.Elapsed() + retrySoon
+		return false
+	}
+	if dead {
+		s.plan.everything(p.clock.Elapsed())
+		s.planner.Retest()
+	}
+	return true
+}
+
+const (
+	// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at
+	// 9600 baud takes a fifth of it; one that takes longer lets the others go first between its reads.
+	sweepBudget = time.Second
+	// silencePatience is how many reads in a row may stay without a reply while the slave is known to live: it may
+	// lack registers of them. One register among a hundred makes two in a row, since the parts of a read are asked
+	// side by side.
+	silencePatience = 16
+	// damagedPatience is the same for replies that come damaged, or say that the slave is busy, as long as nothing
+	// else came.
+	damagedPatience = 3
+	// busyPatience is how often a read must fail because the slave is busy, before its parts are asked.
+	busyPatience = 3
+	// retestAfter is how often what was learnt about the slave is put in doubt.
+	retestAfter = time.Hour
+)
+
+// work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold
+// up the rest.
+type work struct {
+	batch    *batch
+	todo     []modbus.Read
+	readings []reading
+	replies  uint64        // of the slave when the sweep began: with more, it lives
+	barren   int           // reads in a row without a reply that counts
+	turn     time.Duration // its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
+	spent    time.Duration
+}
+
+// begin plans a sweep of all that is due.
+func (p *Poller) begin(s *slave, replies uint64) *work {
+	now := p.clock.Elapsed()
+	turn, _ := s.nextDue()
+	w := &work{batch: s.batch(s.plan.due(now)), turn: turn, replies: replies}
+	p.measureLateness(s, w.batch)
+	if now-s.doubted >= retestAfter {
+		s.doubted = now
+		s.planner.Retest()
+	}
+	s.planner.Measured(p.line.UnitCounters(byte(s.cfg.ID)).Turnaround.P50)
+	w.todo = s.reads(w.batch)
+	return w
+}
+
+// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and
+// what was read is held. When the slave seems to be away the rest is let be: that is asked again soon.
+func (p *Poller) step(ctx context.Context, s *slave, replies uint64) (over bool) {
+	if s.work == nil {
+		s.work = p.begin(s, replies)
+	}
+	w := s.work
+	var failure error
+	if len(w.todo) > 0 {
+		begun := p.clock.Elapsed()
+		failure = p.readNext(ctx, s, w)
+		if w.spent += p.clock.Elapsed() - begun; w.spent > sweepBudget || w.barren > 0 {
+			w.turn = p.clock.Elapsed()
+		}
+	}
+	if failure == nil && len(w.todo) > 0 {
+		return false
+	}
+	s.held, s.work = w.readings, nil
+	p.finish(ctx, s, w.batch, failure)
+	return true
+}
+
+// readNext does one read of a sweep. The parts of a read that failed are put into what is left to do. The error ends
+// the sweep.
+func (p *Poller) readNext(ctx context.Context, s *slave, w *work) error {
+	rd := w.todo[0]
+	w.todo = w.todo[1:]
+	reply, err := p.exchange(ctx, s, rd.Span, true)
+	if err == nil {
+		w.barren = 0
+		s.planner.Answered(rd.Span)
+		for _, m := range rd.Members {
+			w.batch.read[m] = true
+		}
+		w.readings = append(w.readings, p.decode(s, rd, w.batch, reply)...)
+		return nil
+	}
+	for _, m := range rd.Members {
+		w.batch.errs[m] = err
+	}
+	if ctx.Err() != nil || !p.open {
+		return err
+	}
+	return p.readFailed(s, w, rd, err)
+}
+
+// readFailed judges a read that brought no registers: whether its parts are asked, and whether the sweep goes on (nil).
+func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error {
+	lives := s.replies.count > w.replies
+	contrast := s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.Elapsed())
+	switch {
+	case refuses(err): // cheap, and the parts may well be answered
+		w.barren = 0
+		s.miss(err, p.clock.Elapsed())
+		w.todo = append(s.parts(w.batch, rd), w.todo...)
+		return nil
+	case fateOf(err) == fateSilent:
+		if !contrast && !lives {
+			s.miss(err, p.clock.Elapsed())
+			return err
+		}
+		w.todo = append(w.todo, s.parts(w.batch, rd)...) // last, so that something answers soon
+	default: // damaged, or busy; a busy slave is given time before it is asked for more
+		if isReply(err) || !contrast && !lives {
+			s.miss(err, p.clock.Elapsed())
+		}
+		if !isReply(err) || s.replies.doubts[rd.Span].fails >= busyPatience {
+			w.todo = append(w.todo, s.parts(w.batch, rd)...)
+		}
+	}
+	limit := silencePatience
+	if w.barren++; !contrast && !lives {
+		limit = damagedPatience
+	}
+	if w.barren < limit {
+		return nil
+	}
+	if limit == silencePatience && fateOf(err) == fateSilent { // it has died just now
+		s.miss(err, p.clock.Elapsed())
+	}
+	return err
+}
+
+// believedFor is for how long after a reply the silence about a read that is never answered is no sign that the slave is
+// away. A slave that is away is asked as often.
+const believedFor = probeLimit
+
+// lacksOnly reports whether a read that failed says nothing of how the slave fares: it is proven never to be answered,
+// and the slave has answered another one lately.
+func (s *slave) lacksOnly(span modbus.Span, elapsed time.Duration) bool {
+	return s.replies.proven(span) && s.lastGood > 0 && elapsed-s.lastGood < believedFor
+}
+
+// parts takes a read apart that failed. What that teaches about the slave counts once it is proven.
+func (s *slave) parts(b *batch, rd modbus.Read) []modbus.Read {
+	if s.replies.proven(rd.Span) {
+		return s.planner.Refused(rd, b.spans)
+	}
+	return s.planner.Split(rd, b.spans)
+}
+
+// finish moves the schedule on after a sweep and settles what was learnt in it.
+func (p *Poller) finish(ctx context.Context, s *slave, b *batch, failure error) {
+	for i, n := range b.items {
+		it, err := &s.plan.items[n], b.errs[i]
+		it.read = b.read[i]
+		if it.read {
+			s.plan.done(n, p.clock.Elapsed(), 0)
+			it.failures = 0
+			continue
+		}
+		if err == nil { // the sweep ended before it
+			err = failure
+		}
+		refused := s.replies.refused(b.spans[i]) != nil
+		if isReply(err) {
+			it.lacks = refused && !it.given && fateOf(err) == fateRefused && s.lastGood > 0
+		}
+		if fateOf(err) == fateDamaged && !refused { // soon again, until it is proven that it always arrives so
+			it.failures = 0
+		}
+		s.missed++
+		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) { // else it is we who end, or a moment that is blamed already
+			it.blame(whyMissed(err), 1)
+		}
+		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && !it.given))
+	}
+	if failure == nil {
+		p.runTest(ctx, s)
+	}
+	if learnt := s.planner.Learnt(); learnt != s.learnt {
+		s.learnt = learnt
+		p.log.Info("learnt what the slave refuses; the configuration may say so", "unit", s.cfg.ID, "yaml", learnt)
+	}
+}
+
+// waitAfter is how long after a failed read an object is asked again at first; 0: at its next regular moment.
+// unknown: the slave never gave it, and what it does not know it will not know in ten seconds.
+func waitAfter(err error, unknown bool) time.Duration {
+	switch fateOf(err) {
+	case fateRefused:
+		if unknown {
+			return 0
+		}
+	case fateSilent:
+		if unknown {
+			return 0
+		}
+		return retrySoon
+	case fateBusy:
+		return retrySoon
+	}
+	return retryAfter
+}
+
+// measureLateness keeps the most that an object had to wait for the line.
+func (p *Poller) measureLateness(s *slave, b *batch) {
+	now := p.clock.Elapsed()
+	for _, n := range b.items {
+		if it := &s.plan.items[n]; it.next <= now && s.answered {
+			s.lateness = max(s.lateness, now-it.next)
+		}
+	}
+}
+
+// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the
+// slave fares. Silence must be proven like that about any other read: some slaves say nothing when they are asked for
+// what they lack.
+func (p *Poller) runTest(ctx context.Context, s *slave) {
+	tests := s.planner.Tests()
+	if len(tests) == 0 {
+		return
+	}
+	span := tests[0].Span
+	_, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
+	switch {
+	case err == nil:
+		s.replies.answered(span)
+		s.planner.Answered(span)
+		return
+	case ctx.Err() != nil:
+		return
+	case fateOf(err) == fatePort:
+		p.portFailed(err)
+		return
+	}
+	s.replies.failed(span, err)
+	if refuses(err) || s.replies.proven(span) {
+		s.planner.Refused(tests[0], nil)
+	}
+}
+
+func (s *slave) object(b *batch, member int) *objects.Object {
+	return &s.plan.items[b.items[member]].polled.Object
+}
+
+// exchange sends one read, again at once when the reply came damaged. A failure is noted as a sign of how the slave
+// fares, unless the caller is to judge it.
+func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
+	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason to ask who it is
+	for try := 1; ; try++ {
+		p.busy(p.clock.Elapsed())
+		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
+		if err == nil {
+			s.replies.answered(span)
+			s.good(p.clock.Elapsed(), reply.At)
+			s.repeat.Recovered(p.log, p.clock.Elapsed(), fmt.Sprintf("unit %d answers again", s.cfg.ID))
+			return reply, nil
+		}
+		if ctx.Err() != nil {
+			return reply, err
+		}
+		if fateOf(err) == fatePort {
+			p.portFailed(err)
+			return reply, err
+		}
+		if !known {
+			s.repeat.Failed(p.log, p.clock.Elapsed(), "read failed", err)
+			if !isReply(err) {
+				s.identity.doubt()
+			}
+		}
+		if fateOf(err) == fateDamaged && try < readTries {
+			continue
+		}
+		if !judged {
+			s.miss(err, p.clock.Elapsed())
+			if isReply(err) {
+				s.replies.failed(span, err)
+			}
+		}
+		return reply, err
+	}
+}
+
+// decode turns a reply into readings. What holds no value is counted and left out.
+func (p *Poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) []reading {
+	readings, booted := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt()
+	for _, m := range rd.Members {
+		o := s.object(b, m)
+		from := b.spans[m].Addr - rd.Addr
+		value, err := o.DecodeSpan(reply.Registers[from : from+b.spans[m].Count])
+		if err != nil {
+			reason := reasonOf(err)
+			s.noSample++
+			s.reasons[reason]++
+			s.noValue[o.Name] = reason
+			p.forget(s, o.Name)
+			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
+			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted})
+			continue
+		}
+		delete(s.noValue, o.Name)
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value), value: value, at: reply.At, booted: booted})
+	}
+	return readings
+}
+
+// hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
+// than that, the sweep is lost and counted. The line never waits.
+func (p *Poller) hand(s *slave, readings []reading) {
+	t := p.takenFrom(s)
+	t.BootedAt, t.Unsure = p.oneClock(readings)
+	for _, r := range readings {
+		it := s.plan.find(r.object)
+		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt)); ok {
+			t.Gaps, t.Due = append(t.Gaps, gap), append(t.Due, it.polled.Interval)
+		}
+		if !r.none {
+			t.Samples = append(t.Samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at, Alarm: r.alarm})
+			t.Every = append(t.Every, it.polled.Interval)
+		}
+	}
+	p.remember(s, readings)
+	if len(t.Samples)+len(t.Gaps) > 0 && !p.queue(t) {
+		for _, r := range readings {
+			it := s.plan.find(r.object)
+			it.owed = max(1, it.owed)
+			it.blame(objects.GapQueue, 1)
+		}
+		p.lose(len(t.Samples))
+		p.repeat.Failed(p.log, p.clock.Elapsed(), "samples lost", errors.New("the store does not keep up"))
+		return
+	}
+	for _, r := range readings {
+		s.plan.find(r.object).delivered(r.at.Sub(t.BootedAt))
+	}
+}
+
+// queue reports whether the sampler's queue has taken a sweep.
+func (p *Poller) queue(t Sweep) bool {
+	select {
+	case p.out <- t:
+		return true
+	default:
+		return false
+	}
+}
+
+// takenFrom begins what is handed on of a slave.
+func (p *Poller) takenFrom(s *slave) Sweep {
+	return Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
+}
+
+// SoFarEvery is how often a gap that goes on is told: a kill, or a power cut, takes what nobody was told.
+const SoFarEvery = time.Hour
+
+// tellSoFar tells of every slave now and then what is missing and goes on.
+func (p *Poller) tellSoFar() {
+	now := p.clock.Elapsed()
+	if now-p.toldAt < SoFarEvery {
+		return
+	}
+	p.toldAt = now
+	for _, s := range p.slaves {
+		p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
+			return it.soFar(now, at, uptime)
+		})
+	}
+}
+
+// handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
+func (p *Poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
+
+// handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
+// it is handed on.
+func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool)) {
+	if s.plan == nil {
+		return
+	}
+	p.passOver(s)
+	t := p.takenFrom(s)
+	t.BootedAt, t.Unsure = p.oneClock(nil)
+	after, at := slices.Clone(s.plan.items), p.clock.Now()
+	for i := range s.plan.items {
+		gap, next, ok := missing(&s.plan.items[i], at, at.Sub(t.BootedAt))
+		if ok {
+			t.Gaps, t.Due = append(t.Gaps, gap), append(t.Due, next.polled.Interval)
+			after[i] = next
+		}
+	}
+	if len(t.Gaps) > 0 && p.queue(t) { // a store that is stuck is told later, if there is a later
+		s.plan.items = after
+	}
+}
+
+// whyMissed is the reason of a gap that a failed read begins.
+func whyMissed(err error) string {
+	switch fateOf(err) {
+	case fatePort:
+		return objects.GapLine
+	case fateSilent:
+		return objects.GapBus + ": no answer"
+	case fateDamaged:
+		return objects.GapBus + ": the answer came damaged"
+	}
+	return objects.GapBus + ": the controller answered with an exception"
+}

@@ -1,0 +1,154 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// sweepsOf returns deliveries: so many of each sweep, numbered through.
+func sweepsOf(sizes ...int) (out []store.Delivery) {
+	n := uint64(0)
+	for seq, size := range sizes {
+		for i := range size {
+			n++
+			out = append(out, store.Delivery{
+				Seq: uint64(seq + 1), Index: i, Store: "00c0ffee", Run: 1, Source: objects.Source{Line: "a", UnitID: 1},
+				Sample: objects.Sample{Object: fmt.Sprintf("adc_%d", i), Value: objects.Number(1), N: n, SampledAt: time.Unix(1656404429, 0)},
+			})
+		}
+	}
+	return out
+}
+
+func outgoingOf(d []store.Delivery) []outgoing {
+	out := make([]outgoing, len(d))
+	for i := range d {
+		out[i] = outgoing{Delivery: d[i]}
+	}
+	return out
+}
+
+// rows returns the objects of a batch's message, by a comma.
+func rows(t *testing.T, body []byte) string {
+	t.Helper()
+	var parts []any
+	if err := json.Unmarshal(body, &parts); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	var names []string
+	for _, row := range parts[1:] {
+		names = append(names, row.([]any)[0].(string))
+	}
+	return strings.Join(names, ",")
+}
+
+// narrow is a sink of a window.
+type narrow int
+
+func (n narrow) Publish(context.Context, []sinks.Message) []sinks.Result { return nil }
+func (n narrow) Window() int                                             { return int(n) }
+func (n narrow) Close() error                                            { return nil }
+
+func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
+	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch, Attributes: configs.Attributes{"unit"}}, deviceID: "d"}
+	batch := outgoingOf(sweepsOf(3, 2))
+	batch[2].estimated = true
+	parcels := f.parcels(time.Unix(0, 0), batch)
+	var got []string
+	for _, p := range parcels {
+		got = append(got, fmt.Sprintf("%s %d %s %v", rows(t, p.message.Body), len(p.items), p.message.Key, p.message.Attributes))
+	}
+	want := []string{
+		"adc_0,adc_1 2 a/1 [{envelope batch} {unit a/1}]", "adc_2 1 a/1 [{envelope batch} {unit a/1} {clock estimated}]",
+		"adc_0,adc_1 2 a/1 [{envelope batch} {unit a/1}]",
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("\n got %q\nwant %q", got, want)
+	}
+	f.cfg.Envelope = configs.EnvelopeSingle
+	if n := len(f.parcels(time.Unix(0, 0), batch)); n != 5 {
+		t.Errorf("%d messages of 5 samples", n)
+	}
+}
+
+// Dead letters come in the order of their rows: faults and alarms may stand before what was read with them, and a sweep of the store
+// before beside one that has the same number in this.
+func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
+	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
+	batch := outgoingOf(sweepsOf(4))
+	batch = append(batch[3:], batch[:3]...)
+	batch[2].Store, batch[3].Run = "deadbeef", 2
+	var got []string
+	for _, p := range f.parcels(time.Unix(0, 0), batch) {
+		_, first, _ := strings.Cut(string(p.message.Body), `"first_sample":`)
+		got = append(got, first)
+	}
+	want := []string{`"00c0ffee-1-4"},["adc_3",1]]`, `"00c0ffee-1-1"},["adc_0",1]]`, `"deadbeef-1-2"},["adc_1",1]]`, `"00c0ffee-2-3"},["adc_2",1]]`}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("\n got %q\nwant %q", got, want)
+	}
+}
+
+func TestBatchThatIsTooLargeIsSplit(t *testing.T) {
+	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
+	items := outgoingOf(sweepsOf(40))
+	items[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // more than a message has, alone
+	parcels := f.pack(nil, time.Unix(0, 0), items, 500)
+	at := 0
+	for _, p := range parcels {
+		if len(p.message.Body) > 500 && len(p.items) > 1 {
+			t.Errorf("%d samples in %d bytes", len(p.items), len(p.message.Body))
+		}
+		for _, it := range p.items {
+			if it.Index != at {
+				t.Fatalf("sample %d stands at %d", it.Index, at)
+			}
+			at++
+		}
+		if n := strings.Count(rows(t, p.message.Body), ",") + 1; n != len(p.items) {
+			t.Errorf("%d samples in a message that settles %d", n, len(p.items))
+		}
+	}
+	if at != 40 || len(parcels) < 3 {
+		t.Errorf("%d samples in %d messages", at, len(parcels))
+	}
+}
+
+func TestSweepsAreNotCutByWindowsAndRates(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		sweeps []int
+		window int
+		rate   int
+		want   int
+	}{
+		{"all fit", []int{48, 48, 3}, 1000, 0, 99},
+		{"the look ended within the last", []int{500, 400, 100}, 1000, 0, 900},
+		{"one alone", []int{1000}, 1000, 0, 1000},
+		{"a sink of two messages", []int{48, 3, 48}, 2, 0, 51},
+		{"a rate of whole sweeps", []int{4, 4, 4}, 1000, 1, 8},
+		{"a rate below a sweep", []int{48, 48}, 1000, 1, 48},
+	} {
+		f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, sink: narrow(c.window)}
+		f.cfg.CatchUp.Rate = c.rate
+		if f.window() != BatchWindow {
+			t.Fatalf("a window of %d", f.window())
+		}
+		if got := len(f.whole(sweepsOf(c.sweeps...))); got != c.want {
+			t.Errorf("%s: %d samples go, want %d", c.name, got, c.want)
+		}
+		f.cfg.Envelope = configs.EnvelopeSingle
+		if got := f.whole(sweepsOf(c.sweeps...)); len(got) != len(sweepsOf(c.sweeps...)) {
+			t.Errorf("%s: single messages are left out", c.name)
+		}
+	}
+}

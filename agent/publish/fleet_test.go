@@ -1,0 +1,224 @@
+package publish
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/sinks"
+)
+
+// What the simulated fleet does. Every gateway samples ten objects at each full minute of UTC, as the agent does.
+const (
+	simInterval = time.Minute
+	simObjects  = 10
+	simOutage   = 2 * time.Minute // begins after two minutes of work
+)
+
+// policy is what decides about a gateway's attempts. The agent's own is circuit; the naive ones are below.
+type policy interface {
+	window(full int) int
+	failed(now time.Duration, r sinks.Result) time.Duration
+	succeeded(now time.Duration)
+	idle()
+	takeRest() time.Duration
+}
+
+// naive tries again after a fixed time, or after one that doubles up to a minute, without jitter, and sends at once what waits.
+type naive struct {
+	doubles  bool
+	failures int
+}
+
+func (n *naive) window(full int) int     { return full }
+func (n *naive) succeeded(time.Duration) { n.failures = 0 }
+func (n *naive) idle()                   {}
+func (n *naive) takeRest() time.Duration { return 0 }
+func (n *naive) failed(time.Duration, sinks.Result) time.Duration {
+	if !n.doubles {
+		return 5 * time.Second
+	}
+	n.failures++
+	return min(time.Second<<min(n.failures-1, maxDoublings), capNetwork)
+}
+
+// ours makes the policy of a gateway out of what the agent runs.
+func ours(pacing, spread time.Duration) func(id string) policy {
+	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH", Pacing: pacing, CatchUp: configs.CatchUp{Spread: spread}}
+	return func(id string) policy {
+		c := newCircuit(newBackoff(id, in), newPacing(id, in))
+		c.ever, c.since = true, -24*time.Hour // it has worked for a day
+		return &c
+	}
+}
+
+// fleet is a simulation in virtual time: no goroutines, one event in flight for each gateway.
+type fleet struct {
+	gateways []simulated
+	events   eventQueue
+	full     int           // messages a request takes
+	capacity int           // requests a second that the cloud takes, those beyond are throttled; 0: any
+	up       time.Duration // when the link is back, for all
+
+	requests  []int // that reached the cloud, by second
+	refused   int   // of them
+	back      []time.Duration
+	delivered int
+}
+
+type simulated struct {
+	policy policy
+	phase  time.Duration // from the full minute until its samples are in the outbox: the line, the commit
+	rtt    time.Duration
+	sent   int // messages
+	asked  int // messages of the request on its way
+	caught bool
+}
+
+type fleetRun struct {
+	gateways, full, capacity int
+	outage, tail             time.Duration
+	policy                   func(id string) policy
+}
+
+// simulate runs a fleet through two minutes of work, an outage, and the time after it.
+func simulate(r fleetRun) *fleet {
+	f := &fleet{full: r.full, capacity: r.capacity, up: simOutage + r.outage, gateways: make([]simulated, r.gateways)}
+	end := f.up + r.tail
+	f.requests = make([]int, int(end/time.Second)+1)
+	for i := range f.gateways {
+		own := rand.New(rand.NewPCG(uint64(i), 42))
+		f.gateways[i] = simulated{
+			policy: r.policy(simID(i)),
+			phase:  time.Duration(own.Int64N(int64(1200 * time.Millisecond))), // of one slave at 9600 bit/s
+			rtt:    200*time.Millisecond + time.Duration(own.Int64N(int64(400*time.Millisecond))),
+		}
+		f.events.push(event{at: f.gateways[i].phase, id: int32(i)})
+	}
+	for len(f.events) > 0 {
+		e := f.events.pop()
+		if e.at >= end {
+			break
+		}
+		f.happen(e)
+	}
+	return f
+}
+
+// The kinds of events: a gateway looks into its outbox, or has an answer.
+const (
+	looks uint8 = iota
+	accepted
+	throttled
+	unreached
+)
+
+// happen is a forwarder's loop, cut at its waits.
+func (f *fleet) happen(e event) {
+	g := &f.gateways[e.id]
+	switch e.kind {
+	case accepted:
+		g.sent += g.asked
+		f.delivered += g.asked
+		g.policy.succeeded(e.at)
+		if !g.caught && e.at > f.up && g.sampled(e.at)-g.sent <= simObjects {
+			g.caught = true
+			f.back = append(f.back, e.at-f.up)
+		}
+	case throttled:
+		f.later(e, g.policy.failed(e.at, sinks.Result{Outcome: sinks.Retry, Code: "Throttling"}), looks)
+		return
+	case unreached:
+		f.later(e, g.policy.failed(e.at, sinks.Result{Outcome: sinks.Retry, Code: sinks.CodeNetwork}), looks)
+		return
+	}
+	pending := g.sampled(e.at) - g.sent
+	if pending == 0 {
+		g.policy.idle()
+		f.later(e, simInterval-(e.at-g.phase)%simInterval, looks)
+		return
+	}
+	if rest := g.policy.takeRest(); rest > 0 {
+		f.later(e, rest, looks)
+		return
+	}
+	g.asked = min(pending, g.policy.window(f.full))
+	switch second := int(e.at / time.Second); {
+	case e.at >= simOutage && e.at < f.up:
+		f.later(e, time.Second, unreached)
+	default:
+		f.requests[second]++
+		if f.capacity > 0 && f.requests[second] > f.capacity {
+			f.refused++
+			f.later(e, g.rtt, throttled)
+			return
+		}
+		f.later(e, g.rtt, accepted)
+	}
+}
+
+func (f *fleet) later(e event, wait time.Duration, kind uint8) {
+	f.events.push(event{at: e.at + wait, id: e.id, kind: kind})
+}
+
+// sampled is how many messages there have been by then.
+func (g *simulated) sampled(at time.Duration) int {
+	return (int((at-g.phase)/simInterval) + 1) * simObjects
+}
+
+// peak is the most requests in a second since the link is back.
+func (f *fleet) peak() int { return slices.Max(f.requests[f.up/time.Second:]) }
+
+// caught99 is when 99 of 100 gateways had caught up, after the link was back; 0: they had not.
+func (f *fleet) caught99() time.Duration {
+	need := (len(f.gateways)*99 + 99) / 100
+	if len(f.back) < need {
+		return 0
+	}
+	return f.back[need-1] // they came in the order of time
+}
+
+type event struct {
+	at   time.Duration
+	id   int32
+	kind uint8
+}
+
+func (e event) before(o event) bool { return e.at < o.at || e.at == o.at && e.id < o.id }
+
+// eventQueue is a binary heap. container/heap would box every event, and there are tens of millions.
+type eventQueue []event
+
+func (q *eventQueue) push(e event) {
+	h := append(*q, e)
+	i := len(h) - 1
+	for i > 0 && e.before(h[(i-1)/2]) {
+		h[i] = h[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	h[i] = e
+	*q = h
+}
+
+func (q *eventQueue) pop() event {
+	h := *q
+	first, last := h[0], h[len(h)-1]
+	h = h[:len(h)-1]
+	for i, child := 0, 1; len(h) > 0; i, child = child, 2*child+1 {
+		if child+1 < len(h) && h[child+1].before(h[child]) {
+			child++
+		}
+		if child >= len(h) || !h[child].before(last) {
+			h[i] = last
+			break
+		}
+		h[i] = h[child]
+	}
+	*q = h
+	return first
+}
+
+// simID is the device id of the i-th gateway.
+func simID(i int) string { return fmt.Sprintf("5300520006504b59%08x", i) }

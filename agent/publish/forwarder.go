@@ -1,0 +1,380 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/agent/worker"
+	"noi-agent/configs"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// attemptLimit bounds one attempt to publish: long enough for a slow modem, short enough that a connection that
+// hangs is given up within the backoff's cap.
+const attemptLimit = 60 * time.Second
+
+// Words for the state of an integration in the status.
+const (
+	integrationIdle     = "idle"     // nothing was sent yet
+	IntegrationOK       = "ok"       // the last attempt was accepted
+	integrationRetrying = "retrying" // the network or the cloud: passes by itself
+	integrationWaiting  = "waiting"  // the operator must do something
+	integrationPaused   = "paused"
+	IntegrationClock    = "waiting_for_clock" // the gateway's clock is not known to be right
+)
+
+// Forwarder publishes what the outbox holds for one integration, in order, from its own cursor.
+type Forwarder struct {
+	cfg      *configs.Integration
+	sink     Sink
+	store    *store.Store
+	clock    clock.Clock
+	deviceID string
+	log      *slog.Logger
+	circuit  circuit
+	draining <-chan struct{} // closed when nothing new will come
+	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
+	repeat   worker.Repeats
+	rejects  worker.Repeats
+	replays  *replays
+	worker   *worker.Worker
+	round    round
+
+	sent, received uint64 // bytes that are counted already
+
+	droppedBefore uint64 // samples that were deleted unsent in earlier runs
+
+	mu   sync.Mutex
+	view integrationView
+}
+
+// integrationView is what the status shows beside the store's counters.
+type integrationView struct {
+	state       string
+	since       time.Time // wall time since which the state holds
+	lastSuccess time.Time // wall time; zero: never in this run
+	setUp       bool      // lastError is the agent's own, no cloud's
+	lastError   string    // of the last attempt; empty when all of it was accepted
+
+	refuses      string         // the kinds of samples that the topic refuses, in words; empty: none
+	refusesSince time.Time      // wall time
+	skewedSince  time.Time      // wall time since which the cloud shows that the clock is wrong; zero: it does not
+	drops        worker.Trouble // samples deleted unsent
+}
+
+// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
+func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
+	f.draining = draining
+	f.round.begin(f.clock.Elapsed(), f.store.Next())
+	for ctx.Err() == nil && f.step(ctx) {
+		// each step sends something or waits
+	}
+}
+
+// step sends what may go now, else waits until something may. False: the forwarder ends.
+func (f *Forwarder) step(ctx context.Context) bool {
+	turned := f.clock.Wall.Turned()
+	f.look()
+	f.noteDrops(f.store.Stats().Integrations[f.cfg.ID].Dropped)
+	pending, err := f.store.Pending(f.cfg.ID, f.window())
+	if err != nil {
+		f.log.Error("outbox does not answer", "error", err)
+		return false
+	}
+	if len(pending) == 0 {
+		return f.idle(ctx)
+	}
+	if rest := f.circuit.takeRest(); rest > 0 {
+		return f.wait(ctx, wait{most: rest}) != stopped
+	}
+	due := f.round.due(pending)
+	if len(due) == 0 {
+		return f.collect(ctx)
+	}
+	batch, hold := f.mend(f.whole(due))
+	if worker.Over(turned) {
+		return true // what is known of the clock is newer than what was read with the samples
+	}
+	if len(batch) == 0 {
+		return f.hold(ctx, hold, turned)
+	}
+	pause, err := f.attempt(ctx, batch)
+	if err != nil {
+		f.log.Error("outbox does not settle", "error", err)
+		return false
+	}
+	return f.pause(ctx, pause)
+}
+
+// idle does what can be done without a sample that waits: it reports gaps, goes on with a replay, or waits for something new.
+func (f *Forwarder) idle(ctx context.Context) bool {
+	if worked, goesOn := f.meanwhile(ctx); worked {
+		f.circuit.idle()
+		return goesOn
+	}
+	end := f.wait(ctx, wait{most: f.round.left(f.clock.Elapsed()), changed: f.store.Changed(f.cfg.ID), asked: f.replays.asked})
+	f.circuit.idle()
+	return end != draining && end != stopped
+}
+
+// meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something to do.
+func (f *Forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
+	pause, worked, err := f.announce(ctx)
+	if err != nil {
+		f.log.Error("outbox does not settle", "error", err)
+		return true, false
+	}
+	if !worked {
+		pause, worked = f.replayWindow(ctx)
+	}
+	return worked, !worked || f.pause(ctx, pause)
+}
+
+// pause waits between two attempts. The end of the agent cuts the wait short for one last attempt, unless the cloud has asked
+// for the wait; an attempt that fails after that is the last.
+func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
+	if pause <= 0 {
+		return true
+	}
+	if worker.Over(f.draining) {
+		return false
+	}
+	w := wait{most: pause, hurry: f.hurry}
+	if f.circuit.asked {
+		w.hurry = nil
+	}
+	switch f.wait(ctx, w) {
+	case stopped:
+		return false
+	case draining:
+		return !f.circuit.asked
+	default:
+		return true
+	}
+}
+
+// attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
+// before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
+func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
+	published, begun := f.clock.Now(), f.clock.Elapsed()
+	parcels := f.parcels(published, batch)
+	messages := make([]sinks.Message, len(parcels))
+	for i := range parcels {
+		messages[i] = parcels[i].message
+	}
+	results, completed := f.publish(ctx, messages)
+	settled := make([]store.Result, 0, len(batch))
+	for i, r := range results {
+		for _, d := range parcels[i].items {
+			settled = append(settled, store.Result{
+				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
+				PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+				SampledAt: d.mended, Estimated: d.estimated,
+			})
+		}
+	}
+	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
+		return 0, fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
+	}
+	if pause := f.judge(results, completed); pause > 0 {
+		return pause, nil
+	}
+	return f.spread(f.late(batch[:len(settled)]), f.clock.Elapsed()-begun), nil
+}
+
+// publish hands messages to the sink once; completed is when its answer came.
+func (f *Forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result, completed time.Time) {
+	select {
+	case <-f.hurry: // this is the attempt that it asks for
+	default:
+	}
+	limited, cancel := context.WithTimeout(ctx, attemptLimit)
+	defer cancel()
+	results = f.sink.Publish(limited, messages)
+	if len(results) == 0 || len(results) > len(messages) {
+		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(messages)))
+	}
+	if err := f.traffic(); err != nil {
+		f.log.Warn("bytes are not counted", "error", err)
+	}
+	completed = f.clock.Now()
+	f.noteRefusals(completed)
+	f.noteSkew(results, completed)
+	return results, completed
+}
+
+// outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
+func outcomeOf(o sinks.Outcome) store.Outcome {
+	switch o {
+	case sinks.Accepted:
+		return store.Accepted
+	case sinks.Reject:
+		return store.Failed
+	default:
+		return store.Retrying
+	}
+}
+
+// message builds the message of one delivery, now.
+func (f *Forwarder) message(published time.Time, d *outgoing) sinks.Message {
+	envelope := sinks.Envelope{
+		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Run: d.Run, Sample: d.Sample,
+	}
+	id := objects.SampleID(f.deviceID, d.Store, d.Run, d.Sample.N)
+	return sinks.Message{
+		Body:       sinks.AppendBody(nil, envelope),
+		Attributes: d.mark(sinks.Attributes(f.cfg.Attributes, envelope, id)),
+		SampleID:   id,
+		Key:        d.Source.Unit() + "/" + d.Sample.Object,
+		Kind:       sinks.KindOf(d.Sample),
+	}
+}
+
+// judge notes what the results say of the integration and returns the wait before the next attempt.
+func (f *Forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
+	worst, rejected := sinks.Result{Outcome: sinks.Accepted}, sinks.Result{}
+	accepted, after := 0, time.Duration(0)
+	for _, r := range results {
+		after = max(after, r.After)
+		switch r.Outcome {
+		case sinks.Accepted:
+			accepted++
+		case sinks.Reject:
+			f.rejects.Failed(f.log, f.clock.Elapsed(), "messages rejected: they are set aside as dead letters", r)
+			rejected = r
+		case sinks.Wait:
+			worst = r
+		case sinks.Retry:
+			if worst.Outcome == sinks.Accepted {
+				worst = r
+			}
+		}
+	}
+	worst.After = after
+	if accepted > 0 {
+		if f.circuit.failing {
+			f.round.open(f.store.Next()) // a backlog is not sent in pieces
+		}
+		f.circuit.succeeded(f.clock.Elapsed())
+	}
+	switch worst.Outcome {
+	case sinks.Wait:
+		f.failed(f.blamed(integrationWaiting, worst), worst, accepted, at)
+		return f.circuit.failed(f.clock.Elapsed(), worst)
+	case sinks.Retry:
+		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
+		return f.circuit.failed(f.clock.Elapsed(), worst)
+	default:
+		if accepted > 0 {
+			f.succeeded(accepted, at, rejected)
+			return 0
+		}
+		pause := f.circuit.rejected(len(results))
+		if pause > 0 {
+			f.failed(integrationWaiting, rejected, 0, at)
+		} else {
+			f.succeeded(0, at, rejected)
+		}
+		return pause
+	}
+}
+
+func (f *Forwarder) failed(state string, r sinks.Result, accepted int, at time.Time) {
+	f.repeat.Failed(f.log, f.clock.Elapsed(), "publishing failed", r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if accepted > 0 {
+		f.view.lastSuccess = at
+	}
+	if f.view.state != state {
+		f.view.since = at
+	}
+	f.view.state, f.view.lastError, f.view.setUp = state, r.Error(), r.SetUp()
+}
+
+// succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took all.
+func (f *Forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result) {
+	f.repeat.Recovered(f.log, f.clock.Elapsed(), "publishing recovered")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if accepted > 0 {
+		f.view.lastSuccess = at
+	}
+	if f.view.state != IntegrationOK {
+		f.view.since = at
+	}
+	f.view.state, f.view.lastError = IntegrationOK, rejected.Error()
+}
+
+func (f *Forwarder) snapshot() integrationView {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view
+}
+
+// Options are what a forwarder is made of, beside its integration. All are needed.
+type Options struct {
+	Sink     Sink
+	Store    *store.Store
+	Clock    clock.Clock
+	DeviceID string
+	Log      *slog.Logger
+	Bell     <-chan struct{} // receives when a fault or an alarm that the integration gets has changed
+}
+
+// New prepares a forwarder. It sends when it is started.
+func New(in *configs.Integration, o Options) *Forwarder {
+	state := integrationIdle
+	if !in.Enabled {
+		state = integrationPaused
+	}
+	dropped := o.Store.Stats().Integrations[in.ID].Dropped
+	return &Forwarder{
+		cfg: in, sink: o.Sink, store: o.Store, clock: o.Clock, deviceID: o.DeviceID,
+		log:     o.Log.With("integration", in.ID, "type", in.Type),
+		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
+		view:   integrationView{state: state, since: o.Clock.Now(), drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
+		worker: worker.New(), replays: newReplays(), round: newRound(o.DeviceID, in.PublishEvery, o.Bell),
+		droppedBefore: dropped,
+	}
+}
+
+// Integration is the forwarder's configuration.
+func (f *Forwarder) Integration() *configs.Integration { return f.cfg }
+
+// Start begins to publish until ctx ends, or until draining is closed and nothing is left or an attempt failed.
+func (f *Forwarder) Start(ctx context.Context, draining <-chan struct{}) {
+	f.worker.Start(ctx, func(ctx context.Context) { f.run(ctx, draining) })
+}
+
+// Skip takes the place of Start for an integration that is paused.
+func (f *Forwarder) Skip() { f.worker.Skip() }
+
+// Stop ends the publishing, and waits for its end.
+func (f *Forwarder) Stop() { f.worker.Stop() }
+
+// Done is closed when the publishing has ended.
+func (f *Forwarder) Done() <-chan struct{} { return f.worker.Done() }
+
+// CloseSink closes the sink of a forwarder that has ended.
+func (f *Forwarder) CloseSink() error {
+	if err := f.sink.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", f.cfg.ID, err)
+	}
+	return nil
+}
+
+// TryNow ends the wait after a failure, unless the cloud has asked for the wait. The next failure is followed by a wait
+// again.
+func (f *Forwarder) TryNow() {
+	select {
+	case f.hurry <- struct{}{}:
+	default: // it is asked already
+	}
+}

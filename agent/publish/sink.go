@@ -1,0 +1,59 @@
+package publish
+
+import (
+	"context"
+	"noi-agent/sinks"
+)
+
+// Sink speaks to one cloud. Publish sends the longest prefix of the messages that fits one request and
+// returns one result for each message it sent, at least one; it returns by ctx's end.
+type Sink interface {
+	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
+	Window() int // how many messages are worth preparing for one Publish, at least 1
+	Close() error
+}
+
+// Broken returns a sink that stands for one that could not be made. The samples stay in the outbox, and a reload makes it anew.
+func Broken(err error) Sink { return brokenSink{err} }
+
+// brokenSink stands for a sink that could not be made. The samples stay in the outbox.
+type brokenSink struct{ err error }
+
+func (b brokenSink) Publish(_ context.Context, messages []sinks.Message) []sinks.Result {
+	return sinks.Repeat(sinks.Failed(sinks.Wait, sinks.CodeConfiguration, b.err.Error()), len(messages))
+}
+
+func (b brokenSink) Window() int { return 1 }
+
+func (b brokenSink) Close() error { return nil }
+
+func (b brokenSink) Outdated() bool { return true } // a reload makes it anew
+
+// Outdated reports whether the sink has to be made anew although its configuration did not change: the files that it was
+// made of did.
+func (f *Forwarder) Outdated() bool {
+	s, ok := f.sink.(interface{ Outdated() bool })
+	return ok && s.Outdated()
+}
+
+// refuser is a sink that learns which kinds of samples a topic refuses as such.
+type refuser interface {
+	Refuses() string // the kinds, in one line; "": none
+}
+
+// metered is a sink that knows the bytes of its sockets.
+type metered interface {
+	Traffic() (sent, received uint64) // so far
+}
+
+// traffic counts what an attempt has cost.
+func (f *Forwarder) traffic() error {
+	m, ok := f.sink.(metered)
+	if !ok {
+		return nil
+	}
+	sent, received := m.Traffic()
+	err := f.store.CountTraffic(f.cfg.ID, sent-f.sent, received-f.received)
+	f.sent, f.received = sent, received
+	return err
+}

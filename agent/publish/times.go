@@ -1,0 +1,94 @@
+package publish
+
+import (
+	"context"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/objects"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// outgoing is a delivery with the time it is published with.
+type outgoing struct {
+	store.Delivery
+	mended    time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
+	estimated bool      // nobody will ever know when exactly it was taken
+}
+
+// mark adds the attribute of an estimated time, whatever attributes the integration asks for.
+func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
+	if o.estimated {
+		attributes = append(attributes, sinks.Attribute{Name: "clock", Value: "estimated"})
+	}
+	return attributes
+}
+
+// timed gives a delivery the time that it has everywhere.
+func timed(d *store.Delivery) outgoing {
+	o := outgoing{Delivery: *d}
+	var at time.Time
+	if at, o.estimated = d.Stamp.Time(d.Sample.SampledAt); !at.Equal(d.Sample.SampledAt) {
+		o.Sample.SampledAt, o.mended = at, at
+	}
+	return o
+}
+
+// mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock: order is kept.
+// hold is how long that one waits yet.
+func (f *Forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
+	f.clock.Wall.Look()
+	_, up := f.clock.Wall.Read()
+	most := f.clock.Wall.MaxWait()
+	ready = make([]outgoing, 0, len(pending))
+	for _, d := range pending {
+		waited := up - d.Stamp.Uptime
+		o := timed(&d)
+		switch s := d.Stamp; {
+		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
+		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // the moment of the boot is about to be known better
+			return ready, clock.ProbeUnsure - waited
+		case o.estimated && waited < most:
+			return ready, most - waited
+		}
+		ready = append(ready, o)
+	}
+	return ready, 0
+}
+
+// hold waits for the clock, until the sample at the front has waited long enough. What needs no clock goes meanwhile: of a clock
+// that is never right, samples wait always.
+func (f *Forwarder) hold(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
+	if worked, goesOn := f.meanwhile(ctx); worked {
+		return goesOn
+	}
+	f.mu.Lock()
+	if f.view.state != IntegrationClock {
+		f.view.since = f.clock.Now()
+	}
+	f.view.state = IntegrationClock
+	f.mu.Unlock()
+	end := f.wait(ctx, wait{most: most, turned: turned, asked: f.replays.asked})
+	return end != draining && end != stopped
+}
+
+// blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a
+// clock that is not known to be right, says something of the clock and not of the cloud.
+func (f *Forwarder) blamed(state string, r sinks.Result) string {
+	_, v := f.clock.Wall.Look()
+	if !v.Good && r.ClockFault() {
+		return IntegrationClock
+	}
+	return state
+}
+
+// SampledAt is when a sample was taken, as its message says it. The range of an export or a replay goes by it.
+func SampledAt(d *store.Delivery) time.Time { return timed(d).Sample.SampledAt }
+
+func SampleID(deviceID string, d *store.Delivery) string {
+	return objects.SampleID(deviceID, d.Store, d.Run, d.Sample.N)
+}
+
+// Millis is RFC 3339 in UTC with exactly three decimals.
+const Millis = "2006-01-02T15:04:05.000Z"

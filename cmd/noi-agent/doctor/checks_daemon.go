@@ -1,0 +1,123 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"noi-agent/configs"
+	"noi-agent/internal/shell"
+	"noi-agent/sinks"
+	"noi-agent/status/api"
+)
+
+// hasUnit reports whether the service is installed.
+func (s *Site) hasUnit() bool {
+	return slices.ContainsFunc([]string{"usr/lib", "lib", "etc"}, func(dir string) bool {
+		return s.exists(dir, "systemd/system/noi-agent.service")
+	})
+}
+
+func unit(_ context.Context, s *Site) []Finding {
+	switch {
+	case !s.exists("run/systemd/system"):
+		return notLooked("unit", "systemd does not run here")
+	case !s.hasUnit():
+		return []Finding{{
+			ID: "unit_missing", Level: Warning, Evidence: "there is no noi-agent.service",
+			Why: "nothing starts the daemon after a power cut", Command: "sudo sh packaging/install.sh install",
+		}}
+	case !s.exists("etc/systemd/system/multi-user.target.wants/noi-agent.service"):
+		return []Finding{{
+			ID: "unit_disabled", Level: Warning, Evidence: "noi-agent.service is not enabled",
+			Why: "nothing starts the daemon after a power cut", Command: "sudo systemctl enable --now noi-agent",
+		}}
+	}
+	return nil
+}
+
+// daemonProcess is the process of a daemon, and none of another command of the same program.
+func (s *Site) daemonProcess() (process, bool) {
+	all := s.processes()
+	i := slices.IndexFunc(all, func(p process) bool {
+		return p.name == "noi-agent" && slices.Contains(strings.Split(s.read("proc", p.pid, "cmdline"), "\x00"), "run")
+	})
+	if i < 0 {
+		return process{}, false
+	}
+	return all[i], true
+}
+
+func daemon(_ context.Context, s *Site) []Finding {
+	p, runs := s.daemonProcess()
+	switch {
+	case s.Status != nil && s.Status.Version != s.Version:
+		return []Finding{{
+			ID: "version_differs", Level: Warning,
+			Evidence: fmt.Sprintf("the daemon is version %s, this program %s", s.Status.Version, s.Version),
+			Why:      "the new version does not work yet", Command: "sudo systemctl restart noi-agent",
+		}}
+	case s.Status != nil:
+		return nil
+	case runs:
+		return []Finding{{
+			ID: "daemon_no_answer", Level: Fault,
+			Evidence: fmt.Sprintf("the daemon runs (process %s), but: %v", p.pid, s.StatusErr),
+			Why:      "nobody can see what it does", Command: "sudo noi-agent status || sudo systemctl restart noi-agent",
+		}}
+	}
+	return []Finding{{
+		ID: "daemon_down", Level: Fault, Evidence: "the daemon does not run",
+		Why:     "nothing is read and nothing is sent",
+		Command: "sudo systemctl start noi-agent; systemctl status noi-agent; journalctl -u noi-agent -n 30",
+	}}
+}
+
+// problems are those of the daemon, under their own codes. A notice is worth knowing, and no warning.
+func problems(_ context.Context, s *Site) (found []Finding) {
+	if s.Status == nil {
+		return notLooked("problems", "the daemon does not answer")
+	}
+	levels := map[api.Severity]Level{api.Fault: Fault, api.Warning: Warning, api.Notice: OK}
+	for _, p := range s.Status.Problems {
+		evidence := p.Title
+		if p.Detail != "" {
+			evidence += ": " + p.Detail
+		}
+		found = append(found, Finding{
+			ID: p.Code, Level: levels[p.Severity], Subject: p.Subject, Evidence: evidence,
+			Why: "effect on the data: " + string(p.Effect) + ". " + p.Remedy, Command: "noi-agent status --verbose",
+		})
+	}
+	return found
+}
+
+func clouds(ctx context.Context, s *Site) (found []Finding) {
+	if s.Probe == nil {
+		return notLooked("cloud", "the daemon reports about its clouds; noi-agent publish-test tests one")
+	}
+	for i := range s.Config.Integrations {
+		if in := &s.Config.Integrations[i]; in.Enabled {
+			found = append(found, s.cloud(ctx, in)...)
+		}
+	}
+	return found
+}
+
+func (s *Site) cloud(ctx context.Context, in *configs.Integration) (found []Finding) {
+	name := in.Name
+	if name == "" {
+		name = in.ID
+	}
+	for _, step := range s.Probe(ctx, in) {
+		if step.Verdict == sinks.StepFailed {
+			found = append(found, Finding{
+				ID: "cloud_" + step.Name, Level: Fault, Subject: name, Evidence: step.Text,
+				Why:     "samples of this integration wait. " + strings.TrimSpace(step.Remedy),
+				Command: "sudo -u noi-agent -H noi-agent publish-test " + shell.Quote(name),
+			})
+		}
+	}
+	return found
+}

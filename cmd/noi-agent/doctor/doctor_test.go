@@ -1,0 +1,251 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"noi-agent/cmd/noi-agent/doctor"
+	"noi-agent/configs"
+	"noi-agent/sinks"
+	"noi-agent/status/api"
+)
+
+const stateDir = "/var/lib/noi-agent"
+
+// sound is a gateway on which nothing is wrong, in a directory.
+func sound(t *testing.T) *doctor.Site {
+	t.Helper()
+	s := &doctor.Site{
+		Root: t.TempDir(), ConfigPath: "/etc/noi-agent/config.yaml", Version: "1.0.0",
+		User: doctor.User{Name: "noi-agent", UID: uint32(os.Getuid()), Groups: []uint32{uint32(os.Getgid())}},
+		Config: &configs.Config{
+			StateDir:     stateDir,
+			Lines:        []configs.Line{{Name: "rs485", Enabled: true, Port: "/dev/ttyUSB0", LowLatency: "auto"}},
+			Integrations: []configs.Integration{{ID: "a", Name: "main", Enabled: true, Type: configs.AWS}},
+			Buffer:       configs.Buffer{MaxSize: 256 << 20},
+			Clock:        configs.Clock{Source: "auto"},
+		},
+		Status: &api.Status{Version: "1.0.0"},
+		Disk:   func(string) (doctor.Disk, error) { return doctor.Disk{Free: 1 << 30, Size: 4 << 30}, nil },
+		Probe: func(context.Context, *configs.Integration) []sinks.Step {
+			return []sinks.Step{sinks.Good("topic", "it is there")}
+		},
+	}
+	for path, text := range map[string]string{
+		s.ConfigPath: "lines: []\n", "/run/systemd/system/x": "", "/usr/lib/systemd/system/noi-agent.service": "",
+		"/etc/systemd/system/multi-user.target.wants/noi-agent.service": "", stateDir + "/noi.db": "", "/proc/10/comm": "chronyd\n",
+		"/proc/20/comm": "noi-agent\n", "/proc/20/cmdline": "noi-agent\x00run\x00", "/proc/21/comm": "noi-agent\n",
+		"/proc/21/cmdline": "noi-agent\x00doctor\x00", "/proc/mounts": "/dev/root / ext4 rw,relatime 0 0\n",
+		"/sys/bus/usb-serial/devices/ttyUSB0/latency_timer": "1\n", "/sys/block/mmcblk0/device/life_time": "0x01 0x02\n",
+		"/sys/block/mmcblk0/device/pre_eol_info": "0x01\n",
+	} {
+		put(t, s, path, text)
+	}
+	serialPort(t, s)
+	return s
+}
+
+// serialPort puts the device of a pseudo-terminal at /dev/ttyUSB0. Its path ends in a number: /dev/pts/N is linked as
+// ttyUSB0, so what looks at names uses the one of the tree.
+func serialPort(t *testing.T, s *doctor.Site) {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = master.Close(), slave.Close() })
+	if err := slave.Chmod(0o600); err != nil {
+		t.Fatal(err)
+	}
+	link(t, s, "/dev/ttyUSB0", slave.Name())
+}
+
+func put(t *testing.T, s *doctor.Site, path, text string) {
+	t.Helper()
+	path = filepath.Join(s.Root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func link(t *testing.T, s *doctor.Site, path, to string) {
+	t.Helper()
+	path = filepath.Join(s.Root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, s *doctor.Site, path string) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(s.Root, path)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// behind is where the port's name leads.
+func behind(t *testing.T, s *doctor.Site) string {
+	t.Helper()
+	device, err := filepath.EvalSymlinks(filepath.Join(s.Root, "/dev/ttyUSB0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return device
+}
+
+// file replaces the port by a file with a name like that of a USB adapter, for what looks at names only.
+func file(t *testing.T, s *doctor.Site) {
+	remove(t, s, "/dev/ttyUSB0")
+	put(t, s, "/dev/ttyUSB0", "")
+}
+
+func free(bytes uint64) func(string) (doctor.Disk, error) {
+	return func(string) (doctor.Disk, error) { return doctor.Disk{Free: bytes}, nil }
+}
+
+func failing(step string) func(context.Context, *configs.Integration) []sinks.Step {
+	return func(context.Context, *configs.Integration) []sinks.Step {
+		return []sinks.Step{{Name: step, Verdict: sinks.StepFailed, Text: "no", Remedy: "do"}, sinks.Skip("message", "no")}
+	}
+}
+
+func problem(code string, severity api.Severity) func(*testing.T, *doctor.Site) {
+	return func(_ *testing.T, s *doctor.Site) {
+		s.Status.Problems = []api.Problem{{Code: code, Severity: severity, Subject: "rs485", Title: "Something", Effect: api.Delayed, Remedy: "Do."}}
+	}
+}
+
+type site = doctor.Site
+
+// planted is each fault with what doctor has to find: "level id", and nothing else.
+var planted = map[string]struct {
+	plant func(t *testing.T, s *site)
+	want  string
+}{
+	"nothing":                {func(*testing.T, *site) {}, ""},
+	"no configuration":       {func(_ *testing.T, s *site) { s.Config, s.ConfigErr = nil, fs.ErrNotExist }, "fault config"},
+	"a faulty configuration": {func(_ *testing.T, s *site) { s.Config, s.ConfigErr = nil, errors.New("x:1: no") }, "fault config"},
+	"a notice of check":      {func(_ *testing.T, s *site) { s.Notices = []string{"x:3: the example's value"} }, "warning config_notice"},
+	"a secret configuration": {func(t *testing.T, s *site) { foreign(t, s, s.ConfigPath, 0o600) }, "fault config_rights"},
+	"no user":                {func(_ *testing.T, s *site) { s.User = doctor.User{} }, "fault user"},
+	"no port":                {func(t *testing.T, s *site) { remove(t, s, "/dev/ttyUSB0") }, "fault port_missing"},
+	"a file as port":         {func(t *testing.T, s *site) { file(t, s) }, "fault port_no_device"},
+	"a port of others":       {func(t *testing.T, s *site) { s.User.UID, s.User.Groups = 4242, nil; open(t, s) }, "fault port_rights"},
+	"a port in use": {func(t *testing.T, s *site) {
+		put(t, s, "/proc/30/comm", "mbpoll")
+		link(t, s, "/proc/30/fd/3", behind(t, s))
+	}, "fault port_busy"},
+	"another agent":          {func(t *testing.T, s *site) { s.Status = nil; link(t, s, "/proc/20/fd/3", behind(t, s)) }, "fault port_busy, fault daemon_no_answer"},
+	"ModemManager":           {func(t *testing.T, s *site) { file(t, s); put(t, s, "/proc/31/comm", "ModemManager") }, "fault port_no_device, warning port_grabber"},
+	"gpsd":                   {func(t *testing.T, s *site) { file(t, s); put(t, s, "/proc/31/comm", "gpsd") }, "fault port_no_device, warning port_grabber"},
+	"a slow adapter":         {func(t *testing.T, s *site) { file(t, s); put(t, s, timer, "16\n") }, "fault port_no_device, warning adapter_latency"},
+	"an adapter that sleeps": {func(t *testing.T, s *site) { file(t, s); asleep(t, s) }, "fault port_no_device, warning adapter_autosuspend"},
+	"no time service":        {func(t *testing.T, s *site) { remove(t, s, "/proc/10") }, "warning clock_service"},
+	"a state of others":      {func(t *testing.T, s *site) { foreign(t, s, stateDir, 0o700) }, "fault state_dir"},
+	"a state that is no dir": {func(t *testing.T, s *site) { remove(t, s, stateDir); put(t, s, stateDir, "") }, "fault state_dir"},
+	"a damaged store":        {func(t *testing.T, s *site) { put(t, s, stateDir+"/noi.db.damaged-0001", "") }, "warning store_kept_aside"},
+	"a full disk":            {func(_ *testing.T, s *site) { s.Disk = free(1 << 20) }, "fault disk_full"},
+	"a small disk":           {func(_ *testing.T, s *site) { s.Disk = free(100 << 20) }, "warning disk_low"},
+	"a disk that cannot tell": {func(_ *testing.T, s *site) {
+		s.Disk = func(string) (d doctor.Disk, err error) { return d, fs.ErrInvalid }
+	}, "warning disk"},
+	"a read-only disk":          {func(t *testing.T, s *site) { put(t, s, "/proc/mounts", "/dev/x /var ext4 ro 0 0\n") }, "fault disk_read_only"},
+	"a state in memory":         {func(t *testing.T, s *site) { put(t, s, "/proc/mounts", "x / ext4 rw 0 0\nx /var tmpfs rw 0 0\n") }, "warning disk_in_memory"},
+	"used flash":                {func(t *testing.T, s *site) { put(t, s, "/sys/block/mmcblk0/device/life_time", "0x02 0x0a\n") }, "warning disk_wear"},
+	"flash at its end":          {func(t *testing.T, s *site) { put(t, s, "/sys/block/mmcblk0/device/pre_eol_info", "0x02\n") }, "warning disk_wear"},
+	"no unit":                   {func(t *testing.T, s *site) { remove(t, s, "/usr/lib/systemd/system/noi-agent.service") }, "warning unit_missing"},
+	"a disabled unit":           {func(t *testing.T, s *site) { remove(t, s, "/etc/systemd/system/multi-user.target.wants") }, "warning unit_disabled"},
+	"no daemon":                 {func(t *testing.T, s *site) { s.Status = nil; remove(t, s, "/proc/20") }, "fault daemon_down"},
+	"a daemon that hangs":       {func(_ *testing.T, s *site) { s.Status, s.StatusErr = nil, errors.New("no answer") }, "fault daemon_no_answer"},
+	"an old daemon":             {func(_ *testing.T, s *site) { s.Status.Version = "0.9.0" }, "warning version_differs"},
+	"a silent slave":            {problem("slave_silent", api.Fault), "fault slave_silent"},
+	"a garbled slave":           {problem("slave_garbled", api.Warning), "warning slave_garbled"},
+	"a notice of the daemon":    {problem("samples_lost", api.Notice), ""},
+	"no credentials":            {func(_ *testing.T, s *site) { s.Probe = failing("credentials") }, "fault cloud_credentials"},
+	"no name or TLS":            {func(_ *testing.T, s *site) { s.Probe = failing("endpoint") }, "fault cloud_endpoint"},
+	"no permission":             {func(_ *testing.T, s *site) { s.Probe = failing("permission") }, "fault cloud_permission"},
+	"a line over the network":   {func(t *testing.T, s *site) { s.Config.Lines[0].Port = "tcp://10.0.0.1"; remove(t, s, "/dev") }, ""},
+	"a line that is not in use": {func(t *testing.T, s *site) { s.Config.Lines[0].Enabled = false; remove(t, s, "/dev") }, ""},
+}
+
+const timer = "/sys/bus/usb-serial/devices/ttyUSB0/latency_timer"
+
+// asleep lets the USB device of the adapter be switched off.
+func asleep(t *testing.T, s *site) {
+	put(t, s, "/sys/devices/usb1/1-1/power/control", "auto\n")
+	put(t, s, "/sys/devices/usb1/1-1/idVendor", "0403\n")
+	put(t, s, "/sys/devices/usb1/1-1/1-1:1.0/ttyUSB0/x", "")
+	link(t, s, "/sys/class/tty/ttyUSB0/device", filepath.Join(s.Root, "/sys/devices/usb1/1-1/1-1:1.0/ttyUSB0"))
+}
+
+// foreign makes the daemon's user another one than the owner of a path, which has only the owner's rights.
+func foreign(t *testing.T, s *site, path string, mode fs.FileMode) {
+	t.Helper()
+	s.User.UID, s.User.Groups = 4242, nil
+	open(t, s)
+	for p, m := range map[string]fs.FileMode{s.ConfigPath: 0o644, stateDir: 0o777, "/dev/ttyUSB0": 0o666, path: mode} {
+		if err := os.Chmod(filepath.Join(s.Root, p), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// open gives everybody the state directory, so that it is not at fault too.
+func open(t *testing.T, s *site) {
+	t.Helper()
+	if err := os.Chmod(filepath.Join(s.Root, stateDir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDoctorFindsEachPlantedFaultAndNothingElse(t *testing.T) {
+	if len(planted) < 25 {
+		t.Fatalf("only %d faults are planted", len(planted))
+	}
+	for name, c := range planted {
+		t.Run(name, func(t *testing.T) {
+			s := sound(t)
+			c.plant(t, s)
+			r := doctor.Examine(t.Context(), s)
+			var bad []string
+			for _, f := range r.Findings {
+				if f.Level != doctor.OK {
+					bad = append(bad, fmt.Sprintf("%s %s", f.Level, f.ID))
+				}
+				if f.Evidence == "" || f.Level != doctor.OK && (f.Why == "" || f.Command == "") {
+					t.Errorf("the finding lacks something: %+v", f)
+				}
+			}
+			if got := strings.Join(bad, ", "); got != c.want {
+				t.Errorf("found %q, want %q", got, c.want)
+			}
+			if want := strings.Count(c.want, "fault "); r.Faults != want || (want == 0) != strings.HasPrefix(r.Verdict, "No fault was found.") {
+				t.Errorf("%d faults, verdict %q", r.Faults, r.Verdict)
+			}
+		})
+	}
+}
+
+func TestDoctorSkipsWhatNeedsAConfiguration(t *testing.T) {
+	s := sound(t)
+	s.Config, s.ConfigErr = nil, errors.New("config.yaml:1: no")
+	r := doctor.Examine(t.Context(), s)
+	if !slices.Contains(r.Skipped, "port") || !strings.Contains(r.Verdict, "1 fault. Begin with the first: config.yaml:1: no. Skipped") {
+		t.Errorf("skipped %v, verdict %q", r.Skipped, r.Verdict)
+	}
+}
