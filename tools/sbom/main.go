@@ -1,9 +1,10 @@
-// Command sbom writes what the programs are made of: a CycloneDX list of the linked modules, and the texts of their licences.
+// Command sbom writes what the programs are made of: a CycloneDX list of the linked modules, and the texts of their
+// licences.
 //
 //	sbom -version 0.1.0 -time 1764380000 -cyclonedx FILE -licences FILE PROGRAM...
 //
-// The modules come from the programs themselves (debug/buildinfo), the texts from the module cache. A module without a licence
-// text, or with a text that is none of the known licences, is an error: a person has to look.
+// The modules come from the programs themselves (debug/buildinfo), the texts from the module cache. A module without
+// a licence text, or with a text that is none of the known licences, is an error: a person has to look.
 package main
 
 import (

@@ -37,6 +37,9 @@ func (e *noDaemonError) Error() string { return e.fault().Error() }
 
 func (e *noDaemonError) Unwrap() error { return e.err }
 
+// absent reports whether no daemon runs, so that its port and its store are free.
+func (e *noDaemonError) absent() bool { return e.fault().code == codeAbsent }
+
 // As gives the fault that the error is.
 func (e *noDaemonError) As(target any) bool {
 	f, ok := target.(**fault)

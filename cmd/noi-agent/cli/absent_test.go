@@ -46,11 +46,15 @@ func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
 	} {
 		commands := asking()
 		if c.socket == hung {
-			commands = []string{"export"} // each waits for its limit
+			commands = []string{"export", "read adc_vbterm"} // each waits for its limit
 		}
 		for _, command := range commands {
 			begun := time.Now()
-			args := append(strings.Fields(command), "--socket", c.socket, "--config", "/nonexistent/config.yaml")
+			config := clitest.WriteConfig(t, "lines:\n  - {name: a, port: /dev/ttyUSB987, slaves: [{id: 1, model: PSPWM}]}\nstatus: {socket: "+c.socket+"}\n")
+			args := append(strings.Fields(command), "--config", config)
+			if c.socket != hung {
+				args = append(strings.Fields(command), "--socket", c.socket, "--config", "/nonexistent/config.yaml")
+			}
 			code, stdout, stderr := run1(args...)
 			if took := time.Since(begun); took > 5*time.Second+askLimit/4 && c.socket == hung {
 				t.Logf("%s took %v", command, took) // a busy machine is no fault

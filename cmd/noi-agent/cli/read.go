@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,6 +178,7 @@ func (c *readCommand) place(cli *commandLine) (place, *objects.Catalog, error) {
 			return place{}, nil, err
 		}
 		at, err := placeOf(config, c.Line, c.Unit)
+		at.socket = cmp.Or(cli.Socket, at.socket)
 		return at, catalog, err
 	}
 	catalog, err := objects.LoadCatalog(configs.FamiliesDir(cli.Config))

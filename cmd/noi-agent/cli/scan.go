@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -229,10 +230,15 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 	if c.Timeout > 0 {
 		line.Timeout = c.Timeout
 	}
-	if socket := config.Status.Socket; socket != "" {
+	if socket := cmp.Or(cli.Socket, config.Status.Socket); socket != "" {
 		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
-		if polled, _ := d.status(ctx); polled != nil { // without an answer the port tells
-			return nil, nil, fmt.Errorf("the daemon polls line %s; stop it first (systemctl stop noi-agent), then scan", line.Name)
+		polled, err := d.status(ctx)
+		var nobody *noDaemonError
+		if errors.As(err, &nobody) && !nobody.absent() {
+			return nil, nil, err // it has the port, most likely
+		}
+		if polled != nil {
+			return nil, nil, failed(fmt.Errorf("the daemon polls line %s; stop it first, then scan", line.Name), "sudo systemctl stop noi-agent")
 		}
 	}
 	return &line, catalog, nil

@@ -35,7 +35,7 @@ func (at place) open(ctx context.Context, p *Program) (source, error) {
 		has, err := d.has(ctx)
 		var nobody *noDaemonError
 		switch {
-		case errors.As(err, &nobody):
+		case errors.As(err, &nobody) && nobody.absent():
 			absent = fmt.Errorf("no daemon answers at %s: %w", nobody.socket, nobody.err)
 		case err != nil:
 			return nil, err
