@@ -151,7 +151,9 @@ func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket strin
 	}
 	defer answer.Body.Close()
 	fmt.Fprintf(p.Stderr, "noi-agent: exporting from the daemon at %s\n", socket)
-	if n, err := io.Copy(p.Stdout, answer.Body); err != nil {
+	counter := p.newLineCounter()
+	defer counter.clear()
+	if n, err := io.Copy(counter, answer.Body); err != nil {
 		return x, fmt.Errorf("the export is not complete, it broke off after %d bytes: %w; the daemon's log may say why", n, err)
 	}
 	for name, into := range map[string]*uint64{status.HeaderSamples: &x.samples, status.HeaderDamaged: &x.damaged} {
@@ -170,7 +172,9 @@ func (c *exportCommand) fromStore(ctx context.Context, p *Program, config *confi
 		return x, errors.Join(err, absent)
 	}
 	fmt.Fprintf(p.Stderr, "noi-agent: no daemon answers: exporting from %s\n", path)
-	out := bufio.NewWriter(p.Stdout)
+	counter := p.newLineCounter()
+	defer counter.clear()
+	out := bufio.NewWriter(counter)
 	x.samples, x.damaged, err = agent.Export(ctx, a.Scan(r), r, c.Format, cmp.Or(config.DeviceID, a.DeviceID()), out)
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return x, fmt.Errorf("the export is not complete: %w", err)
