@@ -197,6 +197,10 @@ func removed(t *testing.T, m *machine) {
 		s, err := m.tryStatus()
 		return err == nil && s.DeviceID == device && s.integration("sns").Sent > 0
 	})
+	report, err := m.try("noi-agent", "doctor") // exit 1 for a fault
+	if err != nil || !strings.Contains(report, "No fault was found.") {
+		t.Errorf("doctor: %v\n%s", err, report)
+	}
 }
 
 func purged(t *testing.T, m *machine) {
