@@ -20,8 +20,9 @@ type integration struct {
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
 
-	// Every sweep before scanned was looked at. Those of them with something for this integration that is not settled are
-	// in window, ascending. Sweeps from scanned on were not looked at; Settled says what earlier runs settled of them.
+	// Every sweep before scanned was looked at. Those of them with something for this integration that is not settled
+	// are in window, ascending. Sweeps from scanned on were not looked at; Settled says what earlier runs settled of
+	// them.
 	scanned uint64
 	window  []entry
 

@@ -122,8 +122,8 @@ func (s *Store) logGapLocked(it *integration, g objects.Gap) {
 	s.keepGapLocked(it, w)
 }
 
-// newGapRowLocked gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that
-// writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
+// newGapRowLocked gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit
+// that writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
 // accepted after it.
 func (s *Store) newGapRowLocked(it *integration, w *record.Row) {
 	s.totals.Row++

@@ -90,8 +90,8 @@ func (s *Store) settleLocked(it *integration, e *entry, sw objects.Sweep, r Resu
 	}
 }
 
-// settledLateLocked notes that the file promises a delivery that is settled: a kill has it sent once more, until a commit
-// carries the cursor.
+// settledLateLocked notes that the file promises a delivery that is settled: a kill has it sent once more, until a
+// commit carries the cursor.
 func (s *Store) settledLateLocked() {
 	s.unsaved = true
 	s.wakeWriter()

@@ -117,7 +117,8 @@ func Open(path string, o Options) (*Store, error) {
 		opts: o.withDefaults(), path: path,
 		unwritten: unwritten{lastRows: time.Now()},
 		signals: signals{
-			kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), fatal: make(chan struct{}),
+			kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+			fatal: make(chan struct{}),
 		},
 		window: window{newest: newGroup()}, damaged: map[uint64]struct{}{},
 	}

@@ -133,8 +133,8 @@ func (s *Store) addRowLocked(it *integration, w *record.Row) {
 	s.writeRowLocked(it, w)
 }
 
-// writeRowLocked has the next commit with rows write one, new or changed. What the file would not keep anyway is cut now and
-// then, so that those that wait never are many more than it keeps.
+// writeRowLocked has the next commit with rows write one, new or changed. What the file would not keep anyway is cut
+// now and then, so that those that wait never are many more than it keeps.
 func (s *Store) writeRowLocked(it *integration, w *record.Row) {
 	if _, waits := it.dirty[w.ID]; !waits {
 		s.dirtyRows++

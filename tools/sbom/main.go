@@ -99,7 +99,8 @@ func (m *module) findLicence() error {
 	}
 	for _, e := range entries {
 		name := strings.ToUpper(e.Name())
-		licence := strings.HasPrefix(name, "LICENSE") || strings.HasPrefix(name, "LICENCE") || strings.HasPrefix(name, "COPYING")
+		licence := strings.HasPrefix(name, "LICENSE") || strings.HasPrefix(name, "LICENCE") ||
+			strings.HasPrefix(name, "COPYING")
 		if e.IsDir() || !licence && !strings.HasPrefix(name, "NOTICE") {
 			continue
 		}
@@ -113,7 +114,8 @@ func (m *module) findLicence() error {
 		}
 	}
 	if m.licence == "" {
-		return fmt.Errorf("module %s %s: no known licence in %s: look at its files and teach tools/sbom", m.path, m.version, dir)
+		return fmt.Errorf("module %s %s: no known licence in %s: look at its files and teach tools/sbom", m.path,
+			m.version, dir)
 	}
 	return nil
 }
@@ -175,7 +177,8 @@ func licenceTexts(modules []module) []byte {
 		}
 	}
 	for _, text := range order {
-		fmt.Fprintf(&out, "\n%[1]s\n%[2]s\n%[1]s\n\n%[3]s\n", strings.Repeat("=", 80), strings.Join(users[text], "\n"), text)
+		fmt.Fprintf(&out, "\n%[1]s\n%[2]s\n%[1]s\n\n%[3]s\n", strings.Repeat("=", 80), strings.Join(users[text], "\n"),
+			text)
 	}
 	return out.Bytes()
 }

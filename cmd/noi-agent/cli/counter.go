@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// lineCounter passes an export on, and shows a person who waits how far it is: on a terminal only, and not where the export itself goes there.
+// lineCounter passes an export on, and shows a person who waits how far it is: on a terminal only, and not where the
+// export itself goes there.
 type lineCounter struct {
 	io.Writer
 	screen io.Writer // nil: nothing is shown

@@ -64,7 +64,8 @@ func daemon(_ context.Context, s *Site) []Finding {
 		return []Finding{{
 			ID: "daemon_no_answer", Level: Fault,
 			Evidence: fmt.Sprintf("the daemon runs (process %s), but: %v", p.pid, s.StatusErr),
-			Why:      "nobody can see what it does", Command: "sudo noi-agent status || sudo systemctl restart noi-agent",
+			Why:      "nobody can see what it does",
+			Command:  "sudo noi-agent status || sudo systemctl restart noi-agent",
 		}}
 	}
 	return []Finding{{

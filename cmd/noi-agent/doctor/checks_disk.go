@@ -13,7 +13,8 @@ import (
 )
 
 func clockService(_ context.Context, s *Site) []Finding {
-	_, runs := s.runs("systemd-timesyn", "chronyd", "ntpd", "ntpd-rs", "openntpd") // the kernel cuts names to 15 characters
+	// the kernel cuts names to 15 characters
+	_, runs := s.runs("systemd-timesyn", "chronyd", "ntpd", "ntpd-rs", "openntpd")
 	if runs || s.Config.Clock.Source == "system" {
 		return nil
 	}
@@ -136,7 +137,8 @@ func wear(_ context.Context, s *Site) (found []Finding) {
 		if most >= 9 || end >= 2 {
 			found = append(found, Finding{
 				ID: "disk_wear", Level: Warning,
-				Evidence: fmt.Sprintf("the flash %s reports life time %#02x (0x0b: all used) and end of life %#02x (0x01: normal)",
+				Evidence: fmt.Sprintf("the flash %s reports life time %#02x (0x0b: all used) and end of life %#02x "+
+					"(0x01: normal)",
 					name, most, end),
 				Why:     "worn flash loses data and then fails",
 				Command: "cat /sys/block/" + name + "/device/life_time",
