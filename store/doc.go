@@ -3,8 +3,8 @@
 //
 //   - A sample is durable when Append, or the Pledge of an Offer, says so: it is in the file and synced, or every
 //     integration that it goes to has settled it. That takes the commit window (CommitEvery) at most.
-//   - Each integration gets each of its samples at least once, oldest first, from a cursor of its own. Faults and alarms
-//     go first where the integration asks for it. The samples of one object always keep their order.
+//   - Each integration gets each of its samples at least once, oldest first, from a cursor of its own. Faults and
+//     alarms go first where the integration asks for it. The samples of one object always keep their order.
 //   - A sample comes again only with the same sample id, and only after a kill. After a Close nothing comes again.
 //   - What every integration accepts inside the window costs no write. Settling costs no commit of its own.
 //   - Memory does not grow with the backlog, and opening does not read it.

@@ -228,7 +228,8 @@ func (m *beginning) spreadBoots(b *bolt.Bucket) error {
 // namedRuns are those of which something is to get its time yet: accounts, and gaps that wait for the clock.
 func (m *beginning) namedRuns() map[uint64]bool {
 	named := map[uint64]bool{}
-	for _, accounts := range []map[Accounted]Account{m.Accounts, m.own} { // own: for the dark time before an outbox in memory
+	// own is for the dark time before an outbox in memory.
+	for _, accounts := range []map[Accounted]Account{m.Accounts, m.own} {
 		for _, a := range accounts {
 			named[a.Until.Run] = true
 		}

@@ -91,7 +91,9 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	}
 	r.Aside = nextAside(path)
 	made, err := rebuild(ctx, path, o, r)
-	if FullDisk(err) { // What it had taken is free again, and perhaps more is. If not, that is an error: the old file keeps its name, and its samples.
+	// The room that the new file had taken is free again, and perhaps more is. If not, that is an error: the old file
+	// keeps its name, and its samples.
+	if FullDisk(err) {
 		r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = 0, 0, 0, nil, false
 		made, err = rebuild(ctx, path, o, r)
 	}
