@@ -33,8 +33,8 @@ type Options struct {
 	// outcome of Publish. An error keeps the integration's samples and shows in the status.
 	NewSink func(in configs.Integration, deviceID string) (publish.Sink, error)
 
-	// CheckStore looks whether a store that was not left clean is sound, in a child process (store.InChild). nil looks in
-	// this one, which a damaged file can end.
+	// CheckStore looks whether a store that was not left clean is sound, in a child process (store.InChild). nil looks
+	// in this one, which a damaged file can end.
 	CheckStore func(ctx context.Context, path string) error
 
 	// Memory is a directory in memory, for the outbox of an agent whose disk fails again and again; "": it ends then.
@@ -128,7 +128,8 @@ func New(o Options) (*Agent, error) {
 		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
-		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{}, changes: changes{elapsed: a.clock.Elapsed}, bells: &a.bells}
+		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{},
+		changes: changes{elapsed: a.clock.Elapsed}, bells: &a.bells}
 	a.sampler.ledger.standsIn = a.degraded != ""
 	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
@@ -179,8 +180,9 @@ func (a *Agent) storeClock() store.Clock {
 func (a *Agent) limits(c *configs.Config) store.Limits {
 	b, t := c.Buffer, c.Triggers
 	l := store.Limits{
-		MaxSize: int64(b.MaxSize), RejectNewest: b.WhenFull == configs.RejectNewest, MaxAge: b.MaxAge, RetainAfterAck: b.RetainAfterAck,
-		CommitEvery: b.CommitEvery, KeepTriggers: t.Keep, FlushTriggers: t.FlushEvery,
+		MaxSize: int64(b.MaxSize), RejectNewest: b.WhenFull == configs.RejectNewest, MaxAge: b.MaxAge,
+		RetainAfterAck: b.RetainAfterAck,
+		CommitEvery:    b.CommitEvery, KeepTriggers: t.Keep, FlushTriggers: t.FlushEvery,
 	}
 	if a.degraded != "" {
 		l.MaxSize = min(l.MaxSize, memorySize)
@@ -192,7 +194,8 @@ func (a *Agent) limits(c *configs.Config) store.Limits {
 func known(c *configs.Config) []store.Integration {
 	list := make([]store.Integration, len(c.Integrations))
 	for i := range c.Integrations {
-		list[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination(), AlarmsFirst: c.Integrations[i].CatchUp.AlarmsFirst, GapMessages: c.Integrations[i].Gaps}
+		list[i] = store.Integration{ID: c.Integrations[i].ID, Topic: c.Integrations[i].Destination(),
+			AlarmsFirst: c.Integrations[i].CatchUp.AlarmsFirst, GapMessages: c.Integrations[i].Gaps}
 	}
 	return list
 }
@@ -200,7 +203,8 @@ func known(c *configs.Config) []store.Integration {
 // pollerOptions are those of all pollers.
 func (a *Agent) pollerOptions(catalog *objects.Catalog) poll.Options {
 	return poll.Options{
-		Catalog: catalog, Version: a.options.Version, Clock: a.clock, Log: a.log, Sweeps: a.sweeps, OpenPort: a.options.OpenPort,
+		Catalog: catalog, Version: a.options.Version, Clock: a.clock, Log: a.log, Sweeps: a.sweeps,
+		OpenPort: a.options.OpenPort,
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// bells are rung for integrations whose faults or alarms have changed, for forwarders that collect. They outlive a reload.
+// bells are rung for integrations whose faults or alarms have changed, for forwarders that collect. They outlive a
+// reload.
 type bells struct {
 	mu sync.Mutex
 	by map[string]chan struct{}
@@ -25,7 +26,8 @@ func (b *bells) of(integration string) chan struct{} {
 	return b.by[integration]
 }
 
-// ring rings for the integrations that an urgent sweep goes to with a fault or an alarm that has changed. The outbox has the sweep already.
+// ring rings for the integrations that an urgent sweep goes to with a fault or an alarm that has changed. The outbox
+// has the sweep already.
 func (b *bells) ring(sweep *objects.Sweep, changed []int) {
 	has := func(i int) bool { return slices.Contains(changed, i) }
 	for _, route := range sweep.Routes {

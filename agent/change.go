@@ -22,8 +22,8 @@ type watch struct {
 	last map[objectKey]given
 }
 
-// given is the last sample of an object that was routed: it and not the last one seen is what the next is held against, so
-// that a value that drifts is sent in time.
+// given is the last sample of an object that was routed: it and not the last one seen is what the next is held against,
+// so that a value that drifts is sent in time.
 type given struct {
 	value           objects.Value
 	slave, firmware string        // another controller's value is news
@@ -31,8 +31,8 @@ type given struct {
 	band            float64       // a number within it is no change
 }
 
-// follow makes the watches fit a list of integrations. What an integration was given is forgotten only where it changed:
-// after an edit everything is sent once more.
+// follow makes the watches fit a list of integrations. What an integration was given is forgotten only where it
+// changed: after an edit everything is sent once more.
 func (c *changes) follow(integrations *[]configs.Integration) {
 	if c.by == integrations {
 		return
@@ -73,12 +73,12 @@ func (c *changes) news(id string, source *objects.Source, s *objects.Sample, eve
 	return true
 }
 
-// lastDigit is half of the last digit that a message shows of a number. By less than that a difference says nothing: 1.3 - 1.2 is more than
-// 0.1 in binary.
+// lastDigit is half of the last digit that a message shows of a number. By less than that a difference says nothing:
+// 1.3 - 1.2 is more than 0.1 in binary.
 const lastDigit = 5e-7
 
-// differ reports whether b is a change after a. States and bit fields, faults and alarms among them, differ or do not; a number
-// has to leave the band. What prints the same is never a change.
+// differ reports whether b is a change after a. States and bit fields, faults and alarms among them, differ or do not;
+// a number has to leave the band. What prints the same is never a change.
 func differ(a, b objects.Value, band float64) bool {
 	if a.Equal(b) {
 		return false
@@ -89,8 +89,8 @@ func differ(a, b objects.Value, band float64) bool {
 	return a.Kind() != objects.KindNumber || b.Kind() != objects.KindNumber || math.Abs(b.Float()-a.Float()) > band
 }
 
-// beats reports whether a sample that is no change is due: the next one, a log interval later, would come too late. Samples come
-// somewhat late now and then, by which no heartbeat is to come a log interval early.
+// beats reports whether a sample that is no change is due: the next one, a log interval later, would come too late.
+// Samples come somewhat late now and then, by which no heartbeat is to come a log interval early.
 func beats(heartbeat, since, every time.Duration) bool {
 	return heartbeat > 0 && since+every > heartbeat+every/10
 }

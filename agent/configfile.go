@@ -25,8 +25,8 @@ type configFile struct {
 	changed time.Time // wall time since which restart is not empty
 }
 
-// ConfigRefused notes that the configuration file was to be put in force and is faulty. The status shows a problem until a reload takes
-// the file.
+// ConfigRefused notes that the configuration file was to be put in force and is faulty. The status shows a problem
+// until a reload takes the file.
 func (a *Agent) ConfigRefused(err error) {
 	c := &a.configFile
 	c.mu.Lock()
@@ -47,8 +47,8 @@ func shortened(text string) string {
 	return strings.Join(lines, "; ")
 }
 
-// taken notes that a configuration is in force from now on, except for keys that need a restart. It reports whether these keys are others than
-// before.
+// taken notes that a configuration is in force from now on, except for keys that need a restart. It reports whether
+// these keys are others than before.
 func (c *configFile) taken(now time.Time, restart []string) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,14 +69,15 @@ func (c *configFile) problems() (list []api.Problem) {
 			fmt.Sprintf("%s; the configuration of %s stays in force", c.refused, c.inForce.UTC().Format(time.RFC3339))))
 	}
 	if len(c.restart) > 0 {
-		list = append(list, api.ConfigRestart.Of("agent", c.changed, "changed in the file: "+strings.Join(c.restart, ", ")))
+		list = append(list, api.ConfigRestart.Of("agent", c.changed,
+			"changed in the file: "+strings.Join(c.restart, ", ")))
 	}
 	return list
 }
 
-// needRestart names the keys of a configuration that differ from those the agent was started with, and are read at the start only: the identity of the
-// gateway goes into the ids of all its samples, the store is open where it is, and the endpoint is how somebody watches this very
-// reload. A device id that is the gateway's already needs no restart.
+// needRestart names the keys of a configuration that differ from those the agent was started with, and are read at the
+// start only: the identity of the gateway goes into the ids of all its samples, the store is open where it is, and the
+// endpoint is how somebody watches this very reload. A device id that is the gateway's already needs no restart.
 func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	start := a.options.Config
 	if start.DeviceID != next.DeviceID && next.DeviceID != a.deviceID {
@@ -91,8 +92,8 @@ func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	return keys
 }
 
-// TryNow has an integration that waits after a failure try again at once, unless the cloud has asked for the wait. It fails with ErrNoIntegration
-// and ErrPaused.
+// TryNow has an integration that waits after a failure try again at once, unless the cloud has asked for the wait. It
+// fails with ErrNoIntegration and ErrPaused.
 func (a *Agent) TryNow(integration string) error {
 	f, err := a.working(integration)
 	if err == nil {

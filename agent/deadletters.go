@@ -8,8 +8,8 @@ import (
 	"noi-agent/store"
 )
 
-// DeadLetters lists what clouds have rejected and nobody has sent again or dropped, of one integration or, with "", of all.
-// Errors are the store's.
+// DeadLetters lists what clouds have rejected and nobody has sent again or dropped, of one integration or, with "", of
+// all. Errors are the store's.
 func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 	letters, err := a.store.DeadLetters(integration, 0, 0)
 	if err != nil {
@@ -22,9 +22,11 @@ func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 	return list, nil
 }
 
-// RetryDeadLetters sends an integration's dead letters again, all when ids is empty, with the sample ids that they had. It reports and ends as Replay does; what the
-// cloud takes is a dead letter no more. Errors before the first report are ErrNoIntegration, ErrPaused and ErrReplaying.
-func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error {
+// RetryDeadLetters sends an integration's dead letters again, all when ids is empty, with the sample ids that they had.
+// It reports and ends as Replay does; what the cloud takes is a dead letter no more. Errors before the first report are
+// ErrNoIntegration, ErrPaused and ErrReplaying.
+func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []uint64,
+	report func(line any) error) error {
 	f, err := a.working(integration)
 	if err != nil {
 		return err
@@ -39,7 +41,8 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 	return f.SendLetters(ctx, letters, report)
 }
 
-// DropDeadLetters gives an integration's dead letters up, all when ids is empty, and returns how many they were. Errors are the store's.
+// DropDeadLetters gives an integration's dead letters up, all when ids is empty, and returns how many they were. Errors
+// are the store's.
 func (a *Agent) DropDeadLetters(integration string, ids []uint64) (int, error) {
 	if len(ids) == 0 {
 		letters, err := a.store.DeadLetters(integration, 0, 0)

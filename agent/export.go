@@ -19,14 +19,16 @@ const (
 )
 
 // Export writes every sample of the range that the outbox holds, sent or not, in the order in which they came. It
-// returns how many there were, and how many records did not read. Memory does not grow with the range, and w may be slow.
-// Errors are the store's, w's and ctx's.
-func (a *Agent) Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64, err error) {
+// returns how many there were, and how many records did not read. Memory does not grow with the range, and w may be
+// slow. Errors are the store's, w's and ctx's.
+func (a *Agent) Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64,
+	err error) {
 	return Export(ctx, a.store.Scan(r), r, format, a.deviceID, w)
 }
 
 // Export is Agent.Export for any scan, as that of a store that no agent uses.
-func Export(ctx context.Context, scan *store.Scan, r store.Range, format, deviceID string, w io.Writer) (samples, damaged uint64, err error) {
+func Export(ctx context.Context, scan *store.Scan, r store.Range, format, deviceID string, w io.Writer) (samples,
+	damaged uint64, err error) {
 	table, err := newTable(format, w)
 	if err != nil {
 		return 0, 0, err
@@ -46,7 +48,8 @@ func Export(ctx context.Context, scan *store.Scan, r store.Range, format, device
 					continue
 				}
 				samples++
-				if err := table.row(sinks.Envelope{DeviceID: deviceID, Source: d.Source, Sample: d.Sample}, publish.SampleID(deviceID, &d)); err != nil {
+				if err := table.row(sinks.Envelope{DeviceID: deviceID, Source: d.Source, Sample: d.Sample},
+					publish.SampleID(deviceID, &d)); err != nil {
 					return samples, scan.Damaged(), fmt.Errorf("write the export: %w", err)
 				}
 			}

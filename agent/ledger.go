@@ -11,14 +11,15 @@ import (
 // objectKey is an object of one slave.
 type objectKey struct{ unit, object string }
 
-// ledger numbers the samples of each object through the run and knows which are missing: what was due and did not come takes
-// numbers too, so that a consumer that counts the messages finds either the sample or the gap. The sampler owns it. Gaps that wait for
-// the clock are the store's.
+// ledger numbers the samples of each object through the run and knows which are missing: what was due and did not come
+// takes numbers too, so that a consumer that counts the messages finds either the sample or the gap. The sampler owns
+// it. Gaps that wait for the clock are the store's.
 type ledger struct {
-	run    uint64
-	seq    map[objectKey]uint64              // the last number given
-	before map[store.Accounted]store.Account // up to when earlier runs account for the objects; one is taken out when it is met
-	who    map[string]who                    // the slaves by unit, for the filters of the integrations
+	run uint64
+	seq map[objectKey]uint64 // the last number given
+	// up to when earlier runs account for the objects; one is taken out when it is met
+	before map[store.Accounted]store.Account
+	who    map[string]who // the slaves by unit, for the filters of the integrations
 
 	standsIn bool // the outbox is in memory: of an object that it does not know, only the disk knows the last sample
 }
@@ -37,8 +38,8 @@ func newLedger(run uint64, before map[store.Accounted]store.Account) *ledger {
 	return &ledger{run: run, seq: map[objectKey]uint64{}, before: before, who: map[string]who{}}
 }
 
-// number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the gaps, and
-// with them those of the time when the agent was down.
+// number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the
+// gaps, and with them those of the time when the agent was down.
 func (l *ledger) number(t *poll.Sweep) (spans []store.Span) {
 	unit := t.Source.Unit()
 	l.who[unit] = who{t.Source.Line, int(t.Source.UnitID), t.Names, t.Family, t.Nameless}
@@ -65,8 +66,9 @@ func (l *ledger) instant(t *poll.Sweep, at time.Time) store.Instant {
 	return store.Instant{Run: l.run, At: at, Uptime: at.Sub(t.BootedAt), Unsure: t.Unsure}
 }
 
-// welcome returns the time without an agent for each object that comes for the first time in this run, or is missing since it began. What
-// is missing before the first sample is so since the run began: the time without an agent ends there.
+// welcome returns the time without an agent for each object that comes for the first time in this run, or is missing
+// since it began. What is missing before the first sample is so since the run began: the time without an agent ends
+// there.
 func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	meet := func(object string, at time.Time) {
 		if l.seq[objectKey{unit, object}] > 0 {
@@ -97,7 +99,8 @@ func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]stor
 	samples, gaps = map[store.Accounted]store.Account{}, map[store.Accounted]store.Account{}
 	unit := t.Source.Unit()
 	for i := range t.Gaps {
-		gaps[store.Accounted{Unit: unit, Object: t.Gaps[i].Object}] = store.Account{Until: l.instant(t, t.Gaps[i].To), Every: t.Due[i]}
+		gaps[store.Accounted{Unit: unit, Object: t.Gaps[i].Object}] = store.Account{Until: l.instant(t, t.Gaps[i].To),
+			Every: t.Due[i]}
 	}
 	for i := range t.Samples {
 		key := store.Accounted{Unit: unit, Object: t.Samples[i].Object}

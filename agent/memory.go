@@ -46,7 +46,9 @@ const (
 )
 
 // errDiskBack ends the agent so that the next start works on the disk.
-var errDiskBack = errors.New("the disk works again, and nothing waits in memory: ending, so that the next start works " +
+var errDiskBack = errors.New("the disk works again, and nothing waits in memory: ending, so that the next start " +
+	"works " +
+	"" +
 	"on the disk")
 
 // failures counts in a file in memory, which is gone after a reboot, how often the store has failed in a row.

@@ -9,11 +9,12 @@ import (
 	"syscall"
 )
 
-// Directories in memory are often writable by every user of the machine (/tmp, /dev/shm). There another user could prepare an
-// outbox or a link under the names that the agent will use. So the agent keeps nothing in a directory that another user can
-// write, and follows no link.
+// Directories in memory are often writable by every user of the machine (/tmp, /dev/shm). There another user could
+// prepare an outbox or a link under the names that the agent will use. So the agent keeps nothing in a directory that
+// another user can write, and follows no link.
 
-// usableMemory returns the directory if only this process's user can write it. If not, the agent works without an outbox in memory.
+// usableMemory returns the directory if only this process's user can write it. If not, the agent works without an
+// outbox in memory.
 func (a *Agent) usableMemory(dir string) string {
 	if dir == "" {
 		return ""
@@ -27,7 +28,8 @@ func (a *Agent) usableMemory(dir string) string {
 	return dir
 }
 
-// private returns an error unless path is a directory, and no link, that this process's user owns and no other user can write.
+// private returns an error unless path is a directory, and no link, that this process's user owns and no other user can
+// write.
 func private(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -66,7 +68,8 @@ func readOwn(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// writeOwn replaces what a small file holds, and makes the file if there is none. A link and a file of another user are errors.
+// writeOwn replaces what a small file holds, and makes the file if there is none. A link and a file of another user are
+// errors.
 func writeOwn(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {

@@ -152,7 +152,8 @@ func (m metrics) integration(in *api.Integration) {
 	m.counter("integration_replayed_samples_total", "Samples accepted again by a replay, since the start.", in.Replayed)
 	m.gauge("integration_uplink_month_bytes", "Bytes sent at the sockets in this month (UTC), TLS included.",
 		float64(in.Uplink.MonthSent))
-	m.counter("integration_dropped_samples_total", "Samples deleted to make room for newer ones, since the store was made.",
+	m.counter("integration_dropped_samples_total",
+		"Samples deleted to make room for newer ones, since the store was made.",
 		in.Dropped)
 }
 

@@ -41,10 +41,11 @@ type reload struct {
 	done    chan<- error
 }
 
-// Reload puts another valid configuration in force while the agent runs. Lines and integrations that did not
-// change work on undisturbed; the others are stopped and begun anew, and what the outbox holds stays. device_id, state_dir and
-// status need a restart: log and status say which of them changed. `log` is the caller's, who made the logger. It returns when the new configuration is in force. The error is
-// ErrInForce when something failed on the way, or ctx's when the agent does not run: then nothing has changed.
+// Reload puts another valid configuration in force while the agent runs. Lines and integrations that did not change
+// work on undisturbed; the others are stopped and begun anew, and what the outbox holds stays. device_id, state_dir and
+// status need a restart: log and status say which of them changed. `log` is the caller's, who made the logger. It
+// returns when the new configuration is in force. The error is ErrInForce when something failed on the way, or ctx's
+// when the agent does not run: then nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
 	done := make(chan error, 1)
 	select {
@@ -75,14 +76,16 @@ func (a *Agent) apply(w shift, r reload) error {
 	a.clock.Wall.Set(r.config.Clock)
 	for _, i := range freshForwarders {
 		f := a.newForwarder(&r.config.Integrations[i])
-		if at := slices.IndexFunc(old.forwarders, func(o *publish.Forwarder) bool { return o.Integration().ID == f.Integration().ID }); at >= 0 {
+		if at := slices.IndexFunc(old.forwarders,
+			func(o *publish.Forwarder) bool { return o.Integration().ID == f.Integration().ID }); at >= 0 {
 			f.Inherit(old.forwarders[at])
 		}
 		next.forwarders[i] = f
 	}
 	for i, line := range freshLines {
 		p := poll.New(line, a.pollerOptions(r.catalog))
-		if at := slices.IndexFunc(old.pollers, func(o *poll.Poller) bool { return o.Line().Name == p.Line().Name }); at >= 0 {
+		if at := slices.IndexFunc(old.pollers,
+			func(o *poll.Poller) bool { return o.Line().Name == p.Line().Name }); at >= 0 {
 			p.Inherit(old.pollers[at])
 		}
 		next.pollers[i] = p
@@ -112,7 +115,10 @@ func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh map[int]*c
 		if !line.Enabled {
 			continue
 		}
-		at := slices.IndexFunc(old.pollers, func(p *poll.Poller) bool { return families && reflect.DeepEqual(p.Line(), line) })
+		at := slices.IndexFunc(old.pollers, func(p *poll.Poller) bool {
+			return families &&
+				reflect.DeepEqual(p.Line(), line)
+		})
 		if at >= 0 {
 			kept[old.pollers[at]] = true
 			next.pollers = append(next.pollers, old.pollers[at])

@@ -66,8 +66,8 @@ type promise struct {
 	to     uint64
 }
 
-// promises are those that are not kept yet, the oldest first. Each sweep has a commit window of its own, so they are as many as sweeps
-// come in one.
+// promises are those that are not kept yet, the oldest first. Each sweep has a commit window of its own, so they are as
+// many as sweeps come in one.
 type promises []promise
 
 // first is closed when the oldest is kept or broken; never ready for none.
@@ -78,7 +78,8 @@ func (ps promises) first() <-chan struct{} {
 	return ps[0].pledge.Done()
 }
 
-// tell logs what has become of those that are over, in one line, and returns the others. A full store has said so itself, and goes on.
+// tell logs what has become of those that are over, in one line, and returns the others. A full store has said so
+// itself, and goes on.
 func (ps promises) tell(sm *sampler) promises {
 	to := uint64(0)
 	for len(ps) > 0 && worker.Over(ps[0].pledge.Done()) {
@@ -149,8 +150,8 @@ func (sm *sampler) sweep(t poll.Sweep) (objects.Sweep, bool) {
 	}, true
 }
 
-// alarming returns which of the samples are a fault or an alarm that has come or gone: their sweep is made durable at once. The first
-// value of a run counts when it is not clear.
+// alarming returns which of the samples are a fault or an alarm that has come or gone: their sweep is made durable at
+// once. The first value of a run counts when it is not clear.
 func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []int) {
 	for i := range samples {
 		s := &samples[i]
@@ -171,7 +172,8 @@ func (sm *sampler) tell(spans []store.Span) error {
 	for _, span := range spans {
 		slave := sm.ledger.who[span.Gap.Unit]
 		for _, in := range *sm.integrations.Load() {
-			if !in.Wants(slave.line, slave.unitID, slave.names, span.Gap.Object) && !(slave.nameless && in.MayWant(slave.family, span.Gap.Object)) {
+			if !in.Wants(slave.line, slave.unitID, slave.names, span.Gap.Object) &&
+				!(slave.nameless && in.MayWant(slave.family, span.Gap.Object)) {
 				continue
 			}
 			if err := sm.store.MissingSpan(in.ID, span); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {

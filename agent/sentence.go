@@ -6,11 +6,13 @@ import (
 	"slices"
 )
 
-// Sentence says in one line how the agent is: the worst problem, or that there is none. systemd shows it as the unit's status.
+// Sentence says in one line how the agent is: the worst problem, or that there is none. systemd shows it as the unit's
+// status.
 func (a *Agent) Sentence() string {
 	s := a.Status()
 	if len(s.Problems) == 0 {
-		return fmt.Sprintf("no problems; %s, %s", counted(len(s.Lines), "line"), counted(len(s.Integrations), "integration"))
+		return fmt.Sprintf("no problems; %s, %s", counted(len(s.Lines), "line"),
+			counted(len(s.Integrations), "integration"))
 	}
 	rank := []api.Severity{api.Fault, api.Warning, api.Notice}
 	worst := slices.MinFunc(s.Problems, func(a, b api.Problem) int {

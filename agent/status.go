@@ -14,9 +14,10 @@ import (
 func (a *Agent) Status() api.Status {
 	stats := a.store.Stats()
 	s := api.Status{
-		DeviceID: a.deviceID, Version: a.options.Version, StartedAt: a.clock.Wall.Shown(a.started, a.booted).UTC().Truncate(time.Second),
-		UptimeS: int64(a.clock.Elapsed().Seconds()),
-		Lines:   []api.Line{}, Integrations: []api.Integration{}, Problems: []api.Problem{},
+		DeviceID: a.deviceID, Version: a.options.Version,
+		StartedAt: a.clock.Wall.Shown(a.started, a.booted).UTC().Truncate(time.Second),
+		UptimeS:   int64(a.clock.Elapsed().Seconds()),
+		Lines:     []api.Line{}, Integrations: []api.Integration{}, Problems: []api.Problem{},
 		Store: a.storeStatus(stats),
 	}
 	crew := a.current()
@@ -27,7 +28,8 @@ func (a *Agent) Status() api.Status {
 	}
 	for _, l := range crew.config.Lines {
 		if !l.Enabled {
-			s.Lines = append(s.Lines, api.Line{Name: l.Name, Port: l.Port, State: poll.LineDisabled, Slaves: []api.Slave{}})
+			s.Lines = append(s.Lines, api.Line{Name: l.Name, Port: l.Port, State: poll.LineDisabled,
+				Slaves: []api.Slave{}})
 		}
 	}
 	for _, f := range crew.forwarders {

@@ -26,9 +26,11 @@ const (
 
 func (a *Agent) storeStatus(stats store.Stats) api.Store {
 	return api.Store{
-		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared, Commits: stats.Commits,
-		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
-		Start: a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
+		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared,
+		Commits: stats.Commits,
+		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)),
+		Corrupt: stats.Corrupt,
+		Start:   a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
 
@@ -71,9 +73,9 @@ func (a *Agent) start() string {
 	return storeClean
 }
 
-// storeProblems says what a start had to do to the store. They stay as long as the process lives: a gap that is
-// over is still a gap. What this start did is the case since the start: it replaced the store, keeps the outbox in memory, or could not take
-// it back. Files that an earlier start moved aside are kept since then.
+// storeProblems says what a start had to do to the store. They stay as long as the process lives: a gap that is over is
+// still a gap. What this start did is the case since the start: it replaced the store, keeps the outbox in memory, or
+// could not take it back. Files that an earlier start moved aside are kept since then.
 func (a *Agent) storeProblems() []api.Problem {
 	r, since := a.recovery, a.started
 	switch {

@@ -39,7 +39,8 @@ func (a *Agent) triggerRow(t *store.Trigger) api.Trigger {
 		return row
 	}
 	row.PublishedData = sinks.AppendBody(nil, sinks.Envelope{
-		PublishedAt: t.PublishedAt, DeviceID: a.deviceID, IntegrationID: t.Integration, Source: t.Source, Sample: t.Sample,
+		PublishedAt: t.PublishedAt, DeviceID: a.deviceID, IntegrationID: t.Integration, Source: t.Source,
+		Sample: t.Sample,
 	})
 	return row
 }

@@ -10,13 +10,14 @@ import (
 	"noi-agent/store"
 )
 
-// unnamed are the samples that an integration does not get because its list has product codes, and the slave has not reported its
-// own: whether it was meant is not known. They are a gap, from the first to the last. The sampler owns it.
+// unnamed are the samples that an integration does not get because its list has product codes, and the slave has not
+// reported its own: whether it was meant is not known. They are a gap, from the first to the last. The sampler owns it.
 type unnamed map[unnamedKey]store.Span
 
 type unnamedKey struct{ integration, unit, object string }
 
-const whyUnnamed = objects.GapIdentity + ": the controller did not report the product code by which the integration lists it"
+const whyUnnamed = objects.GapIdentity +
+	": the controller did not report the product code by which the integration lists it"
 
 // add counts one sample.
 func (u *unnamed) add(integration, unit string, at store.Instant, s *objects.Sample) {
@@ -26,14 +27,16 @@ func (u *unnamed) add(integration, unit string, at store.Instant, s *objects.Sam
 	key := unnamedKey{integration, unit, s.Object}
 	span, ok := (*u)[key]
 	if !ok {
-		span = store.Span{Begins: at, Gap: objects.Gap{Unit: unit, Object: s.Object, Run: at.Run, First: s.Seq, Reason: whyUnnamed}}
+		span = store.Span{Begins: at, Gap: objects.Gap{Unit: unit, Object: s.Object, Run: at.Run, First: s.Seq,
+			Reason: whyUnnamed}}
 	}
 	span.Ends, span.Gap.Last = at, s.Seq
 	span.Gap.Count++
 	(*u)[key] = span
 }
 
-// over takes out what is to be reported when a sweep has come: all of its slave once that has a name, and what goes on for an hour.
+// over takes out what is to be reported when a sweep has come: all of its slave once that has a name, and what goes on
+// for an hour.
 func (u *unnamed) over(t *poll.Sweep) []withheld {
 	unit := t.Source.Unit()
 	return u.take(func(key unnamedKey, span *store.Span) bool {
@@ -61,7 +64,8 @@ func (u *unnamed) take(which func(unnamedKey, *store.Span) bool) (out []withheld
 		}
 	}
 	slices.SortFunc(out, func(a, b withheld) int {
-		return cmp.Or(cmp.Compare(a.integration, b.integration), cmp.Compare(a.span.Gap.Unit, b.span.Gap.Unit), cmp.Compare(a.span.Gap.Object, b.span.Gap.Object))
+		return cmp.Or(cmp.Compare(a.integration, b.integration), cmp.Compare(a.span.Gap.Unit, b.span.Gap.Unit),
+			cmp.Compare(a.span.Gap.Object, b.span.Gap.Object))
 	})
 	return out
 }
@@ -69,7 +73,8 @@ func (u *unnamed) take(which func(unnamedKey, *store.Span) bool) (out []withheld
 // withheld writes such gaps into the logs of their integrations.
 func (sm *sampler) withheld(list []withheld) error {
 	for _, w := range list {
-		if err := sm.store.MissingSpan(w.integration, w.span); err != nil && !errors.Is(err, store.ErrUnknownIntegration) {
+		if err := sm.store.MissingSpan(w.integration, w.span); err != nil &&
+			!errors.Is(err, store.ErrUnknownIntegration) {
 			return err
 		}
 	}

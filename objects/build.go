@@ -13,12 +13,12 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// ParseFamily reads one family file by the rules of those that are built in. The error is strictyaml.Faults: every fault
-// with its line.
+// ParseFamily reads one family file by the rules of those that are built in. The error is strictyaml.Faults: every
+// fault with its line.
 func ParseFamily(data []byte) (*Family, error) { return parseFamily(data, false) }
 
-// ParseOwnFamily reads a family file of a user. Its units may be any short text, and an object without confidence has the
-// user's own, high.
+// ParseOwnFamily reads a family file of a user. Its units may be any short text, and an object without confidence has
+// the user's own, high.
 func ParseOwnFamily(data []byte) (*Family, error) { return parseFamily(data, true) }
 
 func parseFamily(data []byte, own bool) (*Family, error) {
@@ -66,7 +66,8 @@ type familyBuilder struct {
 }
 
 func (b *familyBuilder) fault(path, format string, args ...any) {
-	b.faults = append(b.faults, strictyaml.Fault{Line: b.doc.Line(path), Path: path, Text: fmt.Sprintf(format, args...)})
+	b.faults = append(b.faults, strictyaml.Fault{Line: b.doc.Line(path), Path: path, Text: fmt.Sprintf(format,
+		args...)})
 }
 
 // slugForm keeps slugs readable in messages and in the configuration.
@@ -125,7 +126,8 @@ func (b *familyBuilder) readTables() {
 		for text, name := range names {
 			n, ok := parseState(text)
 			if !ok || name == "" || strings.ContainsFunc(name, unicode.IsControl) {
-				b.fault(strictyaml.Key(strictyaml.Key("tables", table), text), "want a number and its name without control characters, as in 3: NIGHT")
+				b.fault(strictyaml.Key(strictyaml.Key("tables", table), text),
+					"want a number and its name without control characters, as in 3: NIGHT")
 			}
 			b.tables[table][n] = name
 		}
@@ -140,9 +142,11 @@ func parseState(text string) (uint16, bool) {
 
 func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	o := Object{
-		Name: f.Name, About: f.About, Table: f.Table, Address: uint16(f.Address), Registers: f.Registers, High: (*uint16)(f.High),
-		Encoding: f.Encoding, Order: f.Order, Scale: float64(f.Scale), Unit: f.Unit, Interval: time.Duration(f.Interval),
-		ByName: f.Table == Holding || f.Table == Coil, Confidence: f.Confidence, Alarm: f.Alarm,
+		Name: f.Name, About: f.About, Table: f.Table, Address: uint16(f.Address), Registers: f.Registers,
+		High:     (*uint16)(f.High),
+		Encoding: f.Encoding, Order: f.Order, Scale: float64(f.Scale), Unit: f.Unit,
+		Interval: time.Duration(f.Interval),
+		ByName:   f.Table == Holding || f.Table == Coil, Confidence: f.Confidence, Alarm: f.Alarm,
 	}
 	if f.ByName != nil {
 		o.ByName = *f.ByName
@@ -181,7 +185,8 @@ func Units() []string {
 const mostUnit = 16
 
 func (b *familyBuilder) checkWords(path string, o *Object) {
-	if o.Name == "" || o.Name == "all" || strings.ContainsAny(o.Name, " ,*\"") || strings.ContainsFunc(o.Name, unicode.IsControl) {
+	if o.Name == "" || o.Name == "all" || strings.ContainsAny(o.Name, " ,*\"") ||
+		strings.ContainsFunc(o.Name, unicode.IsControl) {
 		b.fault(path+".name", "%q is not a valid name: no spaces, commas, quotes or *; \"all\" is reserved", o.Name)
 	}
 	if !slices.Contains(Tables(), o.Table) {
@@ -253,7 +258,8 @@ func (b *familyBuilder) checkNames(path string, o *Object, table string, names m
 	}
 }
 
-// checkAlarm holds that only what has names of its own is marked as an alarm: of a number nobody knows which values are urgent.
+// checkAlarm holds that only what has names of its own is marked as an alarm: of a number nobody knows which values are
+// urgent.
 func (b *familyBuilder) checkAlarm(path string, o *Object) {
 	if o.Alarm && o.Names == nil && o.Encoding != Boolean {
 		b.fault(path+".alarm", "only states and bits with names of their own, and bools, can be an alarm")

@@ -27,8 +27,10 @@ func (b *familyBuilder) checkPlace(path string, o *Object) {
 		if slices.Index(Tables(), o.Table) < slices.Index(Tables(), last.Table) {
 			b.fault(path+".table", "objects of the %s table come before those of the %s table", o.Table, last.Table)
 		}
-		if last.Table == o.Table && (o.Address < last.Address || o.Address == last.Address && o.Bits().Low < last.Bits().Low) {
-			b.fault(path+".address", "0x%04X comes before %s; objects stand in the order of their addresses and bits", o.Address, last.Name)
+		if last.Table == o.Table && (o.Address < last.Address || o.Address == last.Address &&
+			o.Bits().Low < last.Bits().Low) {
+			b.fault(path+".address", "0x%04X comes before %s; objects stand in the order of their addresses and bits",
+				o.Address, last.Name)
 		}
 	}
 	for i, addr := range o.own() {
@@ -41,7 +43,8 @@ func (b *familyBuilder) checkPlace(path string, o *Object) {
 			case o.Table.OfBits():
 				b.fault(path+".address", "bit 0x%04X is already used by %s", addr, other.name)
 			case other.bits|mine == math.MaxUint16:
-				b.fault(path+".address", "register 0x%04X is already used by %s; if they share it, give each its `bits`", addr, other.name)
+				b.fault(path+".address",
+					"register 0x%04X is already used by %s; if they share it, give each its `bits`", addr, other.name)
 			default:
 				b.fault(path+".bits", "some bits of 0x%04X are already used by %s", addr, other.name)
 			}
@@ -86,7 +89,8 @@ func (b *familyBuilder) connect(path string, f *ObjectFile, o *Object) {
 	b.checkReach(path, o)
 	switch addr, count := o.Span(); {
 	case count > b.family.MaxRegisters && o.leans():
-		b.fault(path, "%s needs the %d registers from 0x%04X in one read, and max_registers is %d", o.Name, count, addr, b.family.MaxRegisters)
+		b.fault(path, "%s needs the %d registers from 0x%04X in one read, and max_registers is %d", o.Name, count, addr,
+			b.family.MaxRegisters)
 	case count > b.family.MaxRegisters:
 		b.fault(path, "%s has %d registers, and max_registers is %d", o.Name, count, b.family.MaxRegisters)
 	}
@@ -139,7 +143,8 @@ func (b *familyBuilder) connectNames(path string, f *ObjectFile, o *Object) {
 		n, ok := parseState(text)
 		names, known := b.tables[table]
 		if !ok || !known {
-			b.fault(path+".names_by.tables", "want the number of a mode and one of the tables, as in 0: %s; not %s: %s", anyKey(b.tables), text, table)
+			b.fault(path+".names_by.tables", "want the number of a mode and one of the tables, as in 0: %s; not %s: %s",
+				anyKey(b.tables), text, table)
 		}
 		if !p.fits(uint64(n)) {
 			b.fault(path+".names_by.tables", "%s has %d bits, which cannot hold %d", p.Name, p.Bits().Width, n)
@@ -159,7 +164,8 @@ func anyKey(tables map[string]map[uint16]string) string {
 	return cmp.Or(least, "charge_state")
 }
 
-// support returns the object that another one leans on: it is of the family, stands by itself, and one read can bring both.
+// support returns the object that another one leans on: it is of the family, stands by itself, and one read can bring
+// both.
 func (b *familyBuilder) support(path, name string, o *Object) *Object {
 	i, ok := b.family.byName[name]
 	if !ok || name == o.Name {
@@ -174,7 +180,8 @@ func (b *familyBuilder) support(path, name string, o *Object) *Object {
 	}
 	together := b.file.OneAddressSpace && !p.Table.OfBits() && !o.Table.OfBits()
 	if p.Table != o.Table && !together {
-		b.fault(path, "%s stands in the %s table and %s in the %s table; no one read brings both", name, p.Table, o.Name, o.Table)
+		b.fault(path, "%s stands in the %s table and %s in the %s table; no one read brings both", name, p.Table,
+			o.Name, o.Table)
 		return nil
 	}
 	return p

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// What follows makes the way from registers to a value: how many registers, in which order, which bits, and what the raw number means.
+// What follows makes the way from registers to a value: how many registers, in which order, which bits, and what the
+// raw number means.
 
 // mostText is the most registers of a text: 128 characters.
 const mostText = 64
@@ -24,7 +25,8 @@ func (o *Object) encodings() []Encoding {
 	return all
 }
 
-// setWidth finds how many registers the object takes; the choices of a disputed one must agree in that and in their kind.
+// setWidth finds how many registers the object takes; the choices of a disputed one must agree in that and in their
+// kind.
 func (b *familyBuilder) setWidth(path string, o *Object) {
 	if len(o.Choices) > 0 && o.Encoding != "" {
 		b.fault(path+".encoding", "an object has an encoding, or choices; not both")
@@ -81,11 +83,13 @@ func (b *familyBuilder) setOrder(path string, o *Object) {
 	case slices.ContainsFunc(o.encodings(), Encoding.text), o.Table.OfBits():
 		b.fault(path+".order", "only numbers, states and bits of registers have an order of bytes")
 	case low:
-		b.fault(path+".order", "%s is another word for %s with order CDAB; give one of them", o.encodings()[0], strings.TrimSuffix(string(o.encodings()[0]), "lo"))
+		b.fault(path+".order", "%s is another word for %s with order CDAB; give one of them", o.encodings()[0],
+			strings.TrimSuffix(string(o.encodings()[0]), "lo"))
 	case o.Registers == 1 && o.Order.lowFirst():
 		b.fault(path+".order", "one register has but the orders ABCD and BADC")
 	case o.High != nil && o.Order.lowFirst():
-		b.fault(path+".order", "the high word stands in the register that high names, so that the order is ABCD or BADC")
+		b.fault(path+".order",
+			"the high word stands in the register that high names, so that the order is ABCD or BADC")
 	}
 }
 
@@ -97,7 +101,8 @@ func (b *familyBuilder) setField(path string, o *Object, f *ObjectFile) {
 	o.Field = *f.Bits
 	all := 16 * int(o.Registers)
 	switch {
-	case slices.ContainsFunc(o.encodings(), Encoding.text), slices.ContainsFunc(o.encodings(), Encoding.float), o.Table.OfBits():
+	case slices.ContainsFunc(o.encodings(), Encoding.text), slices.ContainsFunc(o.encodings(), Encoding.float),
+		o.Table.OfBits():
 		b.fault(path+".bits", "only whole numbers, states and bits of registers can be a part of them")
 	case o.Field.end() > all:
 		b.fault(path+".bits", "the registers have the bits 0 to %d, not %s", all-1, o.Field)
@@ -145,7 +150,8 @@ func (b *familyBuilder) setExact(path string, o *Object, f *ObjectFile) {
 			b.fault(path+".exact", "%v", err)
 		case math.IsNaN(value) || math.IsInf(value, 0):
 			b.fault(path+".exact", "%s stands for %v, which is no number", text, value)
-		// Four digits are right for eight bits too: that is how these were written before they were compared with the low byte alone.
+		// Four digits are right for eight bits too: that is how these were written before they were compared with the
+		// low byte alone.
 		case w.Bits != 4*want && (want != 2 || w.Bits != 16):
 			b.fault(path+".exact", "want %d hex digits, as many as %s has, not %s", want, o.Encoding, text)
 		case !o.fits(w.Value):
@@ -223,7 +229,8 @@ func (b *familyBuilder) setRange(path string, o *Object, f *ObjectFile) {
 	}
 	for raw, value := range o.Exact {
 		if value < o.Range.Min || value > o.Range.Max {
-			b.fault(path+".exact", "0x%0*X stands for %v, which is outside %s and so no value; list it in absent", o.digits(), raw, value, o.Range)
+			b.fault(path+".exact", "0x%0*X stands for %v, which is outside %s and so no value; list it in absent",
+				o.digits(), raw, value, o.Range)
 		}
 	}
 }

@@ -7,10 +7,11 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// What follows finds objects that are sound one by one and can give no sample all the same, whatever the device answers.
+// What follows finds objects that are sound one by one and can give no sample all the same, whatever the device
+// answers.
 
-// reach returns the least and the greatest value that the object's encoding, scale and offset can give, those of exact included; without
-// any limit where other objects scale it or its encoding is disputed.
+// reach returns the least and the greatest value that the object's encoding, scale and offset can give, those of exact
+// included; without any limit where other objects scale it or its encoding is disputed.
 func (o *Object) reach() Range {
 	all := Range{Min: math.Inf(-1), Max: math.Inf(1)}
 	if o.Times != nil || len(o.Choices) > 0 || o.Encoding.kind() != KindNumber {
@@ -64,17 +65,20 @@ func (b *familyBuilder) checkReach(path string, o *Object) {
 		if r.Min > o.Range.Max {
 			key = ".max"
 		}
-		b.fault(path+key, "%s can never give a sample: its registers give %s, and nothing of that is within %s", o.Name, &r, o.Range)
+		b.fault(path+key, "%s can never give a sample: its registers give %s, and nothing of that is within %s", o.Name,
+			&r, o.Range)
 	case len(o.Absent) > 0 && o.Bits().Width < 8 && o.neverThere():
 		b.fault(path+".absent", "%s can never give a sample: all that its bits can hold is absent", o.Name)
 	}
 	for i := range o.Times {
 		if r := o.Times[i].values(); r.Min == 0 && r.Max == 0 {
-			b.fault(strictyaml.Index(path+".times", i), "%s can never give a sample: %s can only be 0, which is no factor", o.Name, o.Times[i].Name)
+			b.fault(strictyaml.Index(path+".times", i),
+				"%s can never give a sample: %s can only be 0, which is no factor", o.Name, o.Times[i].Name)
 		}
 	}
 	if o.Since != nil && o.Since.Object.values().Max < o.Since.Least {
-		b.fault(path+".since", "%s can never give a sample: %s is at most %g", o.Name, o.Since.Object.Name, o.Since.Object.values().Max)
+		b.fault(path+".since", "%s can never give a sample: %s is at most %g", o.Name, o.Since.Object.Name,
+			o.Since.Object.values().Max)
 	}
 }
 

@@ -23,9 +23,9 @@ type Catalog struct {
 	families []*Family // in the order of their slugs
 }
 
-// LoadCatalog reads the families that are built in, and those of the directories: every file there that ends in .yaml or .yml.
-// A directory that does not exist, or without a name, has none. The error has every fault of every file, one a line, as
-// "FILE:LINE: path: text".
+// LoadCatalog reads the families that are built in, and those of the directories: every file there that ends in .yaml
+// or .yml. A directory that does not exist, or without a name, has none. The error has every fault of every file, one a
+// line, as "FILE:LINE: path: text".
 func LoadCatalog(dirs ...string) (*Catalog, error) {
 	families, err := builtIn()
 	if err != nil {
@@ -88,8 +88,8 @@ func (c *Catalog) addDir(fsys fs.FS, dir string, parse func([]byte) (*Family, er
 	return errors.Join(faults...)
 }
 
-// readFamily reads at most one byte more than the decoder takes: a device or a log in the directory by mistake must not fill
-// the memory.
+// readFamily reads at most one byte more than the decoder takes: a device or a log in the directory by mistake must not
+// fill the memory.
 func readFamily(fsys fs.FS, name string) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -107,7 +107,8 @@ func (c *Catalog) add(f *Family) error {
 		}
 		for _, code := range f.ProductCodes {
 			if slices.Contains(other.ProductCodes, code) {
-				return fmt.Errorf("product_codes: %s belongs to the family %s already; leave it out, and name this family as the slave's model", code, other.Slug)
+				return fmt.Errorf("product_codes: %s belongs to the family %s already; leave it out, and name this "+
+					"family as the slave's model", code, other.Slug)
 			}
 		}
 	}
@@ -161,12 +162,13 @@ func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 	return best, best != nil
 }
 
-// Fits says whether a controller that is configured as family f may report a product code. other is the family that the code
-// belongs to, nil when there is none. Of a code that f itself reports, or shares, the answer is true and f.
+// Fits says whether a controller that is configured as family f may report a product code. other is the family that the
+// code belongs to, nil when there is none. Of a code that f itself reports, or shares, the answer is true and f.
 func (c *Catalog) Fits(f *Family, code string) (fits bool, other *Family) {
-	if best, ok := c.ByProductCode(code); ok && best != f && !slices.ContainsFunc(f.SharedCodes, func(prefix string) bool {
-		return strings.HasPrefix(code, prefix)
-	}) {
+	if best, ok := c.ByProductCode(code); ok && best != f &&
+		!slices.ContainsFunc(f.SharedCodes, func(prefix string) bool {
+			return strings.HasPrefix(code, prefix)
+		}) {
 		return false, best
 	}
 	if f.Reports(code) {
@@ -177,7 +179,8 @@ func (c *Catalog) Fits(f *Family, code string) (fits bool, other *Family) {
 
 // InText returns the first product code in a free text, such as the answer to function 0x11, and its family.
 func (c *Catalog) InText(text string) (code string, f *Family, ok bool) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == ',' || r == ';' || r > '~' }) {
+	for _, word := range strings.FieldsFunc(text,
+		func(r rune) bool { return r <= ' ' || r == ',' || r == ';' || r > '~' }) {
 		if f, ok := c.ByProductCode(word); ok {
 			return word, f, true
 		}

@@ -12,7 +12,8 @@ import (
 
 // Why a sound read gives no sample. The sampler counts each and sends nothing; all of them are ErrNoSample.
 var (
-	// ErrNoSample says that the registers hold no value: not a number, infinity, digits that are none, a factor of zero.
+	// ErrNoSample says that the registers hold no value: not a number, infinity, digits that are none, a factor of
+	// zero.
 	ErrNoSample = errors.New("no sample")
 	// ErrAbsent says that they hold what the document names for a sensor that is not connected.
 	ErrAbsent = fmt.Errorf("%w: the sensor is absent", ErrNoSample)

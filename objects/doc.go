@@ -8,9 +8,10 @@
 //
 // Promises:
 //
-//   - Decode never yields NaN or infinity. Registers that hold no value give ErrNoSample, which says why (ErrAbsent, ErrOutOfRange,
-//     ErrFirmware), and nothing is sent.
-//   - What an object leans on (a scale, a mode, a firmware number in other registers) comes in the same read: Object.Span.
+//   - Decode never yields NaN or infinity. Registers that hold no value give ErrNoSample, which says why (ErrAbsent,
+//     ErrOutOfRange, ErrFirmware), and nothing is sent.
+//   - What an object leans on (a scale, a mode, a firmware number in other registers) comes in the same read:
+//     Object.Span.
 //   - A state or bit that no source names comes out as UNKNOWN_9 or bit_23, never as a neighbour's name.
 //   - A value prints the same way everywhere: at most six decimals, no exponent, no "-0" (Value.AppendJSON).
 //   - Families, objects and values do not change after they are made, so all goroutines may share them.

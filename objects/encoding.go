@@ -5,8 +5,9 @@ import "math"
 // Encoding is how an object's registers hold its value.
 type Encoding string
 
-// The encodings. Those of more than one register are in the object's Order; an older spelling of CDAB is the word "lo" at their end. The
-// controllers' 32-bit values in RAM hold the high word first, their non-volatile counters in EEPROM the low one.
+// The encodings. Those of more than one register are in the object's Order; an older spelling of CDAB is the word "lo"
+// at their end. The controllers' 32-bit values in RAM hold the high word first, their non-volatile counters in EEPROM
+// the low one.
 const (
 	F16       Encoding = "f16"        // IEEE 754-2008 binary16 in one register
 	F32       Encoding = "f32"        // binary32
@@ -44,7 +45,8 @@ const (
 // Encodings returns all of them, in the order of the declaration above.
 func Encodings() []Encoding {
 	return []Encoding{
-		F16, F32, F32LO, F64, U8, S8, SM8, U16, S16, SM16, U32, U32LO, S32, S32LO, SM32, U64, S64, BCD16, Pow10, Boolean, State16,
+		F16, F32, F32LO, F64, U8, S8, SM8, U16, S16, SM16, U32, U32LO, S32, S32LO, SM32, U64, S64, BCD16, Pow10,
+		Boolean, State16,
 		Bits16, Bits32, Bits32LO, Bits64, Bits64LO, ASCIILoHi, ASCIIHiLo, Version16, IPv4LoHi, MACLoHi,
 	}
 }

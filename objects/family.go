@@ -51,7 +51,8 @@ type Object struct {
 	Interval   time.Duration      // default log interval
 	ByName     bool               // sampled only when it is named: settings, and what hardly anybody wants
 	Confidence string             // high, medium or low: how sure the sources are of address and encoding
-	Choices    []Choice           // not empty: the sources dispute the encoding, or it depends on the unit, and nobody has chosen yet
+	// not empty: the sources dispute the encoding, or it depends on the unit, and nobody has chosen yet
+	Choices []Choice
 }
 
 // Choice is one of the encodings that the sources give for a disputed object.
@@ -76,8 +77,9 @@ type Mode struct {
 // Range is the least and the greatest value that an object can have, in its unit.
 type Range struct{ Min, Max float64 }
 
-// rounding is how far a register times its scale may lie from the decimal number that is meant, relative to that number: 164 × 0.1 is
-// 16.400000000000002. Two multiplications are off by some 1e-16 each. Neighbours of a 32-bit register are 2e-10 apart at least.
+// rounding is how far a register times its scale may lie from the decimal number that is meant, relative to that
+// number: 164 × 0.1 is 16.400000000000002. Two multiplications are off by some 1e-16 each. Neighbours of a 32-bit
+// register are 2e-10 apart at least.
 const rounding = 1e-12
 
 // holds reports whether f is within the range, its ends included.
@@ -94,8 +96,8 @@ func (o *Object) Setting() bool { return o.ByName }
 // Unverified reports whether address or encoding rest on one doubtful source, or on sources that disagree.
 func (o *Object) Unverified() bool { return o.Confidence == "low" }
 
-// Alarms returns what is active in a value of an object that is marked as an alarm: the names of the set bits, or the name of any
-// state but number 0, or "true". It is nil when nothing is, and for objects without the mark.
+// Alarms returns what is active in a value of an object that is marked as an alarm: the names of the set bits, or the
+// name of any state but number 0, or "true". It is nil when nothing is, and for objects without the mark.
 func (o *Object) Alarms(v Value) []string {
 	switch {
 	case !o.Alarm:
@@ -153,15 +155,17 @@ func (o Object) With(choice string) (Object, error) {
 
 // Family is a group of controllers with one register map.
 type Family struct {
-	Slug         string   // "PSPWM"; the first word of `fw_version`
-	Title        string   // maker and product, for people
-	ProductCodes []string // prefixes of the product codes in Read Device Identification; none: it is named in the configuration
-	SharedCodes  []string // prefixes of product codes of other families that controllers of this one report too; they do not choose it
+	Slug  string // "PSPWM"; the first word of `fw_version`
+	Title string // maker and product, for people
+	// prefixes of the product codes in Read Device Identification; none: it is named in the configuration
+	ProductCodes []string
+	// prefixes of product codes of other families that controllers of this one report too; they do not choose it
+	SharedCodes  []string
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
-	// CodeObject and FirmwareObject are the objects that tell who a controller is that answers neither function 0x2B nor 0x11;
-	// empty: none does.
+	// CodeObject and FirmwareObject are the objects that tell who a controller is that answers neither function 0x2B
+	// nor 0x11; empty: none does.
 	CodeObject, FirmwareObject string
 
 	byName map[string]int

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// An object's raw number is made in two steps: Order says how the bytes of its registers follow one another, Field says which bits
-// of the whole count. What a document prints of a raw number, absent and exact, is compared with the result.
+// An object's raw number is made in two steps: Order says how the bytes of its registers follow one another, Field says
+// which bits of the whole count. What a document prints of a raw number, absent and exact, is compared with the result.
 
-// Field is the bits of an object's registers that hold its value, counted from the lowest. The zero Field is all that the
-// encoding reads.
+// Field is the bits of an object's registers that hold its value, counted from the lowest. The zero Field is all that
+// the encoding reads.
 type Field struct{ Low, Width uint8 }
 
 // UnmarshalText takes "15" and "2-3", the lower bit first.
@@ -47,8 +47,8 @@ func (f Field) end() int { return int(f.Low) + int(f.Width) }
 // mask is the bits of the field, in place.
 func (f Field) mask() uint64 { return (1<<f.Width - 1) << f.Low }
 
-// Order is how the bytes of registers follow one another: A is the most significant byte. Registers send their high byte first. The
-// names are those of two registers; four registers follow by the same rule.
+// Order is how the bytes of registers follow one another: A is the most significant byte. Registers send their high
+// byte first. The names are those of two registers; four registers follow by the same rule.
 type Order string
 
 // The orders. One register has but ABCD, and BADC with its bytes swapped.
@@ -80,7 +80,8 @@ func (o *Object) Bits() Field {
 	}
 }
 
-// Raw returns the object's own registers, one to four, as its raw number: what a document prints of it before any scale.
+// Raw returns the object's own registers, one to four, as its raw number: what a document prints of it before any
+// scale.
 func (o *Object) Raw(regs []uint16) uint64 {
 	var n uint64
 	low, swapped := o.lowFirst(), o.Order.swapped()

@@ -12,18 +12,23 @@ import (
 
 // FamilyFile is a family as its YAML file words it; docs/families.md shows how to write one.
 type FamilyFile struct {
-	Family       string   `yaml:"family"`        // slug: letters, digits, - and _; `model` of a slave, first word of `fw_version`
-	Title        string   `yaml:"title"`         // maker and product, for people
-	ProductCodes []string `yaml:"product_codes"` // beginnings of the product codes that function 0x2B tells; none: the model must be configured
-	// Beginnings of product codes of other families that these controllers report too. They do not choose this family, but a slave
-	// that is configured as this family may report them.
+	// slug: letters, digits, - and _; `model` of a slave, first word of `fw_version`
+	Family string `yaml:"family"`
+	Title  string `yaml:"title"` // maker and product, for people
+	// beginnings of the product codes that function 0x2B tells; none: the model must be configured
+	ProductCodes []string `yaml:"product_codes"`
+	// Beginnings of product codes of other families that these controllers report too. They do not choose this family,
+	// but a slave that is configured as this family may report them.
 	SharedCodes  []string `yaml:"shared_product_codes"`
 	MaxRegisters uint16   `yaml:"max_registers"` // most registers in one read, 1 to 125
 	// The controller answers functions 03 and 04 alike, so that an object may lean on one of the other table.
-	OneAddressSpace bool                         `yaml:"one_address_space"`
-	Tables          map[string]map[string]string `yaml:"tables"`   // names of states and bits by number, by the name of the table
-	Identity        *IdentityFile                `yaml:"identity"` // who the controller is, where it answers neither function 0x2B nor 0x11
-	Objects         []ObjectFile                 `yaml:"objects"`  // input, holding, discrete and coil table in this order, then ascending by address and bit
+	OneAddressSpace bool `yaml:"one_address_space"`
+	// names of states and bits by number, by the name of the table
+	Tables map[string]map[string]string `yaml:"tables"`
+	// who the controller is, where it answers neither function 0x2B nor 0x11
+	Identity *IdentityFile `yaml:"identity"`
+	// input, holding, discrete and coil table in this order, then ascending by address and bit
+	Objects []ObjectFile `yaml:"objects"`
 }
 
 // IdentityFile names the objects whose values stand in for what a controller does not tell of itself.
@@ -34,31 +39,39 @@ type IdentityFile struct {
 
 // ObjectFile is one object of a FamilyFile.
 type ObjectFile struct {
-	Address    Address            `yaml:"address"`    // PDU address of the first register, 0-based: 0x0012
-	High       *Address           `yaml:"high"`       // the register of the high word, where it does not adjoin
-	Bits       *Field             `yaml:"bits"`       // which bits of the registers hold the value: 15, or 2-3; default: all that the encoding reads
-	Name       string             `yaml:"name"`       // object of the messages; no blanks, commas, quotes or *
-	Table      Table              `yaml:"table"`      // input (function 04), holding (03), discrete (02) or coil (01)
-	Encoding   Encoding           `yaml:"encoding"`   // how the registers hold the value; of a bit table always bool
-	Order      Order              `yaml:"order"`      // how the bytes follow one another: ABCD (the default), CDAB, BADC, DCBA
-	Registers  uint16             `yaml:"registers"`  // count of registers of a text, 1 to 64; the others have one of their own
-	Scale      Factor             `yaml:"scale"`      // factor of a number: 0.1, 1/1800 or 96.667*2^-15; default 1
-	Times      []string           `yaml:"times"`      // objects whose values multiply this one too; they are read with it
-	Since      *SinceFile         `yaml:"since"`      // the firmware from which on the object is as written here
-	Offset     float64            `yaml:"offset"`     // added to a number when it has been scaled, in the unit: -273.15; default 0
-	Exact      map[string]float64 `yaml:"exact"`      // raw numbers, as 0x0001, that stand for a value of their own
-	Absent     []Word             `yaml:"absent"`     // raw numbers, as 0x80, that say that there is no value: no sensor, not implemented
-	Min        *float64           `yaml:"min"`        // least value, in the unit; what is less gives no sample
-	Max        *float64           `yaml:"max"`        // greatest value, in the unit; what is more gives no sample
-	Choices    []ChoiceFile       `yaml:"choices"`    // instead of encoding: what `encodings` of a slave may choose
-	Names      string             `yaml:"names"`      // table of the states or bits, or of a bool's 0 and 1
-	NamesBy    *NamesByFile       `yaml:"names_by"`   // instead of names: which table counts depends on another object
-	Alarm      bool               `yaml:"alarm"`      // states and bits that are urgent: anything but state 0, a set bit
-	Unit       string             `yaml:"unit"`       // V, A, W, °C, …; none for states, bits and text
-	Interval   Interval           `yaml:"interval"`   // log interval: 30s, 5m, 1h
-	ByName     *bool              `yaml:"by_name"`    // sampled only when named; default: false for input, true for holding
-	Confidence string             `yaml:"confidence"` // high, medium or low (shown as unverified)
-	About      string             `yaml:"about"`      // what it is, in a few words
+	Address Address  `yaml:"address"` // PDU address of the first register, 0-based: 0x0012
+	High    *Address `yaml:"high"`    // the register of the high word, where it does not adjoin
+	// which bits of the registers hold the value: 15, or 2-3; default: all that the encoding reads
+	Bits     *Field   `yaml:"bits"`
+	Name     string   `yaml:"name"`     // object of the messages; no blanks, commas, quotes or *
+	Table    Table    `yaml:"table"`    // input (function 04), holding (03), discrete (02) or coil (01)
+	Encoding Encoding `yaml:"encoding"` // how the registers hold the value; of a bit table always bool
+	// how the bytes follow one another: ABCD (the default), CDAB, BADC, DCBA
+	Order Order `yaml:"order"`
+	// count of registers of a text, 1 to 64; the others have one of their own
+	Registers uint16 `yaml:"registers"`
+	Scale     Factor `yaml:"scale"` // factor of a number: 0.1, 1/1800 or 96.667*2^-15; default 1
+	// objects whose values multiply this one too; they are read with it
+	Times []string   `yaml:"times"`
+	Since *SinceFile `yaml:"since"` // the firmware from which on the object is as written here
+	// added to a number when it has been scaled, in the unit: -273.15; default 0
+	Offset float64            `yaml:"offset"`
+	Exact  map[string]float64 `yaml:"exact"` // raw numbers, as 0x0001, that stand for a value of their own
+	// raw numbers, as 0x80, that say that there is no value: no sensor, not implemented
+	Absent  []Word       `yaml:"absent"`
+	Min     *float64     `yaml:"min"`      // least value, in the unit; what is less gives no sample
+	Max     *float64     `yaml:"max"`      // greatest value, in the unit; what is more gives no sample
+	Choices []ChoiceFile `yaml:"choices"`  // instead of encoding: what `encodings` of a slave may choose
+	Names   string       `yaml:"names"`    // table of the states or bits, or of a bool's 0 and 1
+	NamesBy *NamesByFile `yaml:"names_by"` // instead of names: which table counts depends on another object
+	// states and bits that are urgent: anything but state 0, a set bit
+	Alarm    bool     `yaml:"alarm"`
+	Unit     string   `yaml:"unit"`     // V, A, W, °C, …; none for states, bits and text
+	Interval Interval `yaml:"interval"` // log interval: 30s, 5m, 1h
+	// sampled only when named; default: false for input, true for holding
+	ByName     *bool  `yaml:"by_name"`
+	Confidence string `yaml:"confidence"` // high, medium or low (shown as unverified)
+	About      string `yaml:"about"`      // what it is, in a few words
 }
 
 // SetDefaults gives an object without scale the factor 1.
@@ -109,7 +122,8 @@ type Factor float64
 // factorTerm is a decimal number or a whole power of one: 96.667, 0.1, 1e-3, 2^-15.
 var factorTerm = regexp.MustCompile(`^(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e-?[0-9]{1,3})?)(?:\^(-?[0-9]{1,3}))?$`)
 
-// UnmarshalText takes a number, or a product and quotient of numbers and powers as documents print it: 96.667*2^-15, 100/417.
+// UnmarshalText takes a number, or a product and quotient of numbers and powers as documents print it: 96.667*2^-15,
+// 100/417.
 func (f *Factor) UnmarshalText(text []byte) error {
 	product := 1.0
 	rest, divide := string(text), false

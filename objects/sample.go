@@ -34,8 +34,8 @@ type Sweep struct {
 	Samples []Sample
 	Routes  []Route // who is to get which of them; a sweep without routes is not kept
 
-	// BootedAt is when the gateway was started, by the clock that gave SampledAt: the difference is how long it had been up,
-	// and that is right whatever the clock was. Zero: not known.
+	// BootedAt is when the gateway was started, by the clock that gave SampledAt: the difference is how long it had
+	// been up, and that is right whatever the clock was. Zero: not known.
 	BootedAt time.Time
 	Unsure   bool // nobody knew whether the clock was right
 	Urgent   bool // a fault or an alarm came or went: its commit does not wait. Not kept
@@ -43,11 +43,12 @@ type Sweep struct {
 
 // Gap is a stretch of time from which an object has no samples, though it was to have them.
 type Gap struct {
-	Unit        string // "line/unit id"; "": all, or not known
-	Object      string // "": all of the unit's, or not known
-	Run         uint64 // in which the missing samples were due, or had been taken
-	From, To    time.Time
-	First, Last uint64 // Sample.Seq of the first and the last that are missing; 0: they had none. Some between them may have come
+	Unit     string // "line/unit id"; "": all, or not known
+	Object   string // "": all of the unit's, or not known
+	Run      uint64 // in which the missing samples were due, or had been taken
+	From, To time.Time
+	// Sample.Seq of the first and the last that are missing; 0: they had none. Some between them may have come
+	First, Last uint64
 	Count       uint64 // how many are missing; 0: not known
 	Reason      string // one of the Gap constants, or that and a colon and what the case at hand says
 	Ongoing     bool   // it is told so far, and goes on: no news for a cloud yet. Not kept

@@ -3,8 +3,8 @@ package objects
 import "fmt"
 
 // Some registers mean nothing by themselves: a TriStar MPPT's voltage is a fraction of a full scale that stands in
-// registers of its own, a state's name depends on the mode. What an object leans on must come in the same read as the object, or
-// the answer of another controller, or of another moment, could give a wrong value.
+// registers of its own, a state's name depends on the mode. What an object leans on must come in the same read as the
+// object, or the answer of another controller, or of another moment, could give a wrong value.
 
 // Span returns the registers that one read must bring for the object to be decoded: its own and those it leans on, and
 // what lies between. For most objects it is Address and Registers.
@@ -27,7 +27,8 @@ func (o *Object) Span() (addr, count uint16) {
 	if o.NamesBy != nil {
 		widen(&o.NamesBy.Object)
 	}
-	return uint16(first), uint16(min(end-first, 0xFFFF)) // more than one read brings is refused when the family is loaded
+	// more than one read brings is refused when the family is loaded
+	return uint16(first), uint16(min(end-first, 0xFFFF))
 }
 
 // leans reports whether the object's registers do not suffice to decode it, or do not adjoin.
@@ -35,8 +36,8 @@ func (o *Object) leans() bool {
 	return o.High != nil || o.Times != nil || o.Since != nil || o.NamesBy != nil
 }
 
-// DecodeSpan turns the registers of the object's Span into its value. Its errors are those of Decode, and ErrNoSample too when
-// one of the registers it leans on gives none.
+// DecodeSpan turns the registers of the object's Span into its value. Its errors are those of Decode, and ErrNoSample
+// too when one of the registers it leans on gives none.
 func (o *Object) DecodeSpan(regs []uint16) (Value, error) {
 	if !o.leans() {
 		return o.Decode(regs)
@@ -81,13 +82,14 @@ func (o *Object) checkFirmware(regs []uint16, addr uint16) error {
 		return fmt.Errorf("decode %s: %w", o.Name, err)
 	}
 	if v.Float() < o.Since.Least {
-		return fmt.Errorf("decode %s: %s is %s, want %g and later: %w", o.Name, o.Since.Object.Name, v, o.Since.Least, ErrFirmware)
+		return fmt.Errorf("decode %s: %s is %s, want %g and later: %w", o.Name, o.Since.Object.Name, v, o.Since.Least,
+			ErrFirmware)
 	}
 	return nil
 }
 
-// factor is the product of the objects that scale this one; 1 without any. A scale of zero is none: it would make a plausible 0
-// of every value.
+// factor is the product of the objects that scale this one; 1 without any. A scale of zero is none: it would make a
+// plausible 0 of every value.
 func (o *Object) factor(regs []uint16, addr uint16) (float64, error) {
 	product := 1.0
 	for i := range o.Times {

@@ -77,8 +77,8 @@ func (v Value) Equal(w Value) bool {
 	return v.kind == w.kind && string(v.AppendJSON(nil)) == string(w.AppendJSON(nil))
 }
 
-// AppendJSON appends the value as the message carries it (DESIGN §5): a number with at most
-// six decimals and never an exponent, a state as a string, bits as an array of names, a bit without names as true or false.
+// AppendJSON appends the value as the message carries it (DESIGN §5): a number with at most six decimals and never an
+// exponent, a state as a string, bits as an array of names, a bit without names as true or false.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {
 	case KindNumber:

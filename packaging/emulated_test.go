@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// TestPackageProgramsForARM holds that the programs for ARM do the main job: they poll a controller on a pseudo-terminal, and both
-// clouds get the samples. An emulator runs them. The simulator beside them is a program for this machine.
+// TestPackageProgramsForARM holds that the programs for ARM do the main job: they poll a controller on a
+// pseudo-terminal, and both clouds get the samples. An emulator runs them. The simulator beside them is a program for
+// this machine.
 func TestPackageProgramsForARM(t *testing.T) {
 	onlyWithPackages(t)
 	for arch, emulator := range map[string]struct{ name, cpu string }{
@@ -32,8 +33,8 @@ func TestPackageProgramsForARM(t *testing.T) {
 	}
 }
 
-// emulated runs the demo until both integrations have messages, and returns how many each has, by its id. The demo has fixed ports: it runs in
-// a network of its own.
+// emulated runs the demo until both integrations have messages, and returns how many each has, by its id. The demo
+// has fixed ports: it runs in a network of its own.
 func emulated(t *testing.T, emulator, cpu, program string) map[string]int {
 	t.Helper()
 	sources, err := filepath.Abs("..")

@@ -77,8 +77,8 @@ func TestInstalled(t *testing.T) {
 	t.Run("uninstall", func(t *testing.T) { checkUninstall(t, tree, "/usr") })
 }
 
-// checkFiles makes every file that a gateway gets a visible diff. None is in /etc: a configuration that the package owns would stop
-// an unattended upgrade with a question.
+// checkFiles makes every file that a gateway gets a visible diff. None is in /etc: a configuration that the package
+// owns would stop an unattended upgrade with a question.
 func checkFiles(t *testing.T, tree string) {
 	got, golden := files(t, tree), "testdata/installed.txt"
 	if *update {

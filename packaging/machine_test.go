@@ -22,7 +22,8 @@ func onlyWithPackages(t *testing.T) {
 	}
 }
 
-// machine is a Debian system that has booted with systemd as its first process, in namespaces of its own, with loopback only.
+// machine is a Debian system that has booted with systemd as its first process, in namespaces of its own, with
+// loopback only.
 type machine struct {
 	t      *testing.T
 	root   string

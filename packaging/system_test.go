@@ -28,8 +28,8 @@ LoadCredential=device.pem:/etc/noi-agent/secrets/device.pem
 Environment=AWS_SHARED_CREDENTIALS_FILE=/run/credentials/noi-agent.service/aws
 `
 
-// TestPackageOnABootedDebian is the life of a package on a gateway: installed, configured, upgraded over a running store, disabled,
-// removed, installed again, purged.
+// TestPackageOnABootedDebian is the life of a package on a gateway: installed, configured, upgraded over a running
+// store, disabled, removed, installed again, purged.
 func TestPackageOnABootedDebian(t *testing.T) {
 	onlyWithPackages(t)
 	m := boot(t)
@@ -69,7 +69,8 @@ func installed(t *testing.T, m *machine) {
 	}
 }
 
-// configured starts the simulated world and the daemon beside it. The rights of the simulated port are those of a real one.
+// configured starts the simulated world and the daemon beside it. The rights of the simulated port are those of a
+// real one.
 func configured(t *testing.T, m *machine) {
 	m.do("systemd-run", "--unit=noi-sim", "noi-sim", "run", "--dir", "/run/noi-sim", "--", "sh", "-c",
 		"env | grep ^AWS_ >/run/noi-sim/env; exec sleep infinity")
@@ -140,7 +141,8 @@ func upgraded(t *testing.T, m *machine) {
 	everySecond(t, m)
 }
 
-// everySecond holds that each second between the first and the last sample of an object is a sample or counted in a gap.
+// everySecond holds that each second between the first and the last sample of an object is a sample or counted in a
+// gap.
 func everySecond(t *testing.T, m *machine) {
 	t.Helper()
 	id := m.integrationID("later")
@@ -195,6 +197,10 @@ func removed(t *testing.T, m *machine) {
 		s, err := m.tryStatus()
 		return err == nil && s.DeviceID == device && s.integration("sns").Sent > 0
 	})
+	report, err := m.try("noi-agent", "doctor") // exit 1 for a fault
+	if err != nil || !strings.Contains(report, "No fault was found.") {
+		t.Errorf("doctor: %v\n%s", err, report)
+	}
 }
 
 func purged(t *testing.T, m *machine) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// tool returns the path of a program that `make test` installs where it may. Without it the test is skipped; in CI it fails.
+// tool returns the path of a program that `make test` installs where it may. Without it the test is skipped; in CI it
+// fails.
 func tool(t *testing.T, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -62,7 +63,8 @@ func TestUnitIsValid(t *testing.T) {
 	}
 }
 
-// TestUnitIsHardened holds the exposure that systemd computes at 1.4 of 10; the rest is the network and the serial ports.
+// TestUnitIsHardened holds the exposure that systemd computes at 1.4 of 10; the rest is the network and the serial
+// ports.
 func TestUnitIsHardened(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	out, err := exec.Command(analyze, "security", "--offline=yes", "--no-pager", "--threshold=14", "noi-agent.service").CombinedOutput()
@@ -71,8 +73,9 @@ func TestUnitIsHardened(t *testing.T) {
 	}
 }
 
-// TestUnitLetsEverySerialDriverIn holds that the devices of each driver met on gateways are allowed: by the driver's name in
-// /proc/devices, which systemd compares as a pattern, or by its number, which works before the module is loaded.
+// TestUnitLetsEverySerialDriverIn holds that the devices of each driver met on gateways are allowed: by the driver's
+// name in /proc/devices, which systemd compares as a pattern, or by its number, which works before the module is
+// loaded.
 func TestUnitLetsEverySerialDriverIn(t *testing.T) {
 	names, numbers := []string{}, map[string]bool{}
 	for _, allowed := range settings(t, "DeviceAllow") {

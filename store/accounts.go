@@ -39,7 +39,7 @@ func newAccounts() accounts {
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.hasNewGaps()})
+	s.accounts.waiting = append(s.accounts.waiting, waitingAccounts{s.next, list, s.hasNewGapsLocked()})
 	s.accounts.ripen(s)
 }
 
@@ -51,7 +51,7 @@ func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	for _, it := range s.integrations {
 		if len(list) > 0 && it.owesGapRows() {
 			it.newGap = true
-			s.settledLate()
+			s.settledLateLocked()
 		}
 	}
 }
@@ -80,9 +80,9 @@ func (b *accounts) all() map[record.Accounted]record.Account {
 	return out
 }
 
-// ripen counts what is waiting as far as nobody waits for a sweep before it. s.mu is held, as for all below.
+// ripen counts what is waiting as far as nobody waits for a sweep before it.
 func (b *accounts) ripen(s *Store) {
-	owed := slices.IndexFunc(s.fresh, func(f *fresh) bool { return !f.refused && s.owed(f) })
+	owed := slices.IndexFunc(s.offered, func(f *offered) bool { return !f.refused && s.owedLocked(f) })
 	b.count(s, owed)
 }
 
@@ -90,12 +90,12 @@ func (b *accounts) ripen(s *Store) {
 // gap by now.
 func (b *accounts) count(s *Store, at int) {
 	until := s.next
-	if at >= 0 && at < len(s.fresh) {
-		until = s.fresh[at].seq
+	if at >= 0 && at < len(s.offered) {
+		until = s.offered[at].seq
 	}
 	for len(b.waiting) > 0 && b.waiting[0].until <= until {
 		w := b.waiting[0]
-		if f := findFresh(s.fresh, w.until-1); f != nil && f.refused || w.rows && s.hasNewGaps() {
+		if f := findOffered(s.offered, w.until-1); f != nil && f.refused || w.rows && s.hasNewGapsLocked() {
 			record.MergeAccounts(b.rows, w.list)
 		} else if record.MergeAccounts(b.samples, w.list) {
 			b.changed = true
@@ -112,38 +112,28 @@ func (c *commit) takeAccounts() {
 	b.ripen(c.store)
 	list := b.all()
 	for _, w := range b.waiting {
-		f := findFresh(c.fresh, w.until-1)
+		f := findOffered(c.offered, w.until-1)
 		if f == nil {
 			break
 		}
-		if !f.refused && !(w.rows && c.store.hasNewGaps()) {
+		if !f.refused && !(w.rows && c.store.hasNewGapsLocked()) {
 			record.MergeAccounts(list, w.list)
 		}
 	}
-	if !c.store.hasNewGaps() {
+	if !c.store.hasNewGapsLocked() {
 		c.gapAccounts = maps.Clone(b.rows)
 		record.MergeAccounts(list, c.gapAccounts)
 	}
-	if b.changed || len(c.fresh) > 0 || len(c.gapAccounts) > 0 {
+	if b.changed || len(c.offered) > 0 || len(c.gapAccounts) > 0 {
 		c.accounts = list
 	}
 	b.changed = false
 }
 
-// hasNewGaps reports whether a new row about a gap waits for a commit.
-func (s *Store) hasNewGaps() bool {
+// hasNewGapsLocked reports whether a new row about a gap waits for a commit.
+func (s *Store) hasNewGapsLocked() bool {
 	for _, it := range s.integrations {
 		if it.newGap {
-			return true
-		}
-	}
-	return false
-}
-
-// owesGapRows reports whether any row about a gap waits for a commit.
-func (it *integration) owesGapRows() bool {
-	for _, w := range it.dirty {
-		if w.IsGap() {
 			return true
 		}
 	}

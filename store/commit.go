@@ -14,22 +14,21 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// task is what a transaction is asked to do, beside what waits anyway.
+// task says what a transaction writes, beside cursors, totals and dead letters, which each transaction writes.
 type task struct {
-	fresh []*fresh // the oldest of Store.fresh, or none
-	drop  int64    // bytes of the oldest sweeps that are to give way because the disk is full
-	rows  bool     // trigger rows too; they cost more pages than all the rest together
+	offered []*offered // the oldest of Store.offered, or none
+	drop    int64      // bytes of the oldest sweeps to delete, because the disk is full
+	rows    bool       // rows of the log too; they cost more pages than all else together
 
-	cursors bool // whatever becomes of the sweeps: the cursors have waited long enough
+	cursors bool // make the transaction even if no sweep has to be written: the cursors have waited long enough
 
 	gapsOnly bool // of the rows only those about gaps
-	newGaps  bool // without rows: those about gaps where there is one that the file knows nothing of
+	newGaps  bool // without rows: write the rows about gaps of each integration that has a new one
 	file.Ballast
 }
 
-// commit is one transaction of the writer. What it reads from the store's memory it takes under
-// the lock; what it writes to the file it writes without; what it brought becomes visible when
-// the file has it (finish), or is taken back (undo).
+// commit is one transaction of the writer. It reads the memory of the store under the lock (snapshot), and writes to
+// the file without the lock. After that the memory follows (finish), or goes back to what it was (undo).
 type commit struct {
 	task
 	store *Store
@@ -37,7 +36,7 @@ type commit struct {
 	names record.Names // of what is in the file before it
 
 	sweeps  uint64   // that it writes
-	records [][]byte // of the fresh sweeps, sealed; nil: nobody waits for it
+	records [][]byte // of the offered sweeps, sealed; nil: no integration waits for the sweep
 	bytes   int64    // of these records, with their keys
 	samples uint64
 	now     moment
@@ -105,7 +104,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	unwanted, all := c.unwanted(sweeps)
 
 	s.mu.Lock()
-	s.reportDamaged(c.damaged)
+	s.reportDamagedLocked(c.damaged)
 	c.giveWay(victims)
 	c.rejectNewest(victims)
 	c.forgotten = c.expire(unwanted, all)
@@ -127,13 +126,13 @@ func (c *commit) run(tx *bolt.Tx) error {
 func (c *commit) encodeSweeps() {
 	s := c.store
 	s.mu.Lock()
-	owed := make([]bool, len(c.fresh))
-	for i, f := range c.fresh {
-		owed[i] = s.keeps([]*fresh{f})
+	owed := make([]bool, len(c.offered))
+	for i, f := range c.offered {
+		owed[i] = s.keepsLocked([]*offered{f})
 	}
 	s.mu.Unlock()
-	c.records = make([][]byte, len(c.fresh))
-	for i, f := range c.fresh {
+	c.records = make([][]byte, len(c.offered))
+	for i, f := range c.offered {
 		if owed[i] {
 			key := record.SeqKey(f.seq)
 			c.records[i] = s.names.EncodeSweep(key, f.sweep)
@@ -143,7 +142,7 @@ func (c *commit) encodeSweeps() {
 }
 
 // rejectNewest takes back the newest of the new sweeps as far as the outbox has no room for them and
-// old ones are not to give way. s.mu is held.
+// old ones are not to give way.
 func (c *commit) rejectNewest(victims []victim) {
 	s := c.store
 	if !s.opts.RejectNewest {
@@ -153,20 +152,20 @@ func (c *commit) rejectNewest(victims []victim) {
 	for i := range victims {
 		over -= victims[i].bytes
 	}
-	var refused []*fresh
-	for i := len(c.fresh) - 1; i >= 0 && over > 0; i-- {
+	var refused []*offered
+	for i := len(c.offered) - 1; i >= 0 && over > 0; i-- {
 		if c.records[i] == nil {
 			continue
 		}
-		n := record.Size(record.SeqKey(c.fresh[i].seq), c.records[i])
+		n := record.Size(record.SeqKey(c.offered[i].seq), c.records[i])
 		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
-		refused = append(refused, c.fresh[i])
+		refused = append(refused, c.offered[i])
 	}
 	slices.Reverse(refused) // told in their order they are one gap an object
-	s.refuse(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
+	s.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
 }
 
-// snapshot takes from memory what this transaction writes. s.mu is held.
+// snapshot takes from memory what this transaction writes.
 func (c *commit) snapshot() {
 	s := c.store
 	unwritten := c.leaveOut()
@@ -175,8 +174,8 @@ func (c *commit) snapshot() {
 	c.cursors = map[string][]byte{}
 	c.logs = map[*integration][]*record.Row{}
 	c.dead = map[*integration]map[uint64]*record.Row{}
-	s.dateGaps()
-	for _, it := range s.ordered() {
+	s.dateGapsLocked()
+	for _, it := range s.orderedLocked() {
 		it.trim(s.next)
 		it.behind = it.behind && it.Backlog > 0
 		if it.modified || unwritten[it] > 0 {
@@ -194,7 +193,7 @@ func (c *commit) snapshot() {
 		}
 	}
 	c.takeAccounts()
-	c.passed = s.passed()
+	c.passed = s.passedLocked()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]record.Start{}
 	traffics := map[string]record.Meter{}
@@ -204,20 +203,20 @@ func (c *commit) snapshot() {
 	c.traffic = record.EncodeTraffic(traffics)
 	s.dirty, s.unsaved, c.unsaved = false, false, s.unsaved
 	if s.identityChanged {
-		c.identity = s.identity().Encode()
+		c.identity = s.identityLocked().Encode()
 		s.identityChanged = false
 	}
 }
 
 // leaveOut drops records that everybody has settled meanwhile, and returns how much of each backlog
-// the file will not hold. s.mu is held.
+// the file will not hold.
 func (c *commit) leaveOut() map[*integration]uint64 {
 	s := c.store
-	for i, f := range c.fresh {
+	for i, f := range c.offered {
 		if c.records[i] == nil {
 			continue
 		}
-		if !s.keeps(c.fresh[i : i+1]) {
+		if !s.keepsLocked(c.offered[i : i+1]) {
 			c.bytes -= record.Size(record.SeqKey(f.seq), c.records[i])
 			c.records[i] = nil
 			continue
@@ -225,8 +224,8 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 		c.samples += uint64(len(f.sweep.Samples))
 	}
 	unwritten := map[*integration]uint64{}
-	for i, f := range s.fresh {
-		if f.refused || i < len(c.fresh) && c.records[i] != nil {
+	for i, f := range s.offered {
+		if f.refused || i < len(c.offered) && c.records[i] != nil {
 			continue
 		}
 		for _, p := range f.routes {
@@ -238,7 +237,7 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 	return unwritten
 }
 
-// takeRows takes the rows that wait, as far as the log will keep them. s.mu is held.
+// takeRows takes the rows that wait, as far as the log will keep them.
 func (c *commit) takeRows(it *integration, gapsOnly bool) {
 	c.store.dirtyRows -= len(it.dirty)
 	record.CutRows(it.dirty, c.store.opts.KeepTriggers)
@@ -261,7 +260,7 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 		if value == nil {
 			continue
 		}
-		if err := b.Put(record.SeqKey(c.fresh[i].seq), value); err != nil {
+		if err := b.Put(record.SeqKey(c.offered[i].seq), value); err != nil {
 			return err
 		}
 		c.sweeps++
@@ -382,13 +381,13 @@ func (c *commit) finish() {
 	s.totals.Row = max(row, c.totals.Row)
 	s.tail = c.tail
 	s.committed += c.samples
-	s.countCommit(c.tx)
+	s.countCommitLocked(c.tx)
 	s.times = c.times
 	c.finishAccounts()
 	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
-		s.newest = c.fresh[i].seq
+		s.lastWritten = c.offered[i].seq
 	}
-	s.release(c.fresh, c.records)
+	s.releaseLocked(c.offered, c.records)
 	for _, it := range s.integrations {
 		c.finishIntegration(it)
 	}
@@ -450,8 +449,8 @@ func (c *commit) undo() {
 	s.dirty = true
 }
 
-// countCommit counts what a transaction wrote. s.mu is held.
-func (s *Store) countCommit(tx *bolt.Tx) {
+// countCommitLocked counts what a transaction wrote.
+func (s *Store) countCommitLocked(tx *bolt.Tx) {
 	stats := tx.Stats()
 	s.commits++
 	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page

@@ -20,8 +20,9 @@ type integration struct {
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
 
-	// Of the sweeps from At to before scanned, the ones with something for this integration are in window, ascending;
-	// those from scanned on have not been looked at, save that Settled says what earlier starts settled of them.
+	// Every sweep before scanned was looked at. Those of them with something for this integration that is not settled
+	// are in window, ascending. Sweeps from scanned on were not looked at; Settled says what earlier runs settled of
+	// them.
 	scanned uint64
 	window  []entry
 
@@ -31,24 +32,7 @@ type integration struct {
 	traffic  record.Meter
 	oldest   record.Instant // of the oldest unsettled sweep, as far as looked at
 
-	open     map[record.Place]*record.Row // rows of deliveries still being retried
-	dirty    map[uint64]*record.Row       // rows no commit carries yet, by id
-	cutTo    int                          // how many of them were left when some were cut
-	flushing map[uint64]*record.Row       // rows the running commit carries
-	rowCount int                          // rows about deliveries in the file; the writer's own
-	gapsKept int                          // rows about gaps in the file; the writer's own
-
-	dead      map[uint64]*record.Row // rejected deliveries, by the id of their row
-	deadDirty map[uint64]bool        // those that are not in the file as they are here
-
-	grows     map[gapKey]*record.Row // the newest row of each kind of gap
-	undated   map[uint64]*record.Row // rows about gaps that wait for the clock, by id
-	madeNow   bool                   // the integration is new in this run
-	gapsMade  uint64                 // rows about gaps, those in the file included
-	newGap    bool                   // one that no commit carries yet
-	announces bool                   // gaps are to be told to the cloud too
-	openGaps  map[uint64]*record.Row // those that are not, by id
-	recent    []*record.Row          // the newest gaps, for Stats
+	rowLog
 
 	changed  chan struct{} // closed when there is something new
 	modified bool          // the record must be written
@@ -68,13 +52,7 @@ func newIntegration(id, topic string, head uint64) *integration {
 
 // integrationOf goes on from a cursor.
 func integrationOf(c record.Cursor) *integration {
-	return &integration{
-		Cursor: c, scanned: c.At, open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{},
-		flushing: map[uint64]*record.Row{},
-		dead:     map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{},
-		undated:  map[uint64]*record.Row{},
-		openGaps: map[uint64]*record.Row{}, changed: make(chan struct{}), modified: true,
-	}
+	return &integration{Cursor: c, scanned: c.At, rowLog: newRowLog(), changed: make(chan struct{}), modified: true}
 }
 
 // snapshot is the cursor as a commit writes it. unwritten is how much of the backlog the file will not hold.

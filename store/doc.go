@@ -40,12 +40,12 @@
 //
 //	internal/record, internal/file     what a value is; the file in which nobody works
 //	store.go open.go start.go          Store, Recover, the start of a run
-//	fresh.go writer.go commit.go       from Offer over the window to the transaction
+//	offer.go window.go writer.go commit.go  from Offer over the window to the transaction
 //	cursor.go lane.go integrations.go  how far each integration is; alarms first
-//	pending.go settle.go dead.go       what is to be sent, and how that ended
-//	limits.go setlimits.go full.go     what is deleted, and when
-//	triggers.go putrows.go gaps.go spans.go announce.go  the log, and gaps
-//	boots.go stamp.go accounts.go note.go  time, and what is accounted for
+//	pending.go settle.go dead_letters.go  what is to be sent, and how that ended
+//	limits.go setlimits.go disk_full.go  what is deleted, and when
+//	rowlog.go triggers.go putrows.go gaps.go spans.go open_gaps.go  the log, and gaps
+//	clockbook.go clock.go stamp.go accounts.go note.go  time, and what is accounted for
 //	scan.go archive.go replay.go       reading what is kept
-//	stats.go traffic.go compact.go mapping.go  figures, size of the file, memory
+//	stats.go traffic.go compact.go     figures, size of the file, memory
 package store

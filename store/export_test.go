@@ -13,7 +13,7 @@ func CompactNow(s *Store) error {
 		}
 		return err
 	}
-	b := s.hurry()
+	b := s.hurryLocked()
 	s.mu.Unlock()
 	return b.waitState()
 }

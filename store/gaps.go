@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	"noi-agent/objects"
 	"noi-agent/store/internal/record"
@@ -95,19 +94,19 @@ func (l *losses) merge(sp record.Span) {
 	l.spans = append(l.spans, sp)
 }
 
-// tell writes what an integration lost into its log. s.mu is held.
-func (s *Store) tell(it *integration, l losses) {
+// logLossesLocked writes what an integration lost into its log.
+func (s *Store) logLossesLocked(it *integration, l losses) {
 	if len(l.spans) == 0 {
 		return
 	}
 	s.opts.Logger.Warn("samples dropped", "integration", it.ID, "count", l.count, "reason", l.spans[0].Gap.Reason)
 	for _, sp := range l.spans {
-		s.logSpan(it.owner(), sp)
+		s.logSpanLocked(it.owner(), sp)
 	}
 }
 
-// logGap writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
-func (s *Store) logGap(it *integration, g objects.Gap) {
+// logGapLocked writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
+func (s *Store) logGapLocked(it *integration, g objects.Gap) {
 	g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
 	ongoing := g.Ongoing
 	g.Ongoing = false
@@ -117,64 +116,21 @@ func (s *Store) logGap(it *integration, g objects.Gap) {
 		w.ID, w.Integration, w.Gap, w.Before = last.ID, last.Integration, join(last.Gap, g), last.Before
 		ongoing = ongoing && !last.Open
 	} else {
-		s.newGapRow(it, w)
+		s.newGapRowLocked(it, w)
 	}
 	w.Error, w.Open = record.GapText(w.Gap), it.announces && !ongoing
-	s.keepGap(it, w)
+	s.keepGapLocked(it, w)
 }
 
-// newGapRow gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit that
-// writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
+// newGapRowLocked gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit
+// that writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
 // accepted after it.
-func (s *Store) newGapRow(it *integration, w *record.Row) {
+func (s *Store) newGapRowLocked(it *integration, w *record.Row) {
 	s.totals.Row++
 	w.ID, w.Integration, w.Before = s.totals.Row, it.ID, it.gapsMade
 	it.gapsMade++
 	it.newGap, s.forced = true, true
-	s.settledLate()
-}
-
-// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not
-// grow.
-func (it *integration) mayGrow(w *record.Row) {
-	if w.Undated != nil && w.Gap.First == 0 {
-		return
-	}
-	if len(it.grows) >= maxOpenGaps {
-		clear(it.grows)
-	}
-	if last := it.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
-		it.grows[keyOf(w.Gap)] = w
-	}
-}
-
-// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow:
-// samples of earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one
-// start.
-func (it *integration) reload(w *record.Row) {
-	w.Before = it.gapsMade
-	it.gapsMade++
-	if w.Undated != nil {
-		it.undated[w.ID] = w
-	} else {
-		it.remember(w)
-	}
-	if w.Open {
-		it.openGaps[w.ID] = w
-	}
-	if w.Gap.First > 0 {
-		it.grows[keyOf(w.Gap)] = w
-	}
-}
-
-// remember keeps the newest gaps for Stats.
-func (it *integration) remember(w *record.Row) {
-	if i := slices.IndexFunc(it.recent, func(old *record.Row) bool { return old.ID == w.ID }); i >= 0 {
-		it.recent[i] = w
-		return
-	}
-	it.recent = append(it.recent, w)
-	it.recent = it.recent[max(0, len(it.recent)-recentGaps):]
+	s.settledLateLocked()
 }
 
 // Missing writes gaps that the agent knows of into an integration's log: what was due and never
@@ -183,12 +139,12 @@ func (it *integration) remember(w *record.Row) {
 func (s *Store) Missing(integration string, gaps ...objects.Gap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("missing: %w", err)
 	}
 	for _, g := range gaps {
-		s.logGap(it, g)
+		s.logGapLocked(it, g)
 	}
 	return nil
 }

@@ -39,28 +39,28 @@ func (s *Store) SetIntegrations(list []Integration) error {
 		named[in.ID] = in
 	}
 	s.mu.Lock()
-	if err := s.usable(); err != nil {
+	if err := s.usableLocked(); err != nil {
 		s.mu.Unlock()
 		return fmt.Errorf("set integrations: %w", err)
 	}
-	adopted := s.adopt(named)
-	s.dateGaps()
+	adopted := s.adoptLocked(named)
+	s.dateGapsLocked()
 	if !adopted {
 		s.mu.Unlock()
 		return nil // nothing new: a start does not cost a commit for it
 	}
-	b := s.hurry()
+	b := s.hurryLocked()
 	s.mu.Unlock()
 	return b.waitState()
 }
 
-// adopt takes the list over and reports whether it changed anything. s.mu is held.
-func (s *Store) adopt(named map[string]Integration) (changed bool) {
+// adoptLocked takes the list over and reports whether it changed anything.
+func (s *Store) adoptLocked(named map[string]Integration) (changed bool) {
 	for id, in := range named {
 		it := s.integrations[id]
 		if it == nil {
 			s.integrations[id] = newIntegration(id, in.Topic, s.next)
-			s.openLane(s.integrations[id], in.AlarmsFirst)
+			s.openLaneLocked(s.integrations[id], in.AlarmsFirst)
 			s.integrations[id].announces, s.integrations[id].madeNow = in.GapMessages, !slices.Contains(s.known, id)
 			changed = true
 			continue
@@ -70,11 +70,11 @@ func (s *Store) adopt(named map[string]Integration) (changed bool) {
 			changed = true
 		}
 		it.announces = in.GapMessages
-		changed = s.openLane(it, in.AlarmsFirst) || changed
+		changed = s.openLaneLocked(it, in.AlarmsFirst) || changed
 	}
 	for _, it := range s.integrations {
 		if _, ok := named[it.owner().ID]; !ok && it.OrphanedAt.IsZero() {
-			it.OrphanedAt, it.modified = s.orphanTime(), true
+			it.OrphanedAt, it.modified = s.orphanTimeLocked(), true
 			changed = true
 		}
 	}

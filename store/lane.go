@@ -27,8 +27,8 @@ func (it *integration) owner() *integration {
 	return it
 }
 
-// openLane gives an integration its lane, or closes it. s.mu is held; it reports whether anything changed.
-func (s *Store) openLane(it *integration, wanted bool) (changed bool) {
+// openLaneLocked gives an integration its lane, or closes it. It reports whether anything changed.
+func (s *Store) openLaneLocked(it *integration, wanted bool) (changed bool) {
 	it.split = wanted
 	lane := it.lane
 	if lane == nil {

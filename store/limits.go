@@ -90,7 +90,7 @@ func (c *commit) unsettledFrom() uint64 {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.passed()
+	return s.passedLocked()
 }
 
 // tooOld reports whether a sweep is over MaxAge, as far as anybody can tell.
@@ -101,8 +101,8 @@ func (c *commit) tooOld(h *record.Heading) bool {
 	return s.age(h, c.now) > s.opts.MaxAge.Milliseconds()
 }
 
-// passed is the number before which no integration waits for anything. s.mu is held.
-func (s *Store) passed() uint64 {
+// passedLocked is the number before which no integration waits for anything.
+func (s *Store) passedLocked() uint64 {
 	passed := s.next
 	for _, it := range s.integrations {
 		passed = min(passed, it.At)
@@ -111,7 +111,7 @@ func (s *Store) passed() uint64 {
 }
 
 // giveWay lets the victims go: each integration's cursor moves past them, and what was still
-// unsettled there is counted and told, a gap an object. s.mu is held.
+// unsettled there is counted and told, a gap an object.
 func (c *commit) giveWay(victims []victim) {
 	s := c.store
 	if len(victims) == 0 {
@@ -130,21 +130,21 @@ func (c *commit) giveWay(victims []victim) {
 			}
 		}
 	}
-	for _, it := range s.ordered() {
-		s.closeRows(it.owner())
+	for _, it := range s.orderedLocked() {
+		s.closeRowsLocked(it.owner())
 		if l := lost[it]; l != nil {
-			s.tell(it, *l)
+			s.logLossesLocked(it, *l)
 		}
 		it.trim(s.next)
 	}
 }
 
-// orphans are the integrations, and lanes, whose backlog is to be dropped: they were removed a day ago. s.mu is held.
-func (s *Store) orphans(now time.Time) (due []*integration) {
+// orphansLocked are the integrations, and lanes, whose backlog is to be dropped: they were removed a day ago.
+func (s *Store) orphansLocked(now time.Time) (due []*integration) {
 	if !s.opts.Clock.old() {
 		return nil
 	}
-	for _, it := range s.ordered() {
+	for _, it := range s.orderedLocked() {
 		if it.Backlog > 0 && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanBacklog {
 			due = append(due, it)
 		}
@@ -158,9 +158,9 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	s := c.store
 	s.mu.Lock()
 	if s.opts.Clock.old() {
-		s.dateOrphans(c.wall)
+		s.dateOrphansLocked(c.wall)
 	}
-	due, from := s.orphans(c.wall), uint64(math.MaxUint64)
+	due, from := s.orphansLocked(c.wall), uint64(math.MaxUint64)
 	for _, it := range due {
 		from = min(from, it.At)
 	}
@@ -183,14 +183,14 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 }
 
 // expire drops the backlog of integrations removed a day ago, told by object, and forgets them after a month. found is
-// what unwanted has found. s.mu is held; it returns whose bucket and record are to go.
+// what unwanted has found. it returns whose bucket and record are to go.
 func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	s := c.store
-	for _, it := range s.orphans(c.wall) {
+	for _, it := range s.orphansLocked(c.wall) {
 		c.dropBacklog(it, found, all)
 	}
-	for _, it := range s.ordered() {
-		if s.forgets(it, c.wall) {
+	for _, it := range s.orderedLocked() {
+		if s.forgetsLocked(it, c.wall) {
 			it.wake()
 			s.dirtyRows -= len(it.dirty) // nobody writes them any more
 			delete(s.integrations, it.ID)
@@ -204,7 +204,7 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 }
 
 // dropBacklog takes sweeps from a removed integration. What is left of its backlog at the end of the file, no record
-// that reads has. s.mu is held.
+// that reads has.
 func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	s := c.store
 	reason := fmt.Sprintf(whyRemoved, orphanBacklog)
@@ -229,24 +229,24 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 		it.Backlog, it.window, it.modified = 0, nil, true
 	}
 	c.again = c.again || it.Backlog > 0
-	s.closeRows(it.owner())
+	s.closeRowsLocked(it.owner())
 	it.trim(s.next)
-	s.tell(it, lost)
+	s.logLossesLocked(it, lost)
 }
 
-// forgets reports whether nothing of an integration is to be kept any more. s.mu is held.
-func (s *Store) forgets(it *integration, now time.Time) bool {
+// forgetsLocked reports whether nothing of an integration is to be kept any more.
+func (s *Store) forgetsLocked(it *integration, now time.Time) bool {
 	return s.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows && it.Backlog == 0 &&
 		it.lane == nil
 }
 
-// overdue reports whether a quiet store has something to throw away. s.mu is held.
-func (s *Store) overdue(now time.Time) bool {
+// overdueLocked reports whether a quiet store has something to throw away.
+func (s *Store) overdueLocked(now time.Time) bool {
 	if s.totals.Bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	return len(s.orphans(now)) > 0 || slices.ContainsFunc(s.ordered(), func(it *integration) bool {
-		return s.forgets(it,
+	return len(s.orphansLocked(now)) > 0 || slices.ContainsFunc(s.orderedLocked(), func(it *integration) bool {
+		return s.forgetsLocked(it,
 			now)
 	})
 }

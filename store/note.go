@@ -42,7 +42,7 @@ func (s *Store) writeNote(last bool) {
 		return
 	}
 	b.noted = b.version
-	n := s.note()
+	n := s.noteLocked()
 	s.mu.Unlock()
 	var text bytes.Buffer
 	err := gob.NewEncoder(&text).Encode(n)
@@ -58,10 +58,10 @@ func (s *Store) writeNote(last bool) {
 	}
 }
 
-// note returns the note as of now. s.mu is held.
-func (s *Store) note() note {
+// noteLocked returns the note as of now.
+func (s *Store) noteLocked() note {
 	n := note{Run: s.run, Device: s.device, Good: s.times.Good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{},
-		Integrations: s.configured()}
+		Integrations: s.configuredLocked()}
 	runs := []uint64{s.run}
 	for _, a := range n.Accounts {
 		runs = append(runs, a.Until.Run)
@@ -74,9 +74,9 @@ func (s *Store) note() note {
 	return n
 }
 
-// configured are the integrations that the configuration names. s.mu is held.
-func (s *Store) configured() (ids []string) {
-	for _, it := range s.ordered() {
+// configuredLocked are the integrations that the configuration names.
+func (s *Store) configuredLocked() (ids []string) {
+	for _, it := range s.orderedLocked() {
 		if it.main == nil && it.OrphanedAt.IsZero() {
 			ids = append(ids, it.ID)
 		}

@@ -73,10 +73,10 @@ type look struct {
 	store       *Store
 	integration string
 	limit       int
-	wanted      []entry  // unsettled ones of the window
-	from, until uint64   // what to look through
-	room        int      // entries the window still takes
-	memory      []*fresh // sweeps that the file may not hold
+	wanted      []entry    // unsettled ones of the window
+	from, until uint64     // what to look through
+	room        int        // entries the window still takes
+	memory      []*offered // sweeps that the file may not hold
 
 	found   []Delivery
 	entered []entry
@@ -88,24 +88,24 @@ type look struct {
 func (s *Store) startLook(integration string, limit int) (*look, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return nil, err
 	}
 	it.rearm()
 	if lane := it.first(); lane != nil {
-		return s.lookFor(lane, limit), nil
+		return s.lookForLocked(lane, limit), nil
 	}
-	return s.lookFor(it, limit), nil
+	return s.lookForLocked(it, limit), nil
 }
 
-// lookFor plans a look. s.mu is held.
-func (s *Store) lookFor(it *integration, limit int) *look {
+// lookForLocked plans a look.
+func (s *Store) lookForLocked(it *integration, limit int) *look {
 	if it.complete() {
 		it.scanned = s.next // what lies between is not for this one
 		it.trim(s.next)
 	}
-	l := &look{store: s, integration: it.ID, limit: limit, from: it.scanned, until: s.next, memory: s.fresh}
+	l := &look{store: s, integration: it.ID, limit: limit, from: it.scanned, until: s.next, memory: s.offered}
 	for _, e := range it.window {
 		if limit <= 0 {
 			break
@@ -151,7 +151,7 @@ func (l *look) run() error {
 			return nil
 		}
 		l.end = f.seq + 1
-		l.scanFresh(f)
+		l.scanOffered(f)
 	}
 	if l.end >= l.fileEnds() {
 		l.end = l.until
@@ -189,7 +189,7 @@ func (l *look) read(tx *bolt.Tx) error {
 // takeWanted adds what is pending of the window.
 func (l *look) takeWanted(ns record.Names, b *bolt.Bucket) {
 	for _, e := range l.wanted {
-		if f := findFresh(l.memory, e.seq); f != nil {
+		if f := findOffered(l.memory, e.seq); f != nil {
 			l.take(f.sweep, e, l.limit-len(l.found))
 			continue
 		}
@@ -221,8 +221,8 @@ func (l *look) scan(ns record.Names, key, value []byte, seq uint64) {
 	l.enter(sw, entry{seq: seq, at: h.Instant(), picked: picked})
 }
 
-// scanFresh is scan for a sweep in memory.
-func (l *look) scanFresh(f *fresh) {
+// scanOffered is scan for a sweep in memory.
+func (l *look) scanOffered(f *offered) {
 	if picked := (record.Heading{Routes: f.routes}).Of(l.integration); picked != nil {
 		l.enter(f.sweep, entry{seq: f.seq, at: f.at(), picked: picked})
 	}
@@ -254,7 +254,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 	if it == nil {
 		return nil, false
 	}
-	s.reportDamaged(l.damaged)
+	s.reportDamagedLocked(l.damaged)
 	for _, seq := range l.damaged {
 		if e := it.find(seq); e != nil {
 			it.abandon(e)
@@ -262,7 +262,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 	}
 	if it.scanned == l.from { // else another look was faster, or sweeps gave way: look again
 		for _, e := range l.entered {
-			if f := findFresh(l.memory, e.seq); f == nil || !f.refused {
+			if f := findOffered(l.memory, e.seq); f == nil || !f.refused {
 				it.enter(e.seq, e.at, e.picked)
 			}
 		}
@@ -297,9 +297,9 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 func (s *Store) lookAhead() error {
 	s.mu.Lock()
 	var looks []*look
-	for _, it := range s.ordered() {
+	for _, it := range s.orderedLocked() {
 		if it.Backlog > 0 && len(it.window) == 0 {
-			looks = append(looks, s.lookFor(it, 1))
+			looks = append(looks, s.lookForLocked(it, 1))
 		}
 	}
 	s.mu.Unlock()

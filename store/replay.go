@@ -19,7 +19,7 @@ type Replayed struct {
 func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("log replay: %w", err)
 	}
@@ -37,13 +37,13 @@ func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	if r.Outcome == Accepted {
 		it.replayed++
 		it.traffic.Replayed++
-		s.arrived(it, w.Place)
+		s.arrivedLocked(it, w.Place)
 	}
 	if w.ID != 0 {
-		s.writeRow(it, w)
+		s.writeRowLocked(it, w)
 		return nil
 	}
-	s.addRow(it, w)
+	s.addRowLocked(it, w)
 	d.Row = w.ID
 	return nil
 }

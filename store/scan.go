@@ -93,28 +93,28 @@ func (c *Scan) Step() (found []Kept, more bool, err error) {
 	if ends = min(ends, c.until); c.next < ends {
 		err = c.view(func(tx *bolt.Tx) error { return c.read(tx, ends) })
 	} else {
-		c.takeFresh(memory)
+		c.takeOffered(memory)
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	c.settle()
+	c.complete()
 	return c.found, c.next < c.until, nil
 }
 
 // inMemory returns the sweeps from a number on that the file may not hold, and where it ends: what lies
 // before is in the file, or nowhere any more.
-func (s *Store) inMemory(from uint64) (memory []*fresh, ends uint64, err error) {
+func (s *Store) inMemory(from uint64) (memory []*offered, ends uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(); err != nil {
+	if err := s.usableLocked(); err != nil {
 		return nil, 0, err
 	}
 	ends = s.next
-	if len(s.fresh) > 0 {
-		ends = s.fresh[0].seq
+	if len(s.offered) > 0 {
+		ends = s.offered[0].seq
 	}
-	for _, f := range s.fresh {
+	for _, f := range s.offered {
 		if f.seq >= from && !f.refused {
 			memory = append(memory, f)
 		}
@@ -151,7 +151,7 @@ func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
 	return nil
 }
 
-func (c *Scan) takeFresh(memory []*fresh) {
+func (c *Scan) takeOffered(memory []*offered) {
 	for _, f := range memory {
 		if f.seq < c.until {
 			c.take(f.seq, f.sweep)
@@ -180,13 +180,13 @@ func (c *Scan) wants(sw objects.Sweep) bool {
 	return false
 }
 
-// settle adds what only the store's memory knows, and tells it what did not read.
-func (c *Scan) settle() {
+// complete adds what only the store's memory knows, and tells it what did not read.
+func (c *Scan) complete() {
 	c.skipped += uint64(len(c.damaged))
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reportDamaged(c.damaged)
+	s.reportDamagedLocked(c.damaged)
 	for i := range c.found {
 		c.found[i].known = s.stamp(c.found[i].Sweep.Run, Stamp{})
 	}
@@ -197,7 +197,7 @@ func (c *Scan) settle() {
 func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (l Limits) withDefaults() Limits {
 func (s *Store) SetLimits(l Limits) error {
 	l = l.withDefaults()
 	s.mu.Lock()
-	if err := s.usable(); err != nil {
+	if err := s.usableLocked(); err != nil {
 		s.mu.Unlock()
 		return fmt.Errorf("set limits: %w", err)
 	}
@@ -45,7 +45,7 @@ func (s *Store) SetLimits(l Limits) error {
 		return nil
 	}
 	s.wanted = &l
-	b := s.hurry()
+	b := s.hurryLocked()
 	s.mu.Unlock()
 	if err := b.waitState(); err != nil && !errors.Is(err, ErrFull) {
 		return fmt.Errorf("set limits: %w", err)
@@ -53,14 +53,14 @@ func (s *Store) SetLimits(l Limits) error {
 	return nil
 }
 
-// takeLimits puts in force what SetLimits was told. The writer does it as it begins a commit: no limit changes under
-// one.
+// takeLimitsLocked puts in force what SetLimits was told. The writer does it as it begins a commit: no limit changes
+// under one.
 //
 // bbolt's own limit of the file is only raised. It reads MaxSize where a transaction that writes needs pages from the
 // end of the file, and no other goroutine has such transactions, so that it can be set between two of them. Lowering it
 // below what the file has would refuse the very pages by which deletions make room. A smaller one comes with the next
-// file: when this one is compacted, or at the next start. s.mu is held.
-func (s *Store) takeLimits() {
+// file: when this one is compacted, or at the next start.
+func (s *Store) takeLimitsLocked() {
 	if s.wanted == nil {
 		return
 	}

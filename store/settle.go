@@ -53,14 +53,14 @@ func (s *Store) Settle(integration string, results []Result) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}
 	for _, r := range results {
 		sw, ok := sweeps[r.Seq]
 		if holder, e := it.holder(record.Place{Seq: r.Seq, Index: r.Index}); ok && e != nil {
-			s.settle(holder, e, sw, r)
+			s.settleLocked(holder, e, sw, r)
 		}
 	}
 	it.trim(s.next)
@@ -70,12 +70,12 @@ func (s *Store) Settle(integration string, results []Result) error {
 	return nil
 }
 
-// settle records one result. s.mu is held.
-func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
+// settleLocked records one result.
+func (s *Store) settleLocked(it *integration, e *entry, sw objects.Sweep, r Result) {
 	main := it.owner()
-	w := s.logResult(main, record.Place{Seq: r.Seq, Index: r.Index}, sw, r)
-	if it.behind = it.behind || r.Seq < s.newest; r.Outcome != Retrying && it.behind {
-		s.settledLate()
+	w := s.logResultLocked(main, record.Place{Seq: r.Seq, Index: r.Index}, sw, r)
+	if it.behind = it.behind || r.Seq < s.lastWritten; r.Outcome != Retrying && it.behind {
+		s.settledLateLocked()
 	}
 	switch r.Outcome {
 	case Accepted:
@@ -86,13 +86,13 @@ func (s *Store) settle(it *integration, e *entry, sw objects.Sweep, r Result) {
 		it.settle(e, r.Index)
 		main.Failed++
 		main.modified = true
-		s.setAside(main, w)
+		s.setAsideLocked(main, w)
 	}
 }
 
-// settledLate notes that the file promises a delivery that is settled: a kill has it sent once more, until a commit
-// carries the cursor. s.mu is held.
-func (s *Store) settledLate() {
+// settledLateLocked notes that the file promises a delivery that is settled: a kill has it sent once more, until a
+// commit carries the cursor.
+func (s *Store) settledLateLocked() {
 	s.unsaved = true
 	s.wakeWriter()
 }
@@ -100,7 +100,7 @@ func (s *Store) settledLate() {
 // sweepsOf finds the sweeps the results speak of: their trigger rows repeat the sample.
 func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	sweeps := map[uint64]objects.Sweep{}
-	missing := s.freshOf(results, sweeps)
+	missing := s.offeredOf(results, sweeps)
 	if len(missing) == 0 {
 		return sweeps, nil
 	}
@@ -117,13 +117,13 @@ func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	return sweeps, err
 }
 
-// freshOf takes what is in memory and returns the numbers of the others.
-func (s *Store) freshOf(results []Result, sweeps map[uint64]objects.Sweep) (missing map[uint64]bool) {
+// offeredOf takes what is in memory and returns the numbers of the others.
+func (s *Store) offeredOf(results []Result, sweeps map[uint64]objects.Sweep) (missing map[uint64]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	missing = map[uint64]bool{}
 	for _, r := range results {
-		if f := findFresh(s.fresh, r.Seq); f != nil {
+		if f := findOffered(s.offered, r.Seq); f != nil {
 			sweeps[r.Seq] = f.sweep
 		} else {
 			missing[r.Seq] = true

@@ -6,64 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"noi-agent/objects"
 	"noi-agent/store/internal/record"
 )
-
-// leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far
-// ahead (Clock.Old).
-const leapWait = time.Hour
-
-// dateOf returns the time of an instant; false: the clock may still become right. s.mu is held, as for all below.
-func (s *Store) dateOf(in record.Instant) (time.Time, bool) {
-	p := s.stamp(in.Run, Stamp{Unsure: in.Unsure, Uptime: in.Uptime})
-	at, estimated := p.Time(in.At)
-	return at, !estimated || !p.SameBoot
-}
-
-// date gives a span its times and its count; false: it has to wait for the clock.
-func (s *Store) date(sp record.Span) (objects.Gap, bool) {
-	if sp.Begins.Run == 0 {
-		return objects.Gap{}, false
-	}
-	from, known := s.dateOf(sp.Begins)
-	to, alsoKnown := s.dateOf(sp.Ends)
-	if !known || !alsoKnown || s.mayHaveLeapt(sp) {
-		return objects.Gap{}, false
-	}
-	g := sp.Gap
-	g.From, g.To = from, to
-	if sp.Every > 0 {
-		to = s.withoutLeap(sp.Ends, to)
-		g.From = from.Add(untilNext(from, sp.Every))
-		// the sample itself stands for the last moment
-		g.Count = uint64(max(0, multiples(to, sp.Every)-multiples(from, sp.Every)-1))
-		g.To = g.From.Add(time.Duration(max(1, g.Count)-1) * sp.Every)
-	}
-	return g, true
-}
-
-// mayHaveLeapt reports whether a span reaches into this boot from another, and the clock may have come up far too late.
-func (s *Store) mayHaveLeapt(sp record.Span) bool {
-	clock, end := s.opts.Clock, s.starts[sp.Ends.Run]
-	if end.Boot == "" || end.Boot != clock.Boot || s.starts[sp.Begins.Run].Boot == end.Boot || clock.Uptime == nil {
-		return false
-	}
-	return !clock.old() && clock.Uptime()-sp.Ends.Uptime < leapWait
-}
-
-// leapLimit is how far a clock may have come up ahead of the last time known to be right before a leap is thought of.
-const leapLimit = 24 * time.Hour
-
-// withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that
-// boot. The samples of the leap stay as they were published.
-func (s *Store) withoutLeap(in record.Instant, at time.Time) time.Time {
-	booted := record.FromMilli(s.starts[in.Run].Booted)
-	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
-		return right
-	}
-	return at
-}
 
 // multiples is how many multiples of an interval have passed since 1970: objects are sampled at these.
 func multiples(at time.Time, every time.Duration) int64 {
@@ -86,7 +30,7 @@ func untilNext(at time.Time, every time.Duration) time.Duration {
 func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("missing: %w", err)
 	}
@@ -94,7 +38,7 @@ func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 		if it.madeNow && sp.Begins.Run != s.run && sp.Begins.Run != 0 {
 			continue
 		}
-		s.logSpan(it, sp)
+		s.logSpanLocked(it, sp)
 	}
 	return nil
 }
@@ -128,41 +72,31 @@ func (s *Store) MissingDark(dark map[string][]record.Span) {
 			before, known := s.own[record.Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
 			if it := s.integrations[id]; it != nil && known && before.Until.Run < sp.Ends.Run {
 				sp.Begins, sp.Every = before.Until, before.Every
-				s.logUndated(it, sp)
+				s.logUndatedLocked(it, sp)
 			}
 		}
 	}
 }
 
-// waitingGaps is how many gaps get their times from this store once the clock is right.
-func (it *integration) waitingGaps() (n int) {
-	for _, w := range it.undated {
-		if w.Undated.Begins.Run != 0 {
-			n++
-		}
-	}
-	return n
-}
-
-func (s *Store) logSpan(it *integration, sp record.Span) {
+func (s *Store) logSpanLocked(it *integration, sp record.Span) {
 	g, known := s.date(sp)
 	switch {
 	case !known:
-		s.logUndated(it, sp)
+		s.logUndatedLocked(it, sp)
 	case sp.Every == 0 || g.Count > 0:
-		s.logGap(it, g)
+		s.logGapLocked(it, g)
 	}
 }
 
-// logUndated writes a row that waits for the clock, or lets the one before it grow.
-func (s *Store) logUndated(it *integration, sp record.Span) {
+// logUndatedLocked writes a row that waits for the clock, or lets the one before it grow.
+func (s *Store) logUndatedLocked(it *integration, sp record.Span) {
 	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now())}}
 	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) &&
 		it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Before = last.ID, last.Integration, last.Before
 		sp = last.Undated.Join(sp)
 	} else {
-		s.newGapRow(it, w)
+		s.newGapRowLocked(it, w)
 	}
 	w.Gap, w.Undated = sp.Gap, &sp
 	w.Gap.From, w.Gap.To = record.ToMilli(sp.Begins.At), record.ToMilli(sp.Ends.At)
@@ -171,12 +105,12 @@ func (s *Store) logUndated(it *integration, sp record.Span) {
 		delete(it.undated, slices.Min(slices.Collect(maps.Keys(it.undated))))
 	}
 	it.mayGrow(w)
-	s.writeRow(it, w)
+	s.writeRowLocked(it, w)
 }
 
-// dateGaps gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
-func (s *Store) dateGaps() {
-	for _, it := range s.ordered() {
+// dateGapsLocked gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
+func (s *Store) dateGapsLocked() {
+	for _, it := range s.orderedLocked() {
 		for _, id := range slices.Sorted(maps.Keys(it.undated)) {
 			old := it.undated[id]
 			g, known := s.date(*old.Undated)
@@ -192,11 +126,11 @@ func (s *Store) dateGaps() {
 			w.Gap, w.Error = g, record.GapText(g)
 			delete(it.undated, id)
 			it.newGap, s.forced = true, true
-			s.settledLate()
+			s.settledLateLocked()
 			if w.Void {
-				s.writeRow(it, &w)
+				s.writeRowLocked(it, &w)
 			} else {
-				s.keepGap(it, &w)
+				s.keepGapLocked(it, &w)
 			}
 		}
 	}

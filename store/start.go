@@ -44,8 +44,8 @@ func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 	}
 }
 
-// identity is the identity as it is now. s.mu is held, or nothing runs yet.
-func (s *Store) identity() record.Identity {
+// identityLocked is the identity as it is now.
+func (s *Store) identityLocked() record.Identity {
 	return record.Identity{ID: s.id, Run: s.run, Device: s.device, Origins: s.origins}
 }
 
@@ -93,7 +93,7 @@ func (s *Store) start() error {
 	}
 	s.id, s.run, s.device, s.origins = m.Identity.ID, m.Identity.Run, m.Identity.Device, m.Identity.Origins
 	s.totals, s.integrations, s.next = m.Totals, m.integrations, m.Totals.Next
-	s.newest = s.next
+	s.lastWritten = s.next
 	s.accounts = newAccounts()
 	s.accounts.samples, s.known, s.own = m.Accounts, m.known, m.own
 	s.starts, s.times = m.Starts, m.Times

@@ -21,6 +21,17 @@ type Stats struct {
 	Integrations map[string]IntegrationStats
 }
 
+// figures are what the store counts in a run.
+type figures struct {
+	corrupt   uint64 // damaged records
+	committed uint64 // samples
+	spared    uint64 // samples
+	commits   uint64
+	written   uint64 // bytes
+	fileBytes int64
+	pageSize  int // bytes
+}
+
 // IntegrationStats are the figures of one integration. The counters go on over restarts; after a
 // kill they may miss what was not committed.
 type IntegrationStats struct {
@@ -38,8 +49,8 @@ type IntegrationStats struct {
 	Gaps     []record.Trigger // the newest gaps, at most 20, the newest last
 }
 
-// oldest is the time of the oldest sample that waits; zero: none does. s.mu is held.
-func (s *Store) oldest(it *integration) time.Time {
+// oldestLocked is the time of the oldest sample that waits; zero: none does.
+func (s *Store) oldestLocked(it *integration) time.Time {
 	if it.Backlog == 0 {
 		return time.Time{}
 	}
@@ -68,12 +79,12 @@ func (s *Store) Stats() Stats {
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.Backlog
 			is.Dropped += lane.Dropped
-			is.Oldest = s.oldest(lane)
+			is.Oldest = s.oldestLocked(lane)
 		}
 		for _, w := range it.recent {
 			is.Gaps = append(is.Gaps, w.Trigger)
 		}
-		if at := s.oldest(it); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
+		if at := s.oldestLocked(it); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
 			is.Oldest = at
 		}
 		st.Integrations[id] = is
@@ -84,8 +95,8 @@ func (s *Store) Stats() Stats {
 // maxReported bounds how many damaged records are remembered so as not to count them twice.
 const maxReported = 4096
 
-// reportDamaged counts records that could not be read, each once. s.mu is held.
-func (s *Store) reportDamaged(seqs []uint64) {
+// reportDamagedLocked counts records that could not be read, each once.
+func (s *Store) reportDamagedLocked(seqs []uint64) {
 	for _, seq := range seqs {
 		if _, known := s.damaged[seq]; known || len(s.damaged) >= maxReported {
 			continue
@@ -93,11 +104,11 @@ func (s *Store) reportDamaged(seqs []uint64) {
 		s.damaged[seq] = struct{}{}
 		s.corrupt++
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
-		for _, it := range s.ordered() {
+		for _, it := range s.orderedLocked() {
 			if seq >= it.At && it.OrphanedAt.IsZero() && it.main == nil {
-				s.logGap(it, objects.Gap{Reason: whyDamaged})
+				s.logGapLocked(it, objects.Gap{Reason: whyDamaged})
 			}
 		}
-		s.touch()
+		s.touchLocked()
 	}
 }

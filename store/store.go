@@ -54,59 +54,57 @@ func (o Options) withDefaults() Options {
 // Store is the open outbox, trigger log and identity. Its methods may be called from any
 // goroutine; one of its own does all the writing.
 type Store struct {
-	opts     Options // Limits: changed by the writer, under mu, so that either of the two is enough to read them
-	path     string
-	db       *bolt.DB
-	id       string
-	run      uint64
-	origins  []record.Origin
-	names    record.Dictionary
-	pageSize int
-	update   func(func(*bolt.Tx) error) error // db.Update; tests make it fail
-	reading  sync.RWMutex                     // held for writing while db is exchanged
+	opts    Options // Limits: changed by the writer, under mu, so that either of the two is enough to read them
+	path    string
+	db      *bolt.DB
+	id      string
+	run     uint64
+	origins []record.Origin
+	names   record.Dictionary
+	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
+	reading sync.RWMutex                     // held for writing while db is exchanged
 
 	sinceLetGo int // commits; the writer's own
 
+	signals
+
+	mu           sync.Mutex
+	closed       bool
+	err          error // what stopped the store
+	device       string
+	integrations map[string]*integration
+	totals       record.Totals
+	window
+	clockBook
+	figures
+	unwritten
+	offered  []*offered
+	next     uint64 // sequence number of the next sweep; totals.next is the file's
+	accounts accounts
+	own      map[record.Accounted]record.Account // accounts of the file when it was opened
+	known    []string                            // integrations of the run before, by its note
+	// number of the first sweep of the last commit that wrote any; of a new run: the first it can give
+	lastWritten uint64
+	damaged     map[uint64]struct{} // records reported so far
+	tail        *record.Heading     // of the oldest sweep in the file
+	wanted      *Limits             // not in force yet; nil: none
+}
+
+// signals are the channels between the writer and the rest.
+type signals struct {
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
 	done  chan struct{} // closed when the writer has ended
 	fatal chan struct{} // closed when the store has stopped itself
+}
 
-	mu              sync.Mutex
-	closed          bool
-	err             error // what stopped the store
-	device          string
-	identityChanged bool
-	integrations    map[string]*integration
-	totals          record.Totals
-	older           []*batch // wait for a commit, the oldest first
-	batch           *batch   // the newest, which offers join
-	busy            []*batch // what the running commit took; nil: none runs
-	fresh           []*fresh
-	next            uint64 // sequence number of the next sweep; totals.next is the file's
-	urgent          bool   // the next commit should not wait
-	forced          bool   // nor be left out when all is accepted
-	starts          map[uint64]record.Start
-	newStarts       map[uint64]record.Start // of starts, what no commit carries yet
-	times           record.Times
-	accounts        accounts
-	own             map[record.Accounted]record.Account // accounts of the file when it was opened
-	known           []string                            // integrations of the run before, by its note
-	dirty           bool                                // something other than appends waits for it
-	dirtyRows       int
+// unwritten is what a commit has to write beside sweeps.
+type unwritten struct {
+	dirty           bool      // something other than appends waits for it
+	dirtyRows       int       // rows that wait
 	lastRows        time.Time // when a commit carried rows last, or the run began
 	unsaved         bool      // something that the file promises is settled, and no commit carries that
-	// number of the first sweep of the last commit that wrote any; of a new run: the first it can give
-	newest    uint64
-	damaged   map[uint64]struct{} // records reported so far
-	corrupt   uint64
-	committed uint64
-	spared    uint64
-	commits   uint64
-	written   uint64 // bytes
-	fileBytes int64
-	tail      *record.Heading // of the oldest sweep in the file
-	wanted    *Limits         // not in force yet; nil: none
+	identityChanged bool
 }
 
 // Open opens the store, creating it when there is no file, and counts a new run: when it returns,
@@ -117,10 +115,14 @@ type Store struct {
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
-		lastRows: time.Now(), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		fatal: make(chan struct{}),
-		batch: newBatch(), damaged: map[uint64]struct{}{}, newStarts: map[uint64]record.Start{},
+		unwritten: unwritten{lastRows: time.Now()},
+		signals: signals{
+			kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+			fatal: make(chan struct{}),
+		},
+		window: window{newest: newGroup()}, damaged: map[uint64]struct{}{},
 	}
+	s.clockBook = clockBook{now: s.opts.Now, clock: s.opts.Clock, newStarts: map[uint64]record.Start{}}
 	if err := file.CreateIfMissing(path); err != nil {
 		return nil, fmt.Errorf("create store %s: %w%s", path, err, file.Hint(err))
 	}
@@ -135,7 +137,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, file.Hint(err)), db.Close())
 	}
 	s.letGo()
-	s.noCopy(file.WriteNamesCopy(path, s.identity(), &s.names))
+	s.noCopy(file.WriteNamesCopy(path, s.identityLocked(), &s.names))
 	file.RemoveStale(path) // only now is it sure that nobody else is creating one
 	go s.writer()
 	return s, nil
@@ -192,7 +194,7 @@ func (s *Store) DeviceID() string {
 // SetDeviceID keeps the device id; it is durable when the call returns nil.
 func (s *Store) SetDeviceID(id string) error {
 	s.mu.Lock()
-	if err := s.usable(); err != nil {
+	if err := s.usableLocked(); err != nil {
 		s.mu.Unlock()
 		return err
 	}
@@ -201,7 +203,7 @@ func (s *Store) SetDeviceID(id string) error {
 		return nil
 	}
 	s.device, s.identityChanged = id, true
-	b := s.hurry()
+	b := s.hurryLocked()
 	s.mu.Unlock()
 	return b.waitState()
 }
@@ -218,8 +220,8 @@ func (s *Store) Err() error {
 // Fatal returns a channel that is closed when the store has stopped itself; Err says why.
 func (s *Store) Fatal() <-chan struct{} { return s.fatal }
 
-// usable returns why no call can be served, nil when it can. s.mu is held.
-func (s *Store) usable() error {
+// usableLocked returns why no call can be served, nil when it can.
+func (s *Store) usableLocked() error {
 	if s.err != nil {
 		return s.err
 	}
@@ -229,9 +231,9 @@ func (s *Store) usable() error {
 	return nil
 }
 
-// integration returns a known one, removed ones included. s.mu is held.
-func (s *Store) integration(id string) (*integration, error) {
-	if err := s.usable(); err != nil {
+// integrationLocked returns a known one, removed ones included.
+func (s *Store) integrationLocked(id string) (*integration, error) {
+	if err := s.usableLocked(); err != nil {
 		return nil, err
 	}
 	if it := s.integrations[id]; it != nil {
@@ -240,8 +242,8 @@ func (s *Store) integration(id string) (*integration, error) {
 	return nil, fmt.Errorf("%w %q", ErrUnknownIntegration, id)
 }
 
-// ordered returns the integrations by id, so that equal runs do equal things. s.mu is held.
-func (s *Store) ordered() []*integration {
+// orderedLocked returns the integrations by id, so that equal runs do equal things.
+func (s *Store) orderedLocked() []*integration {
 	out := make([]*integration, 0, len(s.integrations))
 	for _, it := range s.integrations {
 		out = append(out, it)

@@ -12,7 +12,7 @@ func (s *Store) CountTraffic(integration string, sent, received uint64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("count traffic: %w", err)
 	}

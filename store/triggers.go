@@ -63,7 +63,7 @@ func (s *Store) Triggers(q TriggerQuery) (rows []record.Trigger, next uint64, er
 func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*record.Row, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(); err != nil {
+	if err := s.usableLocked(); err != nil {
 		return nil, err
 	}
 	out := map[string]map[uint64]*record.Row{}
@@ -126,16 +126,16 @@ func (q TriggerQuery) wants(t *record.Trigger) bool {
 	return (q.Before == 0 || t.ID < q.Before) && (!q.Gaps || t.IsGap()) && (q.Success == nil || t.Success == *q.Success)
 }
 
-// addRow puts a new row into the log. s.mu is held, as for all below.
-func (s *Store) addRow(it *integration, w *record.Row) {
+// addRowLocked puts a new row into the log.
+func (s *Store) addRowLocked(it *integration, w *record.Row) {
 	s.totals.Row++
 	w.ID, w.Integration = s.totals.Row, it.ID
-	s.writeRow(it, w)
+	s.writeRowLocked(it, w)
 }
 
-// writeRow has the next commit with rows write one, new or changed. What the file would not keep anyway is cut now and
-// then, so that those that wait never are many more than it keeps.
-func (s *Store) writeRow(it *integration, w *record.Row) {
+// writeRowLocked has the next commit with rows write one, new or changed. What the file would not keep anyway is cut
+// now and then, so that those that wait never are many more than it keeps.
+func (s *Store) writeRowLocked(it *integration, w *record.Row) {
 	if _, waits := it.dirty[w.ID]; !waits {
 		s.dirtyRows++
 	}
@@ -144,20 +144,20 @@ func (s *Store) writeRow(it *integration, w *record.Row) {
 		s.dirtyRows -= record.CutRows(it.dirty, keep)
 		it.cutTo = len(it.dirty)
 	}
-	s.touch()
+	s.touchLocked()
 }
 
-// closeRows ends the rows of deliveries that gave way: nobody will try them again.
-func (s *Store) closeRows(it *integration) {
+// closeRowsLocked ends the rows of deliveries that gave way: nobody will try them again.
+func (s *Store) closeRowsLocked(it *integration) {
 	for at := range it.open {
 		if holder, _ := it.holder(at); at.Seq < it.At && holder == nil {
-			s.closeRow(it, at)
+			s.closeRowLocked(it, at)
 		}
 	}
 }
 
-// closeRow ends the row of one delivery, if it has one.
-func (s *Store) closeRow(it *integration, at record.Place) {
+// closeRowLocked ends the row of one delivery, if it has one.
+func (s *Store) closeRowLocked(it *integration, at record.Place) {
 	old := it.open[at]
 	if old == nil {
 		return
@@ -165,11 +165,11 @@ func (s *Store) closeRow(it *integration, at record.Place) {
 	w := *old
 	w.Open = false
 	delete(it.open, at)
-	s.writeRow(it, &w)
+	s.writeRowLocked(it, &w)
 }
 
-// logResult writes the row of one attempt: a new one, or that of the attempt before.
-func (s *Store) logResult(it *integration, at record.Place, sw objects.Sweep, r Result) *record.Row {
+// logResultLocked writes the row of one attempt: a new one, or that of the attempt before.
+func (s *Store) logResultLocked(it *integration, at record.Place, sw objects.Sweep, r Result) *record.Row {
 	w := &record.Row{Place: at, Trigger: record.Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.Index]}}
 	if old := it.open[at]; old != nil {
 		*w = *old
@@ -186,9 +186,9 @@ func (s *Store) logResult(it *integration, at record.Place, sw objects.Sweep, r 
 		it.open[at] = w
 	}
 	if w.ID == 0 {
-		s.addRow(it, w)
+		s.addRowLocked(it, w)
 	} else {
-		s.writeRow(it, w)
+		s.writeRowLocked(it, w)
 	}
 	return w
 }

@@ -14,34 +14,6 @@ import (
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
 const tidyEvery = 10 * time.Minute
 
-// batch is what was offered in one slice of the commit window, and what waits for the commit besides. Its errors are
-// set before done is closed.
-type batch struct {
-	samples  int
-	sweeps   int
-	opened   time.Time // when the first of them was offered
-	done     chan struct{}
-	err      error // of the sweeps
-	stateErr error // of everything else
-}
-
-// windowSlices is into how many batches a commit window is divided. What is offered shortly before a window closes has
-// a window of its own: else every sweep that is on its way just then would be written, though a cloud is about to take
-// it.
-const windowSlices = 8
-
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
-func (b *batch) finish(err, stateErr error) {
-	b.err, b.stateErr = err, stateErr
-	close(b.done)
-}
-
-func (b *batch) waitState() error {
-	<-b.done
-	return b.stateErr
-}
-
 // checkSweep refuses what could not be read back as it was.
 func (s *Store) checkSweep(sw objects.Sweep) error {
 	n := len(sw.Samples)
@@ -78,17 +50,17 @@ func ascending(picked []int, n int) bool {
 	return len(picked) > 0
 }
 
-// touch says that something waits which may wait a while. s.mu is held.
-func (s *Store) touch() {
+// touchLocked says that something waits which may wait a while.
+func (s *Store) touchLocked() {
 	s.dirty = true
 	s.wakeWriter()
 }
 
-// hurry asks for a commit now and returns the batch that tells when it is made. s.mu is held.
-func (s *Store) hurry() *batch {
+// hurryLocked asks for a commit now and returns the batch that tells when it is made.
+func (s *Store) hurryLocked() *commitGroup {
 	s.urgent, s.forced, s.dirty = true, true, true
 	s.wakeWriter()
-	return s.batch
+	return s.window.newest
 }
 
 func (s *Store) wakeWriter() {
@@ -149,7 +121,7 @@ func (s *Store) writer() {
 			flush.stop()
 		}
 		if fresh {
-			window.start(s.untilDue())
+			window.start(s.windowLeft())
 		}
 		if settled {
 			flush.start(s.opts.FlushTriggers)
@@ -210,39 +182,8 @@ func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
 	if s.err != nil {
 		return false, false, false, false
 	}
-	fresh = len(s.fresh) > 0
+	fresh = len(s.offered) > 0
 	return fresh, s.dirty || s.dirtyRows > 0, s.unsaved, s.urgent || fresh && s.opts.CommitEvery <= 0
-}
-
-// untilDue is how long the oldest batch may still wait.
-func (s *Store) untilDue() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(0, s.opts.CommitEvery-time.Since(s.batches()[0].opened))
-}
-
-// batches are those that wait, the oldest first; the last one is the one that offers join. s.mu is held.
-func (s *Store) batches() []*batch { return append(s.older[:len(s.older):len(s.older)], s.batch) }
-
-// due returns the batches whose window is over, or all, and the sweeps in them. s.mu is held.
-func (s *Store) due(all bool) (due []*batch, sweeps []*fresh) {
-	n := 0
-	for _, b := range s.batches() {
-		if !all && time.Since(b.opened) < s.opts.CommitEvery {
-			break
-		}
-		due, n = append(due, b), n+b.sweeps
-	}
-	return due, s.fresh[:n:n]
-}
-
-// takeBatches takes the oldest batches out. s.mu is held.
-func (s *Store) takeBatches(n int) {
-	if n > len(s.older) {
-		s.older, s.batch = nil, newBatch()
-		return
-	}
-	s.older = append([]*batch(nil), s.older[n:]...)
 }
 
 // commit writes what waits and tells those who wait for it. Rows come along when they are due, or when a commit is to
@@ -251,30 +192,30 @@ func (s *Store) takeBatches(n int) {
 // keep their own windows. all ends these too.
 func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	s.mu.Lock()
-	s.takeLimits()
+	s.takeLimitsLocked()
 	rows = t.rows
 	must := rows || t.cursors || s.forced // whatever becomes of the sweeps
 	all = all || s.forced
-	due, cut := s.due(all)
-	keeps := s.keeps(cut)
+	due, cut := s.dueLocked(all)
+	keeps := s.keepsLocked(cut)
 	if keeps && !all { // one commit for all
 		all = true
-		due, cut = s.due(all)
+		due, cut = s.dueLocked(all)
 	}
-	s.takeBatches(len(due))
+	s.takeGroups(len(due))
 	if all {
 		s.urgent, s.forced = false, false
 	}
 	if !must && !keeps {
-		s.release(cut, nil)
+		s.releaseLocked(cut, nil)
 		s.mu.Unlock()
-		finish(due, nil, nil)
+		finishGroups(due, nil, nil)
 		return false, false
 	}
 	rows = rows || s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers*7/8
 	s.busy = due
 	s.mu.Unlock()
-	err := s.write(task{fresh: cut, rows: rows, newGaps: true})
+	err := s.write(task{offered: cut, rows: rows, newGaps: true})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)
@@ -296,50 +237,43 @@ func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 		s.sinceLetGo = 0
 		s.letGo()
 	}
-	finish(due, err, stateErr)
+	finishGroups(due, err, stateErr)
 	return rows, true
 }
 
-// finish tells those who wait for any of the batches.
-func finish(batches []*batch, err, stateErr error) {
-	for _, b := range batches {
-		b.finish(err, stateErr)
-	}
-}
-
-// keeps reports whether any of the fresh sweeps is to be written. s.mu is held.
-func (s *Store) keeps(sweeps []*fresh) bool {
-	return slices.ContainsFunc(sweeps, func(f *fresh) bool {
+// keepsLocked reports whether any of the fresh sweeps is to be written.
+func (s *Store) keepsLocked(sweeps []*offered) bool {
+	return slices.ContainsFunc(sweeps, func(f *offered) bool {
 		return !f.refused && (s.opts.RetainAfterAck > 0 ||
-			s.owed(f))
+			s.owedLocked(f))
 	})
 }
 
-// release lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
-// nobody waits for them. s.mu is held.
-func (s *Store) release(sweeps []*fresh, records [][]byte) {
+// releaseLocked lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
+// nobody waits for them.
+func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
 	for i, f := range sweeps {
 		if !f.refused && (records == nil || records[i] == nil) {
 			s.spared += uint64(len(f.sweep.Samples))
 		}
 	}
 	s.accounts.count(s, len(sweeps))
-	s.fresh = append([]*fresh(nil), s.fresh[len(sweeps):]...)
+	s.offered = append([]*offered(nil), s.offered[len(sweeps):]...)
 }
 
 // tidy commits when the limits say that a quiet store should give something up.
 func (s *Store) tidy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil && s.overdue(s.opts.Now()) {
-		s.hurry()
+	if s.err == nil && s.overdueLocked(s.opts.Now()) {
+		s.hurryLocked()
 	}
 }
 
 // lastCommit is Close's part.
 func (s *Store) lastCommit() {
 	s.mu.Lock()
-	idle := len(s.fresh) == 0 && !s.dirty && s.dirtyRows == 0
+	idle := len(s.offered) == 0 && !s.dirty && s.dirtyRows == 0
 	failed := s.err != nil
 	s.mu.Unlock()
 	switch {
@@ -381,9 +315,22 @@ func (s *Store) rowsLeft() int {
 // giveUp tells those who wait for a commit that none will come.
 func (s *Store) giveUp() {
 	s.mu.Lock()
-	waiting := s.batches()
-	s.takeBatches(len(waiting)) // nobody joins the new one: the store has stopped
+	waiting := s.groups()
+	s.takeGroups(len(waiting)) // nobody joins the new one: the store has stopped
 	err := s.err
 	s.mu.Unlock()
-	finish(waiting, err, err)
+	finishGroups(waiting, err, err)
+}
+
+// windowLeft is how long the oldest batch may still wait.
+func (s *Store) windowLeft() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.untilDue(time.Now(), s.opts.CommitEvery)
+}
+
+// dueLocked returns the batches whose window is over, or all, and the sweeps in them.
+func (s *Store) dueLocked(all bool) ([]*commitGroup, []*offered) {
+	due, n := s.window.due(time.Now(), s.opts.CommitEvery, all)
+	return due, s.offered[:n:n]
 }

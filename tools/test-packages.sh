@@ -36,5 +36,8 @@ fi
 make --no-print-directory build
 
 root=bin/packages/debian.tar
-[ -e "$root" ] || mmdebstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,kmod,ca-certificates bookworm "$root"
+if [ ! -e "$root" ]; then # under its name only when it is complete
+	mmdebstrap --variant=minbase --format=tar --include=systemd,systemd-sysv,dbus,udev,kmod,ca-certificates bookworm "$root.new"
+	mv "$root.new" "$root"
+fi
 NOI_PACKAGES=1 go test -count=1 -v -timeout 30m -run "${NOI_ONLY:-TestPackage}" ./packaging

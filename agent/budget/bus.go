@@ -62,8 +62,8 @@ func (s SlaveLoad) Share() (sum float64) {
 	return sum
 }
 
-// Bus computes what a line's slaves ask of it, whether it is enabled or not. Objects come due at UTC multiples of their log
-// intervals, so those of one slave that fall together share reads, as its poller plans them.
+// Bus computes what a line's slaves ask of it, whether it is enabled or not. Objects come due at UTC multiples of their
+// log intervals, so those of one slave that fall together share reads, as its poller plans them.
 func Bus(line *configs.Line, catalog *objects.Catalog) BusLoad {
 	scheme, _ := line.Network()
 	l := BusLoad{Timed: scheme != configs.ModbusTCP}
@@ -152,10 +152,10 @@ func (c *costs) busTime(count uint16) time.Duration {
 // made at worst. Families have five, and few people name more than two or three beside them.
 const combined = 12
 
-// moments returns which of the intervals (ascending, above 0) fall together, and how often. The rates are exact, whatever
-// the intervals' common multiple: by inclusion and exclusion over the sets of intervals, since all of a set fall
-// together once in their least common multiple. Intervals beyond the shortest `combined` come alone, as if they shared no read,
-// which is the most that they can cost.
+// moments returns which of the intervals (ascending, above 0) fall together, and how often. The rates are exact,
+// whatever the intervals' common multiple: by inclusion and exclusion over the sets of intervals, since all of a set
+// fall together once in their least common multiple. Intervals beyond the shortest `combined` come alone, as if they
+// shared no read, which is the most that they can cost.
 func moments(intervals []time.Duration) []Moment {
 	n := min(len(intervals), combined)
 	common := make([]time.Duration, 1<<n) // least common multiple of a set; 0: beyond any life
@@ -188,7 +188,8 @@ func moments(intervals []time.Duration) []Moment {
 	return out
 }
 
-// alone reports whether a set ever falls together without another interval: whether its common multiple is one of no other.
+// alone reports whether a set ever falls together without another interval: whether its common multiple is one of no
+// other.
 func alone(common time.Duration, set int, intervals []time.Duration) bool {
 	for i, d := range intervals {
 		if set&(1<<i) == 0 && common%d == 0 { // 0 is a multiple of all: what never comes is not alone either

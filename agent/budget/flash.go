@@ -10,8 +10,8 @@ import (
 	"noi-agent/objects"
 )
 
-// What the outbox writes, from `make bench-store`: a commit costs whole pages of 4 KiB, mostly the same ones, and what it carries on top
-// of that, with the share of pages that are begun. Samples that go are deleted in the same pages.
+// What the outbox writes, from `make bench-store`: a commit costs whole pages of 4 KiB, mostly the same ones, and what
+// it carries on top of that, with the share of pages that are begun. Samples that go are deleted in the same pages.
 const (
 	commitBytes = 14_400 // with one sample in it
 	sampleBytes = 42     // each further one: 6.5 in the record, the rest for half full pages
@@ -21,14 +21,16 @@ const (
 // FlashRate is what a configuration writes to flash, in megabytes (10^6 bytes) a day.
 type FlashRate struct {
 	Samples float64 // a day, of those that any integration gets
-	Online  float64 // while every cloud takes its samples in time: trigger rows, and what waits for a `publish_every` or is kept after it
+	// while every cloud takes its samples in time: trigger rows, and what waits for a `publish_every` or is kept after
+	// it
+	Online  float64
 	Offline float64 // while no cloud can be reached: every sweep. The rows of the failures are few, and not counted
 }
 
 const secondsPerDay = 86400
 
-// Flash predicts what the outbox writes, at the least and at the most: the two differ with `when: change` only, whose samples may all
-// change, or none. A `model: auto` slave counts nothing: what it will be is not known.
+// Flash predicts what the outbox writes, at the least and at the most: the two differ with `when: change` only, whose
+// samples may all change, or none. A `model: auto` slave counts nothing: what it will be is not known.
 func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashRate) {
 	most = flash(config, catalog, func(_ *configs.Integration, every time.Duration) time.Duration { return every })
 	least = flash(config, catalog, func(in *configs.Integration, every time.Duration) time.Duration {
@@ -43,9 +45,12 @@ func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashR
 	return least, most
 }
 
-// flash predicts it when an integration gets the samples of an object that is sampled every so often as far apart as interval says; 0: none.
-func flash(config *configs.Config, catalog *objects.Catalog, interval func(*configs.Integration, time.Duration) time.Duration) FlashRate {
-	var kept, held sweepRate                          // what any integration gets; what one lets wait for longer than a commit does
+// flash predicts it when an integration gets the samples of an object that is sampled every so often as far apart as
+// interval says; 0: none.
+func flash(config *configs.Config, catalog *objects.Catalog,
+	interval func(*configs.Integration, time.Duration) time.Duration) FlashRate {
+	// what any integration gets; what one lets wait for longer than a commit does
+	var kept, held sweepRate
 	rows := make([]float64, len(config.Integrations)) // a second
 	for i := range config.Lines {
 		line := &config.Lines[i]
@@ -120,8 +125,10 @@ func (r sweepRate) bytes(commits float64) float64 {
 	return min(r.sweeps, commits)*commitBytes + r.samples*sampleBytes
 }
 
-// wants reports whether an integration gets an object of a slave, as far as the configuration tells what that will be called.
+// wants reports whether an integration gets an object of a slave, as far as the configuration tells what that will be
+// called.
 func wants(in *configs.Integration, line *configs.Line, slave *configs.Slave, object string) bool {
-	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model}, func(n string) bool { return n == "" })
+	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model},
+		func(n string) bool { return n == "" })
 	return in.Wants(line.Name, slave.ID, names, object)
 }

@@ -12,8 +12,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// UplinkRange is what an integration is to cost at its sockets, up and down, in megabytes (10^6 bytes) in 30 days. The two differ with
-// `when: change` only: how often something changes nobody knows beforehand.
+// UplinkRange is what an integration is to cost at its sockets, up and down, in megabytes (10^6 bytes) in 30 days. The
+// two differ with `when: change` only: how often something changes nobody knows beforehand.
 type UplinkRange struct {
 	Least float64 // nothing changes: the heartbeat alone, nothing without one
 	Most  float64 // every sample is sent
@@ -27,8 +27,8 @@ const (
 // CostOf returns what messages of a shape cost at a cloud, by the type of an integration.
 type CostOf func(cloud string, shape sinks.Shape) sinks.Cost
 
-// Uplink predicts what the integrations cost, by id. What is sent early, as alarms are, what is sent again, and backlogs come on
-// top. A `model: auto` slave counts nothing.
+// Uplink predicts what the integrations cost, by id. What is sent early, as alarms are, what is sent again, and
+// backlogs come on top. A `model: auto` slave counts nothing.
 func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map[string]UplinkRange {
 	out := map[string]UplinkRange{}
 	for i := range config.Integrations {
@@ -37,7 +37,8 @@ func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map
 			continue
 		}
 		shape := sinks.Shape{
-			Batch: in.Envelope == configs.EnvelopeBatch, Gzip: in.Compress == configs.CompressGzip, Ordered: in.Ordered(),
+			Batch: in.Envelope == configs.EnvelopeBatch, Gzip: in.Compress == configs.CompressGzip,
+			Ordered: in.Ordered(),
 		}
 		predict := func(interval func(time.Duration) time.Duration) float64 {
 			s := streamOf(config, catalog, in, interval)
@@ -73,9 +74,10 @@ type bundle struct {
 	messages, samples float64 // each time
 }
 
-// streamOf returns the sweeps that an integration gets when the samples of an object are so far apart as interval makes of its log
-// interval.
-func streamOf(config *configs.Config, catalog *objects.Catalog, in *configs.Integration, interval func(time.Duration) time.Duration) (s stream) {
+// streamOf returns the sweeps that an integration gets when the samples of an object are so far apart as interval makes
+// of its log interval.
+func streamOf(config *configs.Config, catalog *objects.Catalog, in *configs.Integration,
+	interval func(time.Duration) time.Duration) (s stream) {
 	for i := range config.Lines {
 		line := &config.Lines[i]
 		for j := range line.Slaves {
@@ -113,7 +115,8 @@ func (s *stream) add(due map[time.Duration]int, batch bool) {
 	}
 }
 
-// collected returns the stream as `publish_every` sends it: what comes in that time at once, or what is rarer as it comes.
+// collected returns the stream as `publish_every` sends it: what comes in that time at once, or what is rarer as it
+// comes.
 func (s stream) collected(every time.Duration) stream {
 	var rate, messages, samples float64
 	for _, b := range s.bundles {
@@ -141,7 +144,8 @@ func (s stream) bytes(in *configs.Integration, cost sinks.Cost) (sum float64) {
 	for _, b := range s.bundles {
 		const rounding = 1e-9
 		requests := math.Ceil(b.messages/s.full(in, cost, b) - rounding)
-		sum += b.rate * (cost.Request*requests + (cost.Message+cost.Attribute*attributes)*b.messages + cost.Sample*b.samples)
+		sum += b.rate * (cost.Request*requests + (cost.Message+cost.Attribute*attributes)*b.messages +
+			cost.Sample*b.samples)
 		bundles += b.rate
 	}
 	if bundles < 1.0/keptFor {

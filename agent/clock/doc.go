@@ -12,7 +12,9 @@
 //
 // It refuses to set the clock: it only reads it. It fails only where Linux has no CLOCK_BOOTTIME.
 //
-//	wall := clock.NewWall(clock.Options{Now: time.Now, Elapsed: elapsed, Source: clock.System(built), Keys: keys, Log: log})
+//	wall := clock.NewWall(clock.Options{
+//		Now: time.Now, Elapsed: elapsed, Source: clock.System(built), Keys: keys, Log: log,
+//	})
 //	wall.Begin(store)
 //	go wall.Run(ctx)
 //	bootedAt, verdict := wall.Look()

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Source is what the agent asks about time beside its clocks. The zero one knows nothing: nobody can tell whether the wall
-// clock is right, and each run counts as a boot of its own.
+// Source is what the agent asks about time beside its clocks. The zero one knows nothing: nobody can tell whether the
+// wall clock is right, and each run counts as a boot of its own.
 type Source struct {
 	Boot   string                          // names the boot of the machine; "": not known
 	Uptime func() time.Duration            // since that boot, with what the machine slept; nil: not known
@@ -32,8 +32,8 @@ type Synch struct {
 	At      time.Time // when it did so last, by the clock of then; zero: not known
 }
 
-// The time services that can tell. Others (busybox ntpd, openntpd, ntpdate, a GPS script) leave no word that can be read
-// without privileges; with them the clock is judged by its looks alone.
+// The time services that can tell. Others (busybox ntpd, openntpd, ntpdate, a GPS script) leave no word that can be
+// read without privileges; with them the clock is judged by its looks alone.
 const (
 	timesyncd = "timesyncd"
 	chrony    = "chrony"
@@ -62,8 +62,8 @@ type services struct {
 	uptime      func() time.Duration
 }
 
-// probe returns what the first service says that has synchronised the clock, or else the first that is there: one may have been
-// stopped for the other's sake and left its traces.
+// probe returns what the first service says that has synchronised the clock, or else the first that is there: one may
+// have been stopped for the other's sake and left its traces.
 func (s services) probe(ctx context.Context) Synch {
 	first := s.askTimesyncd()
 	if first.Synched {
@@ -75,8 +75,8 @@ func (s services) probe(ctx context.Context) Synch {
 	return first
 }
 
-// askTimesyncd looks for the file that systemd-timesyncd touches each time it has set the clock; its directory is there as
-// long as the service runs (systemd-timesyncd.service(8)).
+// askTimesyncd looks for the file that systemd-timesyncd touches each time it has set the clock; its directory is there
+// as long as the service runs (systemd-timesyncd.service(8)).
 func (s services) askTimesyncd() Synch {
 	if _, err := os.Stat(s.timesyncDir); err != nil {
 		return Synch{}
@@ -89,9 +89,11 @@ func (s services) askTimesyncd() Synch {
 }
 
 const (
-	// chronycLimit bounds the question to chronyd; the answer takes some ten milliseconds, on a slow gateway a few hundred.
+	// chronycLimit bounds the question to chronyd; the answer takes some ten milliseconds, on a slow gateway a few
+	// hundred.
 	chronycLimit = 5 * time.Second
-	// youngBoot is how long after a boot a chrony that is installed and does not answer counts as one that has yet to start.
+	// youngBoot is how long after a boot a chrony that is installed and does not answer counts as one that has yet to
+	// start.
 	youngBoot = 2 * time.Minute
 )
 
@@ -118,9 +120,9 @@ func (s services) askChrony(ctx context.Context) Synch {
 	}
 }
 
-// parseTracking reads chronyc's CSV: 14 fields, the fourth the time of the last measurement in Unix seconds, the last the leap
-// status in words (chrony 4.3 client.c, process_cmd_tracking). What reads otherwise is of a version that we do not know: it
-// cannot tell us anything.
+// parseTracking reads chronyc's CSV: 14 fields, the fourth the time of the last measurement in Unix seconds, the last
+// the leap status in words (chrony 4.3 client.c, process_cmd_tracking). What reads otherwise is of a version that we do
+// not know: it cannot tell us anything.
 func parseTracking(csv []byte) Synch {
 	fields := strings.Split(string(bytes.TrimSpace(csv)), ",")
 	if len(fields) != 14 {

@@ -19,7 +19,8 @@ func (w *Wall) Status() api.Clock {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := api.Clock{
-		Source: w.keys.Source, State: Good, Reason: v.reason, Service: cmp.Or(w.synch.Service, "none"), BootID: w.source.Boot,
+		Source: w.keys.Source, State: Good, Reason: v.reason, Service: cmp.Or(w.synch.Service, "none"),
+		BootID:   w.source.Boot,
 		BootedAt: WallTime(w.trusted), LastGood: WallTime(w.floor), Steps: w.steps,
 	}
 	if !v.Good {

@@ -12,19 +12,20 @@ import (
 )
 
 const (
-	// stepLimit is how far the wall clock may move against the uptime before it counts as set anew. Between two looks a service
-	// that only steers moves it not at all (it steers both), a leap second by one.
+	// stepLimit is how far the wall clock may move against the uptime before it counts as set anew. Between two looks a
+	// service that only steers moves it not at all (it steers both), a leap second by one.
 	stepLimit = 2 * time.Second
 	// tellAfter is by how much the boot's moment has to be off for samples to be mended by a better one.
 	tellAfter = time.Second
 	// backLimit is how far before the last good time a right clock may be: it ran fast then, and was put right.
 	backLimit = 2 * time.Minute
-	// jumpLimit is the longest step, and the longest time off, that is believed without a service that vouches for it, as far as ages go.
+	// jumpLimit is the longest step, and the longest time off, that is believed without a service that vouches for it,
+	// as far as ages go.
 	jumpLimit = 24 * time.Hour
 	// vouchSlack is by how much the times of a service's measurement and of a step may disagree.
 	vouchSlack = time.Minute
-	// lifetime is how long after the build no clock is believed without a service: no gateway runs that long without an update, and
-	// dead clocks like to come up in 2036, 2080 or 2099.
+	// lifetime is how long after the build no clock is believed without a service: no gateway runs that long without an
+	// update, and dead clocks like to come up in 2036, 2080 or 2099.
 	lifetime = 20 * 365 * 24 * time.Hour
 
 	// ProbeUnsure is how often the time services are asked while the clock is unsure.
@@ -32,8 +33,8 @@ const (
 	probeGood   = time.Minute
 )
 
-// ApartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is how exactly
-// two clocks can be read one after the other by a busy process.
+// ApartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is
+// how exactly two clocks can be read one after the other by a busy process.
 const ApartLimit = 500 * time.Millisecond
 
 // Wall judges the wall clock. What never lies is the uptime; the wall clock is that and the moment of the boot, so
@@ -116,7 +117,8 @@ func (w *Wall) Old() bool {
 	return v.old
 }
 
-// Read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must show steps.
+// Read returns wall time and uptime of one moment. The wall time carries no monotonic reading: differences of it must
+// show steps.
 func (w *Wall) Read() (wall time.Time, up time.Duration) {
 	const tries, apart = 5, time.Millisecond
 	for range tries {
@@ -136,7 +138,8 @@ func (w *Wall) BootedAt() time.Time {
 	return wall.Add(-up)
 }
 
-// Begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it needs.
+// Begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it
+// needs.
 func (w *Wall) Begin(st Keeper) {
 	w.mu.Lock()
 	w.store = st
@@ -159,8 +162,8 @@ func (w *Wall) offer(last time.Time) {
 	}
 }
 
-// Look judges the wall clock as it is now, and returns the moment of the boot by it. It asks nobody and may be called from anywhere,
-// the store's own lock included.
+// Look judges the wall clock as it is now, and returns the moment of the boot by it. It asks nobody and may be called
+// from anywhere, the store's own lock included.
 func (w *Wall) Look() (booted time.Time, v verdict) {
 	wall, up := w.Read()
 	booted = wall.Add(-up)
@@ -172,7 +175,8 @@ func (w *Wall) Look() (booted time.Time, v verdict) {
 	w.noticeStep(booted, up)
 	v = w.judge(wall, booted)
 	if v.old = v.ages && !w.leapt(wall, booted); v.ages && !v.old {
-		v.reason += "; it lies more than a day after the last time known to be right, and nothing of before gets old by it"
+		v.reason += "; it lies more than a day after the last time known to be right, and nothing of before gets old " +
+			"by it"
 	}
 	if v.ages {
 		w.trust(wall, booted)
@@ -232,17 +236,19 @@ func (w *Wall) judge(wall, booted time.Time) verdict {
 	case wall.Before(w.floor.Add(-backLimit)):
 		return verdict{reason: "it lies before the last time known to be right, " + w.floor.UTC().Format(time.RFC3339)}
 	case known && off > jumpLimit:
-		return verdict{Good: true, ages: false, reason: "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
+		return verdict{Good: true, ages: false,
+			reason: "it was set by more than a day, and no service vouches for that: nothing gets old by it"}
 	default:
 		return verdict{Good: true, ages: true, reason: quiet}
 	}
 }
 
-// vouched reports whether a service stands for the clock as it runs now: that it was asked, and has measured, since the clock was set
-// last, as far as it says when. w.mu is held.
+// vouched reports whether a service stands for the clock as it runs now: that it was asked, and has measured, since the
+// clock was set last, as far as it says when. w.mu is held.
 func (w *Wall) vouched(wall time.Time) bool {
 	at := w.synch.At
-	return w.synch.Synched && !w.unasked && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) && !at.After(wall.Add(vouchSlack)))
+	return w.synch.Synched && !w.unasked && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) &&
+		!at.After(wall.Add(vouchSlack)))
 }
 
 // beyond reports whether a time is later than this program can live. w.mu is held, or begin has returned.
@@ -250,9 +256,9 @@ func (w *Wall) beyond(t time.Time) bool {
 	return !w.source.Built.IsZero() && t.After(w.source.Built.Add(lifetime))
 }
 
-// leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was off for long, or its
-// RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays the last good one. One of this boot proves
-// the boot's moment, however long nobody has looked since. w.mu is held.
+// leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was
+// off for long, or its RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays
+// the last good one. One of this boot proves the boot's moment, however long nobody has looked since. w.mu is held.
 func (w *Wall) leapt(wall, booted time.Time) bool {
 	known := w.floor.After(w.source.Built) && w.floor.Before(booted)
 	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
@@ -401,7 +407,8 @@ func (w *Wall) reportSteps(before uint64) uint64 {
 	steps, by, to := w.steps, w.moved, w.booted.Add(w.seen)
 	w.mu.Unlock()
 	if steps != before {
-		w.log.Warn("the system's clock was set", "by", by.Round(time.Millisecond), "to", to.UTC().Format(time.RFC3339), "steps", steps)
+		w.log.Warn("the system's clock was set", "by", by.Round(time.Millisecond), "to", to.UTC().Format(time.RFC3339),
+			"steps", steps)
 	}
 	return steps
 }

@@ -33,9 +33,9 @@ func (p *Poller) answer(ctx context.Context, a ask) {
 // ErrEnded comes from Read when the poller has ended.
 var ErrEnded = errors.New("the line has ended")
 
-// Read reads registers of a slave now, as soon as the line is free: unit 1 to 247 (0 and 255 too on tcp://), function 01
-// to 04, count 1 to 125. The slave need not be one of the configuration. Errors are ErrEnded, those of modbus.Line.Read,
-// and ctx's.
+// Read reads registers of a slave now, as soon as the line is free: unit 1 to 247 (0 and 255 too on tcp://), function
+// 01 to 04, count 1 to 125. The slave need not be one of the configuration. Errors are ErrEnded, those of
+// modbus.Line.Read, and ctx's.
 func (p *Poller) Read(ctx context.Context, unit int, function byte, addr, count uint16) (modbus.Reply, error) {
 	result := make(chan askResult, 1)
 	select {

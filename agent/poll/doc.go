@@ -1,5 +1,5 @@
-// Package poll reads one line: what is due is read, identified, and handed on. A Poller owns the port of its line; nothing
-// else in the program touches it.
+// Package poll reads one line: what is due is read, identified, and handed on. A Poller owns the port of its line;
+// nothing else in the program touches it.
 //
 // Promises:
 //
@@ -13,8 +13,8 @@
 //
 // Refused: samples of a controller that is not the configured one, and of a controller that is not identified yet.
 //
-// Samples are lost here, and counted, only when a read failed (missed), a moment was skipped (skipped), the queue was full
-// (lost_samples), or the line ended between reading and identification (missed).
+// Samples are lost here, and counted, only when a read failed (missed), a moment was skipped (skipped), the queue was
+// full (lost_samples), or the line ended between reading and identification (missed).
 //
 // In reading order:
 //

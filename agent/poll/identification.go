@@ -6,8 +6,8 @@ import (
 	"noi-agent/modbus"
 )
 
-// When a slave is asked for its identification (DESIGN §5): at start, after any missed reply and every ten minutes. One that does not
-// report it is asked again after againFirst, then after twice as long each time, up to againLimit.
+// When a slave is asked for its identification (DESIGN §5): at start, after any missed reply and every ten minutes. One
+// that does not report it is asked again after againFirst, then after twice as long each time, up to againLimit.
 const (
 	identifyEvery = 10 * time.Minute
 	identifyTries = 3 // in vain, before another way is tried; one in the rounds that follow
@@ -15,8 +15,9 @@ const (
 	againLimit    = time.Hour
 )
 
-// identification is what is known of the identity of a slave, and when the slave is asked again. It is pure logic: its poller asks
-// and waits (identify.go). The zero value knows nothing and is due. A round tries the ways of asking one after the other.
+// identification is what is known of the identity of a slave, and when the slave is asked again. It is pure logic: its
+// poller asks and waits (identify.go). The zero value knows nothing and is due. A round tries the ways of asking one
+// after the other.
 type identification struct {
 	known   modbus.Identity // what the slave reported last; zero: nothing yet
 	settled bool            // samples may go: the slave was asked since the last missed reply
@@ -60,8 +61,8 @@ func (id *identification) answered(by modbus.Identity, elapsed time.Duration) {
 	id.newRound()
 }
 
-// failed counts a try in vain, of which so many are made on each way, and reports whether the round is over. A refusal says that the
-// slave does not know the function. All other failures say nothing about it.
+// failed counts a try in vain, of which so many are made on each way, and reports whether the round is over. A refusal
+// says that the slave does not know the function. All other failures say nothing about it.
 func (id *identification) failed(refused bool, tries int) (over bool) {
 	id.unclear = id.unclear || !refused
 	if id.wait > 0 {
@@ -79,14 +80,14 @@ func (id *identification) nextWay() (over bool) {
 	return id.way >= len(identityWays())
 }
 
-// another reports at the end of a round in vain whether another device is there: one that refuses what the known one answered,
-// and a reply was missed in between.
+// another reports at the end of a round in vain whether another device is there: one that refuses what the known one
+// answered, and a reply was missed in between.
 func (id *identification) another() bool {
 	return id.known != (modbus.Identity{}) && id.missed && !id.unclear
 }
 
-// inVain ends a round in which the slave did not report what it is. What is known stays, unless another device is proven. The samples
-// may go; the slave is asked again later.
+// inVain ends a round in which the slave did not report what it is. What is known stays, unless another device is
+// proven. The samples may go; the slave is asked again later.
 func (id *identification) inVain(elapsed time.Duration) {
 	if id.another() {
 		id.known = modbus.Identity{}

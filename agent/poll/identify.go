@@ -79,8 +79,9 @@ func (s *slave) identityDue(elapsed time.Duration) bool {
 	return s.tellsItself() && s.identity.due(elapsed)
 }
 
-// identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything else after
-// a rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody knows whose they are.
+// identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything
+// else after a rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody
+// knows whose they are.
 func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 	over := false
 	if s.identity.silent {
@@ -139,7 +140,8 @@ func (p *Poller) lives(ctx context.Context, s *slave) bool {
 	return true
 }
 
-// askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing intervals.
+// askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing
+// intervals.
 func (p *Poller) askBarred(ctx context.Context, s *slave) {
 	s.postpone(p.clock.Elapsed())
 	wait, from := s.probing, s.identity.way
@@ -157,8 +159,9 @@ func (p *Poller) askBarred(ctx context.Context, s *slave) {
 	}
 }
 
-// askRound tries the ways of identification from the current one on, up to the first that is not answered: the next one has its turn the
-// next time, since silence does not say which function the slave lacks. It reports whether all ways are done.
+// askRound tries the ways of identification from the current one on, up to the first that is not answered: the next one
+// has its turn the next time, since silence does not say which function the slave lacks. It reports whether all ways
+// are done.
 func (p *Poller) askRound(ctx context.Context, s *slave) (over bool) {
 	for !over {
 		id, err := identityWays()[s.identity.way](ctx, p, s)
@@ -201,8 +204,9 @@ func (p *Poller) passOver(s *slave) {
 	}
 }
 
-// notIdentified ends a round in which the slave did not report what it is. A slave of a named model is sampled as before. One of
-// `model: auto` is too, as long as it has answered every read since it was identified; else another one may have taken its place.
+// notIdentified ends a round in which the slave did not report what it is. A slave of a named model is sampled as
+// before. One of `model: auto` is too, as long as it has answered every read since it was identified; else another one
+// may have taken its place.
 func (p *Poller) notIdentified(s *slave) {
 	before, another := s.identity.known, s.identity.another()
 	if another {
@@ -211,7 +215,8 @@ func (p *Poller) notIdentified(s *slave) {
 	s.identity.inVain(p.clock.Elapsed())
 	switch {
 	case another:
-		p.log.Warn("another controller answers, and does not report what it is", "unit", s.cfg.ID, "product_code_before", before.ProductCode)
+		p.log.Warn("another controller answers, and does not report what it is", "unit", s.cfg.ID,
+			"product_code_before", before.ProductCode)
 		p.forgetDevice(s)
 		p.rule(s, judge(s.cfg, p.catalog, ""))
 	case s.named, s.judged.barred() && !s.answered:
@@ -246,7 +251,8 @@ func (p *Poller) forgetDevice(s *slave) {
 	p.forgetAlarms(s)
 }
 
-// rule takes a judgement. What was read and not handed on is of another register map if the family changes, and is dropped.
+// rule takes a judgement. What was read and not handed on is of another register map if the family changes, and is
+// dropped.
 func (p *Poller) rule(s *slave, j judgement) {
 	before, now := s.judged, p.clock.Elapsed()
 	s.judged = j
@@ -271,7 +277,8 @@ func (p *Poller) logJudgement(s *slave, j judgement) {
 	case j.finding == findingOther:
 		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", j.why, "remedy", api.MismatchRemedy)
 	case j.barred():
-		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason", firstNonEmpty(j.why, errUntold.Error()))
+		p.log.Error("the controller is not sampled", "unit", s.cfg.ID, "reason",
+			firstNonEmpty(j.why, errUntold.Error()))
 	case j.why != "":
 		p.log.Warn("the product code of the controller is not known", "unit", s.cfg.ID, "reason", j.why)
 	default:
@@ -309,8 +316,9 @@ const gapNameless = objects.GapIdentity + ": it was not known which controller h
 // gapUnidentified is the reason of what was due before it was known which objects a slave of `model: auto` has.
 const gapUnidentified = objects.GapIdentity + ": the controller was not identified yet"
 
-// reportMissing reports what is missing of a slave so far, before its name or its family changes. The last moment of an object that
-// goes on may still get a late sample. next is the family from then on; nil: it is not sampled, and all objects go on.
+// reportMissing reports what is missing of a slave so far, before its name or its family changes. The last moment of an
+// object that goes on may still get a late sample. next is the family from then on; nil: it is not sampled, and all
+// objects go on.
 func (p *Poller) reportMissing(s *slave, next *objects.Family) {
 	goesOn := func(string) bool { return true }
 	if next != nil && next != s.family {

@@ -2,8 +2,8 @@ package poll
 
 import "maps"
 
-// Inherit has a poller continue the counters of the poller that the line had before a reload, and each controller's last
-// good reply. The poller before has ended. The troubles of its view go along, since old counts would look like new
+// Inherit has a poller continue the counters of the poller that the line had before a reload, and each controller's
+// last good reply. The poller before has ended. The troubles of its view go along, since old counts would look like new
 // troubles. So do the moments that were due when it ended: the new poller reads them.
 func (p *Poller) Inherit(before *Poller) {
 	p.line.CountOn(before.line)

@@ -28,8 +28,8 @@ type judgement struct {
 // barred reports whether the slave must not be sampled.
 func (j judgement) barred() bool { return j.finding > findingUnlisted }
 
-// judge compares the product code that a slave reports with the configuration. With model_check: ignore the configuration counts,
-// and so it does when the slave reports none. A family may share codes with another one.
+// judge compares the product code that a slave reports with the configuration. With model_check: ignore the
+// configuration counts, and so it does when the slave reports none. A family may share codes with another one.
 func judge(cfg *configs.Slave, catalog *objects.Catalog, code string) judgement {
 	family, named := cfg.Family(catalog)
 	if !named {
@@ -41,9 +41,12 @@ func judge(cfg *configs.Slave, catalog *objects.Catalog, code string) judgement 
 	fits, other := catalog.Fits(family, code)
 	switch {
 	case other != nil && !fits:
-		return judgement{finding: findingOther, why: fmt.Sprintf("the controller says %s (%s), the configuration says %s", code, other.Slug, family.Slug)}
+		return judgement{finding: findingOther,
+			why: fmt.Sprintf("the controller says %s (%s), the configuration says %s", code, other.Slug, family.Slug)}
 	case !fits && family.CodeObject == "": // else its own registers give the code, and it can be any
-		return judgement{findingUnlisted, family, fmt.Sprintf("the controller says %s, which is no product code of %s or any other family", code, family.Slug)}
+		return judgement{findingUnlisted, family,
+			fmt.Sprintf("the controller says %s, which is no product code of %s or any other family", code,
+				family.Slug)}
 	}
 	return judgement{family: family}
 }
@@ -55,15 +58,18 @@ func judgeAuto(cfg *configs.Slave, catalog *objects.Catalog, code string) judgem
 	case code == "":
 		return judgement{finding: findingUnknown, why: errUntold.Error()}
 	case !ok:
-		return judgement{finding: findingUnknown, why: fmt.Sprintf("no family fits product code %q: name the model in the configuration", code)}
+		return judgement{finding: findingUnknown,
+			why: fmt.Sprintf("no family fits product code %q: name the model in the configuration", code)}
 	case len(cfg.Polled(family)) == 0:
-		return judgement{finding: findingNothing, why: fmt.Sprintf("the controller says %s (%s), which has none of the objects that the configuration lists for it", code, family.Slug)}
+		return judgement{finding: findingNothing,
+			why: fmt.Sprintf("the controller says %s (%s), which has none of the objects that the configuration lists "+
+				"for it", code, family.Slug)}
 	}
 	return judgement{family: family}
 }
 
-// Mismatch says that a slave which reports a product code is of another family than the configuration says; "" when it is not, or
-// when nothing is known against it.
+// Mismatch says that a slave which reports a product code is of another family than the configuration says; "" when it
+// is not, or when nothing is known against it.
 func Mismatch(cfg *configs.Slave, catalog *objects.Catalog, code string) string {
 	if j := judge(cfg, catalog, code); j.finding == findingOther {
 		return j.why

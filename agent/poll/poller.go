@@ -91,8 +91,8 @@ func (p *Poller) network() bool {
 	return scheme != ""
 }
 
-// next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that has
-// waited longest, so that on a line that is too slow all come to their turn.
+// next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that
+// has waited longest, so that on a line that is too slow all come to their turn.
 func (p *Poller) next() (first *slave, at time.Duration) {
 	for _, s := range p.slaves {
 		t, ok := s.nextDue()
@@ -103,8 +103,8 @@ func (p *Poller) next() (first *slave, at time.Duration) {
 	return first, at
 }
 
-// waits until the monotonic time at, or for ever when nothing is due. False: something else came first, look again. What
-// is due comes after at most one read that somebody wants.
+// waits until the monotonic time at, or for ever when nothing is due. False: something else came first, look again.
+// What is due comes after at most one read that somebody wants.
 func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	asked := p.asked
 	p.asked = false
@@ -166,8 +166,8 @@ func (p *Poller) ready(ctx context.Context) bool {
 	return true
 }
 
-// works ends the waits for the port. That it opens does not do: an adapter that hangs, or a gateway that serves somebody else,
-// can be opened again and again, and fails at the first byte.
+// works ends the waits for the port. That it opens does not do: an adapter that hangs, or a gateway that serves
+// somebody else, can be opened again and again, and fails at the first byte.
 func (p *Poller) works() {
 	if p.reopen == 0 {
 		return

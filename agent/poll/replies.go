@@ -46,7 +46,8 @@ const (
 )
 
 func newReplies() *replies {
-	return &replies{known: map[modbus.Span]bool{}, doubts: map[modbus.Span]doubt{}, lost: lostAtFirst, seen: seenAtFirst}
+	return &replies{known: map[modbus.Span]bool{}, doubts: map[modbus.Span]doubt{}, lost: lostAtFirst,
+		seen: seenAtFirst}
 }
 
 // answered notes that a read brought registers.

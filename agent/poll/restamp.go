@@ -6,8 +6,8 @@ import (
 	"noi-agent/agent/clock"
 )
 
-// oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the moment of the
-// boot by it, and whether it is unsure.
+// oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the
+// moment of the boot by it, and whether it is unsure.
 func (p *Poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
 	booted, v := p.clock.Wall.Look()
 	for i := range readings {
@@ -20,8 +20,8 @@ func (p *Poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
 	return booted, !v.Good
 }
 
-// rephase brings the schedules to the UTC multiples of their log intervals by a clock that has become good. It does so once; a
-// clock that is set later moves no schedule.
+// rephase brings the schedules to the UTC multiples of their log intervals by a clock that has become good. It does so
+// once; a clock that is set later moves no schedule.
 func (p *Poller) rephase() {
 	select {
 	case <-p.phased: // never, when nil
@@ -37,8 +37,8 @@ func (p *Poller) rephase() {
 	}
 }
 
-// rephase moves each item's next regular moment to a UTC multiple. A moment of the old phase that comes before that stays, once, so
-// that no more than a log interval passes without a sample.
+// rephase moves each item's next regular moment to a UTC multiple. A moment of the old phase that comes before that
+// stays, once, so that no more than a log interval passes without a sample.
 func (s *schedule) rephase(elapsed time.Duration, wall time.Time) {
 	for i := range s.items {
 		it := &s.items[i]

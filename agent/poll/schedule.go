@@ -36,11 +36,12 @@ type item struct {
 	weight uint64        // by how many more than for other reasons
 	last   time.Duration // from the boot to that reply, or to the start, whatever the clock was
 	given  bool          // there was such a reply
-	lacks  bool          // the slave says that it has no such object, and it never gave it: told only when it comes, or at the end
+	// the slave says that it has no such object, and it never gave it: told only when it comes, or at the end
+	lacks bool
 }
 
-// blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over once it has as
-// many (the majority vote of Boyer and Moore).
+// blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over
+// once it has as many (the majority vote of Boyer and Moore).
 func (it *item) blame(why string, moments uint64) {
 	switch {
 	case it.why == why:
@@ -52,11 +53,12 @@ func (it *item) blame(why string, moments uint64) {
 	}
 }
 
-// gap returns what is missing before a reply that came at a wall time, uptime after the boot: the beginning is told by the same clock
-// as the end. A late reply stands for the moment that passed last. ok is false when nothing is missing.
+// gap returns what is missing before a reply that came at a wall time, uptime after the boot: the beginning is told by
+// the same clock as the end. A late reply stands for the moment that passed last. ok is false when nothing is missing.
 func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
 	missing := max(it.owed, 1) - 1
-	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing, Reason: it.why}
+	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing,
+		Reason: it.why}
 	if gap.Reason == "" {
 		gap.Reason = objects.GapOverrun
 	}
@@ -68,9 +70,10 @@ func (it *item) delivered(uptime time.Duration) {
 	it.owed, it.why, it.weight, it.last, it.given, it.lacks = 0, "", 0, uptime, true, false
 }
 
-// soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the moment that
-// passed last: a late sample may stand for it yet.
-func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+// soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the
+// moment that passed last: a late sample may stand for it yet.
+func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
+	ok bool) {
 	if it.why == "" || it.owed < 2 || it.lacks {
 		return objects.Gap{}, *it, false
 	}
@@ -94,9 +97,9 @@ func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, afte
 	return gap, after, ok
 }
 
-// newSchedule has everything due at once, and then at the UTC multiples of each log interval:
-// elapsed is the monotonic time, wall the wall time at that moment. The phase is kept from then on. The caller reads wall first: a sample
-// may then be a little late, but not early, which would give it the second before.
+// newSchedule has everything due at once, and then at the UTC multiples of each log interval: elapsed is the monotonic
+// time, wall the wall time at that moment. The phase is kept from then on. The caller reads wall first: a sample may
+// then be a little late, but not early, which would give it the second before.
 func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time) *schedule {
 	s := &schedule{items: make([]item, len(polled))}
 	for i, p := range polled {
@@ -108,20 +111,22 @@ func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time)
 	return s
 }
 
-// beginAt has a new schedule count from an earlier moment on: begun by the monotonic time, uptime since the boot. It returns how many
-// regular moments have passed since. They are missing for the reason why.
+// beginAt has a new schedule count from an earlier moment on: begun by the monotonic time, uptime since the boot. It
+// returns how many regular moments have passed since. They are missing for the reason why.
 func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (missed uint64) {
 	for i := range s.items {
 		it := &s.items[i]
 		it.next -= (it.next - begun - 1) / it.polled.Interval * it.polled.Interval
 		if it.last = uptime; it.next-begun == it.polled.Interval {
-			it.owed = 1 // the beginning is a regular moment itself; else the sample then is an extra one, and is not missing
+			// the beginning is a regular moment itself; else the sample then is an extra one, and is not missing
+			it.owed = 1
 		}
 	}
 	return s.passOver(elapsed, why)
 }
 
-// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there was none.
+// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there
+// was none.
 func (s *schedule) inherit(earlier *schedule) {
 	if earlier == nil {
 		return
@@ -129,7 +134,8 @@ func (s *schedule) inherit(earlier *schedule) {
 	for i := range s.items {
 		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
 			before := earlier.find(it.polled.Object.Name)
-			it.owed, it.why, it.weight, it.last, it.given = before.owed, before.why, before.weight, before.last, before.given
+			it.owed, it.why, it.weight, it.last, it.given = before.owed, before.why, before.weight, before.last,
+				before.given
 		}
 	}
 }
@@ -209,9 +215,9 @@ func (s *schedule) next() (at time.Duration, ok bool) {
 // retryLimit is the longest wait before an object that cannot be read is asked again, when its log interval is longer.
 const retryLimit = 5 * time.Minute
 
-// done moves the item on after it was read, or after it was tried in vain. Then it is due again after again, twice as long each time, or
-// at its next regular moment when that is sooner, or when again is 0. A regular moment that has passed meanwhile is skipped and counted: a
-// slow line never builds up a queue.
+// done moves the item on after it was read, or after it was tried in vain. Then it is due again after again, twice as
+// long each time, or at its next regular moment when that is sooner, or when again is 0. A regular moment that has
+// passed meanwhile is skipped and counted: a slow line never builds up a queue.
 func (s *schedule) done(i int, elapsed, again time.Duration) {
 	it := &s.items[i]
 	it.retry = 0

@@ -70,7 +70,8 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog, now time.Duration) *
 	return s
 }
 
-// adopt takes a family: its limits, and a schedule with everything due now. What was due before the first one is missing.
+// adopt takes a family: its limits, and a schedule with everything due now. What was due before the first one is
+// missing.
 func (p *Poller) adopt(s *slave, f *objects.Family) {
 	wall := p.clock.Now() // before Elapsed: no moment comes early
 	now, before := p.clock.Elapsed(), s.plan
@@ -201,7 +202,8 @@ type batch struct {
 }
 
 func (s *slave) batch(items []int) *batch {
-	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)), errs: make([]error, len(items))}
+	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)),
+		errs: make([]error, len(items))}
 	for i, n := range items {
 		b.spans[i] = SpanOf(&s.plan.items[n].polled.Object)
 	}

@@ -56,10 +56,12 @@ func replyKind(network, silent bool, err error) api.Kind {
 func countersOf(c modbus.Counters) api.Counters {
 	out := api.Counters{
 		Requests: c.Requests, Replies: c.Replies, Probes: c.Probes, Timeouts: c.Timeouts, CRCErrors: c.CRCErrors,
-		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes, Collisions: c.Collisions,
+		FrameErrors: c.FrameErrors, Resyncs: c.Resyncs, Exceptions: c.Exceptions, Echoes: c.Echoes,
+		Collisions:     c.Collisions,
 		DiscardedBytes: c.DiscardedBytes, ForeignFrames: c.ForeignFrames, OtherMasters: c.Rivals, Reopens: c.Reopens,
-		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late, BadHeaders: c.BadHeaders,
-		Ambiguous: c.Ambiguous, Redials: c.Redials,
+		ForeignIDs: c.ForeignIDs, ForeignUnits: c.ForeignUnits, WrongLengths: c.WrongLengths, Late: c.Late,
+		BadHeaders: c.BadHeaders,
+		Ambiguous:  c.Ambiguous, Redials: c.Redials,
 		TurnaroundP50: milliseconds(c.Turnaround.P50), TurnaroundP99: milliseconds(c.Turnaround.P99),
 		TurnaroundSum: c.Turnaround.Sum.Seconds(),
 	}
@@ -92,9 +94,12 @@ func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
 	for _, sv := range v.slaves {
 		counters := p.line.UnitCounters(byte(sv.cfgID))
 		status := api.Slave{
-			UnitID: sv.cfgID, Slave: sv.name, ProductCode: sv.code, CCFirmware: sv.firmware, Family: sv.family, State: sv.state, Error: sv.err,
-			Objects: sv.polled, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed, Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
-			Load: p.share(counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt, Counters: countersOf(counters),
+			UnitID: sv.cfgID, Slave: sv.name, ProductCode: sv.code, CCFirmware: sv.firmware, Family: sv.family,
+			State: sv.state, Error: sv.err,
+			Objects: sv.polled, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed,
+			Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
+			Load: p.share(counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt,
+			Counters: countersOf(counters),
 		}
 		if sv.lastGood > 0 {
 			age := int64((p.clock.Elapsed() - sv.lastGood).Seconds())
@@ -115,19 +120,26 @@ func (p *Poller) share(c modbus.Counters) float64 {
 func lineProblems(name string, network bool, v lineView, now time.Duration) []api.Problem {
 	var problems []api.Problem
 	if v.losses.Live(now) {
-		problems = append(problems, api.SamplesLost.Of(name, v.losses.Since, fmt.Sprintf("%d samples since the start", v.lost)))
+		problems = append(problems, api.SamplesLost.Of(name, v.losses.Since, fmt.Sprintf("%d samples since the start",
+			v.lost)))
 	}
 	if v.state == lineFailed {
 		return append(problems, lineKind(network, v.fault).Of(name, v.since, v.err))
 	}
 	switch {
 	case v.rivals.Live(now) && network:
-		problems = append(problems, api.GatewayShared.Of(name, v.rivals.Since, fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.N, worker.Recently)))
+		problems = append(problems,
+			api.GatewayShared.Of(name, v.rivals.Since,
+				fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.N, worker.Recently)))
 	case v.rivals.Live(now):
-		problems = append(problems, api.LineShared.Of(name, v.rivals.Since, fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.N, worker.Recently)))
+		problems = append(problems,
+			api.LineShared.Of(name, v.rivals.Since,
+				fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.N, worker.Recently)))
 	}
 	if v.collisions.Live(now) {
-		problems = append(problems, api.LineCollides.Of(name, v.collisions.Since, fmt.Sprintf("%d collisions, the last one within %v", v.collisions.N, worker.Recently)))
+		problems = append(problems,
+			api.LineCollides.Of(name, v.collisions.Since,
+				fmt.Sprintf("%d collisions, the last one within %v", v.collisions.N, worker.Recently)))
 	}
 	for _, sv := range v.slaves {
 		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
@@ -138,7 +150,8 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 // slaveProblems lists what is wrong with one slave.
 func slaveProblems(network bool, subject string, v slaveView, now time.Duration) (problems []api.Problem) {
 	states := map[string]api.Kind{
-		slaveSilent: replyKind(network, true, v.fault), slaveGarbled: replyKind(network, false, v.fault), slaveRefusing: api.SlaveRefusesAll, slaveUnknown: api.SlaveNoFamily,
+		slaveSilent: replyKind(network, true, v.fault), slaveGarbled: replyKind(network, false, v.fault),
+		slaveRefusing: api.SlaveRefusesAll, slaveUnknown: api.SlaveNoFamily,
 	}
 	judged := map[string]api.Kind{slaveOther: api.SlaveWrong, slaveNothing: api.SlaveEmpty}
 	if v.judged.finding == findingUnlisted {
@@ -150,14 +163,16 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 	if kind, ok := judged[v.state]; ok {
 		problems = append(problems, kind.Of(subject, v.judgedAt, v.judged.why))
 	} else if !v.nameless.IsZero() {
-		problems = append(problems, api.SlaveNoIdentity.Of(subject, v.nameless, "unit "+subject+" gave no product code"))
+		problems = append(problems,
+			api.SlaveNoIdentity.Of(subject, v.nameless, "unit "+subject+" gave no product code"))
 	}
 	if !v.refuses.IsZero() && v.state == SlaveOK { // else the state explains it
 		problems = append(problems, api.SlaveRefuses.Of(subject, v.refuses, refusals(v)))
 	}
 	if v.overrun.Live(now) {
 		problems = append(problems, api.LineOverrun.Of(subject, v.overrun.Since,
-			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped, worker.Recently)))
+			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped,
+				worker.Recently)))
 	}
 	return problems
 }
@@ -186,14 +201,16 @@ func refusals(v slaveView) string {
 	return strings.Join(parts, "; ")
 }
 
-// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known now.
+// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known
+// now.
 func (p *Poller) alarmProblems(v *lineView) (list []api.Problem) {
 	if v.state != LineOK {
 		return nil
 	}
 	for i, sv := range v.slaves {
 		if sv.state == SlaveOK {
-			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", p.cfg.Name, sv.cfgID), sv.name, p.clock.Wall.Shown)...)
+			list = append(list, v.alarms[i].problems(fmt.Sprintf("%s/%d", p.cfg.Name, sv.cfgID), sv.name,
+				p.clock.Wall.Shown)...)
 		}
 	}
 	return list
@@ -232,15 +249,16 @@ func (p *Poller) Latest() (rows []api.Latest) {
 			rows = append(rows, api.Latest{
 				Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Unit: r.unit,
 				Value:     r.value.AppendJSON(nil),
-				SampledAt: p.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second), Interval: polled.Interval.String(),
+				SampledAt: p.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second),
+				Interval:  polled.Interval.String(),
 			})
 		}
 	}
 	return rows
 }
 
-// stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after some
-// four timeouts. A sweep may take longer: there are lines whose slaves take seconds for each of many reads.
+// stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after
+// some four timeouts. A sweep may take longer: there are lines whose slaves take seconds for each of many reads.
 const stuckAfter = 3 * time.Minute
 
 // Healthy returns an error when the poller hangs in an exchange.

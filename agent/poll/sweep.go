@@ -101,10 +101,11 @@ type work struct {
 	batch    *batch
 	todo     []modbus.Read
 	readings []reading
-	replies  uint64        // of the slave when the sweep began: with more, it lives
-	barren   int           // reads in a row without a reply that counts
-	turn     time.Duration // its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
-	spent    time.Duration
+	replies  uint64 // of the slave when the sweep began: with more, it lives
+	barren   int    // reads in a row without a reply that counts
+	// its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
+	turn  time.Duration
+	spent time.Duration
 }
 
 // begin plans a sweep of all that is due.
@@ -206,8 +207,8 @@ func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 	return err
 }
 
-// believedFor is for how long after a reply the silence about a read that is never answered is no sign that the slave is
-// away. A slave that is away is asked as often.
+// believedFor is for how long after a reply the silence about a read that is never answered is no sign that the slave
+// is away. A slave that is away is asked as often.
 const believedFor = probeLimit
 
 // lacksOnly reports whether a read that failed says nothing of how the slave fares: it is proven never to be answered,
@@ -245,7 +246,8 @@ func (p *Poller) finish(ctx context.Context, s *slave, b *batch, failure error) 
 			it.failures = 0
 		}
 		s.missed++
-		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) { // else it is we who end, or a moment that is blamed already
+		// Else the line is ending, or the moment has its reason already.
+		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) {
 			it.blame(whyMissed(err), 1)
 		}
 		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && !it.given))
@@ -376,7 +378,8 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) 
 			continue
 		}
 		delete(s.noValue, o.Name)
-		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value), value: value, at: reply.At, booted: booted})
+		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value),
+			value: value, at: reply.At, booted: booted})
 	}
 	return readings
 }
@@ -392,7 +395,8 @@ func (p *Poller) hand(s *slave, readings []reading) {
 			t.Gaps, t.Due = append(t.Gaps, gap), append(t.Due, it.polled.Interval)
 		}
 		if !r.none {
-			t.Samples = append(t.Samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at, Alarm: r.alarm})
+			t.Samples = append(t.Samples, objects.Sample{Object: r.object, Value: r.value, SampledAt: r.at,
+				Alarm: r.alarm})
 			t.Every = append(t.Every, it.polled.Interval)
 		}
 	}
@@ -449,7 +453,8 @@ func (p *Poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
 
 // handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
 // it is handed on.
-func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool)) {
+func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item,
+	bool)) {
 	if s.plan == nil {
 		return
 	}

@@ -108,8 +108,10 @@ func since(before time.Time, is bool, now time.Time) time.Time {
 
 func viewOf(s *slave) slaveView {
 	v := slaveView{
-		cfgID: s.cfg.ID, name: s.name(), code: s.identity.known.ProductCode, firmware: s.firmware(), state: stateOf(s), lastGood: s.lastGood, goodAt: s.goodAt,
-		told: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample, reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
+		cfgID: s.cfg.ID, name: s.name(), code: s.identity.known.ProductCode, firmware: s.firmware(), state: stateOf(s),
+		lastGood: s.lastGood, goodAt: s.goodAt,
+		told: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample,
+		reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
 		whys: s.refused(), lateness: s.lateness, learnt: s.learnt,
 	}
 	v.refused = slices.Sorted(maps.Keys(v.whys))
@@ -151,7 +153,8 @@ func stateOf(s *slave) string {
 
 // refusing reports whether the slave answers, and gives no object.
 func (s *slave) refusing() bool {
-	return s.plan != nil && isReply(s.lastErr) && !slices.ContainsFunc(s.plan.items, func(it item) bool { return it.read })
+	return s.plan != nil && isReply(s.lastErr) &&
+		!slices.ContainsFunc(s.plan.items, func(it item) bool { return it.read })
 }
 
 // setError notes why the line is down; nil when it is open.

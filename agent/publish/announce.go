@@ -19,8 +19,8 @@ type announcement struct {
 	IntegrationID string  `json:"integration_id"`
 }
 
-// announce sends the gaps that the integration has not been told of, once no sample can go. Worked is true when there were
-// any; pause is how long to wait then.
+// announce sends the gaps that the integration has not been told of, once no sample can go. Worked is true when there
+// were any; pause is how long to wait then.
 func (f *Forwarder) announce(ctx context.Context) (pause time.Duration, worked bool, err error) {
 	gaps, err := f.store.OpenGaps(f.cfg.ID, f.window())
 	if err != nil || len(gaps) == 0 {
@@ -34,7 +34,8 @@ func (f *Forwarder) announce(ctx context.Context) (pause time.Duration, worked b
 	results, completed := f.publish(ctx, messages)
 	for i, r := range results {
 		err := f.store.SettleGap(f.cfg.ID, gaps[i], store.Result{
-			Outcome: outcomeOf(r.Outcome), PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+			Outcome: outcomeOf(r.Outcome), PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID,
+			Error: r.Error(),
 		})
 		if err != nil {
 			return 0, true, err

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// BatchWindow is how many samples are worth asking for at once where messages are batches: ten sweeps of a large controller.
+	// BatchWindow is how many samples are worth asking for at once where messages are batches: ten sweeps of a large
+	// controller.
 	BatchWindow = 1000
-	// mostBatch is how many bytes of JSON one batch has at most, half of what SNS takes in a request. A sweep has some 4 kB.
+	// mostBatch is how many bytes of JSON one batch has at most, half of what SNS takes in a request. A sweep has some
+	// 4 kB.
 	mostBatch = 128 << 10
 )
 
@@ -42,10 +44,11 @@ func (f *Forwarder) parcels(published time.Time, batch []outgoing) (out []parcel
 	return out
 }
 
-// follows reports whether b goes into a batch behind a. Dead letters may be of stores that gave their sweeps the same numbers, and come in
-// the order in which they were sent first.
+// follows reports whether b goes into a batch behind a. Dead letters may be of stores that gave their sweeps the same
+// numbers, and come in the order in which they were sent first.
 func follows(a, b *outgoing) bool {
-	return a.Seq == b.Seq && a.Store == b.Store && a.Run == b.Run && a.estimated == b.estimated && a.Sample.N < b.Sample.N
+	return a.Seq == b.Seq && a.Store == b.Store && a.Run == b.Run && a.estimated == b.estimated &&
+		a.Sample.N < b.Sample.N
 }
 
 // pack appends deliveries of one sweep as one message, or as more when they would have more than most bytes.
@@ -71,8 +74,8 @@ func (f *Forwarder) pack(out []parcel, published time.Time, items []outgoing, mo
 	}, items})
 }
 
-// whole leaves out of what is pending the last sweep, where the window may have cut it in two, and sweeps beyond what the sink
-// takes at once and beyond the burst of a rate. One sweep always stays.
+// whole leaves out of what is pending the last sweep, where the window may have cut it in two, and sweeps beyond what
+// the sink takes at once and beyond the burst of a rate. One sweep always stays.
 func (f *Forwarder) whole(pending []store.Delivery) []store.Delivery {
 	if f.cfg.Envelope != configs.EnvelopeBatch {
 		return pending

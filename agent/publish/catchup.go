@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// lateAfter is from which age on a sample counts as backlog, beside the time for which it was collected: longer than a
-	// modem needs to dial.
+	// lateAfter is from which age on a sample counts as backlog, beside the time for which it was collected: longer
+	// than a modem needs to dial.
 	lateAfter = time.Minute
 	// Burst is how many seconds' worth of samples one attempt takes while a backlog is sent at a rate: enough to fill
 	// requests, and an alarm waits no longer behind it.

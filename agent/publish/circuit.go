@@ -6,18 +6,18 @@ import (
 	"noi-agent/sinks"
 )
 
-// busyProbe is how many messages go to a cloud that answers and has no room, as when it throttles: one request of SNS. A
-// single message would cost it as much.
+// busyProbe is how many messages go to a cloud that answers and has no room, as when it throttles: one request of SNS.
+// A single message would cost it as much.
 const busyProbe = 10
 
-// widerEvery is which of the probes that wait for an operator has busyProbe messages too. Where the refusal is about one message alone,
-// in words that no table has, single probes would try that one for ever and nothing behind it.
+// widerEvery is which of the probes that wait for an operator has busyProbe messages too. Where the refusal is about
+// one message alone, in words that no table has, single probes would try that one for ever and nothing behind it.
 const widerEvery = 4
 
-// circuit decides for one integration when the next attempt is made, and with how much. While nothing is wrong it lets full
-// windows through. After a failure it lets through a small probe at a time, until one is accepted: what a dead link costs is
-// a few bytes. Then it keeps the backlog back for the gateway's share of the spread, and full windows follow. One
-// goroutine owns it; all times are monotonic.
+// circuit decides for one integration when the next attempt is made, and with how much. While nothing is wrong it lets
+// full windows through. After a failure it lets through a small probe at a time, until one is accepted: what a dead
+// link costs is a few bytes. Then it keeps the backlog back for the gateway's share of the spread, and full windows
+// follow. One goroutine owns it; all times are monotonic.
 type circuit struct {
 	backoff backoff
 	pacing  pacing
@@ -76,7 +76,8 @@ func (c *circuit) succeeded(now time.Duration) {
 	c.backoff.succeed()
 	c.refused, c.rejects = false, 0
 	if c.failing {
-		if !c.waiting { // an operator who has acted wants to see it; and no operator acts for a whole fleet in one second
+		// An operator who has acted wants to see it, and no operator acts for a whole fleet in one second.
+		if !c.waiting {
 			c.rest = c.pacing.back(now-c.since, c.held)
 		}
 		c.since = now
@@ -86,9 +87,9 @@ func (c *circuit) succeeded(now time.Duration) {
 	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
 }
 
-// patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and not the messages: a
-// topic with a schema that none fits. They go on to be set aside, slowly, so that a good one behind them still arrives: at once they would
-// push one another out of the dead letters before anybody has looked.
+// patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and
+// not the messages: a topic with a schema that none fits. They go on to be set aside, slowly, so that a good one behind
+// them still arrives: at once they would push one another out of the dead letters before anybody has looked.
 const patience = 64
 
 // rejected notes that a cloud has rejected all the n messages that an attempt had, and returns how long to wait.

@@ -10,9 +10,9 @@ import (
 	"noi-agent/store"
 )
 
-// round is what an integration with `publish_every` may send: the sweeps that were in the outbox when the round opened. A round opens
-// at each regular moment, when a fault or an alarm came or went, when an outage ends, when a forwarder begins, and when the
-// agent ends. The zero round is that of an integration that never waits. The forwarder owns it.
+// round is what an integration with `publish_every` may send: the sweeps that were in the outbox when the round opened.
+// A round opens at each regular moment, when a fault or an alarm came or went, when an outage ends, when a forwarder
+// begins, and when the agent ends. The zero round is that of an integration that never waits. The forwarder owns it.
 type round struct {
 	every, phase time.Duration
 	bell         <-chan struct{}
@@ -20,8 +20,8 @@ type round struct {
 	next         uint64        // number of the first sweep that waits for the next round
 }
 
-// phase is by how much a gateway speaks later than the multiples of an interval: another one for each, so that a fleet does not speak
-// all at once.
+// phase is by how much a gateway speaks later than the multiples of an interval: another one for each, so that a fleet
+// does not speak all at once.
 func phase(deviceID string, every time.Duration) time.Duration {
 	return time.Duration(seedOf(deviceID) % uint64(every))
 }
@@ -34,8 +34,8 @@ func newRound(deviceID string, every time.Duration, bell <-chan struct{}) round 
 	return round{every: every, phase: phase(deviceID, every), bell: bell}
 }
 
-// until returns how long it is until the next regular moment, by monotonic time. It is not at once when the last one has passed with nothing to
-// send: all gateways sample at the same moments.
+// until returns how long it is until the next regular moment, by monotonic time. It is not at once when the last one
+// has passed with nothing to send: all gateways sample at the same moments.
 func (r *round) until(now time.Duration) time.Duration {
 	return r.every - (now-r.phase+r.every)%r.every
 }
@@ -110,8 +110,8 @@ func (f *Forwarder) collect(ctx context.Context) bool {
 	return end != stopped
 }
 
-// nextPublication is the next regular moment by the wall clock; nil when there is none. Others than the forwarder may ask: phase and
-// interval of a round stay as they are.
+// nextPublication is the next regular moment by the wall clock; nil when there is none. Others than the forwarder may
+// ask: phase and interval of a round stay as they are.
 func (f *Forwarder) nextPublication() *time.Time {
 	if f.round.every == 0 || !f.cfg.Enabled {
 		return nil

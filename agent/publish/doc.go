@@ -1,5 +1,5 @@
-// Package publish sends one integration's samples: from its cursor in the outbox to its cloud, in order, at the pace that
-// configuration and cloud allow.
+// Package publish sends one integration's samples: from its cursor in the outbox to its cloud, in order, at the pace
+// that configuration and cloud allow.
 //
 // Promises:
 //
@@ -10,8 +10,8 @@
 //     max_wait it is sent, and marked as estimated.
 //   - At the end of the agent one last attempt is made, unless the cloud has asked for a wait.
 //
-// Failure: after a failed attempt the next one comes later and is smaller (backoff, circuit). What only the operator can
-// correct is tried every five minutes, and at once after a reload or TryNow.
+// Failure: after a failed attempt the next one comes later and is smaller (backoff, circuit). What only the operator
+// can correct is tried every five minutes, and at once after a reload or TryNow.
 //
 // In reading order:
 //

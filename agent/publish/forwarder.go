@@ -112,18 +112,21 @@ func (f *Forwarder) step(ctx context.Context) bool {
 	return f.pause(ctx, pause)
 }
 
-// idle does what can be done without a sample that waits: it reports gaps, goes on with a replay, or waits for something new.
+// idle does what can be done without a sample that waits: it reports gaps, goes on with a replay, or waits for
+// something new.
 func (f *Forwarder) idle(ctx context.Context) bool {
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		f.circuit.idle()
 		return goesOn
 	}
-	end := f.wait(ctx, wait{most: f.round.left(f.clock.Elapsed()), changed: f.store.Changed(f.cfg.ID), asked: f.replays.asked})
+	end := f.wait(ctx, wait{most: f.round.left(f.clock.Elapsed()), changed: f.store.Changed(f.cfg.ID),
+		asked: f.replays.asked})
 	f.circuit.idle()
 	return end != draining && end != stopped
 }
 
-// meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something to do.
+// meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something
+// to do.
 func (f *Forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
 	pause, worked, err := f.announce(ctx)
 	if err != nil {
@@ -136,8 +139,8 @@ func (f *Forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
 	return worked, !worked || f.pause(ctx, pause)
 }
 
-// pause waits between two attempts. The end of the agent cuts the wait short for one last attempt, unless the cloud has asked
-// for the wait; an attempt that fails after that is the last.
+// pause waits between two attempts. The end of the agent cuts the wait short for one last attempt, unless the cloud has
+// asked for the wait; an attempt that fails after that is the last.
 func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 	if pause <= 0 {
 		return true
@@ -189,7 +192,8 @@ func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 }
 
 // publish hands messages to the sink once; completed is when its answer came.
-func (f *Forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result, completed time.Time) {
+func (f *Forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result,
+	completed time.Time) {
 	select {
 	case <-f.hurry: // this is the attempt that it asks for
 	default:
@@ -224,7 +228,8 @@ func outcomeOf(o sinks.Outcome) store.Outcome {
 // message builds the message of one delivery, now.
 func (f *Forwarder) message(published time.Time, d *outgoing) sinks.Message {
 	envelope := sinks.Envelope{
-		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Run: d.Run, Sample: d.Sample,
+		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Run: d.Run,
+		Sample: d.Sample,
 	}
 	id := objects.SampleID(f.deviceID, d.Store, d.Run, d.Sample.N)
 	return sinks.Message{
@@ -298,7 +303,8 @@ func (f *Forwarder) failed(state string, r sinks.Result, accepted int, at time.T
 	f.view.state, f.view.lastError, f.view.setUp = state, r.Error(), r.SetUp()
 }
 
-// succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took all.
+// succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took
+// all.
 func (f *Forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result) {
 	f.repeat.Recovered(f.log, f.clock.Elapsed(), "publishing recovered")
 	f.mu.Lock()
@@ -339,7 +345,8 @@ func New(in *configs.Integration, o Options) *Forwarder {
 		cfg: in, sink: o.Sink, store: o.Store, clock: o.Clock, deviceID: o.DeviceID,
 		log:     o.Log.With("integration", in.ID, "type", in.Type),
 		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
-		view:   integrationView{state: state, since: o.Clock.Now(), drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
+		view: integrationView{state: state, since: o.Clock.Now(),
+			drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
 		worker: worker.New(), replays: newReplays(), round: newRound(o.DeviceID, in.PublishEvery, o.Bell),
 		droppedBefore: dropped,
 	}

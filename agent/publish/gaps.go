@@ -9,7 +9,8 @@ import (
 
 func GapOf(g objects.Gap) api.Gap {
 	return api.Gap{
-		Unit: g.Unit, Object: g.Object, From: clock.WallTime(g.From), To: clock.WallTime(g.To), Run: g.Run, First: g.First, Last: g.Last,
+		Unit: g.Unit, Object: g.Object, From: clock.WallTime(g.From), To: clock.WallTime(g.To), Run: g.Run,
+		First: g.First, Last: g.Last,
 		Count: g.Count, Reason: g.Reason,
 	}
 }

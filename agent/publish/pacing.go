@@ -7,9 +7,9 @@ import (
 	"noi-agent/configs"
 )
 
-// pacing spreads what the gateways of a fleet would do in the same second. Each gateway has a phase of its own, from its
-// device id and for good, and waits that share of the time given. It is the same for all integrations of a gateway, whose
-// modem then wakes up once for all of them.
+// pacing spreads what the gateways of a fleet would do in the same second. Each gateway has a phase of its own, from
+// its device id and for good, and waits that share of the time given. It is the same for all integrations of a gateway,
+// whose modem then wakes up once for all of them.
 type pacing struct {
 	phase  float64       // 0 to below 1
 	live   time.Duration // `pacing`: over which what has just been sampled is spread; 0: it goes at once
@@ -24,10 +24,10 @@ func newPacing(deviceID string, in *configs.Integration) pacing {
 // fresh returns how long samples wait that come when nothing else waits. What comes meanwhile goes with them.
 func (p pacing) fresh() time.Duration { return p.share(p.live) }
 
-// back returns how long a backlog waits after the first message that a cloud has taken again. Neither outage nor link tells
-// whether others were struck: so the spread is never longer than the outage was, for a short one has left little to
-// send; and never longer than a quarter of the time for which the link had held before, or one that is there for a minute
-// now and then would be waited away. held < 0: it is not known.
+// back returns how long a backlog waits after the first message that a cloud has taken again. Neither outage nor link
+// tells whether others were struck: so the spread is never longer than the outage was, for a short one has left little
+// to send; and never longer than a quarter of the time for which the link had held before, or one that is there for a
+// minute now and then would be waited away. held < 0: it is not known.
 func (p pacing) back(outage, held time.Duration) time.Duration {
 	spread := min(p.spread, outage)
 	if held >= 0 {

@@ -19,7 +19,8 @@ var (
 	ErrNoIntegration = errors.New("no such integration")
 	ErrPaused        = errors.New("the integration is paused")
 	ErrReplaying     = errors.New("a replay of this integration runs already")
-	ErrNotKept       = errors.New("accepted samples are not kept: set buffer.retain_after_ack, and those taken from then on are")
+	ErrNotKept       = errors.New("accepted samples are not kept: set buffer.retain_after_ack, and those taken from " +
+		"then on are")
 )
 
 // errReplayCut ends a replay whose forwarder ends.
@@ -175,8 +176,8 @@ func (p *replay) now(f *Forwarder) api.Replay {
 	return out
 }
 
-// replayWindow does the next piece of the replay that somebody asked for: a step of its scan, or a window of messages. It
-// returns how long to wait afterwards, and false when there is nothing to do, or when the agent ends.
+// replayWindow does the next piece of the replay that somebody asked for: a step of its scan, or a window of messages.
+// It returns how long to wait afterwards, and false when there is nothing to do, or when the agent ends.
 func (f *Forwarder) replayWindow(ctx context.Context) (pause time.Duration, worked bool) {
 	p := f.replays.wanted()
 	if p == nil || worker.Over(f.draining) {
@@ -251,7 +252,8 @@ func (f *Forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 			d, outcome := p.queue[tried], outcomeOf(r.Outcome)
 			tried++
 			err := f.logAgain(d, store.Result{
-				Outcome: outcome, PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(), SampledAt: SampledAt(&d.Delivery),
+				Outcome: outcome, PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID,
+				Error: r.Error(), SampledAt: SampledAt(&d.Delivery),
 			})
 			if err != nil {
 				return 0, err
@@ -278,9 +280,9 @@ func (f *Forwarder) logAgain(d *again, r store.Result) error {
 	return f.store.LogReplay(f.cfg.ID, &d.Replayed, r)
 }
 
-// mark makes a message one of a replay. The attribute is there whatever the integration's `attributes` say. A FIFO topic
-// forgets for five minutes what it has had under the same deduplication id, so that gets the replay's number: it is the
-// same at each try of this replay, and no other's.
+// mark makes a message one of a replay. The attribute is there whatever the integration's `attributes` say. A FIFO
+// topic forgets for five minutes what it has had under the same deduplication id, so that gets the replay's number: it
+// is the same at each try of this replay, and no other's.
 func (p *replay) mark(m sinks.Message) sinks.Message {
 	if p.scan == nil {
 		return m // the cloud has never had a dead letter

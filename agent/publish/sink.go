@@ -13,7 +13,8 @@ type Sink interface {
 	Close() error
 }
 
-// Broken returns a sink that stands for one that could not be made. The samples stay in the outbox, and a reload makes it anew.
+// Broken returns a sink that stands for one that could not be made. The samples stay in the outbox, and a reload makes
+// it anew.
 func Broken(err error) Sink { return brokenSink{err} }
 
 // brokenSink stands for a sink that could not be made. The samples stay in the outbox.
@@ -29,8 +30,8 @@ func (b brokenSink) Close() error { return nil }
 
 func (b brokenSink) Outdated() bool { return true } // a reload makes it anew
 
-// Outdated reports whether the sink has to be made anew although its configuration did not change: the files that it was
-// made of did.
+// Outdated reports whether the sink has to be made anew although its configuration did not change: the files that it
+// was made of did.
 func (f *Forwarder) Outdated() bool {
 	s, ok := f.sink.(interface{ Outdated() bool })
 	return ok && s.Outdated()

@@ -35,8 +35,8 @@ func timed(d *store.Delivery) outgoing {
 	return o
 }
 
-// mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock: order is kept.
-// hold is how long that one waits yet.
+// mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock:
+// order is kept. hold is how long that one waits yet.
 func (f *Forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
 	f.clock.Wall.Look()
 	_, up := f.clock.Wall.Read()
@@ -47,7 +47,7 @@ func (f *Forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.
 		o := timed(&d)
 		switch s := d.Stamp; {
 		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
-		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // the moment of the boot is about to be known better
+		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // soon the moment of the boot is known better
 			return ready, clock.ProbeUnsure - waited
 		case o.estimated && waited < most:
 			return ready, most - waited
@@ -57,8 +57,8 @@ func (f *Forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.
 	return ready, 0
 }
 
-// hold waits for the clock, until the sample at the front has waited long enough. What needs no clock goes meanwhile: of a clock
-// that is never right, samples wait always.
+// hold waits for the clock, until the sample at the front has waited long enough. What needs no clock goes meanwhile:
+// of a clock that is never right, samples wait always.
 func (f *Forwarder) hold(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		return goesOn

@@ -13,7 +13,7 @@ import (
 //	its pace, a spread    the rest     -                                    it sends at once
 //	its next round        the moment   an alarm, a replay                   it sends at once
 //	a right clock         max_wait     the clock, a replay                  it ends
-//	the next attempt      the backoff  an operator who has acted            it tries once more, unless the cloud has asked for the wait
+//	the next attempt      the backoff  an operator who has acted            it tries once, but for a wait of the cloud
 //	the rate of a replay  the rest     a new sample                         the replay is cut short
 type wait struct {
 	most    time.Duration   // monotonic; 0: as long as it takes

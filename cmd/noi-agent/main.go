@@ -19,8 +19,8 @@ var (
 
 func main() { os.Exit(cli.New(version, buildDate(built, debug.ReadBuildInfo)).Run(os.Args[1:])) }
 
-// buildDate returns when the program was made: as the build says, else as Go noted it, else the zero time. It is that of the commit,
-// so that the same sources make the same program.
+// buildDate returns when the program was made: as the build says, else as Go noted it, else the zero time. It is that
+// of the commit, so that the same sources make the same program.
 func buildDate(seconds string, info func() (*debug.BuildInfo, bool)) time.Time {
 	if n, err := strconv.ParseInt(seconds, 10, 64); err == nil && n > 0 {
 		return time.Unix(n, 0).UTC()

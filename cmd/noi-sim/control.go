@@ -34,7 +34,8 @@ type order struct {
 
 func openControl(dir string, w *world) (*control, error) {
 	path := filepath.Join(dir, socketName)
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // the clouds' ports are ours, so no other world uses it
+	// The clouds' ports are ours, so no other world uses the path.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replace the control socket: %w", err)
 	}
 	l, err := net.Listen("unix", path)
@@ -83,15 +84,18 @@ func newFault(stdout io.Writer) *cobra.Command {
 	cmd.PersistentFlags().StringVar(&dir, "dir", defaultDir, "`DIRECTORY` of the running world.")
 	var unit uint8
 	cloud := &cobra.Command{
-		Use: "cloud sns|pubsub|all ok|stop|slow|reject|refuse", Short: "Stop a cloud, slow it down, have it reject or refuse, or repair it.",
-		Long:    "stop: no connection. slow: 5 s for each request. reject: each message is invalid. refuse: no permission. ok: repaired.",
+		Use:   "cloud sns|pubsub|all ok|stop|slow|reject|refuse",
+		Short: "Stop a cloud, slow it down, have it reject or refuse, or repair it.",
+		Long: "stop: no connection. slow: 5 s for each request. reject: each message is invalid. refuse: no " +
+			"permission. ok: repaired.",
 		Example: "  noi-sim fault cloud all stop\n  noi-sim fault cloud all ok", Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return send(stdout, dir, order{Cloud: args[0], Fault: args[1]})
 		},
 	}
 	line := &cobra.Command{
-		Use: "line ok|silent|garbage|slow", Short: "Silence the controllers, have them answer garbage or late, or repair them.",
+		Use:     "line ok|silent|garbage|slow",
+		Short:   "Silence the controllers, have them answer garbage or late, or repair them.",
 		Example: "  noi-sim fault line garbage --unit 2\n  noi-sim fault line ok", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return send(stdout, dir, order{Unit: unit, Fault: args[0]})

@@ -45,7 +45,8 @@ const (
 )
 
 func newFaults() *faults {
-	return &faults{sns: faultOK, pubsub: faultOK, line: map[byte]string{}, noise: modbustest.Noise(rand.New(rand.NewPCG(weather, weather)))}
+	return &faults{sns: faultOK, pubsub: faultOK, line: map[byte]string{},
+		noise: modbustest.Noise(rand.New(rand.NewPCG(weather, weather)))}
 }
 
 // ofSNS is what is wrong with one request; nil: nothing.
@@ -139,8 +140,8 @@ func known(word string, words []string) error {
 	return fmt.Errorf("want one of %s, not %q", strings.Join(words, ", "), word)
 }
 
-// onLine is the script of a controller: its fault, and garbage while the port is set to another baud rate than the line's. A pty carries
-// bytes at any rate, but keeps the rate that a program has set.
+// onLine is the script of a controller: its fault, and garbage while the port is set to another baud rate than the
+// line's. A pty carries bytes at any rate, but keeps the rate that a program has set.
 func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Request) modbustest.Fault {
 	return func(modbustest.Request) modbustest.Fault {
 		f.mu.Lock()
@@ -158,7 +159,8 @@ func (f *faults) onLine(unit byte, port string, baud int) func(modbustest.Reques
 	}
 }
 
-// wrongRate reports whether a port is set to another rate. One that cannot be looked at, or whose rate has no name, is not.
+// wrongRate reports whether a port is set to another rate. One that cannot be looked at, or whose rate has no name, is
+// not.
 func wrongRate(port string, baud int) bool {
 	want, ok := rates()[baud]
 	if !ok {

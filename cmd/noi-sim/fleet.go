@@ -157,8 +157,8 @@ func hint(name string, known []string) string {
 	return ""
 }
 
-// assign adds the fault that text describes to those of each unit that it is for: the one it names, or each whose family has the
-// object.
+// assign adds the fault that text describes to those of each unit that it is for: the one it names, or each whose
+// family has the object.
 func (f *fleet) assign(text string, faults map[byte][]sim.Fault) error {
 	id, fault, err := parseFault(text)
 	if err != nil {
@@ -230,7 +230,8 @@ func explain(err error) error {
 	return fmt.Errorf("%w%s", unknown, hint(unknown.Name, unknown.Known))
 }
 
-// parseFault reads "2/array_fault:rts_shorted@30s-90s", times in real time; the unit (0: not named) and the end may be missing.
+// parseFault reads "2/array_fault:rts_shorted@30s-90s", times in real time; the unit (0: not named) and the end may be
+// missing.
 func parseFault(text string) (id byte, f sim.Fault, err error) {
 	wrong := errors.New("want [UNIT/]OBJECT:VALUE@FROM[-UNTIL], as in 2/array_fault:rts_shorted@30s-90s")
 	at := strings.LastIndex(text, "@")

@@ -12,7 +12,8 @@ import (
 const linkName = "ttyNOI"
 
 // placeLink makes dir/ttyNOI a link to target. A link that is there already is what a world before this one left behind
-// (only one can hold the clouds' ports) and is replaced; anything else is refused. It never leaves the path without a link.
+// (only one can hold the clouds' ports) and is replaced; anything else is refused. It never leaves the path without a
+// link.
 func placeLink(dir, target string) (path string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the directory of the link: %w", err)

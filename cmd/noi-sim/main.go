@@ -40,7 +40,8 @@ type runOptions struct {
 	Command []string // empty: none is run, and the world stands until Ctrl-C
 }
 
-// Limits of the options. The plant takes a step each simulated second: ten thousand times real time is a day in nine seconds.
+// Limits of the options. The plant takes a step each simulated second: ten thousand times real time is a day in nine
+// seconds.
 const (
 	leastBaud, mostBaud = 300, 1_000_000
 	mostSpeed           = 10_000
@@ -62,8 +63,8 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// run does what args say and returns the exit code. Both writers are used by several goroutines. Each signal received counts
-// as one Ctrl-C.
+// run does what args say and returns the exit code. Both writers are used by several goroutines. Each signal received
+// counts as one Ctrl-C.
 func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	root := &cobra.Command{
 		Use: "noi-sim", Short: "A world to try noi-agent in: controllers on a pty, SNS and Pub/Sub on loopback.",
@@ -93,7 +94,8 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	var faults []string
 	cmd := &cobra.Command{
 		Use: "run [flags] [-- COMMAND...]", Short: "Start the world and run COMMAND in it until it ends or Ctrl-C.",
-		Long: "Without COMMAND it prints the configuration and the environment for an agent in a second terminal, and stands until Ctrl-C.",
+		Long: "Without COMMAND it prints the configuration and the environment for an agent in a second terminal, " +
+			"and stands until Ctrl-C.",
 		Example: `  noi-sim run                                                   # then an agent in a second terminal
   noi-sim run -- bin/noi-agent run --config configs/demo.yaml   # both in one`,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -113,14 +115,19 @@ func newRun(stdout, stderr io.Writer, signals <-chan os.Signal) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false) // what follows COMMAND is for it
-	f.IntVar(&o.Baud, "baud", 9600, "Bits per second, `N`, on the line, which is 8N2. At another rate the controllers answer garbage.")
+	f.IntVar(&o.Baud, "baud", 9600,
+		"Bits per second, `N`, on the line, which is 8N2. At another rate the controllers answer garbage.")
 	f.Float64Var(&o.Speed, "speed", 1, "How many times, `N`, faster than real time the sun moves.")
-	f.StringVar(&o.Slaves, "slaves", "1=PSPWM", "The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists.")
-	f.StringSliceVar(&o.Fault, "fault", nil, "Force a bit, a state or a number (none: no sensor) from a time after the start on: `[UNIT/]OBJECT:VALUE@FROM[-UNTIL]`; may be repeated.")
+	f.StringVar(&o.Slaves, "slaves", "1=PSPWM",
+		"The controllers on the line, `UNIT=FAMILY,...`, with the families that noi-agent objects lists.")
+	f.StringSliceVar(&o.Fault, "fault", nil,
+		"Force a bit, a state or a number (none: no sensor) from a time after the start on: "+
+			"`[UNIT/]OBJECT:VALUE@FROM[-UNTIL]`; may be repeated.")
 	f.StringSliceVar(&faults, "faults", nil, "The same as --fault.")
 	_ = f.MarkHidden("faults") // the flag is there
 	f.StringVar(&o.Dir, "dir", defaultDir, "`DIRECTORY` of the link ttyNOI; it is made.")
-	f.StringVar(&o.Status, "status", "127.0.0.1:8780", "`ADDRESS` of the command's status page, as in its configuration.")
+	f.StringVar(&o.Status, "status", "127.0.0.1:8780",
+		"`ADDRESS` of the command's status page, as in its configuration.")
 	f.StringVar(&o.SNS, "sns", "127.0.0.1:4100", "`ADDRESS` of the SNS stand-in, on loopback.")
 	f.StringVar(&o.PubSub, "pubsub", "127.0.0.1:8085", "`ADDRESS` of the Pub/Sub stand-in, on loopback.")
 	return cmd

@@ -18,7 +18,8 @@ type screen struct {
 
 // startScreen starts printing to out. fault is called from the screen's goroutine and must not wait.
 func startScreen(out io.Writer, fault func(error)) *screen {
-	s := &screen{out: out, lines: make(chan []byte, 256), stop: make(chan struct{}), ended: make(chan struct{}), fault: fault}
+	s := &screen{out: out, lines: make(chan []byte, 256), stop: make(chan struct{}), ended: make(chan struct{}),
+		fault: fault}
 	go s.run()
 	return s
 }
@@ -111,8 +112,8 @@ func (t *tally) counts() (taken, distinct, refused int) {
 	return t.taken, len(t.distinct), t.offered - t.taken
 }
 
-// identity returns what stays the same when a sample is sent again: all of the message but its published_at. A body that is no
-// such message stands for itself.
+// identity returns what stays the same when a sample is sent again: all of the message but its published_at. A body
+// that is no such message stands for itself.
 func identity(body []byte) []byte {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {

@@ -43,7 +43,8 @@ func askAgent(ctx context.Context, addr string) *agentReport {
 	}
 	defer response.Body.Close()
 	var report agentReport
-	if response.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&report) != nil {
+	if response.StatusCode != http.StatusOK ||
+		json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&report) != nil {
 		return nil
 	}
 	return &report
@@ -59,7 +60,8 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 	if report == nil {
 		row("samples read", "unknown: the status page did not answer")
 	} else {
-		row("samples read", "%d when the agent was told to stop; its last commit comes on top", report.Store.Committed+report.Store.Spared)
+		row("samples read", "%d when the agent was told to stop; its last commit comes on top",
+			report.Store.Committed+report.Store.Spared)
 		for _, i := range report.Integrations {
 			name := i.Name
 			if name == "" {

@@ -85,7 +85,8 @@ func taken(cloud, addr string, err error) error {
 		return fmt.Errorf("start the %s stand-in: %w", cloud, err)
 	}
 	_, port, _ := net.SplitHostPort(addr) // it was good enough to be tried
-	return fmt.Errorf("start the %s stand-in: %s is taken, perhaps by another noi-sim; stop what holds it (ss -ltnp 'sport = :%s' names it)",
+	return fmt.Errorf("start the %s stand-in: %s is taken, perhaps by another noi-sim; stop what holds it (ss -ltnp "+
+		"'sport = :%s' names it)",
 		cloud, addr, port)
 }
 

@@ -12,7 +12,8 @@ import (
 // Sender takes one entry; fields have the names of the journal. It fails when the journal cannot be reached.
 type Sender func(message string, priority journal.Priority, fields map[string]string) error
 
-// Connected reports whether stderr of this process is the journal: whether what it prints there ends up in the journal anyway.
+// Connected reports whether stderr of this process is the journal: whether what it prints there ends up in the
+// journal anyway.
 func Connected() bool {
 	is, err := journal.StderrIsJournalStream()
 	return is && err == nil && journal.Enabled()
@@ -99,7 +100,8 @@ func line(message string, attrs []slog.Attr) string {
 	return strings.TrimSpace(message + " " + b.String())
 }
 
-// fieldName is the key as the journal wants it: "unit_id" is NOI_UNIT_ID. Other characters than letters, digits and _ become _.
+// fieldName is the key as the journal wants it: "unit_id" is NOI_UNIT_ID. Other characters than letters, digits and _
+// become _.
 func fieldName(key string) string {
 	return "NOI_" + strings.Map(func(r rune) rune {
 		switch {

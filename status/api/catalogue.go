@@ -74,7 +74,9 @@ var (
 		"Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old file " +
 			"is kept; delete it if you do not need it."}
 	StoreInMemory = Kind{"store_in_memory", Fault, "The disk fails, and samples are kept in memory only", Lost,
-		"Replace the disk or card. It is probed every 20 minutes. When it works again and nothing waits in memory any " +
+		"Replace the disk or card. It is probed every 20 minutes. When it works again and nothing waits in memory " +
+			"any " +
+			"" +
 			"more, the agent restarts and uses it. A power cut loses what is in memory."}
 	ConfigRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
 		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +

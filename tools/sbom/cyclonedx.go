@@ -42,7 +42,8 @@ func cycloneDX(version string, at time.Time, modules []module) document {
 	for _, m := range modules {
 		purl := "pkg:golang/" + m.path + "@" + m.version
 		d.Components = append(d.Components, component{
-			Type: "library", Ref: purl, Name: m.path, Version: m.version, PURL: purl, Licences: []licenceChoice{{licence{m.licence}}},
+			Type: "library", Ref: purl, Name: m.path, Version: m.version, PURL: purl,
+			Licences: []licenceChoice{{licence{m.licence}}},
 		})
 	}
 	return d

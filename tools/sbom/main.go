@@ -1,9 +1,10 @@
-// Command sbom writes what the programs are made of: a CycloneDX list of the linked modules, and the texts of their licences.
+// Command sbom writes what the programs are made of: a CycloneDX list of the linked modules, and the texts of their
+// licences.
 //
 //	sbom -version 0.1.0 -time 1764380000 -cyclonedx FILE -licences FILE PROGRAM...
 //
-// The modules come from the programs themselves (debug/buildinfo), the texts from the module cache. A module without a licence
-// text, or with a text that is none of the known licences, is an error: a person has to look.
+// The modules come from the programs themselves (debug/buildinfo), the texts from the module cache. A module without
+// a licence text, or with a text that is none of the known licences, is an error: a person has to look.
 package main
 
 import (
@@ -98,7 +99,8 @@ func (m *module) findLicence() error {
 	}
 	for _, e := range entries {
 		name := strings.ToUpper(e.Name())
-		licence := strings.HasPrefix(name, "LICENSE") || strings.HasPrefix(name, "LICENCE") || strings.HasPrefix(name, "COPYING")
+		licence := strings.HasPrefix(name, "LICENSE") || strings.HasPrefix(name, "LICENCE") ||
+			strings.HasPrefix(name, "COPYING")
 		if e.IsDir() || !licence && !strings.HasPrefix(name, "NOTICE") {
 			continue
 		}
@@ -112,7 +114,8 @@ func (m *module) findLicence() error {
 		}
 	}
 	if m.licence == "" {
-		return fmt.Errorf("module %s %s: no known licence in %s: look at its files and teach tools/sbom", m.path, m.version, dir)
+		return fmt.Errorf("module %s %s: no known licence in %s: look at its files and teach tools/sbom", m.path,
+			m.version, dir)
 	}
 	return nil
 }
@@ -174,7 +177,8 @@ func licenceTexts(modules []module) []byte {
 		}
 	}
 	for _, text := range order {
-		fmt.Fprintf(&out, "\n%[1]s\n%[2]s\n%[1]s\n\n%[3]s\n", strings.Repeat("=", 80), strings.Join(users[text], "\n"), text)
+		fmt.Fprintf(&out, "\n%[1]s\n%[2]s\n%[1]s\n\n%[3]s\n", strings.Repeat("=", 80), strings.Join(users[text], "\n"),
+			text)
 	}
 	return out.Bytes()
 }

@@ -52,18 +52,21 @@ func (e *noDaemonError) As(target any) bool {
 // fault tells an absent daemon from one that may not be asked and one that does not answer.
 func (e *noDaemonError) fault() *fault {
 	because := func(code, reason, hint string) *fault {
-		return &fault{err: fmt.Errorf("cannot reach the agent at %s: %s", e.socket, reason), code: code, hint: hint, exit: ExitFailed}
+		return &fault{err: fmt.Errorf("cannot reach the agent at %s: %s", e.socket, reason), code: code, hint: hint,
+			exit: ExitFailed}
 	}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(e.err, fs.ErrPermission):
 		return because(codeForbidden, "permission denied", forbiddenHint(e.socket))
 	case errors.Is(e.err, fs.ErrNotExist), errors.Is(e.err, syscall.ECONNREFUSED):
-		return because(codeAbsent, "it is not running", "sudo systemctl start noi-agent     (log: journalctl -u noi-agent -n 50)")
+		return because(codeAbsent, "it is not running",
+			"sudo systemctl start noi-agent     (log: journalctl -u noi-agent -n 50)")
 	case errors.Is(e.err, context.Canceled):
 		return because("interrupted", "stopped by a signal", "")
 	case errors.As(e.err, &timeout) && timeout.Timeout():
-		return because(codeSilent, "it runs, but does not answer", "sudo systemctl restart noi-agent     (log: journalctl -u noi-agent -n 50)")
+		return because(codeSilent, "it runs, but does not answer",
+			"sudo systemctl restart noi-agent     (log: journalctl -u noi-agent -n 50)")
 	default:
 		return because(codeSilent, e.err.Error(), "sudo systemctl status noi-agent")
 	}
@@ -71,7 +74,8 @@ func (e *noDaemonError) fault() *fault {
 
 // foreign says that the daemon does not know a question because it is of another version; "" when both are the same.
 func (cli *commandLine) foreign(ctx context.Context, refused *refusedError) error {
-	if refused.code != http.StatusNotFound && refused.code != http.StatusMethodNotAllowed && refused.code != http.StatusBadRequest {
+	if refused.code != http.StatusNotFound && refused.code != http.StatusMethodNotAllowed &&
+		refused.code != http.StatusBadRequest {
 		return nil
 	}
 	s, err := cli.daemonStatus(ctx)

@@ -8,7 +8,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// socket returns where the daemon answers: --socket, else status.socket of the configuration, which may have faults elsewhere.
+// socket returns where the daemon answers: --socket, else status.socket of the configuration, which may have faults
+// elsewhere.
 func (cli *commandLine) socket() (string, error) {
 	if cli.Socket != "" {
 		return cli.Socket, nil
@@ -48,8 +49,8 @@ func (cli *commandLine) daemonStatus(ctx context.Context) (s api.Status, err err
 	return s, plainJSON(body, &s)
 }
 
-// idOf returns the id of the integration that the daemon has by this id or name. An id that it does not have stays as it is: the daemon
-// knows an integration that was removed by its id, for a while.
+// idOf returns the id of the integration that the daemon has by this id or name. An id that it does not have stays as
+// it is: the daemon knows an integration that was removed by its id, for a while.
 func (cli *commandLine) idOf(ctx context.Context, name string) (string, error) {
 	if name == "" {
 		return "", nil

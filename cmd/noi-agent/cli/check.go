@@ -25,8 +25,8 @@ func newCheck(s *session) *cobra.Command {
 		Use: "check [FILE]", Short: "Check a configuration and print every error.",
 		Example: `  noi-agent check                   # the daemon's configuration
   noi-agent check site-12.yaml      # another file`,
-		Long: "All errors are printed with their line. For a valid configuration the command prints how busy each serial line will be, " +
-			"how much is written to flash, and how much mobile data each integration costs.",
+		Long: "All errors are printed with their line. For a valid configuration the command prints how busy each " +
+			"serial line will be, how much is written to flash, and how much mobile data each integration costs.",
 		Args: oneArg(&c.file), ValidArgsFunction: completeFirst(completeFiles),
 	}, c)
 	return cmd
@@ -40,14 +40,17 @@ type checkResult struct {
 	Lines   []lineBudget `json:"lines"`
 	Flash   *flashBudget `json:"flash,omitempty"` // of a valid configuration
 
-	// By integration: 10^6 bytes in 30 days, both ways. With `when: change` this is the most, and the heartbeat's the least.
+	// By integration: 10^6 bytes in 30 days, both ways. With `when: change` this is the most, and the heartbeat's the
+	// least.
 	Uplink      map[string]float64 `json:"uplink_mb_per_month,omitempty"`
 	UplinkLeast map[string]float64 `json:"uplink_least_mb_per_month,omitempty"` // of those with `when: change`
 
-	Uncounted []string `json:"uncounted,omitempty"` // line/unit id: `model: auto`, of which nothing is predicted before they have answered
+	// line/unit id: `model: auto`, of which nothing is predicted before they have answered
+	Uncounted []string `json:"uncounted,omitempty"`
 }
 
-// flashBudget is what the outbox writes, in 10^6 bytes a day. With `when: change` it is the most, and the least is what the heartbeat alone makes.
+// flashBudget is what the outbox writes, in 10^6 bytes a day. With `when: change` it is the most, and the least is what
+// the heartbeat alone makes.
 type flashBudget struct {
 	Online       float64  `json:"online_mb_per_day"`
 	Offline      float64  `json:"offline_mb_per_day"`
@@ -63,7 +66,8 @@ func (f *flashBudget) words() string {
 		}
 		return fmt.Sprintf("%.1f to %.1f MB a day", *least, most)
 	}
-	return span(f.LeastOnline, f.Online) + " while every cloud takes its samples, " + span(f.LeastOffline, f.Offline) + " while none can be reached"
+	return span(f.LeastOnline, f.Online) + " while every cloud takes its samples, " + span(f.LeastOffline, f.Offline) +
+		" while none can be reached"
 }
 
 func flashOf(config *configs.Config, catalog *objects.Catalog) *flashBudget {
@@ -124,11 +128,14 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 		fmt.Fprintf(p.Stdout, "notice: %s\n", configs.Locate(cli.Config, n))
 	}
 	if units := uncounted(config, catalog); len(units) > 0 {
-		fmt.Fprintf(p.Stdout, "notice: %s: `model: auto`: load and cost unknown until the controller answers; set a model to estimate them\n",
+		fmt.Fprintf(p.Stdout,
+			"notice: %s: `model: auto`: load and cost unknown until the controller answers; set a model to estimate "+
+				"them\n",
 			strings.Join(units, ", "))
 	}
 	for _, b := range budgets(config, catalog) {
-		fmt.Fprintf(p.Stdout, "line %s: %s, %s, %.0f samples a day%s\n", b.Name, counted(b.Slaves, "slave"), counted(b.Objects, "object"), b.PerDay, b.words)
+		fmt.Fprintf(p.Stdout, "line %s: %s, %s, %.0f samples a day%s\n", b.Name, counted(b.Slaves, "slave"),
+			counted(b.Objects, "object"), b.PerDay, b.words)
 		if b.Warning != "" {
 			fmt.Fprintln(p.Stdout, b.Warning)
 		}
@@ -142,7 +149,8 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	if f := flashOf(config, catalog); f.Offline > 0 {
 		fmt.Fprintf(p.Stdout, "flash: %s\n", f.words())
 	}
-	fmt.Fprintf(p.Stdout, "%s is valid: %s, %s\n", cli.Config, counted(len(config.Lines), "line"), counted(len(config.Integrations), "integration"))
+	fmt.Fprintf(p.Stdout, "%s is valid: %s, %s\n", cli.Config, counted(len(config.Lines), "line"),
+		counted(len(config.Integrations), "integration"))
 	return nil
 }
 
@@ -197,7 +205,8 @@ func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 	if in.Heartbeat > 0 {
 		least = "a sample of each object every " + status.Duration(in.Heartbeat.String())
 	}
-	return fmt.Sprintf("%s to %s MB of mobile data a month, %s: minimum if nothing changes (%s), maximum if every sample changes",
+	return fmt.Sprintf("%s to %s MB of mobile data a month, %s: minimum if nothing changes (%s), maximum if every "+
+		"sample changes",
 		megabytes(b.Least), megabytes(b.Most), how, least)
 }
 
@@ -259,14 +268,16 @@ func (b *lineBudget) weigh(line *configs.Line, load budget.BusLoad) {
 	}
 	b.Load = &load.Share
 	b.words = ", load " + loadWords(load)
-	const wayOut = "`noi-agent plan` shows what costs most; lengthen log intervals, poll fewer objects, raise the baud rate, or give the line fewer slaves"
+	const wayOut = "`noi-agent plan` shows what costs most; lengthen log intervals, poll fewer objects, raise the " +
+		"baud rate, or give the line fewer slaves"
 	switch {
 	case !line.Enabled:
 	case load.Share > loadFull:
 		b.Warning = fmt.Sprintf("WARNING: line %s is overloaded (%s): samples will be missing. %s",
 			b.Name, loadWords(load), wayOut)
 	case load.Share > loadWarning:
-		b.Warning = fmt.Sprintf("warning: line %s is busy for %s of the time, which leaves little for retries and for slaves that do not answer. %s",
+		b.Warning = fmt.Sprintf("warning: line %s is busy for %s of the time, which leaves little for retries and for "+
+			"slaves that do not answer. %s",
 			b.Name, loadWords(load), wayOut)
 	}
 }

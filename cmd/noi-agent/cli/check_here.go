@@ -13,7 +13,8 @@ import (
 	"noi-agent/modbus"
 )
 
-// here looks at a valid configuration on this machine. What it finds are notices: the file may be meant for another machine.
+// here looks at a valid configuration on this machine. What it finds are notices: the file may be meant for another
+// machine.
 type here struct {
 	config *configs.Config
 	root   string // of the file system: "/"
@@ -73,7 +74,8 @@ func (h *here) port(path string, line *configs.Line) {
 		h.notice(path, "this machine has no %s now; %s", line.Port, there)
 	}
 	if h.shared(line.Port) {
-		h.notice(path, "the name has no serial number: a second adapter of this kind would get the same name, and the name points to the one that was plugged in last; "+
+		h.notice(path, "the name has no serial number: a second adapter of this kind would get the same name, and the "+
+			"name points to the one that was plugged in last; "+
 			"use the name under /dev/serial/by-path, which goes by the USB socket")
 	}
 }
@@ -86,7 +88,8 @@ func (h *here) file(path string) string {
 	return path
 }
 
-// withoutSerial are the names by which udev knows the common adapters that have no serial number: CH340 and CH341 (maker 1a86), PL2303.
+// withoutSerial are the names by which udev knows the common adapters that have no serial number: CH340 and CH341
+// (maker 1a86), PL2303.
 var withoutSerial = regexp.MustCompile(`^usb-(1a86_USB[A-Za-z0-9._]*|QinHeng_Electronics_USB[A-Za-z0-9._]*|Prolific_Technology_Inc\._USB-Serial_Controller(_[A-Z])?)-if`)
 
 // shared reports whether a name under by-id can be that of two adapters.
@@ -121,7 +124,8 @@ func (h *here) integration(path string, in *configs.Integration) {
 	h.needs(path+".iot.certificate", in.IoT.Certificate)
 	h.needs(path+".iot.key", in.IoT.Key)
 	if in.Profile != "" && !h.hasProfile(in.Profile) {
-		h.notice(path+".profile", "there is no profile %s in %s; the daemon may run as another user, with other files", in.Profile, strings.Join(h.profileFiles(), " and "))
+		h.notice(path+".profile", "there is no profile %s in %s; the daemon may run as another user, with other files",
+			in.Profile, strings.Join(h.profileFiles(), " and "))
 	}
 	if in.Type == configs.AWS && in.Endpoint == "" && !slices.Contains(awsRegions(), in.Region) {
 		near := ""

@@ -27,7 +27,8 @@ const defaultConfig = "/etc/noi-agent/config.yaml"
 func (cli *commandLine) flags(f *pflag.FlagSet) {
 	f.StringVarP(&cli.Config, "config", "c", defaultConfig, "Configuration `FILE`.")
 	f.BoolVar(&cli.JSON, "json", false, "Print JSON.")
-	f.StringVar(&cli.Socket, "socket", "", "The daemon's unix socket, a `FILE`. Default: status.socket of the configuration.")
+	f.StringVar(&cli.Socket, "socket", "",
+		"The daemon's unix socket, a `FILE`. Default: status.socket of the configuration.")
 	f.BoolVar(&cli.NoHeader, "no-header", false, "Print tables without their header.")
 }
 

@@ -37,13 +37,15 @@ func newLetters(s *session) *cobra.Command {
 	retry := &lettersRetryCommand{}
 	retried := s.bind(&cobra.Command{
 		Use: "retry ID...|--all", Short: "Retry rejected samples, keeping their sample ids.",
-		Example: "  noi-agent deadletters retry 9982 9983\n  noi-agent deadletters retry --all --integration main-solar", Args: retry.ids,
+		Example: "  noi-agent deadletters retry 9982 9983\n  noi-agent deadletters retry --all --integration main-solar",
+		Args:    retry.ids,
 	}, retry)
 	retry.add(s, retried)
 	drop := &lettersDropCommand{}
 	dropped := s.bind(&cobra.Command{
 		Use: "drop ID...|--all", Short: "Delete rejected samples; each is recorded as a gap.",
-		Example: "  noi-agent deadletters drop 9982\n  noi-agent deadletters drop --all --integration main-solar --yes", Args: drop.ids,
+		Example: "  noi-agent deadletters drop 9982\n  noi-agent deadletters drop --all --integration main-solar --yes",
+		Args:    drop.ids,
 	}, drop)
 	drop.add(s, dropped)
 	dropped.Flags().BoolVarP(&drop.Yes, "yes", "y", false, "Do not ask before --all deletes.")
@@ -108,7 +110,8 @@ func (f *letterFlags) ids(cmd *cobra.Command, args []string) error {
 	for _, word := range args {
 		id, err := strconv.ParseUint(word, 10, 64)
 		if err != nil {
-			return misused(errorf("want the id of a dead letter, a number, not %q", escaped(word)), "noi-agent deadletters list")
+			return misused(errorf("want the id of a dead letter, a number, not %q", escaped(word)),
+				"noi-agent deadletters list")
 		}
 		f.IDs = append(f.IDs, id)
 	}
@@ -124,7 +127,8 @@ func (f *letterFlags) Validate() error {
 }
 
 // find returns the socket, the integrations that have such letters, and their ids.
-func (f letterFlags) find(ctx context.Context, cli *commandLine) (socket string, of []string, ids map[string][]uint64, err error) {
+func (f letterFlags) find(ctx context.Context, cli *commandLine) (socket string, of []string, ids map[string][]uint64,
+	err error) {
 	body, err := askLetters(ctx, cli, f.Integration)
 	if err != nil {
 		return "", nil, nil, err
@@ -207,7 +211,8 @@ func (c *lettersDropCommand) Run(ctx context.Context, p *Program, cli *commandLi
 		return err
 	}
 	if n := count(ids); c.All && n > 0 {
-		if err := p.confirm(c.Yes, "This deletes "+counted(n, "rejected sample")+" for good; each is recorded as a gap."); err != nil {
+		if err := p.confirm(c.Yes,
+			"This deletes "+counted(n, "rejected sample")+" for good; each is recorded as a gap."); err != nil {
 			return err
 		}
 	}
@@ -215,7 +220,8 @@ func (c *lettersDropCommand) Run(ctx context.Context, p *Program, cli *commandLi
 		Dropped int `json:"dropped"`
 	}{}
 	for _, id := range of {
-		body, err := daemonSocket{socket, askLimit}.post(ctx, "/api/v1/deadletters/drop", map[string]any{"integration": id, "ids": ids[id]})
+		body, err := daemonSocket{socket, askLimit}.post(ctx, "/api/v1/deadletters/drop",
+			map[string]any{"integration": id, "ids": ids[id]})
 		if err != nil {
 			return fmt.Errorf("integration %s: %w", id, err)
 		}

@@ -22,10 +22,13 @@ type doctorCommand struct{}
 func newDoctor(s *session) *cobra.Command {
 	return s.bind(&cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong with this gateway.",
-		Example: "  sudo noi-agent doctor          # the verdict is the last line; exit 1 if there is a fault\n  sudo noi-agent doctor --json",
-		Long: "Configuration, ports, adapters, clock, disk, service, daemon and clouds are looked at, and nothing is changed. Each line has what " +
-			"was seen, why it matters, and a command to paste. The daemon reports what it owns: its problems are among the lines. Only if no daemon " +
-			"answers does this command try the clouds itself, without sending a message. Run it as root: other users cannot see every program that has the port open.",
+		Example: `  sudo noi-agent doctor          # the verdict is the last line; exit 1 if there is a fault
+  sudo noi-agent doctor --json`,
+		Long: "Configuration, ports, adapters, clock, disk, service, daemon and clouds are looked at, and nothing is " +
+			"changed. Each line has what was seen, why it matters, and a command to paste. The daemon reports what " +
+			"it owns: its problems are among the lines. Only if no daemon answers does this command try the " +
+			"clouds itself, without sending a message. Run it as root: other users cannot see every program " +
+			"that has the port open.",
 	}, &doctorCommand{})
 }
 

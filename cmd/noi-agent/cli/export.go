@@ -26,7 +26,8 @@ import (
 type rangeFlags struct{ From, To string }
 
 func (f *rangeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.From, "from", "", "From this `TIME` on: 2022-06-28T08:20:29Z, 2022-06-28 (its beginning, UTC), or 24h ago. Default: the oldest.")
+	cmd.Flags().StringVar(&f.From, "from", "",
+		"From this `TIME` on: 2022-06-28T08:20:29Z, 2022-06-28 (its beginning, UTC), or 24h ago. Default: the oldest.")
 	cmd.Flags().StringVar(&f.To, "to", "", "Before this `TIME`. Default: the newest.")
 }
 
@@ -74,11 +75,13 @@ func newExport(s *session) *cobra.Command {
 		Long: "The daemon is asked, so that it need not stop. When no daemon runs, its outbox is read.",
 	}, c)
 	c.add(cmd)
-	choose(cmd, &c.Format, "format", []string{agent.FormatJSONL, agent.FormatCSV}, "`FORMAT`: jsonl, a JSON object a line, or csv, with a header.")
+	choose(cmd, &c.Format, "format", []string{agent.FormatJSONL, agent.FormatCSV},
+		"`FORMAT`: jsonl, a JSON object a line, or csv, with a header.")
 	return cmd
 }
 
-// Run writes to stdout what the daemon has, or what the store holds when no daemon runs; which of them is said on stderr.
+// Run writes to stdout what the daemon has, or what the store holds when no daemon runs; which of them is said on
+// stderr.
 func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	if cli.JSON {
 		c.Format = agent.FormatJSONL
@@ -118,7 +121,8 @@ type exported struct{ samples, damaged uint64 }
 // tell says what the export itself cannot.
 func (x exported) tell(w io.Writer, r store.Range, kept time.Duration) {
 	if x.damaged > 0 {
-		fmt.Fprintf(w, "noi-agent: %d damaged records of the outbox do not read; what they held is not in the export\n", x.damaged)
+		fmt.Fprintf(w, "noi-agent: %d damaged records of the outbox do not read; what they held is not in the export\n",
+			x.damaged)
 	}
 	if x.samples > 0 {
 		return
@@ -142,7 +146,8 @@ func words(r store.Range) (text string) {
 }
 
 // fromDaemon copies what the daemon streams. An answer that breaks off is a failure.
-func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket string, r store.Range) (x exported, err error) {
+func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket string, r store.Range) (x exported,
+	err error) {
 	v := query(r)
 	v.Set("format", c.Format)
 	answer, err := daemonSocket{socket, 0}.open(ctx, http.MethodGet, "/api/v1/export?"+v.Encode(), nil)
@@ -151,26 +156,33 @@ func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket strin
 	}
 	defer answer.Body.Close()
 	fmt.Fprintf(p.Stderr, "noi-agent: exporting from the daemon at %s\n", socket)
-	if n, err := io.Copy(p.Stdout, answer.Body); err != nil {
-		return x, fmt.Errorf("the export is not complete, it broke off after %d bytes: %w; the daemon's log may say why", n, err)
+	counter := p.newLineCounter()
+	defer counter.clear()
+	if n, err := io.Copy(counter, answer.Body); err != nil {
+		return x, fmt.Errorf("the export is not complete, it broke off after %d bytes: %w; the daemon's log may say "+
+			"why", n, err)
 	}
 	for name, into := range map[string]*uint64{status.HeaderSamples: &x.samples, status.HeaderDamaged: &x.damaged} {
 		if *into, err = strconv.ParseUint(answer.Trailer.Get(name), 10, 64); err != nil {
-			return x, fmt.Errorf("the export may not be complete: the daemon does not say how many samples it has (%s)", name)
+			return x, fmt.Errorf("the export may not be complete: the daemon does not say how many samples it has (%s)",
+				name)
 		}
 	}
 	return x, nil
 }
 
 // fromStore reads the file itself, as nobody else has it open.
-func (c *exportCommand) fromStore(ctx context.Context, p *Program, config *configs.Config, r store.Range, absent error) (x exported, err error) {
+func (c *exportCommand) fromStore(ctx context.Context, p *Program, config *configs.Config, r store.Range,
+	absent error) (x exported, err error) {
 	path := filepath.Join(config.StateDir, "noi.db")
 	a, err := store.OpenArchive(path)
 	if err != nil {
 		return x, errors.Join(err, absent)
 	}
 	fmt.Fprintf(p.Stderr, "noi-agent: no daemon answers: exporting from %s\n", path)
-	out := bufio.NewWriter(p.Stdout)
+	counter := p.newLineCounter()
+	defer counter.clear()
+	out := bufio.NewWriter(counter)
 	x.samples, x.damaged, err = agent.Export(ctx, a.Scan(r), r, c.Format, cmp.Or(config.DeviceID, a.DeviceID()), out)
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return x, fmt.Errorf("the export is not complete: %w", err)

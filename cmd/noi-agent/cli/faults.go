@@ -72,7 +72,8 @@ func (p *Program) complain(err error, asJSON bool) {
 	errors.As(err, &f)
 	text := strings.TrimSpace(err.Error())
 	if asJSON {
-		_ = p.printProblem(problem{Type: "urn:noi-agent:problem:" + f.code, Title: problemTitle(f.code), Status: statusOf(err), Detail: text, Hint: f.hint})
+		_ = p.printProblem(problem{Type: "urn:noi-agent:problem:" + f.code, Title: problemTitle(f.code),
+			Status: statusOf(err), Detail: text, Hint: f.hint})
 		return
 	}
 	fmt.Fprintf(p.Stderr, "noi-agent: %s\n", text)

@@ -78,12 +78,14 @@ func orList(words []string) string {
 // choose adds a flag of one word, which is completed by its words.
 func choose(cmd *cobra.Command, into *string, name string, words []string, usage string) *pflag.Flag {
 	cmd.Flags().Var(choice{into: into, words: words}, name, usage)
-	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	// the flag is there
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	return cmd.Flags().Lookup(name)
 }
 
 // chooseSome adds a flag of several words.
-func chooseSome(cmd *cobra.Command, into *[]string, name string, words []string, short map[string]string, usage string) {
+func chooseSome(cmd *cobra.Command, into *[]string, name string, words []string, short map[string]string,
+	usage string) {
 	cmd.Flags().Var(choices{into: into, one: choice{words: words, short: short}, given: new(bool)}, name, usage)
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -129,7 +131,8 @@ func flagFault(cmd *cobra.Command, err error) error {
 		return unknownFlag(cmd, absent)
 	case errors.As(err, &empty):
 		name, _ := pflag.UnquoteUsage(empty.GetFlag())
-		return misused(errorf("--%s wants a value: --%s %s", empty.GetFlag().Name, empty.GetFlag().Name, strings.ToUpper(name)), helpOf(cmd))
+		return misused(errorf("--%s wants a value: --%s %s", empty.GetFlag().Name, empty.GetFlag().Name,
+			strings.ToUpper(name)), helpOf(cmd))
 	case errors.As(err, &wrong):
 		flag := wrong.GetFlag()
 		if want := wanted(flag.Value.Type()); want != "" {

@@ -22,7 +22,8 @@ func newGaps(s *session) *cobra.Command {
 		Use: "gaps", Short: "List what is missing, and why.",
 		Example: `  noi-agent gaps --since 24h
   noi-agent gaps --integration main-solar --object adc_vbterm --json`,
-		Long: "A gap is a stretch of time without the samples that were due. The newest comes first. Reasons: docs/durability.md.",
+		Long: "A gap is a stretch of time without the samples that were due. The newest comes first. Reasons: " +
+			"docs/durability.md.",
 	}, c)
 	f := cmd.Flags()
 	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
@@ -71,14 +72,16 @@ func (c *gapsCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 		return nil
 	}
 	t, l := &table{columns: []column{
-		{name: "INTEGRATION", least: 12}, {name: "OBJECT", least: 10}, {name: "AT"}, {name: "FROM"}, {name: "TO"}, {name: "SAMPLES", right: true}, {name: "REASON", least: 14},
+		{name: "INTEGRATION", least: 12}, {name: "OBJECT", least: 10}, {name: "AT"}, {name: "FROM"}, {name: "TO"},
+		{name: "SAMPLES", right: true}, {name: "REASON", least: 14},
 	}}, p.look(cli)
 	for _, g := range rows {
 		count := "not known"
 		if g.Count > 0 {
 			count = fmt.Sprint(g.Count)
 		}
-		t.add(names[g.IntegrationID], g.Object, g.Unit, gapEnd(g.From, p.Now(), l), gapEnd(g.To, p.Now(), l), count, status.GapWords(g.Reason))
+		t.add(names[g.IntegrationID], g.Object, g.Unit, gapEnd(g.From, p.Now(), l), gapEnd(g.To, p.Now(), l), count,
+			status.GapWords(g.Reason))
 	}
 	t.print(p.Stdout, l)
 	return nil

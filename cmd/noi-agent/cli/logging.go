@@ -11,14 +11,16 @@ import (
 	"noi-agent/internal/journal"
 )
 
-// logging is what the daemon logs with. Level and format may change at any time, and every logger that was made from Logger follows.
+// logging is what the daemon logs with. Level and format may change at any time, and every logger that was made from
+// Logger follows.
 type logging struct {
 	*slog.Logger
 	level  slog.LevelVar
 	asJSON atomic.Bool
 }
 
-// newLogging logs to w. Where stderr is systemd's journal, the text format goes there as entries with priority and fields.
+// newLogging logs to w. Where stderr is systemd's journal, the text format goes there as entries with priority and
+// fields.
 func newLogging(w io.Writer, c configs.Log) *logging {
 	l := &logging{}
 	l.set(c)
@@ -37,8 +39,8 @@ func (l *logging) set(c configs.Log) {
 	l.asJSON.Store(c.Format == "json")
 }
 
-// eitherFormat hands each record to the handler of the format that is in force. It holds both, so that a logger derived before
-// a change has its attributes and groups in the other format too.
+// eitherFormat hands each record to the handler of the format that is in force. It holds both, so that a logger derived
+// before a change has its attributes and groups in the other format too.
 type eitherFormat struct {
 	asJSON     *atomic.Bool
 	text, json slog.Handler

@@ -86,7 +86,8 @@ func (cli *commandLine) listing(name string) []string {
 	list := []string{}
 	config := cli.lenient()
 	for i := range config.Integrations {
-		if in := &config.Integrations[i]; in.Objects.All || slices.ContainsFunc(in.Objects.List, func(word string) bool { return pattern(word)(name) }) {
+		if in := &config.Integrations[i]; in.Objects.All ||
+			slices.ContainsFunc(in.Objects.List, func(word string) bool { return pattern(word)(name) }) {
 			list = append(list, orID(in.Name, in.Type+" "+in.Destination()))
 		}
 	}

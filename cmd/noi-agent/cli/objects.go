@@ -83,7 +83,8 @@ func familyNamed(catalog *objects.Catalog, name string) (*objects.Family, error)
 	for i, f := range families {
 		names[i] = f.Slug
 	}
-	return nil, misused(fmt.Errorf("no family %q; there are %s", escaped(name), slugs(families)), nearest(strings.ToUpper(name), names))
+	return nil, misused(fmt.Errorf("no family %q; there are %s", escaped(name), slugs(families)),
+		nearest(strings.ToUpper(name), names))
 }
 
 func slugs(families []*objects.Family) string {
@@ -97,11 +98,13 @@ func slugs(families []*objects.Family) string {
 // printFamily prints one table: live objects first, settings after them.
 func printFamily(w io.Writer, f *objects.Family, l look) {
 	fmt.Fprintf(w, "%s: %s (%s; at most %d registers a read)\n", f.Slug, f.Title, productCodes(f, ""), f.MaxRegisters)
-	t := &table{columns: []column{{name: "ADDRESS"}, {name: "OBJECT", least: 12}, {name: "KIND"}, {name: "REGISTERS", right: true}, {name: "UNIT"}, {name: "LOG INTERVAL", right: true},
+	t := &table{columns: []column{{name: "ADDRESS"}, {name: "OBJECT", least: 12}, {name: "KIND"},
+		{name: "REGISTERS", right: true}, {name: "UNIT"}, {name: "LOG INTERVAL", right: true},
 		{name: "CONFIDENCE"}, {name: "MEANING", least: 16}}}
 	for i := range f.Objects {
 		o := &f.Objects[i]
-		t.add(whereOf(o), o.Name, kindOf(o), fmt.Sprint(o.Registers), o.Unit, status.Duration(o.Interval.String()), confidence(o), strings.TrimSpace(o.About+remark(o)))
+		t.add(whereOf(o), o.Name, kindOf(o), fmt.Sprint(o.Registers), o.Unit, status.Duration(o.Interval.String()),
+			confidence(o), strings.TrimSpace(o.About+remark(o)))
 	}
 	t.print(w, l)
 	fmt.Fprintln(w)
@@ -179,13 +182,14 @@ type familyListing struct {
 }
 
 type objectListing struct {
-	Address    string   `json:"address"`
-	Object     string   `json:"object"`
-	Kind       string   `json:"kind"`
-	Encoding   string   `json:"encoding,omitempty"` // none while disputed
-	Registers  int      `json:"registers"`
-	Bits       string   `json:"bits,omitempty"`          // which of them, as in 2-3, where it is a part
-	Span       *reading `json:"read_together,omitempty"` // what one read must bring, where that is more than the object's own registers
+	Address   string `json:"address"`
+	Object    string `json:"object"`
+	Kind      string `json:"kind"`
+	Encoding  string `json:"encoding,omitempty"` // none while disputed
+	Registers int    `json:"registers"`
+	Bits      string `json:"bits,omitempty"` // which of them, as in 2-3, where it is a part
+	// what one read must bring, where that is more than the object's own registers
+	Span       *reading `json:"read_together,omitempty"`
 	Unit       string   `json:"unit"`
 	Interval   string   `json:"interval"`
 	Setting    bool     `json:"setting"`
@@ -206,7 +210,8 @@ type reading struct {
 func listFamilies(families []*objects.Family) map[string][]familyListing {
 	out := []familyListing{}
 	for _, f := range families {
-		l := familyListing{Family: f.Slug, Title: f.Title, ProductCodes: append([]string{}, f.ProductCodes...), MaxRegisters: int(f.MaxRegisters)}
+		l := familyListing{Family: f.Slug, Title: f.Title, ProductCodes: append([]string{}, f.ProductCodes...),
+			MaxRegisters: int(f.MaxRegisters)}
 		for i := range f.Objects {
 			l.Objects = append(l.Objects, listObject(&f.Objects[i]))
 		}
@@ -217,8 +222,10 @@ func listFamilies(families []*objects.Family) map[string][]familyListing {
 
 func listObject(o *objects.Object) objectListing {
 	l := objectListing{
-		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Encoding: string(o.Encoding), Registers: int(o.Registers), Unit: o.Unit,
-		Interval: status.Duration(o.Interval.String()), Setting: o.Setting(), Alarm: o.Alarm, Confidence: o.Confidence, Unverified: o.Unverified(), About: o.About,
+		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Encoding: string(o.Encoding),
+		Registers: int(o.Registers), Unit: o.Unit,
+		Interval: status.Duration(o.Interval.String()), Setting: o.Setting(), Alarm: o.Alarm, Confidence: o.Confidence,
+		Unverified: o.Unverified(), About: o.About,
 		Names: namesOf(o.Names, "="),
 	}
 	if addr, count := o.Span(); addr != o.Address || count != o.Registers {

@@ -14,8 +14,10 @@ import (
 func printMarkdown(w io.Writer, families []*objects.Family) error {
 	var b strings.Builder
 	b.WriteString("# Families and objects\n\n" +
-		"Made by `noi-agent objects --markdown` from the family files; do not edit. Addresses are PDU addresses, 0-based. `unverified`: address or\n" +
-		"encoding rests on one doubtful source, or on sources that disagree. How to write a family of your own: [families.md](families.md).\n\n" +
+		"Made by `noi-agent objects --markdown` from the family files; do not edit. Addresses are PDU addresses, " +
+		"0-based. `unverified`: address or\n" +
+		"encoding rests on one doubtful source, or on sources that disagree. How to write a family of your own: " +
+		"[families.md](families.md).\n\n" +
 		"| family | title | objects | of them live |\n|---|---|---|---|\n")
 	for _, f := range families {
 		live := 0
@@ -24,7 +26,8 @@ func printMarkdown(w io.Writer, families []*objects.Family) error {
 				live++
 			}
 		}
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %d | %d |\n", f.Slug, strings.ToLower(f.Slug), cell(f.Title), len(f.Objects), live)
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %d | %d |\n", f.Slug, strings.ToLower(f.Slug), cell(f.Title),
+			len(f.Objects), live)
 	}
 	for _, f := range families {
 		familyMarkdown(&b, f)
@@ -34,12 +37,15 @@ func printMarkdown(w io.Writer, families []*objects.Family) error {
 }
 
 func familyMarkdown(b *strings.Builder, f *objects.Family) {
-	fmt.Fprintf(b, "\n## %s\n\n%s; %s; at most %d registers a read.\n\n", f.Slug, f.Title, productCodes(f, "`"), f.MaxRegisters)
-	b.WriteString("| address | object | kind | unit | interval | confidence | meaning |\n|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(b, "\n## %s\n\n%s; %s; at most %d registers a read.\n\n", f.Slug, f.Title,
+		productCodes(f, "`"), f.MaxRegisters)
+	b.WriteString("| address | object | kind | unit | interval | confidence | meaning " +
+		"|\n|---|---|---|---|---|---|---|\n")
 	for i := range f.Objects {
 		o := &f.Objects[i]
 		fmt.Fprintf(b, "| 0x%04X | `%s` | %s | %s | %s | %s | %s |\n",
-			o.Address, o.Name, kindOf(o), cell(o.Unit), status.Duration(o.Interval.String()), confidence(o), cell(strings.TrimSpace(o.About+remark(o))))
+			o.Address, o.Name, kindOf(o), cell(o.Unit), status.Duration(o.Interval.String()), confidence(o),
+			cell(strings.TrimSpace(o.About+remark(o))))
 	}
 	namesMarkdown(b, f)
 }

@@ -41,7 +41,8 @@ func placeOf(config *configs.Config, name string, unit *int) (place, error) {
 	case len(line.Slaves) == 1:
 		at.slave = &line.Slaves[0]
 	default:
-		return place{}, misused(fmt.Errorf("line %s has %d slaves (%s): say which with --unit", line.Name, len(units), strings.Join(units, ", ")), "")
+		return place{}, misused(fmt.Errorf("line %s has %d slaves (%s): say which with --unit", line.Name, len(units),
+			strings.Join(units, ", ")), "")
 	}
 	return at, nil
 }
@@ -57,11 +58,13 @@ func lineOf(config *configs.Config, name string) (*configs.Line, error) {
 	case len(names) == 0:
 		return nil, misused(errors.New("the configuration has no line; name a port with --port"), "")
 	case name != "":
-		return nil, misused(fmt.Errorf("no line %q; there are %s", escaped(name), strings.Join(names, ", ")), nearest(name, names))
+		return nil, misused(fmt.Errorf("no line %q; there are %s", escaped(name), strings.Join(names, ", ")),
+			nearest(name, names))
 	case len(names) == 1:
 		return &config.Lines[0], nil
 	default:
-		return nil, misused(fmt.Errorf("the configuration has %d lines (%s): say which with --line", len(names), strings.Join(names, ", ")), "")
+		return nil, misused(fmt.Errorf("the configuration has %d lines (%s): say which with --line", len(names),
+			strings.Join(names, ", ")), "")
 	}
 }
 

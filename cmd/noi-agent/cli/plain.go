@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// plainJSON decodes the daemon's JSON for a terminal: in all texts, what would move the cursor or change the order of the letters is
-// written as an escape. Controllers and clouds can put anything into theirs.
+// plainJSON decodes the daemon's JSON for a terminal: in all texts, what would move the cursor or change the order of
+// the letters is written as an escape. Controllers and clouds can put anything into theirs.
 func plainJSON(body []byte, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
@@ -27,7 +27,8 @@ func escapeTexts(v reflect.Value) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() && v.Type().Field(i).Name != "Learnt" { // YAML of our own, of several lines
+			// Learnt is YAML of our own, of several lines.
+			if v.Type().Field(i).IsExported() && v.Type().Field(i).Name != "Learnt" {
 				escapeTexts(v.Field(i))
 			}
 		}

@@ -60,9 +60,11 @@ func (*planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 func printLineLoad(w io.Writer, line *configs.Line, load budget.BusLoad) {
 	reads := rate(load.Reads, "reads")
 	if load.Timed {
-		fmt.Fprintf(w, "line %s, %s at %s: load %s, %s\n", line.Name, line.Port, framing(poll.PortSettings(line)), loadWords(load), reads)
+		fmt.Fprintf(w, "line %s, %s at %s: load %s, %s\n", line.Name, line.Port, framing(poll.PortSettings(line)),
+			loadWords(load), reads)
 	} else {
-		fmt.Fprintf(w, "line %s, %s: %s; over Modbus TCP bus time means nothing, the device decides how fast it answers\n", line.Name, line.Port, reads)
+		fmt.Fprintf(w, "line %s, %s: %s; over Modbus TCP bus time means nothing, the device decides how fast it "+
+			"answers\n", line.Name, line.Port, reads)
 	}
 	for _, s := range load.Slaves {
 		printSlaveLoad(w, s, load.Timed)
@@ -71,7 +73,8 @@ func printLineLoad(w io.Writer, line *configs.Line, load budget.BusLoad) {
 
 func printSlaveLoad(w io.Writer, s budget.SlaveLoad, timed bool) {
 	if s.Family == nil {
-		fmt.Fprintf(w, "  unit %d, model auto: reads and load unknown until the controller answers; set its model to see them\n", s.Config.ID)
+		fmt.Fprintf(w, "  unit %d, model auto: reads and load unknown until the controller answers; set its model to "+
+			"see them\n", s.Config.ID)
 		return
 	}
 	share := ""
@@ -80,7 +83,8 @@ func printSlaveLoad(w io.Writer, s budget.SlaveLoad, timed bool) {
 	}
 	fmt.Fprintf(w, "  unit %d, %s: %d objects%s\n", s.Config.ID, s.Family.Slug, s.Objects, share)
 	for _, name := range s.TooLong {
-		fmt.Fprintf(w, "    %s is longer than one read may be: the controller will refuse it; raise max_registers, or leave it out of objects\n", name)
+		fmt.Fprintf(w, "    %s is longer than one read may be: the controller will refuse it; raise max_registers, or "+
+			"leave it out of objects\n", name)
 	}
 	for i, m := range s.Moments {
 		if i == mostMoments {
@@ -189,8 +193,9 @@ type readListing struct {
 
 func listLine(line *configs.Line, load budget.BusLoad) lineListing {
 	l := lineListing{
-		Line: line.Name, Port: line.Port, Load: timed(load, load.Share), AtMost: load.AtMost, ReadsPerSecond: load.Reads,
-		Slaves: []slaveListing{},
+		Line: line.Name, Port: line.Port, Load: timed(load, load.Share), AtMost: load.AtMost,
+		ReadsPerSecond: load.Reads,
+		Slaves:         []slaveListing{},
 	}
 	if load.Timed {
 		l.Settings = framing(poll.PortSettings(line))
@@ -213,7 +218,8 @@ func listLine(line *configs.Line, load budget.BusLoad) lineListing {
 
 func listMoment(load budget.BusLoad, m budget.Moment) momentListing {
 	listed := momentListing{
-		Intervals: durations(m.Intervals), PerSecond: m.Rate, BusTimeMS: timed(load, 1000*m.BusTime().Seconds()), Reads: []readListing{},
+		Intervals: durations(m.Intervals), PerSecond: m.Rate, BusTimeMS: timed(load, 1000*m.BusTime().Seconds()),
+		Reads: []readListing{},
 	}
 	for _, r := range m.Reads {
 		listed.Reads = append(listed.Reads, readListing{

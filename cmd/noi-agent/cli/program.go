@@ -32,7 +32,8 @@ type Program struct {
 // New returns the program as main runs it. built is when it was made.
 func New(version string, built time.Time) *Program {
 	return &Program{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now, Time: clock.System(built),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now,
+		Time:    clock.System(built),
 		Signals: Signals, Hangups: Hangups, Notify: systemdNotify, CheckStore: store.InChild(ownBinary, "store-check"),
 	}
 }
@@ -74,7 +75,8 @@ func (p *Program) untilSignal(parent context.Context) (ctx context.Context, stop
 // Signals delivers the signals that end a command, up to two that nobody has taken yet.
 func Signals() (<-chan os.Signal, func()) { return notified(2, os.Interrupt, syscall.SIGTERM) }
 
-// Hangups delivers SIGHUP, which has the daemon read its configuration again. One that nobody has taken yet stands for all that follow.
+// Hangups delivers SIGHUP, which has the daemon read its configuration again. One that nobody has taken yet stands for
+// all that follow.
 func Hangups() (<-chan os.Signal, func()) { return notified(1, syscall.SIGHUP) }
 
 func notified(room int, of ...os.Signal) (<-chan os.Signal, func()) {

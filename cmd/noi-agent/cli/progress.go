@@ -24,14 +24,16 @@ func newProgress(w io.Writer, scan *modbus.Scan) *progress {
 // announce says how long it will take before it begins.
 func (g *progress) announce() {
 	first := g.scan.Settings[0]
-	fmt.Fprintf(g.w, "asking %d units on %s%s: up to %s", len(g.scan.Units), first.Port, at(framingOf(first)), roughly(g.scan.Expected(first)))
+	fmt.Fprintf(g.w, "asking %d units on %s%s: up to %s", len(g.scan.Units), first.Port, at(framingOf(first)),
+		roughly(g.scan.Expected(first)))
 	if g.scan.Rounds() > 1 {
 		var all time.Duration
 		for _, s := range g.scan.Settings {
 			all += g.scan.Expected(s)
 		}
 		all *= time.Duration(g.scan.Rounds() / len(g.scan.Settings))
-		fmt.Fprintf(g.w, "; if no device answers, %s with other settings or function, %s in all", counted(g.scan.Rounds()-1, "more round"), roughly(all))
+		fmt.Fprintf(g.w, "; if no device answers, %s with other settings or function, %s in all",
+			counted(g.scan.Rounds()-1, "more round"), roughly(all))
 	}
 	fmt.Fprintln(g.w, "; Ctrl-C ends it and keeps what was found")
 }

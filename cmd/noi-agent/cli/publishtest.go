@@ -35,8 +35,9 @@ func newPublishTest(s *session) *cobra.Command {
 		Use: "publish-test [INTEGRATION]", Short: "Test an integration and send one test message.",
 		Example: `  noi-agent publish-test main-solar
   sudo -u noi-agent -H noi-agent publish-test main-solar   # with the credentials of the daemon`,
-		Long: "Credentials, network, topic and permission are tested one after the other. Each failure is printed with what to do. " +
-			"The test message is marked; it is neither stored nor in the trigger log. The integration is named by id or name, and may be left out where there is only one.",
+		Long: "Credentials, network, topic and permission are tested one after the other. Each failure is printed " +
+			"with what to do. The test message is marked; it is neither stored nor in the trigger log. The " +
+			"integration is named by id or name, and may be left out where there is only one.",
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
 	}, c)
 	cmd.Flags().BoolVar(&c.DryRun, "dry-run", false, "Test everything, and send no message.")
@@ -79,7 +80,8 @@ func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLi
 		return err
 	}
 	defer func() { _ = sink.Close() }() // the results are in
-	r := publishTestResult{IntegrationID: in.ID, Name: in.Name, Type: in.Type, Topic: in.Destination(), Notice: otherUser(*in)}
+	r := publishTestResult{IntegrationID: in.ID, Name: in.Name, Type: in.Type, Topic: in.Destination(),
+		Notice: otherUser(*in)}
 	tell := func(s sinks.Step) { r.Steps = append(r.Steps, s) }
 	if !cli.JSON {
 		fmt.Fprintf(p.Stdout, "integration %s %s, %s\n", in.ID, in.Name, in.Destination())
@@ -106,8 +108,8 @@ func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLi
 // hurryLimit bounds the question to a daemon that may not be there.
 const hurryLimit = 3 * time.Second
 
-// hurryDaemon asks a daemon that waits after a failure of the integration to try again at once: the test message has shown that it would succeed.
-// False: no daemon answers, or it does not have the integration.
+// hurryDaemon asks a daemon that waits after a failure of the integration to try again at once: the test message has
+// shown that it would succeed. False: no daemon answers, or it does not have the integration.
 func hurryDaemon(ctx context.Context, socket, integration string) bool {
 	if socket == "" {
 		return false
@@ -131,7 +133,9 @@ func (p *Program) endPublishTest(ctx context.Context, cli *commandLine, r publis
 	case !r.OK && cli.JSON:
 		return errSilent
 	case !r.OK:
-		return failed(fmt.Errorf("%s cannot publish", cmp.Or(r.Name, r.IntegrationID)), "noi-agent setup "+r.Type+" "+shell.Quote(cmp.Or(r.Name, r.IntegrationID))+"     (prints the policy for this publisher)")
+		return failed(fmt.Errorf("%s cannot publish", cmp.Or(r.Name, r.IntegrationID)),
+			"noi-agent setup "+r.Type+" "+shell.Quote(cmp.Or(r.Name,
+				r.IntegrationID))+"     (prints the policy for this publisher)")
 	default:
 		return nil
 	}
@@ -150,13 +154,16 @@ func integrationOf(config *configs.Config, id string) (*configs.Integration, err
 	}
 	switch {
 	case len(known) == 0:
-		return nil, misused(errors.New("the configuration has no integration"), "noi-agent setup aws     (or: noi-agent setup gcp)")
+		return nil, misused(errors.New("the configuration has no integration"),
+			"noi-agent setup aws     (or: noi-agent setup gcp)")
 	case id != "":
-		return nil, misused(fmt.Errorf("no integration %q; there are: %s", escaped(id), strings.Join(known, ", ")), nearest(id, names))
+		return nil, misused(fmt.Errorf("no integration %q; there are: %s", escaped(id), strings.Join(known, ", ")),
+			nearest(id, names))
 	case len(known) == 1:
 		return &config.Integrations[0], nil
 	default:
-		return nil, misused(fmt.Errorf("the configuration has %d integrations, say which: %s", len(known), strings.Join(known, ", ")), "")
+		return nil, misused(fmt.Errorf("the configuration has %d integrations, say which: %s", len(known),
+			strings.Join(known, ", ")), "")
 	}
 }
 
@@ -202,7 +209,8 @@ func messageStep(r sinks.Result, remedy string) sinks.Step {
 
 // printStep prints a step in one line, and its remedy below it. Texts of clouds are escaped.
 func printStep(w io.Writer, s sinks.Step, l look) {
-	mark := map[sinks.Verdict]string{sinks.StepOK: markGood, sinks.StepFailed: markFault, sinks.StepUnknown: markWarning, sinks.StepSkipped: markCalm}[s.Verdict]
+	mark := map[sinks.Verdict]string{sinks.StepOK: markGood, sinks.StepFailed: markFault,
+		sinks.StepUnknown: markWarning, sinks.StepSkipped: markCalm}[s.Verdict]
 	name := mark + s.Name
 	gap := strings.Repeat(" ", max(1, 14-runes(name)))
 	if l.colour {
@@ -228,6 +236,7 @@ func otherUser(in configs.Integration) string {
 	if err != nil || own.Uid == strconv.Itoa(os.Geteuid()) {
 		return ""
 	}
-	return fmt.Sprintf("the daemon runs as %s and uses other credentials than you. To test as the daemon: sudo -u %s -H noi-agent publish-test %s",
+	return fmt.Sprintf("the daemon runs as %s and uses other credentials than you. To test as the daemon: sudo -u %s "+
+		"-H noi-agent publish-test %s",
 		daemonUser, daemonUser, shell.Quote(cmp.Or(in.Name, in.ID)))
 }

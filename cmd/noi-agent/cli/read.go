@@ -31,16 +31,22 @@ func newRead(s *session) *cobra.Command {
 		Use: "read OBJECT...", Short: "Read objects or registers of a slave now.",
 		Example: `  noi-agent read adc_vbterm charge_state
   noi-agent read 0x0012 --port /dev/ttyUSB0 --unit 1   # registers, without any configuration`,
-		Long:              "An argument is the name of an object, or registers: 0x0012, 0x0012+4, 0x0012-0x0015. A running daemon reads between its own polls; else the command opens the port itself.",
+		Long: "An argument is the name of an object, or registers: 0x0012, 0x0012+4, 0x0012-0x0015. A running daemon " +
+			"reads between its own polls; else the command opens the port itself.",
 		Args:              someArgs(&c.What, "name an object or a register, such as adc_vbterm or 0x0012"),
 		ValidArgsFunction: complete(s.cli.objectNames),
 	}, c)
 	f := cmd.Flags()
-	f.StringVar(&c.Line, "line", "", "Line of the configuration, by its `NAME`; may be left out where there is only one.")
-	f.Var(optionalInt{&c.Unit}, "unit", "Unit id `N`, 1 to 247, on tcp:// 0 and 255 too; may be left out where the line has only one slave. With --port: 1.")
-	f.Var(choice{&c.Function, []string{"01", "02", "03", "04"}, map[string]string{"1": "01", "2": "02", "3": "03", "4": "04"}}, "function",
+	f.StringVar(&c.Line, "line", "",
+		"Line of the configuration, by its `NAME`; may be left out where there is only one.")
+	f.Var(optionalInt{&c.Unit}, "unit",
+		"Unit id `N`, 1 to 247, on tcp:// 0 and 255 too; may be left out where the line has only one slave. With "+
+			"--port: 1.")
+	f.Var(choice{&c.Function, []string{"01", "02", "03", "04"},
+		map[string]string{"1": "01", "2": "02", "3": "03", "4": "04"}}, "function",
 		"Function `CODE` that reads registers (03, 04) or bits (01, 02). Objects have their own.")
-	f.StringVar(&c.Model, "model", "", "Family or product code `MODEL`, for objects. Default: of the configuration, or what the slave says it is.")
+	f.StringVar(&c.Model, "model", "",
+		"Family or product code `MODEL`, for objects. Default: of the configuration, or what the slave says it is.")
 	f.BoolVarP(&c.Quiet, "quiet", "q", false, "Print the value and nothing else, of one object.")
 	c.add(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there
@@ -59,11 +65,14 @@ type portFlags struct {
 
 func (f *portFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.Port, "port", "", "Serial `PORT`, or tcp://HOST, instead of a line of the configuration, which is not read then.")
+	flags.StringVar(&f.Port, "port", "",
+		"Serial `PORT`, or tcp://HOST, instead of a line of the configuration, which is not read then.")
 	flags.IntVar(&f.Baud, "baud", 0, "With --port: baud rate `N`. Default: 9600.")
-	choose(cmd, &f.Parity, "parity", []string{"none", "even", "odd"}, "With --port: parity `P`, none, even or odd. Default: none.")
+	choose(cmd, &f.Parity, "parity", []string{"none", "even", "odd"},
+		"With --port: parity `P`, none, even or odd. Default: none.")
 	flags.IntVar(&f.StopBits, "stop-bits", 0, "With --port: 1 or 2 stop bits, `N`. Default: 2.")
-	flags.DurationVar(&f.Timeout, "timeout", 0, "With --port: wait `TIME` for the first byte of a reply. Default: 500ms.")
+	flags.DurationVar(&f.Timeout, "timeout", 0,
+		"With --port: wait `TIME` for the first byte of a reply. Default: 500ms.")
 	_ = cmd.RegisterFlagCompletionFunc("port", completePorts) // the flag is there
 }
 
@@ -103,7 +112,8 @@ func (f portFlags) validate() error {
 	given := f.Baud != 0 || f.Parity != "" || f.StopBits != 0 || f.Timeout != 0
 	switch {
 	case f.Port == "" && given:
-		return errors.New("--baud, --parity, --stop-bits and --timeout go with --port; a line has its own in the configuration")
+		return errors.New("--baud, --parity, --stop-bits and --timeout go with --port; a line has its own in the " +
+			"configuration")
 	case f.Baud != 0 && (f.Baud < leastBaud || f.Baud > mostBaud):
 		return fmt.Errorf("--baud: want %d to %d, not %d", leastBaud, mostBaud, f.Baud)
 	case f.StopBits < 0 || f.StopBits > 2:
@@ -146,7 +156,8 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 		return err
 	}
 	defer func() { _ = from.close() }() // nothing was written
-	result := ReadResult{Line: at.line.Name, Port: at.line.Port, UnitID: at.slave.ID, Objects: []objectReading{}, Registers: []registerReading{}}
+	result := ReadResult{Line: at.line.Name, Port: at.line.Port, UnitID: at.slave.ID, Objects: []objectReading{},
+		Registers: []registerReading{}}
 	r := reader{from: from, slave: at.slave, catalog: catalog, model: c.Model}
 	for _, word := range c.What {
 		if isRegisters(word) {
@@ -160,7 +171,8 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 		result.Objects = append(result.Objects, r.object(ctx, o))
 	}
 	if doubt := r.doubts(ctx); doubt != "" && c.Model != "" {
-		p.complain(fmt.Errorf("warning: %s; the values are by --model", strings.Replace(doubt, "the configuration", "--model", 1)), cli.JSON)
+		p.complain(fmt.Errorf("warning: %s; the values are by --model",
+			strings.Replace(doubt, "the configuration", "--model", 1)), cli.JSON)
 	} else if doubt != "" {
 		result.refuse(doubt + ". " + api.MismatchRemedy)
 	}

@@ -66,7 +66,8 @@ func (r *ReadResult) refuse(why string) {
 	for i, o := range r.Objects {
 		if o.Error == "" {
 			r.Objects[i] = objectReading{
-				Object: o.Object, Unit: o.Unit, Registers: o.Registers, Function: o.Function, Address: o.Address, SampledAt: o.SampledAt, Error: why,
+				Object: o.Object, Unit: o.Unit, Registers: o.Registers, Function: o.Function, Address: o.Address,
+				SampledAt: o.SampledAt, Error: why,
 			}
 		}
 	}
@@ -125,10 +126,12 @@ func (p *Program) printValue(o objectReading) error {
 }
 
 func printObjects(w io.Writer, list []objectReading, l look) {
-	t := &table{columns: []column{{name: "OBJECT", least: 10}, {name: "VALUE", least: 12}, {name: "UNIT"}, {name: "REGISTERS", least: 9}, {name: "ADDRESS"}, {name: "SAMPLED AT"}}}
+	t := &table{columns: []column{{name: "OBJECT", least: 10}, {name: "VALUE", least: 12}, {name: "UNIT"},
+		{name: "REGISTERS", least: 9}, {name: "ADDRESS"}, {name: "SAMPLED AT"}}}
 	for _, o := range list {
 		if o.Error == "" {
-			t.add(o.Object, valueWords(o), o.Unit, strings.Join(o.Registers, " "), fmt.Sprintf("%02X %s", o.Function, o.Address), localTime(o.SampledAt))
+			t.add(o.Object, valueWords(o), o.Unit, strings.Join(o.Registers, " "),
+				fmt.Sprintf("%02X %s", o.Function, o.Address), localTime(o.SampledAt))
 		}
 	}
 	t.print(w, l)
@@ -156,13 +159,14 @@ func valueWords(o objectReading) string {
 	}
 }
 
-// A value within this factor of what is expected is plausible: the battery's voltage now is not that of all the time, but
-// not half or twice of it either.
+// A value within this factor of what is expected is plausible: the battery's voltage now is not that of all the time,
+// but not half or twice of it either.
 const plausible = 2
 
 func printCandidates(w io.Writer, o objectReading) {
 	if i := slices.IndexFunc(o.Candidates, func(c candidate) bool { return c.Chosen }); i >= 0 {
-		fmt.Fprintf(w, "the slave's `encodings` have chosen %s for %s, which its sources dispute:\n", o.Candidates[i].Encoding, o.Object)
+		fmt.Fprintf(w, "the slave's `encodings` have chosen %s for %s, which its sources dispute:\n",
+			o.Candidates[i].Encoding, o.Object)
 	} else {
 		fmt.Fprintf(w, "%s is not sampled until the slave's `encodings` choose one of these:\n", o.Object)
 	}
@@ -218,7 +222,8 @@ func printRegisters(w io.Writer, g registerReading, l look) {
 	for _, r := range g.Registers {
 		cells := []string{r.Address, r.Hex, fmt.Sprint(r.U16), fmt.Sprint(r.S16), float(r.F16), orDash(r.ASCII)}
 		if p := r.Pair; p != nil {
-			cells = append(cells, fmt.Sprint(p.U32), fmt.Sprint(p.U32LO), fmt.Sprint(p.S32), fmt.Sprint(p.S32LO), float(p.F32), float(p.F32LO))
+			cells = append(cells, fmt.Sprint(p.U32), fmt.Sprint(p.U32LO), fmt.Sprint(p.S32), fmt.Sprint(p.S32LO),
+				float(p.F32), float(p.F32LO))
 		}
 		t.add(append(cells, make([]string, len(names)-len(cells))...)...)
 	}

@@ -46,7 +46,8 @@ func noObject(f *objects.Family, name string) error {
 	for i := range f.Objects {
 		names[i] = f.Objects[i].Name
 	}
-	return misused(fmt.Errorf("%s has no object %q", f.Slug, escaped(name)), cmp.Or(nearest(name, names), "noi-agent objects --family "+f.Slug))
+	return misused(fmt.Errorf("%s has no object %q", f.Slug, escaped(name)),
+		cmp.Or(nearest(name, names), "noi-agent objects --family "+f.Slug))
 }
 
 // configured is the slave as the configuration has it, or the command line.
@@ -58,8 +59,9 @@ func (r *reader) configured() *configs.Slave {
 	return &slave
 }
 
-// doubts says that the slave is of another family than the one by which the objects were read; "" when nothing is known against it. It is
-// asked after the reads: some slaves are deaf for a moment after an identification that they do not know.
+// doubts says that the slave is of another family than the one by which the objects were read; "" when nothing is known
+// against it. It is asked after the reads: some slaves are deaf for a moment after an identification that they do not
+// know.
 func (r *reader) doubts(ctx context.Context) string {
 	if _, named := r.configured().Family(r.catalog); !named || r.family == nil {
 		return "" // it has been asked
@@ -73,7 +75,8 @@ func (r *reader) findFamily(ctx context.Context) (*objects.Family, error) {
 		return f, nil
 	}
 	if r.model != "" && !slave.Auto() {
-		return nil, misused(fmt.Errorf("no family and no product code known as %q; the families are %s", escaped(r.model), slugs(r.catalog.Families())), "")
+		return nil, misused(fmt.Errorf("no family and no product code known as %q; the families are %s",
+			escaped(r.model), slugs(r.catalog.Families())), "")
 	}
 	return r.from.family(ctx, r.catalog)
 }
@@ -85,7 +88,8 @@ func (r *reader) registers(ctx context.Context, word string, function byte) regi
 		panic(err) // Validate has let it pass
 	}
 	span.Function = function
-	row := registerReading{Function: function, Address: fmt.Sprintf("0x%04X", span.Addr), Count: span.Count, Registers: []registerRow{}}
+	row := registerReading{Function: function, Address: fmt.Sprintf("0x%04X", span.Addr), Count: span.Count,
+		Registers: []registerRow{}}
 	reply, err := r.from.read(ctx, span)
 	if err != nil {
 		row.Error = err.Error()
@@ -104,7 +108,8 @@ func (r *reader) registers(ctx context.Context, word string, function byte) regi
 // object reads one object; one whose encoding must be chosen in every encoding there is.
 func (r *reader) object(ctx context.Context, o *objects.Object) objectReading {
 	span := spanOf(o)
-	row := objectReading{Object: o.Name, Unit: o.Unit, Address: fmt.Sprintf("0x%04X", span.Addr), Function: span.Function, Registers: []string{}}
+	row := objectReading{Object: o.Name, Unit: o.Unit, Address: fmt.Sprintf("0x%04X", span.Addr),
+		Function: span.Function, Registers: []string{}}
 	reply, err := r.from.read(ctx, span)
 	if err != nil {
 		row.Error = err.Error()
@@ -165,7 +170,8 @@ func (r *reader) expect(ctx context.Context, o *objects.Object) *expectation {
 	if !ok || !sound {
 		return nil
 	}
-	return &expectation{Value: ah * v / 1000, From: fmt.Sprintf("%s × %s / 1000 = %.6g Ah × %.4g V / 1000", charge.Name, volts.Name, ah, v)}
+	return &expectation{Value: ah * v / 1000,
+		From: fmt.Sprintf("%s × %s / 1000 = %.6g Ah × %.4g V / 1000", charge.Name, volts.Name, ah, v)}
 }
 
 // batteryObjects are the names that the vendors give the battery voltage, the likelier ones first.
@@ -173,7 +179,8 @@ func batteryObjects() []string {
 	return []string{"adc_vbterm", "adc_vb", "adc_vb_f_1m", "adc_vb_f_med", "vb_f", "Adc_vb_f", "adc_vb_f"}
 }
 
-// batteryVoltage is the family's battery voltage, by the names that the vendor gives it; the nominal one if there is no other.
+// batteryVoltage is the family's battery voltage, by the names that the vendor gives it; the nominal one if there is no
+// other.
 func (r *reader) batteryVoltage() *objects.Object {
 	for _, name := range append(batteryObjects(), "n_sys_v") {
 		if o, ok := r.family.Object(name); ok && o.Unit == "V" && len(o.Choices) == 0 {
@@ -199,8 +206,8 @@ func (r *reader) number(ctx context.Context, o *objects.Object) (f float64, ok b
 	return v.Float(), true
 }
 
-// spanOf is what must be read to decode an object, with the registers it leans on, and valueOf decodes it; no value comes with
-// the reason.
+// spanOf is what must be read to decode an object, with the registers it leans on, and valueOf decodes it; no value
+// comes with the reason.
 func spanOf(o *objects.Object) modbus.Span {
 	addr, count := o.Span()
 	return modbus.Span{Function: o.Function(), Addr: addr, Count: count}

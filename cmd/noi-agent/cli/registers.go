@@ -60,13 +60,14 @@ func parseCount(addr uint16, rest string) (int, error) {
 	}
 }
 
-// parseAddress takes four hex digits and nothing else, so that 10 is never mistaken for 0x10, nor the vendor's number, which
-// counts from 1, for an address.
+// parseAddress takes four hex digits and nothing else, so that 10 is never mistaken for 0x10, nor the vendor's number,
+// which counts from 1, for an address.
 func parseAddress(text string) (uint16, error) {
 	digits, ok := strings.CutPrefix(text, "0x")
 	n, err := strconv.ParseUint(digits, 16, 16)
 	if !ok || err != nil || len(digits) != 4 {
-		return 0, fmt.Errorf("want registers like 0x0012, 0x0012+4 or 0x0012-0x0015, with four hex digits, not %q", text)
+		return 0, fmt.Errorf("want registers like 0x0012, 0x0012+4 or 0x0012-0x0015, with four hex digits, not %q",
+			text)
 	}
 	return uint16(n), nil
 }
@@ -111,7 +112,8 @@ func decodings(addr uint16, registers []uint16) []registerRow {
 	rows := make([]registerRow, len(registers))
 	for i, r := range registers {
 		rows[i] = registerRow{
-			Address: fmt.Sprintf("0x%04X", int(addr)+i), Hex: fmt.Sprintf("0x%04X", r), U16: r, S16: int16(r), F16: half(r),
+			Address: fmt.Sprintf("0x%04X", int(addr)+i), Hex: fmt.Sprintf("0x%04X", r), U16: r, S16: int16(r),
+			F16:   half(r),
 			ASCII: printable([]byte{byte(r >> 8), byte(r)}),
 		}
 		if i+1 < len(registers) {

@@ -20,7 +20,8 @@ import (
 // loader reads families and configuration.
 type loader func() (*configs.Config, *objects.Catalog, error)
 
-// reloader puts the configuration file in force as it is at that moment, one reload at a time. SIGHUP and `noi-agent reload` share it.
+// reloader puts the configuration file in force as it is at that moment, one reload at a time. SIGHUP and `noi-agent
+// reload` share it.
 type reloader struct {
 	agent *agent.Agent
 	load  loader
@@ -116,7 +117,8 @@ func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return err
 }
 
-// notInForce says which changes a reload does not put in force, and what to do; empty: all are, or the daemon no longer answers.
+// notInForce says which changes a reload does not put in force, and what to do; empty: all are, or the daemon no longer
+// answers.
 func (cli *commandLine) notInForce(ctx context.Context) string {
 	s, err := cli.daemonStatus(ctx)
 	if err != nil {

@@ -26,12 +26,15 @@ func newReplay(s *session) *cobra.Command {
 		Use: "replay --integration NAME", Short: "Send accepted samples to an integration again.",
 		Example: `  noi-agent replay --integration bigquery --from "2022-06-28T03:00:00Z" --to "2022-06-28T04:00:00Z"
   noi-agent replay --integration bigquery --from "24h ago"`,
-		Long: "Only samples that this integration has accepted are sent, the oldest first. Waiting samples are skipped: they are sent anyway. Ctrl-C stops the replay.",
+		Long: "Only samples that this integration has accepted are sent, the oldest first. Waiting samples are " +
+			"skipped: they are sent anyway. Ctrl-C stops the replay.",
 	}, c)
-	cmd.Flags().StringVar(&c.Integration, "integration", "", "Which integration, by id or `NAME`; noi-agent status lists them.")
+	cmd.Flags().StringVar(&c.Integration, "integration", "",
+		"Which integration, by id or `NAME`; noi-agent status lists them.")
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
 	c.add(cmd)
-	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false, "Do not ask before everything is sent again, where --from is left out.")
+	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false,
+		"Do not ask before everything is sent again, where --from is left out.")
 	return cmd
 }
 
@@ -58,7 +61,8 @@ func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 		return err
 	}
 	if r.From.IsZero() {
-		question := fmt.Sprintf("All samples%s that the outbox still keeps and %s has accepted will be sent again, marked as replayed.", words(r), c.Integration)
+		question := fmt.Sprintf("All samples%s that the outbox still keeps and %s has accepted will be sent again, "+
+			"marked as replayed.", words(r), c.Integration)
 		if err := p.confirm(c.Yes, question); err != nil {
 			return err
 		}
@@ -83,7 +87,8 @@ func (c *replayCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 		fmt.Fprintf(p.Stderr, "noi-agent: %d damaged records of the outbox do not read\n", end.Damaged)
 	}
 	if end.Sent+end.Rejected == 0 {
-		return fmt.Errorf("the outbox holds nothing%s that %s has accepted; buffer.retain_after_ack says how long it is kept", words(r), c.Integration)
+		return fmt.Errorf("the outbox holds nothing%s that %s has accepted; buffer.retain_after_ack says how long it "+
+			"is kept", words(r), c.Integration)
 	}
 	return nil
 }

@@ -32,7 +32,8 @@ func newRun(s *session) *cobra.Command {
 		Use: "run", Short: "Run the daemon.",
 		Example: `  noi-agent run --config /etc/noi-agent/config.yaml
   noi-sim run -- noi-agent run --config configs/demo.yaml   # with a simulated controller and clouds`,
-		Long: "systemd runs this command. The log goes to stderr. SIGHUP reads the configuration again, SIGTERM and Ctrl-C end the daemon in order.",
+		Long: "systemd runs this command. The log goes to stderr. SIGHUP reads the configuration again, SIGTERM and " +
+			"Ctrl-C end the daemon in order.",
 	}, &runCommand{})
 }
 
@@ -45,9 +46,13 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	logs := newLogging(p.Stderr, config.Log)
 	log := logs.Logger
 	a, err := agent.New(agent.Options{
-		Config: config, Catalog: catalog, Version: p.Version, Logger: log, Now: p.Now, Elapsed: p.Elapsed, Time: p.Time, CheckStore: p.CheckStore,
-		Memory:  memoryDir(config.Status),
-		NewSink: func(in configs.Integration, deviceID string) (publish.Sink, error) { return newSink(in, deviceID, log) },
+		Config: config, Catalog: catalog, Version: p.Version, Logger: log, Now: p.Now, Elapsed: p.Elapsed, Time: p.Time,
+		CheckStore: p.CheckStore,
+		Memory:     memoryDir(config.Status),
+		NewSink: func(in configs.Integration, deviceID string) (publish.Sink,
+			error) {
+			return newSink(in, deviceID, log)
+		},
 	})
 	if err != nil {
 		return err
@@ -66,8 +71,8 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	return p.serve(a, server, reloads)
 }
 
-// memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is in memory;
-// "" when there is neither.
+// memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is
+// in memory; "" when there is neither.
 func memoryDir(c configs.Status) string {
 	for _, dir := range []string{os.Getenv("RUNTIME_DIRECTORY"), filepath.Dir(c.Socket)} {
 		var fs syscall.Statfs_t
@@ -109,7 +114,8 @@ func replayStatus(err error) int {
 	}
 }
 
-// serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's shutdown, so that it can be watched.
+// serve runs agent and endpoint (nil when it could not listen) until a signal. The endpoint outlives the agent's
+// shutdown, so that it can be watched.
 func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader) error {
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -143,8 +149,8 @@ func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader
 	return errors.Join(err, <-served)
 }
 
-// watch turns the first signal to end into a shutdown and the second into a hurried one, and keeps systemd's watchdog quiet as long as the agent is
-// healthy. It waits for nothing else.
+// watch turns the first signal to end into a shutdown and the second into a hurried one, and keeps systemd's watchdog
+// quiet as long as the agent is healthy. It waits for nothing else.
 func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
@@ -209,7 +215,8 @@ type meteredSink struct {
 	files string // fingerprint of the files it was made of
 }
 
-// Outdated reports whether a credentials or certificate file has another content than when the sink was made. A reload makes the sink anew then.
+// Outdated reports whether a credentials or certificate file has another content than when the sink was made. A reload
+// makes the sink anew then.
 func (m meteredSink) Outdated() bool { return fingerprint(&m.in) != m.files }
 
 // Traffic returns the bytes sent and received so far.
@@ -227,8 +234,10 @@ func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *
 	switch in.Type {
 	case configs.AWS:
 		return sns.New(sns.Options{
-			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS, IoT: sns.IoT(in.IoT),
-			RoleARN: in.RoleARN, ExternalID: in.ExternalID, CAFile: in.CAFile, Device: deviceID, Meter: meter, Logger: log,
+			TopicARN: in.TopicARN, Region: in.Region, Endpoint: in.Endpoint, Profile: in.Profile, IMDS: in.IMDS,
+			IoT:     sns.IoT(in.IoT),
+			RoleARN: in.RoleARN, ExternalID: in.ExternalID, CAFile: in.CAFile, Device: deviceID, Meter: meter,
+			Logger: log,
 		})
 	case configs.GCP:
 		return pubsub.New(pubsub.Options{

@@ -36,18 +36,25 @@ func newScan(s *session) *cobra.Command {
 		Use: "scan [PORT]", Short: "Find the devices on a line.",
 		Example: `  noi-agent scan /dev/ttyUSB0              # every unit id, at the usual baud rates
   noi-agent scan --line rs485 --units 1-10 # with the settings of a line of the configuration`,
-		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then identified. The command prints what to write into the configuration.",
+		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then " +
+			"identified. The command prints what to write into the configuration.",
 		Args: oneArg(&c.Port), ValidArgsFunction: completeFirst(completePorts),
 	}, c)
 	f := cmd.Flags()
 	f.String("port", "", "Serial `PORT`, tcp://HOST or rtu+tcp://HOST:PORT.")
-	f.StringVar(&c.Line, "line", "", "Line of the configuration instead, by its `NAME`, with its settings; may be left out where there is only one.")
-	f.IntSliceVar(&c.Baud, "baud", nil, "Baud rates to try, `N,...`, until a device answers. Default: the line's, or 9600, 19200, 38400, 57600, 115200, 4800, 2400.")
-	chooseSome(cmd, &c.Parity, "parity", []string{"none", "even", "odd"}, nil, "Parities to try, `P,...`. Default: the line's, or none.")
+	f.StringVar(&c.Line, "line", "",
+		"Line of the configuration instead, by its `NAME`, with its settings; may be left out where there is only one.")
+	f.IntSliceVar(&c.Baud, "baud", nil,
+		"Baud rates to try, `N,...`, until a device answers. Default: the line's, or 9600, 19200, 38400, 57600, "+
+			"115200, 4800, 2400.")
+	chooseSome(cmd, &c.Parity, "parity", []string{"none", "even", "odd"}, nil,
+		"Parities to try, `P,...`. Default: the line's, or none.")
 	f.IntSliceVar(&c.StopBits, "stop-bits", nil, "Stop bits to try, `N,...`: 1 or 2. Default: the line's, or 2.")
 	f.Var(&c.Units, "units", "Unit ids to ask, a `LIST` such as 1-10,17.")
-	chooseSome(cmd, &c.Function, "function", []string{"03", "04"}, nil, "Functions to use, `F,...`; the second only if no device answers the first.")
-	f.DurationVar(&c.Timeout, "timeout", 0, "Wait `TIME` for the first byte of a reply. Default: the line's, or 200ms; on the network 1s.")
+	chooseSome(cmd, &c.Function, "function", []string{"03", "04"}, nil,
+		"Functions to use, `F,...`; the second only if no device answers the first.")
+	f.DurationVar(&c.Timeout, "timeout", 0,
+		"Wait `TIME` for the first byte of a reply. Default: the line's, or 200ms; on the network 1s.")
 	_ = cmd.RegisterFlagCompletionFunc("line", complete(s.cli.lineNames)) // the flags are there
 	_ = cmd.RegisterFlagCompletionFunc("port", completePorts)
 	named := cmd.Args
@@ -104,7 +111,8 @@ func tcpUnits(port string, units []byte) error {
 	}
 	for _, u := range units {
 		if u == 0 || u == 255 {
-			return fmt.Errorf("unit id %d is for tcp:// only, where it means the device itself; elsewhere they are 1 to 247", u)
+			return fmt.Errorf("unit id %d is for tcp:// only, where it means the device itself; elsewhere they are 1 "+
+				"to 247", u)
 		}
 	}
 	return nil
@@ -152,8 +160,10 @@ func (l *unitList) Set(text string) error {
 		}
 		first, ferr := strconv.ParseUint(strings.TrimSpace(from), 10, 8)
 		last, lerr := strconv.ParseUint(strings.TrimSpace(to), 10, 8)
-		if ferr != nil || lerr != nil || first > last || last > 247 && last != 255 || last == 255 && first != 255 || first == 0 && last != 0 {
-			return fmt.Errorf("want unit ids from 1 to 247, as in 1-10,17, and on tcp:// 0 and 255 too, as in 0,1,255; not %q", word)
+		if ferr != nil || lerr != nil || first > last || last > 247 && last != 255 || last == 255 && first != 255 ||
+			first == 0 && last != 0 {
+			return fmt.Errorf("want unit ids from 1 to 247, as in 1-10,17, and on tcp:// 0 and 255 too, as in "+
+				"0,1,255; not %q", word)
 		}
 		for unit := first; unit <= last; unit++ {
 			if !slices.Contains(*l, byte(unit)) {
@@ -164,7 +174,8 @@ func (l *unitList) Set(text string) error {
 	return nil
 }
 
-// Run asks who is there. It fails when nobody answers, and when it was cut short; what was found is printed all the same.
+// Run asks who is there. It fails when nobody answers, and when it was cut short; what was found is printed all the
+// same.
 func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	line, catalog, err := c.line(ctx, cli)
 	if err != nil {
@@ -238,7 +249,8 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 			return nil, nil, err // it has the port, most likely
 		}
 		if polled != nil {
-			return nil, nil, failed(fmt.Errorf("the daemon polls line %s; stop it first, then scan", line.Name), "sudo systemctl stop noi-agent")
+			return nil, nil, failed(fmt.Errorf("the daemon polls line %s; stop it first, then scan", line.Name),
+				"sudo systemctl stop noi-agent")
 		}
 	}
 	return &line, catalog, nil
@@ -287,10 +299,15 @@ func scanFault(err error) error {
 // nobody says that, and what to look at.
 func nobody(l ScanListing) error {
 	if isNetwork(l.Port) {
-		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's own status and mode (tcp:// is Modbus TCP, rtu+tcp:// RTU frames). A longer --timeout helps with slow gateways")
+		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's " +
+			"own status and mode (tcp:// is Modbus TCP, rtu+tcp:// RTU frames). A longer --timeout helps with slow " +
+			"gateways")
 	}
 	if len(l.Garbled) > 0 {
-		return errors.New("no device answers, but bytes arrive that are no valid frame: try other baud rates and --parity none,even; check that no two controllers have the same unit id, and that no other master uses the line")
+		return errors.New("no device answers, but bytes arrive that are no valid frame: try other baud rates and " +
+			"--parity none,even; check that no two controllers have the same unit id, and that no other master uses " +
+			"the line")
 	}
-	return errors.New("no device answers: check the power of the controllers, the wires A and B (swapped?), and the port. A longer --timeout helps with radios")
+	return errors.New("no device answers: check the power of the controllers, the wires A and B (swapped?), and the " +
+		"port. A longer --timeout helps with radios")
 }

@@ -16,8 +16,9 @@ import (
 
 // ScanListing and what is in it are the JSON of `noi-agent scan --json`.
 type ScanListing struct {
-	Port     string           `json:"port"`
-	Settings string           `json:"settings"` // at which somebody answered, or that were tried last; "" on the network
+	Port string `json:"port"`
+	// at which somebody answered, or that were tried last; "" on the network
+	Settings string           `json:"settings"`
 	Complete bool             `json:"complete"` // false: it was cut short
 	Units    int              `json:"units"`    // how many there were to ask
 	Found    []foundListing   `json:"found"`
@@ -53,7 +54,8 @@ func listScan(line *configs.Line, r modbus.ScanResult, catalog *objects.Catalog,
 	l.Same = len(r.Found) > mostOnALine
 	for _, f := range r.Found {
 		row := foundListing{
-			UnitID: int(f.Unit), ProductCode: f.Identity.ProductCode, Revision: f.Identity.Revision, Vendor: f.Identity.Vendor, ServerID: f.ServerID,
+			UnitID: int(f.Unit), ProductCode: f.Identity.ProductCode, Revision: f.Identity.Revision,
+			Vendor: f.Identity.Vendor, ServerID: f.ServerID,
 		}
 		if family, ok := familyOf(catalog, f.Identity.ProductCode, f.ServerID); ok {
 			row.Family = family.Slug
@@ -104,7 +106,8 @@ func yamlOf(line *configs.Line, s modbus.Settings, l ScanListing) string {
 	for _, f := range l.Found {
 		model, remark := f.Family, strings.TrimSpace(f.ProductCode+" "+f.Revision)
 		if model == "" {
-			model, remark = "auto", "no family for "+cmp.Or(remark, f.ServerID, "an unidentified device")+": set its model"
+			model, remark = "auto",
+				"no family for "+cmp.Or(remark, f.ServerID, "an unidentified device")+": set its model"
 		}
 		fmt.Fprintf(&b, "      - {id: %d, model: %s}   # %s\n", f.UnitID, model, clean(remark))
 		if l.Same {
@@ -149,17 +152,20 @@ func printFound(w io.Writer, l ScanListing, as look) {
 		verb = "answers"
 	}
 	fmt.Fprintf(w, "%s%s: %d of %s %s\n", l.Port, at(l.Settings), len(l.Found), counted(l.Units, "unit"), verb)
-	t := &table{columns: []column{{name: "UNIT", right: true}, {name: "FAMILY"}, {name: "PRODUCT CODE", least: 12}, {name: "FIRMWARE"}, {name: "MAKER", least: 10}, {name: "ANSWER", least: 10}}}
+	t := &table{columns: []column{{name: "UNIT", right: true}, {name: "FAMILY"}, {name: "PRODUCT CODE", least: 12},
+		{name: "FIRMWARE"}, {name: "MAKER", least: 10}, {name: "ANSWER", least: 10}}}
 	for _, f := range l.Found {
 		code := cmp.Or(f.ProductCode, f.ServerID, "-")
-		t.add(fmt.Sprint(f.UnitID), cmp.Or(f.Family, "-"), clean(code), orDash(clean(f.Revision)), orDash(clean(f.Vendor)), cmp.Or(f.Exception, "registers"))
+		t.add(fmt.Sprint(f.UnitID), cmp.Or(f.Family, "-"), clean(code), orDash(clean(f.Revision)),
+			orDash(clean(f.Vendor)), cmp.Or(f.Exception, "registers"))
 		if l.Same {
 			break
 		}
 	}
 	t.print(w, as)
 	if l.Same {
-		fmt.Fprintf(w, "the other %d say the same: this is one device that answers to any unit id, and one entry will do\n", len(l.Found)-1)
+		fmt.Fprintf(w, "the other %d say the same: this is one device that answers to any unit id, and one entry will "+
+			"do\n", len(l.Found)-1)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 
 func newSetup(s *session) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "setup", Short: "Print the commands that create a topic and a minimal-permission publisher, and the integration's YAML.",
+		Use: "setup", Short: "Print the commands that create a topic and a minimal-permission publisher, and the " +
+			"integration's YAML.",
 		Example: `  noi-agent setup aws --topic MainSolarData --region us-east-2 --account 123456789012
   noi-agent setup gcp main-pubsub      # with the values of an integration of the configuration`,
 		Long: "Nothing is run and no cloud is contacted: the commands are for you to read and to paste.",
@@ -69,7 +70,8 @@ func fromConfig(cli *commandLine, id, kind string) (*configs.Integration, error)
 		return nil, err
 	}
 	if found.Type != kind {
-		return nil, misused(fmt.Errorf("integration %s is of type %s", id, found.Type), "noi-agent setup "+found.Type+" "+shell.Quote(id))
+		return nil, misused(fmt.Errorf("integration %s is of type %s", id, found.Type),
+			"noi-agent setup "+found.Type+" "+shell.Quote(id))
 	}
 	in := *found
 	return &in, nil
@@ -121,9 +123,11 @@ func integrationYAML(in *configs.Integration) string {
 	keys("", "name", in.Name, "id", in.ID, "type", in.Type, "topic_arn", in.TopicARN, "profile", in.Profile)
 	if iot := in.IoT; iot != (configs.IoT{}) {
 		fmt.Fprintf(&b, "%siot:\n", lead)
-		keys("  ", "endpoint", iot.Endpoint, "role_alias", iot.RoleAlias, "certificate", iot.Certificate, "key", iot.Key, "thing", iot.Thing)
+		keys("  ", "endpoint", iot.Endpoint, "role_alias", iot.RoleAlias, "certificate", iot.Certificate, "key",
+			iot.Key, "thing", iot.Thing)
 	}
-	keys("", "role_arn", in.RoleARN, "external_id", in.ExternalID, "topic", in.Topic, "credentials_file", in.CredentialsFile,
+	keys("", "role_arn", in.RoleARN, "external_id", in.ExternalID, "topic", in.Topic, "credentials_file",
+		in.CredentialsFile,
 		"endpoint", in.Endpoint, "ca_file", in.CAFile, "objects", strings.Join(in.Objects.List, ", "))
 	return b.String()
 }
@@ -131,7 +135,8 @@ func integrationYAML(in *configs.Integration) string {
 // yamlScalar quotes what YAML would read as something else than this text.
 func yamlScalar(text string) string {
 	for i, r := range text {
-		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '/' || i > 0 && (r >= '0' && r <= '9' || strings.ContainsRune("-_.:@", r))
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '/' || i > 0 &&
+			(r >= '0' && r <= '9' || strings.ContainsRune("-_.:@", r))
 		if !plain {
 			return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 		}

@@ -35,7 +35,8 @@ func newSetupAWS(s *session) *cobra.Command {
 	f.StringVar(&c.Region, "region", "", "`REGION` of the topic (us-east-2).")
 	f.StringVar(&c.Account, "account", "", "Account of the topic, `12 digits` (123456789012, for you to replace).")
 	choose(cmd, &c.Method, "method", []string{"user", "iot", "roles-anywhere"},
-		"`METHOD` by which the gateway gets credentials: user (access key, the default), iot (certificate of AWS IoT), roles-anywhere (certificate of your own authority).")
+		"`METHOD` by which the gateway gets credentials: user (access key, the default), iot (certificate of AWS "+
+			"IoT), roles-anywhere (certificate of your own authority).")
 	f.StringVar(&c.Thing, "thing", "noi-1", "`NAME` of the gateway, for its certificate.")
 	return cmd
 }
@@ -60,7 +61,8 @@ func (c *setupAWSCommand) Run(_ context.Context, p *Program, cli *commandLine) e
 	in.TopicARN, in.Region = v.arn(), v.region
 	r := &recipe{Cloud: configs.AWS, Method: v.method, Policy: indentPolicy(sns.PublishPolicy(in.TopicARN))}
 	if v.account == someAccount {
-		r.Notes = append(r.Notes, someAccount+" stands for your account: aws sts get-caller-identity --query Account --output text")
+		r.Notes = append(r.Notes,
+			someAccount+" stands for your account: aws sts get-caller-identity --query Account --output text")
 	}
 	r.Steps = append(r.Steps, v.topicStep(), v.policyStep(r.Policy))
 	switch v.method {
@@ -119,8 +121,10 @@ func (v awsNames) roleARN() string {
 
 // fill puts the names into commands: {topic}, {region}, {policy}, {role}, {who}, {thing}, {partition}, {account}.
 func (v awsNames) fill(text string) string {
-	return fillIn(text, "{topic}", v.topic, "{region}", v.region, "{policy}", v.policyARN(), "{policyname}", v.policyName(),
-		"{role}", v.roleARN(), "{who}", awsPublisher, "{thing}", v.thing, "{partition}", v.partition, "{account}", v.account,
+	return fillIn(text, "{topic}", v.topic, "{region}", v.region, "{policy}", v.policyARN(), "{policyname}",
+		v.policyName(),
+		"{role}", v.roleARN(), "{who}", awsPublisher, "{thing}", v.thing, "{partition}", v.partition, "{account}",
+		v.account,
 		"{cert}", deviceCert, "{key}", deviceKey)
 }
 
@@ -156,19 +160,22 @@ EOF`},
 func (v awsNames) iotSteps(in *configs.Integration) []recipeStep {
 	if in.IoT == (configs.IoT{}) {
 		in.IoT = configs.IoT{
-			Endpoint: fmt.Sprintf(someEndpoint, v.region, awsregion.Of(v.region).Domain), RoleAlias: awsPublisher, Certificate: deviceCert, Key: deviceKey, Thing: v.thing,
+			Endpoint: fmt.Sprintf(someEndpoint, v.region, awsregion.Of(v.region).Domain), RoleAlias: awsPublisher,
+			Certificate: deviceCert, Key: deviceKey, Thing: v.thing,
 		}
 	}
 	in.Profile, in.IMDS = "", false
 	fill := func(text string) string { return v.fill(fillIn(text, "{alias}", in.IoT.RoleAlias)) }
 	return []recipeStep{
-		{"A role that AWS IoT gives out credentials for, and its alias", atCloud, heredoc("noi-trust.json", indentPolicy(
-			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"credentials.iot.amazonaws.com"}}]}`)) + fill(`
+		{"A role that AWS IoT gives out credentials for, and its alias", atCloud,
+			heredoc("noi-trust.json", indentPolicy(
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"credentials.iot.amazonaws.com"}}]}`)) + fill(`
 aws iam create-role --role-name {who} --assume-role-policy-document file://noi-trust.json
 aws iam attach-role-policy --role-name {who} --policy-arn {policy}
 aws iot create-role-alias --role-alias {alias} --role-arn {role} --credential-duration-seconds 3600 --region {region}`)},
-		{"What a certificate may do: have these credentials, and nothing else of AWS IoT", atCloud, heredoc("noi-certificate.json", indentPolicy(fill(
-			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:AssumeRoleWithCertificate","Resource":"arn:{partition}:iot:{region}:{account}:rolealias/{alias}"}]}`))) + fill(`
+		{"What a certificate may do: have these credentials, and nothing else of AWS IoT", atCloud,
+			heredoc("noi-certificate.json", indentPolicy(fill(
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:AssumeRoleWithCertificate","Resource":"arn:{partition}:iot:{region}:{account}:rolealias/{alias}"}]}`))) + fill(`
 aws iot create-policy --policy-name noi-certificate --policy-document file://noi-certificate.json --region {region}`)},
 		{"One certificate for each gateway; packaging/cloud/aws/onboard-x509.sh does this step", atCloud, fill(`
 aws iot create-thing --thing-name {thing} --region {region}
@@ -195,7 +202,8 @@ EOF
 aws iam create-role --role-name {who} --assume-role-policy-document file://noi-trust.json
 aws iam attach-role-policy --role-name {who} --policy-arn {policy}
 aws rolesanywhere create-profile --name noi --role-arns {role} --enabled --query profile.profileArn --output text --region {region}`)},
-		{"Certificate, key and AWS's helper (aws_signing_helper, rolesanywhere.amazonaws.com) on the gateway; replace the two ARNs", atGateway, v.fill(`
+		{"Certificate, key and AWS's helper (aws_signing_helper, rolesanywhere.amazonaws.com) on the gateway; " +
+			"replace the two ARNs", atGateway, v.fill(`
 sudo install -o noi-agent -g noi-agent -m 0400 device.pem {cert}
 sudo install -o noi-agent -g noi-agent -m 0400 device.key {key}
 sudo install -m 0755 aws_signing_helper /usr/local/bin/aws_signing_helper

@@ -30,7 +30,8 @@ func newSetupGCP(s *session) *cobra.Command {
 	f.StringVar(&c.Topic, "topic", "", "Topic, by its `NAME` or as projects/PROJECT/topics/NAME (MainSolarData).")
 	f.StringVar(&c.Project, "project", "", "Project of the topic, by its `ID` (my-project, for you to replace).")
 	choose(cmd, &c.Method, "method", []string{"key", "workload-identity"},
-		"`METHOD` by which the gateway gets credentials: key (of a service account, the default), workload-identity (certificate of your own authority).")
+		"`METHOD` by which the gateway gets credentials: key (of a service account, the default), workload-identity "+
+			"(certificate of your own authority).")
 	return cmd
 }
 
@@ -57,7 +58,8 @@ func (c *setupGCPCommand) Run(_ context.Context, p *Program, cli *commandLine) e
 	if v.project == someProject {
 		r.Notes = append(r.Notes, someProject+" stands for your project: gcloud projects list")
 	}
-	if pieces := strings.Split(in.Topic, "/"); len(pieces) != 4 { // the rules of the configuration say what is wrong with it
+	// A topic of another form: the rules of the configuration report it.
+	if pieces := strings.Split(in.Topic, "/"); len(pieces) != 4 {
 		return r.finish(p, cli, in)
 	}
 	r.Steps = append(r.Steps, recipeStep{"The topic", atCloud, v.fill(`
@@ -67,9 +69,12 @@ gcloud pubsub topics create {topic} --project {project}`)})
 		r.Policy = pubsub.GrantCommand(in.Topic, "serviceAccount:"+v.account())
 		r.Steps = append(r.Steps, v.keySteps(r.Policy)...)
 	} else {
-		r.Policy = pubsub.GrantCommand(in.Topic, "principalSet://iam.googleapis.com/projects/$NUMBER/locations/global/workloadIdentityPools/noi-gateways/*")
+		r.Policy = pubsub.GrantCommand(in.Topic,
+			"principalSet://iam.googleapis.com/projects/$NUMBER/locations/global/workloadIdentityPools/noi-gateways/*")
 		r.Policy = strings.ReplaceAll(r.Policy, "'", `"`) // for the shell to fill in $NUMBER
-		r.Notes = append(r.Notes, "The gateways' certificates are signed by an authority of yours: ca.pem. Each has a common name of its own.")
+		r.Notes = append(r.Notes,
+			"The gateways' certificates are signed by an authority of yours: ca.pem. Each has a common name of its "+
+				"own.")
 		r.Steps = append(r.Steps, v.identitySteps(r.Policy)...)
 	}
 	return r.finish(p, cli, in)
@@ -111,7 +116,8 @@ gcloud iam service-accounts create {name} --display-name 'NOI gateways' --projec
 `) + grant},
 		{"Its key (where the organisation forbids keys: --method workload-identity)", atCloud, v.fill(`
 gcloud iam service-accounts keys create gcp.json --iam-account {account} --project {project}`)},
-		{"The key on the gateway", atGateway, v.fill("sudo install -o noi-agent -g noi-agent -m 0400 gcp.json {file}\nrm gcp.json")},
+		{"The key on the gateway", atGateway,
+			v.fill("sudo install -o noi-agent -g noi-agent -m 0400 gcp.json {file}\nrm gcp.json")},
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// readLimit bounds one read that the daemon is asked for; the daemon's own limit for the line is shorter, and says more.
+// readLimit bounds one read that the daemon is asked for; the daemon's own limit for the line is shorter, and says
+// more.
 const readLimit = 30 * time.Second
 
 // source reads registers of one slave and tells its family.
@@ -100,11 +101,13 @@ func (d daemonSource) status(ctx context.Context) (*api.Line, error) {
 
 func (d daemonSource) read(ctx context.Context, span modbus.Span) (modbus.Reply, error) {
 	body, err := d.post(ctx, "/api/v1/read", map[string]any{
-		"line": d.at.line.Name, "unit_id": d.at.slave.ID, "function": span.Function, "address": span.Addr, "count": span.Count,
+		"line": d.at.line.Name, "unit_id": d.at.slave.ID, "function": span.Function, "address": span.Addr,
+		"count": span.Count,
 	})
 	var refused *refusedError
 	if errors.As(err, &refused) {
-		return modbus.Reply{}, fmt.Errorf("the daemon: %s%s", refused.text, silenceHint(refused.code == http.StatusGatewayTimeout))
+		return modbus.Reply{},
+			fmt.Errorf("the daemon: %s%s", refused.text, silenceHint(refused.code == http.StatusGatewayTimeout))
 	}
 	if err != nil {
 		return modbus.Reply{}, err
@@ -181,7 +184,8 @@ func silenceHint(silent bool) string {
 	return "; is the unit id right, and are power, wires and baud rate? `noi-agent scan` finds out who answers"
 }
 
-// mismatch compares what the slave reports of itself with the configuration. One that reports nothing is taken for what it should be.
+// mismatch compares what the slave reports of itself with the configuration. One that reports nothing is taken for what
+// it should be.
 func (s *lineSource) mismatch(ctx context.Context, cfg *configs.Slave, catalog *objects.Catalog) string {
 	code, text, _ := s.ask(ctx)
 	if found, _, ok := catalog.InText(text); ok && code == "" {
@@ -208,7 +212,8 @@ func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*obj
 		return f, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w%s; else name its family with --model", err, silenceHint(errors.Is(err, modbus.ErrTimeout)))
+		return nil, fmt.Errorf("%w%s; else name its family with --model", err,
+			silenceHint(errors.Is(err, modbus.ErrTimeout)))
 	}
 	return nil, fmt.Errorf("unit %d says it is %q, which no family fits: name its family with --model", unit, code+text)
 }

@@ -31,7 +31,8 @@ func newStatus(s *session) *cobra.Command {
 	}, c)
 	f := cmd.Flags()
 	f.BoolVarP(&c.Verbose, "verbose", "v", false, "Print everything: counters, gaps, sizes, settings.")
-	f.BoolVar(&c.Watch, "watch", false, "Print it again whenever it changes, until Ctrl-C; behind a pipe as one JSON line per change.")
+	f.BoolVar(&c.Watch, "watch", false,
+		"Print it again whenever it changes, until Ctrl-C; behind a pipe as one JSON line per change.")
 	f.BoolVar(&c.Check, "check", false, "Exit 1 if there is a fault; warnings and notices are not faults.")
 	f.BoolVarP(&c.Quiet, "quiet", "q", false, "Print nothing; with --check.")
 	return cmd
@@ -94,7 +95,8 @@ func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, 
 // watchEvery is how often the daemon is asked.
 const watchEvery = 2 * time.Second
 
-// watch prints the state until the command is stopped: on a terminal in place, elsewhere a line of JSON for each change.
+// watch prints the state until the command is stopped: on a terminal in place, elsewhere a line of JSON for each
+// change.
 func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine) error {
 	inPlace := isTerminal(p.Stdout) && !cli.JSON
 	var last []byte

@@ -35,13 +35,15 @@ func (g *statusPage) item(w io.Writer, format string, args ...any) {
 func (g *statusPage) printLine(w io.Writer, l *api.Line) {
 	c := l.Counters
 	fmt.Fprintf(w, "\nline %s\n", l.Name)
-	g.item(w, "%d requests, %d timeouts, %d damaged replies, %d exceptions", c.Requests, c.Timeouts, c.CRCErrors+c.FrameErrors, c.Exceptions)
+	g.item(w, "%d requests, %d timeouts, %d damaged replies, %d exceptions", c.Requests, c.Timeouts,
+		c.CRCErrors+c.FrameErrors, c.Exceptions)
 	if c.Echoes > 0 {
 		g.item(w, "the line echoes: %d of %d requests came back", c.Echoes, c.Requests)
 	}
 	for i := range l.Slaves {
 		s := &l.Slaves[i]
-		g.item(w, "unit %d: %s polled, %d missed, replies take %.0f ms (1 in 100: %.0f ms)", s.UnitID, counted(s.Objects, "object"), s.Missed, s.Counters.TurnaroundP50, s.Counters.TurnaroundP99)
+		g.item(w, "unit %d: %s polled, %d missed, replies take %.0f ms (1 in 100: %.0f ms)", s.UnitID,
+			counted(s.Objects, "object"), s.Missed, s.Counters.TurnaroundP50, s.Counters.TurnaroundP99)
 		for _, object := range slices.Sorted(maps.Keys(s.NoValue)) {
 			g.item(w, "  no value of %s: %s", object, noValueWords(s.NoValue[object]))
 		}
@@ -87,7 +89,8 @@ func (g *statusPage) printIntegration(w io.Writer, in *api.Integration) {
 
 // trafficWords says what an integration has cost at the modem, both ways, as `check` predicts it.
 func trafficWords(u *api.Uplink) string {
-	text := "uplink today " + bothWays(u.TodaySent, u.TodayReceived) + "; this month " + bothWays(u.MonthSent, u.MonthReceived)
+	text := "uplink today " + bothWays(u.TodaySent, u.TodayReceived) + "; this month " + bothWays(u.MonthSent,
+		u.MonthReceived)
 	if u.PerSample != nil {
 		text += fmt.Sprintf("; %.0f bytes sent per sample", *u.PerSample)
 	}
@@ -141,7 +144,8 @@ func gapTimes(g *api.Gap) string {
 func (g *statusPage) printStore(w io.Writer) {
 	s := &g.s.Store
 	fmt.Fprintf(w, "\noutbox\n")
-	g.item(w, "%d samples kept; since the start %d were written to flash, and %d were sent without being written", s.Samples, s.Committed, s.Spared)
+	g.item(w, "%d samples kept; since the start %d were written to flash, and %d were sent without being written",
+		s.Samples, s.Committed, s.Spared)
 	start := "start: " + s.Start
 	if words := status.StartWords(s.Start); words != "" {
 		start += " (" + words + ")"
@@ -157,7 +161,9 @@ func (g *statusPage) printStore(w io.Writer) {
 		g.item(w, "kept aside: %s", strings.Join(s.KeptAside, ", "))
 	}
 	in := s.Settings
-	g.item(w, "in force: buffer: max_size %s, max_age %s, when_full %s, commit_every %s, retain_after_ack %s; triggers: keep %d, flush_every %s",
-		binarySize(in.MaxSize), status.Duration(in.MaxAge), in.WhenFull, status.Duration(in.CommitEvery), status.Duration(in.RetainAfterAck),
+	g.item(w, "in force: buffer: max_size %s, max_age %s, when_full %s, commit_every %s, retain_after_ack %s; "+
+		"triggers: keep %d, flush_every %s",
+		binarySize(in.MaxSize), status.Duration(in.MaxAge), in.WhenFull, status.Duration(in.CommitEvery),
+		status.Duration(in.RetainAfterAck),
 		in.KeepTriggers, status.Duration(in.FlushEvery))
 }

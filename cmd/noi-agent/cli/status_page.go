@@ -12,7 +12,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// statusPage is the state of the daemon for people, in this order: sentence, problems, lines, slaves, integrations, outbox.
+// statusPage is the state of the daemon for people, in this order: sentence, problems, lines, slaves, integrations,
+// outbox.
 type statusPage struct {
 	s       *api.Status
 	values  api.Objects // latest values; none: not known
@@ -88,7 +89,8 @@ func (g *statusPage) nameOf(subject string) string {
 // printProblems prints what is wrong, each with its hint. A notice needs nobody: it is for --verbose.
 func (g *statusPage) printProblems(w io.Writer) {
 	if g.s.Version != g.own && g.own != "dev" {
-		fmt.Fprint(w, paragraph(fmt.Sprintf("%sThe running daemon is version %s, this command is %s.", markWarning, g.s.Version, g.own), "", g.width()))
+		fmt.Fprint(w, paragraph(fmt.Sprintf("%sThe running daemon is version %s, this command is %s.", markWarning,
+			g.s.Version, g.own), "", g.width()))
 		fmt.Fprintln(w, "  hint: sudo systemctl restart noi-agent")
 	}
 	marks := map[api.Severity]string{api.Fault: markFault, api.Warning: markWarning, api.Notice: markCalm}
@@ -121,15 +123,18 @@ func (g *statusPage) printProblem(w io.Writer, mark string, pr *api.Problem) {
 	if pr.Detail != "" {
 		fmt.Fprint(w, paragraph(pr.Detail, "  ", g.width()))
 	}
-	fmt.Fprint(w, paragraph("hint: "+strings.ReplaceAll(pr.Remedy, "publish-test ID", "publish-test "+name), "  ", g.width()))
+	fmt.Fprint(w, paragraph("hint: "+strings.ReplaceAll(pr.Remedy, "publish-test ID", "publish-test "+name), "  ",
+		g.width()))
 	if g.verbose {
 		fmt.Fprintf(w, "  code: %s (docs/troubleshooting.md), effect on data: %s\n", pr.Code, pr.Effect)
 	}
 }
 
 func (g *statusPage) lines() *table {
-	t := &table{columns: []column{{name: "LINE"}, {name: "PORT", least: 14, both: true}, {name: "STATE"}, {name: "BUSY", right: true}, {name: "FAILED"}, {name: "LAST GOOD", right: true}}}
-	states := map[string]string{"ok": markGood + "ok", "failed": markFault + "failed", "opening": markWarning + "opening", "disabled": markCalm + "disabled"}
+	t := &table{columns: []column{{name: "LINE"}, {name: "PORT", least: 14, both: true}, {name: "STATE"},
+		{name: "BUSY", right: true}, {name: "FAILED"}, {name: "LAST GOOD", right: true}}}
+	states := map[string]string{"ok": markGood + "ok", "failed": markFault + "failed",
+		"opening": markWarning + "opening", "disabled": markCalm + "disabled"}
 	for i := range g.s.Lines {
 		l := &g.s.Lines[i]
 		c := l.Counters
@@ -148,8 +153,10 @@ func (g *statusPage) lines() *table {
 // slaveStates say the state of a slave in words.
 func slaveState(state string) string {
 	words, ok := map[string]string{
-		"ok": markGood + "ok", "waiting": markCalm + "waiting", "silent": markFault + "no answer", "garbled": markFault + "damaged replies", "refusing": markFault + "refuses",
-		"unknown_model": markFault + "model not known", "wrong_model": markFault + "wrong model", "no_objects": markFault + "no objects",
+		"ok": markGood + "ok", "waiting": markCalm + "waiting", "silent": markFault + "no answer",
+		"garbled": markFault + "damaged replies", "refusing": markFault + "refuses",
+		"unknown_model": markFault + "model not known", "wrong_model": markFault + "wrong model",
+		"no_objects": markFault + "no objects",
 	}[state]
 	if !ok {
 		return state
@@ -158,7 +165,8 @@ func slaveState(state string) string {
 }
 
 func (g *statusPage) slaves() *table {
-	t := &table{columns: []column{{name: "SLAVE", least: 8}, {name: "AT"}, {name: "PRODUCT"}, {name: "FIRMWARE"}, {name: "STATE"}, {name: "BATTERY", right: true}, {name: "LAST GOOD", right: true}}}
+	t := &table{columns: []column{{name: "SLAVE", least: 8}, {name: "AT"}, {name: "PRODUCT"}, {name: "FIRMWARE"},
+		{name: "STATE"}, {name: "BATTERY", right: true}, {name: "LAST GOOD", right: true}}}
 	for i := range g.s.Lines {
 		for j := range g.s.Lines[i].Slaves {
 			s := &g.s.Lines[i].Slaves[j]
@@ -166,7 +174,8 @@ func (g *statusPage) slaves() *table {
 			if product == s.Slave && g.look.terminal {
 				product = none // it has no name of its own
 			}
-			t.add(cmp.Or(s.Slave, none), fmt.Sprintf("%s/%d", g.s.Lines[i].Name, s.UnitID), product, cmp.Or(s.CCFirmware, none), slaveState(s.State),
+			t.add(cmp.Or(s.Slave, none), fmt.Sprintf("%s/%d", g.s.Lines[i].Name, s.UnitID), product,
+				cmp.Or(s.CCFirmware, none), slaveState(s.State),
 				g.battery(g.s.Lines[i].Name, s), ageOf(s.AgeS))
 		}
 	}
@@ -193,7 +202,8 @@ func (g *statusPage) battery(line string, s *api.Slave) string {
 }
 
 func (g *statusPage) integrations() *table {
-	t := &table{columns: []column{{name: "INTEGRATION", least: 12}, {name: "TYPE"}, {name: "STATE"}, {name: "WAITING", right: true}, {name: "OLDEST", right: true},
+	t := &table{columns: []column{{name: "INTEGRATION", least: 12}, {name: "TYPE"}, {name: "STATE"},
+		{name: "WAITING", right: true}, {name: "OLDEST", right: true},
 		{name: "LAST SUCCESS"}, {name: "UPLINK TODAY", right: true}}}
 	for i := range g.s.Integrations {
 		in := &g.s.Integrations[i]
@@ -201,7 +211,8 @@ func (g *statusPage) integrations() *table {
 		if in.LastSuccess != nil {
 			last = shortLocal(g.now, *in.LastSuccess)
 		}
-		t.add(orID(in.Name, in.ID), in.Type, g.integrationState(in), fmt.Sprint(in.Backlog), since(g.now, in.Oldest), last,
+		t.add(orID(in.Name, in.ID), in.Type, g.integrationState(in), fmt.Sprint(in.Backlog), since(g.now, in.Oldest),
+			last,
 			status.Decimal(float64(in.Uplink.TodaySent+in.Uplink.TodayReceived)))
 	}
 	return t
@@ -219,7 +230,8 @@ func (g *statusPage) integrationState(in *api.Integration) string {
 		return markGood + "ready"
 	}
 	words, ok := map[string]string{
-		"idle": markCalm + "idle", "ok": markGood + "delivered", "retrying": markWarning + "retrying", "waiting": markFault + "refused",
+		"idle": markCalm + "idle", "ok": markGood + "delivered", "retrying": markWarning + "retrying",
+		"waiting":           markFault + "refused",
 		"waiting_for_clock": markWarning + "waits for the clock", "paused": markCalm + "paused",
 	}[in.State]
 	if !ok {
@@ -231,7 +243,8 @@ func (g *statusPage) integrationState(in *api.Integration) string {
 // outbox says what the store holds and what it costs.
 func (g *statusPage) outbox() string {
 	s := &g.s.Store
-	text := fmt.Sprintf("outbox: %s of %s, keeps %s at most", binarySize(s.Bytes), binarySize(s.Settings.MaxSize), daysOf(s.Settings.MaxAge))
+	text := fmt.Sprintf("outbox: %s of %s, keeps %s at most", binarySize(s.Bytes), binarySize(s.Settings.MaxSize),
+		daysOf(s.Settings.MaxAge))
 	if s.PerDay != nil {
 		text += fmt.Sprintf(", %.1f MB a day written to flash", *s.PerDay)
 	}

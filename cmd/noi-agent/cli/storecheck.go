@@ -14,7 +14,8 @@ type storeCheckCommand struct{ Path string }
 
 func newStoreCheck(s *session) *cobra.Command {
 	c := &storeCheckCommand{}
-	return s.bindDaemon(&cobra.Command{Use: "store-check FILE", Short: "Check a store's file; the daemon's own child.", Hidden: true, Args: oneArg(&c.Path)}, c)
+	return s.bindDaemon(&cobra.Command{Use: "store-check FILE", Short: "Check a store's file; the daemon's own child.",
+		Hidden: true, Args: oneArg(&c.Path)}, c)
 }
 
 // Run exits with what store.InChild understands.

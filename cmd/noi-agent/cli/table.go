@@ -30,8 +30,8 @@ type column struct {
 	both  bool // a shortened text keeps its beginning and its end, as of a topic
 }
 
-// table is rows under a header. On a terminal its columns are aligned and fit the width; if they cannot, each row becomes a list.
-// Elsewhere the cells are separated by tabs, and nothing is shortened.
+// table is rows under a header. On a terminal its columns are aligned and fit the width; if they cannot, each row
+// becomes a list. Elsewhere the cells are separated by tabs, and nothing is shortened.
 type table struct {
 	columns []column
 	rows    [][]string

@@ -97,7 +97,8 @@ func printTrigger(w io.Writer, row *api.Trigger, names map[string]string, width 
 	_ = enc.Encode(row.IntegrationData) // texts always encode
 	fmt.Fprintf(w, "\nIntegration data:\n%s", answer.String())
 	if row.IntegrationData.Error != "" {
-		fmt.Fprint(w, "\n", paragraph("hint: noi-agent publish-test "+names[row.IntegrationID]+"     (tests the way to the topic, with what to do)", "", width))
+		fmt.Fprint(w, "\n", paragraph("hint: noi-agent publish-test "+names[row.IntegrationID]+"     (tests the way "+
+			"to the topic, with what to do)", "", width))
 	}
 }
 

@@ -149,7 +149,8 @@ func printRow(w io.Writer, row *api.Trigger, l look, asJSON bool) error {
 // triggerColumns are those of the original, in its order, and the id by which a row is shown in full.
 func triggerColumns() []column {
 	return []column{
-		{name: "SUCCESS"}, {name: "COMPLETED AT"}, {name: "PUBLISHED DATA", least: 12}, {name: "INTEGRATION DATA", least: 12},
+		{name: "SUCCESS"}, {name: "COMPLETED AT"}, {name: "PUBLISHED DATA", least: 12},
+		{name: "INTEGRATION DATA", least: 12},
 		{name: "TOPIC/ARN", least: 10, both: true}, {name: "ID", right: true},
 	}
 }
@@ -172,7 +173,8 @@ func triggerCells(row *api.Trigger, l look) []string {
 	}
 	data := messageWords(row.PublishedData)
 	if row.Gap != nil { // no delivery: nothing was tried
-		success, data, answer = markCalm+"gap", gapSource(row.Gap)+", "+gapCount(row.Gap), status.GapWords(row.Gap.Reason)
+		success, data, answer = markCalm+"gap", gapSource(row.Gap)+", "+gapCount(row.Gap),
+			status.GapWords(row.Gap.Reason)
 	}
 	at := row.CompletedAt
 	if t, err := time.Parse(time.RFC3339, at); err == nil {
@@ -246,7 +248,8 @@ func (c *triggerFilter) add(s *session, cmd *cobra.Command) {
 func (c *triggerFilter) addSince(s *session, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.Object, "object", "", "Only this object, a name or a `PATTERN` such as T_*.")
-	f.StringVar(&c.Since, "since", "", "Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, UTC).")
+	f.StringVar(&c.Since, "since", "",
+		"Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, UTC).")
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flags are there
 	_ = cmd.RegisterFlagCompletionFunc("object", complete(s.cli.objectNames))
 }
@@ -349,7 +352,8 @@ func objectOf(row *api.Trigger) string {
 	return m.Object
 }
 
-func (c *triggerFilter) ask(ctx context.Context, cli *commandLine, before uint64, limit int) (page api.Triggers, err error) {
+func (c *triggerFilter) ask(ctx context.Context, cli *commandLine, before uint64, limit int) (page api.Triggers,
+	err error) {
 	if c.Object != "" {
 		limit = mostRows // most rows will not fit
 	}

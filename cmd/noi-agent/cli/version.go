@@ -30,7 +30,8 @@ type versionResult struct {
 
 // Run prints the version.
 func (*versionCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
-	r := versionResult{Version: p.Version, Commit: commit(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	r := versionResult{Version: p.Version, Commit: commit(), Go: runtime.Version(),
+		System: runtime.GOOS + "/" + runtime.GOARCH}
 	if !p.Time.Built.IsZero() {
 		r.Built = p.Time.Built.UTC().Format("2006-01-02")
 	}

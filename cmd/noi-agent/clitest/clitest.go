@@ -1,4 +1,5 @@
-// Package clitest has what the tests of the commands and the end-to-end tests share: golden files, configurations, texts.
+// Package clitest has what the tests of the commands and the end-to-end tests share: golden files, configurations,
+// texts.
 package clitest
 
 import (
@@ -70,7 +71,8 @@ func Renewed(t *testing.T, path string, got []byte) {
 		t.Fatalf("%v (make it with -update)", err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; if that is meant, run the test with -update and read the diff\ngot:\n%s\nwant:\n%s", path, got, want)
+		t.Errorf("%s differs; if that is meant, run the test with -update and read the diff\ngot:\n%s\nwant:\n%s", path,
+			got, want)
 	}
 }
 

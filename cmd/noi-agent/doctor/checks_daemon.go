@@ -54,19 +54,23 @@ func daemon(_ context.Context, s *Site) []Finding {
 	switch {
 	case s.Status != nil && s.Status.Version != s.Version:
 		return []Finding{{
-			ID: "version_differs", Level: Warning, Evidence: fmt.Sprintf("the daemon is version %s, this program %s", s.Status.Version, s.Version),
-			Why: "the new version does not work yet", Command: "sudo systemctl restart noi-agent",
+			ID: "version_differs", Level: Warning,
+			Evidence: fmt.Sprintf("the daemon is version %s, this program %s", s.Status.Version, s.Version),
+			Why:      "the new version does not work yet", Command: "sudo systemctl restart noi-agent",
 		}}
 	case s.Status != nil:
 		return nil
 	case runs:
 		return []Finding{{
-			ID: "daemon_no_answer", Level: Fault, Evidence: fmt.Sprintf("the daemon runs (process %s), but: %v", p.pid, s.StatusErr),
-			Why: "nobody can see what it does", Command: "sudo noi-agent status || sudo systemctl restart noi-agent",
+			ID: "daemon_no_answer", Level: Fault,
+			Evidence: fmt.Sprintf("the daemon runs (process %s), but: %v", p.pid, s.StatusErr),
+			Why:      "nobody can see what it does",
+			Command:  "sudo noi-agent status || sudo systemctl restart noi-agent",
 		}}
 	}
 	return []Finding{{
-		ID: "daemon_down", Level: Fault, Evidence: "the daemon does not run", Why: "nothing is read and nothing is sent",
+		ID: "daemon_down", Level: Fault, Evidence: "the daemon does not run",
+		Why:     "nothing is read and nothing is sent",
 		Command: "sudo systemctl start noi-agent; systemctl status noi-agent; journalctl -u noi-agent -n 30",
 	}}
 }

@@ -13,8 +13,10 @@ import (
 )
 
 func clockService(_ context.Context, s *Site) []Finding {
-	if _, ok := s.runs("systemd-timesyn", "chronyd", "ntpd", "ntpd-rs", "openntpd"); ok || s.Config.Clock.Source == "system" {
-		return nil // the kernel cuts a name after 15 characters
+	// the kernel cuts names to 15 characters
+	_, runs := s.runs("systemd-timesyn", "chronyd", "ntpd", "ntpd-rs", "openntpd")
+	if runs || s.Config.Clock.Source == "system" {
+		return nil
 	}
 	return []Finding{{
 		ID: "clock_service", Level: Warning, Evidence: "no time service runs",
@@ -36,8 +38,10 @@ func stateDir(_ context.Context, s *Site) []Finding {
 		}}
 	case !s.may(info, 0o7):
 		return []Finding{{
-			ID: "state_dir", Level: Fault, Evidence: fmt.Sprintf("%s may not write in %s (%v)", s.User.Name, dir, info.Mode()),
-			Why: "the daemon cannot keep samples", Command: fmt.Sprintf("sudo chown -R %[1]s:%[1]s %s", s.User.Name, shell.Quote(dir)),
+			ID: "state_dir", Level: Fault,
+			Evidence: fmt.Sprintf("%s may not write in %s (%v)", s.User.Name, dir, info.Mode()),
+			Why:      "the daemon cannot keep samples",
+			Command:  fmt.Sprintf("sudo chown -R %[1]s:%[1]s %s", s.User.Name, shell.Quote(dir)),
 		}}
 	}
 	aside, _ := filepath.Glob(filepath.Join(s.named(dir), "noi.db.damaged-*")) // the pattern is well formed
@@ -46,7 +50,7 @@ func stateDir(_ context.Context, s *Site) []Finding {
 	}
 	return []Finding{{
 		ID: "store_kept_aside", Level: Warning, Evidence: count(len(aside), "damaged store") + " kept in " + dir,
-		Why:     "the store was damaged once: the disk or the power supply may fail again. What could be read was taken over",
+		Why:     "the store was damaged once: the disk or the power supply may fail again",
 		Command: "ls -l " + shell.Quote(dir) + "; journalctl -u noi-agent -p warning",
 	}}
 }
@@ -60,7 +64,8 @@ func disk(_ context.Context, s *Site) (found []Finding) {
 	if kind, options := s.mount(dir); slices.Contains(options, "ro") {
 		found = append(found, Finding{
 			ID: "disk_read_only", Level: Fault, Evidence: "the file system of " + dir + " is mounted read-only",
-			Why: "no sample can be kept; the kernel does this after errors of the disk", Command: "findmnt --target " + shell.Quote(dir) + "; dmesg | tail",
+			Why:     "no sample can be kept; the kernel does this after errors of the disk",
+			Command: "findmnt --target " + shell.Quote(dir) + "; dmesg | tail",
 		})
 	} else if kind == "tmpfs" || kind == "ramfs" || kind == "overlay" {
 		found = append(found, Finding{
@@ -71,7 +76,8 @@ func disk(_ context.Context, s *Site) (found []Finding) {
 	d, err := s.Disk(existing(s.named(dir)))
 	switch {
 	case err != nil:
-		found = append(found, Finding{ID: "disk", Level: Warning, Evidence: err.Error(), Why: "the free space is not known", Command: command})
+		found = append(found, Finding{ID: "disk", Level: Warning, Evidence: err.Error(),
+			Why: "the free space is not known", Command: command})
 	case d.Free < leastFree:
 		found = append(found, Finding{
 			ID: "disk_full", Level: Fault, Evidence: fmt.Sprintf("%d MiB are free under %s", d.Free>>20, dir),
@@ -80,8 +86,9 @@ func disk(_ context.Context, s *Site) (found []Finding) {
 	case d.Free < uint64(s.Config.Buffer.MaxSize):
 		found = append(found, Finding{
 			ID: "disk_low", Level: Warning,
-			Evidence: fmt.Sprintf("%d MiB are free under %s, buffer.max_size is %d MiB", d.Free>>20, dir, s.Config.Buffer.MaxSize>>20),
-			Why:      "in a long outage the disk is full before the buffer", Command: command,
+			Evidence: fmt.Sprintf("%d MiB are free under %s, buffer.max_size is %d MiB",
+				d.Free>>20, dir, s.Config.Buffer.MaxSize>>20),
+			Why: "in a long outage the disk is full before the buffer", Command: command,
 		})
 	}
 	return found
@@ -114,8 +121,8 @@ func (s *Site) mount(path string) (kind string, options []string) {
 	return kind, options
 }
 
-// wear reads what eMMC flash reports of itself: JEDEC JESD84-B51, EXT_CSD registers 267 to 269. A life time of 0x09 means that 80
-// to 90 % are used; a pre-end-of-life of 0x02 means that 80 % of the reserve blocks are used.
+// wear reads what eMMC flash reports of itself: JEDEC JESD84-B51, EXT_CSD registers 267 to 269. A life time of 0x09
+// means that 80 to 90 % are used; a pre-end-of-life of 0x02 means that 80 % of the reserve blocks are used.
 func wear(_ context.Context, s *Site) (found []Finding) {
 	devices, _ := filepath.Glob(s.path("sys/block/mmcblk*")) // the pattern is well formed
 	for _, path := range devices {
@@ -130,8 +137,11 @@ func wear(_ context.Context, s *Site) (found []Finding) {
 		if most >= 9 || end >= 2 {
 			found = append(found, Finding{
 				ID: "disk_wear", Level: Warning,
-				Evidence: fmt.Sprintf("the flash %s reports life time %#02x (0x0b: all used) and end of life %#02x (0x01: normal)", name, most, end),
-				Why:      "worn flash loses data and then fails", Command: "cat /sys/block/" + name + "/device/life_time",
+				Evidence: fmt.Sprintf("the flash %s reports life time %#02x (0x0b: all used) and end of life %#02x "+
+					"(0x01: normal)",
+					name, most, end),
+				Why:     "worn flash loses data and then fails",
+				Command: "cat /sys/block/" + name + "/device/life_time",
 			})
 		}
 	}

@@ -45,7 +45,8 @@ func (s *Site) port(line *configs.Line, path string) []Finding {
 		f.ID, f.Command = "port_no_device", "ls -l "+shell.Quote(line.Port)
 		f.Evidence = line.Port + " is no serial port but a file or a directory"
 	case s.User.Name != "" && !s.may(info, 0o6):
-		f.ID, f.Command = "port_rights", fmt.Sprintf("sudo usermod -aG dialout %s && sudo systemctl restart noi-agent; ls -lL %s",
+		f.ID = "port_rights"
+		f.Command = fmt.Sprintf("sudo usermod -aG dialout %s && sudo systemctl restart noi-agent; ls -lL %s",
 			s.User.Name, shell.Quote(line.Port))
 		f.Evidence = fmt.Sprintf("%s may not read and write %s (%v)", s.User.Name, line.Port, info.Mode().Perm())
 	default:
@@ -93,7 +94,8 @@ func (s *Site) others(line *configs.Line, path string) (found []Finding) {
 		return nil
 	}
 	for _, p := range s.processes() {
-		ours := p.name == "noi-agent" && s.Status != nil || p.name == "noi-sim" // the simulator is the other end of its line
+		// The simulator is the other end of its line.
+		ours := p.name == "noi-agent" && s.Status != nil || p.name == "noi-sim"
 		if ours || !s.hasOpen(p, device) {
 			continue
 		}
@@ -147,7 +149,8 @@ func adapters(_ context.Context, s *Site) (found []Finding) {
 	return found
 }
 
-// usbDevice is the directory under /sys of the USB device behind a tty: the nearest one above it that has a vendor's id. "": none.
+// usbDevice is the directory under /sys of the USB device behind a tty: the nearest one above it that has a vendor's
+// id. "": none.
 func (s *Site) usbDevice(tty string) string {
 	dir, err := filepath.EvalSymlinks(s.path("sys/class/tty", tty, "device"))
 	if err != nil {
@@ -172,13 +175,15 @@ func grabbers(_ context.Context, s *Site) (found []Finding) {
 	if !usb {
 		return nil
 	}
-	for name, service := range map[string]string{"ModemManager": "ModemManager", "gpsd": "gpsd.socket gpsd", "brltty": "brltty-udev brltty"} {
-		if p, ok := s.runs(name); ok {
+	for _, g := range []struct{ name, service string }{
+		{"ModemManager", "ModemManager"}, {"gpsd", "gpsd.socket gpsd"}, {"brltty", "brltty-udev brltty"},
+	} {
+		if p, ok := s.runs(g.name); ok {
 			found = append(found, Finding{
 				ID: "port_grabber", Level: Warning,
 				Evidence: fmt.Sprintf("%s runs (process %s)", p.name, p.pid),
 				Why:      "it may open a USB adapter whenever one is plugged in, and send to the controllers",
-				Command:  "sudo systemctl disable --now " + service,
+				Command:  "sudo systemctl disable --now " + g.service,
 			})
 		}
 	}

@@ -54,8 +54,8 @@ func sound(t *testing.T) *doctor.Site {
 	return s
 }
 
-// serialPort puts the device of a pseudo-terminal at /dev/ttyUSB0. Its path ends in a number: /dev/pts/N is linked as ttyUSB0, so
-// what looks at names uses the one of the tree.
+// serialPort puts the device of a pseudo-terminal at /dev/ttyUSB0. Its path ends in a number: /dev/pts/N is linked as
+// ttyUSB0, so what looks at names uses the one of the tree.
 func serialPort(t *testing.T, s *doctor.Site) {
 	t.Helper()
 	master, slave, err := pty.Open()

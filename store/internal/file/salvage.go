@@ -344,7 +344,8 @@ func (sv *salvage) putLosses(tx *bolt.Tx, d *record.Dictionary, t *record.Totals
 		w := &record.Row{Trigger: record.Trigger{Integration: id, Topic: it.Topic,
 			CompletedAt: record.ToMilli(sv.opts.Now()), Gap: objects.Gap{
 				From: record.FromMilli(sv.oldest), To: record.ToMilli(sv.opts.Now()), Count: sv.lost[id],
-				Reason: objects.GapDamaged + ": they were in a part of the store that does not read, which is kept as " +
+				Reason: objects.GapDamaged +
+					": they were in a part of the store that does not read, which is kept as " +
 					sv.aside,
 			}}}
 		if err := b.Put(record.SeqKey(t.Row), d.EncodeRow(record.SeqKey(t.Row), w)); err != nil {

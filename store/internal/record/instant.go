@@ -26,7 +26,8 @@ func (in Instant) before(other Instant) bool {
 // Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 type Span struct {
 	Gap objects.Gap // From and To do not count
-	// the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which this one in memory replaces
+	// the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which
+	// this one in memory replaces
 	Begins, Ends Instant
 
 	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times

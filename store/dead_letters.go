@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"noi-agent/objects"
 
@@ -33,54 +32,43 @@ type DeadLetter struct {
 	Estimated bool   // nobody knows when exactly it was taken
 }
 
-// setAside makes a row a dead letter: it is written with the commit that settles the delivery. s.mu is held, as for all
-// below.
-func (s *Store) setAside(it *integration, w *record.Row) {
+// setAsideLocked makes a row a dead letter: it is written with the commit that settles the delivery.
+func (s *Store) setAsideLocked(it *integration, w *record.Row) {
 	letter := *w
 	letter.Store = record.Identity{ID: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
 	s.forced = true // what is settled inside the window is else not written
-	s.touch()
+	s.touchLocked()
 	for len(it.dead) > record.KeepDead {
-		s.bury(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
+		s.buryLocked(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
 	}
 }
 
-// bury gives a dead letter up, and tells the gap.
-func (s *Store) bury(it *integration, id uint64, why string) {
+// buryLocked gives a dead letter up, and tells the gap.
+func (s *Store) buryLocked(it *integration, id uint64, why string) {
 	w := it.dead[id]
-	s.unmake(it, id)
-	s.logGap(it, objects.Gap{
+	s.unmakeLocked(it, id)
+	s.logGapLocked(it, objects.Gap{
 		Unit: w.Source.Unit(), Object: w.Sample.Object, Run: w.Run, From: w.Sample.SampledAt, To: w.Sample.SampledAt,
 		First: w.Sample.Seq, Last: w.Sample.Seq, Count: 1, Reason: why,
 	})
 }
 
-// unmake takes a dead letter out.
-func (s *Store) unmake(it *integration, id uint64) {
+// unmakeLocked takes a dead letter out.
+func (s *Store) unmakeLocked(it *integration, id uint64) {
 	delete(it.dead, id)
 	it.deadDirty[id] = true
-	s.touch()
+	s.touchLocked()
 }
 
-// arrived takes out the dead letter of a delivery that the cloud has got on another way.
-func (s *Store) arrived(it *integration, at record.Place) {
+// arrivedLocked takes out the dead letter of a delivery that the cloud has got on another way.
+func (s *Store) arrivedLocked(it *integration, at record.Place) {
 	for id, w := range it.dead {
 		if w.Place == at {
-			s.unmake(it, id)
+			s.unmakeLocked(it, id)
 		}
 	}
-}
-
-// oldestDead is when the oldest dead letter was rejected; zero: there is none.
-func (it *integration) oldestDead() (at time.Time) {
-	for _, w := range it.dead {
-		if at.IsZero() || w.CompletedAt.Before(at) {
-			at = w.CompletedAt
-		}
-	}
-	return at
 }
 
 // DeadLetters returns dead letters with an id above after, the oldest first, at most limit, or all when that is 0;
@@ -89,7 +77,7 @@ func (it *integration) oldestDead() (at time.Time) {
 func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]DeadLetter, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from, err := s.named(integration)
+	from, err := s.namedLocked(integration)
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
@@ -109,12 +97,12 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 	return out, nil
 }
 
-// named returns one integration, or all.
-func (s *Store) named(id string) ([]*integration, error) {
+// namedLocked returns one integration, or all.
+func (s *Store) namedLocked(id string) ([]*integration, error) {
 	if id == "" {
-		return s.ordered(), s.usable()
+		return s.orderedLocked(), s.usableLocked()
 	}
-	it, err := s.integration(id)
+	it, err := s.integrationLocked(id)
 	return []*integration{it}, err
 }
 
@@ -124,7 +112,7 @@ func (s *Store) named(id string) ([]*integration, error) {
 func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("settle a dead letter: %w", err)
 	}
@@ -139,13 +127,13 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	it.dead[id] = &w
 	it.deadDirty[id] = true
 	if w.Success {
-		s.unmake(it, id)
+		s.unmakeLocked(it, id)
 		it.Sent++
 		it.modified = true
 	}
 	logged := w
 	logged.Store = ""
-	s.writeRow(it, &logged)
+	s.writeRowLocked(it, &logged)
 	return nil
 }
 
@@ -154,14 +142,14 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 // with what stopped the store.
 func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err error) {
 	s.mu.Lock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		s.mu.Unlock()
 		return 0, fmt.Errorf("drop dead letters: %w", err)
 	}
 	for _, id := range slices.Sorted(slices.Values(ids)) {
 		if it.dead[id] != nil {
-			s.bury(it, id, whyDeadDropped)
+			s.buryLocked(it, id, whyDeadDropped)
 			dropped++
 		}
 	}
@@ -169,19 +157,9 @@ func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err er
 		s.mu.Unlock()
 		return 0, nil
 	}
-	b := s.hurry()
+	b := s.hurryLocked()
 	s.mu.Unlock()
 	return dropped, b.waitState()
-}
-
-// takeDead is what the running commit does to an integration's dead letters: nil takes one out.
-func (it *integration) takeDead() map[uint64]*record.Row {
-	out := map[uint64]*record.Row{}
-	for id := range it.deadDirty {
-		out[id] = it.dead[id]
-	}
-	it.deadDirty = map[uint64]bool{}
-	return out
 }
 
 func (c *commit) putDead(tx *bolt.Tx) error {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// gapRest is how long a gap must not have grown before it is announced: a gap that grows every second is not news every
-// second.
-const gapRest = time.Minute
+// announceAfter is how long a gap must not have grown before it is announced: a gap that grows every second is not news
+// every second.
+const announceAfter = time.Minute
 
 // OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since, the
 // oldest first, as far as they have rested for a minute. It fails with ErrUnknownIntegration, with ErrClosed, and with
@@ -18,7 +18,7 @@ const gapRest = time.Minute
 func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return nil, fmt.Errorf("open gaps: %w", err)
 	}
@@ -29,7 +29,7 @@ func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error
 	var out []record.Trigger
 	for _, id := range slices.Sorted(maps.Keys(it.openGaps)) {
 		w := it.openGaps[id]
-		if rest := now.Sub(w.CompletedAt); rest >= 0 && rest < gapRest {
+		if rest := now.Sub(w.CompletedAt); rest >= 0 && rest < announceAfter {
 			continue
 		}
 		if out = append(out, w.Trigger); len(out) == limit {
@@ -45,7 +45,7 @@ func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error
 func (s *Store) SettleGap(integration string, announced record.Trigger, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, err := s.integration(integration)
+	it, err := s.integrationLocked(integration)
 	if err != nil {
 		return fmt.Errorf("settle gap: %w", err)
 	}
@@ -59,14 +59,14 @@ func (s *Store) SettleGap(integration string, announced record.Trigger, r Result
 	if r.Outcome != Retrying && w.Gap == announced.Gap {
 		w.Open = false
 		it.newGap = true // else a kill has it announced once more
-		s.settledLate()
+		s.settledLateLocked()
 	}
-	s.keepGap(it, &w)
+	s.keepGapLocked(it, &w)
 	return nil
 }
 
-// keepGap puts a row about a gap wherever it is known. s.mu is held.
-func (s *Store) keepGap(it *integration, w *record.Row) {
+// keepGapLocked puts a row about a gap wherever it is known.
+func (s *Store) keepGapLocked(it *integration, w *record.Row) {
 	delete(it.openGaps, w.ID)
 	if w.Open {
 		it.openGaps[w.ID] = w
@@ -74,17 +74,5 @@ func (s *Store) keepGap(it *integration, w *record.Row) {
 	}
 	it.mayGrow(w)
 	it.remember(w)
-	s.writeRow(it, w)
-}
-
-// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in
-// it no more, and memory must not grow with the time for which a cloud is out of reach.
-func (it *integration) cutOpenGaps() {
-	if len(it.openGaps) <= 2*record.KeepGaps {
-		return
-	}
-	ids := slices.Sorted(maps.Keys(it.openGaps))
-	for _, id := range ids[:len(ids)-record.KeepGaps] {
-		delete(it.openGaps, id)
-	}
+	s.writeRowLocked(it, w)
 }

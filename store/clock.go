@@ -43,7 +43,7 @@ func (c Clock) old() bool {
 func (s *Store) SetBooted(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opts.Clock.Boot == "" || s.usable() != nil {
+	if s.opts.Clock.Boot == "" || s.usableLocked() != nil {
 		return
 	}
 	for run, st := range s.starts {
@@ -54,8 +54,8 @@ func (s *Store) SetBooted(at time.Time) {
 		}
 	}
 	if len(s.newStarts) > 0 {
-		s.dateGaps()
-		s.touch()
+		s.dateGapsLocked()
+		s.touchLocked()
 	}
 }
 
@@ -78,29 +78,21 @@ func (s *Store) Booted() time.Time {
 // undated is since when an integration is gone that was removed by a clock nobody could trust.
 var undated = time.UnixMilli(1).UTC()
 
-// orphanTime is since when an integration that is removed now counts as gone.
-func (s *Store) orphanTime() time.Time {
+// orphanTimeLocked is since when an integration that is removed now counts as gone.
+func (s *Store) orphanTimeLocked() time.Time {
 	if !s.opts.Clock.good() {
 		return undated
 	}
 	return record.ToMilli(s.opts.Now())
 }
 
-// dateOrphans gives those that are undated the first time that is known to be right. s.mu is held.
-func (s *Store) dateOrphans(now time.Time) {
+// dateOrphansLocked gives those that are undated the first time that is known to be right.
+func (s *Store) dateOrphansLocked(now time.Time) {
 	for _, it := range s.integrations {
 		if it.OrphanedAt.Equal(undated) {
 			it.OrphanedAt, it.modified = record.ToMilli(now), true
 		}
 	}
-}
-
-// stamp adds what is known of the run in which a sample was taken. s.mu is held.
-func (s *Store) stamp(run uint64, p Stamp) Stamp {
-	st := s.starts[run]
-	p.SameBoot = st.Boot != "" && st.Boot == s.opts.Clock.Boot
-	p.Booted, p.Floor = record.FromMilli(st.Booted), record.FromMilli(st.Floor)
-	return p
 }
 
 // putClock writes the runs that changed, and the time when it is known to be right.
@@ -115,36 +107,4 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 	}
 	c.times.Wrote = c.now.wall
 	return tx.Bucket(file.BucketMeta).Put(record.KeyClock, c.times.Encode())
-}
-
-// moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
-// counts for what is past; ms since the boot, below zero when not known.
-type moment struct {
-	wall   int64
-	old    bool
-	uptime int64
-}
-
-func (s *Store) moment() moment {
-	m := moment{wall: s.opts.Now().UnixMilli(), old: s.opts.Clock.old(), uptime: -1}
-	if s.opts.Clock.Uptime != nil {
-		m.uptime = s.opts.Clock.Uptime().Milliseconds()
-	}
-	return m
-}
-
-// age is how old a sweep is, in ms, at a moment; 0 when nobody can tell. Within one boot the
-// clock does not matter. Across boots the clock has to be right, and the sample has the time that it has
-// everywhere (Stamp.Time): a clock that jumps makes no sample
-// old before its time. s.mu is held.
-func (s *Store) age(h *record.Heading, now moment) int64 {
-	st := s.starts[h.Run]
-	switch {
-	case h.Uptime >= 0 && now.uptime >= 0 && st.Boot != "" && st.Boot == s.opts.Clock.Boot:
-		return now.uptime - h.Uptime
-	case !now.old:
-		return 0
-	}
-	at, _ := s.dateOf(h.Instant())
-	return now.wall - at.UnixMilli()
 }

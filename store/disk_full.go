@@ -9,18 +9,18 @@ import (
 // inside the file; then, if that was not enough, the oldest sweeps give way to the new ones. err
 // is for the sweeps, stateErr for all the rest. Nothing gives way before it is known that the
 // file can be written at all. Rows of deliveries wait for better times.
-func (s *Store) makeRoom(sweeps []*fresh) (err, stateErr error) {
+func (s *Store) makeRoom(sweeps []*offered) (err, stateErr error) {
 	err, stateErr = s.tryRoom(sweeps)
 	if errors.Is(err, ErrFull) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.refuse(sweeps, whyDiskFull)
-		s.release(sweeps, nil)
+		s.refuseLocked(sweeps, whyDiskFull)
+		s.releaseLocked(sweeps, nil)
 	}
 	return err, stateErr
 }
 
-func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
+func (s *Store) tryRoom(sweeps []*offered) (err, stateErr error) {
 	for _, drop := range s.steps(sweeps) {
 		if stateErr = s.writeState(); stateErr != nil {
 			return stateErr, stateErr
@@ -34,7 +34,7 @@ func (s *Store) tryRoom(sweeps []*fresh) (err, stateErr error) {
 		// full disk would find none.
 		err = s.write(task{Ballast: file.Restore})
 		if err == nil && len(sweeps) > 0 {
-			err = s.write(task{fresh: sweeps})
+			err = s.write(task{offered: sweeps})
 		}
 		if !errors.Is(err, ErrFull) {
 			return err, err
@@ -59,7 +59,7 @@ func (s *Store) writeState() error {
 }
 
 // steps are how many bytes of old sweeps are to give way, one try after the other.
-func (s *Store) steps(sweeps []*fresh) []int64 {
+func (s *Store) steps(sweeps []*offered) []int64 {
 	if s.opts.RejectNewest {
 		return []int64{0}
 	}
@@ -68,7 +68,7 @@ func (s *Store) steps(sweeps []*fresh) []int64 {
 
 // roomFor is how many bytes of old sweeps give way to new ones on a full disk: twice what these
 // take, and never less than a hundredth of the outbox, so that it is not done at every commit.
-func (s *Store) roomFor(sweeps []*fresh) int64 {
+func (s *Store) roomFor(sweeps []*offered) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
 	need := int64(slack + file.BallastBytes)
 	for _, sw := range sweeps {

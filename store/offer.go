@@ -14,9 +14,9 @@ import (
 // may be offered while it is made.
 const maxWaiting = 1 << 16
 
-// fresh is a sweep that was offered and that no committed record holds. Forwarders get it all the
+// offered is a sweep that was offered and that no committed record holds. Forwarders get it all the
 // same; what every integration has settled by the end of the commit window costs no write.
-type fresh struct {
+type offered struct {
 	seq    uint64
 	sweep  objects.Sweep // never changed; its routes name lanes
 	routes []record.Picks
@@ -26,17 +26,17 @@ type fresh struct {
 	refused bool
 }
 
-func (f *fresh) at() record.Instant { return record.InstantOf(f.sweep, 0) }
+func (f *offered) at() record.Instant { return record.InstantOf(f.sweep, 0) }
 
 // Pledge is the promise of a commit for what was offered.
-type Pledge struct{ batch *batch }
+type Pledge struct{ group *commitGroup }
 
 // Done is closed when the promise is kept or broken. A nil Pledge is of nothing, and kept.
 func (p *Pledge) Done() <-chan struct{} {
 	if p == nil {
 		return closedChannel
 	}
-	return p.batch.done
+	return p.group.done
 }
 
 // Err returns nil when everything offered is in the file or accepted by every integration, and
@@ -45,7 +45,7 @@ func (p *Pledge) Err() error {
 	if p == nil {
 		return nil
 	}
-	return p.batch.err
+	return p.group.err
 }
 
 // closedChannel is ready for whoever waits for nothing.
@@ -67,7 +67,7 @@ func (s *Store) Offer(ctx context.Context, sweeps ...objects.Sweep) (*Pledge, er
 				return nil, fmt.Errorf("append: waiting for the commit before: %w", ctx.Err())
 			}
 		}
-		b, err := s.join(sweeps)
+		b, err := s.joinLocked(sweeps)
 		s.mu.Unlock()
 		switch {
 		case err != nil:
@@ -99,9 +99,9 @@ func (s *Store) Append(ctx context.Context, sweeps ...objects.Sweep) error {
 	}
 }
 
-// join puts the sweeps into the waiting batch; nil when there is nothing to keep. s.mu is held.
-func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
-	if err := s.usable(); err != nil {
+// joinLocked puts the sweeps into the waiting batch; nil when there is nothing to keep.
+func (s *Store) joinLocked(sweeps []objects.Sweep) (*commitGroup, error) {
+	if err := s.usableLocked(); err != nil {
 		return nil, err
 	}
 	for _, sw := range sweeps {
@@ -109,16 +109,16 @@ func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
 			return nil, err
 		}
 	}
-	var joined *batch
+	var joined *commitGroup
 	for _, sw := range sweeps {
 		if len(sw.Routes) == 0 {
 			continue
 		}
-		joined = s.openBatch()
+		joined = s.openGroup(time.Now(), s.opts.CommitEvery)
 		joined.samples += len(sw.Samples)
 		joined.sweeps++
 		s.urgent = s.urgent || sw.Urgent
-		s.take(sw)
+		s.takeLocked(sw)
 	}
 	if joined != nil {
 		s.urgent = s.urgent || s.samplesWaiting() >= maxWaiting
@@ -127,29 +127,9 @@ func (s *Store) join(sweeps []objects.Sweep) (*batch, error) {
 	return joined, nil
 }
 
-// openBatch returns the batch that takes what is offered now: that of the current slice of the window. s.mu is held.
-func (s *Store) openBatch() *batch {
-	now := time.Now()
-	if s.batch.sweeps > 0 && now.Sub(s.batch.opened) >= s.opts.CommitEvery/windowSlices {
-		s.older, s.batch = append(s.older, s.batch), newBatch()
-	}
-	if s.batch.sweeps == 0 {
-		s.batch.opened = now
-	}
-	return s.batch
-}
-
-// samplesWaiting is how many wait for a commit. s.mu is held.
-func (s *Store) samplesWaiting() (n int) {
-	for _, b := range s.batches() {
-		n += b.samples
-	}
-	return n
-}
-
-// take gives a sweep its number and shows it to the integrations it goes to. s.mu is held.
-func (s *Store) take(sw objects.Sweep) {
-	f := &fresh{seq: s.next, sweep: sw}
+// takeLocked gives a sweep its number and shows it to the integrations it goes to.
+func (s *Store) takeLocked(sw objects.Sweep) {
+	f := &offered{seq: s.next, sweep: sw}
 	f.sweep.Routes = nil
 	s.next++
 	for _, route := range sw.Routes {
@@ -166,7 +146,7 @@ func (s *Store) take(sw objects.Sweep) {
 		}
 		it.wake()
 	}
-	s.fresh = append(s.fresh, f)
+	s.offered = append(s.offered, f)
 }
 
 // expect counts a new sweep, and takes it into the window when nothing before it waits outside.
@@ -194,8 +174,8 @@ func (it *integration) pendingIn(seq uint64, picked record.Bitset) uint64 {
 	return uint64(picked.Count() - picked.And(it.Settled[seq]).Count())
 }
 
-// owed reports whether somebody still waits for a fresh sweep. s.mu is held.
-func (s *Store) owed(f *fresh) bool {
+// owedLocked reports whether somebody still waits for a fresh sweep.
+func (s *Store) owedLocked(f *offered) bool {
 	for _, p := range f.routes {
 		if it := s.integrations[p.Integration]; it != nil && it.pendingIn(f.seq, p.Set) > 0 {
 			return true
@@ -204,34 +184,34 @@ func (s *Store) owed(f *fresh) bool {
 	return false
 }
 
-// findFresh returns the sweep of a number from a part of Store.fresh, nil when it is not there.
-func findFresh(all []*fresh, seq uint64) *fresh {
+// findOffered returns the sweep of a number from a part of Store.fresh, nil when it is not there.
+func findOffered(all []*offered, seq uint64) *offered {
 	i, ok := slices.BinarySearchFunc(all, seq,
-		func(f *fresh, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
+		func(f *offered, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
 	if !ok {
 		return nil
 	}
 	return all[i]
 }
 
-// refuse takes back fresh sweeps that cannot be kept: who has not settled them loses them. s.mu is held.
-func (s *Store) refuse(sweeps []*fresh, reason string) {
+// refuseLocked takes back fresh sweeps that cannot be kept: who has not settled them loses them.
+func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 	if len(sweeps) == 0 {
 		return
 	}
-	for _, it := range s.ordered() {
+	for _, it := range s.orderedLocked() {
 		var lost losses
 		for _, f := range sweeps {
 			for _, p := range f.routes {
 				if p.Integration == it.ID && !f.refused {
 					it.refuse(f.seq, p.Set, func(i int) {
 						lost.add(f.sweep, i, reason)
-						s.closeRow(it.owner(), record.Place{Seq: f.seq, Index: i})
+						s.closeRowLocked(it.owner(), record.Place{Seq: f.seq, Index: i})
 					})
 				}
 			}
 		}
-		s.tell(it, lost)
+		s.logLossesLocked(it, lost)
 		it.trim(s.next)
 	}
 	for _, f := range sweeps {
@@ -239,7 +219,7 @@ func (s *Store) refuse(sweeps []*fresh, reason string) {
 	}
 }
 
-// refuse settles what is left of a sweep as lost. Unlike giveWay it may be the newest.
+// refuseLocked settles what is left of a sweep as lost. Unlike giveWay it may be the newest.
 func (it *integration) refuse(seq uint64, picked record.Bitset, lose func(index int)) {
 	n := it.pendingIn(seq, picked)
 	if n == 0 {

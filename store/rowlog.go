@@ -1,0 +1,135 @@
+package store
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"noi-agent/store/internal/record"
+)
+
+// rowLog is the trigger log of an integration, as far as it is in memory: rows that wait for a commit, deliveries that
+// are tried again, dead letters and gaps. Guarded by Store.mu but for the counts of rows in the file.
+type rowLog struct {
+	open     map[record.Place]*record.Row // rows of deliveries still being retried
+	dirty    map[uint64]*record.Row       // rows no commit carries yet, by id
+	cutTo    int                          // how many of them were left when some were cut
+	flushing map[uint64]*record.Row       // rows the running commit carries
+	rowCount int                          // rows about deliveries in the file; the writer's own
+	gapsKept int                          // rows about gaps in the file; the writer's own
+
+	dead      map[uint64]*record.Row // rejected deliveries, by the id of their row
+	deadDirty map[uint64]bool        // those that are not in the file as they are here
+
+	grows     map[gapKey]*record.Row // the newest row of each kind of gap
+	undated   map[uint64]*record.Row // rows about gaps that wait for the clock, by id
+	madeNow   bool                   // the integration is new in this run
+	gapsMade  uint64                 // rows about gaps, those in the file included
+	newGap    bool                   // one that no commit carries yet
+	announces bool                   // gaps are to be told to the cloud too
+	openGaps  map[uint64]*record.Row // those that are not, by id
+	recent    []*record.Row          // the newest gaps, for Stats
+}
+
+func newRowLog() rowLog {
+	return rowLog{
+		open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
+		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{},
+		undated: map[uint64]*record.Row{}, openGaps: map[uint64]*record.Row{},
+	}
+}
+
+// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not
+// grow.
+func (l *rowLog) mayGrow(w *record.Row) {
+	if w.Undated != nil && w.Gap.First == 0 {
+		return
+	}
+	if len(l.grows) >= maxOpenGaps {
+		clear(l.grows)
+	}
+	if last := l.grows[keyOf(w.Gap)]; last == nil || last.ID <= w.ID {
+		l.grows[keyOf(w.Gap)] = w
+	}
+}
+
+// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow:
+// samples of earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one
+// start.
+func (l *rowLog) reload(w *record.Row) {
+	w.Before = l.gapsMade
+	l.gapsMade++
+	if w.Undated != nil {
+		l.undated[w.ID] = w
+	} else {
+		l.remember(w)
+	}
+	if w.Open {
+		l.openGaps[w.ID] = w
+	}
+	if w.Gap.First > 0 {
+		l.grows[keyOf(w.Gap)] = w
+	}
+}
+
+// remember keeps the newest gaps for Stats.
+func (l *rowLog) remember(w *record.Row) {
+	if i := slices.IndexFunc(l.recent, func(old *record.Row) bool { return old.ID == w.ID }); i >= 0 {
+		l.recent[i] = w
+		return
+	}
+	l.recent = append(l.recent, w)
+	l.recent = l.recent[max(0, len(l.recent)-recentGaps):]
+}
+
+// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in
+// it no more, and memory must not grow with the time for which a cloud is out of reach.
+func (l *rowLog) cutOpenGaps() {
+	if len(l.openGaps) <= 2*record.KeepGaps {
+		return
+	}
+	ids := slices.Sorted(maps.Keys(l.openGaps))
+	for _, id := range ids[:len(ids)-record.KeepGaps] {
+		delete(l.openGaps, id)
+	}
+}
+
+// oldestDead is when the oldest dead letter was rejected; zero: there is none.
+func (l *rowLog) oldestDead() (at time.Time) {
+	for _, w := range l.dead {
+		if at.IsZero() || w.CompletedAt.Before(at) {
+			at = w.CompletedAt
+		}
+	}
+	return at
+}
+
+// takeDead is what the running commit does to an integration's dead letters: nil takes one out.
+func (l *rowLog) takeDead() map[uint64]*record.Row {
+	out := map[uint64]*record.Row{}
+	for id := range l.deadDirty {
+		out[id] = l.dead[id]
+	}
+	l.deadDirty = map[uint64]bool{}
+	return out
+}
+
+// waitingGaps is how many gaps get their times from this store once the clock is right.
+func (l *rowLog) waitingGaps() (n int) {
+	for _, w := range l.undated {
+		if w.Undated.Begins.Run != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// owesGapRows reports whether any row about a gap waits for a commit.
+func (l *rowLog) owesGapRows() bool {
+	for _, w := range l.dirty {
+		if w.IsGap() {
+			return true
+		}
+	}
+	return false
+}
