@@ -65,7 +65,8 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 			l.at = l.now()
 			return l.lift(frame), nil
 		}
-		l.log.Debug("not the answer", "port", l.settings.Port, "unit", u.id, "asked", fmt.Sprintf("%+v", w.q), "frame", fmt.Sprintf("% X", frame))
+		l.log.Debug("not the answer", "port", l.settings.Port, "unit", u.id, "asked", fmt.Sprintf("%+v", w.q), "frame",
+			fmt.Sprintf("% X", frame))
 		expected := l.stranger(frame)
 		if l.tcp == nil && isRequest(frame) && frame[0] == u.id {
 			return nil, errRival

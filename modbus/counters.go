@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Counters tell how a line, or one unit on it, fares since NewLine. They only grow, but for the quantiles of Turnaround.
+// Counters tell how a line, or one unit on it, fares since NewLine. They only grow, but for the quantiles of
+// Turnaround.
 type Counters struct {
 	Requests    uint64 // frames sent, probes included
 	Replies     uint64 // answers taken, exceptions and those to probes included
@@ -45,7 +46,8 @@ type Turnaround struct {
 	Sum      time.Duration // of all Replies; it only grows
 }
 
-// CountOn has the line go on with the counters of one that is closed for good. It must be called before the line is opened.
+// CountOn has the line go on with the counters of one that is closed for good. It must be called before the line is
+// opened.
 func (l *Line) CountOn(before *Line) { l.tally = before.tally }
 
 // tally is what a line counts in all and by unit. Safe for concurrent use.

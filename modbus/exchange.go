@@ -97,8 +97,8 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 	}
 }
 
-// exchangeOver is exchange, once more over a new connection when the gateway has ended the one in use. A connection on which nobody
-// answers any more is replaced as well, for the next request.
+// exchangeOver is exchange, once more over a new connection when the gateway has ended the one in use. A connection on
+// which nobody answers any more is replaced as well, for the next request.
 func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	frame, err := l.exchange(u, q, adu, probe)
 	if l.canRedial(err) {
@@ -224,7 +224,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		switch {
 		case l.network && !again:
 			l.unasked(u, frame)
-		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // the device errs in the same way again
+		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // it errs in the same way
 			l.unfit(frame)
 		}
 		l.suspect()
@@ -232,9 +232,9 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 	}
 }
 
-// suspect has all units distrusted after a frame that we did not ask for, once the exchange at hand is over. A program that
-// is known to use the gateway causes such frames at any time. No probe would end that, and the reads beside it (shared.go)
-// are made for it.
+// suspect has all units distrusted after a frame that we did not ask for, once the exchange at hand is over. A program
+// that is known to use the gateway causes such frames at any time. No probe would end that, and the reads beside it
+// (shared.go) are made for it.
 func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
 
 // distrust takes any unit for one that a frame nobody of us asked for may be on its way from.

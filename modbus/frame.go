@@ -77,8 +77,8 @@ func ofRegisters(function byte) bool { return function == FuncReadHolding || fun
 
 func ofBits(function byte) bool { return function == FuncReadCoils || function == FuncReadDiscrete }
 
-// ambiguous reports whether the reply to a read of so many bits would have three bytes of data: it is then as long as a request, and
-// nobody could tell it from that of another master. No such request is sent.
+// ambiguous reports whether the reply to a read of so many bits would have three bytes of data: it is then as long as a
+// request, and nobody could tell it from that of another master. No such request is sent.
 func ambiguous(function byte, count uint16) bool { return ofBits(function) && (count+7)/8 == 3 }
 
 // most returns the most that a function reads at once.
@@ -123,7 +123,8 @@ func parseRequest(adu []byte, tcp bool) (ask, error) {
 	case isRead(q.function) && len(adu) == 8:
 		q.addr = uint16(adu[2])<<8 | uint16(adu[3])
 		q.count = uint16(adu[4])<<8 | uint16(adu[5])
-		if q.count == 0 || q.count > most(q.function) || int(q.addr)+int(q.count) > 0x10000 || ambiguous(q.function, q.count) {
+		if q.count == 0 || q.count > most(q.function) || int(q.addr)+int(q.count) > 0x10000 ||
+			ambiguous(q.function, q.count) {
 			return q, fmt.Errorf("%w: function 0x%02X, %d from 0x%04X", ErrRefused, q.function, q.count, q.addr)
 		}
 	case q.function == FuncEncapsulated && len(adu) == 7:
@@ -154,7 +155,8 @@ func replyNeed(b []byte) (need int, whole bool, err error) {
 	switch {
 	case function&exceptionBit != 0 && allowed(function&^exceptionBit):
 		return exceptionSize, true, nil
-	case ofRegisters(function) && third > 0 && third <= 2*maxRegisters && third%2 == 0, ofBits(function) && third > 0 && third <= maxBits/8:
+	case ofRegisters(function) && third > 0 && third <= 2*maxRegisters && third%2 == 0,
+		ofBits(function) && third > 0 && third <= maxBits/8:
 		return 5 + third, true, nil
 	case function == FuncReportServerID && third > 0 && third <= maxFrame-5:
 		return 5 + third, true, nil

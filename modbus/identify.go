@@ -16,8 +16,8 @@ import (
 // three objects; one a reply is the worst an honest slave does.
 const maxIdentityReplies = 8
 
-// Identity is who a slave says it is. A field that it does not tell is empty. Texts end at the first zero byte, have no blanks
-// at either end, and hold printable characters only.
+// Identity is who a slave says it is. A field that it does not tell is empty. Texts end at the first zero byte, have no
+// blanks at either end, and hold printable characters only.
 type Identity struct {
 	Vendor, ProductCode, Revision string
 	At                            time.Time // Options.Now() at the arrival of the last byte

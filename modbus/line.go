@@ -101,12 +101,13 @@ type unit struct {
 	short  []ask // the last short ones, of different shapes, the newest first
 	probed []ask // the last probes that were answered, of different shapes, the newest first
 
-	silent   int           // exchanges in a row that nothing came in
-	missedAt time.Time     // when the last request went out that was not answered
-	misfits  bool          // its last reply to a read had another length than was asked for
-	late     time.Duration // at most so long after its request an answer came that was too late; 0: none since the last answer in time
-	avoid    []Range       // registers that are read only when they are asked for
-	most     uint16        // registers in a widened read; 0: as many as the protocol allows
+	silent   int       // exchanges in a row that nothing came in
+	missedAt time.Time // when the last request went out that was not answered
+	misfits  bool      // its last reply to a read had another length than was asked for
+	// at most so long after its request an answer came that was too late; 0: none since the last answer in time
+	late  time.Duration
+	avoid []Range // registers that are read only when they are asked for
+	most  uint16  // registers in a widened read; 0: as many as the protocol allows
 
 	timeout time.Duration // of the first byte; 0: the line's
 	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
@@ -221,10 +222,10 @@ type Reply struct {
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or 04, or for 1 to 2000 bits with function 01 or
-// 02. 17 to 24 bits take two requests, since their reply would look like a request (the planner has no such reads). Errors
-// are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the context's, wrapped. It takes at most
-// a few times Options.Timeout plus the frames' time on the wire.
+// Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or
+// 04, or for 1 to 2000 bits with function 01 or 02. 17 to 24 bits take two requests, since their reply would look like
+// a request (the planner has no such reads). Errors are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the
+// context's, wrapped. It takes at most a few times Options.Timeout plus the frames' time on the wire.
 func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
 	registers, err := l.read(ctx, unit, function, addr, count)
 	if err != nil {
@@ -306,5 +307,6 @@ func (l *Line) hasUnit(id byte) bool { return isUnit(id, l.isTCP()) }
 
 // unitIDs says which ids there are.
 func (l *Line) unitIDs() string {
-	return fmt.Sprintf("unit id must be 1 to %d; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the device itself", maxUnit)
+	return fmt.Sprintf("unit id must be 1 to %d; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the "+
+		"device itself", maxUnit)
 }

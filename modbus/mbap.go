@@ -139,7 +139,8 @@ func (p *tcpPort) unpack() error {
 	return nil
 }
 
-// checkLength returns errMBAP when the reply that begins the buffer is whole, and its header wants more bytes that do not come.
+// checkLength returns errMBAP when the reply that begins the buffer is whole, and its header wants more bytes that do
+// not come.
 func (p *tcpPort) checkLength() error {
 	if p.have < mbapHead {
 		return nil

@@ -60,7 +60,8 @@ func (l *Line) leaveAlone() {
 	}
 }
 
-// proven reports whether the port itself matches replies with requests, so that nothing need be distrusted at first sight.
+// proven reports whether the port itself matches replies with requests, so that nothing need be distrusted at first
+// sight.
 func (l *Line) proven() bool { return l.tcp != nil && !l.tcp.loose && !l.crossed }
 
 // ambiguous reports whether a reply with the right id, if there are ids at all, may still be another program's.
@@ -96,8 +97,8 @@ func (l *Line) canRedial(err error) bool {
 }
 
 const (
-	// muteAfter is how many exchanges in a row every unit must leave unanswered before the connection counts as mute: some
-	// gateways keep a connection open that they no longer serve.
+	// muteAfter is how many exchanges in a row every unit must leave unanswered before the connection counts as mute:
+	// some gateways keep a connection open that they no longer serve.
 	muteAfter = 3
 	muteFirst = 10 * time.Second // the wait before the next new connection, twice as long each time
 	muteLimit = 5 * time.Minute
@@ -119,8 +120,8 @@ func (l *Line) unmute() error {
 	return l.redial()
 }
 
-// astray takes a frame that the Modbus TCP port did not take for the answer: counts it, and keeps the reason for the case
-// that no answer comes.
+// astray takes a frame that the Modbus TCP port did not take for the answer: counts it, and keeps the reason for the
+// case that no answer comes.
 func (l *Line) astray(s stray) {
 	q := l.window.q
 	l.tally.count(l.askedUnit(), func(a *account) {
@@ -234,24 +235,28 @@ func misfit(q ask, frame []byte) error {
 	case ok && ofBits(q.function) && s.function == q.function:
 		return fmt.Errorf("%w: %d bytes of bits were asked for, %d came", ErrLength, q.shape().count, s.count)
 	default:
-		return fmt.Errorf("%w: function %02X was asked, % X is no answer to it", ErrLength, q.function, frame[1:min(len(frame), 8)])
+		return fmt.Errorf("%w: function %02X was asked, % X is no answer to it", ErrLength, q.function,
+			frame[1:min(len(frame), 8)])
 	}
 }
 
 // deviceFailure is the exception that may be one register's, unlike the others that leave a request open.
 const deviceFailure = 0x04
 
-// openRefusal returns the exception in a reply through a gateway that leaves the request open; nil when there is none. It may be the
-// gateway's own, which has given up waiting: the device's reply may still come, and some gateways take it for that to the next request.
+// openRefusal returns the exception in a reply through a gateway that leaves the request open; nil when there is none.
+// It may be the gateway's own, which has given up waiting: the device's reply may still come, and some gateways take it
+// for that to the next request.
 func (l *Line) openRefusal(q ask, frame []byte) *Exception {
-	if !l.network || frame[1]&exceptionBit == 0 || !slices.Contains([]byte{deviceFailure, 0x05, 0x06, 0x0A, 0x0B}, frame[2]) {
+	if !l.network || frame[1]&exceptionBit == 0 ||
+		!slices.Contains([]byte{deviceFailure, 0x05, 0x06, 0x0A, 0x0B}, frame[2]) {
 		return nil
 	}
 	return &Exception{Function: q.function, Code: frame[2]}
 }
 
-// owing takes a frame that looks like the reply to a request that was not answered. One that comes after another request, of a device
-// with replies of wrong lengths or long after the request that it would answer, is more likely a wrong answer to the present one.
+// owing takes a frame that looks like the reply to a request that was not answered. One that comes after another
+// request, of a device with replies of wrong lengths or long after the request that it would answer, is more likely a
+// wrong answer to the present one.
 func (l *Line) owing(u *unit, frame []byte) {
 	after := l.tick().Sub(u.missedAt)
 	if l.network && l.window.sent != nil && (u.misfits || after > 3*max(u.timeout, l.timeout)) {
@@ -261,8 +266,8 @@ func (l *Line) owing(u *unit, frame []byte) {
 	l.late(u, after)
 }
 
-// late notes that an answer came after its timeout. It may have lain in the socket until the line was used again, so that the least
-// time says most.
+// late notes that an answer came after its timeout. It may have lain in the socket until the line was used again, so
+// that the least time says most.
 func (l *Line) late(u *unit, after time.Duration) {
 	if u == nil {
 		return
@@ -282,7 +287,8 @@ func (l *Line) named(u *unit, err error) error {
 	case l.refusal != nil && errors.Is(err, ErrTimeout):
 		return l.refusal
 	case u.late > 0 && err == ErrTimeout:
-		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate, u.late.Round(10*time.Millisecond))
+		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate,
+			u.late.Round(10*time.Millisecond))
 	default:
 		return err
 	}

@@ -102,12 +102,14 @@ func portsHere(ports []string) string {
 	return "ports here: " + strings.Join(ports, ", ")
 }
 
-// Ports returns the serial ports under root, "/" for those of this machine: first the names of adapters that stay when they change places
-// (by-id), then those of their USB sockets (by-path), which tell two equal adapters without serial numbers apart.
+// Ports returns the serial ports under root, "/" for those of this machine: first the names of adapters that stay when
+// they change places (by-id), then those of their USB sockets (by-path), which tell two equal adapters without serial
+// numbers apart.
 func Ports(root string) []string {
 	var ports []string
 	for _, pattern := range []string{
-		"dev/serial/by-id/*", "dev/serial/by-path/*", "dev/ttyUSB*", "dev/ttyACM*", "dev/ttyAMA*", "dev/ttymxc*", "dev/ttyO*", "dev/ttyHS*",
+		"dev/serial/by-id/*", "dev/serial/by-path/*", "dev/ttyUSB*", "dev/ttyACM*", "dev/ttyAMA*", "dev/ttymxc*",
+		"dev/ttyO*", "dev/ttyHS*",
 	} {
 		found, _ := filepath.Glob(filepath.Join(root, pattern)) // the patterns are well formed
 		ports = append(ports, found...)

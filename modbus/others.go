@@ -6,21 +6,22 @@ import (
 )
 
 const (
-	// othersLeast is for how long after its last frame another program is taken to be there still, at the least. Three times
-	// the longest pause between its frames counts where that is longer, up to othersMost.
+	// othersLeast is for how long after its last frame another program is taken to be there still, at the least. Three
+	// times the longest pause between its frames counts where that is longer, up to othersMost.
 	othersLeast = 20 * time.Second
 	othersMost  = 10 * time.Minute
-	// othersNew is for how long another program counts as new: it may have shown a part of its reads only. Most programs poll
-	// once a minute or more often.
+	// othersNew is for how long another program counts as new: it may have shown a part of its reads only. Most
+	// programs poll once a minute or more often.
 	othersNew = time.Minute
-	// companyLeast and companyMost bound, in the same way, for how long reads stay widened, and a length counts as used.
+	// companyLeast and companyMost bound, in the same way, for how long reads stay widened, and a length counts as
+	// used.
 	companyLeast = time.Hour
 	companyMost  = 72 * time.Hour
 )
 
-// others is what was seen of replies to another program: a gateway may pass on every reply to every client. A reply does not
-// name its address, so one of a shape that the other program gets may be its own. The shapes count for all units of the line:
-// the other program may read the next unit in the same way.
+// others is what was seen of replies to another program: a gateway may pass on every reply to every client. A reply
+// does not name its address, so one of a shape that the other program gets may be its own. The shapes count for all
+// units of the line: the other program may read the next unit in the same way.
 type others struct {
 	seen []sighting
 	last time.Time     // of its last frame
@@ -80,8 +81,8 @@ func (o *others) near(now time.Time) bool { return o.any() && !o.expired(o.last,
 // isNew reports whether the other program is not known for long.
 func (o *others) isNew(now time.Time) bool { return o.any() && now.Sub(o.from) < othersNew }
 
-// mayDraw reports whether the other program may get replies of the shapes that widened reads have: it lately got one, or
-// is new.
+// mayDraw reports whether the other program may get replies of the shapes that widened reads have: it lately got one,
+// or is new.
 func (o *others) mayDraw(now time.Time) bool {
 	return !o.drew.IsZero() && now.Sub(o.drew) < othersMost || o.isNew(now)
 }

@@ -83,7 +83,8 @@ func Plan(spans []Span, lim Limits) []Read {
 // whole costs least. Going backwards, the best of the rest is known: n² steps for n objects, some
 // hundreds at most.
 func bestCuts(spans []Span, order []int, lim Limits) []int {
-	// In bits on the wire, a register being 16: a read costs a gap of MaxGap and a half, so that a gap of just MaxGap is read over.
+	// In bits on the wire, a register being 16: a read costs a gap of MaxGap and a half, so that a gap of just MaxGap
+	// is read over.
 	request := 16*max(lim.MaxGap, 0) + 8
 	cost := make([]int, len(order)+1)
 	cuts := make([]int, len(order))

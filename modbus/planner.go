@@ -36,9 +36,9 @@ func (r Range) String() string {
 // Planner plans the reads of one slave and learns from its refusals: which registers between objects it does
 // not have, and how many it gives at once. One goroutine owns it.
 //
-// A slave that does not answer a long read says neither whether it was too long nor which register it lacks. So
-// the read is split; when both halves are answered, either the gap between them or the length was at fault. A read no longer
-// than one that worked was not too long. Otherwise the gap alone is asked once (Tests), and its answer decides.
+// A slave that does not answer a long read says neither whether it was too long nor which register it lacks. So the
+// read is split; when both halves are answered, either the gap between them or the length was at fault. A read no
+// longer than one that worked was not too long. Otherwise the gap alone is asked once (Tests), and its answer decides.
 type Planner struct {
 	settings   Settings
 	turnaround time.Duration
@@ -69,8 +69,8 @@ func (p *Planner) of(function byte) *lengths {
 	return &p.registers
 }
 
-// most returns how much is asked at once: what was given, or while the slave's own limit is being found, halfway between the
-// longest that worked and the shortest that did not.
+// most returns how much is asked at once: what was given, or while the slave's own limit is being found, halfway
+// between the longest that worked and the shortest that did not.
 func (l lengths) most(given uint16) uint16 {
 	switch {
 	case l.tooLong == 0:
@@ -94,8 +94,8 @@ func (s split) gap() Span {
 	return Span{Function: s.whole.Function, Addr: uint16(from), Count: uint16(max(0, int(s.right.Addr)-from))}
 }
 
-// NewPlanner returns a planner for a slave that takes at most so many registers in one read (0: 125). avoid are registers
-// never to be read over.
+// NewPlanner returns a planner for a slave that takes at most so many registers in one read (0: 125). avoid are
+// registers never to be read over.
 func NewPlanner(s Settings, most uint16, avoid []Range) *Planner {
 	if most == 0 || most > maxRegisters {
 		most = maxRegisters
@@ -114,8 +114,8 @@ func (p *Planner) Plan(spans []Span) []Read {
 	})
 }
 
-// avoids returns the registers not to be read over, given and learnt. Their tables are not told apart: what one lacks the other
-// seldom has. Bits have addresses of their own.
+// avoids returns the registers not to be read over, given and learnt. Their tables are not told apart: what one lacks
+// the other seldom has. Bits have addresses of their own.
 func (p *Planner) avoids() []Range { return append(slices.Clone(p.avoid), p.lacks(ofRegisters)...) }
 
 // lacks returns what was learnt to be illegal.
@@ -158,9 +158,9 @@ func (p *Planner) Answered(s Span) {
 	p.splits = slices.DeleteFunc(p.splits, p.conclude)
 }
 
-// Refused notes that it is proven that the slave does not answer a read, and returns two parts of it to ask instead; none when
-// it serves a single object, or a test, which the slave does not have then. Proof is the caller's: a slave refuses by an
-// exception, or says nothing, and both may be of the moment. Split is for a read without proof.
+// Refused notes that it is proven that the slave does not answer a read, and returns two parts of it to ask instead;
+// none when it serves a single object, or a test, which the slave does not have then. Proof is the caller's: a slave
+// refuses by an exception, or says nothing, and both may be of the moment. Split is for a read without proof.
 func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
 		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal, and that was all there was to learn
@@ -173,7 +173,8 @@ func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if len(parts) == 0 {
 		return nil
 	}
-	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span }) // its parts were never both answered
+	// its parts were never both answered
+	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.whole == r.Span })
 	p.splits = append(p.splits, split{whole: r.Span, left: parts[0].Span, right: parts[1].Span})
 	return parts
 }
@@ -187,8 +188,8 @@ func (p *Planner) Split(r Read, spans []Span) []Read {
 	return []Read{merge(spans, members), merge(spans, others)}
 }
 
-// parts takes a read's members apart. Objects that lean on common registers overlap, so that there may be no register to cut
-// at; those are parted by where they end, and then by where they begin. Empty when all have the same registers.
+// parts takes a read's members apart. Objects that lean on common registers overlap, so that there may be no register
+// to cut at; those are parted by where they end, and then by where they begin. Empty when all have the same registers.
 func (p *Planner) parts(r Read, spans []Span) (members, others []int) {
 	if at := p.cut(r, spans); at > 0 {
 		return r.Members[:at:at], r.Members[at:]

@@ -215,7 +215,8 @@ func requestSize(b []byte) int {
 }
 
 // isRequest reports whether a whole frame is a master's. No reply that we wait for is as long as the request of its
-// function: replies to reads of registers are odd, of bits as ambiguous has it, those of the other functions that we take for one are longer.
+// function: replies to reads of registers are odd, of bits as ambiguous has it, those of the other functions that we
+// take for one are longer.
 func isRequest(frame []byte) bool { return len(frame) == requestSize(frame) }
 
 func validCRC(f []byte) bool {

@@ -32,7 +32,8 @@ var (
 
 // kernelForm returns what the driver is asked for.
 func (r RS485) kernelForm() serialRS485 {
-	s := serialRS485{flags: rs485Enabled | rs485RTSOnSend, delayBefore: milliseconds(r.Before), delayAfter: milliseconds(r.After)}
+	s := serialRS485{flags: rs485Enabled | rs485RTSOnSend, delayBefore: milliseconds(r.Before),
+		delayAfter: milliseconds(r.After)}
 	if r.Polarity == levelLow {
 		s.flags = rs485Enabled | rs485RTSAfterSend
 	}

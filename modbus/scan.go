@@ -16,9 +16,10 @@ import (
 // Scan is a search for the units that answer on a line. It reads, as everything here, and it is bounded: one request
 // to each unit that is silent, a handful to each that answers.
 type Scan struct {
-	Settings  []Settings                   // at least one; tried in this order until somebody answers
-	Units     []byte                       // 1 to 247, on Modbus TCP 0 and 255 too; asked in this order
-	Functions []byte                       // what to ask with; the second only when the first found nobody at any settings. nil: 04, then 03
+	Settings []Settings // at least one; tried in this order until somebody answers
+	Units    []byte     // 1 to 247, on Modbus TCP 0 and 255 too; asked in this order
+	// what to ask with; the second only when the first found nobody at any settings. nil: 04, then 03
+	Functions []byte
 	Timeout   time.Duration                // first byte of a reply; 0: DefaultTimeout
 	Open      func(Settings) (Port, error) // nil: Dial
 	Now       func() time.Time             // stamps identities; nil: time.Now
@@ -44,7 +45,8 @@ type Found struct {
 	ServerID  string     // by function 0x11, when the other one does not tell; empty when neither does
 }
 
-// Garbled is a unit that something came from, or over, which is no frame: wrong settings, noise, or two slaves of one unit id.
+// Garbled is a unit that something came from, or over, which is no frame: wrong settings, noise, or two slaves of one
+// unit id.
 type Garbled struct {
 	Settings Settings
 	Unit     byte
@@ -61,8 +63,8 @@ type ScanResult struct {
 // Rounds returns how often Run asks all units when nobody answers.
 func (s *Scan) Rounds() int { return len(s.Settings) * len(s.functions()) }
 
-// Expected returns how long one round takes when nobody answers: for each unit the request, the timeout and the
-// slack for adapters, and on anything but Modbus TCP the quiet in which a late reply would pass. Who answers takes less.
+// Expected returns how long one round takes when nobody answers: for each unit the request, the timeout and the slack
+// for adapters, and on anything but Modbus TCP the quiet in which a late reply would pass. Who answers takes less.
 func (s *Scan) Expected(settings Settings) time.Duration {
 	each := s.timeout() + adapterSlack
 	if !strings.HasPrefix(settings.Port, schemeTCP) {
@@ -95,7 +97,8 @@ func (s *Scan) Run(ctx context.Context) (ScanResult, error) {
 		for _, settings := range s.Settings {
 			round++
 			result.Settings = settings
-			if err := s.round(ctx, Step{Settings: settings, Function: function, Round: round, Last: s.Rounds()}, &result); err != nil {
+			if err := s.round(ctx, Step{Settings: settings, Function: function, Round: round, Last: s.Rounds()},
+				&result); err != nil {
 				return result, fmt.Errorf("scan %s: %w", settings.Port, err)
 			}
 			if len(result.Found) > 0 {

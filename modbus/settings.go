@@ -11,7 +11,9 @@ import (
 // Settings are those of a serial port. Zero fields mean what the controllers ship with, 9600 baud, 8 data
 // bits, no parity, 2 stop bits, and a port that is otherwise left as its driver has it.
 type Settings struct {
-	Port       string // path of the device, best one under /dev/serial/by-id, which survives replugging, or by-path for adapters without serial numbers
+	// path of the device, best one under /dev/serial/by-id, which survives replugging, or by-path for adapters without
+	// serial numbers
+	Port       string
 	Baud       int    // bits per second; 0: 9600
 	DataBits   int    // 5 to 8; 0: 8. RTU itself needs 8
 	StopBits   int    // 1 or 2; 0: 2
@@ -22,15 +24,17 @@ type Settings struct {
 	LowLatency string // auto: where a USB adapter offers it; on: or fail; off: untouched; empty: off
 
 	// Of a network port only.
-	ConnectDelay  time.Duration // for how long a device is not asked after connecting; 0: it is asked at once
-	TransactionID string        // check, or ignore for tcp:// devices that answer with id 0 or the next number; empty: check
+	ConnectDelay time.Duration // for how long a device is not asked after connecting; 0: it is asked at once
+	// check, or ignore for tcp:// devices that answer with id 0 or the next number; empty: check
+	TransactionID string
 }
 
 // RS485 says who switches the transceiver of a two-wire line between sending and listening. Most adapters do
 // it by themselves; others, and many built-in ports, are switched by RTS.
 type RS485 struct {
-	Mode     string        // off; kernel: the serial driver does it; rts: we do, around each write; empty: off
-	Before   time.Duration // from the switch to the first bit, 0 and up; kernel: rounded up to ms, most drivers stop at 100
+	Mode string // off; kernel: the serial driver does it; rts: we do, around each write; empty: off
+	// from the switch to the first bit, 0 and up; kernel: rounded up to ms, most drivers stop at 100
+	Before   time.Duration
 	After    time.Duration // from the last bit to the switch back, the same
 	Polarity string        // logical level of RTS while sending: high (set) or low; empty: high
 }
@@ -89,7 +93,8 @@ func (s Settings) check() error {
 		{"transaction id", s.TransactionID, []string{"", wordCheck, wordIgnore}},
 	} {
 		if !slices.Contains(w.words, w.word) {
-			return fmt.Errorf("%s %q is none of %s", w.what, w.word, strings.TrimPrefix(strings.Join(w.words, ", "), ", "))
+			return fmt.Errorf("%s %q is none of %s", w.what, w.word,
+				strings.TrimPrefix(strings.Join(w.words, ", "), ", "))
 		}
 	}
 	if s.RS485.Before < 0 || s.RS485.After < 0 {

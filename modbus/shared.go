@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// This file reads behind a gateway that may send us the replies to another program. The package comment has the argument.
+// This file reads behind a gateway that may send us the replies to another program. The package comment has the
+// argument.
 
 const (
-	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time, since
-	// their lengths are even or small.
+	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time,
+	// since their lengths are even or small.
 	disguiseLeast = 11
 	// disguiseMore is how many odd lengths from there on there are to choose from.
 	disguiseMore = 12
@@ -35,7 +36,8 @@ func (l *Line) doubts(q ask) bool {
 	return l.ambiguous() && l.others.live(l.tick()) && l.others.has(q.shape(), l.tick())
 }
 
-// early reports whether the line has no ids, and was opened so shortly ago that another program may not have been seen yet.
+// early reports whether the line has no ids, and was opened so shortly ago that another program may not have been seen
+// yet.
 func (l *Line) early() bool {
 	return l.network && (l.tcp == nil || l.tcp.loose) && l.tick().Sub(l.attached) < othersLeast
 }
@@ -56,12 +58,14 @@ type wideRead struct {
 	values []uint16
 }
 
-// shared reads what q asks where another program may get replies through the gateway. The read is widened to a length that
-// the other program was not seen to use. Where no id tells the replies apart there are two such reads, of different lengths.
+// shared reads what q asks where another program may get replies through the gateway. The read is widened to a length
+// that the other program was not seen to use. Where no id tells the replies apart there are two such reads, of
+// different lengths.
 //
-// If another program's reply is taken for the first answer, the right answer comes as one too many, before the second answer.
-// So a read whose length then comes once more does not count. Of a program that may use the lengths of widened reads, or is
-// new, the two reads must have the same values too: then it would have to meet both lengths, and both answers be lost.
+// If another program's reply is taken for the first answer, the right answer comes as one too many, before the second
+// answer. So a read whose length then comes once more does not count. Of a program that may use the lengths of widened
+// reads, or is new, the two reads must have the same values too: then it would have to meet both lengths, and both
+// answers be lost.
 func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	first, err := l.widened(u, q, nil)
 	if err != nil {
@@ -98,7 +102,8 @@ func (l *Line) agree(q ask, first, next wideRead) bool {
 	return slices.Equal(first.values, next.values)
 }
 
-// distinct reports whether the answer to a widened read has a length that the other program does not use, as far as was seen.
+// distinct reports whether the answer to a widened read has a length that the other program does not use, as far as was
+// seen.
 func (l *Line) distinct(q ask) bool {
 	return isDisguise(q.shape()) && !l.others.has(q.shape(), l.tick()) && !l.others.mayDraw(l.tick())
 }
@@ -106,8 +111,8 @@ func (l *Line) distinct(q ask) bool {
 // isDisguise reports whether a shape is one of those that widened reads are given where the device allows it.
 func isDisguise(s shape) bool { return s.count >= disguiseLeast && s.count%2 == 1 }
 
-// widened reads what q asks, in another length than the reads before it. When the device refuses all lengths that are tried
-// it is asked plainly, unless the other program asks the same.
+// widened reads what q asks, in another length than the reads before it. When the device refuses all lengths that are
+// tried it is asked plainly, unless the other program asks the same.
 func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	front := rand.IntN(2) == 0
 	plain := slices.ContainsFunc(before, func(r wideRead) bool { return r.asked == q })
@@ -132,9 +137,9 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	return wideRead{q, values}, err
 }
 
-// disguise widens a read to a length that the other program was not seen to ask for, nor a read before it had, so that none
-// of their replies can be taken for the answer. It returns the wanted read where no other length can be had. front takes the
-// other registers from before the wanted ones, where there are any.
+// disguise widens a read to a length that the other program was not seen to ask for, nor a read before it had, so that
+// none of their replies can be taken for the answer. It returns the wanted read where no other length can be had. front
+// takes the other registers from before the wanted ones, where there are any.
 func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
 	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
 		wide := q
@@ -158,9 +163,9 @@ func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
 	return q
 }
 
-// probes lists what may be asked before want to bring the unit in step, the surest first. Never of the shape that is wanted: a
-// probe's reply that came twice would be taken for the data. Beside another program, only shapes that it does not use, where
-// the unit allows any.
+// probes lists what may be asked before want to bring the unit in step, the surest first. Never of the shape that is
+// wanted: a probe's reply that came twice would be taken for the data. Beside another program, only shapes that it does
+// not use, where the unit allows any.
 func (l *Line) probes(u *unit, want ask) []ask {
 	widest := uint16(0)
 	if len(l.others.seen) > 0 {
@@ -184,8 +189,8 @@ func (u *unit) mostOf(function byte) uint16 {
 	return most(function)
 }
 
-// wider returns the length of a widened read, in the units of a shape. A device that gives few registers at a time gets any
-// length that it can give: those are less rare, but better than the wanted one.
+// wider returns the length of a widened read, in the units of a shape. A device that gives few registers at a time gets
+// any length that it can give: those are less rare, but better than the wanted one.
 func (u *unit) wider(count uint16, draw int) uint16 {
 	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
 	if u.most == 0 || odd <= u.most {
@@ -210,9 +215,9 @@ func (u *unit) avoids(q ask) bool {
 	return false
 }
 
-// SetLimits bounds what a unit is asked for next to the registers that are wanted: at most so many registers in one read, 0
-// for the protocol's most, and never those to avoid. Such reads are widened ones, where another program uses the gateway, and
-// probes.
+// SetLimits bounds what a unit is asked for next to the registers that are wanted: at most so many registers in one
+// read, 0 for the protocol's most, and never those to avoid. Such reads are widened ones, where another program uses
+// the gateway, and probes.
 func (l *Line) SetLimits(unit byte, most uint16, avoid []Range) {
 	u := l.unit(unit)
 	u.most, u.avoid = most, avoid

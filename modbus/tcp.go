@@ -101,7 +101,8 @@ func dialError(port string, err error) *OpenError {
 		hint = "the host is there, but nothing listens on that port; check the port and the gateway's settings"
 	case errors.As(err, &dns):
 		hint = "the name is not known; check it, or give the address"
-	case errors.As(err, &network) && network.Timeout(), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.As(err, &network) && network.Timeout(), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.ENETUNREACH):
 		hint = "no way to the host; check its address, power and cable"
 	}
 	return &OpenError{Port: port, Err: err, Hint: hint}
@@ -110,8 +111,8 @@ func dialError(port string, err error) *OpenError {
 // IsRefused reports whether a network port could not be opened because its host refuses connections.
 func IsRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// limitSilence has the kernel give up a connection whose other end has not acknowledged anything for a while. Its own patience
-// is a quarter of an hour, for which a gateway that lost its power would look like silent slaves.
+// limitSilence has the kernel give up a connection whose other end has not acknowledged anything for a while. Its own
+// patience is a quarter of an hour, for which a gateway that lost its power would look like silent slaves.
 func limitSilence(raw syscall.RawConn) (err error) {
 	const patience = 10 * time.Second
 	cerr := raw.Control(func(fd uintptr) {
@@ -134,8 +135,8 @@ func (p *netPort) Write(b []byte) (int, error) {
 
 func (p *netPort) Close() error { return p.conn.Close() }
 
-// Read returns the bytes that have arrived, or (0, nil) after the read timeout. Timeout 0 takes what is there, for which
-// a deadline will not do: one that has passed gives nothing at all.
+// Read returns the bytes that have arrived, or (0, nil) after the read timeout. Timeout 0 takes what is there, for
+// which a deadline will not do: one that has passed gives nothing at all.
 func (p *netPort) Read(b []byte) (int, error) {
 	timeout := p.timeout
 	if timeout <= 0 && p.raw != nil {

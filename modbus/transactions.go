@@ -20,8 +20,8 @@ type transaction struct {
 	answered bool // a frame with its id has come
 }
 
-// transactions gives out ids and knows the latest ones. Ids are drawn at random and never follow one another, so that neither
-// an earlier life of this program nor a client that counts meets ours.
+// transactions gives out ids and knows the latest ones. Ids are drawn at random and never follow one another, so that
+// neither an earlier life of this program nor a client that counts meets ours.
 type transactions struct {
 	ring [remembered]transaction
 	last int // index of the newest

@@ -21,7 +21,8 @@ type trust struct {
 	silent     int       // probes in a row that brought nothing
 	mute       int       // the same without any reply, be it wrong
 	ignored    bool      // the last probe brought nothing, and the one before was answered
-	kind       int       // which kind of probe is asked first: another one after probePatience in a row that brought nothing
+	// which kind of probe is asked first: another one after probePatience in a row that brought nothing
+	kind int
 }
 
 // debt is a shape of which replies may still come: to requests number first to last.
@@ -67,8 +68,9 @@ func (t *trust) onlyIdentification() bool {
 	return t.unknown == 0 && !slices.ContainsFunc(t.debts, func(d debt) bool { return isRead(d.function) })
 }
 
-// lostAfter is how long after its timeout a reply on a serial line can come no more. Controllers answer within seconds, and so do radios
-// between. Without this limit, a unit that answers reads of one length only could never be brought into step.
+// lostAfter is how long after its timeout a reply on a serial line can come no more. Controllers answer within seconds,
+// and so do radios between. Without this limit, a unit that answers reads of one length only could never be brought
+// into step.
 const lostAfter = 30 * time.Second
 
 // forget ends all doubt that came up before a moment: what was on its way then is lost.
@@ -186,8 +188,8 @@ const (
 	probePatience = 3
 )
 
-// probe returns what to ask before a request of shape want: one of list, the surest first. proofs are what the unit answered before.
-// try counts the probes of this exchange from 0.
+// probe returns what to ask before a request of shape want: one of list, the surest first. proofs are what the unit
+// answered before. try counts the probes of this exchange from 0.
 func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 	if try > 0 { // it answers: something never asked before settles all the rest
 		if again, ok := identifies(proofs); ok && t.ignored && again.shape() != want {
@@ -200,8 +202,8 @@ func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 			}
 		}
 	}
-	// It may be dead: always the same few, so that no list grows. An identification that is in debt settles one request at least, which
-	// is all there is when the unit ignores the reads.
+	// It may be dead: always the same few, so that no list grows. An identification that is in debt settles one request
+	// at least, which is all there is when the unit ignores the reads.
 	_, identified := identifies(proofs)
 	usable := slices.DeleteFunc(slices.Clone(list), func(c ask) bool {
 		return !t.proves(c.shape()) && !(c.function == FuncEncapsulated && (identified || t.mute >= probePatience))
@@ -217,9 +219,10 @@ func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 	return usable[(t.kind+try)%kinds]
 }
 
-// identifies returns the identification if that is a probe that was answered. It comes after the reads in candidates. So the unit said
-// nothing to those: it may lack a register of each, and a read that was never tried may hold one as well. Where such a read was ignored
-// the identification is asked again. Each answer settles more, and a read may be sent as soon as only identifications are open.
+// identifies returns the identification if that is a probe that was answered. It comes after the reads in candidates.
+// So the unit said nothing to those: it may lack a register of each, and a read that was never tried may hold one as
+// well. Where such a read was ignored the identification is asked again. Each answer settles more, and a read may be
+// sent as soon as only identifications are open.
 func identifies(proofs []ask) (ask, bool) {
 	i := slices.IndexFunc(proofs, func(c ask) bool { return c.function == FuncEncapsulated })
 	if i < 0 {
@@ -243,10 +246,11 @@ func (t *trust) proves(c shape) bool {
 }
 
 const (
-	// shortRead is the most registers of a read that is kept to probe with: a probe is paid for by each unit that waits.
+	// shortRead is the most registers of a read that is kept to probe with: a probe is paid for by each unit that
+	// waits.
 	shortRead = 2
-	// keptShort is how many are kept. The third kind of probe is always one beside what is wanted: the unit may be another one by now,
-	// and say nothing to what the one before answered.
+	// keptShort is how many are kept. The third kind of probe is always one beside what is wanted: the unit may be
+	// another one by now, and say nothing to what the one before answered.
 	keptShort = maxProbes - 1
 )
 
@@ -280,12 +284,12 @@ func (u *unit) drop(q ask) {
 	u.probed = slices.DeleteFunc(u.probed, func(old ask) bool { return old == q })
 }
 
-// candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those registers,
-// and may say nothing when it is asked for others. Then a register or two where want reads
-// (a slave that answers the one answers the other); the same in the other register table, whose
-// exceptions too are told from those of want; identification, which is longer; then lengths that are
-// rarely needed. Bits and an identification are probed where the unit last answered a read of registers. widest adds lengths up
-// to that which hardly any program asks for; 0: none.
+// candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those
+// registers, and may say nothing when it is asked for others. Then a register or two where want reads (a slave that
+// answers the one answers the other); the same in the other register table, whose exceptions too are told from those of
+// want; identification, which is longer; then lengths that are rarely needed. Bits and an identification are probed
+// where the unit last answered a read of registers. widest adds lengths up to that which hardly any program asks for;
+// 0: none.
 func candidates(want, good ask, short []ask, widest uint16) []ask {
 	base := want
 	if !ofRegisters(want.function) {
