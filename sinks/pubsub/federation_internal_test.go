@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"noi-agent/sinks"
@@ -233,5 +235,39 @@ func TestTokenServiceIsNotFollowedElsewhere(t *testing.T) {
 	}
 	if len(elsewhere.forms) != 0 {
 		t.Errorf("the token went elsewhere: %v", elsewhere.forms)
+	}
+}
+
+// cut fails once with an error, then says what a server says.
+type cut struct {
+	err   error
+	asked []string
+}
+
+func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if c.asked = append(c.asked, string(body)); len(c.asked) == 1 {
+		return nil, c.err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+}
+
+func TestAQuestionThatTheServerCutOffIsAskedTwice(t *testing.T) {
+	for _, c := range []struct {
+		err   error
+		asked int
+	}{{fmt.Errorf("write tcp: %w", syscall.EPIPE), 2}, {fmt.Errorf("read tcp: %w", syscall.ECONNRESET), 2}, {errors.New("tls: bad certificate"), 1}} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://127.0.0.1:1/", strings.NewReader("question"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := &cut{err: c.err}
+		_, err = twice{next}.RoundTrip(r)
+		if len(next.asked) != c.asked || next.asked[len(next.asked)-1] != "question" || (err == nil) != (c.asked == 2) {
+			t.Errorf("%v: asked %q, %v", c.err, next.asked, err)
+		}
 	}
 }

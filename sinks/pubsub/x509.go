@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials/externalaccount"
@@ -82,12 +83,32 @@ func (d device) credentials(a accountFile, service *tokenService) (*auth.Credent
 			pair, err := d.pair()
 			return &pair, err
 		}
+		service.next = twice{t}
 	}
 	return externalaccount.NewCredentials(&externalaccount.Options{
 		Audience: a.Audience, SubjectTokenType: a.SubjectTokenType, TokenURL: a.TokenURL,
 		ServiceAccountImpersonationURL: a.Impersonation,
 		Scopes:                         []string{scope}, SubjectTokenProvider: d, Client: service.client(),
 	})
+}
+
+// twice asks a second time when the server has closed the connection while the question was written. A server that refuses
+// the certificate does this, and its reason can be lost with the connection. Nothing else is asked twice.
+type twice struct{ http.RoundTripper }
+
+// RoundTrip is part of http.RoundTripper.
+func (t twice) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if r.GetBody == nil || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return resp, err
+	}
+	body, bodyErr := r.GetBody()
+	if bodyErr != nil {
+		return nil, err
+	}
+	again := r.Clone(r.Context())
+	again.Body = body
+	return t.RoundTripper.RoundTrip(again)
 }
 
 // errDevice is in every error about the device's files: they wait for somebody.
