@@ -65,7 +65,7 @@ type Agent struct {
 	probes     time.Duration // how often the disk is probed then
 	began      time.Duration // monotonic
 	sampler    *sampler
-	bells      bells
+	signals    alarmSignals
 	sweeps     chan poll.Sweep
 	reloads    chan reload
 	configFile configFile
@@ -73,23 +73,23 @@ type Agent struct {
 	abort      chan struct{}
 	abortOnce  sync.Once
 
-	mu   sync.Mutex // guards what follows: a reload changes it
-	crew crew
+	mu      sync.Mutex // guards what follows: a reload changes it
+	workers workers
 }
 
-// crew is who works by the configuration in force.
-type crew struct {
+// workers is who works by the configuration in force.
+type workers struct {
 	config     *configs.Config
 	catalog    *objects.Catalog
 	pollers    []*poll.Poller       // of the enabled lines
 	forwarders []*publish.Forwarder // of all integrations
 }
 
-// current returns the crew as it stands; its slices are never changed.
-func (a *Agent) current() crew {
+// current returns the workers as they are; its slices are never changed.
+func (a *Agent) current() workers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.crew
+	return a.workers
 }
 
 // New opens the store and prepares everything; nothing runs yet. It fails only for what keeps the agent from
@@ -117,19 +117,19 @@ func New(o Options) (*Agent, error) {
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}
-	a.crew = crew{config: o.Config, catalog: o.Catalog}
+	a.workers = workers{config: o.Config, catalog: o.Catalog}
 	a.configFile.taken(o.Now(), nil)
 	for i := range o.Config.Lines {
 		if o.Config.Lines[i].Enabled {
-			a.crew.pollers = append(a.crew.pollers, poll.New(&o.Config.Lines[i], a.pollerOptions(o.Catalog)))
+			a.workers.pollers = append(a.workers.pollers, poll.New(&o.Config.Lines[i], a.pollerOptions(o.Catalog)))
 		}
 	}
 	for i := range o.Config.Integrations {
-		a.crew.forwarders = append(a.crew.forwarders, a.newForwarder(&o.Config.Integrations[i]))
+		a.workers.forwarders = append(a.workers.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
 	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{},
-		changes: changes{elapsed: a.clock.Elapsed}, bells: &a.bells}
+		changes: changes{elapsed: a.clock.Elapsed}, signals: &a.signals}
 	a.sampler.ledger.standsIn = a.degraded != ""
 	a.store.KeepAccounts(units(o.Config))
 	a.sampler.route(o.Config.Integrations)
@@ -215,7 +215,7 @@ func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 		sink = publish.Broken(err)
 	}
 	return publish.New(in, publish.Options{
-		Sink: sink, Store: a.store, Clock: a.clock, DeviceID: a.deviceID, Log: a.log, Bell: a.bells.of(in.ID),
+		Sink: sink, Store: a.store, Clock: a.clock, DeviceID: a.deviceID, Log: a.log, Bell: a.signals.of(in.ID),
 	})
 }
 
@@ -230,8 +230,8 @@ func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 // has stopped, since the agent cannot promise anything any more then.
 func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("agent started", "version", a.options.Version, "device_id", a.deviceID,
-		"lines", len(a.crew.pollers), "integrations", len(a.crew.forwarders), "run", a.store.Run())
-	w := shift{draining: make(chan struct{})}
+		"lines", len(a.workers.pollers), "integrations", len(a.workers.forwarders), "run", a.store.Run())
+	w := lifetimes{draining: make(chan struct{})}
 	var stopPolling, stopPublishing context.CancelFunc
 	w.polling, stopPolling = context.WithCancel(ctx)
 	defer stopPolling()
@@ -242,7 +242,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	sampled := make(chan struct{})
 	go func() { defer close(sampled); failure = a.sampler.run(w.publishing) }()
 	go a.clock.Wall.Run(w.publishing)
-	w.start(a.crew.pollers, a.crew.forwarders)
+	w.start(a.workers.pollers, a.workers.forwarders)
 	diskBack := a.diskBack(w.publishing)
 
 	var ended error
@@ -261,7 +261,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		running = false
 	}
 	stopPolling()
-	for _, p := range a.crew.pollers {
+	for _, p := range a.workers.pollers {
 		<-p.Done()
 	}
 	close(a.sweeps)
@@ -278,7 +278,7 @@ func (a *Agent) lastPublish(stop context.CancelFunc) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for _, f := range a.crew.forwarders {
+		for _, f := range a.workers.forwarders {
 			<-f.Done()
 		}
 	}()

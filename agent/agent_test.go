@@ -122,7 +122,8 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 	return s
 }
 
-// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that nobody reads.
+// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that nobody
+// reads.
 func newAgent(t *testing.T, config string, o agent.Options) *agent.Agent {
 	t.Helper()
 	if o.Catalog == nil {

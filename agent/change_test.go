@@ -89,8 +89,8 @@ func TestStatesFaultsAndAlarmsHaveNoBand(t *testing.T) {
 	n.want(sent, "[charge_state NIGHT charge_state BULK array_fault  array_fault a array_fault a, b array_fault  night false night true mixed 1 mixed 2]")
 }
 
-// At least one sample in the heartbeat's time; where the log interval divides it, exactly at it, though samples are a little late
-// now and then.
+// At least one sample in the heartbeat's time; where the log interval divides it, exactly at it, though samples are a
+// little late now and then.
 func TestHeartbeat(t *testing.T) {
 	for _, c := range []struct {
 		heartbeat, every time.Duration

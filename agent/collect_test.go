@@ -82,7 +82,8 @@ func TestSamplesAreCollectedAndSentTogether(t *testing.T) {
 	})
 }
 
-// All gateways sample at the multiples of the log interval; they do not publish then, though the last round was long ago.
+// All gateways sample at the multiples of the log interval; they do not publish then, though the last round was long
+// ago.
 func TestRareSamplesWaitForTheGatewaysMomentToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := startCollecting(t, strings.Replace(collecting, "10s", "10m", 1))

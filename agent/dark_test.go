@@ -68,8 +68,8 @@ func (g *gateway) checkDark(gaps []api.Gap, want ...uint64) {
 	}
 }
 
-// TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold: two power cuts in a row with no uplink, and a third run that learns the time.
-// In one boot the times are right; of a boot that never knew they are the best that can be said.
+// TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold: two power cuts in a row with no uplink, and a third run that
+// learns the time. In one boot the times are right; of a boot that never knew they are the best that can be said.
 func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed, g.memory = true, t.TempDir()
@@ -163,7 +163,8 @@ func TestTheDarkTimeIsCountedByTheIntervalsOfBefore(t *testing.T) {
 	})
 }
 
-// TestASlaveThatWasTakenOutHasNoDarkTime: in the run in between it was not in the configuration, and nothing of it is missing.
+// TestASlaveThatWasTakenOutHasNoDarkTime: in the run in between it was not in the configuration, and nothing of it is
+// missing.
 func TestASlaveThatWasTakenOutHasNoDarkTime(t *testing.T) {
 	in(t, func(g *gateway) {
 		for _, id := range []string{"id: 1", "id: 2", "id: 1"} {

@@ -21,8 +21,7 @@
 // In reading order:
 //
 //   - agent.go: Options, New, Run
-//   - sampler.go, ledger.go, unnamed.go, change.go, bells.go: a sweep gets numbers and routes; gaps; `when: change`;
-//     alarms
+//   - sampler.go, ledger.go, unnamed.go, change.go, alarmsignals.go: numbers and routes; gaps; `when: change`; alarms
 //   - reload.go, configfile.go: another configuration while the agent runs
 //   - status.go, storehealth.go, sentence.go, triggers.go, metrics.go: reports
 //   - readnow.go, replays.go, deadletters.go, export.go: what an operator asks for

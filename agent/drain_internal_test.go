@@ -23,7 +23,8 @@ import (
 	"noi-agent/store"
 )
 
-// The figures of `make bench-drain`. All is in one process: the agent with its outbox on disk, the stand-ins, and the bare clients.
+// The figures of `make bench-drain`. All is in one process: the agent with its outbox on disk, the stand-ins, and the
+// bare clients.
 
 const (
 	benchID     = "FFjU28MMaL3W9B9hhhhH"
@@ -32,7 +33,8 @@ const (
 	// drainEnv says how many samples are drained; `make bench-drain` sets a million.
 	drainEnv = "NOI_DRAIN"
 
-	// leastOfBare and flatMemory are what is wanted: the share of what a bare client reaches, and MiB more than at the begin.
+	// leastOfBare and flatMemory are what is wanted: the share of what a bare client reaches, and MiB more than at the
+	// begin.
 	leastOfBare = 0.5
 	flatMemory  = 16
 )
@@ -85,8 +87,8 @@ func later(sw objects.Sweep, n int, at time.Time) objects.Sweep {
 	return sw
 }
 
-// fillOutbox leaves so many samples in a state directory, as an outage leaves them: a sweep a second, the last one just now. It
-// returns how many there are.
+// fillOutbox leaves so many samples in a state directory, as an outage leaves them: a sweep a second, the last one just
+// now. It returns how many there are.
 func fillOutbox(tb testing.TB, dir string, samples int) (filled int) {
 	tb.Helper()
 	s, err := store.Open(filepath.Join(dir, "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30}})
@@ -198,14 +200,15 @@ func (s *turns) next(tb testing.TB) time.Duration {
 	return time.Since(begin)
 }
 
-// bare is what is measured beside: send publishes n samples by the cloud's own client, in requests of the size and in the number in
-// flight that the agent has.
+// bare is what is measured beside: send publishes n samples by the cloud's own client, in requests of the size and in
+// the number in flight that the agent has.
 type bare struct {
 	name string
 	send func(n int)
 }
 
-// drain empties an outbox in turns with the bare clients and reports the rates. The first slice of each side is not counted.
+// drain empties an outbox in turns with the bare clients and reports the rates. The first slice of each side is not
+// counted.
 func drain(b *testing.B, integration string, sink publish.Sink, slice int, beside []bare) {
 	b.Helper()
 	dir := b.TempDir()
@@ -255,7 +258,8 @@ func drain(b *testing.B, integration string, sink publish.Sink, slice int, besid
 	}
 }
 
-// watchMemory looks at the process's anonymous memory ten times a second until the function that it returns is called, which returns the most.
+// watchMemory looks at the process's anonymous memory ten times a second until the function that it returns is called,
+// which returns the most.
 func watchMemory() (most func() float64) {
 	end, done := make(chan struct{}), make(chan float64)
 	go func() {
@@ -328,9 +332,9 @@ func (s *stopwatch) has() int {
 // mostLate is how much later than the commit window 99 of 100 samples may be with the cloud.
 const mostLate = 100 * time.Millisecond
 
-// online offers sweeps to the store of a running agent, a fourth of the commit window apart and never in step with it, and reports how long it
-// took until the cloud had accepted each sample, and until the store had made it durable or was spared it. In the end come sweeps with an
-// alarm, whose commit waits for no window: what a commit itself takes.
+// online offers sweeps to the store of a running agent, a fourth of the commit window apart and never in step with it,
+// and reports how long it took until the cloud had accepted each sample, and until the store had made it durable or was
+// spared it. In the end come sweeps with an alarm, whose commit waits for no window: what a commit itself takes.
 func online(b *testing.B, integration string, sink publish.Sink, sweeps int) {
 	b.Helper()
 	s := &stopwatch{Sink: sink, accepted: map[string]time.Time{}, more: make(chan struct{}, 1)}

@@ -155,8 +155,8 @@ func bareSNS(b *testing.B, url string) bare {
 	}}
 }
 
-// barePubSub publishes requests of a thousand messages one at a time: by the client's publisher, which makes a request of each
-// thousand, as it comes and with EnableCompression, and by the generated stub.
+// barePubSub publishes requests of a thousand messages one at a time: by the client's publisher, which makes a request
+// of each thousand, as it comes and with EnableCompression, and by the generated stub.
 func barePubSub(b *testing.B, addr string) []bare {
 	b.Helper()
 	const size = 1000

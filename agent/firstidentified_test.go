@@ -18,7 +18,8 @@ integrations:
   - {name: x, type: gcp, topic: projects/test-project/topics/Main}
 `
 
-// What was due before a slave of `model: auto` was identified for the first time is a gap: after a start, and after an edit of the line.
+// What was due before a slave of `model: auto` was identified for the first time is a gap: after a start, and after an
+// edit of the line.
 func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -61,8 +62,8 @@ func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 	})
 }
 
-// A slave of `model: auto` is exchanged for a controller of another family that refuses all that is asked of the first one,
-// so that no reply is missed. It is identified again all the same, and sampled as what it is.
+// A slave of `model: auto` is exchanged for a controller of another family that refuses all that is asked of the first
+// one, so that no reply is missed. It is identified again all the same, and sampled as what it is.
 func TestAControllerThatGivesNothingIsIdentifiedAgain(t *testing.T) {
 	for _, lacks := range []modbustest.Fault{{Exception: 2}} {
 		t.Run(fmt.Sprintf("%+v", lacks), func(t *testing.T) { exchangedForAnotherFamily(t, lacks) })

@@ -83,7 +83,8 @@ func TestALateSampleIsNoGap(t *testing.T) {
 	})
 }
 
-// A gap that goes on is told every hour, for a kill not to take it; it is one row, and no news for the cloud before its end.
+// A gap that goes on is told every hour, for a kill not to take it; it is one row, and no news for the cloud before its
+// end.
 func TestAGapThatGoesOnIsToldSoFar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -97,7 +97,8 @@ func TestPortThatOpensAndFailsIsTriedLessAndLess(t *testing.T) {
 	})
 }
 
-// TestSilenceOverATestIsItsAnswer: a slave refuses reads over registers that it lacks, and says nothing when asked for them alone.
+// TestSilenceOverATestIsItsAnswer: a slave refuses reads over registers that it lacks, and says nothing when asked for
+// them alone.
 func TestSilenceOverATestIsItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

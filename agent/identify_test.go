@@ -152,8 +152,8 @@ objects:
 	})
 }
 
-// TestIdentityHealsAfterTroubleWhileItWasAsked: noise, a busy controller or a short absence just then says nothing about
-// what the controller can tell.
+// TestIdentityHealsAfterTroubleWhileItWasAsked: noise, a busy controller or a short absence just then says nothing
+// about what the controller can tell.
 func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 	flip := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
 	for name, trouble := range map[string]func(modbustest.Request) modbustest.Fault{
@@ -204,7 +204,8 @@ func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 	}
 }
 
-// TestReadingsDoNotOutliveThePort: what waits for an identity while the port goes is not given to whoever answers afterwards.
+// TestReadingsDoNotOutliveThePort: what waits for an identity while the port goes is not given to whoever answers
+// afterwards.
 func TestReadingsDoNotOutliveThePort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, other := controller(1), controller(2)
@@ -242,7 +243,8 @@ func TestReadingsDoNotOutliveThePort(t *testing.T) {
 	})
 }
 
-// TestModelAutoOfASlaveThatIsSilentToIdentification: it does not refuse function 0x2B, it says nothing; its server id tells.
+// TestModelAutoOfASlaveThatIsSilentToIdentification: it does not refuse function 0x2B, it says nothing; its server id
+// tells.
 func TestModelAutoOfASlaveThatIsSilentToIdentification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

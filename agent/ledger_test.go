@@ -44,8 +44,8 @@ func accounted(object string, until time.Time, every time.Duration) map[store.Ac
 	}
 }
 
-// TestTheTimeWithoutAnAgentIsAGap from the last sample to the first, counted by the log interval of before, once, and only for an
-// object that was sampled before.
+// TestTheTimeWithoutAnAgentIsAGap from the last sample to the first, counted by the log interval of before, once, and
+// only for an object that was sampled before.
 func TestTheTimeWithoutAnAgentIsAGap(t *testing.T) {
 	last := time.Date(2022, 6, 28, 8, 20, 30, 0, time.UTC)
 	l := newLedger(2, accounted("Et_float", last, 5*time.Minute))

@@ -202,7 +202,8 @@ func TestSlowSlaveLetsTheOthersGoFirst(t *testing.T) {
 	})
 }
 
-// TestRegisterThatASlaveIsSilentAboutCostsOnlyItself: it does not refuse a read with the register in it, it says nothing.
+// TestRegisterThatASlaveIsSilentAboutCostsOnlyItself: it does not refuse a read with the register in it, it says
+// nothing.
 func TestRegisterThatASlaveIsSilentAboutCostsOnlyItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -64,7 +64,8 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 	}
 }
 
-// A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is back, nothing else tells it.
+// A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is
+// back, nothing else tells it.
 func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	state, memory := t.TempDir(), privateDir(t)
 	parsed, catalog := parseConfig(t,
@@ -111,8 +112,8 @@ func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	}
 }
 
-// After a power cut nothing in memory knows the last run. A stand-in must not take the number of a run of the disk: what is known of
-// the time of the two would be one record, and numbers of samples would come twice.
+// After a power cut nothing in memory knows the last run. A stand-in must not take the number of a run of the disk:
+// what is known of the time of the two would be one record, and numbers of samples would come twice.
 func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm func(store string) error
@@ -201,7 +202,8 @@ func TestOnlyTheMediumCountsAsAFailingDisk(t *testing.T) {
 	}
 }
 
-// TestAnAgentInMemoryEndsWhenTheDiskIsBack lets the state directory's place be none until the probes find it again, and make what is missing.
+// TestAnAgentInMemoryEndsWhenTheDiskIsBack lets the state directory's place be none until the probes find it again, and
+// make what is missing.
 func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 	card := filepath.Join(t.TempDir(), "card")
 	if err := os.WriteFile(card, nil, 0o600); err != nil {
@@ -238,8 +240,8 @@ func TestAnAgentInMemoryEndsWhenTheDiskIsBack(t *testing.T) {
 	}
 }
 
-// TestAnAgentStaysInMemoryUntilNothingWaits has each kind of thing wait in memory, on a sound disk: a start and the end of the probes go
-// back to the disk only without any.
+// TestAnAgentStaysInMemoryUntilNothingWaits has each kind of thing wait in memory, on a sound disk: a start and the end
+// of the probes go back to the disk only without any.
 func TestAnAgentStaysInMemoryUntilNothingWaits(t *testing.T) {
 	const id = "FFjU28MMaL3W9B9hhhhH"
 	sweep := objects.Sweep{

@@ -19,8 +19,8 @@ func startOne(t *testing.T, config string, slave *modbustest.Slave) *site {
 	return start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 }
 
-// exchangeable returns what exchanges a controller that runs for one with another product code; "" does not identify itself. It wraps the
-// script that the slave has by then.
+// exchangeable returns what exchanges a controller that runs for one with another product code; "" does not identify
+// itself. It wraps the script that the slave has by then.
 func exchangeable(slave *modbustest.Slave) (become func(code string)) {
 	var next atomic.Pointer[string]
 	script := slave.Script
@@ -231,7 +231,8 @@ func TestIdentityIsKeptUntilAnotherDeviceIsProven(t *testing.T) {
 	}
 }
 
-// After a missed reply a `model: auto` slave may be another one: it is not sampled until it has reported what it is, which is a gap.
+// After a missed reply a `model: auto` slave may be another one: it is not sampled until it has reported what it is,
+// which is a gap.
 func TestWithModelAutoAMissedReplyAndNoIdentityIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -324,7 +325,8 @@ func TestWhatAnIntegrationDoesNotGetForWantOfAnIdentityIsAGap(t *testing.T) {
 	})
 }
 
-// `model: auto`, and the family has none of the listed objects: that is a fault, and the right controller is found later.
+// `model: auto`, and the family has none of the listed objects: that is a fault, and the right controller is found
+// later.
 func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
@@ -347,7 +349,8 @@ func TestAFamilyWithNoneOfTheListedObjectsIsAFault(t *testing.T) {
 	})
 }
 
-// A slave of `model: auto` is away, and one of another family comes in its place: what is missing of the objects of both is a gap.
+// A slave of `model: auto` is away, and one of another family comes in its place: what is missing of the objects of
+// both is a gap.
 func TestAnExchangeOfTheFamilyLosesNoGap(t *testing.T) {
 	for _, c := range []struct {
 		code  string

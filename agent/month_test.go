@@ -29,8 +29,9 @@ type numbersOf struct {
 	last    uint64
 }
 
-// TestAMonthWithoutACloudLosesNothingUntold has a controller that is silent for some hours, an outbox that is far too small, and a
-// restart in the middle of a month's outage. In the end every number of every object has arrived, or is in a gap.
+// TestAMonthWithoutACloudLosesNothingUntold has a controller that is silent for some hours, an outbox that is far too
+// small, and a restart in the middle of a month's outage. In the end every number of every object has arrived, or is in
+// a gap.
 func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

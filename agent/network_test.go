@@ -51,7 +51,8 @@ func networkTroubles() []networkTrouble {
 	}
 }
 
-// TestProblemsOfNetworkLinesSayWhatIsWrong: by a code of their own, or by that of a serial line, and without a word about wires.
+// TestProblemsOfNetworkLinesSayWhatIsWrong: by a code of their own, or by that of a serial line, and without a word
+// about wires.
 func TestProblemsOfNetworkLinesSayWhatIsWrong(t *testing.T) {
 	for i, c := range networkTroubles() {
 		t.Run(fmt.Sprintf("%d %s", i, c.code), func(t *testing.T) {

@@ -23,9 +23,10 @@ type bootsTime struct {
 	inTime, later, reboots bool // known before the agent ends; in the run after; the next run is of another boot
 }
 
-// TestASampleHasOneTimeEverywhere runs the clocks of docs/time.md through all that says a time: the message, the export, the replay, the
-// ends of a gap, and the oldest sample that waits in the status, before and after a restart. The clock is stepped by an hour while nobody
-// knows, the controller is silent for a while, and the last samples wait for the cloud.
+// TestASampleHasOneTimeEverywhere runs the clocks of docs/time.md through all that says a time: the message, the
+// export, the replay, the ends of a gap, and the oldest sample that waits in the status, before and after a restart.
+// The clock is stepped by an hour while nobody knows, the controller is silent for a while, and the last samples wait
+// for the cloud.
 func TestASampleHasOneTimeEverywhere(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"right": 0, "1970": -years(30), "2099": years(99), "a year ahead": years(1), "slow": -29 * time.Second} {
 		for what, boot := range map[string]bootsTime{
@@ -137,7 +138,8 @@ func exportedTimes(t *testing.T, a *agent.Agent, object string) (out []time.Time
 	return out
 }
 
-// TestAStepIsNotBelievedByWhatAServiceSaidBefore: the service is asked again, and does not stand for the clock any more.
+// TestAStepIsNotBelievedByWhatAServiceSaidBefore: the service is asked again, and does not stand for the clock any
+// more.
 func TestAStepIsNotBelievedByWhatAServiceSaidBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)

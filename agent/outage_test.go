@@ -211,7 +211,8 @@ func TestPacedSamplesGoTogetherAtTheGatewaysPhase(t *testing.T) {
 	})
 }
 
-// TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest: an entry is refused in words of no table, again and again, and comes alone.
+// TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest: an entry is refused in words of no table, again and
+// again, and comes alone.
 func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink, bad, tried := &memorySink{window: 10}, "", 0
@@ -238,8 +239,9 @@ func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T)
 	})
 }
 
-// TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog: that is the set-up, and the messages are good. What is set aside until somebody has
-// looked stays far below what dead letters hold, the integration says that it waits, and all the rest arrives when it is mended.
+// TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog: that is the set-up, and the messages are good. What is set
+// aside until somebody has looked stays far below what dead letters hold, the integration says that it waits, and all
+// the rest arrives when it is mended.
 func TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &memorySink{window: 10}

@@ -11,7 +11,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// What a topic refuses of each sweep is set aside, and both the problem and the last error say so for as long as it does.
+// What a topic refuses of each sweep is set aside, and both the problem and the last error say so for as long as it
+// does.
 func TestRefusedKindIsAProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		had, takes := &seen{}, new(atomic.Bool)

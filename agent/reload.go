@@ -14,14 +14,14 @@ import (
 	"noi-agent/objects"
 )
 
-// shift is until when pollers and forwarders work.
-type shift struct {
+// lifetimes is until when pollers and forwarders work.
+type lifetimes struct {
 	polling    context.Context
 	publishing context.Context
 	draining   chan struct{} // closed when nothing new will come
 }
 
-func (w shift) start(pollers []*poll.Poller, forwarders []*publish.Forwarder) {
+func (w lifetimes) start(pollers []*poll.Poller, forwarders []*publish.Forwarder) {
 	for _, f := range forwarders {
 		if f.Integration().Enabled {
 			f.Start(w.publishing, w.draining)
@@ -57,7 +57,7 @@ func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *obj
 }
 
 // apply is Reload on the goroutine of Run.
-func (a *Agent) apply(w shift, r reload) error {
+func (a *Agent) apply(w lifetimes, r reload) error {
 	old := a.current()
 	restart := a.needRestart(r.config)
 	if a.configFile.taken(a.options.Now(), restart) {
@@ -65,7 +65,7 @@ func (a *Agent) apply(w shift, r reload) error {
 			a.log.Warn("this change needs a restart", "key", key)
 		}
 	}
-	next := crew{config: r.config, catalog: r.catalog}
+	next := workers{config: r.config, catalog: r.catalog}
 	families := reflect.DeepEqual(old.catalog, r.catalog)
 	freshLines := a.keepLines(old, &next, families)
 	freshForwarders, errs := a.keepForwarders(old, &next)
@@ -91,7 +91,7 @@ func (a *Agent) apply(w shift, r reload) error {
 		next.pollers[i] = p
 	}
 	a.mu.Lock()
-	a.crew = next
+	a.workers = next
 	a.mu.Unlock()
 	w.start(pick(next.pollers, slices.Sorted(maps.Keys(freshLines))), pick(next.forwarders, freshForwarders))
 	for _, f := range next.forwarders {
@@ -107,7 +107,7 @@ func (a *Agent) apply(w shift, r reload) error {
 
 // keepLines takes over the pollers of lines that did not change and stops the others. It returns the lines that need a
 // new poller by their place in next.
-func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh map[int]*configs.Line) {
+func (a *Agent) keepLines(old workers, next *workers, families bool) (fresh map[int]*configs.Line) {
 	kept := map[*poll.Poller]bool{}
 	fresh = map[int]*configs.Line{}
 	for i := range next.config.Lines {
@@ -136,7 +136,7 @@ func (a *Agent) keepLines(old crew, next *crew, families bool) (fresh map[int]*c
 }
 
 // keepForwarders is keepLines for integrations. Each has a place in next.
-func (a *Agent) keepForwarders(old crew, next *crew) (fresh []int, errs []error) {
+func (a *Agent) keepForwarders(old workers, next *workers) (fresh []int, errs []error) {
 	kept := map[*publish.Forwarder]bool{}
 	next.forwarders = make([]*publish.Forwarder, len(next.config.Integrations))
 	for i := range next.config.Integrations {

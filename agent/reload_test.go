@@ -40,7 +40,8 @@ func (s *site) reloadIn(dir, config string) {
 	}
 }
 
-// TestReloadMovesALineWithoutLosingTheOutbox: the cloud is down while the line gets other settings and another interval.
+// TestReloadMovesALineWithoutLosingTheOutbox: the cloud is down while the line gets other settings and another
+// interval.
 func TestReloadMovesALineWithoutLosingTheOutbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before, after := controller(1), controller(1)
@@ -101,7 +102,8 @@ func TestReloadLeavesAloneWhatDidNotChange(t *testing.T) {
 	})
 }
 
-// TestReloadPutsBufferAndTriggersInForce: the status shows what is in force, what is sampled from then on is kept for a replay, and the log is cut.
+// TestReloadPutsBufferAndTriggersInForce: the status shows what is in force, what is sampled from then on is kept for a
+// replay, and the log is cut.
 func TestReloadPutsBufferAndTriggersInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))})

@@ -26,8 +26,8 @@ func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, r
 
 // working returns the forwarder that can do it.
 func (a *Agent) working(integration string) (*publish.Forwarder, error) {
-	crew := a.current()
-	for _, f := range crew.forwarders {
+	now := a.current()
+	for _, f := range now.forwarders {
 		switch {
 		case f.Integration().ID != integration:
 			continue

@@ -24,7 +24,7 @@ type sampler struct {
 	in           chan poll.Sweep
 	ledger       *ledger
 	changes      changes
-	bells        *bells
+	signals      *alarmSignals
 	alarms       map[objectKey]string // the last value of each fault and alarm
 	unnamed      unnamed
 	n            uint64 // number of the last sample in this run
@@ -55,7 +55,7 @@ func (sm *sampler) run(ctx context.Context) error {
 				made = append(made, next)
 			}
 		case <-made.first():
-			made = made.tell(sm)
+			made = made.logKept(sm)
 		}
 	}
 }
@@ -78,9 +78,9 @@ func (ps promises) first() <-chan struct{} {
 	return ps[0].pledge.Done()
 }
 
-// tell logs what has become of those that are over, in one line, and returns the others. A full store has said so
+// writeGaps logs what has become of those that are over, in one line, and returns the others. A full store has said so
 // itself, and goes on.
-func (ps promises) tell(sm *sampler) promises {
+func (ps promises) logKept(sm *sampler) promises {
 	to := uint64(0)
 	for len(ps) > 0 && worker.Over(ps[0].pledge.Done()) {
 		if ps[0].pledge.Err() == nil {
@@ -102,7 +102,7 @@ func (ps promises) keep(ctx context.Context, sm *sampler) error {
 	for len(ps) > 0 {
 		select {
 		case <-ps.first():
-			ps = ps.tell(sm)
+			ps = ps.logKept(sm)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -112,7 +112,7 @@ func (ps promises) keep(ctx context.Context, sm *sampler) error {
 
 // offer hands one sweep over.
 func (sm *sampler) offer(ctx context.Context, t poll.Sweep) (promise, error) {
-	if err := sm.tell(sm.ledger.number(&t)); err != nil {
+	if err := sm.writeGaps(sm.ledger.number(&t)); err != nil {
 		return promise{}, err
 	}
 	samples, gaps := sm.ledger.accounts(&t)
@@ -131,7 +131,7 @@ func (sm *sampler) offer(ctx context.Context, t poll.Sweep) (promise, error) {
 	if err == nil {
 		sm.store.AccountSamples(samples)
 	}
-	sm.bells.ring(&sweep, changed)
+	sm.signals.ring(&sweep, changed)
 	return promise{pledge, sm.n}, err
 }
 
@@ -167,8 +167,8 @@ func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []in
 	return changed
 }
 
-// tell writes gaps into the log of every integration that was to have the samples.
-func (sm *sampler) tell(spans []store.Span) error {
+// writeGaps writes gaps into the log of every integration that was to have the samples.
+func (sm *sampler) writeGaps(spans []store.Span) error {
 	for _, span := range spans {
 		slave := sm.ledger.who[span.Gap.Unit]
 		for _, in := range *sm.integrations.Load() {

@@ -23,7 +23,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 		}
 		parsed, _ := parseConfig(t, "integrations:\n  - {id: FFjU28MMaL3W9B9hhhhH, type: gcp, topic: projects/test-project/topics/Main}\n")
 		in, log := make(chan poll.Sweep), &countedLog{}
-		sm := &sampler{store: st, log: slog.New(log), in: in, ledger: newLedger(1, nil), alarms: map[objectKey]string{}, bells: &bells{},
+		sm := &sampler{store: st, log: slog.New(log), in: in, ledger: newLedger(1, nil), alarms: map[objectKey]string{}, signals: &alarmSignals{},
 			changes: changes{elapsed: func() time.Duration { return 0 }}}
 		sm.integrations.Store(&[]configs.Integration{parsed.Integrations[0]})
 		ended := make(chan error)

@@ -10,7 +10,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// A cloud whose answers show that the gateway's clock is away from its own is a problem for as long as the answers show that.
+// A cloud whose answers show that the gateway's clock is away from its own is a problem for as long as the answers show
+// that.
 func TestAClockAwayFromTheCloudsIsAProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		had, skewed := &seen{}, new(atomic.Bool)

@@ -20,19 +20,19 @@ func (a *Agent) Status() api.Status {
 		Lines:     []api.Line{}, Integrations: []api.Integration{}, Problems: []api.Problem{},
 		Store: a.storeStatus(stats),
 	}
-	crew := a.current()
-	for _, p := range crew.pollers {
+	now := a.current()
+	for _, p := range now.pollers {
 		status, problems := p.Status()
 		s.Lines = append(s.Lines, status)
 		s.Problems = append(s.Problems, problems...)
 	}
-	for _, l := range crew.config.Lines {
+	for _, l := range now.config.Lines {
 		if !l.Enabled {
 			s.Lines = append(s.Lines, api.Line{Name: l.Name, Port: l.Port, State: poll.LineDisabled,
 				Slaves: []api.Slave{}})
 		}
 	}
-	for _, f := range crew.forwarders {
+	for _, f := range now.forwarders {
 		status, problems := f.Status(stats)
 		s.Integrations = append(s.Integrations, status)
 		s.Problems = append(s.Problems, problems...)

@@ -41,7 +41,8 @@ func TestRestartBeforeSynchronisation(t *testing.T) {
 	})
 }
 
-// TestRebootBeforeSynchronisation: what was known in a boot is kept with it; what never was is estimated, not before the last good time.
+// TestRebootBeforeSynchronisation: what was known in a boot is kept with it; what never was is estimated, not before
+// the last good time.
 func TestRebootBeforeSynchronisation(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed = true
@@ -212,7 +213,8 @@ func TestStepThatAServiceMade(t *testing.T) {
 	}
 }
 
-// TestStepBackWithoutAService: what follows is stamped by the clock that was right before, until the new one passes the last good time.
+// TestStepBackWithoutAService: what follows is stamped by the clock that was right before, until the new one passes the
+// last good time.
 func TestStepBackWithoutAService(t *testing.T) {
 	in(t, func(g *gateway) {
 		s := g.start("")
@@ -234,7 +236,8 @@ func TestStepBackWithoutAService(t *testing.T) {
 	})
 }
 
-// TestStepsByDecadesExpireNothingAndMoveNoSchedule: of this boot or another, with a service that is silent about it, and without.
+// TestStepsByDecadesExpireNothingAndMoveNoSchedule: of this boot or another, with a service that is silent about it,
+// and without.
 func TestStepsByDecadesExpireNothingAndMoveNoSchedule(t *testing.T) {
 	for _, service := range []bool{true, false} {
 		for _, by := range []int{56, -56, 15} {
@@ -386,7 +389,8 @@ func TestSystemSourceTrustsTheClock(t *testing.T) {
 	})
 }
 
-// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: when that run ended is not told by its clock, but by the last good time.
+// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: when that run ended is not told by its clock, but by
+// the last good time.
 func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.probed = true
@@ -421,8 +425,9 @@ func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T)
 	})
 }
 
-// TestABootYearsAheadExpiresNothing: an RTC without a battery comes up far in the future, and nobody is there to say so. What waits from the
-// boot before is sent, also after the agent was started once more, and what is taken then is not old either.
+// TestABootYearsAheadExpiresNothing: an RTC without a battery comes up far in the future, and nobody is there to say
+// so. What waits from the boot before is sent, also after the agent was started once more, and what is taken then is
+// not old either.
 func TestABootYearsAheadExpiresNothing(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.catcher.refuses(&away)

@@ -17,8 +17,8 @@ type job struct {
 	due, begun, ended time.Time
 }
 
-// TestTenSlavesOnOneLine: ten slaves at 19200 baud with mixed intervals, two thirds of the line's time. All that was due is
-// read, and nothing waits longer than for what was due before it, and two exchanges.
+// TestTenSlavesOnOneLine: ten slaves at 19200 baud with mixed intervals, two thirds of the line's time. All that was
+// due is read, and nothing waits longer than for what was due before it, and two exchanges.
 func TestTenSlavesOnOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

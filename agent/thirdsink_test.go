@@ -18,8 +18,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// fileSink is a sink that no other package knows: it appends each message to a file as a line. It shows what a new cloud
-// has to bring, and that package agent needs no change for it.
+// fileSink is a sink that no other package knows: it appends each message to a file as a line. It shows what a new
+// cloud has to bring, and that package agent needs no change for it.
 type fileSink struct{ *os.File }
 
 // Publish implements publish.Sink.

@@ -8,7 +8,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// A guess stays one, also in a message that was rejected first; and what waits for a clock that is never right holds no dead letter up.
+// A guess stays one, also in a message that was rejected first; and what waits for a clock that is never right holds no
+// dead letter up.
 func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.set(-years(30))

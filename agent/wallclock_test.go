@@ -157,7 +157,8 @@ func (g *gateway) of(object string, n int) []caught {
 	return out
 }
 
-// times fails unless the messages were sampled at these true times, in seconds since the bubble began, and are marked or not.
+// times fails unless the messages were sampled at these true times, in seconds since the bubble began, and are marked
+// or not.
 func (g *gateway) times(got []caught, mark string, want ...int) {
 	g.t.Helper()
 	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

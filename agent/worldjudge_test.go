@@ -9,9 +9,10 @@ import (
 	"noi-agent/status/api"
 )
 
-// sweepLasts is how long before a moment a sample may have been read that stands for it. The schedule moves on at the end of a sweep: an
-// object that was asked again at 00:09, in a sweep that ended at 00:11 since other reads of it were not answered, is not asked for 00:10
-// once more. To ask it costs a busy line one sweep in ten (TestTenSlavesOnOneLine with the schedule moved on at each reply).
+// sweepLasts is how long before a moment a sample may have been read that stands for it. The schedule moves on at the
+// end of a sweep: an object that was asked again at 00:09, in a sweep that ended at 00:11 since other reads of it were
+// not answered, is not asked for 00:10 once more. To ask it costs a busy line one sweep in ten (TestTenSlavesOnOneLine
+// with the schedule moved on at each reply).
 const sweepLasts = 3 * time.Second
 
 // look judges the problems that are shown at a moment.
@@ -102,8 +103,8 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	return false
 }
 
-// learns reports whether the slave has holes that may not be known yet at some time in a stretch: at the start, and after
-// whatever may have been an exchange.
+// learns reports whether the slave has holes that may not be known yet at some time in a stretch: at the start, and
+// after whatever may have been an exchange.
 func (in *inhabitant) learns(w *world, from, to time.Duration) bool {
 	return in.holes != 0 && (from < sampledWithin || during(in.spells, from-sampledWithin, to) || during(w.line, from-sampledWithin, to))
 }
@@ -120,8 +121,9 @@ func (w *world) editedOut(in *inhabitant, object int, m time.Duration) bool {
 	})
 }
 
-// lacks reports whether a slave of `model: auto` may be taken for the other family at some time in a stretch, which has not this object of
-// those that the slave is to give: then it is not due. What the slave is, is asked every ten minutes, once it answers.
+// lacks reports whether a slave of `model: auto` may be taken for the other family at some time in a stretch, which has
+// not this object of those that the slave is to give: then it is not due. What the slave is, is asked every ten
+// minutes, once it answers.
 func (in *inhabitant) lacks(w *world, object string, from, to time.Duration) bool {
 	other, _ := mustCatalog(w.t).Family("TSMPPT")
 	if _, ok := other.Object(object); !in.auto || ok {

@@ -77,8 +77,9 @@ func TestLoadNamesWhatNoReadCanBring(t *testing.T) {
 	}
 }
 
-// TestLoadCountsWhatASimulatedScheduleDoes draws intervals and compares with moments counted one by one over their common
-// multiple. It holds too: each interval comes as often as it says, and each object is in one read of each of its moments.
+// TestLoadCountsWhatASimulatedScheduleDoes draws intervals and compares with moments counted one by one over their
+// common multiple. It holds too: each interval comes as often as it says, and each object is in one read of each of its
+// moments.
 func TestLoadCountsWhatASimulatedScheduleDoes(t *testing.T) {
 	names := []string{"adc_ia", "adc_vbterm", "adc_il", "vb_ref", "charge_state", "EV_reg", "EV_float", "T_hs"}
 	seconds := []int{1, 2, 3, 4, 5, 6, 10, 15, 30, 60}

@@ -10,7 +10,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// What one request, message and sample cost here is the table's in uplinkbudget.go; on Pub/Sub with all five attributes, the default.
+// What one request, message and sample cost here is the table's in uplinkbudget.go; on Pub/Sub with all five
+// attributes, the default.
 func TestUplinkIsPredicted(t *testing.T) {
 	const (
 		aws, gcp = 1069.0, 970.0       // a request

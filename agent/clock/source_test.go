@@ -83,8 +83,8 @@ func TestWhoKeepsTheClock(t *testing.T) {
 	}
 }
 
-// TestRealChronySaysWhatWeRead runs a chronyd that leaves the clock alone (-x), on loopback. It is no package that the tests install:
-// on a developer's machine it would take the place of the time service there.
+// TestRealChronySaysWhatWeRead runs a chronyd that leaves the clock alone (-x), on loopback. It is no package that the
+// tests install: on a developer's machine it would take the place of the time service there.
 func TestRealChronySaysWhatWeRead(t *testing.T) {
 	chronyd, err := exec.LookPath("chronyd")
 	if err != nil {

@@ -71,12 +71,12 @@ func byServerID(ctx context.Context, p *Poller, s *slave) (modbus.Identity, erro
 
 var errUntold = errors.New("the controller answers, but does not identify itself: set its model in the configuration")
 
-// tellsItself reports whether the slave is to be asked who it is. With both words configured it is not.
-func (s *slave) tellsItself() bool { return s.cfg.ProductCode == "" || s.cfg.Firmware == "" }
+// identifiesItself reports whether the slave is to be asked who it is. With both words configured it is not.
+func (s *slave) identifiesItself() bool { return s.cfg.ProductCode == "" || s.cfg.Firmware == "" }
 
 // identityDue reports whether the slave must say who it is before its samples may go.
 func (s *slave) identityDue(elapsed time.Duration) bool {
-	return s.tellsItself() && s.identity.due(elapsed)
+	return s.identifiesItself() && s.identity.due(elapsed)
 }
 
 // identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything
@@ -109,12 +109,12 @@ func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 			return false
 		case fate == fateSilent:
 			s.identity.silent = true
-			s.rest = p.clock.Elapsed() + identifyRest
+			s.pauseUntil = p.clock.Elapsed() + identifyRest
 			return false
 		default:
 			over = s.identity.failed(fate == fateRefused, identifyTries)
 			if !over && (fate == fateDamaged || fate == fateBusy) {
-				s.rest = p.clock.Elapsed() + identifyRest
+				s.pauseUntil = p.clock.Elapsed() + identifyRest
 				return false
 			}
 		}
@@ -132,9 +132,9 @@ func (p *Poller) lives(ctx context.Context, s *slave) bool {
 	case ctx.Err() != nil || !p.open:
 		return false
 	case err != nil && fateOf(err) == fateSilent:
-		p.dropHeld(s, whyMissed(err))
+		p.dropUnidentified(s, whyMissed(err))
 		s.plan.everything(p.clock.Elapsed())
-		s.rest = p.clock.Elapsed() + retrySoon
+		s.pauseUntil = p.clock.Elapsed() + retrySoon
 		return false
 	}
 	return true
@@ -264,7 +264,7 @@ func (p *Poller) rule(s *slave, j judgement) {
 	case j.barred():
 		p.bar(s, before, j)
 	case j.family != s.family || s.plan == nil:
-		p.dropHeld(s, gapNameless)
+		p.dropUnidentified(s, gapNameless)
 		p.adopt(s, j.family)
 		p.forgetAlarms(s)
 	case before.barred():
@@ -295,7 +295,7 @@ func (p *Poller) bar(s *slave, before, j judgement) {
 		return
 	}
 	s.work = nil
-	p.dropHeld(s, s.gapReason())
+	p.dropUnidentified(s, s.gapReason())
 	if s.plan != nil {
 		p.reportMissing(s, s.family)
 		s.plan.turn(s.gapReason())

@@ -22,26 +22,26 @@ const (
 
 // Poller reads the slaves of one line. Its goroutine owns the line: nobody else touches the port.
 type Poller struct {
-	cfg      *configs.Line
-	settings modbus.Settings
-	line     *modbus.Line
-	catalog  *objects.Catalog
-	version  string
-	clock    clock.Clock
-	log      *slog.Logger
-	out      chan<- Sweep
-	slaves   []*slave
-	repeat   worker.Repeats // faults of the port, and of the queue to the store
-	asks     chan ask       // reads that somebody wants now
-	asked    bool           // one was answered since the schedule had its turn
-	worker   *worker.Worker
-	started  time.Duration // monotonic
-	round    uint64        // sweeps so far
-	open     bool
-	reopenAt time.Duration
-	reopen   time.Duration   // the last wait for the port
-	toldAt   time.Duration   // when gaps that go on were told last
-	phased   <-chan struct{} // closed when the schedules are to find their phase anew; nil: they have it
+	cfg        *configs.Line
+	settings   modbus.Settings
+	line       *modbus.Line
+	catalog    *objects.Catalog
+	version    string
+	clock      clock.Clock
+	log        *slog.Logger
+	out        chan<- Sweep
+	slaves     []*slave
+	repeat     worker.Repeats // faults of the port, and of the queue to the store
+	asks       chan ask       // reads that somebody wants now
+	asked      bool           // one was answered since the schedule had its turn
+	worker     *worker.Worker
+	started    time.Duration // monotonic
+	round      uint64        // sweeps so far
+	open       bool
+	reopenAt   time.Duration
+	reopen     time.Duration   // the last wait for the port
+	reportedAt time.Duration   // when gaps that go on were told last
+	phased     <-chan struct{} // closed when the schedules are to find their phase anew; nil: they have it
 
 	mu   sync.Mutex
 	view lineView // what status shows; a copy, so that status never waits for the line
@@ -59,7 +59,7 @@ func (p *Poller) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		p.show()
 		p.rephase()
-		p.tellSoFar()
+		p.reportSoFar()
 		if !p.ready(ctx) {
 			continue
 		}
@@ -155,7 +155,7 @@ func (p *Poller) ready(ctx context.Context) bool {
 	}
 	for _, s := range p.slaves {
 		// That was the port's fault; the slave has not been asked since, and it may be another one.
-		s.lastErr, s.misses, s.rest, s.probeAt = nil, 0, 0, 0
+		s.lastErr, s.misses, s.pauseUntil, s.probeAt = nil, 0, 0, 0
 		s.identity.reconsider()
 	}
 	p.open = true
@@ -186,7 +186,7 @@ func (p *Poller) portFailed(err error) {
 	p.repeat.Failed(p.log, p.clock.Elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.Elapsed())
-		p.dropHeld(s, objects.GapLine)
+		p.dropUnidentified(s, objects.GapLine)
 		s.work = nil // what it had read is due still, and asked again when the port is back
 	}
 }

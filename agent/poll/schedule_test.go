@@ -92,7 +92,8 @@ func TestPhaseIsRightBefore1970Too(t *testing.T) {
 	}
 }
 
-// TestASlowStartMissesNothing: the first reply comes after the first regular moment, and stands for it. The start itself was none.
+// TestASlowStartMissesNothing: the first reply comes after the first regular moment, and stands for it. The start
+// itself was none.
 func TestASlowStartMissesNothing(t *testing.T) {
 	for begin, missing := range map[time.Duration]uint64{8 * time.Second: 0, 0: 1} { // after a regular moment
 		wall := time.Date(2022, 6, 28, 8, 20, 0, 0, time.UTC).Add(begin)

@@ -23,25 +23,26 @@ const (
 
 // slave is one controller on a line, as its poller knows it. The poller's goroutine owns it.
 type slave struct {
-	cfg    *configs.Slave
-	named  bool            // the configuration says which family it is
-	family *objects.Family // by which it is sampled, or was; nil until a `model: auto` has reported its product code
-	plan   *schedule       // nil as long as family is
-	begun  time.Duration   // when its line began, monotonic: its samples are due from then on
-	left   *schedule       // of the poller before a reload; nil: there was none, or its moments are taken over
-	rest   time.Duration   // not to be asked before, monotonic: it is given time
-	served uint64          // the round in which it had the line last
+	cfg   *configs.Slave
+	named bool // the configuration says which family it is
+	// by which it is sampled, or was; nil until a `model: auto` has reported its product code
+	family     *objects.Family
+	plan       *schedule     // nil as long as family is
+	begun      time.Duration // when its line began, monotonic: its samples are due from then on
+	left       *schedule     // of the poller before a reload; nil: there was none, or its moments are taken over
+	pauseUntil time.Duration // not to be asked before, monotonic: it is given time
+	served     uint64        // the round in which it had the line last
 
 	planner *modbus.Planner
 	learnt  string        // by the planner, as YAML for the configuration
 	doubted time.Duration // when that was put in doubt last, monotonic
 	replies *replies
 
-	identity identification
-	judged   judgement // whether it is what the configuration says
-	judgedAt time.Time // wall time since which
-	work     *work     // the sweep under way; nil: none
-	held     []reading // read, and waiting for the identity
+	identity     identification
+	judged       judgement // whether it is what the configuration says
+	judgedAt     time.Time // wall time since which
+	work         *work     // the sweep under way; nil: none
+	unidentified []reading // read, and waiting for the identity
 
 	misses   int           // exchanges in a row without an answer
 	probeAt  time.Duration // when a dead slave, or one of unknown model, is asked next, monotonic
@@ -186,23 +187,23 @@ func (s *slave) nextDue() (at time.Duration, ok bool) {
 		at = s.probeAt
 	case s.work != nil:
 		at = s.work.turn
-	case len(s.held) > 0: // as soon as it has had its rest
+	case len(s.unidentified) > 0: // as soon as it has had its rest
 	default:
 		at, ok = s.plan.next()
 	}
-	return max(at, s.rest), ok
+	return max(at, s.pauseUntil), ok
 }
 
-// batch is what is due of a slave, with what each object takes of the register map.
-type batch struct {
+// newDueSet is what is due of a slave, with what each object takes of the register map.
+type dueSet struct {
 	items []int // of the schedule
 	spans []modbus.Span
 	read  []bool  // which of them were answered
 	errs  []error // why the others were not; nil: they were not asked
 }
 
-func (s *slave) batch(items []int) *batch {
-	b := &batch{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)),
+func (s *slave) newDueSet(items []int) *dueSet {
+	b := &dueSet{items: items, spans: make([]modbus.Span, len(items)), read: make([]bool, len(items)),
 		errs: make([]error, len(items))}
 	for i, n := range items {
 		b.spans[i] = SpanOf(&s.plan.items[n].polled.Object)
@@ -212,7 +213,7 @@ func (s *slave) batch(items []int) *batch {
 
 // reads plans the reads of a batch: merged where that is cheaper, doubtful objects alone and last. Members are
 // indexes into the batch.
-func (s *slave) reads(b *batch) []modbus.Read {
+func (s *slave) reads(b *dueSet) []modbus.Read {
 	var spans []modbus.Span
 	var members []int
 	var alone []modbus.Read

@@ -37,7 +37,7 @@ lines:
 	for hour := 1; hour <= 2; hour++ {
 		elapsed += time.Hour + time.Second
 		s.plan.passOver(elapsed, objects.GapBus)
-		p.tellSoFar()
+		p.reportSoFar()
 		if hour == 1 {
 			<-queue // room again
 		}

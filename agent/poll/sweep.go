@@ -22,37 +22,37 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 	case s.judged.barred():
 		p.askBarred(ctx, s)
 		return
-	case s.work == nil && (s.dead() || s.misses > 0 && len(s.held) == 0) && !p.revives(ctx, s):
+	case s.work == nil && (s.dead() || s.misses > 0 && len(s.unidentified) == 0) && !p.revives(ctx, s):
 		return
 	}
-	if len(s.held) == 0 && !p.step(ctx, s, replies) {
+	if len(s.unidentified) == 0 && !p.step(ctx, s, replies) {
 		return
 	}
-	if len(s.held) == 0 && !s.answered { // one that refuses everything may be another one
+	if len(s.unidentified) == 0 && !s.answered { // one that refuses everything may be another one
 		return
 	}
 	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
-			p.dropHeld(s, gapNameless)
+			p.dropUnidentified(s, gapNameless)
 		}
 		return
 	}
-	if len(s.held) == 0 { // the slave is another one, and they were dropped
+	if len(s.unidentified) == 0 { // the slave is another one, and they were dropped
 		return
 	}
-	p.hand(s, s.held)
-	s.held = nil
+	p.hand(s, s.unidentified)
+	s.unidentified = nil
 }
 
-// dropHeld gives up readings of which nobody can say who gave them.
-func (p *Poller) dropHeld(s *slave, why string) {
-	s.missed += uint64(len(s.held))
-	for _, r := range s.held {
+// dropUnidentified gives up readings of which nobody can say who gave them.
+func (p *Poller) dropUnidentified(s *slave, why string) {
+	s.missed += uint64(len(s.unidentified))
+	for _, r := range s.unidentified {
 		if s.plan != nil && s.plan.polls(r.object) {
 			s.plan.find(r.object).blame(why, 1)
 		}
 	}
-	s.held = nil
+	s.unidentified = nil
 }
 
 // revives asks a slave that did not answer last time for one object. When a dead one answers, what was missed is due
@@ -68,7 +68,7 @@ func (p *Poller) revives(ctx context.Context, s *slave) bool {
 		if s.dead() && fateOf(err) != fateSilent { // silence has set the next probe
 			s.postpone(p.clock.Elapsed())
 		}
-		s.rest = p.clock.Elapsed() + retrySoon
+		s.pauseUntil = p.clock.Elapsed() + retrySoon
 		return false
 	}
 	if dead {
@@ -98,7 +98,7 @@ const (
 // work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold
 // up the rest.
 type work struct {
-	batch    *batch
+	batch    *dueSet
 	todo     []modbus.Read
 	readings []reading
 	replies  uint64 // of the slave when the sweep began: with more, it lives
@@ -112,7 +112,7 @@ type work struct {
 func (p *Poller) begin(s *slave, replies uint64) *work {
 	now := p.clock.Elapsed()
 	turn, _ := s.nextDue()
-	w := &work{batch: s.batch(s.plan.due(now)), turn: turn, replies: replies}
+	w := &work{batch: s.newDueSet(s.plan.due(now)), turn: turn, replies: replies}
 	p.measureLateness(s, w.batch)
 	if now-s.doubted >= retestAfter {
 		s.doubted = now
@@ -141,7 +141,7 @@ func (p *Poller) step(ctx context.Context, s *slave, replies uint64) (over bool)
 	if failure == nil && len(w.todo) > 0 {
 		return false
 	}
-	s.held, s.work = w.readings, nil
+	s.unidentified, s.work = w.readings, nil
 	p.finish(ctx, s, w.batch, failure)
 	return true
 }
@@ -218,7 +218,7 @@ func (s *slave) lacksOnly(span modbus.Span, elapsed time.Duration) bool {
 }
 
 // parts takes a read apart that failed. What that teaches about the slave counts once it is proven.
-func (s *slave) parts(b *batch, rd modbus.Read) []modbus.Read {
+func (s *slave) parts(b *dueSet, rd modbus.Read) []modbus.Read {
 	if s.replies.proven(rd.Span) {
 		return s.planner.Refused(rd, b.spans)
 	}
@@ -226,7 +226,7 @@ func (s *slave) parts(b *batch, rd modbus.Read) []modbus.Read {
 }
 
 // finish moves the schedule on after a sweep and settles what was learnt in it.
-func (p *Poller) finish(ctx context.Context, s *slave, b *batch, failure error) {
+func (p *Poller) finish(ctx context.Context, s *slave, b *dueSet, failure error) {
 	for i, n := range b.items {
 		it, err := &s.plan.items[n], b.errs[i]
 		it.read = b.read[i]
@@ -281,7 +281,7 @@ func waitAfter(err error, unknown bool) time.Duration {
 }
 
 // measureLateness keeps the most that an object had to wait for the line.
-func (p *Poller) measureLateness(s *slave, b *batch) {
+func (p *Poller) measureLateness(s *slave, b *dueSet) {
 	now := p.clock.Elapsed()
 	for _, n := range b.items {
 		if it := &s.plan.items[n]; it.next <= now && s.answered {
@@ -317,7 +317,7 @@ func (p *Poller) runTest(ctx context.Context, s *slave) {
 	}
 }
 
-func (s *slave) object(b *batch, member int) *objects.Object {
+func (s *slave) object(b *dueSet, member int) *objects.Object {
 	return &s.plan.items[b.items[member]].polled.Object
 }
 
@@ -361,7 +361,7 @@ func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 }
 
 // decode turns a reply into readings. What holds no value is counted and left out.
-func (p *Poller) decode(s *slave, rd modbus.Read, b *batch, reply modbus.Reply) []reading {
+func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply) []reading {
 	readings, booted := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt()
 	for _, m := range rd.Members {
 		o := s.object(b, m)
@@ -434,13 +434,13 @@ func (p *Poller) takenFrom(s *slave) Sweep {
 // SoFarEvery is how often a gap that goes on is told: a kill, or a power cut, takes what nobody was told.
 const SoFarEvery = time.Hour
 
-// tellSoFar tells of every slave now and then what is missing and goes on.
-func (p *Poller) tellSoFar() {
+// reportSoFar tells of every slave now and then what is missing and goes on.
+func (p *Poller) reportSoFar() {
 	now := p.clock.Elapsed()
-	if now-p.toldAt < SoFarEvery {
+	if now-p.reportedAt < SoFarEvery {
 		return
 	}
-	p.toldAt = now
+	p.reportedAt = now
 	for _, s := range p.slaves {
 		p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
 			return it.soFar(now, at, uptime)

@@ -40,7 +40,7 @@ type slaveView struct {
 	since    time.Time
 	lastGood time.Duration
 	goodAt   time.Time
-	told     bool // it told who it is, or need not
+	named    bool // it told who it is, or need not
 	asked    bool // it was asked, three times at least
 	judged   judgement
 	judgedAt time.Time
@@ -92,7 +92,7 @@ func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Tim
 	v.overrun = before.overrun
 	v.overrun.Seen(v.skipped, elapsed, now)
 	v.refuses = since(before.refuses, len(v.refused) > 0, now)
-	v.nameless = since(before.nameless, v.state == SlaveOK && v.asked && !v.told, now)
+	v.nameless = since(before.nameless, v.state == SlaveOK && v.asked && !v.named, now)
 }
 
 // since returns since when something is the case: as before, from now on, or not at all (zero).
@@ -110,7 +110,7 @@ func viewOf(s *slave) slaveView {
 	v := slaveView{
 		cfgID: s.cfg.ID, name: s.name(), code: s.identity.known.ProductCode, firmware: s.firmware(), state: stateOf(s),
 		lastGood: s.lastGood, goodAt: s.goodAt,
-		told: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample,
+		named: !s.nameless(), asked: s.identity.settled, judged: s.judged, judgedAt: s.judgedAt, noSample: s.noSample,
 		reasons: maps.Clone(s.reasons), noValue: maps.Clone(s.noValue), missed: s.missed,
 		whys: s.refused(), lateness: s.lateness, learnt: s.learnt,
 	}

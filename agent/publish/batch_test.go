@@ -80,8 +80,8 @@ func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 	}
 }
 
-// Dead letters come in the order of their rows: faults and alarms may stand before what was read with them, and a sweep of the store
-// before beside one that has the same number in this.
+// Dead letters come in the order of their rows: faults and alarms may stand before what was read with them, and a sweep
+// of the store before beside one that has the same number in this.
 func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
 	batch := outgoingOf(sweepsOf(4))

@@ -31,12 +31,12 @@ type circuit struct {
 	since   time.Duration // since when it fails, or works
 	ever    bool          // it has worked since the start
 	held    time.Duration // how long it had worked before it failed; below 0: not known
-	rest    time.Duration // to be waited before the next attempt, see takeRest
+	pause   time.Duration // to be waited before the next attempt, see takePause
 }
 
 // newCircuit returns one for a gateway that has been silent: its first attempt has the gateway's phase.
 func newCircuit(b backoff, p pacing) circuit {
-	return circuit{backoff: b, pacing: p, held: -1, rest: p.fresh()}
+	return circuit{backoff: b, pacing: p, held: -1, pause: p.fresh()}
 }
 
 // window returns how many messages the next attempt may have, of those that would fill it.
@@ -63,7 +63,7 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 		c.since = now
 	}
 	after := sinks.BoundAfter(r.After)
-	c.failing, c.refused, c.asked, c.rest = true, false, after > 0, 0
+	c.failing, c.refused, c.asked, c.pause = true, false, after > 0, 0
 	c.waiting, c.network = r.Outcome == sinks.Wait, r.Unreached()
 	if c.waiting {
 		return c.backoff.failAfter(capOperator, after)
@@ -78,7 +78,7 @@ func (c *circuit) succeeded(now time.Duration) {
 	if c.failing {
 		// An operator who has acted wants to see it, and no operator acts for a whole fleet in one second.
 		if !c.waiting {
-			c.rest = c.pacing.back(now-c.since, c.held)
+			c.pause = c.pacing.back(now-c.since, c.held)
 		}
 		c.since = now
 	} else if !c.ever {
@@ -104,13 +104,13 @@ func (c *circuit) rejected(n int) time.Duration {
 // idle notes that nothing waits: what comes next is fresh.
 func (c *circuit) idle() {
 	if !c.failing {
-		c.rest = c.pacing.fresh()
+		c.pause = c.pacing.fresh()
 	}
 }
 
-// takeRest returns how long what waits is to be kept back before the next attempt, once.
-func (c *circuit) takeRest() time.Duration {
-	rest := c.rest
-	c.rest = 0
+// takePause returns how long what waits is to be kept back before the next attempt, once.
+func (c *circuit) takePause() time.Duration {
+	rest := c.pause
+	c.pause = 0
 	return rest
 }

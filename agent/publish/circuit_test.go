@@ -20,7 +20,7 @@ func working(live, spread time.Duration) (c circuit, now time.Duration) {
 	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH"}
 	c = newCircuit(newBackoff("5300520006504b5957343920", in), pacing{phase: 0.5, live: live, spread: spread})
 	c.succeeded(time.Second)
-	c.takeRest()
+	c.takePause()
 	return c, 24 * time.Hour
 }
 
@@ -93,7 +93,7 @@ func TestTheFirstAttemptHasTheGatewaysPhase(t *testing.T) {
 	in := &configs.Integration{ID: "FFjU28MMaL3W9B9hhhhH", Pacing: time.Minute}
 	p := newPacing("5300520006504b5957343920", in)
 	c := newCircuit(newBackoff("5300520006504b5957343920", in), p)
-	if rest := c.takeRest(); rest != p.fresh() || rest <= 0 || rest >= time.Minute {
+	if rest := c.takePause(); rest != p.fresh() || rest <= 0 || rest >= time.Minute {
 		t.Errorf("it waits %v, want %v", rest, p.fresh())
 	}
 }
@@ -140,10 +140,10 @@ func TestABacklogWaitsForTheGatewaysShare(t *testing.T) {
 		c.failed(now, tt.fault)
 		c.failed(now+tt.outage/2, tt.fault)
 		c.succeeded(now + tt.outage)
-		if rest := c.takeRest(); rest != tt.want {
+		if rest := c.takePause(); rest != tt.want {
 			t.Errorf("%s: the backlog waits %v, want %v", tt.name, rest, tt.want)
 		}
-		if rest := c.takeRest(); rest != 0 {
+		if rest := c.takePause(); rest != 0 {
 			t.Errorf("%s: and %v once more", tt.name, rest)
 		}
 	}

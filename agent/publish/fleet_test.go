@@ -23,19 +23,20 @@ type policy interface {
 	failed(now time.Duration, r sinks.Result) time.Duration
 	succeeded(now time.Duration)
 	idle()
-	takeRest() time.Duration
+	takePause() time.Duration
 }
 
-// naive tries again after a fixed time, or after one that doubles up to a minute, without jitter, and sends at once what waits.
+// naive tries again after a fixed time, or after one that doubles up to a minute, without jitter, and sends at once
+// what waits.
 type naive struct {
 	doubles  bool
 	failures int
 }
 
-func (n *naive) window(full int) int     { return full }
-func (n *naive) succeeded(time.Duration) { n.failures = 0 }
-func (n *naive) idle()                   {}
-func (n *naive) takeRest() time.Duration { return 0 }
+func (n *naive) window(full int) int      { return full }
+func (n *naive) succeeded(time.Duration)  { n.failures = 0 }
+func (n *naive) idle()                    {}
+func (n *naive) takePause() time.Duration { return 0 }
 func (n *naive) failed(time.Duration, sinks.Result) time.Duration {
 	if !n.doubles {
 		return 5 * time.Second
@@ -140,7 +141,7 @@ func (f *fleet) happen(e event) {
 		f.later(e, simInterval-(e.at-g.phase)%simInterval, looks)
 		return
 	}
-	if rest := g.policy.takeRest(); rest > 0 {
+	if rest := g.policy.takePause(); rest > 0 {
 		f.later(e, rest, looks)
 		return
 	}

@@ -90,19 +90,19 @@ func (f *Forwarder) step(ctx context.Context) bool {
 	if len(pending) == 0 {
 		return f.idle(ctx)
 	}
-	if rest := f.circuit.takeRest(); rest > 0 {
+	if rest := f.circuit.takePause(); rest > 0 {
 		return f.wait(ctx, wait{most: rest}) != stopped
 	}
 	due := f.round.due(pending)
 	if len(due) == 0 {
 		return f.collect(ctx)
 	}
-	batch, hold := f.mend(f.whole(due))
+	batch, hold := f.correctTimes(f.whole(due))
 	if worker.Over(turned) {
 		return true // what is known of the clock is newer than what was read with the samples
 	}
 	if len(batch) == 0 {
-		return f.hold(ctx, hold, turned)
+		return f.waitForClock(ctx, hold, turned)
 	}
 	pause, err := f.attempt(ctx, batch)
 	if err != nil {
@@ -178,7 +178,7 @@ func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 			settled = append(settled, store.Result{
 				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
 				PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
-				SampledAt: d.mended, Estimated: d.estimated,
+				SampledAt: d.corrected, Estimated: d.estimated,
 			})
 		}
 	}

@@ -44,9 +44,9 @@ type replay struct {
 	scan   *store.Scan // nil: the dead letters in the queue are all
 	more   bool        // the scan is not at its end
 
-	queue []*again      // found, and still to be sent; the forwarder's own
-	rest  time.Duration // monotonic: nothing more before then, for the rate
-	done  chan struct{} // closed when it is over
+	queue      []*again      // found, and still to be sent; the forwarder's own
+	pauseUntil time.Duration // monotonic: nothing more before then, for the rate
+	done       chan struct{} // closed when it is over
 
 	mu       sync.Mutex
 	progress api.Replay
@@ -183,7 +183,7 @@ func (f *Forwarder) replayWindow(ctx context.Context) (pause time.Duration, work
 	if p == nil || worker.Over(f.draining) {
 		return 0, false
 	}
-	if rest := p.rest - f.clock.Elapsed(); rest > 0 {
+	if rest := p.pauseUntil - f.clock.Elapsed(); rest > 0 {
 		f.wait(ctx, wait{most: rest, changed: f.store.Changed(f.cfg.ID)})
 		return 0, true
 	}
@@ -269,7 +269,7 @@ func (f *Forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	pause = f.judge(results, completed)
 	p.tell(pause > 0, f.snapshot().lastError)
 	now := f.clock.Elapsed()
-	p.rest = now + f.spread(tried, now-begun)
+	p.pauseUntil = now + f.spread(tried, now-begun)
 	return pause, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // outgoing is a delivery with the time it is published with.
 type outgoing struct {
 	store.Delivery
-	mended    time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
+	corrected time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
 	estimated bool      // nobody will ever know when exactly it was taken
 }
 
@@ -30,14 +30,14 @@ func timed(d *store.Delivery) outgoing {
 	o := outgoing{Delivery: *d}
 	var at time.Time
 	if at, o.estimated = d.Stamp.Time(d.Sample.SampledAt); !at.Equal(d.Sample.SampledAt) {
-		o.Sample.SampledAt, o.mended = at, at
+		o.Sample.SampledAt, o.corrected = at, at
 	}
 	return o
 }
 
-// mend gives deliveries their time and returns those that may go now, up to the first that has to wait for the clock:
-// order is kept. hold is how long that one waits yet.
-func (f *Forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
+// correctTimes gives deliveries their time and returns those that may go now, up to the first that has to wait for the
+// clock: order is kept. hold is how long that one waits yet.
+func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
 	f.clock.Wall.Look()
 	_, up := f.clock.Wall.Read()
 	most := f.clock.Wall.MaxWait()
@@ -57,9 +57,9 @@ func (f *Forwarder) mend(pending []store.Delivery) (ready []outgoing, hold time.
 	return ready, 0
 }
 
-// hold waits for the clock, until the sample at the front has waited long enough. What needs no clock goes meanwhile:
-// of a clock that is never right, samples wait always.
-func (f *Forwarder) hold(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
+// waitForClock waits for the clock, until the sample at the front has waited long enough. What needs no clock goes
+// meanwhile: of a clock that is never right, samples wait always.
+func (f *Forwarder) waitForClock(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		return goesOn
 	}

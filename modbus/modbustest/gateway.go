@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Gateway is a gateway to slaves on one serial line that serves several clients: one request at a time goes to the slaves, in the
-// order in which they came. What it does wrong is scripted. Set the fields before it is used.
+// Gateway is a gateway to slaves on one serial line that serves several clients: one request at a time goes to the
+// slaves, in the order in which they came. What it does wrong is scripted. Set the fields before it is used.
 type Gateway struct {
 	RTU    bool // RTU over TCP; false: Modbus TCP
 	Slaves []*Slave
-	// Script says what goes wrong with each reply; nil: nothing. Of the slaves' own faults it plays Silent, Late, Exception, Unit,
-	// More and Duplicate.
+	// Script says what goes wrong with each reply; nil: nothing. Of the slaves' own faults it plays Silent, Late,
+	// Exception, Unit, More and Duplicate.
 	Script   func() GatewayFault
 	Route    Route
 	Received func() // is called after each request that came; nil: nobody is

@@ -91,7 +91,8 @@ func TestSlaveAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				got, _ := ask(t, pipe, c.body...)
-				if want := c.want; want != nil && !slices.Equal(got, modbustest.AppendCRC(want)) || want == nil && got != nil {
+				if want := c.want; want != nil && !slices.Equal(got, modbustest.AppendCRC(want)) || want == nil &&
+					got != nil {
 					t.Errorf("% X, want % X", got, want)
 				}
 			})
@@ -108,7 +109,8 @@ func TestBytesTakeTheirTime(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		slave.Script = func(r modbustest.Request) modbustest.Fault {
-			return modbustest.Fault{Late: time.Millisecond, TornAt: 3, Pause: 100 * time.Millisecond, Duplicate: r.N == 2, Gap: char}
+			return modbustest.Fault{Late: time.Millisecond, TornAt: 3, Pause: 100 * time.Millisecond,
+				Duplicate: r.N == 2, Gap: char}
 		}
 		got, took := ask(t, pipe, 1, 4, 0, 0, 0, 1)
 		if want := (8+7+1+7)*char + slave.Delay + 201*time.Millisecond; took != want || len(got) != 14 {

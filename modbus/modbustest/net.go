@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Conn is one end of a TCP connection in memory. It buffers what is written, and waits on timers and channels only, so that it runs
-// in the virtual time of testing/synctest.
+// Conn is one end of a TCP connection in memory. It buffers what is written, and waits on timers and channels only, so
+// that it runs in the virtual time of testing/synctest.
 type Conn struct {
 	in, out *stream
 

@@ -113,8 +113,8 @@ func (p *Peer) Await(tb TB, text string) {
 	}
 }
 
-// MustCable joins two serial ports by socat until the test ends, and returns their paths. What is written to the one is read
-// from the other, without any pace. Either may be closed and opened again.
+// MustCable joins two serial ports by socat until the test ends, and returns their paths. What is written to the one is
+// read from the other, without any pace. Either may be closed and opened again.
 func MustCable(tb PeerTB) (here, there string) {
 	tb.Helper()
 	NeedPeer(tb, "socat", "socat", "socat", "-V")

@@ -135,7 +135,8 @@ func TestPeerDiesWithAKilledTest(t *testing.T) {
 	}
 	victim := exec.Command(self, "-test.run", "^"+t.Name()+"$")
 	victim.Env = append(os.Environ(), lifelineEnv+"="+path)
-	if out, err := victim.CombinedOutput(); err == nil || victim.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+	if out, err := victim.CombinedOutput(); err == nil ||
+		victim.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("the test that was to be killed ended with %v:\n%s", err, out)
 	}
 	wantGone(t, reader)

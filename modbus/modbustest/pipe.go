@@ -27,7 +27,8 @@ type Pipe struct {
 // NewPipe returns a closed port whose bytes travel at baud with charBits bits a character (11 at
 // 8N2); baud 0 is no pace at all. Dial opens it.
 func NewPipe(baud, charBits int, slaves ...*Slave) *Pipe {
-	return &Pipe{clock: time.Now, wake: make(chan struct{}, 1), wire: wire{char: charTime(baud, charBits), slaves: slaves}}
+	return &Pipe{clock: time.Now, wake: make(chan struct{}, 1),
+		wire: wire{char: charTime(baud, charBits), slaves: slaves}}
 }
 
 // Dial opens the port. It is ENODEV while unplugged.

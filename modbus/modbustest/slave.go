@@ -19,8 +19,8 @@ const (
 // goroutine that runs the line.
 type Slave struct {
 	Unit byte // unit id, 1 to 247
-	// Read returns count registers from addr, or 0 or 1 for each of so many bits with functions 01 and 02, or an exception code and
-	// no registers. nil: every read is an illegal function.
+	// Read returns count registers from addr, or 0 or 1 for each of so many bits with functions 01 and 02, or an
+	// exception code and no registers. nil: every read is an illegal function.
 	Read func(function byte, addr, count uint16) (regs []uint16, exception byte)
 	// Identity answers function 0x2B/0x0E; nil: the slave does not know it, exception 01.
 	Identity *Identity
@@ -89,8 +89,8 @@ func Noise(rng *rand.Rand) func([]byte) []byte {
 	}
 }
 
-// Static returns a Mangle for a line that flips a bit of, or loses, each byte with probability rate. Like Noise it makes no
-// right checksum, but it may leave the frame as it was.
+// Static returns a Mangle for a line that flips a bit of, or loses, each byte with probability rate. Like Noise it
+// makes no right checksum, but it may leave the frame as it was.
 func Static(rng *rand.Rand, rate float64) func([]byte) []byte {
 	return func(frame []byte) []byte {
 		for {

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// ServeTCP serves slaves as one Modbus TCP device on a loopback port until the test ends, and returns host:port. Of a Fault
-// it plays Silent, Late, Exception, Unit, More, Duplicate, TornAt and, for a hang-up, Mangle that returns nothing: TCP itself
-// lets no noise through. A reply keeps its request's transaction id, however late it comes.
+// ServeTCP serves slaves as one Modbus TCP device on a loopback port until the test ends, and returns host:port. Of a
+// Fault it plays Silent, Late, Exception, Unit, More, Duplicate, TornAt and, for a hang-up, Mangle that returns
+// nothing: TCP itself lets no noise through. A reply keeps its request's transaction id, however late it comes.
 func ServeTCP(tb TB, slaves ...*Slave) string {
 	tb.Helper()
 	return serveNet(tb, func(conn net.Conn) { serveMBAP(conn, slaves) })
 }
 
-// ServeGateway serves the slaves behind a Pipe as a gateway does that passes RTU frames on, and returns host:port. One connection
-// at a time.
+// ServeGateway serves the slaves behind a Pipe as a gateway does that passes RTU frames on, and returns host:port. One
+// connection at a time.
 func ServeGateway(tb TB, pipe *Pipe) string {
 	tb.Helper()
 	var one sync.Mutex

@@ -57,7 +57,8 @@ func (w *wire) answer(request []byte) {
 		}
 		frame, fault := s.handle(request)
 		if fault.Echo != nil { // while it crosses
-			w.send(w.after(w.heard.Add(-time.Duration(len(request))*w.char)), fault.Echo(append([]byte(nil), request...)), Fault{})
+			w.send(w.after(w.heard.Add(-time.Duration(len(request))*w.char)),
+				fault.Echo(append([]byte(nil), request...)), Fault{})
 		}
 		begin := w.after(w.heard.Add(s.Delay + fault.Late))
 		begin = w.send(begin, fault.Before, Fault{})

@@ -92,8 +92,8 @@ func (d device) credentials(a accountFile, service *tokenService) (*auth.Credent
 	})
 }
 
-// twice asks a second time when the server has closed the connection while the question was written. A server that refuses
-// the certificate does this, and its reason can be lost with the connection. Nothing else is asked twice.
+// twice asks a second time when the server has closed the connection while the question was written. A server that
+// refuses the certificate does this, and its reason can be lost with the connection. Nothing else is asked twice.
 type twice struct{ http.RoundTripper }
 
 // RoundTrip is part of http.RoundTripper.

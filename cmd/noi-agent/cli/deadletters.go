@@ -36,9 +36,9 @@ func newLetters(s *session) *cobra.Command {
 	also.add(s, listed)
 	retry := &lettersRetryCommand{}
 	retried := s.bind(&cobra.Command{
-		Use: "retry ID...|--all", Short: "Retry rejected samples, keeping their sample ids.",
-		Example: "  noi-agent deadletters retry 9982 9983\n  noi-agent deadletters retry --all --integration main-solar",
-		Args:    retry.ids,
+		Use: "retry ID...|--all", Short: "Retry rejected samples, keeping their sample ids.", Args: retry.ids,
+		Example: "  noi-agent deadletters retry 9982 9983\n  noi-agent deadletters retry --all " +
+			"--integration main-solar",
 	}, retry)
 	retry.add(s, retried)
 	drop := &lettersDropCommand{}

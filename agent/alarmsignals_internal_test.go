@@ -6,7 +6,7 @@ import (
 )
 
 func TestBellIsForIntegrationsThatHaveTheAlarm(t *testing.T) {
-	var b bells
+	var b alarmSignals
 	sweep := objects.Sweep{
 		Samples: []objects.Sample{{Object: "adc_ia"}, {Object: "array_fault"}, {Object: "load_fault"}},
 		Routes:  []objects.Route{{Integration: "x", Picked: []int{0, 1}}, {Integration: "y", Picked: []int{0, 2}}},
