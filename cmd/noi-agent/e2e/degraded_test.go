@@ -67,6 +67,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	}
 
 	start := func() string {
+		time.Sleep(2100 * time.Millisecond) // two moments at the least pass in the dark: else there is no gap
 		cmd, log = daemon(true)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
