@@ -334,21 +334,24 @@ func (w *Wall) settle(about uint64) {
 	}
 }
 
-// Unsettled reports whether the clock was set just now, and the services were not asked about it yet.
+// Unsettled reports whether the clock was set just now: the services were not asked about it yet, or the store does not
+// have the moment of the boot that follows from it.
 func (w *Wall) Unsettled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.unasked
+	return w.unasked || !w.storeKnows()
 }
 
-// tell has the store mend by the moment of the boot, when that is known better than before.
+// storeKnows reports whether the store has the moment of the boot, as well as it is known. w.mu is held.
+func (w *Wall) storeKnows() bool {
+	return w.trusted.IsZero() || !w.told.IsZero() && w.trusted.Sub(w.told).Abs() <= tellAfter
+}
+
+// tell gives the store the moment of the boot when it is known better than before. The store corrects times by it. Only
+// Begin and Run call it.
 func (w *Wall) tell() {
 	w.mu.Lock()
-	booted := w.trusted
-	known := booted.IsZero() || !w.told.IsZero() && booted.Sub(w.told).Abs() <= tellAfter
-	if !known {
-		w.told = booted
-	}
+	booted, known := w.trusted, w.storeKnows()
 	w.mu.Unlock()
 	if known {
 		return
@@ -356,6 +359,7 @@ func (w *Wall) tell() {
 	w.store.SetBooted(booted)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.told = booted // only now: until then samples that were read with the old moment wait
 	w.turnOver()
 }
 
