@@ -83,8 +83,8 @@ func TestALateSampleIsNoGap(t *testing.T) {
 	})
 }
 
-// A gap that goes on is told every hour, for a kill not to take it; it is one row, and no news for the cloud before its
-// end.
+// A gap that continues is reported every hour, so that a kill does not lose it. It is one row, and the cloud gets no
+// message about it before its end.
 func TestAGapThatGoesOnIsToldSoFar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

@@ -204,8 +204,8 @@ func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 	}
 }
 
-// TestReadingsDoNotOutliveThePort: what waits for an identity while the port goes is not given to whoever answers
-// afterwards.
+// TestReadingsDoNotOutliveThePort: readings wait for the identity of a controller, and the port closes. The controller
+// that answers afterwards does not get these readings.
 func TestReadingsDoNotOutliveThePort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, other := controller(1), controller(2)

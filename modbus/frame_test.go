@@ -121,7 +121,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, function byte, count uint16, stream []byte) {
 		q := ask{unit: 1, function: function, count: count}
 		if _, err := parseRequest(q.appendRequest(nil), false); err != nil {
-			t.Skip("no such request is sent")
+			t.Skip("no such request is sent") // the fuzzer drew a request that the line refuses to make
 		}
 		frame, ok := cutReply(t, stream)
 		for _, candidate := range [][]byte{frame, stream, sum(stream), sum(frame[:max(0, len(frame)-2)])} {

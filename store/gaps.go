@@ -27,7 +27,7 @@ const (
 	whyDamaged  = objects.GapDamaged + ": a record in the outbox does not read"
 )
 
-// gapKey tells gaps apart that cannot be one.
+// gapKey is equal for gaps that can be one.
 type gapKey struct {
 	unit, object, reason string
 	run                  uint64
@@ -65,7 +65,7 @@ type losses struct {
 	count uint64
 }
 
-// add counts one sample of a sweep. What does not read is counted, and told as a damaged record.
+// add counts one sample of a sweep. What does not read is counted, and reported as a damaged record.
 func (l *losses) add(sw objects.Sweep, i int, reason string) {
 	l.count++
 	if i >= len(sw.Samples) {

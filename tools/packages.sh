@@ -11,7 +11,7 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C GOFLAGS=-mod=readonly
 umask 022
 dist=$PWD/dist
-work=$dist/work
+work=$dist/build
 rm -rf "$dist"
 mkdir -p "$work" bin/tools
 say() { printf '== %s (%ds)\n' "$*" "$SECONDS"; }

@@ -40,7 +40,7 @@ type Poller struct {
 	open       bool
 	reopenAt   time.Duration
 	reopen     time.Duration   // the last wait for the port
-	reportedAt time.Duration   // when gaps that go on were told last
+	reportedAt time.Duration   // when gaps that continue were reported last
 	phased     <-chan struct{} // closed when the schedules are to find their phase anew; nil: they have it
 
 	mu   sync.Mutex
@@ -160,7 +160,7 @@ func (p *Poller) ready(ctx context.Context) bool {
 	}
 	p.open = true
 	p.setError(nil)
-	if p.reopen == 0 { // else works tells
+	if p.reopen == 0 { // else works logs it
 		p.log.Info("line open", "port", p.cfg.Port, "baud", p.cfg.Baud)
 	}
 	return true

@@ -36,7 +36,7 @@ type item struct {
 	weight uint64        // by how many more than for other reasons
 	last   time.Duration // from the boot to that reply, or to the start, whatever the clock was
 	given  bool          // there was such a reply
-	// the slave says that it has no such object, and it never gave it: told only when it comes, or at the end
+	// the slave says that it has no such object, and it never gave it: reported only when it comes, or at the end
 	lacks bool
 }
 
@@ -53,8 +53,9 @@ func (it *item) blame(why string, moments uint64) {
 	}
 }
 
-// gap returns what is missing before a reply that came at a wall time, uptime after the boot: the beginning is told by
-// the same clock as the end. A late reply stands for the moment that passed last. ok is false when nothing is missing.
+// gap returns what is missing before a reply. The reply came at a wall time, uptime after the boot; the begin of the
+// gap is computed by the same clock. A late reply stands for the moment that passed last. ok is false when nothing is
+// missing.
 func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
 	missing := max(it.owed, 1) - 1
 	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing,

@@ -165,7 +165,7 @@ func (s *slave) name() string {
 	return firstNonEmpty(s.cfg.Name, s.cfg.ProductCode, s.identity.known.ProductCode, s.cfg.Model)
 }
 
-// firmware is `cc_firmware` of the message; empty when nobody tells.
+// firmware is `cc_firmware` of the message; empty when neither the configuration nor the slave gives it.
 func (s *slave) firmware() string { return firstNonEmpty(s.cfg.Firmware, s.identity.known.Revision) }
 
 // nameless reports whether an integration that lists product codes cannot know whether it means this slave.

@@ -10,7 +10,7 @@ import (
 	"noi-agent/objects"
 )
 
-// What goes on to be missing is told once the queue to the store has room again: the telling itself must not lose it.
+// A gap that continues is reported when the queue to the store has room again. The failed report must not lose it.
 func TestAGapThatFindsTheQueueFullIsToldLater(t *testing.T) {
 	catalog, err := objects.LoadCatalog()
 	if err != nil {

@@ -431,10 +431,10 @@ func (p *Poller) takenFrom(s *slave) Sweep {
 	return Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
 }
 
-// SoFarEvery is how often a gap that goes on is told: a kill, or a power cut, takes what nobody was told.
+// SoFarEvery is how often a gap that continues is reported. A kill or a power cut loses what is not reported yet.
 const SoFarEvery = time.Hour
 
-// reportSoFar tells of every slave now and then what is missing and goes on.
+// reportSoFar reports the gaps that continue, of every slave, each SoFarEvery.
 func (p *Poller) reportSoFar() {
 	now := p.clock.Elapsed()
 	if now-p.reportedAt < SoFarEvery {
@@ -448,7 +448,7 @@ func (p *Poller) reportSoFar() {
 	}
 }
 
-// handGaps tells at the end what is missing of each object up to now: nobody will come to say it later.
+// handGaps reports at the end of a poller what is missing of each object up to now.
 func (p *Poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
 
 // handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
@@ -469,7 +469,7 @@ func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 			after[i] = next
 		}
 	}
-	if len(t.Gaps) > 0 && p.queue(t) { // a store that is stuck is told later, if there is a later
+	if len(t.Gaps) > 0 && p.queue(t) { // when the queue is full, the gaps are reported the next time
 		s.plan.items = after
 	}
 }

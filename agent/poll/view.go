@@ -40,7 +40,7 @@ type slaveView struct {
 	since    time.Time
 	lastGood time.Duration
 	goodAt   time.Time
-	named    bool // it told who it is, or need not
+	named    bool // its product code is known
 	asked    bool // it was asked, three times at least
 	judged   judgement
 	judgedAt time.Time

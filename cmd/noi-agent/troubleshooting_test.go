@@ -30,7 +30,8 @@ A **fault** stops data. A **warning** may stop data later. A **notice** is worth
 		fmt.Fprintf(&b, "\n## `%s`\n", k.Code)
 		for _, same := range kinds[i:] {
 			if same.Code == k.Code {
-				fmt.Fprintf(&b, "\n**%s.** %s, effect on data: %s.\n\n%s\n", same.Title, same.Severity, same.Effect, same.Remedy)
+				fmt.Fprintf(&b, "\n**%s.** %s, effect on data: %s.\n\n%s\n", same.Title, same.Severity, same.Effect,
+					wrapped(same.Remedy, 120))
 			}
 		}
 	}
@@ -40,4 +41,17 @@ A **fault** stops data. A **warning** may stop data later. A **notice** is worth
 			t.Errorf("%s lacks a title, severity, effect or remedy", k.Code)
 		}
 	}
+}
+
+// wrapped breaks a text into lines of at most so many characters.
+func wrapped(text string, most int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return strings.Join(append(lines, line), "\n")
 }
