@@ -19,8 +19,8 @@ type announcement struct {
 	IntegrationID string  `json:"integration_id"`
 }
 
-// announce sends the gaps that were not announced to the integration yet, when no sample can go. Worked is true when there
-// were any; pause is how long to wait then.
+// announce sends the gaps that were not announced to the integration yet, when no sample can go. Worked reports whether
+// there were any. pause is how long to wait then.
 func (f *Forwarder) announce(ctx context.Context) (pause time.Duration, worked bool, err error) {
 	gaps, err := f.store.OpenGaps(f.cfg.ID, f.window())
 	if err != nil || len(gaps) == 0 {
