@@ -12,9 +12,10 @@ import (
 	"noi-agent/status/api"
 )
 
-// policy lets the page load its own stylesheet and nothing else: a hostile string that ever got past the
-// escaping would still find no script, image, frame or form to work with.
-const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy lets the page use its own stylesheet, script and addresses, and nothing else: a hostile string that ever got
+// past the escaping would still find no script, frame or foreign address to work with.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // guard sets the headers every answer carries and refuses what a browser sends for a foreign site.
 func (s *Server) guard(next http.Handler) http.Handler {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"noi-agent/status/web"
 	"noi-agent/store"
@@ -64,6 +65,10 @@ type Options struct {
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
 	Location *time.Location // zone of the times on the page; nil: time.Local
+
+	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
+	Families func(slug string) (*objects.Family, bool)
+	Name     string // of the gateway, at the top of each page; "": "NOI agent"
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
@@ -122,10 +127,18 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	return &Server{o: o, limits: defaultLimits, site: web.New(struct {
-		Reporter
-		TriggerLog
-	}{o.Reporter, o.TriggerLog}, o.Location)}
+	return &Server{o: o, limits: defaultLimits, site: newSite(&o)}
+}
+
+// newSite returns the pages.
+func newSite(o *Options) *web.Site {
+	return web.New(web.Options{
+		Source: struct {
+			Reporter
+			TriggerLog
+		}{o.Reporter, o.TriggerLog},
+		Families: o.Families, Name: o.Name, Zone: o.Location, Now: o.Now,
+	})
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.

@@ -1,8 +1,16 @@
 // Package web makes the pages of the local endpoint: what a technician with a phone or a laptop sees.
 //
-// Pages are made on the gateway from templates. They need no JavaScript and nothing from elsewhere. They read the same
-// shapes as the API (package api); what cannot be read is named on the page, and the rest is shown. Package status
-// serves the pages, and guards them.
+// Pages are made on the gateway from templates. They need no JavaScript and nothing from elsewhere: a script only keeps
+// them fresh. They read the same shapes as the API (package api); what cannot be read is named on the page, and the
+// rest is shown. Package status serves the pages, and guards them.
+//
+// In reading order:
+//
+//   - site.go: what the pages need, and the table of their addresses
+//   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
+//   - overview.go, values.go, object.go, triggers.go, trigger.go, system.go: a page each, with the template beside it
+//   - words.go, format.go: states, times and numbers as people read them
+//   - assets.go: stylesheet, script and icon, with the hash of their content in the name
 package web
 
 import (
@@ -10,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"noi-agent/store"
 )
@@ -24,6 +33,16 @@ type Source interface {
 	Triggers(q store.TriggerQuery) (api.Triggers, error)
 }
 
+// Options are what a site is made of. Source is needed.
+type Options struct {
+	Source Source
+	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
+	Families func(slug string) (*objects.Family, bool)
+	Name     string           // of the gateway, at the top of each page; "": "NOI agent"
+	Zone     *time.Location   // of times where no script puts them into the reader's; nil: time.Local
+	Now      func() time.Time // wall time; nil: time.Now
+}
+
 // Page is one address of the site.
 type Page struct {
 	Method, Path string // as http.ServeMux takes them
@@ -32,29 +51,54 @@ type Page struct {
 
 // Site makes all pages. It may be used by all requests at once.
 type Site struct {
-	source Source
-	page   *page
+	o         Options
+	assets    assets
+	templates templates
 }
 
-// New returns the site. Times on it are in the zone.
-func New(source Source, zone *time.Location) *Site { return &Site{source, newPage(zone)} }
+// New returns the site. It panics without a Source.
+func New(o Options) *Site {
+	if o.Source == nil {
+		panic("web: Source must be set")
+	}
+	if o.Name == "" {
+		o.Name = "NOI agent"
+	}
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Site{o: o, assets: loadAssets()}
+	s.templates = parseTemplates(s.funcs())
+	return s
+}
 
 // Pages lists all addresses of the site.
 func (s *Site) Pages() []Page {
-	return []Page{
-		{"GET", "/{$}", s.servePage},
-		{"GET", "/style.css", s.serveStyle},
+	list := []Page{
+		{"GET", "/{$}", s.overview},
+		{"GET", "/values", s.values},
+		{"GET", "/values/{line}/{unit}/{object}", s.object},
+		{"GET", "/integrations/aws", s.integrations("aws")},
+		{"GET", "/integrations/gcp", s.integrations("gcp")},
+		{"GET", "/triggers", s.triggers},
+		{"GET", "/triggers/{id}", s.trigger},
+		{"GET", "/system", s.system},
 	}
+	for i := range s.assets {
+		list = append(list, Page{"GET", s.assets[i].path, s.assets[i].serve})
+	}
+	return list
 }
-
-// pageRows is how many rows of the trigger log a page has.
-const pageRows = 50
 
 // The content types of the site.
 const (
-	typeText = "text/plain; charset=utf-8"
 	typeHTML = "text/html; charset=utf-8"
 	typeCSS  = "text/css; charset=utf-8"
+	typeJS   = "text/javascript; charset=utf-8"
+	typeSVG  = "image/svg+xml"
 )
 
 // send writes an answer that is complete. A client that went away is its own business.

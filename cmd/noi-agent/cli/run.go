@@ -61,7 +61,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.Now,
-		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family, Name: hostName(),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
@@ -69,6 +69,15 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		server = nil
 	}
 	return p.serve(a, server, reloads)
+}
+
+// hostName is what the gateway is called; "" when it has no name.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is
