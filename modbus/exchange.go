@@ -127,6 +127,9 @@ func (l *Line) hush(u *unit) error {
 	if l.port == nil {
 		return fmt.Errorf("%w: not open", ErrPort)
 	}
+	if l.drained() && u.gap == 0 {
+		return l.ctx.Err()
+	}
 	silence := max(l.silence(), u.gap)
 	limit := l.tick()
 	if l.quietUntil.After(limit) {
@@ -169,6 +172,16 @@ func (l *Line) hush(u *unit) error {
 			return nil
 		}
 	}
+}
+
+// drainedFor is how long a port that was read empty counts as empty.
+const drainedFor = time.Millisecond
+
+// drained reports whether the port was read empty a moment ago, so that it need not be read before the next request.
+// Where ids prove what a reply is, that read could find another program's reply or the end of the connection only, and
+// both show after the request as well. It would cost a tenth of a round trip over loopback.
+func (l *Line) drained() bool {
+	return l.proven() && l.tcp.spent() && l.tick().Sub(l.lastByte) < drainedFor
 }
 
 // silence is what separates frames: t3.5, or nothing where the port has another way.

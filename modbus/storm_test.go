@@ -27,6 +27,7 @@ type storm struct {
 	read    atomic.Int64 // number of the read in hand
 	addr    uint16       // asked last
 	slaves  []*modbustest.Slave
+	trace   *frameTrace // of a network; nil: none
 }
 
 // stormRegisters is how many addresses a stamp has room for.
@@ -195,6 +196,7 @@ func (s *storm) poll(t *testing.T, line *modbus.Line, q question) error {
 	}
 	for i, v := range reply.Registers {
 		if want := stamp(q.unit, q.function, q.addr+uint16(i), s.read.Load()); v != want {
+			t.Logf("the last frames:\n%v", s.trace)
 			t.Fatalf("WRONG VALUE: read %d of %+v: register %d is %04X, want %04X", s.read.Load(), q, i, v, want)
 		}
 	}
