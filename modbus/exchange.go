@@ -258,15 +258,14 @@ func (l *Line) distrust() {
 	}
 }
 
-// discarded counts bytes that nobody waited for. Garbage as long as a frame that no unanswered request
-// explains is somebody else's: another master, a repeater. Distrust everybody.
+// discarded counts bytes that nobody waited for. Garbage as long as a frame that no unanswered request explains is
+// somebody else's: another master, a repeater. Distrust everybody. Frames that a port keeps for itself are not counted.
 func (l *Line) discarded(n int) {
-	if n == 0 {
-		return
+	if n > 0 {
+		l.overhear(true)
+		l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
+		l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	}
-	l.overhear(true)
-	l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
-	l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
 		l.distrust()
 	}

@@ -145,11 +145,12 @@ func (l *Line) astray(s stray) {
 		return
 	case s.sort == strayMisfit && l.company(): // the other program has our id
 		l.doubled = true
-		l.rival(u, s.frame)
+		l.rival(s.frame)
 		l.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
 		l.refusal = misfit(q, s.frame)
-	case s.sort == strayID && s.fits:
+	case s.sort == strayID && s.fits: // the device errs, unless the answer comes as well
+		l.window.surplus++
 		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
 	case s.sort == strayDouble && again && !l.tcp.loose: // its id keeps it from being taken for the next answer
@@ -157,7 +158,7 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayDouble && again:
 	default:
 		l.doubled = l.doubled || s.sort == strayDouble
-		l.rival(u, s.frame)
+		l.rival(s.frame)
 	}
 	l.crossed = true
 	l.suspect()
@@ -184,10 +185,10 @@ func (l *Line) isPrevious(body []byte) bool {
 	return n > 0 && bytes.Equal(body, l.previous.frame[:n])
 }
 
-// rival notes a reply to another program.
-func (l *Line) rival(u *unit, frame []byte) {
+// rival notes a reply to another program, whichever unit it is of: the program may ask our units as well.
+func (l *Line) rival(frame []byte) {
 	l.tally.count(lineOnly, func(a *account) { a.Rivals++ })
-	if u == nil || len(frame) < 3 {
+	if len(frame) < 3 {
 		return
 	}
 	if s, ok := shapeOf(frame); ok {
@@ -198,7 +199,7 @@ func (l *Line) rival(u *unit, frame []byte) {
 // unasked takes a whole RTU frame through a gateway that no request of ours explains.
 func (l *Line) unasked(u *unit, frame []byte) {
 	if l.window.sent == nil {
-		l.rival(u, frame)
+		l.rival(frame)
 		return
 	}
 	// It may be a device that errs, or another program's: the answer will show.

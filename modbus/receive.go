@@ -27,7 +27,7 @@ type window struct {
 
 	disguised bool // the request has a shape that no reply to another program has
 
-	surplus  int  // whole frames that nobody of us asked for
+	surplus  int  // whole frames that are another program's if the answer comes as well
 	heard    bool // something came that is no echo
 	echoed   bool // the echo came
 	skipped  int  // bytes that belong to no frame
