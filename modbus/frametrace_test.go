@@ -20,7 +20,8 @@ type tracedBytes struct {
 	b    []byte
 }
 
-const tracedMost = 600
+// tracedMost is enough for the life of a line, or for ten minutes of it.
+const tracedMost = 6000
 
 func (tr *frameTrace) add(what string, b []byte) {
 	tr.mu.Lock()
@@ -35,7 +36,7 @@ func (tr *frameTrace) String() string {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	var out strings.Builder
-	for _, r := range tr.ring {
+	for _, r := range tr.ring[max(0, len(tr.ring)-200):] {
 		fmt.Fprintf(&out, "%s %-12s % X\n", r.at.Format("15:04:05.000"), r.what, r.b)
 	}
 	return out.String()

@@ -88,7 +88,7 @@ func stormSeed(t *testing.T) uint64 {
 
 func netWeather(t *testing.T, w weatherOf, seed uint64) {
 	s := &netStorm{storm: newStorm(seed, timeout), port: w.port, equal: w.equal}
-	s.network, s.trace = true, &frameTrace{}
+	s.network, s.trace, s.rtu = true, &frameTrace{}, w.port[0] == 'r'
 	for _, slave := range s.slaves {
 		slave.Delay = 10 * time.Millisecond
 	}
@@ -129,6 +129,7 @@ func (s *netStorm) restart(t *testing.T, loose bool) {
 		s.sum = add(s.sum, s.line.Counters())
 		_ = s.line.Close()
 	}
+	s.trace.add(newLife, nil)
 	settings := modbus.Settings{Port: s.port, Baud: 115200}
 	if loose {
 		settings.TransactionID = "ignore"

@@ -86,6 +86,7 @@ func (l *Line) redial() error {
 		}
 	}
 	l.leaveAlone()
+	l.losses++
 	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
 	l.log.Debug("connected again", "port", l.settings.Port)
 	return nil
@@ -133,6 +134,7 @@ func (l *Line) astray(s stray) {
 			a.misfit(q, s.frame)
 		}
 	})
+	l.misnamed(s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
 	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
 	u := l.units[s.frame[0]]
@@ -212,12 +214,23 @@ func (l *Line) unasked(u *unit, frame []byte) {
 
 // unfit keeps why a frame is not the answer that is waited for, and counts it.
 func (l *Line) unfit(frame []byte) {
+	l.misnamed(frame)
 	if l.refusal != nil {
 		return
 	}
 	q := l.window.q
 	l.refusal = misfit(q, frame)
 	l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
+}
+
+// misnamed notes a frame that may be the answer in the name of another unit.
+func (l *Line) misnamed(frame []byte) {
+	if len(frame) < 3 {
+		return
+	}
+	if s, ok := shapeOf(frame); ok && s == l.window.q.shape() {
+		l.losses++
+	}
 }
 
 // misfit says how a frame differs from the answer to q.
