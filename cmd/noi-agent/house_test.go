@@ -43,7 +43,8 @@ var house = map[string][]string{
 	"agent":                  {"agent/clock", "agent/poll", "agent/publish", "agent/worker", "configs", "objects", "modbus", "store", "sinks", "status/api"},
 	"status/wording":         {"objects"},
 	"status/web":             {"objects", "store", "status/api", "status/wording"},
-	"status":                 {"store", "status/api", "status/web"},
+	"status/guard":           {},
+	"status":                 {"store", "status/api", "status/guard", "status/web"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
 	"cmd/noi-agent/cli":      nil, // all

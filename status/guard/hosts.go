@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Hosts are the names by which the endpoint may be asked for. A page of a foreign name that resolves to this gateway has
-// an Origin equal to its Host; only a list of the names that are ours tells the two apart.
+// Hosts are the names by which the endpoint may be asked for. A page of a foreign name that resolves to this gateway
+// has an Origin equal to its Host, so only a list of our own names can tell it from ours.
 type Hosts struct{ names map[string]bool }
 
 // NewHosts returns the list: localhost, the name of this machine, the same with .local, and more. IP addresses are on

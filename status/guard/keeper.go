@@ -46,7 +46,7 @@ type Keeper struct {
 	token    digest
 	hasToken bool
 	code     digest
-	codeEnds time.Duration // 0: there is no code
+	codeEnds time.Duration            // 0: there is no code
 	sessions map[digest]time.Duration // when each was used last
 	tries    tries
 }
@@ -191,5 +191,6 @@ func (k *Keeper) NewCode() string {
 
 // plainCode is a code as it is compared: as a person may type it, in small letters, with spaces, or with an O for 0.
 func plainCode(typed string) string {
-	return strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(strings.TrimSpace(typed)))
+	spelling := strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1")
+	return spelling.Replace(strings.ToUpper(strings.TrimSpace(typed)))
 }
