@@ -302,11 +302,14 @@ func (c *Clock) SetDefaults() { *c = Clock{Source: ClockAuto, MaxWait: time.Hour
 type Status struct {
 	Listen string `yaml:"listen"` // loopback host:port; "": no TCP; default 127.0.0.1:8780
 	Socket string `yaml:"socket"` // path of the unix socket; "": none; default /run/noi-agent/agent.sock
+	// how far back the charts go, 1h to 168h, in memory; off or 0: no charts; default 24h
+	History History `yaml:"history"`
 }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (s *Status) SetDefaults() {
-	*s = Status{Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock"}
+	*s = Status{Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock",
+		History: History(24 * time.Hour)}
 }
 
 // Notices returns what is valid and deserves a look, in the order of lines: two controllers that
