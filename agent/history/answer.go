@@ -87,8 +87,8 @@ func (a *answer) buckets() {
 	a.goesOn(max(a.from, time.Duration(empty)*s.step), s.step)
 }
 
-// between notes the gap that empty buckets from one to before another are. An object is read late now and then: a single
-// bucket as long as its log interval may be empty without one missing.
+// between notes the gap that empty buckets from one to before another are. An object is read late now and then: a
+// single bucket as long as its log interval may be empty without one missing.
 func (a *answer) between(empty, number int64) {
 	from, to := time.Duration(empty)*a.series.step, time.Duration(number)*a.series.step
 	if from == to {
