@@ -252,7 +252,7 @@ func (c *CatchUp) SetDefaults() { *c = CatchUp{Spread: 5 * time.Minute} }
 
 // What a full buffer, or a full disk, does.
 const (
-	DropOldest   = "drop_oldest"   // the oldest samples give way to the new ones
+	DropOldest   = "drop_oldest"   // the oldest samples are deleted for the new ones
 	RejectNewest = "reject_newest" // the new ones are not kept
 )
 
@@ -283,7 +283,7 @@ func (t *Triggers) SetDefaults() { *t = Triggers{Keep: 1000, FlushEvery: time.Mi
 
 // Where the agent takes from whether the wall clock is right.
 const (
-	// from a time service that can tell, the date of the build and the last time known to be right
+	// from a time service that reports it, the date of the build and the last time known to be right
 	ClockAuto   = "auto"
 	ClockSystem = "system" // it is always right
 )
