@@ -50,7 +50,7 @@ func (w *world) Objects() api.Objects { return w.objects }
 
 func (w *world) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
 	h, ok := w.history[fmt.Sprintf("%s/%d/%s", line, unit, object)]
-	h.From, h.To = h.To.Add(-span), h.To
+	h.From = h.To.Add(-span)
 	return h, ok
 }
 

@@ -85,9 +85,9 @@ type Column struct {
 	Min, Mean, Max float32
 }
 
-// Curves returns the numbers for a chart of n columns over From to To: the columns that hold samples, from left to right,
-// in one curve for each stretch without a gap. A curve must not be joined to the next one. A column is one bucket or
-// more; where buckets are longer than columns, columns between two of a curve are left out.
+// Curves returns the numbers for a chart of n columns over From to To: the columns that hold samples, from left to
+// right, in one curve for each stretch without a gap. A curve must not be joined to the next one. A column is one bucket
+// or more; where buckets are longer than columns, columns between two of a curve are left out.
 func (h *History) Curves(n int) [][]Column {
 	var curves [][]Column
 	var curve []Column
