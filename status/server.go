@@ -22,6 +22,8 @@ type Reporter interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
+	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 }
 
 // TriggerLog lists publications.

@@ -3,6 +3,7 @@ package status_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	status         api.Status
 	objects        api.Objects
+	history        map[string]api.History // by "line/unit/object"; the span sets From
 	triggers       api.Triggers
 	triggersErr    error
 	healthy, ready error
@@ -44,8 +47,15 @@ func (w *world) Status() api.Status {
 }
 
 func (w *world) Objects() api.Objects { return w.objects }
-func (w *world) Healthy() error       { return w.healthy }
-func (w *world) Ready() error         { return w.ready }
+
+func (w *world) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
+	h, ok := w.history[fmt.Sprintf("%s/%d/%s", line, unit, object)]
+	h.From = h.To.Add(-span)
+	return h, ok
+}
+
+func (w *world) Healthy() error { return w.healthy }
+func (w *world) Ready() error   { return w.ready }
 
 func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
 	w.mu.Lock()
