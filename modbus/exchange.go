@@ -41,7 +41,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	if err == nil && l.repeats(q, frame) {
 		// Byte for byte the answer to another address: chance, or that frame sent twice. Take this
 		// one for the repetition, so that the answer may still come, and ask again behind a probe.
-		u.trust.sent(q.shape(), false)
+		u.trust.sent(q.shape(), false, l.tick())
 		frame, err = l.ask(u, q, adu)
 	}
 	if err != nil {
@@ -292,8 +292,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		}
 	})
 	l.refusal = nil
-	u.trust.doubted = start
-	u.trust.sent(q.shape(), probe) // from the first byte on; a torn request may be answered too
+	u.trust.sent(q.shape(), probe, start) // from the first byte on; a torn request may be answered too
 	l.window.reset(q, adu)
 	l.window.disguised = l.company()
 	n, err := l.port.Write(adu)
