@@ -29,6 +29,8 @@ type Source interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
+	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 	// Triggers returns the rows that match, the newest first.
 	Triggers(q store.TriggerQuery) (api.Triggers, error)
 }
@@ -36,6 +38,7 @@ type Source interface {
 // Options are what a site is made of. Source is needed.
 type Options struct {
 	Source Source
+	Keeper Keeper // says who may change things; nil: nobody may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
 	Families func(slug string) (*objects.Family, bool)
 	Name     string           // of the gateway, at the top of each page; "": "NOI agent"
@@ -45,8 +48,15 @@ type Options struct {
 
 // Page is one address of the site.
 type Page struct {
-	Method, Path string // as http.ServeMux takes them
-	Handler      http.HandlerFunc
+	Method, Path string           // as http.ServeMux takes them
+	Handler      http.HandlerFunc // of another method than GET: called for those only who may change things
+
+	// Locked answers a form of one who may not, instead of Handler: the same form again, with all that was typed and a
+	// field named SecretField. why is 401, or 429 after too many wrong tries. nil: the plain answer.
+	Locked func(w http.ResponseWriter, r *http.Request, why *api.Error)
+	// Open is set for what is there without a login even where reading needs one: the login page and the assets. A form
+	// that is Open checks itself who sends it.
+	Open bool
 }
 
 // Site makes all pages. It may be used by all requests at once.
@@ -78,17 +88,17 @@ func New(o Options) *Site {
 // Pages lists all addresses of the site.
 func (s *Site) Pages() []Page {
 	list := []Page{
-		{"GET", "/{$}", s.overview},
-		{"GET", "/values", s.values},
-		{"GET", "/values/{line}/{unit}/{object}", s.object},
-		{"GET", "/integrations/aws", s.integrations("aws")},
-		{"GET", "/integrations/gcp", s.integrations("gcp")},
-		{"GET", "/triggers", s.triggers},
-		{"GET", "/triggers/{id}", s.trigger},
-		{"GET", "/system", s.system},
+		{Method: "GET", Path: "/{$}", Handler: s.overview},
+		{Method: "GET", Path: "/values", Handler: s.values},
+		{Method: "GET", Path: "/values/{line}/{unit}/{object}", Handler: s.object},
+		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
+		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
+		{Method: "GET", Path: "/triggers", Handler: s.triggers},
+		{Method: "GET", Path: "/triggers/{id}", Handler: s.trigger},
+		{Method: "GET", Path: "/system", Handler: s.system},
 	}
 	for i := range s.assets {
-		list = append(list, Page{"GET", s.assets[i].path, s.assets[i].serve})
+		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})
 	}
 	return list
 }

@@ -60,8 +60,9 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	reloads := newReloader(a, cli.load, logs)
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
+		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.Now,
-		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family, Name: hostName(),
+		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family,
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
@@ -71,8 +72,8 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	return p.serve(a, server, reloads)
 }
 
-// hostName is what the gateway is called; "" when it has no name.
-func hostName() string {
+// hostname is the name of this machine; "" when it has none.
+func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return ""

@@ -38,7 +38,7 @@ func Browser(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (browse
 // Serve serves a scene on loopback. stop ends it.
 func Serve(ctx context.Context, scene *webtest.Scene) (base string, stop func(), err error) {
 	s := status.New(status.Options{
-		Reporter: scene, TriggerLog: scene, Health: scene, Families: scene.Family, Name: "main-solar-gw",
+		Reporter: scene, TriggerLog: scene, Health: scene, Families: scene.Family, Hostname: "main-solar-gw",
 		Listen: "127.0.0.1:0", Location: time.UTC, Now: webtest.Moment,
 	})
 	if err := s.Listen(); err != nil {

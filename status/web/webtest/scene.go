@@ -21,6 +21,8 @@ type Scene struct {
 	Values   api.Objects
 	Log      []api.Trigger // the newest first
 	LogError error         // the trigger log cannot be read
+	Kept     time.Duration // how far back the history goes
+	Gap      bool          // the history has one
 	catalog  *objects.Catalog
 }
 
@@ -99,7 +101,7 @@ func Well() *Scene {
 	if err != nil {
 		panic(err) // built in
 	}
-	s := &Scene{Name: "well", catalog: catalog}
+	s := &Scene{Name: "well", Kept: 24 * time.Hour, catalog: catalog}
 	s.State = api.Status{
 		DeviceID: "5300520006504b5957343920", Version: "0.1.0", StartedAt: at(41 * 24 * time.Hour), UptimeS: 41 * 86400,
 		Clock: api.Clock{Source: "auto", State: "good", Service: "chrony", Reason: "chrony says that it is synchronised"},
@@ -237,7 +239,7 @@ func message(i int, integration string) json.RawMessage {
 // Troubled is the same site on a bad day: AWS refuses, a controller does not answer, a cable is bad.
 func Troubled() *Scene {
 	s := Well()
-	s.Name = "troubled"
+	s.Name, s.Gap = "troubled", true
 	s.Log = messages(160, 40)
 	s.Log[7].Gap = &api.Gap{
 		Unit: "rs485/2", Object: "adc_vbterm", From: before(3 * time.Hour), To: before(2 * time.Hour), Count: 54,
