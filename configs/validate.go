@@ -26,7 +26,7 @@ type validator struct {
 	beside []Integration // those of another file, whose names and ids are taken; nil: there is no other file
 }
 
-// The codes of faults that programs may tell from others; all others are CodeInvalid. Those of decoding are strictyaml's.
+// The codes of faults that programs may tell from others; all others are CodeInvalid. strictyaml has those of decoding.
 const (
 	CodeInvalid       = "invalid"
 	CodeRequired      = "required"          // the key is missing

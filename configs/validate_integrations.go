@@ -26,8 +26,8 @@ func (v *validator) integrations() {
 		v.integration(path, in)
 		v.id(path, in)
 		if first, ok := ids[in.ID]; ok && in.ID != "" {
-			v.coded(CodeTaken, v.idPlace(path), "%s has the id %s too; give one of them a name or an id of its own", first,
-				in.ID)
+			v.coded(CodeTaken, v.idPlace(path), "%s has the id %s too; give one of them a name or an id of its own",
+				first, in.ID)
 		} else if v.beside != nil {
 			v.nameTaken(path+".name", i)
 		}
@@ -43,7 +43,8 @@ func (v *validator) nameTaken(path string, at int) {
 	called := func(in Integration) bool { return name != "" && (in.Name == name || in.ID == name) }
 	switch {
 	case slices.ContainsFunc(v.beside, called):
-		v.coded(CodeTaken, path, "an integration of the configuration file is called %s; choose another name", clip(name))
+		v.coded(CodeTaken, path, "an integration of the configuration file is called %s; choose another name",
+			clip(name))
 	case slices.ContainsFunc(own[:at], called):
 		v.coded(CodeTaken, path, "another integration is called %s; choose another name", clip(name))
 	}

@@ -57,6 +57,7 @@ type Options struct {
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
 	Control      Control          // nil: the agent takes no requests of an operator
+	Integrations Integrations     // nil: they cannot be listed and changed
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 

@@ -349,7 +349,8 @@ func New(in *configs.Integration, o Options) *Forwarder {
 		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
 		view: integrationView{state: state, since: o.Clock.Now(),
 			drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
-		cut: func() {}, worker: worker.New(), replays: newReplays(), round: newRound(o.DeviceID, in.PublishEvery, o.Bell),
+		cut: func() {}, worker: worker.New(), replays: newReplays(),
+		round: newRound(o.DeviceID, in.PublishEvery, o.Bell),
 		droppedBefore: dropped,
 	}
 }

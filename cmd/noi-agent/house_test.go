@@ -40,6 +40,7 @@ var house = map[string][]string{
 	"agent/poll":             {"agent/clock", "agent/worker", "configs", "objects", "modbus", "status/api"},
 	"agent/publish":          {"agent/clock", "agent/worker", "configs", "objects", "store", "sinks", "status/api"},
 	"agent/budget":           {"agent/poll", "agent/publish", "configs", "objects", "modbus", "sinks"},
+	"agent/integrations":     {"agent", "agent/budget", "agent/publish", "configs", "internal/strictyaml", "objects", "sinks", "status/api"},
 	"agent":                  {"agent/clock", "agent/poll", "agent/publish", "agent/worker", "configs", "objects", "modbus", "store", "sinks", "status/api"},
 	"status/wording":         {"objects"},
 	"status/web":             {"objects", "store", "status/api", "status/wording"},

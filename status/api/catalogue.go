@@ -81,6 +81,10 @@ var (
 	ConfigRefused = Kind{"config_refused", Warning, "The changed configuration is faulty and not in force", None,
 		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
 			"noi-agent."}
+	IntegrationsFile = Kind{"integrations_file", Warning, "The file of integrations is faulty and not in force", None,
+		"Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
+			"noi-agent. Until then no integration can be changed on the page. The file of before the last change is " +
+			"beside it, with .previous at its end."}
 	ConfigRestart = Kind{"restart_needed", Warning, "A change of the configuration needs a restart", None,
 		"systemctl restart noi-agent, or undo the change and reload."}
 	StoreKept = Kind{"store_kept_aside", Notice, "A store that was replaced at an earlier start is kept", None,
@@ -137,6 +141,6 @@ func Kinds() []Kind {
 		SlaveEmpty, SlaveUnlisted, SlaveAlarm, SlaveRefuses, LineOverrun,
 		CloudRetrying, CloudWaiting, CloudNotSetUp, CloudRejected, CloudRefuses, CloudSkewed, CloudDropped, SamplesLost,
 		ClockUnset, StoreRecovered, StoreInMemory, StoreKept,
-		ConfigRefused, ConfigRestart,
+		ConfigRefused, IntegrationsFile, ConfigRestart,
 	}, networkKinds()...)
 }
