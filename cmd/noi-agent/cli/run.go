@@ -64,6 +64,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	reloads := newReloader(a, book, cli.load, logs)
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
+		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, Integrations: book, ReplayStatus: replayStatus,
 		Now:    p.Now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
@@ -86,6 +87,15 @@ func (p *Program) newBook(cli *commandLine, config *configs.Config, log *slog.Lo
 			return newSink(in, deviceID, slog.New(slog.DiscardHandler))
 		},
 	})
+}
+
+// hostname is the name of this machine; "" when it has none.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is
