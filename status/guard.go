@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"noi-agent/status/api"
 )
 
 // policy lets the page load its own stylesheet and nothing else: a hostile string that ever got past the
@@ -85,4 +87,20 @@ func sameOrigin(origin, host string) bool {
 func followsLink(r *http.Request) bool {
 	dest := r.Header.Get("Sec-Fetch-Dest")
 	return r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && (dest == "" || dest == "document")
+}
+
+// overSocket reports whether a request comes over the unix socket, whose mode says who may.
+func overSocket(r *http.Request) bool {
+	_, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return ok
+}
+
+// forbidden is the answer to a change that does not come over the socket. The socket's mode says who may: whoever may
+// speak there could stop the daemon and open the port anyway, while over TCP every local user could keep a line busy.
+func forbidden(r route) *api.Error {
+	hint := "curl --unix-socket"
+	if r.instead != "" {
+		hint = r.instead + ", or " + hint
+	}
+	return api.NewError(http.StatusForbidden, "this is done over the agent's unix socket only", hint)
 }

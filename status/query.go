@@ -11,11 +11,10 @@ import (
 	"noi-agent/store"
 )
 
-// Rows of one answer: by default, at most, and on the page.
+// Rows of one answer: by default and at most.
 const (
 	defaultRows = 100
 	maxRows     = 1000
-	pageRows    = 50
 )
 
 // parameter reads one query parameter into q.
@@ -32,9 +31,6 @@ var triggerParameters = []parameter{
 	{"limit", setLimit},
 	{"before", setBefore},
 }
-
-// pageParameters are those of the page, which is not searched but only turned.
-var pageParameters = []parameter{{"before", setBefore}}
 
 // parseQuery reads a raw query strictly: a misspelt parameter that were ignored would give the wrong rows
 // without a word. A parameter with an empty value counts as not given, as forms send it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status"
+	"noi-agent/status/api"
 )
 
 // lineWorld is an agent whose lines answer what the test says.
@@ -143,11 +144,12 @@ func with(key string) string { return strings.TrimSuffix(goodRead, "}") + "," + 
 
 func fault(t *testing.T, a answer) string {
 	t.Helper()
-	var f struct{ Error string }
-	if err := json.Unmarshal([]byte(a.body), &f); err != nil || f.Error == "" {
+	var e api.Error
+	if err := json.Unmarshal([]byte(a.body), &e); err != nil || e.Detail == "" || e.Title == "" || e.Status != a.code ||
+		a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("no error in %q: %v", a.body, err)
 	}
-	return f.Error
+	return strings.TrimSpace(e.Error() + "\n" + e.Hint)
 }
 
 func TestReadTellsWhatWentWrongOnTheLine(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/web"
 	"noi-agent/store"
 )
 
@@ -94,7 +95,7 @@ var defaultLimits = limits{
 type Server struct {
 	o         Options
 	limits    limits
-	page      *page
+	site      *web.Site
 	listeners []net.Listener
 	addr      string
 	listened  bool
@@ -121,7 +122,10 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	return &Server{o: o, limits: defaultLimits, page: newPage(o.Location)}
+	return &Server{o: o, limits: defaultLimits, site: web.New(struct {
+		Reporter
+		TriggerLog
+	}{o.Reporter, o.TriggerLog}, o.Location)}
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.

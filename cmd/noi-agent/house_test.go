@@ -41,7 +41,9 @@ var house = map[string][]string{
 	"agent/publish":          {"agent/clock", "agent/worker", "configs", "objects", "store", "sinks", "status/api"},
 	"agent/budget":           {"agent/poll", "agent/publish", "configs", "objects", "modbus", "sinks"},
 	"agent":                  {"agent/clock", "agent/poll", "agent/publish", "agent/worker", "configs", "objects", "modbus", "store", "sinks", "status/api"},
-	"status":                 {"objects", "store", "status/api"},
+	"status/wording":         {"objects"},
+	"status/web":             {"objects", "store", "status/api", "status/wording"},
+	"status":                 {"store", "status/api", "status/web"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
 	"cmd/noi-agent/cli":      nil, // all

@@ -21,7 +21,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 // The JSON Schemas under docs/ are for editors: they complete and check keys while a file is written. They are made from the
@@ -199,7 +199,7 @@ func defaultOf(v reflect.Value) (any, bool) {
 	case v.IsZero():
 		return nil, false
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		return status.Duration(v.Interface().(time.Duration).String()), true
+		return wording.Duration(v.Interface().(time.Duration).String()), true
 	case v.Type() == reflect.TypeFor[configs.Size]():
 		return v.Interface().(configs.Size).String(), true
 	case v.Type() == reflect.TypeFor[configs.Names]():

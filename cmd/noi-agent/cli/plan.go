@@ -14,7 +14,7 @@ import (
 	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/modbus"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 type planCommand struct{}
@@ -150,7 +150,7 @@ func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", 1000*d
 func durations(list []time.Duration) []string {
 	words := make([]string, len(list))
 	for i, d := range list {
-		words[i] = status.Duration(d.String())
+		words[i] = wording.Duration(d.String())
 	}
 	return words
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"noi-agent/status"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 // statusPage is the state of the daemon for people, in this order: sentence, problems, lines, slaves, integrations,
@@ -213,7 +213,7 @@ func (g *statusPage) integrations() *table {
 		}
 		t.add(orID(in.Name, in.ID), in.Type, g.integrationState(in), fmt.Sprint(in.Backlog), since(g.now, in.Oldest),
 			last,
-			status.Decimal(float64(in.Uplink.TodaySent+in.Uplink.TodayReceived)))
+			wording.Decimal(float64(in.Uplink.TodaySent+in.Uplink.TodayReceived)))
 	}
 	return t
 }
