@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/agent/clock"
+	"noi-agent/agent/history"
 	"noi-agent/agent/poll"
 	"noi-agent/agent/publish"
 	"noi-agent/configs"
@@ -65,6 +66,7 @@ type Agent struct {
 	probes     time.Duration // how often the disk is probed then
 	began      time.Duration // monotonic
 	sampler    *sampler
+	history    *history.Store // nil: none is kept
 	signals    alarmSignals
 	sweeps     chan poll.Sweep
 	reloads    chan reload
@@ -127,7 +129,9 @@ func New(o Options) (*Agent, error) {
 	for i := range o.Config.Integrations {
 		a.workers.forwarders = append(a.workers.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
-	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
+	_, uptime := a.clock.Wall.Read()
+	a.history = history.New(time.Duration(o.Config.Status.History), uptime)
+	a.sampler = &sampler{store: a.store, history: a.history, log: a.log.With("part", "store"), in: a.sweeps,
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{},
 		changes: changes{elapsed: a.clock.Elapsed}, signals: &a.signals}
 	a.sampler.ledger.standsIn = a.degraded != ""

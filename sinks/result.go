@@ -11,7 +11,7 @@ import (
 // Outcome says what is to become of a message after an attempt.
 type Outcome uint8
 
-// The outcomes. The zero Outcome is none of them, so that a result nobody filled in can never
+// The outcomes. The zero Outcome is none of them, so that a result that was not filled in can never
 // be taken for a delivery.
 const (
 	Accepted Outcome = iota + 1 // the cloud has it, under Result.MessageID
@@ -117,7 +117,8 @@ const (
 )
 
 // Clean makes what a cloud, or anybody in its place, has said fit to be shown, logged and kept: one line of at most
-// that many bytes, and no character that a terminal obeys or that nobody sees. All that comes from a cloud passes here.
+// that many bytes, and no character that a terminal obeys or that is invisible. All that comes from a cloud passes
+// here.
 func Clean(text string, most int) string {
 	cut := len(text) > 4*most // before anything is done with it: it may be large
 	if cut {

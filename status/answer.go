@@ -55,6 +55,7 @@ func failOr(w http.ResponseWriter, r *http.Request, err error, status int) {
 
 // failWith answers with a fault: JSON under /api, where programs ask, text elsewhere.
 func failWith(w http.ResponseWriter, r *http.Request, f *api.Error) {
+	describe(w, f)
 	if !strings.HasPrefix(r.URL.Path, "/api/") {
 		text := f.Error()
 		if f.Hint != "" {

@@ -6,7 +6,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// Integrations are the destinations, as people see and change them. Errors are *api.Fault with the status to answer
+// Integrations are the destinations, as people see and change them. Errors are *api.Error with the status to answer
 // with: 404 no such one, 409 of the configuration file or the name is taken, 412 it was changed meanwhile, 422 with a
 // fault for each key that is wrong. When a method that changes something returns nil, the change is written and in force.
 type Integrations interface {

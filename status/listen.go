@@ -48,6 +48,14 @@ func (s *Server) Listen() error {
 	return nil
 }
 
+// url is where a browser on this machine finds the page, for advice.
+func (s *Server) url() string {
+	if s.addr == "" {
+		return "http://localhost"
+	}
+	return "http://" + s.addr
+}
+
 func (s *Server) add(l net.Listener) {
 	s.listeners = append(s.listeners, newBounded(l, s.limits.connections))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/guard"
 	"noi-agent/status/web"
 	"noi-agent/store"
 )
@@ -21,6 +22,8 @@ type Reporter interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
+	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 }
 
 // TriggerLog lists publications.
@@ -60,6 +63,12 @@ type Options struct {
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
+	StateDir string               // directory of the admin token, made at the first start; "": there is none
+	DeviceID string               // names the cookie of a session
+	Hosts    []string             // names by which the endpoint may be asked for, beside its own
+	Hostname string               // of this machine; "": not known
+	Elapsed  func() time.Duration // monotonic time; nil: the system's
+
 	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
@@ -95,6 +104,9 @@ var defaultLimits = limits{
 type Server struct {
 	o         Options
 	limits    limits
+	hosts     guard.Hosts
+	origins   guard.Origins
+	door      *door
 	site      *web.Site
 	listeners []net.Listener
 	addr      string
@@ -122,10 +134,17 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	return &Server{o: o, limits: defaultLimits, site: web.New(struct {
+	if o.Elapsed == nil {
+		began := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(began) }
+	}
+	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
+	s.door = newDoor(o)
+	s.site = web.New(struct {
 		Reporter
 		TriggerLog
-	}{o.Reporter, o.TriggerLog}, o.Location)}
+	}{o.Reporter, o.TriggerLog}, s.door, o.Location)
+	return s
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.

@@ -24,7 +24,7 @@ import (
 type Place struct {
 	Host     string        // host:port
 	TLS      bool          // spoken to over TLS, and so with credentials
-	CAFile   string        // who signed the cloud's certificate; "": nobody who would be trusted
+	CAFile   string        // who signed the cloud's certificate; "": no authority that is trusted
 	Resolver *net.Resolver // to be used by the sink; nil: the system's
 	Meter    *sinks.Meter  // to be used by the sink; nil: none
 	Logger   *slog.Logger  // to be used by the sink
@@ -140,7 +140,7 @@ func until(t *testing.T, sink Sink, msgs []sinks.Message) {
 	}
 }
 
-// eventually waits for a condition that needs no more than somebody else's turn.
+// eventually waits for a condition that needs no more than another goroutine's turn.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)
@@ -251,7 +251,7 @@ func nameServer(t *testing.T, asked func(), answer bool) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "udp", server.LocalAddr().String())
-		if err == nil { // Go's resolver waits for the five seconds of its own, whoever has left
+		if err == nil { // Go's resolver waits for the five seconds of its own, even when the caller has left
 			context.AfterFunc(ctx, func() { _ = conn.Close() }) // nothing to lose
 		}
 		return conn, err

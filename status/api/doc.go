@@ -9,7 +9,7 @@
 //   - status.go: the status with its parts, and the latest values
 //   - problems.go: a problem, and the kind that it is of
 //   - catalogue.go: the table of all kinds, which page, command line, metrics, logs and documents share
-//   - integrations.go: the configuration of an integration, what it costs, and what a test of it finds
 //   - error.go: an answer that is an error
+//   - integrations.go: the configuration of an integration, what it costs, and what a test of it finds
 //   - triggers.go: rows of the trigger log, dead letters, and the progress of a replay
 package api
