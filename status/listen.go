@@ -64,7 +64,8 @@ func listenTCP(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for status on %q: %w", address, err)
 	}
-	l, err := net.Listen("tcp", literal)
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive(), Control: endAbandoned}
+	l, err := lc.Listen(context.Background(), "tcp", literal)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listen for status: %w: another agent or program holds it "+

@@ -32,6 +32,8 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
 		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
 		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
+		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
+		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/logs"
 	"noi-agent/status/web"
 	"noi-agent/store"
 )
@@ -65,6 +66,8 @@ type Options struct {
 	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
+	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 }
 
@@ -102,6 +105,7 @@ type Server struct {
 	addr      string
 	listened  bool
 	flights   flights
+	watch     *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -124,10 +128,12 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	return &Server{o: o, limits: defaultLimits, site: web.New(struct {
+	s := &Server{o: o, limits: defaultLimits, site: web.New(struct {
 		Reporter
 		TriggerLog
 	}{o.Reporter, o.TriggerLog}, o.Location)}
+	s.watch = newWatch(&s.o)
+	return s
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
@@ -174,6 +180,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.grace)
 	defer cancel()
+	s.watch.close()
 	if err := srv.Shutdown(grace); err != nil {
 		// A reader too slow for the grace; its write fails now and its handler returns.
 		_ = srv.Close()
