@@ -18,10 +18,6 @@ import (
 )
 
 const (
-	// eventWrite bounds each write of a stream: a phone that has left the Wi-Fi reads no more.
-	eventWrite = 10 * time.Second
-	// eventPause is after how long without an event a comment is sent, so that a proxy keeps the connection.
-	eventPause = 15 * time.Second
 	// eventRetry is after how many milliseconds a browser comes back, and eventLater after how many seconds one should
 	// that found too many streams.
 	eventRetry = 3000
@@ -55,7 +51,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer watcher.Leave()
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // nothing comes from a browser any more
 	out := s.stream(w)
-	out.limit = eventWrite
+	out.limit = s.limits.event
 	defer out.stop()
 	w.Header().Set("Content-Type", "text/event-stream")
 	if err := s.sendEvents(r.Context(), watcher, out); err != nil {
@@ -68,7 +64,7 @@ func (s *Server) sendEvents(ctx context.Context, watcher *events.Watcher, out *s
 	if _, err := out.Write(s.hello()); err != nil {
 		return err
 	}
-	pause := time.NewTicker(eventPause)
+	pause := time.NewTicker(s.limits.pause)
 	defer pause.Stop()
 	for {
 		text := []byte(":\n\n")
@@ -79,7 +75,7 @@ func (s *Server) sendEvents(ctx context.Context, watcher *events.Watcher, out *s
 			return nil
 		case e := <-watcher.Events():
 			text = appendEvent(nil, e)
-			pause.Reset(eventPause)
+			pause.Reset(s.limits.pause)
 		case <-pause.C:
 		}
 		if _, err := out.Write(text); err != nil {
@@ -102,21 +98,19 @@ func appendEvent(to []byte, e events.Event) []byte {
 	return fmt.Appendf(to, "id: %s\nevent: %s\ndata: %s\n\n", e.ID, e.Name, bytes.ReplaceAll(e.Data, []byte("\n"), nil))
 }
 
-// abandoned is after how long a connection ends whose other side does not answer. The kernel would wait for a quarter
-// of an hour.
-const abandoned = 10 * time.Second
-
-// keepAlive has the kernel ask after a connection without traffic.
-func keepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: abandoned / 2, Interval: abandoned / 2, Count: 2}
-}
-
-// endAbandoned sets TCP_USER_TIMEOUT of a listener, and so of its connections (tcp(7)): it ends those too that have
-// sent something nobody acknowledges.
-func endAbandoned(_, _ string, c syscall.RawConn) error {
-	var failed error
-	err := c.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(abandoned.Milliseconds()))
-	})
-	return errors.Join(err, failed)
+// listening has the kernel end connections whose other side does not answer, such as a phone that has left the Wi-Fi:
+// those that are silent, and by TCP_USER_TIMEOUT, which connections take from their listener (tcp(7)), also those that
+// have sent something nobody acknowledges. The kernel alone would wait for a quarter of an hour.
+func listening(abandoned time.Duration) net.ListenConfig {
+	return net.ListenConfig{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: abandoned / 2, Interval: abandoned / 2, Count: 2},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var failed error
+			err := c.Control(func(fd uintptr) {
+				failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT,
+					int(abandoned.Milliseconds()))
+			})
+			return errors.Join(err, failed)
+		},
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -79,6 +80,17 @@ func readQuery(raw string, known ...string) (map[string]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// withoutQuery refuses all parameters.
+func withoutQuery(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := readQuery(r.URL.RawQuery); err != nil {
+			fail(w, r, http.StatusBadRequest, err.Error())
+			return
+		}
+		h(w, r)
+	}
 }
 
 func names(known []parameter) string {

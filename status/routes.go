@@ -13,8 +13,10 @@ import (
 type access int
 
 const (
-	reads   access = iota // all who reach the endpoint
-	changes               // the socket's owner and group
+	reads      access = iota // all, while TCP is for this machine only; else those who may change things
+	changes                  // the socket's owner and group, and who has the admin token or is logged in
+	socketOnly               // the socket's owner and group
+	anyone                   // all who reach the endpoint
 )
 
 // route is one thing that can be asked. The table of routes is the one list of them.
@@ -29,14 +31,16 @@ type route struct {
 // routes lists all that is served; what Options leave out is not there.
 func (s *Server) routes() []route {
 	list := []route{
-		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
-		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
+		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
+		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
 		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
 		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
 		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
+		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
+	list = append(list, s.doorRoutes()...)
 	for _, p := range s.site.Pages() {
 		list = append(list, route{p.Method, p.Path, pageAccess(p), p.Handler, ""})
 	}
@@ -68,10 +72,14 @@ func (s *Server) routes() []route {
 
 // pageAccess is who may use a page: a form that changes something is used as the API is.
 func pageAccess(p web.Page) access {
-	if p.Method == http.MethodGet {
+	switch {
+	case p.Open:
+		return anyone
+	case p.Method == http.MethodGet:
 		return reads
+	default:
+		return changes
 	}
-	return changes
 }
 
 // handler returns the routes behind the guard. A path is there with each of its methods, and once bare for the others:
@@ -92,20 +100,6 @@ func (s *Server) handler() http.Handler {
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})
 	return s.guard(mux)
-}
-
-// admit lets only those use a route who may.
-func (s *Server) admit(r route) http.HandlerFunc {
-	if r.access == reads {
-		return r.handler
-	}
-	return func(w http.ResponseWriter, req *http.Request) {
-		if !overSocket(req) {
-			failWith(w, req, forbidden(r))
-			return
-		}
-		r.handler(w, req)
-	}
 }
 
 // refuseMethod answers a method that a path does not have.

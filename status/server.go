@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/guard"
 	"noi-agent/status/logs"
 	"noi-agent/status/web"
 	"noi-agent/store"
@@ -63,6 +64,12 @@ type Options struct {
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
+	StateDir string               // directory of the admin token, made at the first start; "": there is none
+	DeviceID string               // names the cookie of a session
+	Hosts    []string             // names by which the endpoint may be asked for, beside its own
+	Hostname string               // of this machine; "": not known
+	Elapsed  func() time.Duration // monotonic time; nil: the system's
+
 	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
@@ -76,6 +83,9 @@ type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
 	line        time.Duration // instead of write, until a line has read registers
+	event       time.Duration // instead of write, for each event of a stream
+	pause       time.Duration // without an event; then a comment is sent, so that a proxy keeps the connection
+	abandoned   time.Duration // until a connection ends whose other side does not answer
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
@@ -90,6 +100,9 @@ var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
 	line:        20 * time.Second,
+	event:       10 * time.Second,
+	pause:       15 * time.Second,
+	abandoned:   10 * time.Second,
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
@@ -100,6 +113,9 @@ var defaultLimits = limits{
 type Server struct {
 	o         Options
 	limits    limits
+	hosts     guard.Hosts
+	origins   guard.Origins
+	door      *door
 	site      *web.Site
 	listeners []net.Listener
 	addr      string
@@ -128,10 +144,16 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	s := &Server{o: o, limits: defaultLimits, site: web.New(struct {
+	if o.Elapsed == nil {
+		began := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(began) }
+	}
+	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
+	s.door = newDoor(o)
+	s.site = web.New(struct {
 		Reporter
 		TriggerLog
-	}{o.Reporter, o.TriggerLog}, o.Location)}
+	}{o.Reporter, o.TriggerLog}, s.door, o.Location)
 	s.watch = newWatch(&s.o)
 	return s
 }

@@ -157,7 +157,13 @@ type answer struct {
 // ask sends one request. A header named Host sets the host.
 func ask(t *testing.T, c *http.Client, method, url string, header map[string]string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	return askWith(t, c, method, url, "", header)
+}
+
+// askWith is ask with a body.
+func askWith(t *testing.T, c *http.Client, method, url, body string, header map[string]string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,11 +176,11 @@ func ask(t *testing.T, c *http.Client, method, url string, header map[string]str
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
 func get(t *testing.T, url string) answer {

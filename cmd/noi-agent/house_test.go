@@ -42,9 +42,12 @@ var house = map[string][]string{
 	"agent/publish":          {"agent/clock", "agent/worker", "configs", "objects", "store", "sinks", "status/api"},
 	"agent/budget":           {"agent/poll", "agent/publish", "configs", "objects", "modbus", "sinks"},
 	"agent":                  {"agent/clock", "agent/history", "agent/poll", "agent/publish", "agent/worker", "configs", "objects", "modbus", "store", "sinks", "status/api"},
+	"status/events":          {},
+	"status/logs":            {"status/api"},
 	"status/wording":         {"objects"},
 	"status/web":             {"objects", "store", "status/api", "status/wording"},
-	"status":                 {"store", "status/api", "status/web"},
+	"status/guard":           {},
+	"status":                 {"store", "status/api", "status/events", "status/guard", "status/logs", "status/web"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
 	"cmd/noi-agent/cli":      nil, // all

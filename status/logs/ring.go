@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,8 +48,11 @@ type Query struct {
 	Limit int        // the newest so many; 0: all
 }
 
-// Lines returns the lines that match, the oldest first.
+// Lines returns the lines that match, the oldest first. A nil Ring has none.
 func (r *Ring) Lines(q Query) []api.LogLine {
+	if r == nil {
+		return []api.LogLine{}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out, want := []api.LogLine{}, strings.ToLower(q.Text)
@@ -60,9 +64,7 @@ func (r *Ring) Lines(q Query) []api.LogLine {
 		out = append(out, api.LogLine{N: n, Time: l.at.UTC().Truncate(time.Millisecond), Level: l.level.String(),
 			Text: l.text})
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
 }
 

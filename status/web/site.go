@@ -26,24 +26,34 @@ type Source interface {
 
 // Page is one address of the site.
 type Page struct {
-	Method, Path string // as http.ServeMux takes them
-	Handler      http.HandlerFunc
+	Method, Path string           // as http.ServeMux takes them
+	Handler      http.HandlerFunc // of another method than GET: called for those only who may change things
+
+	// Locked answers a form of one who may not, instead of Handler: the same form again, with all that was typed and a
+	// field named SecretField. why is 401, or 429 after too many wrong tries. nil: the plain answer.
+	Locked func(w http.ResponseWriter, r *http.Request, why *api.Error)
+	// Open is set for what is there without a login even where reading needs one: the login page and the assets. A form
+	// that is Open checks itself who sends it.
+	Open bool
 }
 
 // Site makes all pages. It may be used by all requests at once.
 type Site struct {
 	source Source
+	keeper Keeper
 	page   *page
 }
 
 // New returns the site. Times on it are in the zone.
-func New(source Source, zone *time.Location) *Site { return &Site{source, newPage(zone)} }
+func New(source Source, keeper Keeper, zone *time.Location) *Site {
+	return &Site{source, keeper, newPage(zone)}
+}
 
 // Pages lists all addresses of the site.
 func (s *Site) Pages() []Page {
 	return []Page{
-		{"GET", "/{$}", s.servePage},
-		{"GET", "/style.css", s.serveStyle},
+		{Method: "GET", Path: "/{$}", Handler: s.servePage},
+		{Method: "GET", Path: "/style.css", Handler: s.serveStyle, Open: true},
 	}
 }
 
