@@ -253,8 +253,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	diskBack := a.diskBack(w.publishing)
 
 	var ended error
+	watch, problems := time.NewTicker(problemsEvery), problemLog{}
+	defer watch.Stop()
 	for running := true; running; {
 		select {
+		case <-watch.C:
+			problems.note(a.log, a.Status().Problems)
+			continue
 		case r := <-a.reloads:
 			r.done <- a.apply(w, r)
 			continue
