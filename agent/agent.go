@@ -228,6 +228,9 @@ func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }
 
+// RunNumber counts the starts of the agent with this store, from 1.
+func (a *Agent) RunNumber() uint64 { return a.store.Run() }
+
 // Abort ends the grace period of a shutdown at once; what is not sent stays in the outbox.
 func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 

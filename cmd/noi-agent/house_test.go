@@ -43,10 +43,12 @@ var house = map[string][]string{
 	"agent/budget":           {"agent/poll", "agent/publish", "configs", "objects", "modbus", "sinks"},
 	"agent/integrations":     {"agent", "agent/budget", "agent/publish", "configs", "internal/strictyaml", "objects", "sinks", "status/api"},
 	"agent":                  {"agent/clock", "agent/history", "agent/poll", "agent/publish", "agent/worker", "configs", "objects", "modbus", "store", "sinks", "status/api", "status/wording"},
+	"status/events":          {},
+	"status/logs":            {"status/api"},
 	"status/wording":         {"objects", "status/api"},
 	"status/web":             {"objects", "store", "status/api", "status/wording"},
 	"status/guard":           {},
-	"status":                 {"store", "status/api", "status/guard", "status/web"},
+	"status":                 {"store", "status/api", "status/events", "status/guard", "status/logs", "status/web"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
 	"cmd/noi-agent/cli":      nil, // all
