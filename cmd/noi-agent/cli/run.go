@@ -23,6 +23,7 @@ import (
 	"noi-agent/sinks/pubsub"
 	"noi-agent/sinks/sns"
 	"noi-agent/status"
+	"noi-agent/status/bundle"
 )
 
 type runCommand struct{}
@@ -63,7 +64,8 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.Now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
-		Logs: &logs.ring, Run: a.RunNumber(),
+		Logs: &logs.ring, Run: a.RunNumber(), Files: []bundle.File{{Name: "config.yaml", Path: cli.Config},
+			{Name: "integrations.yaml", Path: filepath.Join(config.StateDir, "integrations.yaml")}},
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
