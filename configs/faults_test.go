@@ -284,6 +284,8 @@ func TestFaultsOfTheStatusAddress(t *testing.T) {
 		{"every address of IPv6", "status: {listen: '[::]:8780'}", `1 status.listen "::" can be reached from outside`},
 		{"no port", "status: {listen: 127.0.0.1}", "1 status.listen want \"host:port\""},
 		{"odd port", "status: {listen: '127.0.0.1:http'}", `1 status.listen "http" is not a port`},
+		{"short history", "status: {history: 30m}", "1 status.history want 1h to 168h, not 30m"},
+		{"history in words", "status: {history: none}", `1 status.history want off or a time like 24h, not none`},
 		{"long socket", "status: {socket: /" + strings.Repeat("s", 107) + "}", "1 status.socket the path of a unix socket has at most 107 bytes, this one 108"},
 	})
 }
@@ -295,6 +297,8 @@ func TestValid(t *testing.T) {
 		"device_id: 530052000650405957343920", // digits only: a text all the same
 		"device_id: 000000000000000000000001",
 		"status: {listen: '', socket: ''}",
+		"status: {history: off}",
+		"status: {history: 0}",
 		"status: {listen: 'localhost:0'}",
 		"status: {listen: '[::1]:8780'}",
 		"status: {listen: '127.9.9.9:1'}",

@@ -171,11 +171,17 @@ func (v *validator) limits() {
 	v.span("clock.max_wait", v.config.Clock.MaxWait, 0, mostWait)
 }
 
+// mostHistory is the longest time of the charts: their buckets are 21 minutes long then.
+const mostHistory = 7 * 24 * time.Hour
+
 // mostSocketPath is the length of sun_path less its closing zero, unix(7).
 const mostSocketPath = 107
 
 func (v *validator) status() {
 	s := v.config.Status
+	if s.History != 0 {
+		v.span("status.history", time.Duration(s.History), time.Hour, mostHistory)
+	}
 	if len(s.Socket) > mostSocketPath || strings.ContainsRune(s.Socket, 0) {
 		v.fault("status.socket", "the path of a unix socket has at most %d bytes, this one %d; choose a shorter one",
 			mostSocketPath, len(s.Socket))

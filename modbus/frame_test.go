@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 )
 
 // sum is an independent checksum: the specification's bit by bit form.
@@ -235,9 +236,9 @@ func checkVerdict(t *testing.T, q ask, frame []byte) {
 func TestTrustForgivesOnlyWhatCannotCome(t *testing.T) {
 	data, probe, other := shape{FuncReadInput, 8}, shape{FuncReadInput, 1}, shape{FuncEncapsulated, 0}
 	var u trust
-	u.sent(data, false)
-	u.sent(probe, true)
-	u.sent(probe, true)
+	u.sent(data, false, time.Time{})
+	u.sent(probe, true, time.Time{})
+	u.sent(probe, true, time.Time{})
 	if u.proves(data) || !u.proves(probe) || !u.proves(other) {
 		t.Error("a probe must be younger than what it settles")
 	}
@@ -245,15 +246,40 @@ func TestTrustForgivesOnlyWhatCannotCome(t *testing.T) {
 	if u.blocked(data) || !u.blocked(probe) || u.clean() {
 		t.Errorf("debts %+v", u.debts)
 	}
-	u.sent(other, true)
+	u.sent(other, true, time.Time{})
 	u.answered(other)
 	if !u.clean() {
 		t.Errorf("debts %+v after a reply to the youngest request", u.debts)
 	}
-	u.sent(data, false)
-	u.sent(probe, true)
+	u.sent(data, false, time.Time{})
+	u.sent(probe, true, time.Time{})
 	u.refused(FuncReadInput) // whose exception is it?
 	if !u.blocked(data) || !u.blocked(probe) {
 		t.Errorf("debts %+v after an exception that may be either's", u.debts)
+	}
+}
+
+func TestTrustForgetsWhatIsOldAndKeepsWhatIsYoung(t *testing.T) {
+	old, young := shape{FuncReadInput, 8}, shape{FuncReadInput, 1}
+	begun := time.Unix(0, 0)
+	var u trust
+	u.suspect(begun)
+	for second := range 100 { // asked on without a pause, as a unit that answers with exceptions is
+		now := begun.Add(time.Duration(second) * time.Second)
+		asked := young
+		if second == 0 {
+			asked = old
+		}
+		u.sent(asked, false, now)
+		u.forget(now.Add(-lostAfter))
+		if kept := u.find(old) != nil; second <= 30 && !kept || second > 60 && kept {
+			t.Errorf("after %d s: in doubt %v", second, kept)
+		}
+		if kept := u.unknown > 0; second <= 30 != kept {
+			t.Errorf("after %d s: an unknown frame may come: %v", second, kept)
+		}
+		if d := u.find(young); second > 0 && (d == nil || d.last != u.seq || u.seq-d.first < uint64(min(second-1, 30))) {
+			t.Errorf("after %d s: %+v of %d requests", second, d, u.seq)
+		}
 	}
 }

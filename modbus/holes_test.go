@@ -2,6 +2,7 @@ package modbus_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,4 +104,59 @@ func TestSlaveOfHolesBesideADamagedRead(t *testing.T) {
 			t.Errorf("%d of 300 reads failed beside the damaged ones", failed)
 		}
 	})
+}
+
+// TestSlaveThatRefusesComesIntoStepAfterDamage: a slave has single registers that lie apart, and refuses all others by
+// an exception. For some minutes all its replies arrived damaged, so that a reply to any kind of request may still come,
+// as far as the line can know. It is asked on without a pause, and is read again two minutes after the end.
+func TestSlaveThatRefusesComesIntoStepAfterDamage(t *testing.T) {
+	for extra := range 6 {
+		synctest.Test(t, func(t *testing.T) { refusesAfterDamage(t, extra) })
+	}
+}
+
+// refusesAfterDamage ends the damage after so many more reads than in the other cases.
+func refusesAfterDamage(t *testing.T, extra int) {
+	slave := ownAddress(1)
+	line, _ := pipeLine(t, slave)
+	addrs := []uint16{0x05, 0x12, 0x16, 0x24, 0x30, 0x49}
+	damaged := false
+	slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
+		if damaged {
+			f.Mangle = func(reply []byte) []byte { reply[len(reply)-1] ^= 1; return reply }
+		}
+		isRead := r.Function == modbus.FuncReadInput || r.Function == modbus.FuncReadHolding
+		if isRead && (r.Function != modbus.FuncReadInput || r.Count != 1 || !slices.Contains(addrs, r.Addr)) {
+			f.Exception = 2
+		}
+		return f
+	}
+	read := func(n int) error {
+		_, err := line.Read(t.Context(), 1, modbus.FuncReadInput, addrs[n%len(addrs)], 1)
+		return err
+	}
+	poll := func(rounds int) (failed int) {
+		for range rounds {
+			for n := range addrs {
+				if read(n) != nil {
+					failed++
+				}
+			}
+			time.Sleep(5 * time.Second)
+		}
+		return failed
+	}
+	damaged = true // from the start on
+	for range 20 {
+		poll(2)
+		_, _ = line.Identify(t.Context(), 1)
+	}
+	for n := range extra {
+		_ = read(n)
+	}
+	damaged = false
+	poll(24)
+	if failed := poll(10); failed > 0 {
+		t.Errorf("after %d more: %d of 60 reads failed two minutes after the last damage", extra, failed)
+	}
 }

@@ -16,7 +16,9 @@ type trust struct {
 	// that probe's reply may still come.
 	introduced bool
 	seq        uint64    // requests sent to the unit so far
-	doubted    time.Time // when the last reason for doubt came up: a request, or a frame of another device
+	asked      time.Time // when the last one was sent
+	mark       mark      // one of those before, for forget
+	disturbed  time.Time // when the last frame came that makes unknown ones possible
 	debts      []debt    // shapes of unanswered requests; a handful at most
 	silent     int       // probes in a row that brought nothing
 	mute       int       // the same without any reply, be it wrong
@@ -30,6 +32,12 @@ type debt struct {
 	shape
 	first, last uint64
 	probe       bool // asked as a probe only: nobody ever takes its reply for a value
+}
+
+// mark says that the request number seq was sent at a moment.
+type mark struct {
+	seq uint64
+	at  time.Time
 }
 
 // unanswered notes that a probe brought nothing; timeout: not even a reply that is wrong.
@@ -73,10 +81,23 @@ func (t *trust) onlyIdentification() bool {
 // into step.
 const lostAfter = 30 * time.Second
 
-// forget ends all doubt that came up before a moment: what was on its way then is lost.
+// forget ends the doubt that is older than a moment: what was on its way then is lost. Requests that were sent since
+// stay in doubt, for the same time to twice as long. So a unit comes into step that is asked without a pause and
+// answers with exceptions: they do not say which request they answer, and after a disturbance all probes are in doubt.
 func (t *trust) forget(before time.Time) {
-	if !t.clean() && t.doubted.Before(before) {
-		*t = trust{seq: t.seq, doubted: t.doubted, debts: t.debts[:0], kind: t.kind}
+	doubt := !t.clean()
+	if t.disturbed.Before(before) {
+		t.unknown = 0
+	}
+	if t.asked.Before(before) {
+		t.settle(t.seq + 1)
+	}
+	if t.mark.at.Before(before) {
+		t.settle(t.mark.seq + 1)
+		t.mark = mark{t.seq, t.asked}
+	}
+	if doubt && t.clean() {
+		t.introduced, t.silent, t.mute, t.ignored = false, 0, 0, false
 	}
 }
 
@@ -84,14 +105,14 @@ func (t *trust) forget(before time.Time) {
 func (t *trust) blocked(s shape) bool { return t.unknown > 0 || t.find(s) != nil }
 
 // suspect notes that a frame that nobody of us asked for may be on its way.
-func (t *trust) suspect(now time.Time) { t.unknown, t.doubted = max(t.unknown, 1), now }
+func (t *trust) suspect(now time.Time) { t.unknown, t.disturbed = max(t.unknown, 1), now }
 
 // maxUnknown bounds what is remembered of another master. One that asks on without waiting for replies
 // makes a line that nobody can work on.
 const maxUnknown = 3
 
 // overheard notes a request of another master to this unit, whose reply will come.
-func (t *trust) overheard(now time.Time) { t.unknown, t.doubted = min(t.unknown+1, maxUnknown), now }
+func (t *trust) overheard(now time.Time) { t.unknown, t.disturbed = min(t.unknown+1, maxUnknown), now }
 
 // owes reports whether a frame from this unit may be the reply to an unanswered request of ours.
 func (t *trust) owes(frame []byte) bool {
@@ -107,10 +128,10 @@ func (t *trust) owes(frame []byte) bool {
 	return false
 }
 
-// sent notes a request: until a reply proves otherwise, its answer may come at any time.
-func (t *trust) sent(s shape, probe bool) {
+// sent notes a request: until a reply proves otherwise, its answer may come at any time up to lostAfter.
+func (t *trust) sent(s shape, probe bool, now time.Time) {
 	t.seq++
-	t.introduced = false
+	t.introduced, t.asked = false, now
 	if d := t.find(s); d != nil {
 		d.last, d.probe = t.seq, d.probe && probe
 		return
@@ -212,7 +233,8 @@ func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 		// A dozen probes were in debt already when the last request failed, so that many polls went
 		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
 		// cannot stay locked out.
-		*t = trust{unknown: 1, seq: t.seq, doubted: t.doubted, debts: t.debts[:0], kind: t.kind}
+		*t = trust{unknown: 1, disturbed: t.asked, seq: t.seq, asked: t.asked, mark: t.mark,
+			debts: t.debts[:0], kind: t.kind}
 		return t.probe(want, list, proofs, 0)
 	}
 	kinds := min(len(usable), maxProbes)

@@ -50,8 +50,8 @@ func Bad(name string, fault Result, remedy string) Step {
 // Stage is a step of a probe that is still to be taken.
 type Stage struct {
 	Name string
-	// names of stages before it: it is left out where one of them failed or was left out. What skips itself stands in
-	// nobody's way
+	// names of stages before it: it is left out where one of them failed or was left out. A stage that skips itself
+	// stops none
 	Needs []string
 	Look  func(ctx context.Context) Step
 }
@@ -69,8 +69,8 @@ func Trust(file string) []Stage {
 	}}}
 }
 
-// Probe takes the stages in their order and tells each step as soon as it is known. limit is how long each may take. ok
-// is false when one failed, so that a message would fail too.
+// Probe takes the stages in their order and reports each step as soon as it is known. limit is how long each may take.
+// ok is false when one failed, so that a message would fail too.
 func Probe(ctx context.Context, limit time.Duration, tell func(Step), stages []Stage) (ok bool) {
 	var missing []string
 	for _, stage := range stages {

@@ -131,12 +131,12 @@ func TestBadTriggerQueryNamesParameterAndWayOut(t *testing.T) {
 		"?limit=%zz":                   {"query", "name=value"},
 	} {
 		a := get(t, url+"/api/v1/triggers"+query)
-		var fault struct{ Error string }
+		var fault api.Error
 		if err := json.Unmarshal([]byte(a.body), &fault); err != nil || a.code != http.StatusBadRequest {
 			t.Errorf("%q: %d %s %v", query, a.code, a.body, err)
 			continue
 		}
-		mustContain(t, fault.Error, parts...)
+		mustContain(t, fault.Detail, parts...)
 	}
 	if _, n := w.lastAsked(); n != 0 {
 		t.Errorf("%d bad queries reached the trigger log", n)
@@ -149,11 +149,11 @@ func TestAnswerThatCannotBeMadeIsAnErrorAndNotHalfADocument(t *testing.T) {
 	url := start(t, w)
 	for path, part := range map[string]string{"/api/v1/status": "NaN", "/api/v1/triggers": "store is closed"} {
 		a := get(t, url+path)
-		var fault struct{ Error string }
+		var fault api.Error
 		if err := json.Unmarshal([]byte(a.body), &fault); err != nil || a.code != http.StatusInternalServerError {
 			t.Errorf("%s: %d %s", path, a.code, a.body)
 		}
-		mustContain(t, fault.Error, part)
+		mustContain(t, fault.Detail, part)
 	}
 }
 
@@ -175,9 +175,9 @@ func TestNothingButReadingIsServed(t *testing.T) {
 func TestUnknownPathIsJSONForProgramsAndTextForPeople(t *testing.T) {
 	url := start(t, quiet())
 	for path, contentType := range map[string]string{
-		"/api/v1/nothing": "application/json", "/api/v1/status/": "application/json", "/api/": "application/json",
-		"/api/v1/integrations": "application/json", "/metrics": "text/plain; charset=utf-8",
-		"/favicon.ico": "text/plain; charset=utf-8", "/integrations/aws": "text/plain; charset=utf-8",
+		"/api/v1/nothing": "application/problem+json", "/api/v1/status/": "application/problem+json", "/api/": "application/problem+json",
+		"/api/v1/no/such": "application/problem+json", "/metrics": "text/plain; charset=utf-8",
+		"/favicon.ico": "text/plain; charset=utf-8", "/no/such": "text/plain; charset=utf-8",
 	} {
 		a := get(t, url+path)
 		if a.code != http.StatusNotFound || a.header.Get("Content-Type") != contentType {

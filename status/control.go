@@ -23,21 +23,8 @@ type tryRequest struct {
 	Integration string `json:"integration"`
 }
 
-// control adds the routes of Control.
-func (s *Server) control(mux *http.ServeMux) {
-	mux.HandleFunc("POST /api/v1/reload", s.reload)
-	mux.HandleFunc("/api/v1/reload", refuseAllButPost)
-	mux.HandleFunc("POST /api/v1/try", s.try)
-	mux.HandleFunc("/api/v1/try", refuseAllButPost)
-}
-
 // reload has the configuration file put in force, and answers when it is.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
-	if !overSocket(r) {
-		fail(w, r, http.StatusForbidden,
-			"the configuration is reloaded over the agent's unix socket only: use `noi-agent reload`")
-		return
-	}
 	// A line that has to be closed takes as long as its exchange under way.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	if err := s.o.Control.Reload(r.Context()); err != nil {
@@ -49,10 +36,6 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 
 // try has an integration try again at once.
 func (s *Server) try(w http.ResponseWriter, r *http.Request) {
-	if !overSocket(r) {
-		fail(w, r, http.StatusForbidden, "this is asked over the agent's unix socket only")
-		return
-	}
 	var q tryRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q, `{"integration":"ID"}`); err != nil {
 		fail(w, r, bodyStatus(err), err.Error())

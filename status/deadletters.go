@@ -42,12 +42,6 @@ func (s *Server) serveDeadLetters(w http.ResponseWriter, r *http.Request) {
 
 // letters reads a request, or refuses it.
 func (s *Server) letters(w http.ResponseWriter, r *http.Request) (q lettersRequest, ok bool) {
-	if !overSocket(r) {
-		fail(w, r, http.StatusForbidden,
-			"dead letters are sent and dropped over the agent's unix socket only: use `noi-agent deadletters`, or "+
-				"curl --unix-socket")
-		return q, false
-	}
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostLetters), &q,
 		`{"integration":"ID","ids":[17]}`); err != nil {
 		fail(w, r, bodyStatus(err), err.Error())

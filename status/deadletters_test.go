@@ -56,8 +56,8 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 		{"POST", path + "/drop", `{"integration":"y"}`, http.StatusNotFound, "unknown integration", "drop y[]"},
 		{"POST", path + "/drop", `{"integration":"x","id":17}`, http.StatusBadRequest, "id", ""},
 		{"POST", path + "/retry", `{"ids":[17]}`, http.StatusBadRequest, "integration: want", ""},
-		{"POST", overTCP + "/retry", `{"integration":"x"}`, http.StatusForbidden, "unix socket only", ""},
-		{"POST", overTCP + "/drop", `{"integration":"x"}`, http.StatusForbidden, "unix socket only", ""},
+		{"POST", overTCP + "/retry", `{"integration":"x"}`, http.StatusUnauthorized, "Log in to change things.", ""},
+		{"POST", overTCP + "/drop", `{"integration":"x"}`, http.StatusUnauthorized, "Log in to change things.", ""},
 		{"GET", path + "/drop", "", http.StatusMethodNotAllowed, "", ""},
 	} {
 		w.did = ""

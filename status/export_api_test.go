@@ -239,6 +239,7 @@ func TestReplayEndsWhenTheClientGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header.Set("Content-Type", "application/json")
 	resp, err := client(socket).Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +271,7 @@ func TestReplayRefusesWhatIsNotAsDescribed(t *testing.T) {
 	if a := post(t, client(socket), replayURL, `{"integration":"`+strings.Repeat("x", 2000)+`"}`); a.code != http.StatusRequestEntityTooLarge {
 		t.Errorf("2 KB: %d", a.code)
 	}
-	if a := post(t, client(""), "http://"+s.Addr()+"/api/v1/replay", goodReplay); a.code != http.StatusForbidden {
+	if a := post(t, client(""), "http://"+s.Addr()+"/api/v1/replay", goodReplay); a.code != http.StatusUnauthorized {
 		t.Errorf("over TCP: %d", a.code)
 	}
 	if a := ask(t, client(socket), http.MethodGet, replayURL, nil); a.code != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST" {

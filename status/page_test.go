@@ -152,29 +152,6 @@ func TestPageLeavesOutWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// Whatever docs/durability.md lists as a reason is said in words.
-func TestEveryReasonOfAGapHasWords(t *testing.T) {
-	reasons := regexp.MustCompile(`\tGap[A-Z]\w+ += "(\w+)"`).FindAllStringSubmatch(string(mustRead(t, "..", "objects", "sample.go")), -1)
-	if len(reasons) < 12 {
-		t.Fatalf("%d reasons found", len(reasons))
-	}
-	for _, r := range reasons {
-		if words := status.GapWords(r[1]); words == r[1] || !strings.Contains(words, " ("+r[1]+")") {
-			t.Errorf("%s: %q", r[1], words)
-		}
-	}
-	for given, want := range map[string]string{"720h0m0s": "720h", "1h30m0s": "1h30m", "20h10m0s": "20h10m", "1m30s": "1m30s", "10s": "10s", "0s": "0s", "": ""} {
-		if got := status.Duration(given); got != want {
-			t.Errorf("duration %q: %q", given, got)
-		}
-	}
-	for _, start := range []string{"created", "clean", "checked", "renewed", "memory"} {
-		if status.StartWords(start) == "" {
-			t.Errorf("no words for a store that is %s", start)
-		}
-	}
-}
-
 // The day is said once where begin and end share it.
 func TestPageSaysTheTimesOfAGap(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{
@@ -231,7 +208,7 @@ func TestPageEscapesReasonsAndErrors(t *testing.T) {
 
 // WCAG 2.2 §1.4.3 wants 4.5 for text.
 func TestStyleHasContrastByDayAndNight(t *testing.T) {
-	schemes := regexp.MustCompile(`:root \{([^}]*)\}`).FindAllSubmatch(mustRead(t, "style.css"), -1)
+	schemes := regexp.MustCompile(`:root \{([^}]*)\}`).FindAllSubmatch(mustRead(t, "web", "style.css"), -1)
 	if len(schemes) != 2 {
 		t.Fatalf("%d schemes, want light and dark", len(schemes))
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -33,11 +32,6 @@ type readAnswer struct {
 // serveRead reads registers of a slave now. It needs the socket: whoever may speak there could stop the daemon and open
 // the port anyway, while over TCP every local user could keep the line busy.
 func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
-	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); !ok {
-		fail(w, r, http.StatusForbidden,
-			"registers are read over the agent's unix socket only: use `noi-agent read`, or curl --unix-socket")
-		return
-	}
 	q, err := decodeRead(http.MaxBytesReader(w, r.Body, mostReadBody))
 	if err != nil {
 		fail(w, r, bodyStatus(err), err.Error())
@@ -108,10 +102,4 @@ func (q readRequest) check() error {
 	default:
 		return nil
 	}
-}
-
-// refuseAllButPost answers other methods on what is read with POST.
-func refuseAllButPost(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", http.MethodPost)
-	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed: it is asked with POST")
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status"
+	"noi-agent/status/api"
 )
 
 // lineWorld is an agent whose lines answer what the test says.
@@ -49,6 +50,7 @@ func post(t *testing.T, c *http.Client, url, body string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -79,15 +81,16 @@ func TestReadAsksTheLineAndAnswersWithRegisters(t *testing.T) {
 	}
 }
 
-func TestReadIsServedOverTheSocketOnly(t *testing.T) {
+func TestReadNeedsALoginOverTCP(t *testing.T) {
 	w := &lineWorld{world: quiet()}
 	s, _ := lineServer(t, w, nil)
 	serve(t, s)
 	a := post(t, client(""), "http://"+s.Addr()+"/api/v1/read", goodRead)
-	if a.code != http.StatusForbidden {
+	if a.code != http.StatusUnauthorized {
 		t.Errorf("over TCP: %d", a.code)
 	}
-	mustContain(t, fault(t, a), "socket", "noi-agent read")
+	mustContain(t, fault(t, a), "Log in to change things.")
+	mustContain(t, a.body, "noi-agent read", "noi-agent login")
 	if len(w.asked) > 0 {
 		t.Error("the line was asked")
 	}
@@ -143,11 +146,12 @@ func with(key string) string { return strings.TrimSuffix(goodRead, "}") + "," + 
 
 func fault(t *testing.T, a answer) string {
 	t.Helper()
-	var f struct{ Error string }
-	if err := json.Unmarshal([]byte(a.body), &f); err != nil || f.Error == "" {
+	var e api.Error
+	if err := json.Unmarshal([]byte(a.body), &e); err != nil || e.Detail == "" || e.Title == "" || e.Status != a.code ||
+		a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("no error in %q: %v", a.body, err)
 	}
-	return f.Error
+	return strings.TrimSpace(e.Error() + "\n" + e.Hint)
 }
 
 func TestReadTellsWhatWentWrongOnTheLine(t *testing.T) {

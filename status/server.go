@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/guard"
+	"noi-agent/status/logs"
+	"noi-agent/status/web"
 	"noi-agent/store"
 )
 
@@ -20,6 +23,8 @@ type Reporter interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
+	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 }
 
 // TriggerLog lists publications.
@@ -59,9 +64,17 @@ type Options struct {
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
+	StateDir string               // directory of the admin token, made at the first start; "": there is none
+	DeviceID string               // names the cookie of a session
+	Hosts    []string             // names by which the endpoint may be asked for, beside its own
+	Hostname string               // of this machine; "": not known
+	Elapsed  func() time.Duration // monotonic time; nil: the system's
+
 	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
+	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 }
 
@@ -70,6 +83,9 @@ type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
 	line        time.Duration // instead of write, until a line has read registers
+	event       time.Duration // instead of write, for each event of a stream
+	pause       time.Duration // without an event; then a comment is sent, so that a proxy keeps the connection
+	abandoned   time.Duration // until a connection ends whose other side does not answer
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
@@ -84,6 +100,9 @@ var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
 	line:        20 * time.Second,
+	event:       10 * time.Second,
+	pause:       15 * time.Second,
+	abandoned:   10 * time.Second,
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
@@ -94,11 +113,15 @@ var defaultLimits = limits{
 type Server struct {
 	o         Options
 	limits    limits
-	page      *page
+	hosts     guard.Hosts
+	origins   guard.Origins
+	door      *door
+	site      *web.Site
 	listeners []net.Listener
 	addr      string
 	listened  bool
 	flights   flights
+	watch     *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -121,7 +144,18 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	return &Server{o: o, limits: defaultLimits, page: newPage(o.Location)}
+	if o.Elapsed == nil {
+		began := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(began) }
+	}
+	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
+	s.door = newDoor(o)
+	s.site = web.New(struct {
+		Reporter
+		TriggerLog
+	}{o.Reporter, o.TriggerLog}, s.door, o.Location)
+	s.watch = newWatch(&s.o)
+	return s
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
@@ -168,6 +202,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.grace)
 	defer cancel()
+	s.watch.close()
 	if err := srv.Shutdown(grace); err != nil {
 		// A reader too slow for the grace; its write fails now and its handler returns.
 		_ = srv.Close()

@@ -3,6 +3,7 @@ package status_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	status         api.Status
 	objects        api.Objects
+	history        map[string]api.History // by "line/unit/object"; the span sets From
 	triggers       api.Triggers
 	triggersErr    error
 	healthy, ready error
@@ -44,8 +47,15 @@ func (w *world) Status() api.Status {
 }
 
 func (w *world) Objects() api.Objects { return w.objects }
-func (w *world) Healthy() error       { return w.healthy }
-func (w *world) Ready() error         { return w.ready }
+
+func (w *world) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
+	h, ok := w.history[fmt.Sprintf("%s/%d/%s", line, unit, object)]
+	h.From = h.To.Add(-span)
+	return h, ok
+}
+
+func (w *world) Healthy() error { return w.healthy }
+func (w *world) Ready() error   { return w.ready }
 
 func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
 	w.mu.Lock()
@@ -147,7 +157,13 @@ type answer struct {
 // ask sends one request. A header named Host sets the host.
 func ask(t *testing.T, c *http.Client, method, url string, header map[string]string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	return askWith(t, c, method, url, "", header)
+}
+
+// askWith is ask with a body.
+func askWith(t *testing.T, c *http.Client, method, url, body string, header map[string]string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,11 +176,11 @@ func ask(t *testing.T, c *http.Client, method, url string, header map[string]str
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
 func get(t *testing.T, url string) answer {

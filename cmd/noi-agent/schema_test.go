@@ -21,7 +21,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 // The JSON Schemas under docs/ are for editors: they complete and check keys while a file is written. They are made from the
@@ -87,6 +87,7 @@ func ownSchemas() map[string]schema {
 	return map[string]schema{
 		"time.Duration": duration, "objects.Interval": {"type": "string", "pattern": duration["pattern"]},
 		"configs.Size":       {"type": []string{"string", "integer"}, "pattern": "^(0|[1-9][0-9]*)(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", "minimum": 0},
+		"configs.History":    {"anyOf": []schema{duration, {"enum": []string{"off"}}}},
 		"configs.Names":      name,
 		"configs.Attributes": attributeSchema(),
 		"configs.Registers":  registerSchema(),
@@ -199,7 +200,9 @@ func defaultOf(v reflect.Value) (any, bool) {
 	case v.IsZero():
 		return nil, false
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		return status.Duration(v.Interface().(time.Duration).String()), true
+		return wording.Duration(v.Interface().(time.Duration).String()), true
+	case v.Type() == reflect.TypeFor[configs.History]():
+		return wording.Duration(time.Duration(v.Int()).String()), true
 	case v.Type() == reflect.TypeFor[configs.Size]():
 		return v.Interface().(configs.Size).String(), true
 	case v.Type() == reflect.TypeFor[configs.Names]():

@@ -20,7 +20,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// Probe looks at each stage of the way to the topic and tells what it finds, as soon as it is known. It
+// Probe looks at each stage of the way to the topic and reports what it finds, as soon as it is known. It
 // publishes nothing. ok is false when a stage failed, so that a message would fail too.
 func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
 	return sinks.Probe(ctx, s.o.Timeout, tell, append(sinks.Trust(s.o.CAFile), []sinks.Stage{

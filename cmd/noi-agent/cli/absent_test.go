@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"noi-agent/cmd/noi-agent/clitest"
+	"noi-agent/status/api"
 )
 
 // asking are the commands that ask the daemon.
@@ -64,7 +65,7 @@ func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
 			}
 		}
 		_, _, stderr := run1("status", "--json", "--socket", c.socket)
-		var pr problem
+		var pr api.Error
 		if err := json.Unmarshal([]byte(stderr), &pr); err != nil || pr.Type != "urn:noi-agent:problem:"+c.code || pr.Hint == "" || pr.Title == "The command failed" {
 			t.Errorf("%v: %s", err, stderr)
 		}

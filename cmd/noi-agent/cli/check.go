@@ -14,7 +14,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 type checkCommand struct{ file string }
@@ -193,7 +193,7 @@ func (r *checkResult) uplink(config *configs.Config, budgets map[string]budget.U
 func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 	how := "sent immediately"
 	if in.PublishEvery > 0 {
-		how = "collected for " + status.Duration(in.PublishEvery.String())
+		how = "collected for " + wording.Duration(in.PublishEvery.String())
 	}
 	if in.Envelope == configs.EnvelopeBatch {
 		how += ", one message per sweep"
@@ -203,7 +203,7 @@ func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 	}
 	least := "no heartbeat"
 	if in.Heartbeat > 0 {
-		least = "a sample of each object every " + status.Duration(in.Heartbeat.String())
+		least = "a sample of each object every " + wording.Duration(in.Heartbeat.String())
 	}
 	return fmt.Sprintf("%s to %s MB of mobile data a month, %s: minimum if nothing changes (%s), maximum if every "+
 		"sample changes",

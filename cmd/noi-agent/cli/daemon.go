@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"noi-agent/status/api"
 )
 
 // daemonSocket is where the daemon that runs answers.
@@ -21,11 +23,20 @@ type daemonSocket struct {
 // refusedError is an answer of the daemon other than 200.
 type refusedError struct {
 	code int
-	text string // its error, or the body as it is
+	says api.Error // as it came; a body that is none is the detail
 }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("the daemon answers %d %s: %s", e.code, http.StatusText(e.code), e.text)
+	return fmt.Sprintf("the daemon answers %d %s: %s", e.code, http.StatusText(e.code), e.says.Error())
+}
+
+// As gives the fault that the error is, with the daemon's hint.
+func (e *refusedError) As(target any) bool {
+	f, ok := target.(**fault)
+	if ok {
+		*f = &fault{err: e, code: e.says.Code(), hint: e.says.Hint, exit: ExitFailed}
+	}
+	return ok
 }
 
 // get and post return the JSON of a path as it came. Errors are *noDaemonError and *refusedError.
@@ -81,6 +92,9 @@ func (d daemonSocket) open(ctx context.Context, method, path string, question []
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}
+	if question != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, &noDaemonError{d.path, err}
@@ -91,16 +105,17 @@ func (d daemonSocket) open(ctx context.Context, method, path string, question []
 		if err != nil {
 			return nil, fmt.Errorf("read the daemon's answer: %w", err)
 		}
-		return nil, &refusedError{response.StatusCode, faultOf(body)}
+		return nil, refusal(response.StatusCode, body)
 	}
 	return response, nil
 }
 
-// faultOf returns the error in a body of the daemon.
-func faultOf(body []byte) string {
-	var fault struct{ Error string }
-	if json.Unmarshal(body, &fault) == nil && fault.Error != "" {
-		return fault.Error
+// refusal is the error in a body of the daemon.
+func refusal(status int, body []byte) *refusedError {
+	says := api.NewError(status, string(trimNewline(body)), "")
+	var e api.Error
+	if json.Unmarshal(body, &e) == nil && e.Detail != "" {
+		says = &e
 	}
-	return string(trimNewline(body))
+	return &refusedError{status, *says}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"noi-agent/status/api"
 )
 
 // Exit codes.
@@ -72,7 +74,7 @@ func (p *Program) complain(err error, asJSON bool) {
 	errors.As(err, &f)
 	text := strings.TrimSpace(err.Error())
 	if asJSON {
-		_ = p.printProblem(problem{Type: "urn:noi-agent:problem:" + f.code, Title: problemTitle(f.code),
+		_ = p.printProblem(api.Error{Type: api.ErrorPrefix + f.code, Title: problemTitle(err, f.code),
 			Status: statusOf(err), Detail: text, Hint: f.hint})
 		return
 	}
@@ -82,23 +84,18 @@ func (p *Program) complain(err error, asJSON bool) {
 	}
 }
 
-// problem is an error for programs.
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status,omitempty"` // of the daemon's answer; left out where it gave none
-	Detail string `json:"detail"`
-	Hint   string `json:"hint,omitempty"`
-}
-
-func (p *Program) printProblem(pr problem) error {
+func (p *Program) printProblem(e api.Error) error {
 	enc := json.NewEncoder(p.Stderr)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(pr)
+	return enc.Encode(e)
 }
 
-// problemTitle is what all problems of a code have in common.
-func problemTitle(code string) string {
+// problemTitle is what all problems of a code have in common. That of a refusal is the daemon's.
+func problemTitle(err error, code string) string {
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return refused.says.Title
+	}
 	switch code {
 	case "misused":
 		return "The command line is wrong"

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"noi-agent/status"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 type gapsCommand struct {
@@ -81,7 +81,7 @@ func (c *gapsCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 			count = fmt.Sprint(g.Count)
 		}
 		t.add(names[g.IntegrationID], g.Object, g.Unit, gapEnd(g.From, p.Now(), l), gapEnd(g.To, p.Now(), l), count,
-			status.GapWords(g.Reason))
+			wording.Gap(g.Reason))
 	}
 	t.print(p.Stdout, l)
 	return nil

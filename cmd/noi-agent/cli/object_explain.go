@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"noi-agent/objects"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 // explained is one object of one family, as `noi-agent objects NAME --json` prints it.
@@ -76,7 +76,7 @@ func printExplained(w io.Writer, e explained, o *objects.Object, width int) {
 	register := fmt.Sprintf("%s, %s, function %02X", whereOf(o), counted(int(o.Registers), "register"), o.Function())
 	item("register", register)
 	item("encoding", cmp.Or(string(o.Encoding), "disputed: "+strings.Join(e.Choices, " or ")))
-	item("log interval", status.Duration(o.Interval.String()))
+	item("log interval", wording.Duration(o.Interval.String()))
 	item("confidence", confidence(o))
 	item("values", strings.Join(e.Names, ", "))
 }

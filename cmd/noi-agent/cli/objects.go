@@ -13,7 +13,7 @@ import (
 
 	"noi-agent/configs"
 	"noi-agent/objects"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 type objectsCommand struct {
@@ -103,7 +103,7 @@ func printFamily(w io.Writer, f *objects.Family, l look) {
 		{name: "CONFIDENCE"}, {name: "MEANING", least: 16}}}
 	for i := range f.Objects {
 		o := &f.Objects[i]
-		t.add(whereOf(o), o.Name, kindOf(o), fmt.Sprint(o.Registers), o.Unit, status.Duration(o.Interval.String()),
+		t.add(whereOf(o), o.Name, kindOf(o), fmt.Sprint(o.Registers), o.Unit, wording.Duration(o.Interval.String()),
 			confidence(o), strings.TrimSpace(o.About+remark(o)))
 	}
 	t.print(w, l)
@@ -224,7 +224,7 @@ func listObject(o *objects.Object) objectListing {
 	l := objectListing{
 		Address: fmt.Sprintf("0x%04X", o.Address), Object: o.Name, Kind: kindOf(o), Encoding: string(o.Encoding),
 		Registers: int(o.Registers), Unit: o.Unit,
-		Interval: status.Duration(o.Interval.String()), Setting: o.Setting(), Alarm: o.Alarm, Confidence: o.Confidence,
+		Interval: wording.Duration(o.Interval.String()), Setting: o.Setting(), Alarm: o.Alarm, Confidence: o.Confidence,
 		Unverified: o.Unverified(), About: o.About,
 		Names: namesOf(o.Names, "="),
 	}

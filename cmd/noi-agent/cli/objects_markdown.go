@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"noi-agent/objects"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 // printMarkdown prints families as docs/objects.md has them.
@@ -44,7 +44,7 @@ func familyMarkdown(b *strings.Builder, f *objects.Family) {
 	for i := range f.Objects {
 		o := &f.Objects[i]
 		fmt.Fprintf(b, "| 0x%04X | `%s` | %s | %s | %s | %s | %s |\n",
-			o.Address, o.Name, kindOf(o), cell(o.Unit), status.Duration(o.Interval.String()), confidence(o),
+			o.Address, o.Name, kindOf(o), cell(o.Unit), wording.Duration(o.Interval.String()), confidence(o),
 			cell(strings.TrimSpace(o.About+remark(o))))
 	}
 	namesMarkdown(b, f)

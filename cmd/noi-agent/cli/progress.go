@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"noi-agent/modbus"
-	"noi-agent/status"
+	"noi-agent/status/wording"
 )
 
 // progress tells somebody who waits how far a scan is: a bar on a terminal, elsewhere a line for each round.
@@ -71,5 +71,5 @@ func framingOf(s modbus.Settings) string {
 
 // roughly rounds a time to what a person cares for.
 func roughly(d time.Duration) string {
-	return status.Duration(max(d, time.Second).Round(time.Second).String())
+	return wording.Duration(max(d, time.Second).Round(time.Second).String())
 }

@@ -105,7 +105,7 @@ func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	_, err = daemonSocket{socket, reloadLimit}.post(ctx, "/api/v1/reload", struct{}{})
 	var refused *refusedError
 	if errors.As(err, &refused) {
-		return errors.New(refused.text)
+		return errors.New(refused.says.Error())
 	}
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ func sendAgain(ctx context.Context, p *Program, socket, path string, question []
 	answer, err := daemonSocket{socket, 0}.open(ctx, http.MethodPost, path, question)
 	var refused *refusedError
 	if errors.As(err, &refused) {
-		return end, errors.New(refused.text)
+		return end, errors.New(refused.says.Error())
 	}
 	if err != nil {
 		return end, err

@@ -60,8 +60,10 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	reloads := newReloader(a, cli.load, logs)
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
+		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.Now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+		Logs: &logs.ring, Run: a.RunNumber(),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
@@ -69,6 +71,15 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		server = nil
 	}
 	return p.serve(a, server, reloads)
+}
+
+// hostname is the name of this machine; "" when it has none.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // memoryDir is where an outbox goes when the disk fails: systemd's runtime directory, or that of the socket, if it is

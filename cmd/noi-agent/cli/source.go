@@ -107,7 +107,7 @@ func (d daemonSource) read(ctx context.Context, span modbus.Span) (modbus.Reply,
 	var refused *refusedError
 	if errors.As(err, &refused) {
 		return modbus.Reply{},
-			fmt.Errorf("the daemon: %s%s", refused.text, silenceHint(refused.code == http.StatusGatewayTimeout))
+			fmt.Errorf("the daemon: %s%s", refused.says.Error(), silenceHint(refused.code == http.StatusGatewayTimeout))
 	}
 	if err != nil {
 		return modbus.Reply{}, err

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"noi-agent/status"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 // printDetails prints what --verbose adds.
@@ -78,11 +78,11 @@ func (g *statusPage) printIntegration(w io.Writer, in *api.Integration) {
 	if in.Dead > 0 {
 		g.item(w, "%s%s: noi-agent deadletters", counted(in.Dead, "dead letter"), deadSince(in.ID, g.s.Problems))
 	}
-	for i := range in.Gaps[:min(status.NewestGaps, len(in.Gaps))] {
+	for i := range in.Gaps[:min(wording.NewestGaps, len(in.Gaps))] {
 		gap := &in.Gaps[i]
-		g.item(w, "gap: %s, %s, %s: %s", gapSource(gap), gapTimes(gap), gapCount(gap), status.GapWords(gap.Reason))
+		g.item(w, "gap: %s, %s, %s: %s", gapSource(gap), gapTimes(gap), gapCount(gap), wording.Gap(gap.Reason))
 	}
-	if len(in.Gaps) > status.NewestGaps {
+	if len(in.Gaps) > wording.NewestGaps {
 		g.item(w, "older gaps: noi-agent gaps --integration %s", orID(in.Name, in.ID))
 	}
 }
@@ -99,7 +99,7 @@ func trafficWords(u *api.Uplink) string {
 
 // bothWays prints bytes as "1.2 MB sent, 43.2 kB received".
 func bothWays(sent, received uint64) string {
-	return status.Decimal(float64(sent)) + " sent, " + status.Decimal(float64(received)) + " received"
+	return wording.Decimal(float64(sent)) + " sent, " + wording.Decimal(float64(received)) + " received"
 }
 
 // deadSince says since when an integration has dead letters: its problem of that name knows, the integration does not.
@@ -147,7 +147,7 @@ func (g *statusPage) printStore(w io.Writer) {
 	g.item(w, "%d samples kept; since the start %d were written to flash, and %d were sent without being written",
 		s.Samples, s.Committed, s.Spared)
 	start := "start: " + s.Start
-	if words := status.StartWords(s.Start); words != "" {
+	if words := wording.Start(s.Start); words != "" {
 		start += " (" + words + ")"
 	}
 	if s.Salvaged > 0 {
@@ -163,7 +163,7 @@ func (g *statusPage) printStore(w io.Writer) {
 	in := s.Settings
 	g.item(w, "in force: buffer: max_size %s, max_age %s, when_full %s, commit_every %s, retain_after_ack %s; "+
 		"triggers: keep %d, flush_every %s",
-		binarySize(in.MaxSize), status.Duration(in.MaxAge), in.WhenFull, status.Duration(in.CommitEvery),
-		status.Duration(in.RetainAfterAck),
-		in.KeepTriggers, status.Duration(in.FlushEvery))
+		binarySize(in.MaxSize), wording.Duration(in.MaxAge), in.WhenFull, wording.Duration(in.CommitEvery),
+		wording.Duration(in.RetainAfterAck),
+		in.KeepTriggers, wording.Duration(in.FlushEvery))
 }

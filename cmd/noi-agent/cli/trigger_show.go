@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"noi-agent/status"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 type triggerShowCommand struct {
@@ -77,7 +77,7 @@ func printTrigger(w io.Writer, row *api.Trigger, names map[string]string, width 
 	if row.Gap != nil {
 		item("Missing", gapSource(row.Gap)+", "+gapCount(row.Gap))
 		item("Due", gapTimes(row.Gap))
-		item("Reason", status.GapWords(row.Gap.Reason))
+		item("Reason", wording.Gap(row.Gap.Reason))
 	} else {
 		item("Object", m.Object+" = "+dataWords(m.Data))
 		item("Slave", m.Slave+" "+m.Firmware)

@@ -16,6 +16,7 @@ import (
 
 	"noi-agent/status"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 type triggersCommand struct {
@@ -174,7 +175,7 @@ func triggerCells(row *api.Trigger, l look) []string {
 	data := messageWords(row.PublishedData)
 	if row.Gap != nil { // no delivery: nothing was tried
 		success, data, answer = markCalm+"gap", gapSource(row.Gap)+", "+gapCount(row.Gap),
-			status.GapWords(row.Gap.Reason)
+			wording.Gap(row.Gap.Reason)
 	}
 	at := row.CompletedAt
 	if t, err := time.Parse(time.RFC3339, at); err == nil {

@@ -39,7 +39,7 @@ func TestSystemdShowsTheStateSentence(t *testing.T) {
 			return slices.ContainsFunc(sent(), func(s string) bool { return strings.HasPrefix(s, "STATUS="+sentence) })
 		}
 	}
-	t.Cleanup(func() { t.Logf("sent %q", sent()) })
+	t.Cleanup(func() { t.Logf("sent %q", slices.Compact(sent())) })
 	eventually(t, "all is well", says("no problems; 1 line, 2 integrations"))
 	silent.Store(true)
 	eventually(t, "the controller is silent", says("fault: A controller does not answer (rs485/1, slave_silent)"))

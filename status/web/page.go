@@ -1,19 +1,21 @@
-package status
+package web
 
 import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
-	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 	"noi-agent/store"
 )
 
@@ -27,45 +29,70 @@ var styleSource string
 type page struct{ template *template.Template }
 
 func newPage(zone *time.Location) *page {
-	words := wording{zone}
+	local := localTimes{zone}
 	t := template.New("page").Funcs(template.FuncMap{
-		"local":    words.local,
-		"stretch":  words.stretch,
+		"local":    local.local,
+		"stretch":  local.stretch,
 		"span":     span,
 		"text":     text,
 		"tone":     tone,
 		"count":    count,
 		"bytes":    size,
-		"decimal":  func(n any) string { return Decimal(number(n)) },
-		"parsed":   words.parsed,
+		"decimal":  func(n any) string { return wording.Decimal(number(n)) },
+		"parsed":   local.parsed,
 		"counters": counters,
 		"newest":   newest,
 		"share":    share,
 		"perDay":   perDay,
-		"duration": Duration,
-		"start":    StartWords,
-		"gap":      GapWords,
+		"duration": wording.Duration,
+		"start":    wording.Start,
+		"gap":      wording.Gap,
 	})
 	return &page{template.Must(t.Parse(pageSource))} // our own file: a fault in it fails every test
 }
 
-func (s *Server) serveStyle(w http.ResponseWriter, _ *http.Request) {
-	send(w, http.StatusOK, typeCSS, []byte(styleSource))
-}
-
-func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
-	q, err := parseQuery(r.URL.RawQuery, pageParameters)
+// servePage answers with the page.
+func (s *Site) servePage(w http.ResponseWriter, r *http.Request) {
+	before, err := parseBefore(r.URL.RawQuery)
 	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
+		send(w, http.StatusBadRequest, typeText, []byte(err.Error()+"\n"))
 		return
 	}
-	q.Limit = pageRows
 	var b bytes.Buffer
-	if err := s.page.template.Execute(&b, s.view(q)); err != nil {
-		fail(w, r, http.StatusInternalServerError, "make the page: "+err.Error())
+	if err := s.page.template.Execute(&b, s.view(store.TriggerQuery{Limit: pageRows, Before: before})); err != nil {
+		send(w, http.StatusInternalServerError, typeText, []byte("make the page: "+err.Error()+"\n"))
 		return
 	}
 	send(w, http.StatusOK, typeHTML, b.Bytes())
+}
+
+// serveStyle answers with the stylesheet.
+func (s *Site) serveStyle(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, typeCSS, []byte(styleSource))
+}
+
+// parseBefore reads the query of the page, which has one parameter. 0: from the newest row on.
+func parseBefore(raw string) (uint64, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return 0, errors.New("the query cannot be read: write name=value, joined by &")
+	}
+	for name, given := range values {
+		if name != "before" {
+			return 0, fmt.Errorf("unknown parameter %q: allowed: before", name)
+		}
+		if len(given) > 1 {
+			return 0, fmt.Errorf("parameter %q is given %d times: give it once", name, len(given))
+		}
+	}
+	if values.Get("before") == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(values.Get("before"), 10, 64)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("parameter \"before\": want a row id from 1 up, not %q", values.Get("before"))
+	}
+	return n, nil
 }
 
 // view is what the page shows.
@@ -109,12 +136,8 @@ func (v *view) Gaps() []api.Integration {
 	return with
 }
 
-// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log
-// more.
-const NewestGaps = 5
-
 // newest are the gaps that the page shows.
-func newest(gaps []api.Gap) []api.Gap { return gaps[:min(NewestGaps, len(gaps))] }
+func newest(gaps []api.Gap) []api.Gap { return gaps[:min(wording.NewestGaps, len(gaps))] }
 
 // slaveValues are the latest values of one slave.
 type slaveValues struct {
@@ -123,9 +146,9 @@ type slaveValues struct {
 	Values      []api.Latest
 }
 
-func (s *Server) view(q store.TriggerQuery) *view {
-	v := &view{Status: s.o.Reporter.Status(), Latest: bySlave(s.o.Reporter.Objects().Objects), Older: q.Before > 0}
-	rows, err := s.o.TriggerLog.Triggers(q)
+func (s *Site) view(q store.TriggerQuery) *view {
+	v := &view{Status: s.source.Status(), Latest: bySlave(s.source.Objects().Objects), Older: q.Before > 0}
+	rows, err := s.source.Triggers(q)
 	if err != nil {
 		v.Unread = append(v.Unread, "trigger log: "+err.Error())
 	}
@@ -166,11 +189,11 @@ func bySlave(values []api.Latest) []slaveValues {
 	return groups
 }
 
-// wording prints what depends on the zone.
-type wording struct{ zone *time.Location }
+// localTimes prints what depends on the zone.
+type localTimes struct{ zone *time.Location }
 
 // local prints a time in local time with its zone, nothing for the zero time.
-func (w wording) local(t time.Time) string {
+func (w localTimes) local(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -178,7 +201,7 @@ func (w wording) local(t time.Time) string {
 }
 
 // parsed prints an RFC 3339 time as local does. What is no time comes back as it is.
-func (w wording) parsed(rfc3339 string) string {
+func (w localTimes) parsed(rfc3339 string) string {
 	t, err := time.Parse(time.RFC3339, rfc3339)
 	if err != nil {
 		return rfc3339
@@ -187,7 +210,7 @@ func (w wording) parsed(rfc3339 string) string {
 }
 
 // stretch prints the time from one moment to another, as local does; the date is not said twice. nil: not known.
-func (w wording) stretch(from, to *time.Time) string {
+func (w localTimes) stretch(from, to *time.Time) string {
 	switch {
 	case from == nil && to == nil:
 		return "not known"
@@ -221,7 +244,7 @@ func span(seconds int64) string {
 
 // text prints a value's JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.
 func text(value any) (string, error) {
-	raw, err := encode(value)
+	raw, err := json.Marshal(value)
 	if err != nil {
 		return "", err
 	}
@@ -289,64 +312,4 @@ func size(bytes int64) string {
 // share prints a part of one as percent.
 func share(part float64) string { return fmt.Sprintf("%.1f %%", part*100) }
 
-// Decimal prints a number of bytes as tariffs and flash count them: "812 B", "64.0 kB", "3.5 MB" or "1.2 GB".
-func Decimal(n float64) string {
-	switch {
-	case n < 1e3:
-		return fmt.Sprintf("%.0f B", n)
-	case n < 1e6:
-		return fmt.Sprintf("%.1f kB", n/1e3)
-	case n < 1e9:
-		return fmt.Sprintf("%.1f MB", n/1e6)
-	default:
-		return fmt.Sprintf("%.1f GB", n/1e9)
-	}
-}
-
 func perDay(megabytes float64) string { return fmt.Sprintf("%.1f MB a day", megabytes) }
-
-// Duration prints what time.Duration prints the way it is written in a configuration: "720h" for "720h0m0s".
-func Duration(d string) string {
-	for _, unit := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(d, unit) {
-			d = d[:len(d)-len("0s")]
-		}
-	}
-	return d
-}
-
-// StartWords says how the store came up, for a word of `store.start` of the status; "" for one that it does not know.
-func StartWords(start string) string {
-	return map[string]string{
-		"created": "there was none",
-		"clean":   "as it was left",
-		"checked": "unclean stop before; the file was checked and is sound",
-		"renewed": "the old file could not be used and was moved aside",
-		"memory":  "the disk fails; samples are lost when power is",
-	}[start]
-}
-
-// GapWords says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know
-// comes back as it is.
-func GapWords(reason string) string {
-	word, _, _ := strings.Cut(reason, ":")
-	said, ok := map[string]string{
-		objects.GapBus:      "no valid reply from the controller",
-		objects.GapIdentity: "the controller is not the configured one, or was not identified yet",
-		objects.GapLine:     "the port could not be used",
-		objects.GapOverrun:  "the line was too busy",
-		objects.GapQueue:    "the store did not take the samples in time",
-		objects.GapAgent:    "the agent did not run; the number is an estimate",
-		objects.GapAge:      "the samples waited longer than max_age",
-		objects.GapSize:     "the outbox was full",
-		objects.GapDiskFull: "the disk was full",
-		objects.GapRejected: "the outbox was full, and new samples were not stored",
-		objects.GapRemoved:  "the integration was not in the configuration",
-		objects.GapDead:     "the cloud rejected the samples, and they were deleted",
-		objects.GapDamaged:  "the stored record is damaged",
-	}[word]
-	if !ok {
-		return reason
-	}
-	return fmt.Sprintf("%s (%s)%s", said, word, strings.TrimPrefix(reason, word))
-}

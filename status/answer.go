@@ -1,0 +1,108 @@
+package status
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"noi-agent/status/api"
+)
+
+// The content types we answer with.
+const (
+	typeText  = "text/plain; charset=utf-8"
+	typeJSON  = "application/json"
+	typeError = "application/problem+json"
+)
+
+func sendJSON(w http.ResponseWriter, r *http.Request, v any) {
+	body, err := encode(v)
+	if err != nil {
+		fail(w, r, http.StatusInternalServerError, "encode the answer: "+err.Error())
+		return
+	}
+	send(w, http.StatusOK, typeJSON, body)
+}
+
+// sendCheaply is sendJSON with an ETag: to one who has the answer already it sends none. The tag is of the content, so
+// it is the same after a restart too.
+func sendCheaply(w http.ResponseWriter, r *http.Request, v any) {
+	body, err := encode(v)
+	if err != nil {
+		fail(w, r, http.StatusInternalServerError, "encode the answer: "+err.Error())
+		return
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	w.Header().Set("ETag", tag)
+	if matches(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	send(w, http.StatusOK, typeJSON, body)
+}
+
+// matches reports whether a list of If-None-Match has a tag; weak ones count (RFC 9110 §13.1.2).
+func matches(list, tag string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+		if one == tag || one == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// encode returns v as JSON and a newline. Without HTML escapes: the messages in trigger rows read
+// here as they went out.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// fail answers with an error that needs no more than a status and a sentence.
+func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	failWith(w, r, api.NewError(status, detail, ""))
+}
+
+// failOr answers with err: as it is if it is an *api.Error, else with the status.
+func failOr(w http.ResponseWriter, r *http.Request, err error, status int) {
+	var f *api.Error
+	if !errors.As(err, &f) {
+		f = api.NewError(status, err.Error(), "")
+	}
+	failWith(w, r, f)
+}
+
+// failWith answers with a fault: JSON under /api, where programs ask, text elsewhere.
+func failWith(w http.ResponseWriter, r *http.Request, f *api.Error) {
+	describe(w, f)
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		text := f.Error()
+		if f.Hint != "" {
+			text += "\n" + f.Hint
+		}
+		send(w, f.Status, typeText, []byte(text+"\n"))
+		return
+	}
+	body, _ := encode(f) // strings always encode
+	send(w, f.Status, typeError, body)
+}
+
+// send writes an answer that is complete. A client that went away is its own business.
+func send(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// ErrorPrefix begins the type of each Error; the code follows.
+const ErrorPrefix = "urn:noi-agent:problem:"
+
+// Error is an answer that is an error, as application/problem+json (RFC 9457). It implements error, so that whatever
+// stands behind a handler can choose the answer.
+type Error struct {
+	Type   string       `json:"type"`             // ErrorPrefix and a code
+	Title  string       `json:"title"`            // what all errors of the code have in common
+	Status int          `json:"status,omitempty"` // of HTTP, 400 to 599; left out by the command line where no daemon answered
+	Detail string       `json:"detail"`           // the case at hand
+	Hint   string       `json:"hint,omitempty"`
+	Errors []FieldError `json:"errors,omitempty"` // one for each field of a body that is wrong
+
+	RetryAfterS int `json:"retry_after_s,omitempty"` // seconds after which to ask again, as the header Retry-After; 0: left out
+}
+
+// FieldError is what is wrong with one field of a body.
+type FieldError struct {
+	Pointer string `json:"pointer"` // JSON pointer as a fragment: "#/topic_arn"; "#" is the whole body
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// NewError returns an error of an HTTP status with the code that usually belongs to it. hint may be empty.
+func NewError(status int, detail, hint string) *Error {
+	code, title := usualCode(status)
+	return &Error{Type: ErrorPrefix + code, Title: title, Status: status, Detail: detail, Hint: hint}
+}
+
+// Code is the last part of the type.
+func (e *Error) Code() string { return strings.TrimPrefix(e.Type, ErrorPrefix) }
+
+// Error is the detail, with those of the fields.
+func (e *Error) Error() string {
+	text := e.Detail
+	for _, f := range e.Errors {
+		text += fmt.Sprintf("\n%s: %s", strings.TrimPrefix(strings.TrimPrefix(f.Pointer, "#"), "/"), f.Detail)
+	}
+	return text
+}
+
+// usualCode is the code of a status where the cause has none of its own, and its title.
+func usualCode(status int) (code, title string) {
+	switch status {
+	case http.StatusBadRequest:
+		return "bad_request", "The request cannot be read"
+	case http.StatusUnauthorized:
+		return "login_needed", "Log in to change things"
+	case http.StatusForbidden:
+		return "forbidden", "The request is refused"
+	case http.StatusNotFound:
+		return "not_found", "There is no such thing"
+	case http.StatusMethodNotAllowed:
+		return "method_not_allowed", "This method does not work here"
+	case http.StatusConflict:
+		return "conflict", "The request conflicts with what is there"
+	case http.StatusPreconditionFailed:
+		return "stale", "It was changed by another"
+	case http.StatusRequestEntityTooLarge:
+		return "too_large", "The body is too large"
+	case http.StatusUnsupportedMediaType:
+		return "content_type", "The content type is wrong"
+	case http.StatusMisdirectedRequest:
+		return "unknown_host", "This host name is not known"
+	case http.StatusUnprocessableEntity:
+		return "validation", "The values cannot be used"
+	case http.StatusPreconditionRequired:
+		return "if_match_needed", "The version to change is needed"
+	case http.StatusTooManyRequests:
+		return "too_many_tries", "Too many tries"
+	case http.StatusServiceUnavailable:
+		return "unavailable", "The agent cannot do this now"
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return "no_reply", "The controller gave no usable reply"
+	default:
+		return "failed", "The agent failed"
+	}
+}

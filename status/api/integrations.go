@@ -1,0 +1,109 @@
+package api
+
+// IntegrationConfig is the configuration of one integration, by the keys of the configuration file. What is read can be
+// sent back: a key that means nothing for the type or beside the other keys is left out, and so is what the topic says
+// already (`region`, `project_id`). Durations are texts as in the file, "10s".
+type IntegrationConfig struct {
+	ID      string   `json:"id,omitempty"`   // 20 letters and digits; left out of a new one: derived from the name
+	Name    string   `json:"name,omitempty"` // a text of the operator; "": none
+	Enabled bool     `json:"enabled"`        // left out of a request: true; false: paused
+	Type    string   `json:"type"`           // aws | gcp
+	Objects []string `json:"objects"`        // names and patterns; ["all"]. A request may have one text with commas
+	Slaves  []string `json:"slaves"`         // "line/unit id", names or product codes; ["all"]. As objects
+
+	TopicARN        string `json:"topic_arn,omitempty"`        // aws
+	Region          string `json:"region,omitempty"`           // aws; in requests only, and then that of the ARN
+	ProjectID       string `json:"project_id,omitempty"`       // gcp; in requests only, and then that of the topic
+	Topic           string `json:"topic,omitempty"`            // gcp; answered as projects/PROJECT/topics/NAME
+	Endpoint        string `json:"endpoint,omitempty"`         // "": the cloud's own
+	CredentialsFile string `json:"credentials_file,omitempty"` // gcp; a path on the gateway, never its content
+	Profile         string `json:"profile,omitempty"`          // aws
+	RoleARN         string `json:"role_arn,omitempty"`         // aws
+	ExternalID      string `json:"external_id,omitempty"`      // aws, with role_arn
+	IMDS            bool   `json:"imds,omitempty"`             // aws
+	IoT             *IoT   `json:"iot,omitempty"`              // aws; null: credentials do not come from there
+	CAFile          string `json:"ca_file,omitempty"`          // a path on the gateway
+	Ordering        bool   `json:"ordering,omitempty"`         // gcp
+
+	Attributes   []string           `json:"attributes"`    // [] is none
+	PublishEvery string             `json:"publish_every"` // "0s": as sampled
+	Pacing       string             `json:"pacing"`
+	CatchUp      *CatchUp           `json:"catch_up,omitempty"` // always answered
+	Gaps         bool               `json:"gaps"`
+	When         string             `json:"when"`                // every | change
+	Deadband     map[string]float64 `json:"deadband,omitempty"`  // with when: change
+	Heartbeat    string             `json:"heartbeat,omitempty"` // with when: change; "0s": never
+	Envelope     string             `json:"envelope"`            // single | batch
+	Compress     string             `json:"compress"`            // none | gzip
+}
+
+// IoT is where AWS IoT Core gives out credentials for a device's certificate. Certificate and key are paths on the
+// gateway.
+type IoT struct {
+	Endpoint    string `json:"endpoint"`
+	RoleAlias   string `json:"role_alias"`
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+	Thing       string `json:"thing,omitempty"`
+}
+
+// CatchUp is how a backlog is sent.
+type CatchUp struct {
+	Rate        int    `json:"rate"` // samples a second; 0: no limit
+	AlarmsFirst bool   `json:"alarms_first"`
+	Spread      string `json:"spread"` // "5m"
+}
+
+// Where an integration is configured.
+const (
+	SourceFile = "file" // in the configuration file, where it is to be changed
+	SourceAPI  = "api"  // on the page, over the API or with `noi-agent integrations`
+)
+
+// IntegrationEntry is one integration with all that a form needs.
+type IntegrationEntry struct {
+	Config IntegrationConfig `json:"config"`
+	ETag   string            `json:"etag"`   // strong, quotes included: as If-Match takes it; "" of what is not saved
+	Source string            `json:"source"` // SourceFile or SourceAPI
+	File   string            `json:"file"`   // path of the file that it is in
+	Line   int               `json:"line"`   // in that file, from 1; 0: not known
+	Locked bool              `json:"locked"` // it is changed in File only, which is read again at a reload
+	State  *Integration      `json:"state"`  // as in the status; null of what is not in force
+	Cost   IntegrationCost   `json:"cost"`
+}
+
+// IntegrationCost is what an integration costs in a day while its cloud takes everything, predicted from the log
+// intervals. With when: change it is the most. Slaves with model: auto count nothing. A paused one has the figures that
+// it would have.
+type IntegrationCost struct {
+	MessagesPerDay float64  `json:"messages_per_day"`
+	BytesPerDay    float64  `json:"bytes_per_day"` // of uplink and downlink
+	Objects        int      `json:"objects"`       // that it sends; two controllers' are two
+	Slaves         int      `json:"slaves"`        // from which they come
+	Uncounted      []string `json:"uncounted"`     // "line/unit id" of the slaves with model: auto
+}
+
+// Integrations is the answer to GET /api/v1/integrations: first those of the configuration file, in its order.
+type Integrations struct {
+	Integrations []IntegrationEntry `json:"integrations"`
+}
+
+// IntegrationTest is what a test of an integration has found. Nothing of it is stored.
+type IntegrationTest struct {
+	IntegrationID string     `json:"integration_id"`
+	Name          string     `json:"name"`
+	Type          string     `json:"type"`
+	Topic         string     `json:"topic"`
+	OK            bool       `json:"ok"`
+	MessageID     string     `json:"message_id"` // "" when none was sent, or it was refused
+	Steps         []TestStep `json:"steps"`
+	Notice        string     `json:"notice,omitempty"`
+}
+
+// TestStep is one thing that the test has looked at.
+type TestStep struct {
+	Name    string `json:"step"`    // credentials, endpoint, identity (aws), topic, permission (gcp), message: in this order
+	Verdict string `json:"verdict"` // ok | FAILED | unknown | skipped
+	Text    string `json:"text"`    // what was found, or what is wrong in the cloud's words; one line, never a secret
+	Remedy  string `json:"remedy"`  // what to do, commands included; may have several lines; "" unless it failed
+}

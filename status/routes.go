@@ -1,0 +1,111 @@
+package status
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"noi-agent/status/web"
+)
+
+// access says who may use a route.
+type access int
+
+const (
+	reads      access = iota // all, while TCP is for this machine only; else those who may change things
+	changes                  // the socket's owner and group, and who has the admin token or is logged in
+	socketOnly               // the socket's owner and group
+	anyone                   // all who reach the endpoint
+)
+
+// route is one thing that can be asked. The table of routes is the one list of them.
+type route struct {
+	method  string // GET serves HEAD too
+	path    string // pattern of http.ServeMux, without method
+	access  access
+	handler http.HandlerFunc
+	instead string // of changes: the command that does the same on the gateway
+}
+
+// routes lists all that is served; what Options leave out is not there.
+func (s *Server) routes() []route {
+	list := []route{
+		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
+		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
+		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
+		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
+		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
+		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
+		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
+		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
+	}
+	list = append(list, s.doorRoutes()...)
+	for _, p := range s.site.Pages() {
+		list = append(list, route{p.Method, p.Path, pageAccess(p), p.Handler, ""})
+	}
+	if s.o.Metrics != nil {
+		list = append(list, route{"GET", "/metrics", reads, s.o.Metrics.ServeHTTP, ""})
+	}
+	if s.o.Exporter != nil {
+		list = append(list, route{"GET", "/api/v1/export", reads, s.serveExport, ""})
+	}
+	if s.o.Replayer != nil {
+		list = append(list, route{"POST", "/api/v1/replay", changes, s.serveReplay, "noi-agent replay"})
+	}
+	if s.o.DeadLetters != nil {
+		list = append(list,
+			route{"GET", "/api/v1/deadletters", reads, s.serveDeadLetters, ""},
+			route{"POST", "/api/v1/deadletters/retry", changes, s.retryDeadLetters, "noi-agent deadletters"},
+			route{"POST", "/api/v1/deadletters/drop", changes, s.dropDeadLetters, "noi-agent deadletters"})
+	}
+	if s.o.Control != nil {
+		list = append(list,
+			route{"POST", "/api/v1/reload", changes, s.reload, "noi-agent reload"},
+			route{"POST", "/api/v1/try", changes, s.try, "noi-agent publish-test"})
+	}
+	if s.o.Reader != nil {
+		list = append(list, route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"})
+	}
+	return list
+}
+
+// pageAccess is who may use a page: a form that changes something is used as the API is.
+func pageAccess(p web.Page) access {
+	switch {
+	case p.Open:
+		return anyone
+	case p.Method == http.MethodGet:
+		return reads
+	default:
+		return changes
+	}
+}
+
+// handler returns the routes behind the guard. A path is there with each of its methods, and once bare for the others:
+// so another method is 405 and not the 404 of what catches the rest.
+func (s *Server) handler() http.Handler {
+	mux, methods := http.NewServeMux(), map[string][]string{}
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.method+" "+r.path, s.admit(r))
+		methods[r.path] = append(methods[r.path], r.method)
+		if r.method == http.MethodGet {
+			methods[r.path] = append(methods[r.path], http.MethodHead)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(methods)) {
+		mux.HandleFunc(path, refuseMethod(strings.Join(methods[path], ", ")))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
+	})
+	return s.guard(mux)
+}
+
+// refuseMethod answers a method that a path does not have.
+func refuseMethod(allowed string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed)
+		fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
+	}
+}

@@ -1,0 +1,74 @@
+// Package wording has what page and command line both say: sizes, durations, and the words of the status for people.
+// It has no state.
+package wording
+
+import (
+	"fmt"
+	"strings"
+
+	"noi-agent/objects"
+)
+
+// NewestGaps are as many gaps of an integration as a page for people shows; the status has twenty, and the trigger log
+// more.
+const NewestGaps = 5
+
+// Decimal prints a number of bytes as tariffs and flash count them: "812 B", "64.0 kB", "3.5 MB" or "1.2 GB".
+func Decimal(n float64) string {
+	switch {
+	case n < 1e3:
+		return fmt.Sprintf("%.0f B", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f kB", n/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", n/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", n/1e9)
+	}
+}
+
+// Duration prints what time.Duration prints the way it is written in a configuration: "720h" for "720h0m0s".
+func Duration(d string) string {
+	for _, unit := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(d, unit) {
+			d = d[:len(d)-len("0s")]
+		}
+	}
+	return d
+}
+
+// Start says how the store came up, for a word of `store.start` of the status; "" for one that it does not know.
+func Start(start string) string {
+	return map[string]string{
+		"created": "there was none",
+		"clean":   "as it was left",
+		"checked": "unclean stop before; the file was checked and is sound",
+		"renewed": "the old file could not be used and was moved aside",
+		"memory":  "the disk fails; samples are lost when power is",
+	}[start]
+}
+
+// Gap says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know
+// comes back as it is.
+func Gap(reason string) string {
+	word, _, _ := strings.Cut(reason, ":")
+	said, ok := map[string]string{
+		objects.GapBus:      "no valid reply from the controller",
+		objects.GapIdentity: "the controller is not the configured one, or was not identified yet",
+		objects.GapLine:     "the port could not be used",
+		objects.GapOverrun:  "the line was too busy",
+		objects.GapQueue:    "the store did not take the samples in time",
+		objects.GapAgent:    "the agent did not run; the number is an estimate",
+		objects.GapAge:      "the samples waited longer than max_age",
+		objects.GapSize:     "the outbox was full",
+		objects.GapDiskFull: "the disk was full",
+		objects.GapRejected: "the outbox was full, and new samples were not stored",
+		objects.GapRemoved:  "the integration was not in the configuration",
+		objects.GapDead:     "the cloud rejected the samples, and they were deleted",
+		objects.GapDamaged:  "the stored record is damaged",
+	}[word]
+	if !ok {
+		return reason
+	}
+	return fmt.Sprintf("%s (%s)%s", said, word, strings.TrimPrefix(reason, word))
+}

@@ -1,0 +1,36 @@
+package wording
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Whatever docs/durability.md lists as a reason is said in words.
+func TestEveryReasonOfAGapHasWords(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "objects", "sample.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := regexp.MustCompile(`\tGap[A-Z]\w+ += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 12 {
+		t.Fatalf("%d reasons found", len(reasons))
+	}
+	for _, r := range reasons {
+		if words := Gap(r[1]); words == r[1] || !strings.Contains(words, " ("+r[1]+")") {
+			t.Errorf("%s: %q", r[1], words)
+		}
+	}
+	for given, want := range map[string]string{"720h0m0s": "720h", "1h30m0s": "1h30m", "20h10m0s": "20h10m", "1m30s": "1m30s", "10s": "10s", "0s": "0s", "": ""} {
+		if got := Duration(given); got != want {
+			t.Errorf("duration %q: %q", given, got)
+		}
+	}
+	for _, start := range []string{"created", "clean", "checked", "renewed", "memory"} {
+		if Start(start) == "" {
+			t.Errorf("no words for a store that is %s", start)
+		}
+	}
+}
