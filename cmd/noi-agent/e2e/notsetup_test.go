@@ -48,10 +48,10 @@ status: {listen: "", socket: %s}
 	daemon := w.start(config, nil)
 	eventually(t, "the daemon listens", w.listens)
 	for i, c := range []struct{ name, code, detail, remedy string }{
-		{"no-credentials", "integration_setup", "MissingCredentials: no AWS credentials found", "aws configure"},
+		{"no-credentials", "integration_no_credentials", "MissingCredentials: no AWS credentials found", "aws configure"},
 		{"no-ca-aws", "integration_setup", "CAFileError: ca_file /nowhere/ca.pem: not there", "Correct ca_file of the integration"},
 		{"no-ca-gcp", "integration_setup", "CAFileError: ca_file /nowhere/ca.pem: not there", "Correct ca_file of the integration"},
-		{"denied", "integration_waiting", "AuthorizationError: User: ", "aws iam put-user-policy"},
+		{"denied", "integration_no_permission", "AuthorizationError: User: ", "aws iam put-user-policy"},
 	} {
 		var of []problemView
 		eventually(t, c.name+" has a problem", func() bool {
@@ -61,6 +61,9 @@ status: {listen: "", socket: %s}
 		})
 		if len(of) != 1 || of[0].Code != c.code || !strings.HasPrefix(of[0].Detail, c.detail) {
 			t.Errorf("%s: problems %+v, want %s with %q", c.name, of, c.code, c.detail)
+		}
+		if strings.Contains(of[0].Title, "refuses") != (c.name == "denied") {
+			t.Errorf("%s: the title is %q", c.name, of[0].Title)
 		}
 		code, stdout, stderr := run1("publish-test", c.name, "--config", config)
 		if code != cli.ExitFailed || !strings.Contains(stdout, c.detail) || !strings.Contains(stdout+stderr, c.remedy) {
