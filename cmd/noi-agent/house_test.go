@@ -47,8 +47,9 @@ var house = map[string][]string{
 	"status/logs":            {"status/api"},
 	"status/wording":         {"objects", "status/api"},
 	"status/web":             {"objects", "store", "status/api", "status/wording"},
+	"status/web/webtest":     {"objects", "store", "status/api"},
 	"status/guard":           {},
-	"status":                 {"store", "status/api", "status/events", "status/guard", "status/logs", "status/web"},
+	"status":                 {"objects", "store", "status/api", "status/events", "status/guard", "status/logs", "status/web"},
 	"sim":                    {"objects", "modbus/modbustest"},
 	"cmd/noi-agent":          {"cmd/noi-agent/cli"},
 	"cmd/noi-agent/cli":      nil, // all
