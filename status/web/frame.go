@@ -36,6 +36,7 @@ type frame struct {
 	Site    string
 	Now     time.Time
 	Status  api.Status
+	Login   bool     // there is a login
 	Unread  []string // what could not be read, in words
 	Style   string   // address of the stylesheet
 	Script  string
@@ -46,6 +47,7 @@ type frame struct {
 func (s *Site) frame(title, tab string) frame {
 	return frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
+		Login: s.o.Keeper != nil,
 		Style: s.assets.path("style.css"), Script: s.assets.path("live.js"), Icon: s.assets.path("icon.svg"),
 	}
 }

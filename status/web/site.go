@@ -92,6 +92,7 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/{$}", Handler: s.overview},
 		{Method: "GET", Path: "/values", Handler: s.values},
 		{Method: "GET", Path: "/values/{line}/{unit}/{object}", Handler: s.object},
+		{Method: "GET", Path: "/values/{line}/{unit}/{object}/csv", Handler: s.csv},
 		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
 		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
 		{Method: "GET", Path: "/triggers", Handler: s.triggers},
