@@ -33,7 +33,7 @@ func (s *Server) routes() []route {
 	list := []route{
 		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
 		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
-		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
+		{"GET", "/api/v1/triggers", reads, s.scarcely(s.serveTriggers), ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
@@ -45,7 +45,7 @@ func (s *Server) routes() []route {
 		list = append(list, route{"GET", "/metrics", reads, s.o.Metrics.ServeHTTP, ""})
 	}
 	if s.o.Exporter != nil {
-		list = append(list, route{"GET", "/api/v1/export", reads, s.serveExport, ""})
+		list = append(list, route{"GET", "/api/v1/export", reads, s.scarcely(s.serveExport), ""})
 	}
 	if s.o.Replayer != nil {
 		list = append(list, route{"POST", "/api/v1/replay", changes, s.serveReplay, "noi-agent replay"})

@@ -30,6 +30,7 @@ type world struct {
 	history        map[string]api.History // by "line/unit/object"; the span sets From
 	triggers       api.Triggers
 	triggersErr    error
+	onTriggers     func() // called by Triggers, if it is there
 	healthy, ready error
 	hold           chan struct{} // Status waits until it is closed; nil: does not
 	holding        chan struct{} // Status says here that it waits
@@ -58,6 +59,9 @@ func (w *world) Healthy() error { return w.healthy }
 func (w *world) Ready() error   { return w.ready }
 
 func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
+	if w.onTriggers != nil {
+		w.onTriggers()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, q)
