@@ -84,6 +84,7 @@ type Line struct {
 	others    others        // what another program was seen to get through the gateway
 	unaware   bool          // the read at hand was planned without knowing of another program
 	doubled   bool          // one of them had an id of ours
+	losses    int           // events that may have cost us a reply: new connections, answers in another unit's name
 	attached  time.Time     // when the line was opened last
 	muteUntil time.Time     // no new connection for want of answers before
 	muteWait  time.Duration // the last wait for that

@@ -27,7 +27,7 @@ type window struct {
 
 	disguised bool // the request has a shape that no reply to another program has
 
-	surplus  int  // whole frames that nobody of us asked for
+	surplus  int  // whole frames that are another program's if the answer comes as well
 	heard    bool // something came that is no echo
 	echoed   bool // the echo came
 	skipped  int  // bytes that belong to no frame
@@ -135,10 +135,14 @@ func (w *window) tears(n int) {
 	}
 }
 
-// need returns how many bytes to read next, at least 1: a reply to its predicted end and not beyond.
+// need returns how many bytes to read next, at least 1: a reply to its predicted end and not beyond. A port that takes
+// frames apart by itself gives a whole one.
 func (w *window) need() int {
+	if w.framed {
+		return maxFrame
+	}
 	b := w.buf[:w.have]
-	if len(b) > 2 && !w.framed && !w.heard && !w.echoed { // an echo so far
+	if len(b) > 2 && !w.heard && !w.echoed { // an echo so far
 		return max(1, len(w.sent)-len(b))
 	}
 	if reply, _, err := replyNeed(b); err == nil && reply > len(b) {
