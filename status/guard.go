@@ -27,8 +27,8 @@ var headers = [...][2]string{
 	{"Cache-Control", "no-store"},
 }
 
-// guard sets the headers every answer carries. It refuses requests under a forged name, those that a browser sends for a
-// foreign site, and bodies of another kind than is served here.
+// guard sets the headers every answer carries. It refuses requests under a forged name, those that a browser sends for
+// a foreign site, and bodies of another kind than is served here.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range headers {

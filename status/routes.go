@@ -34,6 +34,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
 		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
 		{"GET", "/api/v1/triggers", reads, s.scarcely(s.serveTriggers), ""},
+		{"GET", "/api/v1/openapi.yaml", anyone, serveOpenAPI, ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
@@ -96,6 +97,9 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})
+	if s.watch != nil {
+		return s.watch(s.guard(mux))
+	}
 	return s.guard(mux)
 }
 

@@ -90,8 +90,8 @@ type limits struct {
 }
 
 // defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over 400 kbit/s of an
-// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with replies that come late; a line that is free
-// answers at once.
+// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with replies that come late; a line
+// that is free answers at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
@@ -112,6 +112,7 @@ type Server struct {
 	origins   guard.Origins
 	door      *door
 	site      *web.Site
+	watch     func(http.Handler) http.Handler // around all; nil but in tests
 	listeners []net.Listener
 	addr      string
 	listened  bool

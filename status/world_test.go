@@ -81,7 +81,8 @@ func (w *world) lastAsked() (store.TriggerQuery, int) {
 // quiet is an agent with nothing configured.
 func quiet() *world {
 	return &world{
-		status:   api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0"},
+		status: api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0", Lines: []api.Line{},
+			Integrations: []api.Integration{}, Problems: []api.Problem{}, Store: api.Store{KeptAside: []string{}}},
 		objects:  api.Objects{Objects: []api.Latest{}},
 		triggers: api.Triggers{Triggers: []api.Trigger{}},
 	}
@@ -95,6 +96,7 @@ func options(w *world) status.Options {
 // serve runs s until the test ends or stop is called; stop returns what Serve returned.
 func serve(t *testing.T, s *status.Server) (stop func() error) {
 	t.Helper()
+	s.Watch(recorded)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,8 @@ const certificateYears = 10
 func earliestBuild() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // EnsureCertificate returns the gateway's own certificate in dir, and makes one for hosts at the first start: names and
-// IP addresses, the first of them its subject. It is good from built on, for ten years, so that a clock in 1970 makes no
-// difference. One that is there is never replaced: people have compared its fingerprint. missing are the hosts that it
+// IP addresses, the first of them its subject. It is good from built on, for ten years, whatever the clock of the
+// gateway says. One that is there is never replaced: people have compared its fingerprint. missing are the hosts that it
 // does not name.
 func EnsureCertificate(dir string, hosts []string, built time.Time) (c tls.Certificate, missing []string, err error) {
 	path := filepath.Join(dir, CertificateFile)
@@ -50,7 +50,8 @@ func EnsureCertificate(dir string, hosts []string, built time.Time) (c tls.Certi
 		return c, nil, fmt.Errorf("own certificate: %s: %w; move the file away and restart the agent for a new one",
 			path, err)
 	}
-	return c, slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return c.Leaf.VerifyHostname(h) == nil }), nil
+	named := func(host string) bool { return c.Leaf.VerifyHostname(host) == nil }
+	return c, slices.DeleteFunc(slices.Clone(hosts), named), nil
 }
 
 // newCertificate returns certificate and key as PEM. The certificate may not sign others: a stolen key of one gateway
