@@ -226,6 +226,9 @@ func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }
 
+// RunNumber counts the starts of the agent with this store, from 1.
+func (a *Agent) RunNumber() uint64 { return a.store.Run() }
+
 // Abort ends the grace period of a shutdown at once; what is not sent stays in the outbox.
 func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 
@@ -250,8 +253,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	diskBack := a.diskBack(w.publishing)
 
 	var ended error
+	watch, problems := time.NewTicker(problemsEvery), problemLog{}
+	defer watch.Stop()
 	for running := true; running; {
 		select {
+		case <-watch.C:
+			problems.note(a.log, a.Status().Problems)
+			continue
 		case r := <-a.reloads:
 			r.done <- a.apply(w, r)
 			continue

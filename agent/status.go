@@ -41,6 +41,8 @@ func (a *Agent) Status() api.Status {
 	s.Clock, s.Problems = clock, append(s.Problems, problems...)
 	s.Problems = append(s.Problems, a.storeProblems()...)
 	s.Problems = append(s.Problems, a.configFile.problems()...)
+	s.Problems = append(s.Problems, a.filling(&s, stats)...)
+	s.Problems = present(s.Problems, &s, a.clock.Now())
 	return s
 }
 

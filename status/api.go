@@ -7,11 +7,11 @@ import (
 )
 
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
-	sendJSON(w, r, s.o.Reporter.Status())
+	sendCheaply(w, r, s.o.Reporter.Status())
 }
 
 func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
-	sendJSON(w, r, s.o.Reporter.Objects())
+	sendCheaply(w, r, s.o.Reporter.Objects())
 }
 
 func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +25,7 @@ func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusInternalServerError, "read the trigger log: "+err.Error())
 		return
 	}
-	sendJSON(w, r, rows)
+	sendCheaply(w, r, rows)
 }
 
 // health answers a supervisor's or a script's question in one line.

@@ -31,10 +31,13 @@ type route struct {
 // routes lists all that is served; what Options leave out is not there.
 func (s *Server) routes() []route {
 	list := []route{
-		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
-		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
+		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
+		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
 		{"GET", "/api/v1/triggers", reads, s.scarcely(s.serveTriggers), ""},
-		{"GET", "/api/v1/openapi.yaml", anyone, serveOpenAPI, ""},
+		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
+		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
+		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
+		{"GET", "/api/v1/openapi.yaml", anyone, withoutQuery(serveOpenAPI), ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
@@ -97,8 +100,8 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})
-	if s.watch != nil {
-		return s.watch(s.guard(mux))
+	if s.tap != nil {
+		return s.tap(s.guard(mux))
 	}
 	return s.guard(mux)
 }

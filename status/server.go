@@ -12,6 +12,7 @@ import (
 
 	"noi-agent/status/api"
 	"noi-agent/status/guard"
+	"noi-agent/status/logs"
 	"noi-agent/status/web"
 	"noi-agent/store"
 )
@@ -73,6 +74,8 @@ type Options struct {
 	TLS      TLS            // how TCP is secured
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
+	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 }
 
@@ -81,6 +84,9 @@ type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
 	line        time.Duration // instead of write, until a line has read registers
+	event       time.Duration // instead of write, for each event of a stream
+	pause       time.Duration // without an event; then a comment is sent, so that a proxy keeps the connection
+	abandoned   time.Duration // until a connection ends whose other side does not answer
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
@@ -96,6 +102,9 @@ var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
 	line:        20 * time.Second,
+	event:       10 * time.Second,
+	pause:       15 * time.Second,
+	abandoned:   10 * time.Second,
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
@@ -112,7 +121,7 @@ type Server struct {
 	origins   guard.Origins
 	door      *door
 	site      *web.Site
-	watch     func(http.Handler) http.Handler // around all; nil but in tests
+	tap       func(http.Handler) http.Handler // around all; nil but in tests
 	listeners []net.Listener
 	addr      string
 	listened  bool
@@ -121,6 +130,7 @@ type Server struct {
 	tcp, unix   *guard.Connections // apart: a crowd on TCP does not keep the operator out
 	scarce      chan struct{}      // one for each request that reads much of the store
 	flights     flights
+	watch       *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -153,6 +163,7 @@ func New(o Options) *Server {
 		Reporter
 		TriggerLog
 	}{s.o.Reporter, o.TriggerLog}, s.door, o.Location)
+	s.watch = newWatch(&s.o)
 	return s
 }
 
@@ -214,6 +225,7 @@ func (s *Server) connections(c net.Conn) *guard.Connections {
 func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.grace)
 	defer cancel()
+	s.watch.close()
 	if err := srv.Shutdown(grace); err != nil {
 		// A reader too slow for the grace; its write fails now and its handler returns.
 		_ = srv.Close()

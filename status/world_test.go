@@ -96,7 +96,7 @@ func options(w *world) status.Options {
 // serve runs s until the test ends or stop is called; stop returns what Serve returned.
 func serve(t *testing.T, s *status.Server) (stop func() error) {
 	t.Helper()
-	s.Watch(recorded)
+	s.Tap(recorded)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}

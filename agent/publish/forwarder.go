@@ -57,10 +57,10 @@ type Forwarder struct {
 // integrationView is what the status shows beside the store's counters.
 type integrationView struct {
 	state       string
-	since       time.Time // wall time since which the state holds
-	lastSuccess time.Time // wall time; zero: never in this run
-	setUp       bool      // lastError is the agent's own, no cloud's
-	lastError   string    // of the last attempt; empty when all of it was accepted
+	since       time.Time     // wall time since which the state holds
+	begun       time.Duration // the same, monotonic
+	lastSuccess time.Time     // wall time; zero: never in this run
+	lastError   string        // of the last attempt; empty when all of it was accepted
 
 	refuses      string         // the kinds of samples that the topic refuses, in words; empty: none
 	refusesSince time.Time      // wall time
@@ -297,10 +297,8 @@ func (f *Forwarder) failed(state string, r sinks.Result, accepted int, at time.T
 	if accepted > 0 {
 		f.view.lastSuccess = at
 	}
-	if f.view.state != state {
-		f.view.since = at
-	}
-	f.view.state, f.view.lastError, f.view.setUp = state, r.Error(), r.SetUp()
+	f.turnLocked(state, at)
+	f.view.lastError = r.Error()
 }
 
 // succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took
@@ -312,10 +310,16 @@ func (f *Forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result)
 	if accepted > 0 {
 		f.view.lastSuccess = at
 	}
-	if f.view.state != IntegrationOK {
-		f.view.since = at
+	f.turnLocked(IntegrationOK, at)
+	f.view.lastError = rejected.Error()
+}
+
+// turnLocked notes the state, and since when it is so.
+func (f *Forwarder) turnLocked(state string, at time.Time) {
+	if f.view.state != state {
+		f.view.since, f.view.begun = at, f.clock.Elapsed()
 	}
-	f.view.state, f.view.lastError = IntegrationOK, rejected.Error()
+	f.view.state = state
 }
 
 func (f *Forwarder) snapshot() integrationView {

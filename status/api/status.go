@@ -97,7 +97,8 @@ type Slave struct {
 	LastGood *time.Time `json:"last_good"`
 	AgeS     *int64     `json:"age_s"` // seconds since the last good reply; null before the first
 	Error    string     `json:"error,omitempty"`
-	Objects  int        `json:"objects"` // how many are polled
+	Objects  int        `json:"objects"`      // how many are polled
+	Read     int        `json:"objects_read"` // how many of them gave a reply when they were asked last
 	// replies that held no value, as of an absent sensor
 	NoSample uint64 `json:"no_sample"`
 	// absent | out_of_range | firmware | not_a_number

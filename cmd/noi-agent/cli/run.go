@@ -65,6 +65,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Hosts:  config.Status.Hosts,
 		TLS:    status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+		Logs: &logs.ring, Run: a.RunNumber(),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
