@@ -194,7 +194,7 @@ func checkExchange(doc *openapi3.T, router routers.Router, e *exchange) (string,
 		}
 	}
 	answer := route.Operation.Responses.Status(e.Status)
-	if answer == nil || answer.Value.Content.Get(e.ResponseType) == nil {
+	if answer == nil || len(answer.Value.Content) > 0 && answer.Value.Content.Get(e.ResponseType) == nil {
 		return name, fmt.Errorf("%s is not documented for the status %d", e.ResponseType, e.Status)
 	}
 	if strings.HasPrefix(e.ResponseType, lines) {
