@@ -70,6 +70,7 @@ type Agent struct {
 	signals    alarmSignals
 	sweeps     chan poll.Sweep
 	reloads    chan reload
+	ending     chan struct{} // closed when Run takes no reload any more
 	configFile configFile
 	replays    atomic.Uint64 // how many were asked for
 	abort      chan struct{}
@@ -112,6 +113,7 @@ func New(o Options) (*Agent, error) {
 			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
 		})}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan poll.Sweep, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
+		ending: make(chan struct{}),
 		probes: probeEvery,
 	}
 	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.Elapsed()
@@ -272,6 +274,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		running = false
 	}
+	close(a.ending)
 	stopPolling()
 	for _, p := range a.workers.pollers {
 		<-p.Done()

@@ -65,6 +65,9 @@ func (s *Server) routes() []route {
 			route{"POST", "/api/v1/reload", changes, s.reload, "noi-agent reload"},
 			route{"POST", "/api/v1/try", changes, s.try, "noi-agent publish-test"})
 	}
+	if s.o.Integrations != nil {
+		list = append(list, s.integrationRoutes()...)
+	}
 	if s.o.Reader != nil {
 		list = append(list, route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"})
 	}

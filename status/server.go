@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"noi-agent/status/guard"
 	"noi-agent/status/logs"
@@ -61,6 +62,7 @@ type Options struct {
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
 	Control      Control          // nil: the agent takes no requests of an operator
+	Integrations Integrations     // nil: they cannot be listed and changed
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
@@ -77,6 +79,9 @@ type Options struct {
 	Logs     *logs.Ring     // the last lines of the log; nil: there are none
 	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
+
+	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
+	Families func(slug string) (*objects.Family, bool)
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
@@ -159,12 +164,20 @@ func New(o Options) *Server {
 	}
 	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
 	s.door, s.o.Reporter = newDoor(o), placed{o.Reporter, s}
-	s.site = web.New(struct {
-		Reporter
-		TriggerLog
-	}{s.o.Reporter, o.TriggerLog}, s.door, o.Location)
+	s.site = newSite(&s.o, s.door)
 	s.watch = newWatch(&s.o)
 	return s
+}
+
+// newSite returns the pages.
+func newSite(o *Options, keeper web.Keeper) *web.Site {
+	return web.New(web.Options{
+		Source: struct {
+			Reporter
+			TriggerLog
+		}{o.Reporter, o.TriggerLog},
+		Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+	})
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
