@@ -113,6 +113,7 @@ type nothing struct {
 	letters
 	status.Control
 	status.Reader
+	status.Integrations
 	http.Handler
 }
 

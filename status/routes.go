@@ -1,9 +1,7 @@
 package status
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"noi-agent/status/web"
@@ -86,21 +84,25 @@ func pageAccess(p web.Page) access {
 	}
 }
 
-// handler returns the routes behind the guard. A path is there with each of its methods, and once bare for the others:
-// so another method is 405 and not the 404 of what catches the rest.
+// handler returns the routes behind the guard.
 func (s *Server) handler() http.Handler {
-	mux, methods := http.NewServeMux(), map[string][]string{}
+	mux, paths, methods := http.NewServeMux(), http.NewServeMux(), map[string][]string{}
 	for _, r := range s.routes() {
 		mux.HandleFunc(r.method+" "+r.path, s.admit(r))
+		if methods[r.path] == nil {
+			paths.Handle(r.path, http.NotFoundHandler())
+		}
 		methods[r.path] = append(methods[r.path], r.method)
 		if r.method == http.MethodGet {
 			methods[r.path] = append(methods[r.path], http.MethodHead)
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(methods)) {
-		mux.HandleFunc(path, refuseMethod(strings.Join(methods[path], ", ")))
-	}
+	// What no route serves: another method is 405, and another path 404. The mux would answer both as text.
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if _, path := paths.Handler(r); methods[path] != nil {
+			refuseMethod(w, r, strings.Join(methods[path], ", "))
+			return
+		}
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})
 	if s.tap != nil {
@@ -110,9 +112,7 @@ func (s *Server) handler() http.Handler {
 }
 
 // refuseMethod answers a method that a path does not have.
-func refuseMethod(allowed string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allowed)
-		fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
-	}
+func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
+	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
 }
