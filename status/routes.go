@@ -36,6 +36,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
 		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
 		{"GET", "/api/v1/openapi.yaml", anyone, withoutQuery(serveOpenAPI), ""},
+		{"GET", "/api/v1/bundle", reads, s.scarcely(s.serveBundle), ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}

@@ -12,6 +12,7 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/bundle"
 	"noi-agent/status/guard"
 	"noi-agent/status/logs"
 	"noi-agent/status/web"
@@ -77,6 +78,7 @@ type Options struct {
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
 	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Files    []bundle.File  // of the configuration, for a support bundle; one that is not there is left out
 	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 

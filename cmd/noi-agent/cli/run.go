@@ -70,7 +70,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family,
 		Hosts: config.Status.Hosts,
 		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
-		Logs:  &logs.ring, Run: a.RunNumber(),
+		Logs:  &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
