@@ -37,6 +37,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
 		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
 		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
+		{"GET", "/api/v1/bundle", reads, s.serveBundle, ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/bundle"
 	"noi-agent/status/guard"
 	"noi-agent/status/logs"
 	"noi-agent/status/web"
@@ -75,8 +77,12 @@ type Options struct {
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
 	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Files    []bundle.File  // of the configuration, for a support bundle; one that is not there is left out
 	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
+
+	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
+	Families func(slug string) (*objects.Family, bool)
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
@@ -151,12 +157,20 @@ func New(o Options) *Server {
 	}
 	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
 	s.door = newDoor(o)
-	s.site = web.New(struct {
-		Reporter
-		TriggerLog
-	}{o.Reporter, o.TriggerLog}, s.door, o.Location)
+	s.site = newSite(&o, s.door)
 	s.watch = newWatch(&s.o)
 	return s
+}
+
+// newSite returns the pages.
+func newSite(o *Options, keeper web.Keeper) *web.Site {
+	return web.New(web.Options{
+		Source: struct {
+			Reporter
+			TriggerLog
+		}{o.Reporter, o.TriggerLog},
+		Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+	})
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.

@@ -67,8 +67,8 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, Integrations: book, ReplayStatus: replayStatus,
 		Now:    p.Now,
-		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
-		Logs: &logs.ring, Run: a.RunNumber(),
+		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family,
+		Logs: &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
