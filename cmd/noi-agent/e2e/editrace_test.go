@@ -34,6 +34,7 @@ type raceWorld struct {
 	*world
 	rng    *rand.Rand
 	seed   uint64
+	binary string
 	config string
 	text   string
 	daemon *exec.Cmd
@@ -98,6 +99,7 @@ func newRaceWorld(t *testing.T, seed uint64) *raceWorld {
 		}
 		return regs, exception
 	}
+	w.binary = buildBinary(t, "..") // before the world has another home, where no build cache is
 	w.world = newWorld(t, slave)
 	w.config = w.world.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 100ms}`, "all")
 	text, err := os.ReadFile(w.config)
@@ -120,7 +122,7 @@ func newRaceWorld(t *testing.T, seed uint64) *raceWorld {
 
 func (w *raceWorld) start() {
 	w.t.Helper()
-	w.daemon = exec.Command(buildBinary(w.t, ".."), "run", "--config", w.config)
+	w.daemon = exec.Command(w.binary, "run", "--config", w.config)
 	w.daemon.Stdout, w.daemon.Stderr = w.log, w.log
 	if err := w.daemon.Start(); err != nil {
 		w.t.Fatal(err)
