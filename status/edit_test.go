@@ -99,8 +99,8 @@ func TestRoutesOfIntegrations(t *testing.T) {
 		{"POST", "/a/wake", "", nil, 200, "wake a"},
 		{"POST", "/a/test", "", nil, 200, "test a "},
 		{"POST", "/a/test", `{}`, json, 200, "test a {}"},
-		{"POST", "/test", `{}`, json, 200, "test  {}"},
-		{"POST", "/test", "", nil, 415, ""},
+		{"POST", "/new/test", `{}`, json, 200, "test  {}"},
+		{"POST", "/new/test", "", nil, 415, ""},
 	} {
 		o.asked = nil
 		a := askWith(t, c, r.method, strings.TrimSuffix(one, "/a")+r.url, r.body, r.header)
