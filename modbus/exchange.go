@@ -48,8 +48,11 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 		return nil, err
 	}
 	l.previous.q, l.previous.frame = q, append(l.previous.frame[:0], frame...)
-	if isRead(frame[1]) {
+	switch {
+	case isRead(frame[1]):
 		u.keep(q)
+	case q.function == FuncEncapsulated && frame[1] == q.function:
+		u.named = q
 	}
 	return frame, nil
 }
@@ -79,12 +82,12 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes && refusal != nil:
 			return nil, refusal
 		case try == maxProbes:
-			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
+			return nil, unasked{fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)}
 		}
 		probe := u.trust.probe(q.shape(), l.probes(u, q), u.proofs(), try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
-			return nil, err // to whoever reads of it, the slave was asked and has not answered
+			return nil, unasked{err} // the slave was asked and has not answered, but not for q
 		}
 		refusal = l.openRefusal(q, frame)
 		switch {

@@ -100,6 +100,8 @@ type unit struct {
 	good   ask   // the last read that was answered with registers
 	short  []ask // the last short ones, of different shapes, the newest first
 	probed []ask // the last probes that were answered, of different shapes, the newest first
+	named  ask   // the identification, if it was answered last time
+	picky  bool  // it has ignored a probe: it may lack registers, and say nothing when it is asked for those
 
 	silent   int       // exchanges in a row that nothing came in
 	missedAt time.Time // when the last request went out that was not answered
