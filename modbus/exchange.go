@@ -237,7 +237,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		switch {
 		case l.network && !again:
 			l.unasked(u, frame)
-		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // it errs in the same way
+		case l.network && l.window.sent != nil && !l.previous.is(frame[:len(frame)-2]): // it errs in the same way
 			l.unfit(frame)
 		}
 		l.suspect()
@@ -357,7 +357,7 @@ func (l *Line) account(u *unit, start time.Time) {
 
 // answered settles what the answer proves and counts it.
 func (l *Line) answered(u *unit, q ask, frame []byte) {
-	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
+	u.silent, u.late, l.mute = 0, 0, growing{}
 	refused := frame[1]&exceptionBit != 0
 	if isRead(frame[1]) {
 		u.misfits = false
