@@ -41,25 +41,26 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 }
 
 const (
-	// sleepLeast is the least number of missing bytes that are worth a sleep.
-	sleepLeast = 4
 	// sleepShare of the time that the missing bytes take on the wire is slept through, in percent. The rest is for the
-	// clocks of both ends and for a timer that is late.
+	// clocks of both ends.
 	sleepShare = 90
+	// timerSlack is how late a timer of the runtime may be where nothing else runs: it waits in whole milliseconds.
+	timerSlack = time.Millisecond
 )
 
 // restOf takes what has come of a reply whose length is known. When that is nothing, it sleeps until most of the rest
 // can have come: a serial port would wake us for each byte. A port that hands over whole frames is never slept for.
 func (l *Line) restOf(until time.Time) (int, error) {
-	rest := l.window.missing()
-	if l.network || rest < sleepLeast {
+	missing := l.window.missing()
+	nap := l.settings.WireTime(missing)*sleepShare/100 - timerSlack
+	if l.network || nap < timerSlack {
 		return 0, nil
 	}
-	n, err := l.readPort(l.window.space(rest), 0)
+	n, err := l.readPort(l.window.space(missing), 0)
 	if n > 0 || err != nil {
 		return n, err
 	}
-	return 0, l.rest.sleep(l.ctx, min(l.settings.WireTime(rest)*sleepShare/100, until.Sub(l.tick())))
+	return 0, l.rest.sleep(l.ctx, min(nap, until.Sub(l.tick())))
 }
 
 // sleeper waits without a new timer each time.
