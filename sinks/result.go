@@ -72,15 +72,6 @@ type Result struct {
 	Skewed bool
 }
 
-// SetUp reports whether the agent's own set-up is at fault, on this side of any cloud: credentials, ca_file or proxy.
-func (r Result) SetUp() bool {
-	switch r.Code {
-	case CodeMissingCredentials, CodeCredentials, CodeCAFile, CodeProxy, CodeConfiguration:
-		return true
-	}
-	return false
-}
-
 // CAFileRemedy is what to do about CodeCAFile.
 func CAFileRemedy() string {
 	return "Correct ca_file of the integration, or put the PEM file there and let the daemon's user read it. Then: " +

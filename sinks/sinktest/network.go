@@ -339,7 +339,7 @@ func badCAFile(t *testing.T, s *site) {
 	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "127.0.0.1")))
 	results := publish(t, s.sink(t, Place{Host: front.Addr(), TLS: true, CAFile: ca.File + ".not"}), Messages(2))
 	want(t, results, sinks.Wait)
-	if results[0].Code != sinks.CodeCAFile || !results[0].SetUp() ||
+	if results[0].Code != sinks.CodeCAFile || sinks.CauseOf(results[0].Error()) != sinks.CauseSetUp ||
 		!strings.Contains(results[0].Text, "ca_file "+ca.File+".not: not there") {
 		t.Errorf("got %s", results[0].Error())
 	}
