@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/agent/clock"
+	"noi-agent/agent/history"
 	"noi-agent/agent/poll"
 	"noi-agent/agent/publish"
 	"noi-agent/configs"
@@ -65,9 +66,11 @@ type Agent struct {
 	probes     time.Duration // how often the disk is probed then
 	began      time.Duration // monotonic
 	sampler    *sampler
+	history    *history.Store // nil: none is kept
 	signals    alarmSignals
 	sweeps     chan poll.Sweep
 	reloads    chan reload
+	ending     chan struct{} // closed when Run takes no reload any more
 	configFile configFile
 	replays    atomic.Uint64 // how many were asked for
 	abort      chan struct{}
@@ -110,6 +113,7 @@ func New(o Options) (*Agent, error) {
 			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
 		})}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan poll.Sweep, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
+		ending: make(chan struct{}),
 		probes: probeEvery,
 	}
 	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.Elapsed()
@@ -127,7 +131,9 @@ func New(o Options) (*Agent, error) {
 	for i := range o.Config.Integrations {
 		a.workers.forwarders = append(a.workers.forwarders, a.newForwarder(&o.Config.Integrations[i]))
 	}
-	a.sampler = &sampler{store: a.store, log: a.log.With("part", "store"), in: a.sweeps,
+	_, uptime := a.clock.Wall.Read()
+	a.history = history.New(time.Duration(o.Config.Status.History), uptime)
+	a.sampler = &sampler{store: a.store, history: a.history, log: a.log.With("part", "store"), in: a.sweeps,
 		ledger: newLedger(a.store.Run(), a.store.Accounts()), alarms: map[objectKey]string{},
 		changes: changes{elapsed: a.clock.Elapsed}, signals: &a.signals}
 	a.sampler.ledger.standsIn = a.degraded != ""
@@ -222,6 +228,9 @@ func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }
 
+// RunNumber counts the starts of the agent with this store, from 1.
+func (a *Agent) RunNumber() uint64 { return a.store.Run() }
+
 // Abort ends the grace period of a shutdown at once; what is not sent stays in the outbox.
 func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 
@@ -246,8 +255,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	diskBack := a.diskBack(w.publishing)
 
 	var ended error
+	watch, problems := time.NewTicker(problemsEvery), problemLog{}
+	defer watch.Stop()
 	for running := true; running; {
 		select {
+		case <-watch.C:
+			problems.note(a.log, a.Status().Problems)
+			continue
 		case r := <-a.reloads:
 			r.done <- a.apply(w, r)
 			continue
@@ -260,6 +274,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		running = false
 	}
+	close(a.ending)
 	stopPolling()
 	for _, p := range a.workers.pollers {
 		<-p.Done()

@@ -433,7 +433,7 @@ func TestPulledAdapterIsFoundAgainAndTheMissesAreCounted(t *testing.T) {
 		time.Sleep(25 * time.Second)
 		up := s.status()
 		s.stop()
-		if down.Lines[0].State != "failed" || len(down.Problems) != 1 || down.Problems[0].Code != "line_down" {
+		if down.Lines[0].State != "failed" || len(down.Problems) != 1 || down.Problems[0].Code != "line_port_missing" {
 			t.Errorf("while it was pulled: %+v %+v", down.Lines[0], down.Problems)
 		}
 		if up.Lines[0].State != "ok" || len(up.Problems) != 0 || up.Lines[0].Slaves[0].Missed < 6 {

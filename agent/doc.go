@@ -23,7 +23,8 @@
 //   - agent.go: Options, New, Run
 //   - sampler.go, ledger.go, unnamed.go, change.go, alarmsignals.go: numbers and routes; gaps; `when: change`; alarms
 //   - reload.go, configfile.go: another configuration while the agent runs
-//   - status.go, storehealth.go, sentence.go, triggers.go, metrics.go: reports
+//   - status.go, storehealth.go, filling.go, triggers.go, metrics.go: reports
+//   - problems.go, problemlog.go, sentence.go: what is wrong, as it is shown, logged and said in one line
 //   - readnow.go, replays.go, deadletters.go, export.go: what an operator asks for
 //   - memory.go, memorydir.go: a disk that fails
 //   - identity.go: the device id

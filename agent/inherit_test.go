@@ -45,16 +45,16 @@ func TestSentenceNamesTheWorstProblem(t *testing.T) {
 		silent := silenced(slave)
 		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
 		time.Sleep(25 * time.Second)
-		if got := s.agent.Sentence(); got != "no problems; 1 line, 1 integration" {
+		if got := s.agent.Sentence(); got != "✓ Everything works." {
 			t.Error(got)
 		}
 		silent.Store(true)
 		time.Sleep(time.Minute)
-		if got := s.agent.Sentence(); got != "fault: A controller does not answer (a/1, slave_silent)" {
+		if got := s.agent.Sentence(); got != "✗ Samples are being lost since 00:00:30. PS-PWM-30M at a/1 does not answer (a/1, slave_silent)" {
 			t.Error(got)
 		}
 		s.agent.ConfigRefused(errors.New("config.yaml:1: no"))
-		if got := s.agent.Sentence(); !strings.HasSuffix(got, "slave_silent); and 1 more problem") {
+		if got := s.agent.Sentence(); !strings.HasSuffix(got, "(a/1, slave_silent)") { // still the worst
 			t.Error(got)
 		}
 		s.stop()

@@ -61,8 +61,8 @@ func TestProblemsOfNetworkLinesSayWhatIsWrong(t *testing.T) {
 	}
 }
 
-func (c networkTrouble) check(t *testing.T) {
-	wires := regexp.MustCompile(`A and B|parity|baud|adapter|cable's|master|wiring|screen`)
+// start runs a site with the trouble. end is for after its stop.
+func (c networkTrouble) start(t *testing.T) (s *site, end func()) {
 	slave := controller(1)
 	slave.Script = func(modbustest.Request) modbustest.Fault { return c.slave }
 	g := &modbustest.Gateway{RTU: c.rtu, Slaves: []*modbustest.Slave{slave}}
@@ -85,12 +85,20 @@ func (c networkTrouble) check(t *testing.T) {
 		return g.Connect("us")
 	}
 	text := "state_dir: " + t.TempDir() + "\n" + strings.Split(strings.Replace(oneSlave, "/dev/ttyA", port, 1), "integrations:")[0]
-	s := begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) { return modbus.DialOver(m, connect) }})
+	s = begin(t, text, agent.Options{OpenPort: func(m modbus.Settings) (modbus.Port, error) { return modbus.DialOver(m, connect) }})
+	return s, func() {
+		g.Stop()
+		time.Sleep(time.Second) // in which the other program notices
+	}
+}
+
+func (c networkTrouble) check(t *testing.T) {
+	wires := regexp.MustCompile(`A and B|parity|baud|adapter|cable's|master|wiring|screen`)
+	s, end := c.start(t)
 	time.Sleep(time.Minute)
 	status := s.status()
 	s.stop()
-	g.Stop()
-	time.Sleep(time.Second) // in which the other program notices
+	end()
 	if len(status.Problems) == 0 {
 		t.Fatalf("no problem, want %s", c.code)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"noi-agent/agent/history"
 	"noi-agent/agent/poll"
 	"noi-agent/agent/worker"
 	"noi-agent/configs"
@@ -23,6 +24,7 @@ type sampler struct {
 	log          *slog.Logger
 	in           chan poll.Sweep
 	ledger       *ledger
+	history      *history.Store
 	changes      changes
 	signals      *alarmSignals
 	alarms       map[objectKey]string // the last value of each fault and alarm
@@ -115,6 +117,8 @@ func (sm *sampler) offer(ctx context.Context, t poll.Sweep) (promise, error) {
 	if err := sm.writeGaps(sm.ledger.number(&t)); err != nil {
 		return promise{}, err
 	}
+	sm.history.Add(history.Sweep{Source: &t.Source, Family: t.Family, BootedAt: t.BootedAt, Samples: t.Samples,
+		Every: t.Every, Gaps: t.Gaps})
 	samples, gaps := sm.ledger.accounts(&t)
 	sm.store.AccountGaps(gaps)
 	sweep, ok := sm.sweep(t)

@@ -345,7 +345,7 @@ func TestNotYetValidIsTheClocksFault(t *testing.T) {
 			if unsure.Integrations[0].State != "waiting_for_clock" || codes(unsure) != "clock_unset" {
 				t.Errorf("unsure: %+v %+v", unsure.Integrations[0], unsure.Problems)
 			}
-			if good.Integrations[0].State != "retrying" || codes(good) != "integration_retrying" {
+			if good.Integrations[0].State != "retrying" || codes(good) != "clock_wrong" {
 				t.Errorf("good: %+v %+v", good.Integrations[0], good.Problems)
 			}
 		})

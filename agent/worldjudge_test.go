@@ -31,7 +31,7 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 			return p.Subject == subject && slices.Contains(codes, p.Code)
 		})
 	}
-	if f, ok := lasted(w.line, now, shownWithin); ok && f.fault == faultPort && !shown("a", "line_down") {
+	if f, ok := lasted(w.line, now, shownWithin); ok && f.fault == faultPort && !shown("a", "line_port_missing", "line_down") {
 		w.finding("at %v the port is gone since %v, and no problem says so", now, f.from)
 	}
 	if during(w.line, now-2*shownWithin, now) {
@@ -76,7 +76,7 @@ func (in *inhabitant) silentAt(object int, subject string, problems []api.Proble
 // five minutes, an object at its log interval.
 func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	late := 6 * time.Minute
-	if p.Code == "line_down" {
+	if p.Code == "line_port_missing" || p.Code == "line_down" {
 		return during(w.line, now-time.Minute, now, faultPort)
 	}
 	if strings.HasPrefix(p.Code, "integration_") {

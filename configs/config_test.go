@@ -62,8 +62,9 @@ func TestEmptyConfigurationHasTheDefaults(t *testing.T) {
 		Log:      configs.Log{Level: "info", Format: "text"},
 		Buffer:   configs.Buffer{MaxSize: 268435456, MaxAge: 720 * time.Hour, WhenFull: "drop_oldest", CommitEvery: time.Second},
 		Triggers: configs.Triggers{Keep: 1000, FlushEvery: time.Minute},
-		Status:   configs.Status{Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock"},
-		Clock:    configs.Clock{Source: "auto", MaxWait: time.Hour},
+		Status: configs.Status{Listen: "127.0.0.1:8780", Socket: "/run/noi-agent/agent.sock",
+			History: configs.History(24 * time.Hour)},
+		Clock: configs.Clock{Source: "auto", MaxWait: time.Hour},
 	}
 	for _, text := range []string{"", "# nothing yet\n", "log: {}\nbuffer: {}\ntriggers: {}\nstatus: {}\nclock: {}\nlines: []\nintegrations: []\n"} {
 		got := mustParse(t, text)
@@ -418,8 +419,8 @@ var optional = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
 
 func TestExampleKeysThatAreCommentedOutAreValidToo(t *testing.T) {
 	text := wholeExample(t)
-	if n := len(optional.FindAll(text, -1)); n != 14 {
-		t.Errorf("%d optional keys, want 14: is one written with a blank behind the #?", n)
+	if n := len(optional.FindAll(text, -1)); n != 16 {
+		t.Errorf("%d optional keys, want 16: is one written with a blank behind the #?", n)
 	}
 	whole := optional.ReplaceAll(text, []byte("$1$2"))
 	_, faults := configs.Parse(whole, mustCatalog(t))

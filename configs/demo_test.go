@@ -31,7 +31,7 @@ func TestDemoNamesTheWorldOfTheSimulator(t *testing.T) {
 	}
 	got := fmt.Sprint(c.StateDir, c.Lines[0].Port, c.Status, c.Integrations[0].Name, c.Integrations[0].Endpoint, c.Integrations[0].Destination(),
 		c.Integrations[1].Name, c.Integrations[1].Endpoint, c.Integrations[1].Destination(), c.Buffer.CommitEvery)
-	want := fmt.Sprint("run/state", "run/ttyNOI", configs.Status{Listen: "127.0.0.1:8780", Socket: "run/agent.sock"},
+	want := fmt.Sprint("run/state", "run/ttyNOI", configs.Status{Listen: "127.0.0.1:8780", Socket: "run/agent.sock", History: configs.History(24 * time.Hour)},
 		"demo-sns", "http://127.0.0.1:4100", "arn:aws:sns:us-east-2:393221637266:MainSolarData",
 		"demo-pubsub", "127.0.0.1:8085", "projects/test-project/topics/MainSolarData", time.Second)
 	if got != want {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"noi-agent/internal/strictyaml"
 )
@@ -51,6 +52,23 @@ func (s Size) String() string {
 		}
 	}
 	return strconv.FormatInt(int64(s), 10)
+}
+
+// History is how far back the charts of the page go: a duration, or off, which is 0.
+type History time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *History) UnmarshalText(text []byte) error {
+	if string(text) == wordOff {
+		*h = 0
+		return nil
+	}
+	d, err := strictyaml.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("want off or a time like 24h, not %s", clip(string(text)))
+	}
+	*h = History(d)
+	return nil
 }
 
 // Names is a choice of objects or slaves: the word all, names and patterns, as a list or comma

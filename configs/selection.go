@@ -9,13 +9,13 @@ import (
 	"noi-agent/objects"
 )
 
-// modelAuto is the model of a slave whose family is found by the product code it tells.
+// modelAuto is the model of a slave whose family is found by the product code that it reports.
 const modelAuto = "auto"
 
 // Auto reports whether the slave's family is to be found by asking it.
 func (s *Slave) Auto() bool { return s.Model == modelAuto }
 
-// Family returns the slave's family as far as the configuration tells: by slug, by product code,
+// Family returns the slave's family as far as the configuration says: by slug, by product code,
 // or with model auto by the configured product code. ok is false when the slave must be asked.
 func (s *Slave) Family(cat *objects.Catalog) (f *objects.Family, ok bool) {
 	if s.Auto() {

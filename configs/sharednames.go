@@ -5,7 +5,7 @@ import (
 	"noi-agent/objects"
 )
 
-// sharedNames notices slaves that would publish under one `slave`: a consumer could not tell their samples apart.
+// sharedNames notices slaves that would publish under one `slave`: a consumer could not distinguish their samples.
 func (v *validator) sharedNames() {
 	f := firstNames{named: map[string]int{}, coded: map[*objects.Family]int{}, bare: map[*objects.Family]int{}}
 	var units []string
@@ -46,7 +46,7 @@ func (f *firstNames) add(n int, s *Slave, families []*objects.Family) (first int
 		setFirst(f.named, name, n)
 	}
 	if s.Name != "" {
-		return first // nobody would choose the product code of another slave as a name
+		return first // a person would not choose the product code of another slave as a name
 	}
 	for _, family := range families {
 		other, ok := f.bare[family]

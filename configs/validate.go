@@ -22,7 +22,23 @@ type validator struct {
 	notices strictyaml.Faults
 	index   *slaveIndex
 	decode  []string // paths that could not be decoded; their fields hold defaults
+
+	beside []Integration // those of another file, whose names and ids are taken; nil: there is no other file
 }
+
+// The codes of faults that programs may tell from others; all others are CodeInvalid. strictyaml has those of decoding.
+const (
+	CodeInvalid       = "invalid"
+	CodeRequired      = "required"          // the key is missing
+	CodeForeign       = "foreign_key"       // the key belongs to the other type
+	CodeAlone         = "needs_other_key"   // the key means nothing without another one
+	CodeTaken         = "taken"             // another integration has the name or the id
+	CodeRegion        = "region_mismatch"   // region and topic contradict each other
+	CodeProject       = "project_mismatch"  // project_id and topic contradict each other
+	CodeUnknownObject = "unknown_object"    // no family has it
+	CodeUnknownSlave  = "unknown_slave"     // no configured slave goes by the word
+	CodeNotPolled     = "object_not_polled" // no slave of the integration is asked for it
+)
 
 func newValidator(c *Config, doc *strictyaml.Document, cat *objects.Catalog, faults strictyaml.Faults) *validator {
 	v := &validator{config: c, doc: doc, cat: cat, faults: faults}
@@ -49,8 +65,15 @@ func (v *validator) shapeless(path, key string) bool {
 
 // fault reports a fault at a path unless decoding has found one there already.
 func (v *validator) fault(path, format string, args ...any) {
+	v.coded(CodeInvalid, path, format, args...)
+}
+
+// coded is fault with a code of its own.
+func (v *validator) coded(code, path, format string, args ...any) {
 	if !v.broken(path) {
-		v.faults = append(v.faults, v.doc.Fault(path, fmt.Sprintf(format, args...)))
+		f := v.doc.Fault(path, fmt.Sprintf(format, args...))
+		f.Code = code
+		v.faults = append(v.faults, f)
 	}
 }
 
@@ -171,11 +194,18 @@ func (v *validator) limits() {
 	v.span("clock.max_wait", v.config.Clock.MaxWait, 0, mostWait)
 }
 
+// mostHistory is the longest time of the charts: their buckets are 21 minutes long then.
+const mostHistory = 7 * 24 * time.Hour
+
 // mostSocketPath is the length of sun_path less its closing zero, unix(7).
 const mostSocketPath = 107
 
 func (v *validator) status() {
 	s := v.config.Status
+	v.endpointNames()
+	if s.History != 0 {
+		v.span("status.history", time.Duration(s.History), time.Hour, mostHistory)
+	}
 	if len(s.Socket) > mostSocketPath || strings.ContainsRune(s.Socket, 0) {
 		v.fault("status.socket", "the path of a unix socket has at most %d bytes, this one %d; choose a shorter one",
 			mostSocketPath, len(s.Socket))
@@ -191,11 +221,25 @@ func (v *validator) status() {
 	if !isPort(port) {
 		v.fault("status.listen", "%q is not a port; want 0 to 65535, 0 for any that is free", clip(port))
 	}
-	if !isLoopback(host) {
-		v.fault("status.listen",
-			"%q can be reached from outside, and this version has neither TLS nor a token to guard it; "+
-				"listen on 127.0.0.1:8780 and look at it through a tunnel: ssh -L 8780:127.0.0.1:8780 GATEWAY",
-			clip(host))
+	if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+		v.fault("status.listen", `want an IP address before the port, not %q: 127.0.0.1 for this gateway only, `+
+			"0.0.0.0 for every address it has", clip(host))
+	}
+}
+
+// endpointNames checks what the endpoint is called and shows.
+func (v *validator) endpointNames() {
+	s := v.config.Status
+	for i, name := range s.Hosts {
+		_, err := netip.ParseAddr(name)
+		if err != nil && (!hostForm().MatchString(name) || endsInNumber().MatchString(name)) {
+			v.fault(fmt.Sprintf("status.hosts[%d]", i),
+				"want a name as a browser has it in its address, without https:// and port, such as gw7.example.org, "+
+					"not %q", clip(name))
+		}
+	}
+	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
+		v.fault("status.tls", "cert and key go together: the key is the file of the certificate's private key")
 	}
 }
 
@@ -203,14 +247,4 @@ func (v *validator) status() {
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && strconv.FormatUint(n, 10) == text
-}
-
-// isLoopback reports whether a host is this machine only. Names but localhost are not looked up:
-// they may mean something else tomorrow.
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

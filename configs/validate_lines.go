@@ -89,7 +89,7 @@ func (v *validator) line(path string, l *Line) {
 }
 
 // unitID checks a unit id. On Modbus TCP 0 and 255 mean the device itself (MODBUS Messaging on TCP/IP V1.0b §4.4.1.2);
-// on a serial line, behind a gateway too, 0 is the broadcast, which nobody answers.
+// on a serial line, behind a gateway too, 0 is the broadcast, which no device answers.
 func (v *validator) unitID(path string, l *Line, id int) {
 	scheme, _ := l.Network()
 	switch {

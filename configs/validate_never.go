@@ -2,7 +2,7 @@ package configs
 
 import "noi-agent/objects"
 
-// neverSampled tells which polled objects can give no sample whatever the controller answers: the read that they need
+// neverSampled returns which polled objects can give no sample whatever the controller answers: the read that they need
 // is longer than the slave allows, or goes over registers that the slave does not have.
 func (v *validator) neverSampled(path string, s *Slave, family *objects.Family) {
 	most := int(family.MaxRegisters)

@@ -98,7 +98,7 @@ func (v *validator) level(path, word string) {
 	}
 }
 
-// portPlace is where a line's port leads, as far as can be told now.
+// portPlace is where a line's port leads, as far as is known now.
 type portPlace struct {
 	line     string // path in the configuration
 	port     string // as it is written there

@@ -13,7 +13,7 @@ var (
 	// ErrFrame: something came that is not the answer: noise, a torn or foreign frame. Try again.
 	ErrFrame = errors.New("bad frame")
 	// ErrPort: the port failed or is closed. Nothing works until Open succeeds.
-	ErrPort = errors.New("serial port")
+	ErrPort = errors.New("port")
 	// ErrRefused: the request is not one that this package sends. Not a byte was written; asking
 	// again gives the same.
 	ErrRefused = errors.New("refused")

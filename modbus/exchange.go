@@ -130,6 +130,9 @@ func (l *Line) hush(u *unit) error {
 	if l.port == nil {
 		return fmt.Errorf("%w: not open", ErrPort)
 	}
+	if l.drained() && u.gap == 0 {
+		return l.ctx.Err()
+	}
 	silence := max(l.silence(), u.gap)
 	limit := l.tick()
 	if l.quietUntil.After(limit) {
@@ -172,6 +175,16 @@ func (l *Line) hush(u *unit) error {
 			return nil
 		}
 	}
+}
+
+// drainedFor is how long a port that was read empty counts as empty.
+const drainedFor = time.Millisecond
+
+// drained reports whether the port was read empty a moment ago, so that it need not be read before the next request.
+// Where ids prove what a reply is, that read could find another program's reply or the end of the connection only, and
+// both show after the request as well. It would cost a tenth of a round trip over loopback.
+func (l *Line) drained() bool {
+	return l.proven() && l.tcp.spent() && l.tick().Sub(l.lastByte) < drainedFor
 }
 
 // silence is what separates frames: t3.5, or nothing where the port has another way.
@@ -227,7 +240,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		switch {
 		case l.network && !again:
 			l.unasked(u, frame)
-		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // it errs in the same way
+		case l.network && l.window.sent != nil && !l.previous.is(frame[:len(frame)-2]): // it errs in the same way
 			l.unfit(frame)
 		}
 		l.suspect()
@@ -248,15 +261,14 @@ func (l *Line) distrust() {
 	}
 }
 
-// discarded counts bytes that nobody waited for. Garbage as long as a frame that no unanswered request
-// explains is somebody else's: another master, a repeater. Distrust everybody.
+// discarded counts bytes that nobody waited for. Garbage as long as a frame that no unanswered request explains is
+// somebody else's: another master, a repeater. Distrust everybody. Frames that a port keeps for itself are not counted.
 func (l *Line) discarded(n int) {
-	if n == 0 {
-		return
+	if n > 0 {
+		l.overhear(true)
+		l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
+		l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	}
-	l.overhear(true)
-	l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
-	l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
 		l.distrust()
 	}
@@ -348,7 +360,7 @@ func (l *Line) account(u *unit, start time.Time) {
 
 // answered settles what the answer proves and counts it.
 func (l *Line) answered(u *unit, q ask, frame []byte) {
-	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
+	u.silent, u.late, l.mute = 0, 0, growing{}
 	refused := frame[1]&exceptionBit != 0
 	if isRead(frame[1]) {
 		u.misfits = false

@@ -32,6 +32,7 @@ type tcpPort struct {
 	ids     *transactions
 	q       ask  // the last request
 	waiting bool // it has not been answered
+	answers int  // over this connection
 	request [mbapHead + maxFrame]byte
 	in      [2 * (mbapHead + maxFrame)]byte // received, not yet a whole frame
 	have    int
@@ -69,7 +70,7 @@ func dialTCP(s Settings, connect Connect) (Port, error) {
 }
 
 func (p *tcpPort) redial() error {
-	p.have, p.out, p.waiting = 0, nil, false
+	p.have, p.out, p.waiting, p.answers = 0, nil, false, 0
 	p.ids.dial++
 	return p.conn.redial()
 }
@@ -97,13 +98,13 @@ func (p *tcpPort) Write(adu []byte) (n int, err error) {
 	return len(adu), nil
 }
 
-// Read returns bytes of the RTU frame that the reply would have been.
+// Read returns bytes of the RTU frame that the reply would have been. It returns (0, nil) before the read timeout when
+// something else came; with timeout 0 it takes all that is there.
 func (p *tcpPort) Read(b []byte) (int, error) {
-	until := time.Now().Add(p.timeout)
-	for len(p.out) == 0 {
-		if err := p.conn.SetReadTimeout(max(0, time.Until(until))); err != nil {
-			return 0, err
-		}
+	if err := p.conn.SetReadTimeout(p.timeout); err != nil {
+		return 0, err
+	}
+	for more := true; more && len(p.out) == 0; more = p.timeout <= 0 {
 		n, err := p.conn.Read(p.in[p.have:])
 		if err != nil {
 			return 0, err
@@ -152,6 +153,10 @@ func (p *tcpPort) checkLength() error {
 	return fmt.Errorf("%w: it says %d bytes, and the reply has fewer: % X", errMBAP, said, p.in[:p.have])
 }
 
+// spent reports whether the last answer was taken and nothing came behind it, on a connection that does not end after
+// each answer.
+func (p *tcpPort) spent() bool { return !p.waiting && p.answers > 1 && p.have == 0 && len(p.out) == 0 }
+
 // repeats reports whether unit id and PDU are the last answer once more.
 func (p *tcpPort) repeats(body []byte) bool { return bytes.Equal(body, p.frame[:p.size]) }
 
@@ -168,6 +173,7 @@ func (p *tcpPort) sortOut(id uint16, body []byte) {
 		if fits {
 			p.waiting, p.ids.newest().answered = false, true
 			p.out, p.size = appendCRC(append(p.frame[:0], body...)), len(body)
+			p.answers++
 			return
 		}
 		s.sort = strayMisfit

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +24,6 @@ type netStorm struct {
 	port    string
 	equal   bool // the second client uses the ids of our own requests
 	good    int
-	why     map[string]int
 	sum     modbus.Counters
 }
 
@@ -90,7 +88,7 @@ func stormSeed(t *testing.T) uint64 {
 
 func netWeather(t *testing.T, w weatherOf, seed uint64) {
 	s := &netStorm{storm: newStorm(seed, timeout), port: w.port, equal: w.equal}
-	s.network = true
+	s.network, s.trace, s.rtu = true, &frameTrace{}, w.port[0] == 'r'
 	for _, slave := range s.slaves {
 		slave.Delay = 10 * time.Millisecond
 	}
@@ -107,20 +105,8 @@ func netWeather(t *testing.T, w weatherOf, seed uint64) {
 		s.calm.Store(false)
 		for range stormReads {
 			s.trouble(t, w)
-			if err := s.poll(t, s.line, s.ask()); err == nil {
+			if s.poll(t, s.line, s.ask()) == nil {
 				s.good++
-			} else {
-				if s.why == nil {
-					s.why = map[string]int{}
-				}
-				txt := err.Error()
-				if i := strings.Index(txt, ": "); i > 0 {
-					txt = txt[i:]
-				}
-				if len(txt) > 60 {
-					txt = txt[:60]
-				}
-				s.why[txt]++
 			}
 			<-time.After(upTo(s.rng, 200*time.Millisecond))
 		}
@@ -143,13 +129,17 @@ func (s *netStorm) restart(t *testing.T, loose bool) {
 		s.sum = add(s.sum, s.line.Counters())
 		_ = s.line.Close()
 	}
+	s.trace.add(newLife, nil)
 	settings := modbus.Settings{Port: s.port, Baud: 115200}
 	if loose {
 		settings.TransactionID = "ignore"
 	}
 	s.line = modbus.NewLine(modbus.Options{
 		Settings: settings, Timeout: timeout,
-		Connect: func(string) (net.Conn, error) { return s.gateway.Connect("us") },
+		Connect: func(string) (net.Conn, error) {
+			conn, err := s.gateway.Connect("us")
+			return s.trace.over("us", conn, err)
+		},
 	})
 	if err := s.line.Open(); err != nil {
 		t.Fatal(err)
@@ -213,7 +203,8 @@ func (s *netStorm) secondClient(w weatherOf) (stop func()) {
 		defer close(ended)
 		odd := oddQuestions()
 		for id := uint16(1); ctx.Err() == nil; {
-			conn, err := s.gateway.Connect("other")
+			made, err := s.gateway.Connect("other")
+			conn, err := s.trace.over("other", made, err)
 			if err != nil {
 				return
 			}
@@ -300,7 +291,6 @@ func add(a, b modbus.Counters) modbus.Counters {
 func (s *netStorm) bitesBehind(t *testing.T, w weatherOf) {
 	t.Helper()
 	t.Logf("%d reads, %d with values; %+v", s.read.Load(), s.good, s.sum)
-	t.Log(s.why)
 	least := int(s.read.Load()) / 20
 	if w.route == modbustest.ToNewest {
 		least = 50

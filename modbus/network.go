@@ -86,6 +86,7 @@ func (l *Line) redial() error {
 		}
 	}
 	l.leaveAlone()
+	l.others.losses++
 	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
 	l.log.Debug("connected again", "port", l.settings.Port)
 	return nil
@@ -106,7 +107,7 @@ const (
 
 // unmute replaces the connection of a network line on which nobody answers any more.
 func (l *Line) unmute() error {
-	if !l.network || l.port == nil || l.tick().Before(l.muteUntil) {
+	if !l.network || l.port == nil || l.tick().Before(l.mute.until) {
 		return nil
 	}
 	for _, u := range l.units {
@@ -114,8 +115,8 @@ func (l *Line) unmute() error {
 			return nil
 		}
 	}
-	l.muteWait = min(max(2*l.muteWait, muteFirst), muteLimit)
-	l.muteUntil = l.tick().Add(l.muteWait)
+	l.mute.wait = min(max(2*l.mute.wait, muteFirst), muteLimit)
+	l.mute.until = l.tick().Add(l.mute.wait)
 	l.gone, l.port = l.port, nil
 	return l.redial()
 }
@@ -133,6 +134,7 @@ func (l *Line) astray(s stray) {
 			a.misfit(q, s.frame)
 		}
 	})
+	l.others.misnamed(q, s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
 	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
 	u := l.units[s.frame[0]]
@@ -145,11 +147,12 @@ func (l *Line) astray(s stray) {
 		return
 	case s.sort == strayMisfit && l.company(): // the other program has our id
 		l.doubled = true
-		l.rival(u, s.frame)
+		l.rival(s.frame)
 		l.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
 		l.refusal = misfit(q, s.frame)
-	case s.sort == strayID && s.fits:
+	case s.sort == strayID && s.fits: // the device errs, unless the answer comes as well
+		l.window.surplus++
 		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
 	case s.sort == strayDouble && again && !l.tcp.loose: // its id keeps it from being taken for the next answer
@@ -157,7 +160,7 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayDouble && again:
 	default:
 		l.doubled = l.doubled || s.sort == strayDouble
-		l.rival(u, s.frame)
+		l.rival(s.frame)
 	}
 	l.crossed = true
 	l.suspect()
@@ -173,21 +176,21 @@ func (l *Line) askedUnit() int {
 
 // repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
 func (l *Line) repetition(body []byte) bool {
-	again := l.isPrevious(body) || bytes.Equal(body, l.strayed)
+	again := l.previous.is(body) || bytes.Equal(body, l.strayed)
 	l.strayed = append(l.strayed[:0], body...)
 	return again
 }
 
-// isPrevious reports whether a frame without its checksum is the last answer once more.
-func (l *Line) isPrevious(body []byte) bool {
-	n := len(l.previous.frame) - 2
-	return n > 0 && bytes.Equal(body, l.previous.frame[:n])
+// is reports whether a frame without its checksum is the last answer once more.
+func (p *previous) is(body []byte) bool {
+	n := len(p.frame) - 2
+	return n > 0 && bytes.Equal(body, p.frame[:n])
 }
 
-// rival notes a reply to another program.
-func (l *Line) rival(u *unit, frame []byte) {
+// rival notes a reply to another program, whichever unit it is of: the program may ask our units as well.
+func (l *Line) rival(frame []byte) {
 	l.tally.count(lineOnly, func(a *account) { a.Rivals++ })
-	if u == nil || len(frame) < 3 {
+	if len(frame) < 3 {
 		return
 	}
 	if s, ok := shapeOf(frame); ok {
@@ -198,7 +201,7 @@ func (l *Line) rival(u *unit, frame []byte) {
 // unasked takes a whole RTU frame through a gateway that no request of ours explains.
 func (l *Line) unasked(u *unit, frame []byte) {
 	if l.window.sent == nil {
-		l.rival(u, frame)
+		l.rival(frame)
 		return
 	}
 	// It may be a device that errs, or another program's: the answer will show.
@@ -211,10 +214,11 @@ func (l *Line) unasked(u *unit, frame []byte) {
 
 // unfit keeps why a frame is not the answer that is waited for, and counts it.
 func (l *Line) unfit(frame []byte) {
+	q := l.window.q
+	l.others.misnamed(q, frame)
 	if l.refusal != nil {
 		return
 	}
-	q := l.window.q
 	l.refusal = misfit(q, frame)
 	l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
 }

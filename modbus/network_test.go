@@ -231,7 +231,7 @@ func TestTransactionIDsStartAnywhereAndDoNotCount(t *testing.T) {
 		t.Errorf("each life begins with %d", ids[0])
 	}
 	for i, id := range ids {
-		if id == 0 || id > 0x7FFF || i > 0 && (id == ids[i-1]+1 || id == ids[i-1]) {
+		if id == 0 || id > 0x7FFF || i%50 > 0 && (id == ids[i-1]+1 || id == ids[i-1]) {
 			t.Errorf("request %d has id 0x%04X after 0x%04X", i, id, ids[max(0, i-1)])
 		}
 	}

@@ -50,23 +50,52 @@ func openHint(port string, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "no such port; is the adapter plugged in? " + portsHere(Ports("/"))
-	case errors.Is(err, fs.ErrPermission), isCode(err, serial.PermissionDenied):
+	case IsDenied(err):
 		info, serr := os.Stat(port)
 		if serr != nil {
 			return "no permission for it or a folder above it"
 		}
 		return permissionHint(info)
-	case errors.Is(err, errBusy), errors.Is(err, syscall.EBUSY), isCode(err, serial.PortBusy):
+	case IsBusy(err):
 		return "stop the other program; `fuser -v " + port + "` names it"
 	case errors.Is(err, errNoTTY):
 		return portsHere(Ports("/"))
-	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EIO):
+	case IsMissing(err):
 		return "no device behind it; is the adapter plugged in?"
 	case isCode(err, serial.InvalidSerialPort):
 		return "the driver does not take the settings; check baud, data bits, parity and stop bits"
 	default:
 		return ""
 	}
+}
+
+// IsMissing reports whether an error says that there is no device behind a port: it was unplugged, or never there.
+func IsMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV) ||
+		errors.Is(err, syscall.EIO)
+}
+
+// IsDenied reports whether an error says that this user may not open a port.
+func IsDenied(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || isCode(err, serial.PermissionDenied)
+}
+
+// Holder names the program that is likely to have a serial port open: one that opens every new one. proc is /proc.
+// Whose file descriptors are whose can be read by root only. Where none of these programs runs it is "Another program".
+func Holder(proc string) string {
+	names, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "comm")) // the pattern is well formed
+	running := map[string]bool{}
+	for _, path := range names {
+		if name, err := os.ReadFile(path); err == nil {
+			running[strings.TrimSpace(string(name))] = true
+		}
+	}
+	for _, name := range []string{"ModemManager", "gpsd", "brltty"} {
+		if running[name] {
+			return name
+		}
+	}
+	return "Another program"
 }
 
 // latencyRule is a udev rule that works without any right of ours.

@@ -59,7 +59,9 @@ func TestRealTCPServer(t *testing.T) {
 	}
 }
 
-// TestRealSecondClient shares a gateway with somebody else's client. The gateway sends every reply to both.
+// TestRealSecondClient shares a gateway with somebody else's client. The gateway sends every reply to both. It proves over
+// real sockets, and with frames of another library, that values are right beside it and that it is noticed. How each of
+// its replies counts is proven in virtual time (rivals_test.go).
 func TestRealSecondClient(t *testing.T) {
 	for _, mode := range []string{"tcp", "rtu"} {
 		t.Run(mode, func(t *testing.T) {
@@ -69,7 +71,7 @@ func TestRealSecondClient(t *testing.T) {
 			client := startPymodbusClient(t, address, mode)
 			client.Await(t, "asks")
 			scheme := map[string]string{"tcp": "tcp://", "rtu": "rtu+tcp://"}[mode]
-			line := dialLine(t, scheme+address, patience)
+			line := dialLine(t, scheme+address, timeout) // a reply that is lost to the other client costs this
 			for i := range uint16(15) {
 				untilAnsweredShared(t, line, imageFirst+7*i, []uint16{1, 2, 8}[i%3])
 			}

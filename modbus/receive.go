@@ -27,7 +27,7 @@ type window struct {
 
 	disguised bool // the request has a shape that no reply to another program has
 
-	surplus  int  // whole frames that nobody of us asked for
+	surplus  int  // whole frames that are another program's if the answer comes as well
 	heard    bool // something came that is no echo
 	echoed   bool // the echo came
 	skipped  int  // bytes that belong to no frame
@@ -135,16 +135,32 @@ func (w *window) tears(n int) {
 	}
 }
 
-// need returns how many bytes to read next, at least 1: a reply to its predicted end and not beyond.
+// need returns how many bytes to read next, at least 1: a reply to its predicted end and not beyond. A port that takes
+// frames apart by itself gives a whole one.
 func (w *window) need() int {
+	if w.framed {
+		return maxFrame
+	}
 	b := w.buf[:w.have]
-	if len(b) > 2 && !w.framed && !w.heard && !w.echoed { // an echo so far
+	if len(b) > 2 && !w.heard && !w.echoed { // an echo so far
 		return max(1, len(w.sent)-len(b))
 	}
 	if reply, _, err := replyNeed(b); err == nil && reply > len(b) {
 		return reply - len(b)
 	}
 	return max(1, requestSize(b)-len(b))
+}
+
+// missing returns how many bytes the reply that has begun still lacks; 0 while its length is not known, and while all
+// that came may be our own request.
+func (w *window) missing() int {
+	if !w.heard {
+		return 0
+	}
+	if reply, whole, err := replyNeed(w.buf[:w.have]); err == nil && whole {
+		return max(0, reply-w.have)
+	}
+	return 0
 }
 
 // space returns where the next n bytes go.

@@ -39,9 +39,11 @@ type netPort struct {
 	conn    net.Conn
 	raw     syscall.RawConn // nil: no socket of the kernel is behind conn
 	timeout time.Duration
+	readBy  time.Time // the read deadline that the connection has
+	writeBy time.Time // the same for writing
 
 	// One read of the socket without waiting. The fields and the function are kept, so that a read allocates nothing.
-	take func(fd uintptr) bool
+	take func(fd uintptr)
 	into []byte
 	got  int
 	err  error
@@ -54,10 +56,7 @@ func dialNet(s Settings, connect Connect, scheme, fallback string) (*netPort, er
 		address = net.JoinHostPort(strings.Trim(address, "[]"), fallback)
 	}
 	p := &netPort{name: s.Port, address: address, connect: connect}
-	p.take = func(fd uintptr) bool {
-		p.got, p.err = syscall.Read(int(fd), p.into)
-		return true
-	}
+	p.take = func(fd uintptr) { p.got, p.err = syscall.Read(int(fd), p.into) }
 	if err := p.open(); err != nil {
 		return nil, err
 	}
@@ -70,7 +69,7 @@ func (p *netPort) open() error {
 	if err != nil {
 		return dialError(p.name, err)
 	}
-	p.conn, p.raw = conn, nil
+	p.conn, p.raw, p.readBy, p.writeBy = conn, nil, time.Time{}, time.Time{}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -127,7 +126,7 @@ func (p *netPort) SetReadTimeout(d time.Duration) error {
 }
 
 func (p *netPort) Write(b []byte) (int, error) {
-	if err := p.conn.SetWriteDeadline(time.Now().Add(connectTimeout)); err != nil {
+	if err := renew(&p.writeBy, connectTimeout, p.conn.SetWriteDeadline); err != nil {
 		return 0, err
 	}
 	return p.conn.Write(b)
@@ -135,14 +134,13 @@ func (p *netPort) Write(b []byte) (int, error) {
 
 func (p *netPort) Close() error { return p.conn.Close() }
 
-// Read returns the bytes that have arrived, or (0, nil) after the read timeout. Timeout 0 takes what is there, for
-// which a deadline will not do: one that has passed gives nothing at all.
+// Read returns the bytes that have arrived, or (0, nil) after the read timeout, or after half of it at the earliest.
+// Timeout 0 takes what is there, for which a deadline will not do: one that has passed gives nothing at all.
 func (p *netPort) Read(b []byte) (int, error) {
-	timeout := p.timeout
-	if timeout <= 0 && p.raw != nil {
+	if p.timeout <= 0 && p.raw != nil {
 		return p.poll(b)
 	}
-	if err := p.conn.SetReadDeadline(time.Now().Add(max(timeout, 1))); err != nil {
+	if err := renew(&p.readBy, max(p.timeout, 1), p.conn.SetReadDeadline); err != nil {
 		return 0, err
 	}
 	n, err := p.conn.Read(b)
@@ -152,12 +150,20 @@ func (p *netPort) Read(b []byte) (int, error) {
 	return 0, err
 }
 
-func (p *netPort) poll(b []byte) (int, error) {
-	if err := p.conn.SetReadDeadline(time.Time{}); err != nil {
-		return 0, err
+// renew sets a deadline d from now, unless the one that is set comes in that time, and not before half of it. Setting
+// one moves a timer of the runtime, which would be a tenth of a round trip over loopback.
+func renew(deadline *time.Time, d time.Duration, set func(time.Time) error) error {
+	now := time.Now()
+	if left := deadline.Sub(now); d/2 <= left && left <= d {
+		return nil
 	}
+	*deadline = now.Add(d)
+	return set(*deadline)
+}
+
+func (p *netPort) poll(b []byte) (int, error) {
 	p.into = b
-	if err := p.raw.Read(p.take); err != nil {
+	if err := p.raw.Control(p.take); err != nil {
 		return 0, err
 	}
 	switch {

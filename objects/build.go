@@ -258,8 +258,8 @@ func (b *familyBuilder) checkNames(path string, o *Object, table string, names m
 	}
 }
 
-// checkAlarm holds that only what has names of its own is marked as an alarm: of a number nobody knows which values are
-// urgent.
+// checkAlarm holds that only what has names of its own is marked as an alarm: of a number it is not known which values
+// are urgent.
 func (b *familyBuilder) checkAlarm(path string, o *Object) {
 	if o.Alarm && o.Names == nil && o.Encoding != Boolean {
 		b.fault(path+".alarm", "only states and bits with names of their own, and bools, can be an alarm")

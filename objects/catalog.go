@@ -99,7 +99,7 @@ func readFamily(fsys fs.FS, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
 }
 
-// add takes a family whose slug and product codes are nobody's yet.
+// add takes a family whose slug and product codes no family has yet.
 func (c *Catalog) add(f *Family) error {
 	for _, other := range c.families {
 		if other.Slug == f.Slug {

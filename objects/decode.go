@@ -25,7 +25,7 @@ var (
 
 // Decode turns the object's registers into its value. It returns ErrNoSample (wrapped) when they
 // hold none. Any other error is a broken rule of the caller: a wrong count of registers, an object that needs
-// others beside its own (DecodeSpan), or one whose disputed encoding nobody has chosen.
+// others beside its own (DecodeSpan), or one whose disputed encoding is not chosen.
 func (o *Object) Decode(regs []uint16) (Value, error) {
 	if len(regs) != int(o.Registers) || len(regs) == 0 {
 		return Value{}, fmt.Errorf("decode %s: %d registers, want %d", o.Name, len(regs), o.Registers)

@@ -69,7 +69,7 @@ func (e Encoding) width() int {
 	}
 }
 
-// kind returns the shape of the values; that of an encoding nobody has chosen is a number.
+// kind returns the shape of the values; that of an encoding that is not chosen is a number.
 func (e Encoding) kind() Kind {
 	switch e {
 	case State16, ASCIILoHi, ASCIIHiLo, Version16, IPv4LoHi, MACLoHi:

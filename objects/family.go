@@ -51,7 +51,7 @@ type Object struct {
 	Interval   time.Duration      // default log interval
 	ByName     bool               // sampled only when it is named: settings, and what hardly anybody wants
 	Confidence string             // high, medium or low: how sure the sources are of address and encoding
-	// not empty: the sources dispute the encoding, or it depends on the unit, and nobody has chosen yet
+	// not empty: the sources dispute the encoding, or it depends on the unit, and none is chosen yet
 	Choices []Choice
 }
 
@@ -164,7 +164,7 @@ type Family struct {
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
-	// CodeObject and FirmwareObject are the objects that tell who a controller is that answers neither function 0x2B
+	// CodeObject and FirmwareObject are the objects that identify a controller that answers neither function 0x2B
 	// nor 0x11; empty: none does.
 	CodeObject, FirmwareObject string
 

@@ -15,7 +15,7 @@ type FamilyFile struct {
 	// slug: letters, digits, - and _; `model` of a slave, first word of `fw_version`
 	Family string `yaml:"family"`
 	Title  string `yaml:"title"` // maker and product, for people
-	// beginnings of the product codes that function 0x2B tells; none: the model must be configured
+	// beginnings of the product codes that function 0x2B returns; none: the model must be configured
 	ProductCodes []string `yaml:"product_codes"`
 	// Beginnings of product codes of other families that these controllers report too. They do not choose this family,
 	// but a slave that is configured as this family may report them.
@@ -31,7 +31,7 @@ type FamilyFile struct {
 	Objects []ObjectFile `yaml:"objects"`
 }
 
-// IdentityFile names the objects whose values stand in for what a controller does not tell of itself.
+// IdentityFile names the objects whose values stand in for what a controller does not report of itself.
 type IdentityFile struct {
 	ProductCode string `yaml:"product_code"` // `slave` of the messages; none: the model
 	Firmware    string `yaml:"firmware"`     // `cc_firmware` of the messages; none: it stays empty
@@ -87,7 +87,7 @@ type ChoiceFile struct {
 // SetDefaults gives a choice without scale the factor 1.
 func (c *ChoiceFile) SetDefaults() { c.Scale = 1 }
 
-// SinceFile names the object that tells the firmware and the least number it must have.
+// SinceFile names the object that holds the firmware and the least number it must have.
 type SinceFile struct {
 	Object string  `yaml:"object"` // a number of this family
 	Least  float64 `yaml:"least"`  // its least value

@@ -10,7 +10,7 @@ type Source struct {
 	Line      string // name of the line in the configuration
 	UnitID    uint8  // Modbus unit id, 1 to 247
 	Slave     string // `slave` of the message: product code, model, or configured name
-	Firmware  string // `cc_firmware` of the message; empty when the slave does not tell
+	Firmware  string // `cc_firmware` of the message; empty when the slave does not report it
 	FWVersion string // `fw_version` of the message: family slug, space, agent version
 }
 
@@ -37,7 +37,7 @@ type Sweep struct {
 	// BootedAt is when the gateway was started, by the clock that gave SampledAt: the difference is how long it had
 	// been up, and that is right whatever the clock was. Zero: not known.
 	BootedAt time.Time
-	Unsure   bool // nobody knew whether the clock was right
+	Unsure   bool // it was not known whether the clock was right
 	Urgent   bool // a fault or an alarm came or went: its commit does not wait. Not kept
 }
 
@@ -51,7 +51,7 @@ type Gap struct {
 	First, Last uint64
 	Count       uint64 // how many are missing; 0: not known
 	Reason      string // one of the Gap constants, or that and a colon and what the case at hand says
-	Ongoing     bool   // it is told so far, and goes on: no news for a cloud yet. Not kept
+	Ongoing     bool   // it is reported so far, and goes on: no news for a cloud yet. Not kept
 }
 
 // Why samples are missing: how the reason of a Gap begins.

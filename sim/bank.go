@@ -48,7 +48,7 @@ func newBank(set settings, multiple, ah, share float64) *bank {
 	return &bank{
 		set: set, multiple: multiple, capacity: ah, stored: 0.68 * ah, share: share, stage: night,
 		hold: set.absorptionTime,
-		ever: extremes{12.3 * multiple, 13.9 * multiple}, // since somebody cleared them, not long ago
+		ever: extremes{12.3 * multiple, 13.9 * multiple}, // since they were cleared, not long ago
 	}
 }
 

@@ -163,7 +163,7 @@ func (c *Controller) leaning(o *objects.Object) (name string, ok bool) {
 }
 
 // Slave returns the controller as it stands on a line, to be served by a modbustest line. It is the caller's. Its
-// Identity is nil for a controller that does not tell who it is.
+// Identity is nil for a controller that does not identify itself.
 func (c *Controller) Slave() *modbustest.Slave {
 	return &modbustest.Slave{Unit: c.plant.unit, Read: c.Read, Identity: c.model.identity()}
 }

@@ -208,7 +208,7 @@ func encodeNumber(e objects.Encoding, width uint8, f float64) (uint64, error) {
 	case f >= 0x1p63:
 		return uint64(f), nil
 	default:
-		return uint64(int64(f)) & (1<<width - 1), nil // the other bits are nobody's
+		return uint64(int64(f)) & (1<<width - 1), nil // the other bits mean nothing
 	}
 }
 

@@ -79,7 +79,7 @@ func (f *forced) isState(numbers []uint16) bool {
 // faults is what is forced, and what follows from it at this moment.
 type faults struct {
 	forced  []forced
-	lowLoad uint64 // the bit among the alarms that tells of a load that is off to save the battery; 0: none
+	lowLoad uint64 // the bit among the alarms that reports a load that is off to save the battery; 0: none
 
 	now              [roles]uint64 // faults and alarms by bit
 	noCharge, noLoad bool

@@ -7,7 +7,7 @@ import (
 	"noi-agent/objects"
 )
 
-// Vendor is who made the controllers, as they tell it.
+// Vendor is who made the controllers, as they report it.
 const Vendor = "Morningstar Corp."
 
 // model is how one family stands on the plant: data, the same shape for each.
@@ -38,7 +38,7 @@ func modelOf(slug string) (model, bool) {
 	return build(sealed()), true
 }
 
-// identity is what the controller tells of itself; nil for one that does not.
+// identity is what the controller reports of itself; nil for one that does not.
 func (m *model) identity() *modbustest.Identity {
 	if m.product == "" {
 		return nil

@@ -29,7 +29,7 @@ const (
 type plant struct {
 	site   site
 	set    settings
-	unit   byte // unit id, for the registers that tell it
+	unit   byte // unit id, for the registers that hold it
 	random *rand.Rand
 	time   time.Duration // since that midnight
 

@@ -3,10 +3,10 @@ package sim
 import "math"
 
 // ssduo is a SunSaver Duo with a house battery, which has the loads, and a starter battery, which has none. It has a
-// remote temperature sensor. No source says what product code it tells; SSDuo is what one program expects.
+// remote temperature sensor. No source says what product code it reports; SSDuo is what one program expects.
 func ssduo(s settings) model {
 	return model{
-		product: "SSDuo", hardware: "01.00", software: 3, // told by the revision alone
+		product: "SSDuo", hardware: "01.00", software: 3, // reported by the revision alone
 		site:   site{multiple: 1, size: 1, openV: 21.5, second: 60},
 		blocks: []run{{0x0000, 0x0028}, {0x0100, 0x0110}, {0xE000, 0xE01D}},
 		roles:  map[string]role{"faults": chargeFault},

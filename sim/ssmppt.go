@@ -5,7 +5,7 @@ import "maps"
 // ssmppt is a SunSaver MPPT at 12 V. It uses the first of its two banks of settings; both hold the same.
 func ssmppt(s settings) model {
 	return model{
-		product: "SS-MPPT-15L", hardware: "01.01", software: 10, // told by the revision alone
+		product: "SS-MPPT-15L", hardware: "01.01", software: 10, // reported by the revision alone
 		site:   site{multiple: 1, size: 1.2, openV: 22, peakV: 17.5},
 		blocks: []run{{0x0000, 0x003A}, {0xE000, 0xE04F}},
 		roles:  rolesOfProStar(),

@@ -2,7 +2,7 @@ package sim
 
 import "math"
 
-// suresine is a SureSine-300 of 115 V at a battery that another charger fills. It does not tell who it is: no source
+// suresine is a SureSine-300 of 115 V at a battery that another charger fills. It does not identify itself: no source
 // knows a product code.
 func suresine(s settings) model {
 	v := func(volts float64) quantity { return fixed(volts) }

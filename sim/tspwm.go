@@ -3,7 +3,7 @@ package sim
 // tspwm is a TriStar PWM at 24 V that charges; the loads of the site are not wired through it.
 func tspwm(s settings) model {
 	return model{
-		product: "TS-60", hardware: "01.04", software: 9, // the latter told by the revision alone
+		product: "TS-60", hardware: "01.04", software: 9, // the latter reported by the revision alone
 		site:   site{multiple: 2, size: 2, openV: 43},
 		blocks: []run{{0x0000, 0x0020}, {0xE000, 0xE042}, {0xF000, 0xF00B}},
 		roles:  map[string]role{"fault": chargeFault, "alarm": alarm, "control_state": chargeState},

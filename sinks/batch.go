@@ -86,7 +86,7 @@ func (b *Batch) ID() string {
 }
 
 // Attributes returns the attributes of a batch: those of names that say something of all its samples, and before them
-// envelope=batch. None stays none: the body tells too.
+// envelope=batch. None stays none: the body says it too.
 func (b *Batch) Attributes(names []string) []Attribute {
 	names = slices.DeleteFunc(slices.Clone(names),
 		func(name string) bool { return name == "object" || name == "sample_id" })

@@ -47,8 +47,8 @@ func BoundBody(body io.ReadCloser) io.ReadCloser {
 	}{Bound(body, MaxAnswer), body}
 }
 
-// boundConn is a connection of which no more than so much is read. It serves clients that let nobody at their answers,
-// and that ask one question on a connection.
+// boundConn is a connection of which no more than so much is read. It serves clients that do not give access to their
+// answers, and that ask one question on a connection.
 type boundConn struct {
 	net.Conn
 	r io.Reader

@@ -40,7 +40,7 @@ const (
 
 // Dialer opens the TCP connections of one sink. The zero Dialer is ready.
 type Dialer struct {
-	Meter    *Meter        // counts their bytes; nil: nobody does
+	Meter    *Meter        // counts their bytes; nil: they are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Most     int64         // bytes that are read from a connection before it fails; 0: no bound
 }
@@ -183,7 +183,7 @@ func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	if err := tunnel(ctx, conn, proxy, addr); err != nil {
-		_ = conn.Close() // the error told is the one that matters
+		_ = conn.Close() // the error returned is the one that matters
 		return nil, err
 	}
 	return conn, nil
@@ -202,7 +202,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	if err := req.Write(conn); err != nil {
 		return fmt.Errorf("ask proxy %s: %w", proxy.Host, err)
 	}
-	// A byte at a time: what follows the answer's head belongs to whoever gets the connection.
+	// A byte at a time: what follows the answer's head belongs to the caller, which gets the connection.
 	answer, err := http.ReadResponse(bufio.NewReaderSize(oneByte{conn}, 16), req)
 	if err != nil {
 		return fmt.Errorf("answer of proxy %s: %w", proxy.Host, err)

@@ -1,4 +1,4 @@
-// Package sinks is the message on the wire and the words in which a cloud's answer is told.
+// Package sinks is the message on the wire and the words for a cloud's answer.
 //
 // It promises:
 //   - the body of a message is the same to the byte whichever cloud it goes to (AppendBody);
@@ -18,10 +18,10 @@
 // Publish returns one result for each message it has dealt with, in their order, at least one
 // and at most len(msgs); the caller comes again with the rest. It never returns an error beside
 // them, never panics, and is back before ctx ends or soon after: what was on its way then is
-// Retry, since nobody knows whether it arrived.
+// Retry, since it is not known whether it arrived.
 //
 // Beside them each has Probe, which looks at every stage of the way and publishes nothing (Step), and
-// Remedy, which says what somebody has to do about a Result, with names and commands filled in.
+// Remedy, which says what the operator has to do about a Result, with names and commands filled in.
 //
 // How a sink reaches its cloud is the same for both: Dialer bounds and counts its connections
 // (Meter), Proxy and DialTunnel take the proxy of the environment, Roots adds a CA file.

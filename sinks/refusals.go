@@ -198,7 +198,7 @@ func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole b
 		}
 	case Reject:
 		r.doubt = 0
-	default: // nobody was asked, or nobody knows: what would be set aside waits with the others
+	default: // no topic was asked, or the answer is not known: what would be set aside waits with the others
 		for at := range s.aside {
 			results[at] = answers[0]
 		}

@@ -11,7 +11,7 @@ import (
 // Outcome says what is to become of a message after an attempt.
 type Outcome uint8
 
-// The outcomes. The zero Outcome is none of them, so that a result nobody filled in can never
+// The outcomes. The zero Outcome is none of them, so that a result that was not filled in can never
 // be taken for a delivery.
 const (
 	Accepted Outcome = iota + 1 // the cloud has it, under Result.MessageID
@@ -72,15 +72,6 @@ type Result struct {
 	Skewed bool
 }
 
-// SetUp reports whether the agent's own set-up is at fault, on this side of any cloud: credentials, ca_file or proxy.
-func (r Result) SetUp() bool {
-	switch r.Code {
-	case CodeMissingCredentials, CodeCredentials, CodeCAFile, CodeProxy, CodeConfiguration:
-		return true
-	}
-	return false
-}
-
 // CAFileRemedy is what to do about CodeCAFile.
 func CAFileRemedy() string {
 	return "Correct ca_file of the integration, or put the PEM file there and let the daemon's user read it. Then: " +
@@ -126,7 +117,8 @@ const (
 )
 
 // Clean makes what a cloud, or anybody in its place, has said fit to be shown, logged and kept: one line of at most
-// that many bytes, and no character that a terminal obeys or that nobody sees. All that comes from a cloud passes here.
+// that many bytes, and no character that a terminal obeys or that is invisible. All that comes from a cloud passes
+// here.
 func Clean(text string, most int) string {
 	cut := len(text) > 4*most // before anything is done with it: it may be large
 	if cut {

@@ -21,7 +21,7 @@ const (
 
 // Step is one thing that a probe has looked at on the way to a topic.
 type Step struct {
-	Name    string  `json:"step"` // credentials, endpoint, identity, topic, permission, message
+	Name    string  `json:"step"` // ca_file, credentials, endpoint, identity, topic, permission, message
 	Verdict Verdict `json:"verdict"`
 	Text    string  `json:"text"`   // what was found, or what is wrong in the cloud's words; one line, never a secret
 	Remedy  string  `json:"remedy"` // what to do, commands included; "" unless the step failed. May have several lines
@@ -50,14 +50,27 @@ func Bad(name string, fault Result, remedy string) Step {
 // Stage is a step of a probe that is still to be taken.
 type Stage struct {
 	Name string
-	// names of stages before it: it is left out where one of them failed or was left out. What skips itself stands in
-	// nobody's way
+	// names of stages before it: it is left out where one of them failed or was left out. A stage that skips itself
+	// stops none
 	Needs []string
 	Look  func(ctx context.Context) Step
 }
 
-// Probe takes the stages in their order and tells each step as soon as it is known. limit is how long each may take. ok
-// is false when one failed, so that a message would fail too.
+// Trust is the stage before all others that reports a ca_file of no use; none for one that is, and for "". Without the
+// file neither the endpoint nor a token service can be asked, whatever the credentials are.
+func Trust(file string) []Stage {
+	_, err := Roots(file)
+	if err == nil {
+		return nil
+	}
+	const name = "ca_file"
+	return []Stage{{Name: name, Look: func(context.Context) Step {
+		return Bad(name, Failed(Wait, CodeCAFile, err.Error()), CAFileRemedy())
+	}}}
+}
+
+// Probe takes the stages in their order and reports each step as soon as it is known. limit is how long each may take.
+// ok is false when one failed, so that a message would fail too.
 func Probe(ctx context.Context, limit time.Duration, tell func(Step), stages []Stage) (ok bool) {
 	var missing []string
 	for _, stage := range stages {

@@ -1,13 +1,17 @@
 package status
 
-import "net/http"
+import (
+	"net/http"
+
+	"noi-agent/status/api"
+)
 
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
-	sendJSON(w, r, s.o.Reporter.Status())
+	sendCheaply(w, r, s.o.Reporter.Status())
 }
 
 func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
-	sendJSON(w, r, s.o.Reporter.Objects())
+	sendCheaply(w, r, s.o.Reporter.Objects())
 }
 
 func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
@@ -21,7 +25,7 @@ func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusInternalServerError, "read the trigger log: "+err.Error())
 		return
 	}
-	sendJSON(w, r, rows)
+	sendCheaply(w, r, rows)
 }
 
 // health answers a supervisor's or a script's question in one line.
@@ -33,4 +37,9 @@ func health(check func() error) http.HandlerFunc {
 		}
 		send(w, http.StatusOK, typeText, []byte("ok\n"))
 	}
+}
+
+// serveOpenAPI answers with the description of the API.
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, "application/yaml", []byte(api.OpenAPI()))
 }

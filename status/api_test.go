@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"noi-agent/status"
 	"noi-agent/status/api"
@@ -40,9 +41,10 @@ func TestAPISendsWhatTheAgentSaysByteForByte(t *testing.T) {
 func TestBothListenersServeTheSame(t *testing.T) {
 	o := options(quiet())
 	o.Socket = shortDir(t) + "/agent.sock"
+	o.Now = func() time.Time { return time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC) } // it is on the page
 	s := status.New(o)
 	serve(t, s)
-	for _, path := range []string{"/", "/style.css", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {
+	for _, path := range []string{"/", "/values", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {
 		tcp := get(t, "http://"+s.Addr()+path)
 		unix := ask(t, client(o.Socket), http.MethodGet, "http://agent"+path, nil)
 		if tcp.code != http.StatusOK || unix.code != tcp.code || unix.body != tcp.body {
@@ -159,7 +161,7 @@ func TestAnswerThatCannotBeMadeIsAnErrorAndNotHalfADocument(t *testing.T) {
 
 func TestNothingButReadingIsServed(t *testing.T) {
 	url := start(t, quiet())
-	for _, path := range []string{"/", "/style.css", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {
+	for _, path := range []string{"/", "/system", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz"} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			a := ask(t, client(""), method, url+path, nil)
 			if a.code != http.StatusMethodNotAllowed || a.header.Get("Allow") != "GET, HEAD" {

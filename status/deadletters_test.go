@@ -24,7 +24,7 @@ func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
 
 func (w *lettersWorld) RetryDeadLetters(_ context.Context, id string, ids []uint64, report func(any) error) error {
 	w.did += fmt.Sprint("retry ", id, ids)
-	return report(map[string]string{"state": "done"})
+	return report(api.Replay{State: "done"})
 }
 
 func (w *lettersWorld) DropDeadLetters(id string, ids []uint64) (int, error) {
@@ -56,8 +56,8 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 		{"POST", path + "/drop", `{"integration":"y"}`, http.StatusNotFound, "unknown integration", "drop y[]"},
 		{"POST", path + "/drop", `{"integration":"x","id":17}`, http.StatusBadRequest, "id", ""},
 		{"POST", path + "/retry", `{"ids":[17]}`, http.StatusBadRequest, "integration: want", ""},
-		{"POST", overTCP + "/retry", `{"integration":"x"}`, http.StatusForbidden, "unix socket only", ""},
-		{"POST", overTCP + "/drop", `{"integration":"x"}`, http.StatusForbidden, "unix socket only", ""},
+		{"POST", overTCP + "/retry", `{"integration":"x"}`, http.StatusUnauthorized, "Log in to change things.", ""},
+		{"POST", overTCP + "/drop", `{"integration":"x"}`, http.StatusUnauthorized, "Log in to change things.", ""},
 		{"GET", path + "/drop", "", http.StatusMethodNotAllowed, "", ""},
 	} {
 		w.did = ""

@@ -12,7 +12,11 @@ import (
 )
 
 func TestForeignRequestsAreRefused(t *testing.T) {
-	url := start(t, quiet())
+	o := options(quiet())
+	o.Hostname, o.Hosts = "main-solar-gw", []string{"solar.example.org"}
+	server := status.New(o)
+	serve(t, server)
+	url := "http://" + server.Addr()
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -29,14 +33,21 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 		{"other loopback address", api, header{"Host": "127.8.9.10:" + port}, 200},
 		{"IPv6 loopback", api, header{"Host": "[::1]:" + port}, 200},
 		{"IPv6 loopback without port", api, header{"Host": "[::1]"}, 200},
-		{"rebound name", api, header{"Host": "evil.example:" + port}, 403},
-		{"rebound name on the page", page, header{"Host": "evil.example"}, 403},
-		{"rebound name on the health check", "/healthz", header{"Host": "evil.example"}, 403},
-		{"name that begins like ours", api, header{"Host": "localhost.evil.example:" + port}, 403},
-		{"address that begins like ours", api, header{"Host": "127.0.0.1.evil.example"}, 403},
-		{"address of the network", api, header{"Host": "192.168.1.7:" + port}, 403},
-		{"any address", api, header{"Host": "0.0.0.0:" + port}, 403},
-		{"other port", api, header{"Host": "localhost:1"}, 403},
+		{"rebound name", api, header{"Host": "evil.example:" + port}, 421},
+		{"rebound name on the page", page, header{"Host": "evil.example"}, 421},
+		{"rebound name on the health check", "/healthz", header{"Host": "evil.example"}, 421},
+		{"name that begins like ours", api, header{"Host": "localhost.evil.example:" + port}, 421},
+		{"address that begins like ours", api, header{"Host": "127.0.0.1.evil.example"}, 421},
+		{"address of the network", api, header{"Host": "192.168.1.7:" + port}, 200},
+		{"any address", api, header{"Host": "0.0.0.0:" + port}, 421},
+		{"any address of IPv6", api, header{"Host": "[::]:" + port}, 421},
+		{"any address in another form", api, header{"Host": "[::ffff:0.0.0.0]"}, 421},
+		{"port of a tunnel", api, header{"Host": "localhost:1"}, 200},
+		{"name below localhost", api, header{"Host": "gw7.localhost:1"}, 200},
+		{"name of the machine", api, header{"Host": "Main-Solar-GW"}, 200},
+		{"name of the machine in the local network", api, header{"Host": "main-solar-gw.local:" + port}, 200},
+		{"configured name", api, header{"Host": "solar.example.org."}, 200},
+		{"name below a configured one", api, header{"Host": "x.solar.example.org"}, 421},
 
 		{"own origin", api, header{"Origin": url}, 200},
 		{"foreign origin", api, header{"Origin": "http://evil.example"}, 403},
@@ -50,10 +61,10 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 		{"page on another port", api, header{"Sec-Fetch-Site": "same-site"}, 403},
 		{"unknown mark", api, header{"Sec-Fetch-Site": "new-word"}, 403},
 		{"link to the page", page, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200},
-		{"link to older rows", "/?before=9", header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
+		{"link to older rows", "/triggers?before=9", header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
 		{"page in a frame", page, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403},
-		{"link to the API", api, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403},
-		{"link with a foreign host", page, header{"Host": "evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403},
+		{"link to the API", api, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
+		{"link with a foreign host", page, header{"Host": "evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 421},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := ask(t, client(""), http.MethodGet, url+c.path, c.header)
@@ -92,11 +103,11 @@ func TestHostThatNoBrowserSendsIsRefused(t *testing.T) {
 		want  string
 	}{
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host: 127.0.0.1"}, "200"},
-		{[]string{"GET /api/v1/status HTTP/1.0"}, "403"}, // none at all
-		{[]string{"GET /api/v1/status HTTP/1.1", "Host:"}, "403"},
-		{[]string{"GET /api/v1/status HTTP/1.1", "Host: [::1%lo]"}, "403"},
-		{[]string{"GET /api/v1/status HTTP/1.1", "Host: 127.1"}, "403"},
-		{[]string{"GET http://evil.example/api/v1/status HTTP/1.1", "Host: localhost"}, "403"}, // the line counts
+		{[]string{"GET /api/v1/status HTTP/1.0"}, "421"}, // none at all
+		{[]string{"GET /api/v1/status HTTP/1.1", "Host:"}, "421"},
+		{[]string{"GET /api/v1/status HTTP/1.1", "Host: [::1%lo]"}, "421"},
+		{[]string{"GET /api/v1/status HTTP/1.1", "Host: 127.1"}, "421"},
+		{[]string{"GET http://evil.example/api/v1/status HTTP/1.1", "Host: localhost"}, "421"}, // the line counts
 		{[]string{"GET /api/v1/status HTTP/1.1", "Host: localhost", "Host: evil.example"}, "400"},
 	} {
 		if got := raw(t, url, c.lines...); !strings.Contains(got, " "+c.want+" ") {
@@ -106,7 +117,7 @@ func TestHostThatNoBrowserSendsIsRefused(t *testing.T) {
 }
 
 // A page in a browser that is forwarded to the socket is still a page.
-func TestSocketChecksOriginButNotHost(t *testing.T) {
+func TestSocketChecksOriginAndNamesWithADot(t *testing.T) {
 	o := options(quiet())
 	o.Listen, o.Socket = "", shortDir(t)+"/agent.sock"
 	s := status.New(o)
@@ -119,6 +130,7 @@ func TestSocketChecksOriginButNotHost(t *testing.T) {
 		want   int
 	}{
 		{map[string]string{"Host": "whatever"}, 200},
+		{map[string]string{"Host": "evil.example"}, 421},
 		{map[string]string{"Host": "localhost:9000", "Origin": "http://localhost:9000"}, 200},
 		{map[string]string{"Origin": "http://evil.example"}, 403},
 		{map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
@@ -136,9 +148,11 @@ func TestEveryAnswerCarriesTheProtection(t *testing.T) {
 		{"GET", "/nothing", ""}, {"POST", "/", ""}, {"GET", "/", "evil.example"}, {"GET", "/?before=x", ""},
 	} {
 		h := ask(t, client(""), c.method, url+c.path, map[string]string{"Host": c.host}).header
-		mustContain(t, h.Get("Content-Security-Policy"), "default-src 'none'; style-src 'self'")
+		mustContain(t, h.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;",
+			"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		for name, want := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if got := h.Get(name); got != want {
 				t.Errorf("%s %s: %s %q", c.method, c.path, name, got)

@@ -50,6 +50,7 @@ func post(t *testing.T, c *http.Client, url, body string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -80,15 +81,16 @@ func TestReadAsksTheLineAndAnswersWithRegisters(t *testing.T) {
 	}
 }
 
-func TestReadIsServedOverTheSocketOnly(t *testing.T) {
+func TestReadNeedsALoginOverTCP(t *testing.T) {
 	w := &lineWorld{world: quiet()}
 	s, _ := lineServer(t, w, nil)
 	serve(t, s)
 	a := post(t, client(""), "http://"+s.Addr()+"/api/v1/read", goodRead)
-	if a.code != http.StatusForbidden {
+	if a.code != http.StatusUnauthorized {
 		t.Errorf("over TCP: %d", a.code)
 	}
-	mustContain(t, fault(t, a), "socket", "noi-agent read")
+	mustContain(t, fault(t, a), "Log in to change things.")
+	mustContain(t, a.body, "noi-agent read", "noi-agent login")
 	if len(w.asked) > 0 {
 		t.Error("the line was asked")
 	}

@@ -1,9 +1,7 @@
 package status
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"noi-agent/status/web"
@@ -13,8 +11,10 @@ import (
 type access int
 
 const (
-	reads   access = iota // all who reach the endpoint
-	changes               // the socket's owner and group
+	reads      access = iota // all, while TCP is for this machine only; else those who may change things
+	changes                  // the socket's owner and group, and who has the admin token or is logged in
+	socketOnly               // the socket's owner and group
+	anyone                   // all who reach the endpoint
 )
 
 // route is one thing that can be asked. The table of routes is the one list of them.
@@ -29,12 +29,18 @@ type route struct {
 // routes lists all that is served; what Options leave out is not there.
 func (s *Server) routes() []route {
 	list := []route{
-		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
-		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
-		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
+		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
+		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
+		{"GET", "/api/v1/triggers", reads, s.scarcely(s.serveTriggers), ""},
+		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
+		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
+		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
+		{"GET", "/api/v1/openapi.yaml", anyone, withoutQuery(serveOpenAPI), ""},
+		{"GET", "/api/v1/bundle", reads, s.scarcely(s.serveBundle), ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
+	list = append(list, s.doorRoutes()...)
 	for _, p := range s.site.Pages() {
 		list = append(list, route{p.Method, p.Path, pageAccess(p), p.Handler, ""})
 	}
@@ -42,7 +48,7 @@ func (s *Server) routes() []route {
 		list = append(list, route{"GET", "/metrics", reads, s.o.Metrics.ServeHTTP, ""})
 	}
 	if s.o.Exporter != nil {
-		list = append(list, route{"GET", "/api/v1/export", reads, s.serveExport, ""})
+		list = append(list, route{"GET", "/api/v1/export", reads, s.scarcely(s.serveExport), ""})
 	}
 	if s.o.Replayer != nil {
 		list = append(list, route{"POST", "/api/v1/replay", changes, s.serveReplay, "noi-agent replay"})
@@ -58,6 +64,9 @@ func (s *Server) routes() []route {
 			route{"POST", "/api/v1/reload", changes, s.reload, "noi-agent reload"},
 			route{"POST", "/api/v1/try", changes, s.try, "noi-agent publish-test"})
 	}
+	if s.o.Integrations != nil {
+		list = append(list, s.integrationRoutes()...)
+	}
 	if s.o.Reader != nil {
 		list = append(list, route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"})
 	}
@@ -66,50 +75,45 @@ func (s *Server) routes() []route {
 
 // pageAccess is who may use a page: a form that changes something is used as the API is.
 func pageAccess(p web.Page) access {
-	if p.Method == http.MethodGet {
+	switch {
+	case p.Open:
+		return anyone
+	case p.Method == http.MethodGet:
 		return reads
+	default:
+		return changes
 	}
-	return changes
 }
 
-// handler returns the routes behind the guard. A path is there with each of its methods, and once bare for the others:
-// so another method is 405 and not the 404 of what catches the rest.
+// handler returns the routes behind the guard.
 func (s *Server) handler() http.Handler {
-	mux, methods := http.NewServeMux(), map[string][]string{}
+	mux, paths, methods := http.NewServeMux(), http.NewServeMux(), map[string][]string{}
 	for _, r := range s.routes() {
 		mux.HandleFunc(r.method+" "+r.path, s.admit(r))
+		if methods[r.path] == nil {
+			paths.Handle(r.path, http.NotFoundHandler())
+		}
 		methods[r.path] = append(methods[r.path], r.method)
 		if r.method == http.MethodGet {
 			methods[r.path] = append(methods[r.path], http.MethodHead)
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(methods)) {
-		mux.HandleFunc(path, refuseMethod(strings.Join(methods[path], ", ")))
-	}
+	// What no route serves: another method is 405, and another path 404. The mux would answer both as text.
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if _, path := paths.Handler(r); methods[path] != nil {
+			refuseMethod(w, r, strings.Join(methods[path], ", "))
+			return
+		}
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})
+	if s.tap != nil {
+		return s.tap(s.guard(mux))
+	}
 	return s.guard(mux)
 }
 
-// admit lets only those use a route who may.
-func (s *Server) admit(r route) http.HandlerFunc {
-	if r.access == reads {
-		return r.handler
-	}
-	return func(w http.ResponseWriter, req *http.Request) {
-		if !overSocket(req) {
-			failWith(w, req, forbidden(r))
-			return
-		}
-		r.handler(w, req)
-	}
-}
-
 // refuseMethod answers a method that a path does not have.
-func refuseMethod(allowed string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allowed)
-		fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
-	}
+func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
+	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
 }

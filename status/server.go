@@ -10,7 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/bundle"
+	"noi-agent/status/guard"
+	"noi-agent/status/logs"
 	"noi-agent/status/web"
 	"noi-agent/store"
 )
@@ -21,6 +25,8 @@ type Reporter interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
+	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 }
 
 // TriggerLog lists publications.
@@ -57,13 +63,27 @@ type Options struct {
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
 	Control      Control          // nil: the agent takes no requests of an operator
+	Integrations Integrations     // nil: they cannot be listed and changed
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
-	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	StateDir string               // directory of the admin token, made at the first start; "": there is none
+	DeviceID string               // names the cookie of a session
+	Hosts    []string             // names by which the endpoint may be asked for, beside its own
+	Hostname string               // of this machine; "": not known
+	Elapsed  func() time.Duration // monotonic time; nil: the system's
+
+	Listen   string         // IP address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	TLS      TLS            // how TCP is secured
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
+	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Files    []bundle.File  // of the configuration, for a support bundle; one that is not there is left out
+	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
+
+	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
+	Families func(slug string) (*objects.Family, bool)
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
@@ -71,35 +91,53 @@ type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
 	line        time.Duration // instead of write, until a line has read registers
+	event       time.Duration // instead of write, for each event of a stream
+	pause       time.Duration // without an event; then a comment is sent, so that a proxy keeps the connection
+	abandoned   time.Duration // until a connection ends whose other side does not answer
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
-	connections int           // open at once on each listener; more wait in the kernel's queue
+	connections int           // open at once, over TCP and over the socket; one more closes one without a request
+	scarce      int           // requests at once that read much of the store
+	queue       time.Duration // that one of them waits for its turn
 }
 
 // defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over 400 kbit/s of an
-// ssh tunnel. 64 connections are ten browsers; each listener has its own, so that somebody who fills TCP does not lock
-// the operator out of the socket. 20 s are a sweep at 2400 baud with replies that come late; a line that is free
-// answers at once.
+// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with replies that come late; a line
+// that is free answers at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
 	line:        20 * time.Second,
+	event:       10 * time.Second,
+	pause:       15 * time.Second,
+	abandoned:   10 * time.Second,
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
-	connections: 64,
+	connections: 128,
+	scarce:      4,
+	queue:       time.Second,
 }
 
 // Server is the endpoint. Use New, Listen, Serve, in this order and once each.
 type Server struct {
 	o         Options
 	limits    limits
+	hosts     guard.Hosts
+	origins   guard.Origins
+	door      *door
 	site      *web.Site
+	tap       func(http.Handler) http.Handler // around all; nil but in tests
 	listeners []net.Listener
 	addr      string
 	listened  bool
-	flights   flights
+
+	fingerprint string             // of the certificate of TCP; "": there is no TLS
+	tcp, unix   *guard.Connections // apart: a crowd on TCP does not keep the operator out
+	scarce      chan struct{}      // one for each request that reads much of the store
+	flights     flights
+	watch       *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -122,10 +160,26 @@ func New(o Options) *Server {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	return &Server{o: o, limits: defaultLimits, site: web.New(struct {
-		Reporter
-		TriggerLog
-	}{o.Reporter, o.TriggerLog}, o.Location)}
+	if o.Elapsed == nil {
+		began := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(began) }
+	}
+	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
+	s.door, s.o.Reporter = newDoor(o), placed{o.Reporter, s}
+	s.site = newSite(&s.o, s.door)
+	s.watch = newWatch(&s.o)
+	return s
+}
+
+// newSite returns the pages.
+func newSite(o *Options, keeper web.Keeper) *web.Site {
+	return web.New(web.Options{
+		Source: struct {
+			Reporter
+			TriggerLog
+		}{o.Reporter, o.TriggerLog},
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+	})
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
@@ -139,8 +193,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	if !s.listened {
 		return errors.New("serve status: Listen was not called")
 	}
+	s.tcp, s.unix = guard.NewConnections(s.limits.connections), guard.NewConnections(s.limits.connections)
+	s.scarce = make(chan struct{}, s.limits.scarce)
 	srv := &http.Server{
-		Handler:                      s.handler(),
+		Handler: s.handler(),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return s.connections(c).Open(ctx, c)
+		},
+		ConnState:                    func(c net.Conn, state http.ConnState) { s.connections(c).State(c, state) },
 		ReadHeaderTimeout:            s.limits.header,
 		ReadTimeout:                  s.limits.header,
 		WriteTimeout:                 s.limits.write,
@@ -168,10 +228,19 @@ func (s *Server) Serve(ctx context.Context) error {
 	return broken
 }
 
+// connections are those that a connection is counted among.
+func (s *Server) connections(c net.Conn) *guard.Connections {
+	if _, ok := c.LocalAddr().(*net.UnixAddr); ok {
+		return s.unix
+	}
+	return s.tcp
+}
+
 // shutdown ends srv and waits for its handlers.
 func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.grace)
 	defer cancel()
+	s.watch.close()
 	if err := srv.Shutdown(grace); err != nil {
 		// A reader too slow for the grace; its write fails now and its handler returns.
 		_ = srv.Close()
@@ -205,4 +274,12 @@ func (f *flights) land() {
 	f.closed = true
 	f.mu.Unlock()
 	f.wg.Wait()
+}
+
+// pageIntegrations hands the integrations to the pages; nil stays nil.
+func pageIntegrations(i Integrations) web.Integrations {
+	if i == nil {
+		return nil
+	}
+	return i
 }

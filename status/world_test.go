@@ -3,6 +3,7 @@ package status_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -25,8 +27,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	status         api.Status
 	objects        api.Objects
+	history        map[string]api.History // by "line/unit/object"; the span sets From
 	triggers       api.Triggers
 	triggersErr    error
+	onTriggers     func() // called by Triggers, if it is there
 	healthy, ready error
 	hold           chan struct{} // Status waits until it is closed; nil: does not
 	holding        chan struct{} // Status says here that it waits
@@ -44,10 +48,20 @@ func (w *world) Status() api.Status {
 }
 
 func (w *world) Objects() api.Objects { return w.objects }
-func (w *world) Healthy() error       { return w.healthy }
-func (w *world) Ready() error         { return w.ready }
+
+func (w *world) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
+	h, ok := w.history[fmt.Sprintf("%s/%d/%s", line, unit, object)]
+	h.From = h.To.Add(-span)
+	return h, ok
+}
+
+func (w *world) Healthy() error { return w.healthy }
+func (w *world) Ready() error   { return w.ready }
 
 func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
+	if w.onTriggers != nil {
+		w.onTriggers()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, q)
@@ -67,7 +81,8 @@ func (w *world) lastAsked() (store.TriggerQuery, int) {
 // quiet is an agent with nothing configured.
 func quiet() *world {
 	return &world{
-		status:   api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0"},
+		status: api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0", Lines: []api.Line{},
+			Integrations: []api.Integration{}, Problems: []api.Problem{}, Store: api.Store{KeptAside: []string{}}},
 		objects:  api.Objects{Objects: []api.Latest{}},
 		triggers: api.Triggers{Triggers: []api.Trigger{}},
 	}
@@ -81,6 +96,7 @@ func options(w *world) status.Options {
 // serve runs s until the test ends or stop is called; stop returns what Serve returned.
 func serve(t *testing.T, s *status.Server) (stop func() error) {
 	t.Helper()
+	s.Tap(recorded)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +163,13 @@ type answer struct {
 // ask sends one request. A header named Host sets the host.
 func ask(t *testing.T, c *http.Client, method, url string, header map[string]string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	return askWith(t, c, method, url, "", header)
+}
+
+// askWith is ask with a body.
+func askWith(t *testing.T, c *http.Client, method, url, body string, header map[string]string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,11 +182,11 @@ func ask(t *testing.T, c *http.Client, method, url string, header map[string]str
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
 func get(t *testing.T, url string) answer {

@@ -20,6 +20,7 @@ type BusLoad struct {
 	Timed  bool    // false for Modbus TCP, where bus time means nothing: Share and all bus times are 0
 	Reads  float64 // a second
 	AtMost bool    // a slave has so many log intervals that the rare ones are counted as if they shared no read
+	Apart  float64 // what Share would be if each object had a read of its own
 	Slaves []SlaveLoad
 }
 
@@ -30,6 +31,7 @@ type SlaveLoad struct {
 	Objects int             // how many are polled
 	TooLong []string        // objects longer than the slave's max_registers: no read can bring them
 	Moments []Moment        // the most frequent first
+	Apart   float64         // its part of BusLoad.Apart
 }
 
 // Moment is when the same log intervals of a slave fall together, and what is read then.
@@ -73,6 +75,7 @@ func Bus(line *configs.Line, catalog *objects.Catalog) BusLoad {
 		l.Slaves = append(l.Slaves, s)
 		l.AtMost = l.AtMost || atMost
 		l.Share += s.Share()
+		l.Apart += s.Apart
 		for _, m := range s.Moments {
 			l.Reads += m.Rate * float64(len(m.Reads))
 		}
@@ -107,6 +110,9 @@ func (c *costs) load(catalog *objects.Catalog) (s SlaveLoad, atMost bool) {
 		byInterval[p.Interval] = append(byInterval[p.Interval], p.Object)
 		if poll.SpanOf(&p.Object).Count > most {
 			s.TooLong = append(s.TooLong, p.Object.Name)
+		}
+		if c.timed {
+			s.Apart += c.busTime(poll.SpanOf(&p.Object).Count).Seconds() / p.Interval.Seconds()
 		}
 	}
 	intervals := slices.Sorted(maps.Keys(byInterval))

@@ -35,8 +35,9 @@ func (a alarms) see(r reading) {
 // problems lists them by object. shown gives the wall time of a moment by the clock as it is known now.
 func (a alarms) problems(subject, slave string, shown func(at, booted time.Time) time.Time) (list []api.Problem) {
 	for _, object := range slices.Sorted(maps.Keys(a)) {
-		detail := fmt.Sprintf("%s reports %s: %s", slave, object, strings.Join(a[object].names, ", "))
-		list = append(list, api.SlaveAlarm.Of(subject, shown(a[object].since, a[object].booted), detail))
+		what := object + ": " + strings.Join(a[object].names, ", ")
+		list = append(list, api.SlaveAlarm.Of(subject, shown(a[object].since, a[object].booted),
+			fmt.Sprintf("%s reports %s", slave, what)).With("alarm", what))
 	}
 	return list
 }

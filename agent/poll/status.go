@@ -18,6 +18,12 @@ import (
 func lineKind(network bool, err error) api.Kind {
 	var open *modbus.OpenError
 	switch {
+	case !network && modbus.IsMissing(err):
+		return api.LinePortMissing
+	case !network && modbus.IsDenied(err):
+		return api.LinePortDenied
+	case !network && modbus.IsBusy(err):
+		return api.LinePortBusy
 	case !network:
 		return api.LineDown
 	case modbus.IsRefused(err):
@@ -96,7 +102,7 @@ func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
 		status := api.Slave{
 			UnitID: sv.cfgID, Slave: sv.name, ProductCode: sv.code, CCFirmware: sv.firmware, Family: sv.family,
 			State: sv.state, Error: sv.err,
-			Objects: sv.polled, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed,
+			Objects: sv.polled, Read: sv.read, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed,
 			Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
 			Load: p.share(counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt,
 			Counters: countersOf(counters),
@@ -116,30 +122,34 @@ func (p *Poller) share(c modbus.Counters) float64 {
 	return min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
 }
 
-// lineProblems lists what is wrong on a line. A line that is down explains silent slaves: they are left out.
+// lineProblems lists what is wrong on a line.
 func lineProblems(name string, network bool, v lineView, now time.Duration) []api.Problem {
 	var problems []api.Problem
 	if v.losses.Live(now) {
 		problems = append(problems, api.SamplesLost.Of(name, v.losses.Since, fmt.Sprintf("%d samples since the start",
-			v.lost)))
+			v.lost)).Lasting(now-v.losses.Begun))
 	}
 	if v.state == lineFailed {
-		return append(problems, lineKind(network, v.fault).Of(name, v.since, v.err))
+		problems = append(problems, lineKind(network, v.fault).Of(name, v.since, v.err).
+			With("holder", v.holder).Lasting(now-v.begun))
 	}
 	switch {
 	case v.rivals.Live(now) && network:
 		problems = append(problems,
 			api.GatewayShared.Of(name, v.rivals.Since,
-				fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.N, worker.Recently)))
+				fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.N, worker.Recently)).
+				Lasting(now-v.rivals.Begun))
 	case v.rivals.Live(now):
 		problems = append(problems,
 			api.LineShared.Of(name, v.rivals.Since,
-				fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.N, worker.Recently)))
+				fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.N, worker.Recently)).
+				Lasting(now-v.rivals.Begun))
 	}
 	if v.collisions.Live(now) {
 		problems = append(problems,
 			api.LineCollides.Of(name, v.collisions.Since,
-				fmt.Sprintf("%d collisions, the last one within %v", v.collisions.N, worker.Recently)))
+				fmt.Sprintf("%d collisions, the last one within %v", v.collisions.N, worker.Recently)).
+				Lasting(now-v.collisions.Begun))
 	}
 	for _, sv := range v.slaves {
 		problems = append(problems, slaveProblems(network, fmt.Sprintf("%s/%d", name, sv.cfgID), sv, now)...)
@@ -158,7 +168,7 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 		judged[SlaveOK] = api.SlaveUnlisted
 	}
 	if kind, ok := states[v.state]; ok {
-		problems = append(problems, kind.Of(subject, v.since, v.err))
+		problems = append(problems, kind.Of(subject, v.since, v.err).Lasting(now-v.begun))
 	}
 	if kind, ok := judged[v.state]; ok {
 		problems = append(problems, kind.Of(subject, v.judgedAt, v.judged.why))
@@ -172,7 +182,7 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 	if v.overrun.Live(now) {
 		problems = append(problems, api.LineOverrun.Of(subject, v.overrun.Since,
 			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped,
-				worker.Recently)))
+				worker.Recently)).Lasting(now-v.overrun.Begun))
 	}
 	return problems
 }

@@ -14,9 +14,11 @@ import (
 type lineView struct {
 	state  string
 	err    string
-	fault  error     // the same for programs
-	since  time.Time // wall time since which err holds
-	lost   uint64    // samples that no queue would take
+	fault  error         // the same for programs
+	since  time.Time     // wall time since which err holds
+	begun  time.Duration // the same, monotonic
+	holder string        // of a port that is busy: the program that has it, as far as that can be said
+	lost   uint64        // samples that no queue would take
 	slaves []slaveView
 	latest []map[string]reading // by slave, by object
 	alarms []alarms             // by slave
@@ -38,6 +40,7 @@ type slaveView struct {
 	err      string
 	fault    error // the same for programs
 	since    time.Time
+	begun    time.Duration // the same, monotonic
 	lastGood time.Duration
 	goodAt   time.Time
 	named    bool // its product code is known
@@ -45,6 +48,7 @@ type slaveView struct {
 	judged   judgement
 	judgedAt time.Time
 	polled   int
+	read     int // of the polled ones, since the start
 	noSample uint64
 	reasons  map[string]uint64
 	noValue  map[string]string
@@ -85,9 +89,9 @@ func (p *Poller) show() {
 
 // follow keeps since when all that is shown is the case.
 func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Time) {
-	v.since = now
+	v.since, v.begun = now, elapsed
 	if before.state == v.state {
-		v.since = before.since
+		v.since, v.begun = before.since, before.begun
 	}
 	v.overrun = before.overrun
 	v.overrun.Seen(v.skipped, elapsed, now)
@@ -120,6 +124,11 @@ func viewOf(s *slave) slaveView {
 	}
 	if s.plan != nil {
 		v.polled, v.skipped = len(s.plan.items), s.plan.skipped()
+		for i := range s.plan.items {
+			if s.plan.items[i].read {
+				v.read++
+			}
+		}
 	}
 	if s.lastErr != nil {
 		v.err, v.fault = s.lastErr.Error(), s.lastErr
@@ -159,6 +168,10 @@ func (s *slave) refusing() bool {
 
 // setError notes why the line is down; nil when it is open.
 func (p *Poller) setError(err error) {
+	holder := ""
+	if modbus.IsBusy(err) {
+		holder = modbus.Holder("/proc")
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
@@ -166,9 +179,9 @@ func (p *Poller) setError(err error) {
 		return
 	}
 	if p.view.state != lineFailed {
-		p.view.since = p.clock.Now()
+		p.view.since, p.view.begun = p.clock.Now(), p.clock.Elapsed()
 	}
-	p.view.state, p.view.err, p.view.fault = lineFailed, err.Error(), err
+	p.view.state, p.view.err, p.view.fault, p.view.holder = lineFailed, err.Error(), err, holder
 }
 
 // remember keeps the latest values for the status.

@@ -40,6 +40,8 @@ type Forwarder struct {
 	circuit  circuit
 	draining <-chan struct{} // closed when nothing new will come
 	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
+	sending  context.Context // of the attempts: it ends stopGrace after the work was stopped
+	cut      context.CancelFunc
 	repeat   worker.Repeats
 	rejects  worker.Repeats
 	replays  *replays
@@ -57,10 +59,10 @@ type Forwarder struct {
 // integrationView is what the status shows beside the store's counters.
 type integrationView struct {
 	state       string
-	since       time.Time // wall time since which the state holds
-	lastSuccess time.Time // wall time; zero: never in this run
-	setUp       bool      // lastError is the agent's own, no cloud's
-	lastError   string    // of the last attempt; empty when all of it was accepted
+	since       time.Time     // wall time since which the state holds
+	begun       time.Duration // the same, monotonic
+	lastSuccess time.Time     // wall time; zero: never in this run
+	lastError   string        // of the last attempt; empty when all of it was accepted
 
 	refuses      string         // the kinds of samples that the topic refuses, in words; empty: none
 	refusesSince time.Time      // wall time
@@ -104,7 +106,7 @@ func (f *Forwarder) step(ctx context.Context) bool {
 	if len(batch) == 0 {
 		return f.waitForClock(ctx, hold, turned)
 	}
-	pause, err := f.attempt(ctx, batch)
+	pause, err := f.attempt(batch)
 	if err != nil {
 		f.log.Error("outbox does not settle", "error", err)
 		return false
@@ -128,7 +130,7 @@ func (f *Forwarder) idle(ctx context.Context) bool {
 // meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something
 // to do.
 func (f *Forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
-	pause, worked, err := f.announce(ctx)
+	pause, worked, err := f.announce()
 	if err != nil {
 		f.log.Error("outbox does not settle", "error", err)
 		return true, false
@@ -164,14 +166,14 @@ func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
 // before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
-func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
+func (f *Forwarder) attempt(batch []outgoing) (time.Duration, error) {
 	published, begun := f.clock.Now(), f.clock.Elapsed()
 	parcels := f.parcels(published, batch)
 	messages := make([]sinks.Message, len(parcels))
 	for i := range parcels {
 		messages[i] = parcels[i].message
 	}
-	results, completed := f.publish(ctx, messages)
+	results, completed := f.publish(messages)
 	settled := make([]store.Result, 0, len(batch))
 	for i, r := range results {
 		for _, d := range parcels[i].items {
@@ -192,13 +194,13 @@ func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 }
 
 // publish hands messages to the sink once; completed is when its answer came.
-func (f *Forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result,
+func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result,
 	completed time.Time) {
 	select {
 	case <-f.hurry: // this is the attempt that it asks for
 	default:
 	}
-	limited, cancel := context.WithTimeout(ctx, attemptLimit)
+	limited, cancel := context.WithTimeout(f.sending, attemptLimit)
 	defer cancel()
 	results = f.sink.Publish(limited, messages)
 	if len(results) == 0 || len(results) > len(messages) {
@@ -297,10 +299,8 @@ func (f *Forwarder) failed(state string, r sinks.Result, accepted int, at time.T
 	if accepted > 0 {
 		f.view.lastSuccess = at
 	}
-	if f.view.state != state {
-		f.view.since = at
-	}
-	f.view.state, f.view.lastError, f.view.setUp = state, r.Error(), r.SetUp()
+	f.turnLocked(state, at)
+	f.view.lastError = r.Error()
 }
 
 // succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took
@@ -312,10 +312,16 @@ func (f *Forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result)
 	if accepted > 0 {
 		f.view.lastSuccess = at
 	}
-	if f.view.state != IntegrationOK {
-		f.view.since = at
+	f.turnLocked(IntegrationOK, at)
+	f.view.lastError = rejected.Error()
+}
+
+// turnLocked notes the state, and since when it is so.
+func (f *Forwarder) turnLocked(state string, at time.Time) {
+	if f.view.state != state {
+		f.view.since, f.view.begun = at, f.clock.Elapsed()
 	}
-	f.view.state, f.view.lastError = IntegrationOK, rejected.Error()
+	f.view.state = state
 }
 
 func (f *Forwarder) snapshot() integrationView {
@@ -347,7 +353,8 @@ func New(in *configs.Integration, o Options) *Forwarder {
 		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
 		view: integrationView{state: state, since: o.Clock.Now(),
 			drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
-		worker: worker.New(), replays: newReplays(), round: newRound(o.DeviceID, in.PublishEvery, o.Bell),
+		cut: func() {}, worker: worker.New(), replays: newReplays(),
+		round:         newRound(o.DeviceID, in.PublishEvery, o.Bell),
 		droppedBefore: dropped,
 	}
 }
@@ -357,14 +364,24 @@ func (f *Forwarder) Integration() *configs.Integration { return f.cfg }
 
 // Start begins to publish until ctx ends, or until draining is closed and nothing is left or an attempt failed.
 func (f *Forwarder) Start(ctx context.Context, draining <-chan struct{}) {
+	f.sending, f.cut = context.WithCancel(ctx)
 	f.worker.Start(ctx, func(ctx context.Context) { f.run(ctx, draining) })
 }
 
 // Skip takes the place of Start for an integration that is paused.
 func (f *Forwarder) Skip() { f.worker.Skip() }
 
-// Stop ends the publishing, and waits for its end.
-func (f *Forwarder) Stop() { f.worker.Stop() }
+// stopGrace is how long an attempt under way may take to end when the integration is edited. What is cut is sent again,
+// and the cloud may have it already; a cloud that hangs must not hold up an operator for longer.
+const stopGrace = 5 * time.Second
+
+// Stop ends the publishing, and waits for its end: that of an attempt under way, for stopGrace at most.
+func (f *Forwarder) Stop() {
+	grace := time.AfterFunc(stopGrace, f.cut)
+	defer grace.Stop()
+	f.worker.Stop()
+	f.cut()
+}
 
 // Done is closed when the publishing has ended.
 func (f *Forwarder) Done() <-chan struct{} { return f.worker.Done() }

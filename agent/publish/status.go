@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"fmt"
 	"math"
 	"noi-agent/agent/clock"
 	"noi-agent/agent/worker"
@@ -30,34 +29,7 @@ func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 		Gaps:     gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
-	var problems []api.Problem
-	switch v.state {
-	case integrationRetrying:
-		problems = append(problems, api.CloudRetrying.Of(f.cfg.ID, v.since, v.lastError))
-	case integrationWaiting:
-		kind := api.CloudWaiting
-		if v.setUp {
-			kind = api.CloudNotSetUp
-		}
-		problems = append(problems, kind.Of(f.cfg.ID, v.since, v.lastError))
-	}
-	if !v.skewedSince.IsZero() {
-		problems = append(problems,
-			api.CloudSkewed.Of(f.cfg.ID, v.skewedSince, "new credentials have ended already by the gateway's clock"))
-	}
-	if v.refuses != "" {
-		problems = append(problems, api.CloudRefuses.Of(f.cfg.ID, v.refusesSince, v.refuses))
-	}
-	if counts.Dead > 0 {
-		problems = append(problems, api.CloudRejected.Of(f.cfg.ID, counts.DeadFrom, fmt.Sprintf("%d dead letters",
-			counts.Dead)))
-	}
-	if drops := f.noteDrops(counts.Dropped); drops.Live(f.clock.Elapsed()) {
-		problems = append(problems, api.CloudDropped.Of(f.cfg.ID, drops.Since,
-			fmt.Sprintf("%d samples were deleted since the start, the last ones within %v",
-				counts.Dropped-f.droppedBefore, worker.Recently)))
-	}
-	return s, problems
+	return s, f.problems(v, counts)
 }
 
 func uplinkOf(t store.Traffic, sent uint64) api.Uplink {

@@ -64,10 +64,7 @@ func (f *Forwarder) waitForClock(ctx context.Context, most time.Duration, turned
 		return goesOn
 	}
 	f.mu.Lock()
-	if f.view.state != IntegrationClock {
-		f.view.since = f.clock.Now()
-	}
-	f.view.state = IntegrationClock
+	f.turnLocked(IntegrationClock, f.clock.Now())
 	f.mu.Unlock()
 	end := f.wait(ctx, wait{most: most, turned: turned, asked: f.replays.asked})
 	return end != draining && end != stopped

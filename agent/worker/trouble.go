@@ -9,6 +9,7 @@ const Recently = 10 * time.Minute
 type Trouble struct {
 	N     uint64        // the count when it was looked at last
 	Since time.Time     // wall time of the first fault after a pause of Recently
+	Begun time.Duration // the same, monotonic
 	Last  time.Duration // monotonic time of the last fault
 }
 
@@ -18,7 +19,7 @@ func (t *Trouble) Seen(n uint64, now time.Duration, wall time.Time) {
 		return
 	}
 	if !t.Live(now) {
-		t.Since = wall
+		t.Since, t.Begun = wall, now
 	}
 	t.N, t.Last = n, now
 }

@@ -87,6 +87,7 @@ func ownSchemas() map[string]schema {
 	return map[string]schema{
 		"time.Duration": duration, "objects.Interval": {"type": "string", "pattern": duration["pattern"]},
 		"configs.Size":       {"type": []string{"string", "integer"}, "pattern": "^(0|[1-9][0-9]*)(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", "minimum": 0},
+		"configs.History":    {"anyOf": []schema{duration, {"enum": []string{"off"}}}},
 		"configs.Names":      name,
 		"configs.Attributes": attributeSchema(),
 		"configs.Registers":  registerSchema(),
@@ -200,6 +201,8 @@ func defaultOf(v reflect.Value) (any, bool) {
 		return nil, false
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		return wording.Duration(v.Interface().(time.Duration).String()), true
+	case v.Type() == reflect.TypeFor[configs.History]():
+		return wording.Duration(time.Duration(v.Int()).String()), true
 	case v.Type() == reflect.TypeFor[configs.Size]():
 		return v.Interface().(configs.Size).String(), true
 	case v.Type() == reflect.TypeFor[configs.Names]():

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,34 +12,110 @@ import (
 	"noi-agent/status/api"
 )
 
+// symptom is what people see first, and the kinds of problems that may stand behind it.
+type symptom struct {
+	title string
+	of    func(k api.Kind) bool
+}
+
+// symptoms are the chapters of the document. The first one that fits has the kind.
+func symptoms() []symptom {
+	code := func(parts ...string) func(api.Kind) bool {
+		return func(k api.Kind) bool {
+			return slices.ContainsFunc(parts, func(part string) bool { return strings.HasPrefix(k.Code, part) })
+		}
+	}
+	return []symptom{
+		{"No value comes from a line", code("line_down", "line_port_", "gateway_")},
+		{"A controller does not answer as it should", code("slave_silent", "slave_garbled", "slave_late", "slave_transaction",
+			"slave_other", "slave_wrong_length", "slave_refusing", "line_shared", "line_collides")},
+		{"A controller is not sampled, or not all of it", code("slave_", "object_", "line_overrun")},
+		{"A controller reports a fault", code("controller_")},
+		{"No message arrives in the cloud", code("integration_", "clock_wrong")},
+		{"Some messages do not arrive in the cloud", code("dead_letters", "kinds_")},
+		{"Samples are missing, or soon will be", code("samples_", "outbox_", "store_in", "store_recovered")},
+		{"Times look wrong", code("clock_")},
+		{"A change of the configuration does nothing", code("config_", "restart_", "integrations_")},
+		{"Something else", func(api.Kind) bool { return true }},
+	}
+}
+
+// asWritten is a text of the table with words in the places that a case fills.
+func asWritten(text string) string {
+	return strings.NewReplacer("{name}", "NAME", "{cloud}", "AWS or Google", "{type}", "aws|gcp", "{holder}", "Another program",
+		"{alarm}", "a fault or an alarm", "{messages}", "Messages", "{day}", "a day that is named", "{id}", "ID").Replace(text)
+}
+
 // TestTroubleshootingIsTheTableOfProblems makes docs/troubleshooting.md of the one table of what can be wrong.
 func TestTroubleshootingIsTheTableOfProblems(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
 
-` + "`noi-agent status`" + `, the page, ` + "`/metrics`" + ` and the log name each problem by its code. Find the code here.
-This document is made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
+` + "`noi-agent status`" + `, the page, ` + "`/metrics`" + ` (` + "`noi_problem`" + `) and the log name each problem by its code. Search this page for the code,
+or begin with what you see. This document is made from the table in ` + "`status/api/catalogue.go`" + `; a test keeps it current.
 
 A **fault** stops data. A **warning** may stop data later. A **notice** is worth knowing. *Effect on data*: none, delayed
 (the samples wait and are sent later), or lost (they are reported as gaps).
 `)
 	kinds := api.Kinds()
-	for i, k := range kinds {
-		if slices.ContainsFunc(kinds[:i], func(before api.Kind) bool { return before.Code == k.Code }) {
-			continue // written with the first one
-		}
-		fmt.Fprintf(&b, "\n## `%s`\n", k.Code)
-		for _, same := range kinds[i:] {
-			if same.Code == k.Code {
-				fmt.Fprintf(&b, "\n**%s.** %s, effect on data: %s.\n\n%s\n", same.Title, same.Severity, same.Effect,
-					wrapped(same.Remedy, 120))
+	written := map[string]bool{}
+	for _, s := range symptoms() {
+		begun := false
+		for i, k := range kinds {
+			if written[k.Code] || !s.of(k) {
+				continue
 			}
+			if written[k.Code] = true; !begun {
+				begun = true
+				fmt.Fprintf(&b, "\n## %s\n", s.title)
+			}
+			writeKind(&b, kinds[i:])
 		}
 	}
 	clitest.Renewed(t, filepath.Join("..", "..", "docs", "troubleshooting.md"), []byte(b.String()))
-	for _, k := range kinds {
-		if k.Title == "" || k.Remedy == "" || k.Severity == "" || k.Effect == "" {
-			t.Errorf("%s lacks a title, severity, effect or remedy", k.Code)
+}
+
+// writeKind writes the section of a code: the first kind, and the others of the same code.
+func writeKind(b *strings.Builder, kinds []api.Kind) {
+	k := kinds[0]
+	fmt.Fprintf(b, "\n### `%s`\n", k.Code)
+	for _, same := range kinds {
+		if same.Code == k.Code {
+			fmt.Fprintf(b, "\n**%s.** %s, effect on data: %s.\n\n%s\n", asWritten(same.Title), same.Severity, same.Effect,
+				wrapped(asWritten(same.Remedy), 120))
+		}
+	}
+	var notes []string
+	if k.VisibleAfter > 0 {
+		notes = append(notes, fmt.Sprintf("It is shown when it lasts %v.", k.VisibleAfter))
+	}
+	if len(k.DependsOn) > 0 {
+		notes = append(notes, "It is not shown by itself while one of these is, which explains it: `"+strings.Join(k.DependsOn, "`, `")+"`.")
+	}
+	if len(notes) > 0 {
+		fmt.Fprintf(b, "\n%s\n", wrapped(strings.Join(notes, " "), 120))
+	}
+}
+
+// TestTheTableOfProblemsIsComplete: each kind has all its texts, kinds of one code differ in texts only, and what explains a kind is a
+// kind itself, and comes before it.
+func TestTheTableOfProblemsIsComplete(t *testing.T) {
+	kinds := api.Kinds()
+	for i, k := range kinds {
+		if k.Title == "" || k.Remedy == "" || k.Severity == "" || k.Effect == "" || !strings.HasPrefix(k.Href, "/") {
+			t.Errorf("%s lacks a title, severity, effect, remedy or href", k.Code)
+		}
+		if rest := asWritten(k.Title + k.Remedy + k.Href); strings.ContainsAny(rest, "{}") {
+			t.Errorf("%s has a place that nobody fills: %s", k.Code, rest)
+		}
+		first := kinds[slices.IndexFunc(kinds, func(o api.Kind) bool { return o.Code == k.Code })]
+		if k.VisibleAfter != first.VisibleAfter || cmp.Compare(k.Severity, first.Severity) != 0 || !slices.Equal(k.DependsOn, first.DependsOn) {
+			t.Errorf("two kinds of the code %s are shown by different rules", k.Code)
+		}
+		for _, by := range k.DependsOn {
+			if at := slices.IndexFunc(kinds, func(o api.Kind) bool { return o.Code == by }); at < 0 || at >= i {
+				t.Errorf("%s depends on %s, which is at place %d", k.Code, by, at)
+			}
 		}
 	}
 }

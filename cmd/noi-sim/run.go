@@ -121,7 +121,7 @@ func (s *session) play(w *world, signals <-chan os.Signal) {
 	}
 }
 
-// interrupt is one Ctrl-C: the first asks the agent how it stands, after which it is told to end; the next kills it.
+// interrupt is one Ctrl-C: the first asks the agent for its status and then ends it in order; the next kills it.
 func (s *session) interrupt(c *child, ask func()) {
 	s.interrupts++
 	if s.interrupts == 1 {

@@ -13,7 +13,7 @@ type screen struct {
 	lines chan []byte
 	stop  chan struct{} // closed: print what is there and end
 	ended chan struct{}
-	fault func(error) // told once that out takes no more
+	fault func(error) // called once, when out takes no more
 }
 
 // startScreen starts printing to out. fault is called from the screen's goroutine and must not wait.

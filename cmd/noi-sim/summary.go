@@ -27,7 +27,7 @@ type agentReport struct {
 	} `json:"integrations"`
 }
 
-// askAgent reads the status at addr. Nil: nobody answered in time, or it was no agent.
+// askAgent reads the status at addr. Nil: no answer came in time, or it was not an agent's.
 func askAgent(ctx context.Context, addr string) *agentReport {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -95,5 +95,5 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 		words = []string{"none"}
 	}
 	row("errors", "%s", strings.Join(words, "; "))
-	_, _ = io.WriteString(out, b.String()) // a screen that is gone has been told of already
+	_, _ = io.WriteString(out, b.String()) // a screen that is gone was reported already
 }

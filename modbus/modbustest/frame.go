@@ -28,7 +28,7 @@ func checksum(p []byte) uint16 {
 	return sum
 }
 
-// requestSize returns the length of the request that begins with p; 0 when p does not tell.
+// requestSize returns the length of the request that begins with p; 0 when p is too short to know.
 func requestSize(p []byte) int {
 	if len(p) < 2 {
 		return 0

@@ -18,7 +18,7 @@ type Gateway struct {
 	// Exception, Unit, More and Duplicate.
 	Script   func() GatewayFault
 	Route    Route
-	Received func() // is called after each request that came; nil: nobody is
+	Received func() // is called after each request that came; nil: nothing is called
 
 	queue chan gatewayRequest
 	done  chan struct{}

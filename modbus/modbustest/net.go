@@ -43,7 +43,7 @@ func (s *stream) stir() {
 	}
 }
 
-// end tells reader and writer that there is no more.
+// end lets reader and writer know that there is no more.
 func (s *stream) end(reader, writer error, drop bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

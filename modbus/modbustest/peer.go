@@ -56,7 +56,7 @@ func lastLine(text []byte) string {
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
-// Peer is a started program of somebody else's. What it prints goes to the test's log.
+// Peer is a started program that is not ours. What it prints goes to the test's log.
 type Peer struct {
 	said  *said
 	ended chan struct{} // closed when the program and its output have ended

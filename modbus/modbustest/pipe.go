@@ -143,7 +143,7 @@ func (p *Pipe) Read(b []byte) (int, error) {
 	}
 }
 
-// poll takes what has arrived, or tells until when nothing can change.
+// poll takes what has arrived, or returns until when nothing can change.
 func (p *Pipe) poll(b []byte, deadline time.Time) (int, time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

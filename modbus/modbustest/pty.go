@@ -53,7 +53,7 @@ func (p *PTY) prepare() (err error) {
 		return err
 	}
 	p.wakeup = os.NewFile(uintptr(p.wakeupFD), "eventfd")
-	// A reply that nobody reads must not stop the line: what does not fit is lost, as in a UART.
+	// A reply that is not read must not stop the line: what does not fit is lost, as in a UART.
 	if err = unix.SetNonblock(p.masterFD, true); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func makeRaw(fd int) error {
 // Path returns the device that a master opens as its serial port.
 func (p *PTY) Path() string { return p.path }
 
-// Hangup ends the line as a pulled adapter does: whoever has it open gets errors and must reopen, which
+// Hangup ends the line as a pulled adapter does: a program that has it open gets errors and must reopen, which
 // fails too. Serve returns. It is the same as Close.
 func (p *PTY) Hangup() error { return p.Close() }
 
@@ -140,7 +140,7 @@ func due(w *wire, written time.Time) (time.Time, bool) {
 	return at, true
 }
 
-// wait returns when the master side can be read, the time has come, or somebody woke it. ppoll keeps
+// wait returns when the master side can be read, the time has come, or wake was called. ppoll keeps
 // time far better than the runtime's timers, which round up to a millisecond on an idle machine.
 func (p *PTY) wait(until time.Time, limited bool) (readable bool, err error) {
 	var timeout *unix.Timespec

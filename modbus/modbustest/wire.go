@@ -28,7 +28,7 @@ func charTime(baud, charBits int) time.Duration {
 
 // feed takes bytes that were written to the line now.
 func (w *wire) feed(now time.Time, p []byte) {
-	// Frames end by silence: half a request that nobody goes on with is forgotten. Well above
+	// Frames end by silence: half a request that does not go on is forgotten. Well above
 	// t3.5, since a writer on a busy machine may be torn itself.
 	if now.After(w.heard.Add(20*time.Millisecond + 10*w.char)) {
 		w.asked = w.asked[:0]

@@ -59,7 +59,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 }
 
 // authenticate sees to it that there is a token for the next request. Asking here and not in
-// the request tells a token service that is out of reach from one that refuses us, which gRPC
+// the request distinguishes a token service that is out of reach from one that refuses us, which gRPC
 // calls Unauthenticated both.
 func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.creds == nil {

@@ -54,7 +54,7 @@ func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 	gcloud := gcloudFile()
 	for _, place := range []struct {
 		path string
-		must bool // named by somebody: it has to be there
+		must bool // named in the configuration or the environment: it has to be there
 	}{
 		{o.CredentialsFile, true}, {os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), true}, {gcloud, false},
 	} {
@@ -101,7 +101,7 @@ func fileTrouble(err error) string {
 	}
 }
 
-// parseCredentials takes any type of ADC JSON. What is wrong is told without quoting the file.
+// parseCredentials takes any type of ADC JSON. An error never quotes the file.
 func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, bool) {
 	fail := func(text string) (*tokens, sinks.Result, bool) {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCredentials, "Google credentials file "+path+": "+text), false

@@ -8,11 +8,11 @@ import (
 // identity is who credentials stand for, without what is secret.
 type identity struct {
 	text   string // "service account noi@…"
-	member string // as IAM names him: "serviceAccount:noi@…"; "" when the file does not tell
+	member string // as IAM names it: "serviceAccount:noi@…"; "" when the file does not say
 	email  string // of the service account; "" for none
 }
 
-// identityOf reads what a credentials file tells of its owner.
+// identityOf reads what a credentials file says about its owner.
 func identityOf(b []byte) identity {
 	var f struct {
 		Type          string `json:"type"`

@@ -50,7 +50,7 @@ type Options struct {
 	CAFile          string        // PEM file of authorities to trust beside the system's; "": none
 	Timeout         time.Duration // most that one Publish takes; 0: one minute
 
-	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does
+	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: they are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
 

@@ -19,7 +19,7 @@ func GrantCommand(topic, member string) string {
 		shell.Quote(p[3]), shell.Quote(p[1]), shell.Quote(member))
 }
 
-// Remedy says what somebody has to do about a result that is no delivery, with names filled in; "" for one that was
+// Remedy says what the operator has to do about a result that is no delivery, with names filled in; "" for one that was
 // accepted. It may have several lines, which are commands.
 func (s *Sink) Remedy(r sinks.Result) string {
 	if r.Outcome == sinks.Accepted {

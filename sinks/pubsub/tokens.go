@@ -25,7 +25,7 @@ const tokenTimeout = 30 * time.Second
 // maxRefusal is how much of a refusal is read, in bytes. Google's have some 200.
 const maxRefusal = 8 << 10
 
-// tokenService is the way to whoever gives out tokens. It remembers the last refusal, because the
+// tokenService is the way to the service that gives out tokens. It remembers the last refusal, because the
 // library turns most of them into a text, body and all, and a body may hold what is not to be shown.
 type tokenService struct {
 	next http.RoundTripper

@@ -111,7 +111,7 @@ func (t twice) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(again)
 }
 
-// errDevice is in every error about the device's files: they wait for somebody.
+// errDevice is in every error about the device's files: they wait for the operator.
 var errDevice = errors.New("certificate of the device")
 
 func (d device) pair() (tls.Certificate, error) {

@@ -3,7 +3,7 @@
 //
 // It promises that a sink which passes Run
 //   - takes a prefix and answers for each message in it, in order;
-//   - tells an outage (Retry), a refusal (Wait) and a bad message (Reject) apart, in the cloud's
+//   - distinguishes an outage (Retry), a refusal (Wait) and a bad message (Reject), in the cloud's
 //     words, and goes on by itself when the cause has gone;
 //   - rejects a bad message alone, whatever its neighbours are;
 //   - is back when its context ends, and leaves nothing running, neither then nor after Close.

@@ -22,8 +22,8 @@ type Front struct {
 	accepted int
 	sent     uint64 // bytes to the sink
 	received uint64 // bytes from the sink
-	silent   func() // not nil: connections are taken and never answered; it is told of each
-	held     func() // not nil: what the cloud says is kept back; it is told once there is something
+	silent   func() // not nil: connections are taken and never answered; it is called for each
+	held     func() // not nil: what the cloud says is kept back; it is called once there is something
 	cut      int    // bytes of each connection to the sink after which it is reset; below 0: never
 }
 
@@ -62,14 +62,14 @@ func (f *Front) Accepted() int {
 	return f.accepted
 }
 
-// Silence takes new connections, tells told, and never answers; nil ends it.
+// Silence takes new connections, calls told, and never answers; nil ends it.
 func (f *Front) Silence(told func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.silent = told
 }
 
-// Hold keeps back what the cloud says from now on, and tells told of it; nil ends it. What was kept
+// Hold keeps back what the cloud says from now on, and calls told for it; nil ends it. What was kept
 // back is gone.
 func (f *Front) Hold(told func()) {
 	f.mu.Lock()

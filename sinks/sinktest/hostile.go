@@ -179,7 +179,7 @@ func (h *hostile) onEnough(tell func()) {
 	h.tell = tell
 }
 
-// note counts what was written and tells whoever waits for enough.
+// note counts what was written and wakes a caller that waits for enough.
 func (h *hostile) note(n, enough int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

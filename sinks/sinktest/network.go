@@ -24,7 +24,7 @@ import (
 type Place struct {
 	Host     string        // host:port
 	TLS      bool          // spoken to over TLS, and so with credentials
-	CAFile   string        // who signed the cloud's certificate; "": nobody who would be trusted
+	CAFile   string        // who signed the cloud's certificate; "": no authority that is trusted
 	Resolver *net.Resolver // to be used by the sink; nil: the system's
 	Meter    *sinks.Meter  // to be used by the sink; nil: none
 	Logger   *slog.Logger  // to be used by the sink
@@ -140,7 +140,7 @@ func until(t *testing.T, sink Sink, msgs []sinks.Message) {
 	}
 }
 
-// eventually waits for a condition that needs no more than somebody else's turn.
+// eventually waits for a condition that needs no more than another goroutine's turn.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)
@@ -251,7 +251,7 @@ func nameServer(t *testing.T, asked func(), answer bool) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "udp", server.LocalAddr().String())
-		if err == nil { // Go's resolver waits for the five seconds of its own, whoever has left
+		if err == nil { // Go's resolver waits for the five seconds of its own, even when the caller has left
 			context.AfterFunc(ctx, func() { _ = conn.Close() }) // nothing to lose
 		}
 		return conn, err
@@ -339,7 +339,7 @@ func badCAFile(t *testing.T, s *site) {
 	front := StartFront(t, s.Addr, ServerConfig(ca.Good(t, "127.0.0.1")))
 	results := publish(t, s.sink(t, Place{Host: front.Addr(), TLS: true, CAFile: ca.File + ".not"}), Messages(2))
 	want(t, results, sinks.Wait)
-	if results[0].Code != sinks.CodeCAFile || !results[0].SetUp() ||
+	if results[0].Code != sinks.CodeCAFile || sinks.CauseOf(results[0].Error()) != sinks.CauseSetUp ||
 		!strings.Contains(results[0].Text, "ca_file "+ca.File+".not: not there") {
 		t.Errorf("got %s", results[0].Error())
 	}

@@ -162,7 +162,7 @@ func partial(t *testing.T, r Rig) {
 	}
 }
 
-// asksToWait holds what the cloud asks for against what the caller is told.
+// asksToWait holds what the cloud asks for against what the caller gets.
 func asksToWait(t *testing.T, r Rig) {
 	for _, c := range []struct{ asked, told time.Duration }{
 		{0, 0}, {7 * time.Second, 7 * time.Second}, {48 * time.Hour, sinks.MaxAfter},

@@ -51,7 +51,7 @@ func rules() []rule {
 		{code: "RequestTimeout*", outcome: sinks.Retry},
 		{code: "Internal*", outcome: sinks.Retry}, // InternalError, InternalFailure, InternalServerError
 		{code: "ServiceUnavailable*", outcome: sinks.Retry},
-		{code: "IDPCommunicationError*", outcome: sinks.Retry}, // STS, of whoever gave out the web identity
+		{code: "IDPCommunicationError*", outcome: sinks.Retry}, // STS, about the provider of the web identity
 
 		{code: "AuthorizationError*", outcome: sinks.Wait},
 		{code: "AccessDenied*", outcome: sinks.Wait},
@@ -122,7 +122,7 @@ func stale(code string) bool {
 const clockHint = " (is the gateway's clock right?)"
 
 // judge turns an answer of AWS into a result. A code the table does not have is judged by the HTTP
-// status: 408, 425, 429 and 5xx pass, another 4xx waits for somebody to look, and anything else is tried again.
+// status: 408, 425, 429 and 5xx pass, another 4xx waits for the operator, and anything else is tried again.
 func judge(code, text string, status int) sinks.Result {
 	// AWS explains a wrong signature by repeating the request's headers, session token included.
 	text, _, _ = strings.Cut(text, "The Canonical String")

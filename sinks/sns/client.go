@@ -40,7 +40,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 	if _, err := s.creds.Retrieve(ctx); err != nil {
 		fault := s.credentialFault(ctx, err)
-		// A client that was told the time is worth keeping, see forget.
+		// A client that learnt the time is worth keeping, see forget.
 		if s.givesUp(ctx) && fault.Code != sinks.CodeClock {
 			s.client, s.creds = nil, nil
 			s.endProcess()
@@ -250,7 +250,7 @@ func (s *Sink) missing() sinks.Result {
 	return sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, text)
 }
 
-// noProfile is for a profile that somebody named and no file has. Keys elsewhere do not count then.
+// noProfile is for a profile that is named and that no file has. Keys elsewhere do not count then.
 func (s *Sink) noProfile() sinks.Result {
 	credentials, conf := sharedFiles()
 	text := fmt.Sprintf("no AWS profile %q in %s or %s. Add it there, or name the right one in the integration",

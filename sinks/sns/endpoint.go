@@ -25,7 +25,7 @@ func (s *Sink) checkEndpoint(ctx context.Context) (fault sinks.Result, ok bool) 
 	return sinks.Result{}, true
 }
 
-// printable is a URL without the user and password that somebody may have put into it.
+// printable is a URL without the user and password that may be in it.
 func printable(u url.URL) string {
 	u.User = nil
 	return u.String()

@@ -72,7 +72,7 @@ func (p *iotProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return parseIoT(resp, body)
 }
 
-// certificate reads certificate and key. What is wrong is told without quoting them.
+// certificate reads certificate and key. An error never quotes them.
 func (p *iotProvider) certificate() (tls.Certificate, error) {
 	cert, err := tls.LoadX509KeyPair(p.o.Certificate, p.o.Key)
 	var file *fs.PathError
@@ -89,7 +89,7 @@ func (p *iotProvider) certificate() (tls.Certificate, error) {
 	}
 }
 
-// lost tells a peer that refuses the certificate, in TLS already, from a network that fails.
+// lost distinguishes a peer that refuses the certificate, in TLS already, from a network that fails.
 func (p *iotProvider) lost(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "remote error" {

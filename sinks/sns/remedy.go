@@ -27,7 +27,7 @@ func refusesCredentials(code string) bool {
 	return false
 }
 
-// Remedy says what somebody has to do about a result that is no delivery, with names filled in; "" for one that was
+// Remedy says what the operator has to do about a result that is no delivery, with names filled in; "" for one that was
 // accepted. It may have several lines, which are commands or policies.
 func (s *Sink) Remedy(r sinks.Result) string {
 	if r.Outcome == sinks.Accepted {
@@ -140,7 +140,7 @@ func (s *Sink) makeTopic(sinks.Result) string {
 		"aws sns create-topic --name %s --region %s%s", s.o.Region, p[4], p[5], s.o.Region, fifo)
 }
 
-// allowPublish prints the policy and the command that gives it to whoever was refused.
+// allowPublish prints the policy and the command that gives it to the identity that was refused.
 func (s *Sink) allowPublish(r sinks.Result) string {
 	if strings.Contains(r.Text, "explicit deny") {
 		return "A policy forbids it, and no other one can allow it: take the Deny for sns:Publish on " + s.o.TopicARN +
@@ -172,7 +172,7 @@ func (s *Sink) allowPublish(r sinks.Result) string {
 // answer is not trusted, and the ARN goes into printed commands.
 var identityForm = regexp.MustCompile(`^arn:[a-z-]+:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+$`)
 
-// refused returns the ARN of whoever a refusal names, or that STS has told, or the role's.
+// refused returns the ARN that a refusal names, or that STS has returned, or the role's.
 func (s *Sink) refused(text string) string {
 	for word := range strings.FieldsSeq(text) {
 		if identityForm.MatchString(word) {

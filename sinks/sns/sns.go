@@ -39,7 +39,7 @@ type Options struct {
 	Region     string // "": the ARN's
 	Endpoint   string // "": AWS's own for the region; else a URL, as for a VPC endpoint or an emulator
 	Profile    string // "": the default chain; else the AWS shared profile to use
-	IMDS       bool   // ask the EC2 metadata service too; false on a gateway, where nobody answers there
+	IMDS       bool   // ask the EC2 metadata service too; false on a gateway, where no service answers there
 	IoT        IoT    // credentials for a device's certificate, in place of the default chain; zero: none
 	RoleARN    string // role to assume with the credentials found; "": they are used themselves
 	ExternalID string // what the role's owner asks for beside; "": nothing. Needs RoleARN
@@ -49,7 +49,7 @@ type Options struct {
 	Timeout    time.Duration // most that one Publish takes; 0: one minute
 	HTTPClient *http.Client  // for SNS; nil: one of our own, with bounds for a cellular link
 
-	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: nobody does. HTTPClient's are not counted
+	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: they are not counted. HTTPClient's are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
 
@@ -78,7 +78,7 @@ type Sink struct {
 	unanswered int // attempts in a row that ended before there was an answer about credentials
 
 	config   aws.Config // that client was made with
-	identity string     // ARN of whoever publishes, once Probe has asked; "": not known
+	identity string     // ARN of the publisher, once Probe has asked; "": not known
 }
 
 // New returns a sink for the topic. It fails for a malformed ARN only: credentials and the
@@ -273,7 +273,7 @@ func size(m sinks.Message) int {
 	return n
 }
 
-// topic is what an ARN tells.
+// topic is what an ARN says.
 type topic struct {
 	region string
 	fifo   bool

@@ -73,7 +73,7 @@ func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
 // of the body failed and throws the connection away, at the price of a TLS handshake. A copy can
 // also be sent again by the transport itself where an idle connection turns out to be dead.
 //
-// Of each answer it lets a bounded part through, and keeps the head of a refusal for whoever explains it.
+// Of each answer it lets a bounded part through, and keeps the head of a refusal for the code that explains it.
 type ownBody struct{ next *http.Transport }
 
 // RoundTrip is part of http.RoundTripper.

@@ -18,6 +18,8 @@ type Error struct {
 	Detail string       `json:"detail"`           // the case at hand
 	Hint   string       `json:"hint,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"` // one for each field of a body that is wrong
+
+	RetryAfterS int `json:"retry_after_s,omitempty"` // seconds after which to ask again, as the header Retry-After; 0: left out
 }
 
 // FieldError is what is wrong with one field of a body.

@@ -16,6 +16,13 @@ type Status struct {
 	Integrations []Integration `json:"integrations"`
 	Store        Store         `json:"store"`
 	Problems     []Problem     `json:"problems"`
+	Endpoint     *Endpoint     `json:"endpoint,omitempty"` // over TCP; left out when there is none
+}
+
+// Endpoint is where browsers find the page.
+type Endpoint struct {
+	Addresses   []string `json:"addresses"`             // "https://10.0.0.1:8443", the best one first
+	Fingerprint string   `json:"fingerprint,omitempty"` // SHA-256 of the certificate, "9F:3A:…:C2"; left out without TLS
 }
 
 // Clock says where wall time comes from and how far it is believed.
@@ -90,7 +97,8 @@ type Slave struct {
 	LastGood *time.Time `json:"last_good"`
 	AgeS     *int64     `json:"age_s"` // seconds since the last good reply; null before the first
 	Error    string     `json:"error,omitempty"`
-	Objects  int        `json:"objects"` // how many are polled
+	Objects  int        `json:"objects"`      // how many are polled
+	Read     int        `json:"objects_read"` // how many of them gave a reply when they were asked last
 	// replies that held no value, as of an absent sensor
 	NoSample uint64 `json:"no_sample"`
 	// absent | out_of_range | firmware | not_a_number

@@ -92,6 +92,9 @@ func (d daemonSocket) open(ctx context.Context, method, path string, question []
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}
+	if question != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, &noDaemonError{d.path, err}

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,100 +19,143 @@ import (
 	"noi-agent/status/wording"
 )
 
-type planCommand struct{}
+type planCommand struct{ verbose bool }
 
 func newPlan(s *session) *cobra.Command {
-	return s.bind(&cobra.Command{
+	c := &planCommand{}
+	cmd := s.bind(&cobra.Command{
 		Use: "plan", Short: "Show the reads of each line and their bus time.",
-		Example: `  noi-agent plan                       # every poll cycle: what is due, how many requests, how long
+		Example: `  noi-agent plan                       # each read: registers, how often, how long
+  noi-agent plan --verbose             # with the names of the objects
   noi-agent plan --config site-12.yaml --json`,
-	}, &planCommand{})
+		Long: "One row is one read. Objects that are due together share reads: a row with EVERY 1h is read in place of " +
+			"those with shorter intervals when the hour is full. TIME is how long the read keeps the line busy.",
+	}, c)
+	cmd.Flags().BoolVarP(&c.verbose, "verbose", "v", false, "Print the names of the objects of each read.")
+	return cmd
 }
 
 // mostMoments is how many moments of a slave are printed for people. A family's own log intervals make five.
 const mostMoments = 20
 
 // Run prints the reads of each enabled line and what they cost.
-func (*planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
+func (c *planCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	config, catalog, err := cli.load()
 	if err != nil {
 		return err
 	}
-	listing := []lineListing{}
+	listing, loads := []lineListing{}, map[*configs.Line]budget.BusLoad{}
 	for i := range config.Lines {
 		line := &config.Lines[i]
 		if !line.Enabled {
 			continue
 		}
-		load := budget.Bus(line, catalog)
-		listing = append(listing, listLine(line, load))
-		if !cli.JSON {
-			printLineLoad(p.Stdout, line, load)
-		}
+		loads[line] = budget.Bus(line, catalog)
+		listing = append(listing, listLine(line, loads[line]))
 	}
 	if cli.JSON {
 		return printJSON(p.Stdout, map[string][]lineListing{"lines": listing})
 	}
 	if len(listing) == 0 {
-		fmt.Fprintln(p.Stdout, "no line is enabled")
+		fmt.Fprintln(p.Stderr, "no line is enabled")
 	}
+	c.printReads(p, cli, config, loads)
+	c.printLines(p, config, loads)
 	return nil
 }
 
-func printLineLoad(w io.Writer, line *configs.Line, load budget.BusLoad) {
-	reads := rate(load.Reads, "reads")
-	if load.Timed {
-		fmt.Fprintf(w, "line %s, %s at %s: load %s, %s\n", line.Name, line.Port, framing(poll.PortSettings(line)),
-			loadWords(load), reads)
-	} else {
-		fmt.Fprintf(w, "line %s, %s: %s; over Modbus TCP bus time means nothing, the device decides how fast it "+
-			"answers\n", line.Name, line.Port, reads)
+// printReads prints the table of all reads.
+func (c *planCommand) printReads(p *Program, cli *commandLine, config *configs.Config,
+	loads map[*configs.Line]budget.BusLoad) {
+	t := table{columns: []column{
+		{name: "LINE"}, {name: "SLAVE"}, {name: "READ"}, {name: "OBJECTS", right: true}, {name: "EVERY"},
+		{name: "TIME", right: true},
+	}}
+	if c.verbose {
+		t.columns = append(t.columns, column{name: "NAMES"})
 	}
-	for _, s := range load.Slaves {
-		printSlaveLoad(w, s, load.Timed)
-	}
-}
-
-func printSlaveLoad(w io.Writer, s budget.SlaveLoad, timed bool) {
-	if s.Family == nil {
-		fmt.Fprintf(w, "  unit %d, model auto: reads and load unknown until the controller answers; set its model to "+
-			"see them\n", s.Config.ID)
-		return
-	}
-	share := ""
-	if timed {
-		share = ", " + percent(s.Share())
-	}
-	fmt.Fprintf(w, "  unit %d, %s: %d objects%s\n", s.Config.ID, s.Family.Slug, s.Objects, share)
-	for _, name := range s.TooLong {
-		fmt.Fprintf(w, "    %s is longer than one read may be: the controller will refuse it; raise max_registers, or "+
-			"leave it out of objects\n", name)
-	}
-	for i, m := range s.Moments {
-		if i == mostMoments {
-			fmt.Fprintf(w, "    and %d rarer moments; --json prints them all\n", len(s.Moments)-i)
-			return
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		load, ok := loads[line]
+		if !ok {
+			continue
 		}
-		printMoment(w, m, timed)
+		for _, s := range load.Slaves {
+			for _, m := range s.Moments[:min(mostMoments, len(s.Moments))] {
+				t.moment(line.Name, slaveName(line, s.Config), m, load.Timed, c.verbose)
+			}
+		}
 	}
+	t.print(p.Stdout, p.look(cli))
 }
 
-// printMoment prints when it comes and its reads.
-func printMoment(w io.Writer, m budget.Moment, timed bool) {
-	cost := ""
-	if timed {
-		cost = ", " + milliseconds(m.BusTime())
-	}
-	fmt.Fprintf(w, "    due %s: %s%s\n", strings.Join(durations(m.Intervals), " + "), rate(m.Rate, "times"), cost)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// moment adds a row for each read of a moment.
+func (t *table) moment(line, slave string, m budget.Moment, timed, names bool) {
 	for _, r := range m.Reads {
-		cost := ""
+		cost := none
 		if timed {
-			cost = milliseconds(r.BusTime) + "\t"
+			cost = milliseconds(r.BusTime)
 		}
-		fmt.Fprintf(t, "      %02X 0x%04X+%d\t%s%s\n", r.Function, r.Addr, r.Count, cost, strings.Join(r.Objects, ", "))
+		row := []string{line, slave, fmt.Sprintf("0x%04X+%d (fc %d)", r.Addr, r.Count, r.Function),
+			strconv.Itoa(len(r.Objects)), every(m.Intervals), cost}
+		if names {
+			row = append(row, strings.Join(r.Objects, ", "))
+		}
+		t.add(row...)
 	}
-	_ = t.Flush() // a broken pipe is the reader's wish
+}
+
+// every is when the intervals (ascending) fall together. The longest stands for those that divide it: whatever is due
+// every 10 s is due every minute too.
+func every(intervals []time.Duration) string {
+	longest := intervals[len(intervals)-1]
+	rest := slices.DeleteFunc(slices.Clone(intervals), func(d time.Duration) bool { return longest%d == 0 })
+	return strings.Join(durations(append(rest, longest)), " + ")
+}
+
+// slaveName is what people call a slave: its name, else line and unit id. A line of --port has no name.
+func slaveName(line *configs.Line, s *configs.Slave) string {
+	if line.Name == "" {
+		return cmp.Or(s.Name, fmt.Sprintf("unit %d", s.ID))
+	}
+	return cmp.Or(s.Name, fmt.Sprintf("%s/%d", line.Name, s.ID))
+}
+
+// printLines prints a sentence for each line, and what the table does not show.
+func (c *planCommand) printLines(p *Program, config *configs.Config, loads map[*configs.Line]budget.BusLoad) {
+	for i := range config.Lines {
+		line := &config.Lines[i]
+		load, ok := loads[line]
+		if !ok {
+			continue
+		}
+		for _, s := range load.Slaves {
+			printNotPlanned(p.Stderr, line, s)
+		}
+		if !load.Timed {
+			fmt.Fprintf(p.Stderr, "%s: %s; over Modbus TCP bus time means nothing, the device decides how fast it "+
+				"answers\n", line.Name, rate(load.Reads, "reads"))
+			continue
+		}
+		fmt.Fprintf(p.Stderr, "%s: %.2f s a minute, %s busy at %s; one read for each object would take %.2f s a minute\n",
+			line.Name, 60*load.Share, loadWords(load), framing(poll.PortSettings(line)), 60*load.Apart)
+	}
+}
+
+// printNotPlanned prints what of a slave has no row.
+func printNotPlanned(w io.Writer, line *configs.Line, s budget.SlaveLoad) {
+	name := slaveName(line, s.Config)
+	if s.Family == nil {
+		fmt.Fprintf(w, "%s: model auto: reads and load unknown until the controller answers; set its model to see "+
+			"them\n", name)
+	}
+	for _, object := range s.TooLong {
+		fmt.Fprintf(w, "%s: %s is longer than one read may be: the controller will refuse it; raise max_registers, or "+
+			"leave it out of objects\n", name, object)
+	}
+	if more := len(s.Moments) - mostMoments; more > 0 {
+		fmt.Fprintf(w, "%s: %d rarer moments are not shown; --json prints them all\n", name, more)
+	}
 }
 
 // framing returns "9600 8N2".

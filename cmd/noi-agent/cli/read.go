@@ -156,8 +156,10 @@ func (c *readCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 		return err
 	}
 	defer func() { _ = from.close() }() // nothing was written
-	result := ReadResult{Line: at.line.Name, Port: at.line.Port, UnitID: at.slave.ID, Objects: []objectReading{},
-		Registers: []registerReading{}}
+	result := ReadResult{
+		Line: at.line.Name, Port: at.line.Port, UnitID: at.slave.ID, Slave: slaveName(at.line, at.slave),
+		Objects: []objectReading{}, Registers: []registerReading{},
+	}
 	r := reader{from: from, slave: at.slave, catalog: catalog, model: c.Model}
 	for _, word := range c.What {
 		if isRegisters(word) {

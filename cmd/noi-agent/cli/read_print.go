@@ -16,6 +16,7 @@ type ReadResult struct {
 	Line      string            `json:"line"` // "" with --port
 	Port      string            `json:"port"`
 	UnitID    int               `json:"unit_id"`
+	Slave     string            `json:"slave"` // its name in the configuration, else "line/unit id"; with --port "unit id"
 	Objects   []objectReading   `json:"objects"`
 	Registers []registerReading `json:"registers"`
 }
@@ -94,7 +95,7 @@ func (p *Program) printReadings(r ReadResult, cli *commandLine) error {
 			return err
 		}
 	} else {
-		printObjects(p.Stdout, r.Objects, l)
+		printObjects(p.Stdout, r, l)
 		for _, g := range r.Registers {
 			if g.Error == "" {
 				printRegisters(p.Stdout, g, l)
@@ -125,17 +126,17 @@ func (p *Program) printValue(o objectReading) error {
 	}
 }
 
-func printObjects(w io.Writer, list []objectReading, l look) {
+func printObjects(w io.Writer, r ReadResult, l look) {
 	t := &table{columns: []column{{name: "OBJECT", least: 10}, {name: "VALUE", least: 12}, {name: "UNIT"},
-		{name: "REGISTERS", least: 9}, {name: "ADDRESS"}, {name: "SAMPLED AT"}}}
-	for _, o := range list {
+		{name: "SLAVE", least: 8}, {name: "REGISTERS", least: 9}, {name: "ADDRESS"}, {name: "SAMPLED AT"}}}
+	for _, o := range r.Objects {
 		if o.Error == "" {
-			t.add(o.Object, valueWords(o), o.Unit, strings.Join(o.Registers, " "),
+			t.add(o.Object, valueWords(o), o.Unit, r.Slave, strings.Join(o.Registers, " "),
 				fmt.Sprintf("%02X %s", o.Function, o.Address), localTime(o.SampledAt))
 		}
 	}
 	t.print(w, l)
-	for _, o := range list {
+	for _, o := range r.Objects {
 		switch {
 		case o.NoValue != "":
 			fmt.Fprintf(w, "%s holds no value: %s\n", o.Object, o.NoValue)

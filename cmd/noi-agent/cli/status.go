@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 type statusCommand struct {
@@ -73,7 +74,7 @@ func (c *statusCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	default:
 		c.page(ctx, p, cli, &s).print(p.Stdout)
 	}
-	if c.Check && sentenceOf(&s, p.Now()).faults > 0 {
+	if c.Check && wording.StateOf(&s, p.Now()).Faults > 0 {
 		return errSilent
 	}
 	return err

@@ -27,7 +27,7 @@ type statusPage struct {
 
 func (g *statusPage) print(w io.Writer) {
 	fmt.Fprint(w, wrapped(g.title(), g.width()), "\n\n")
-	fmt.Fprintln(w, g.mark(wrapped(sentenceOf(g.s, g.now).text, g.width())))
+	fmt.Fprintln(w, g.mark(wrapped(wording.StateOf(g.s, g.now.Local()).Sentence(), g.width())))
 	g.printProblems(w)
 	for _, t := range []*table{g.lines(), g.slaves(), g.integrations()} {
 		if len(t.rows) > 0 {
@@ -76,16 +76,6 @@ func (g *statusPage) clock() string {
 	return "clock not known to be right"
 }
 
-// nameOf is what a problem is about, as people call it: an integration has a name beside its id.
-func (g *statusPage) nameOf(subject string) string {
-	for i := range g.s.Integrations {
-		if in := &g.s.Integrations[i]; in.ID == subject {
-			return orID(in.Name, in.ID)
-		}
-	}
-	return subject
-}
-
 // printProblems prints what is wrong, each with its hint. A notice needs nobody: it is for --verbose.
 func (g *statusPage) printProblems(w io.Writer) {
 	if g.s.Version != g.own && g.own != "dev" {
@@ -94,22 +84,16 @@ func (g *statusPage) printProblems(w io.Writer) {
 		fmt.Fprintln(w, "  hint: sudo systemctl restart noi-agent")
 	}
 	marks := map[api.Severity]string{api.Fault: markFault, api.Warning: markWarning, api.Notice: markCalm}
-	for _, severity := range []api.Severity{api.Fault, api.Warning, api.Notice} {
-		if severity == api.Notice && !g.verbose {
-			continue
-		}
-		for i := range g.s.Problems {
-			if pr := &g.s.Problems[i]; pr.Severity == severity {
-				g.printProblem(w, marks[severity], pr)
-			}
+	for i := range g.s.Problems {
+		if pr := &g.s.Problems[i]; pr.Severity != api.Notice || g.verbose {
+			g.printProblem(w, marks[pr.Severity], pr)
 		}
 	}
 }
 
 func (g *statusPage) printProblem(w io.Writer, mark string, pr *api.Problem) {
-	name := g.nameOf(pr.Subject)
-	head := fmt.Sprintf("%s%s: %s", mark, name, pr.Title)
-	when := fmt.Sprintf("since %s (%s)", shortLocal(g.now, pr.Since), age(g.now.Sub(pr.Since)))
+	head := mark + pr.Title
+	when := fmt.Sprintf("since %s (%s)", shortLocal(g.now, pr.Since), age(time.Duration(pr.AgeS)*time.Second))
 	gap := 3
 	if g.look.terminal {
 		gap = g.look.width - runes(head) - runes(when)
@@ -123,11 +107,22 @@ func (g *statusPage) printProblem(w io.Writer, mark string, pr *api.Problem) {
 	if pr.Detail != "" {
 		fmt.Fprint(w, paragraph(pr.Detail, "  ", g.width()))
 	}
-	fmt.Fprint(w, paragraph("hint: "+strings.ReplaceAll(pr.Remedy, "publish-test ID", "publish-test "+name), "  ",
-		g.width()))
+	if n := len(pr.Folded); n > 0 {
+		fmt.Fprint(w, paragraph(alsoExplains(pr), "  ", g.width()))
+	}
+	fmt.Fprint(w, paragraph("hint: "+pr.Remedy, "  ", g.width()))
 	if g.verbose {
 		fmt.Fprintf(w, "  code: %s (docs/troubleshooting.md), effect on data: %s\n", pr.Code, pr.Effect)
 	}
+}
+
+// alsoExplains names what a problem explains besides.
+func alsoExplains(pr *api.Problem) string {
+	titles := make([]string, len(pr.Folded))
+	for i := range pr.Folded {
+		titles[i] = pr.Folded[i].Title
+	}
+	return "this explains: " + strings.Join(titles, "; ")
 }
 
 func (g *statusPage) lines() *table {
@@ -187,7 +182,7 @@ func (g *statusPage) battery(line string, s *api.Slave) string {
 	if s.State != "ok" {
 		return none
 	}
-	for _, name := range batteryObjects() {
+	for _, name := range wording.BatteryVoltage() {
 		for i := range g.values.Objects {
 			v := &g.values.Objects[i]
 			var volts float64
@@ -221,7 +216,8 @@ func (g *statusPage) integrations() *table {
 func (g *statusPage) integrationState(in *api.Integration) string {
 	if in.State == "waiting" {
 		for i := range g.s.Problems {
-			if pr := &g.s.Problems[i]; pr.Subject == in.ID && pr.Code == "integration_setup" {
+			pr := &g.s.Problems[i]
+			if pr.Subject == in.ID && (pr.Code == api.CloudNotSetUp.Code || pr.Code == api.CloudNoCredentials.Code) {
 				return markFault + "not set up"
 			}
 		}

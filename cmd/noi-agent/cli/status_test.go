@@ -10,6 +10,7 @@ import (
 
 	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 // siteNow is the time at the site of the tests.
@@ -61,11 +62,14 @@ func brokenSite() *api.Status {
 	from, to := *ago(30 * time.Hour), *ago(29 * time.Hour)
 	in.Gaps = []api.Gap{{Unit: "rs485/1", Object: "adc_vbterm", From: &from, To: &to, Count: 1, Reason: "bus"}, {Reason: "damaged: part of a file"}}
 	s.Problems = []api.Problem{
-		api.CloudWaiting.Of(in.ID, *ago(18 * time.Minute), in.LastError),
-		api.SlaveDamaged.Of("rs485/1", *ago(69 * time.Minute), "1 reply in 8 is damaged"),
-		api.SlaveNoIdentity.Of("rs485/2", *ago(time.Hour), "unit rs485/2 gave no product code"),
+		api.CloudWaiting.Of(in.ID, *ago(18 * time.Minute), in.LastError).With("name", "main-solar", "cloud", "AWS"),
+		api.SlaveDamaged.Of("rs485/1", *ago(69 * time.Minute), "1 reply in 8 is damaged").With("name", "battery-shed"),
+		api.SlaveNoIdentity.Of("rs485/2", *ago(time.Hour), "unit rs485/2 gave no product code").With("name", "water-pump"),
 	}
-	s.Problems[0].Effect = api.Delayed
+	s.Problems[1].Folded = []api.Folded{{Code: "object_refused", Subject: "rs485/1", Title: "battery-shed does not give some of the objects"}}
+	for i := range s.Problems {
+		s.Problems[i].AgeS = int64(siteNow.Sub(s.Problems[i].Since).Seconds())
+	}
 	return s
 }
 
@@ -124,7 +128,7 @@ func TestSentenceNamesTheWorst(t *testing.T) {
 		{with(api.SlaveNoReply.Of("rs485/1", at, ""), api.CloudWaiting.Of("x", at, "")), "✗ Samples are being lost since 03:02:40."},
 		{with(api.SlaveNoIdentity.Of("rs485/1", at, "")), "✓ Everything works. Last message 3 s ago."},
 	} {
-		if got := sentenceOf(c.s, siteNow).text; got != c.want {
+		if got := wording.StateOf(c.s, siteNow.Local()).Sentence(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

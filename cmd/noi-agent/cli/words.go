@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"noi-agent/status/wording"
 )
 
 // counted is a number of things in words: "1 line", "2 lines".
@@ -15,20 +17,7 @@ func counted(n int, thing string) string {
 }
 
 // age is a time as people say it: "3 s", "18 min", "5 h", "41 d".
-func age(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0 s"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%d d", int(d.Hours()/24))
-	}
-}
+func age(d time.Duration) string { return wording.Age(d) }
 
 // ageOf is the age of a count of seconds; – for nil.
 func ageOf(seconds *int64) string {
@@ -58,12 +47,7 @@ func localTime(stamp string) string {
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -07:00") }
 
 // shortLocal leaves out the date of today.
-func shortLocal(now, t time.Time) string {
-	if t, now := t.Local(), now.Local(); t.Format(time.DateOnly) == now.Format(time.DateOnly) {
-		return t.Format("15:04:05")
-	}
-	return t.Local().Format("2006-01-02 15:04")
-}
+func shortLocal(now, t time.Time) string { return wording.ShortTime(t, now.Local()) }
 
 // binarySize is a number of bytes as the configuration writes it: "256 MiB".
 func binarySize(n int64) string {

@@ -56,7 +56,7 @@ func TestAdapterComesBackUnderAnotherName(t *testing.T) {
 	}
 	eventually(t, "the status says so", func() bool {
 		s := w.status()
-		return s.Lines[0].State == "failed" && len(s.Problems) == 1 && s.Problems[0].Code == "line_down"
+		return s.Lines[0].State == "failed" && len(s.Problems) == 1 && s.Problems[0].Code == "line_port_missing"
 	})
 	before := w.sns.Taken()
 	w.plug(link, second)

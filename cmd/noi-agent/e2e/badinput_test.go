@@ -47,11 +47,11 @@ status: {listen: "", socket: %s}
 `, w.dir, w.pty.Path(), other.Path(), snsID, testTopicARN, w.sns.URL(), pubsubID, testTopic, w.socket()))
 	daemon := w.start(path, nil)
 	want := map[string]string{
-		"line_down gone":                "no such port",
-		"slave_silent odd/9":            "timeout",
-		"slave_model_unknown odd/2":     `"XY-1"`,
-		"integration_setup " + snsID:    "MissingCredentials",
-		"integration_setup " + pubsubID: "MissingCredentials",
+		"line_port_missing gone":                 "no such port",
+		"slave_silent odd/9":                     "timeout",
+		"slave_model_unknown odd/2":              `"XY-1"`,
+		"integration_no_credentials " + snsID:    "MissingCredentials",
+		"integration_no_credentials " + pubsubID: "MissingCredentials",
 	}
 	eventually(t, "every problem is in the status", func() bool { return len(unseen(w.status(), want)) == 0 })
 	for _, p := range w.status().Problems {
@@ -169,7 +169,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		{[]string{"triggers", "--failed", "--json"}, []string{`"triggers": []`}},
 		{[]string{"gaps", "--json"}, []string{`"gaps": []`}},
 		{[]string{"status", "--check", "--quiet"}, []string{""}},
-		{[]string{"check"}, []string{"is valid"}},
+		{[]string{"check"}, []string{": ok"}},
 	} {
 		code, stdout, stderr := run1(append(c.args, "--config", config)...)
 		for _, want := range c.want {

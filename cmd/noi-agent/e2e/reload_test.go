@@ -157,7 +157,7 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 		}
 	}
 	write(strings.Replace(string(text), "baud: 115200", "baud: fast", 1))
-	if code, stdout, stderr := run1("status", "--config", config); code != cli.ExitDone || !strings.Contains(stdout, "The changed configuration is faulty") {
+	if code, stdout, stderr := run1("status", "--config", config); code != cli.ExitDone || !strings.Contains(stdout, "The configuration file is not valid; the previous one is in use") {
 		t.Errorf("status with a faulty file ends with %d: %s%s", code, stdout, stderr)
 	}
 	write(strings.Replace(string(text), "5300520006504b5957343920", "5300520006504b5957343921", 1))

@@ -7,7 +7,7 @@
 //     topics, the rules of a batch, empty and oversized messages;
 //   - refusals are worded as the clouds word them, since the trigger log quotes them;
 //   - faults are put in from outside (SetFault, SetDown), request by request, and each is exact:
-//     a message is either taken or not, and Messages tells which.
+//     a message is either taken or not, and Messages returns which.
 //
 // It refuses to listen anywhere but on loopback. It never gets into the daemon: only tests and
 // noi-sim import it.

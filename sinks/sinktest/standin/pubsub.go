@@ -24,7 +24,7 @@ import (
 type PubSubOptions struct {
 	Addr   string   // loopback address; "" is any free port
 	Topics []string // full names of the topics that exist
-	// OnMessage is told each message once it is taken, in order within a request; nil for nobody.
+	// OnMessage is called with each message once it is taken, in order within a request; nil: nothing is called.
 	OnMessage func(Message)
 	Forget    bool // keep neither messages nor requests, for a run without end
 }
@@ -48,17 +48,17 @@ type PubSub struct {
 func StartPubSub(o PubSubOptions) (*PubSub, error) {
 	s := &PubSub{
 		desk: desk{onMessage: o.OnMessage, forget: o.Forget},
-		fake: pstest.NewServerWithAddress("127.0.0.1:0"), // its own door stays shut: nobody knows the port
+		fake: pstest.NewServerWithAddress("127.0.0.1:0"), // its own listener is not used: no client knows the port
 		addr: o.Addr,
 	}
 	for _, name := range o.Topics {
 		if _, err := s.fake.GServer.CreateTopic(context.Background(), &pubsubpb.Topic{Name: name}); err != nil {
-			_ = s.fake.Close() // the error told is the one that matters
+			_ = s.fake.Close() // the error returned is the one that matters
 			return nil, fmt.Errorf("make topic %s: %w", name, err)
 		}
 	}
 	if err := s.SetDown(false); err != nil {
-		_ = s.fake.Close() // the error told is the one that matters
+		_ = s.fake.Close() // the error returned is the one that matters
 		return nil, err
 	}
 	return s, nil

@@ -18,7 +18,7 @@ const (
 type pubsubLooks struct {
 	mu      sync.Mutex // guards what follows
 	faults  map[string]Fault
-	without bool // nobody has a permission
+	without bool // no caller has a permission
 }
 
 // SetLookFault answers each request of method (GetTopic, TestIamPermissions) with f from now on, which needs a
@@ -59,7 +59,7 @@ type iamDoor struct {
 	s *PubSub
 }
 
-// TestIamPermissions answers one request. Of a topic that does not exist nobody has a right, and it is no error, as
+// TestIamPermissions answers one request. On a topic that does not exist no caller has a right, and it is no error, as
 // with the real service.
 func (d *iamDoor) TestIamPermissions(ctx context.Context,
 	in *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {

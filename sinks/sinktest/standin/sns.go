@@ -26,7 +26,7 @@ type SNSOptions struct {
 	Topics          []string // ARNs of the topics that exist
 	AccessKeyID     string   // "": AccessKeyID of this package
 	SecretAccessKey string   // "": SecretAccessKey of this package
-	// OnMessage is told each message once it is taken, in order within a request; nil for nobody.
+	// OnMessage is called with each message once it is taken, in order within a request; nil: nothing is called.
 	OnMessage func(Message)
 	Forget    bool             // keep neither messages nor requests, for a run without end
 	Now       func() time.Time // the service's clock, which signatures are held against; nil: time.Now

@@ -143,7 +143,7 @@ func (d *desk) open(r Request) Fault {
 	return Fault{}
 }
 
-// take keeps messages that have their ids, and tells who listens.
+// take keeps messages that have their ids, and calls the listener.
 func (d *desk) take(msgs []Message) {
 	d.mu.Lock()
 	d.taken += len(msgs)

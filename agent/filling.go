@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/agent/publish"
+	"noi-agent/status/api"
+	"noi-agent/store"
+)
+
+const (
+	// fillsFor is for how long samples must have waited before it is predicted when the outbox will be full: less is
+	// no measure of how fast they come.
+	fillsFor = time.Hour
+	// fillsWithin is how far ahead the operator is warned. A week has one working day at least.
+	fillsWithin = 7 * 24 * time.Hour
+)
+
+// filling predicts for each integration that takes nothing when its first sample will be deleted unsent: its oldest
+// sample reaches max_age, or the outbox reaches max_size at the pace at which samples have come since the oldest. A
+// clock that is not known to be right can predict nothing.
+func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
+	if s.Clock.State != clock.Good {
+		return nil
+	}
+	now, limits := a.clock.Now(), a.limits(a.current().config)
+	for i := range s.Integrations {
+		in := &s.Integrations[i]
+		if in.Oldest == nil || in.State == publish.IntegrationOK || now.Sub(*in.Oldest) < fillsFor {
+			continue
+		}
+		left := limits.MaxAge - now.Sub(*in.Oldest)
+		why := fmt.Sprintf("the oldest of them reaches max_age (%v)", limits.MaxAge)
+		if room := timeToFull(in, stats, limits.MaxSize, now); room < left {
+			left, why = room, fmt.Sprintf("the outbox reaches max_size (%d MiB)", limits.MaxSize>>20)
+		}
+		if left <= 0 || left > fillsWithin {
+			continue
+		}
+		at := now.Add(left)
+		list = append(list, api.OutboxFilling.Of(in.ID, in.Oldest.Add(fillsFor), fmt.Sprintf(
+			"%d samples wait since %s; at this rate %s on %s", in.Backlog, in.Oldest.Format(time.RFC3339), why,
+			at.UTC().Format("2006-01-02 at 15:04 UTC"))).With("day", day(left, at)))
+	}
+	return list
+}
+
+// day names a moment to come for people, by the gateway's zone: as exactly as it can be predicted.
+func day(ahead time.Duration, at time.Time) string {
+	if ahead < 24*time.Hour {
+		return at.Local().Round(time.Hour).Format("2 January, 15:04")
+	}
+	return at.Local().Format("2 January")
+}
+
+// timeToFull is how long it takes until what waits fills the outbox: samples that every cloud has are deleted first and
+// leave room.
+func timeToFull(in *api.Integration, stats store.Stats, most int64, now time.Time) time.Duration {
+	if stats.Samples == 0 || stats.RecordBytes == 0 || in.Backlog == 0 {
+		return fillsWithin + 1
+	}
+	each := float64(stats.RecordBytes) / float64(stats.Samples)
+	rate := each * float64(in.Backlog) / now.Sub(*in.Oldest).Seconds() // bytes a second
+	seconds := (float64(most) - each*float64(in.Backlog)) / rate
+	return time.Duration(min(seconds, 2*fillsWithin.Seconds()) * float64(time.Second))
+}

@@ -1,0 +1,368 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent"
+	"noi-agent/agent/publish"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/sinks"
+	"noi-agent/status/api"
+)
+
+// glance is one way into a state that a problem's code stands for. It returns the site in that state; what holds it
+// there ends with the site.
+type glance struct {
+	code string
+	site func(t *testing.T) *site
+}
+
+// faulty is a site whose one controller answers with a fault.
+func faulty(fault modbustest.Fault, config string) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		slave := controller(1)
+		slave.Script = func(modbustest.Request) modbustest.Fault { return fault }
+		return after(time.Minute, startOne(t, config, slave))
+	}
+}
+
+// after lets a site run.
+func after(d time.Duration, s *site) *site {
+	time.Sleep(d)
+	synctest.Wait()
+	return s
+}
+
+// closed is a site whose port does not open.
+func closed(err error) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		sink := &memorySink{}
+		s := begin(t, "state_dir: "+t.TempDir()+"\n"+oneSlave, agent.Options{
+			OpenPort: func(modbus.Settings) (modbus.Port, error) { return nil, err },
+			NewSink:  func(configs.Integration, string) (publish.Sink, error) { return sink, nil },
+		})
+		return after(time.Minute, s)
+	}
+}
+
+// reports is a site whose controller reports a product code, with a model in the configuration.
+func reports(product, model string) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		slave := controller(1)
+		if slave.Identity.Product = product; product == "" {
+			slave.Identity = nil
+		}
+		config := strings.Replace(oneObject, "model: PSPWM", "model: "+model, 1)
+		if strings.Contains(model, "objects") {
+			config = strings.Replace(config, "objects: [Et_float], ", "", 1)
+		}
+		return after(time.Minute, startOne(t, config, slave))
+	}
+}
+
+// answered is a site whose cloud gives one answer to everything.
+func answered(d time.Duration, more string, r sinks.Result) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		s := startOne(t, more+strings.Replace(oneObject, "{name: x, ", "{name: main-solar, ", 1), controller(1))
+		s.sink.answers(func(sinks.Message) sinks.Result { return r })
+		return after(d, s)
+	}
+}
+
+// network is a site on a line over the network with one trouble of networkTroubles.
+func network(code string, rtu bool) func(t *testing.T) *site {
+	return func(t *testing.T) *site {
+		all := networkTroubles()
+		c := all[slices.IndexFunc(all, func(c networkTrouble) bool { return c.code == code && c.rtu == rtu })]
+		s, end := c.start(t)
+		stop := s.stop
+		s.stop = func() { stop(); end() }
+		return after(time.Minute, s)
+	}
+}
+
+func glances() []glance {
+	wait := func(code, text string) func(*testing.T) *site {
+		return answered(time.Minute, "", sinks.Failed(sinks.Wait, code, text))
+	}
+	down := sinks.Failed(sinks.Retry, sinks.CodeNetwork, "dial tcp: connection refused")
+	list := []glance{
+		{"line_port_missing", closed(fmt.Errorf("open /dev/ttyA: %w", syscall.ENOENT))},
+		{"line_port_denied", closed(fmt.Errorf("open /dev/ttyA: %w", syscall.EACCES))},
+		{"line_port_busy", closed(fmt.Errorf("open /dev/ttyA: %w", syscall.EBUSY))},
+		{"line_down", closed(errors.New("the driver does not take the settings"))},
+		{"line_shared", overheard},
+		{"line_collides", colliding},
+		{"line_overrun", faulty(modbustest.Fault{Late: 400 * time.Millisecond},
+			strings.Replace(oneSlave, `{"*": 10s}`, `{"*": 100ms}`, 1))},
+		{"slave_silent", faulty(modbustest.Fault{Silent: true}, oneSlave)},
+		{"slave_garbled", faulty(modbustest.Fault{Mangle: func(b []byte) []byte { b[2] ^= 0xFF; return b }}, oneSlave)},
+		{"slave_refusing", faulty(modbustest.Fault{Exception: modbustest.IllegalAddress}, oneSlave)},
+		{"slave_wrong_model", reports("TS-45", "PSPWM")},
+		{"slave_model_unknown", reports("OEM-1", "auto")},
+		{"slave_without_objects", reports("PS-PWM-30M", "auto, objects: [battery_voltage_min]")},
+		{"slave_code_unknown", reports("OEM-1", "PSPWM")},
+		{"slave_not_identified", reports("", "PSPWM")},
+		{"object_refused", refusing},
+		{"controller_alarm", alarmed},
+		{"integration_retrying", answered(time.Minute, "", sinks.Failed(sinks.Retry, "Throttling", "too much"))},
+		{"integration_unreachable", answered(time.Minute, "", down)},
+		{"integration_waiting", wait("EndpointDisabled", "the endpoint is off")},
+		{"integration_no_permission", wait("AuthorizationError", "User: arn:aws:iam::940497413619:user/push is not authorized")},
+		{"integration_no_topic", wait("NotFound", "Topic does not exist")},
+		{"integration_no_credentials", wait(sinks.CodeMissingCredentials, "no AWS credentials found")},
+		{"integration_setup", wait(sinks.CodeCAFile, "ca_file /nope.pem: not there")},
+		{"clock_wrong", answered(time.Minute, "", sinks.Failed(sinks.Retry, sinks.CodeClock, "Signature expired"))},
+		{"clock_differs", answered(time.Minute, "", sinks.Result{Outcome: sinks.Accepted, MessageID: "m", Skewed: true})},
+		{"dead_letters", answered(time.Minute, "", sinks.Failed(sinks.Reject, "InvalidParameter", "no"))},
+		{"kinds_refused", func(t *testing.T) *site {
+			s := startOne(t, oneSlave, controller(1))
+			s.sink.said("the topic's schema refuses fractions of Ahc_r")
+			return after(time.Minute, s)
+		}},
+		{"outbox_filling", answered(3*time.Hour, "buffer: {max_age: 48h}\n", down)},
+		{"samples_dropped", answered(2*time.Hour, "buffer: {max_age: 1h}\n", down)},
+		{"store_recovered", func(t *testing.T) *site { return damaged(t, 0) }},
+		{"store_kept_aside", func(t *testing.T) *site { return damaged(t, 1) }},
+		{"clock_unset", func(t *testing.T) *site {
+			g := newGateway(t)
+			g.set(-years(30))
+			return after(time.Minute, g.start(""))
+		}},
+		{"config_refused", func(t *testing.T) *site {
+			s := startOne(t, oneSlave, controller(1))
+			s.agent.ConfigRefused(errors.New("config.yaml:7: lines[0].baud: no number"))
+			return after(time.Minute, s)
+		}},
+		{"integrations_file", func(t *testing.T) *site {
+			s := startOne(t, oneSlave, controller(1))
+			s.agent.IntegrationsFile("integrations.yaml:7: integrations[0].type: no such type")
+			return after(time.Minute, s)
+		}},
+		{"restart_needed", func(t *testing.T) *site {
+			s := after(time.Minute, startOne(t, "device_id: 5300520006504b5957343920\n"+oneSlave, controller(1)))
+			s.reloadIn(s.dir, "device_id: 5300520006504b5957343921\n"+oneSlave)
+			return s
+		}},
+	}
+	for _, code := range []string{"slave_late", "slave_transaction_id", "slave_other_unit", "slave_wrong_length", "gateway_fails",
+		"gateway_refuses", "gateway_unreachable"} {
+		list = append(list, glance{code, network(code, false)})
+	}
+	return list
+}
+
+// colliding is a site whose line echoes, at times with another device's bytes in it.
+func colliding(t *testing.T) *site {
+	slave := controller(1)
+	slave.Script = func(r modbustest.Request) modbustest.Fault {
+		if r.N > 10 && r.N%3 == 0 {
+			return modbustest.Fault{Silent: true, Echo: func(b []byte) []byte { b[1] ^= 0xFF; return b }}
+		}
+		return modbustest.Fault{Echo: modbustest.Same}
+	}
+	return after(5*time.Minute, startOne(t, oneSlave, slave))
+}
+
+// overheard is a site on whose line another master asks.
+func overheard(t *testing.T) *site {
+	pipe := modbustest.NewPipe(9600, 11, controller(1))
+	s := after(11*time.Second, start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": pipe}))
+	pipe.Overhear(modbustest.AppendCRC([]byte{1, 4, 0, 0x20, 0, 2}))
+	return after(time.Minute, s)
+}
+
+// refusing is a site whose controller lacks one object.
+func refusing(t *testing.T) *site {
+	slave := controller(1)
+	slave.Script = func(r modbustest.Request) modbustest.Fault {
+		if r.Function == 4 && r.Addr <= 0x12 && 0x12 < r.Addr+r.Count {
+			return modbustest.Fault{Exception: modbustest.IllegalAddress}
+		}
+		return modbustest.Fault{}
+	}
+	return after(10*time.Minute, startOne(t, strings.Replace(oneSlave, "[Et_float, ", "[adc_vbterm, Et_float, ", 1), slave))
+}
+
+// alarmed is a site whose controller reports a fault.
+func alarmed(t *testing.T) *site {
+	slave := controller(1)
+	slave.Read = func(_ byte, addr, count uint16) ([]uint16, byte) {
+		regs := make([]uint16, count)
+		for i := range regs {
+			regs[i] = 1
+		}
+		return regs, 0
+	}
+	return after(time.Minute, startOne(t, strings.Replace(oneSlave, "[Et_float, ", "[array_fault, Et_float, ", 1), slave))
+}
+
+// damaged is a site whose store could not be used at so many starts before this one.
+func damaged(t *testing.T, before int) *site {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "noi.db"), "no store")
+	var s *site
+	for range before + 1 {
+		if s != nil {
+			s.stop()
+		}
+		s = after(time.Minute, startIn(t, dir, oneSlave,
+			map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, controller(1))}, "", &memorySink{}))
+	}
+	return s
+}
+
+// notGlanced are the codes that this test does not bring about: TestAfterThreeFailuresTheOutboxIsInMemory… has the
+// first, TestSamplesThatNoQueueTakesAreAProblem the second.
+var notGlanced = []string{"store_in_memory", "samples_lost"}
+
+// TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo brings the agent into the state of each code. What it shows
+// is kept for the tests of command line and page, which show the same.
+func TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo(t *testing.T) {
+	all := map[string]api.Problem{}
+	for _, g := range glances() {
+		t.Run(g.code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := g.site(t)
+				status := s.status()
+				rec := httptest.NewRecorder()
+				s.agent.Metrics().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+				sentence := s.agent.Sentence()
+				log := ""
+				if s.log != nil {
+					log = s.log.String()
+				}
+				s.stop()
+				i := slices.IndexFunc(status.Problems, func(p api.Problem) bool { return p.Code == g.code })
+				if i < 0 {
+					t.Fatalf("it is not shown: %+v", status.Problems)
+				}
+				p := status.Problems[i]
+				judgeProblem(t, p)
+				if want := fmt.Sprintf("noi_problem{code=%q,severity=%q,subject=%q} 1", p.Code, p.Severity, p.Subject); !strings.Contains(rec.Body.String(), want) {
+					t.Errorf("metrics have no %s", want)
+				}
+				if i == 0 && !strings.Contains(sentence, p.Title+" ("+p.Subject+", "+p.Code+")") {
+					t.Errorf("the sentence is %q", sentence)
+				}
+				if log != "" && p.AgeS > 10 && !strings.Contains(log, "code="+p.Code+" subject="+p.Subject) {
+					t.Errorf("the log does not have it:\n%s", log)
+				}
+				p.Since, p.AgeS, p.Detail = time.Date(2022, 6, 28, 8, 2, 0, 0, time.UTC), 18*60, "the case at hand"
+				all[g.code] = p
+			})
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	for _, k := range api.Kinds() {
+		if all[k.Code].Code == "" && !slices.Contains(notGlanced, k.Code) {
+			t.Errorf("%s is not tried", k.Code)
+		}
+	}
+	text, err := json.MarshalIndent(all, "", "  ") // by code
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "problems.json", text)
+}
+
+func judgeProblem(t *testing.T, p api.Problem) {
+	t.Helper()
+	if p.Title == "" || p.Remedy == "" || p.Effect == "" || p.Since.IsZero() || p.Name == "" || !strings.HasPrefix(p.Href, "/") {
+		t.Errorf("it does not say everything: %+v", p)
+	}
+	if strings.ContainsAny(p.Title+p.Remedy+p.Href, "{}") {
+		t.Errorf("a place is not filled: %s %s %s", p.Title, p.Remedy, p.Href)
+	}
+	if age := time.Duration(p.AgeS) * time.Second; p.Since.Year() == 2000 && (time.Since(p.Since)-age).Abs() > 3*time.Second {
+		t.Errorf("since %v, but %v old", p.Since, age)
+	}
+}
+
+var update = flag.Bool("update", false, "renew the files under testdata/golden")
+
+// golden compares with a file, or renews it.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "golden", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, string(got))
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != string(got) {
+		t.Errorf("%s is not what is shown (-update renews it): %v\n%s", path, err, got)
+	}
+}
+
+// TestWithoutItsPortALineHasOneProblem: what is on the line is folded under it.
+func TestWithoutItsPortALineHasOneProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := modbustest.NewPipe(9600, 11, controller(1))
+		s := after(30*time.Second, start(t, oneSlave, map[string]*modbustest.Pipe{"/dev/ttyA": pipe}))
+		if n := len(s.status().Problems); n != 0 {
+			t.Fatalf("%d problems before", n)
+		}
+		pipe.Unplug()
+		for range 20 {
+			time.Sleep(30 * time.Second)
+			if got := s.status().Problems; len(got) != 1 || got[0].Subject != "a" {
+				t.Fatalf("%+v", got)
+			}
+		}
+		if p := s.status().Problems[0]; len(p.Folded) != 1 || p.Folded[0].Subject != "a/1" || !strings.Contains(p.Folded[0].Title, "does not answer") {
+			t.Errorf("folded: %+v", p.Folded)
+		}
+		pipe.Plug()
+		time.Sleep(time.Minute)
+		if got := s.status().Problems; len(got) != 0 {
+			t.Errorf("afterwards %+v", got)
+		}
+		s.stop()
+	})
+}
+
+// TestOneMissedReplyIsNoNews, and neither is one failed request to a cloud. What goes on is.
+func TestOneMissedReplyIsNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		silent := silenced(slave)
+		s := after(22*time.Second, startOne(t, oneSlave, slave))
+		silent.Store(true)
+		for s.status().Lines[0].Slaves[0].State == "ok" {
+			time.Sleep(100 * time.Millisecond)
+		}
+		silent.Store(false)
+		for range 600 {
+			if got := s.status().Problems; len(got) != 0 {
+				t.Fatalf("one reply is missed, and shown is %+v", got)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		silent.Store(true)
+		time.Sleep(time.Minute)
+		if got := codes(s.status()); got != "slave_silent" {
+			t.Errorf("a minute of silence is %q", got)
+		}
+		s.stop()
+	})
+}

@@ -1,0 +1,150 @@
+package history
+
+import (
+	"encoding/json"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/status/api"
+)
+
+// Question asks for the last span of an object.
+type Question struct {
+	Key
+	Span   time.Duration
+	Uptime time.Duration // of the machine, now
+	Booted time.Time     // of the machine, by the clock as it is now
+	Why    string        // the reason of a gap that goes on, where the list of missing samples does not have it yet
+}
+
+// Object returns what an object was; false when it had no sample since the start.
+func (h *Store) Object(q Question) (api.History, bool) {
+	if h == nil {
+		return api.History{}, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.series[q.Key]
+	if s == nil || s.first < 0 {
+		return api.History{}, false
+	}
+	a := answer{Question: q, series: s, reasons: h.reasons, from: q.Uptime - min(q.Span, h.span)}
+	a.since = max(s.first, q.Uptime-h.span)
+	if s.kind == objects.KindNumber {
+		a.buckets()
+	} else {
+		a.runs()
+	}
+	a.out.Line, a.out.UnitID, a.out.Object, a.out.Unit = q.Line, int(q.UnitID), q.Object, s.unit
+	a.out.Kind, a.out.Step = kindOf(s.kind), s.step.String()
+	a.out.From, a.out.To, a.out.KeptSince = a.wall(a.from), a.wall(q.Uptime), a.wall(a.since)
+	return a.out, true
+}
+
+// Empty is the answer about an object without a sample.
+func (h *Store) Empty(q Question, unit string) api.History {
+	a := answer{Question: q, from: q.Uptime - min(q.Span, h.Span())}
+	out := api.History{Line: q.Line, UnitID: int(q.UnitID), Object: q.Object, Unit: unit, Kind: api.HistoryNumber,
+		From: a.wall(a.from), To: a.wall(q.Uptime), KeptSince: a.wall(q.Uptime), Step: "0s",
+		Buckets: []api.Bucket{}, Runs: []api.Run{}, Gaps: []api.HistoryGap{}}
+	if h != nil {
+		out.KeptSince, out.Step = a.wall(h.begins), h.step(0).String()
+	}
+	return out
+}
+
+// answer is one that is being made.
+type answer struct {
+	Question
+	series      *series
+	reasons     []string
+	from, since time.Duration // uptimes: of the window, and of what is kept
+	out         api.History
+}
+
+// wall is an uptime as the clock has it now.
+func (a *answer) wall(uptime time.Duration) time.Time {
+	return a.Booted.Add(uptime).UTC().Truncate(time.Millisecond)
+}
+
+// buckets fills in those that hold samples, and the gaps between them.
+func (a *answer) buckets() {
+	s := a.series
+	a.out.Runs, a.out.Gaps = []api.Run{}, []api.HistoryGap{}
+	first, now := int64(max(a.from, a.since, 0)/s.step), int64(a.Uptime/s.step)
+	a.out.Buckets = make([]api.Bucket, 0, min(now-first+1, int64(len(s.n))))
+	empty := first
+	for number := first; number <= s.newest; number++ {
+		b := s.at(number)
+		if b.n == 0 {
+			continue
+		}
+		a.between(empty, number)
+		empty = number + 1
+		a.out.Buckets = append(a.out.Buckets, api.Bucket{From: a.wall(time.Duration(number) * s.step),
+			Min: b.min, Mean: b.mean, Max: b.max, N: int(b.n)})
+	}
+	a.goesOn(max(a.from, time.Duration(empty)*s.step), s.step)
+}
+
+// between notes the gap that empty buckets from one to before another are. An object is read late now and then: a
+// single bucket as long as its log interval may be empty without one missing.
+func (a *answer) between(empty, number int64) {
+	from, to := time.Duration(empty)*a.series.step, time.Duration(number)*a.series.step
+	if from == to {
+		return
+	}
+	every := a.series.every
+	if from <= a.series.changed {
+		every = max(every, a.series.was)
+	}
+	reason, known := a.series.why(from, to)
+	switch {
+	case known:
+		a.gap(from, to, a.reasons[reason])
+	case to-from >= 2*every:
+		a.gap(from, to, api.GapNoValue)
+	}
+}
+
+// goesOn notes that samples are missing up to now. A shorter time than least is not worth a mark.
+func (a *answer) goesOn(from, least time.Duration) {
+	if a.Uptime-from < least {
+		return
+	}
+	reason, known := a.series.why(from, a.Uptime)
+	switch {
+	case a.Uptime-a.series.last >= 2*a.series.every && a.Why != "":
+		a.gap(from, a.Uptime, a.Why)
+	case known:
+		a.gap(from, a.Uptime, a.reasons[reason])
+	case a.Uptime-a.series.last >= 2*a.series.every:
+		a.gap(from, a.Uptime, api.GapNoValue)
+	}
+}
+
+// gap adds the part of a gap that was asked for.
+func (a *answer) gap(from, to time.Duration, reason string) {
+	if from = max(from, a.from); from < to {
+		a.out.Gaps = append(a.out.Gaps, api.HistoryGap{From: a.wall(from), To: a.wall(to), Reason: reason})
+	}
+}
+
+// runs fills in the times of a state, and the gaps between them.
+func (a *answer) runs() {
+	a.out.Buckets, a.out.Runs, a.out.Gaps = []api.Bucket{}, []api.Run{}, []api.HistoryGap{}
+	for _, r := range a.series.runs {
+		from, to := time.Duration(r.from)*time.Second, time.Duration(r.to)*time.Second
+		if to >= a.from {
+			a.out.Runs = append(a.out.Runs, api.Run{Value: json.RawMessage(r.value), From: a.wall(max(from, a.from)),
+				To: a.wall(to)})
+		}
+	}
+	for _, g := range a.series.gaps {
+		from, to := time.Duration(g.from)*time.Second, time.Duration(g.to)*time.Second
+		if to <= a.series.last.Truncate(time.Second) {
+			a.gap(max(from, a.since), to, a.reasons[g.reason])
+		}
+	}
+	a.goesOn(max(a.from, a.series.last), max(a.series.step, 2*a.series.every))
+}

@@ -1,0 +1,41 @@
+package history
+
+import (
+	"slices"
+	"time"
+)
+
+// gap is a time from one sample to the next, in which others were due.
+type gap struct {
+	from, to uint32 // uptime in seconds
+	reason   uint16 // number of its words
+}
+
+// mostGaps of a series are kept; the oldest go first.
+const mostGaps = 32
+
+// miss notes that samples are missing. A gap that goes on is told in parts.
+func (s *series) miss(from, to time.Duration, reason uint16) {
+	s.resumes = true
+	g := gap{seconds(from), seconds(to), reason}
+	if last := len(s.gaps) - 1; last >= 0 && s.gaps[last].to == g.from && s.gaps[last].reason == reason {
+		s.gaps[last].to = g.to
+		return
+	}
+	if len(s.gaps) == mostGaps {
+		s.gaps = slices.Delete(s.gaps, 0, 1)
+	}
+	s.gaps = append(s.gaps, g)
+}
+
+// why returns the reason that covers most of a time, from the list of what is missing; false when none does.
+func (s *series) why(from, to time.Duration) (reason uint16, ok bool) {
+	best := time.Duration(0)
+	for _, g := range s.gaps {
+		both := min(to, time.Duration(g.to)*time.Second) - max(from, time.Duration(g.from)*time.Second)
+		if both > best {
+			best, reason, ok = both, g.reason, true
+		}
+	}
+	return reason, ok
+}

@@ -1,0 +1,63 @@
+package history
+
+import (
+	"slices"
+	"time"
+
+	"noi-agent/objects"
+)
+
+// run is a time in which the value was one.
+type run struct {
+	value    string // as JSON
+	from, to uint32 // uptime in seconds
+}
+
+const (
+	// mostRuns of a series are kept; the oldest go first. A day of a controller has about twenty.
+	mostRuns = 128
+	// mostValue bounds the bytes of one value. The longest list of faults has about 400.
+	mostValue = 1024
+)
+
+// seconds is an uptime as runs and gaps have it: 136 years.
+func seconds(uptime time.Duration) uint32 { return uint32(max(0, uptime) / time.Second) }
+
+// follow notes what a state is now.
+func (s *series) follow(at time.Duration, v objects.Value) {
+	last := len(s.runs) - 1
+	if last >= 0 && !s.resumes && same(s.value, v) {
+		s.runs[last].to = max(s.runs[last].to, seconds(at))
+		return
+	}
+	if last >= 0 && !s.resumes {
+		s.runs[last].to = seconds(at)
+	}
+	s.value = v
+	text := string(v.AppendJSON(nil))
+	if len(text) > mostValue {
+		text = `"(too long)"`
+	}
+	if len(s.runs) == mostRuns {
+		s.runs = slices.Delete(s.runs, 0, 1)
+	}
+	s.runs = append(s.runs, run{text, seconds(at), seconds(at)})
+}
+
+// same reports whether two values are equal, without an allocation.
+func same(a, b objects.Value) bool {
+	if a.Kind() != b.Kind() {
+		return false
+	}
+	if a.Kind() == objects.KindText {
+		return a.String() == b.String()
+	}
+	return a.Float() == b.Float() && slices.Equal(a.Names(), b.Names())
+}
+
+// shed keeps 1 of some runs that a series may have, the newest ones, when the memory is short.
+func (s *series) shed(factor int) {
+	if most := max(1, mostRuns/factor); len(s.runs) > most {
+		s.runs = slices.Clone(s.runs[len(s.runs)-most:])
+	}
+}

@@ -1,0 +1,86 @@
+package guard
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// TokenFile is the name of the admin token's file in the state directory.
+const TokenFile = "admin-token"
+
+// shortestToken: a token made here has 52 letters. One that an operator writes for a whole fleet may be shorter.
+const shortestToken = 32
+
+// ReadToken returns the admin token in dir. The error wraps fs.ErrNotExist when there is none.
+func ReadToken(dir string) (string, error) {
+	path := filepath.Join(dir, TokenFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the admin token: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if len(token) < shortestToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("read the admin token: %s: want one word of at least %d letters; "+
+			"delete the file and restart the agent for a new one", path, shortestToken)
+	}
+	return token, nil
+}
+
+// EnsureToken returns the admin token in dir, and makes one at the first start. Its file is for its owner only (0600);
+// one that others could read is closed to them, and exposed is true.
+func EnsureToken(dir string) (token string, exposed bool, err error) {
+	token, err = ReadToken(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		token, err = RotateToken(dir)
+		return token, false, err
+	case err != nil:
+		return "", false, err
+	}
+	path := filepath.Join(dir, TokenFile)
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm()&0o077 == 0 {
+		return token, false, err
+	}
+	return token, true, os.Chmod(path, 0o600)
+}
+
+// RotateToken puts a new random token of 256 bits in the place of the one in dir, and returns it.
+func RotateToken(dir string) (string, error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails: it ends the program instead
+	token := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random))
+	if err := writeSecret(filepath.Join(dir, TokenFile), []byte(token+"\n")); err != nil {
+		return "", fmt.Errorf("write the admin token: %w", err)
+	}
+	return token, nil
+}
+
+// writeSecret writes a file that only its owner may read, whole or not at all: a power cut leaves the old one or the
+// new one.
+func writeSecret(path string, content []byte) error {
+	dir, name := filepath.Split(path)
+	f, err := os.CreateTemp(dir, name+".*.new") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	d, err := os.Open(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
