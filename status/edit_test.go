@@ -11,61 +11,61 @@ import (
 	"noi-agent/status/api"
 )
 
-// oneIntegration has one integration, "a", of version "1".
-type oneIntegration struct {
+// theIntegration has one integration, "a", of version "1".
+type theIntegration struct {
 	status.Integrations
 	asked []string
 }
 
-func (o *oneIntegration) note(call string) { o.asked = append(o.asked, call) }
+func (o *theIntegration) note(call string) { o.asked = append(o.asked, call) }
 
-func (o *oneIntegration) entry(id string) (api.IntegrationEntry, error) {
+func (o *theIntegration) entry(id string) (api.IntegrationEntry, error) {
 	if id != "a" {
 		return api.IntegrationEntry{}, api.NewError(http.StatusNotFound, "there is no integration "+id, "")
 	}
 	return api.IntegrationEntry{Config: api.IntegrationConfig{ID: "a"}, ETag: `"1"`}, nil
 }
 
-func (o *oneIntegration) List() api.Integrations {
+func (o *theIntegration) List() api.Integrations {
 	return api.Integrations{Integrations: []api.IntegrationEntry{}}
 }
 
-func (o *oneIntegration) Get(id string) (api.IntegrationEntry, error) { return o.entry(id) }
+func (o *theIntegration) Get(id string) (api.IntegrationEntry, error) { return o.entry(id) }
 
-func (o *oneIntegration) Preview(id string, config []byte) (api.IntegrationEntry, error) {
+func (o *theIntegration) Preview(id string, config []byte) (api.IntegrationEntry, error) {
 	o.note("preview " + id + " " + string(config))
 	return api.IntegrationEntry{}, nil
 }
 
-func (o *oneIntegration) Create(_ context.Context, config []byte) (api.IntegrationEntry, error) {
+func (o *theIntegration) Create(_ context.Context, config []byte) (api.IntegrationEntry, error) {
 	o.note("create " + string(config))
 	return o.entry("a")
 }
 
-func (o *oneIntegration) Replace(_ context.Context, id, etag string, config []byte) (api.IntegrationEntry, error) {
+func (o *theIntegration) Replace(_ context.Context, id, etag string, config []byte) (api.IntegrationEntry, error) {
 	o.note("replace " + id + " " + etag + " " + string(config))
 	return o.entry(id)
 }
 
-func (o *oneIntegration) Delete(_ context.Context, id, etag string) error {
+func (o *theIntegration) Delete(_ context.Context, id, etag string) error {
 	o.note("delete " + id + " " + etag)
 	return nil
 }
 
-func (o *oneIntegration) SetEnabled(_ context.Context, id string, enabled bool) (api.IntegrationEntry, error) {
+func (o *theIntegration) SetEnabled(_ context.Context, id string, enabled bool) (api.IntegrationEntry, error) {
 	o.note(map[bool]string{false: "pause ", true: "resume "}[enabled] + id)
 	return o.entry(id)
 }
 
-func (o *oneIntegration) Wake(id string) error { o.note("wake " + id); return nil }
+func (o *theIntegration) Wake(id string) error { o.note("wake " + id); return nil }
 
-func (o *oneIntegration) Test(_ context.Context, id string, config []byte, _ func(api.TestStep)) (api.IntegrationTest, error) {
+func (o *theIntegration) Test(_ context.Context, id string, config []byte, _ func(api.TestStep)) (api.IntegrationTest, error) {
 	o.note("test " + id + " " + string(config))
 	return api.IntegrationTest{OK: true, Steps: []api.TestStep{}}, nil
 }
 
 func TestRoutesOfIntegrations(t *testing.T) {
-	o := &oneIntegration{}
+	o := &theIntegration{}
 	w := quiet()
 	opts := options(w)
 	opts.Integrations, opts.Socket = o, filepath.Join(shortDir(t), "s")
