@@ -180,7 +180,7 @@ func TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime(t *testing.T) {
 	s.beginAt(begun, begun, begun, "why") // a regular moment
 	it := &s.items[0]
 	it.blame(objects.GapBus, 1)
-	s.done(0, begun+1500*time.Millisecond, retrySoon)
+	s.done(0, begun, begun+1500*time.Millisecond, retrySoon)
 	end := begun + 4200*time.Millisecond
 	gap, after, ok := it.atEnd(end, wall.Add(end-begun), end)
 	if !ok || gap.Count != 5 { // the begin, and those after 1, 2, 3 and 4 s
