@@ -2,7 +2,6 @@ package status
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"sync"
@@ -39,12 +38,19 @@ type watch struct {
 
 	// Of the goroutine that looks.
 	looks    int
-	states   string            // what of the status is worth an event at once
-	problems string            // the same of the problems
-	counters string            // by which it shows whether the trigger log has grown
-	values   map[string]string // by object, as sent last
-	rows     map[uint64]string // of the trigger log: the newest, as sent last
-	line     uint64            // the last line of the log
+	states   string              // what of the status is worth an event at once
+	problems string              // the same of the problems
+	counters string              // by which it shows whether the trigger log has grown
+	values   map[string]string   // by object, as sent last
+	rows     map[uint64]rowState // of the trigger log: the newest, as sent last
+	line     uint64              // the last line of the log
+}
+
+// rowState is what changes of a row when it is tried again.
+type rowState struct {
+	completed string
+	attempts  int
+	success   bool
 }
 
 func newWatch(o *Options) *watch {
@@ -196,13 +202,11 @@ func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
 	if err != nil {
 		return // it is looked at again in a second; the page of the log says what is wrong
 	}
-	now, news := make(map[uint64]string, len(log.Triggers)), []api.Trigger{}
-	for _, row := range slices.Backward(log.Triggers) {
-		body, err := json.Marshal(row)
-		if err != nil {
-			continue
-		}
-		if now[row.ID] = string(body); now[row.ID] != w.rows[row.ID] {
+	now, news := make(map[uint64]rowState, len(log.Triggers)), []*api.Trigger{}
+	for i := range slices.Backward(log.Triggers) {
+		row := &log.Triggers[i]
+		now[row.ID] = rowState{row.CompletedAt, row.Attempts, row.Success}
+		if before, known := w.rows[row.ID]; !known || before != now[row.ID] {
 			news = append(news, row)
 		}
 	}
@@ -212,8 +216,8 @@ func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
 	case len(news) == mostNews: // there may be more
 		w.hub.Missed(events.Triggers)
 	default:
-		for i := range news {
-			w.publish(events.Triggers, api.EventTrigger, &news[i])
+		for _, row := range news {
+			w.publish(events.Triggers, api.EventTrigger, row)
 		}
 	}
 }
