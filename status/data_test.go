@@ -22,7 +22,7 @@ func TestAHistoryIsAskedForByItsPath(t *testing.T) {
 	w := quiet()
 	now := time.Date(2022, 6, 28, 8, 20, 29, 502_000_000, time.UTC)
 	w.history = map[string]api.History{"rs485/1/T_ind[U]": {Object: "T_ind[U]", To: now,
-		Buckets: []api.Bucket{{From: now.Add(-time.Hour), Min: 12.117188, Mean: 12.5, Max: 13, N: 3}}}}
+		Runs: []api.Run{}, Gaps: []api.HistoryGap{}, Buckets: []api.Bucket{{From: now.Add(-time.Hour), Min: 12.117188, Mean: 12.5, Max: 13, N: 3}}}}
 	url := start(t, w) + "/api/v1/objects/"
 	a := get(t, url+"rs485/1/T_ind%5BU%5D/history?hours=6")
 	h := decoded[api.History](t, []byte(a.body))

@@ -24,7 +24,13 @@ import (
 func TestMain(m *testing.M) {
 	time.Local = time.FixedZone("", -5*60*60)
 	testscript.Main(m, map[string]func(){
-		"noi-agent": func() { os.Exit(New("1.0.10", time.Unix(1795572863, 0)).Run(os.Args[1:])) },
+		"noi-agent": func() {
+			p := New("1.0.10", time.Unix(1795572863, 0))
+			keep := recorded(p, os.Args[1:])
+			code := p.Run(os.Args[1:])
+			keep()
+			os.Exit(code)
+		},
 	})
 }
 
@@ -34,6 +40,7 @@ func TestStories(t *testing.T) {
 		Dir: "testdata/stories",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("USER", "mia")
+			env.Setenv(recordDir, os.Getenv(recordDir))
 			return serveSite(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
