@@ -18,16 +18,17 @@ import (
 
 // door lets those use a route who may. It implements web.Keeper.
 type door struct {
-	keeper  *guard.Keeper
-	cookie  string // name of the session's cookie, without TLS
-	outside bool   // TCP can be reached from other machines: reading needs a login too
-	log     *slog.Logger
+	keeper   *guard.Keeper
+	cookie   string // name of the session's cookie, without TLS
+	outside  bool   // TCP can be reached from other machines: reading needs a login too
+	log      *slog.Logger
+	stateDir string // of the admin token; "": there is none
 }
 
 // newDoor returns the door with the admin token of the state directory. Without one the endpoint is read, and changed
 // over the socket.
 func newDoor(o Options) *door {
-	d := &door{keeper: guard.NewKeeper(o.Elapsed), cookie: cookieName(o.DeviceID), log: o.Logger}
+	d := &door{keeper: guard.NewKeeper(o.Elapsed), cookie: cookieName(o.DeviceID), log: o.Logger, stateDir: o.StateDir}
 	if o.StateDir == "" {
 		return d
 	}

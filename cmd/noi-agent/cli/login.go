@@ -23,8 +23,8 @@ func newLogin(s *session) *cobra.Command {
 		Use: "login", Short: "Print a one-time code to log in with on the status page.",
 		Example: `  sudo noi-agent login
   noi-agent login --json | jq -r .code`,
-		Long: "The code is good for five minutes and for one login. On a terminal the address is a QR code too. Compare " +
-			"the fingerprint of the certificate with the one that the browser shows.",
+		Long: "The code is good for five minutes and for one login. On a terminal the address is a QR code too. " +
+			"Compare the fingerprint of the certificate with the one that the browser shows.",
 	}, &loginCommand{})
 }
 
@@ -147,12 +147,13 @@ type tokenShowCommand struct{}
 // Run prints the token from its file. The daemon never sends it.
 func (*tokenShowCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	dir := cli.lenient().StateDir
+	path := filepath.Join(dir, guard.TokenFile)
 	token, err := guard.ReadToken(dir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return failed(errorf("no permission to read %s", filepath.Join(dir, guard.TokenFile)), "sudo noi-agent token show")
+		return failed(errorf("no permission to read %s", path), "sudo noi-agent token show")
 	case errors.Is(err, fs.ErrNotExist):
-		return failed(errorf("there is no %s: the agent makes it at its first start", filepath.Join(dir, guard.TokenFile)),
+		return failed(errorf("there is no %s: the agent makes it at its first start", path),
 			"sudo systemctl start noi-agent")
 	case err != nil:
 		return err

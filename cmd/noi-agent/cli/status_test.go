@@ -38,7 +38,7 @@ func site() *api.Status {
 		Integrations: []api.Integration{
 			{ID: clitest.SNSID, Name: "main-solar", Type: "aws", Topic: clitest.TopicARN, State: "ok", LastSuccess: ago(3 * time.Second), Sent: 1000,
 				Uplink: api.Uplink{TodaySent: 300_000, TodayReceived: 10_000, MonthSent: 9_400_000, PerSample: &perSample}},
-			{ID: clitest.PubSubID, Name: "bigquery", Type: "gcp", Topic: clitest.Topic, State: "ok", LastSuccess: ago(4 * time.Second), Uplink: api.Uplink{TodaySent: 20_000}},
+			{ID: clitest.PubSubID, Name: "bigquery", Type: "gcp", Topic: clitest.Topic, State: "ok", Gaps: []api.Gap{}, LastSuccess: ago(4 * time.Second), Uplink: api.Uplink{TodaySent: 20_000}},
 		},
 		Store: api.Store{Bytes: 11 << 20, Samples: 120, Committed: 9, Spared: 1400, PerDay: &perDay, Start: "clean", Settings: api.Buffer{
 			MaxSize: 256 << 20, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s", RetainAfterAck: "0s", KeepTriggers: 1000, FlushEvery: "1m0s"}},
