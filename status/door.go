@@ -217,9 +217,12 @@ func (d *door) formLogIn(w http.ResponseWriter, r *http.Request, why *api.Error)
 // loginPage is the address of the page to log in on, if the site has one.
 const loginPage = "/login"
 
+// forPrograms are the addresses outside /api/ that no person reads.
+var forPrograms = [...]string{"/metrics", "/healthz", "/readyz"}
+
 // refuse answers one who may not use a route. A person who wants to read a page gets the login page.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *api.Error) {
-	program := strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics"
+	program := strings.HasPrefix(r.URL.Path, "/api/") || slices.Contains(forPrograms[:], r.URL.Path)
 	if why.Status != http.StatusUnauthorized || program || r.Method != http.MethodGet || !s.hasLoginPage() {
 		failWith(w, r, why)
 		return
