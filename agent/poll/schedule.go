@@ -86,12 +86,18 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 	return gap, after, ok
 }
 
-// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come.
-func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come. Moments that passed
+// while the slave was given time are missing too.
+func (it *item) atEnd(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
+	ok bool) {
 	if it.why == "" {
 		return objects.Gap{}, *it, false // what is due just now, the next run will miss
 	}
 	after = *it
+	if passed := (elapsed-it.next)/it.polled.Interval + 1; it.next <= elapsed {
+		after.next += passed * it.polled.Interval
+		after.owed += uint64(passed)
+	}
 	after.owed++
 	gap, ok = after.gap(at, uptime)
 	after.delivered(uptime)

@@ -172,3 +172,21 @@ func TestAReloadLosesNoMoment(t *testing.T) {
 		t.Errorf("%d owed after there was no earlier schedule", it.owed)
 	}
 }
+
+// TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime: one read in vain, and then no other before the end.
+func TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime(t *testing.T) {
+	begun := time.Minute
+	s := newSchedule(polledEvery(time.Second), begun, wall)
+	s.beginAt(begun, begun, begun, "why") // a regular moment
+	it := &s.items[0]
+	it.blame(objects.GapBus, 1)
+	s.done(0, begun, begun+1500*time.Millisecond, retrySoon)
+	end := begun + 4200*time.Millisecond
+	gap, after, ok := it.atEnd(end, wall.Add(end-begun), end)
+	if !ok || gap.Count != 5 { // the begin, and those after 1, 2, 3 and 4 s
+		t.Errorf("%+v, want 5 missing", gap)
+	}
+	if at, want := after.next, begun+5*time.Second; at != want {
+		t.Errorf("the next moment is at %v, want %v: a reload would count others twice", at, want)
+	}
+}

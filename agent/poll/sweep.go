@@ -435,7 +435,12 @@ func (p *Poller) reportSoFar() {
 }
 
 // handGaps reports at the end of a poller what is missing of each object up to now.
-func (p *Poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
+func (p *Poller) handGaps(s *slave) {
+	now := p.clock.Elapsed()
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
+		return it.atEnd(now, at, uptime)
+	})
+}
 
 // handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
 // it is handed on.
