@@ -34,6 +34,10 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
 		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
 		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
+		{"GET", "/api/v1/triggers.csv", reads, s.serveTriggersCSV, ""},
+		{"GET", "/api/v1/triggers.jsonl", reads, s.serveTriggersJSONL, ""},
+		{"GET", "/api/v1/triggers/{id}", reads, s.serveTrigger, ""},
+		{"POST", "/api/v1/triggers/{id}/publish", changes, s.publishTrigger, "noi-agent triggers publish"},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}

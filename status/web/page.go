@@ -16,7 +16,6 @@ import (
 
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
-	"noi-agent/store"
 )
 
 //go:embed page.html
@@ -59,7 +58,7 @@ func (s *Site) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b bytes.Buffer
-	if err := s.page.template.Execute(&b, s.view(store.TriggerQuery{Limit: pageRows, Before: before})); err != nil {
+	if err := s.page.template.Execute(&b, s.view(api.TriggerQuery{Limit: pageRows, Before: before})); err != nil {
 		send(w, http.StatusInternalServerError, typeText, []byte("make the page: "+err.Error()+"\n"))
 		return
 	}
@@ -146,7 +145,7 @@ type slaveValues struct {
 	Values      []api.Latest
 }
 
-func (s *Site) view(q store.TriggerQuery) *view {
+func (s *Site) view(q api.TriggerQuery) *view {
 	v := &view{Status: s.source.Status(), Latest: bySlave(s.source.Objects().Objects), Older: q.Before > 0}
 	rows, err := s.source.Triggers(q)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // Source is what the pages show. The answers must not change after they are returned.
@@ -21,7 +20,7 @@ type Source interface {
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
 	// Triggers returns the rows that match, the newest first.
-	Triggers(q store.TriggerQuery) (api.Triggers, error)
+	Triggers(q api.TriggerQuery) (api.Triggers, error)
 }
 
 // Page is one address of the site.
