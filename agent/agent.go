@@ -70,6 +70,7 @@ type Agent struct {
 	signals    alarmSignals
 	sweeps     chan poll.Sweep
 	reloads    chan reload
+	ending     chan struct{} // closed when Run takes no reload any more
 	configFile configFile
 	replays    atomic.Uint64 // how many were asked for
 	abort      chan struct{}
@@ -112,6 +113,7 @@ func New(o Options) (*Agent, error) {
 			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
 		})}, log: o.Logger, started: o.Now(),
 		sweeps: make(chan poll.Sweep, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
+		ending: make(chan struct{}),
 		probes: probeEvery,
 	}
 	a.failures, a.began = failuresOf(a.usableMemory(o.Memory), o.Config.StateDir), a.clock.Elapsed()
@@ -226,6 +228,9 @@ func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 // DeviceID returns the identity of this gateway.
 func (a *Agent) DeviceID() string { return a.deviceID }
 
+// RunNumber counts the starts of the agent with this store, from 1.
+func (a *Agent) RunNumber() uint64 { return a.store.Run() }
+
 // Abort ends the grace period of a shutdown at once; what is not sent stays in the outbox.
 func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 
@@ -269,6 +274,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		running = false
 	}
+	close(a.ending)
 	stopPolling()
 	for _, p := range a.workers.pollers {
 		<-p.Done()

@@ -23,6 +23,21 @@ type configFile struct {
 	inForce time.Time // wall time since which the configuration in force is in force
 	restart []string  // keys of the file that count after a restart only
 	changed time.Time // wall time since which restart is not empty
+
+	added      string    // what is wrong with the file of integrations; "": nothing
+	addedSince time.Time // wall time since which something is
+}
+
+// IntegrationsFile notes what is wrong with the file of integrations that are made over the API. The status shows it
+// until nothing is: "".
+func (a *Agent) IntegrationsFile(fault string) {
+	c := &a.configFile
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.added == "" {
+		c.addedSince = a.options.Now()
+	}
+	c.added = fault
 }
 
 // ConfigRefused notes that the configuration file was to be put in force and is faulty. The status shows a problem
@@ -67,6 +82,9 @@ func (c *configFile) problems() (list []api.Problem) {
 	if c.refused != "" {
 		list = append(list, api.ConfigRefused.Of("agent", c.since,
 			fmt.Sprintf("%s; the configuration of %s stays in force", c.refused, c.inForce.UTC().Format(time.RFC3339))))
+	}
+	if c.added != "" {
+		list = append(list, api.IntegrationsFile.Of("agent", c.addedSince, c.added))
 	}
 	if len(c.restart) > 0 {
 		list = append(list, api.ConfigRestart.Of("agent", c.changed,

@@ -148,6 +148,11 @@ func glances() []glance {
 			s.agent.ConfigRefused(errors.New("config.yaml:7: lines[0].baud: no number"))
 			return after(time.Minute, s)
 		}},
+		{"integrations_file", func(t *testing.T) *site {
+			s := startOne(t, oneSlave, controller(1))
+			s.agent.IntegrationsFile("integrations.yaml:7: integrations[0].type: no such type")
+			return after(time.Minute, s)
+		}},
 		{"restart_needed", func(t *testing.T) *site {
 			s := after(time.Minute, startOne(t, "device_id: 5300520006504b5957343920\n"+oneSlave, controller(1)))
 			s.reloadIn(s.dir, "device_id: 5300520006504b5957343921\n"+oneSlave)

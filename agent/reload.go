@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"sync"
 
 	"noi-agent/agent/poll"
 	"noi-agent/agent/publish"
@@ -34,10 +35,11 @@ func (w lifetimes) start(pollers []*poll.Poller, forwarders []*publish.Forwarder
 	}
 }
 
-// reload is another configuration to be put in force.
+// reload is another configuration to be put in force. An edit is one of integrations only: nothing else is looked at.
 type reload struct {
-	config  *configs.Config
+	config  *configs.Config // of an edit: nil
 	catalog *objects.Catalog
+	edit    []configs.Integration // all integrations, when config is nil
 	done    chan<- error
 }
 
@@ -47,28 +49,45 @@ type reload struct {
 // returns when the new configuration is in force. The error is ErrInForce when something failed on the way, or ctx's
 // when the agent does not run: then nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
+	return a.put(ctx, reload{config: config, catalog: catalog})
+}
+
+// EditIntegrations puts other integrations in force while the agent runs. Lines, and integrations that did not change,
+// are left alone; so are the waits of those, and what is known of the configuration file. It returns, and fails, as
+// Reload does.
+func (a *Agent) EditIntegrations(ctx context.Context, all []configs.Integration) error {
+	return a.put(ctx, reload{edit: all})
+}
+
+// put has Run's goroutine apply r, and waits for it.
+func (a *Agent) put(ctx context.Context, r reload) error {
 	done := make(chan error, 1)
+	r.done = done
 	select {
-	case a.reloads <- reload{config, catalog, done}:
+	case a.reloads <- r:
 		return <-done
+	case <-a.ending:
+		return errors.New("reload: the agent ends")
 	case <-ctx.Done():
 		return fmt.Errorf("reload: %w", ctx.Err())
 	}
 }
 
-// apply is Reload on the goroutine of Run.
+// apply is Reload and EditIntegrations on the goroutine of Run.
 func (a *Agent) apply(w lifetimes, r reload) error {
 	old := a.current()
-	restart := a.needRestart(r.config)
-	if a.configFile.taken(a.options.Now(), restart) {
-		for _, key := range restart {
-			a.log.Warn("this change needs a restart", "key", key)
-		}
+	isEdit := r.config == nil
+	if isEdit {
+		edited := *old.config
+		edited.Integrations = r.edit
+		r.config, r.catalog = &edited, old.catalog
+	} else {
+		a.noteFile(r.config)
 	}
 	next := workers{config: r.config, catalog: r.catalog}
 	families := reflect.DeepEqual(old.catalog, r.catalog)
 	freshLines := a.keepLines(old, &next, families)
-	freshForwarders, errs := a.keepForwarders(old, &next)
+	freshForwarders, errs := a.keepForwarders(old, &next, isEdit)
 
 	errs = append(errs, a.store.SetLimits(a.limits(r.config)), a.store.SetIntegrations(known(r.config)))
 	a.store.KeepAccounts(units(r.config))
@@ -94,8 +113,10 @@ func (a *Agent) apply(w lifetimes, r reload) error {
 	a.workers = next
 	a.mu.Unlock()
 	w.start(pick(next.pollers, slices.Sorted(maps.Keys(freshLines))), pick(next.forwarders, freshForwarders))
-	for _, f := range next.forwarders {
-		f.TryNow() // an operator who reloads has changed something
+	for i, f := range next.forwarders {
+		if !isEdit || slices.Contains(freshForwarders, i) {
+			f.TryNow() // an operator who reloads has changed something
+		}
 	}
 	a.log.Info("configuration reloaded", "lines", len(next.pollers), "new_lines", len(freshLines),
 		"integrations", len(next.forwarders), "new_integrations", len(freshForwarders))
@@ -103,6 +124,16 @@ func (a *Agent) apply(w lifetimes, r reload) error {
 		return fmt.Errorf("%w: %w", ErrInForce, err)
 	}
 	return nil
+}
+
+// noteFile notes that a configuration file is taken, and logs what of it needs a restart.
+func (a *Agent) noteFile(config *configs.Config) {
+	restart := a.needRestart(config)
+	if a.configFile.taken(a.options.Now(), restart) {
+		for _, key := range restart {
+			a.log.Warn("this change needs a restart", "key", key)
+		}
+	}
 }
 
 // keepLines takes over the pollers of lines that did not change and stops the others. It returns the lines that need a
@@ -135,13 +166,14 @@ func (a *Agent) keepLines(old workers, next *workers, families bool) (fresh map[
 	return fresh
 }
 
-// keepForwarders is keepLines for integrations. Each has a place in next.
-func (a *Agent) keepForwarders(old workers, next *workers) (fresh []int, errs []error) {
+// keepForwarders is keepLines for integrations. Each has a place in next. An edit leaves those alone whose files have
+// changed.
+func (a *Agent) keepForwarders(old workers, next *workers, isEdit bool) (fresh []int, errs []error) {
 	kept := map[*publish.Forwarder]bool{}
 	next.forwarders = make([]*publish.Forwarder, len(next.config.Integrations))
 	for i := range next.config.Integrations {
 		at := slices.IndexFunc(old.forwarders, func(f *publish.Forwarder) bool {
-			return reflect.DeepEqual(*f.Integration(), next.config.Integrations[i]) && !f.Outdated()
+			return reflect.DeepEqual(*f.Integration(), next.config.Integrations[i]) && (isEdit || !f.Outdated())
 		})
 		if at < 0 {
 			fresh = append(fresh, i)
@@ -150,12 +182,17 @@ func (a *Agent) keepForwarders(old workers, next *workers) (fresh []int, errs []
 		kept[old.forwarders[at]] = true
 		next.forwarders[i] = old.forwarders[at]
 	}
+	var stops sync.WaitGroup // each may have an attempt under way
 	for _, f := range old.forwarders {
-		if kept[f] {
-			continue
+		if !kept[f] {
+			stops.Go(f.Stop)
 		}
-		f.Stop()
-		errs = append(errs, f.CloseSink())
+	}
+	stops.Wait()
+	for _, f := range old.forwarders {
+		if !kept[f] {
+			errs = append(errs, f.CloseSink())
+		}
 	}
 	return fresh, errs
 }

@@ -7,6 +7,7 @@ import (
 	"noi-agent/agent/clock"
 	"noi-agent/agent/poll"
 	"noi-agent/agent/publish"
+	"noi-agent/objects"
 	"noi-agent/status/api"
 )
 
@@ -64,6 +65,9 @@ func (a *Agent) clockStatus(integrations []api.Integration) (api.Clock, []api.Pr
 	}
 	return s, []api.Problem{api.ClockUnset.Of("agent", a.clock.Wall.UnsureSince(), detail)}
 }
+
+// Family returns a family by its slug, as of the catalogue in force.
+func (a *Agent) Family(slug string) (*objects.Family, bool) { return a.current().catalog.Family(slug) }
 
 // Objects returns the latest values in the order of the configuration and the register map.
 func (a *Agent) Objects() api.Objects {

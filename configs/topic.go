@@ -34,9 +34,11 @@ func deriveID(i *Integration) string {
 	if what == "" {
 		what = i.Type + " " + i.Destination()
 	}
-	sum := sha256.Sum256([]byte(what))
-	return base62(sum)[:idLength]
+	return DeriveID(what)
 }
+
+// DeriveID returns the first 20 base-62 digits of SHA-256 over a text: the id of the integration with that name.
+func DeriveID(text string) string { return base62(sha256.Sum256([]byte(text)))[:idLength] }
 
 const idLength = 20
 

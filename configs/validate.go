@@ -22,7 +22,23 @@ type validator struct {
 	notices strictyaml.Faults
 	index   *slaveIndex
 	decode  []string // paths that could not be decoded; their fields hold defaults
+
+	beside []Integration // those of another file, whose names and ids are taken; nil: there is no other file
 }
+
+// The codes of faults that programs may tell from others; all others are CodeInvalid. strictyaml has those of decoding.
+const (
+	CodeInvalid       = "invalid"
+	CodeRequired      = "required"          // the key is missing
+	CodeForeign       = "foreign_key"       // the key belongs to the other type
+	CodeAlone         = "needs_other_key"   // the key means nothing without another one
+	CodeTaken         = "taken"             // another integration has the name or the id
+	CodeRegion        = "region_mismatch"   // region and topic contradict each other
+	CodeProject       = "project_mismatch"  // project_id and topic contradict each other
+	CodeUnknownObject = "unknown_object"    // no family has it
+	CodeUnknownSlave  = "unknown_slave"     // no configured slave goes by the word
+	CodeNotPolled     = "object_not_polled" // no slave of the integration is asked for it
+)
 
 func newValidator(c *Config, doc *strictyaml.Document, cat *objects.Catalog, faults strictyaml.Faults) *validator {
 	v := &validator{config: c, doc: doc, cat: cat, faults: faults}
@@ -49,8 +65,15 @@ func (v *validator) shapeless(path, key string) bool {
 
 // fault reports a fault at a path unless decoding has found one there already.
 func (v *validator) fault(path, format string, args ...any) {
+	v.coded(CodeInvalid, path, format, args...)
+}
+
+// coded is fault with a code of its own.
+func (v *validator) coded(code, path, format string, args ...any) {
 	if !v.broken(path) {
-		v.faults = append(v.faults, v.doc.Fault(path, fmt.Sprintf(format, args...)))
+		f := v.doc.Fault(path, fmt.Sprintf(format, args...))
+		f.Code = code
+		v.faults = append(v.faults, f)
 	}
 }
 

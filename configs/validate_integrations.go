@@ -13,6 +13,9 @@ import (
 
 func (v *validator) integrations() {
 	ids := map[string]string{}
+	for i := range v.beside {
+		ids[v.beside[i].ID] = strictyaml.Index("integrations", i) + " of the configuration file"
+	}
 	v.index = v.indexSlaves()
 	for i := range v.config.Integrations {
 		in := &v.config.Integrations[i]
@@ -23,9 +26,27 @@ func (v *validator) integrations() {
 		v.integration(path, in)
 		v.id(path, in)
 		if first, ok := ids[in.ID]; ok && in.ID != "" {
-			v.fault(v.idPlace(path), "%s has the id %s too; give one of them a name or an id of its own", first, in.ID)
+			v.coded(CodeTaken, v.idPlace(path), "%s has the id %s too; give one of them a name or an id of its own",
+				first, in.ID)
+		} else if v.beside != nil {
+			v.nameTaken(path+".name", i)
 		}
 		ids[in.ID] = path
+	}
+}
+
+// nameTaken refuses a name that another integration is known by: people and commands name integrations so. Within the
+// configuration file equal names are allowed, beside ids that differ.
+func (v *validator) nameTaken(path string, at int) {
+	own := v.config.Integrations
+	name := own[at].Name
+	called := func(in Integration) bool { return name != "" && (in.Name == name || in.ID == name) }
+	switch {
+	case slices.ContainsFunc(v.beside, called):
+		v.coded(CodeTaken, path, "an integration of the configuration file is called %s; choose another name",
+			clip(name))
+	case slices.ContainsFunc(own[:at], called):
+		v.coded(CodeTaken, path, "another integration is called %s; choose another name", clip(name))
 	}
 }
 
@@ -77,7 +98,7 @@ func (v *validator) integration(path string, in *Integration) {
 			in.Attributes = attributeNames() // gzip makes them cheap here, form encoding dear on SNS
 		}
 	case !v.doc.Has(path + ".type"):
-		v.fault(path+".type", "an integration needs its type: aws for SNS, gcp for Pub/Sub")
+		v.coded(CodeRequired, path+".type", "an integration needs its type: aws for SNS, gcp for Pub/Sub")
 	default:
 		v.fault(path+".type", "%q is not known; want aws for SNS or gcp for Pub/Sub", clip(in.Type))
 	}
@@ -88,8 +109,8 @@ func (v *validator) integration(path string, in *Integration) {
 func (v *validator) foreign(path, kind string, keys ...string) {
 	for _, key := range keys {
 		if v.doc.Has(path + "." + key) {
-			v.fault(path+"."+key, "does not belong to type %s; take it out, or make an integration of the other type",
-				kind)
+			v.coded(CodeForeign, path+"."+key,
+				"does not belong to type %s; take it out, or make an integration of the other type", kind)
 		}
 	}
 }
@@ -101,7 +122,8 @@ func (v *validator) slavesFilter(path string, in *Integration) {
 	}
 	for i, word := range in.Slaves.List {
 		if !v.index.means(word) {
-			v.fault(v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word), v.index.hint(word))
+			v.coded(CodeUnknownSlave, v.item(path, in.Slaves, i), "no slave is known as %q; %s", clip(word),
+				v.index.hint(word))
 		}
 	}
 }
@@ -114,7 +136,7 @@ func (v *validator) aws(path string, in *Integration) {
 			clip(in.Profile))
 	}
 	if in.TopicARN == "" {
-		v.fault(path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
+		v.coded(CodeRequired, path+".topic_arn", "type aws needs the topic's ARN, %s", arnExample)
 		return
 	}
 	region, err := arnRegion(in.TopicARN)
@@ -124,7 +146,7 @@ func (v *validator) aws(path string, in *Integration) {
 	case in.Region == "":
 		in.Region = region
 	case in.Region != region:
-		v.fault(path+".region",
+		v.coded(CodeRegion, path+".region",
 			"region %s contradicts the topic, which lies in %s; leave region out, or correct the one that is wrong",
 			clip(in.Region), region)
 	}
@@ -189,7 +211,7 @@ func (v *validator) iot(path string, in *Integration) {
 		{"key", in.IoT.Key, "the PEM file of the certificate's private key"},
 	} {
 		if need.value == "" {
-			v.fault(path+"."+need.key, "credentials by certificate need %s: %s", need.key, need.want)
+			v.coded(CodeRequired, path+"."+need.key, "credentials by certificate need %s: %s", need.key, need.want)
 		}
 	}
 	if e := in.IoT.Endpoint; e != "" && !isURL("https://"+e) || strings.Contains(e, "/") {
@@ -235,7 +257,7 @@ func (v *validator) topic(path string, in *Integration) {
 			clip(in.ProjectID))
 	}
 	if in.Topic == "" {
-		v.fault(path+".topic", "type gcp needs its topic, as in projects/PROJECT/topics/NAME")
+		v.coded(CodeRequired, path+".topic", "type gcp needs its topic, as in projects/PROJECT/topics/NAME")
 		return
 	}
 	project, name, err := splitTopic(in.Topic)
@@ -246,7 +268,7 @@ func (v *validator) topic(path string, in *Integration) {
 		v.fault(path+".topic",
 			"%s alone does not say which project; add project_id, or write projects/PROJECT/topics/%s", name, name)
 	case project != "" && in.ProjectID != "" && project != in.ProjectID:
-		v.fault(path+".project_id",
+		v.coded(CodeProject, path+".project_id",
 			"project %s contradicts the topic, which lies in %s; leave project_id out, or correct the one that is "+
 				"wrong", clip(in.ProjectID), project)
 	case projectSound:

@@ -41,10 +41,10 @@ func (v *validator) unknownObject(path, word string, families []*objects.Family)
 		hint = "did you mean " + near + "?"
 	}
 	if isPattern(word) {
-		v.fault(path, "the pattern %q matches no object of %s; %s", clip(word), where, hint)
+		v.coded(CodeUnknownObject, path, "the pattern %q matches no object of %s; %s", clip(word), where, hint)
 		return
 	}
-	v.fault(path, "%s %s %q; %s", where, have, clip(word), hint)
+	v.coded(CodeUnknownObject, path, "%s %s %q; %s", where, have, clip(word), hint)
 }
 
 // slaveObjects checks what a slave is to poll.
@@ -178,7 +178,7 @@ func (v *validator) integrationObjects(path string, in *Integration) {
 		case isPattern(word):
 			v.notice(at, "no slave of this integration polls anything that %q matches", clip(word))
 		default:
-			v.fault(at, "no slave of this integration polls %s: %s", found.Name, whyNot(found))
+			v.coded(CodeNotPolled, at, "no slave of this integration polls %s: %s", found.Name, whyNot(found))
 		}
 	}
 }

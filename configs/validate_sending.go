@@ -41,7 +41,7 @@ func (v *validator) sending(path string, in *Integration) {
 func (v *validator) alone(path, with string, keys ...string) {
 	for _, key := range keys {
 		if v.doc.Has(path + "." + key) {
-			v.fault(path+"."+key, "goes with %s; add that, or take %s out", with, key)
+			v.coded(CodeAlone, path+"."+key, "goes with %s; add that, or take %s out", with, key)
 		}
 	}
 }

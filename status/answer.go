@@ -2,6 +2,8 @@ package status
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -25,6 +27,35 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) {
 		return
 	}
 	send(w, http.StatusOK, typeJSON, body)
+}
+
+// sendCheaply is sendJSON with an ETag: to one who has the answer already it sends none. The tag is of the content, so
+// it is the same after a restart too.
+func sendCheaply(w http.ResponseWriter, r *http.Request, v any) {
+	body, err := encode(v)
+	if err != nil {
+		fail(w, r, http.StatusInternalServerError, "encode the answer: "+err.Error())
+		return
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	w.Header().Set("ETag", tag)
+	if matches(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	send(w, http.StatusOK, typeJSON, body)
+}
+
+// matches reports whether a list of If-None-Match has a tag; weak ones count (RFC 9110 §13.1.2).
+func matches(list, tag string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+		if one == tag || one == "*" {
+			return true
+		}
+	}
+	return false
 }
 
 // encode returns v as JSON and a newline. Without HTML escapes: the messages in trigger rows read

@@ -3,11 +3,11 @@ package status
 import "net/http"
 
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
-	sendJSON(w, r, s.o.Reporter.Status())
+	sendCheaply(w, r, s.o.Reporter.Status())
 }
 
 func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
-	sendJSON(w, r, s.o.Reporter.Objects())
+	sendCheaply(w, r, s.o.Reporter.Objects())
 }
 
 // health answers a supervisor's or a script's question in one line.

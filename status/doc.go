@@ -5,6 +5,9 @@
 //	GET /api/v1/status     the agent's state
 //	GET /api/v1/objects    latest value of each object
 //	GET /api/v1/triggers   ?integration=&success=&gaps=&limit=&before=, newest first
+//	GET /api/v1/objects/{line}/{unit}/{object}/history  ?hours=: for the charts
+//	GET /api/v1/events     ?topics=status,values,triggers,logs: what changes, as server-sent events
+//	GET /api/v1/logs       ?level=&text=&limit=: the last lines of the log
 //	GET /api/v1/export     ?from=&to=&format=jsonl|csv: the samples in the outbox
 //	GET /healthz, /readyz  200 "ok", or 503 and the reason
 //	GET /metrics           for Prometheus

@@ -1,6 +1,11 @@
 package status
 
-import "time"
+import (
+	"time"
+
+	"noi-agent/status/api"
+	"noi-agent/status/events"
+)
 
 // SetLimits makes the limits small enough to run into them.
 func (s *Server) SetLimits(connections int, write, grace time.Duration) {
@@ -13,8 +18,24 @@ func (s *Server) SetHeaderLimit(d time.Duration) { s.limits.header = d }
 // SetLineLimit bounds the wait for a line.
 func (s *Server) SetLineLimit(d time.Duration) { s.limits.line = d }
 
+// SetStreamLimits bounds the writing of an event, the time without one, and a connection that nobody answers.
+func (s *Server) SetStreamLimits(event, pause, abandoned time.Duration) {
+	s.limits.event, s.limits.pause, s.limits.abandoned = event, pause, abandoned
+}
+
 // Bounded reports whether every limit that keeps a client from holding the server is set.
 func (s *Server) Bounded() bool {
 	l := s.limits
-	return l.header > 0 && l.write > 0 && l.line > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
+	return l.header > 0 && l.write > 0 && l.line > 0 && l.event > 0 && l.pause > 0 && l.abandoned > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
+}
+
+// Watched reports whether somebody watches events.
+func (s *Server) Watched() bool { return s.watch.hub.Watched() != 0 }
+
+// PublishLog hands an event to those who watch the log.
+func (s *Server) PublishLog(data []byte) { s.watch.hub.Publish(events.Logs, api.EventLog, data) }
+
+// ParseTriggerQuery reads the query of GET /api/v1/triggers.
+func ParseTriggerQuery(raw string, now time.Time) (api.TriggerQuery, error) {
+	return parseQuery(raw, triggerParameters(), now)
 }

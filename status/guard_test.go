@@ -61,7 +61,7 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 		{"page on another port", api, header{"Sec-Fetch-Site": "same-site"}, 403},
 		{"unknown mark", api, header{"Sec-Fetch-Site": "new-word"}, 403},
 		{"link to the page", page, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200},
-		{"link to older rows", "/?before=9", header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
+		{"link to older rows", "/triggers?before=9", header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
 		{"page in a frame", page, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403},
 		{"link to the API", api, header{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
 		{"link with a foreign host", page, header{"Host": "evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 421},

@@ -7,8 +7,9 @@ import (
 )
 
 // Integrations are the destinations, as people see and change them. Errors are *api.Error with the status to answer
-// with: 404 no such one, 409 of the configuration file or the name is taken, 412 it was changed meanwhile, 422 with a
-// fault for each key that is wrong. When a method that changes something returns nil, the change is written and in force.
+// with: 404 no such one, 409 the configuration file has it or the name is taken, 412 it was changed meanwhile, 422 with
+// a fault for each key that is wrong. When a method that changes something returns nil, the change is on the disk and
+// in force.
 type Integrations interface {
 	integrationReader
 	integrationEditor

@@ -29,7 +29,7 @@ func (s *Server) Listen() error {
 		return errors.New("listen for status: already listening")
 	}
 	if s.o.Listen != "" {
-		l, err := listenTCP(s.o.Listen)
+		l, err := listenTCP(s.o.Listen, s.limits.abandoned)
 		if err != nil {
 			return err
 		}
@@ -67,12 +67,13 @@ func (s *Server) unbind() {
 	s.listeners, s.addr = nil, ""
 }
 
-func listenTCP(address string) (net.Listener, error) {
+func listenTCP(address string, abandoned time.Duration) (net.Listener, error) {
 	literal, err := loopbackAddress(address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for status on %q: %w", address, err)
 	}
-	l, err := net.Listen("tcp", literal)
+	lc := listening(abandoned)
+	l, err := lc.Listen(context.Background(), "tcp", literal)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listen for status: %w: another agent or program holds it "+

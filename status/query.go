@@ -3,6 +3,8 @@ package status
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -77,6 +79,39 @@ func parseQuery(raw string, known []parameter, now time.Time) (api.TriggerQuery,
 		return q, fmt.Errorf("parameter \"to\": want a time after from %s", q.From.Format(time.RFC3339))
 	}
 	return q, nil
+}
+
+// readQuery reads a raw query as strictly, and returns the values of the parameters that are given.
+func readQuery(raw string, known ...string) (map[string]string, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, errors.New("the query cannot be read: write name=value, joined by &")
+	}
+	out := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch given := values[name]; {
+		case !slices.Contains(known, name) && len(known) == 0:
+			return nil, fmt.Errorf("unknown parameter %q: none is allowed", name)
+		case !slices.Contains(known, name):
+			return nil, fmt.Errorf("unknown parameter %q: allowed: %s", name, strings.Join(known, ", "))
+		case len(given) > 1:
+			return nil, fmt.Errorf("parameter %q is given %d times: give it once", name, len(given))
+		case given[0] != "":
+			out[name] = given[0]
+		}
+	}
+	return out, nil
+}
+
+// withoutQuery refuses all parameters.
+func withoutQuery(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := readQuery(r.URL.RawQuery); err != nil {
+			fail(w, r, http.StatusBadRequest, err.Error())
+			return
+		}
+		h(w, r)
+	}
 }
 
 func names(known []parameter) string {

@@ -31,13 +31,16 @@ type route struct {
 // routes lists all that is served; what Options leave out is not there.
 func (s *Server) routes() []route {
 	list := []route{
-		{"GET", "/api/v1/status", reads, s.serveStatus, ""},
-		{"GET", "/api/v1/objects", reads, s.serveObjects, ""},
+		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
+		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
 		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
 		{"GET", "/api/v1/triggers.csv", reads, s.serveTriggersCSV, ""},
 		{"GET", "/api/v1/triggers.jsonl", reads, s.serveTriggersJSONL, ""},
 		{"GET", "/api/v1/triggers/{id}", reads, s.serveTrigger, ""},
 		{"POST", "/api/v1/triggers/{id}/publish", changes, s.publishTrigger, "noi-agent triggers publish"},
+		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
+		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
+		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
@@ -64,6 +67,9 @@ func (s *Server) routes() []route {
 		list = append(list,
 			route{"POST", "/api/v1/reload", changes, s.reload, "noi-agent reload"},
 			route{"POST", "/api/v1/try", changes, s.try, "noi-agent publish-test"})
+	}
+	if s.o.Integrations != nil {
+		list = append(list, s.integrationRoutes()...)
 	}
 	if s.o.Reader != nil {
 		list = append(list, route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"})

@@ -10,8 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"noi-agent/status/guard"
+	"noi-agent/status/logs"
 	"noi-agent/status/web"
 )
 
@@ -64,6 +66,7 @@ type Options struct {
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
 	Control      Control          // nil: the agent takes no requests of an operator
+	Integrations Integrations     // nil: they cannot be listed and changed
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
 	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
 
@@ -76,7 +79,12 @@ type Options struct {
 	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
+	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
+
+	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
+	Families func(slug string) (*objects.Family, bool)
 }
 
 // limits bound what clients can take from the agent. All are per server, connections per listener.
@@ -84,6 +92,9 @@ type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
 	line        time.Duration // instead of write, until a line has read registers
+	event       time.Duration // instead of write, for each event of a stream
+	pause       time.Duration // without an event; then a comment is sent, so that a proxy keeps the connection
+	abandoned   time.Duration // until a connection ends whose other side does not answer
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
@@ -98,6 +109,9 @@ var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
 	line:        20 * time.Second,
+	event:       10 * time.Second,
+	pause:       15 * time.Second,
+	abandoned:   10 * time.Second,
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
@@ -116,6 +130,7 @@ type Server struct {
 	addr      string
 	listened  bool
 	flights   flights
+	watch     *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -144,11 +159,20 @@ func New(o Options) *Server {
 	}
 	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
 	s.door = newDoor(o)
-	s.site = web.New(struct {
-		Reporter
-		TriggerLog
-	}{o.Reporter, o.TriggerLog}, s.door, o.Location)
+	s.site = newSite(&o, s.door)
+	s.watch = newWatch(&s.o)
 	return s
+}
+
+// newSite returns the pages.
+func newSite(o *Options, keeper web.Keeper) *web.Site {
+	return web.New(web.Options{
+		Source: struct {
+			Reporter
+			TriggerLog
+		}{o.Reporter, o.TriggerLog},
+		Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+	})
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
@@ -195,6 +219,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.grace)
 	defer cancel()
+	s.watch.close()
 	if err := srv.Shutdown(grace); err != nil {
 		// A reader too slow for the grace; its write fails now and its handler returns.
 		_ = srv.Close()

@@ -25,7 +25,7 @@ func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
 	if rows.Next != nil {
 		w.Header().Set("Link", fmt.Sprintf("<%s>; rel=\"next\"", nextPage(r.URL, *rows.Next)))
 	}
-	sendJSON(w, r, rows)
+	sendCheaply(w, r, rows)
 }
 
 // nextPage is the address of the rows before an id, with the same filters.

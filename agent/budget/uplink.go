@@ -36,15 +36,11 @@ func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map
 		if !in.Enabled {
 			continue
 		}
-		shape := sinks.Shape{
-			Batch: in.Envelope == configs.EnvelopeBatch, Gzip: in.Compress == configs.CompressGzip,
-			Ordered: in.Ordered(),
-		}
 		predict := func(interval func(time.Duration) time.Duration) float64 {
 			s := streamOf(config, catalog, in, interval)
-			return s.bytes(in, costOf(in.Type, shape)) * 30 * secondsPerDay / 1e6
+			return s.bytes(in, costOf(in.Type, shapeOf(in))) * 30 * secondsPerDay / 1e6
 		}
-		every := predict(func(d time.Duration) time.Duration { return d })
+		every := predict(asSampled)
 		b := UplinkRange{Least: every, Most: every}
 		if in.When == configs.WhenChange {
 			b.Least = 0
@@ -56,6 +52,37 @@ func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map
 	}
 	return out
 }
+
+// Traffic is what an integration sends in a day at the most, as if it were enabled. A `model: auto` slave counts
+// nothing.
+type Traffic struct {
+	Messages       float64
+	Bytes          float64 // at its sockets, up and down
+	Objects, Units int     // that it sends, and the slaves from which they come; two controllers' objects are two
+}
+
+// TrafficOf predicts what one integration sends. It need not be one of the configuration's.
+func TrafficOf(config *configs.Config, catalog *objects.Catalog, in *configs.Integration, costOf CostOf) Traffic {
+	s := streamOf(config, catalog, in, asSampled)
+	t := Traffic{Objects: s.objects, Units: s.units}
+	for _, b := range s.bundles {
+		t.Messages += b.rate * b.messages * secondsPerDay
+	}
+	if t.Messages > 0 {
+		t.Bytes = s.bytes(in, costOf(in.Type, shapeOf(in))) * secondsPerDay
+	}
+	return t
+}
+
+// shapeOf returns how an integration's messages are made.
+func shapeOf(in *configs.Integration) sinks.Shape {
+	return sinks.Shape{
+		Batch: in.Envelope == configs.EnvelopeBatch, Gzip: in.Compress == configs.CompressGzip, Ordered: in.Ordered(),
+	}
+}
+
+// asSampled leaves the log interval as it is: every sample is sent.
+func asSampled(every time.Duration) time.Duration { return every }
 
 // beat returns how far apart the samples are of an object that never changes: what beats lets through.
 func beat(heartbeat, every time.Duration) time.Duration {

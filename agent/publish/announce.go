@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -21,7 +20,7 @@ type announcement struct {
 
 // announce sends the gaps that were not announced to the integration yet, when no sample can go. Worked reports whether
 // there were any. pause is how long to wait then.
-func (f *Forwarder) announce(ctx context.Context) (pause time.Duration, worked bool, err error) {
+func (f *Forwarder) announce() (pause time.Duration, worked bool, err error) {
 	gaps, err := f.store.OpenGaps(f.cfg.ID, f.window())
 	if err != nil || len(gaps) == 0 {
 		return 0, false, err
@@ -31,7 +30,7 @@ func (f *Forwarder) announce(ctx context.Context) (pause time.Duration, worked b
 	for i := range gaps {
 		messages[i] = f.gapMessage(published, &gaps[i])
 	}
-	results, completed := f.publish(ctx, messages)
+	results, completed := f.publish(messages)
 	for i, r := range results {
 		err := f.store.SettleGap(f.cfg.ID, gaps[i], store.Result{
 			Outcome: outcomeOf(r.Outcome), PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID,

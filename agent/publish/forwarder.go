@@ -40,6 +40,8 @@ type Forwarder struct {
 	circuit  circuit
 	draining <-chan struct{} // closed when nothing new will come
 	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
+	sending  context.Context // of the attempts: it ends stopGrace after the work was stopped
+	cut      context.CancelFunc
 	repeat   worker.Repeats
 	rejects  worker.Repeats
 	replays  *replays
@@ -105,7 +107,7 @@ func (f *Forwarder) step(ctx context.Context) bool {
 	if len(batch) == 0 {
 		return f.waitForClock(ctx, hold, turned)
 	}
-	pause, err := f.attempt(ctx, batch)
+	pause, err := f.attempt(batch)
 	if err != nil {
 		f.log.Error("outbox does not settle", "error", err)
 		return false
@@ -129,7 +131,7 @@ func (f *Forwarder) idle(ctx context.Context) bool {
 // meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something
 // to do.
 func (f *Forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
-	pause, worked, err := f.announce(ctx)
+	pause, worked, err := f.announce()
 	if err != nil {
 		f.log.Error("outbox does not settle", "error", err)
 		return true, false
@@ -185,14 +187,14 @@ func (f *Forwarder) Outlook() (waiting bool, left time.Duration, known bool) {
 
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
 // before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
-func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duration, error) {
+func (f *Forwarder) attempt(batch []outgoing) (time.Duration, error) {
 	published, begun := f.clock.Now(), f.clock.Elapsed()
 	parcels := f.parcels(published, batch)
 	messages := make([]sinks.Message, len(parcels))
 	for i := range parcels {
 		messages[i] = parcels[i].message
 	}
-	results, completed := f.publish(ctx, messages)
+	results, completed := f.publish(messages)
 	settled := make([]store.Result, 0, len(batch))
 	for i, r := range results {
 		for _, d := range parcels[i].items {
@@ -213,13 +215,13 @@ func (f *Forwarder) attempt(ctx context.Context, batch []outgoing) (time.Duratio
 }
 
 // publish hands messages to the sink once; completed is when its answer came.
-func (f *Forwarder) publish(ctx context.Context, messages []sinks.Message) (results []sinks.Result,
+func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result,
 	completed time.Time) {
 	select {
 	case <-f.hurry: // this is the attempt that it asks for
 	default:
 	}
-	limited, cancel := context.WithTimeout(ctx, attemptLimit)
+	limited, cancel := context.WithTimeout(f.sending, attemptLimit)
 	defer cancel()
 	results = f.sink.Publish(limited, messages)
 	if len(results) == 0 || len(results) > len(messages) {
@@ -372,7 +374,8 @@ func New(in *configs.Integration, o Options) *Forwarder {
 		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
 		view: integrationView{state: state, since: o.Clock.Now(),
 			drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
-		worker: worker.New(), replays: newReplays(), round: newRound(o.DeviceID, in.PublishEvery, o.Bell),
+		cut: func() {}, worker: worker.New(), replays: newReplays(),
+		round:         newRound(o.DeviceID, in.PublishEvery, o.Bell),
 		droppedBefore: dropped,
 	}
 }
@@ -382,14 +385,24 @@ func (f *Forwarder) Integration() *configs.Integration { return f.cfg }
 
 // Start begins to publish until ctx ends, or until draining is closed and nothing is left or an attempt failed.
 func (f *Forwarder) Start(ctx context.Context, draining <-chan struct{}) {
+	f.sending, f.cut = context.WithCancel(ctx)
 	f.worker.Start(ctx, func(ctx context.Context) { f.run(ctx, draining) })
 }
 
 // Skip takes the place of Start for an integration that is paused.
 func (f *Forwarder) Skip() { f.worker.Skip() }
 
-// Stop ends the publishing, and waits for its end.
-func (f *Forwarder) Stop() { f.worker.Stop() }
+// stopGrace is how long an attempt under way may take to end when the integration is edited. What is cut is sent again,
+// and the cloud may have it already; a cloud that hangs must not hold up an operator for longer.
+const stopGrace = 5 * time.Second
+
+// Stop ends the publishing, and waits for its end: that of an attempt under way, for stopGrace at most.
+func (f *Forwarder) Stop() {
+	grace := time.AfterFunc(stopGrace, f.cut)
+	defer grace.Stop()
+	f.worker.Stop()
+	f.cut()
+}
 
 // Done is closed when the publishing has ended.
 func (f *Forwarder) Done() <-chan struct{} { return f.worker.Done() }

@@ -219,7 +219,7 @@ func (f *Forwarder) replayWindow(ctx context.Context) (pause time.Duration, work
 		p.finish(nil)
 		return 0, true
 	}
-	pause, err := f.sendAgain(ctx, p, min(window, len(p.queue)))
+	pause, err := f.sendAgain(p, min(window, len(p.queue)))
 	if err != nil {
 		f.replays.end(p)
 		p.finish(err)
@@ -249,7 +249,7 @@ func (p *replay) find(f *Forwarder) error {
 }
 
 // sendAgain publishes the first n of the queue once. What is to be retried stays in the queue.
-func (f *Forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time.Duration, err error) {
+func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error) {
 	published, begun := f.clock.Now(), f.clock.Elapsed()
 	items := make([]outgoing, n)
 	for i, d := range p.queue[:n] {
@@ -260,7 +260,7 @@ func (f *Forwarder) sendAgain(ctx context.Context, p *replay, n int) (pause time
 	for i := range parcels {
 		messages[i] = p.mark(parcels[i].message)
 	}
-	results, completed := f.publish(ctx, messages)
+	results, completed := f.publish(messages)
 	var left []*again
 	tried := 0
 	for i, r := range results {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"noi-agent/cmd/noi-agent/cli"
+	"noi-agent/agent/integrations"
 	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/configs"
 	"noi-agent/objects"
@@ -142,7 +142,7 @@ func TestConsumerTakesRealMessages(t *testing.T) {
 	cmd := exec.Command(python, "-B", "-c", `import json,sys; sys.path.insert(0, sys.argv[1]); import consumer; print("RESULT", json.dumps(consumer.handler(json.load(sys.stdin))))`, filepath.Dir(consumerFile))
 	cmd.Stdin = bytes.NewReader(sqsEvent(t,
 		string(realBody("adc_vbterm", objects.Number(12.117188))), envelope(t, realBody("charge_state", objects.Text("NIGHT"))),
-		string(realBody("array_fault", objects.Bits([]string{"overcurrent"}))), `{"hello":"world"}`, string(realBody(cli.TestObject, objects.Text(cli.TestData))), "not JSON",
+		string(realBody("array_fault", objects.Bits([]string{"overcurrent"}))), `{"hello":"world"}`, string(realBody(integrations.TestObject, objects.Text(integrations.TestData))), "not JSON",
 		string(realBatch()), envelope(t, sinks.Pack(realBatch())), `{"published_at":"2022-06-28T08:30:11.020Z","gap":{"unit":"rs485/1"}}`))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -31,11 +31,11 @@ func symptoms() []symptom {
 			"slave_other", "slave_wrong_length", "slave_refusing", "line_shared", "line_collides")},
 		{"A controller is not sampled, or not all of it", code("slave_", "object_", "line_overrun")},
 		{"A controller reports a fault", code("controller_")},
-		{"No message arrives in the cloud", code("integration_", "clock_wrong", "integrations_")},
+		{"No message arrives in the cloud", code("integration_", "clock_wrong")},
 		{"Some messages do not arrive in the cloud", code("dead_letters", "kinds_")},
 		{"Samples are missing, or soon will be", code("samples_", "outbox_", "store_in", "store_recovered")},
 		{"Times look wrong", code("clock_")},
-		{"A change of the configuration does nothing", code("config_", "restart_")},
+		{"A change of the configuration does nothing", code("config_", "restart_", "integrations_")},
 		{"Something else", func(api.Kind) bool { return true }},
 	}
 }

@@ -58,7 +58,7 @@ func (d *decoder) value(n *node, v reflect.Value, path string) {
 		return // refused while parsing
 	}
 	if n.null() {
-		d.faults.add(n.line, path, "has no value; give one or leave the key out")
+		d.faults.addFault(Fault{n.line, path, "has no value; give one or leave the key out", CodeNoValue})
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -101,13 +101,13 @@ func (d *decoder) own(n *node, path string, err error) {
 	var many Faults
 	if errors.As(err, &many) {
 		for _, f := range many {
-			d.faults.add(f.Line, f.Path, f.Text)
+			d.faults.addFault(f)
 		}
 		return
 	}
 	var one Fault
 	if errors.As(err, &one) {
-		d.faults.add(one.Line, one.Path, one.Text)
+		d.faults.addFault(one)
 		return
 	}
 	d.faults.add(n.line, path, err.Error())
@@ -186,7 +186,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 		} else {
 			text += "; known here: " + strings.Join(names, ", ")
 		}
-		d.faults.add(e.line, Key(path, e.key), text)
+		d.faults.addFault(Fault{e.line, Key(path, e.key), text, CodeUnknownKey})
 	}
 }
 

@@ -11,7 +11,15 @@ type Fault struct {
 	Line int    // 1-based; 0 when it concerns the document as a whole
 	Path string // "lines[0].baud"; empty when it concerns the document as a whole
 	Text string // what is wrong and what to write instead, lower case
+	Code string // the kind of fault, for programs: CodeUnknownKey or another word; "": the value is wrong
 }
+
+// The codes of the faults that decoding finds.
+const (
+	CodeUnknownKey  = "unknown_key"
+	CodeRepeatedKey = "repeated_key"
+	CodeNoValue     = "no_value"
+)
 
 // Error returns "line 12: lines[0].baud: want a whole number, not 1.5".
 func (f Fault) Error() string {
@@ -57,10 +65,14 @@ const maxFaults = 1000
 
 // add appends a fault unless the report is full.
 func (fs *Faults) add(line int, path, text string) {
+	fs.addFault(Fault{Line: line, Path: path, Text: text})
+}
+
+func (fs *Faults) addFault(f Fault) {
 	if len(*fs) == maxFaults {
-		text, path, line = "more than "+strconv.Itoa(maxFaults)+" faults; the rest is not listed", "", 0
+		f = Fault{Text: "more than " + strconv.Itoa(maxFaults) + " faults; the rest is not listed"}
 	}
 	if len(*fs) <= maxFaults {
-		*fs = append(*fs, Fault{Line: line, Path: path, Text: text})
+		*fs = append(*fs, f)
 	}
 }

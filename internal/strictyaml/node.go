@@ -175,6 +175,21 @@ func (d *Document) find(path string) (line int, found bool) {
 	return line, true
 }
 
+// Steps returns the keys and indices of a key path, in its order; an index is its decimal. What is no path ends early.
+func Steps(path string) (steps []string) {
+	for path != "" {
+		key, index, rest, ok := cutStep(path)
+		if !ok {
+			break
+		}
+		if index >= 0 {
+			key = strconv.Itoa(index)
+		}
+		steps, path = append(steps, key), rest
+	}
+	return steps
+}
+
 // cutStep splits the first step off a path: a key (index -1) or an index.
 func cutStep(path string) (key string, index int, rest string, ok bool) {
 	if !strings.HasPrefix(path, "[") {

@@ -112,8 +112,8 @@ func (c *converter) mapping(n *node, y *yaml.Node, path string, depth int) {
 			continue
 		}
 		if first, ok := lines[key.Value]; ok {
-			c.faults.add(key.Line, Key(path, key.Value),
-				fmt.Sprintf("is given twice; it stands on line %d already", first))
+			c.faults.addFault(Fault{key.Line, Key(path, key.Value),
+				fmt.Sprintf("is given twice; it stands on line %d already", first), CodeRepeatedKey})
 			continue
 		}
 		lines[key.Value] = key.Line

@@ -184,6 +184,11 @@ var (
 		Title: "The configuration file is not valid; the previous one is in use",
 		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
 			"noi-agent."}
+	IntegrationsFile = Kind{Code: "integrations_file", Severity: Warning, Effect: None, Href: pageSystem,
+		Title: "The file of integrations is not valid and not in force",
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
+			"noi-agent. Until then no integration can be changed on the page. The file of before the last change is " +
+			"beside it, with .previous at its end."}
 	ConfigRestart = Kind{Code: "restart_needed", Severity: Warning, Effect: None, Href: pageSystem,
 		Title:  "A change of the configuration needs a restart",
 		Remedy: "systemctl restart noi-agent, or undo the change and reload."}
@@ -241,7 +246,8 @@ var (
 // before them.
 func Kinds() []Kind {
 	return []Kind{
-		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, ConfigRestart,
+		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,
+		ConfigRestart,
 		LinePortMissing, LinePortDenied, LinePortBusy, LineDown, GatewayRefuses, GatewayAway, GatewayFails,
 		LineShared, GatewayShared, LineCollides, LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,

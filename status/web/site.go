@@ -1,8 +1,16 @@
 // Package web makes the pages of the local endpoint: what a technician with a phone or a laptop sees.
 //
-// Pages are made on the gateway from templates. They need no JavaScript and nothing from elsewhere. They read the same
-// shapes as the API (package api); what cannot be read is named on the page, and the rest is shown. Package status
-// serves the pages, and guards them.
+// Pages are made on the gateway from templates. They need no JavaScript and nothing from elsewhere: a script only keeps
+// them fresh. They read the same shapes as the API (package api); what cannot be read is named on the page, and the
+// rest is shown. Package status serves the pages, and guards them.
+//
+// In reading order:
+//
+//   - site.go: what the pages need, and the table of their addresses
+//   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
+//   - overview.go, values.go, object.go, triggers.go, trigger.go, system.go: a page each, with the template beside it
+//   - words.go, format.go: states, times and numbers as people read them
+//   - assets.go: stylesheet, script and icon, with the hash of their content in the name
 package web
 
 import (
@@ -10,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
 )
 
@@ -19,8 +28,21 @@ type Source interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
+	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 	// Triggers returns the rows that match, the newest first.
 	Triggers(q api.TriggerQuery) (api.Triggers, error)
+}
+
+// Options are what a site is made of. Source is needed.
+type Options struct {
+	Source Source
+	Keeper Keeper // says who may change things; nil: nobody may, and there is no login
+	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
+	Families func(slug string) (*objects.Family, bool)
+	Name     string           // of the gateway, at the top of each page; "": "NOI agent"
+	Zone     *time.Location   // of times where no script puts them into the reader's; nil: time.Local
+	Now      func() time.Time // wall time; nil: time.Now
 }
 
 // Page is one address of the site.
@@ -38,32 +60,54 @@ type Page struct {
 
 // Site makes all pages. It may be used by all requests at once.
 type Site struct {
-	source Source
-	keeper Keeper
-	page   *page
+	o         Options
+	assets    assets
+	templates templates
 }
 
-// New returns the site. Times on it are in the zone.
-func New(source Source, keeper Keeper, zone *time.Location) *Site {
-	return &Site{source, keeper, newPage(zone)}
+// New returns the site. It panics without a Source.
+func New(o Options) *Site {
+	if o.Source == nil {
+		panic("web: Source must be set")
+	}
+	if o.Name == "" {
+		o.Name = "NOI agent"
+	}
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Site{o: o, assets: loadAssets()}
+	s.templates = parseTemplates(s.funcs())
+	return s
 }
 
 // Pages lists all addresses of the site.
 func (s *Site) Pages() []Page {
-	return []Page{
-		{Method: "GET", Path: "/{$}", Handler: s.servePage},
-		{Method: "GET", Path: "/style.css", Handler: s.serveStyle, Open: true},
+	list := []Page{
+		{Method: "GET", Path: "/{$}", Handler: s.overview},
+		{Method: "GET", Path: "/values", Handler: s.values},
+		{Method: "GET", Path: "/values/{line}/{unit}/{object}", Handler: s.object},
+		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
+		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
+		{Method: "GET", Path: "/triggers", Handler: s.triggers},
+		{Method: "GET", Path: "/triggers/{id}", Handler: s.trigger},
+		{Method: "GET", Path: "/system", Handler: s.system},
 	}
+	for i := range s.assets {
+		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})
+	}
+	return list
 }
-
-// pageRows is how many rows of the trigger log a page has.
-const pageRows = 50
 
 // The content types of the site.
 const (
-	typeText = "text/plain; charset=utf-8"
 	typeHTML = "text/html; charset=utf-8"
 	typeCSS  = "text/css; charset=utf-8"
+	typeJS   = "text/javascript; charset=utf-8"
+	typeSVG  = "image/svg+xml"
 )
 
 // send writes an answer that is complete. A client that went away is its own business.

@@ -9,6 +9,7 @@ import (
 
 	"noi-agent/configs"
 	"noi-agent/internal/journal"
+	"noi-agent/status/logs"
 )
 
 // logging is what the daemon logs with. Level and format may change at any time, and every logger that was made from
@@ -17,6 +18,7 @@ type logging struct {
 	*slog.Logger
 	level  slog.LevelVar
 	asJSON atomic.Bool
+	ring   logs.Ring // the last lines
 }
 
 // newLogging logs to w. Where stderr is systemd's journal, the text format goes there as entries with priority and
@@ -29,7 +31,7 @@ func newLogging(w io.Writer, c configs.Log) *logging {
 	if w == os.Stderr && journal.Connected() {
 		text = journal.New(journal.Send, text)
 	}
-	l.Logger = slog.New(eitherFormat{&l.asJSON, text, slog.NewJSONHandler(w, options)})
+	l.Logger = slog.New(logs.NewHandler(&l.ring, eitherFormat{&l.asJSON, text, slog.NewJSONHandler(w, options)}))
 	return l
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"noi-agent/agent/integrations"
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
-	"noi-agent/objects"
 	"noi-agent/sinks"
 )
 
@@ -56,13 +55,6 @@ type publishTestResult struct {
 	Notice        string       `json:"notice,omitempty"` // about the user it runs as
 }
 
-// The marks of the test message, in its object, its data and its attribute.
-const (
-	TestObject    = "noi_test"
-	TestData      = "test"
-	testAttribute = "test"
-)
-
 // Run looks at each stage of the way to the integration's topic and sends one marked message. It needs neither the
 // daemon nor its store. A daemon that runs is asked to try the integration again when the message was accepted.
 func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
@@ -88,17 +80,11 @@ func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLi
 		l := p.look(cli)
 		tell = func(s sinks.Step) { printStep(p.Stdout, s, l) }
 	}
-	r.OK = sink.Probe(ctx, tell)
-	switch {
-	case c.DryRun:
-		tell(sinks.Skip("message", "--dry-run"))
-	case !r.OK:
-		tell(sinks.Skip("message", "it would fail too"))
-	default:
-		result := sink.Publish(ctx, []sinks.Message{p.testMessage(in.ID, device)})[0]
-		r.OK, r.MessageID = result.Outcome == sinks.Accepted, result.MessageID
-		tell(messageStep(result, sink.Remedy(result)))
+	message := integrations.TestMessage(p.Now(), p.Version, in.ID, device)
+	if c.DryRun {
+		message = nil
 	}
+	r.MessageID, r.OK = integrations.Trial(ctx, sink, message, tell)
 	if r.MessageID != "" && hurryDaemon(ctx, cmp.Or(cli.Socket, config.Status.Socket), in.ID) && !cli.JSON {
 		fmt.Fprintln(p.Stdout, "the daemon tries this integration again at once")
 	}
@@ -182,29 +168,6 @@ func deviceIDOf(config *configs.Config) string {
 		return id
 	}
 	return noDevice
-}
-
-// testMessage is like a sample's, with marks by which a consumer can drop it.
-func (p *Program) testMessage(integrationID, deviceID string) sinks.Message {
-	now := p.Now()
-	e := sinks.Envelope{
-		PublishedAt: now, DeviceID: deviceID, IntegrationID: integrationID,
-		Source: objects.Source{Slave: "noi-agent", FWVersion: "TEST " + p.Version},
-		Sample: objects.Sample{Object: TestObject, Value: objects.Text(TestData), SampledAt: now},
-	}
-	return sinks.Message{
-		Body:       sinks.AppendBody(nil, e),
-		Attributes: []sinks.Attribute{{Name: testAttribute, Value: "true"}},
-		SampleID:   deviceID + "-test-" + rand.Text(),
-		Key:        TestObject,
-	}
-}
-
-func messageStep(r sinks.Result, remedy string) sinks.Step {
-	if r.Outcome == sinks.Accepted {
-		return sinks.Good("message", "accepted, message id "+r.MessageID)
-	}
-	return sinks.Bad("message", r, remedy)
 }
 
 // printStep prints a step in one line, and its remedy below it. Texts of clouds are escaped.

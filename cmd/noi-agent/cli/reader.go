@@ -10,6 +10,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/modbus"
 	"noi-agent/objects"
+	"noi-agent/status/wording"
 )
 
 // reader reads objects and registers of one slave.
@@ -174,15 +175,10 @@ func (r *reader) expect(ctx context.Context, o *objects.Object) *expectation {
 		From: fmt.Sprintf("%s × %s / 1000 = %.6g Ah × %.4g V / 1000", charge.Name, volts.Name, ah, v)}
 }
 
-// batteryObjects are the names that the vendors give the battery voltage, the likelier ones first.
-func batteryObjects() []string {
-	return []string{"adc_vbterm", "adc_vb", "adc_vb_f_1m", "adc_vb_f_med", "vb_f", "Adc_vb_f", "adc_vb_f"}
-}
-
 // batteryVoltage is the family's battery voltage, by the names that the vendor gives it; the nominal one if there is no
 // other.
 func (r *reader) batteryVoltage() *objects.Object {
-	for _, name := range append(batteryObjects(), "n_sys_v") {
+	for _, name := range append(wording.BatteryVoltage(), "n_sys_v") {
 		if o, ok := r.family.Object(name); ok && o.Unit == "V" && len(o.Choices) == 0 {
 			return o
 		}

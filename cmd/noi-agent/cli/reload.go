@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
+	"noi-agent/agent/integrations"
 	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/objects"
@@ -24,13 +25,14 @@ type loader func() (*configs.Config, *objects.Catalog, error)
 // reload` share it.
 type reloader struct {
 	agent *agent.Agent
+	book  *integrations.Book
 	load  loader
 	logs  *logging
 	turn  chan struct{} // room for one
 }
 
-func newReloader(a *agent.Agent, load loader, logs *logging) *reloader {
-	return &reloader{agent: a, load: load, logs: logs, turn: make(chan struct{}, 1)}
+func newReloader(a *agent.Agent, book *integrations.Book, load loader, logs *logging) *reloader {
+	return &reloader{agent: a, book: book, load: load, logs: logs, turn: make(chan struct{}, 1)}
 }
 
 // Reload implements status.Control. What is wrong is logged, too: nobody may be there to read the error.
@@ -48,7 +50,9 @@ func (r *reloader) Reload(ctx context.Context) error {
 		return err
 	}
 	r.logs.set(config.Log)
-	err = r.agent.Reload(ctx, config, catalog)
+	err = r.book.Reload(ctx, config, catalog, func(ctx context.Context, all *configs.Config) error {
+		return r.agent.Reload(ctx, all, catalog)
+	}, agent.ErrInForce)
 	switch {
 	case errors.Is(err, agent.ErrInForce):
 		r.logs.Error("the configuration is in force, but not all of it works", "error", err)

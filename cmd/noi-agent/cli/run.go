@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"noi-agent/agent"
+	"noi-agent/agent/integrations"
 	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/modbus"
@@ -45,8 +46,10 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	}
 	logs := newLogging(p.Stderr, config.Log)
 	log := logs.Logger
+	book := p.newBook(cli, config, log)
 	a, err := agent.New(agent.Options{
-		Config: config, Catalog: catalog, Version: p.Version, Logger: log, Now: p.Now, Elapsed: p.Elapsed, Time: p.Time,
+		Config: book.Start(config, catalog), Catalog: catalog, Version: p.Version,
+		Logger: log, Now: p.Now, Elapsed: p.Elapsed, Time: p.Time,
 		CheckStore: p.CheckStore,
 		Memory:     memoryDir(config.Status),
 		NewSink: func(in configs.Integration, deviceID string) (publish.Sink,
@@ -57,12 +60,15 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	if err != nil {
 		return err
 	}
-	reloads := newReloader(a, cli.load, logs)
+	book.Attach(a)
+	reloads := newReloader(a, book, cli.load, logs)
 	server := status.New(status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
 		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
-		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, ReplayStatus: replayStatus, Now: p.Now,
-		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log,
+		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, Integrations: book, ReplayStatus: replayStatus,
+		Now:    p.Now,
+		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family,
+		Logs: &logs.ring, Run: a.RunNumber(),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.
@@ -70,6 +76,18 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		server = nil
 	}
 	return p.serve(a, server, reloads)
+}
+
+// newBook makes the book of integrations, whose file is in the state directory.
+func (p *Program) newBook(cli *commandLine, config *configs.Config, log *slog.Logger) *integrations.Book {
+	return integrations.New(integrations.Options{
+		File: filepath.Join(config.StateDir, configs.IntegrationsFile), MainFile: cli.Config,
+		Version: p.Version, Now: p.Now,
+		Logger: log.With("part", "integrations"), CostOf: costOf,
+		NewSink: func(in configs.Integration, deviceID string) (integrations.Sink, error) {
+			return newSink(in, deviceID, slog.New(slog.DiscardHandler))
+		},
+	})
 }
 
 // hostname is the name of this machine; "" when it has none.

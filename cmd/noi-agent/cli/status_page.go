@@ -182,7 +182,7 @@ func (g *statusPage) battery(line string, s *api.Slave) string {
 	if s.State != "ok" {
 		return none
 	}
-	for _, name := range batteryObjects() {
+	for _, name := range wording.BatteryVoltage() {
 		for i := range g.values.Objects {
 			v := &g.values.Objects[i]
 			var volts float64

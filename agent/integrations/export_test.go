@@ -1,0 +1,20 @@
+package integrations
+
+// What the tests of crashes and of texts need.
+
+// Step is one operation of a change of the file.
+type Step struct {
+	What string
+	Do   func() error
+}
+
+// ReplaceSteps are the operations that put a text in the place of a file.
+func ReplaceSteps(path string, text []byte) (list []Step) {
+	for _, s := range replaceSteps(path, text) {
+		list = append(list, Step{s.what, s.do})
+	}
+	return list
+}
+
+// TextOf is the file of a set.
+var TextOf = textOf

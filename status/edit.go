@@ -1,0 +1,213 @@
+package status
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"noi-agent/status/api"
+)
+
+// mostConfig is the most bytes of the configuration of an integration.
+const mostConfig = 64 << 10
+
+// insteadOfEdits is the command that changes integrations on the gateway.
+const insteadOfEdits = "noi-agent integrations"
+
+// integrationRoutes are those of Options.Integrations.
+func (s *Server) integrationRoutes() []route {
+	const all, one = "/api/v1/integrations", "/api/v1/integrations/{id}"
+	return []route{
+		{"GET", all, reads, s.listIntegrations, ""},
+		{"POST", all, changes, s.createIntegration, insteadOfEdits},
+		{"GET", one, reads, s.getIntegration, ""},
+		{"PUT", one, changes, s.replaceIntegration, insteadOfEdits},
+		{"DELETE", one, changes, s.deleteIntegration, insteadOfEdits},
+		{"POST", all + "/test", changes, s.testNewIntegration, insteadOfEdits},
+		{"POST", one + "/test", changes, s.testIntegration, insteadOfEdits},
+		{"POST", one + "/pause", changes, s.enableIntegration(false), insteadOfEdits},
+		{"POST", one + "/resume", changes, s.enableIntegration(true), insteadOfEdits},
+		{"POST", one + "/wake", changes, s.wakeIntegration, insteadOfEdits},
+	}
+}
+
+func (s *Server) listIntegrations(w http.ResponseWriter, r *http.Request) {
+	if noQuery(w, r) {
+		sendJSON(w, r, s.o.Integrations.List())
+	}
+}
+
+func (s *Server) getIntegration(w http.ResponseWriter, r *http.Request) {
+	if noQuery(w, r) {
+		entry, err := s.o.Integrations.Get(r.PathValue("id"))
+		sendEntry(w, r, http.StatusOK, entry, err)
+	}
+}
+
+// createIntegration adds one. `?preview=true` only checks it.
+func (s *Server) createIntegration(w http.ResponseWriter, r *http.Request) {
+	s.edit(w, r, "", func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
+		return s.o.Integrations.Create(ctx, body)
+	})
+}
+
+func (s *Server) replaceIntegration(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	s.edit(w, r, id, func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
+		return s.o.Integrations.Replace(ctx, id, ifMatch(r), body)
+	})
+}
+
+// edit answers a request whose body is a configuration.
+func (s *Server) edit(w http.ResponseWriter, r *http.Request, id string,
+	do func(ctx context.Context, body []byte) (api.IntegrationEntry, error)) {
+	preview := r.URL.RawQuery == "preview=true"
+	if !preview && !noQuery(w, r) {
+		return
+	}
+	body, ok := configBody(w, r)
+	if !ok {
+		return
+	}
+	if preview {
+		entry, err := s.o.Integrations.Preview(id, body)
+		sendEntry(w, r, http.StatusOK, entry, err)
+		return
+	}
+	unhurried(w)
+	entry, err := do(r.Context(), body)
+	status := http.StatusOK
+	if id == "" && err == nil {
+		status = http.StatusCreated
+		w.Header().Set("Location", "/api/v1/integrations/"+entry.Config.ID)
+	}
+	sendEntry(w, r, status, entry, err)
+}
+
+func (s *Server) deleteIntegration(w http.ResponseWriter, r *http.Request) {
+	if !noQuery(w, r) {
+		return
+	}
+	unhurried(w)
+	if err := s.o.Integrations.Delete(r.Context(), r.PathValue("id"), ifMatch(r)); err != nil {
+		failOr(w, r, err, http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) enableIntegration(enabled bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !noQuery(w, r) {
+			return
+		}
+		unhurried(w)
+		entry, err := s.o.Integrations.SetEnabled(r.Context(), r.PathValue("id"), enabled)
+		sendEntry(w, r, http.StatusOK, entry, err)
+	}
+}
+
+func (s *Server) wakeIntegration(w http.ResponseWriter, r *http.Request) {
+	if !noQuery(w, r) {
+		return
+	}
+	if err := s.o.Integrations.Wake(r.PathValue("id")); err != nil {
+		failOr(w, r, err, http.StatusInternalServerError)
+		return
+	}
+	sendJSON(w, r, map[string]bool{"tries": true})
+}
+
+// testNewIntegration tests the configuration in the body, which is not saved.
+func (s *Server) testNewIntegration(w http.ResponseWriter, r *http.Request) {
+	if !noQuery(w, r) {
+		return
+	}
+	if body, ok := configBody(w, r); ok {
+		s.test(w, r, "", body)
+	}
+}
+
+// testIntegration tests what is in force, or with a body that configuration in its place.
+func (s *Server) testIntegration(w http.ResponseWriter, r *http.Request) {
+	if !noQuery(w, r) {
+		return
+	}
+	if r.ContentLength == 0 {
+		s.test(w, r, r.PathValue("id"), nil)
+		return
+	}
+	if body, ok := configBody(w, r); ok {
+		s.test(w, r, r.PathValue("id"), body)
+	}
+}
+
+// testLimit bounds a test: its stages have limits of their own.
+const testLimit = 2 * time.Minute
+
+func (s *Server) test(w http.ResponseWriter, r *http.Request, id string, config []byte) {
+	unhurried(w)
+	ctx, cancel := context.WithTimeout(r.Context(), testLimit)
+	defer cancel()
+	result, err := s.o.Integrations.Test(ctx, id, config, nil)
+	if err != nil {
+		failOr(w, r, err, http.StatusInternalServerError)
+		return
+	}
+	sendJSON(w, r, result)
+}
+
+// sendEntry answers with an integration and its version.
+func sendEntry(w http.ResponseWriter, r *http.Request, status int, entry api.IntegrationEntry, err error) {
+	if err != nil {
+		failOr(w, r, err, http.StatusInternalServerError)
+		return
+	}
+	body, err := encode(entry)
+	if err != nil {
+		fail(w, r, http.StatusInternalServerError, "encode the answer: "+err.Error())
+		return
+	}
+	if entry.ETag != "" {
+		w.Header().Set("ETag", entry.ETag)
+	}
+	send(w, status, typeJSON, body)
+}
+
+// configBody reads a body that is JSON.
+func configBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != typeJSON {
+		fail(w, r, http.StatusUnsupportedMediaType, "want Content-Type: "+typeJSON)
+		return nil, false
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, mostConfig))
+	if err != nil {
+		fail(w, r, bodyStatus(err), "read the body: "+err.Error())
+		return nil, false
+	}
+	return body, true
+}
+
+// ifMatch is the version that a change is made from; "" when none is named. A list and a weak version name none that we
+// have given out, and match nothing.
+func ifMatch(r *http.Request) string {
+	return strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
+}
+
+// noQuery refuses parameters where there are none.
+func noQuery(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.RawQuery != "" {
+		fail(w, r, http.StatusBadRequest, "no parameter is known here")
+		return false
+	}
+	return true
+}
+
+// unhurried takes the write deadline off an answer that waits for attempts and clouds, which have limits of their own.
+func unhurried(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+}

@@ -1,0 +1,116 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"noi-agent/status/api"
+	"noi-agent/status/events"
+)
+
+const (
+	// eventRetry is after how many milliseconds a browser comes back, and eventLater after how many seconds one should
+	// that found too many streams.
+	eventRetry = 3000
+	eventLater = "10"
+	// mostEventID bounds the header Last-Event-ID; ours have about ten bytes.
+	mostEventID = 64
+)
+
+// serveEvents sends what changes until the client goes.
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
+	values, err := readQuery(r.URL.RawQuery, "topics")
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	topics, err := events.ParseTopics(values["topics"])
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("parameter %q: %v", "topics", err))
+		return
+	}
+	last := r.Header.Get("Last-Event-ID")
+	if len(last) > mostEventID {
+		last = ""
+	}
+	watcher, err := s.watch.join(topics, last)
+	if err != nil {
+		w.Header().Set("Retry-After", eventLater)
+		fail(w, r, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	defer watcher.Leave()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // nothing comes from a browser any more
+	out := s.stream(w)
+	out.limit = s.limits.event
+	defer out.stop()
+	w.Header().Set("Content-Type", "text/event-stream")
+	if err := s.sendEvents(r.Context(), watcher, out); err != nil {
+		s.o.Logger.Debug("a stream of events was broken off", "error", err)
+	}
+}
+
+// sendEvents returns nil when the client or the server has ended the stream.
+func (s *Server) sendEvents(ctx context.Context, watcher *events.Watcher, out *stream) error {
+	if _, err := out.Write(s.hello()); err != nil {
+		return err
+	}
+	pause := time.NewTicker(s.limits.pause)
+	defer pause.Stop()
+	for {
+		text := []byte(":\n\n")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-watcher.Gone():
+			return nil
+		case e := <-watcher.Events():
+			text = appendEvent(nil, e)
+			pause.Reset(s.limits.pause)
+		case <-pause.C:
+		}
+		if _, err := out.Write(text); err != nil {
+			return err
+		}
+	}
+}
+
+// hello is what a stream begins with. It has no id: it is of this stream alone.
+func (s *Server) hello() []byte {
+	now := s.o.Reporter.Status()
+	body, _ := json.Marshal(api.Hello{Version: now.Version, BootID: now.Clock.BootID, DeviceID: now.DeviceID,
+		Now: s.o.Now().UTC().Truncate(time.Millisecond)}) // words and a time always encode
+	return fmt.Appendf(nil, "retry: %d\nevent: %s\ndata: %s\n\n", eventRetry, api.EventHello, body)
+}
+
+// appendEvent writes an event as text/event-stream has it. JSON has no line ends outside of texts, and there they are
+// escaped: one line of data is enough.
+func appendEvent(to []byte, e events.Event) []byte {
+	return fmt.Appendf(to, "id: %s\nevent: %s\ndata: %s\n\n", e.ID, e.Name, bytes.ReplaceAll(e.Data, []byte("\n"), nil))
+}
+
+// listening has the kernel end connections whose other side does not answer, such as a phone that has left the Wi-Fi:
+// those that are silent, and by TCP_USER_TIMEOUT, which connections take from their listener (tcp(7)), also those that
+// have sent something nobody acknowledges. The kernel alone would wait for a quarter of an hour.
+func listening(abandoned time.Duration) net.ListenConfig {
+	return net.ListenConfig{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: abandoned / 2, Interval: abandoned / 2, Count: 2},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var failed error
+			err := c.Control(func(fd uintptr) {
+				failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT,
+					int(abandoned.Milliseconds()))
+			})
+			return errors.Join(err, failed)
+		},
+	}
+}

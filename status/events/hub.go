@@ -1,0 +1,232 @@
+// Package events hands what happens to those who watch: each has a queue of its own, and one who reads too slowly is
+// told to fetch everything again instead of holding up the others.
+package events
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Topic is a set of things that can be watched.
+type Topic uint8
+
+// The topics.
+const (
+	Status   Topic = 1 << iota // how everything stands, and what is wrong
+	Values                     // the latest values
+	Triggers                   // rows of the trigger log
+	Logs                       // lines of the log
+	All      = Status | Values | Triggers | Logs
+)
+
+// topicOf returns the topic of a word; 0 when it is none.
+func topicOf(word string) Topic {
+	switch word {
+	case "status":
+		return Status
+	case "values":
+		return Values
+	case "triggers":
+		return Triggers
+	case "logs":
+		return Logs
+	}
+	return 0
+}
+
+// ParseTopics reads words that are separated by commas; "" is all. The error names the words that there are.
+func ParseTopics(text string) (Topic, error) {
+	if text == "" {
+		return All, nil
+	}
+	var set Topic
+	for word := range strings.SplitSeq(text, ",") {
+		topic := topicOf(word)
+		if topic == 0 {
+			return 0, errors.New("want some of status, values, triggers, logs, separated by commas")
+		}
+		set |= topic
+	}
+	return set, nil
+}
+
+// Event is one thing that happened.
+type Event struct {
+	ID    string // "<run>-<n>"
+	Name  string // "status", "values", "problem", "trigger", "log", "resync"
+	Data  []byte // JSON
+	topic Topic
+}
+
+// Resync is the name of the event by which a watcher learns that it has missed some: it has to fetch everything again.
+const Resync = "resync"
+
+const (
+	kept   = 256 // events that are kept for those who come back
+	queued = 64  // events that wait for one watcher
+	most   = 32  // watchers at once
+)
+
+// Why Join refuses a watcher.
+var (
+	ErrFull   = errors.New("too many streams are open")
+	ErrClosed = errors.New("the agent is shutting down")
+)
+
+// Hub hands events to watchers. Make one with New.
+type Hub struct {
+	run uint64
+
+	mu       sync.Mutex
+	n        uint64 // number of the last event
+	from     uint64 // number of the oldest event that is kept
+	ring     [kept]Event
+	watchers map[*Watcher]bool
+	closed   bool
+}
+
+// Watcher is somebody who watches. Leave must follow.
+type Watcher struct {
+	hub    *Hub
+	topics Topic
+	queue  chan Event
+	gone   chan struct{}
+}
+
+// New returns a hub. The run makes the ids different from those of an earlier start.
+func New(run uint64) *Hub { return &Hub{run: run, from: 1, watchers: map[*Watcher]bool{}} }
+
+// Join begins to watch. Events after the one with the id last come first; when these are not kept any more, and for "",
+// a resync comes.
+func (h *Hub) Join(topics Topic, last string) (*Watcher, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	if len(h.watchers) >= most {
+		return nil, ErrFull
+	}
+	w := &Watcher{h, topics, make(chan Event, queued), make(chan struct{})}
+	h.watchers[w] = true
+	n, known := h.number(last)
+	if !known {
+		w.resync()
+		return w, nil
+	}
+	for n++; n <= h.n; n++ {
+		w.take(h.ring[n%kept])
+	}
+	return w, nil
+}
+
+// number reads an id; false when the events after it are not kept. h.mu is held.
+func (h *Hub) number(id string) (n uint64, known bool) {
+	run, rest, ok := strings.Cut(id, "-")
+	if !ok || run != strconv.FormatUint(h.run, 10) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(rest, 10, 64)
+	return n, err == nil && rest == strconv.FormatUint(n, 10) && n <= h.n && n+1 >= h.from && h.n-n <= kept
+}
+
+// Publish hands an event to those who watch its topic. The data must not change afterwards.
+func (h *Hub) Publish(topic Topic, name string, data []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++
+	e := Event{h.id(), name, data, topic}
+	h.ring[h.n%kept] = e
+	for w := range h.watchers {
+		w.take(e)
+	}
+}
+
+// id is that of the last event. h.mu is held.
+func (h *Hub) id() string { return fmt.Sprintf("%d-%d", h.run, h.n) }
+
+// Missed has those who watch a topic fetch everything again.
+func (h *Hub) Missed(topic Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++
+	h.ring[h.n%kept] = Event{h.id(), Resync, []byte("{}"), topic}
+	for w := range h.watchers {
+		if w.topics&topic != 0 {
+			w.resync()
+		}
+	}
+}
+
+// take puts an event into the queue. h.mu is held.
+func (w *Watcher) take(e Event) {
+	if w.topics&e.topic == 0 {
+		return
+	}
+	select {
+	case w.queue <- e:
+	default:
+		w.resync()
+	}
+}
+
+// resync replaces what waits. h.mu is held, so nothing is added meanwhile.
+func (w *Watcher) resync() {
+	for {
+		select {
+		case <-w.queue:
+			continue
+		default:
+		}
+		w.queue <- Event{w.hub.id(), Resync, []byte("{}"), All}
+		return
+	}
+}
+
+// Events is where the events come.
+func (w *Watcher) Events() <-chan Event { return w.queue }
+
+// Gone is closed when the hub is.
+func (w *Watcher) Gone() <-chan struct{} { return w.gone }
+
+// Leave ends watching.
+func (w *Watcher) Leave() {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	delete(w.hub.watchers, w)
+}
+
+// Watched returns what is watched now; 0 when nobody watches.
+func (h *Hub) Watched() (topics Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for w := range h.watchers {
+		topics |= w.topics
+	}
+	return topics
+}
+
+// Forget drops all events that are kept: nobody has noted what happened since.
+func (h *Hub) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++ // the last id is not known any more either
+	h.from = h.n + 1
+	h.ring = [kept]Event{}
+}
+
+// Close ends all watchers, and refuses others.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	h.closed = true
+	for w := range h.watchers {
+		close(w.gone)
+	}
+}

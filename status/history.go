@@ -1,0 +1,49 @@
+package status
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Hours of a history: by default, and at most.
+const (
+	defaultHours = 24
+	mostHours    = 168
+)
+
+// serveHistory answers what an object was in the last hours.
+func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
+	values, err := readQuery(r.URL.RawQuery, "hours")
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	hours, err := readHours(values["hours"])
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	line, unit, object := r.PathValue("line"), r.PathValue("unit"), r.PathValue("object")
+	number, err := strconv.Atoi(unit)
+	history, ok := s.o.Reporter.History(line, number, object, hours)
+	if err != nil || !ok {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("no object %q is polled from unit %q of line %q: GET /api/v1/objects "+
+			"lists those that are", object, unit, line))
+		return
+	}
+	sendJSON(w, r, history)
+}
+
+// readHours reads a number of hours; "" is the default.
+func readHours(text string) (time.Duration, error) {
+	if text == "" {
+		return defaultHours * time.Hour, nil
+	}
+	hours, err := strconv.Atoi(text)
+	if err != nil || hours < 1 || hours > mostHours {
+		return 0, fmt.Errorf("parameter %q: want a number from 1 to %d, not %q", "hours", mostHours, text)
+	}
+	return time.Duration(hours) * time.Hour, nil
+}

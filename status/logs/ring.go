@@ -1,0 +1,155 @@
+// Package logs keeps the last lines of the log in memory, for the page and for a support bundle. What the log does not
+// have because of its level, this package does not have either.
+package logs
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"noi-agent/status/api"
+)
+
+const (
+	// Most is how many lines are kept.
+	Most = 1000
+	// Everything is below all levels.
+	Everything = slog.Level(-1 << 10)
+	// mostText bounds the bytes of a line: a thousand lines take at most 1 MB.
+	mostText = 1024
+)
+
+// Ring is the last lines. Its methods may be called from any goroutine.
+type Ring struct {
+	mu    sync.Mutex
+	lines []line // the line n is at (n-1)%Most
+	n     uint64 // number of the last line
+	text  bytes.Buffer
+}
+
+type line struct {
+	at    time.Time
+	level slog.Level
+	text  string
+}
+
+// Query says which lines Lines returns.
+type Query struct {
+	After uint64     // only lines with a greater number
+	Level slog.Level // only lines of this level and above; zero: INFO
+	Text  string     // only lines with this text, in upper or lower case; "": all
+	Limit int        // the newest so many; 0: all
+}
+
+// Lines returns the lines that match, the oldest first. A nil Ring has none.
+func (r *Ring) Lines(q Query) []api.LogLine {
+	if r == nil {
+		return []api.LogLine{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out, want := []api.LogLine{}, strings.ToLower(q.Text)
+	for n := r.n; n > q.After && n > 0 && r.n-n < Most && (q.Limit == 0 || len(out) < q.Limit); n-- {
+		l := &r.lines[(n-1)%Most]
+		if l.level < q.Level || want != "" && !strings.Contains(strings.ToLower(l.text), want) {
+			continue
+		}
+		out = append(out, api.LogLine{N: n, Time: l.at.UTC().Truncate(time.Millisecond), Level: l.level.String(),
+			Text: l.text})
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// Last returns the number of the newest line; 0 before the first.
+func (r *Ring) Last() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n
+}
+
+// keep adds a record, written by a handler that writes into r.text.
+func (r *Ring) keep(ctx context.Context, text slog.Handler, record slog.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text.Reset()
+	_ = text.Handle(ctx, record) // a buffer takes everything
+	l := line{record.Time, record.Level, clean(record.Message + " " + r.text.String())}
+	if len(r.lines) < Most {
+		r.lines = append(r.lines, l)
+	} else {
+		r.lines[r.n%Most] = l
+	}
+	r.n++
+}
+
+// clean escapes what would move the cursor of a terminal or the order of letters, and bounds the length.
+func clean(text string) string {
+	text = strings.TrimSpace(text)
+	if len(text) > mostText {
+		text = strings.ToValidUTF8(text[:mostText], "") + "…"
+	}
+	if strings.IndexFunc(text, unsafe) < 0 && utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for _, c := range text {
+		if unsafe(c) {
+			quoted := strconv.QuoteRuneToASCII(c)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// unsafe reports whether a character is a control character or one of format, such as those of bidirectional text.
+func unsafe(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) }
+
+// Handler hands records to another handler, and keeps those in a ring that it is enabled for.
+type Handler struct {
+	ring *Ring
+	text slog.Handler // writes the attributes into ring.text
+	next slog.Handler
+}
+
+// NewHandler returns a handler that keeps in r what next writes.
+func NewHandler(r *Ring, next slog.Handler) *Handler {
+	text := slog.NewTextHandler(&r.text, &slog.HandlerOptions{Level: Everything,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+				return slog.Attr{}
+			}
+			return a
+		}})
+	return &Handler{r, text, next}
+}
+
+// Enabled implements slog.Handler.
+func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
+	h.ring.keep(ctx, h.text, r)
+	return h.next.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &Handler{h.ring, h.text.WithAttrs(attrs), h.next.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h *Handler) WithGroup(name string) slog.Handler {
+	return &Handler{h.ring, h.text.WithGroup(name), h.next.WithGroup(name)}
+}

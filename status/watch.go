@@ -1,0 +1,248 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"noi-agent/status/api"
+	"noi-agent/status/events"
+	"noi-agent/status/logs"
+)
+
+const (
+	// lookEvery is how often the agent is looked at while somebody watches.
+	lookEvery = time.Second
+	// statusEvery is in how many looks counters and ages are sent. A state that changes is sent at once.
+	statusEvery = 10
+	// linger is for how many looks the agent is looked at after the last watcher has gone: it may come back, and then
+	// gets what it missed.
+	linger = 30
+	// mostNews is how many rows or lines of one look are sent. After more the watchers fetch them.
+	mostNews = 50
+)
+
+// watch looks at the agent once a second while somebody watches, and publishes what has changed. With nobody there it
+// costs nothing.
+type watch struct {
+	o   *Options
+	hub *events.Hub
+
+	mu      sync.Mutex
+	running bool
+	stopped chan struct{}
+	ended   sync.WaitGroup
+
+	// Of the goroutine that looks.
+	looks    int
+	states   string            // what of the status is worth an event at once
+	problems string            // the same of the problems
+	counters string            // by which it shows whether the trigger log has grown
+	values   map[string]string // by object, as sent last
+	rows     map[uint64]string // of the trigger log: the newest, as sent last
+	line     uint64            // the last line of the log
+}
+
+func newWatch(o *Options) *watch {
+	return &watch{o: o, hub: events.New(o.Run), stopped: make(chan struct{})}
+}
+
+// join begins to watch. What is so already when it returns makes no event.
+func (w *watch) join(topics events.Topic, last string) (*events.Watcher, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.running {
+		w.hub.Forget()
+		w.look(false)
+	}
+	watcher, err := w.hub.Join(topics, last)
+	if err == nil && !w.running {
+		w.running = true
+		w.ended.Go(w.run)
+	}
+	return watcher, err
+}
+
+// run looks until nobody has been watching for a while.
+func (w *watch) run() {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for alone := 0; ; {
+		select {
+		case <-w.stopped:
+			return
+		case <-ticker.C:
+		}
+		if alone++; w.hub.Watched() != 0 {
+			alone = 0
+		}
+		w.look(true)
+		if alone > linger && w.rest() {
+			return
+		}
+	}
+}
+
+// rest ends run, unless somebody has come.
+func (w *watch) rest() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hub.Watched() != 0 {
+		return false
+	}
+	w.running, w.values, w.rows = false, nil, nil
+	return true
+}
+
+// close ends all streams, and the looking.
+func (w *watch) close() {
+	w.hub.Close()
+	w.mu.Lock()
+	close(w.stopped)
+	w.mu.Unlock()
+	w.ended.Wait()
+}
+
+// look publishes what has changed since the last look. The first one only notes what is.
+func (w *watch) look(publish bool) {
+	s := w.o.Reporter.Status()
+	w.lookAtStatus(&s, publish)
+	w.lookAtValues(publish)
+	w.lookAtTriggers(&s, publish)
+	w.lookAtLogs(publish)
+}
+
+// publish sends what encodes. Shapes of the API always do.
+func (w *watch) publish(topic events.Topic, name string, v any) {
+	if body, err := encode(v); err == nil {
+		w.hub.Publish(topic, name, bytes.TrimSuffix(body, []byte("\n")))
+	}
+}
+
+func (w *watch) lookAtStatus(s *api.Status, publish bool) {
+	states, problems := statesOf(s), problemsOf(s.Problems)
+	w.looks++
+	if publish && problems != w.problems {
+		w.publish(events.Status, api.EventProblem, api.Problems{Problems: s.Problems})
+	}
+	if publish && (states != w.states || problems != w.problems || w.looks >= statusEvery) {
+		w.publish(events.Status, api.EventStatus, s)
+		w.looks = 0
+	}
+	w.states, w.problems = states, problems
+}
+
+// statesOf is what of a status is news at once: the words, and no counters or ages.
+func statesOf(s *api.Status) string {
+	text := []byte(s.Clock.State)
+	add := func(words ...string) {
+		for _, word := range words {
+			text = append(append(text, 0), word...)
+		}
+	}
+	for i := range s.Lines {
+		l := &s.Lines[i]
+		add(l.Name, l.State)
+		for j := range l.Slaves {
+			add(strconv.Itoa(l.Slaves[j].UnitID), l.Slaves[j].Slave, l.Slaves[j].State)
+		}
+	}
+	for i := range s.Integrations {
+		add(s.Integrations[i].ID, s.Integrations[i].Name, s.Integrations[i].State)
+	}
+	return string(text)
+}
+
+// problemsOf is what of the problems is news: which there are, and no ages.
+func problemsOf(problems []api.Problem) string {
+	var text []byte
+	for i := range problems {
+		p := &problems[i]
+		for _, word := range []string{p.Code, p.Subject, string(p.Severity), string(p.Effect)} {
+			text = append(append(text, 0), word...)
+		}
+	}
+	return string(text)
+}
+
+func (w *watch) lookAtValues(publish bool) {
+	rows := w.o.Reporter.Objects().Objects
+	now, news := make(map[string]string, len(rows)), []api.Latest{}
+	for i := range rows {
+		r := &rows[i]
+		key := r.Line + "/" + strconv.Itoa(r.UnitID) + "/" + r.Object
+		now[key] = r.SampledAt.Format(time.RFC3339Nano) + string(r.Value)
+		if now[key] != w.values[key] {
+			news = append(news, *r)
+		}
+	}
+	if publish && len(news) > 0 {
+		w.publish(events.Values, api.EventValues, api.Objects{Objects: news})
+	}
+	w.values = now
+}
+
+// lookAtTriggers reads the newest rows, when the counters say that there are new ones, and with each status.
+func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
+	counters := countersOf(s.Integrations)
+	if publish && counters == w.counters && w.looks > 0 { // a row may change without them
+		return
+	}
+	log, err := w.o.TriggerLog.Triggers(api.TriggerQuery{Limit: mostNews})
+	if err != nil {
+		return // it is looked at again in a second; the page of the log says what is wrong
+	}
+	now, news := make(map[uint64]string, len(log.Triggers)), []api.Trigger{}
+	for _, row := range slices.Backward(log.Triggers) {
+		body, err := json.Marshal(row)
+		if err != nil {
+			continue
+		}
+		if now[row.ID] = string(body); now[row.ID] != w.rows[row.ID] {
+			news = append(news, row)
+		}
+	}
+	w.counters, w.rows = counters, now
+	switch {
+	case !publish:
+	case len(news) == mostNews: // there may be more
+		w.hub.Missed(events.Triggers)
+	default:
+		for i := range news {
+			w.publish(events.Triggers, api.EventTrigger, &news[i])
+		}
+	}
+}
+
+// countersOf is what changes with each row of the trigger log.
+func countersOf(integrations []api.Integration) string {
+	var text []byte
+	for i := range integrations {
+		in := &integrations[i]
+		for _, n := range []uint64{in.Sent, in.Failed, in.Dropped, in.Replayed, uint64(in.Dead)} {
+			text = strconv.AppendUint(append(text, ' '), n, 10)
+		}
+	}
+	return string(text)
+}
+
+func (w *watch) lookAtLogs(publish bool) {
+	if w.o.Logs == nil {
+		return
+	}
+	last := w.o.Logs.Last()
+	switch {
+	case !publish || last == w.line:
+	case last-w.line > mostNews:
+		w.hub.Missed(events.Logs)
+	default:
+		for _, l := range w.o.Logs.Lines(logs.Query{After: w.line, Level: logs.Everything}) {
+			last = l.N
+			w.publish(events.Logs, api.EventLog, l)
+		}
+	}
+	w.line = last
+}

@@ -1,0 +1,55 @@
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed style.css live.js icon.svg
+var assetFiles embed.FS
+
+// asset is a file that browsers keep: its name changes with its content.
+type asset struct {
+	name        string // "style.css"
+	path        string // "/assets/style-0123456789ab.css"
+	contentType string
+	body        []byte
+}
+
+// assets are all of them.
+type assets []asset
+
+// loadAssets reads the files that are built in.
+func loadAssets() assets {
+	var all assets
+	for _, kind := range [][2]string{{"style.css", typeCSS}, {"live.js", typeJS}, {"icon.svg", typeSVG}} {
+		body, err := assetFiles.ReadFile(kind[0])
+		if err != nil {
+			panic("web: " + err.Error()) // built in: a fault in it fails every test
+		}
+		sum, ext := sha256.Sum256(body), path.Ext(kind[0])
+		name := strings.TrimSuffix(kind[0], ext) + "-" + hex.EncodeToString(sum[:6]) + ext
+		all = append(all, asset{kind[0], "/assets/" + name, kind[1], body})
+	}
+	return all
+}
+
+// serve answers with the file, which may be kept for a year.
+func (a *asset) serve(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	send(w, http.StatusOK, a.contentType, a.body)
+}
+
+// path returns the address of a file; "" for one that there is not.
+func (all assets) path(name string) string {
+	for i := range all {
+		if all[i].name == name {
+			return all[i].path
+		}
+	}
+	return ""
+}

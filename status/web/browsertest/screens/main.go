@@ -1,0 +1,89 @@
+// Command screens takes a picture of every page: each scene at 390 and 1280 pixels, by day and by night.
+//
+//	go run ./screens -out ../../../dist/screens
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"noi-agent/status/web/browsertest"
+	"noi-agent/status/web/webtest"
+)
+
+func main() {
+	out := flag.String("out", "screens", "the directory for the pictures")
+	only := flag.String("only", "", "only pictures whose name contains this")
+	flag.Parse()
+	if err := run(*out, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "screens:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out, only string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	browser, end, err := browsertest.Browser(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for _, scene := range webtest.Scenes() {
+		if err := pictures(ctx, browser, scene, out, only); err != nil {
+			return fmt.Errorf("%s: %w", scene.Name, err)
+		}
+	}
+	return nil
+}
+
+func pictures(ctx context.Context, browser context.Context, scene *webtest.Scene, out, only string) error {
+	base, stop, err := browsertest.Serve(ctx, scene)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, page := range browsertest.PagesOf(scene) {
+		for _, width := range []int64{390, 1280} {
+			for _, scheme := range []string{"light", "dark"} {
+				name := fmt.Sprintf("%s-%s-%d-%s.png", scene.Name, page.Name, width, scheme)
+				if !strings.Contains(name, only) {
+					continue
+				}
+				if err := picture(browser, base+page.Path, filepath.Join(out, name), width, scheme); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// picture takes the whole page, with the time that the scene is at.
+func picture(browser context.Context, url, file string, width int64, scheme string) error {
+	tab, end := chromedp.NewContext(browser)
+	defer end()
+	var png []byte
+	err := chromedp.Run(tab,
+		chromedp.EmulateViewport(width, 844, chromedp.EmulateScale(1)),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+		chromedp.Navigate(url),
+		chromedp.WaitVisible("main"),
+		chromedp.FullScreenshot(&png, 100),
+	)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, png, 0o644)
+}

@@ -1,0 +1,83 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"time"
+
+	"noi-agent/status/api"
+)
+
+//go:embed *.html
+var templateFiles embed.FS
+
+// templates are the pages by the names of their files, parsed once.
+type templates map[string]*template.Template
+
+// parseTemplates reads the pages that are built in. Each is the layout with a content of its own.
+func parseTemplates(funcs template.FuncMap) templates {
+	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
+	all := templates{}
+	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system", "message"} {
+		page := template.Must(base.Clone())
+		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
+	}
+	return all
+}
+
+// frame is what every page has. A page's view embeds it.
+type frame struct {
+	Title   string // of the page, without the gateway's name
+	Tab     string // the tab that it belongs to; "": none
+	Refresh bool   // without a script the page comes again by itself
+	Site    string
+	Now     time.Time
+	Status  api.Status
+	Unread  []string // what could not be read, in words
+	Style   string   // address of the stylesheet
+	Script  string
+	Icon    string
+}
+
+// frame returns that of a page.
+func (s *Site) frame(title, tab string) frame {
+	return frame{
+		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
+		Style: s.assets.path("style.css"), Script: s.assets.path("live.js"), Icon: s.assets.path("icon.svg"),
+	}
+}
+
+// tab is one of the five.
+type tab struct{ Name, Path string }
+
+// Tabs lists them, in their order.
+func (f *frame) Tabs() []tab {
+	return []tab{{"Overview", "/"}, {"Values", "/values"}, {"Integrations", "/integrations/aws"},
+		{"Triggers", "/triggers"}, {"System", "/system"}}
+}
+
+// render answers with a page.
+func (s *Site) render(w http.ResponseWriter, status int, name string, view any) {
+	var b bytes.Buffer
+	if err := s.templates[name].Execute(&b, view); err != nil {
+		http.Error(w, "make the page: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	send(w, status, typeHTML, b.Bytes())
+}
+
+// message is a page that says one thing.
+type message struct {
+	frame
+	Heading string
+	Text    string
+}
+
+// say answers with a page that says one thing.
+func (s *Site) say(w http.ResponseWriter, status int, heading, text string) {
+	m := message{s.frame(heading, ""), heading, text}
+	m.Refresh = false
+	s.render(w, status, "message", &m)
+}

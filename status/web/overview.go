@@ -1,0 +1,166 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"noi-agent/status/api"
+	"noi-agent/status/wording"
+)
+
+// overviewView is what the overview shows.
+type overviewView struct {
+	frame
+	Sentence    sentence
+	Problems    []problemView
+	Controllers []controller
+}
+
+// problemView is a problem as people read it.
+type problemView struct {
+	api.Problem
+	Name string // of what it is about
+	Open bool
+}
+
+// overview answers with the first page.
+func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r) {
+		return
+	}
+	v := &overviewView{frame: s.frame("Overview", "/")}
+	v.Problems = problemsOf(&v.Status)
+	v.Controllers = s.controllers(&v.Status, s.o.Source.Objects().Objects)
+	v.Sentence = sentenceOf(&v.Status)
+	s.render(w, http.StatusOK, "overview", v)
+}
+
+// problemsOf lists the problems, the worst first. The first one is open.
+func problemsOf(status *api.Status) []problemView {
+	list := make([]problemView, 0, len(status.Problems))
+	for _, p := range status.Problems {
+		name := nameOf(status, p.Subject)
+		p.Remedy = strings.ReplaceAll(p.Remedy, "publish-test ID", "publish-test "+name)
+		list = append(list, problemView{Problem: p, Name: name})
+	}
+	rank := []api.Severity{api.Fault, api.Warning, api.Notice}
+	slices.SortStableFunc(list, func(a, b problemView) int {
+		return cmp.Compare(slices.Index(rank, a.Severity), slices.Index(rank, b.Severity))
+	})
+	if len(list) > 0 && list[0].Severity != api.Notice {
+		list[0].Open = true
+	}
+	return list
+}
+
+// nameOf is the subject of a problem as people call it: integrations and controllers have names beside their ids.
+func nameOf(status *api.Status, subject string) string {
+	for i := range status.Integrations {
+		if in := &status.Integrations[i]; in.ID == subject {
+			return cmp.Or(in.Name, in.ID)
+		}
+	}
+	for i := range status.Lines {
+		for j := range status.Lines[i].Slaves {
+			if sl := &status.Lines[i].Slaves[j]; unitOf(status.Lines[i].Name, sl.UnitID) == subject && sl.Slave != "" {
+				return sl.Slave + " (" + subject + ")"
+			}
+		}
+	}
+	return subject
+}
+
+// unitOf is how a slave is called in the API: "rs485/1".
+func unitOf(line string, unit int) string { return fmt.Sprintf("%s/%d", line, unit) }
+
+// controller is a slave with what says most about it.
+type controller struct {
+	api.Slave
+	Line    string
+	Unit    string // "rs485/1"
+	State   saying // how it answers
+	Battery *valueView
+	Charge  *valueView
+	Array   *valueView
+	Spark   template.HTML // the battery voltage of the last 24 h; "": there is none
+}
+
+// controllers are the slaves of all lines, with their values.
+func (s *Site) controllers(status *api.Status, values []api.Latest) []controller {
+	byUnit := map[string]map[string]*api.Latest{}
+	for i := range values {
+		unit := unitOf(values[i].Line, values[i].UnitID)
+		if byUnit[unit] == nil {
+			byUnit[unit] = map[string]*api.Latest{}
+		}
+		byUnit[unit][values[i].Object] = &values[i]
+	}
+	var list []controller
+	for i := range status.Lines {
+		l := &status.Lines[i]
+		for j := range l.Slaves {
+			c := controller{
+				Slave: l.Slaves[j], Line: l.Name, Unit: unitOf(l.Name, l.Slaves[j].UnitID),
+				State: slaveState(l.Slaves[j].State),
+			}
+			known := byUnit[c.Unit]
+			c.Battery = s.first(&c, known, wording.BatteryVoltage())
+			c.Charge = s.first(&c, known, wording.ChargeState())
+			c.Array = s.first(&c, known, wording.ArrayCurrent())
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// first is the first of the named objects that has a value; nil: none has.
+func (s *Site) first(c *controller, known map[string]*api.Latest, names []string) *valueView {
+	for _, name := range names {
+		if l := known[name]; l != nil {
+			v := s.valueOf(l, s.objectOf(c.Family, name))
+			return &v
+		}
+	}
+	return nil
+}
+
+// Answers reports whether the values of the controller are those of now.
+func (c *controller) Answers() bool { return c.Slave.State == "ok" }
+
+// About is the controller in a few words: model and place.
+func (c *controller) About() string {
+	var parts []string
+	if model := cmp.Or(c.ProductCode, c.Family); model != "" && model != c.Name() {
+		parts = append(parts, model)
+	}
+	return strings.Join(append(parts, c.Unit), " · ")
+}
+
+// Name is what people call it.
+func (c *controller) Name() string { return cmp.Or(c.Slave.Slave, "unit "+fmt.Sprint(c.UnitID)) }
+
+// objectPath is the address of an object's page. Names like "T_ind[U]" need care.
+func objectPath(line string, unit int, object string) string {
+	return fmt.Sprintf("/values/%s/%d/%s", url.PathEscape(line), unit, url.PathEscape(object))
+}
+
+// UplinkToday is what all integrations sent and received today, in bytes.
+func (v *overviewView) UplinkToday() (n uint64) {
+	for i := range v.Status.Integrations {
+		n += v.Status.Integrations[i].Uplink.TodaySent + v.Status.Integrations[i].Uplink.TodayReceived
+	}
+	return n
+}
+
+// UplinkMonth is the same of this month.
+func (v *overviewView) UplinkMonth() (n uint64) {
+	for i := range v.Status.Integrations {
+		n += v.Status.Integrations[i].Uplink.MonthSent + v.Status.Integrations[i].Uplink.MonthReceived
+	}
+	return n
+}

@@ -1,0 +1,222 @@
+package web
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"noi-agent/objects"
+	"noi-agent/status/api"
+	"noi-agent/status/wording"
+)
+
+// valueView is the value of an object as people read it.
+type valueView struct {
+	Object   string
+	About    string // what it is; "": not known
+	Key      string // "rs485/1/adc_vbterm", as events name it
+	Path     string // of its page
+	Shown    string // the value, rounded; "–": there is none
+	Exact    string // the value as it is sent
+	Unit     string
+	Age      int64 // seconds since it was read; -1: never
+	At       time.Time
+	Interval string // log interval, as in "1m"
+	Late     bool   // older than three log intervals
+	Alarm    bool   // a fault or an alarm is active
+	Why      string // why there is no value; "": there is one
+	Group    string // one of the groups
+	Number   bool
+}
+
+// The groups of a controller's values, in their order.
+const (
+	groupNow      = "Now"
+	groupTotals   = "Totals"
+	groupToday    = "Today"
+	groupSettings = "Settings"
+)
+
+// valuesView is what the page shows.
+type valuesView struct {
+	frame
+	Query string // as it was given
+	Units []unitValues
+	Shown int // rows
+}
+
+// unitValues are the values of a controller.
+type unitValues struct {
+	Controller controller
+	Groups     []valueGroup
+}
+
+// valueGroup is a part of a controller's values.
+type valueGroup struct {
+	Name   string
+	Values []valueView
+}
+
+// values answers with all values.
+func (s *Site) values(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r, "q") {
+		return
+	}
+	v := &valuesView{frame: s.frame("Values", "/values"), Query: r.URL.Query().Get("q")}
+	latest := s.o.Source.Objects().Objects
+	for _, c := range s.controllers(&v.Status, latest) {
+		u := unitValues{Controller: c, Groups: grouped(s.valuesOf(&c, latest), v.Query)}
+		for _, g := range u.Groups {
+			v.Shown += len(g.Values)
+		}
+		if len(u.Groups) > 0 || v.Query == "" {
+			v.Units = append(v.Units, u)
+		}
+	}
+	s.render(w, http.StatusOK, "values", v)
+}
+
+// valuesOf are all objects of a controller: those with a value, and those that have none, with the reason.
+func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
+	var list []valueView
+	seen := map[string]bool{}
+	for i := range latest {
+		if l := &latest[i]; unitOf(l.Line, l.UnitID) == c.Unit {
+			seen[l.Object] = true
+			list = append(list, s.valueOf(l, s.objectOf(c.Family, l.Object)))
+		}
+	}
+	missing := maps.Clone(c.NoValue)
+	if missing == nil {
+		missing = map[string]string{}
+	}
+	for _, name := range c.Refused {
+		missing[name] = "refused"
+	}
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		if !seen[name] {
+			list = append(list, s.noValue(c, name, missing[name]))
+		}
+	}
+	return list
+}
+
+// noValue is an object that has no value.
+func (s *Site) noValue(c *controller, name, reason string) valueView {
+	o := s.objectOf(c.Family, name)
+	v := valueView{
+		Object: name, Key: c.Unit + "/" + name, Path: objectPath(c.Line, c.UnitID, name),
+		Shown: "–", Age: -1, Why: reasonOfNone(reason), Group: groupNow,
+	}
+	if o != nil {
+		v.About, v.Unit, v.Group = o.About, o.Unit, groupOf(o)
+	}
+	return v
+}
+
+// reasonOfNone says why an object has no value.
+func reasonOfNone(reason string) string {
+	words, ok := map[string]string{
+		"refused": "not on this model", "absent": "no sensor", "out_of_range": "out of range",
+		"firmware": "not in this firmware", "not_a_number": "not a number",
+	}[reason]
+	if !ok {
+		return reason
+	}
+	return words
+}
+
+// valueOf is a value as people read it; o may be nil.
+func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
+	exact, err := text(l.Value)
+	if err != nil {
+		exact = string(l.Value)
+	}
+	interval, _ := time.ParseDuration(l.Interval)
+	at := s.o.Now().Sub(l.SampledAt)
+	v := valueView{
+		Object: l.Object, Key: unitOf(l.Line, l.UnitID) + "/" + l.Object, Path: objectPath(l.Line, l.UnitID, l.Object),
+		Shown: rounded(l.Value, l.Unit), Exact: exact, Unit: l.Unit, At: l.SampledAt, Age: max(int64(at.Seconds()), 0),
+		Interval: wording.Duration(l.Interval), Late: interval > 0 && at > 3*interval, Group: groupNow,
+		Number: isNumber(l.Value),
+	}
+	if o != nil {
+		v.About, v.Group = o.About, groupOf(o)
+		v.Alarm = o.Alarm && exact != "none" && exact != "false"
+	}
+	return v
+}
+
+// isNumber reports whether a value's JSON is one.
+func isNumber(raw json.RawMessage) bool {
+	var f float64
+	return len(raw) > 0 && string(raw) != "null" && json.Unmarshal(raw, &f) == nil
+}
+
+// objectOf is what a family says of an object; nil: nothing.
+func (s *Site) objectOf(family, name string) *objects.Object {
+	if s.o.Families == nil {
+		return nil
+	}
+	f, ok := s.o.Families(family)
+	if !ok {
+		return nil
+	}
+	o, ok := f.Object(name)
+	if !ok {
+		return nil
+	}
+	return o
+}
+
+// groupOf is the group of an object: settings by where they stand, the others by what they are.
+func groupOf(o *objects.Object) string {
+	about := strings.ToLower(o.About)
+	switch {
+	case o.ByName || o.Table == objects.Holding || o.Table == objects.Coil:
+		return groupSettings
+	case strings.Contains(about, "today"), strings.Contains(o.Name, "_daily"):
+		return groupToday
+	case o.Unit == "Ah", o.Unit == "kWh", o.Unit == "h", strings.Contains(about, "total"):
+		return groupTotals
+	default:
+		return groupNow
+	}
+}
+
+// rank orders values within their group: what is wrong first, then states and electrical values, then the rest.
+func (v *valueView) rank() int {
+	switch {
+	case v.Alarm:
+		return 0
+	case !v.Number && v.Why == "":
+		return 1
+	case v.Unit == "V" || v.Unit == "A" || v.Unit == "W":
+		return 2
+	default:
+		return 3
+	}
+}
+
+// grouped are the groups of those values that the query finds; an empty query finds all.
+func grouped(values []valueView, query string) []valueGroup {
+	query = strings.ToLower(strings.TrimSpace(query))
+	var groups []valueGroup
+	for _, name := range []string{groupNow, groupTotals, groupToday, groupSettings} {
+		g := valueGroup{Name: name}
+		for _, v := range values {
+			found := strings.Contains(strings.ToLower(v.Object+" "+v.About+" "+v.Exact), query)
+			if v.Group == name && found {
+				g.Values = append(g.Values, v)
+			}
+		}
+		slices.SortStableFunc(g.Values, func(a, b valueView) int { return a.rank() - b.rank() })
+		if len(g.Values) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}

@@ -1,0 +1,190 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"noi-agent/status/api"
+)
+
+// The tones. Each has a mark, a colour and, wherever it is shown, a word beside it.
+const (
+	good = "good"
+	warn = "warn"
+	bad  = "bad"
+	calm = "calm"
+)
+
+// mark is the sign of a tone.
+func mark(tone string) string {
+	switch tone {
+	case good:
+		return "✓"
+	case warn:
+		return "!"
+	case bad:
+		return "✗"
+	default:
+		return "–"
+	}
+}
+
+// saying is a state in words, with its tone.
+type saying struct{ Tone, Words string }
+
+// lineState says the state of a line.
+func lineState(state string) saying {
+	return look(state, map[string]saying{
+		"ok": {good, "works"}, "opening": {warn, "opening"}, "failed": {bad, "cannot be used"}, "disabled": {calm, "disabled"},
+	})
+}
+
+// slaveState says the state of a controller.
+func slaveState(state string) saying {
+	return look(state, map[string]saying{
+		"ok": {good, "answers"}, "waiting": {calm, "not asked yet"}, "silent": {bad, "No answer"},
+		"garbled": {bad, "Damaged replies"}, "refusing": {bad, "Refuses to be read"},
+		"unknown_model": {bad, "Model not known"}, "wrong_model": {bad, "Wrong model"},
+		"no_objects": {bad, "None of its objects"},
+	})
+}
+
+// integrationState says how an integration does.
+func integrationState(in *api.Integration) saying {
+	if in.State == "ok" && in.LastSuccess == nil {
+		return saying{calm, "ready"}
+	}
+	return look(in.State, map[string]saying{
+		"ok": {good, "delivered"}, "idle": {calm, "nothing to send yet"}, "retrying": {warn, "retrying"},
+		"waiting": {bad, "refused"}, "waiting_for_clock": {warn, "waits for the clock"}, "paused": {calm, "paused"},
+	})
+}
+
+// clockState says how right the clock is.
+func clockState(c api.Clock) saying {
+	switch {
+	case c.State == "unsure":
+		return saying{warn, "not known to be right"}
+	case c.Service != "" && c.Service != "none":
+		return saying{good, "set by network time"}
+	default:
+		return saying{good, "taken as right"}
+	}
+}
+
+// storeState says how the outbox came up.
+func storeState(s api.Store) saying {
+	switch s.Start {
+	case "memory":
+		return saying{bad, "in memory only"}
+	case "renewed":
+		return saying{warn, "replaced at the start"}
+	default:
+		return saying{good, "works"}
+	}
+}
+
+// look finds a state in a table; what the table does not have is shown as it is.
+func look(state string, table map[string]saying) saying {
+	if s, ok := table[state]; ok {
+		return s
+	}
+	return saying{calm, cmp.Or(state, "not known")}
+}
+
+// severityTone is the tone of a problem.
+func severityTone(s api.Severity) string {
+	switch s {
+	case api.Fault:
+		return bad
+	case api.Warning:
+		return warn
+	default:
+		return calm
+	}
+}
+
+// piece is a part of a text: words, or a command to type.
+type piece struct {
+	Code bool
+	Text string
+}
+
+// prose cuts a text at its backquotes.
+func prose(text string) []piece {
+	var list []piece
+	for i, part := range strings.Split(text, "`") {
+		if part != "" {
+			list = append(list, piece{i%2 == 1, part})
+		}
+	}
+	return list
+}
+
+// costsData says what a problem does to the data.
+func costsData(e api.Effect) string {
+	switch e {
+	case api.Lost:
+		return "Samples are being lost."
+	case api.Delayed:
+		return "No data is lost: it waits."
+	default:
+		return "No data is lost."
+	}
+}
+
+// sentence is the state of all, at the top of the overview.
+type sentence struct {
+	Tone string
+	Head string     // "2 things need attention."
+	Rest string     // about the data
+	Age  *time.Time // of the last message; nil: not said
+}
+
+// sentenceOf reads it from the problems: the worst effect on the data counts.
+func sentenceOf(s *api.Status) sentence {
+	n, tone, lost := 0, good, (*time.Time)(nil)
+	rest := "No data is being lost."
+	for i := range s.Problems {
+		p := &s.Problems[i]
+		if p.Severity != api.Fault && p.Severity != api.Warning {
+			continue
+		}
+		n++
+		if p.Severity == api.Fault {
+			tone = bad
+		} else if tone == good {
+			tone = warn
+		}
+		if p.Effect == api.Lost {
+			rest = "Samples are being lost."
+			if lost == nil || p.Since.Before(*lost) {
+				lost = &p.Since
+			}
+		}
+	}
+	switch {
+	case n == 1:
+		return sentence{Tone: tone, Head: "1 thing needs attention.", Rest: rest}
+	case n > 1:
+		return sentence{Tone: tone, Head: fmt.Sprintf("%d things need attention.", n), Rest: rest}
+	case len(s.Lines) == 0 && len(s.Integrations) == 0:
+		return sentence{Tone: calm, Head: "Not configured yet."}
+	}
+	if at := lastSuccess(s); at != nil {
+		return sentence{Tone: good, Head: "Everything works.", Age: at}
+	}
+	return sentence{Tone: good, Head: "Everything works.", Rest: "No message was sent yet."}
+}
+
+// lastSuccess is when a cloud last took a message; nil: never.
+func lastSuccess(s *api.Status) (last *time.Time) {
+	for i := range s.Integrations {
+		if at := s.Integrations[i].LastSuccess; at != nil && (last == nil || at.After(*last)) {
+			last = at
+		}
+	}
+	return last
+}
