@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +105,7 @@ func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	if start.StateDir != next.StateDir {
 		keys = append(keys, "state_dir")
 	}
-	if start.Status != next.Status {
+	if !reflect.DeepEqual(start.Status, next.Status) {
 		keys = append(keys, "status")
 	}
 	return keys

@@ -82,7 +82,7 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 	time.Sleep(2 * time.Minute)
 	synctest.Wait()
 	published := g.sampledTimes("Et_float")
-	exported := exportedTimes(t, s.agent, "Et_float")
+	exported := exportedTimes(t, s.agent, "Et_float", store.Range{})
 	gaps := s.status().Integrations[0].Gaps
 	if err := s.agent.Replay(t.Context(), s.status().Integrations[0].ID, store.Range{}, func(any) error { return nil }); err != nil {
 		t.Error(err)
@@ -116,14 +116,55 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 	}
 }
 
-// exportedTimes are the times of an object's samples in an export.
-func exportedTimes(t *testing.T, a *agent.Agent, object string) (out []time.Time) {
+// TestARangeIsOfTheTimesThatSamplesAreSentWith: the clock was in 1970 when they were taken. A replay and an export of the
+// true time find them, and those of 1970 do not.
+func TestARangeIsOfTheTimesThatSamplesAreSentWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		g.probed = true
+		g.says(unsynched)
+		g.set(-years(30))
+		begun := time.Now()
+		s := g.start("buffer: {retain_after_ack: 24h}\n")
+		time.Sleep(25 * time.Second) // due at 0, and at 3, 13 and 23: multiples of that clock
+		g.set(0)
+		g.says(g.synched())
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		for _, c := range []struct {
+			what     string
+			from, to time.Time
+			want     []int // seconds after the begin
+		}{
+			{"the true time", begun.Add(time.Second), begun.Add(15 * time.Second), []int{3, 13}},
+			{"the time of the wrong clock", begun.Add(-years(30) - time.Hour), begun.Add(-years(30) + time.Hour), nil},
+		} {
+			before := len(g.sampledTimes("Et_float"))
+			r := store.Range{From: c.from, To: c.to}
+			if err := s.agent.Replay(t.Context(), s.status().Integrations[0].ID, r, func(any) error { return nil }); err != nil {
+				t.Error(err)
+			}
+			var want []time.Time
+			for _, second := range c.want {
+				want = append(want, begun.Add(time.Duration(second)*time.Second).UTC())
+			}
+			replayed, exported := g.sampledTimes("Et_float")[before:], exportedTimes(t, s.agent, "Et_float", r)
+			if !slices.EqualFunc(replayed, want, time.Time.Equal) || !slices.EqualFunc(exported, want, time.Time.Equal) {
+				t.Errorf("%s: replayed %v, exported %v, want %v", c.what, replayed, exported, want)
+			}
+		}
+		s.stop()
+	})
+}
+
+// exportedTimes are the times of an object's samples in an export of a range.
+func exportedTimes(t *testing.T, a *agent.Agent, object string, r store.Range) (out []time.Time) {
 	t.Helper()
 	var text bytes.Buffer
-	if _, _, err := a.Export(t.Context(), store.Range{}, agent.FormatJSONL, &text); err != nil {
+	if _, _, err := a.Export(t.Context(), r, agent.FormatJSONL, &text); err != nil {
 		t.Fatal(err)
 	}
-	for line := range slices.Values(bytes.Split(bytes.TrimSpace(text.Bytes()), []byte("\n"))) {
+	for line := range bytes.Lines(text.Bytes()) {
 		var row struct {
 			Object    string
 			SampledAt time.Time `json:"sampled_at"`

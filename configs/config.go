@@ -300,10 +300,21 @@ func (c *Clock) SetDefaults() { *c = Clock{Source: ClockAuto, MaxWait: time.Hour
 
 // Status is where the agent can be looked at.
 type Status struct {
-	Listen string `yaml:"listen"` // loopback host:port; "": no TCP; default 127.0.0.1:8780
+	// IP address and port; "": no TCP; default 127.0.0.1:8780. Another address than loopback is served with TLS, and
+	// needs a login for reading too
+	Listen string `yaml:"listen"`
 	Socket string `yaml:"socket"` // path of the unix socket; "": none; default /run/noi-agent/agent.sock
 	// how far back the charts go, 1h to 168h, in memory; off or 0: no charts; default 24h
 	History History `yaml:"history"`
+	// names under which browsers may ask, beside the gateway's own name and its addresses; default none
+	Hosts []string `yaml:"hosts"`
+	TLS   TLS      `yaml:"tls"` // default: none on loopback, else the gateway's own certificate
+}
+
+// TLS is the certificate of the status endpoint. With one the endpoint speaks TLS on loopback too.
+type TLS struct {
+	Cert string `yaml:"cert"` // PEM file, with the certificates up to the authority; "": the gateway's own
+	Key  string `yaml:"key"`  // PEM file of its private key
 }
 
 // SetDefaults implements strictyaml.Defaulter.

@@ -278,10 +278,13 @@ func TestFaultsOfLimits(t *testing.T) {
 
 func TestFaultsOfTheStatusAddress(t *testing.T) {
 	checkFaults(t, []fault{
-		{"address for all", "status: {listen: '0.0.0.0:8780'}", `1 status.listen "0.0.0.0" can be reached from outside, and this version has neither TLS nor a token to guard it; listen on 127.0.0.1:8780 and look at it through a tunnel: ssh -L`},
-		{"no host", "status: {listen: ':8780'}", `1 status.listen "" can be reached from outside`},
-		{"name of a host", "status: {listen: 'gateway:8780'}", `1 status.listen "gateway" can be reached from outside`},
-		{"every address of IPv6", "status: {listen: '[::]:8780'}", `1 status.listen "::" can be reached from outside`},
+		{"no host", "status: {listen: ':8780'}", `1 status.listen want an IP address before the port, not ""`},
+		{"name of a host", "status: {listen: 'gateway:8780'}", `1 status.listen want an IP address before the port, not "gateway": 127.0.0.1`},
+		{"host with a port", "status: {hosts: [gw7.example.org, 'gw7.example.org:8780']}", `1 status.hosts[1] want a name as a browser has it in its address`},
+		{"host as a URL", "status: {hosts: ['https://gw7']}", `1 status.hosts[0] want a name`},
+		{"pattern of hosts", "status: {hosts: ['*.example.org']}", `1 status.hosts[0] want a name`},
+		{"certificate without its key", "status: {tls: {cert: /etc/noi-agent/gw7.pem}}", "1 status.tls cert and key go together"},
+		{"key without its certificate", "status: {tls: {key: /etc/noi-agent/gw7.key}}", "1 status.tls cert and key go together"},
 		{"no port", "status: {listen: 127.0.0.1}", "1 status.listen want \"host:port\""},
 		{"odd port", "status: {listen: '127.0.0.1:http'}", `1 status.listen "http" is not a port`},
 		{"short history", "status: {history: 30m}", "1 status.history want 1h to 168h, not 30m"},
@@ -301,6 +304,8 @@ func TestValid(t *testing.T) {
 		"status: {history: 0}",
 		"status: {listen: 'localhost:0'}",
 		"status: {listen: '[::1]:8780'}",
+		"status: {listen: '0.0.0.0:8443'}",
+		"status: {listen: '[::]:8443', hosts: [gw7, 10.0.0.1, Solar.example.org], tls: {cert: a.pem, key: a.key}}",
 		"status: {listen: '127.9.9.9:1'}",
 		"buffer: {commit_every: 0, max_size: 1}",
 		lineHead + "  slaves: []",

@@ -202,6 +202,7 @@ const mostSocketPath = 107
 
 func (v *validator) status() {
 	s := v.config.Status
+	v.endpointNames()
 	if s.History != 0 {
 		v.span("status.history", time.Duration(s.History), time.Hour, mostHistory)
 	}
@@ -220,11 +221,25 @@ func (v *validator) status() {
 	if !isPort(port) {
 		v.fault("status.listen", "%q is not a port; want 0 to 65535, 0 for any that is free", clip(port))
 	}
-	if !isLoopback(host) {
-		v.fault("status.listen",
-			"%q can be reached from outside, and this version has neither TLS nor a token to guard it; "+
-				"listen on 127.0.0.1:8780 and look at it through a tunnel: ssh -L 8780:127.0.0.1:8780 GATEWAY",
-			clip(host))
+	if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+		v.fault("status.listen", `want an IP address before the port, not %q: 127.0.0.1 for this gateway only, `+
+			"0.0.0.0 for every address it has", clip(host))
+	}
+}
+
+// endpointNames checks what the endpoint is called and shows.
+func (v *validator) endpointNames() {
+	s := v.config.Status
+	for i, name := range s.Hosts {
+		_, err := netip.ParseAddr(name)
+		if err != nil && (!hostForm().MatchString(name) || endsInNumber().MatchString(name)) {
+			v.fault(fmt.Sprintf("status.hosts[%d]", i),
+				"want a name as a browser has it in its address, without https:// and port, such as gw7.example.org, "+
+					"not %q", clip(name))
+		}
+	}
+	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
+		v.fault("status.tls", "cert and key go together: the key is the file of the certificate's private key")
 	}
 }
 
@@ -232,14 +247,4 @@ func (v *validator) status() {
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && strconv.FormatUint(n, 10) == text
-}
-
-// isLoopback reports whether a host is this machine only. Names but localhost are not looked up:
-// they may mean something else tomorrow.
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

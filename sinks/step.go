@@ -21,7 +21,7 @@ const (
 
 // Step is one thing that a probe has looked at on the way to a topic.
 type Step struct {
-	Name    string  `json:"step"` // credentials, endpoint, identity, topic, permission, message
+	Name    string  `json:"step"` // ca_file, credentials, endpoint, identity, topic, permission, message
 	Verdict Verdict `json:"verdict"`
 	Text    string  `json:"text"`   // what was found, or what is wrong in the cloud's words; one line, never a secret
 	Remedy  string  `json:"remedy"` // what to do, commands included; "" unless the step failed. May have several lines
@@ -54,6 +54,19 @@ type Stage struct {
 	// stops none
 	Needs []string
 	Look  func(ctx context.Context) Step
+}
+
+// Trust is the stage before all others that reports a ca_file of no use; none for one that is, and for "". Without the
+// file neither the endpoint nor a token service can be asked, whatever the credentials are.
+func Trust(file string) []Stage {
+	_, err := Roots(file)
+	if err == nil {
+		return nil
+	}
+	const name = "ca_file"
+	return []Stage{{Name: name, Look: func(context.Context) Step {
+		return Bad(name, Failed(Wait, CodeCAFile, err.Error()), CAFileRemedy())
+	}}}
 }
 
 // Probe takes the stages in their order and reports each step as soon as it is known. limit is how long each may take.

@@ -1,6 +1,10 @@
 package status
 
-import "net/http"
+import (
+	"net/http"
+
+	"noi-agent/status/api"
+)
 
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	sendCheaply(w, r, s.o.Reporter.Status())
@@ -19,4 +23,9 @@ func health(check func() error) http.HandlerFunc {
 		}
 		send(w, http.StatusOK, typeText, []byte("ok\n"))
 	}
+}
+
+// serveOpenAPI answers with the description of the API.
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, "application/yaml", []byte(api.OpenAPI()))
 }

@@ -1,15 +1,19 @@
 package status_test
 
 import (
+	"archive/zip"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"noi-agent/status"
 	"noi-agent/status/api"
+	"noi-agent/status/bundle"
 	"noi-agent/status/logs"
 )
 
@@ -18,7 +22,7 @@ func TestAHistoryIsAskedForByItsPath(t *testing.T) {
 	w := quiet()
 	now := time.Date(2022, 6, 28, 8, 20, 29, 502_000_000, time.UTC)
 	w.history = map[string]api.History{"rs485/1/T_ind[U]": {Object: "T_ind[U]", To: now,
-		Buckets: []api.Bucket{{From: now.Add(-time.Hour), Min: 12.117188, Mean: 12.5, Max: 13, N: 3}}}}
+		Runs: []api.Run{}, Gaps: []api.HistoryGap{}, Buckets: []api.Bucket{{From: now.Add(-time.Hour), Min: 12.117188, Mean: 12.5, Max: 13, N: 3}}}}
 	url := start(t, w) + "/api/v1/objects/"
 	a := get(t, url+"rs485/1/T_ind%5BU%5D/history?hours=6")
 	h := decoded[api.History](t, []byte(a.body))
@@ -52,6 +56,7 @@ func TestTheLogIsAskedForByLevelAndText(t *testing.T) {
 	for query, want := range map[string]string{
 		"": "read object=adc_va|agent started|AWS refuses integration=A", "?level=info": "agent started|AWS refuses integration=A",
 		"?limit=1": "AWS refuses integration=A", "?text=aws": "AWS refuses integration=A", "?level=error": "",
+		"?after=1&limit=1&level=info": "AWS refuses integration=A", "?after=3": "", "?after=2": "AWS refuses integration=A",
 		"?level=debug&text=ADC_VA": "read object=adc_va", "?level=&text=&limit=": "read object=adc_va|agent started|AWS refuses integration=A",
 	} {
 		a := get(t, url+query)
@@ -63,10 +68,57 @@ func TestTheLogIsAskedForByLevelAndText(t *testing.T) {
 			t.Errorf("%s: %d %q, want %q", query, a.code, got, want)
 		}
 	}
-	for _, query := range []string{"?level=all", "?limit=0", "?limit=1001", "?limit=x", "?lines=1", "?level=info&level=warn"} {
+	for _, query := range []string{"?level=all", "?limit=0", "?limit=1001", "?limit=x", "?after=-1", "?lines=1", "?level=info&level=warn"} {
 		if a := get(t, url+query); a.code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", query, a.code, a.body)
 		}
+	}
+}
+
+func TestABundleHasWhatIsNeededToHelp(t *testing.T) {
+	w, ring, dir := quiet(), &logs.Ring{}, t.TempDir()
+	w.status.Lines = []api.Line{{Name: "rs485", Counters: api.Counters{CRCErrors: 17}}}
+	w.objects.Objects = []api.Latest{value("adc_vbterm", "12.1")}
+	slog.New(logs.NewHandler(ring, slog.NewTextHandler(io.Discard, nil))).Info("agent started", "url", "http://u:CANARY@h")
+	config := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(config, []byte("external_id: CANARY\nlines: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := options(w)
+	o.Logs, o.Files = ring, []bundle.File{{Name: "config.yaml", Path: config}, {Name: "integrations.yaml", Path: dir + "/absent"}}
+	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "noi_up 1\n") })
+	s := status.New(o)
+	serve(t, s)
+	a := get(t, "http://"+s.Addr()+"/api/v1/bundle")
+	if a.code != http.StatusOK || a.header.Get("Content-Type") != "application/zip" ||
+		!strings.HasPrefix(a.header.Get("Content-Disposition"), `attachment; filename="noi-bundle-5300520006504b5957343920-20`) {
+		t.Fatalf("%d %v", a.code, a.header)
+	}
+	z, err := zip.NewReader(strings.NewReader(a.body), int64(len(a.body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"config.yaml": "lines: []", "version.json": `"version":"0.1.0"`, "status.json": `"device_id":"5300520006504b5957343920"`,
+		"lines.json": `"crc_errors":17`, "objects.json": `"adc_vbterm"`, "log.txt": "INFO agent started", "metrics.txt": "noi_up 1",
+		bundle.Removed: "config.yaml:1: external_id",
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if part, ok := want[f.Name]; err != nil || !ok || !strings.Contains(string(text), part) {
+			t.Errorf("%s: %v, %s, want %s", f.Name, err, text, part)
+		}
+		if strings.Contains(string(text), "CANARY") {
+			t.Errorf("%s has a secret: %s", f.Name, text)
+		}
+		delete(want, f.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not in the bundle: %v", want)
 	}
 }
 
@@ -99,7 +151,7 @@ func TestAnAnswerThatIsKnownIsNotSentAgain(t *testing.T) {
 func TestAnUnknownParameterIsRefusedEverywhere(t *testing.T) {
 	url := start(t, quiet())
 	for _, path := range []string{"/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/api/v1/events", "/api/v1/logs",
-		"/api/v1/objects/rs485/1/adc_vbterm/history"} {
+		"/api/v1/bundle", "/api/v1/objects/rs485/1/adc_vbterm/history"} {
 		if a := get(t, url+path+"?mistyped=1"); a.code != http.StatusBadRequest || !strings.Contains(a.body, "mistyped") {
 			t.Errorf("%s: %d %s", path, a.code, a.body)
 		}

@@ -24,7 +24,7 @@ func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
 
 func (w *lettersWorld) RetryDeadLetters(_ context.Context, id string, ids []uint64, report func(any) error) error {
 	w.did += fmt.Sprint("retry ", id, ids)
-	return report(map[string]string{"state": "done"})
+	return report(api.Replay{State: "done"})
 }
 
 func (w *lettersWorld) DropDeadLetters(id string, ids []uint64) (int, error) {

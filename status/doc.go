@@ -8,6 +8,7 @@
 //	GET /api/v1/objects/{line}/{unit}/{object}/history  ?hours=: for the charts
 //	GET /api/v1/events     ?topics=status,values,triggers,logs: what changes, as server-sent events
 //	GET /api/v1/logs       ?level=&text=&limit=: the last lines of the log
+//	GET /api/v1/bundle     a zip file for support: configuration without secrets, state, log, counters
 //	GET /api/v1/export     ?from=&to=&format=jsonl|csv: the samples in the outbox
 //	GET /healthz, /readyz  200 "ok", or 503 and the reason
 //	GET /metrics           for Prometheus

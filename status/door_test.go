@@ -1,6 +1,7 @@
 package status_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,8 @@ type controlWorld struct {
 	Control
 	tried []string
 }
+
+func (c *controlWorld) Reload(context.Context) error { return nil }
 
 func (c *controlWorld) TryNow(id string) error {
 	c.tried = append(c.tried, id)
@@ -124,6 +127,17 @@ func (g *gate) logIn(t *testing.T, secret string) string {
 		t.Errorf("without TLS a browser drops %q", set)
 	}
 	return set[:strings.Index(set, ";")]
+}
+
+func TestTheDescriptionOfTheAPIIsServed(t *testing.T) {
+	g := newGate(t, nil)
+	a := get(t, g.url+"/api/v1/openapi.yaml")
+	if a.code != http.StatusOK || a.header.Get("Content-Type") != "application/yaml" || a.body != api.OpenAPI() {
+		t.Errorf("%d %s", a.code, a.header.Get("Content-Type"))
+	}
+	if a := post(t, client(g.socket), "http://localhost/api/v1/reload", ""); a.code != http.StatusOK {
+		t.Errorf("%d %s", a.code, a.body)
+	}
 }
 
 func TestSessionSaysWhoMayChangeThings(t *testing.T) {

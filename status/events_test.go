@@ -69,7 +69,7 @@ func value(object, text string) api.Latest {
 func eventWorld(t *testing.T, change func(*status.Server)) (*movingWorld, *slog.Logger, *status.Server) {
 	t.Helper()
 	w, ring := &movingWorld{world: quiet()}, &logs.Ring{}
-	w.status.Integrations = []api.Integration{{ID: "A", State: "ok"}}
+	w.status.Integrations = []api.Integration{{ID: "A", Gaps: []api.Gap{}, State: "ok"}}
 	w.objects.Objects = []api.Latest{value("adc_vbterm", "12.1"), value("charge_state", `"BULK"`)}
 	o := options(w.world)
 	o.Reporter, o.TriggerLog, o.Logs, o.Run = w, w, ring, 7
@@ -180,7 +180,7 @@ func TestWhatChangesIsSent(t *testing.T) {
 	w.change(func(w *world) {
 		w.objects.Objects[0] = value("adc_vbterm", "12.2")
 		w.status.Problems = []api.Problem{api.LineDown.Of("rs485", time.Time{}, "gone")}
-		w.status.Integrations = []api.Integration{{ID: "A", State: "retrying", Sent: 1}}
+		w.status.Integrations = []api.Integration{{ID: "A", Gaps: []api.Gap{}, State: "retrying", Sent: 1}}
 		w.triggers.Triggers = []api.Trigger{{ID: 2, Success: true}, {ID: 1}}
 	})
 	log.Warn("the port is gone", "line", "rs485")
@@ -205,7 +205,7 @@ func TestWhatChangesIsSent(t *testing.T) {
 
 	// A row that is tried again is an event too, and not the other one.
 	w.change(func(w *world) {
-		w.status.Integrations = []api.Integration{{ID: "A", State: "retrying", Sent: 1, Failed: 1}}
+		w.status.Integrations = []api.Integration{{ID: "A", Gaps: []api.Gap{}, State: "retrying", Sent: 1, Failed: 1}}
 		w.triggers.Triggers = []api.Trigger{{ID: 2, Success: true}, {ID: 1, Attempts: 2}}
 	})
 	if row := decoded[api.Trigger](t, []byte(r.next(api.EventTrigger).data)); row.ID != 1 || row.Attempts != 2 {
@@ -238,7 +238,7 @@ func TestMoreNewsThanAStreamCarriesAreFetched(t *testing.T) {
 	rows := watch(t, s, "?topics=triggers", "")
 	rows.next("resync")
 	w.change(func(w *world) {
-		w.status.Integrations = []api.Integration{{ID: "A", Sent: 50}}
+		w.status.Integrations = []api.Integration{{ID: "A", Gaps: []api.Gap{}, Sent: 50}}
 		for id := uint64(50); id > 0; id-- {
 			w.triggers.Triggers = append(w.triggers.Triggers, api.Trigger{ID: id})
 		}

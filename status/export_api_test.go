@@ -3,6 +3,7 @@ package status_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"noi-agent/status"
+	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
@@ -190,13 +192,18 @@ const (
 	goodReplay = `{"integration":"x","from":"12h","to":""}`
 )
 
+// sentLine is a line of a replay's report.
+func sentLine(state string, sent int) string {
+	return fmt.Sprintf("{\"state\":%q,\"sent\":%d,\"rejected\":0,\"damaged\":0}\n", state, sent)
+}
+
 func TestReplayIsStreamedAsLines(t *testing.T) {
 	w := &outboxWorld{world: quiet()}
 	s, socket := outboxServer(t, w)
 	s.SetHeaderLimit(50 * time.Millisecond) // it may take longer than a question does
 	serve(t, s)
 	w.replay = func(ctx context.Context, report func(any) error) error {
-		if err := report(map[string]int{"sent": 1}); err != nil {
+		if err := report(api.Replay{State: "sending", Sent: 1}); err != nil {
 			return err
 		}
 		select {
@@ -204,17 +211,17 @@ func TestReplayIsStreamedAsLines(t *testing.T) {
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
-		return report(map[string]int{"sent": 2})
+		return report(api.Replay{State: "done", Sent: 2})
 	}
 	a := post(t, client(socket), replayURL, goodReplay)
-	if a.code != http.StatusOK || a.body != "{\"sent\":1}\n{\"sent\":2}\n" || w.id != "x" || !w.asked.From.Equal(midnight) {
+	if a.code != http.StatusOK || a.body != sentLine("sending", 1)+sentLine("done", 2) || w.id != "x" || !w.asked.From.Equal(midnight) {
 		t.Errorf("%d %q, asked for %s %v", a.code, a.body, w.id, w.asked)
 	}
 	w.replay = func(_ context.Context, report func(any) error) error {
-		_ = report(map[string]int{"sent": 1})
+		_ = report(api.Replay{State: "sending", Sent: 1})
 		return errors.New("cut short")
 	}
-	if a := post(t, client(socket), replayURL, goodReplay); a.body != "{\"sent\":1}\n{\"error\":\"cut short\",\"state\":\"failed\"}\n" {
+	if a := post(t, client(socket), replayURL, goodReplay); a.body != sentLine("sending", 1)+"{\"error\":\"cut short\",\"state\":\"failed\"}\n" {
 		t.Errorf("%q", a.body)
 	}
 	w.replay = func(context.Context, func(any) error) error { return errBusy }
@@ -229,7 +236,7 @@ func TestReplayEndsWhenTheClientGoes(t *testing.T) {
 	serve(t, s)
 	ended := make(chan error, 1)
 	w.replay = func(ctx context.Context, report func(any) error) error {
-		_ = report(map[string]int{"sent": 1})
+		_ = report(api.Replay{State: "sending", Sent: 1})
 		<-ctx.Done()
 		ended <- ctx.Err()
 		return ctx.Err()

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"net/http"
+	"strings"
 	"time"
 
 	"noi-agent/status/api"
@@ -27,6 +29,19 @@ func (s *Server) SetStreamLimits(event, pause, abandoned time.Duration) {
 func (s *Server) Bounded() bool {
 	l := s.limits
 	return l.header > 0 && l.write > 0 && l.line > 0 && l.event > 0 && l.pause > 0 && l.abandoned > 0 && l.idle > 0 && l.grace > 0 && l.headerBytes > 0 && l.connections > 0
+}
+
+// Tap has every answer pass through a handler of the test.
+func (s *Server) Tap(tap func(http.Handler) http.Handler) { s.tap = tap }
+
+// APIRoutes are all routes of the API, "GET /api/v1/status".
+func (s *Server) APIRoutes() (list []string) {
+	for _, r := range s.routes() {
+		if strings.HasPrefix(r.path, "/api/") {
+			list = append(list, r.method+" "+r.path)
+		}
+	}
+	return list
 }
 
 // Watched reports whether somebody watches events.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"context"
 	"fmt"
 	"mime"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"noi-agent/status/api"
+	"noi-agent/status/guard"
 )
 
 // policy lets the pages load their own scripts, styles and pictures, ask and post to this endpoint, and nothing else: a
@@ -25,8 +27,8 @@ var headers = [...][2]string{
 	{"Cache-Control", "no-store"},
 }
 
-// guard sets the headers every answer carries. It refuses requests under a forged name, those that a browser sends for a
-// foreign site, and bodies of another kind than is served here.
+// guard sets the headers every answer carries. It refuses requests under a forged name, those that a browser sends for
+// a foreign site, and bodies of another kind than is served here.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range headers {
@@ -37,6 +39,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		defer s.flights.wg.Done()
+		defer guard.Use(r.Context())()
 		if why := s.refusal(r); why != nil {
 			s.o.Logger.Debug("status request refused", "reason", why.Detail, "path", r.URL.Path)
 			failWith(w, r, why)
@@ -86,6 +89,23 @@ func wrongBody(r *http.Request) *api.Error {
 	return api.NewError(http.StatusUnsupportedMediaType,
 		fmt.Sprintf("the content type is %q, and only %s is read here", r.Header.Get("Content-Type"), want),
 		"send the header Content-Type: "+want)
+}
+
+// scarcely lets a few requests at once read much of the store. One more waits a moment for its turn.
+func (s *Server) scarcely(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		turn, cancel := context.WithTimeout(r.Context(), s.limits.queue)
+		defer cancel()
+		select {
+		case s.scarce <- struct{}{}:
+			defer func() { <-s.scarce }()
+			next(w, r)
+		case <-turn.Done():
+			busy := api.NewError(http.StatusServiceUnavailable, "too much is read from the store at once", "")
+			busy.RetryAfterS = 5
+			failWith(w, r, busy)
+		}
+	}
 }
 
 // overSocket reports whether a request comes over the unix socket, whose mode says who may.

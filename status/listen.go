@@ -8,9 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -22,7 +20,8 @@ var ErrRunning = errors.New("another agent runs")
 // socketMode lets owner and group speak to the agent, nobody else: the socket's mode is its only lock.
 const socketMode = 0o660
 
-// Listen binds the TCP address and the socket; on an error neither stays bound. A socket file on which
+// Listen binds the TCP address and the socket; on an error neither stays bound. An address that other machines reach is
+// served with TLS, and reading needs a login there. A socket file on which
 // nobody answers is replaced. ErrRunning is wrapped when one answers; all errors say the way out.
 func (s *Server) Listen() error {
 	if s.listened {
@@ -34,7 +33,15 @@ func (s *Server) Listen() error {
 			return err
 		}
 		s.addr = l.Addr().String()
-		s.add(l)
+		s.door.outside = !isLoopback(l.Addr())
+		secured, fingerprint, err := s.secure(l, s.door.outside)
+		if err != nil {
+			_ = l.Close()
+			s.addr = ""
+			return err
+		}
+		s.fingerprint = fingerprint
+		s.listeners = append(s.listeners, secured)
 	}
 	if s.o.Socket != "" {
 		l, err := listenSocket(s.o.Socket)
@@ -42,22 +49,10 @@ func (s *Server) Listen() error {
 			s.unbind()
 			return err
 		}
-		s.add(l)
+		s.listeners = append(s.listeners, l)
 	}
 	s.listened = true
 	return nil
-}
-
-// url is where a browser on this machine finds the page, for advice.
-func (s *Server) url() string {
-	if s.addr == "" {
-		return "http://localhost"
-	}
-	return "http://" + s.addr
-}
-
-func (s *Server) add(l net.Listener) {
-	s.listeners = append(s.listeners, newBounded(l, s.limits.connections))
 }
 
 func (s *Server) unbind() {
@@ -68,7 +63,7 @@ func (s *Server) unbind() {
 }
 
 func listenTCP(address string, abandoned time.Duration) (net.Listener, error) {
-	literal, err := loopbackAddress(address)
+	literal, err := literalAddress(address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for status on %q: %w", address, err)
 	}
@@ -86,9 +81,9 @@ func listenTCP(address string, abandoned time.Duration) (net.Listener, error) {
 	return l, nil
 }
 
-// loopbackAddress returns the address to bind. localhost is taken as 127.0.0.1 without asking a resolver,
-// which on a badly set up gateway may answer anything.
-func loopbackAddress(address string) (string, error) {
+// literalAddress returns the address to bind. localhost is taken as 127.0.0.1 without asking a resolver, which on a
+// badly set up gateway may answer anything.
+func literalAddress(address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", errors.New("want address and port, such as 127.0.0.1:8780")
@@ -96,15 +91,16 @@ func loopbackAddress(address string) (string, error) {
 	if strings.EqualFold(host, "localhost") {
 		host = "127.0.0.1"
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || !ip.IsLoopback() {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			port = "8780"
-		}
-		return "", fmt.Errorf("not a loopback address: refused, because there is neither TLS nor a token on this "+
-			"endpoint yet; use 127.0.0.1:%s and reach it with `ssh -L %s:127.0.0.1:%s GATEWAY`", port, port, port)
+	if _, err := netip.ParseAddr(host); err != nil {
+		return "", fmt.Errorf("want an IP address before the port: 0.0.0.0 for all of this gateway")
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// isLoopback reports whether only this machine reaches an address.
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 func listenSocket(path string) (net.Listener, error) {
@@ -173,50 +169,4 @@ func socketHint(err error) string {
 	default:
 		return "change status.socket (at most 107 bytes)"
 	}
-}
-
-// bounded is a listener with at most so many connections open. The next one is accepted when one closes.
-type bounded struct {
-	net.Listener
-	slots chan struct{}
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newBounded(l net.Listener, n int) *bounded {
-	return &bounded{Listener: l, slots: make(chan struct{}, n), done: make(chan struct{})}
-}
-
-// Accept waits for a free slot and a connection.
-func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.slots <- struct{}{}:
-	case <-b.done:
-		return nil, net.ErrClosed
-	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.slots
-		return nil, err
-	}
-	return &slotConn{Conn: c, free: sync.OnceFunc(func() { <-b.slots })}, nil
-}
-
-// Close ends waiting for a slot too.
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.done) })
-	return b.Listener.Close()
-}
-
-// slotConn gives its slot back when it is closed.
-type slotConn struct {
-	net.Conn
-	free func()
-}
-
-// Close may be called more than once, as net/http does.
-func (c *slotConn) Close() error {
-	err := c.Conn.Close()
-	c.free()
-	return err
 }

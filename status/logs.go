@@ -17,13 +17,14 @@ func (s *Server) serveLogs(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	sendJSON(w, r, api.Logs{Lines: s.o.Logs.Lines(q)})
+	last := s.o.Logs.Last() // before the lines: one who asks for those after it misses none
+	sendJSON(w, r, api.Logs{Last: last, Lines: s.o.Logs.Lines(q)})
 }
 
 // parseLogs reads a raw query as strictly as parseQuery.
 func parseLogs(raw string) (logs.Query, error) {
 	q := logs.Query{Level: logs.Everything, Limit: defaultRows}
-	values, err := readQuery(raw, "level", "text", "limit")
+	values, err := readQuery(raw, "level", "text", "limit", "after")
 	if err != nil {
 		return q, err
 	}
@@ -31,6 +32,11 @@ func parseLogs(raw string) (logs.Query, error) {
 	if text := values["level"]; text != "" {
 		if q.Level, err = parseLevel(text); err != nil {
 			return q, err
+		}
+	}
+	if text := values["after"]; text != "" {
+		if q.After, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return q, fmt.Errorf("parameter %q: want the number of a line, not %q", "after", text)
 		}
 	}
 	if text := values["limit"]; text != "" {

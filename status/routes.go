@@ -1,9 +1,7 @@
 package status
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"noi-agent/status/web"
@@ -33,14 +31,16 @@ func (s *Server) routes() []route {
 	list := []route{
 		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
 		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
-		{"GET", "/api/v1/triggers", reads, s.serveTriggers, ""},
-		{"GET", "/api/v1/triggers.csv", reads, s.serveTriggersCSV, ""},
-		{"GET", "/api/v1/triggers.jsonl", reads, s.serveTriggersJSONL, ""},
+		{"GET", "/api/v1/triggers", reads, s.scarcely(s.serveTriggers), ""},
+		{"GET", "/api/v1/triggers.csv", reads, s.scarcely(s.serveTriggersCSV), ""},
+		{"GET", "/api/v1/triggers.jsonl", reads, s.scarcely(s.serveTriggersJSONL), ""},
 		{"GET", "/api/v1/triggers/{id}", reads, s.serveTrigger, ""},
 		{"POST", "/api/v1/triggers/{id}/publish", changes, s.publishTrigger, "noi-agent triggers publish"},
 		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
 		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
 		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
+		{"GET", "/api/v1/openapi.yaml", anyone, withoutQuery(serveOpenAPI), ""},
+		{"GET", "/api/v1/bundle", reads, s.scarcely(s.serveBundle), ""},
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
@@ -52,7 +52,7 @@ func (s *Server) routes() []route {
 		list = append(list, route{"GET", "/metrics", reads, s.o.Metrics.ServeHTTP, ""})
 	}
 	if s.o.Exporter != nil {
-		list = append(list, route{"GET", "/api/v1/export", reads, s.serveExport, ""})
+		list = append(list, route{"GET", "/api/v1/export", reads, s.scarcely(s.serveExport), ""})
 	}
 	if s.o.Replayer != nil {
 		list = append(list, route{"POST", "/api/v1/replay", changes, s.serveReplay, "noi-agent replay"})
@@ -89,30 +89,35 @@ func pageAccess(p web.Page) access {
 	}
 }
 
-// handler returns the routes behind the guard. A path is there with each of its methods, and once bare for the others:
-// so another method is 405 and not the 404 of what catches the rest.
+// handler returns the routes behind the guard.
 func (s *Server) handler() http.Handler {
-	mux, methods := http.NewServeMux(), map[string][]string{}
+	mux, paths, methods := http.NewServeMux(), http.NewServeMux(), map[string][]string{}
 	for _, r := range s.routes() {
 		mux.HandleFunc(r.method+" "+r.path, s.admit(r))
+		if methods[r.path] == nil {
+			paths.Handle(r.path, http.NotFoundHandler())
+		}
 		methods[r.path] = append(methods[r.path], r.method)
 		if r.method == http.MethodGet {
 			methods[r.path] = append(methods[r.path], http.MethodHead)
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(methods)) {
-		mux.HandleFunc(path, refuseMethod(strings.Join(methods[path], ", ")))
-	}
+	// What no route serves: another method is 405, and another path 404. The mux would answer both as text.
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if _, path := paths.Handler(r); methods[path] != nil {
+			refuseMethod(w, r, strings.Join(methods[path], ", "))
+			return
+		}
 		fail(w, r, http.StatusNotFound, "nothing is at "+r.URL.Path)
 	})
+	if s.tap != nil {
+		return s.tap(s.guard(mux))
+	}
 	return s.guard(mux)
 }
 
 // refuseMethod answers a method that a path does not have.
-func refuseMethod(allowed string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allowed)
-		fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
-	}
+func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
+	fail(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not allowed here: use "+allowed)
 }

@@ -12,6 +12,7 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/bundle"
 	"noi-agent/status/guard"
 	"noi-agent/status/logs"
 	"noi-agent/status/web"
@@ -76,10 +77,12 @@ type Options struct {
 	Hostname string               // of this machine; "": not known
 	Elapsed  func() time.Duration // monotonic time; nil: the system's
 
-	Listen   string         // loopback address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	Listen   string         // IP address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
+	TLS      TLS            // how TCP is secured
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
 	Logs     *logs.Ring     // the last lines of the log; nil: there are none
+	Files    []bundle.File  // of the configuration, for a support bundle; one that is not there is left out
 	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 
@@ -98,13 +101,14 @@ type limits struct {
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
-	connections int           // open at once on each listener; more wait in the kernel's queue
+	connections int           // open at once, over TCP and over the socket; one more closes one without a request
+	scarce      int           // requests at once that read much of the store
+	queue       time.Duration // that one of them waits for its turn
 }
 
 // defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over 400 kbit/s of an
-// ssh tunnel. 64 connections are ten browsers; each listener has its own, so that somebody who fills TCP does not lock
-// the operator out of the socket. 20 s are a sweep at 2400 baud with replies that come late; a line that is free
-// answers at once.
+// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with replies that come late; a line
+// that is free answers at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
@@ -115,7 +119,9 @@ var defaultLimits = limits{
 	idle:        30 * time.Second,
 	grace:       2 * time.Second,
 	headerBytes: 8 << 10,
-	connections: 64,
+	connections: 128,
+	scarce:      4,
+	queue:       time.Second,
 }
 
 // Server is the endpoint. Use New, Listen, Serve, in this order and once each.
@@ -126,11 +132,16 @@ type Server struct {
 	origins   guard.Origins
 	door      *door
 	site      *web.Site
+	tap       func(http.Handler) http.Handler // around all; nil but in tests
 	listeners []net.Listener
 	addr      string
 	listened  bool
-	flights   flights
-	watch     *watch
+
+	fingerprint string             // of the certificate of TCP; "": there is no TLS
+	tcp, unix   *guard.Connections // apart: a crowd on TCP does not keep the operator out
+	scarce      chan struct{}      // one for each request that reads much of the store
+	flights     flights
+	watch       *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -158,8 +169,8 @@ func New(o Options) *Server {
 		o.Elapsed = func() time.Duration { return time.Since(began) }
 	}
 	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
-	s.door = newDoor(o)
-	s.site = newSite(&o, s.door)
+	s.door, s.o.Reporter = newDoor(o), placed{o.Reporter, s}
+	s.site = newSite(&s.o, s.door)
 	s.watch = newWatch(&s.o)
 	return s
 }
@@ -186,8 +197,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	if !s.listened {
 		return errors.New("serve status: Listen was not called")
 	}
+	s.tcp, s.unix = guard.NewConnections(s.limits.connections), guard.NewConnections(s.limits.connections)
+	s.scarce = make(chan struct{}, s.limits.scarce)
 	srv := &http.Server{
-		Handler:                      s.handler(),
+		Handler: s.handler(),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return s.connections(c).Open(ctx, c)
+		},
+		ConnState:                    func(c net.Conn, state http.ConnState) { s.connections(c).State(c, state) },
 		ReadHeaderTimeout:            s.limits.header,
 		ReadTimeout:                  s.limits.header,
 		WriteTimeout:                 s.limits.write,
@@ -213,6 +230,14 @@ func (s *Server) Serve(ctx context.Context) error {
 		<-ended
 	}
 	return broken
+}
+
+// connections are those that a connection is counted among.
+func (s *Server) connections(c net.Conn) *guard.Connections {
+	if _, ok := c.LocalAddr().(*net.UnixAddr); ok {
+		return s.unix
+	}
+	return s.tcp
 }
 
 // shutdown ends srv and waits for its handlers.

@@ -29,6 +29,7 @@ type world struct {
 	history        map[string]api.History // by "line/unit/object"; the span sets From
 	triggers       api.Triggers
 	triggersErr    error
+	onTriggers     func() // called by Triggers, if it is there
 	healthy, ready error
 	hold           chan struct{} // Status waits until it is closed; nil: does not
 	holding        chan struct{} // Status says here that it waits
@@ -57,6 +58,9 @@ func (w *world) Healthy() error { return w.healthy }
 func (w *world) Ready() error   { return w.ready }
 
 func (w *world) Triggers(q api.TriggerQuery) (api.Triggers, error) {
+	if w.onTriggers != nil {
+		w.onTriggers()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, q)
@@ -96,7 +100,8 @@ func (w *world) lastAsked() (api.TriggerQuery, int) {
 // quiet is an agent with nothing configured.
 func quiet() *world {
 	return &world{
-		status:   api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0"},
+		status: api.Status{DeviceID: "5300520006504b5957343920", Version: "0.1.0", Lines: []api.Line{},
+			Integrations: []api.Integration{}, Problems: []api.Problem{}, Store: api.Store{KeptAside: []string{}}},
 		objects:  api.Objects{Objects: []api.Latest{}},
 		triggers: api.Triggers{Triggers: []api.Trigger{}},
 	}
@@ -110,6 +115,7 @@ func options(w *world) status.Options {
 // serve runs s until the test ends or stop is called; stop returns what Serve returned.
 func serve(t *testing.T, s *status.Server) (stop func() error) {
 	t.Helper()
+	s.Tap(recorded)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}

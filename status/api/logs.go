@@ -4,6 +4,7 @@ import "time"
 
 // Logs is the answer of GET /api/v1/logs: the last lines of the log that match, the oldest first.
 type Logs struct {
+	Last  uint64    `json:"last"` // the number of the newest line, whether it matches or not; 0: there is none
 	Lines []LogLine `json:"lines"`
 }
 

@@ -16,6 +16,13 @@ type Status struct {
 	Integrations []Integration `json:"integrations"`
 	Store        Store         `json:"store"`
 	Problems     []Problem     `json:"problems"`
+	Endpoint     *Endpoint     `json:"endpoint,omitempty"` // over TCP; left out when there is none
+}
+
+// Endpoint is where browsers find the page.
+type Endpoint struct {
+	Addresses   []string `json:"addresses"`             // "https://10.0.0.1:8443", the best one first
+	Fingerprint string   `json:"fingerprint,omitempty"` // SHA-256 of the certificate, "9F:3A:…:C2"; left out without TLS
 }
 
 // Clock says where wall time comes from and how far it is believed.

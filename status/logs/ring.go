@@ -70,6 +70,9 @@ func (r *Ring) Lines(q Query) []api.LogLine {
 
 // Last returns the number of the newest line; 0 before the first.
 func (r *Ring) Last() uint64 {
+	if r == nil {
+		return 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.n

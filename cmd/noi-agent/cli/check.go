@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"noi-agent/agent/budget"
+	"noi-agent/agent/poll"
 	"noi-agent/configs"
 	"noi-agent/internal/strictyaml"
 	"noi-agent/objects"
@@ -62,11 +65,11 @@ type flashBudget struct {
 func (f *flashBudget) words() string {
 	span := func(least *float64, most float64) string {
 		if least == nil || *least == most {
-			return fmt.Sprintf("about %.1f MB a day", most)
+			return fmt.Sprintf("%.1f MB/day", most)
 		}
-		return fmt.Sprintf("%.1f to %.1f MB a day", *least, most)
+		return fmt.Sprintf("%.1f to %.1f MB/day", *least, most)
 	}
-	return span(f.LeastOnline, f.Online) + " while every cloud takes its samples, " + span(f.LeastOffline, f.Offline) +
+	return span(f.LeastOnline, f.Online) + " while the clouds accept, " + span(f.LeastOffline, f.Offline) +
 		" while none can be reached"
 }
 
@@ -96,7 +99,7 @@ type lineBudget struct {
 	Load    *float64 `json:"load"`              // share of the line's time, 1 is all of it; null for Modbus TCP
 	Warning string   `json:"warning,omitempty"` // about the load of an enabled line
 
-	words string // of the load, for people
+	words string // for people
 }
 
 // A line that is busier than loadWarning has little room for retries and slaves that do not answer; one busier than
@@ -121,8 +124,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	}
 	if invalid != nil {
 		fmt.Fprintln(p.Stdout, strings.TrimSpace(invalid.Error()))
-		fmt.Fprintf(p.Stdout, "%s is not valid: %s\n", cli.Config, counted(len(invalid.Faults), "fault"))
-		return errSilent
+		return fmt.Errorf("%s has %s", cli.Config, counted(len(invalid.Faults), "fault"))
 	}
 	for _, n := range append(config.Notices(), noticesHere(config)...) {
 		fmt.Fprintf(p.Stdout, "notice: %s\n", configs.Locate(cli.Config, n))
@@ -133,25 +135,36 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 				"them\n",
 			strings.Join(units, ", "))
 	}
-	for _, b := range budgets(config, catalog) {
-		fmt.Fprintf(p.Stdout, "line %s: %s, %s, %.0f samples a day%s\n", b.Name, counted(b.Slaves, "slave"),
-			counted(b.Objects, "object"), b.PerDay, b.words)
+	lines := budgets(config, catalog)
+	for _, b := range lines {
 		if b.Warning != "" {
 			fmt.Fprintln(p.Stdout, b.Warning)
 		}
 	}
+	fmt.Fprintf(p.Stdout, "%s: ok\n", cli.Config)
+	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	for _, b := range lines {
+		fmt.Fprintf(t, "bus\t%s\t%s\n", b.Name, b.words)
+	}
+	printUplink(t, config, catalog)
+	if f := flashOf(config, catalog); f.Offline > 0 {
+		fmt.Fprintf(t, "flash\toutbox\t%s\n", f.words())
+	}
+	return t.Flush()
+}
+
+// printUplink prints what each integration costs.
+func printUplink(w io.Writer, config *configs.Config, catalog *objects.Catalog) {
 	uplink := budget.Uplink(config, catalog, costOf)
 	for i := range config.Integrations {
-		if in := &config.Integrations[i]; uplink[in.ID].Most > 0 {
-			fmt.Fprintf(p.Stdout, "integration %s: %s\n", cmp.Or(in.Name, in.ID), uplinkWords(in, uplink[in.ID]))
+		in := &config.Integrations[i]
+		if uplink[in.ID].Most == 0 {
+			continue
 		}
+		t := budget.TrafficOf(config, catalog, in, costOf)
+		fmt.Fprintf(w, "uplink\t%s\t%.0f messages/day, %s\n", cmp.Or(in.Name, in.ID), t.Messages,
+			uplinkWords(in, uplink[in.ID]))
 	}
-	if f := flashOf(config, catalog); f.Offline > 0 {
-		fmt.Fprintf(p.Stdout, "flash: %s\n", f.words())
-	}
-	fmt.Fprintf(p.Stdout, "%s is valid: %s, %s\n", cli.Config, counted(len(config.Lines), "line"),
-		counted(len(config.Integrations), "integration"))
-	return nil
 }
 
 func (p *Program) checkJSON(config *configs.Config, catalog *objects.Catalog, invalid *configs.Error) error {
@@ -199,14 +212,13 @@ func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 		how += ", one message per sweep"
 	}
 	if in.When != configs.WhenChange {
-		return fmt.Sprintf("about %s MB of mobile data a month, %s", megabytes(b.Most), how)
+		return fmt.Sprintf("%s MB/day, %s MB/month; %s", megabytes(b.Most/30), megabytes(b.Most), how)
 	}
 	least := "no heartbeat"
 	if in.Heartbeat > 0 {
 		least = "a sample of each object every " + wording.Duration(in.Heartbeat.String())
 	}
-	return fmt.Sprintf("%s to %s MB of mobile data a month, %s: minimum if nothing changes (%s), maximum if every "+
-		"sample changes",
+	return fmt.Sprintf("%s to %s MB/month; %s; the minimum if nothing changes (%s), the maximum if every sample changes",
 		megabytes(b.Least), megabytes(b.Most), how, least)
 }
 
@@ -255,6 +267,7 @@ func budgets(config *configs.Config, catalog *objects.Catalog) []lineBudget {
 				b.PerDay += 86400 / polled.Interval.Seconds()
 			}
 		}
+		b.words = fmt.Sprintf("%s of %s", counted(b.Objects, "object"), counted(b.Slaves, "slave"))
 		b.weigh(line, budget.Bus(line, catalog))
 		out = append(out, b)
 	}
@@ -267,7 +280,8 @@ func (b *lineBudget) weigh(line *configs.Line, load budget.BusLoad) {
 		return
 	}
 	b.Load = &load.Share
-	b.words = ", load " + loadWords(load)
+	b.words = fmt.Sprintf("%.2f s a minute, %s of %s; %s", 60*load.Share, loadWords(load),
+		framing(poll.PortSettings(line)), b.words)
 	const wayOut = "`noi-agent plan` shows what costs most; lengthen log intervals, poll fewer objects, raise the " +
 		"baud rate, or give the line fewer slaves"
 	switch {

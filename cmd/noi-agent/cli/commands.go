@@ -76,6 +76,8 @@ func entries() []entry {
 		{groupLook, needsNothing, newDoctor},
 		{groupLook, needsDaemon, newTriggers},
 		{groupLook, needsDaemon, newGaps},
+		{groupLook, needsDaemon, newLogs},
+		{groupLook, needsDaemon, newBundle},
 		{groupLook, needsLine, newRead},
 		{groupData, needsStore, newExport},
 		{groupData, needsDaemon, newReplay},

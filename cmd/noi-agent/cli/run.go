@@ -68,7 +68,9 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, Integrations: book, ReplayStatus: replayStatus,
 		Now:    p.Now,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family,
-		Logs: &logs.ring, Run: a.RunNumber(),
+		Hosts: config.Status.Hosts,
+		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
+		Logs:  &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
 	})
 	if err := server.Listen(); err != nil {
 		// Samples matter more than the page: the daemon works on, and says so.

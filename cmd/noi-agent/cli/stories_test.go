@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"noi-agent/status/api"
+	"noi-agent/status/bundle"
 )
 
 // TestMain makes the test binary noi-agent too, for the stories. All tests have the zone of a site, so that texts with local times are
@@ -23,7 +24,13 @@ import (
 func TestMain(m *testing.M) {
 	time.Local = time.FixedZone("", -5*60*60)
 	testscript.Main(m, map[string]func(){
-		"noi-agent": func() { os.Exit(New("1.0.10", time.Unix(1795572863, 0)).Run(os.Args[1:])) },
+		"noi-agent": func() {
+			p := New("1.0.10", time.Unix(1795572863, 0))
+			keep := recorded(p, os.Args[1:])
+			code := p.Run(os.Args[1:])
+			keep()
+			os.Exit(code)
+		},
 	})
 }
 
@@ -33,6 +40,7 @@ func TestStories(t *testing.T) {
 		Dir: "testdata/stories",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("USER", "mia")
+			env.Setenv(recordDir, os.Getenv(recordDir))
 			return serveSite(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
@@ -67,9 +75,20 @@ func serveSite(env *testscript.Env) error {
 		"/api/v1/triggers/9982": detailOf(triggerRows()[0]), "/api/v1/triggers/9981/publish": api.Replay{State: "done", Sent: 1},
 		"/api/v1/deadletters": api.DeadLetters{DeadLetters: triggerRows()[:1]}, "/api/v1/deadletters/drop": map[string]int{"dropped": 1},
 		"/healthz": "ok",
+		"/api/v1/logs": api.Logs{Last: 2, Lines: []api.LogLine{
+			{N: 1, Time: time.Date(2022, 6, 28, 8, 2, 11, 0, time.UTC), Level: "INFO", Text: "agent started lines=1"},
+			{N: 2, Time: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), Level: "WARN", Text: "AWS refuses integration=main-solar"}}},
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, ok := answers[r.URL.Path]
+		if r.URL.Path == "/api/v1/bundle" {
+			_ = bundle.Write(w, time.Unix(1656404429, 0), nil, []bundle.Part{{Name: "log.txt",
+				Make: func() ([]byte, error) { return []byte("one http://u:CANARY@h\ntwo\n"), nil }}})
+			return
+		}
+		if r.URL.Query().Get("text") == "nothing" {
+			answer = api.Logs{Last: 2, Lines: []api.LogLine{}}
+		}
 		if r.URL.Query().Get("gaps") == "true" {
 			answer = api.Triggers{Triggers: []api.Trigger{}}
 		}

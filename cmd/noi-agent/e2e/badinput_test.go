@@ -169,7 +169,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		{[]string{"triggers", "--failed", "--json"}, []string{`"triggers": []`}},
 		{[]string{"gaps", "--json"}, []string{`"gaps": []`}},
 		{[]string{"status", "--check", "--quiet"}, []string{""}},
-		{[]string{"check"}, []string{"is valid"}},
+		{[]string{"check"}, []string{": ok"}},
 	} {
 		code, stdout, stderr := run1(append(c.args, "--config", config)...)
 		for _, want := range c.want {

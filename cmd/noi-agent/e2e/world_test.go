@@ -189,7 +189,7 @@ type statusView struct {
 	Problems []problemView
 }
 
-type problemView struct{ Code, Subject, Detail, Remedy string }
+type problemView struct{ Code, Title, Subject, Detail, Remedy string }
 
 func (w *world) status() statusView {
 	w.t.Helper()

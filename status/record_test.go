@@ -1,0 +1,141 @@
+package status_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"noi-agent/status"
+)
+
+// recordDir names the directory in which the tests leave what they asked the API, and its answers, for
+// status/api/openapitest. Without it nothing is recorded.
+const recordDir = "NOI_RECORD"
+
+// exchange is one question with its answer.
+type exchange struct {
+	Method       string `json:"method"`
+	URL          string `json:"url"`
+	RequestType  string `json:"request_type"`
+	Request      string `json:"request"`
+	Status       int    `json:"status"`
+	ResponseType string `json:"response_type"`
+	Response     string `json:"response"`
+}
+
+// recorded is next with each exchange under /api/ written down.
+func recorded(next http.Handler) http.Handler {
+	dir := os.Getenv(recordDir)
+	if dir == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/api/") || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		question, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(question))
+		out := &tape{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(out, r) // an answer that is broken off is not one to keep
+		keep(dir, exchange{r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(question), out.status,
+			w.Header().Get("Content-Type"), out.body.String()})
+	})
+}
+
+// keep writes one exchange under a name of its own.
+func keep(dir string, e any) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	const most = 256 << 10 // a test of size says nothing about shapes
+	if len(text) > most {
+		return
+	}
+	name := fmt.Sprintf("%x.exchange.json", sha256.Sum256(text))
+	if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+		panic(err)
+	}
+}
+
+// tape passes an answer on and keeps it.
+type tape struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (t *tape) WriteHeader(status int) {
+	t.status = status
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tape) Write(p []byte) (int, error) {
+	t.body.Write(p)
+	return t.ResponseWriter.Write(p)
+}
+
+func (t *tape) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// TestAllRoutesAreKnown leaves the table of routes for status/api/openapitest.
+func TestAllRoutesAreKnown(t *testing.T) {
+	o := options(quiet())
+	fill(t, &o)
+	routes := status.New(o).APIRoutes()
+	if len(routes) < 10 {
+		t.Fatalf("%d routes", len(routes))
+	}
+	dir := os.Getenv(recordDir)
+	if dir == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(dir, "routes.txt"), []byte(strings.Join(routes, "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nothing implements all that an endpoint may be given, and does nothing.
+type nothing struct {
+	status.Exporter
+	status.Replayer
+	letters
+	status.Control
+	status.Reader
+	status.Integrations
+	http.Handler
+}
+
+// letters has a name that is not that of a method.
+type letters status.DeadLetters
+
+func (nothing) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+// fill gives the endpoint everything that it may be given.
+func fill(t *testing.T, o *status.Options) {
+	t.Helper()
+	all, given := reflect.ValueOf(o).Elem(), reflect.ValueOf(nothing{})
+	for i := range all.NumField() {
+		field := all.Field(i)
+		if field.Kind() != reflect.Interface || !field.IsNil() {
+			continue
+		}
+		if !given.Type().Implements(field.Type()) {
+			t.Errorf("Options.%s stays nil, so its routes are not seen: embed %s in the type nothing of record_test.go",
+				all.Type().Field(i).Name, field.Type())
+			continue
+		}
+		field.Set(given)
+	}
+}

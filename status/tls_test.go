@@ -1,0 +1,100 @@
+package status_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/status"
+	"noi-agent/status/api"
+	"noi-agent/status/guard"
+)
+
+// outside is a gate that other machines reach, and a client that trusts its certificate.
+func outside(t *testing.T) (*gate, *http.Client) {
+	t.Helper()
+	var dir string
+	g := newGate(t, func(o *status.Options) {
+		o.Listen, o.TLS.Built, o.Hostname = "0.0.0.0:0", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "main-solar-gw"
+		dir = o.StateDir
+	})
+	_, port, err := net.SplitHostPort(g.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.url = "https://127.0.0.1:" + port
+	trusted := x509.NewCertPool()
+	certificate, err := os.ReadFile(dir + "/" + guard.CertificateFile)
+	if err != nil || !trusted.AppendCertsFromPEM(certificate) {
+		t.Fatal(err)
+	}
+	return g, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+		RootCAs: trusted, Time: func() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) },
+	}}}
+}
+
+func TestOutsideLoopbackThereIsTLSAndReadingNeedsALogin(t *testing.T) {
+	g, c := outside(t)
+	for _, path := range []string{"/", "/api/v1/status", "/api/v1/objects", "/api/v1/triggers", "/healthz", "/readyz", "/metrics"} {
+		a := ask(t, c, http.MethodGet, g.url+path, nil)
+		if strings.Contains(a.body, "5300520006504b5957343920") || a.code == http.StatusOK {
+			t.Errorf("%s without a login: %d %s", path, a.code, a.body)
+		}
+	}
+	bearer := map[string]string{"Authorization": "Bearer " + g.token}
+	if a := ask(t, c, http.MethodGet, g.url+"/api/v1/status", bearer); a.code != http.StatusOK {
+		t.Errorf("with the token: %d %s", a.code, a.body)
+	}
+	json := map[string]string{"Content-Type": "application/json"}
+	a := askWith(t, c, http.MethodPost, g.url+"/api/v1/login", `{"secret":"`+g.code(t)+`"}`, json)
+	set := a.header.Get("Set-Cookie")
+	mustContain(t, set, "__Host-noi-53005200=", "Secure", "HttpOnly", "Path=/", "SameSite=Strict")
+	cookie := map[string]string{"Cookie": set[:strings.Index(set, ";")]}
+	if a := ask(t, c, http.MethodGet, g.url+"/api/v1/status", cookie); a.code != http.StatusOK {
+		t.Errorf("with a session: %d %s", a.code, a.body)
+	}
+	unix := ask(t, client(g.socket), http.MethodGet, "http://localhost/api/v1/status", nil)
+	s := decoded[api.Status](t, []byte(unix.body))
+	if s.Endpoint == nil || len(s.Endpoint.Fingerprint) != 95 || !strings.HasPrefix(s.Endpoint.Addresses[0], "https://") {
+		t.Errorf("over the socket: %d %+v", unix.code, s.Endpoint)
+	}
+	plain, err := client("").Get("http" + strings.TrimPrefix(g.url, "https") + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = plain.Body.Close() }()
+	if plain.StatusCode != http.StatusBadRequest {
+		t.Errorf("without TLS: %d", plain.StatusCode)
+	}
+}
+
+func TestAConfiguredCertificateIsServedAndItsFaultsNameIt(t *testing.T) {
+	dir := t.TempDir()
+	own, _, err := guard.EnsureCertificate(dir, []string{"gw7.example.org"}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(quiet())
+	o.TLS.Cert, o.TLS.Key = dir+"/"+guard.CertificateFile, dir+"/"+guard.CertificateFile
+	s := status.New(o)
+	serve(t, s)
+	c, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(context.Background(), "tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	shown := c.(*tls.Conn).ConnectionState().PeerCertificates[0]
+	if !shown.Equal(own.Leaf) {
+		t.Error("another certificate is served")
+	}
+	o.TLS.Key = dir + "/absent.key"
+	if err := listen(t, o); err == nil || !strings.Contains(err.Error(), "status.tls") || !strings.Contains(err.Error(), "absent.key") {
+		t.Errorf("%v", err)
+	}
+}
