@@ -62,10 +62,11 @@ func TestBeforeTheFirstIdentificationIsAGap(t *testing.T) {
 	})
 }
 
-// A slave of `model: auto` is exchanged for a controller of another family that refuses all that is asked of the first
-// one, so that no reply is missed. It is identified again all the same, and sampled as what it is.
+// A slave of `model: auto` is exchanged for a controller of another family that gives nothing of what is asked of the
+// first one: it refuses that, so that no reply is missed, or says nothing to it. It is identified again all the same, and
+// sampled as what it is.
 func TestAControllerThatGivesNothingIsIdentifiedAgain(t *testing.T) {
-	for _, lacks := range []modbustest.Fault{{Exception: 2}} {
+	for _, lacks := range []modbustest.Fault{{Exception: 2}, {Silent: true}} {
 		t.Run(fmt.Sprintf("%+v", lacks), func(t *testing.T) { exchangedForAnotherFamily(t, lacks) })
 	}
 }

@@ -143,3 +143,27 @@ func TestTheEndTellsWhatIsMissingUpToIt(t *testing.T) {
 		}
 	})
 }
+
+// What passed before the port failed has the reason that there was then, not that of the port. A silent slave is asked
+// every five minutes only, and another one finds the port gone.
+func TestMomentsBeforeAPortFailsKeepTheirReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		silent := silenced(slave)
+		pipe := modbustest.NewPipe(9600, 11, slave, controller(2))
+		config := strings.Replace(oneSlave, "[{id: 1,", `[{id: 2, model: PSPWM, name: other, objects: Ahc_r, intervals: {"*": 10s}}, {id: 1, name: silent,`, 1)
+		s := start(t, config, map[string]*modbustest.Pipe{"/dev/ttyA": pipe})
+		time.Sleep(2*time.Minute + 5*time.Second)
+		silent.Store(true)
+		time.Sleep(5*time.Minute + 15*time.Second) // the last probe was at 4:50
+		pipe.Unplug()
+		silent.Store(false)
+		time.Sleep(200 * time.Second) // less than it was silent for
+		pipe.Plug()
+		time.Sleep(time.Minute)
+		rows := slices.DeleteFunc(s.gapRows(), func(row string) bool { return !strings.HasPrefix(row, "a/1 ") })
+		if s.stop(); len(rows) != 3 || !strings.HasSuffix(rows[0], "bus: no answer") {
+			t.Errorf("%q, want three gaps for the reason of most of their moments: silence", rows)
+		}
+	})
+}

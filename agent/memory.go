@@ -172,11 +172,11 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 			st, r, err = store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore})
 		}
 		switch {
-		case err == nil && left != nil:
+		case err == nil:
 			a.left = left
-			return st, r, os.RemoveAll(filepath.Dir(memory))
-		case err == nil || memory == "" || !diskFailed(err):
-			return st, r, err
+			return st, r, nil
+		case memory == "" || !diskFailed(err):
+			return nil, r, err
 		case failed+1 < failuresMost:
 			return nil, r, errors.Join(err, a.failures.set(failed+1))
 		}
@@ -201,6 +201,7 @@ func makeStateDir(dir string) error {
 
 // gapsLeft are the gaps of an outbox in memory in which nothing waits any more.
 type gapsLeft struct {
+	dir  string                  // that holds the outbox
 	rows []store.Trigger         // the newest first; the clouds have had them
 	dark map[string][]store.Span // before the outbox, since a sample that only the disk knows
 }
@@ -212,7 +213,7 @@ func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.
 		return nil, store.Recovery{}, nil
 	}
 	o.Runs = a.failures.lastRun()
-	var left gapsLeft
+	left := gapsLeft{dir: filepath.Dir(path)}
 	st, r, err := a.openInMemory(path, o)
 	if err == nil {
 		if reason := owed(st.Stats()); reason != "" {
@@ -231,7 +232,7 @@ func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.
 }
 
 // setIntegrations has the store know the integrations, and writes the gaps of the outbox in memory into the log on the
-// disk.
+// disk. The outbox in memory is deleted when they are durable there.
 func (a *Agent) setIntegrations(list []store.Integration) error {
 	if a.left == nil {
 		return a.store.SetIntegrations(list)
@@ -246,8 +247,13 @@ func (a *Agent) setIntegrations(list []store.Integration) error {
 			a.log.Warn("a gap of the time in memory is not in the log", "error", err)
 		}
 	}
+	dir := a.left.dir
 	a.left = nil
-	return nil
+	if err := a.store.SetIntegrations(list); err != nil { // the same: this makes the gaps durable
+		a.log.Warn("the outbox in memory stays for the next start: its gaps are not on the disk yet", "error", err)
+		return nil
+	}
+	return os.RemoveAll(dir)
 }
 
 // owed says what waits in an outbox; "": nothing does.

@@ -162,6 +162,52 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 	}
 }
 
+// TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted: a kill or a power cut right after the start that goes
+// back to the disk leaves them there.
+func TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted(t *testing.T) {
+	const id = "FFjU28MMaL3W9B9hhhhH"
+	state, memory := t.TempDir(), privateDir(t)
+	parsed, catalog := parseConfig(t, "device_id: 5300520006504b5957343920\nclock: {source: system}\nstate_dir: "+state+`
+integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, topic: solar}]
+`)
+	begin := func() *Agent {
+		t.Helper()
+		a, err := New(Options{Config: parsed, Catalog: catalog, Version: "1", Logger: slog.New(slog.DiscardHandler),
+			Memory: memory, NewSink: func(configs.Integration, string) (publish.Sink, error) { return nil, errors.New("none") }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(begin().Close())
+	must(failuresOf(memory, state).set(failuresMost))
+	a := begin()
+	must(a.store.Missing(id, objects.Gap{Unit: "rs485/1", Object: "adc_vb", From: time.Now(), To: time.Now(), Count: 7,
+		Reason: objects.GapBus}))
+	must(a.Close())
+	back := begin()
+	defer func() { must(back.Close()) }()
+	if _, err := os.Stat(failuresOf(memory, state).path + ".outbox"); back.degraded != "" || !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("not back on the disk: %q, %v", back.degraded, err)
+	}
+	file, err := os.ReadFile(filepath.Join(state, "noi.db")) // what a kill leaves
+	must(err)
+	left := filepath.Join(t.TempDir(), "noi.db")
+	must(os.WriteFile(left, file, 0o600))
+	killed, err := store.Open(left, store.Options{})
+	must(err)
+	defer func() { must(killed.Close()) }()
+	if rows, _, err := killed.Triggers(store.TriggerQuery{Gaps: true}); err != nil || len(rows) != 1 || rows[0].Gap.Count != 7 {
+		t.Errorf("gaps %+v, %v", rows, err)
+	}
+}
+
 func TestFailuresInARowAreCounted(t *testing.T) {
 	elapsed := time.Minute
 	a := &Agent{failures: failuresOf(t.TempDir(), "/var/lib/noi-agent"),

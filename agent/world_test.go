@@ -38,8 +38,9 @@ func TestWorlds(t *testing.T) {
 const (
 	worldLasts = 2 * time.Hour
 	worldHeals = 20 * time.Minute // at its end, in which nothing fails
-	// lookEvery is how often the judge looks at the problems.
-	lookEvery = time.Minute
+	// lookEvery is how often the judge looks at the problems, at first within a sweep and then between two.
+	lookEvery     = time.Minute
+	betweenSweeps = 7 * time.Second
 	// shownWithin is how long a fault may last unseen: the slave is asked every five minutes at least while it is away.
 	shownWithin = 5 * time.Minute
 	// sampledWithin is how long an object may be without samples beside its log interval, although it would be
@@ -335,7 +336,7 @@ func (w *world) run() {
 			become[i](code)
 		}
 		time.Sleep(time.Until(w.begun.Add(now + time.Second)))
-		if now%lookEvery == 0 {
+		if now%lookEvery == 0 || now%lookEvery == betweenSweeps {
 			synctest.Wait()
 			w.look(now)
 		}
@@ -344,7 +345,8 @@ func (w *world) run() {
 	w.judge()
 	w.site.stop()
 	if w.wrong > 0 {
-		w.t.Errorf("seed %d: %d findings in this world:\n%s\nline %v\ncloud %v\n%s", w.seed, w.wrong, w.config(edit{}), w.line, w.cloud, w.story())
+		w.t.Errorf("seed %d: %d findings in this world:\n%s\nline %v\ncloud %v\n%s", w.seed, w.wrong, w.config(edit{}),
+			w.line, w.cloud, w.story())
 	}
 }
 
@@ -364,6 +366,11 @@ func (w *world) story() string {
 	var b strings.Builder
 	for _, in := range w.slaves {
 		fmt.Fprintf(&b, "unit %d holes %d auto %v %v\n", in.unit, in.holes, in.auto, in.spells)
+	}
+	for _, f := range w.line {
+		if e := w.editOf(f); e.what != "" {
+			fmt.Fprintf(&b, "edit from %v to %v: %s of unit %d, object %d\n", f.from, f.to, e.what, e.slave.unit, e.object)
+		}
 	}
 	return b.String()
 }

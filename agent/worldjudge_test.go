@@ -9,22 +9,25 @@ import (
 	"noi-agent/status/api"
 )
 
-// sweepLasts is how long before a moment a sample may have been read that stands for it. The schedule moves on at the
-// end of a sweep: an object that was asked again at 00:09, in a sweep that ended at 00:11 since other reads of it were
-// not answered, is not asked for 00:10 once more. To ask it costs a busy line one sweep in ten (TestTenSlavesOnOneLine
-// with the schedule moved on at each reply).
-const sweepLasts = 3 * time.Second
-
 // look judges the problems that are shown at a moment.
 func (w *world) look(now time.Duration) {
-	status := w.site.status()
-	for _, p := range status.Problems {
+	problems := w.site.status().Problems
+	for _, p := range problems {
 		if !w.isTrue(p, now) {
 			w.finding("at %v a problem is shown that is none: %s %s: %s", now, p.Subject, p.Code, p.Detail)
 		}
 	}
+	// All log intervals begin a sweep at a whole minute. Within it the state is that of the last read, for a second or
+	// less, so what is not shown is judged between two sweeps only.
+	if now%lookEvery != 0 {
+		w.lookForFaults(now, problems)
+	}
+}
+
+// lookForFaults finds what lasts and is not shown.
+func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 	shown := func(subject string, codes ...string) bool {
-		return slices.ContainsFunc(status.Problems, func(p api.Problem) bool {
+		return slices.ContainsFunc(problems, func(p api.Problem) bool {
 			return p.Subject == subject && slices.Contains(codes, p.Code)
 		})
 	}
@@ -50,11 +53,23 @@ func (w *world) look(now time.Duration) {
 		if f.fault == faultException && (f.code == 10 || f.code == 11) {
 			codes = []string{"slave_silent"}
 		}
-		if codes == nil || shown(fmt.Sprintf("a/%d", in.unit), codes...) {
+		subject := fmt.Sprintf("a/%d", in.unit)
+		if codes == nil || shown(subject, codes...) || f.fault == faultMute && in.silentAt(f.object, subject, problems) {
 			continue
 		}
-		w.finding("at %v unit %d is not shown: %v; problems %+v", now, in.unit, f, status.Problems)
+		w.finding("at %v unit %d is not shown: %v; problems %+v", now, in.unit, f, problems)
 	}
+}
+
+// silentAt reports whether a slave is shown as silent to the read of just this object. Silence is proven to be one
+// object's only after some reads of others were answered in between, and those may be due every five minutes. Until then
+// this problem names the read that fails.
+func (in *inhabitant) silentAt(object int, subject string, problems []api.Problem) bool {
+	addr, count := in.objects[object].Span()
+	read := fmt.Sprintf("0x%04X+%d: timeout", addr, count)
+	return slices.ContainsFunc(problems, func(p api.Problem) bool {
+		return p.Subject == subject && p.Code == "slave_silent" && strings.HasSuffix(p.Detail, read)
+	})
 }
 
 // isTrue reports whether a problem is, or was until the slave was asked last. A slave that is away is asked every
@@ -82,6 +97,11 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	if in.learns(w, now-late, now) && slices.Contains([]string{"slave_silent", "slave_garbled", "slave_refusing"}, p.Code) {
 		return true
 	}
+	// Silence to a read over holes that are not known yet, or put in doubt again each hour, is a missed reply like any
+	// other. It is shown until the next reply, which comes soon.
+	if in.holes == muteHoles && p.Code == "slave_silent" && w.begun.Add(now).Sub(p.Since) < lookEvery {
+		return true
+	}
 	switch p.Code {
 	case "slave_wrong_model", "slave_model_unknown", "slave_without_objects": // it is asked every ten minutes
 		return during(in.spells, now-late-10*time.Minute, now, faultOther) || in.auto && during(in.spells, now-late-10*time.Minute, now)
@@ -93,7 +113,11 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	case "slave_refusing":
 		return during(in.spells, now-late, now, faultException, faultRefuses)
 	case "object_refused":
-		return during(in.spells, now-late, now, faultMute, faultRefuses, faultSpoils, faultException, faultSilent, faultDamaged)
+		// The controller of the other family has the registers of the first one only. So it does not give objects that
+		// its family has in others. What it is, is asked every ten minutes.
+		misread := in.auto && in.holes != 0 && during(in.spells, now-late-10*time.Minute, now, faultOther)
+		return misread || during(in.spells, now-late, now, faultMute, faultRefuses, faultSpoils, faultException,
+			faultSilent, faultDamaged)
 	case "slave_not_identified":
 		return during(in.spells, now-late-time.Hour, now)
 	case "line_overrun":
@@ -109,21 +133,48 @@ func (in *inhabitant) learns(w *world, from, to time.Duration) bool {
 	return in.holes != 0 && (from < sampledWithin || during(in.spells, from-sampledWithin, to) || during(w.line, from-sampledWithin, to))
 }
 
-// editedOut reports whether a moment of an object may be none because of an edit.
+// editedOut reports whether a moment of an object may be none because of an edit. An object of `model: auto` that is
+// taken out before it is known what the slave is was never due.
 func (w *world) editedOut(in *inhabitant, object int, m time.Duration) bool {
 	every := in.every[object]
 	return slices.ContainsFunc(w.line, func(f spell) bool {
 		e := w.editOf(f)
-		if e.slave != in || m < f.from-every || m > f.to+every {
+		switch {
+		case e.slave != in:
+			return false
+		case e.what == editObject && e.object == object && in.unknown(w, m, f.from):
+			return true
+		case m < f.from-every || m > f.to+every:
 			return false
 		}
 		return e.what == editSlave || e.what == editObject && e.object == object || e.what == editEvery && m%(2*every) != 0
 	})
 }
 
+// unknown reports whether it may be unknown what a slave of `model: auto` is, from the last start of its line before a
+// moment on and until a later one: some fault was the case all the time.
+func (in *inhabitant) unknown(w *world, m, until time.Duration) bool {
+	start, faults := time.Duration(0), slices.Concat(in.spells, w.line)
+	for _, f := range w.line {
+		for _, at := range []time.Duration{f.from, f.to} {
+			if f.fault == faultEdit && at <= m {
+				start = max(start, at)
+			}
+		}
+	}
+	for at := start; at < until; {
+		i := slices.IndexFunc(faults, func(f spell) bool { return f.fault != faultNone && f.from <= at && f.to > at })
+		if i < 0 || !in.auto {
+			return false
+		}
+		at = faults[i].to
+	}
+	return in.auto
+}
+
 // lacks reports whether a slave of `model: auto` may be taken for the other family at some time in a stretch, which has
 // not this object of those that the slave is to give: then it is not due. What the slave is, is asked every ten
-// minutes, once it answers.
+// minutes, once it answers. What it is found to be at first after a start of its line counts from that start on.
 func (in *inhabitant) lacks(w *world, object string, from, to time.Duration) bool {
 	other, _ := mustCatalog(w.t).Family("TSMPPT")
 	if _, ok := other.Object(object); !in.auto || ok {
@@ -139,7 +190,7 @@ func (in *inhabitant) lacks(w *world, object string, from, to time.Duration) boo
 				until = max(until, g.to+11*time.Minute)
 			}
 		}
-		if f.from <= to && from <= until {
+		if f.from <= to && from <= until || to <= f.from && in.unknown(w, from, f.from) {
 			return true
 		}
 	}
@@ -203,7 +254,7 @@ func (w *world) judgeMoments(in *inhabitant, object int, samples []time.Duration
 	var untold []time.Duration
 	next := 0
 	for m := every; m < worldLasts-every-time.Minute; m += every {
-		for next < len(samples) && samples[next] < m-sweepLasts {
+		for next < len(samples) && samples[next] < m {
 			next++
 		}
 		// A late sample stands for the moment that passed last, by the interval in force then.

@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -23,7 +24,11 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 			return nil, l.unanswered()
 		}
 		empty := w.have == 0 && !w.heard
-		n, err := l.readUntil(w.space(w.need()), w.deadline(first, last, l.lastByte))
+		until := w.deadline(first, last, l.lastByte)
+		n, err := l.restOf(until)
+		if err == nil && n == 0 {
+			n, err = l.readUntil(w.space(w.need()), until)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -32,6 +37,47 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 		}
 		w.have += n
 		final = n == 0
+	}
+}
+
+const (
+	// sleepShare of the time that the missing bytes take on the wire is slept through, in percent. The rest is for the
+	// clocks of both ends.
+	sleepShare = 90
+	// timerSlack is how late a timer of the runtime may be where nothing else runs: it waits in whole milliseconds.
+	timerSlack = time.Millisecond
+)
+
+// restOf takes what has come of a reply whose length is known. When that is nothing, it sleeps until most of the rest
+// can have come: a serial port would wake us for each byte. A port that hands over whole frames is never slept for.
+func (l *Line) restOf(until time.Time) (int, error) {
+	missing := l.window.missing()
+	nap := l.settings.WireTime(missing)*sleepShare/100 - timerSlack
+	if l.network || nap < timerSlack {
+		return 0, nil
+	}
+	n, err := l.readPort(l.window.space(missing), 0)
+	if n > 0 || err != nil {
+		return n, err
+	}
+	return 0, l.rest.sleep(l.ctx, min(nap, until.Sub(l.tick())))
+}
+
+// sleeper waits without a new timer each time.
+type sleeper struct{ timer *time.Timer }
+
+// sleep waits for d, or returns the context's error.
+func (s *sleeper) sleep(ctx context.Context, d time.Duration) error {
+	if s.timer == nil {
+		s.timer = time.NewTimer(d)
+	} else {
+		s.timer.Reset(d)
+	}
+	select {
+	case <-s.timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

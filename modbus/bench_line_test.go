@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ func countWrong(b *testing.B, s *storm, read func(question) ([]uint16, error)) {
 		if !right {
 			wrong++
 		}
+	}
+	if wrong > 0 && strings.HasSuffix(b.Name(), "/line") {
+		b.Errorf("%d wrong values", wrong)
 	}
 	b.ReportMetric(float64(good)/float64(b.N), "values/read")
 	b.ReportMetric(float64(wrong), "wrong-values")
@@ -196,7 +200,11 @@ func BenchmarkTCPRoundTrip(b *testing.B) {
 	}
 	b.ReportMetric(median(ours), "round-trips/s")
 	b.ReportMetric(median(theirs), "goburrow-round-trips/s")
-	b.ReportMetric(median(ratios), "of-goburrow")
+	ratio := median(ratios)
+	b.ReportMetric(ratio, "of-goburrow")
+	if ratio < 0.9 && len(ratios) > 100 { // fewer pairs say nothing
+		b.Errorf("%.3f of goburrow's round trips, wanted 0.9", ratio)
+	}
 }
 
 // median sorts the values and returns the middle one.

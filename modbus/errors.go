@@ -13,11 +13,24 @@ var (
 	// ErrFrame: something came that is not the answer: noise, a torn or foreign frame. Try again.
 	ErrFrame = errors.New("bad frame")
 	// ErrPort: the port failed or is closed. Nothing works until Open succeeds.
-	ErrPort = errors.New("serial port")
+	ErrPort = errors.New("port")
 	// ErrRefused: the request is not one that this package sends. Not a byte was written; asking
 	// again gives the same.
 	ErrRefused = errors.New("refused")
+	// ErrUnasked comes beside ErrTimeout, ErrFrame or ErrPort, and is not in the text: the request itself was not
+	// sent, since one before it, which was to bring the slave in step, was not answered. The error says nothing about
+	// what was wanted.
+	ErrUnasked = errors.New("not asked")
 )
+
+// unasked is the failure of a request that was to go before the wanted one.
+type unasked struct{ error }
+
+// Unwrap returns the failure.
+func (e unasked) Unwrap() error { return e.error }
+
+// Is reports whether ErrUnasked is meant.
+func (e unasked) Is(target error) bool { return target == ErrUnasked }
 
 // Exception is a slave's refusal. The request arrived and was understood, so the line is well;
 // asking again is useful for codes 05 and 06 only. Since an exception names no address, that of a

@@ -48,8 +48,11 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 		return nil, err
 	}
 	l.previous.q, l.previous.frame = q, append(l.previous.frame[:0], frame...)
-	if isRead(frame[1]) {
+	switch {
+	case isRead(frame[1]):
 		u.keep(q)
+	case q.function == FuncEncapsulated && frame[1] == q.function:
+		u.named = q
 	}
 	return frame, nil
 }
@@ -79,12 +82,12 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes && refusal != nil:
 			return nil, refusal
 		case try == maxProbes:
-			return nil, fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)
+			return nil, unasked{fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)}
 		}
 		probe := u.trust.probe(q.shape(), l.probes(u, q), u.proofs(), try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
-			return nil, err // to whoever reads of it, the slave was asked and has not answered
+			return nil, unasked{err} // the slave was asked and has not answered, but not for q
 		}
 		refusal = l.openRefusal(q, frame)
 		switch {
@@ -237,7 +240,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		switch {
 		case l.network && !again:
 			l.unasked(u, frame)
-		case l.network && l.window.sent != nil && !l.isPrevious(frame[:len(frame)-2]): // it errs in the same way
+		case l.network && l.window.sent != nil && !l.previous.is(frame[:len(frame)-2]): // it errs in the same way
 			l.unfit(frame)
 		}
 		l.suspect()
@@ -357,7 +360,7 @@ func (l *Line) account(u *unit, start time.Time) {
 
 // answered settles what the answer proves and counts it.
 func (l *Line) answered(u *unit, q ask, frame []byte) {
-	u.silent, u.late, l.muteWait, l.muteUntil = 0, 0, 0, time.Time{}
+	u.silent, u.late, l.mute = 0, 0, growing{}
 	refused := frame[1]&exceptionBit != 0
 	if isRead(frame[1]) {
 		u.misfits = false

@@ -1,6 +1,7 @@
 package modbus_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -159,4 +160,44 @@ func refusesAfterDamage(t *testing.T, extra int) {
 	if failed := poll(10); failed > 0 {
 		t.Errorf("after %d more: %d of 60 reads failed two minutes after the last damage", extra, failed)
 	}
+}
+
+// TestAReadThatWasNotSentSaysSo: the slave is not in step, and the request that was to bring it in step is ignored. The
+// next one is the identification, which it has answered before, and not a read that it may lack as well.
+func TestAReadThatWasNotSentSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := ownAddress(1)
+		line, _ := pipeLine(t, slave)
+		var asked []modbustest.Request
+		slave.Script = func(r modbustest.Request) modbustest.Fault {
+			asked = append(asked, r)
+			known := r.Function == modbus.FuncReadInput && r.Addr == 0x10 && r.Count == 1
+			return modbustest.Fault{Silent: !known && r.Function != modbus.FuncEncapsulated}
+		}
+		read := func(addr uint16) error {
+			_, err := line.Read(t.Context(), 1, modbus.FuncReadInput, addr, 1)
+			return err
+		}
+		_, _ = line.Identify(t.Context(), 1)
+		for range 5 {
+			time.Sleep(time.Minute) // it is in step then
+			if err := read(0x10); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := line.Identify(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := read(0x20); !errors.Is(err, modbus.ErrTimeout) || errors.Is(err, modbus.ErrUnasked) {
+				t.Errorf("a read that was ignored: %v", err)
+			}
+			asked = nil
+			err := read(0x10)
+			if len(asked) == 1 && (!errors.Is(err, modbus.ErrTimeout) || !errors.Is(err, modbus.ErrUnasked)) {
+				t.Errorf("%+v was sent before it: %v", asked, err)
+			}
+		}
+		if len(asked) != 2 || asked[0].Function != modbus.FuncEncapsulated || read(0x10) != nil {
+			t.Errorf("at last %+v", asked)
+		}
+	})
 }

@@ -66,6 +66,7 @@ type Line struct {
 
 	lastByte   time.Time       // when something was last seen or sent
 	quietUntil time.Time       // until then a late reply may come: send nothing
+	rest       sleeper         // through the rest of a reply
 	ctx        context.Context // of the call in hand; goburrow's Transporter has no place for it
 	asked      time.Time       // when the last request had left the wire
 	began      time.Time       // when the last reply's first byte was seen
@@ -76,18 +77,16 @@ type Line struct {
 	previous   previous
 	refusal    error // why what came in the exchange at hand was not the answer; nil: nothing came
 
-	network   bool          // the port is a TCP connection
-	tcp       *tcpPort      // a Modbus TCP port; nil: any other
-	ids       transactions  // of all Modbus TCP connections of this line
-	strayed   []byte        // the last frame that was no answer, without checksum
-	crossed   bool          // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
-	others    others        // what another program was seen to get through the gateway
-	unaware   bool          // the read at hand was planned without knowing of another program
-	doubled   bool          // one of them had an id of ours
-	losses    int           // events that may have cost us a reply: new connections, answers in another unit's name
-	attached  time.Time     // when the line was opened last
-	muteUntil time.Time     // no new connection for want of answers before
-	muteWait  time.Duration // the last wait for that
+	network  bool         // the port is a TCP connection
+	tcp      *tcpPort     // a Modbus TCP port; nil: any other
+	ids      transactions // of all Modbus TCP connections of this line
+	strayed  []byte       // the last frame that was no answer, without checksum
+	crossed  bool         // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
+	others   others       // what another program was seen to get through the gateway
+	unaware  bool         // the read at hand was planned without knowing of another program
+	doubled  bool         // one of them had an id of ours
+	attached time.Time    // when the line was opened last
+	mute     growing      // no new connection for want of answers until then
 
 	tally *tally
 }
@@ -101,6 +100,8 @@ type unit struct {
 	good   ask   // the last read that was answered with registers
 	short  []ask // the last short ones, of different shapes, the newest first
 	probed []ask // the last probes that were answered, of different shapes, the newest first
+	named  ask   // the identification, if it was answered last time
+	picky  bool  // it has ignored a probe: it may lack registers, and say nothing when it is asked for those
 
 	silent   int       // exchanges in a row that nothing came in
 	missedAt time.Time // when the last request went out that was not answered
@@ -118,6 +119,12 @@ type unit struct {
 type previous struct {
 	q     ask
 	frame []byte
+}
+
+// growing is a wait that grows.
+type growing struct {
+	until time.Time
+	wait  time.Duration // the last one
 }
 
 // NewLine returns a closed line; Open opens its port.
@@ -240,7 +247,7 @@ func (l *Line) read(ctx context.Context, id, function byte, addr, count uint16) 
 	defer func() { l.ctx = context.Background() }()
 	switch {
 	case !l.hasUnit(id):
-		return nil, fmt.Errorf("%w: %s", ErrRefused, l.unitIDs())
+		return nil, fmt.Errorf("%w: %s", ErrRefused, unitIDs)
 	case !isRead(function):
 		return nil, fmt.Errorf("%w: function code 0x%02X reads no registers", ErrRefused, function)
 	case count == 0 || count > most(function):
@@ -307,7 +314,5 @@ func (l *Line) isTCP() bool { return strings.HasPrefix(l.settings.Port, schemeTC
 func (l *Line) hasUnit(id byte) bool { return isUnit(id, l.isTCP()) }
 
 // unitIDs says which ids there are.
-func (l *Line) unitIDs() string {
-	return fmt.Sprintf("unit id must be 1 to %d; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the "+
-		"device itself", maxUnit)
-}
+const unitIDs = "unit id must be 1 to 247; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the device " +
+	"itself"

@@ -86,7 +86,7 @@ func (l *Line) redial() error {
 		}
 	}
 	l.leaveAlone()
-	l.losses++
+	l.others.losses++
 	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
 	l.log.Debug("connected again", "port", l.settings.Port)
 	return nil
@@ -107,7 +107,7 @@ const (
 
 // unmute replaces the connection of a network line on which nobody answers any more.
 func (l *Line) unmute() error {
-	if !l.network || l.port == nil || l.tick().Before(l.muteUntil) {
+	if !l.network || l.port == nil || l.tick().Before(l.mute.until) {
 		return nil
 	}
 	for _, u := range l.units {
@@ -115,8 +115,8 @@ func (l *Line) unmute() error {
 			return nil
 		}
 	}
-	l.muteWait = min(max(2*l.muteWait, muteFirst), muteLimit)
-	l.muteUntil = l.tick().Add(l.muteWait)
+	l.mute.wait = min(max(2*l.mute.wait, muteFirst), muteLimit)
+	l.mute.until = l.tick().Add(l.mute.wait)
 	l.gone, l.port = l.port, nil
 	return l.redial()
 }
@@ -134,7 +134,7 @@ func (l *Line) astray(s stray) {
 			a.misfit(q, s.frame)
 		}
 	})
-	l.misnamed(s.frame)
+	l.others.misnamed(q, s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
 	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
 	u := l.units[s.frame[0]]
@@ -176,15 +176,15 @@ func (l *Line) askedUnit() int {
 
 // repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
 func (l *Line) repetition(body []byte) bool {
-	again := l.isPrevious(body) || bytes.Equal(body, l.strayed)
+	again := l.previous.is(body) || bytes.Equal(body, l.strayed)
 	l.strayed = append(l.strayed[:0], body...)
 	return again
 }
 
-// isPrevious reports whether a frame without its checksum is the last answer once more.
-func (l *Line) isPrevious(body []byte) bool {
-	n := len(l.previous.frame) - 2
-	return n > 0 && bytes.Equal(body, l.previous.frame[:n])
+// is reports whether a frame without its checksum is the last answer once more.
+func (p *previous) is(body []byte) bool {
+	n := len(p.frame) - 2
+	return n > 0 && bytes.Equal(body, p.frame[:n])
 }
 
 // rival notes a reply to another program, whichever unit it is of: the program may ask our units as well.
@@ -214,23 +214,13 @@ func (l *Line) unasked(u *unit, frame []byte) {
 
 // unfit keeps why a frame is not the answer that is waited for, and counts it.
 func (l *Line) unfit(frame []byte) {
-	l.misnamed(frame)
+	q := l.window.q
+	l.others.misnamed(q, frame)
 	if l.refusal != nil {
 		return
 	}
-	q := l.window.q
 	l.refusal = misfit(q, frame)
 	l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
-}
-
-// misnamed notes a frame that may be the answer in the name of another unit.
-func (l *Line) misnamed(frame []byte) {
-	if len(frame) < 3 {
-		return
-	}
-	if s, ok := shapeOf(frame); ok && s == l.window.q.shape() {
-		l.losses++
-	}
 }
 
 // misfit says how a frame differs from the answer to q.

@@ -28,6 +28,8 @@ type others struct {
 	gap  time.Duration // the longest pause between two of its frames
 	from time.Time     // of its first frame, or of its first one after a long pause
 	drew time.Time     // of its last frame of a shape that widened reads have
+
+	losses int // events that may have cost us a reply: new connections, and answers in another unit's name
 }
 
 // sighting is a shape and when a reply of it came last.
@@ -43,6 +45,16 @@ func (o *others) mark(s shape, now time.Time) {
 	}
 	o.seen = slices.DeleteFunc(o.seen, func(old sighting) bool { return old.shape == s || o.expired(old.at, now) })
 	o.seen = append(o.seen, sighting{s, now})
+}
+
+// misnamed notes a frame that may be the answer to q in the name of another unit.
+func (o *others) misnamed(q ask, frame []byte) {
+	if len(frame) < 3 {
+		return
+	}
+	if s, ok := shapeOf(frame); ok && s == q.shape() {
+		o.losses++
+	}
 }
 
 // expired reports whether what was seen at a moment is too long ago to say anything.

@@ -151,6 +151,18 @@ func (w *window) need() int {
 	return max(1, requestSize(b)-len(b))
 }
 
+// missing returns how many bytes the reply that has begun still lacks; 0 while its length is not known, and while all
+// that came may be our own request.
+func (w *window) missing() int {
+	if !w.heard {
+		return 0
+	}
+	if reply, whole, err := replyNeed(w.buf[:w.have]); err == nil && whole {
+		return max(0, reply-w.have)
+	}
+	return 0
+}
+
 // space returns where the next n bytes go.
 func (w *window) space(n int) []byte { return w.buf[w.have:min(w.have+n, len(w.buf))] }
 

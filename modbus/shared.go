@@ -67,7 +67,7 @@ type wideRead struct {
 // reads, or is new, the two reads must have the same values too: then it would have to meet both lengths, and both
 // answers be lost.
 func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	losses := l.losses
+	losses := l.others.losses
 	first, err := l.widened(u, q, nil)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 			return nil, err
 		case slices.ContainsFunc(reads, func(r wideRead) bool { return l.agree(q, r, next) }):
 			return append(dst, next.values...), nil
-		case l.losses == losses && l.distinct(first.asked) && l.distinct(next.asked):
+		case l.others.losses == losses && l.distinct(first.asked) && l.distinct(next.asked):
 			l.at = at
 			return append(dst, first.values...), nil
 		}

@@ -295,13 +295,21 @@ func remember(list []ask, q ask) []ask {
 	return append([]ask{q}, list[:min(len(list), keptShort-1)]...)
 }
 
-// proofs returns what the unit has answered and may be probed with, the best first.
+// proofs returns what the unit has answered and may be probed with, the best first. The identification is longer than
+// a read, and comes before reads that were not tried only where such a one was ignored.
 func (u *unit) proofs() []ask {
-	return append(slices.Clone(u.short), u.probed...)
+	list := append(slices.Clone(u.short), u.probed...)
+	if u.picky && u.named != (ask{}) && !slices.Contains(list, u.named) {
+		list = append(list, u.named)
+	}
+	return list
 }
 
 // drop forgets an ask that brought nothing as a probe.
 func (u *unit) drop(q ask) {
+	if u.picky = u.picky || q != u.named; q == u.named {
+		u.named = ask{}
+	}
 	u.short = slices.DeleteFunc(u.short, func(old ask) bool { return old == q })
 	u.probed = slices.DeleteFunc(u.probed, func(old ask) bool { return old == q })
 }

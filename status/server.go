@@ -182,7 +182,7 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 
@@ -278,4 +278,12 @@ func (f *flights) land() {
 	f.closed = true
 	f.mu.Unlock()
 	f.wg.Wait()
+}
+
+// pageIntegrations hands the integrations to the pages; nil stays nil.
+func pageIntegrations(i Integrations) web.Integrations {
+	if i == nil {
+		return nil
+	}
+	return i
 }

@@ -30,7 +30,7 @@ func (c *catchUp) offer() {
 
 // costs of some seconds; done is called once in each, and says how many samples the cloud takes then, and whether it
 // was the last second.
-func (c *catchUp) costs(what string, done func(second int) (takes int, last bool)) (commits float64) {
+func (c *catchUp) costs(what string, done func(second int) (takes int, last bool)) (commits, bytes float64) {
 	c.t.Helper()
 	before, begun, samples, last := c.Stats(), time.Now(), c.n, false
 	for n := 0; !last; n++ {
@@ -45,11 +45,11 @@ func (c *catchUp) costs(what string, done func(second int) (takes int, last bool
 	}
 	after, minutes := c.Stats(), time.Since(begun).Minutes()
 	commits = float64(after.Commits-before.Commits) / minutes
-	written, handled := float64(after.Written-before.Written),
-		max(c.n-samples, after.Integrations["aws"].Sent-before.Integrations["aws"].Sent)
+	written := float64(after.Written - before.Written)
+	bytes = written / float64(max(c.n-samples, after.Integrations["aws"].Sent-before.Integrations["aws"].Sent))
 	c.t.Logf("a sweep each %v, %s: %.1f commits a minute, %.1f KiB a minute, %.1f B a sample", c.every, what, commits,
-		written/1024/minutes, written/float64(handled))
-	return commits
+		written/1024/minutes, bytes)
+	return commits, bytes
 }
 
 // TestCommitsOfACatchUp: while a backlog is sent there is one each second and a half at most, and afterwards as few as
@@ -63,9 +63,15 @@ func TestCommitsOfACatchUp(t *testing.T) {
 					Now: soon}
 				c := &catchUp{Store: openAt(t, filepath.Join(t.TempDir(), "noi.db"), o), t: t, every: every, n: 1}
 				c.costs("offline", func(n int) (int, bool) { return 0, time.Duration(n+1)*time.Second == 180*every })
-				during := c.costs("catch-up",
+				during, bytes := c.costs("catch-up",
 					func(int) (int, bool) { return 100, c.Stats().Integrations["aws"].Backlog <= 100 })
-				online := c.costs("online", func(n int) (int, bool) { return 1000, n == 600 })
+				online, _ := c.costs("online", func(n int) (int, bool) { return 1000, n == 600 })
+				if every == time.Minute && bytes > 75 {
+					t.Errorf("%.1f B a sample during the catch-up, want 75 at most", bytes)
+				}
+				if kept := c.Stats().Sweeps; kept > 0 {
+					t.Errorf("%d sweeps in the outbox after everything was sent", kept)
+				}
 				if most := map[time.Duration]float64{time.Second: 61, time.Minute: 41}[every]; during > most ||
 					online > 1.3 {
 					t.Errorf("%.1f commits a minute during the catch-up, want %v at most; %.1f after it", during, most,

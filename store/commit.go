@@ -21,6 +21,7 @@ type task struct {
 	rows    bool       // rows of the log too; they cost more pages than all else together
 
 	cursors bool // make the transaction even if no sweep has to be written: the cursors have waited long enough
+	leaves  bool // leave up to leftSweeps that are done with: a later transaction deletes them in fewer pages
 
 	gapsOnly bool // of the rows only those about gaps
 	newGaps  bool // without rows: write the rows about gaps of each integration that has a new one
@@ -268,17 +269,25 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 	return nil
 }
 
+// leftSweeps is how many sweeps a commit of cursors alone leaves for the next commit with rows: less than that deletes.
+const leftSweeps = maxRemovals / 2
+
 // removePassed deletes the sweeps every integration is done with and that are kept no longer, so
 // many at a time. The keys are collected first: bbolt's cursor skips some when its bucket is changed under it.
 func (c *commit) removePassed(tx *bolt.Tx) error {
 	b := tx.Bucket(file.BucketSweeps)
+	passed := c.passed
+	if c.leaves {
+		passed -= min(passed, leftSweeps)
+		c.more = true
+	}
 	var keys [][]byte
 	ns := c.store.names.All() // with those that come with this commit's own records
 	cur := b.Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
 		h, _ := record.Peek(ns, k, v)
 		seq, ok := record.KeySeq(k)
-		if ok && (seq >= c.passed || seq >= c.evicted && c.retains(&h)) {
+		if ok && (seq >= passed || seq >= c.evicted && c.retains(&h)) {
 			c.tail = &h
 			break
 		}

@@ -23,7 +23,7 @@ type Integration struct {
 // the newest sample; a known one keeps its cursor and goes on under its new topic; one no longer
 // named keeps its backlog for 24 h, in case it comes back, and then loses it, counted and with a
 // row in the trigger log; its rows and counters stay for 30 days. It is durable when the call
-// returns nil.
+// returns nil, and so are new gaps that were written before.
 func (s *Store) SetIntegrations(list []Integration) error {
 	named := make(map[string]Integration, len(list))
 	for _, in := range list {
@@ -45,7 +45,7 @@ func (s *Store) SetIntegrations(list []Integration) error {
 	}
 	adopted := s.adoptLocked(named)
 	s.dateGapsLocked()
-	if !adopted {
+	if !adopted && !s.hasNewGapsLocked() {
 		s.mu.Unlock()
 		return nil // nothing new: a start does not cost a commit for it
 	}

@@ -215,7 +215,7 @@ func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	rows = rows || s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers*7/8
 	s.busy = due
 	s.mu.Unlock()
-	err := s.write(task{offered: cut, rows: rows, newGaps: true})
+	err := s.write(task{offered: cut, rows: rows, newGaps: true, leaves: t.cursors && !rows && len(cut) == 0})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
 		s.opts.Logger.Error("store is full", "error", err)

@@ -23,6 +23,7 @@
 //   - schedule.go: what is due, and when
 //   - slave.go: what is known of a slave, and what an error of the line means
 //   - sweep.go: one sweep, from due objects to the queue
+//   - revive.go: a slave that did not answer last time
 //   - replies.go: what a slave answers, and what it is known not to answer
 //   - identify.go, identification.go, judgement.go: which controller it is, when to ask, whether it is the right one
 //   - restamp.go: one clock for a sweep; schedules that follow a corrected clock

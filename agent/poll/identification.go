@@ -20,6 +20,8 @@ const (
 // after the other.
 type identification struct {
 	known   modbus.Identity // what the slave reported last; zero: nothing yet
+	by      int             // index of the way by which it did
+	reads   bool            // the last probe of a silent slave was a read
 	settled bool            // samples may go: the slave was asked since the last missed reply
 	missed  bool            // a reply was missed since it reported that: another device may be there now
 	again   time.Duration   // when it is asked next, monotonic
@@ -56,9 +58,16 @@ func (id *identification) newRound() {
 
 // answered takes what the slave reports.
 func (id *identification) answered(by modbus.Identity, elapsed time.Duration) {
-	id.known, id.settled, id.missed = by, true, false
+	id.known, id.by, id.settled, id.missed = by, id.way, true, false
 	id.again, id.wait = elapsed+identifyEvery, 0
 	id.newRound()
+}
+
+// probes reports whether the next probe of a silent slave is to ask what it is: every second one, of a slave that has
+// reported it before.
+func (id *identification) probes() bool {
+	id.reads = !id.reads
+	return !id.reads && id.known != (modbus.Identity{})
 }
 
 // failed counts a try in vain, of which so many are made on each way, and reports whether the round is over. A refusal

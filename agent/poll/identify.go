@@ -332,6 +332,6 @@ func (p *Poller) reportMissing(s *slave, next *objects.Family) {
 			gap.Ongoing = false
 			return gap, after, ok
 		}
-		return it.atEnd(at, uptime)
+		return it.atEnd(p.clock.Elapsed(), at, uptime)
 	})
 }

@@ -179,6 +179,9 @@ func (p *Poller) works() {
 // portFailed closes the line and sets the next moment to try.
 func (p *Poller) portFailed(err error) {
 	p.line.Close()
+	for _, s := range p.slaves { // what passed before this has the reason that there was then
+		p.passOver(s)
+	}
 	p.open = false
 	p.reopen = min(max(2*p.reopen, reopenFirst), reopenLimit)
 	p.reopenAt = p.clock.Elapsed() + p.reopen

@@ -15,9 +15,11 @@ type replies struct {
 	count  uint64                // replies to reads so far, exceptions included
 	known  map[modbus.Span]bool  // reads that were answered with registers
 	doubts map[modbus.Span]doubt // reads that failed and were not answered since
+	healed uint64                // doubts about known reads that a reply has ended: what had failed was lost
 	lost   float64               // share of the known reads that failed: a moving average
 	seen   int                   // reads in that average, up to lostMemory
 	probes int                   // so far
+	turns  [probeKinds]int       // of the probes, by kind
 }
 
 // doubt is about one read that failed.
@@ -26,6 +28,8 @@ type doubt struct {
 	fails   int    // all failures
 	count   uint64 // replies when it failed last
 	err     error  // of the last failure
+	// replies and healed doubts of the slave when it failed first; what the line has lost since then counts as well
+	count0, healed0 uint64
 }
 
 const (
@@ -53,10 +57,13 @@ func newReplies() *replies {
 // answered notes that a read brought registers.
 func (r *replies) answered(s modbus.Span) {
 	r.count++
-	delete(r.doubts, s)
 	if r.known[s] {
 		r.average(0)
+		if _, failed := r.doubts[s]; failed {
+			r.healed++
+		}
 	}
+	delete(r.doubts, s)
 	if len(r.known) >= maxReads {
 		clear(r.known)
 	}
@@ -76,6 +83,9 @@ func (r *replies) failed(s modbus.Span, err error) (contrast bool) {
 	contrast = again && r.count > d.count
 	if !again && r.known[s] {
 		r.average(1)
+	}
+	if !again {
+		d.count0, d.healed0 = r.count, r.healed
 	}
 	if !again || contrast {
 		d.strikes++
@@ -98,14 +108,17 @@ func (r *replies) proven(s modbus.Span) bool {
 	if refuses(d.err) {
 		return d.strikes >= 2
 	}
-	return d.strikes >= r.strikes()
+	return d.strikes >= r.strikes(d)
 }
 
-// strikes is how many failures with contrast prove something on this line.
-func (r *replies) strikes() int {
+// strikes is how many failures with contrast prove something on this line: by what it loses on average, and by what it
+// has lost since the doubt began. The average of a line that has just become lossy comes too late.
+func (r *replies) strikes(d doubt) int {
 	// Only the first failure in a row is counted, so of n reads with loss p there are n*p*(1-p) failures and n*(1-p)
 	// answers.
-	loss := min(r.lost/max(1-r.lost, 0.01), 0.9)
+	healed := float64(r.healed - d.healed0)
+	lately := healed / max(float64(r.count-d.count0), 1)
+	loss := min(max(r.lost/max(1-r.lost, 0.01), lately), 0.9)
 	n := 0
 	for p := 1.0; p > chance && n < mostStrikes; n++ {
 		p *= loss
@@ -130,15 +143,28 @@ func (r *replies) refused(s modbus.Span) error {
 	return nil
 }
 
+// The kinds of probes.
+const (
+	probeAny   = iota // one of all objects
+	probeKnown        // one that was answered before
+	probeOpen         // one that is not in doubt
+	probeKinds
+)
+
 // probe picks the read by which a silent slave is asked whether it lives. They vary, since the slave may lack any of
-// them: now one that was answered before, now another one.
+// them, and another slave may be in its place. Three of four have good prospects: without a reply in between, nothing
+// is learnt from the silence to another read.
 func (r *replies) probe(spans []modbus.Span) modbus.Span {
 	r.probes++
-	good := slices.DeleteFunc(slices.Clone(spans), func(s modbus.Span) bool { return !r.known[s] })
-	if len(good) > 0 && r.probes%2 == 1 {
-		return good[r.probes/2%len(good)]
+	kind := [...]int{probeAny, probeKnown, probeOpen, probeKnown}[r.probes%4]
+	list := slices.DeleteFunc(slices.Clone(spans), func(s modbus.Span) bool {
+		return kind == probeKnown && !r.known[s] || kind == probeOpen && r.aside(s)
+	})
+	if len(list) == 0 {
+		kind, list = probeAny, spans
 	}
-	return spans[r.probes/2%len(spans)]
+	r.turns[kind]++
+	return list[r.turns[kind]%len(list)]
 }
 
 // forget drops everything that another slave may do otherwise.

@@ -86,12 +86,18 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 	return gap, after, ok
 }
 
-// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come.
-func (it *item) atEnd(at time.Time, uptime time.Duration) (gap objects.Gap, after item, ok bool) {
+// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come. Moments that passed
+// while the slave was given time are missing too.
+func (it *item) atEnd(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
+	ok bool) {
 	if it.why == "" {
 		return objects.Gap{}, *it, false // what is due just now, the next run will miss
 	}
 	after = *it
+	if passed := (elapsed-it.next)/it.polled.Interval + 1; it.next <= elapsed {
+		after.next += passed * it.polled.Interval
+		after.owed += uint64(passed)
+	}
 	after.owed++
 	gap, ok = after.gap(at, uptime)
 	after.delivered(uptime)
@@ -216,10 +222,11 @@ func (s *schedule) next() (at time.Duration, ok bool) {
 // retryLimit is the longest wait before an object that cannot be read is asked again, when its log interval is longer.
 const retryLimit = 5 * time.Minute
 
-// done moves the item on after it was read, or after it was tried in vain. Then it is due again after again, twice as
-// long each time, or at its next regular moment when that is sooner, or when again is 0. A regular moment that has
-// passed meanwhile is skipped and counted: a slow line never builds up a queue.
-func (s *schedule) done(i int, elapsed, again time.Duration) {
+// done moves the item on after a sweep, by its begin and its end, in which it was read or tried in vain. Then it is due
+// again after again, twice as long each time, or at its next regular moment when that is sooner, or when again is 0.
+// A regular moment that has passed meanwhile is skipped and counted: a slow line never builds up a queue. One that
+// passed while the item was read makes it due at once: a line without a pause does not wait for the next multiple.
+func (s *schedule) done(i int, begun, elapsed, again time.Duration) {
 	it := &s.items[i]
 	it.retry = 0
 	if it.next <= elapsed {
@@ -231,6 +238,9 @@ func (s *schedule) done(i int, elapsed, again time.Duration) {
 		it.owed += uint64(passed) + 1
 		if passed > 0 {
 			it.blame(objects.GapOverrun, uint64(passed))
+		}
+		if last := it.next - it.polled.Interval; it.read && last > begun {
+			it.retry = last
 		}
 	}
 	if again == 0 {

@@ -1,10 +1,13 @@
 package poll
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"noi-agent/agent/clock"
 	"noi-agent/configs"
+	"noi-agent/modbus"
 	"noi-agent/objects"
 )
 
@@ -25,8 +28,8 @@ func TestEverythingIsDueAtStartAndThenAtMultiplesOfTheInterval(t *testing.T) {
 		if due := s.due(elapsed + 1); len(due) != 2 {
 			t.Fatalf("due at start: %v", due)
 		}
-		s.done(0, elapsed+time.Second, 0)
-		s.done(1, elapsed+time.Second, 0)
+		s.done(0, elapsed+time.Second, elapsed+time.Second, 0)
+		s.done(1, elapsed+time.Second, elapsed+time.Second, 0)
 		at, ok := s.next()
 		if want := elapsed + 40*time.Second; !ok || at != want {
 			t.Errorf("next at %v, want %v: the full minute", at, want)
@@ -43,9 +46,9 @@ func TestEverythingIsDueAtStartAndThenAtMultiplesOfTheInterval(t *testing.T) {
 func TestOverrunIsSkippedAndCountedNeverQueued(t *testing.T) {
 	s := newSchedule(polledEvery(time.Second), time.Second, wall)
 	s.items[0].read = true
-	s.done(0, 1500*time.Millisecond, 0)
+	s.done(0, 1500*time.Millisecond, 1500*time.Millisecond, 0)
 	// the next regular moments are at 2, 3, 4 … s; the line was busy until 5.2 s
-	s.done(0, 5200*time.Millisecond, 0)
+	s.done(0, 5200*time.Millisecond, 5200*time.Millisecond, 0)
 	if s.skipped() != 3 {
 		t.Errorf("%d skipped, want those at 3, 4 and 5 s", s.skipped())
 	}
@@ -54,17 +57,61 @@ func TestOverrunIsSkippedAndCountedNeverQueued(t *testing.T) {
 	}
 }
 
+// TestAMomentDuringASweepIsDueAtItsEnd: a sweep that is longer than the log interval, or ends late, is followed by the
+// next one at once. A read that failed is not: it has its own wait.
+func TestAMomentDuringASweepIsDueAtItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		begun, ended time.Duration // the regular moments are at 2, 3, 4 … s
+		read         bool
+		due          time.Duration
+		owed         uint64
+	}{
+		{2000 * time.Millisecond, 2500 * time.Millisecond, true, 3 * time.Second, 1},
+		{2900 * time.Millisecond, 3100 * time.Millisecond, true, 3 * time.Second, 2}, // at once
+		{2100 * time.Millisecond, 5200 * time.Millisecond, true, 5 * time.Second, 4}, // the others are skipped
+		{2900 * time.Millisecond, 3100 * time.Millisecond, false, 4 * time.Second, 2},
+		{2000 * time.Millisecond, 3000 * time.Millisecond, true, 3 * time.Second, 2},
+	} {
+		s := newSchedule(polledEvery(time.Second), time.Second, wall)
+		s.items[0].read = c.read
+		if s.done(0, c.begun, c.ended, 0); s.items[0].at() != c.due || s.items[0].owed != c.owed {
+			t.Errorf("%+v: due at %v, %d owed", c, s.items[0].at(), s.items[0].owed)
+		}
+		if s.done(0, c.ended, c.ended+100*time.Millisecond, 0); s.items[0].owed > c.owed || s.items[0].at() <= c.ended {
+			t.Errorf("%+v: after the next sweep due at %v, %d owed", c, s.items[0].at(), s.items[0].owed)
+		}
+	}
+}
+
+// TestWhatWasDueTogetherStaysTogether: a regular moment comes while the schedule moves on.
+func TestWhatWasDueTogetherStaysTogether(t *testing.T) {
+	elapsed := 2*time.Second - 5*time.Millisecond
+	p := &Poller{clock: clock.Clock{Elapsed: func() time.Duration { elapsed += time.Millisecond; return elapsed }}}
+	s := &slave{plan: newSchedule(polledEvery(slices.Repeat([]time.Duration{time.Second}, 20)...), time.Second, wall),
+		replies: newReplies(), planner: modbus.NewPlanner(modbus.Settings{}, 0, nil)}
+	w := &work{begun: time.Second, batch: s.newDueSet(s.plan.due(time.Second))}
+	for i := range w.batch.read {
+		w.batch.read[i] = true
+	}
+	p.finish(t.Context(), s, w, nil)
+	for _, at := range []time.Duration{2 * time.Second, 3 * time.Second} {
+		if due := s.plan.due(at); len(due) != 20 {
+			t.Errorf("at %v %d of 20 are due", at, len(due))
+		}
+	}
+}
+
 func TestFailedReadIsTriedAgainBeforeALongIntervalEnds(t *testing.T) {
 	s := newSchedule(polledEvery(time.Hour, time.Second), 10*time.Second, wall)
-	s.done(0, 11*time.Second, retryAfter)
-	s.done(1, 10500*time.Millisecond, retryAfter)
+	s.done(0, 11*time.Second, 11*time.Second, retryAfter)
+	s.done(1, 10500*time.Millisecond, 10500*time.Millisecond, retryAfter)
 	if at := s.items[0].at(); at != 21*time.Second {
 		t.Errorf("the hourly object is due at %v, want 21 s", at)
 	}
 	if at := s.items[1].at(); at != 11*time.Second {
 		t.Errorf("the one of a second is due at %v, want its next moment at 11 s", at)
 	}
-	s.done(0, 21*time.Second, 0)
+	s.done(0, 21*time.Second, 21*time.Second, 0)
 	if at := s.items[0].at(); at != 10*time.Second+39*time.Minute+40*time.Second {
 		t.Errorf("after the retry the hourly object is due at %v, want the full hour", at)
 	}
@@ -72,15 +119,15 @@ func TestFailedReadIsTriedAgainBeforeALongIntervalEnds(t *testing.T) {
 
 func TestWhatALineMissedIsCountedAndDueOnceItIsBack(t *testing.T) {
 	s := newSchedule(polledEvery(time.Second, time.Hour), time.Second, wall)
-	s.done(0, 1100*time.Millisecond, 0)
-	s.done(1, 1100*time.Millisecond, 0)
+	s.done(0, 1100*time.Millisecond, 1100*time.Millisecond, 0)
+	s.done(1, 1100*time.Millisecond, 1100*time.Millisecond, 0)
 	if missed := s.passOver(5500*time.Millisecond, objects.GapLine); missed != 4 {
 		t.Errorf("%d missed, want those at 2, 3, 4 and 5 s", missed)
 	}
 	if due := s.due(5500 * time.Millisecond); len(due) != 1 || due[0] != 0 {
 		t.Errorf("due at once: %v, want the object that missed its moments", due)
 	}
-	s.done(0, 5600*time.Millisecond, 0)
+	s.done(0, 5600*time.Millisecond, 5600*time.Millisecond, 0)
 	if at, _ := s.next(); at != 6*time.Second || s.skipped() != 0 {
 		t.Errorf("next at %v with %d skipped, want 6 s and none", at, s.skipped())
 	}
@@ -100,7 +147,7 @@ func TestASlowStartMissesNothing(t *testing.T) {
 		s := newSchedule([]configs.Polled{{Object: objects.Object{Name: "x"}, Interval: 10 * time.Second}}, time.Minute, wall)
 		s.beginAt(time.Minute, time.Minute, time.Minute, "why")
 		answered := time.Minute + 11*time.Second - begin
-		s.done(0, answered, 0)
+		s.done(0, answered, answered, 0)
 		if gap, ok := s.items[0].gap(wall.Add(answered-time.Minute), answered); gap.Count != missing || ok != (missing > 0) {
 			t.Errorf("begun %v after a regular moment: %+v, want %d missing", begin, gap, missing)
 		}
@@ -111,7 +158,7 @@ func TestASlowStartMissesNothing(t *testing.T) {
 func TestAReloadLosesNoMoment(t *testing.T) {
 	polled := polledEvery(10 * time.Second)
 	before := newSchedule(polled, time.Minute, wall) // at a full multiple: the next moment is 10 s later
-	before.done(0, time.Minute, 0)
+	before.done(0, time.Minute, time.Minute, 0)
 	before.items[0].delivered(time.Minute)
 	begun := 70*time.Second + 5*time.Millisecond // the moment at 70 s was not read
 	after := newSchedule(polled, begun, wall.Add(begun-time.Minute))
@@ -123,5 +170,23 @@ func TestAReloadLosesNoMoment(t *testing.T) {
 	after.takeUp(nil, begun)
 	if it := after.items[0]; it.owed != 1 {
 		t.Errorf("%d owed after there was no earlier schedule", it.owed)
+	}
+}
+
+// TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime: one read in vain, and then no other before the end.
+func TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime(t *testing.T) {
+	begun := time.Minute
+	s := newSchedule(polledEvery(time.Second), begun, wall)
+	s.beginAt(begun, begun, begun, "why") // a regular moment
+	it := &s.items[0]
+	it.blame(objects.GapBus, 1)
+	s.done(0, begun, begun+1500*time.Millisecond, retrySoon)
+	end := begun + 4200*time.Millisecond
+	gap, after, ok := it.atEnd(end, wall.Add(end-begun), end)
+	if !ok || gap.Count != 5 { // the begin, and those after 1, 2, 3 and 4 s
+		t.Errorf("%+v, want 5 missing", gap)
+	}
+	if at, want := after.next, begun+5*time.Second; at != want {
+		t.Errorf("the next moment is at %v, want %v: a reload would count others twice", at, want)
 	}
 }

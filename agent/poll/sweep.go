@@ -55,29 +55,6 @@ func (p *Poller) dropUnidentified(s *slave, why string) {
 	s.unidentified = nil
 }
 
-// revives asks a slave that did not answer last time for one object. When a dead one answers, what was missed is due
-// at once, and what was learnt is in doubt: another slave may be in its place.
-func (p *Poller) revives(ctx context.Context, s *slave) bool {
-	dead := s.dead()
-	s.missed += s.plan.passOver(p.clock.Elapsed(), whyMissed(s.lastErr))
-	_, err := p.exchange(ctx, s, s.probe(), false)
-	switch {
-	case ctx.Err() != nil || !p.open:
-		return false
-	case err != nil && !isReply(err):
-		if s.dead() && fateOf(err) != fateSilent { // silence has set the next probe
-			s.postpone(p.clock.Elapsed())
-		}
-		s.pauseUntil = p.clock.Elapsed() + retrySoon
-		return false
-	}
-	if dead {
-		s.plan.everything(p.clock.Elapsed())
-		s.planner.Retest()
-	}
-	return true
-}
-
 const (
 	// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at
 	// 9600 baud takes a fifth of it; one that takes longer lets the others go first between its reads.
@@ -101,8 +78,9 @@ type work struct {
 	batch    *dueSet
 	todo     []modbus.Read
 	readings []reading
-	replies  uint64 // of the slave when the sweep began: with more, it lives
-	barren   int    // reads in a row without a reply that counts
+	begun    time.Duration // monotonic
+	replies  uint64        // of the slave when the sweep began: with more, it lives
+	barren   int           // reads in a row without a reply that counts
 	// its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
 	turn  time.Duration
 	spent time.Duration
@@ -112,7 +90,7 @@ type work struct {
 func (p *Poller) begin(s *slave, replies uint64) *work {
 	now := p.clock.Elapsed()
 	turn, _ := s.nextDue()
-	w := &work{batch: s.newDueSet(s.plan.due(now)), turn: turn, replies: replies}
+	w := &work{batch: s.newDueSet(s.plan.due(now)), begun: now, turn: turn, replies: replies}
 	p.measureLateness(s, w.batch)
 	if now-s.doubted >= retestAfter {
 		s.doubted = now
@@ -142,7 +120,7 @@ func (p *Poller) step(ctx context.Context, s *slave, replies uint64) (over bool)
 		return false
 	}
 	s.unidentified, s.work = w.readings, nil
-	p.finish(ctx, s, w.batch, failure)
+	p.finish(ctx, s, w, failure)
 	return true
 }
 
@@ -171,9 +149,11 @@ func (p *Poller) readNext(ctx context.Context, s *slave, w *work) error {
 }
 
 // readFailed judges a read that brought no registers: whether its parts are asked, and whether the sweep goes on (nil).
+// A read that was not sent, since the line was not in step with the slave, says nothing about its registers.
 func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error {
 	lives := s.replies.count > w.replies
-	contrast := s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.Elapsed())
+	asked := !errors.Is(err, modbus.ErrUnasked)
+	contrast := asked && s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.Elapsed())
 	switch {
 	case refuses(err): // cheap, and the parts may well be answered
 		w.barren = 0
@@ -185,12 +165,14 @@ func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 			s.miss(err, p.clock.Elapsed())
 			return err
 		}
-		w.todo = append(w.todo, s.parts(w.batch, rd)...) // last, so that something answers soon
+		if asked {
+			w.todo = append(w.todo, s.parts(w.batch, rd)...) // last, so that something answers soon
+		}
 	default: // damaged, or busy; a busy slave is given time before it is asked for more
 		if isReply(err) || !contrast && !lives {
 			s.miss(err, p.clock.Elapsed())
 		}
-		if !isReply(err) || s.replies.doubts[rd.Span].fails >= busyPatience {
+		if asked && !isReply(err) || s.replies.doubts[rd.Span].fails >= busyPatience {
 			w.todo = append(w.todo, s.parts(w.batch, rd)...)
 		}
 	}
@@ -225,13 +207,15 @@ func (s *slave) parts(b *dueSet, rd modbus.Read) []modbus.Read {
 	return s.planner.Split(rd, b.spans)
 }
 
-// finish moves the schedule on after a sweep and settles what was learnt in it.
-func (p *Poller) finish(ctx context.Context, s *slave, b *dueSet, failure error) {
+// finish moves the schedule on after a sweep and settles what was learnt in it. It reads the clock once, so that all
+// that was due together stays together.
+func (p *Poller) finish(ctx context.Context, s *slave, w *work, failure error) {
+	b, now := w.batch, p.clock.Elapsed()
 	for i, n := range b.items {
 		it, err := &s.plan.items[n], b.errs[i]
 		it.read = b.read[i]
 		if it.read {
-			s.plan.done(n, p.clock.Elapsed(), 0)
+			s.plan.done(n, w.begun, now, 0)
 			it.failures = 0
 			continue
 		}
@@ -247,10 +231,10 @@ func (p *Poller) finish(ctx context.Context, s *slave, b *dueSet, failure error)
 		}
 		s.missed++
 		// Else the line is ending, or the moment has its reason already.
-		if ctx.Err() == nil && (it.why == "" || it.next <= p.clock.Elapsed()) {
+		if ctx.Err() == nil && (it.why == "" || it.next <= now) {
 			it.blame(whyMissed(err), 1)
 		}
-		s.plan.done(n, p.clock.Elapsed(), waitAfter(err, refused && !it.given))
+		s.plan.done(n, w.begun, now, waitAfter(err, refused && !it.given))
 	}
 	if failure == nil {
 		p.runTest(ctx, s)
@@ -311,7 +295,9 @@ func (p *Poller) runTest(ctx context.Context, s *slave) {
 		p.portFailed(err)
 		return
 	}
-	s.replies.failed(span, err)
+	if !errors.Is(err, modbus.ErrUnasked) {
+		s.replies.failed(span, err)
+	}
 	if refuses(err) || s.replies.proven(span) {
 		s.planner.Refused(tests[0], nil)
 	}
@@ -449,7 +435,12 @@ func (p *Poller) reportSoFar() {
 }
 
 // handGaps reports at the end of a poller what is missing of each object up to now.
-func (p *Poller) handGaps(s *slave) { p.handMissing(s, (*item).atEnd) }
+func (p *Poller) handGaps(s *slave) {
+	now := p.clock.Elapsed()
+	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
+		return it.atEnd(now, at, uptime)
+	})
+}
 
 // handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
 // it is handed on.

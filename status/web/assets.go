@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -31,11 +32,29 @@ func loadAssets() assets {
 		if err != nil {
 			panic("web: " + err.Error()) // built in: a fault in it fails every test
 		}
+		body = lighter(body)
 		sum, ext := sha256.Sum256(body), path.Ext(kind[0])
 		name := strings.TrimSuffix(kind[0], ext) + "-" + hex.EncodeToString(sum[:6]) + ext
 		all = append(all, asset{kind[0], "/assets/" + name, kind[1], body})
 	}
 	return all
+}
+
+// lighter takes the indentation and the comments that fill whole lines out of a file: they are for us, not for browsers.
+func lighter(body []byte) []byte {
+	var out []byte
+	comment := false
+	for line := range bytes.Lines(body) {
+		line = bytes.TrimSpace(line)
+		comment = comment || bytes.HasPrefix(line, []byte("/*"))
+		if len(line) > 0 && !comment && !bytes.HasPrefix(line, []byte("//")) {
+			out = append(append(out, line...), '\n')
+		}
+		if comment && bytes.HasSuffix(line, []byte("*/")) {
+			comment = false
+		}
+	}
+	return out
 }
 
 // serve answers with the file, which may be kept for a year.

@@ -17,12 +17,12 @@ import (
 func (s *Site) funcs() template.FuncMap {
 	z := zone{s.o.Zone}
 	return template.FuncMap{
-		"when": z.when, "stretch": z.stretch, "parsed": z.parsed, "plain": z.plain,
+		"when": z.when, "clock": z.clock, "stretch": z.stretch, "parsed": z.parsed, "plain": z.plain,
 		"age": age, "ago": ago, "seconds": secondsOf, "since": since,
 		"mark": mark, "lineState": lineState, "slaveState": slaveState, "integrationState": integrationState,
 		"clockState": clockState, "storeState": storeState, "severityTone": severityTone, "costsData": costsData,
 		"count": count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
-		"percent": percent, "share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
+		"percent": percent, "real": func(f *float64) float64 { return *f }, "share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
 		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short, "cloud": cloud, "add": func(a, b uint64) uint64 { return a + b },
 	}
 }
@@ -57,6 +57,12 @@ func (z zone) when(at any) template.HTML {
 	}
 	utc := t.UTC().Format("2006-01-02T15:04:05Z")
 	return template.HTML(`<time datetime="` + utc + `">` + z.plain(t) + `</time>`) //nolint:gosec // digits only
+}
+
+// clock prints the time of day, as an element that the script can read.
+func (z zone) clock(t time.Time) template.HTML {
+	utc := t.UTC().Format("2006-01-02T15:04:05Z")
+	return template.HTML(`<time data-clock datetime="` + utc + `">` + t.In(z.location).Format("15:04") + `</time>`) //nolint:gosec // digits
 }
 
 // parsed prints an RFC 3339 time as when does. What is no time comes back as text.

@@ -20,7 +20,8 @@ type templates map[string]*template.Template
 func parseTemplates(funcs template.FuncMap) templates {
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
 	all := templates{}
-	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system", "message"} {
+	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system", "message",
+		"form", "confirm", "test", "login"} {
 		page := template.Must(base.Clone())
 		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
 	}
@@ -35,6 +36,7 @@ type frame struct {
 	Site    string
 	Now     time.Time
 	Status  api.Status
+	Login   bool     // there is a login
 	Unread  []string // what could not be read, in words
 	Style   string   // address of the stylesheet
 	Script  string
@@ -45,6 +47,7 @@ type frame struct {
 func (s *Site) frame(title, tab string) frame {
 	return frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
+		Login: s.o.Keeper != nil,
 		Style: s.assets.path("style.css"), Script: s.assets.path("live.js"), Icon: s.assets.path("icon.svg"),
 	}
 }

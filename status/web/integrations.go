@@ -2,11 +2,27 @@ package web
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"noi-agent/status/api"
 )
+
+// Integrations are the destinations, as status.Integrations describes them.
+type Integrations interface {
+	List() api.Integrations
+	Get(id string) (api.IntegrationEntry, error)
+	Preview(id string, config []byte) (api.IntegrationEntry, error)
+	Create(ctx context.Context, config []byte) (api.IntegrationEntry, error)
+	Replace(ctx context.Context, id, etag string, config []byte) (api.IntegrationEntry, error)
+	Delete(ctx context.Context, id, etag string) error
+	SetEnabled(ctx context.Context, id string, enabled bool) (api.IntegrationEntry, error)
+	Wake(id string) error
+	Test(ctx context.Context, id string, config []byte, tell func(api.TestStep)) (api.IntegrationTest, error)
+}
 
 // latestRows is how many triggers stand below the integrations of a cloud.
 const latestRows = 10
@@ -14,45 +30,222 @@ const latestRows = 10
 // integrationsView is what the two tabs show.
 type integrationsView struct {
 	frame
-	Cloud string // aws | gcp
-	Rows  []row
-	Of    []api.Integration // of this cloud
-	Other int               // how many the other cloud has
+	Cloud    string // aws | gcp
+	Rows     []row
+	Of       []api.IntegrationEntry // of this cloud
+	Editable bool                   // they can be changed here
+	Done     string                 // what was done, in words; "": nothing
 }
 
 // integrations answers with a tab.
 func (s *Site) integrations(cloudType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.accepts(w, r) {
+		if !s.accepts(w, r, "done", "id") {
 			return
 		}
-		v := &integrationsView{frame: s.frame(cloud(cloudType)+" integrations", "/integrations/aws"), Cloud: cloudType}
-		for _, in := range v.Status.Integrations {
-			if in.Type == cloudType {
-				v.Of = append(v.Of, in)
-			} else {
-				v.Other++
+		v := &integrationsView{
+			frame: s.frame(cloud(cloudType)+" integrations", "/integrations/aws"), Cloud: cloudType,
+			Editable: s.o.Integrations != nil,
+		}
+		for _, e := range s.entries(&v.Status) {
+			if e.Config.Type == cloudType {
+				v.Of = append(v.Of, e)
 			}
 		}
+		v.Done = doneWords(r.URL.Query().Get("done"), nameOf(&v.Status, r.URL.Query().Get("id")))
 		v.Rows, v.Unread = s.latestOf(&v.Status, v.Of)
 		s.render(w, http.StatusOK, "integrations", v)
 	}
 }
 
+// entries are all integrations; where they cannot be changed, those of the status.
+func (s *Site) entries(status *api.Status) []api.IntegrationEntry {
+	if s.o.Integrations != nil {
+		return s.o.Integrations.List().Integrations
+	}
+	var list []api.IntegrationEntry
+	for i := range status.Integrations {
+		in := &status.Integrations[i]
+		c := api.IntegrationConfig{ID: in.ID, Name: in.Name, Type: in.Type, TopicARN: in.Topic, Topic: in.Topic}
+		list = append(list, api.IntegrationEntry{Config: c, State: in})
+	}
+	return list
+}
+
+// doneWords say what was done to an integration.
+func doneWords(done, name string) string {
+	return map[string]string{
+		"active": name + " is active. Its first message goes out with the next sample.", "paused": name + " is paused. " +
+			"Waiting messages are kept within the limits, and sent when you resume it.",
+		"resumed": name + " is active again.", "removed": "The integration was removed. What waited is kept for 24 h, " +
+			"then deleted and counted.", "woken": name + " tries again now.",
+	}[done]
+}
+
 // latestOf are the newest triggers of some integrations.
-func (s *Site) latestOf(status *api.Status, of []api.Integration) (rows []row, unread []string) {
+func (s *Site) latestOf(status *api.Status, of []api.IntegrationEntry) (rows []row, unread []string) {
 	for i := range of {
-		some, _, err := s.rows(status, api.TriggerQuery{Integration: of[i].ID, Limit: latestRows})
+		some, _, err := s.rows(status, api.TriggerQuery{Integration: of[i].Config.ID, Limit: latestRows})
 		if err != nil {
 			return rows, []string{"trigger log: " + err.Error()}
 		}
 		rows = append(rows, some...)
 	}
-	return newest(rows), nil
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(b.ID, a.ID) })
+	return rows[:min(latestRows, len(rows))], nil
 }
 
-// newest are the newest of some rows.
-func newest(rows []row) []row {
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(b.ID, a.ID) })
-	return rows[:min(latestRows, len(rows))]
+// confirmView asks before something is done.
+type confirmView struct {
+	frame
+	Heading string
+	Text    string
+	Button  string
+	Danger  bool
+	Hidden  map[string]string // fields that go along
+	Back    string
+	Locked  *api.Error // the login that is needed; nil: none
+}
+
+// integrationPages are the addresses of forms and buttons.
+func (s *Site) integrationPages() []Page {
+	if s.o.Integrations == nil {
+		return nil
+	}
+	var list []Page
+	for _, c := range []string{"aws", "gcp"} {
+		list = append(list, Page{Method: "GET", Path: "/integrations/" + c + "/new", Handler: s.newForm(c)},
+			Page{Method: "POST", Path: "/integrations/" + c + "/new", Handler: s.submitNew(c), Locked: s.lockedNew(c)})
+	}
+	const one = "/integrations/{id}"
+	list = append(list,
+		Page{Method: "GET", Path: one + "/edit", Handler: s.editForm},
+		Page{Method: "POST", Path: one + "/edit", Handler: s.submitEdit, Locked: s.lockedEdit},
+		Page{Method: "GET", Path: one + "/remove", Handler: s.askRemove},
+		Page{Method: "POST", Path: one + "/remove", Handler: s.remove, Locked: s.lockedAction("remove")},
+		Page{Method: "POST", Path: one + "/test", Handler: s.test, Locked: s.lockedAction("test")})
+	for _, a := range []action{
+		{"pause", "paused", func(ctx context.Context, id string) error {
+			_, err := s.o.Integrations.SetEnabled(ctx, id, false)
+			return err
+		}},
+		{"resume", "resumed", func(ctx context.Context, id string) error {
+			_, err := s.o.Integrations.SetEnabled(ctx, id, true)
+			return err
+		}},
+		{"wake", "woken", func(_ context.Context, id string) error { return s.o.Integrations.Wake(id) }},
+	} {
+		list = append(list, Page{
+			Method: "POST", Path: one + "/" + a.name, Handler: s.act(a), Locked: s.lockedAction(a.name),
+		})
+	}
+	return list
+}
+
+// action is a button that does one thing and comes back.
+type action struct {
+	name, done string
+	do         func(ctx context.Context, id string) error
+}
+
+func (s *Site) act(a action) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		entry, err := s.o.Integrations.Get(r.PathValue("id"))
+		if err == nil {
+			err = a.do(r.Context(), r.PathValue("id"))
+		}
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		s.back(w, r, entry.Config.Type, a.done, entry.Config.ID)
+	}
+}
+
+// back goes to the tab, which says what was done.
+func (s *Site) back(w http.ResponseWriter, r *http.Request, cloudType, done, id string) {
+	http.Redirect(w, r, "/integrations/"+cloudType+"?done="+done+"&id="+id, http.StatusSeeOther)
+}
+
+// fail answers with an error as a page.
+func (s *Site) fail(w http.ResponseWriter, err error) {
+	var e *api.Error
+	if !errors.As(err, &e) {
+		e = api.NewError(http.StatusInternalServerError, err.Error(), "")
+	}
+	s.say(w, e.Status, e.Title, e.Detail)
+}
+
+// lockedAction asks for the login that a button needs; the button is pressed with it.
+func (s *Site) lockedAction(name string) func(http.ResponseWriter, *http.Request, *api.Error) {
+	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
+		v := &confirmView{
+			frame: s.frame("Log in", "/integrations/aws"), Heading: "Log in to change things", Button: "Log in and " + name,
+			Locked: why, Back: "/integrations/aws", Hidden: map[string]string{},
+		}
+		v.Refresh = false
+		if etag := r.PostFormValue("etag"); etag != "" {
+			v.Hidden["etag"] = etag
+		}
+		s.render(w, why.Status, "confirm", v)
+	}
+}
+
+// askRemove asks before an integration is removed.
+func (s *Site) askRemove(w http.ResponseWriter, r *http.Request) {
+	entry, err := s.o.Integrations.Get(r.PathValue("id"))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	name := cmp.Or(entry.Config.Name, entry.Config.ID)
+	v := &confirmView{
+		frame: s.frame("Remove "+name, "/integrations/aws"), Heading: "Remove " + name + "?", Button: "Remove", Danger: true,
+		Text: "Nothing waits to be sent.", Back: "/integrations/" + entry.Config.Type,
+		Hidden: map[string]string{"etag": entry.ETag},
+	}
+	v.Refresh = false
+	if entry.State != nil && entry.State.Backlog > 0 {
+		v.Text = plural(entry.State.Backlog, "message") + " not yet published: kept for 24 h, then deleted and counted."
+	}
+	s.render(w, http.StatusOK, "confirm", v)
+}
+
+func (s *Site) remove(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	entry, err := s.o.Integrations.Get(id)
+	if err == nil {
+		err = s.o.Integrations.Delete(r.Context(), id, cmp.Or(r.PostFormValue("etag"), entry.ETag))
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.back(w, r, entry.Config.Type, "removed", id)
+}
+
+// testView is what a test has found.
+type testView struct {
+	frame
+	Test api.IntegrationTest
+	Back string
+}
+
+// longestTest is how long a test may take: five steps, each with the clouds' own limits.
+const longestTest = 2 * time.Minute
+
+// test tests the integration in force.
+func (s *Site) test(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the test has a limit of its own
+	ctx, cancel := context.WithTimeout(r.Context(), longestTest)
+	defer cancel()
+	result, err := s.o.Integrations.Test(ctx, r.PathValue("id"), nil, nil)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	v := &testView{s.frame("Test of "+cmp.Or(result.Name, result.IntegrationID), "/integrations/aws"), result,
+		"/integrations/" + result.Type}
+	v.Refresh = false
+	s.render(w, http.StatusOK, "test", v)
 }

@@ -1,1 +1,180 @@
-// filled below
+// Keeps a page fresh. Everything that it shows was made by the agent's own templates: a page that has changed is fetched
+// again, and only what differs is put in. Without this script the pages work, and come again by themselves.
+(() => {
+'use strict';
+const doc = document, root = doc.documentElement, main = doc.getElementById('main');
+const fresh = doc.getElementById('fresh'), words = fresh.querySelector('.words');
+const now = () => performance.now();
+const all = (from, what) => from.querySelectorAll(what);
+
+// Times in the reader's zone and manner; en-US gives 6/28/22 03:20:37.
+const two = '2-digit', format = (o) => new Intl.DateTimeFormat(undefined, {hourCycle: 'h23', ...o});
+const date = format({year: two, month: 'numeric', day: 'numeric', hour: two, minute: two, second: two});
+const clock = format({hour: two, minute: two});
+const age = (s) => s < 90 ? s + ' s' : s < 5400 ? Math.floor((s + 30) / 60) + ' min' :
+  s < 172800 ? Math.floor((s + 1800) / 3600) + ' h' : Math.floor(s / 86400) + ' d';
+
+function dress(from) {
+  for (const t of all(from, 'time[datetime]')) {
+    const at = new Date(t.dateTime);
+    if (isNaN(at)) continue;
+    t.textContent = 'clock' in t.dataset ? clock.format(at) : date.format(at).replace(',', '');
+    t.title = t.dateTime;
+  }
+}
+function startAges() { for (const e of all(main, '[data-age]')) e.begun = now() - e.dataset.age * 1000; }
+function tick() {
+  for (const e of all(main, '[data-age]')) {
+    const text = age(Math.max(Math.floor((now() - e.begun) / 1000), 0));
+    if (e.dataset.age >= 0 && e.textContent !== text) e.textContent = text;
+  }
+}
+
+// What is open stays open, and what is typed stays.
+function morph(a, b) {
+  for (const {name, value} of [...b.attributes]) if (name !== 'open' && a.getAttribute(name) !== value) a.setAttribute(name, value);
+  for (const {name} of [...a.attributes]) if (name !== 'open' && !b.hasAttribute(name)) a.removeAttribute(name);
+  const old = [...a.childNodes], next = [...b.childNodes];
+  for (let i = 0; i < Math.max(old.length, next.length); i++) {
+    const x = old[i], y = next[i];
+    if (!x) a.append(doc.importNode(y, true));
+    else if (!y) x.remove();
+    else if (x.nodeName !== y.nodeName || x.nodeType === 1 && x.dataset && x.dataset.key !== y.dataset.key) x.replaceWith(doc.importNode(y, true));
+    else if (x.nodeType === 3) { if (x.data !== y.data) x.data = y.data; }
+    else if (x.nodeType === 1 && !x.matches('input,select,textarea') && !x.isEqualNode(y)) morph(x, y);
+  }
+}
+
+const live = 'live' in main.dataset, list = location.pathname === '/triggers';
+let last = 0, waiting, lastGood = now();
+const reading = () => list && (scrollY > 60 || doc.querySelector('.filter[open]')) || !getSelection().isCollapsed ||
+  main.contains(doc.activeElement) && doc.activeElement.matches('input,select,textarea');
+async function refresh() {
+  clearTimeout(waiting); waiting = 0;
+  if (!live || reading()) return;
+  last = now();
+  try {
+    const answer = await fetch(location.href);
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html'), body = page.getElementById('main');
+    if (!body || reading()) return;
+    lastGood = now();
+    dress(body); morph(main, body); startAges(); show();
+    if (page.documentElement.dataset.version !== root.dataset.version) updated();
+  } catch { lost(); }
+}
+function soon(pause) { if (!waiting) waiting = setTimeout(refresh, Math.max(last + pause - now(), 0)); }
+
+// Values that are news go where they are shown.
+const places = {V: 2, A: 2, '°C': 1, Ah: 1, kWh: 1, W: 1, '%': 1, Hz: 2, s: 0, h: 0};
+const shown = (v, unit) => typeof v === 'number' ? (unit in places ? v.toFixed(places[unit]) : String(+v.toPrecision(6))) :
+  Array.isArray(v) ? v.join(', ') || 'none' : String(v);
+function takeValues(rows) {
+  const found = {};
+  for (const e of all(main, '[data-value]')) (found[e.dataset.value] ||= []).push(e);
+  for (const r of rows) for (const e of found[r.line + '/' + r.unit_id + '/' + r.object] || []) {
+    const text = shown(r.value, r.unit), a = (e.closest('tr,article,.hero') || e).querySelector('[data-age]');
+    if (e.textContent !== text) e.textContent = text;
+    if (a) a.begun = now();
+  }
+}
+
+// New rows are counted while somebody reads.
+let news = 0, newest = 0;
+function show() {
+  newest = Math.max(0, ...[...all(main, 'tr[data-key]')].map((r) => +r.dataset.key || 0));
+  news = 0; count();
+}
+function count() {
+  const button = doc.getElementById('news');
+  if (button) { button.hidden = !news; button.textContent = news + ' new'; }
+}
+function takeTrigger(row) {
+  if (reading() && row.id > newest) { newest = row.id; news++; count(); } else soon(2000);
+}
+
+// The connection: a stream while the page is seen; after three faults the page is fetched every ten seconds.
+let stream, faults = 0, poll;
+function say(kind, text) { if (fresh.className !== 'fresh ' + kind || words.textContent !== text) { fresh.className = 'fresh ' + kind; words.textContent = text; } }
+function lost() {
+  const old = Math.floor((now() - lastGood) / 10000) * 10;
+  say('lost', old < 60 ? 'Connection lost, trying again' : 'The gateway does not answer: values are ' + age(old) + ' old');
+}
+function updated() {
+  say('poll', 'The agent was updated: ');
+  const a = doc.createElement('a');
+  a.href = location.href; a.textContent = 'reload'; words.append(a);
+  close(); clearInterval(poll); poll = 1;
+}
+function close() { if (stream) { stream.close(); stream = null; } }
+function open() {
+  if (stream || doc.hidden || !live || poll === 1) return;
+  stream = new EventSource('/api/v1/events?topics=status,values' + (list || location.pathname.startsWith('/integrations') ? ',triggers' : ''));
+  const on = (name, take) => stream.addEventListener(name, (e) => { lastGood = now(); take(e.data && JSON.parse(e.data)); });
+  on('hello', (h) => {
+    faults = 0; clearInterval(poll); poll = 0;
+    if (h.version !== root.dataset.version) return updated();
+    say('live', 'Live');
+  });
+  on('values', (v) => takeValues(v.objects));
+  on('status', () => soon(list ? 15000 : 4000));
+  on('problem', () => soon(1000));
+  on('trigger', takeTrigger);
+  on('resync', () => soon(0));
+  stream.onerror = () => {
+    lost();
+    if (++faults < 3 && stream.readyState !== 2) return;
+    close();
+    if (!poll) { poll = setInterval(again, 10000); again(); }
+  };
+}
+async function again() {
+  if (doc.hidden) return;
+  await refresh();
+  if (now() - lastGood < 12000) say('poll', 'Updating every 10 s');
+  if (++faults % 6 === 0) open();
+}
+
+// A form: boxes and text say the same.
+const field = doc.getElementById('f-objects'), offers = doc.getElementById('offers');
+if (field && offers) {
+  const names = () => field.value.split(',').map((s) => s.trim()).filter(Boolean);
+  const check = () => { const have = names(); for (const box of all(offers, 'input')) { box.hidden = false; box.checked = have.includes(box.value); } };
+  offers.addEventListener('change', (e) => {
+    const rest = names().filter((n) => n !== e.target.value && n !== 'all');
+    field.value = (e.target.checked ? [...rest, e.target.value] : rest).join(', ');
+  });
+  field.addEventListener('input', check); check();
+}
+const errors = doc.getElementById('errors');
+if (errors) errors.focus();
+
+// A chart says the value under the pointer; arrow keys move it.
+const plot = doc.querySelector('.plot[data-history] .field-of');
+if (plot) {
+  const out = doc.querySelector('.read-out');
+  let history, at = 1;
+  const read = async () => {
+    history ||= fetch(plot.parentElement.dataset.history).then((r) => r.json());
+    const h = await history, from = Date.parse(h.from), t = from + at * (Date.parse(h.to) - from);
+    let best;
+    for (const b of h.buckets) if (!best || Math.abs(Date.parse(b.from) - t) < Math.abs(Date.parse(best.from) - t)) best = b;
+    if (best) out.textContent = clock.format(new Date(best.from)) + '  ' + shown(best.mean, h.unit) + ' ' + h.unit + ' (' + shown(best.min, h.unit) + ' to ' + shown(best.max, h.unit) + ')';
+  };
+  plot.tabIndex = 0;
+  plot.setAttribute('role', 'img');
+  plot.setAttribute('aria-label', 'Chart. Arrow keys read it.');
+  plot.addEventListener('pointermove', (e) => { const r = plot.getBoundingClientRect(); at = (e.clientX - r.left) / r.width; read(); });
+  plot.addEventListener('keydown', (e) => {
+    const d = {ArrowLeft: -1, ArrowRight: 1}[e.key];
+    if (d) { at = Math.min(Math.max(at + d / 96, 0), 1); e.preventDefault(); read(); }
+  });
+}
+
+dress(doc); startAges(); show(); setInterval(tick, 1000);
+doc.getElementById('news')?.addEventListener('click', () => { scrollTo(0, 0); doc.querySelector('.filter')?.removeAttribute('open'); news = 0; soon(0); });
+doc.addEventListener('visibilitychange', () => { if (doc.hidden) { close(); say('', 'Paused'); } else { open(); soon(0); } });
+addEventListener('pagehide', close);
+addEventListener('pageshow', open);
+if (live) open(); else { fresh.className = 'fresh'; }
+})();

@@ -1,11 +1,17 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"noi-agent/objects"
+	"noi-agent/status/api"
 )
 
 // objectView is what the page of an object shows.
@@ -15,11 +21,32 @@ type objectView struct {
 	Value        valueView
 	Definition   *objects.Object // nil: the family does not know it
 	Integrations []string        // names of those that send it; nil: not known
+	Range        string          // 1h, 6h or 24h
+	History      *api.History    // nil: there is none
+	Chart        chart
+	Summary      []fact // of the numbers
+	Table        []hour
+}
+
+// fact is a value and when it was.
+type fact struct {
+	Words string
+	Value string
+	At    time.Time
+}
+
+// hour is a row of the table that says what the chart shows.
+type hour struct {
+	From            time.Time
+	Min, Mean, Max  string
+	least, greatest float32
+	sum             float64
+	n               int
 }
 
 // object answers with the page of one object.
 func (s *Site) object(w http.ResponseWriter, r *http.Request) {
-	if !s.accepts(w, r) {
+	if !s.accepts(w, r, "range") {
 		return
 	}
 	line, name := r.PathValue("line"), r.PathValue("object")
@@ -34,6 +61,7 @@ func (s *Site) object(w http.ResponseWriter, r *http.Request) {
 			if value.Object == name {
 				v.Controller, v.Value, v.Definition = c, value, s.objectOf(c.Family, name)
 				v.Title = name + " of " + c.Name()
+				s.addHistory(v, r.URL.Query().Get("range"))
 				s.render(w, http.StatusOK, "object", v)
 				return
 			}
@@ -41,6 +69,121 @@ func (s *Site) object(w http.ResponseWriter, r *http.Request) {
 	}
 	s.say(w, http.StatusNotFound, "There is no such object",
 		fmt.Sprintf("No controller %s/%s with an object %s is read.", line, r.PathValue("unit"), name))
+}
+
+// spans are the ranges that a chart can have.
+func spans() map[string]time.Duration {
+	return map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h": 24 * time.Hour}
+}
+
+// addHistory adds chart, summary and table; what is no range is a day.
+func (s *Site) addHistory(v *objectView, span string) {
+	length, ok := spans()[span]
+	if !ok {
+		span, length = "24h", 24*time.Hour
+	}
+	v.Range = span
+	h, ok := s.o.Source.History(v.Controller.Line, v.Controller.UnitID, v.Value.Object, length)
+	if !ok {
+		return
+	}
+	v.History = &h
+	var states *api.History
+	if c := v.Controller.Charge; c != nil && c.Object != v.Value.Object {
+		if st, ok := s.o.Source.History(v.Controller.Line, v.Controller.UnitID, c.Object, length); ok {
+			states = &st
+		}
+	}
+	v.Chart = chartOf(&h, states, s.o.Zone)
+	v.Summary, v.Table = summaryOf(&h), hoursTable(&h)
+}
+
+// summaryOf is the lowest and the highest of a history.
+func summaryOf(h *api.History) []fact {
+	if len(h.Buckets) == 0 {
+		return nil
+	}
+	low, high := &h.Buckets[0], &h.Buckets[0]
+	for i := range h.Buckets {
+		if h.Buckets[i].Min < low.Min {
+			low = &h.Buckets[i]
+		}
+		if h.Buckets[i].Max > high.Max {
+			high = &h.Buckets[i]
+		}
+	}
+	return []fact{
+		{"Lowest", digits(float64(low.Min), h.Unit), low.From}, {"highest", digits(float64(high.Max), h.Unit), high.From},
+	}
+}
+
+// hoursTable is the chart in numbers: hours, or ten minutes where there is one hour.
+func hoursTable(h *api.History) []hour {
+	size := time.Hour
+	if h.To.Sub(h.From) <= time.Hour {
+		size = 10 * time.Minute
+	}
+	var list []hour
+	for i := range h.Buckets {
+		b := &h.Buckets[i]
+		from := b.From.Truncate(size)
+		if n := len(list); n == 0 || !list[n-1].From.Equal(from) {
+			list = append(list, hour{From: from, least: b.Min, greatest: b.Max})
+		}
+		row := &list[len(list)-1]
+		row.least, row.greatest = min(row.least, b.Min), max(row.greatest, b.Max)
+		row.sum += float64(b.Mean) * float64(b.N)
+		row.n += b.N
+	}
+	for i := range list {
+		row := &list[i]
+		row.Min, row.Max = digits(float64(row.least), h.Unit), digits(float64(row.greatest), h.Unit)
+		row.Mean = digits(row.sum/float64(max(row.n, 1)), h.Unit)
+	}
+	return list
+}
+
+// Building reports whether the history is younger than the range.
+func (v *objectView) Building() bool {
+	return v.History != nil && v.History.KeptSince.Sub(v.History.From) > 5*time.Minute
+}
+
+// csv answers with the history in numbers: RFC 4180, UTC.
+func (s *Site) csv(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r, "range") {
+		return
+	}
+	unit, err := strconv.Atoi(r.PathValue("unit"))
+	length, known := spans()[cmp.Or(r.URL.Query().Get("range"), "24h")]
+	h, ok := s.o.Source.History(r.PathValue("line"), unit, r.PathValue("object"), length)
+	if err != nil || !known || !ok {
+		s.say(w, http.StatusNotFound, "There is no such history", "Nothing is kept under this address.")
+		return
+	}
+	var b bytes.Buffer
+	out := csv.NewWriter(&b)
+	out.UseCRLF = true
+	_ = out.Write([]string{"from", "min", "mean", "max", "samples", "value"}) // into memory
+	number := func(f float32) string { return strconv.FormatFloat(float64(f), 'g', -1, 32) }
+	for i := range h.Buckets {
+		k := &h.Buckets[i]
+		_ = out.Write([]string{k.From.UTC().Format(time.RFC3339), number(k.Min), number(k.Mean), number(k.Max),
+			strconv.Itoa(k.N), ""})
+	}
+	for i := range h.Runs {
+		_ = out.Write([]string{h.Runs[i].From.UTC().Format(time.RFC3339), "", "", "", "", harmless(h.Runs[i].Text())})
+	}
+	out.Flush()
+	w.Header().Set("Content-Disposition", `attachment; filename="history.csv"`)
+	send(w, http.StatusOK, "text/csv; charset=utf-8", b.Bytes())
+}
+
+// harmless keeps a spreadsheet from taking a text for a formula.
+func harmless(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
 }
 
 // Register is where the object stands in the controller.
@@ -66,3 +209,6 @@ func (v *objectView) Encoding() string {
 	}
 	return words
 }
+
+// Ranges are those that a chart can have.
+func (v *objectView) Ranges() []string { return []string{"1h", "6h", "24h"} }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
@@ -24,7 +25,6 @@ type overviewView struct {
 // problemView is a problem as people read it.
 type problemView struct {
 	api.Problem
-	Name string // of what it is about
 	Open bool
 }
 
@@ -36,7 +36,7 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 	v := &overviewView{frame: s.frame("Overview", "/")}
 	v.Problems = problemsOf(&v.Status)
 	v.Controllers = s.controllers(&v.Status, s.o.Source.Objects().Objects)
-	v.Sentence = sentenceOf(&v.Status)
+	v.Sentence = sentenceOf(&v.Status, v.Now.In(s.o.Zone))
 	s.render(w, http.StatusOK, "overview", v)
 }
 
@@ -44,9 +44,7 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 func problemsOf(status *api.Status) []problemView {
 	list := make([]problemView, 0, len(status.Problems))
 	for _, p := range status.Problems {
-		name := nameOf(status, p.Subject)
-		p.Remedy = strings.ReplaceAll(p.Remedy, "publish-test ID", "publish-test "+name)
-		list = append(list, problemView{Problem: p, Name: name})
+		list = append(list, problemView{Problem: p})
 	}
 	rank := []api.Severity{api.Fault, api.Warning, api.Notice}
 	slices.SortStableFunc(list, func(a, b problemView) int {
@@ -112,6 +110,11 @@ func (s *Site) controllers(status *api.Status, values []api.Latest) []controller
 			c.Battery = s.first(&c, known, wording.BatteryVoltage())
 			c.Charge = s.first(&c, known, wording.ChargeState())
 			c.Array = s.first(&c, known, wording.ArrayCurrent())
+			if c.Battery != nil {
+				if h, ok := s.o.Source.History(c.Line, c.UnitID, c.Battery.Object, 24*time.Hour); ok {
+					c.Spark = spark(&h, sparkColumns)
+				}
+			}
 			list = append(list, c)
 		}
 	}

@@ -36,8 +36,9 @@ type Source interface {
 
 // Options are what a site is made of. Source is needed.
 type Options struct {
-	Source Source
-	Keeper Keeper // says who may change things; nil: nobody may, and there is no login
+	Source       Source
+	Integrations Integrations // nil: they are shown as the status has them, and cannot be changed
+	Keeper       Keeper       // says who may change things; nil: nobody may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
 	Families func(slug string) (*objects.Family, bool)
 	Name     string           // of the gateway, at the top of each page; "": "NOI agent"
@@ -90,12 +91,14 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/{$}", Handler: s.overview},
 		{Method: "GET", Path: "/values", Handler: s.values},
 		{Method: "GET", Path: "/values/{line}/{unit}/{object}", Handler: s.object},
+		{Method: "GET", Path: "/values/{line}/{unit}/{object}/csv", Handler: s.csv},
 		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
 		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
 		{Method: "GET", Path: "/triggers", Handler: s.triggers},
 		{Method: "GET", Path: "/triggers/{id}", Handler: s.trigger},
 		{Method: "GET", Path: "/system", Handler: s.system},
 	}
+	list = append(append(list, s.integrationPages()...), s.loginPages()...)
 	for i := range s.assets {
 		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})
 	}

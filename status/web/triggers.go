@@ -11,7 +11,7 @@ import (
 )
 
 // pageRows is how many rows of the trigger log a page has.
-const pageRows = 50
+const pageRows = 32
 
 // row is a trigger as people read it.
 type row struct {

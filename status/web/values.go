@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -30,6 +31,7 @@ type valueView struct {
 	Why      string // why there is no value; "": there is one
 	Group    string // one of the groups
 	Number   bool
+	Spark    template.HTML // the last 24 h; "": there is none
 }
 
 // The groups of a controller's values, in their order.
@@ -86,7 +88,13 @@ func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
 	for i := range latest {
 		if l := &latest[i]; unitOf(l.Line, l.UnitID) == c.Unit {
 			seen[l.Object] = true
-			list = append(list, s.valueOf(l, s.objectOf(c.Family, l.Object)))
+			v := s.valueOf(l, s.objectOf(c.Family, l.Object))
+			if v.Number {
+				if h, ok := s.o.Source.History(l.Line, l.UnitID, l.Object, 24*time.Hour); ok {
+					v.Spark = spark(&h, smallColumns)
+				}
+			}
+			list = append(list, v)
 		}
 	}
 	missing := maps.Clone(c.NoValue)

@@ -2,11 +2,11 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
 // The tones. Each has a mark, a colour and, wherever it is shown, a word beside it.
@@ -143,48 +143,17 @@ type sentence struct {
 	Age  *time.Time // of the last message; nil: not said
 }
 
-// sentenceOf reads it from the problems: the worst effect on the data counts.
-func sentenceOf(s *api.Status) sentence {
-	n, tone, lost := 0, good, (*time.Time)(nil)
-	rest := "No data is being lost."
-	for i := range s.Problems {
-		p := &s.Problems[i]
-		if p.Severity != api.Fault && p.Severity != api.Warning {
-			continue
-		}
-		n++
-		if p.Severity == api.Fault {
-			tone = bad
-		} else if tone == good {
-			tone = warn
-		}
-		if p.Effect == api.Lost {
-			rest = "Samples are being lost."
-			if lost == nil || p.Since.Before(*lost) {
-				lost = &p.Since
-			}
-		}
+// sentenceOf cuts the sentence that page and command line share into its parts.
+func sentenceOf(s *api.Status, now time.Time) sentence {
+	state := wording.StateOf(s, now)
+	tone := map[string]string{"good": good, "warning": warn, "fault": bad}[state.Tone]
+	head, rest, two := strings.Cut(state.Text, ". ")
+	if two {
+		head += "."
 	}
-	switch {
-	case n == 1:
-		return sentence{Tone: tone, Head: "1 thing needs attention.", Rest: rest}
-	case n > 1:
-		return sentence{Tone: tone, Head: fmt.Sprintf("%d things need attention.", n), Rest: rest}
-	case len(s.Lines) == 0 && len(s.Integrations) == 0:
-		return sentence{Tone: calm, Head: "Not configured yet."}
+	out := sentence{Tone: cmp.Or(tone, calm), Head: head, Rest: rest}
+	if state.Last != "" {
+		out.Age = wording.LastSuccess(s)
 	}
-	if at := lastSuccess(s); at != nil {
-		return sentence{Tone: good, Head: "Everything works.", Age: at}
-	}
-	return sentence{Tone: good, Head: "Everything works.", Rest: "No message was sent yet."}
-}
-
-// lastSuccess is when a cloud last took a message; nil: never.
-func lastSuccess(s *api.Status) (last *time.Time) {
-	for i := range s.Integrations {
-		if at := s.Integrations[i].LastSuccess; at != nil && (last == nil || at.After(*last)) {
-			last = at
-		}
-	}
-	return last
+	return out
 }

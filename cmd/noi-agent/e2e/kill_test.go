@@ -29,7 +29,7 @@ var binaries struct {
 }
 
 // buildBinary builds a command as `make build` does, so that the build cache serves both; once for all tests.
-func buildBinary(t *testing.T, dir string) string {
+func buildBinary(t testing.TB, dir string) string {
 	t.Helper()
 	binaries.mu.Lock()
 	defer binaries.mu.Unlock()

@@ -12,6 +12,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(ledgerEnv); path != "" {
 		os.Exit(ledgerDaemon(path))
 	}
+	if spec := os.Getenv(wireEnv); spec != "" {
+		os.Exit(wireLoop(spec))
+	}
 	code := m.Run()
 	if binaries.dir != "" {
 		_ = os.RemoveAll(binaries.dir)

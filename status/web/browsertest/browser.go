@@ -25,6 +25,7 @@ func Browser(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (browse
 	}
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options, chromedp.ExecPath(path), chromedp.NoSandbox, // the tests run as root in containers
+		chromedp.DisableGPU,
 		chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(time.Minute))
 	allocator, cancel := chromedp.NewExecAllocator(ctx, append(options, flags...)...)
 	browser, close := chromedp.NewContext(allocator)

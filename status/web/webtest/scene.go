@@ -244,6 +244,7 @@ func Troubled() *Scene {
 		Unit: "rs485/2", Object: "adc_vbterm", From: before(3 * time.Hour), To: before(2 * time.Hour), Count: 54,
 		Reason: "bus",
 	}
+	s.Log[7].IntegrationData.MessageID = ""
 	s.Log[7].Success, s.Log[7].PublishedData = false, json.RawMessage("null")
 	aws := &s.State.Integrations[0]
 	aws.State, aws.Backlog, aws.Oldest = "waiting", 1204, before(18*time.Minute)
@@ -266,12 +267,19 @@ func Troubled() *Scene {
 	s.State.Lines[0].Slaves[0].NoValue = map[string]string{"T_rts": "absent"}
 	s.State.Lines[0].Slaves[0].Refused = []string{"kWhc_t"}
 	s.State.Problems = []api.Problem{
-		api.CloudWaiting.Of(AWS, at(18*time.Minute), "1,204 messages wait in the outbox.\nAWS says: "+refusal),
-		api.SlaveNoReply.Of("rs485/2", at(245*time.Second), "read unit 2 0x0012+8: timeout"),
-		api.SlaveDamaged.Of("rs485/1", at(9*time.Hour), "1 reply in 8 arrives damaged"),
-		api.CloudRejected.Of(AWS, at(30*time.Hour), "3 dead letters"),
+		named(api.CloudWaiting.Of(AWS, at(18*time.Minute), "1,204 messages wait in the outbox.\nAWS says: "+refusal).
+			With("cloud", "AWS", "type", "aws"), "main-solar"),
+		named(api.SlaveNoReply.Of("rs485/2", at(245*time.Second), "read unit 2 0x0012+8: timeout"), "water-pump"),
+		named(api.SlaveDamaged.Of("rs485/1", at(9*time.Hour), "1 reply in 8 arrives damaged"), "battery-shed"),
+		named(api.CloudRejected.Of(AWS, at(30*time.Hour), "3 dead letters").With("messages", "3 messages"), "main-solar"),
 	}
 	return s
+}
+
+// named fills in what the agent fills in when it shows a problem.
+func named(p api.Problem, name string) api.Problem {
+	p.Name = name
+	return p.With("name", name)
 }
 
 // Fresh is an agent before anything is configured.

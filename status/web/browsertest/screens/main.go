@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"noi-agent/status/web/browsertest"
@@ -54,14 +55,14 @@ func pictures(ctx context.Context, browser context.Context, scene *webtest.Scene
 		return err
 	}
 	defer stop()
-	for _, page := range browsertest.PagesOf(scene) {
+	for _, at := range browsertest.PagesOf(scene) {
 		for _, width := range []int64{390, 1280} {
 			for _, scheme := range []string{"light", "dark"} {
-				name := fmt.Sprintf("%s-%s-%d-%s.png", scene.Name, page.Name, width, scheme)
+				name := fmt.Sprintf("%s-%s-%d-%s.png", scene.Name, at.Name, width, scheme)
 				if !strings.Contains(name, only) {
 					continue
 				}
-				if err := picture(browser, base+page.Path, filepath.Join(out, name), width, scheme); err != nil {
+				if err := picture(browser, base+at.Path, filepath.Join(out, name), width, scheme); err != nil {
 					return fmt.Errorf("%s: %w", name, err)
 				}
 			}
@@ -75,12 +76,21 @@ func picture(browser context.Context, url, file string, width int64, scheme stri
 	tab, end := chromedp.NewContext(browser)
 	defer end()
 	var png []byte
+	var height int64
 	err := chromedp.Run(tab,
-		chromedp.EmulateViewport(width, 844, chromedp.EmulateScale(1)),
+		chromedp.EmulateViewport(width, 844),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 		chromedp.Navigate(url),
-		chromedp.WaitVisible("main"),
-		chromedp.FullScreenshot(&png, 100),
+		chromedp.WaitReady("main"),
+		chromedp.Evaluate(`document.documentElement.scrollHeight`, &height),
+	)
+	if err != nil {
+		return err
+	}
+	err = chromedp.Run(tab,
+		chromedp.EmulateViewport(width, min(max(height, 600), 4000)),
+		page.BringToFront(), // a tab behind another one is not painted
+		chromedp.CaptureScreenshot(&png),
 	)
 	if err != nil {
 		return err

@@ -1,0 +1,294 @@
+package web
+
+import (
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"noi-agent/status/api"
+)
+
+// Charts are SVG without a style or a text in it: colours come by class, so that day, night and print work, and labels
+// are HTML, which keeps its size when the picture is stretched.
+
+const (
+	sparkColumns = 96  // of the overview
+	smallColumns = 32  // of a row of the values
+	chartColumns = 480 // of an object's page: one for each bucket of a day
+	sparkHeight  = 40
+	chartHeight  = 200
+)
+
+// scale puts numbers between two values onto a height; the greater stands higher.
+type scale struct{ low, high, height float64 }
+
+// y is the place of a number, from the top.
+func (s scale) y(f float32) float64 {
+	if s.high <= s.low {
+		return s.height / 2
+	}
+	return (s.high - float64(f)) / (s.high - s.low) * s.height
+}
+
+// rangeOf is the least and the greatest of some curves; of means alone where band is false.
+func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, curve := range curves {
+		for _, c := range curve {
+			if !band {
+				c.Min, c.Max = c.Mean, c.Mean
+			}
+			low, high = min(low, float64(c.Min)), max(high, float64(c.Max))
+		}
+	}
+	return low, high, low <= high
+}
+
+// spark draws the means of a history as one small line, broken at gaps; "" where there is nothing to draw.
+func spark(h *api.History, columns int) template.HTML {
+	curves := h.Curves(columns)
+	low, high, ok := rangeOf(curves, false)
+	if !ok {
+		return ""
+	}
+	s := scale{low, high, sparkHeight - 4}
+	var d strings.Builder
+	for _, curve := range curves {
+		x, y := curve[0].At, int(math.Round(s.y(curve[0].Mean)))+2
+		d.WriteString("M" + strconv.Itoa(x) + " " + strconv.Itoa(y) + "l0 0")
+		for _, c := range curve[1:] {
+			next := int(math.Round(s.y(c.Mean))) + 2
+			d.WriteString(step(c.At-x) + step(next-y))
+			x, y = c.At, next
+		}
+	}
+	return template.HTML(`<svg class="spark" viewBox="0 0 ` + strconv.Itoa(columns-1) + ` 40" preserveAspectRatio="none" ` + //nolint:gosec // digits
+		`aria-hidden="true"><path d="` + d.String() + `"/></svg>`)
+}
+
+// step is a relative coordinate; a minus parts numbers as a space does.
+func step(n int) string {
+	if n < 0 {
+		return strconv.Itoa(n)
+	}
+	return " " + strconv.Itoa(n)
+}
+
+// ticks are round numbers from below the least to above the greatest, about five: 1, 2, 2.5 or 5 times a power of ten.
+func ticks(low, high float64) []float64 {
+	if high-low < 1e-9 {
+		pad := max(math.Abs(low)*0.01, 0.5)
+		low, high = low-pad, high+pad
+	}
+	const about = 4
+	raw := (high - low) / about
+	power := math.Pow(10, math.Floor(math.Log10(raw)))
+	size := 10 * power
+	for _, nice := range []float64{1, 2, 2.5, 5} {
+		if nice*power >= raw {
+			size = nice * power
+			break
+		}
+	}
+	var list []float64
+	for i := math.Floor(low / size); ; i++ {
+		list = append(list, i*size)
+		if i*size >= high {
+			return list
+		}
+	}
+}
+
+// tickWords prints ticks with as many digits as tell them apart, the greatest first.
+func tickWords(list []float64) []string {
+	places := 0
+	if len(list) > 1 {
+		size := list[1] - list[0]
+		for p := 0; p < 6 && math.Abs(size*math.Pow(10, float64(p))-math.Round(size*math.Pow(10, float64(p)))) > 1e-6; p++ {
+			places = p + 1
+		}
+	}
+	words := make([]string, len(list))
+	for i, t := range list {
+		words[len(list)-1-i] = strconv.FormatFloat(t, 'f', places, 64)
+	}
+	return words
+}
+
+// chart is the picture of an object's hours, with its labels.
+type chart struct {
+	SVG    template.HTML // of numbers; "": there are none
+	Levels []string      // labels of the left edge, from the top, at equal distances
+	Hours  []stretch     // labels below
+	Bands  []band        // states
+}
+
+// stretch is a part of the width with a label at its left edge.
+type stretch struct {
+	Columns int
+	At      time.Time // zero: without a label
+}
+
+// band is a row of states.
+type band struct {
+	Name  string
+	Parts []part
+}
+
+// part is a part of a band.
+type part struct {
+	Columns int
+	Words   string
+	Class   string
+}
+
+// chartOf draws a history; states is that of the charge state, nil for none.
+func chartOf(h, states *api.History, zone *time.Location) chart {
+	c := chart{Hours: hoursOf(h, zone)}
+	if curves := h.Curves(chartColumns); len(curves) > 0 {
+		c.SVG, c.Levels = curvesSVG(h, curves, c.Hours)
+	}
+	if len(h.Runs) > 0 {
+		c.Bands = append(c.Bands, bandOf(h))
+	} else if states != nil && len(states.Runs) > 0 {
+		c.Bands = append(c.Bands, bandOf(states))
+	}
+	return c
+}
+
+// curvesSVG draws the band from least to greatest and the mean on it. Between two curves there is a gap, never bridged.
+func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (template.HTML, []string) {
+	low, high, _ := rangeOf(curves, true)
+	levels := ticks(low, high)
+	s := scale{levels[0], levels[len(levels)-1], chartHeight}
+	var b strings.Builder
+	b.WriteString(`<svg class="chart" viewBox="0 0 480 200" preserveAspectRatio="none" aria-hidden="true">` +
+		`<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse"><path class="hatch" d="M0 6L6 0"/></pattern>`)
+	for i := range h.Gaps {
+		x := h.Place(h.Gaps[i].From, chartColumns)
+		width := max(h.Place(h.Gaps[i].To, chartColumns)-x, 2)
+		b.WriteString(`<rect fill="url(#hatch)" x="` + strconv.Itoa(x) + `" y="0" width="` + strconv.Itoa(width) + `" height="200"/>`)
+	}
+	b.WriteString(`<path class="grid" d="`)
+	for _, level := range levels {
+		b.WriteString("M0 " + one(s.y(float32(level))) + "H480")
+	}
+	x := 0
+	for _, part := range hours {
+		if x > 0 {
+			b.WriteString("M" + strconv.Itoa(x) + " 0V200")
+		}
+		x += part.Columns
+	}
+	b.WriteString(`"/>`)
+	for _, curve := range curves {
+		b.WriteString(`<path class="range" d="` + outline(curve, s) + `"/><path class="mean" d="` + line(curve, s) + `"/>`)
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String()), tickWords(levels) //nolint:gosec // digits only
+}
+
+// one prints a coordinate with one decimal at most.
+func one(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
+
+// line is the path of the means; a single column is a short stroke.
+func line(curve []api.Column, s scale) string {
+	var d strings.Builder
+	for i, c := range curve {
+		letter := "L"
+		if i == 0 {
+			letter = "M"
+		}
+		d.WriteString(letter + strconv.Itoa(c.At) + " " + one(s.y(c.Mean)))
+	}
+	if len(curve) == 1 {
+		d.WriteString("h1")
+	}
+	return d.String()
+}
+
+// outline is the path around least and greatest.
+func outline(curve []api.Column, s scale) string {
+	var d strings.Builder
+	d.WriteString("M" + strconv.Itoa(curve[0].At) + " " + one(s.y(curve[0].Max)))
+	for _, c := range curve[1:] {
+		d.WriteString("L" + strconv.Itoa(c.At) + " " + one(s.y(c.Max)))
+	}
+	if len(curve) == 1 {
+		d.WriteString("h1")
+	}
+	for i := len(curve) - 1; i >= 0; i-- {
+		d.WriteString("L" + strconv.Itoa(curve[i].At) + " " + one(s.y(curve[i].Min)))
+	}
+	return d.String() + "Z"
+}
+
+// hoursOf cuts the width at round times of the zone: every four hours of a day, every hour of six, every ten minutes of
+// one. Places come from instants, so that a day of 23 or 25 hours has equal hours.
+func hoursOf(h *api.History, zone *time.Location) []stretch {
+	every := 4 * time.Hour
+	switch span := h.To.Sub(h.From); {
+	case span <= time.Hour:
+		every = 10 * time.Minute
+	case span <= 6*time.Hour:
+		every = time.Hour
+	}
+	var list []stretch
+	begin := time.Time{}
+	x := 0
+	for t := h.From.Truncate(10 * time.Minute).Add(10 * time.Minute); t.Before(h.To); t = t.Add(10 * time.Minute) {
+		local := t.In(zone)
+		if (local.Hour()*60+local.Minute())%int(every.Minutes()) != 0 {
+			continue
+		}
+		if at := h.Place(t, chartColumns); at > x {
+			list = append(list, stretch{at - x, begin})
+			x, begin = at, t
+		}
+	}
+	return append(list, stretch{chartColumns - x, begin})
+}
+
+// bandOf is a row of states. What lies between two runs is empty.
+func bandOf(h *api.History) band {
+	b := band{Name: h.Object}
+	x := 0
+	for i := range h.Runs {
+		r := &h.Runs[i]
+		from, to := max(h.Place(r.From, chartColumns), x), h.Place(r.To, chartColumns)
+		if i == len(h.Runs)-1 && h.To.Sub(r.To) < 10*time.Minute {
+			to = chartColumns
+		}
+		if from > x {
+			b.Parts = append(b.Parts, part{Columns: from - x, Class: "none"})
+			x = from
+		}
+		if to <= x {
+			continue
+		}
+		words := r.Text()
+		p := part{to - x, words, "tint" + strconv.Itoa(tint(words))}
+		switch {
+		case words == "":
+			p.Words, p.Class = "none", "tint0"
+		case h.Kind == api.HistoryBits:
+			p.Words, p.Class = "▲ "+words, "alarm"
+		}
+		b.Parts, x = append(b.Parts, p), to
+	}
+	if x < chartColumns {
+		b.Parts = append(b.Parts, part{Columns: chartColumns - x, Class: "none"})
+	}
+	return b
+}
+
+// tint is one of four shades, the same for the same word.
+func tint(word string) int {
+	n := 0
+	for _, r := range word {
+		n = (n*31 + int(r)) % 1000003
+	}
+	return n % 4
+}

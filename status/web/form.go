@@ -1,0 +1,364 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"noi-agent/status/api"
+	"noi-agent/status/wording"
+)
+
+// field is a part of the form of an integration.
+type field struct {
+	Name    string // key of the configuration
+	Label   string
+	Hint    string
+	Value   string // as it was typed
+	Error   string // "": it is right
+	List    bool   // a comma separated list
+	Pattern string // example inside the empty field
+}
+
+// fieldsOf are the fields of a cloud: those that all see, and those under More.
+func fieldsOf(cloudType string) (main, more []field) {
+	main = []field{
+		{Name: "name", Label: "Name", Hint: "What you call it. It can be changed later."},
+		{Name: "objects", Label: "Objects", Hint: "Comma separated: all, names, or patterns such as T_*.", List: true},
+	}
+	more = []field{
+		{Name: "slaves", Label: "Slaves", Hint: "Comma separated: all, line/unit id, names or product codes.", List: true},
+		{Name: "publish_every", Label: "Publish every", Hint: "0s sends at once; 10m collects, for metered links."},
+		{Name: "attributes", Label: "Attributes", List: true,
+			Hint: "Comma separated: object, slave, unit, device_id, sample_id."},
+	}
+	if cloudType == "gcp" {
+		main = append(main,
+			field{Name: "project_id", Label: "Project ID", Hint: "The id, not the name: test-project."},
+			field{Name: "topic", Label: "Topic", Hint: "projects/test-project/topics/MainSolarData, or its bare name."})
+		return main, append(more, field{Name: "endpoint", Label: "Endpoint", Hint: "Empty: Google's own."},
+			field{Name: "credentials_file", Label: "Credentials file", Hint: "A path on the gateway."})
+	}
+	main = append(main,
+		field{Name: "topic_arn", Label: "Topic ARN", Hint: "For example arn:aws:sns:us-east-2:393221637266:MainSolarData"},
+		field{Name: "region", Label: "Region", Hint: "Left empty, it is taken from the ARN."})
+	return main, append(more, field{Name: "profile", Label: "Profile", Hint: "An AWS shared profile; empty: the default."},
+		field{Name: "endpoint", Label: "Endpoint", Hint: "Empty: Amazon's own."})
+}
+
+// formView is the form of an integration.
+type formView struct {
+	frame
+	Cloud    string
+	ID       string // "": a new one
+	ETag     string // of what was read
+	Heading  string
+	Fields   []field
+	More     []field
+	MoreOpen bool
+	Rest     []string              // faults of no field of the form
+	Faults   int                   // all faults
+	Offers   []offer               // objects that can be named
+	Cost     *api.IntegrationCost  // nil: not known
+	Test     *api.IntegrationTest  // what a test without saving has found
+	Newer    *api.IntegrationEntry // what is in force, when it was changed meanwhile
+	Locked   *api.Error            // the login that is needed
+	typed    map[string]any        // the whole configuration
+}
+
+// offer is an object that an integration may name.
+type offer struct{ Name, About, Interval string }
+
+// offers are the objects that are read now.
+func (s *Site) offers(status *api.Status) []offer {
+	families := map[string]string{}
+	for i := range status.Lines {
+		for j := range status.Lines[i].Slaves {
+			families[unitOf(status.Lines[i].Name, status.Lines[i].Slaves[j].UnitID)] = status.Lines[i].Slaves[j].Family
+		}
+	}
+	var list []offer
+	seen := map[string]bool{}
+	for _, l := range s.o.Source.Objects().Objects {
+		if seen[l.Object] {
+			continue
+		}
+		seen[l.Object] = true
+		o := offer{Name: l.Object, Interval: wording.Duration(l.Interval)}
+		if def := s.objectOf(families[unitOf(l.Line, l.UnitID)], l.Object); def != nil {
+			o.About = def.About
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// form makes the form with a configuration in it.
+func (s *Site) form(cloudType, id, etag string, config map[string]any) *formView {
+	v := &formView{frame: s.frame("", "/integrations/aws"), Cloud: cloudType, ID: id, ETag: etag, typed: config}
+	v.Refresh = false
+	v.Heading = "New " + cloud(cloudType) + " integration"
+	if id != "" {
+		v.Heading = cloud(cloudType) + " integration"
+	}
+	v.Title = v.Heading
+	if id != "" {
+		v.Title += " " + nameOf(&v.Status, id)
+	}
+	v.Fields, v.More = fieldsOf(cloudType)
+	for _, list := range [][]field{v.Fields, v.More} {
+		for i := range list {
+			list[i].Value = typedText(config[list[i].Name])
+		}
+	}
+	v.Offers = s.offers(&v.Status)
+	return v
+}
+
+// typedText is a value of a configuration as it is typed.
+func typedText(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case []any:
+		words := make([]string, len(v))
+		for i := range v {
+			words[i], _ = v[i].(string)
+		}
+		return strings.Join(words, ", ")
+	default:
+		return ""
+	}
+}
+
+// blame puts the faults of an error to their fields.
+func (v *formView) blame(err error) {
+	var e *api.Error
+	if !errors.As(err, &e) {
+		v.Rest, v.Faults = []string{err.Error()}, 1
+		return
+	}
+	for _, f := range e.Errors {
+		if !v.blameField(f) {
+			v.Rest = append(v.Rest, strings.TrimPrefix(strings.TrimPrefix(f.Pointer, "#"), "/")+": "+f.Detail)
+		}
+		v.Faults++
+	}
+	if len(e.Errors) == 0 {
+		v.Rest, v.Faults = append(v.Rest, e.Detail), 1
+	}
+}
+
+func (v *formView) blameField(f api.FieldError) bool {
+	key, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(f.Pointer, "#"), "/"), "/")
+	for n, list := range [][]field{v.Fields, v.More} {
+		for i := range list {
+			if list[i].Name == key {
+				list[i].Error = strings.TrimSpace(list[i].Error + " " + f.Detail + " " + f.Hint)
+				v.MoreOpen = v.MoreOpen || n == 1
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// typedConfig is what a form says, over a configuration that has more keys than the form.
+func typedConfig(r *http.Request, cloudType string, over map[string]any) map[string]any {
+	config := map[string]any{}
+	for key, value := range over {
+		config[key] = value
+	}
+	config["type"] = cloudType
+	main, more := fieldsOf(cloudType)
+	for _, f := range append(main, more...) {
+		text := strings.TrimSpace(r.PostFormValue(f.Name))
+		switch {
+		case f.List && text == "" && f.Name == "attributes":
+			if _, was := over["attributes"]; was {
+				config["attributes"] = []any{}
+			}
+		case text == "":
+			delete(config, f.Name)
+		case f.List:
+			config[f.Name] = listed(text)
+		default:
+			config[f.Name] = text
+		}
+	}
+	return config
+}
+
+// listed cuts a comma separated list.
+func listed(text string) []any {
+	var words []any
+	for _, word := range strings.Split(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// loose is a configuration by its keys.
+func loose(c api.IntegrationConfig) (map[string]any, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	return m, json.Unmarshal(raw, &m)
+}
+
+func (s *Site) newForm(cloudType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.accepts(w, r) {
+			s.render(w, http.StatusOK, "form", s.form(cloudType, "", "", map[string]any{"objects": "all"}))
+		}
+	}
+}
+
+func (s *Site) editForm(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r) {
+		return
+	}
+	entry, err := s.o.Integrations.Get(r.PathValue("id"))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if entry.Locked {
+		s.say(w, http.StatusConflict, "It is set in the configuration file", "Change it in "+entry.File+
+			"; it is read again on `systemctl reload noi-agent`.")
+		return
+	}
+	config, err := loose(entry.Config)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	v := s.form(entry.Config.Type, entry.Config.ID, entry.ETag, config)
+	v.Cost = &entry.Cost
+	s.render(w, http.StatusOK, "form", v)
+}
+
+func (s *Site) lockedNew(cloudType string) func(http.ResponseWriter, *http.Request, *api.Error) {
+	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
+		v := s.form(cloudType, "", "", typedConfig(r, cloudType, nil))
+		v.Locked = why
+		s.render(w, why.Status, "form", v)
+	}
+}
+
+func (s *Site) lockedEdit(w http.ResponseWriter, r *http.Request, why *api.Error) {
+	entry, err := s.o.Integrations.Get(r.PathValue("id"))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	v := s.form(entry.Config.Type, entry.Config.ID, r.PostFormValue("etag"), typedConfig(r, entry.Config.Type, nil))
+	v.Locked = why
+	s.render(w, why.Status, "form", v)
+}
+
+func (s *Site) submitNew(cloudType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.submit(w, r, s.form(cloudType, "", "", typedConfig(r, cloudType, nil)))
+	}
+}
+
+func (s *Site) submitEdit(w http.ResponseWriter, r *http.Request) {
+	entry, err := s.o.Integrations.Get(r.PathValue("id"))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	over, err := loose(entry.Config)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	config := typedConfig(r, entry.Config.Type, over)
+	s.submit(w, r, s.form(entry.Config.Type, entry.Config.ID, r.PostFormValue("etag"), config))
+}
+
+// submit does what the pressed button says.
+func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
+	body, err := json.Marshal(v.typed)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if r.PostFormValue("do") == "test" {
+		s.tryOut(w, r, v, body)
+		return
+	}
+	var entry api.IntegrationEntry
+	if v.ID == "" {
+		entry, err = s.o.Integrations.Create(r.Context(), body)
+	} else {
+		entry, err = s.o.Integrations.Replace(r.Context(), v.ID, v.ETag, body)
+	}
+	if err != nil {
+		s.refuseForm(w, v, err)
+		return
+	}
+	s.back(w, r, entry.Config.Type, "active", entry.Config.ID)
+}
+
+// tryOut tests what the form says, and saves nothing.
+func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the test has a limit of its own
+	preview, err := s.o.Integrations.Preview(v.ID, body)
+	if err != nil {
+		s.refuseForm(w, v, err)
+		return
+	}
+	v.Cost = &preview.Cost
+	ctx, cancel := context.WithTimeout(r.Context(), longestTest)
+	defer cancel()
+	result, err := s.o.Integrations.Test(ctx, v.ID, body, nil)
+	if err != nil {
+		s.refuseForm(w, v, err)
+		return
+	}
+	v.Test = &result
+	s.render(w, http.StatusOK, "form", v)
+}
+
+// refuseForm shows the form again with its faults and all that was typed; after a change by another, both versions.
+func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
+	status := http.StatusInternalServerError
+	var e *api.Error
+	if errors.As(err, &e) {
+		status = e.Status
+	}
+	if status == http.StatusPreconditionFailed {
+		if entry, err := s.o.Integrations.Get(v.ID); err == nil {
+			v.Newer, v.ETag = &entry, entry.ETag
+			s.render(w, http.StatusConflict, "form", v)
+			return
+		}
+	}
+	v.blame(err)
+	v.Title = "Error: " + v.Title
+	s.render(w, status, "form", v)
+}
+
+// NewerValue is what is in force in a field that was changed meanwhile.
+func (v *formView) NewerValue(f field) (string, error) {
+	config, err := loose(v.Newer.Config)
+	return cmp.Or(typedText(config[f.Name]), "–"), err
+}
+
+// Action is where the form goes.
+func (v *formView) Action() string {
+	if v.ID == "" {
+		return "/integrations/" + v.Cloud + "/new"
+	}
+	return "/integrations/" + v.ID + "/edit"
+}

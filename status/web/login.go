@@ -1,0 +1,69 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"noi-agent/status/api"
+)
+
+// loginView is the login page.
+type loginView struct {
+	frame
+	Wrong    string // what was wrong with the last try; "": nothing
+	LoggedIn bool
+	Next     string // where to go afterwards
+}
+
+// loginPages are those of logging in and out.
+func (s *Site) loginPages() []Page {
+	if s.o.Keeper == nil {
+		return nil
+	}
+	return []Page{
+		{Method: "GET", Path: "/login", Handler: s.login, Open: true},
+		{Method: "POST", Path: "/login", Handler: s.logIn, Open: true},
+		{Method: "POST", Path: "/logout", Handler: s.logOut, Open: true},
+	}
+}
+
+func (s *Site) login(w http.ResponseWriter, r *http.Request) {
+	if s.accepts(w, r, "next") {
+		s.renderLogin(w, http.StatusOK, &loginView{LoggedIn: s.o.Keeper.LoggedIn(r), Next: local(r.URL.Query().Get("next"))})
+	}
+}
+
+func (s *Site) renderLogin(w http.ResponseWriter, status int, v *loginView) {
+	v.frame = s.frame("Log in", "")
+	v.Refresh = false
+	s.render(w, status, "login", v)
+}
+
+func (s *Site) logIn(w http.ResponseWriter, r *http.Request) {
+	next := local(r.PostFormValue("next"))
+	err := s.o.Keeper.LogIn(w, r, strings.TrimSpace(r.PostFormValue(SecretField)))
+	if err == nil {
+		http.Redirect(w, r, next, http.StatusSeeOther)
+		return
+	}
+	status := http.StatusUnauthorized
+	var e *api.Error
+	if errors.As(err, &e) {
+		status = e.Status
+	}
+	s.renderLogin(w, status, &loginView{Wrong: err.Error(), Next: next})
+}
+
+func (s *Site) logOut(w http.ResponseWriter, r *http.Request) {
+	s.o.Keeper.LogOut(w, r)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// local is an address of this site; what is none becomes the overview.
+func local(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+		return "/"
+	}
+	return path
+}
