@@ -18,7 +18,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check torture fuzz bench bench-line bench-store bench-uplink bench-drain packages test-packages install uninstall clean
+.PHONY: all build run test check screens torture fuzz bench bench-line bench-store bench-uplink bench-drain packages test-packages install uninstall clean
 all: build
 
 build:
@@ -48,6 +48,11 @@ bench-drain:
 # thousands of kills, power cuts, failing system calls and damaged files, with figures: before a release, and after any change to store
 torture:
 	bash tools/torture.sh
+
+# a picture of every page at 390 and 1280 pixels, by day and by night, in dist/screens/; and the one of the README
+screens:
+	cd status/web/browsertest && $(GO) run ./screens -out ../../../dist/screens
+	cp dist/screens/readme.png docs/overview.png
 
 fuzz:
 	bash tools/fuzz.sh $(FUZZTIME)

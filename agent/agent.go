@@ -334,7 +334,8 @@ func (a *Agent) Healthy() error {
 	return errors.Join(errs...)
 }
 
-// Ready reports whether lines and store work: every enabled line is open. The error says what does not.
+// Ready reports whether lines and store work: every enabled line is open. The error says what does not. Controllers
+// that are silent or refuse to be read do not count: no restart helps there.
 func (a *Agent) Ready() error {
 	if err := a.store.Err(); err != nil {
 		return err

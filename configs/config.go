@@ -30,7 +30,11 @@ type Config struct {
 
 	notices strictyaml.Faults
 	doc     *strictyaml.Document
+	added   int // the last so many integrations are of another file
 }
+
+// InFile returns how many of the integrations are in the file. Those that With added are behind them.
+func (c *Config) InFile() int { return len(c.Integrations) - c.added }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (c *Config) SetDefaults() {

@@ -1,6 +1,10 @@
 package configs
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 
 	"noi-agent/internal/strictyaml"
@@ -60,6 +64,24 @@ func (a *Added) Sound(faults strictyaml.Faults) (sound []Integration) {
 // With returns the configuration with more integrations behind its own.
 func (c *Config) With(more []Integration) *Config {
 	all := *c
-	all.Integrations = slices.Concat(c.Integrations, more)
+	all.Integrations, all.added = slices.Concat(c.Integrations, more), c.added+len(more)
 	return &all
+}
+
+// LoadAdded reads and checks the file of integrations in the state directory of a valid configuration. Without that file
+// there are none. Faults of its content come as *Error; the other errors are those of reading it.
+func LoadAdded(beside *Config, cat *objects.Catalog) (*Added, error) {
+	path := filepath.Join(beside.StateDir, IntegrationsFile)
+	data, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(Added), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the integrations: %w", err)
+	}
+	a, faults := ParseAdded(data, beside, cat)
+	if len(faults) > 0 {
+		return nil, &Error{File: path, Faults: faults}
+	}
+	return a, nil
 }

@@ -10,7 +10,7 @@
 //	GET /api/v1/logs       ?level=&text=&limit=: the last lines of the log
 //	GET /api/v1/bundle     a zip file for support: configuration without secrets, state, log, counters
 //	GET /api/v1/export     ?from=&to=&format=jsonl|csv: the samples in the outbox
-//	GET /healthz, /readyz  200 "ok", or 503 and the reason
+//	GET /healthz, /readyz  200 "ok", or 503 and the reason; controllers that do not answer are no reason
 //	GET /metrics           for Prometheus
 //	POST /api/v1/read      {"line","unit_id","function","address","count"} → {"registers","at"}; over the socket only
 //	GET /api/v1/deadletters  ?integration=: what clouds have rejected

@@ -26,7 +26,6 @@ func (s *Server) integrationRoutes() []route {
 		{"GET", one, reads, s.getIntegration, ""},
 		{"PUT", one, changes, s.replaceIntegration, insteadOfEdits},
 		{"DELETE", one, changes, s.deleteIntegration, insteadOfEdits},
-		{"POST", all + "/test", changes, s.testNewIntegration, insteadOfEdits},
 		{"POST", one + "/test", changes, s.testIntegration, insteadOfEdits},
 		{"POST", one + "/pause", changes, s.enableIntegration(false), insteadOfEdits},
 		{"POST", one + "/resume", changes, s.enableIntegration(true), insteadOfEdits},
@@ -121,27 +120,23 @@ func (s *Server) wakeIntegration(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, map[string]bool{"tries": true})
 }
 
-// testNewIntegration tests the configuration in the body, which is not saved.
-func (s *Server) testNewIntegration(w http.ResponseWriter, r *http.Request) {
-	if !noQuery(w, r) {
-		return
-	}
-	if body, ok := configBody(w, r); ok {
-		s.test(w, r, "", body)
-	}
-}
+// newID stands for an integration that is not saved, where a test wants an id. Ids have 20 characters.
+const newID = "new"
 
 // testIntegration tests what is in force, or with a body that configuration in its place.
 func (s *Server) testIntegration(w http.ResponseWriter, r *http.Request) {
 	if !noQuery(w, r) {
 		return
 	}
-	if r.ContentLength == 0 {
-		s.test(w, r, r.PathValue("id"), nil)
+	id := r.PathValue("id")
+	if id == newID {
+		id = ""
+	} else if r.ContentLength == 0 {
+		s.test(w, r, id, nil)
 		return
 	}
 	if body, ok := configBody(w, r); ok {
-		s.test(w, r, r.PathValue("id"), body)
+		s.test(w, r, id, body)
 	}
 }
 

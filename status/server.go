@@ -182,7 +182,8 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families,
+		Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 

@@ -2,7 +2,7 @@ package status
 
 import (
 	"bytes"
-	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -38,16 +38,23 @@ type watch struct {
 
 	// Of the goroutine that looks.
 	looks    int
-	states   string            // what of the status is worth an event at once
-	problems string            // the same of the problems
-	counters string            // by which it shows whether the trigger log has grown
-	values   map[string]string // by object, as sent last
-	rows     map[uint64]string // of the trigger log: the newest, as sent last
-	line     uint64            // the last line of the log
+	states   string              // what of the status is worth an event at once
+	problems string              // the same of the problems
+	counters uint64              // by which it shows how much the trigger log has grown
+	values   map[string]string   // by object, as sent last
+	rows     map[uint64]rowState // of the trigger log: the newest, as sent last
+	line     uint64              // the last line of the log
+}
+
+// rowState is what changes of a row when it is tried again.
+type rowState struct {
+	completed string
+	attempts  int
+	success   bool
 }
 
 func newWatch(o *Options) *watch {
-	return &watch{o: o, hub: events.New(o.Run), stopped: make(chan struct{})}
+	return &watch{o: o, hub: events.New(o.Run), stopped: make(chan struct{}), rows: map[uint64]rowState{}}
 }
 
 // join begins to watch. What is so already when it returns makes no event.
@@ -93,7 +100,8 @@ func (w *watch) rest() bool {
 	if w.hub.Watched() != 0 {
 		return false
 	}
-	w.running, w.values, w.rows = false, nil, nil
+	w.running, w.values = false, nil
+	clear(w.rows)
 	return true
 }
 
@@ -187,46 +195,57 @@ func (w *watch) lookAtValues(publish bool) {
 
 // lookAtTriggers reads the newest rows, when the counters say that there are new ones, and with each status.
 func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
-	counters := countersOf(s.Integrations)
-	if publish && counters == w.counters && w.looks > 0 { // a row may change without them
+	counters, limit := countersOf(s.Integrations), mostNews
+	if publish && w.looks > 0 { // else all: a row may change without the counters
+		limit = int(min(counters-w.counters, mostNews)) // a counter that falls makes it many
+	}
+	if limit == 0 {
 		return
 	}
-	log, err := w.o.TriggerLog.Triggers(api.TriggerQuery{Limit: mostNews})
+	log, err := w.o.TriggerLog.Triggers(api.TriggerQuery{Limit: limit})
 	if err != nil {
 		return // it is looked at again in a second; the page of the log says what is wrong
 	}
-	now, news := make(map[uint64]string, len(log.Triggers)), []api.Trigger{}
-	for _, row := range slices.Backward(log.Triggers) {
-		body, err := json.Marshal(row)
-		if err != nil {
-			continue
-		}
-		if now[row.ID] = string(body); now[row.ID] != w.rows[row.ID] {
+	news := []*api.Trigger{}
+	for i := range slices.Backward(log.Triggers) {
+		row := &log.Triggers[i]
+		now := rowState{row.CompletedAt, row.Attempts, row.Success}
+		if before, known := w.rows[row.ID]; !known || before != now {
+			w.rows[row.ID] = now
 			news = append(news, row)
 		}
 	}
-	w.counters, w.rows = counters, now
+	w.counters = counters
+	w.forgetRows()
 	switch {
 	case !publish:
 	case len(news) == mostNews: // there may be more
 		w.hub.Missed(events.Triggers)
 	default:
-		for i := range news {
-			w.publish(events.Triggers, api.EventTrigger, &news[i])
+		for _, row := range news {
+			w.publish(events.Triggers, api.EventTrigger, row)
 		}
 	}
 }
 
-// countersOf is what changes with each row of the trigger log.
-func countersOf(integrations []api.Integration) string {
-	var text []byte
+// forgetRows keeps the newest rows that were sent.
+func (w *watch) forgetRows() {
+	if len(w.rows) <= 2*mostNews {
+		return
+	}
+	ids := slices.Sorted(maps.Keys(w.rows))
+	for _, id := range ids[:len(ids)-mostNews] {
+		delete(w.rows, id)
+	}
+}
+
+// countersOf grows by one at least with each row of the trigger log.
+func countersOf(integrations []api.Integration) (n uint64) {
 	for i := range integrations {
 		in := &integrations[i]
-		for _, n := range []uint64{in.Sent, in.Failed, in.Dropped, in.Replayed, uint64(in.Dead)} {
-			text = strconv.AppendUint(append(text, ' '), n, 10)
-		}
+		n += in.Sent + in.Failed + in.Dropped + in.Replayed
 	}
-	return string(text)
+	return n
 }
 
 func (w *watch) lookAtLogs(publish bool) {

@@ -49,6 +49,9 @@ go test -vet=off -run ConfigSchemaAndDecoderAgree ./cmd/noi-agent
 say "the description of the API against routes, shapes and answers"
 (cd status/api/openapitest && go vet ./... && go test -vet=off -count=1 ./...)
 
+say "the pages in a browser"
+(cd status/web/browsertest && go vet ./... && go test -vet=off ./...)
+
 say "tests"
 unset CGO_ENABLED GOFLAGS # the race detector needs cgo
 GOGC=$rarely go list -race -deps -test -export ./... >/dev/null # compiles

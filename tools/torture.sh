@@ -15,6 +15,7 @@ part() { # name, package, tests
 part "kills" ./store TestOutboxSurvivesKill
 part "power cuts" ./cmd/noi-agent/e2e TestPowerCutAtAnyMomentLosesNothingCommitted
 part "the ledger" ./cmd/noi-agent/e2e TestEveryDueMomentIsASampleOrInAGap
+part "edits of integrations" ./cmd/noi-agent/e2e TestEditsReloadsKillsAndOutages
 part "failing system calls" ./store TestEveryFailedSystemCallEndsInAnErrorAndLosesNothing
 part "damaged files" ./store TestDamagedFilesComeUpByThemselves
 part "a full disk" ./store TestDiskFilledByANeighbourNeverStopsTheDraining

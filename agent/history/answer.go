@@ -134,16 +134,14 @@ func (a *answer) gap(from, to time.Duration, reason string) {
 func (a *answer) runs() {
 	a.out.Buckets, a.out.Runs, a.out.Gaps = []api.Bucket{}, []api.Run{}, []api.HistoryGap{}
 	for _, r := range a.series.runs {
-		from, to := time.Duration(r.from)*time.Second, time.Duration(r.to)*time.Second
-		if to >= a.from {
-			a.out.Runs = append(a.out.Runs, api.Run{Value: json.RawMessage(r.value), From: a.wall(max(from, a.from)),
-				To: a.wall(to)})
+		if r.to >= a.from {
+			a.out.Runs = append(a.out.Runs, api.Run{Value: json.RawMessage(r.value), From: a.wall(max(r.from, a.from)),
+				To: a.wall(r.to)})
 		}
 	}
 	for _, g := range a.series.gaps {
-		from, to := time.Duration(g.from)*time.Second, time.Duration(g.to)*time.Second
-		if to <= a.series.last.Truncate(time.Second) {
-			a.gap(max(from, a.since), to, a.reasons[g.reason])
+		if g.to <= a.series.last {
+			a.gap(max(g.from, a.since), g.to, a.reasons[g.reason])
 		}
 	}
 	a.goesOn(max(a.from, a.series.last), max(a.series.step, 2*a.series.every))

@@ -7,7 +7,7 @@ import (
 
 // gap is a time from one sample to the next, in which others were due.
 type gap struct {
-	from, to uint32 // uptime in seconds
+	from, to time.Duration
 	reason   uint16 // number of its words
 }
 
@@ -17,7 +17,7 @@ const mostGaps = 32
 // miss notes that samples are missing. A gap that goes on is told in parts.
 func (s *series) miss(from, to time.Duration, reason uint16) {
 	s.resumes = true
-	g := gap{seconds(from), seconds(to), reason}
+	g := gap{from, to, reason}
 	if last := len(s.gaps) - 1; last >= 0 && s.gaps[last].to == g.from && s.gaps[last].reason == reason {
 		s.gaps[last].to = g.to
 		return
@@ -32,7 +32,7 @@ func (s *series) miss(from, to time.Duration, reason uint16) {
 func (s *series) why(from, to time.Duration) (reason uint16, ok bool) {
 	best := time.Duration(0)
 	for _, g := range s.gaps {
-		both := min(to, time.Duration(g.to)*time.Second) - max(from, time.Duration(g.from)*time.Second)
+		both := min(to, g.to) - max(from, g.from)
 		if both > best {
 			best, reason, ok = both, g.reason, true
 		}

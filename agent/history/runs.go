@@ -10,7 +10,7 @@ import (
 // run is a time in which the value was one.
 type run struct {
 	value    string // as JSON
-	from, to uint32 // uptime in seconds
+	from, to time.Duration
 }
 
 const (
@@ -20,18 +20,15 @@ const (
 	mostValue = 1024
 )
 
-// seconds is an uptime as runs and gaps have it: 136 years.
-func seconds(uptime time.Duration) uint32 { return uint32(max(0, uptime) / time.Second) }
-
 // follow notes what a state is now.
 func (s *series) follow(at time.Duration, v objects.Value) {
 	last := len(s.runs) - 1
 	if last >= 0 && !s.resumes && same(s.value, v) {
-		s.runs[last].to = max(s.runs[last].to, seconds(at))
+		s.runs[last].to = max(s.runs[last].to, at)
 		return
 	}
 	if last >= 0 && !s.resumes {
-		s.runs[last].to = seconds(at)
+		s.runs[last].to = at
 	}
 	s.value = v
 	text := string(v.AppendJSON(nil))
@@ -41,7 +38,7 @@ func (s *series) follow(at time.Duration, v objects.Value) {
 	if len(s.runs) == mostRuns {
 		s.runs = slices.Delete(s.runs, 0, 1)
 	}
-	s.runs = append(s.runs, run{text, seconds(at), seconds(at)})
+	s.runs = append(s.runs, run{text, at, at})
 }
 
 // same reports whether two values are equal, without an allocation.

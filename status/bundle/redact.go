@@ -56,9 +56,17 @@ func Redact(text string) (clean string, removed []string) {
 	clean, more := Scrub(strings.Join(lines, "\n"))
 	removed = append(removed, more...)
 	if comments > 0 {
-		removed = append(removed, fmt.Sprintf(": %d comments", comments))
+		removed = append(removed, ": "+counted(comments))
 	}
 	return clean, removed
+}
+
+// counted is a number of comments in words.
+func counted(comments int) string {
+	if comments == 1 {
+		return "1 comment"
+	}
+	return fmt.Sprintf("%d comments", comments)
 }
 
 // isPath reports whether a key with the name of a secret has the path of a file as its value.

@@ -40,7 +40,8 @@ func loadAssets() assets {
 	return all
 }
 
-// lighter takes the indentation and the comments that fill whole lines out of a file: they are for us, not for browsers.
+// lighter takes the indentation and the comments that fill whole lines out of a file: they are for us, not for
+// browsers.
 func lighter(body []byte) []byte {
 	var out []byte
 	comment := false

@@ -15,7 +15,7 @@ import (
 
 const (
 	sparkColumns = 96  // of the overview
-	smallColumns = 32  // of a row of the values
+	smallColumns = 24  // of a row of the values
 	chartColumns = 480 // of an object's page: one for each bucket of a day
 	sparkHeight  = 40
 	chartHeight  = 200
@@ -64,7 +64,8 @@ func spark(h *api.History, columns int) template.HTML {
 			x, y = c.At, next
 		}
 	}
-	return template.HTML(`<svg class="spark" viewBox="0 0 ` + strconv.Itoa(columns-1) + ` 40" preserveAspectRatio="none" ` + //nolint:gosec // digits
+	return template.HTML(`<svg class="spark" viewBox="0 0 ` + strconv.Itoa(columns-1) +
+		` 40" preserveAspectRatio="none" ` +
 		`aria-hidden="true"><path d="` + d.String() + `"/></svg>`)
 }
 
@@ -106,7 +107,8 @@ func tickWords(list []float64) []string {
 	places := 0
 	if len(list) > 1 {
 		size := list[1] - list[0]
-		for p := 0; p < 6 && math.Abs(size*math.Pow(10, float64(p))-math.Round(size*math.Pow(10, float64(p)))) > 1e-6; p++ {
+		for p := 0; p < 6 && math.Abs(size*math.Pow(10, float64(p))-math.Round(size*math.Pow(10,
+			float64(p)))) > 1e-6; p++ {
 			places = p + 1
 		}
 	}
@@ -165,11 +167,13 @@ func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (template
 	s := scale{levels[0], levels[len(levels)-1], chartHeight}
 	var b strings.Builder
 	b.WriteString(`<svg class="chart" viewBox="0 0 480 200" preserveAspectRatio="none" aria-hidden="true">` +
-		`<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse"><path class="hatch" d="M0 6L6 0"/></pattern>`)
+		`<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse">` +
+		`<path class="hatch" d="M0 6L6 0"/></pattern>`)
 	for i := range h.Gaps {
 		x := h.Place(h.Gaps[i].From, chartColumns)
 		width := max(h.Place(h.Gaps[i].To, chartColumns)-x, 2)
-		b.WriteString(`<rect fill="url(#hatch)" x="` + strconv.Itoa(x) + `" y="0" width="` + strconv.Itoa(width) + `" height="200"/>`)
+		b.WriteString(`<rect fill="url(#hatch)" x="` + strconv.Itoa(x) + `" y="0" width="` + strconv.Itoa(width) +
+			`" height="200"/>`)
 	}
 	b.WriteString(`<path class="grid" d="`)
 	for _, level := range levels {
@@ -184,7 +188,8 @@ func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (template
 	}
 	b.WriteString(`"/>`)
 	for _, curve := range curves {
-		b.WriteString(`<path class="range" d="` + outline(curve, s) + `"/><path class="mean" d="` + line(curve, s) + `"/>`)
+		b.WriteString(`<path class="range" d="` + outline(curve, s) + `"/><path class="mean" d="` + line(curve, s) +
+			`"/>`)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()), tickWords(levels) //nolint:gosec // digits only
@@ -247,6 +252,10 @@ func hoursOf(h *api.History, zone *time.Location) []stretch {
 			list = append(list, stretch{at - x, begin})
 			x, begin = at, t
 		}
+	}
+	const narrow = 40 // columns: a label would not fit
+	if chartColumns-x < narrow {
+		begin = time.Time{}
 	}
 	return append(list, stretch{chartColumns - x, begin})
 }

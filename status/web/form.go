@@ -31,7 +31,8 @@ func fieldsOf(cloudType string) (main, more []field) {
 		{Name: "objects", Label: "Objects", Hint: "Comma separated: all, names, or patterns such as T_*.", List: true},
 	}
 	more = []field{
-		{Name: "slaves", Label: "Slaves", Hint: "Comma separated: all, line/unit id, names or product codes.", List: true},
+		{Name: "slaves", Label: "Slaves", Hint: "Comma separated: all, line/unit id, names or product codes.",
+			List: true},
 		{Name: "publish_every", Label: "Publish every", Hint: "0s sends at once; 10m collects, for metered links."},
 		{Name: "attributes", Label: "Attributes", List: true,
 			Hint: "Comma separated: object, slave, unit, device_id, sample_id."},
@@ -44,9 +45,11 @@ func fieldsOf(cloudType string) (main, more []field) {
 			field{Name: "credentials_file", Label: "Credentials file", Hint: "A path on the gateway."})
 	}
 	main = append(main,
-		field{Name: "topic_arn", Label: "Topic ARN", Hint: "For example arn:aws:sns:us-east-2:393221637266:MainSolarData"},
+		field{Name: "topic_arn", Label: "Topic ARN",
+			Hint: "For example arn:aws:sns:us-east-2:393221637266:MainSolarData"},
 		field{Name: "region", Label: "Region", Hint: "Left empty, it is taken from the ARN."})
-	return main, append(more, field{Name: "profile", Label: "Profile", Hint: "An AWS shared profile; empty: the default."},
+	return main, append(more, field{Name: "profile", Label: "Profile",
+		Hint: "An AWS shared profile; empty: the default."},
 		field{Name: "endpoint", Label: "Endpoint", Hint: "Empty: Amazon's own."})
 }
 

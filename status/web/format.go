@@ -22,8 +22,10 @@ func (s *Site) funcs() template.FuncMap {
 		"mark": mark, "lineState": lineState, "slaveState": slaveState, "integrationState": integrationState,
 		"clockState": clockState, "storeState": storeState, "severityTone": severityTone, "costsData": costsData,
 		"count": count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
-		"percent": percent, "real": func(f *float64) float64 { return *f }, "share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
-		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short, "cloud": cloud, "add": func(a, b uint64) uint64 { return a + b },
+		"percent": percent, "real": func(f *float64) float64 { return *f },
+		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
+		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short,
+		"cloud": cloud, "add": func(a, b uint64) uint64 { return a + b },
 	}
 }
 
@@ -62,7 +64,7 @@ func (z zone) when(at any) template.HTML {
 // clock prints the time of day, as an element that the script can read.
 func (z zone) clock(t time.Time) template.HTML {
 	utc := t.UTC().Format("2006-01-02T15:04:05Z")
-	return template.HTML(`<time data-clock datetime="` + utc + `">` + t.In(z.location).Format("15:04") + `</time>`) //nolint:gosec // digits
+	return template.HTML(`<time data-clock datetime="` + utc + `">` + t.In(z.location).Format("15:04") + `</time>`)
 }
 
 // parsed prints an RFC 3339 time as when does. What is no time comes back as text.
@@ -248,7 +250,7 @@ func cloud(kind string) string {
 
 // lean escapes a text for the inside of an element, where quotes may stay: JSON is mostly quotes.
 func lean(text string) template.HTML {
-	return template.HTML(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)) //nolint:gosec // escaped
+	return template.HTML(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
 }
 
 // shortText is about what two lines of a table's cell hold, in characters.

@@ -75,9 +75,11 @@ func (s *Site) entries(status *api.Status) []api.IntegrationEntry {
 // doneWords say what was done to an integration.
 func doneWords(done, name string) string {
 	return map[string]string{
-		"active": name + " is active. Its first message goes out with the next sample.", "paused": name + " is paused. " +
+		"active": name + " is active. Its first message goes out with the next sample.", "paused": name +
+			" is paused. " +
 			"Waiting messages are kept within the limits, and sent when you resume it.",
-		"resumed": name + " is active again.", "removed": "The integration was removed. What waited is kept for 24 h, " +
+		"resumed": name +
+			" is active again.", "removed": "The integration was removed. What waited is kept for 24 h, " +
 			"then deleted and counted.", "woken": name + " tries again now.",
 	}[done]
 }
@@ -180,7 +182,8 @@ func (s *Site) fail(w http.ResponseWriter, err error) {
 func (s *Site) lockedAction(name string) func(http.ResponseWriter, *http.Request, *api.Error) {
 	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
 		v := &confirmView{
-			frame: s.frame("Log in", "/integrations/aws"), Heading: "Log in to change things", Button: "Log in and " + name,
+			frame: s.frame("Log in", "/integrations/aws"), Heading: "Log in to change things", Button: "Log in and " +
+				name,
 			Locked: why, Back: "/integrations/aws", Hidden: map[string]string{},
 		}
 		v.Refresh = false
@@ -200,7 +203,8 @@ func (s *Site) askRemove(w http.ResponseWriter, r *http.Request) {
 	}
 	name := cmp.Or(entry.Config.Name, entry.Config.ID)
 	v := &confirmView{
-		frame: s.frame("Remove "+name, "/integrations/aws"), Heading: "Remove " + name + "?", Button: "Remove", Danger: true,
+		frame: s.frame("Remove "+name, "/integrations/aws"), Heading: "Remove " + name +
+			"?", Button: "Remove", Danger: true,
 		Text: "Nothing waits to be sent.", Back: "/integrations/" + entry.Config.Type,
 		Hidden: map[string]string{"etag": entry.ETag},
 	}

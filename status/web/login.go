@@ -30,7 +30,8 @@ func (s *Site) loginPages() []Page {
 
 func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 	if s.accepts(w, r, "next") {
-		s.renderLogin(w, http.StatusOK, &loginView{LoggedIn: s.o.Keeper.LoggedIn(r), Next: local(r.URL.Query().Get("next"))})
+		s.renderLogin(w, http.StatusOK, &loginView{LoggedIn: s.o.Keeper.LoggedIn(r),
+			Next: local(r.URL.Query().Get("next"))})
 	}
 }
 

@@ -113,7 +113,8 @@ func summaryOf(h *api.History) []fact {
 		}
 	}
 	return []fact{
-		{"Lowest", digits(float64(low.Min), h.Unit), low.From}, {"highest", digits(float64(high.Max), h.Unit), high.From},
+		{"Lowest", digits(float64(low.Min), h.Unit), low.From}, {"highest", digits(float64(high.Max), h.Unit),
+			high.From},
 	}
 }
 
@@ -212,3 +213,6 @@ func (v *objectView) Encoding() string {
 
 // Ranges are those that a chart can have.
 func (v *objectView) Ranges() []string { return []string{"1h", "6h", "24h"} }
+
+// RangeWords is the range as it is written: "24 h".
+func (v *objectView) RangeWords() string { return strings.TrimSuffix(v.Range, "h") + " h" }

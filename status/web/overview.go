@@ -40,15 +40,17 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, "overview", v)
 }
 
-// problemsOf lists the problems, the worst first. The first one is open.
+// problemsOf lists the problems, the worst first, and of equal ones those that lose data. The first one is open.
 func problemsOf(status *api.Status) []problemView {
 	list := make([]problemView, 0, len(status.Problems))
 	for _, p := range status.Problems {
 		list = append(list, problemView{Problem: p})
 	}
 	rank := []api.Severity{api.Fault, api.Warning, api.Notice}
+	cost := []api.Effect{api.Lost, api.Delayed, api.None}
 	slices.SortStableFunc(list, func(a, b problemView) int {
-		return cmp.Compare(slices.Index(rank, a.Severity), slices.Index(rank, b.Severity))
+		return cmp.Or(cmp.Compare(slices.Index(rank, a.Severity), slices.Index(rank, b.Severity)),
+			cmp.Compare(slices.Index(cost, a.Effect), slices.Index(cost, b.Effect)))
 	})
 	if len(list) > 0 && list[0].Severity != api.Notice {
 		list[0].Open = true

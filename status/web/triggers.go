@@ -42,7 +42,8 @@ type envelope struct {
 
 // rowOf reads a trigger.
 func rowOf(status *api.Status, t api.Trigger) row {
-	r := row{Trigger: t, Integration: nameOf(status, t.IntegrationID), Raw: string(t.PublishedData), State: triggerState(&t)}
+	r := row{Trigger: t, Integration: nameOf(status, t.IntegrationID), Raw: string(t.PublishedData),
+		State: triggerState(&t)}
 	for i := range status.Integrations {
 		if status.Integrations[i].ID == t.IntegrationID {
 			r.Cloud = cloud(status.Integrations[i].Type)

@@ -37,7 +37,8 @@ type saying struct{ Tone, Words string }
 // lineState says the state of a line.
 func lineState(state string) saying {
 	return look(state, map[string]saying{
-		"ok": {good, "works"}, "opening": {warn, "opening"}, "failed": {bad, "cannot be used"}, "disabled": {calm, "disabled"},
+		"ok": {good, "works"}, "opening": {warn, "opening"}, "failed": {bad, "cannot be used"}, "disabled": {calm,
+			"disabled"},
 	})
 }
 

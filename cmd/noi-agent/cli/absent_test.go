@@ -21,7 +21,8 @@ import (
 func asking() []string {
 	return []string{
 		"status", "status --check", "triggers", "triggers show 7", "gaps", "reload", "deadletters", "deadletters retry --all", "deadletters drop --all --yes",
-		"replay --integration x --from 1h", "export",
+		"replay --integration x --from 1h", "export", "integrations", "integrations show x", "integrations add aws", "integrations edit x --name y",
+		"integrations pause x", "integrations remove x --yes", "integrations test x",
 	}
 }
 

@@ -134,7 +134,8 @@ func namesIn(z *zip.Reader) []string {
 func contentsOf(z *zip.Reader) string {
 	secrets, lines := 0, 0
 	for line := range strings.Lines(textIn(z, bundle.Removed)) {
-		if !strings.HasSuffix(line, "comments\n") && line != "nothing\n" {
+		comment := strings.HasSuffix(line, " comments\n") || strings.HasSuffix(line, ": 1 comment\n")
+		if !comment && line != "nothing\n" {
 			secrets++
 		}
 	}

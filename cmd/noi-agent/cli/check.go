@@ -114,7 +114,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	if c.file != "" {
 		cli.Config = c.file
 	}
-	config, catalog, err := cli.load()
+	config, catalog, err := cli.loadAll()
 	var invalid *configs.Error
 	if err != nil && !errors.As(err, &invalid) {
 		return err
@@ -124,7 +124,7 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	}
 	if invalid != nil {
 		fmt.Fprintln(p.Stdout, strings.TrimSpace(invalid.Error()))
-		return fmt.Errorf("%s has %s", cli.Config, counted(len(invalid.Faults), "fault"))
+		return fmt.Errorf("%s has %s", invalid.File, counted(len(invalid.Faults), "fault"))
 	}
 	for _, n := range append(config.Notices(), noticesHere(config)...) {
 		fmt.Fprintf(p.Stdout, "notice: %s\n", configs.Locate(cli.Config, n))

@@ -38,7 +38,7 @@ func (h *here) look() []strictyaml.Fault {
 	if len(h.config.Integrations) == 0 {
 		h.notice("integrations", "no integration is configured: nothing is kept and nothing is sent")
 	}
-	for i := range h.config.Integrations {
+	for i := range h.config.InFile() {
 		h.integration(strictyaml.Index("integrations", i), &h.config.Integrations[i])
 	}
 	slices.SortStableFunc(h.found, func(a, b strictyaml.Fault) int { return a.Line - b.Line })

@@ -86,6 +86,7 @@ func entries() []entry {
 		{groupSetUp, needsConfig, newPlan},
 		{groupSetUp, needsPort, newScan},
 		{groupSetUp, needsNothing, newObjects},
+		{groupSetUp, needsDaemon, newIntegrations},
 		{groupSetUp, needsCloud, newPublishTest},
 		{groupSetUp, needsNothing, newSetup},
 		{groupRun, needsConfig, newRun},

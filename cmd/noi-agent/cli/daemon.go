@@ -75,8 +75,13 @@ func (d daemonSocket) alive(ctx context.Context) error {
 	return err
 }
 
-// open asks, and returns an answer of 200 with its body still to be read and closed.
+// open asks, and returns an answer that is no error, with its body still to be read and closed.
 func (d daemonSocket) open(ctx context.Context, method, path string, question []byte) (*http.Response, error) {
+	return d.openIf(ctx, method, path, "", question)
+}
+
+// openIf is open for a change of what has a version: it is refused when that is not etag. "": in whatever version.
+func (d daemonSocket) openIf(ctx context.Context, method, path, etag string, question []byte) (*http.Response, error) {
 	if d.limit == 0 || d.limit > askLimit {
 		if err := d.alive(ctx); err != nil {
 			return nil, err
@@ -95,11 +100,14 @@ func (d daemonSocket) open(ctx context.Context, method, path string, question []
 	if question != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	if etag != "" {
+		request.Header.Set("If-Match", etag)
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, &noDaemonError{d.path, err}
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode < 200 || response.StatusCode > 299 {
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
 		if err != nil {

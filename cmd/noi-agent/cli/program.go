@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -56,6 +58,24 @@ func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
 	}
 	config, err := configs.Load(cli.Config, catalog)
 	return config, catalog, err
+}
+
+// loadAll is load with the integrations that are made over the API. Who may not read their file has those of the
+// configuration.
+func (cli *commandLine) loadAll() (*configs.Config, *objects.Catalog, error) {
+	config, catalog, err := cli.load()
+	if err != nil {
+		return config, catalog, err
+	}
+	added, err := configs.LoadAdded(config, catalog)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return config, catalog, nil
+	case err != nil:
+		return config, catalog, err
+	default:
+		return config.With(added.Integrations), catalog, nil
+	}
 }
 
 // untilSignal returns a context that ends with parent, or with the first signal; stop gives it back.

@@ -58,7 +58,7 @@ type publishTestResult struct {
 // Run looks at each stage of the way to the integration's topic and sends one marked message. It needs neither the
 // daemon nor its store. A daemon that runs is asked to try the integration again when the message was accepted.
 func (c *publishTestCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
-	config, _, err := cli.load()
+	config, _, err := cli.loadAll()
 	if err != nil {
 		return err
 	}

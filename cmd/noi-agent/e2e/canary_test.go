@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,7 +59,7 @@ func canaries(t *testing.T, w *world) (integrations string) {
 func TestNoSecretIsShownAnywhere(t *testing.T) {
 	binary := buildBinary(t, "..") // before there is another home and a proxy
 	w := newWorld(t, fixedSlave())
-	path := clitest.WriteConfig(t, fmt.Sprintf(`device_id: 5300520006504b5957343920
+	path := clitest.WriteConfig(t, fmt.Sprintf(`device_id: 5300520006504b5957343920 # the password of the modem is CANARY-comment
 state_dir: %s/state
 log: {level: debug}
 lines:
@@ -86,6 +88,7 @@ status: {listen: "", socket: %s}
 		return true
 	})
 	all := string(w.get("/")) + string(w.get("/api/v1/status")) + string(w.get("/api/v1/triggers")) + string(w.get("/metrics"))
+	all += string(w.get("/api/v1/logs?limit=1000")) + unzipped(t, w.get("/api/v1/bundle"))
 	for _, name := range []string{"environment", "profile", "helper", "proxied", "external", "user"} {
 		_, stdout, stderr := run1("publish-test", name, "--json", "--config", path)
 		all += stdout + stderr
@@ -99,7 +102,8 @@ status: {listen: "", socket: %s}
 	}
 	<-ended
 	all += said.String()
-	if !strings.Contains(all, "goroutine ") || !strings.Contains(all, "level=DEBUG") || !strings.Contains(all, "SignatureDoesNotMatch") {
+	if !strings.Contains(all, "goroutine ") || !strings.Contains(all, "level=DEBUG") || !strings.Contains(all, "SignatureDoesNotMatch") ||
+		!strings.Contains(all, "config.yaml: 1 comment") {
 		t.Fatalf("not all of it was looked at:\n%s", all)
 	}
 	for line := range strings.Lines(all) {
@@ -107,4 +111,25 @@ status: {listen: "", socket: %s}
 			t.Errorf("a secret: %s", line)
 		}
 	}
+}
+
+// unzipped returns all texts of a zip file.
+func unzipped(t *testing.T, data []byte) (all string) {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += string(text)
+	}
+	return all
 }

@@ -18,7 +18,9 @@ import (
 var ErrNoBrowser = errors.New("chromium is not installed: apt-get install chromium")
 
 // Browser starts a headless Chromium. Each chromedp.NewContext of the returned one is a tab. end ends it.
-func Browser(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (browser context.Context, end func(), err error) {
+func Browser(
+	ctx context.Context, flags ...chromedp.ExecAllocatorOption,
+) (browser context.Context, end func(), err error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		return nil, nil, ErrNoBrowser

@@ -28,7 +28,8 @@ func (s *Scene) History(line string, unit int, object string, span time.Duration
 		Buckets: []api.Bucket{}, Runs: []api.Run{}, Gaps: []api.HistoryGap{},
 	}
 	if s.Gap && span > 6*time.Hour {
-		h.Gaps = append(h.Gaps, api.HistoryGap{From: at(6 * time.Hour), To: at(5 * time.Hour), Reason: "bus: no answer"})
+		h.Gaps = append(h.Gaps, api.HistoryGap{From: at(6 * time.Hour), To: at(5 * time.Hour),
+			Reason: "bus: no answer"})
 	}
 	var level float64
 	switch {
@@ -65,7 +66,8 @@ func (s *Scene) fill(h *api.History, level float64) {
 // states are those of a day.
 func states(h *api.History, latest json.RawMessage) []api.Run {
 	words := []json.RawMessage{
-		json.RawMessage(`"NIGHT"`), json.RawMessage(`"BULK"`), json.RawMessage(`"ABSORPTION"`), json.RawMessage(`"FLOAT"`), latest,
+		json.RawMessage(`"NIGHT"`), json.RawMessage(`"BULK"`), json.RawMessage(`"ABSORPTION"`), json.RawMessage(`"FLOAT"`),
+		latest,
 	}
 	hours := []float64{24, 13, 9, 5, 3, 0}
 	var runs []api.Run

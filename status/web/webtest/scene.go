@@ -103,9 +103,11 @@ func Well() *Scene {
 	s := &Scene{Name: "well", Kept: 24 * time.Hour, catalog: catalog}
 	s.State = api.Status{
 		DeviceID: "5300520006504b5957343920", Version: "0.1.0", StartedAt: at(41 * 24 * time.Hour), UptimeS: 41 * 86400,
-		Clock: api.Clock{Source: "auto", State: "good", Service: "chrony", Reason: "chrony says that it is synchronised"},
+		Clock: api.Clock{Source: "auto", State: "good", Service: "chrony",
+			Reason: "chrony says that it is synchronised"},
 		Lines: []api.Line{{
-			Name: "rs485", Port: "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0", State: "ok", Load: 0.0612,
+			Name: "rs485", Port: "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0",
+			State: "ok", Load: 0.0612,
 			Counters: api.Counters{Requests: 41204, Replies: 41201, Timeouts: 2, CRCErrors: 1},
 			Slaves: []api.Slave{
 				slave(1, "battery-shed", 3), slave(2, "water-pump", 5),
@@ -117,8 +119,9 @@ func Well() *Scene {
 		Store: api.Store{
 			Bytes: 10_700_000, Samples: 12, Committed: 104_211, Commits: 60_312, Start: "clean", PerDay: number(1.3),
 			Settings: api.Buffer{
-				MaxSize: 256 << 20, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s", RetainAfterAck: "0s",
-				KeepTriggers: 1000, FlushEvery: "1m0s",
+				MaxSize: 256 << 20, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s",
+				RetainAfterAck: "0s",
+				KeepTriggers:   1000, FlushEvery: "1m0s",
 			},
 			KeptAside: []string{},
 		},
@@ -159,7 +162,8 @@ func (s *Scene) valuesOf(unit int, name string, volts float64, state string) []a
 			continue
 		}
 		list = append(list, api.Latest{
-			Line: "rs485", Slave: name, UnitID: unit, Object: o.Name, Value: value(o, i+unit, volts, state), Unit: o.Unit,
+			Line: "rs485", Slave: name, UnitID: unit, Object: o.Name, Value: value(o, i+unit, volts,
+				state), Unit: o.Unit,
 			SampledAt: at(time.Duration(3+i%4) * time.Second), Interval: o.Interval.String(),
 		})
 	}
@@ -203,12 +207,14 @@ func messages(n, refused int) []api.Trigger {
 		aws := i%3 != 1
 		t := api.Trigger{
 			ID: uint64(9982 - i), IntegrationID: GCP, Topic: Topic, Success: true, Attempts: 1,
-			CompletedAt:     at(time.Duration(3+8*i) * time.Second).Format("2006-01-02T15:04:05.000Z"),
-			IntegrationData: api.Answer{Device: "5300520006504b5957343920", MessageID: fmt.Sprint(4985640066378276 - i*7919)},
+			CompletedAt: at(time.Duration(3+8*i) * time.Second).Format("2006-01-02T15:04:05.000Z"),
+			IntegrationData: api.Answer{Device: "5300520006504b5957343920",
+				MessageID: fmt.Sprint(4985640066378276 - i*7919)},
 		}
 		if aws {
 			t.IntegrationID, t.Topic = AWS, TopicARN
-			t.IntegrationData.MessageID = fmt.Sprintf("%08x-5acb-5b2c-9d3e-%012x", 0x4924f1+i*7919, 0x61c1c0ffee+i*104729)
+			t.IntegrationData.MessageID = fmt.Sprintf("%08x-5acb-5b2c-9d3e-%012x", 0x4924f1+i*7919,
+				0x61c1c0ffee+i*104729)
 		}
 		if aws && i < refused {
 			t.Success, t.Attempts, t.IntegrationData.MessageID = false, 4, ""
@@ -249,7 +255,8 @@ func Troubled() *Scene {
 	aws := &s.State.Integrations[0]
 	aws.State, aws.Backlog, aws.Oldest = "waiting", 1204, before(18*time.Minute)
 	aws.LastError, aws.LastSuccess, aws.Dead = refusal, before(18*time.Minute), 3
-	aws.Gaps = []api.Gap{*s.Log[7].Gap, {Unit: "rs485/2", Object: "charge_state", To: before(30 * time.Hour), Reason: "agent_down"}}
+	aws.Gaps = []api.Gap{*s.Log[7].Gap, {Unit: "rs485/2", Object: "charge_state", To: before(30 * time.Hour),
+		Reason: "agent_down"}}
 	pump := &s.State.Lines[0].Slaves[1]
 	pump.State, pump.AgeS, pump.LastGood = "silent", number(int64(245)), before(245*time.Second)
 	pump.Error = "read unit 2 0x0012+8: timeout"
@@ -271,7 +278,8 @@ func Troubled() *Scene {
 			With("cloud", "AWS", "type", "aws"), "main-solar"),
 		named(api.SlaveNoReply.Of("rs485/2", at(245*time.Second), "read unit 2 0x0012+8: timeout"), "water-pump"),
 		named(api.SlaveDamaged.Of("rs485/1", at(9*time.Hour), "1 reply in 8 arrives damaged"), "battery-shed"),
-		named(api.CloudRejected.Of(AWS, at(30*time.Hour), "3 dead letters").With("messages", "3 messages"), "main-solar"),
+		named(api.CloudRejected.Of(AWS, at(30*time.Hour), "3 dead letters").With("messages", "3 messages"),
+			"main-solar"),
 	}
 	return s
 }
@@ -307,7 +315,8 @@ func Starting() *Scene {
 		in.State, in.LastSuccess, in.Sent, in.Uplink = "waiting_for_clock", nil, 0, api.Uplink{}
 	}
 	s.State.Lines[0].State, s.State.Lines[0].Counters = "opening", api.Counters{}
-	s.State.Clock = api.Clock{Source: "auto", State: "unsure", Service: "timesyncd", Reason: "timesyncd is not synchronised"}
+	s.State.Clock = api.Clock{Source: "auto", State: "unsure", Service: "timesyncd",
+		Reason: "timesyncd is not synchronised"}
 	s.State.Problems = []api.Problem{api.ClockUnset.Of("agent", at(4*time.Second), "timesyncd is not synchronised")}
 	return s
 }

@@ -41,6 +41,11 @@ func run(out, only string) error {
 		return err
 	}
 	defer end()
+	if only == "" || strings.Contains("readme.png", only) {
+		if err := readme(ctx, browser, filepath.Join(out, "readme.png")); err != nil {
+			return err
+		}
+	}
 	for _, scene := range webtest.Scenes() {
 		if err := pictures(ctx, browser, scene, out, only); err != nil {
 			return fmt.Errorf("%s: %w", scene.Name, err)
@@ -71,6 +76,24 @@ func pictures(ctx context.Context, browser context.Context, scene *webtest.Scene
 	return nil
 }
 
+// readme takes what a phone shows first.
+func readme(ctx, browser context.Context, file string) error {
+	base, stop, err := browsertest.Serve(ctx, webtest.Well())
+	if err != nil {
+		return err
+	}
+	defer stop()
+	tab, end := chromedp.NewContext(browser)
+	defer end()
+	var png []byte
+	err = chromedp.Run(tab, chromedp.EmulateViewport(390, 844), page.BringToFront(), chromedp.Navigate(base),
+		chromedp.WaitReady(".fresh.live"), chromedp.CaptureScreenshot(&png))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, png, 0o644)
+}
+
 // picture takes the whole page, with the time that the scene is at.
 func picture(browser context.Context, url, file string, width int64, scheme string) error {
 	tab, end := chromedp.NewContext(browser)
@@ -79,7 +102,8 @@ func picture(browser context.Context, url, file string, width int64, scheme stri
 	var height int64
 	err := chromedp.Run(tab,
 		chromedp.EmulateViewport(width, 844),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
+			Value: scheme}}),
 		chromedp.Navigate(url),
 		chromedp.WaitReady("main"),
 		chromedp.Evaluate(`document.documentElement.scrollHeight`, &height),
