@@ -49,3 +49,8 @@ func (s *Server) Watched() bool { return s.watch.hub.Watched() != 0 }
 
 // PublishLog hands an event to those who watch the log.
 func (s *Server) PublishLog(data []byte) { s.watch.hub.Publish(events.Logs, api.EventLog, data) }
+
+// ParseTriggerQuery reads the query of GET /api/v1/triggers.
+func ParseTriggerQuery(raw string, now time.Time) (api.TriggerQuery, error) {
+	return parseQuery(raw, triggerParameters(), now)
+}
