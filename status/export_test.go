@@ -66,3 +66,8 @@ func (s *Server) Bare() http.Handler {
 	}
 	return mux
 }
+
+// ParseTriggerQuery reads the query of GET /api/v1/triggers.
+func ParseTriggerQuery(raw string, now time.Time) (api.TriggerQuery, error) {
+	return parseQuery(raw, triggerParameters(), now)
+}

@@ -16,7 +16,6 @@ import (
 	"noi-agent/status/guard"
 	"noi-agent/status/logs"
 	"noi-agent/status/web"
-	"noi-agent/store"
 )
 
 // Reporter reports the state of the agent. The answers must not change after they are returned.
@@ -32,7 +31,12 @@ type Reporter interface {
 // TriggerLog lists publications.
 type TriggerLog interface {
 	// Triggers returns the rows that match, the newest first.
-	Triggers(q store.TriggerQuery) (api.Triggers, error)
+	Triggers(q api.TriggerQuery) (api.Triggers, error)
+	// Trigger returns one row with all that is known of it; an *api.Error when it is not kept.
+	Trigger(id uint64) (api.TriggerDetail, error)
+	// PublishTrigger publishes the sample of a row again and returns when the cloud has answered. It fails with an
+	// *api.Error where it cannot be published, or is not taken.
+	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
 // Health says whether the agent works. The error's text is shown to whoever asks.
