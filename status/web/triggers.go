@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // pageRows is how many rows of the trigger log a page has.
@@ -121,8 +120,8 @@ func filterOf(q url.Values) triggerFilter {
 }
 
 // query returns what to ask of the trigger log, or what is wrong.
-func (f *triggerFilter) query() (store.TriggerQuery, string) {
-	q := store.TriggerQuery{Integration: f.Integration, Gaps: f.Gaps == "true", Limit: pageRows}
+func (f *triggerFilter) query() (api.TriggerQuery, string) {
+	q := api.TriggerQuery{Integration: f.Integration, Gaps: f.Gaps == "true", Limit: pageRows}
 	switch f.Success {
 	case "":
 	case "true", "false":
@@ -207,7 +206,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 }
 
 // rows asks the trigger log.
-func (s *Site) rows(status *api.Status, q store.TriggerQuery) ([]row, *uint64, error) {
+func (s *Site) rows(status *api.Status, q api.TriggerQuery) ([]row, *uint64, error) {
 	found, err := s.o.Source.Triggers(q)
 	if err != nil {
 		return nil, nil, err
