@@ -44,7 +44,7 @@ func (s *Server) routes() []route {
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
-	list = append(list, s.doorRoutes()...)
+	list = append(list, s.door.routes()...)
 	for _, p := range s.site.Pages() {
 		list = append(list, route{p.Method, p.Path, pageAccess(p), p.Handler, ""})
 	}

@@ -64,6 +64,7 @@ type Site struct {
 	o         Options
 	assets    assets
 	templates templates
+	sparks    sparks
 }
 
 // New returns the site. It panics without a Source.

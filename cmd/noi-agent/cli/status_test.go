@@ -30,17 +30,17 @@ func site() *api.Status {
 			Name: "rs485", Port: "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A10K5XYZ-if00-port0", State: "ok", Load: 0.61,
 			Counters: api.Counters{Requests: 41204, Timeouts: 3},
 			Slaves: []api.Slave{
-				{UnitID: 1, Slave: "battery-shed", ProductCode: "PS-PWM-30M", CCFirmware: "v01.04.06", Family: "PSPWM", State: "ok", AgeS: seconds(3), Objects: 53, Missed: 1,
+				{Refused: []string{}, UnitID: 1, Slave: "battery-shed", ProductCode: "PS-PWM-30M", CCFirmware: "v01.04.06", Family: "PSPWM", State: "ok", AgeS: seconds(3), Objects: 53, Missed: 1,
 					NoValue: map[string]string{"T_rts": "not_a_number"}, Counters: api.Counters{TurnaroundP50: 20.9, TurnaroundP99: 31}},
-				{UnitID: 2, Slave: "water-pump", ProductCode: "PS-PWM-30M", CCFirmware: "v01.04.06", Family: "PSPWM", State: "ok", AgeS: seconds(5), Objects: 1},
+				{Refused: []string{}, UnitID: 2, Slave: "water-pump", ProductCode: "PS-PWM-30M", CCFirmware: "v01.04.06", Family: "PSPWM", State: "ok", AgeS: seconds(5), Objects: 1},
 			},
 		}},
 		Integrations: []api.Integration{
 			{ID: clitest.SNSID, Name: "main-solar", Type: "aws", Topic: clitest.TopicARN, State: "ok", LastSuccess: ago(3 * time.Second), Sent: 1000,
 				Uplink: api.Uplink{TodaySent: 300_000, TodayReceived: 10_000, MonthSent: 9_400_000, PerSample: &perSample}},
-			{ID: clitest.PubSubID, Name: "bigquery", Type: "gcp", Topic: clitest.Topic, State: "ok", LastSuccess: ago(4 * time.Second), Uplink: api.Uplink{TodaySent: 20_000}},
+			{ID: clitest.PubSubID, Name: "bigquery", Type: "gcp", Topic: clitest.Topic, State: "ok", Gaps: []api.Gap{}, LastSuccess: ago(4 * time.Second), Uplink: api.Uplink{TodaySent: 20_000}},
 		},
-		Store: api.Store{Bytes: 11 << 20, Samples: 120, Committed: 9, Spared: 1400, PerDay: &perDay, Start: "clean", Settings: api.Buffer{
+		Store: api.Store{KeptAside: []string{}, Bytes: 11 << 20, Samples: 120, Committed: 9, Spared: 1400, PerDay: &perDay, Start: "clean", Settings: api.Buffer{
 			MaxSize: 256 << 20, MaxAge: "720h0m0s", WhenFull: "drop_oldest", CommitEvery: "1s", RetainAfterAck: "0s", KeepTriggers: 1000, FlushEvery: "1m0s"}},
 	}
 }
