@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"noi-agent/status/api"
@@ -160,6 +161,15 @@ func (f *triggerFilter) path() string {
 func (f triggerFilter) Newest() string {
 	f.Before = ""
 	return f.path()
+}
+
+// Download is the address of all rows of the filter, as csv or jsonl.
+func (f triggerFilter) Download(ext string) string {
+	_, query, _ := strings.Cut(f.Newest(), "?")
+	if query != "" {
+		query = "?" + query
+	}
+	return "/api/v1/triggers." + ext + query
 }
 
 // Chips are the parts of the filter in force.
