@@ -11,7 +11,7 @@ import (
 
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks"
-	"noi-agent/store"
+	"noi-agent/status/api"
 )
 
 const batched = `
@@ -98,7 +98,7 @@ func TestAnswerToABatchSettlesAllItsSamples(t *testing.T) {
 		time.Sleep(95 * time.Second)
 		synctest.Wait()
 		status := s.status().Integrations[0]
-		page, err := s.agent.Triggers(store.TriggerQuery{Integration: "AAAAAAAAAAAAAAAAAAAA"})
+		page, err := s.agent.Triggers(api.TriggerQuery{Integration: "AAAAAAAAAAAAAAAAAAAA"})
 		s.stop()
 		if err != nil || status.Sent != 27 || status.Failed != 3 || status.Backlog != 0 {
 			t.Errorf("%v %+v", err, status)

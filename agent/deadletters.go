@@ -16,8 +16,9 @@ func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 		return api.DeadLetters{}, err
 	}
 	list := api.DeadLetters{DeadLetters: make([]api.Trigger, len(letters))}
+	ahead := a.outlooks()
 	for i := range letters {
-		list.DeadLetters[i] = a.triggerRow(&letters[i].Trigger)
+		list.DeadLetters[i] = a.triggerRow(&letters[i].Trigger, ahead)
 	}
 	return list, nil
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"noi-agent/status/api"
-	"noi-agent/store"
 	"noi-agent/store/storetest"
 )
 
@@ -125,7 +124,7 @@ func (e *endings) judge() {
 // gapsOf returns the gaps of an object that the log of the first integration has.
 func gapsOf(s *site, object string) (out []api.Gap) {
 	s.t.Helper()
-	page, err := s.agent.Triggers(store.TriggerQuery{Limit: 1000})
+	page, err := s.agent.Triggers(api.TriggerQuery{Limit: 1000})
 	if err != nil {
 		s.t.Fatal(err)
 	}

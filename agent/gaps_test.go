@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"noi-agent/modbus/modbustest"
-	"noi-agent/store"
+	"noi-agent/status/api"
 )
 
 // gapRows returns what the trigger log tells of gaps, the oldest first, in a few words.
 func (s *site) gapRows() (rows []string) {
 	s.t.Helper()
-	page, err := s.agent.Triggers(store.TriggerQuery{Limit: 1000})
+	page, err := s.agent.Triggers(api.TriggerQuery{Limit: 1000})
 	if err != nil {
 		s.t.Fatal(err)
 	}

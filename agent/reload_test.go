@@ -129,7 +129,7 @@ triggers: {keep: 4, flush_every: 2s}
 		}
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		page, err := s.agent.Triggers(store.TriggerQuery{Limit: 100})
+		page, err := s.agent.Triggers(api.TriggerQuery{Limit: 100})
 		if rows := page.Triggers; err != nil || len(rows) != 4 {
 			t.Errorf("%v, %d rows are kept", err, len(rows))
 		}

@@ -147,7 +147,7 @@ func unstamped(t *testing.T, body []byte) string {
 
 func checkReplayRows(t *testing.T, s *site) {
 	t.Helper()
-	answer, err := s.agent.Triggers(store.TriggerQuery{Limit: 100})
+	answer, err := s.agent.Triggers(api.TriggerQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

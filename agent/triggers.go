@@ -2,16 +2,28 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
+	"time"
 
 	"noi-agent/agent/publish"
+	"noi-agent/objects"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
 	"noi-agent/store"
 )
 
+// defaultRows is how many rows a query returns that names no limit.
+const defaultRows = 50
+
 // Triggers answers a query for the trigger log. Messages are rebuilt from the rows.
-func (a *Agent) Triggers(q store.TriggerQuery) (api.Triggers, error) {
-	rows, next, err := a.store.Triggers(q)
+func (a *Agent) Triggers(q api.TriggerQuery) (api.Triggers, error) {
+	ahead := a.outlooks()
+	find := store.TriggerQuery{Integration: q.Integration, Gaps: q.Gaps, Success: q.Success, Limit: q.Limit,
+		Before: q.Before, Match: matcher(q, ahead)}
+	if find.Limit == 0 {
+		find.Limit = defaultRows
+	}
+	rows, next, err := a.store.Triggers(find)
 	if err != nil {
 		return api.Triggers{}, err
 	}
@@ -20,20 +32,84 @@ func (a *Agent) Triggers(q store.TriggerQuery) (api.Triggers, error) {
 		page.Next = &next
 	}
 	for i := range rows {
-		page.Triggers[i] = a.triggerRow(&rows[i])
+		page.Triggers[i] = a.triggerRow(&rows[i], ahead)
 	}
 	return page, nil
 }
 
-func (a *Agent) triggerRow(t *store.Trigger) api.Trigger {
+// matcher is the filters that the store does not know; nil: there are none.
+func matcher(q api.TriggerQuery, ahead outlooks) func(*store.Trigger) bool {
+	if q.Object == "" && q.State == "" && q.From.IsZero() && q.To.IsZero() {
+		return nil
+	}
+	return func(t *store.Trigger) bool {
+		return (q.Object == "" || objects.MatchesName(q.Object, objectOf(t))) &&
+			(q.State == "" || q.State == ahead.state(t)) &&
+			!t.CompletedAt.Before(q.From) && (q.To.IsZero() || t.CompletedAt.Before(q.To))
+	}
+}
+
+func objectOf(t *store.Trigger) string {
+	if t.IsGap() {
+		return t.Gap.Object
+	}
+	return t.Sample.Object
+}
+
+// outlook is how it goes on for an integration whose last attempt failed.
+type outlook struct {
+	waiting bool          // an operator has to act
+	left    time.Duration // until the next attempt
+	at      *string       // the same as a time of the wall; nil: no attempt is waited for
+}
+
+// outlooks are those of the configured integrations, by id.
+type outlooks map[string]outlook
+
+func (a *Agent) outlooks() outlooks {
+	all := outlooks{}
+	for _, f := range a.current().forwarders {
+		waiting, left, known := f.Outlook()
+		o := outlook{waiting: waiting, left: left}
+		if known {
+			o.at = millis(a.clock.Now().Add(left))
+		}
+		all[f.Integration().ID] = o
+	}
+	return all
+}
+
+// state is the word for how far a row is.
+func (o outlooks) state(t *store.Trigger) string {
+	switch {
+	case t.Success:
+		return api.StateDelivered
+	case t.IsGap():
+		return api.StateDropped
+	case t.Dead:
+		return api.StateSetAside
+	case t.Open && o[t.Integration].waiting:
+		return api.StateRefused
+	case t.Open:
+		return api.StateRetrying
+	case t.Replayed:
+		return api.StateRefused
+	}
+	return api.StateDropped
+}
+
+func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 	row := api.Trigger{
-		ID: t.ID, IntegrationID: t.Integration, Success: t.Success,
-		CompletedAt:     t.CompletedAt.UTC().Format(publish.Millis),
+		ID: t.ID, IntegrationID: t.Integration, Success: t.Success, State: ahead.state(t),
+		CompletedAt:     *millis(t.CompletedAt),
 		PublishedData:   json.RawMessage("null"),
 		IntegrationData: api.Answer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts, Replayed: t.Replayed,
 	}
-	if t.Gap.Reason != "" {
+	if t.Open && !t.IsGap() {
+		row.NextAttemptAt = ahead[t.Integration].at
+	}
+	if t.IsGap() {
 		gap := publish.GapOf(t.Gap)
 		row.Gap = &gap
 		return row
@@ -43,4 +119,18 @@ func (a *Agent) triggerRow(t *store.Trigger) api.Trigger {
 		Sample: t.Sample,
 	})
 	return row
+}
+
+func millis(t time.Time) *string {
+	text := t.UTC().Format(publish.Millis)
+	return &text
+}
+
+// triggerGone is the answer to a question for a row that is not there.
+func triggerGone(err error) error {
+	if errors.Is(err, store.ErrNoTrigger) {
+		return api.NewError(404, err.Error()+": it never was, or it is no longer kept (triggers.keep)",
+			"noi-agent triggers")
+	}
+	return err
 }

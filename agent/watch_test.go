@@ -5,7 +5,6 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 type objectT = objects.Object
@@ -47,7 +46,7 @@ func (w *watcher) gaps(unit, object string) (out []stretch) {
 		}
 	}
 	for before := uint64(0); ; {
-		answer, err := w.s.agent.Triggers(store.TriggerQuery{Limit: 1000, Gaps: true, Before: before})
+		answer, err := w.s.agent.Triggers(api.TriggerQuery{Limit: 1000, Gaps: true, Before: before})
 		if err != nil { // the agent has ended: the status has the newest twenty
 			for _, g := range w.s.status().Integrations[0].Gaps {
 				add(&g)

@@ -1,6 +1,10 @@
 package configs
 
-import "strings"
+import (
+	"strings"
+
+	"noi-agent/objects"
+)
 
 // Names of objects may be patterns. `*` stands for any characters, none included, and is the only
 // wildcard: names like T_ind[U] hold brackets, which are literal.
@@ -12,28 +16,7 @@ func isPattern(word string) bool { return strings.Contains(word, "*") }
 func matchesAnything(word string) bool { return word != "" && strings.Trim(word, "*") == "" }
 
 // match reports whether a name or pattern fits an object's name, case-sensitive.
-func match(word, name string) bool {
-	first, rest, pattern := strings.Cut(word, "*")
-	if !pattern {
-		return word == name
-	}
-	name, ok := strings.CutPrefix(name, first)
-	if !ok {
-		return false
-	}
-	for {
-		part, after, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(name, part)
-		}
-		// The leftmost fit leaves the most for what follows, so no other need be tried.
-		at := strings.Index(name, part)
-		if at < 0 {
-			return false
-		}
-		name, rest = name[at+len(part):], after
-	}
-}
+func match(word, name string) bool { return objects.MatchesName(word, name) }
 
 // best returns the word that decides for a name: the exact name before any pattern, then the
 // longest pattern. tie is another pattern of the same length that fits as well, "" when there is

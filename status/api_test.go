@@ -11,7 +11,6 @@ import (
 
 	"noi-agent/status"
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 func TestAPISendsWhatTheAgentSaysByteForByte(t *testing.T) {
@@ -87,15 +86,20 @@ func TestHealthTellsTheReason(t *testing.T) {
 
 func TestTriggerQueryReachesTheLog(t *testing.T) {
 	yes, no := true, false
-	for query, want := range map[string]store.TriggerQuery{
-		"":                                      {Limit: 100},
-		"?":                                     {Limit: 100},
-		"?integration=&success=&limit=&before=": {Limit: 100},
-		"?integration=FFjU28MMaL3W9B9hhhhH":     {Integration: "FFjU28MMaL3W9B9hhhhH", Limit: 100},
+	for query, want := range map[string]api.TriggerQuery{
+		"":                                      {Limit: 50},
+		"?":                                     {Limit: 50},
+		"?integration=&success=&limit=&before=": {Limit: 50},
+		"?integration=FFjU28MMaL3W9B9hhhhH":     {Integration: "FFjU28MMaL3W9B9hhhhH", Limit: 50},
 		"?success=true&limit=1":                 {Success: &yes, Limit: 1},
-		"?success=false&limit=1000":             {Success: &no, Limit: 1000},
-		"?gaps=true":                            {Gaps: true, Limit: 100},
-		"?before=18446744073709551615":          {Limit: 100, Before: math.MaxUint64},
+		"?success=false&limit=500":              {Success: &no, Limit: 500},
+		"?gaps=true":                            {Gaps: true, Limit: 50},
+		"?before=18446744073709551615":          {Limit: 50, Before: math.MaxUint64},
+		"?object=T_ind%5BU%5D":                  {Limit: 50, Object: "T_ind[U]"},
+		"?state=set%20aside":                    {Limit: 50, State: "set aside"},
+		"?state=set_aside":                      {Limit: 50, State: "set aside"},
+		"?from=2022-06-28T08:20:29Z":            {Limit: 50, From: time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC)},
+		"?from=2022-06-01&to=2022-06-28":        {Limit: 50, From: time.Date(2022, 6, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2022, 6, 28, 0, 0, 0, 0, time.UTC)},
 	} {
 		w := quiet()
 		if a := get(t, start(t, w)+"/api/v1/triggers"+query); a.code != http.StatusOK {
@@ -103,7 +107,8 @@ func TestTriggerQueryReachesTheLog(t *testing.T) {
 			continue
 		}
 		got, _ := w.lastAsked()
-		if got.Gaps != want.Gaps || got.Integration != want.Integration || got.Limit != want.Limit || got.Before != want.Before {
+		if got.Gaps != want.Gaps || got.Integration != want.Integration || got.Limit != want.Limit || got.Before != want.Before ||
+			got.Object != want.Object || got.State != want.State || !got.From.Equal(want.From) || !got.To.Equal(want.To) {
 			t.Errorf("%q: %+v, want %+v", query, got, want)
 		}
 		if (got.Success == nil) != (want.Success == nil) || got.Success != nil && *got.Success != *want.Success {
@@ -116,21 +121,24 @@ func TestBadTriggerQueryNamesParameterAndWayOut(t *testing.T) {
 	w := quiet()
 	url := start(t, w)
 	for query, parts := range map[string][]string{
-		"?limit=0":                     {"limit", "1 to 1000", `"0"`},
-		"?limit=1001":                  {"limit", "1 to 1000"},
-		"?limit=-1":                    {"limit", "1 to 1000"},
-		"?limit=1.5":                   {"limit", "1 to 1000"},
-		"?limit=99999999999999999":     {"limit", "1 to 1000"},
-		"?success=yes":                 {"success", "true or false", `"yes"`},
-		"?success=TRUE":                {"success", "true or false"},
-		"?gaps=1":                      {"gaps", "true or false"},
-		"?before=0":                    {"before", "from 1 up"},
-		"?before=x":                    {"before", "from 1 up"},
-		"?before=18446744073709551616": {"before", "from 1 up"},
-		"?limit=5&limit=6":             {"limit", "2 times", "once"},
-		"?limmit=5":                    {"limmit", "integration, success, gaps, limit, before"},
-		"?a=b;c":                       {"query", "name=value"},
-		"?limit=%zz":                   {"query", "name=value"},
+		"?limit=0":                       {"limit", "1 to 500", `"0"`},
+		"?limit=501":                     {"limit", "1 to 500"},
+		"?limit=-1":                      {"limit", "1 to 500"},
+		"?limit=1.5":                     {"limit", "1 to 500"},
+		"?limit=99999999999999999":       {"limit", "1 to 500"},
+		"?success=yes":                   {"success", "true or false", `"yes"`},
+		"?success=TRUE":                  {"success", "true or false"},
+		"?gaps=1":                        {"gaps", "true or false"},
+		"?before=0":                      {"before", "from 1 up"},
+		"?before=x":                      {"before", "from 1 up"},
+		"?before=18446744073709551616":   {"before", "from 1 up"},
+		"?limit=5&limit=6":               {"limit", "2 times", "once"},
+		"?limmit=5":                      {"limmit", "integration, object, success, state, from, to, gaps, before, limit"},
+		"?state=failed":                  {"state", "delivered, retrying, refused, set aside, dropped", `"failed"`},
+		"?from=yesterday":                {"from", "2022-06-28T08:20:29Z", `"yesterday"`},
+		"?from=2022-06-28&to=2022-06-01": {"to", "after from"},
+		"?a=b;c":                         {"query", "name=value"},
+		"?limit=%zz":                     {"query", "name=value"},
 	} {
 		a := get(t, url+"/api/v1/triggers"+query)
 		var fault api.Error

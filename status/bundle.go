@@ -36,8 +36,9 @@ func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) {
 func (s *Server) bundleParts(state *api.Status, r *http.Request) []bundle.Part {
 	parts := []bundle.Part{
 		{Name: "version.json", Make: func() ([]byte, error) {
-			return encode(api.Build{Version: state.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-				DeviceID: state.DeviceID, StartedAt: state.StartedAt, UptimeS: state.UptimeS, Run: s.o.Run})
+			return encode(api.Build{Version: state.Version, Go: runtime.Version(),
+				Platform: runtime.GOOS + "/" + runtime.GOARCH, DeviceID: state.DeviceID,
+				StartedAt: state.StartedAt, UptimeS: state.UptimeS, Run: s.o.Run})
 		}},
 		{Name: "status.json", Make: func() ([]byte, error) { return encode(state) }},
 		{Name: "lines.json", Make: func() ([]byte, error) { return encode(state.Lines) }},

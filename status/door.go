@@ -18,16 +18,17 @@ import (
 
 // door lets those use a route who may. It implements web.Keeper.
 type door struct {
-	keeper  *guard.Keeper
-	cookie  string // name of the session's cookie, without TLS
-	outside bool   // TCP can be reached from other machines: reading needs a login too
-	log     *slog.Logger
+	keeper   *guard.Keeper
+	cookie   string // name of the session's cookie, without TLS
+	outside  bool   // TCP can be reached from other machines: reading needs a login too
+	log      *slog.Logger
+	stateDir string // of the admin token; "": there is none
 }
 
 // newDoor returns the door with the admin token of the state directory. Without one the endpoint is read, and changed
 // over the socket.
 func newDoor(o Options) *door {
-	d := &door{keeper: guard.NewKeeper(o.Elapsed), cookie: cookieName(o.DeviceID), log: o.Logger}
+	d := &door{keeper: guard.NewKeeper(o.Elapsed), cookie: cookieName(o.DeviceID), log: o.Logger, stateDir: o.StateDir}
 	if o.StateDir == "" {
 		return d
 	}
@@ -216,9 +217,12 @@ func (d *door) formLogIn(w http.ResponseWriter, r *http.Request, why *api.Error)
 // loginPage is the address of the page to log in on, if the site has one.
 const loginPage = "/login"
 
+// forPrograms are the addresses outside /api/ that no person reads.
+var forPrograms = [...]string{"/metrics", "/healthz", "/readyz"}
+
 // refuse answers one who may not use a route. A person who wants to read a page gets the login page.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *api.Error) {
-	program := strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics"
+	program := strings.HasPrefix(r.URL.Path, "/api/") || slices.Contains(forPrograms[:], r.URL.Path)
 	if why.Status != http.StatusUnauthorized || program || r.Method != http.MethodGet || !s.hasLoginPage() {
 		failWith(w, r, why)
 		return

@@ -20,7 +20,6 @@ import (
 	"noi-agent/status"
 	"noi-agent/status/api"
 	"noi-agent/status/logs"
-	"noi-agent/store"
 )
 
 // movingWorld is an agent that a test changes while it is watched.
@@ -49,10 +48,16 @@ func (w *movingWorld) Objects() api.Objects {
 	return api.Objects{Objects: append([]api.Latest{}, w.objects.Objects...)}
 }
 
-func (w *movingWorld) Triggers(store.TriggerQuery) (api.Triggers, error) {
+func (w *movingWorld) Triggers(api.TriggerQuery) (api.Triggers, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return api.Triggers{Triggers: append([]api.Trigger{}, w.triggers.Triggers...)}, nil
+}
+
+func (w *movingWorld) Trigger(uint64) (api.TriggerDetail, error) { return api.TriggerDetail{}, nil }
+
+func (w *movingWorld) PublishTrigger(context.Context, uint64) (api.Replay, error) {
+	return api.Replay{}, nil
 }
 
 // value is a row of the latest values.

@@ -49,3 +49,25 @@ func (s *Server) Watched() bool { return s.watch.hub.Watched() != 0 }
 
 // PublishLog hands an event to those who watch the log.
 func (s *Server) PublishLog(data []byte) { s.watch.hub.Publish(events.Logs, api.EventLog, data) }
+
+// AllRoutes are all routes, those of pages too.
+func (s *Server) AllRoutes() (list []string) {
+	for _, r := range s.routes() {
+		list = append(list, r.method+" "+r.path)
+	}
+	return list
+}
+
+// Bare is the endpoint without guard and door.
+func (s *Server) Bare() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.method+" "+r.path, r.handler)
+	}
+	return mux
+}
+
+// ParseTriggerQuery reads the query of GET /api/v1/triggers.
+func ParseTriggerQuery(raw string, now time.Time) (api.TriggerQuery, error) {
+	return parseQuery(raw, triggerParameters(), now)
+}

@@ -58,7 +58,7 @@ func (s *Server) refusal(r *http.Request) *api.Error {
 	if !s.knownHost(r) {
 		return api.NewError(http.StatusMisdirectedRequest, fmt.Sprintf(
 			"You asked for this page as %q. To stop attacks by forged names the agent answers only to names it knows: "+
-				"add it to `status.hosts`, or use %s.", r.Host, s.url()), "")
+				"add it to `status.hosts`, or use %s.", r.Host, s.place.url()), "")
 	}
 	if err := s.origins.Refuses(r); err != nil {
 		return api.NewError(http.StatusForbidden, err.Error(), "")

@@ -32,15 +32,14 @@ func (s *Server) Listen() error {
 		if err != nil {
 			return err
 		}
-		s.addr = l.Addr().String()
-		s.door.outside = !isLoopback(l.Addr())
-		secured, fingerprint, err := s.secure(l, s.door.outside)
+		s.place.addr, s.place.outside = l.Addr().String(), !isLoopback(l.Addr())
+		secured, err := s.place.secure(l)
 		if err != nil {
 			_ = l.Close()
-			s.addr = ""
+			s.place.addr = ""
 			return err
 		}
-		s.fingerprint = fingerprint
+		s.door.outside = s.place.outside
 		s.listeners = append(s.listeners, secured)
 	}
 	if s.o.Socket != "" {
@@ -59,7 +58,7 @@ func (s *Server) unbind() {
 	for _, l := range s.listeners {
 		_ = l.Close()
 	}
-	s.listeners, s.addr = nil, ""
+	s.listeners, s.place.addr = nil, ""
 }
 
 func listenTCP(address string, abandoned time.Duration) (net.Listener, error) {

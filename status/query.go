@@ -9,35 +9,53 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"noi-agent/store"
+	"noi-agent/status/api"
 )
 
 // Rows of one answer: by default and at most.
 const (
-	defaultRows = 100
-	maxRows     = 1000
+	defaultRows = 50
+	maxRows     = 500
 )
 
-// parameter reads one query parameter into q.
+// mostPattern is more than the longest name of an object has, in bytes.
+const mostPattern = 256
+
+// parameter reads one query parameter into q. Times that are ages are reckoned from now.
 type parameter struct {
 	name string
-	set  func(q *store.TriggerQuery, value string) error
+	set  func(q *api.TriggerQuery, value string, now time.Time) error
+}
+
+// filterParameters say which rows are wanted.
+func filterParameters() []parameter {
+	return []parameter{
+		{"integration", func(q *api.TriggerQuery, value string, _ time.Time) error { q.Integration = value; return nil }},
+		{"object", setObject},
+		{"success", setSuccess},
+		{"state", setState},
+		{"from", func(q *api.TriggerQuery, value string, now time.Time) (err error) {
+			q.From, err = parseTime(value, now)
+			return err
+		}},
+		{"to", func(q *api.TriggerQuery, value string, now time.Time) (err error) {
+			q.To, err = parseTime(value, now)
+			return err
+		}},
+		{"gaps", setGaps},
+		{"before", setBefore},
+	}
 }
 
 // triggerParameters are those of /api/v1/triggers.
-var triggerParameters = []parameter{
-	{"integration", setIntegration},
-	{"success", setSuccess},
-	{"gaps", setGaps},
-	{"limit", setLimit},
-	{"before", setBefore},
-}
+func triggerParameters() []parameter { return append(filterParameters(), parameter{"limit", setLimit}) }
 
 // parseQuery reads a raw query strictly: a misspelt parameter that were ignored would give the wrong rows
 // without a word. A parameter with an empty value counts as not given, as forms send it.
-func parseQuery(raw string, known []parameter) (store.TriggerQuery, error) {
-	q := store.TriggerQuery{Limit: defaultRows}
+func parseQuery(raw string, known []parameter, now time.Time) (api.TriggerQuery, error) {
+	q := api.TriggerQuery{Limit: defaultRows}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return q, errors.New("the query cannot be read: write name=value, joined by &")
@@ -53,9 +71,12 @@ func parseQuery(raw string, known []parameter) (store.TriggerQuery, error) {
 		if given[0] == "" {
 			continue
 		}
-		if err := known[i].set(&q, given[0]); err != nil {
+		if err := known[i].set(&q, given[0], now); err != nil {
 			return q, fmt.Errorf("parameter %q: %w, not %q", name, err, given[0])
 		}
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, fmt.Errorf("parameter \"to\": want a time after from %s", q.From.Format(time.RFC3339))
 	}
 	return q, nil
 }
@@ -101,12 +122,25 @@ func names(known []parameter) string {
 	return strings.Join(list, ", ")
 }
 
-func setIntegration(q *store.TriggerQuery, value string) error {
-	q.Integration = value
+func setObject(q *api.TriggerQuery, value string, _ time.Time) error {
+	if len(value) > mostPattern {
+		return fmt.Errorf("want the name of an object, or a pattern such as T_*, of at most %d bytes", mostPattern)
+	}
+	q.Object = value
 	return nil
 }
 
-func setSuccess(q *store.TriggerQuery, value string) error {
+// setState takes the words of the answers, and the same with _ or - in the place of a blank.
+func setState(q *api.TriggerQuery, value string, _ time.Time) error {
+	word := strings.NewReplacer("_", " ", "-", " ").Replace(value)
+	if !slices.Contains(api.TriggerStates(), word) {
+		return fmt.Errorf("want one of %s", strings.Join(api.TriggerStates(), ", "))
+	}
+	q.State = word
+	return nil
+}
+
+func setSuccess(q *api.TriggerQuery, value string, _ time.Time) error {
 	if value != "true" && value != "false" {
 		return errors.New("want true or false")
 	}
@@ -115,7 +149,7 @@ func setSuccess(q *store.TriggerQuery, value string) error {
 	return nil
 }
 
-func setGaps(q *store.TriggerQuery, value string) error {
+func setGaps(q *api.TriggerQuery, value string, _ time.Time) error {
 	if value != "true" && value != "false" {
 		return errors.New("want true or false")
 	}
@@ -123,7 +157,7 @@ func setGaps(q *store.TriggerQuery, value string) error {
 	return nil
 }
 
-func setLimit(q *store.TriggerQuery, value string) error {
+func setLimit(q *api.TriggerQuery, value string, _ time.Time) error {
 	n, err := strconv.ParseUint(value, 10, 16)
 	if err != nil || n < 1 || n > maxRows {
 		return fmt.Errorf("want a number of rows from 1 to %d", maxRows)
@@ -134,7 +168,7 @@ func setLimit(q *store.TriggerQuery, value string) error {
 
 // setBefore refuses 0: it is the next of the last answer, and a reader who follows it would start over at
 // the newest row and never end.
-func setBefore(q *store.TriggerQuery, value string) error {
+func setBefore(q *api.TriggerQuery, value string, _ time.Time) error {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || n == 0 {
 		return errors.New("want a row id from 1 up, the next of an earlier answer")

@@ -32,6 +32,10 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},
 		{"GET", "/api/v1/objects", reads, withoutQuery(s.serveObjects), ""},
 		{"GET", "/api/v1/triggers", reads, s.scarcely(s.serveTriggers), ""},
+		{"GET", "/api/v1/triggers.csv", reads, s.scarcely(s.serveTriggersCSV), ""},
+		{"GET", "/api/v1/triggers.jsonl", reads, s.scarcely(s.serveTriggersJSONL), ""},
+		{"GET", "/api/v1/triggers/{id}", reads, s.serveTrigger, ""},
+		{"POST", "/api/v1/triggers/{id}/publish", changes, s.publishTrigger, "noi-agent triggers publish"},
 		{"GET", "/api/v1/objects/{line}/{unit}/{object}/history", reads, s.serveHistory, ""},
 		{"GET", "/api/v1/events", reads, s.serveEvents, ""},
 		{"GET", "/api/v1/logs", reads, s.serveLogs, ""},
@@ -40,7 +44,7 @@ func (s *Server) routes() []route {
 		{"GET", "/healthz", reads, health(s.o.Health.Healthy), ""},
 		{"GET", "/readyz", reads, health(s.o.Health.Ready), ""},
 	}
-	list = append(list, s.doorRoutes()...)
+	list = append(list, s.door.routes()...)
 	for _, p := range s.site.Pages() {
 		list = append(list, route{p.Method, p.Path, pageAccess(p), p.Handler, ""})
 	}

@@ -16,7 +16,6 @@ import (
 	"noi-agent/status/guard"
 	"noi-agent/status/logs"
 	"noi-agent/status/web"
-	"noi-agent/store"
 )
 
 // Reporter reports the state of the agent. The answers must not change after they are returned.
@@ -32,7 +31,12 @@ type Reporter interface {
 // TriggerLog lists publications.
 type TriggerLog interface {
 	// Triggers returns the rows that match, the newest first.
-	Triggers(q store.TriggerQuery) (api.Triggers, error)
+	Triggers(q api.TriggerQuery) (api.Triggers, error)
+	// Trigger returns one row with all that is known of it; an *api.Error when it is not kept.
+	Trigger(id uint64) (api.TriggerDetail, error)
+	// PublishTrigger publishes the sample of a row again and returns when the cloud has answered. It fails with an
+	// *api.Error where it cannot be published, or is not taken.
+	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
 // Health says whether the agent works. The error's text is shown to whoever asks.
@@ -130,14 +134,13 @@ type Server struct {
 	site      *web.Site
 	tap       func(http.Handler) http.Handler // around all; nil but in tests
 	listeners []net.Listener
-	addr      string
 	listened  bool
 
-	fingerprint string             // of the certificate of TCP; "": there is no TLS
-	tcp, unix   *guard.Connections // apart: a crowd on TCP does not keep the operator out
-	scarce      chan struct{}      // one for each request that reads much of the store
-	flights     flights
-	watch       *watch
+	place     *place
+	tcp, unix *guard.Connections // apart: a crowd on TCP does not keep the operator out
+	scarce    chan struct{}      // one for each request that reads much of the store
+	flights   flights
+	watch     *watch
 }
 
 // New returns a server that is not bound yet. It panics when Reporter, TriggerLog or Health is missing.
@@ -164,8 +167,8 @@ func New(o Options) *Server {
 		began := time.Now()
 		o.Elapsed = func() time.Duration { return time.Since(began) }
 	}
-	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts)}
-	s.door, s.o.Reporter = newDoor(o), placed{o.Reporter, s}
+	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts), place: &place{o: &o}}
+	s.door, s.o.Reporter = newDoor(o), placed{o.Reporter, s.place}
 	s.site = newSite(&s.o, s.door)
 	s.watch = newWatch(&s.o)
 	return s
@@ -184,7 +187,7 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
-func (s *Server) Addr() string { return s.addr }
+func (s *Server) Addr() string { return s.place.addr }
 
 // Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and
 // returns nil. When it returns nothing is being answered any more: Reporter, TriggerLog and Health are not

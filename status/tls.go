@@ -20,48 +20,57 @@ type TLS struct {
 	Built     time.Time // date of the build, from which an own certificate is good; zero: not known
 }
 
-// secure puts TLS on a listener that needs it, and returns the certificate's fingerprint; "" without TLS.
-func (s *Server) secure(l net.Listener, outside bool) (net.Listener, string, error) {
-	if !outside && s.o.TLS.Cert == "" {
-		return l, "", nil
-	}
-	c, err := s.certificate()
-	if err != nil {
-		return nil, "", fmt.Errorf("listen for status with TLS: %w", err)
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}
-	return tls.NewListener(l, config), guard.Fingerprint(c), nil
+// place is where TCP is served.
+type place struct {
+	o           *Options
+	addr        string // "127.0.0.1:8780"; "" before Listen and when there is no TCP
+	outside     bool   // other machines reach it
+	fingerprint string // of the certificate; "": there is no TLS
 }
 
-func (s *Server) certificate() (tls.Certificate, error) {
-	if t := s.o.TLS; t.Cert != "" {
+// secure puts TLS on a listener that needs it.
+func (p *place) secure(l net.Listener) (net.Listener, error) {
+	if !p.outside && p.o.TLS.Cert == "" {
+		return l, nil
+	}
+	c, err := p.certificate()
+	if err != nil {
+		return nil, fmt.Errorf("listen for status with TLS: %w", err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}
+	p.fingerprint = guard.Fingerprint(c)
+	return tls.NewListener(l, config), nil
+}
+
+func (p *place) certificate() (tls.Certificate, error) {
+	if t := p.o.TLS; t.Cert != "" {
 		c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 		if err != nil {
 			err = fmt.Errorf("status.tls: %w", err)
 		}
 		return c, err
 	}
-	if s.o.StateDir == "" {
+	if p.o.StateDir == "" {
 		return tls.Certificate{}, errors.New("there is no state directory to keep a certificate in")
 	}
-	c, missing, err := guard.EnsureCertificate(s.o.StateDir, s.ownHosts(), s.o.TLS.Built)
+	c, missing, err := guard.EnsureCertificate(p.o.StateDir, p.ownHosts(), p.o.TLS.Built)
 	if len(missing) > 0 {
-		s.o.Logger.Warn("the endpoint's own certificate does not name all addresses of this gateway: delete "+
+		p.o.Logger.Warn("the endpoint's own certificate does not name all addresses of this gateway: delete "+
 			guard.CertificateFile+" in the state directory and restart the agent for a new one", "missing", missing)
 	}
 	return c, err
 }
 
 // ownHosts are the names and addresses that an own certificate names.
-func (s *Server) ownHosts() []string {
+func (p *place) ownHosts() []string {
 	var hosts []string
-	if name := strings.ToLower(s.o.Hostname); name != "" {
+	if name := strings.ToLower(p.o.Hostname); name != "" {
 		short, _, _ := strings.Cut(name, ".")
 		hosts = append(hosts, name, short, short+".local")
 	}
-	hosts = append(hosts, s.o.Hosts...)
+	hosts = append(hosts, p.o.Hosts...)
 	hosts = append(hosts, "localhost", "127.0.0.1", "::1")
-	hosts = append(hosts, s.reachable()...)
+	hosts = append(hosts, p.reachable()...)
 	var once []string
 	for _, h := range hosts {
 		if !slices.Contains(once, h) {
@@ -72,8 +81,8 @@ func (s *Server) ownHosts() []string {
 }
 
 // reachable are the IP addresses that the TCP listener answers on, without those for this machine only.
-func (s *Server) reachable() (addresses []string) {
-	bound, err := netip.ParseAddrPort(s.addr)
+func (p *place) reachable() (addresses []string) {
+	bound, err := netip.ParseAddrPort(p.addr)
 	if err != nil {
 		return nil
 	}
@@ -88,29 +97,29 @@ func (s *Server) reachable() (addresses []string) {
 		return nil // without a list of addresses there are names
 	}
 	for _, a := range all {
-		p, err := netip.ParsePrefix(a.String())
-		if err == nil && p.Addr().IsGlobalUnicast() {
-			addresses = append(addresses, p.Addr().String())
+		prefix, err := netip.ParsePrefix(a.String())
+		if err == nil && prefix.Addr().IsGlobalUnicast() {
+			addresses = append(addresses, prefix.Addr().String())
 		}
 	}
 	return addresses
 }
 
 // endpoint says where browsers find the page, the best address first.
-func (s *Server) endpoint() *api.Endpoint {
-	if s.addr == "" {
+func (p *place) endpoint() *api.Endpoint {
+	if p.addr == "" {
 		return nil
 	}
 	scheme := "http://"
-	if s.fingerprint != "" {
+	if p.fingerprint != "" {
 		scheme = "https://"
 	}
-	hosts := slices.Concat(s.o.Hosts, s.reachable())
-	_, port, err := net.SplitHostPort(s.addr)
-	if err != nil || !s.door.outside || len(hosts) == 0 {
-		return &api.Endpoint{Addresses: []string{scheme + s.addr}, Fingerprint: s.fingerprint}
+	hosts := slices.Concat(p.o.Hosts, p.reachable())
+	_, port, err := net.SplitHostPort(p.addr)
+	if err != nil || !p.outside || len(hosts) == 0 {
+		return &api.Endpoint{Addresses: []string{scheme + p.addr}, Fingerprint: p.fingerprint}
 	}
-	e := &api.Endpoint{Fingerprint: s.fingerprint}
+	e := &api.Endpoint{Fingerprint: p.fingerprint}
 	for _, h := range hosts {
 		e.Addresses = append(e.Addresses, scheme+net.JoinHostPort(h, port))
 	}
@@ -120,19 +129,19 @@ func (s *Server) endpoint() *api.Endpoint {
 // placed is a Reporter that knows where the endpoint is.
 type placed struct {
 	Reporter
-	server *Server
+	place *place
 }
 
 // Status implements Reporter.
 func (p placed) Status() api.Status {
 	status := p.Reporter.Status()
-	status.Endpoint = p.server.endpoint()
+	status.Endpoint = p.place.endpoint()
 	return status
 }
 
 // url is where a browser finds the page, for advice.
-func (s *Server) url() string {
-	if e := s.endpoint(); e != nil {
+func (p *place) url() string {
+	if e := p.endpoint(); e != nil {
 		return e.Addresses[0]
 	}
 	return "http://localhost"

@@ -11,7 +11,6 @@ import (
 	"noi-agent/status/api"
 	"noi-agent/status/events"
 	"noi-agent/status/logs"
-	"noi-agent/store"
 )
 
 const (
@@ -203,7 +202,7 @@ func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
 	if limit == 0 {
 		return
 	}
-	log, err := w.o.TriggerLog.Triggers(store.TriggerQuery{Limit: limit})
+	log, err := w.o.TriggerLog.Triggers(api.TriggerQuery{Limit: limit})
 	if err != nil {
 		return // it is looked at again in a second; the page of the log says what is wrong
 	}

@@ -18,7 +18,6 @@ import (
 
 	"noi-agent/status"
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +35,7 @@ type world struct {
 	holding        chan struct{} // Status says here that it waits
 
 	mu    sync.Mutex
-	asked []store.TriggerQuery
+	asked []api.TriggerQuery
 }
 
 func (w *world) Status() api.Status {
@@ -58,7 +57,7 @@ func (w *world) History(line string, unit int, object string, span time.Duration
 func (w *world) Healthy() error { return w.healthy }
 func (w *world) Ready() error   { return w.ready }
 
-func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
+func (w *world) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	if w.onTriggers != nil {
 		w.onTriggers()
 	}
@@ -68,12 +67,32 @@ func (w *world) Triggers(q store.TriggerQuery) (api.Triggers, error) {
 	return w.triggers, w.triggersErr
 }
 
+func (w *world) Trigger(id uint64) (api.TriggerDetail, error) {
+	for _, row := range w.triggers.Triggers {
+		if row.ID == id {
+			return api.TriggerDetail{Trigger: row, Value: json.RawMessage("null")}, nil
+		}
+	}
+	return api.TriggerDetail{}, api.NewError(http.StatusNotFound, fmt.Sprintf("no trigger %d", id), "noi-agent triggers")
+}
+
+func (w *world) PublishTrigger(_ context.Context, id uint64) (api.Replay, error) {
+	d, err := w.Trigger(id)
+	switch {
+	case err != nil:
+		return api.Replay{}, err
+	case !d.Success:
+		return api.Replay{}, api.NewError(http.StatusConflict, "it is not delivered yet", "")
+	}
+	return api.Replay{State: "done", Sent: 1}, nil
+}
+
 // lastAsked returns the last query and how many there were.
-func (w *world) lastAsked() (store.TriggerQuery, int) {
+func (w *world) lastAsked() (api.TriggerQuery, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.asked) == 0 {
-		return store.TriggerQuery{}, 0
+		return api.TriggerQuery{}, 0
 	}
 	return w.asked[len(w.asked)-1], len(w.asked)
 }

@@ -85,7 +85,9 @@ func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]Dead
 	for _, it := range from {
 		for id, w := range it.dead {
 			if id > after {
-				out = append(out, DeadLetter{Trigger: w.Trigger, Seq: w.Seq, Index: w.Index, Store: w.Store,
+				row := w.Trigger
+				row.Dead = true
+				out = append(out, DeadLetter{Trigger: row, Seq: w.Seq, Index: w.Index, Store: w.Store,
 					Estimated: w.Estimated})
 			}
 		}

@@ -18,6 +18,7 @@ type Stats struct {
 	Commits      uint64 // in this run
 	Written      uint64 // bytes that these commits wrote: whole pages, as flash sees them
 	Corrupt      uint64 // damaged records found in this run; what they held is lost
+	RowsRead     uint64 // rows of the trigger log that queries have looked at in this run
 	Integrations map[string]IntegrationStats
 }
 
@@ -65,6 +66,7 @@ func (s *Store) Stats() Stats {
 	st := Stats{
 		FileBytes: s.fileBytes, RecordBytes: s.totals.Bytes, Sweeps: s.totals.Sweeps, Samples: s.totals.Samples,
 		Committed: s.committed, Spared: s.spared, Commits: s.commits, Written: s.written, Corrupt: s.corrupt,
+		RowsRead:     s.rowsRead.Load(),
 		Integrations: make(map[string]IntegrationStats, len(s.integrations)),
 	}
 	for id, it := range s.integrations {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"noi-agent/store/internal/record"
@@ -27,6 +28,8 @@ var (
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
 	// told of, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
+	// ErrNoTrigger comes from Trigger for a row that never was, or is no longer kept.
+	ErrNoTrigger = errors.New("no trigger")
 )
 
 // Options say how a store works. The zero Options are usable.
@@ -64,7 +67,8 @@ type Store struct {
 	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading sync.RWMutex                     // held for writing while db is exchanged
 
-	sinceLetGo int // commits; the writer's own
+	sinceLetGo int           // commits; the writer's own
+	rowsRead   atomic.Uint64 // of the trigger log, for queries
 
 	signals
 

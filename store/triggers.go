@@ -2,7 +2,7 @@ package store
 
 import (
 	"cmp"
-	"maps"
+	"fmt"
 	"slices"
 
 	"noi-agent/objects"
@@ -16,91 +16,179 @@ import (
 
 // TriggerQuery says which rows Triggers returns.
 type TriggerQuery struct {
-	Integration string // empty: of all
-	Gaps        bool   // only rows about gaps
-	Success     *bool  // nil: both; rows about gaps count as no success
-	Limit       int    // 0 or less: 100; 1,000 at most
-	Before      uint64 // only rows with a smaller id; 0: from the newest on
+	Integration string                // empty: of all
+	Gaps        bool                  // only rows about gaps
+	Success     *bool                 // nil: both; rows about gaps count as no success
+	Match       func(t *Trigger) bool // nil: all of these; else those for which it is true. It must be quick
+	Limit       int                   // 0 or less: 100; 1,000 at most
+	Before      uint64                // only rows with a smaller id; 0: from the newest on
 }
 
 const (
 	defaultRows = 100
 	maxRows     = 1000
+	// maxLooked is how many rows one query reads where most do not match: some milliseconds of a read transaction on a
+	// gateway. There is no index: it would cost flash with each row, for questions that are rare.
+	maxLooked = 2000
 )
 
 // Triggers returns rows of the log, newest first by id, those no commit carries yet included.
-// next is what to pass as Before for the rows after these, 0 at the end. An integration the store
-// does not know has no rows.
+// next is what to pass as Before for the rows after these, 0 at the end. A query reads no more rows than it returns and
+// one, or maxLooked where Match or Success leave rows out: then it may return fewer than the limit, even none, and next
+// says where to go on. An integration the store does not know has no rows.
 func (s *Store) Triggers(q TriggerQuery) (rows []record.Trigger, next uint64, err error) {
 	if q.Limit <= 0 {
 		q.Limit = defaultRows
 	}
 	q.Limit = min(q.Limit, maxRows)
-	waiting, err := s.waitingRows(q)
+	p, err := s.startPage(q)
+	if err == nil {
+		err = s.view(p.read)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
-	found := map[uint64]record.Trigger{}
-	for id, read := range waiting {
-		err = s.view(func(tx *bolt.Tx) error {
-			s.readRows(tx, q, id, read, found)
-			return nil
-		})
-		if err != nil {
-			return nil, 0, err
-		}
+	s.rowsRead.Add(uint64(p.looked))
+	if len(p.rows) > q.Limit {
+		return p.rows[:q.Limit], p.rows[q.Limit-1].ID, nil
 	}
-	rows = slices.SortedFunc(maps.Values(found), func(a, b record.Trigger) int { return cmp.Compare(b.ID, a.ID) })
-	if len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		next = rows[q.Limit-1].ID
-	}
-	return rows, next, nil
+	return p.rows, p.next, nil
 }
 
-// waitingRows returns the rows in memory, by integration and id. They are taken before the file
-// is read: a row that is written in between is then found twice, and not missed.
-func (s *Store) waitingRows(q TriggerQuery) (map[string]map[uint64]*record.Row, error) {
+// page is one reading of the log: rows in memory and in the file, in one order.
+type page struct {
+	TriggerQuery
+	store   *Store
+	ids     []string        // the integrations
+	waiting []*record.Row   // in memory, the newest first
+	dead    map[uint64]bool // ids of the rows that are dead letters now
+
+	rows   []record.Trigger // one more than the limit at most
+	looked int
+	next   uint64 // where it was given up; 0: it has all
+}
+
+// startPage takes what is in memory. It does so before the file is read: a row that is written in between is then found
+// twice, and not missed.
+func (s *Store) startPage(q TriggerQuery) (*page, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usableLocked(); err != nil {
 		return nil, err
 	}
-	out := map[string]map[uint64]*record.Row{}
+	p := &page{TriggerQuery: q, store: s, dead: map[uint64]bool{}}
 	for id, it := range s.integrations {
 		if q.Integration != "" && q.Integration != id {
 			continue
 		}
-		out[id] = maps.Clone(it.flushing)
-		maps.Copy(out[id], it.dirty)
+		p.ids = append(p.ids, id)
+		for row := range it.dead {
+			p.dead[row] = true
+		}
+		for row, w := range it.flushing {
+			if it.dirty[row] == nil {
+				p.wait(w)
+			}
+		}
+		for _, w := range it.dirty {
+			p.wait(w)
+		}
 	}
-	return out, nil
+	slices.SortFunc(p.waiting, func(a, b *record.Row) int { return cmp.Compare(b.ID, a.ID) })
+	return p, nil
 }
 
-// readRows adds one integration's rows to found, at most one more than the limit from each of its logs in the file.
-func (s *Store) readRows(tx *bolt.Tx, q TriggerQuery, id string, waiting map[uint64]*record.Row,
-	found map[uint64]record.Trigger) {
-	for _, w := range waiting {
-		if w.Shown() && q.wants(&w.Trigger) {
-			found[w.ID] = w.Trigger
+func (p *page) wait(w *record.Row) {
+	if p.Before == 0 || w.ID < p.Before {
+		p.waiting = append(p.waiting, w)
+	}
+}
+
+// rowCursor is one integration's log in the file, from its newest row on.
+type rowCursor struct {
+	*bolt.Cursor
+	integration string
+	k, v        []byte
+	id          uint64 // of the row that it is at; 0: it is at the end
+}
+
+func (c *rowCursor) at(k, v []byte) {
+	c.k, c.v, c.id = k, v, 0
+	if k != nil {
+		c.id, _ = record.KeySeq(k)
+	}
+}
+
+// read takes the newest row of all logs, again and again.
+func (p *page) read(tx *bolt.Tx) error {
+	logs := p.cursors(tx)
+	ns := record.Names(p.store.names.Published())
+	for len(p.rows) <= p.Limit {
+		c := newest(logs)
+		switch {
+		case c == nil && len(p.waiting) == 0:
+			return nil
+		case p.looked >= max(maxLooked, p.Limit+1):
+			p.next = p.last(c)
+			return nil
+		case c == nil || len(p.waiting) > 0 && p.waiting[0].ID >= c.id:
+			if c != nil && c.id == p.waiting[0].ID {
+				c.at(c.Prev()) // the row in memory is newer
+			}
+			p.take(p.waiting[0])
+			p.waiting = p.waiting[1:]
+		default:
+			w, ok := record.DecodeRow(ns, c.integration, c.k, c.v)
+			c.at(c.Prev())
+			if ok {
+				p.take(w)
+			}
 		}
 	}
-	ns := record.Names(s.names.Published())
-	for _, log := range q.logs() {
-		b := tx.Bucket(log).Bucket([]byte(id))
-		if b == nil {
-			continue
-		}
-		left := q.Limit + 1
-		c := b.Cursor()
-		for k, v := startBefore(c, q.Before); k != nil && left > 0; k, v = c.Prev() {
-			w, ok := record.DecodeRow(ns, id, k, v)
-			if !ok || waiting[w.ID] != nil || !w.Shown() || !q.wants(&w.Trigger) {
-				continue
+	return nil
+}
+
+// last is the id to go on before: one above the newest row that was not looked at.
+func (p *page) last(c *rowCursor) (before uint64) {
+	if c != nil {
+		before = c.id + 1
+	}
+	if len(p.waiting) > 0 {
+		before = max(before, p.waiting[0].ID+1)
+	}
+	return before
+}
+
+func (p *page) cursors(tx *bolt.Tx) (logs []*rowCursor) {
+	for _, id := range p.ids {
+		for _, log := range p.logs() {
+			if b := tx.Bucket(log).Bucket([]byte(id)); b != nil {
+				c := &rowCursor{Cursor: b.Cursor(), integration: id}
+				c.at(startBefore(c.Cursor, p.Before))
+				logs = append(logs, c)
 			}
-			found[w.ID] = w.Trigger
-			left--
 		}
+	}
+	return logs
+}
+
+// newest is the log whose next row is the newest; nil: all are at their end.
+func newest(logs []*rowCursor) (first *rowCursor) {
+	for _, c := range logs {
+		if c.id > 0 && (first == nil || c.id > first.id) {
+			first = c
+		}
+	}
+	return first
+}
+
+// take adds a row if it is wanted.
+func (p *page) take(w *record.Row) {
+	p.looked++
+	t := w.Trigger
+	t.Dead = p.dead[w.ID]
+	if w.Shown() && p.wants(&t) {
+		p.rows = append(p.rows, t)
 	}
 }
 
@@ -123,7 +211,50 @@ func startBefore(c *bolt.Cursor, before uint64) (k, v []byte) {
 }
 
 func (q TriggerQuery) wants(t *record.Trigger) bool {
-	return (q.Before == 0 || t.ID < q.Before) && (!q.Gaps || t.IsGap()) && (q.Success == nil || t.Success == *q.Success)
+	return (!q.Gaps || t.IsGap()) && (q.Success == nil || t.Success == *q.Success) && (q.Match == nil || q.Match(t))
+}
+
+// Trigger returns one row by its id, as a letter that can be sent again: place, store and time of the sample are those
+// of the first try. It fails with ErrNoTrigger, with ErrClosed, and with what stopped the store.
+func (s *Store) Trigger(id uint64) (DeadLetter, error) {
+	p, err := s.startPage(TriggerQuery{Limit: 1, Before: id + 1})
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	var found *record.Row
+	if len(p.waiting) > 0 && p.waiting[0].ID == id {
+		found = p.waiting[0]
+	} else if err := s.view(func(tx *bolt.Tx) error { found = p.find(tx, id); return nil }); err != nil {
+		return DeadLetter{}, err
+	}
+	if found == nil || !found.Shown() {
+		return DeadLetter{}, fmt.Errorf("%w %d", ErrNoTrigger, id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	letter := DeadLetter{Trigger: found.Trigger, Seq: found.Seq, Index: found.Index, Estimated: found.Estimated,
+		Store: record.Identity{ID: s.id, Origins: s.origins}.Of(found.Seq)}
+	letter.Dead = p.dead[id]
+	return letter, nil
+}
+
+// find looks a row up in the file.
+func (p *page) find(tx *bolt.Tx, id uint64) *record.Row {
+	ns, key := record.Names(p.store.names.Published()), record.SeqKey(id)
+	for _, integration := range p.ids {
+		for _, log := range p.logs() {
+			b := tx.Bucket(log).Bucket([]byte(integration))
+			if b == nil {
+				continue
+			}
+			if v := b.Get(key); v != nil {
+				if w, ok := record.DecodeRow(ns, integration, key, v); ok {
+					return w
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // addRowLocked puts a new row into the log.

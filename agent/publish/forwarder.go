@@ -63,6 +63,7 @@ type integrationView struct {
 	begun       time.Duration // the same, monotonic
 	lastSuccess time.Time     // wall time; zero: never in this run
 	lastError   string        // of the last attempt; empty when all of it was accepted
+	next        time.Duration // monotonic: the next attempt after a failure; 0: none is waited for
 
 	refuses      string         // the kinds of samples that the topic refuses, in words; empty: none
 	refusesSince time.Time      // wall time
@@ -154,6 +155,10 @@ func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 	if f.circuit.asked {
 		w.hurry = nil
 	}
+	if f.circuit.failing || f.circuit.refused {
+		f.nextIn(pause)
+		defer f.nextIn(0)
+	}
 	switch f.wait(ctx, w) {
 	case stopped:
 		return false
@@ -162,6 +167,22 @@ func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 	default:
 		return true
 	}
+}
+
+// nextIn notes for the status when the next attempt after a failure is made; 0: no such attempt is waited for.
+func (f *Forwarder) nextIn(pause time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.view.next = 0; pause > 0 {
+		f.view.next = f.clock.Elapsed() + pause
+	}
+}
+
+// Outlook is how it goes on after a failure: waiting says that an operator has to act, left how long it is until the
+// next attempt. known is false when no such attempt is waited for.
+func (f *Forwarder) Outlook() (waiting bool, left time.Duration, known bool) {
+	v := f.snapshot()
+	return v.state == integrationWaiting, max(0, v.next-f.clock.Elapsed()), v.next > 0
 }
 
 // attempt publishes a prefix of the batch once and settles the results. It returns how long to wait

@@ -39,7 +39,7 @@ const (
 
 // replay is one request to send again what an integration has had, or has rejected.
 type replay struct {
-	number string // differs from that of any other replay of this store
+	number string // differs from that of any other replay of this store; "" of dead letters: they are no replay
 	r      store.Range
 	scan   *store.Scan // nil: the dead letters in the queue are all
 	more   bool        // the scan is not at its end
@@ -57,16 +57,20 @@ type replay struct {
 type again struct {
 	store.Replayed
 	letter    uint64 // the dead letter that it is; 0: it is none
-	estimated bool   // of a dead letter: nobody knows when exactly it was taken
+	dated     bool   // its time is that of its first try, as a row of the trigger log has it
+	estimated bool   // if it is dated: nobody knows when exactly it was taken
 }
 
-// outgoing gives it its time: a dead letter has the one of its first try.
+// outgoing gives it its time.
 func (d *again) outgoing() outgoing {
-	if d.letter != 0 {
+	if d.dated {
 		return outgoing{Delivery: d.Delivery, estimated: d.estimated}
 	}
 	return timed(&d.Delivery)
 }
+
+// sampledAt is the time that it is sent with.
+func (d *again) sampledAt() time.Time { return d.outgoing().Sample.SampledAt }
 
 // replays is the one replay that a forwarder may have.
 type replays struct {
@@ -120,13 +124,25 @@ func (f *Forwarder) SendLetters(ctx context.Context, letters []store.DeadLetter,
 	p := &replay{done: make(chan struct{}), progress: api.Replay{State: replayWaiting}}
 	for i := range letters {
 		l := &letters[i]
-		p.queue = append(p.queue, &again{letter: l.ID, estimated: l.Estimated, Replayed: store.Replayed{
-			Delivery: store.Delivery{
-				Seq: l.Seq, Index: l.Index, Store: l.Store, Run: l.Run, Source: l.Source, Sample: l.Sample,
-			},
-		}})
+		p.queue = append(p.queue, rowAgain(l))
+		p.queue[i].letter = l.ID
 	}
 	return f.send(ctx, p, report)
+}
+
+// SendRow sends the sample of one row of the trigger log again, marked as a replay. It reports and ends as Replay does.
+func (f *Forwarder) SendRow(ctx context.Context, number string, row *store.DeadLetter, report func(line any) error) error {
+	return f.send(ctx, &replay{
+		number: number, queue: []*again{rowAgain(row)}, done: make(chan struct{}),
+		progress: api.Replay{State: replayWaiting},
+	}, report)
+}
+
+// rowAgain is the delivery of a row of the trigger log.
+func rowAgain(l *store.DeadLetter) *again {
+	return &again{dated: true, estimated: l.Estimated, Replayed: store.Replayed{Delivery: store.Delivery{
+		Seq: l.Seq, Index: l.Index, Store: l.Store, Run: l.Run, Source: l.Source, Sample: l.Sample,
+	}}}
 }
 
 // send hands a replay to the forwarder's goroutine, and returns when it is over.
@@ -135,7 +151,7 @@ func (f *Forwarder) send(ctx context.Context, p *replay, report func(line any) e
 		return fmt.Errorf("%w: wait for its end, or end the command that asked for it", err)
 	}
 	defer f.replays.end(p)
-	f.log.Info("replay begins", "from", p.r.From, "to", p.r.To, "dead_letters", p.scan == nil)
+	f.log.Info("replay begins", "from", p.r.From, "to", p.r.To, "dead_letters", p.number == "")
 	err := p.watch(ctx, f, report)
 	end := p.now(f)
 	f.log.Info("replay ends", "sent", end.Sent, "rejected", end.Rejected, "error", err)
@@ -253,7 +269,7 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 			tried++
 			err := f.logAgain(d, store.Result{
 				Outcome: outcome, PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID,
-				Error: r.Error(), SampledAt: SampledAt(&d.Delivery),
+				Error: r.Error(), SampledAt: d.sampledAt(),
 			})
 			if err != nil {
 				return 0, err
@@ -284,7 +300,7 @@ func (f *Forwarder) logAgain(d *again, r store.Result) error {
 // topic forgets for five minutes what it has had under the same deduplication id, so that gets the replay's number: it
 // is the same at each try of this replay, and no other's.
 func (p *replay) mark(m sinks.Message) sinks.Message {
-	if p.scan == nil {
+	if p.number == "" {
 		return m // the cloud has never had a dead letter
 	}
 	m.Attributes = append(m.Attributes, sinks.Attribute{Name: "replayed", Value: "true"})
@@ -298,7 +314,7 @@ func (p *replay) count(d *again, o store.Outcome) {
 	switch o {
 	case store.Accepted:
 		p.progress.Sent++
-		p.progress.SampledAt = clock.WallTime(SampledAt(&d.Delivery))
+		p.progress.SampledAt = clock.WallTime(d.sampledAt())
 	case store.Failed:
 		p.progress.Rejected++
 	}

@@ -6,6 +6,7 @@ import (
 	"noi-agent/agent/worker"
 	"noi-agent/status/api"
 	"noi-agent/store"
+	"time"
 )
 
 // noteDrops notes how many samples of the integration were deleted unsent, of all runs, and returns what the status
@@ -29,6 +30,9 @@ func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 		Gaps:     gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
+	if v.next > 0 {
+		s.NextAttempt = clock.WallTime(f.clock.Now().Add(v.next - f.clock.Elapsed()).Truncate(time.Second))
+	}
 	return s, f.problems(v, counts)
 }
 

@@ -159,7 +159,7 @@ var (
 	CloudDropped = Kind{Code: "samples_dropped", Severity: Fault, Effect: Lost, Href: pageOutbox,
 		Title: "Samples of {name} are deleted before the cloud has them",
 		Remedy: "Have the cloud take samples again, or raise buffer.max_size and buffer.max_age. `noi-agent gaps` lists " +
-			"what is missing; `noi-agent gaps ack` ends this message."}
+			"what is missing."}
 )
 
 // The kinds of the agent, its clock, its store and its configuration.

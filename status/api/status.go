@@ -140,6 +140,7 @@ type Integration struct {
 	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
 	// does not wait for it. Left out without, and while the integration is paused.
 	NextPublication *time.Time `json:"next_publication,omitempty"`
+	NextAttempt     *time.Time `json:"next_attempt_at"` // after a failure; null: none is waited for
 }
 
 // Gap is a stretch of time from which an object has no samples though it was to have them, as status and trigger log

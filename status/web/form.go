@@ -161,13 +161,25 @@ func (v *formView) blameField(f api.FieldError) bool {
 	for n, list := range [][]field{v.Fields, v.More} {
 		for i := range list {
 			if list[i].Name == key {
-				list[i].Error = strings.TrimSpace(list[i].Error + " " + f.Detail + " " + f.Hint)
+				list[i].Error = strings.TrimSpace(list[i].Error + " " + ended(f.Detail) + " " + ended(f.Hint))
 				v.MoreOpen = v.MoreOpen || n == 1
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// ended is a text as a sentence: with a capital and an end.
+func ended(text string) string {
+	if text == "" {
+		return ""
+	}
+	text = strings.ToUpper(text[:1]) + text[1:]
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }
 
 // typedConfig is what a form says, over a configuration that has more keys than the form.

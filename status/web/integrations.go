@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // Integrations are the destinations, as status.Integrations describes them.
@@ -88,7 +87,7 @@ func doneWords(done, name string) string {
 // latestOf are the newest triggers of some integrations.
 func (s *Site) latestOf(status *api.Status, of []api.IntegrationEntry) (rows []row, unread []string) {
 	for i := range of {
-		some, _, err := s.rows(status, store.TriggerQuery{Integration: of[i].Config.ID, Limit: latestRows})
+		some, _, err := s.rows(status, api.TriggerQuery{Integration: of[i].Config.ID, Limit: latestRows})
 		if err != nil {
 			return rows, []string{"trigger log: " + err.Error()}
 		}

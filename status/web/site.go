@@ -20,7 +20,6 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // Source is what the pages show. The answers must not change after they are returned.
@@ -32,7 +31,7 @@ type Source interface {
 	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
 	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 	// Triggers returns the rows that match, the newest first.
-	Triggers(q store.TriggerQuery) (api.Triggers, error)
+	Triggers(q api.TriggerQuery) (api.Triggers, error)
 }
 
 // Options are what a site is made of. Source is needed.
@@ -65,6 +64,7 @@ type Site struct {
 	o         Options
 	assets    assets
 	templates templates
+	sparks    sparks
 }
 
 // New returns the site. It panics without a Source.

@@ -2,9 +2,8 @@ package web
 
 import (
 	"net/http"
+	"noi-agent/status/api"
 	"strconv"
-
-	"noi-agent/store"
 )
 
 // triggerView is what the page of one trigger shows.
@@ -27,7 +26,7 @@ func (s *Site) trigger(w http.ResponseWriter, r *http.Request) {
 		s.say(w, http.StatusNotFound, "There is no such trigger", r.PathValue("id")+" is no number of a trigger.")
 		return
 	}
-	rows, _, err := s.rows(&v.Status, store.TriggerQuery{Before: id + 1, Limit: 2})
+	rows, _, err := s.rows(&v.Status, api.TriggerQuery{Before: id + 1, Limit: 2})
 	switch {
 	case err != nil:
 		s.say(w, http.StatusServiceUnavailable, "The trigger log cannot be read", err.Error())

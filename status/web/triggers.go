@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // pageRows is how many rows of the trigger log a page has.
@@ -121,8 +121,8 @@ func filterOf(q url.Values) triggerFilter {
 }
 
 // query returns what to ask of the trigger log, or what is wrong.
-func (f *triggerFilter) query() (store.TriggerQuery, string) {
-	q := store.TriggerQuery{Integration: f.Integration, Gaps: f.Gaps == "true", Limit: pageRows}
+func (f *triggerFilter) query() (api.TriggerQuery, string) {
+	q := api.TriggerQuery{Integration: f.Integration, Gaps: f.Gaps == "true", Limit: pageRows}
 	switch f.Success {
 	case "":
 	case "true", "false":
@@ -161,6 +161,15 @@ func (f *triggerFilter) path() string {
 func (f triggerFilter) Newest() string {
 	f.Before = ""
 	return f.path()
+}
+
+// Download is the address of all rows of the filter, as csv or jsonl.
+func (f triggerFilter) Download(ext string) string {
+	_, query, _ := strings.Cut(f.Newest(), "?")
+	if query != "" {
+		query = "?" + query
+	}
+	return "/api/v1/triggers." + ext + query
 }
 
 // Chips are the parts of the filter in force.
@@ -207,7 +216,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 }
 
 // rows asks the trigger log.
-func (s *Site) rows(status *api.Status, q store.TriggerQuery) ([]row, *uint64, error) {
+func (s *Site) rows(status *api.Status, q api.TriggerQuery) ([]row, *uint64, error) {
 	found, err := s.o.Source.Triggers(q)
 	if err != nil {
 		return nil, nil, err

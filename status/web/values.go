@@ -90,9 +90,7 @@ func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
 			seen[l.Object] = true
 			v := s.valueOf(l, s.objectOf(c.Family, l.Object))
 			if v.Number {
-				if h, ok := s.o.Source.History(l.Line, l.UnitID, l.Object, 24*time.Hour); ok {
-					v.Spark = spark(&h, smallColumns)
-				}
+				v.Spark = s.smallSpark(l)
 			}
 			list = append(list, v)
 		}

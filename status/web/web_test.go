@@ -216,6 +216,13 @@ func TestPagesRefuseUnknownParameters(t *testing.T) {
 	}
 }
 
+// A download has the rows of the filter, from the newest on.
+func TestTriggersAreDownloadedAsFiltered(t *testing.T) {
+	mustContain(t, page(t, webtest.Troubled(), "/triggers?success=false&before=9970"),
+		`href="/api/v1/triggers.csv?success=false"`, `href="/api/v1/triggers.jsonl?success=false"`)
+	mustContain(t, page(t, webtest.Well(), "/triggers"), `href="/api/v1/triggers.csv"`)
+}
+
 // A file may be kept for ever, since another content has another name.
 func TestAssetsMayBeKept(t *testing.T) {
 	got, h := page(t, webtest.Well(), "/"), serve(webtest.Well())

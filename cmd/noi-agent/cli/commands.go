@@ -91,6 +91,8 @@ func entries() []entry {
 		{groupSetUp, needsNothing, newSetup},
 		{groupRun, needsConfig, newRun},
 		{groupRun, needsDaemon, newReload},
+		{groupRun, needsDaemon, newLogin},
+		{groupRun, needsDaemon, newToken},
 		{groupRun, needsNothing, newVersion},
 		{groupRun, needsNothing, newCompletion},
 		{"", needsNothing, newStoreCheck},

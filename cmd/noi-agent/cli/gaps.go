@@ -34,8 +34,8 @@ func newGaps(s *session) *cobra.Command {
 
 // Validate refuses what the daemon would refuse.
 func (c *gapsCommand) Validate() error {
-	if c.Limit < 1 || c.Limit > mostRows {
-		return errorf("--limit: want 1 to %d rows, not %d", mostRows, c.Limit)
+	if c.Limit < 1 || c.Limit > 1000 {
+		return errorf("--limit: want 1 to 1000 rows, not %d", c.Limit)
 	}
 	return c.triggerFilter.validate()
 }

@@ -87,7 +87,7 @@ func (cli *commandLine) listing(name string) []string {
 	config := cli.lenient()
 	for i := range config.Integrations {
 		if in := &config.Integrations[i]; in.Objects.All ||
-			slices.ContainsFunc(in.Objects.List, func(word string) bool { return pattern(word)(name) }) {
+			slices.ContainsFunc(in.Objects.List, func(word string) bool { return objects.MatchesName(word, name) }) {
 			list = append(list, orID(in.Name, in.Type+" "+in.Destination()))
 		}
 	}

@@ -62,7 +62,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	}
 	book.Attach(a)
 	reloads := newReloader(a, book, cli.load, logs)
-	server := status.New(status.Options{
+	endpoint := status.Options{
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
 		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, Integrations: book, ReplayStatus: replayStatus,
@@ -71,12 +71,8 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Hosts: config.Status.Hosts,
 		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
 		Logs:  &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
-	})
-	if err := server.Listen(); err != nil {
-		// Samples matter more than the page: the daemon works on, and says so.
-		log.Error("the status endpoint is not there", "error", err)
-		server = nil
 	}
+	server := listen(endpoint)
 	return p.serve(a, server, reloads)
 }
 
@@ -90,6 +86,22 @@ func (p *Program) newBook(cli *commandLine, config *configs.Config, log *slog.Lo
 			return newSink(in, deviceID, slog.New(slog.DiscardHandler))
 		},
 	})
+}
+
+// listen returns the endpoint, listening; nil when it cannot. Samples matter more than the page: the daemon works on, and
+// logs it. What is wrong with TCP leaves the socket of the command line, unless another agent answers there.
+func listen(o status.Options) *status.Server {
+	server := status.New(o)
+	err := server.Listen()
+	if err == nil {
+		return server
+	}
+	o.Logger.Error("the status endpoint is not there", "error", err)
+	if errors.Is(err, status.ErrRunning) || o.Listen == "" || o.Socket == "" {
+		return nil
+	}
+	o.Listen = ""
+	return listen(o)
 }
 
 // hostname is the name of this machine; "" when it has none.

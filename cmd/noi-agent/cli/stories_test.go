@@ -72,6 +72,7 @@ func serveSite(env *testscript.Env) error {
 	}
 	answers := map[string]any{
 		"/api/v1/status": brokenSite(), "/api/v1/objects": siteValues(), "/api/v1/triggers": api.Triggers{Triggers: triggerRows()},
+		"/api/v1/triggers/9982": detailOf(triggerRows()[0]), "/api/v1/triggers/9981/publish": api.Replay{State: "done", Sent: 1},
 		"/api/v1/deadletters": api.DeadLetters{DeadLetters: triggerRows()[:1]}, "/api/v1/deadletters/drop": map[string]int{"dropped": 1},
 		"/healthz": "ok",
 		"/api/v1/logs": api.Logs{Last: 2, Lines: []api.LogLine{
@@ -90,6 +91,9 @@ func serveSite(env *testscript.Env) error {
 		}
 		if r.URL.Query().Get("gaps") == "true" {
 			answer = api.Triggers{Triggers: []api.Trigger{}}
+		}
+		if r.URL.Query().Get("object") == "charge_state" && r.URL.Query().Get("state") != "dropped" {
+			answer = api.Triggers{Triggers: triggerRows()[1:2]}
 		}
 		if !ok {
 			http.NotFound(w, r)

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,61 +35,74 @@ func newTriggerShow(s *session) *cobra.Command {
 
 // Validate wants the id of a row.
 func (c *triggerShowCommand) Validate() (err error) {
-	if c.id, err = strconv.ParseUint(c.word, 10, 63); err != nil || c.id == 0 {
-		return errorf("want the id of a trigger, the last column of `noi-agent triggers`, not %q", escaped(c.word))
-	}
-	return nil
+	c.id, err = triggerID(c.word)
+	return err
 }
 
-// Run shows the row, the message as it was sent, and the cloud's answer.
+// triggerID reads the id of a row.
+func triggerID(word string) (uint64, error) {
+	id, err := strconv.ParseUint(word, 10, 63)
+	if err != nil || id == 0 {
+		return 0, errorf("want the id of a trigger, the last column of `noi-agent triggers`, not %q", escaped(word))
+	}
+	return id, nil
+}
+
+// Run shows the row, the message as it was sent, the cloud's answer and what to do.
 func (c *triggerShowCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
-	filter := triggerFilter{match: func(string) bool { return true }}
-	names, err := filter.resolve(ctx, p, cli)
+	body, err := cli.ask(ctx, fmt.Sprintf("/api/v1/triggers/%d", c.id))
 	if err != nil {
-		return err
+		return noTrigger(err, c.id)
 	}
-	page, err := filter.find(ctx, cli, c.id+1, 1)
-	if err != nil {
-		return err
-	}
-	if len(page.Triggers) == 0 || page.Triggers[0].ID != c.id {
-		return failed(errorf("there is no trigger %d, or it is no longer kept", c.id), "noi-agent triggers")
-	}
-	row := &page.Triggers[0]
 	if cli.JSON {
-		return printJSON(p.Stdout, row)
+		return copyLine(p.Stdout, body)
+	}
+	var row api.TriggerDetail
+	if err := plainJSON(body, &row); err != nil {
+		return err
 	}
 	width := math.MaxInt
 	if l := p.look(cli); l.terminal {
 		width = l.width
 	}
-	printTrigger(p.Stdout, row, names, width)
+	printTrigger(p.Stdout, &row, width)
 	return nil
 }
 
-func printTrigger(w io.Writer, row *api.Trigger, names map[string]string, width int) {
-	fmt.Fprintln(w, triggerSentence(row))
+// noTrigger says in short that a row is not there; other errors stay.
+func noTrigger(err error, id uint64) error {
+	var refused *refusedError
+	if errors.As(err, &refused) && refused.code == http.StatusNotFound {
+		return failed(errorf("there is no trigger %d, or it is no longer kept", id), "noi-agent triggers")
+	}
+	return err
+}
+
+func printTrigger(w io.Writer, row *api.TriggerDetail, width int) {
+	fmt.Fprint(w, wrapped(triggerSentence(row), width), "\n")
+	if row.Title != "" {
+		fmt.Fprint(w, paragraph(row.Title+".", "  ", width), paragraph("hint: "+row.Remedy, "  ", width))
+	}
 	item := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "%-14s %s\n", name, value)
 		}
 	}
-	var m published
-	_ = json.Unmarshal(row.PublishedData, &m) // a row about a gap has none
 	fmt.Fprintln(w)
 	if row.Gap != nil {
 		item("Missing", gapSource(row.Gap)+", "+gapCount(row.Gap))
 		item("Due", gapTimes(row.Gap))
 		item("Reason", wording.Gap(row.Gap.Reason))
 	} else {
-		item("Object", m.Object+" = "+dataWords(m.Data))
-		item("Slave", m.Slave+" "+m.Firmware)
-		item("Sampled at", localTime(m.SampledAt))
-		item("Published at", localTime(m.PublishedAt))
+		item("Object", strings.TrimSpace(row.Object+" = "+dataWords(row.Value)+" "+row.Unit))
+		item("Slave", fmt.Sprintf("%s, %s/%d", row.Slave, row.Line, row.UnitID))
+		item("Sampled at", localTime(deref(row.SampledAt)))
+		item("Published at", localTime(deref(row.PublishedAt)))
 	}
-	item("Completed at", localTime(row.CompletedAt)+later(m.PublishedAt, row.CompletedAt))
-	item("Integration", names[row.IntegrationID]+" ("+row.IntegrationID+")")
+	item("Completed at", localTime(row.CompletedAt)+later(deref(row.PublishedAt), row.CompletedAt))
+	item("Integration", row.Integration+" ("+row.IntegrationID+")")
 	item("Topic/ARN", row.Topic)
+	item("Sample id", row.SampleID)
 	if row.Gap != nil {
 		return
 	}
@@ -96,22 +112,36 @@ func printTrigger(w io.Writer, row *api.Trigger, names map[string]string, width 
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(row.IntegrationData) // texts always encode
 	fmt.Fprintf(w, "\nIntegration data:\n%s", answer.String())
-	if row.IntegrationData.Error != "" {
-		fmt.Fprint(w, "\n", paragraph("hint: noi-agent publish-test "+names[row.IntegrationID]+"     (tests the way "+
-			"to the topic, with what to do)", "", width))
+	if row.CanPublish {
+		fmt.Fprint(w, "\n", paragraph(fmt.Sprintf("publish again: noi-agent triggers publish %d", row.ID), "", width))
 	}
 }
 
-func triggerSentence(row *api.Trigger) string {
+func deref(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func triggerSentence(row *api.TriggerDetail) string {
+	tried := "Tried " + times(row.Attempts)
 	switch {
 	case row.Gap != nil:
 		return markCalm + "Not a delivery: samples are missing."
 	case row.Success && row.Replayed:
 		return markGood + "Delivered again, by a replay."
 	case row.Success:
-		return markGood + "Delivered. Tried " + times(row.Attempts) + "."
+		return markGood + "Delivered. " + tried + "."
+	case row.State == api.StateSetAside:
+		return markFault + "Not delivered: set aside, because the cloud rejects this message. " + tried + "."
+	case row.State == api.StateDropped:
+		return markFault + "Not delivered, and given up. " + tried + "."
+	case row.NextAttemptInS != nil:
+		next := age(time.Duration(*row.NextAttemptInS * float64(time.Second)))
+		return markFault + "Not delivered. " + tried + "; next try in " + next + "."
 	default:
-		return markFault + "Not delivered. Tried " + times(row.Attempts) + "."
+		return markFault + "Not delivered. " + tried + "."
 	}
 }
 

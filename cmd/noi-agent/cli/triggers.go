@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"noi-agent/status"
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
+	"noi-agent/store"
 )
 
 type triggersCommand struct {
@@ -45,7 +47,7 @@ func newTriggers(s *session) *cobra.Command {
 	f.IntVarP(&c.Limit, "limit", "n", 20, "How many rows, `N` of 1 to 1000.")
 	f.Uint64Var(&c.Before, "before", 0, "Only rows older than the one with this `ID`.")
 	f.BoolVar(&c.Follow, "follow", false, "Print new rows as they come, until Ctrl-C; with --json one object a line.")
-	cmd.AddCommand(newTriggerShow(s))
+	cmd.AddCommand(newTriggerShow(s), newTriggerPublish(s))
 	return cmd
 }
 
@@ -113,7 +115,7 @@ func (c *triggersCommand) follow(ctx context.Context, p *Program, cli *commandLi
 			return errSilent
 		case <-ticker.C:
 		}
-		if page, err = c.find(ctx, cli, 0, 1000); err != nil {
+		if page, err = c.ask(ctx, cli, 0, mostRows); err != nil {
 			return err
 		}
 		fresh := slices.DeleteFunc(page.Triggers, func(row api.Trigger) bool { return row.ID <= last })
@@ -168,6 +170,9 @@ func triggerCells(row *api.Trigger, l look) []string {
 	success, answer := markGood+"true", "messageId "+row.IntegrationData.MessageID
 	if !row.Success {
 		success, answer = markFault+"false", row.IntegrationData.Error
+		if l.terminal && (row.State == api.StateRetrying || row.State == api.StateRefused) {
+			answer = row.State + ", " + answer
+		}
 	}
 	if row.Replayed {
 		answer = "replayed, " + answer
@@ -223,18 +228,19 @@ func dataWords(data json.RawMessage) string {
 	}
 }
 
-// triggerFilter says which rows are wanted.
+// triggerFilter says which rows are wanted. The daemon filters.
 type triggerFilter struct {
 	Integration string
 	Success     string
 	Failed      bool
+	State       string
 	Gaps        bool
 	Object      string
 	Since       string
+	From, To    string
 
-	id    string // of the integration
-	from  time.Time
-	match func(object string) bool
+	id   string // of the integration
+	span store.Range
 }
 
 func (c *triggerFilter) add(s *session, cmd *cobra.Command) {
@@ -242,25 +248,43 @@ func (c *triggerFilter) add(s *session, cmd *cobra.Command) {
 	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
 	choose(cmd, &c.Success, "success", []string{"true", "false"}, "Only successes (`true|false`), or only failures.")
 	f.BoolVar(&c.Failed, "failed", false, "Only failures, as --success false.")
+	choose(cmd, &c.State, "state", stateWords(),
+		"Only this `STATE`: delivered, retrying, refused, set-aside or dropped.")
 	f.BoolVar(&c.Gaps, "gaps", false, "Only gaps: what is missing, and why.")
 	c.addSince(s, cmd)
+}
+
+// stateWords are the states of triggers as words of the command line.
+func stateWords() []string {
+	words := api.TriggerStates()
+	for i := range words {
+		words[i] = strings.ReplaceAll(words[i], " ", "-")
+	}
+	return words
 }
 
 func (c *triggerFilter) addSince(s *session, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.Object, "object", "", "Only this object, a name or a `PATTERN` such as T_*.")
-	f.StringVar(&c.Since, "since", "",
+	f.StringVar(&c.From, "from", "",
 		"Only since this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, UTC).")
+	f.StringVar(&c.Since, "since", "", "The same as --from, as a `TIME`.")
+	f.StringVar(&c.To, "to", "", "Only before this `TIME`.")
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flags are there
 	_ = cmd.RegisterFlagCompletionFunc("object", complete(s.cli.objectNames))
 }
 
 func (c *triggerFilter) validate() error {
-	if c.Failed && c.Success == "true" {
+	switch {
+	case c.Failed && c.Success == "true":
 		return errors.New("--failed and --success true exclude one another")
+	case c.Since != "" && c.From != "":
+		return errors.New("--since and --from are the same: give one of them")
 	}
-	if _, err := status.ParseRange("", c.Since, time.Time{}.AddDate(9999, 0, 0)); err != nil {
-		return fmt.Errorf("--since: %w", errors.Unwrap(err))
+	for _, f := range []struct{ name, value string }{{"since", c.Since}, {"from", c.From}, {"to", c.To}} {
+		if _, err := status.ParseRange("", f.value, time.Time{}.AddDate(9999, 0, 0)); err != nil {
+			return fmt.Errorf("--%s: %w", f.name, errors.Unwrap(err))
+		}
 	}
 	return nil
 }
@@ -280,102 +304,34 @@ func (c *triggerFilter) resolve(ctx context.Context, p *Program, cli *commandLin
 			return nil, err
 		}
 	}
-	r, err := status.ParseRange(c.Since, "", p.Now())
-	if err != nil {
+	if c.span, err = status.ParseRange(cmp.Or(c.From, c.Since), c.To, p.Now()); err != nil {
 		return nil, misused(err, "")
 	}
-	c.from, c.match = r.From, pattern(c.Object)
 	return names, nil
 }
 
-// pattern matches an object's name; * stands for any letters.
-func pattern(text string) func(string) bool {
-	parts := strings.Split(text, "*")
-	return func(name string) bool {
-		if text == "" {
-			return true
-		}
-		if len(parts) == 1 {
-			return name == text
-		}
-		rest, ok := strings.CutPrefix(name, parts[0])
-		for _, part := range parts[1 : len(parts)-1] {
-			i := strings.Index(rest, part)
-			if i < 0 {
-				return false
-			}
-			rest = rest[i+len(part):]
-		}
-		return ok && strings.HasSuffix(rest, parts[len(parts)-1])
-	}
-}
-
 // mostRows is what the daemon gives at once.
-const mostRows = 1000
+const mostRows = 500
 
-// find asks for rows until enough of them fit, or none are left.
+// find asks for rows until there are enough, or none are left.
 func (c *triggerFilter) find(ctx context.Context, cli *commandLine, before uint64, limit int) (api.Triggers, error) {
 	found := api.Triggers{Triggers: []api.Trigger{}}
 	for {
-		page, err := c.ask(ctx, cli, before, limit)
+		page, err := c.ask(ctx, cli, before, limit-len(found.Triggers))
 		if err != nil {
 			return found, err
 		}
-		for i := range page.Triggers {
-			row := &page.Triggers[i]
-			at, err := time.Parse(time.RFC3339, row.CompletedAt)
-			if err == nil && at.Before(c.from) {
-				return found, nil
-			}
-			if c.match(objectOf(row)) {
-				found.Triggers = append(found.Triggers, *row)
-			}
-			if len(found.Triggers) == limit {
-				if found.Next = page.Next; i < len(page.Triggers)-1 {
-					found.Next = &row.ID
-				}
-				return found, nil
-			}
-		}
-		if page.Next == nil {
+		found.Triggers, found.Next = append(found.Triggers, page.Triggers...), page.Next
+		if page.Next == nil || len(found.Triggers) >= limit {
 			return found, nil
 		}
 		before = *page.Next
 	}
 }
 
-func objectOf(row *api.Trigger) string {
-	if row.Gap != nil {
-		return row.Gap.Object
-	}
-	var m published
-	_ = json.Unmarshal(row.PublishedData, &m) // one that is no message has no object
-	return m.Object
-}
-
 func (c *triggerFilter) ask(ctx context.Context, cli *commandLine, before uint64, limit int) (page api.Triggers,
 	err error) {
-	if c.Object != "" {
-		limit = mostRows // most rows will not fit
-	}
-	query := url.Values{"limit": {strconv.Itoa(limit)}}
-	set := func(name, value string) {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	set("integration", c.id)
-	set("success", c.Success)
-	if c.Failed {
-		set("success", "false")
-	}
-	if c.Gaps {
-		set("gaps", "true")
-	}
-	if before != 0 {
-		set("before", strconv.FormatUint(before, 10))
-	}
-	body, err := cli.ask(ctx, "/api/v1/triggers?"+query.Encode())
+	body, err := cli.ask(ctx, "/api/v1/triggers?"+c.query(before, min(limit, mostRows)).Encode())
 	if err != nil {
 		return page, err
 	}
@@ -383,6 +339,35 @@ func (c *triggerFilter) ask(ctx context.Context, cli *commandLine, before uint64
 		return page, json.Unmarshal(body, &page)
 	}
 	return page, plainJSON(body, &page)
+}
+
+// query is the filter as the daemon takes it.
+func (c *triggerFilter) query(before uint64, limit int) url.Values {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	set("integration", c.id)
+	set("object", c.Object)
+	set("success", c.Success)
+	set("state", c.State)
+	if c.Failed {
+		set("success", "false")
+	}
+	if c.Gaps {
+		set("gaps", "true")
+	}
+	for name, at := range map[string]time.Time{"from": c.span.From, "to": c.span.To} {
+		if !at.IsZero() {
+			set(name, at.Format(time.RFC3339Nano))
+		}
+	}
+	if before != 0 {
+		set("before", strconv.FormatUint(before, 10))
+	}
+	return query
 }
 
 // isID reports whether a word has the form of an integration's id.

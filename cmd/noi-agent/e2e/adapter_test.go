@@ -158,7 +158,7 @@ func TestReloadBySignalChangesLogAndStore(t *testing.T) {
 	}
 	eventually(t, "accepted samples are kept, and the log is cut", func() bool {
 		var page struct{ Triggers []json.RawMessage }
-		if err := json.Unmarshal(w.get("/api/v1/triggers?limit=1000"), &page); err != nil {
+		if err := json.Unmarshal(w.get("/api/v1/triggers?limit=500"), &page); err != nil {
 			t.Fatal(err)
 		}
 		return len(page.Triggers) <= 2*(7+64) && bytes.Count(w.get("/api/v1/export"), []byte("\n")) > 5

@@ -100,7 +100,7 @@ func TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling(t *testing.T) {
 	eventually(t, "samples of the run on the disk", func() bool { return w.runsOf(3) != nil })
 	var page api.Triggers
 	eventually(t, "the gap of the time in memory is in the log, and the one before the disk", func() bool {
-		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&integration="+pubsubID), &page); err != nil {
+		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&limit=500&integration="+pubsubID), &page); err != nil {
 			t.Fatal(err)
 		}
 		return len(page.Triggers) > 1

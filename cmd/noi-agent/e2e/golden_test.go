@@ -68,8 +68,8 @@ func TestGoldenEndToEnd(t *testing.T) {
 	status := w.get("/api/v1/status")
 	metrics := w.get("/metrics")
 	values := w.get("/api/v1/objects")
-	snsRows := w.get("/api/v1/triggers?limit=1000&integration=" + snsID)
-	pubsubRows := w.get("/api/v1/triggers?limit=1000&integration=" + pubsubID)
+	snsRows := w.get("/api/v1/triggers?limit=500&integration=" + snsID)
+	pubsubRows := w.get("/api/v1/triggers?limit=500&integration=" + pubsubID)
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}

@@ -169,7 +169,7 @@ func (w *ledgerWorld) gaps(id, object string) (out []api.Gap) {
 	w.t.Helper()
 	for before := ""; ; {
 		var page api.Triggers
-		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&limit=1000&integration="+id+before), &page); err != nil {
+		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&limit=500&integration="+id+before), &page); err != nil {
 			w.t.Fatal(err)
 		}
 		for _, row := range page.Triggers {

@@ -65,7 +65,7 @@ status: {listen: "", socket: %s}
 	refuse.Store(false)
 	eventually(t, "each slave has a gap", func() bool {
 		var page api.Triggers
-		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&limit=1000"), &page); err != nil {
+		if err := json.Unmarshal(w.get("/api/v1/triggers?gaps=true&limit=500"), &page); err != nil {
 			t.Fatal(err)
 		}
 		return !slices.ContainsFunc(slaves, func(slave *modbustest.Slave) bool {

@@ -23,7 +23,7 @@ func shapes(t *testing.T, dir string) map[string]shape {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]shape{}
+	found, within := map[string]shape{}, map[string][]string{}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -39,13 +39,29 @@ func shapes(t *testing.T, dir string) map[string]shape {
 			}
 			if s, ok := spec.Type.(*ast.StructType); ok {
 				if properties := properties(s); len(properties) > 0 {
-					found[strings.ToUpper(spec.Name.Name[:1])+spec.Name.Name[1:]] = properties
+					name := strings.ToUpper(spec.Name.Name[:1]) + spec.Name.Name[1:]
+					found[name], within[name] = properties, embedded(s)
 				}
 			}
 			return true
 		})
 	}
+	for name, parts := range within {
+		for _, part := range parts {
+			maps.Copy(found[name], found[part])
+		}
+	}
 	return found
+}
+
+// embedded are the types whose properties a struct has too.
+func embedded(s *ast.StructType) (names []string) {
+	for _, f := range s.Fields.List {
+		if part, ok := f.Type.(*ast.Ident); ok && len(f.Names) == 0 {
+			names = append(names, part.Name)
+		}
+	}
+	return names
 }
 
 func properties(s *ast.StructType) shape {

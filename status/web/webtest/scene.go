@@ -11,7 +11,6 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // Scene is a gateway at one moment. It is what status.Options want as Reporter, TriggerLog and Health.
@@ -50,7 +49,7 @@ func (s *Scene) Ready() error { return nil }
 func (s *Scene) Family(slug string) (*objects.Family, bool) { return s.catalog.Family(slug) }
 
 // Triggers returns rows as the store does.
-func (s *Scene) Triggers(q store.TriggerQuery) (api.Triggers, error) {
+func (s *Scene) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	if s.LogError != nil {
 		return api.Triggers{}, s.LogError
 	}

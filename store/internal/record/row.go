@@ -250,6 +250,7 @@ type Trigger struct {
 	Topic       string // as it was at the last attempt
 	Success     bool
 	Open        bool      // not settled: it will be tried again
+	Dead        bool      // set aside as a dead letter now; as queries return it, not kept with the row
 	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
 	CompletedAt time.Time // when the last attempt's answer came
 	PublishedAt time.Time // when the last attempt left; zero for a gap

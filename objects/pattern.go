@@ -1,0 +1,28 @@
+package objects
+
+import "strings"
+
+// MatchesName reports whether a name or a pattern fits an object's name, case-sensitive. * stands for any characters,
+// none included; brackets are literal, since names such as T_ind[U] have them.
+func MatchesName(word, name string) bool {
+	first, rest, pattern := strings.Cut(word, "*")
+	if !pattern {
+		return word == name
+	}
+	name, ok := strings.CutPrefix(name, first)
+	if !ok {
+		return false
+	}
+	for {
+		part, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, part)
+		}
+		// The leftmost fit leaves the most for what follows, so no other need be tried.
+		at := strings.Index(name, part)
+		if at < 0 {
+			return false
+		}
+		name, rest = name[at+len(part):], after
+	}
+}

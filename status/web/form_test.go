@@ -1,0 +1,153 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"noi-agent/status/api"
+	"noi-agent/status/web"
+	"noi-agent/status/web/webtest"
+)
+
+// book is one integration that can be edited. Methods that a test does not use are not there.
+type book struct {
+	web.Integrations
+	entry   api.IntegrationEntry
+	refuse  *api.Error
+	written map[string]any
+}
+
+func (b *book) List() api.Integrations {
+	return api.Integrations{Integrations: []api.IntegrationEntry{b.entry}}
+}
+func (b *book) Get(string) (api.IntegrationEntry, error) { return b.entry, nil }
+
+func (b *book) Create(_ context.Context, config []byte) (api.IntegrationEntry, error) {
+	return b.Replace(context.Background(), "", "", config)
+}
+
+func (b *book) Replace(_ context.Context, _, _ string, config []byte) (api.IntegrationEntry, error) {
+	if b.refuse != nil {
+		return api.IntegrationEntry{}, b.refuse
+	}
+	return b.entry, json.Unmarshal(config, &b.written)
+}
+
+func newBook() *book {
+	return &book{entry: api.IntegrationEntry{ETag: `"1"`, Source: api.SourceAPI, Config: api.IntegrationConfig{
+		ID: webtest.AWS, Name: "main-solar", Enabled: true, Type: "aws", Objects: []string{"adc_vbterm"}, Slaves: []string{"all"},
+		TopicARN: webtest.TopicARN, Attributes: []string{}, PublishEvery: "0s", Pacing: "auto", RoleARN: "kept",
+	}}}
+}
+
+// formPage returns the handler of a page of the site with the book.
+func formPage(t *testing.T, b *book, method, path string) web.Page {
+	t.Helper()
+	scene := webtest.Well()
+	for _, p := range web.New(web.Options{Source: scene, Families: scene.Family, Integrations: b, Now: webtest.Moment}).Pages() {
+		if p.Method == method && p.Path == path {
+			return p
+		}
+	}
+	t.Fatalf("no page %s %s", method, path)
+	return web.Page{}
+}
+
+func post(typed url.Values) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(typed.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetPathValue("id", webtest.AWS)
+	return r
+}
+
+const editPath = "/integrations/{id}/edit"
+
+// What is wrong stands at its field, and everything typed is there again.
+func TestFormKeepsWhatWasTypedAndBlamesTheField(t *testing.T) {
+	b := newBook()
+	b.refuse = api.NewError(http.StatusUnprocessableEntity, "2 faults", "")
+	b.refuse.Errors = []api.FieldError{
+		{Pointer: "#/objects/0", Detail: "PSPWM has no object adc_vbtrm", Hint: "did you mean adc_vbterm?"},
+		{Pointer: "#/iot/key", Detail: "no such file"},
+	}
+	w := httptest.NewRecorder()
+	formPage(t, b, "POST", "/integrations/aws/new").Handler(w, post(url.Values{"name": {"roof <1>"}, "objects": {"adc_vbtrm, x"}}))
+	got := w.Body.String()
+	if w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("status %d", w.Code)
+	}
+	mustContain(t, got, "<title>Error: ", "2 fields need", `value="roof &lt;1&gt;"`, `value="adc_vbtrm, x"`, `aria-invalid="true"`,
+		"PSPWM has no object adc_vbtrm. Did you mean adc_vbterm?", "iot/key: no such file")
+	if strings.Count(got, "aria-invalid") != 1 {
+		t.Error("another field is blamed too")
+	}
+}
+
+// A session that has ended costs nothing that was typed.
+func TestFormAsksForTheLoginAndKeepsWhatWasTyped(t *testing.T) {
+	w := httptest.NewRecorder()
+	why := api.NewError(http.StatusUnauthorized, "Log in to change things.", "")
+	formPage(t, newBook(), "POST", editPath).Locked(w, post(url.Values{"name": {"roof"}, "etag": {`"0"`}}), why)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("status %d", w.Code)
+	}
+	mustContain(t, w.Body.String(), `name="admin_secret"`, `value="roof"`, `name="etag" value="&#34;0&#34;"`, "Log in to change things.")
+}
+
+// Who edited an old version sees both, and replaces the new one by submitting again.
+func TestFormShowsBothVersionsAfterAConflict(t *testing.T) {
+	b := newBook()
+	b.refuse = api.NewError(http.StatusPreconditionFailed, "it was changed", "")
+	w := httptest.NewRecorder()
+	formPage(t, b, "POST", editPath).Handler(w, post(url.Values{"objects": {"charge_state"}, "etag": {`"0"`}}))
+	if w.Code != http.StatusConflict {
+		t.Errorf("status %d", w.Code)
+	}
+	mustContain(t, w.Body.String(), "changed while you edited", ">adc_vbterm</td>", ">charge_state</td>",
+		`name="etag" value="&#34;1&#34;"`)
+}
+
+// A form has fewer keys than a configuration: the others stay as they are, and an empty field takes its key out.
+func TestFormKeepsKeysThatItDoesNotShow(t *testing.T) {
+	b := newBook()
+	w := httptest.NewRecorder()
+	formPage(t, b, "POST", editPath).Handler(w, post(url.Values{"objects": {" adc_ia,, T_* "}, "topic_arn": {webtest.TopicARN}}))
+	if w.Code != http.StatusSeeOther || b.written["role_arn"] != "kept" || b.written["type"] != "aws" {
+		t.Errorf("%d, written %v", w.Code, b.written)
+	}
+	if _, named := b.written["name"]; named {
+		t.Errorf("an empty name is written: %v", b.written)
+	}
+	if list, _ := b.written["objects"].([]any); len(list) != 2 || list[0] != "adc_ia" || list[1] != "T_*" {
+		t.Errorf("objects %v", b.written["objects"])
+	}
+}
+
+// BenchmarkPages is the time that each page takes on the gateway with ten controllers; wanted: 20 ms at most.
+func BenchmarkPages(b *testing.B) {
+	scene := webtest.Troubled()
+	line := &scene.State.Lines[0]
+	values := scene.Values.Objects[:len(scene.Values.Objects)/2]
+	for unit := 3; unit <= 10; unit++ {
+		s := line.Slaves[0]
+		s.UnitID = unit
+		line.Slaves = append(line.Slaves, s)
+		for _, v := range values {
+			v.UnitID = unit
+			scene.Values.Objects = append(scene.Values.Objects, v)
+		}
+	}
+	h := serve(scene)
+	for _, path := range all() {
+		b.Run(strings.ReplaceAll(path, "/", "_"), func(b *testing.B) {
+			for b.Loop() {
+				ask(h, path)
+			}
+		})
+	}
+}
