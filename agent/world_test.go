@@ -90,7 +90,9 @@ type inhabitant struct {
 	every   []time.Duration
 	spells  []spell // one after the other
 	auto    bool    // its model is not configured
-	holes   byte    // exception for reads that hold a register of no object, muteHoles for silence; 0: it has them all
+	// when a read that holds an object was answered with registers, by object
+	answered [][]time.Duration
+	holes    byte // exception for reads that hold a register of no object, muteHoles for silence; 0: it has them all
 }
 
 const muteHoles = 0xFF
@@ -144,6 +146,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 			in.objects = append(in.objects, all[at])
 			in.every = append(in.every, intervals[w.rng.IntN(len(intervals))])
 		}
+		in.answered = make([][]time.Duration, len(in.objects))
 		in.spells = w.spells(len(in.objects), faultSilent, faultDamaged, faultException, faultLoss, faultSlow, faultMute, faultMute,
 			faultRefuses, faultRefuses, faultSpoils, faultNameless, faultSwap)
 		in.vary(rand.New(rand.NewPCG(seed, 100+uint64(unit))))
@@ -225,6 +228,21 @@ func (w *world) script(in *inhabitant, noise *rand.Rand) func(modbustest.Request
 	}
 }
 
+// noted notes when a script lets a read be answered.
+func (w *world) noted(in *inhabitant, script func(modbustest.Request) modbustest.Fault) func(modbustest.Request) modbustest.Fault {
+	return func(r modbustest.Request) modbustest.Fault {
+		out := script(r)
+		for i := range in.objects {
+			addr, count := in.objects[i].Span()
+			holds := r.Function == 4 && r.Addr <= addr && addr+count <= r.Addr+r.Count
+			if holds && !out.Silent && out.Mangle == nil && out.Exception == 0 {
+				in.answered[i] = append(in.answered[i], time.Since(w.begun))
+			}
+		}
+		return out
+	}
+}
+
 // edit is what is changed in the configuration of the line. Each change restarts the line.
 type edit struct {
 	what   string
@@ -299,7 +317,7 @@ func (w *world) run() {
 		slave.Read = func(_ byte, _, count uint16) ([]uint16, byte) {
 			return slices.Repeat([]uint16{0x4A00}, int(count)), 0 // a value by any encoding
 		}
-		slave.Script = w.script(in, rand.New(rand.NewPCG(w.seed, uint64(in.unit))))
+		slave.Script = w.noted(in, w.script(in, rand.New(rand.NewPCG(w.seed, uint64(in.unit)))))
 		become = append(become, exchangeable(slave))
 		slaves = append(slaves, slave)
 	}

@@ -116,8 +116,8 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 		// The controller of the other family has the registers of the first one only. So it does not give objects that
 		// its family has in others. What it is, is asked every ten minutes.
 		misread := in.auto && in.holes != 0 && during(in.spells, now-late-10*time.Minute, now, faultOther)
-		return misread || during(in.spells, now-late, now, faultMute, faultRefuses, faultSpoils, faultException,
-			faultSilent, faultDamaged)
+		faults := []string{faultMute, faultRefuses, faultSpoils, faultException, faultSilent, faultDamaged}
+		return misread || during(in.spells, min(now-late, in.stuck(p.Detail, now)), now, faults...)
 	case "slave_not_identified":
 		return during(in.spells, now-late-time.Hour, now)
 	case "line_overrun":
@@ -125,6 +125,26 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 		return slices.ContainsFunc(w.slaves, func(other *inhabitant) bool { return during(other.spells, now-late, now) })
 	}
 	return false
+}
+
+// stuck returns since when nothing has taken back what is said of the objects that a problem names: the last answer to a
+// read of one, of all but the last minute. On a line that loses replies an object may be asked in vain for long.
+func (in *inhabitant) stuck(detail string, now time.Duration) time.Duration {
+	since := now
+	names, _, _ := strings.Cut(detail, ": ")
+	for i := range in.objects {
+		if !slices.Contains(strings.Split(names, ", "), in.objects[i].Name) {
+			continue
+		}
+		last := time.Duration(0)
+		for _, at := range in.answered[i] {
+			if at < now-lookEvery {
+				last = at
+			}
+		}
+		since = min(since, last)
+	}
+	return since
 }
 
 // learns reports whether the slave has holes that may not be known yet at some time in a stretch: at the start, and
