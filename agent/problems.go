@@ -80,7 +80,8 @@ func fold(list []api.Problem, table map[string]api.Kind) []api.Problem {
 	return slices.Concat([]api.Problem{}, shown) // never null
 }
 
-// partOf reports whether a subject is another one or is part of it: rs485/1 is part of rs485, and all are part of the agent.
+// partOf reports whether a subject is another one or is part of it: rs485/1 is part of rs485, and all are part of the
+// agent.
 func partOf(subject, whole string) bool {
 	return subject == whole || whole == subjectAgent || strings.HasPrefix(subject, whole+"/")
 }

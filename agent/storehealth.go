@@ -27,10 +27,10 @@ const (
 func (a *Agent) storeStatus(stats store.Stats) api.Store {
 	return api.Store{
 		Bytes: stats.FileBytes, Samples: stats.Samples, Committed: stats.Committed, Spared: stats.Spared,
-		Commits: stats.Commits,
-		Written: stats.Written, PerDay: a.perDay(stats.Written), Settings: settingsOf(a.limits(a.current().config)),
-		Corrupt: stats.Corrupt,
-		Start:   a.start(), Salvaged: a.recovery.Samples, KeptAside: append([]string{}, a.recovery.Kept...),
+		Commits: stats.Commits, Written: stats.Written, PerDay: perDay(stats.Written, a.clock.Elapsed()-a.began),
+		Settings: settingsOf(a.limits(a.current().config)), Corrupt: stats.Corrupt,
+		Start: startWord(a.degraded, a.recovery), Salvaged: a.recovery.Samples,
+		KeptAside: append([]string{}, a.recovery.Kept...),
 	}
 }
 
@@ -48,9 +48,8 @@ func settingsOf(l store.Limits) api.Buffer {
 // measuredAfter is from when on what was written is a measure for a day.
 const measuredAfter = 10 * time.Minute
 
-// perDay is what so many bytes since the start come to in a day, in megabytes; nil when it is too early to say.
-func (a *Agent) perDay(bytes uint64) *float64 {
-	ran := a.clock.Elapsed() - a.began
+// perDay is what the bytes written since the start come to in a day, in megabytes; nil when it is too early to say.
+func perDay(bytes uint64, ran time.Duration) *float64 {
 	if ran < measuredAfter {
 		return nil
 	}
@@ -58,10 +57,10 @@ func (a *Agent) perDay(bytes uint64) *float64 {
 	return &mb
 }
 
-func (a *Agent) start() string {
-	r := a.recovery
+// startWord is a word of `store.start` of the status.
+func startWord(degraded string, r store.Recovery) string {
 	switch {
-	case a.degraded != "":
+	case degraded != "":
 		return storeMemory
 	case r.Moved():
 		return storeRenewed

@@ -83,7 +83,8 @@ func advice(d *api.TriggerDetail) (code, title, remedy string) {
 // deletedUnsent reports whether the reason of a gap is one of a full outbox.
 func deletedUnsent(reason string) bool {
 	word, _, _ := strings.Cut(reason, ":")
-	return word == objects.GapAge || word == objects.GapSize || word == objects.GapDiskFull || word == objects.GapRejected
+	return word == objects.GapAge || word == objects.GapSize || word == objects.GapDiskFull ||
+		word == objects.GapRejected
 }
 
 // publishable says why a row cannot be published again; "": it can.

@@ -68,8 +68,8 @@ func (c *Config) With(more []Integration) *Config {
 	return &all
 }
 
-// LoadAdded reads and checks the file of integrations in the state directory of a valid configuration. Without that file
-// there are none. Faults of its content come as *Error; the other errors are those of reading it.
+// LoadAdded reads and checks the file of integrations in the state directory of a valid configuration. Without that
+// file there are none. Faults of its content come as *Error; the other errors are those of reading it.
 func LoadAdded(beside *Config, cat *objects.Catalog) (*Added, error) {
 	path := filepath.Join(beside.StateDir, IntegrationsFile)
 	data, err := read(path)

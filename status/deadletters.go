@@ -67,7 +67,8 @@ func (q *lettersRequest) wants(l *api.Trigger, span store.Range) bool {
 	at, err := time.Parse(time.RFC3339, l.CompletedAt)
 	var m struct{ Object string }
 	_ = json.Unmarshal(l.PublishedData, &m) // a dead letter has a message
-	return (len(q.IDs) == 0 || slices.Contains(q.IDs, l.ID)) && (q.Object == "" || objects.MatchesName(q.Object, m.Object)) &&
+	return (len(q.IDs) == 0 || slices.Contains(q.IDs, l.ID)) &&
+		(q.Object == "" || objects.MatchesName(q.Object, m.Object)) &&
 		err == nil && span.Has(at)
 }
 

@@ -17,51 +17,54 @@ const mostConfig = 64 << 10
 // insteadOfEdits is the command that changes integrations on the gateway.
 const insteadOfEdits = "noi-agent integrations"
 
-// integrationRoutes are those of Options.Integrations.
-func (s *Server) integrationRoutes() []route {
+// integrationHandlers answer what is asked about Options.Integrations.
+type integrationHandlers struct{ book Integrations }
+
+// routes lists what they answer.
+func (h integrationHandlers) routes() []route {
 	const all, one = "/api/v1/integrations", "/api/v1/integrations/{id}"
 	return []route{
-		{"GET", all, reads, s.listIntegrations, ""},
-		{"POST", all, changes, s.createIntegration, insteadOfEdits},
-		{"GET", one, reads, s.getIntegration, ""},
-		{"PUT", one, changes, s.replaceIntegration, insteadOfEdits},
-		{"DELETE", one, changes, s.deleteIntegration, insteadOfEdits},
-		{"POST", one + "/test", changes, s.testIntegration, insteadOfEdits},
-		{"POST", one + "/pause", changes, s.enableIntegration(false), insteadOfEdits},
-		{"POST", one + "/resume", changes, s.enableIntegration(true), insteadOfEdits},
-		{"POST", one + "/wake", changes, s.wakeIntegration, insteadOfEdits},
+		{"GET", all, reads, h.listIntegrations, ""},
+		{"POST", all, changes, h.createIntegration, insteadOfEdits},
+		{"GET", one, reads, h.getIntegration, ""},
+		{"PUT", one, changes, h.replaceIntegration, insteadOfEdits},
+		{"DELETE", one, changes, h.deleteIntegration, insteadOfEdits},
+		{"POST", one + "/test", changes, h.testIntegration, insteadOfEdits},
+		{"POST", one + "/pause", changes, h.enableIntegration(false), insteadOfEdits},
+		{"POST", one + "/resume", changes, h.enableIntegration(true), insteadOfEdits},
+		{"POST", one + "/wake", changes, h.wakeIntegration, insteadOfEdits},
 	}
 }
 
-func (s *Server) listIntegrations(w http.ResponseWriter, r *http.Request) {
+func (h integrationHandlers) listIntegrations(w http.ResponseWriter, r *http.Request) {
 	if noQuery(w, r) {
-		sendJSON(w, r, s.o.Integrations.List())
+		sendJSON(w, r, h.book.List())
 	}
 }
 
-func (s *Server) getIntegration(w http.ResponseWriter, r *http.Request) {
+func (h integrationHandlers) getIntegration(w http.ResponseWriter, r *http.Request) {
 	if noQuery(w, r) {
-		entry, err := s.o.Integrations.Get(r.PathValue("id"))
+		entry, err := h.book.Get(r.PathValue("id"))
 		sendEntry(w, r, http.StatusOK, entry, err)
 	}
 }
 
 // createIntegration adds one. `?preview=true` only checks it.
-func (s *Server) createIntegration(w http.ResponseWriter, r *http.Request) {
-	s.edit(w, r, "", func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
-		return s.o.Integrations.Create(ctx, body)
+func (h integrationHandlers) createIntegration(w http.ResponseWriter, r *http.Request) {
+	h.edit(w, r, "", func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
+		return h.book.Create(ctx, body)
 	})
 }
 
-func (s *Server) replaceIntegration(w http.ResponseWriter, r *http.Request) {
+func (h integrationHandlers) replaceIntegration(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	s.edit(w, r, id, func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
-		return s.o.Integrations.Replace(ctx, id, ifMatch(r), body)
+	h.edit(w, r, id, func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
+		return h.book.Replace(ctx, id, ifMatch(r), body)
 	})
 }
 
 // edit answers a request whose body is a configuration.
-func (s *Server) edit(w http.ResponseWriter, r *http.Request, id string,
+func (h integrationHandlers) edit(w http.ResponseWriter, r *http.Request, id string,
 	do func(ctx context.Context, body []byte) (api.IntegrationEntry, error)) {
 	preview := r.URL.RawQuery == "preview=true"
 	if !preview && !noQuery(w, r) {
@@ -72,7 +75,7 @@ func (s *Server) edit(w http.ResponseWriter, r *http.Request, id string,
 		return
 	}
 	if preview {
-		entry, err := s.o.Integrations.Preview(id, body)
+		entry, err := h.book.Preview(id, body)
 		sendEntry(w, r, http.StatusOK, entry, err)
 		return
 	}
@@ -86,34 +89,34 @@ func (s *Server) edit(w http.ResponseWriter, r *http.Request, id string,
 	sendEntry(w, r, status, entry, err)
 }
 
-func (s *Server) deleteIntegration(w http.ResponseWriter, r *http.Request) {
+func (h integrationHandlers) deleteIntegration(w http.ResponseWriter, r *http.Request) {
 	if !noQuery(w, r) {
 		return
 	}
 	unhurried(w)
-	if err := s.o.Integrations.Delete(r.Context(), r.PathValue("id"), ifMatch(r)); err != nil {
+	if err := h.book.Delete(r.Context(), r.PathValue("id"), ifMatch(r)); err != nil {
 		failOr(w, r, err, http.StatusInternalServerError)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Server) enableIntegration(enabled bool) http.HandlerFunc {
+func (h integrationHandlers) enableIntegration(enabled bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !noQuery(w, r) {
 			return
 		}
 		unhurried(w)
-		entry, err := s.o.Integrations.SetEnabled(r.Context(), r.PathValue("id"), enabled)
+		entry, err := h.book.SetEnabled(r.Context(), r.PathValue("id"), enabled)
 		sendEntry(w, r, http.StatusOK, entry, err)
 	}
 }
 
-func (s *Server) wakeIntegration(w http.ResponseWriter, r *http.Request) {
+func (h integrationHandlers) wakeIntegration(w http.ResponseWriter, r *http.Request) {
 	if !noQuery(w, r) {
 		return
 	}
-	if err := s.o.Integrations.Wake(r.PathValue("id")); err != nil {
+	if err := h.book.Wake(r.PathValue("id")); err != nil {
 		failOr(w, r, err, http.StatusInternalServerError)
 		return
 	}
@@ -124,7 +127,7 @@ func (s *Server) wakeIntegration(w http.ResponseWriter, r *http.Request) {
 const newID = "new"
 
 // testIntegration tests what is in force, or with a body that configuration in its place.
-func (s *Server) testIntegration(w http.ResponseWriter, r *http.Request) {
+func (h integrationHandlers) testIntegration(w http.ResponseWriter, r *http.Request) {
 	if !noQuery(w, r) {
 		return
 	}
@@ -132,22 +135,22 @@ func (s *Server) testIntegration(w http.ResponseWriter, r *http.Request) {
 	if id == newID {
 		id = ""
 	} else if r.ContentLength == 0 {
-		s.test(w, r, id, nil)
+		h.test(w, r, id, nil)
 		return
 	}
 	if body, ok := configBody(w, r); ok {
-		s.test(w, r, id, body)
+		h.test(w, r, id, body)
 	}
 }
 
 // testLimit bounds a test: its stages have limits of their own.
 const testLimit = 2 * time.Minute
 
-func (s *Server) test(w http.ResponseWriter, r *http.Request, id string, config []byte) {
+func (h integrationHandlers) test(w http.ResponseWriter, r *http.Request, id string, config []byte) {
 	unhurried(w)
 	ctx, cancel := context.WithTimeout(r.Context(), testLimit)
 	defer cancel()
-	result, err := s.o.Integrations.Test(ctx, id, config, nil)
+	result, err := h.book.Test(ctx, id, config, nil)
 	if err != nil {
 		failOr(w, r, err, http.StatusInternalServerError)
 		return

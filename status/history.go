@@ -29,8 +29,9 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 	number, err := strconv.Atoi(unit)
 	history, ok := s.o.Reporter.History(line, number, object, hours)
 	if err != nil || !ok {
-		fail(w, r, http.StatusNotFound, fmt.Sprintf("no object %q is polled from unit %q of line %q: GET /api/v1/objects "+
-			"lists those that are", object, unit, line))
+		fail(w, r, http.StatusNotFound,
+			fmt.Sprintf("no object %q is polled from unit %q of line %q: GET /api/v1/objects "+
+				"lists those that are", object, unit, line))
 		return
 	}
 	sendJSON(w, r, history)

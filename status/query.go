@@ -32,7 +32,11 @@ type parameter struct {
 // filterParameters say which rows are wanted.
 func filterParameters() []parameter {
 	return []parameter{
-		{"integration", func(q *api.TriggerQuery, value string, _ time.Time) error { q.Integration = value; return nil }},
+		{"integration", func(q *api.TriggerQuery, value string,
+			_ time.Time) error {
+			q.Integration = value
+			return nil
+		}},
 		{"object", setObject},
 		{"success", setSuccess},
 		{"state", setState},

@@ -69,7 +69,7 @@ func (s *Server) routes() []route {
 			route{"POST", "/api/v1/try", changes, s.try, "noi-agent publish-test"})
 	}
 	if s.o.Integrations != nil {
-		list = append(list, s.integrationRoutes()...)
+		list = append(list, integrationHandlers{s.o.Integrations}.routes()...)
 	}
 	if s.o.Reader != nil {
 		list = append(list, route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"})

@@ -114,7 +114,8 @@ type csvRows struct{ out *csv.Writer }
 
 func (c csvRows) begin() error {
 	return c.out.Write([]string{
-		"id", "integration_id", "success", "state", "completed_at", "published_at", "sampled_at", "object", "data", "slave",
+		"id", "integration_id", "success", "state", "completed_at", "published_at", "sampled_at", "object", "data",
+		"slave",
 		"attempts", "message_id", "error", "topic", "replayed", "published_data",
 	})
 }
@@ -138,7 +139,8 @@ func (c csvRows) write(t *api.Trigger) error {
 		m.Object, data = t.Gap.Object, ""
 	}
 	row := []string{
-		strconv.FormatUint(t.ID, 10), t.IntegrationID, strconv.FormatBool(t.Success), t.State, t.CompletedAt, m.PublishedAt,
+		strconv.FormatUint(t.ID, 10), t.IntegrationID, strconv.FormatBool(t.Success), t.State, t.CompletedAt,
+		m.PublishedAt,
 		m.SampledAt, m.Object, cell(m.Data), m.Slave, strconv.Itoa(t.Attempts), t.IntegrationData.MessageID,
 		t.IntegrationData.Error, t.Topic, strconv.FormatBool(t.Replayed), data,
 	}

@@ -40,7 +40,8 @@ func rowID(r *http.Request) (uint64, error) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 	if err != nil || id == 0 {
 		return 0, api.NewError(http.StatusNotFound,
-			fmt.Sprintf("no trigger %q: want the id of a row, a number from 1 up", r.PathValue("id")), "noi-agent triggers")
+			fmt.Sprintf("no trigger %q: want the id of a row, a number from 1 up", r.PathValue("id")),
+			"noi-agent triggers")
 	}
 	return id, nil
 }

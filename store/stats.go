@@ -1,6 +1,7 @@
 package store
 
 import (
+	"sync/atomic"
 	"time"
 
 	"noi-agent/objects"
@@ -30,7 +31,8 @@ type figures struct {
 	commits   uint64
 	written   uint64 // bytes
 	fileBytes int64
-	pageSize  int // bytes
+	pageSize  int           // bytes
+	rowsRead  atomic.Uint64 // of the trigger log, for queries; needs no lock
 }
 
 // IntegrationStats are the figures of one integration. The counters go on over restarts; after a

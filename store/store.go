@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"noi-agent/store/internal/record"
@@ -67,8 +66,7 @@ type Store struct {
 	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading sync.RWMutex                     // held for writing while db is exchanged
 
-	sinceLetGo int           // commits; the writer's own
-	rowsRead   atomic.Uint64 // of the trigger log, for queries
+	sinceLetGo int // commits; the writer's own
 
 	signals
 

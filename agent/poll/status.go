@@ -102,7 +102,8 @@ func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
 		status := api.Slave{
 			UnitID: sv.cfgID, Slave: sv.name, ProductCode: sv.code, CCFirmware: sv.firmware, Family: sv.family,
 			State: sv.state, Error: sv.err,
-			Objects: sv.polled, Read: sv.read, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue, Missed: sv.missed,
+			Objects: sv.polled, Read: sv.read, NoSample: sv.noSample, Reasons: sv.reasons, NoValue: sv.noValue,
+			Missed:  sv.missed,
 			Skipped: sv.skipped, Refused: append([]string{}, sv.refused...),
 			Load: p.share(counters), LatenessMS: sv.lateness.Milliseconds(), Learnt: sv.learnt,
 			Counters: countersOf(counters),

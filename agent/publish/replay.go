@@ -131,7 +131,8 @@ func (f *Forwarder) SendLetters(ctx context.Context, letters []store.DeadLetter,
 }
 
 // SendRow sends the sample of one row of the trigger log again, marked as a replay. It reports and ends as Replay does.
-func (f *Forwarder) SendRow(ctx context.Context, number string, row *store.DeadLetter, report func(line any) error) error {
+func (f *Forwarder) SendRow(ctx context.Context, number string, row *store.DeadLetter,
+	report func(line any) error) error {
 	return f.send(ctx, &replay{
 		number: number, queue: []*again{rowAgain(row)}, done: make(chan struct{}),
 		progress: api.Replay{State: replayWaiting},

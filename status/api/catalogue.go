@@ -73,8 +73,8 @@ var (
 		Remedy: "Check its power, the wiring (A and B swapped?), the unit id, and baud rate and parity of both ends."}
 	SlaveDamaged = Kind{Code: "slave_garbled", Severity: Warning, Effect: Lost, Href: pageSlave, VisibleAfter: soon,
 		DependsOn: deadLine(), Title: "Replies from {name} arrive damaged",
-		Remedy: "Check the cable's screen, ground and termination, baud rate and parity of both ends, and that no two " +
-			"controllers have one unit id."}
+		Remedy: "Check the cable's screen, ground and termination, baud rate and parity of both ends, and that no " +
+			"two controllers have one unit id."}
 	SlaveNoFamily = Kind{Code: "slave_model_unknown", Severity: Fault, Effect: Lost, Href: pageSlave,
 		DependsOn: deadLine(), Title: "{name} answers, but its model is not known",
 		Remedy: "Name a family as its model; `noi-agent objects` lists them."}
@@ -137,8 +137,8 @@ var (
 	ClockWrong = Kind{Code: "clock_wrong", Severity: Fault, Effect: Delayed, Href: pageSystem, VisibleAfter: soon,
 		DependsOn: []string{ClockUnset.Code},
 		Title:     "The clock is wrong: {cloud} refuses the signature of {name}",
-		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are kept, and sent " +
-			"when the clock is right."}
+		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are kept, and " +
+			"sent when the clock is right."}
 	CloudRejected = Kind{Code: "dead_letters", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		Title: "{messages} of {name} set aside",
 		Remedy: "`noi-agent deadletters list` shows them with the cloud's reason. When the reason is fixed, " +
@@ -150,16 +150,16 @@ var (
 			"sent again, and `noi-agent deadletters retry` sends the others."}
 	CloudSkewed = Kind{Code: "clock_differs", Severity: Warning, Effect: None, Href: pageSystem,
 		DependsOn: []string{ClockUnset.Code}, Title: "The gateway's clock is away from that of {cloud}",
-		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are published, with " +
-			"times of a clock that is wrong."}
+		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are published, " +
+			"with times of a clock that is wrong."}
 	OutboxFilling = Kind{Code: "outbox_filling", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		DependsOn: []string{CloudDropped.Code}, Title: "Samples of {name} will be deleted from {day} on",
 		Remedy: "Until then nothing is lost. Have the cloud take samples again, or raise buffer.max_size or " +
 			"buffer.max_age, whichever the detail names."}
 	CloudDropped = Kind{Code: "samples_dropped", Severity: Fault, Effect: Lost, Href: pageOutbox,
 		Title: "Samples of {name} are deleted before the cloud has them",
-		Remedy: "Have the cloud take samples again, or raise buffer.max_size and buffer.max_age. `noi-agent gaps` lists " +
-			"what is missing."}
+		Remedy: "Have the cloud take samples again, or raise buffer.max_size and buffer.max_age. `noi-agent gaps` " +
+			"lists what is missing."}
 )
 
 // The kinds of the agent, its clock, its store and its configuration.
@@ -174,21 +174,21 @@ var (
 			"set clock.source to system for one start."}
 	StoreRecovered = Kind{Code: "store_recovered", Severity: Warning, Effect: Lost, Href: pageOutbox,
 		Title: "The store could not be used and was replaced",
-		Remedy: "Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The old " +
-			"file is kept; delete it if you do not need it."}
+		Remedy: "Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The " +
+			"old file is kept; delete it if you do not need it."}
 	StoreInMemory = Kind{Code: "store_in_memory", Severity: Fault, Effect: Lost, Href: pageOutbox,
 		Title: "The disk fails, and samples are kept in memory only",
 		Remedy: "Replace the disk or card. It is probed every 20 minutes. When it works again and nothing waits in " +
 			"memory any more, the agent restarts and uses it. A power cut loses what is in memory."}
 	ConfigRefused = Kind{Code: "config_refused", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The configuration file is not valid; the previous one is in use",
-		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
-			"noi-agent."}
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl " +
+			"reload noi-agent."}
 	IntegrationsFile = Kind{Code: "integrations_file", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The file of integrations is not valid and not in force",
-		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl reload " +
-			"noi-agent. Until then no integration can be changed on the page. The file of before the last change is " +
-			"beside it, with .previous at its end."}
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl " +
+			"reload noi-agent. Until then no integration can be changed on the page. The file of before the last " +
+			"change is beside it, with .previous at its end."}
 	ConfigRestart = Kind{Code: "restart_needed", Severity: Warning, Effect: None, Href: pageSystem,
 		Title:  "A change of the configuration needs a restart",
 		Remedy: "systemctl restart noi-agent, or undo the change and reload."}
@@ -207,12 +207,12 @@ var (
 			"gateways serve one or two clients only: end the other program. The agent goes on trying."}
 	GatewayAway = Kind{Code: "gateway_unreachable", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "The gateway {name} cannot be reached",
-		Remedy: "Check the gateway's power and network cable, and its address in the configuration. The agent goes on " +
-			"trying."}
+		Remedy: "Check the gateway's power and network cable, and its address in the configuration. The agent goes " +
+			"on trying."}
 	GatewayFails = Kind{Code: "gateway_fails", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "The connection to the gateway {name} fails",
-		Remedy: "The error gives the reason. Check that the port speaks what the configuration says: tcp:// is Modbus " +
-			"TCP, rtu+tcp:// is RTU frames. The agent goes on trying."}
+		Remedy: "The error gives the reason. Check that the port speaks what the configuration says: tcp:// is " +
+			"Modbus TCP, rtu+tcp:// is RTU frames. The agent goes on trying."}
 	GatewayShared = Kind{Code: LineShared.Code, Severity: Warning, Effect: Lost, Href: pageLines,
 		DependsOn: deadLine(), Title: "Another program uses the gateway {name}",
 		Remedy: "The gateway sends replies for another program to the agent too. Values that may be the other " +
@@ -251,7 +251,8 @@ func Kinds() []Kind {
 		LinePortMissing, LinePortDenied, LinePortBusy, LineDown, GatewayRefuses, GatewayAway, GatewayFails,
 		LineShared, GatewayShared, LineCollides, LineOverrun,
 		SlaveNoReply, UnitNoReply, SlaveDamaged, UnitDamaged, SlaveLate, SlaveOtherID, SlaveOtherUnit, SlaveOtherLength,
-		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm, SlaveNoIdentity,
+		SlaveRefusesAll, SlaveWrong, SlaveNoFamily, SlaveEmpty, SlaveRefuses, SlaveUnlisted, SlaveAlarm,
+		SlaveNoIdentity,
 		CloudNotSetUp, CloudNoCredentials, CloudNoPermission, CloudNoTopic, CloudWaiting, ClockWrong, CloudUnreachable,
 		CloudRetrying, CloudDropped, OutboxFilling, CloudRefuses, CloudRejected, CloudSkewed, StoreKept,
 	}

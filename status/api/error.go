@@ -12,14 +12,16 @@ const ErrorPrefix = "urn:noi-agent:problem:"
 // Error is an answer that is an error, as application/problem+json (RFC 9457). It implements error, so that whatever
 // stands behind a handler can choose the answer.
 type Error struct {
-	Type   string       `json:"type"`             // ErrorPrefix and a code
-	Title  string       `json:"title"`            // what all errors of the code have in common
-	Status int          `json:"status,omitempty"` // of HTTP, 400 to 599; left out by the command line where no daemon answered
-	Detail string       `json:"detail"`           // the case at hand
+	Type  string `json:"type"`  // ErrorPrefix and a code
+	Title string `json:"title"` // what all errors of the code have in common
+	// of HTTP, 400 to 599; left out by the command line where no daemon answered
+	Status int          `json:"status,omitempty"`
+	Detail string       `json:"detail"` // the case at hand
 	Hint   string       `json:"hint,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"` // one for each field of a body that is wrong
 
-	RetryAfterS int `json:"retry_after_s,omitempty"` // seconds after which to ask again, as the header Retry-After; 0: left out
+	// seconds after which to ask again, as the header Retry-After; 0: left out
+	RetryAfterS int `json:"retry_after_s,omitempty"`
 }
 
 // FieldError is what is wrong with one field of a body.

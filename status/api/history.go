@@ -45,7 +45,8 @@ type Bucket struct {
 type Run struct {
 	Value json.RawMessage `json:"value"` // as in GET /api/v1/objects: a string, a list of strings, true or false
 	From  time.Time       `json:"from"`  // the first sample with it
-	To    time.Time       `json:"to"`    // the first sample with another value; after a gap and at the end, the last one
+	// the first sample with another value; after a gap and at the end, the last one
+	To time.Time `json:"to"`
 }
 
 // Text returns the value as people read it: the state, or the names of the bits joined by commas; "" when no bit is
@@ -86,8 +87,8 @@ type Column struct {
 }
 
 // Curves returns the numbers for a chart of n columns over From to To: the columns that hold samples, from left to
-// right, in one curve for each stretch without a gap. A curve must not be joined to the next one. A column is one bucket
-// or more; where buckets are longer than columns, columns between two of a curve are left out.
+// right, in one curve for each stretch without a gap. A curve must not be joined to the next one. A column is one
+// bucket or more; where buckets are longer than columns, columns between two of a curve are left out.
 func (h *History) Curves(n int) [][]Column {
 	var curves [][]Column
 	var curve []Column

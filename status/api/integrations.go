@@ -102,7 +102,8 @@ type IntegrationTest struct {
 
 // TestStep is one thing that the test has looked at.
 type TestStep struct {
-	Name    string `json:"step"`    // credentials, endpoint, identity (aws), topic, permission (gcp), message: in this order
+	// credentials, endpoint, identity (aws), topic, permission (gcp), message: in this order
+	Name    string `json:"step"`
 	Verdict string `json:"verdict"` // ok | FAILED | unknown | skipped
 	Text    string `json:"text"`    // what was found, or what is wrong in the cloud's words; one line, never a secret
 	Remedy  string `json:"remedy"`  // what to do, commands included; may have several lines; "" unless it failed

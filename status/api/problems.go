@@ -29,8 +29,8 @@ const (
 // command line and documents all read it.
 //
 // Title, Remedy and Href may have places for what is not known before the case: {name} is the subject as people call
-// it, {id} the subject, {cloud} and {type} that of an integration ("AWS", "aws"). A case fills other places itself, with
-// Problem.With.
+// it, {id} the subject, {cloud} and {type} that of an integration ("AWS", "aws"). A case fills other places itself,
+// with Problem.With.
 type Kind struct {
 	Code     string
 	Severity Severity
@@ -41,8 +41,8 @@ type Kind struct {
 	// Codes of the kinds that explain this one: while such a problem is shown for the same subject, or for what the
 	// subject is a part of, this one is folded under it.
 	DependsOn []string
-	// VisibleAfter is for how long this must be the case before it is shown, by the monotonic clock: one missed reply is
-	// no news. 0: at once.
+	// VisibleAfter is for how long this must be the case before it is shown, by the monotonic clock: one missed reply
+	// is no news. 0: at once.
 	VisibleAfter time.Duration
 	Href         string // address of the page that shows more
 }
@@ -86,7 +86,8 @@ func (p Problem) Lasting(d time.Duration) Problem {
 	return p
 }
 
-// With fills places of the texts: With("name", "battery-shed") fills {name}. What it puts in is not looked through again.
+// With fills places of the texts: With("name", "battery-shed") fills {name}. What it puts in is not looked through
+// again.
 func (p Problem) With(placesAndValues ...string) Problem {
 	pairs := make([]string, len(placesAndValues))
 	for i, word := range placesAndValues {

@@ -21,8 +21,9 @@ type Status struct {
 
 // Endpoint is where browsers find the page.
 type Endpoint struct {
-	Addresses   []string `json:"addresses"`             // "https://10.0.0.1:8443", the best one first
-	Fingerprint string   `json:"fingerprint,omitempty"` // SHA-256 of the certificate, "9F:3A:…:C2"; left out without TLS
+	Addresses []string `json:"addresses"` // "https://10.0.0.1:8443", the best one first
+	// SHA-256 of the certificate, "9F:3A:…:C2"; left out without TLS
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // Clock says where wall time comes from and how far it is believed.

@@ -24,9 +24,10 @@ type Replay struct {
 const (
 	StateDelivered = "delivered" // the cloud has it
 	StateRetrying  = "retrying"  // not yet; the agent tries again by itself
-	StateRefused   = "refused"   // not yet; the cloud refuses it until an operator has done something, and is asked again
-	StateSetAside  = "set aside" // the cloud rejects this one message: a dead letter
-	StateDropped   = "dropped"   // it never arrives: given up, or the row of a gap
+	// not yet; the cloud refuses it until an operator has done something, and is asked again
+	StateRefused  = "refused"
+	StateSetAside = "set aside" // the cloud rejects this one message: a dead letter
+	StateDropped  = "dropped"   // it never arrives: given up, or the row of a gap
 )
 
 // TriggerStates lists them.
@@ -48,13 +49,14 @@ type TriggerQuery struct {
 
 // Trigger is one publication as GET /api/v1/triggers lists it (DESIGN §5).
 type Trigger struct {
-	ID              uint64          `json:"id"`
-	IntegrationID   string          `json:"integration_id"`
-	Success         bool            `json:"success"`
-	State           string          `json:"state"`           // one of TriggerStates
-	NextAttemptAt   *string         `json:"next_attempt_at"` // while it is retried: UTC, milliseconds; else, or not known: null
-	CompletedAt     string          `json:"completed_at"`    // UTC, milliseconds
-	PublishedData   json.RawMessage `json:"published_data"`  // the message as it was sent; null in a row about a gap
+	ID            uint64 `json:"id"`
+	IntegrationID string `json:"integration_id"`
+	Success       bool   `json:"success"`
+	State         string `json:"state"` // one of TriggerStates
+	// while it is retried: UTC, milliseconds; else, or not known: null
+	NextAttemptAt   *string         `json:"next_attempt_at"`
+	CompletedAt     string          `json:"completed_at"`   // UTC, milliseconds
+	PublishedData   json.RawMessage `json:"published_data"` // the message as it was sent; null in a row about a gap
 	IntegrationData Answer          `json:"integration_data"`
 	Topic           string          `json:"topic"` // as it was then
 	Attempts        int             `json:"attempts"`

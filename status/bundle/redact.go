@@ -24,8 +24,8 @@ const (
 	endKey   = "-----END "
 )
 
-// Redact returns a YAML text without comments and secrets, line for line, and what was taken out: ":LINE: what". It does
-// not need the text to be valid YAML: what it cannot tell from a secret or a comment, it takes out.
+// Redact returns a YAML text without comments and secrets, line for line, and what was taken out: ":LINE: what". It
+// does not need the text to be valid YAML: what it cannot tell from a secret or a comment, it takes out.
 func Redact(text string) (clean string, removed []string) {
 	comments, below := 0, -1 // below: the indentation of a secret key whose value is on the lines after it
 	keys := secretKey()

@@ -32,8 +32,8 @@ func earliestBuild() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.U
 
 // EnsureCertificate returns the gateway's own certificate in dir, and makes one for hosts at the first start: names and
 // IP addresses, the first of them its subject. It is good from built on, for ten years, whatever the clock of the
-// gateway says. One that is there is never replaced: people have compared its fingerprint. missing are the hosts that it
-// does not name.
+// gateway says. One that is there is never replaced: people have compared its fingerprint. missing are the hosts that
+// it does not name.
 func EnsureCertificate(dir string, hosts []string, built time.Time) (c tls.Certificate, missing []string, err error) {
 	path := filepath.Join(dir, CertificateFile)
 	text, err := os.ReadFile(path)

@@ -218,7 +218,8 @@ func uplinkWords(in *configs.Integration, b budget.UplinkRange) string {
 	if in.Heartbeat > 0 {
 		least = "a sample of each object every " + wording.Duration(in.Heartbeat.String())
 	}
-	return fmt.Sprintf("%s to %s MB/month; %s; the minimum if nothing changes (%s), the maximum if every sample changes",
+	return fmt.Sprintf("%s to %s MB/month; %s; the minimum if nothing changes (%s), the maximum if every sample "+
+		"changes",
 		megabytes(b.Least), megabytes(b.Most), how, least)
 }
 

@@ -26,8 +26,8 @@ func newIntegrations(s *session) *cobra.Command {
 		Example: `  noi-agent integrations
   noi-agent integrations add aws --name main-solar --topic-arn ARN --objects adc_vbterm,charge_state`,
 		Long: "A change is on the disk and in force when the command ends; nothing restarts. It is kept in " +
-			"integrations.yaml in the state directory. The integrations of the configuration file are listed too, and " +
-			"are changed there.",
+			"integrations.yaml in the state directory. The integrations of the configuration file are listed too, " +
+			"and are changed there.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -155,7 +155,8 @@ func (c *integrationsShowCommand) Run(ctx context.Context, p *Program, cli *comm
 		return fmt.Errorf("show the integration: %w", err)
 	}
 	if e.State != nil {
-		fmt.Fprintf(p.Stdout, "\nstate     %s, %s waiting\n", escaped(e.State.State), counted(int(e.State.Backlog), "message"))
+		fmt.Fprintf(p.Stdout, "\nstate     %s, %s waiting\n", escaped(e.State.State),
+			counted(int(e.State.Backlog), "message"))
 	}
 	fmt.Fprintf(p.Stdout, "cost      %s\nset in    %s:%d\n", costWords(&e.Cost), escaped(e.File), e.Line)
 	return nil
@@ -217,7 +218,8 @@ func editFault(err error) error {
 	if refused.code == http.StatusPreconditionFailed {
 		text = "another has changed it at the same time; nothing was changed. Try again"
 	}
-	return &fault{err: errors.New(escapedLines(text)), code: refused.says.Code(), hint: refused.says.Hint, exit: ExitFailed}
+	return &fault{err: errors.New(escapedLines(text)), code: refused.says.Code(), hint: refused.says.Hint,
+		exit: ExitFailed}
 }
 
 // escapedLines escapes a text of several lines.

@@ -58,8 +58,8 @@ func newIntegrationsRemove(s *session) *cobra.Command {
 	cmd := s.bindNamed(&cobra.Command{
 		Use: "remove INTEGRATION", Short: "Remove an integration.",
 		Example: "  noi-agent integrations remove main-solar\n  noi-agent integrations remove main-solar --yes",
-		Long: "What waits for it is kept for 24 hours, then deleted and counted. An integration that is created with the " +
-			"same name within that time goes on with it.",
+		Long: "What waits for it is kept for 24 hours, then deleted and counted. An integration that is created with " +
+			"the same name within that time goes on with it.",
 	}, c, &c.ID)
 	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false, "Do not ask.")
 	return cmd
@@ -92,8 +92,8 @@ func newIntegrationsTest(s *session) *cobra.Command {
 	return s.bindNamed(&cobra.Command{
 		Use: "test INTEGRATION", Short: "Have the daemon test an integration and send one test message.",
 		Example: "  noi-agent integrations test main-solar\n  noi-agent integrations test main-solar --json",
-		Long: "As `noi-agent publish-test`, but in the daemon: with its user, its credentials and its network. The test " +
-			"message is marked; it is neither stored nor in the trigger log.",
+		Long: "As `noi-agent publish-test`, but in the daemon: with its user, its credentials and its network. The " +
+			"test message is marked; it is neither stored nor in the trigger log.",
 	}, c, &c.ID)
 }
 
@@ -116,7 +116,8 @@ func (c *integrationsTestCommand) Run(ctx context.Context, p *Program, cli *comm
 	} else {
 		l := p.look(cli)
 		for _, s := range result.Steps {
-			printStep(p.Stdout, sinks.Step{Name: s.Name, Verdict: sinks.Verdict(s.Verdict), Text: s.Text, Remedy: s.Remedy}, l)
+			printStep(p.Stdout, sinks.Step{Name: s.Name, Verdict: sinks.Verdict(s.Verdict), Text: s.Text,
+				Remedy: s.Remedy}, l)
 		}
 	}
 	if err == nil && !result.OK {

@@ -25,11 +25,10 @@ func newPlan(s *session) *cobra.Command {
 	c := &planCommand{}
 	cmd := s.bind(&cobra.Command{
 		Use: "plan", Short: "Show the reads of each line and their bus time.",
-		Example: `  noi-agent plan                       # each read: registers, how often, how long
-  noi-agent plan --verbose             # with the names of the objects
+		Example: `  noi-agent plan --verbose             # each read: registers, how often, how long, and which objects
   noi-agent plan --config site-12.yaml --json`,
-		Long: "One row is one read. Objects that are due together share reads: a row with EVERY 1h is read in place of " +
-			"those with shorter intervals when the hour is full. TIME is how long the read keeps the line busy.",
+		Long: "One row is one read. Objects that are due together share reads: a row with EVERY 1h is read in place " +
+			"of those with shorter intervals when the hour is full. TIME is how long the read keeps the line busy.",
 	}, c)
 	cmd.Flags().BoolVarP(&c.verbose, "verbose", "v", false, "Print the names of the objects of each read.")
 	return cmd
@@ -57,7 +56,7 @@ func (c *planCommand) Run(_ context.Context, p *Program, cli *commandLine) error
 		return printJSON(p.Stdout, map[string][]lineListing{"lines": listing})
 	}
 	if len(listing) == 0 {
-		fmt.Fprintln(p.Stderr, "no line is enabled")
+		fmt.Fprintln(p.Stdout, "no line is enabled")
 	}
 	c.printReads(p, cli, config, loads)
 	c.printLines(p, config, loads)
@@ -137,7 +136,8 @@ func (c *planCommand) printLines(p *Program, config *configs.Config, loads map[*
 				"answers\n", line.Name, rate(load.Reads, "reads"))
 			continue
 		}
-		fmt.Fprintf(p.Stderr, "%s: %.2f s a minute, %s busy at %s; one read for each object would take %.2f s a minute\n",
+		fmt.Fprintf(p.Stderr,
+			"%s: %.2f s a minute, %s busy at %s; one read for each object would take %.2f s a minute\n",
 			line.Name, 60*load.Share, loadWords(load), framing(poll.PortSettings(line)), 60*load.Apart)
 	}
 }

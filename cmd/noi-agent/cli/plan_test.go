@@ -146,7 +146,7 @@ func TestCheckSaysWhatItDoesNotCount(t *testing.T) {
 func TestFlashOfOneFigureIsNoSpan(t *testing.T) {
 	least, same := 23.9, 125.0
 	f := flashBudget{Online: 26.2, Offline: 125, LeastOnline: &least, LeastOffline: &same}
-	want := "23.9 to 26.2 MB a day while every cloud takes its samples, about 125.0 MB a day while none can be reached"
+	want := "23.9 to 26.2 MB/day while the clouds accept, 125.0 MB/day while none can be reached"
 	if got := f.words(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

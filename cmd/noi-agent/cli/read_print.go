@@ -13,10 +13,11 @@ import (
 
 // ReadResult and what is in it are the JSON of `noi-agent read --json`.
 type ReadResult struct {
-	Line      string            `json:"line"` // "" with --port
-	Port      string            `json:"port"`
-	UnitID    int               `json:"unit_id"`
-	Slave     string            `json:"slave"` // its name in the configuration, else "line/unit id"; with --port "unit id"
+	Line   string `json:"line"` // "" with --port
+	Port   string `json:"port"`
+	UnitID int    `json:"unit_id"`
+	// its name in the configuration, else "line/unit id"; with --port "unit id"
+	Slave     string            `json:"slave"`
 	Objects   []objectReading   `json:"objects"`
 	Registers []registerReading `json:"registers"`
 }

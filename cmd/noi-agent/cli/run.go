@@ -88,8 +88,8 @@ func (p *Program) newBook(cli *commandLine, config *configs.Config, log *slog.Lo
 	})
 }
 
-// listen returns the endpoint, listening; nil when it cannot. Samples matter more than the page: the daemon works on, and
-// logs it. What is wrong with TCP leaves the socket of the command line, unless another agent answers there.
+// listen returns the endpoint, listening; nil when it cannot. Samples matter more than the page: the daemon works on,
+// and logs it. What is wrong with TCP leaves the socket of the command line, unless another agent answers there.
 func listen(o status.Options) *status.Server {
 	server := status.New(o)
 	err := server.Listen()

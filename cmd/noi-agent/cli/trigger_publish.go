@@ -52,7 +52,8 @@ func (c *triggerPublishCommand) Run(ctx context.Context, p *Program, cli *comman
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	if done.Sent == 0 {
-		return failed(errorf("the cloud has rejected trigger %d again", c.id), "noi-agent triggers show "+fmt.Sprint(c.id))
+		return failed(errorf("the cloud has rejected trigger %d again", c.id),
+			"noi-agent triggers show "+fmt.Sprint(c.id))
 	}
 	if cli.JSON {
 		return copyLine(p.Stdout, body)
