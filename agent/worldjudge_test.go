@@ -43,7 +43,11 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 		if f.ofOneObject() {
 			every = max(in.every[f.object], slices.Min(in.every))
 		}
-		if f.fault == faultNone || f.from > now-shownWithin-every-lookEvery || during(in.spells, f.from-2*shownWithin, f.from-time.Second) {
+		unseen := shownWithin + every + lookEvery
+		if during(in.spells, f.from-2*shownWithin, f.from-time.Second) {
+			unseen += shownWithin // it is away still
+		}
+		if f.fault == faultNone || f.from > now-unseen {
 			continue
 		}
 		codes := map[string][]string{

@@ -90,7 +90,7 @@ func (p *Poller) show() {
 // follow keeps since when all that is shown is the case.
 func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Time) {
 	v.since, v.begun = now, elapsed
-	if before.state == v.state {
+	if before.state == v.state || before.unheard() && v.unheard() {
 		v.since, v.begun = before.since, before.begun
 	}
 	v.overrun = before.overrun
@@ -98,6 +98,10 @@ func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Tim
 	v.refuses = since(before.refuses, len(v.refused) > 0, now)
 	v.nameless = since(before.nameless, v.state == SlaveOK && v.asked && !v.named, now)
 }
+
+// unheard reports whether no answer of the slave arrives as it should. Noise may make it silent now and garbled then:
+// that is one problem, which must not vanish in between because a new one is not shown at once.
+func (v *slaveView) unheard() bool { return v.state == slaveSilent || v.state == slaveGarbled }
 
 // since returns since when something is the case: as before, from now on, or not at all (zero).
 func since(before time.Time, is bool, now time.Time) time.Time {
