@@ -48,7 +48,7 @@ func TestIntegrationsAnswer(t *testing.T) {
 		want               int
 	}{
 		{"GET", all, "", http.StatusOK}, {"POST", all, body, http.StatusCreated},
-		{"POST", all + "?preview=true", body, http.StatusOK}, {"POST", all + "/test", body, http.StatusOK},
+		{"POST", all + "?preview=true", body, http.StatusOK}, {"POST", all + "/new/test", body, http.StatusOK},
 		{"GET", one, "", http.StatusOK}, {"PUT", one, body, http.StatusOK}, {"DELETE", one, "", http.StatusNoContent},
 		{"POST", one + "/test", "", http.StatusOK}, {"POST", one + "/pause", "", http.StatusOK},
 		{"POST", one + "/resume", "", http.StatusOK}, {"POST", one + "/wake", "", http.StatusOK},

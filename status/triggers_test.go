@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -85,7 +86,9 @@ func TestTriggersAsAFileAreReadInPages(t *testing.T) {
 		if q, _ := l.lastAsked(); lines != want || l.pages != rows/500 || q.Limit != 500 || q.Integration == "" {
 			t.Errorf("%s: %d lines in %d pages, the last %+v", name, lines, l.pages, q)
 		}
-		if grown := int64(l.peak) - int64(before.HeapAlloc); grown > 4<<20 {
+		grown := int64(l.peak) - int64(before.HeapAlloc)
+		if recording := os.Getenv(recordDir) != ""; grown > 4<<20 && !recording { // the whole answer is recorded
+
 			t.Errorf("%s: %d bytes more are in use", name, grown)
 		}
 	}

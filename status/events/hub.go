@@ -66,7 +66,7 @@ const Resync = "resync"
 
 const (
 	kept   = 256 // events that are kept for those who come back
-	queued = 64  // events that wait for one watcher
+	queued = 64  // events that wait for one watcher, beside those that it has missed
 	most   = 32  // watchers at once
 )
 
@@ -110,17 +110,28 @@ func (h *Hub) Join(topics Topic, last string) (*Watcher, error) {
 	if len(h.watchers) >= most {
 		return nil, ErrFull
 	}
-	w := &Watcher{h, topics, make(chan Event, queued), make(chan struct{})}
+	missed, known := h.after(last)
+	w := &Watcher{h, topics, make(chan Event, queued+len(missed)), make(chan struct{})}
 	h.watchers[w] = true
-	n, known := h.number(last)
 	if !known {
 		w.resync()
-		return w, nil
 	}
-	for n++; n <= h.n; n++ {
-		w.take(h.ring[n%kept])
+	for _, e := range missed {
+		w.take(e)
 	}
 	return w, nil
+}
+
+// after returns the events behind the one with that id; false when they are not kept. h.mu is held.
+func (h *Hub) after(id string) (missed []Event, known bool) {
+	n, known := h.number(id)
+	if !known {
+		return nil, false
+	}
+	for n++; n <= h.n; n++ {
+		missed = append(missed, h.ring[n%kept])
+	}
+	return missed, true
 }
 
 // number reads an id; false when the events after it are not kept. h.mu is held.
