@@ -19,7 +19,7 @@ func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
 	if id != "" && id != "x" {
 		return api.DeadLetters{}, fmt.Errorf("dead letters: %w %q", store.ErrUnknownIntegration, id)
 	}
-	return api.DeadLetters{DeadLetters: []api.Trigger{{ID: 17}}}, nil
+	return api.DeadLetters{DeadLetters: []api.Trigger{{ID: 17, State: api.StateSetAside}}}, nil
 }
 
 func (w *lettersWorld) RetryDeadLetters(_ context.Context, id string, ids []uint64, report func(any) error) error {

@@ -23,7 +23,9 @@ func (o *theIntegration) entry(id string) (api.IntegrationEntry, error) {
 	if id != "a" {
 		return api.IntegrationEntry{}, api.NewError(http.StatusNotFound, "there is no integration "+id, "")
 	}
-	return api.IntegrationEntry{Config: api.IntegrationConfig{ID: "a"}, ETag: `"1"`}, nil
+	entry := oneIntegration{}.entry()
+	entry.Config.ID = id
+	return entry, nil
 }
 
 func (o *theIntegration) List() api.Integrations {
@@ -34,7 +36,7 @@ func (o *theIntegration) Get(id string) (api.IntegrationEntry, error) { return o
 
 func (o *theIntegration) Preview(id string, config []byte) (api.IntegrationEntry, error) {
 	o.note("preview " + id + " " + string(config))
-	return api.IntegrationEntry{}, nil
+	return oneIntegration{}.entry(), nil
 }
 
 func (o *theIntegration) Create(_ context.Context, config []byte) (api.IntegrationEntry, error) {
@@ -65,6 +67,7 @@ func (o *theIntegration) Test(_ context.Context, id string, config []byte, _ fun
 }
 
 func TestRoutesOfIntegrations(t *testing.T) {
+	const aws = `{"type":"aws"}`
 	o := &theIntegration{}
 	w := quiet()
 	opts := options(w)
@@ -84,22 +87,22 @@ func TestRoutesOfIntegrations(t *testing.T) {
 		{"GET", "/a", "", nil, 200, ""},
 		{"GET", "/b", "", nil, 404, ""},
 		{"PATCH", "/a", "", nil, 405, ""},
-		{"POST", "", `{}`, json, 201, "create {}"},
-		{"POST", "?preview=true", `{}`, json, 200, "preview  {}"},
-		{"POST", "?preview=1", `{}`, json, 400, ""},
-		{"POST", "", `{}`, nil, 415, ""},
-		{"POST", "", `{}`, map[string]string{"Content-Type": "text/plain"}, 415, ""},
+		{"POST", "", aws, json, 201, "create " + aws},
+		{"POST", "?preview=true", aws, json, 200, "preview  " + aws},
+		{"POST", "?preview=1", aws, json, 400, ""},
+		{"POST", "", aws, nil, 415, ""},
+		{"POST", "", aws, map[string]string{"Content-Type": "text/plain"}, 415, ""},
 		{"POST", "", `"` + strings.Repeat("x", 64<<10) + `"`, json, 413, ""},
-		{"PUT", "/a", `{}`, with, 200, `replace a "1" {}`},
-		{"PUT", "/a?preview=true", `{}`, json, 200, "preview a {}"},
-		{"PUT", "/a", `{}`, json, 200, "replace a  {}"}, // the answer 428 is that of whom it asks
+		{"PUT", "/a", aws, with, 200, `replace a "1" ` + aws},
+		{"PUT", "/a?preview=true", aws, json, 200, "preview a " + aws},
+		{"PUT", "/a", aws, json, 200, "replace a  " + aws}, // the answer 428 is that of whom it asks
 		{"DELETE", "/a", "", with, 204, `delete a "1"`},
 		{"POST", "/a/pause", "", nil, 200, "pause a"},
 		{"POST", "/a/resume", "", nil, 200, "resume a"},
 		{"POST", "/a/wake", "", nil, 200, "wake a"},
 		{"POST", "/a/test", "", nil, 200, "test a "},
-		{"POST", "/a/test", `{}`, json, 200, "test a {}"},
-		{"POST", "/new/test", `{}`, json, 200, "test  {}"},
+		{"POST", "/a/test", aws, json, 200, "test a " + aws},
+		{"POST", "/new/test", aws, json, 200, "test  " + aws},
 		{"POST", "/new/test", "", nil, 415, ""},
 	} {
 		o.asked = nil

@@ -172,11 +172,11 @@ func triggerRows() []api.Trigger {
 		{ID: 9982, IntegrationID: clitest.SNSID, State: api.StateRetrying, CompletedAt: "2022-06-28T08:20:37.002Z", Attempts: 3, Topic: clitest.TopicARN,
 			PublishedData:   json.RawMessage(`{"published_at":"2022-06-28T08:20:29.502Z","data":12.117188,"sampled_at":"2022-06-28T08:20:29Z","object":"adc_vbterm","slave":"PS-PWM-30M","cc_firmware":"v01.04.06"}`),
 			IntegrationData: api.Answer{Device: "5300520006504b5957343920", Error: "AuthorizationError: User: arn:aws:iam::940497413619:user/push is not authorized"}},
-		{ID: 9981, IntegrationID: clitest.PubSubID, CompletedAt: "2022-06-28T08:20:29.502Z", Attempts: 1, Success: true, Topic: clitest.Topic,
+		{ID: 9981, IntegrationID: clitest.PubSubID, State: api.StateDelivered, CompletedAt: "2022-06-28T08:20:29.502Z", Attempts: 1, Success: true, Topic: clitest.Topic,
 			PublishedData: json.RawMessage(`{"data":"BULK","object":"charge_state"}`), IntegrationData: api.Answer{MessageID: "4985640066378276"}},
-		{ID: 9980, IntegrationID: clitest.PubSubID, CompletedAt: "2022-06-28T08:20:28.000Z", Attempts: 1, Success: true, Replayed: true, Topic: clitest.Topic,
+		{ID: 9980, IntegrationID: clitest.PubSubID, State: api.StateDelivered, CompletedAt: "2022-06-28T08:20:28.000Z", Attempts: 1, Success: true, Replayed: true, Topic: clitest.Topic,
 			PublishedData: json.RawMessage(`{"data":[],"object":"array_fault"}`), IntegrationData: api.Answer{MessageID: "4985640066378275"}},
-		{ID: 9979, IntegrationID: clitest.SNSID, CompletedAt: "2022-06-28T08:20:20.000Z", Topic: clitest.TopicARN, PublishedData: json.RawMessage("null"),
+		{ID: 9979, IntegrationID: clitest.SNSID, State: api.StateDropped, CompletedAt: "2022-06-28T08:20:20.000Z", Topic: clitest.TopicARN, PublishedData: json.RawMessage("null"),
 			IntegrationData: api.Answer{Error: "Gap: 5 samples"}, Gap: &api.Gap{Unit: "rs485/1", Object: "adc_vbterm", From: &from, Count: 5, Reason: "bus"}},
 	}
 }
