@@ -3,10 +3,12 @@
 package webtest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"time"
 
 	"noi-agent/objects"
@@ -71,6 +73,21 @@ func (s *Scene) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 		page.Triggers = append(page.Triggers, *t)
 	}
 	return page, nil
+}
+
+// Trigger returns a row; only what the row itself has is filled in.
+func (s *Scene) Trigger(id uint64) (api.TriggerDetail, error) {
+	for i := range s.Log {
+		if s.Log[i].ID == id {
+			return api.TriggerDetail{Trigger: s.Log[i], Integration: s.Log[i].IntegrationID}, nil
+		}
+	}
+	return api.TriggerDetail{}, api.NewError(http.StatusNotFound, fmt.Sprintf("trigger %d is not kept", id), "")
+}
+
+// PublishTrigger refuses: no cloud is behind a scene.
+func (s *Scene) PublishTrigger(context.Context, uint64) (api.Replay, error) {
+	return api.Replay{}, api.NewError(http.StatusConflict, "no cloud is behind a scene", "")
 }
 
 // The ids of the two integrations.
