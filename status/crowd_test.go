@@ -88,11 +88,11 @@ func TestACrowdHoldsAServerWithoutTheReaper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	turns := &turnstile{Listener: l, free: make(chan struct{}, 128)}
+	turns := &turnstile{Listener: l, free: make(chan struct{}, 128), over: make(chan struct{})}
 	s := &http.Server{Handler: http.NotFoundHandler()}
 	go func() { _ = s.Serve(turns) }()
 	defer func() { _ = s.Close() }()
-	defer close(turns.free)
+	defer close(turns.over)
 	crowd(t, l.Addr().String(), 129, "")
 	c := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	if resp, err := c.Get("http://" + l.Addr().String()); err == nil {
@@ -105,16 +105,16 @@ func TestACrowdHoldsAServerWithoutTheReaper(t *testing.T) {
 type turnstile struct {
 	net.Listener
 	free chan struct{}
+	over chan struct{} // closed when the test is
 }
 
-func (l *turnstile) Accept() (c net.Conn, err error) {
-	defer func() {
-		if recover() != nil { // closed: the test is over
-			c, err = nil, net.ErrClosed
-		}
-	}()
-	l.free <- struct{}{}
-	return l.Listener.Accept()
+func (l *turnstile) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+		return l.Listener.Accept()
+	case <-l.over:
+		return nil, net.ErrClosed
+	}
 }
 
 func TestTheFifthThatReadsTheStoreIsAskedToWait(t *testing.T) {

@@ -49,7 +49,7 @@ func TestReadRefusesValuesOfAnotherFamily(t *testing.T) {
 	})
 	read("of the daemon")
 	_, stdout, _ = run1("status", "--config", config)
-	clitest.MustHold(t, stdout, "✗ rs485/1: ", tristarSays, "✗ wrong model")
+	clitest.MustHold(t, stdout, "✗ PS-PWM-30M at rs485/1 is of another family", tristarSays, "✗ wrong model")
 	if daemon.stop() != cli.ExitDone || w.sns.Taken() != 0 || w.pubsub.Taken() != 0 {
 		t.Errorf("%d and %d messages were published", w.sns.Taken(), w.pubsub.Taken())
 	}

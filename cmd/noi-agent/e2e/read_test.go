@@ -46,7 +46,7 @@ func TestReadPrintsValuesWithWhereTheyComeFrom(t *testing.T) {
 	config := w.config("objects: adc_ia", "adc_ia")
 	text := mustRead(t, append(everyKind, "--config", config)...)
 	clitest.MustHold(t, text,
-		"adc_vbterm\t12.117188\tV\t0x4A0F\t04 0x0012\t20", // the year of a stamp
+		"adc_vbterm\t12.117188\tV\trs485/1\t0x4A0F\t04 0x0012\t20", // the year of a stamp
 		"charge_state\tFLOAT\t", "clear", "03 0xE080",
 		"T_rts holds no value: ",
 		"function 04, 0x0011+2, 20",
@@ -96,7 +96,7 @@ func TestReadShowsEveryEncodingAndWhichIsPlausible(t *testing.T) {
 	w := newWorld(t, energySlave())
 	text := mustRead(t, "kWhc_r", "--config", w.config("objects: adc_ia, encodings: {kWhc_r: u16}", "adc_ia"))
 	clitest.MustHold(t, text,
-		"kWhc_r\t2176\tkWh\t0x5500",
+		"kWhc_r\t2176\tkWh\trs485/1\t0x5500",
 		"the slave's `encodings` have chosen u16 for kWhc_r, which its sources dispute:\n",
 		"encodings: {kWhc_r: f16}  80 kWh    plausible, 1.01 of what Ah and V make",
 		"encodings: {kWhc_r: u16}  2176 kWh  not plausible, 27.4 of what Ah and V make, chosen",
