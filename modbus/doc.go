@@ -27,10 +27,11 @@
 // line only: half a minute after its timeout a reply is lost (lostAfter).
 //
 // What is taken as in doubt as well: any unit after the port was opened, for one frame of unknown shape may be on its
-// way to whoever had the line before; all units after a foreign frame; a unit for each request of another master to it;
-// and a reply that equals, byte for byte, the one before it to another address (a frame sent twice). Modbus TCP needs
-// none of this at first: its ids are random, so that unit, function, byte count and id fit the asked request only. A
-// reply with an id that was not ours, or twice with one of ours, ends that: from then on the line is distrusted too.
+// way to the program that had the line before; all units after a foreign frame; a unit for each request of another
+// master to it; and a reply that equals, byte for byte, the one before it to another address (a frame sent twice).
+// Modbus TCP needs none of this at first: its ids are random, so that unit, function, byte count and id fit the asked
+// request only. A reply with an id that was not ours, or twice with one of ours, ends that: from then on the line is
+// distrusted too.
 //
 // Behind a gateway other programs' replies may come without their requests. After the first such reply reads are
 // widened to lengths that the other program was not seen to use. Without ids, or with equal ones, and in the first 20 s

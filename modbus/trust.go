@@ -316,7 +316,7 @@ func (u *unit) drop(q ask) {
 
 // candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those
 // registers, and may say nothing when it is asked for others. Then a register or two where want reads (a slave that
-// answers the one answers the other); the same in the other register table, whose exceptions too are told from those of
+// answers the one answers the other); the same in the other register table, whose exceptions too differ from those of
 // want; identification, which is longer; then lengths that are rarely needed. Bits and an identification are probed
 // where the unit last answered a read of registers. widest adds lengths up to that which hardly any program asks for;
 // 0: none.

@@ -14,7 +14,7 @@ type gap struct {
 // mostGaps of a series are kept; the oldest go first.
 const mostGaps = 32
 
-// miss notes that samples are missing. A gap that goes on is told in parts.
+// miss notes that samples are missing. A gap that goes on is reported in parts.
 func (s *series) miss(from, to time.Duration, reason uint16) {
 	s.resumes = true
 	g := gap{from, to, reason}

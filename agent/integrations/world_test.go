@@ -35,7 +35,7 @@ integrations:
 
 const solar = `{"name":"solar","type":"aws","objects":["adc_vbterm"],"topic_arn":"arn:aws:sns:us-east-2:393221637266:Solar"}`
 
-// engine is an agent that only notes what it is told.
+// engine is an agent that only notes its calls.
 type engine struct {
 	mu    sync.Mutex
 	edits [][]configs.Integration

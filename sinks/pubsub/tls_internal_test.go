@@ -24,7 +24,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// google is a Pub/Sub behind TLS that notes what it is told about the caller.
+// google is a Pub/Sub behind TLS that notes what the request says about the caller.
 type google struct {
 	pubsubpb.UnimplementedPublisherServer
 	headers []metadata.MD

@@ -128,7 +128,7 @@ func TestThereAreThirtyTwoWatchers(t *testing.T) {
 	h.Close()
 	select {
 	case <-first.Gone():
-		t.Error("one that had left is told that the hub is closed")
+		t.Error("a watcher that had left sees that the hub is closed")
 	default:
 	}
 	if _, err := h.Join(events.All, ""); !errors.Is(err, events.ErrClosed) {

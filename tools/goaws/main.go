@@ -1,4 +1,4 @@
-// Goaws is an SNS and an SQS that others have written, on a free port of loopback: a peer to hold our
+// Command goaws is an SNS and an SQS that others have written, on a free port of loopback: a peer to hold our
 // publishing against. It wants the path of a configuration and prints its address.
 package main
 
