@@ -62,7 +62,8 @@ func lighter(body []byte) []byte {
 
 // closer takes blanks out of a stylesheet that mean nothing there.
 func closer() *strings.Replacer {
-	return strings.NewReplacer(": ", ":", "; ", ";", ", ", ",", " { ", "{", " {\n", "{", ";\n", ";", ";}", "}", "; }", "}",
+	return strings.NewReplacer(": ", ":", "; ", ";", ", ", ",", " { ", "{", " {\n", "{", ";\n", ";",
+		"; }", "}",
 		" }", "}", ",\n", ",", " > ", ">", " + ", "+")
 }
 

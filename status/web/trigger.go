@@ -89,8 +89,8 @@ func (s *Site) publishView(d *api.TriggerDetail) *confirmView {
 	id := strconv.FormatUint(d.ID, 10)
 	v := &confirmView{
 		frame: s.frame("Publish "+id+" again", "/triggers"), Heading: "Publish trigger " + id + " again?",
-		Text: "The receiver gets this message a second time. It has the same sample id and the attribute replayed, so " +
-			"that a receiver can tell.",
+		Text: "The receiver gets this message a second time. It has the same sample id and the attribute replayed, " +
+			"so that a receiver can tell.",
 		Button: "Publish again", Back: "/triggers/" + id, Hidden: map[string]string{},
 	}
 	if d.State == api.StateSetAside {

@@ -99,7 +99,8 @@ func messages(n, refused int) []api.Trigger {
 	for i := range rows {
 		aws := i%3 != 1
 		t := api.Trigger{
-			ID: uint64(9982 - i), IntegrationID: GCP, Topic: Topic, Success: true, Attempts: 1, State: api.StateDelivered,
+			ID: uint64(9982 - i), IntegrationID: GCP, Topic: Topic, Success: true,
+			Attempts: 1, State: api.StateDelivered,
 			CompletedAt: at(time.Duration(3+8*i) * time.Second).Format("2006-01-02T15:04:05.000Z"),
 			IntegrationData: api.Answer{Device: "5300520006504b5957343920",
 				MessageID: fmt.Sprint(4985640066378276 - i*7919)},
