@@ -13,6 +13,7 @@ import (
 // systemView is what the page shows.
 type systemView struct {
 	frame
+	Doctor bool // there is a page of diagnostics
 }
 
 // system answers with outbox, line statistics and the gateway itself.
@@ -20,7 +21,7 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
 	}
-	s.render(w, http.StatusOK, "system", &systemView{s.frame("System", "/system")})
+	s.render(w, http.StatusOK, "system", &systemView{s.frame("System", "/system"), s.o.Doctor != nil})
 }
 
 // Waiting are all messages that wait.
