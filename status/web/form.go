@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
@@ -327,7 +326,7 @@ func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 
 // tryOut tests what the form says, and saves nothing.
 func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the test has a limit of its own
+	takesLong(w)
 	preview, err := s.o.Integrations.Preview(v.ID, body)
 	if err != nil {
 		s.refuseForm(w, v, err)

@@ -37,18 +37,20 @@ type frame struct {
 	Site    string
 	Now     time.Time
 	Status  api.Status
-	Login   bool     // there is a login
-	Unread  []string // what could not be read, in words
-	Style   string   // address of the stylesheet
-	Script  string
-	Icon    string
+	Login   bool // there is a login
+	// Editable is set where integrations can be changed here.
+	Editable bool
+	Unread   []string // what could not be read, in words
+	Style    string   // address of the stylesheet
+	Script   string
+	Icon     string
 }
 
 // frame returns that of a page.
 func (s *Site) frame(title, tab string) frame {
 	return frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
-		Login: s.o.Keeper != nil,
+		Login: s.o.Keeper != nil, Editable: s.o.Integrations != nil,
 		Style: s.assets.path("style.css"), Script: s.assets.path("live.js"), Icon: s.assets.path("icon.svg"),
 	}
 }

@@ -30,11 +30,10 @@ const latestRows = 10
 // integrationsView is what the two tabs show.
 type integrationsView struct {
 	frame
-	Cloud    string // aws | gcp
-	Rows     []row
-	Of       []api.IntegrationEntry // of this cloud
-	Editable bool                   // they can be changed here
-	Done     string                 // what was done, in words; "": nothing
+	Cloud string // aws | gcp
+	Rows  []row
+	Of    []api.IntegrationEntry // of this cloud
+	Done  string                 // what was done, in words; "": nothing
 }
 
 // integrations answers with a tab.
@@ -45,7 +44,6 @@ func (s *Site) integrations(cloudType string) http.HandlerFunc {
 		}
 		v := &integrationsView{
 			frame: s.frame(cloud(cloudType)+" integrations", "/integrations/aws"), Cloud: cloudType,
-			Editable: s.o.Integrations != nil,
 		}
 		for _, e := range s.entries(&v.Status) {
 			if e.Config.Type == cloudType {
@@ -240,7 +238,7 @@ const longestTest = 2 * time.Minute
 
 // test tests the integration in force.
 func (s *Site) test(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the test has a limit of its own
+	takesLong(w)
 	ctx, cancel := context.WithTimeout(r.Context(), longestTest)
 	defer cancel()
 	result, err := s.o.Integrations.Test(ctx, r.PathValue("id"), nil, nil)

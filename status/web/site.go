@@ -34,6 +34,10 @@ type Source interface {
 	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 	// Triggers returns the rows that match, the newest first.
 	Triggers(q api.TriggerQuery) (api.Triggers, error)
+	// Trigger returns one row with all that is known of it; an *api.Error with status 404 when it is not kept.
+	Trigger(id uint64) (api.TriggerDetail, error)
+	// PublishTrigger publishes the sample of a row again and returns when the cloud has answered.
+	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
 // Options are what a site is made of. Source is needed.
@@ -69,7 +73,7 @@ type Site struct {
 	o         Options
 	assets    assets
 	templates templates
-	sparks    sparks
+	days      days
 }
 
 // New returns the site. It panics without a Source.
@@ -101,12 +105,12 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
 		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
 		{Method: "GET", Path: "/triggers", Handler: s.triggers},
-		{Method: "GET", Path: "/triggers/{id}", Handler: s.trigger},
 		{Method: "GET", Path: "/system", Handler: s.system},
 	}
 	if s.o.Doctor != nil {
 		list = append(list, Page{Method: "GET", Path: "/system/doctor", Handler: s.doctor})
 	}
+	list = append(list, s.triggerPages()...)
 	list = append(append(list, s.integrationPages()...), s.loginPages()...)
 	for i := range s.assets {
 		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})
@@ -121,6 +125,11 @@ const (
 	typeJS   = "text/javascript; charset=utf-8"
 	typeSVG  = "image/svg+xml"
 )
+
+// takesLong is for an answer that waits for a cloud: what it waits for has limits of its own.
+func takesLong(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+}
 
 // send writes an answer that is complete. A client that went away is its own business.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {

@@ -242,11 +242,9 @@ func TestAssetsMayBeKept(t *testing.T) {
 }
 
 // Budgets: a page with all its files is at most 64 KB, and the script 12 KB, as they are, without compression. The values
-// are those of one controller: each further one adds its own.
+// are those of ten controllers.
 func TestPagesAreSmall(t *testing.T) {
-	scene := webtest.Troubled()
-	scene.State.Lines[0].Slaves = scene.State.Lines[0].Slaves[:1]
-	h := serve(scene)
+	h := serve(webtest.Large(1000))
 	var files int
 	for _, m := range regexp.MustCompile(`"(/assets/[^"]+)"`).FindAllStringSubmatch(page(t, webtest.Well(), "/"), -1) {
 		n := ask(h, m[1]).Body.Len()
