@@ -65,8 +65,8 @@ func (v *logsView) JSON() string {
 	return "/api/v1/logs?" + q.Encode()
 }
 
-// levelTone is the tone of a line of the log.
-func levelTone(level string) string {
+// logTone is the tone of a line of the log.
+func logTone(level string) string {
 	switch {
 	case strings.HasPrefix(level, "ERROR"):
 		return bad

@@ -8,8 +8,8 @@
 //
 //   - site.go: what the pages need, and the table of their addresses
 //   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
-//   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, setaside.go, logs.go: a page
-//     each, with the template beside it
+//   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, setaside.go,
+//     logs.go: a page each, with the template beside it
 //   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may
 //   - paces.go, sparks.go, chart.go: what is computed for the pages
 //   - words.go, format.go: states, times and numbers as people read them
@@ -52,9 +52,12 @@ type Options struct {
 	Keeper       Keeper       // says who may change things; nil: nobody may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
 	Families func(slug string) (*objects.Family, bool)
-	Name     string           // of the gateway, at the top of each page; "": "NOI agent"
-	Zone     *time.Location   // of times where no script puts them into the reader's; nil: time.Local
-	Now      func() time.Time // wall time; nil: time.Now
+	// Doctor looks at the gateway; nil: there is no such page.
+	Doctor func(ctx context.Context) api.Diagnosis
+
+	Name string           // of the gateway, at the top of each page; "": "NOI agent"
+	Zone *time.Location   // of times where no script puts them into the reader's; nil: time.Local
+	Now  func() time.Time // wall time; nil: time.Now
 }
 
 // Page is one address of the site.
@@ -110,6 +113,9 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/triggers", Handler: s.triggers},
 		{Method: "GET", Path: "/system", Handler: s.system},
 		{Method: "GET", Path: "/system/logs", Handler: s.logs},
+	}
+	if s.o.Doctor != nil {
+		list = append(list, Page{Method: "GET", Path: "/system/doctor", Handler: s.doctor})
 	}
 	list = append(append(list, triggerPages{s}.pages()...), setAsidePages{s}.pages()...)
 	list = append(append(list, s.integrationPages()...), loginPages{s}.pages()...)

@@ -20,6 +20,7 @@ type systemView struct {
 	Recent   []api.LogLine // the newest warnings and errors, the newest first
 	LoggedIn bool
 	SetAside bool // set-aside messages can be looked at
+	Doctor   bool // there is a page of diagnostics
 	paces    *paces
 }
 
@@ -32,6 +33,7 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &systemView{frame: s.frame("System", "/system"), SetAside: s.o.SetAside != nil, paces: &s.paces}
+	v.Doctor = s.o.Doctor != nil
 	v.LoggedIn = s.o.Keeper != nil && s.o.Keeper.LoggedIn(r)
 	v.Recent = s.o.Logs.Lines(logs.Query{Level: slog.LevelWarn, Limit: recentLines})
 	slices.Reverse(v.Recent)
