@@ -22,7 +22,7 @@ func parseTemplates(funcs template.FuncMap) templates {
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
 		"doctor", "message", "logs", "setaside",
-		"form", "confirm", "test", "login"} {
+		"form", "confirm", "test", "setup", "login"} {
 		page := template.Must(base.Clone())
 		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
 	}
