@@ -111,8 +111,8 @@ func (b *Book) know(id, identity string) {
 	b.identities[id] = identity
 }
 
-// Needs returns the commands that make the topic of an integration and give the gateway the right to publish to it, with
-// the identity as the last test or the last refusal has named it. No cloud is asked.
+// Needs returns the commands that make the topic of an integration and give the gateway the right to publish to it. The
+// last test or the last refusal names the identity. No cloud is asked.
 func (b *Book) Needs(id string) (string, error) {
 	in, err := b.toTest(id, nil)
 	if err != nil {

@@ -140,9 +140,9 @@ func (s *Sink) makeTopic(sinks.Result) string {
 		"aws sns create-topic --name %s --region %s%s", s.o.Region, p[4], p[5], s.o.Region, fifo)
 }
 
-// Needs returns the commands that make the topic and give the right to publish to it, and no other. known is a text that
-// may name the identity of the gateway, as a refusal of AWS or the step identity of a test does; without one the policy
-// stands alone. No cloud is asked.
+// Needs returns the commands that make the topic and give the right to publish to it, and no other. known is a text
+// that may name the identity of the gateway, as a refusal of AWS or the step identity of a test does; without one the
+// policy stands alone. No cloud is asked.
 func (s *Sink) Needs(known string) string {
 	topic, right := s.makeTopic(sinks.Result{}), s.allowPublish(sinks.Result{Text: known})
 	who := s.refused(known)
