@@ -182,13 +182,17 @@ func New(o Options) *Server {
 
 // newSite returns the pages.
 func newSite(o *Options, keeper web.Keeper) *web.Site {
+	var letters web.SetAside
+	if o.DeadLetters != nil {
+		letters = pageLetters{o}
+	}
 	return web.New(web.Options{
 		Source: struct {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families,
-		Doctor: o.Doctor, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
+		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 

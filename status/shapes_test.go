@@ -23,7 +23,9 @@ func (oneIntegration) entry() api.IntegrationEntry {
 func (o oneIntegration) List() api.Integrations {
 	return api.Integrations{Integrations: []api.IntegrationEntry{o.entry()}}
 }
-func (o oneIntegration) Get(string) (api.IntegrationEntry, error)             { return o.entry(), nil }
+func (o oneIntegration) Get(string) (api.IntegrationEntry, error) { return o.entry(), nil }
+func (o oneIntegration) Needs(string) (string, error)             { return "", nil }
+
 func (o oneIntegration) Preview(string, []byte) (api.IntegrationEntry, error) { return o.entry(), nil }
 func (o oneIntegration) Create(context.Context, []byte) (api.IntegrationEntry, error) {
 	return o.entry(), nil

@@ -18,6 +18,8 @@ type Sink interface {
 	Probe(ctx context.Context, report func(sinks.Step)) (ok bool)
 	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
 	Remedy(r sinks.Result) string
+	// Needs returns the commands that a cloud needs first. known may name the identity of the gateway.
+	Needs(known string) string
 	Close() error
 }
 
@@ -89,6 +91,9 @@ func (b *Book) Test(ctx context.Context, id string, config []byte, report func(a
 	t.MessageID, t.OK = Trial(ctx, sink, TestMessage(b.o.Now(), b.o.Version, in.ID, device), func(s sinks.Step) {
 		step := api.TestStep{Name: s.Name, Verdict: string(s.Verdict), Text: s.Text, Remedy: s.Remedy}
 		t.Steps = append(t.Steps, step)
+		if s.Name == "identity" && s.Verdict == sinks.StepOK {
+			b.know(in.ID, s.Text)
+		}
 		if report != nil {
 			report(step)
 		}
@@ -97,6 +102,37 @@ func (b *Book) Test(ctx context.Context, id string, config []byte, report func(a
 		_ = b.engine.TryNow(id) // a paused one has nothing to try
 	}
 	return t, nil
+}
+
+// know keeps the identity that a test has seen.
+func (b *Book) know(id, identity string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.identities[id] = identity
+}
+
+// Needs returns the commands that make the topic of an integration and give the gateway the right to publish to it. The
+// last test or the last refusal names the identity. No cloud is asked.
+func (b *Book) Needs(id string) (string, error) {
+	in, err := b.toTest(id, nil)
+	if err != nil {
+		return "", err
+	}
+	b.mu.Lock()
+	known := b.identities[id]
+	b.mu.Unlock()
+	state := b.engine.Status()
+	for i := range state.Integrations {
+		if known == "" && state.Integrations[i].ID == id {
+			known = state.Integrations[i].LastError
+		}
+	}
+	sink, err := b.o.NewSink(*in, state.DeviceID)
+	if err != nil {
+		return "", api.NewError(http.StatusInternalServerError, err.Error(), "")
+	}
+	defer func() { _ = sink.Close() }() // nothing was sent
+	return sink.Needs(known), nil
 }
 
 // toTest returns the integration that is to be tested.

@@ -232,3 +232,26 @@ func TestProbeTellsAProxyThatRefuses(t *testing.T) {
 		})
 	}
 }
+
+// What AWS needs is printed for the identity that is known, and without one for nobody.
+func TestNeedsNameTopicAndIdentity(t *testing.T) {
+	cleanEnv(t)
+	sink := mustNew(t, sns.Options{})
+	for known, want := range map[string][]string{
+		"": {"aws sns create-topic --name ", "for the user or role of this gateway", sns.PublishPolicy(arn)},
+		"AuthorizationError: User: arn:aws:iam::940497413619:user/push is not authorized": {
+			"for arn:aws:iam::940497413619:user/push\n", "aws iam put-user-policy --user-name push "},
+		"arn:aws:sts::940497413619:assumed-role/roof/i-1": {"aws iam put-role-policy --role-name roof "},
+		"User: arn:aws:iam::940497413619:user/$(reboot)":  {"for the user or role of this gateway"},
+	} {
+		got := sink.Needs(known)
+		for _, part := range want {
+			if !strings.Contains(got, part) {
+				t.Errorf("%q: want %q in:\n%s", known, part, got)
+			}
+		}
+		if strings.Contains(got, "reboot") {
+			t.Errorf("what a cloud said is in a command: %s", got)
+		}
+	}
+}

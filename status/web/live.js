@@ -46,6 +46,7 @@ function morph(a, b) {
   }
 }
 
+const at = (path) => location.pathname.startsWith(path);
 const live = 'live' in main.dataset, list = location.pathname === '/triggers';
 let last = 0, waiting, lastGood = now();
 const reading = () => list && (scrollY > 60 || doc.querySelector('.filter[open]')) || !getSelection().isCollapsed ||
@@ -110,7 +111,7 @@ function updated() {
 function close() { if (stream) { stream.close(); stream = null; } }
 function open() {
   if (stream || doc.hidden || !live || poll === 1) return;
-  stream = new EventSource('/api/v1/events?topics=status,values' + (list || location.pathname.startsWith('/integrations') ? ',triggers' : ''));
+  stream = new EventSource('/api/v1/events?topics=status,values' + (list || at('/integrations') ? ',triggers' : at('/system/logs') ? ',logs' : ''));
   const on = (name, take) => stream.addEventListener(name, (e) => { lastGood = now(); take(e.data && JSON.parse(e.data)); });
   on('hello', (h) => {
     faults = 0; clearInterval(poll); poll = 0;
@@ -121,6 +122,7 @@ function open() {
   on('status', () => soon(list ? 15000 : 4000));
   on('problem', () => soon(1000));
   on('trigger', takeTrigger);
+  on('log', () => soon(1000));
   on('resync', () => soon(0));
   stream.onerror = () => {
     lost();

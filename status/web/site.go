@@ -8,8 +8,10 @@
 //
 //   - site.go: what the pages need, and the table of their addresses
 //   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
-//   - overview.go, values.go, object.go, triggers.go, trigger.go, system.go, doctor.go: a page each, with the template
-//     beside it
+//   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, setaside.go,
+//     logs.go: a page each, with the template beside it
+//   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may
+//   - paces.go, sparks.go, chart.go: what is computed for the pages
 //   - words.go, format.go: states, times and numbers as people read them
 //   - assets.go: stylesheet, script and icon, with the hash of their content in the name
 package web
@@ -22,6 +24,7 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/logs"
 )
 
 // Source is what the pages show. The answers must not change after they are returned.
@@ -44,6 +47,8 @@ type Source interface {
 type Options struct {
 	Source       Source
 	Integrations Integrations // nil: they are shown as the status has them, and cannot be changed
+	SetAside     SetAside     // messages that clouds have rejected; nil: they are counted only
+	Logs         *logs.Ring   // the last lines of the log; nil: there are none
 	Keeper       Keeper       // says who may change things; nil: nobody may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
 	Families func(slug string) (*objects.Family, bool)
@@ -74,6 +79,7 @@ type Site struct {
 	assets    assets
 	templates templates
 	days      days
+	paces     paces
 }
 
 // New returns the site. It panics without a Source.
@@ -106,12 +112,13 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
 		{Method: "GET", Path: "/triggers", Handler: s.triggers},
 		{Method: "GET", Path: "/system", Handler: s.system},
+		{Method: "GET", Path: "/system/logs", Handler: s.logs},
 	}
 	if s.o.Doctor != nil {
 		list = append(list, Page{Method: "GET", Path: "/system/doctor", Handler: s.doctor})
 	}
-	list = append(list, s.triggerPages()...)
-	list = append(append(list, s.integrationPages()...), s.loginPages()...)
+	list = append(append(list, triggerPages{s}.pages()...), setAsidePages{s}.pages()...)
+	list = append(append(list, s.integrationPages()...), loginPages{s}.pages()...)
 	for i := range s.assets {
 		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})
 	}

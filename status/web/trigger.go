@@ -19,7 +19,10 @@ type triggerView struct {
 }
 
 // triggerPages are those of one trigger.
-func (s *Site) triggerPages() []Page {
+type triggerPages struct{ *Site }
+
+// pages lists them.
+func (s triggerPages) pages() []Page {
 	const one = "/triggers/{id}"
 	return []Page{
 		{Method: "GET", Path: one, Handler: s.trigger},
@@ -29,7 +32,7 @@ func (s *Site) triggerPages() []Page {
 }
 
 // triggerOf reads the trigger that the path names. If it cannot, it has answered.
-func (s *Site) triggerOf(w http.ResponseWriter, r *http.Request) (d api.TriggerDetail, ok bool) {
+func (s triggerPages) triggerOf(w http.ResponseWriter, r *http.Request) (d api.TriggerDetail, ok bool) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 	if err != nil || id == 0 {
 		s.say(w, http.StatusNotFound, "There is no such trigger", r.PathValue("id")+" is no number of a trigger.")
@@ -51,7 +54,7 @@ func (s *Site) triggerOf(w http.ResponseWriter, r *http.Request) (d api.TriggerD
 }
 
 // trigger answers with the page of one trigger.
-func (s *Site) trigger(w http.ResponseWriter, r *http.Request) {
+func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "done") {
 		return
 	}
@@ -85,7 +88,7 @@ func (v *triggerView) Held() bool {
 }
 
 // publishView asks before a trigger is published again.
-func (s *Site) publishView(d *api.TriggerDetail) *confirmView {
+func (s triggerPages) publishView(d *api.TriggerDetail) *confirmView {
 	id := strconv.FormatUint(d.ID, 10)
 	v := &confirmView{
 		frame: s.frame("Publish "+id+" again", "/triggers"), Heading: "Publish trigger " + id + " again?",
@@ -100,7 +103,7 @@ func (s *Site) publishView(d *api.TriggerDetail) *confirmView {
 	return v
 }
 
-func (s *Site) askPublish(w http.ResponseWriter, r *http.Request) {
+func (s triggerPages) askPublish(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
 	}
@@ -109,7 +112,7 @@ func (s *Site) askPublish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Site) lockedPublish(w http.ResponseWriter, r *http.Request, why *api.Error) {
+func (s triggerPages) lockedPublish(w http.ResponseWriter, r *http.Request, why *api.Error) {
 	if d, ok := s.triggerOf(w, r); ok {
 		v := s.publishView(&d)
 		v.Locked = why
@@ -118,7 +121,7 @@ func (s *Site) lockedPublish(w http.ResponseWriter, r *http.Request, why *api.Er
 }
 
 // publish publishes the trigger again, and answers when the cloud has.
-func (s *Site) publish(w http.ResponseWriter, r *http.Request) {
+func (s triggerPages) publish(w http.ResponseWriter, r *http.Request) {
 	d, ok := s.triggerOf(w, r)
 	if !ok {
 		return

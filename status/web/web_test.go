@@ -22,6 +22,7 @@ func arizona() *time.Location { return time.FixedZone("MST", -7*3600) }
 func serve(scene *webtest.Scene) http.Handler {
 	site := web.New(web.Options{
 		Source: scene, Families: scene.Family, Name: "main-solar-gw", Zone: arizona(), Now: webtest.Moment,
+		Logs: scene.Journal(), SetAside: &shelf{Scene: scene},
 	})
 	mux := http.NewServeMux()
 	for _, p := range site.Pages() {
@@ -58,7 +59,8 @@ func mustContain(t *testing.T, text string, parts ...string) {
 
 // paths are the pages that every scene has.
 func paths() []string {
-	return []string{"/", "/values", "/integrations/aws", "/integrations/gcp", "/triggers", "/system"}
+	return []string{"/", "/values", "/integrations/aws", "/integrations/gcp", "/triggers", "/system", "/system/logs",
+		"/system/set-aside"}
 }
 
 // all are the pages of a scene with values and triggers.

@@ -237,6 +237,7 @@ type cloudSink interface {
 	publish.Sink
 	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
 	Remedy(r sinks.Result) string
+	Needs(known string) string
 }
 
 // newSink makes the client of an integration's cloud.

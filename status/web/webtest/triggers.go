@@ -134,3 +134,33 @@ func message(i int, integration string) json.RawMessage {
 		`"fw_version":"PSPWM 0.1.0"}`, published.Format("2006-01-02T15:04:05.000Z"), data, integration,
 		published.Add(-2*time.Second).Format(time.RFC3339), object))
 }
+
+// DeadLetters returns the messages that AWS has rejected, the oldest first.
+func (s *Scene) DeadLetters(integration string) (api.DeadLetters, error) {
+	list := api.DeadLetters{DeadLetters: []api.Trigger{}}
+	for i := range s.State.Integrations {
+		in := &s.State.Integrations[i]
+		if integration != "" && integration != in.ID {
+			continue
+		}
+		for n := range in.Dead {
+			t := api.Trigger{
+				ID: uint64(900 + n), IntegrationID: in.ID, Topic: in.Topic, State: api.StateSetAside, Attempts: 1,
+				CompletedAt:   at(30*time.Hour - time.Duration(n)*time.Hour).Format("2006-01-02T15:04:05.000Z"),
+				PublishedData: message(13000-n*400, in.ID),
+				IntegrationData: api.Answer{Device: "5300520006504b5957343920",
+					Error: "InvalidParameter: Invalid parameter: Message attribute name is not valid"},
+			}
+			list.DeadLetters = append(list.DeadLetters, t)
+		}
+	}
+	return list, nil
+}
+
+// RetryDeadLetters takes all but the last one.
+func (s *Scene) RetryDeadLetters(_ context.Context, _ string, ids []uint64, report func(any) error) error {
+	return report(api.Replay{State: "done", Sent: uint64(len(ids) - 1), Rejected: 1})
+}
+
+// DropDeadLetters drops nothing, and says that it did.
+func (s *Scene) DropDeadLetters(_ string, ids []uint64) (int, error) { return len(ids), nil }

@@ -17,13 +17,13 @@ type RecoverOptions struct {
 	// this process, without a limit, and the process ends when the file is damaged in the wrong place.
 	Check func(ctx context.Context, path string) error
 	// Limit is how long Check may take before the file counts as damaged, and how long salvaging
-	// may take; 0: 5 s, and a second more for each 32 MiB of file. A medium that reads more slowly
-	// than that is broken, and a sound outbox must not be given up because it is long.
+	// may take; 0: 20 s, and a second more for each 32 MiB of file. A gateway that boots is busy, and an SD card
+	// may stop for some seconds: a sound outbox must not be given up for that, nor because it is long.
 	Limit time.Duration
 }
 
 const (
-	checkLimit = 5 * time.Second
+	checkLimit = 20 * time.Second
 	// slowestMedium is in bytes per second: an SD card of class 10, four times over.
 	slowestMedium = 32 << 20
 )
