@@ -56,9 +56,9 @@ func newInit(s *session) *cobra.Command {
 		Example: `  sudo noi-agent init                   # asks
   noi-agent init --port /dev/ttyUSB0 --topic arn:aws:sns:us-east-2:123456789012:MainSolarData   # asks the rest`,
 		Long: "Each question has a flag. Without a terminal nothing is asked: --port and --topic (or --cloud none) " +
-			"are then required, and the other answers have defaults. The file is written at the end, and only if `check` " +
-			"accepts it. Ctrl-C before that changes nothing. A file that exists is replaced only with --force, and " +
-			"is kept as a copy beside the new one.",
+			"are then required, and the other answers have defaults. The file is written at the end, and only if " +
+			"`check` accepts it. Ctrl-C before that changes nothing. A file that exists is replaced only with " +
+			"--force, and is kept as a copy beside the new one.",
 	}, c)
 	f := cmd.Flags()
 	f.SortFlags = false
