@@ -274,7 +274,7 @@ func (l *Line) discarded(n int) {
 	}
 }
 
-// owed reports whether a reply that went wrong or missing may still come from anybody.
+// owed reports whether a damaged or missing reply may still come from any unit.
 func (l *Line) owed() bool {
 	for _, u := range l.units {
 		if len(u.trust.debts) > 0 {

@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// accounts are those of all objects. A sample counts when it is durable or accepted by everybody, a gap when its row is
-// in the file: a kill must not leave the file with an account of what it does not have.
+// accounts are those of all objects. A sample counts when it is durable or accepted by every integration, a gap when
+// its row is in the file: a kill must not leave the file with an account of what it does not have.
 type accounts struct {
 	samples map[record.Accounted]record.Account
 	gaps    map[record.Accounted]record.Account // of rows that are in the file

@@ -193,7 +193,7 @@ func findOffered(all []*offered, seq uint64) *offered {
 	return all[i]
 }
 
-// refuseLocked takes back fresh sweeps that cannot be kept: who has not settled them loses them.
+// refuseLocked takes back fresh sweeps that cannot be kept: an integration that has not settled them loses them.
 func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 	if len(sweeps) == 0 {
 		return

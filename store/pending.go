@@ -258,7 +258,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 			it.abandon(e)
 		}
 	}
-	if it.scanned == l.from { // else another look was faster, or sweeps gave way: look again
+	if it.scanned == l.from { // else another scan was faster, or sweeps were deleted: scan again
 		for _, e := range l.entered {
 			if f := findOffered(l.memory, e.seq); f == nil || !f.refused {
 				it.enter(e.seq, e.at, e.picked)
