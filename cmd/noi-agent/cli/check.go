@@ -150,6 +150,10 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 	if f := flashOf(config, catalog); f.Offline > 0 {
 		fmt.Fprintf(t, "flash\toutbox\t%s\n", f.words())
 	}
+	if err := printFamilies(t, config, catalog); err != nil {
+		return err
+	}
+	printCheaper(p.Stderr, config, catalog)
 	return t.Flush()
 }
 

@@ -105,7 +105,8 @@ integrations:
   - {name: mute, id: DDDDDDDDDDDDDDDDDDDD, type: aws, topic_arn: "arn:aws:sns:us-east-2:393221637266:Main", when: change, heartbeat: 0s}
 `)
 	code, stdout, stderr := run1("check", "--config", config)
-	if code != ExitDone || stderr != "" {
+	if code != ExitDone || !strings.HasPrefix(stderr, "hint: each: publish_every: 15m with envelope: batch needs 41 MB a month instead of 95; ") ||
+		strings.Count(stderr, "\n") != 1 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	for _, want := range []string{
