@@ -31,14 +31,14 @@ func printCheaper(w io.Writer, config *configs.Config, catalog *objects.Catalog)
 		if !plain || now[in.ID].Most < dearMonth || then[in.ID].Most > 0.7*now[in.ID].Most {
 			continue
 		}
-		fmt.Fprintf(w, "hint: %s: publish_every: %s with envelope: batch needs %s MB a month instead of %s; longer log "+
-			"intervals and when: change save more (docs/messages.md)\n", cmp.Or(in.Name, in.ID),
+		fmt.Fprintf(w, "hint: %s: publish_every: %s with envelope: batch needs %s MB a month instead of %s; longer "+
+			"log intervals and when: change save more (docs/messages.md)\n", cmp.Or(in.Name, in.ID),
 			wording.Duration(collected.String()), megabytes(then[in.ID].Most), megabytes(now[in.ID].Most))
 	}
 }
 
-// printFamilies names the families of the user that were loaded, so that a file with a wrong name is noticed.
-func printFamilies(w io.Writer, config *configs.Config, catalog *objects.Catalog) error {
+// families names the families of the user that were loaded, so that a file with a wrong name is noticed.
+func (r *rows) families(config *configs.Config, catalog *objects.Catalog) error {
 	builtIn, err := objects.LoadCatalog()
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func printFamilies(w io.Writer, config *configs.Config, catalog *objects.Catalog
 		}
 	}
 	if len(own) > 0 {
-		fmt.Fprintf(w, "families\t%s\t%s\n", config.FamiliesDir, strings.Join(own, ", "))
+		r.add("families", config.FamiliesDir, strings.Join(own, ", "))
 	}
 	return nil
 }

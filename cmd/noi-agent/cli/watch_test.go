@@ -31,7 +31,7 @@ func TestNewsComesByEventsElseByPolling(t *testing.T) {
 		after(5*time.Second, "an event")
 		_ = daemon.Close()
 		after(0, "the end of the stream")
-		n.connect(t.Context())                   // no daemon answers
+		n.connect(t.Context()) // no daemon answers
 		after(watchEvery, "polling")
 	})
 }
