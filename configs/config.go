@@ -222,7 +222,8 @@ type IoT struct {
 	Thing       string `yaml:"thing"`       // thing name; "": the policy does not ask for one
 }
 
-// Bounds of in_flight. The default carries 1,500 messages a second to SNS at a round trip of 100 ms, ten in each request.
+// Bounds of in_flight. The default carries 1,500 messages a second to SNS at a round trip of 100 ms, ten in each
+// request.
 const (
 	defaultInFlight = 16
 	mostInFlight    = 64
@@ -232,7 +233,8 @@ const (
 func (i *Integration) SetDefaults() {
 	*i = Integration{
 		Enabled: true, Objects: Names{All: true}, Slaves: Names{All: true}, CatchUp: i.CatchUp,
-		When: WhenEvery, Heartbeat: time.Hour, Envelope: EnvelopeSingle, Compress: CompressNone, InFlight: defaultInFlight,
+		When: WhenEvery, Heartbeat: time.Hour, Envelope: EnvelopeSingle, Compress: CompressNone,
+		InFlight: defaultInFlight,
 	}
 }
 

@@ -53,8 +53,8 @@ func (c *circuit) window(full int) int {
 	}
 }
 
-// probes reports whether only one request may be in flight: a probe after a failure, or one of the single messages after
-// many rejected ones.
+// probes reports whether only one request may be in flight: a probe after a failure, or one of the single messages
+// after many rejected ones.
 func (c *circuit) probes() bool { return c.failing || c.refused && c.rejects >= patience }
 
 // failed notes an attempt in which r was the worst result and returns how long to wait.

@@ -35,8 +35,8 @@ type flights struct {
 	lanes  lanes
 	places map[place]bool // what is in flight
 
-	// After a failure no request goes before all in flight have landed. Then their results are judged together: they met
-	// the same fault.
+	// After a failure no request goes before all in flight have landed. Then their results are judged together: they
+	// met the same fault.
 	failed []sinks.Result
 	pause  time.Duration // before the next request
 }
@@ -97,7 +97,8 @@ func (f *Forwarder) full() bool {
 	return f.flights.n >= f.abreast() || len(f.flights.failed) > 0 || f.flights.pause > 0
 }
 
-// next has the next request go, if there is one that is worth it beside those in flight. Else it waits for one to land.
+// next has the next request go, if there is one that is worth it beside those in flight. Else it waits for one to
+// land.
 func (f *Forwarder) next() bool {
 	s := &f.flights
 	if s.flow.most == 1 {

@@ -10,8 +10,8 @@ const (
 	// slowAnswer is the mean time of a request from which on more of them only wait for one another: on a link so slow
 	// they would make a new sample later, and meet the limit of an attempt.
 	slowAnswer = 2 * time.Second
-	// gainShare is the share of what a larger number could win that it has to win: a quarter. Two requests have to carry
-	// 1.25 times as much as one.
+	// gainShare is the share of what a larger number could win that it has to win: a quarter. Two requests have to
+	// carry 1.25 times as much as one.
 	gainShare = 0.25
 	// firstHold and longestHold bound how long a number that won nothing, or that a cloud did not like, is not tried
 	// again.

@@ -73,8 +73,8 @@ type integrationView struct {
 	drops        worker.Trouble // samples deleted unsent
 }
 
-// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed. It is back when no
-// request is in flight.
+// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed. It is back when
+// no request is in flight.
 func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	f.draining = draining
 	f.round.begin(f.clock.Elapsed(), f.store.Next())

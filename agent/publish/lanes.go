@@ -52,7 +52,9 @@ func (l *lanes) answered(results []sinks.Result) {
 // Where a request may have several messages of an object, the objects are shared out among the slots: else a controller
 // with 52 objects would fill five requests of ten, whatever waits.
 func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
-	p := picking{lanes: l, waiting: waiting, most: most, keys: map[string]bool{}, taken: make([]bool, len(waiting))}
+	p := picking{
+		lanes: l, waiting: waiting, most: most, keys: map[string]bool{}, taken: make([]bool, len(waiting)),
+	}
 	keys := most
 	switch {
 	case l.shape.OneKey:
@@ -93,8 +95,8 @@ type picking struct {
 	keys    map[string]bool
 }
 
-// scan adds messages up to so many keys, the oldest first. A key that is left out is left out as a whole, and so is what
-// follows a message that is left out.
+// scan adds messages up to so many keys, the oldest first. A key that is left out is left out as a whole, and so is
+// what follows a message that is left out.
 func (p *picking) scan(keys int, repeats bool) {
 	for i := range p.waiting {
 		if len(p.places) == p.most {

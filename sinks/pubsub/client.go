@@ -178,7 +178,8 @@ func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
 // publish asks the service by the stub that its own client (pubsub/v2/apiv1) is made of. That client
 // adds retries and a timeout, which are not wanted, telemetry, and 2.8 MB of binary; the header by
 // which Google routes a request is all that it says beside.
-func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, req *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error) {
+func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn,
+	req *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error) {
 	return pubsubpb.NewPublisherClient(conn).Publish(routed(ctx, "topic", s.topic), req, packing(req)...)
 }
 

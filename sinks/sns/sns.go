@@ -183,7 +183,8 @@ func (s *Sink) takeTurn(ctx context.Context) bool {
 func (s *Sink) giveTurn() { <-s.turn }
 
 // send makes one request of msgs. whole says that the service answered for all of them at once.
-func (s *Sink) send(ctx context.Context, client *sns.Client, msgs []sinks.Message) (results []sinks.Result, whole bool) {
+func (s *Sink) send(ctx context.Context, client *sns.Client, msgs []sinks.Message) (results []sinks.Result,
+	whole bool) {
 	in := &sns.PublishBatchInput{TopicArn: aws.String(s.o.TopicARN)}
 	for i, m := range msgs {
 		in.PublishBatchRequestEntries = append(in.PublishBatchRequestEntries, s.entry(i, m))
