@@ -72,9 +72,9 @@ func startWord(degraded string, r store.Recovery) string {
 	return storeClean
 }
 
-// storeProblems says what a start had to do to the store. That it was replaced is shown until the gaps are acknowledged
-// or the process ends: a gap that is over is still a gap. What this start did is the case since the start. Files that an
-// earlier start moved aside are kept since then.
+// storeProblems says what a start had to do to the store. That it was replaced is shown until the gaps are
+// acknowledged or the process ends: a gap that is over is still a gap. What this start did is the case since the start.
+// Files that an earlier start moved aside are kept since then.
 func (a *Agent) storeProblems() []api.Problem {
 	r, since := a.recovery, a.started
 	switch {
