@@ -44,7 +44,7 @@ type Options struct {
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
-	Time    clock.Source         // who knows how right Now is; zero: nobody
+	Time    clock.Source         // what knows how right Now is; zero: nothing does
 	Now     func() time.Time     // wall time; nil: time.Now
 	Elapsed func() time.Duration // monotonic time since the start, above zero; nil: the system's
 	Grace   time.Duration        // for the last publish; 0: 10 s
@@ -289,7 +289,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(ended, failure, a.store.Err(), a.close())
 }
 
-// lastPublish gives the forwarders the grace period, or less when somebody is in a hurry.
+// lastPublish gives the forwarders the grace period, or less when a person is in a hurry.
 func (a *Agent) lastPublish(stop context.CancelFunc) {
 	done := make(chan struct{})
 	go func() {

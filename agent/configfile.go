@@ -96,7 +96,7 @@ func (c *configFile) problems() (list []api.Problem) {
 
 // needRestart names the keys of a configuration that differ from those the agent was started with, and are read at the
 // start only: the identity of the gateway goes into the ids of all its samples, the store is open where it is, and the
-// endpoint is how somebody watches this very reload. A device id that is the gateway's already needs no restart.
+// endpoint is how a person watches this very reload. A device id that is the gateway's already needs no restart.
 func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	start := a.options.Config
 	if start.DeviceID != next.DeviceID && next.DeviceID != a.deviceID {

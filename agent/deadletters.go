@@ -8,8 +8,8 @@ import (
 	"noi-agent/store"
 )
 
-// DeadLetters lists what clouds have rejected and nobody has sent again or dropped, of one integration or, with "", of
-// all. Errors are the store's.
+// DeadLetters lists what clouds have rejected and was not sent again or dropped since, of one integration or, with "",
+// of all. Errors are the store's.
 func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 	letters, err := a.store.DeadLetters(integration, 0, 0)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"noi-agent/sinks"
 	"noi-agent/status/api"
 	"noi-agent/store"
+	"noi-agent/store/storetest"
 )
 
 const monthly = `
@@ -18,7 +19,7 @@ lines:
   - {name: a, port: /dev/ttyA, slaves: [{id: 1, model: PSPWM, objects: [Et_float, EV_float], intervals: {Et_float: 20m, EV_float: 1h}}]}
 integrations:
   - {name: x, type: gcp, topic: projects/test-project/topics/Main, attributes: seq}
-buffer: {max_size: 24KiB}
+buffer: {max_size: %d}
 triggers: {flush_every: 1h}
 `
 
@@ -31,8 +32,10 @@ type numbersOf struct {
 
 // TestAMonthWithoutACloudLosesNothingUntold has a controller that is silent for some hours, an outbox that is far too
 // small, and a restart in the middle of a month's outage. In the end every number of every object has arrived, or is in
-// a gap.
+// a gap. The short form has days of eight hours and a third of the outbox.
 func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
+	day := time.Duration(storetest.Rounds(8, 24)) * time.Hour
+	monthly := fmt.Sprintf(monthly, storetest.Rounds(8, 24)<<10)
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)
 		silent := silenced(slave)
@@ -43,17 +46,17 @@ func TestAMonthWithoutACloudLosesNothingUntold(t *testing.T) {
 		s := startIn(t, dir, monthly, pipes, "", sink)
 		time.Sleep(2 * time.Hour) // the cloud takes these
 		sink.answers(down)
-		time.Sleep(10 * 24 * time.Hour)
+		time.Sleep(10 * day)
 		silent.Store(true)
 		time.Sleep(9 * time.Hour)
 		silent.Store(false)
-		time.Sleep(5 * 24 * time.Hour)
+		time.Sleep(5 * day)
 		s.stop()
-		time.Sleep(8 * time.Hour) // nobody is there
+		time.Sleep(8 * time.Hour) // the gateway is off
 		s = startIn(t, dir, monthly, pipes, "", sink)
-		time.Sleep(14 * 24 * time.Hour)
+		time.Sleep(14 * day)
 		sink.answers(nil)
-		time.Sleep(24 * time.Hour)
+		time.Sleep(day)
 		s.stop()
 
 		found := map[string]*numbersOf{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"noi-agent/configs"
@@ -42,13 +43,13 @@ func rank[T comparable](word T, order ...T) int {
 }
 
 // kindsByCode is the table of kinds. Kinds of one code differ in their texts only.
-func kindsByCode() map[string]api.Kind {
+var kindsByCode = sync.OnceValue(func() map[string]api.Kind {
 	table := map[string]api.Kind{}
 	for _, k := range api.Kinds() {
 		table[k.Code] = k
 	}
 	return table
-}
+})
 
 // fold takes out each problem that another one explains, and notes it there. The explanation may have one itself: then
 // both are noted at the last.

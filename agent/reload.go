@@ -44,8 +44,8 @@ type reload struct {
 }
 
 // Reload puts another valid configuration in force while the agent runs. Lines and integrations that did not change
-// work on undisturbed; the others are stopped and begun anew, and what the outbox holds stays. device_id, state_dir and
-// status need a restart: log and status say which of them changed. `log` is the caller's, who made the logger. It
+// work on undisturbed; the others are stopped and started again, and what the outbox holds stays. device_id, state_dir
+// and status need a restart: log and status say which of them changed. `log` is the caller's, who made the logger. It
 // returns when the new configuration is in force. The error is ErrInForce when something failed on the way, or ctx's
 // when the agent does not run: then nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {

@@ -98,7 +98,7 @@ func publishable(state string) string {
 	return ""
 }
 
-// publishLimit is how long a single sample is tried: somebody waits for the answer.
+// publishLimit is how long a single sample is tried: a person waits for the answer.
 const publishLimit = 30 * time.Second
 
 // PublishTrigger publishes the sample of a row again, marked as a replay, with the same sample id; a dead letter is

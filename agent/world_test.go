@@ -88,8 +88,9 @@ type inhabitant struct {
 	unit    int
 	objects []objectT
 	every   []time.Duration
-	spells  []spell // one after the other
-	auto    bool    // its model is not configured
+	spells  []spell       // one after the other
+	auto    bool          // its model is not configured
+	shown   time.Duration // when its fault was seen among the problems last
 	// when a read that holds an object was answered with registers, by object
 	answered [][]time.Duration
 	holes    byte // exception for reads that hold a register of no object, muteHoles for silence; 0: it has them all

@@ -39,7 +39,18 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 	}
 	for _, in := range w.slaves {
 		f := in.at(now)
+		codes := f.codes()
+		subject := fmt.Sprintf("a/%d", in.unit)
+		if codes == nil || shown(subject, codes...) || f.fault == faultMute && in.silentAt(f.object, subject, problems) {
+			in.shown = now
+			continue
+		}
 		every := slices.Max(in.every)
+		// Until a fault of one object is proven, the state is that of the last read. It is ok after a sweep in which
+		// another object was read last.
+		if f.ofOneObject() && in.shown > f.from && in.shown >= now-every {
+			continue
+		}
 		if f.ofOneObject() {
 			every = max(in.every[f.object], slices.Min(in.every))
 		}
@@ -47,22 +58,22 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 		if during(in.spells, f.from-2*shownWithin, f.from-time.Second) {
 			unseen += shownWithin // it is away still
 		}
-		if f.fault == faultNone || f.from > now-unseen {
-			continue
-		}
-		codes := map[string][]string{
-			faultSilent: {"slave_silent"}, faultDamaged: {"slave_garbled", "slave_silent"}, faultException: {"slave_refusing"},
-			faultMute: {"object_refused"}, faultRefuses: {"object_refused"}, faultSpoils: {"object_refused", "slave_garbled"},
-		}[f.fault]
-		if f.fault == faultException && (f.code == 10 || f.code == 11) {
-			codes = []string{"slave_silent"}
-		}
-		subject := fmt.Sprintf("a/%d", in.unit)
-		if codes == nil || shown(subject, codes...) || f.fault == faultMute && in.silentAt(f.object, subject, problems) {
+		if f.from > now-unseen {
 			continue
 		}
 		w.finding("at %v unit %d is not shown: %v; problems %+v", now, in.unit, f, problems)
 	}
+}
+
+// codes returns the problems that may show a fault; nil: it is none that must be shown.
+func (f spell) codes() []string {
+	if f.fault == faultException && (f.code == 10 || f.code == 11) {
+		return []string{"slave_silent"}
+	}
+	return map[string][]string{
+		faultSilent: {"slave_silent"}, faultDamaged: {"slave_garbled", "slave_silent"}, faultException: {"slave_refusing"},
+		faultMute: {"object_refused"}, faultRefuses: {"object_refused"}, faultSpoils: {"object_refused", "slave_garbled"},
+	}[f.fault]
 }
 
 // silentAt reports whether a slave is shown as silent to the read of just this object. Silence is proven to be one

@@ -417,8 +417,9 @@ func open(path string) ([]byte, error) {
 	data, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the configuration: %w; name one with --config FILE, or begin with the example, "+
-			"/usr/share/noi-agent/config.yaml.example (configs/noi-agent.yaml of the sources)", err)
+		return nil, fmt.Errorf("read the configuration: %w; make one with `noi-agent init`, name another "+
+			"with --config FILE, or begin with the example, /usr/share/noi-agent/config.yaml.example "+
+			"(configs/noi-agent.yaml of the sources)", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to "+
 			"read it", err)

@@ -26,7 +26,8 @@ type validator struct {
 	beside []Integration // those of another file, whose names and ids are taken; nil: there is no other file
 }
 
-// The codes of faults that programs may tell from others; all others are CodeInvalid. strictyaml has those of decoding.
+// The codes of faults that programs may distinguish from others; all others are CodeInvalid. strictyaml has those of
+// decoding.
 const (
 	CodeInvalid       = "invalid"
 	CodeRequired      = "required"          // the key is missing
@@ -106,7 +107,7 @@ func (v *validator) oneOf(path, word string, words ...string) {
 }
 
 // switchWord returns on or off for the other words that YAML 1.1 has for them: a tool that writes the
-// file anew may turn one into the other. Empty for all else.
+// file again may turn one into the other. Empty for all else.
 func switchWord(word string) string {
 	switch strings.ToLower(word) {
 	case "true", "yes", "y":

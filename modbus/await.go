@@ -117,13 +117,13 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 		if l.tcp == nil && isRequest(frame) && frame[0] == u.id {
 			return nil, errRival
 		}
-		// A reply of this unit to somebody else: the next one may be to him as well.
+		// A reply of this unit to another program: the next one may be to that program as well.
 		w.doubtful = w.doubtful || !expected && !w.disguised && frame[0] == u.id && !l.proven()
 		w.drop(len(frame))
 	}
 }
 
-// lift takes the answer out of the window. What came with it is looked at like all that nobody waited for.
+// lift takes the answer out of the window. What came with it is looked at like all that no request waited for.
 func (l *Line) lift(frame []byte) []byte {
 	answer := append(l.reply[:0], frame...)
 	l.window.drop(len(frame))
@@ -175,7 +175,7 @@ func (l *Line) readPort(p []byte, wait time.Duration) (int, error) {
 }
 
 // portFault closes the port: nothing but a reopen helps, and an adapter that was pulled out gets its
-// old name back only when nobody holds it any more.
+// old name back only when no process holds it any more.
 func (l *Line) portFault(doing string, err error) error {
 	port := l.port
 	l.port, l.gone = nil, port

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Counters tell how a line, or one unit on it, fares since NewLine. They only grow, but for the quantiles of
+// Counters say how a line, or one unit on it, fares since NewLine. They only grow, but for the quantiles of
 // Turnaround.
 type Counters struct {
 	Requests    uint64 // frames sent, probes included
@@ -31,7 +31,7 @@ type Counters struct {
 	Late           uint64 // answers that came after their timeout
 	BadHeaders     uint64 // connections given up for a malformed MBAP header
 	Ambiguous      uint64 // replies dropped because they may be another program's
-	DiscardedBytes uint64 // bytes that nobody waited for, and noise around frames
+	DiscardedBytes uint64 // bytes that no request waited for, and noise around frames
 	Reopens        uint64 // successful Opens after the first
 	Redials        uint64 // new connections in the place of one that the other end had closed, or that was mute
 
@@ -126,7 +126,7 @@ func (l *Line) Counters() Counters {
 	return l.tally.line.snapshot()
 }
 
-// UnitCounters returns those of one unit; zero before it was asked anything. What nobody can be blamed for,
+// UnitCounters returns those of one unit; zero before it was asked anything. What no unit can be blamed for,
 // such as discarded bytes, counts for the line only. It is safe from any goroutine.
 func (l *Line) UnitCounters(unit byte) Counters {
 	l.tally.mu.Lock()

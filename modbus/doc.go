@@ -20,7 +20,7 @@
 // identification, whose reply looks like none that is expected (its byte count or function differs). Where only
 // identifications are unanswered, the read that is wanted is such a probe itself. What comes
 // before its reply is passed over; with its reply, everything older is settled. A probe that went unanswered
-// may be sent again and its own replies may be confused with one another: nobody reads them as values. One
+// may be sent again and its own replies may be confused with one another: they are never read as values. One
 // more probe, never sent before, settles those.
 //
 // Some units answer reads of one length only, and say nothing to all probes. So doubt ends by time too, on a serial

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The sentinels tell the caller what to do next. They come wrapped, as in
+// The sentinels say what the caller can do next. They come wrapped, as in
 // "read unit 1 0x0012+8: timeout"; ask with errors.Is.
 var (
 	// ErrTimeout: nothing came. The slave is off, busy, or on other settings: try again later.

@@ -15,7 +15,7 @@ const (
 	adapterSlack = 32 * time.Millisecond
 	// ctxInterval is how often a waiting read looks at its context.
 	ctxInterval = 100 * time.Millisecond
-	// strayFrame is the least that somebody else's frame can be. Fewer stray bytes are glitches
+	// strayFrame is the least that another program's frame can be. Fewer stray bytes are glitches
 	// of a bus driver turning around.
 	strayFrame = 5
 )
@@ -101,7 +101,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 }
 
 // exchangeOver is exchange, once more over a new connection when the gateway has ended the one in use. A connection on
-// which nobody answers any more is replaced as well, for the next request.
+// which no unit answers any more is replaced as well, for the next request.
 func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	frame, err := l.exchange(u, q, adu, probe)
 	if l.canRedial(err) {
@@ -195,7 +195,7 @@ func (l *Line) silence() time.Duration {
 	return l.settings.Silence()
 }
 
-// overhear looks at frames that came while nobody was asked.
+// overhear looks at frames that came while no unit was asked.
 func (l *Line) overhear(final bool) {
 	for {
 		frame := l.window.next(final)
@@ -208,7 +208,7 @@ func (l *Line) overhear(final bool) {
 }
 
 // stranger accounts for a whole frame that is not the answer, and reports whether it was to be expected: late
-// replies of our own are. Any other means that somebody else asks here, and replies to him look like those to us.
+// replies of our own are. Any other means that another program asks here, and replies to it look like those to us.
 func (l *Line) stranger(frame []byte) (expected bool) {
 	request := isRequest(frame) && l.tcp == nil
 	l.tally.count(lineOnly, func(a *account) {
@@ -253,7 +253,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 // (shared.go) are made for it.
 func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
 
-// distrust takes any unit for one that a frame nobody of us asked for may be on its way from.
+// distrust takes every unit for one from which a frame that we did not ask for may be on its way.
 func (l *Line) distrust() {
 	l.suspicious = false
 	for _, u := range l.units {
@@ -261,8 +261,8 @@ func (l *Line) distrust() {
 	}
 }
 
-// discarded counts bytes that nobody waited for. Garbage as long as a frame that no unanswered request explains is
-// somebody else's: another master, a repeater. Distrust everybody. Frames that a port keeps for itself are not counted.
+// discarded counts bytes that no request waited for. Garbage as long as a frame that no unanswered request explains is
+// another device's: a master, a repeater. Distrust every unit. Frames that a port keeps for itself are not counted.
 func (l *Line) discarded(n int) {
 	if n > 0 {
 		l.overhear(true)

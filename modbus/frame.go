@@ -39,8 +39,8 @@ type ask struct {
 	count          uint16 // registers or bits; 0 for the other functions
 }
 
-// shape is all that a normal reply tells about its request. Two requests of one shape have
-// replies that nobody can tell apart; the address is not in them.
+// shape is all that a normal reply says about its request. Two requests of one shape have
+// replies that cannot be distinguished; the address is not in them.
 type shape struct {
 	function byte
 	count    uint16 // registers, or bytes of bits
@@ -62,7 +62,7 @@ func (s shape) bytes() int {
 }
 
 // replyChars returns the length of the expected reply; the longest there is where the
-// request does not tell.
+// request does not say.
 func (q ask) replyChars() int {
 	if isRead(q.function) {
 		return 5 + q.shape().bytes()
@@ -78,7 +78,7 @@ func ofRegisters(function byte) bool { return function == FuncReadHolding || fun
 func ofBits(function byte) bool { return function == FuncReadCoils || function == FuncReadDiscrete }
 
 // ambiguous reports whether the reply to a read of so many bits would have three bytes of data: it is then as long as a
-// request, and nobody could tell it from that of another master. No such request is sent.
+// request, and it could not be distinguished from that of another master. No such request is sent.
 func ambiguous(function byte, count uint16) bool { return ofBits(function) && (count+7)/8 == 3 }
 
 // most returns the most that a function reads at once.
@@ -145,7 +145,7 @@ func isUnit(id byte, tcp bool) bool { return id > 0 && id <= maxUnit || tcp && (
 // errGarbage: these bytes begin no reply of ours.
 var errGarbage = errors.New("not a reply")
 
-// replyNeed tells how many bytes the reply that begins with b has at least, and whether that
+// replyNeed returns how many bytes the reply that begins with b has at least, and whether that
 // is all of it. It only reads lengths; judge looks at the rest. errGarbage when b cannot begin a reply.
 func replyNeed(b []byte) (need int, whole bool, err error) {
 	if len(b) < 3 {
@@ -195,7 +195,7 @@ func limited(need int, whole bool) (int, bool, error) {
 type verdict int
 
 const (
-	foreign   verdict = iota // well formed, but nobody's answer here: another unit, function or length
+	foreign   verdict = iota // well formed, but no answer to a request of ours: another unit, function or length
 	damaged                  // the CRC is wrong
 	answer                   // the reply to a request of this shape
 	exception                // an exception of the function asked

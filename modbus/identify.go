@@ -16,7 +16,7 @@ import (
 // three objects; one a reply is the worst an honest slave does.
 const maxIdentityReplies = 8
 
-// Identity is who a slave says it is. A field that it does not tell is empty. Texts end at the first zero byte, have no
+// Identity is who a slave says it is. A field that it does not give is empty. Texts end at the first zero byte, have no
 // blanks at either end, and hold printable characters only.
 type Identity struct {
 	Vendor, ProductCode, Revision string

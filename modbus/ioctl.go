@@ -9,7 +9,7 @@ import (
 )
 
 // tty is an open serial port, for what is asked of its driver beyond bytes. All its methods fail once
-// the file is closed, and none touches a descriptor that has become somebody else's.
+// the file is closed, and none touches a descriptor that belongs to another file by then.
 type tty struct{ file *os.File }
 
 // with calls do with the descriptor.

@@ -61,7 +61,7 @@ type Line struct {
 	opened     bool
 	echoes     bool // the line echoes, as far as is known
 	echoRun    int  // exchanges in a row that say so, up to echoSure
-	suspicious bool // somebody else speaks on the line
+	suspicious bool // another program speaks on the line
 	units      map[byte]*unit
 
 	lastByte   time.Time       // when something was last seen or sent
@@ -175,7 +175,7 @@ func (l *Line) Open() error {
 		for _, u := range l.units {
 			u.trust.unknown = 0
 		}
-	} else { // somebody else may have asked something meanwhile, or we ourselves in an earlier life
+	} else { // another program may have asked something meanwhile, or we ourselves in an earlier life
 		l.distrust()
 		l.distrustGateway()
 	}

@@ -416,7 +416,7 @@ func TestCancelledContextEndsARead(t *testing.T) {
 		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 200*time.Millisecond {
 			t.Errorf("error %v after %v", err, took)
 		}
-		mustRead(t, line, 100, 8) // the reply that nobody waited for is not this one's
+		mustRead(t, line, 100, 8) // the reply that no request waited for is not this one's
 	})
 }
 

@@ -26,7 +26,7 @@ var errMBAP = errors.New("not a Modbus TCP frame (malformed MBAP header)")
 type tcpPort struct {
 	conn    *netPort
 	loose   bool        // the id proves nothing
-	stray   func(stray) // nil: nobody listens
+	stray   func(stray) // nil: not reported
 	timeout time.Duration
 
 	ids     *transactions

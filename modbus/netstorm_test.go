@@ -101,7 +101,7 @@ func netWeather(t *testing.T, w weatherOf, seed uint64) {
 	for range netRounds() {
 		stop := s.secondClient(w)
 		defer stop()
-		<-time.After(5 * time.Second) // the argument begins with the first reply to somebody else that is seen
+		<-time.After(5 * time.Second) // the argument begins with the first reply to another program that is seen
 		s.calm.Store(false)
 		for range stormReads {
 			s.trouble(t, w)

@@ -105,7 +105,7 @@ const (
 	muteLimit = 5 * time.Minute
 )
 
-// unmute replaces the connection of a network line on which nobody answers any more.
+// unmute replaces the connection of a network line on which no unit answers any more.
 func (l *Line) unmute() error {
 	if !l.network || l.port == nil || l.tick().Before(l.mute.until) {
 		return nil

@@ -78,7 +78,7 @@ func TestConnectionThatEndsDuringARequestIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestMuteConnectionIsReplaced: it is open, and nobody answers over it.
+// TestMuteConnectionIsReplaced: it is open, and no unit answers over it.
 func TestMuteConnectionIsReplaced(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {
 		var mute atomic.Bool

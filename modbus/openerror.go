@@ -132,8 +132,8 @@ func portsHere(ports []string) string {
 }
 
 // Ports returns the serial ports under root, "/" for those of this machine: first the names of adapters that stay when
-// they change places (by-id), then those of their USB sockets (by-path), which tell two equal adapters without serial
-// numbers apart.
+// they change places (by-id), then those of their USB sockets (by-path), which distinguish two equal adapters without
+// serial numbers apart.
 func Ports(root string) []string {
 	var ports []string
 	for _, pattern := range []string{
@@ -153,7 +153,7 @@ func Ports(root string) []string {
 	return ports
 }
 
-// permissionHint tells who may open the port and how to become one of them.
+// permissionHint says which group may open the port and how to join it.
 func permissionHint(info fs.FileInfo) string {
 	owner, group := "?", "?"
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -157,7 +157,7 @@ func TestRealSlavesRegistersAreTheAskedOnes(t *testing.T) {
 	})
 }
 
-// A program of somebody else's packs bits as the specification has it, and so do we take them apart.
+// A program of another project packs bits as the specification has it, and so do we take them apart.
 func TestRealSlavesBitsAreTheAskedOnes(t *testing.T) {
 	line := lineTo(t, pymodbus(), patience)
 	for _, function := range []byte{modbus.FuncReadCoils, modbus.FuncReadDiscrete} {

@@ -10,7 +10,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// freeAddress returns an address on loopback where nobody listens.
+// freeAddress returns an address on loopback where no program listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -34,7 +34,7 @@ func startPymodbusClient(t *testing.T, address, mode string) *modbustest.Peer {
 		strconv.Itoa(peerUnit), strconv.Itoa(imageFirst), strconv.Itoa(imageCount))
 }
 
-// TestRealTCPServer reads a Modbus TCP device that somebody else wrote, while somebody else's client reads it as well.
+// TestRealTCPServer reads a Modbus TCP device that another project wrote, while another project's client reads it as well.
 func TestRealTCPServer(t *testing.T) {
 	address := freeAddress(t)
 	startPymodbus(t, address)
@@ -59,7 +59,7 @@ func TestRealTCPServer(t *testing.T) {
 	}
 }
 
-// TestRealSecondClient shares a gateway with somebody else's client. The gateway sends every reply to both. It proves over
+// TestRealSecondClient shares a gateway with another project's client. The gateway sends every reply to both. It proves over
 // real sockets, and with frames of another library, that values are right beside it and that it is noticed. How each of
 // its replies counts is proven in virtual time (rivals_test.go).
 func TestRealSecondClient(t *testing.T) {

@@ -33,7 +33,7 @@ type Read struct {
 // Limits of a plan. The zero value merges only what touches, up to 125 registers.
 type Limits struct {
 	MaxRegisters uint16  // most registers in one read; 0: 125, the protocol's most
-	MaxGap       int     // registers between two objects that are rather read over than asked anew; see MaxGap
+	MaxGap       int     // registers between two objects that are read over, not around; see MaxGap
 	Avoid        []Range // registers that are not read over, because the slave has none there
 	MaxBits      int     // most bits in one read; 0: 2000, the protocol's most
 	AvoidBits    []Range // bits that are not read over

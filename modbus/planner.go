@@ -48,7 +48,7 @@ type Planner struct {
 	registers  lengths
 	bits       lengths
 	splits     []split
-	tests      []Span // to be asked for nobody: gaps, and what Retest names
+	tests      []Span // to be asked although no object needs them: gaps, and what Retest names
 	blamed     []Span // reads that were never answered, and taught what is known; Retest asks them again
 }
 
@@ -103,7 +103,7 @@ func NewPlanner(s Settings, most uint16, avoid []Range) *Planner {
 	return &Planner{settings: s, most: most, avoid: avoid}
 }
 
-// Measured tells the slave's turnaround: the slower it is, the wider the gaps that are cheaper to read over.
+// Measured notes the slave's turnaround: the slower it is, the wider the gaps that are cheaper to read over.
 func (p *Planner) Measured(turnaround time.Duration) { p.turnaround = turnaround }
 
 // Plan returns the reads for the spans with the least bus time, as far as the slave is known.
@@ -114,8 +114,8 @@ func (p *Planner) Plan(spans []Span) []Read {
 	})
 }
 
-// avoids returns the registers not to be read over, given and learnt. Their tables are not told apart: what one lacks
-// the other seldom has. Bits have addresses of their own.
+// avoids returns the registers not to be read over, given and learnt. Their tables are not distinguished: what one
+// lacks the other seldom has. Bits have addresses of their own.
 func (p *Planner) avoids() []Range { return append(slices.Clone(p.avoid), p.lacks(ofRegisters)...) }
 
 // lacks returns what was learnt to be illegal.
@@ -261,7 +261,7 @@ func (p *Planner) conclude(s split) bool {
 	if !slices.Contains(p.tests, gap) {
 		p.tests = append(p.tests, gap)
 	}
-	return false // until the test tells
+	return false // until the test shows it
 }
 
 // concludeLength notes that a gap is legal, so that the read over it was too long.
@@ -281,7 +281,7 @@ func (p *Planner) foundTooLong(s Span) {
 	}
 }
 
-// Tests returns reads that serve nobody but would settle what was learnt. Ask each once, when there is time.
+// Tests returns reads that no object needs, but that would prove what was learnt. Ask each once, when there is time.
 func (p *Planner) Tests() []Read {
 	reads := make([]Read, len(p.tests))
 	for i, s := range p.tests {

@@ -62,7 +62,7 @@ func busTime(plan []modbus.Read) (total time.Duration) {
 }
 
 // TestPlannerLearnsWhatTheSlaveCannotDo: whatever it lacks, each object that it has is read at every sweep, and after a few sweeps
-// nothing is asked in vain and the plan is as cheap as that of somebody who knew.
+// nothing is asked in vain and the plan is as cheap as one made with this knowledge.
 func TestPlannerLearnsWhatTheSlaveCannotDo(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

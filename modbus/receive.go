@@ -33,7 +33,7 @@ type window struct {
 	skipped  int  // bytes that belong to no frame
 	damaged  bool // a frame that began well had a wrong checksum
 	torn     int  // bytes of the first frame that had only begun when the window closed
-	doubtful bool // the unit has answered somebody else in this window
+	doubtful bool // the unit has answered another program in this window
 }
 
 // reset begins a new window for the answer to q.

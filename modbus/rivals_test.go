@@ -79,7 +79,7 @@ func TestEachReplyToAnotherProgramCounts(t *testing.T) {
 	}
 }
 
-// TestReadsTakeNoLengthOfAnotherProgram: its replies prove that somebody else asks here, be they of a unit that we have
+// TestReadsTakeNoLengthOfAnotherProgram: its replies prove that another program asks here, be they of a unit that we have
 // not asked yet. It uses the lengths that widened reads have first, too.
 func TestReadsTakeNoLengthOfAnotherProgram(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {

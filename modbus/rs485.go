@@ -75,7 +75,7 @@ func startKernelRS485(d rs485Driver, r RS485) (restore func(), err error) {
 	return restore, nil
 }
 
-// differs tells what a driver has left out. Drivers since Linux 6.0 drop what the chip cannot do without
+// differs returns what a driver has left out. Drivers since Linux 6.0 drop what the chip cannot do without
 // an error, and shorten delays to 100 ms.
 func (s serialRS485) differs(asked serialRS485) error {
 	const levels = rs485RTSOnSend | rs485RTSAfterSend

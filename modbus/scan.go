@@ -16,15 +16,15 @@ import (
 // Scan is a search for the units that answer on a line. It reads, as everything here, and it is bounded: one request
 // to each unit that is silent, a handful to each that answers.
 type Scan struct {
-	Settings []Settings // at least one; tried in this order until somebody answers
+	Settings []Settings // at least one; tried in this order until a unit answers
 	Units    []byte     // 1 to 247, on Modbus TCP 0 and 255 too; asked in this order
-	// what to ask with; the second only when the first found nobody at any settings. nil: 04, then 03
+	// what to ask with; the second only when the first found no unit at any settings. nil: 04, then 03
 	Functions []byte
 	Timeout   time.Duration                // first byte of a reply; 0: DefaultTimeout
 	Open      func(Settings) (Port, error) // nil: Dial
 	Now       func() time.Time             // stamps identities; nil: time.Now
 	Logger    *slog.Logger                 // nil: discard
-	Step      func(Step)                   // told before each unit is asked; nil: nobody
+	Step      func(Step)                   // called before each unit is asked; nil: not called
 }
 
 // Step is how far a scan is.
@@ -41,8 +41,8 @@ type Step struct {
 type Found struct {
 	Unit      byte
 	Exception *Exception // nil: it gave registers; an exception is an answer too
-	Identity  Identity   // by function 0x2B/0x0E; zero when it does not tell
-	ServerID  string     // by function 0x11, when the other one does not tell; empty when neither does
+	Identity  Identity   // by function 0x2B/0x0E; zero when it gives none
+	ServerID  string     // by function 0x11, when the other one gives none; empty when neither does
 }
 
 // Garbled is a unit that something came from, or over, which is no frame: wrong settings, noise, or two slaves of one
@@ -54,16 +54,16 @@ type Garbled struct {
 
 // ScanResult is what a scan has found. It may be cut short by an error.
 type ScanResult struct {
-	Settings Settings // at which somebody answered, or that were tried last
+	Settings Settings // at which a unit answered, or that were tried last
 	Found    []Found  // in the order of Units
 	Garbled  []Garbled
 	Asked    int // units, each once a round
 }
 
-// Rounds returns how often Run asks all units when nobody answers.
+// Rounds returns how often Run asks all units when none answers.
 func (s *Scan) Rounds() int { return len(s.Settings) * len(s.functions()) }
 
-// Expected returns how long one round takes when nobody answers: for each unit the request, the timeout and the slack
+// Expected returns how long one round takes when no unit answers: for each unit the request, the timeout and the slack
 // for adapters, and on anything but Modbus TCP the quiet in which a late reply would pass. Who answers takes less.
 func (s *Scan) Expected(settings Settings) time.Duration {
 	each := s.timeout() + adapterSlack
@@ -88,7 +88,7 @@ func (s *Scan) timeout() time.Duration {
 	return s.Timeout
 }
 
-// Run scans until somebody has answered at one of the settings, and then that round to its end. What was found
+// Run scans until a unit has answered at one of the settings, and then that round to its end. What was found
 // comes with every error: *OpenError, ErrPort and ctx's.
 func (s *Scan) Run(ctx context.Context) (ScanResult, error) {
 	var result ScanResult
@@ -149,7 +149,7 @@ func (s *Scan) round(ctx context.Context, step Step, result *ScanResult) (err er
 // scanTries is how often a unit is asked whose answer is garbage.
 const scanTries = 3
 
-// ask asks one unit for a register. ErrTimeout: nobody is there; ErrFrame: something is. An exception is an answer.
+// ask asks one unit for a register. ErrTimeout: no unit is there; ErrFrame: something is. An exception is an answer.
 func (s *Scan) ask(ctx context.Context, line *Line, unit, function byte) (exception *Exception, err error) {
 	for range scanTries {
 		if _, err = line.Read(ctx, unit, function, 0, 1); !errors.Is(err, ErrFrame) {
@@ -166,7 +166,8 @@ func (s *Scan) ask(ctx context.Context, line *Line, unit, function byte) (except
 	}
 }
 
-// identify asks a unit that answers who it is. The error is that of line or scan; that it does not tell is none.
+// identify asks a unit that answers for its identity. The error is that of line or scan; a unit without identity is no
+// error.
 func (s *Scan) identify(ctx context.Context, line *Line, unit byte) (found Found, err error) {
 	found.Unit = unit
 	found.Identity, err = line.Identify(ctx, unit)

@@ -87,7 +87,7 @@ func TestScanAsksWithTheOtherFunctionWhenNobodyAnswersTheFirst(t *testing.T) {
 	})
 }
 
-// TestScanTakesAsLongAsItSays holds the estimate against a scan that finds nobody, in virtual time.
+// TestScanTakesAsLongAsItSays holds the estimate against a scan that finds no unit, in virtual time.
 func TestScanTakesAsLongAsItSays(t *testing.T) {
 	for _, baud := range []int{2400, 9600, 115200} {
 		synctest.Test(t, func(t *testing.T) {

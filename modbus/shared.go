@@ -59,7 +59,7 @@ type wideRead struct {
 }
 
 // shared reads what q asks where another program may get replies through the gateway. The read is widened to a length
-// that the other program was not seen to use. Where no id tells the replies apart there are two such reads, of
+// that the other program was not seen to use. Where no id distinguishes the replies there are two such reads, of
 // different lengths.
 //
 // If another program's reply is taken for the first answer, the right answer comes as one too many, before the second

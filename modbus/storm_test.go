@@ -14,7 +14,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// storm is a line with two slaves and a script of faults. The value of each register tells unit,
+// storm is a line with two slaves and a script of faults. The value of each register holds unit,
 // function, address and which read of the test it was taken for, so that a reply to anything but the very
 // request in hand shows.
 type storm struct {

@@ -9,7 +9,7 @@ import (
 // the argument; in short: a slave answers in the order it was asked, so the reply to a request
 // proves that no reply to an earlier one can come any more.
 type trust struct {
-	// unknown is how many frames of any shape may be on their way, asked by somebody else: whoever had the
+	// unknown is how many frames of any shape may be on their way, asked by another program: the one that had the
 	// line before us, another master.
 	unknown int
 	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most
@@ -31,7 +31,7 @@ type trust struct {
 type debt struct {
 	shape
 	first, last uint64
-	probe       bool // asked as a probe only: nobody ever takes its reply for a value
+	probe       bool // asked as a probe only: its reply is never taken for a value
 }
 
 // mark says that the request number seq was sent at a moment.
@@ -66,7 +66,7 @@ func (t *trust) clean() bool { return t.unknown == 0 && len(t.debts) == 0 }
 // ready reports whether a request of shape s may be sent: nothing can be on its way, or nothing
 // but the reply to the one probe that a newly met unit was sent, which looks different. A read may
 // also be sent while only identifications are open: it is as good a probe as any. An exception that comes
-// twice may settle more than it should, but nobody takes an identification for a value.
+// twice may settle more than it should, but an identification is never taken for a value.
 func (t *trust) ready(s shape) bool {
 	return t.clean() || t.introduced && !t.blocked(s) || isRead(s.function) && t.onlyIdentification()
 }
@@ -104,11 +104,11 @@ func (t *trust) forget(before time.Time) {
 // blocked reports whether a reply of shape s could be the answer to something older.
 func (t *trust) blocked(s shape) bool { return t.unknown > 0 || t.find(s) != nil }
 
-// suspect notes that a frame that nobody of us asked for may be on its way.
+// suspect notes that a frame that we did not ask for may be on its way.
 func (t *trust) suspect(now time.Time) { t.unknown, t.disturbed = max(t.unknown, 1), now }
 
 // maxUnknown bounds what is remembered of another master. One that asks on without waiting for replies
-// makes a line that nobody can work on.
+// makes a line that cannot be used.
 const maxUnknown = 3
 
 // overheard notes a request of another master to this unit, whose reply will come.

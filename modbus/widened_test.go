@@ -10,7 +10,7 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// TestOneClientIsAskedForNothingMore: where nobody else uses the gateway, a device is asked for just the wanted registers, also when the
+// TestOneClientIsAskedForNothingMore: where no other program uses the gateway, a device is asked for just the wanted registers, also when the
 // gateway closes idle connections. Without ids this is so from 20 s after connecting on.
 func TestOneClientIsAskedForNothingMore(t *testing.T) {
 	for _, port := range []string{overTCP, overRTU} {

@@ -77,8 +77,8 @@ next() {
 	if [ -e /etc/noi-agent/config.yaml ]; then
 		echo "Installed. A running service was restarted: systemctl status noi-agent"
 	else
-		echo "Installed. Next: write /etc/noi-agent/config.yaml, starting from $prefix/share/noi-agent/config.yaml.example,"
-		echo "then: noi-agent check && systemctl enable --now noi-agent"
+		echo "Installed. Next: sudo noi-agent init, which makes /etc/noi-agent/config.yaml,"
+		echo "then: sudo systemctl enable --now noi-agent"
 	fi
 }
 

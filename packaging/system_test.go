@@ -25,6 +25,7 @@ const credentials = `[Service]
 LoadCredential=aws:/etc/noi-agent/secrets/aws
 LoadCredential=gcp.json:/etc/noi-agent/secrets/gcp.json
 LoadCredential=device.pem:/etc/noi-agent/secrets/device.pem
+LoadCredential=device.key:/etc/noi-agent/secrets/device.key
 Environment=AWS_SHARED_CREDENTIALS_FILE=/run/credentials/noi-agent.service/aws
 `
 
@@ -79,7 +80,8 @@ func configured(t *testing.T, m *machine) {
 		install -d -m 0700 /etc/noi-agent/secrets; umask 077
 		. /run/noi-sim/env
 		printf '[noi]\naws_access_key_id=%s\naws_secret_access_key=%s\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" >/etc/noi-agent/secrets/aws
-		echo '{}' >/etc/noi-agent/secrets/gcp.json; echo none >/etc/noi-agent/secrets/device.pem`)
+		echo '{}' >/etc/noi-agent/secrets/gcp.json; echo none >/etc/noi-agent/secrets/device.pem
+		echo none >/etc/noi-agent/secrets/device.key`)
 	m.write("/root/config.yaml", configuration)
 	m.do("cp", "/root/config.yaml", "/etc/noi-agent/config.yaml")
 	m.write("/etc/systemd/system/noi-agent.service.d/credentials.conf", credentials)
@@ -104,7 +106,7 @@ func hardened(t *testing.T, m *machine) {
 		out, _ := m.try("nsenter", "-t", pid, "-m", "setpriv", "--reuid=noi-agent", "--regid=noi-agent", "--init-groups", "--", "sh", "-c", script)
 		return out
 	}
-	for _, name := range []string{"aws", "gcp.json", "device.pem"} {
+	for _, name := range []string{"aws", "gcp.json", "device.pem", "device.key"} {
 		if got := as("cat /run/credentials/noi-agent.service/" + name); strings.Contains(got, "denied") || got == "" {
 			t.Errorf("the daemon reads of the credential %s: %q", name, got)
 		}

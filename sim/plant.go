@@ -55,7 +55,7 @@ type plant struct {
 // sweep is what an MPPT charger found when it last went through the array's voltages.
 type sweep struct{ peakV, peakW, openV float64 }
 
-// daily is what starts anew each morning.
+// daily is what starts again each morning.
 type daily struct {
 	charged, drawn        float64 // Ah
 	energy                float64 // Wh charged

@@ -110,7 +110,7 @@ func connectFault(err error, at string, proxied bool) Step {
 			"The proxy of HTTPS_PROXY does not answer: name the right one, or leave it out where there is a way "+
 				"without it.")
 	}
-	return unreachable("connection", err, "Nobody answers there: a firewall has to let TCP to "+at+
+	return unreachable("connection", err, "Nothing answers there: a firewall has to let TCP to "+at+
 		" out (or set HTTPS_PROXY), and endpoint, where it is set, has to name the right host and port. Try: nc -vz "+
 		""+strings.Replace(at, ":", " ", 1))
 }
@@ -160,7 +160,7 @@ func tlsFault(err error, addr string) Step {
 				"ca-certificates. "+show)
 	case errors.As(err, &host):
 		return unreachable("TLS", err,
-			"Somebody else answers at "+addr+": a captive portal, a wrong name server, or a wrong endpoint. "+show)
+			"Another server answers at "+addr+": a captive portal, a wrong name server, or a wrong endpoint. "+show)
 	case errors.As(err, &record):
 		return unreachable("TLS", err,
 			"What answers at "+addr+" does not speak TLS: a captive portal, or an emulator, whose endpoint begins "+

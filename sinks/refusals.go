@@ -171,7 +171,7 @@ func (r *Refusals) probe(msgs []Message, verdicts []verdict) int {
 
 // Settle takes the answers to a selection, one for each message sent, in order. whole says that the topic answered for
 // all of them at once. It returns the results of the window's first messages; none when the request was refused and has
-// to be made anew, smaller: Select knows how.
+// to be made again, smaller: Select knows how.
 func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole bool) []Result {
 	r.requests++
 	if whole && len(s.Send) > 1 && answers[0].Outcome == Reject {

@@ -71,11 +71,11 @@ func Trust(file string) []Stage {
 
 // Probe takes the stages in their order and reports each step as soon as it is known. limit is how long each may take.
 // ok is false when one failed, so that a message would fail too.
-func Probe(ctx context.Context, limit time.Duration, tell func(Step), stages []Stage) (ok bool) {
+func Probe(ctx context.Context, limit time.Duration, report func(Step), stages []Stage) (ok bool) {
 	var missing []string
 	for _, stage := range stages {
 		step, there := stage.take(ctx, limit, missing)
-		if tell(step); !there {
+		if report(step); !there {
 			missing = append(missing, stage.Name)
 		}
 	}

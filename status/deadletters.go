@@ -12,6 +12,7 @@ import (
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/web"
 	"noi-agent/store"
 )
 
@@ -37,23 +38,17 @@ type lettersRequest struct {
 
 // chosen returns the ids of the dead letters that a request means; nil: all of the integration. It fails with an
 // *api.Error where the filter cannot be read, and where they are not as many as expected.
-func (s *Server) chosen(q *lettersRequest) ([]uint64, error) {
+func (o *Options) chosen(q *lettersRequest) ([]uint64, error) {
 	if q.Object == "" && q.From == "" && q.To == "" && q.Expect == nil {
 		return q.IDs, nil
 	}
-	span, err := ParseRange(q.From, q.To, s.o.Now())
+	letters, err := o.wanted(q)
 	if err != nil {
-		return nil, api.NewError(http.StatusBadRequest, err.Error(), "")
-	}
-	list, err := s.o.DeadLetters.DeadLetters(q.Integration)
-	if err != nil {
-		return nil, api.NewError(lettersStatus(err), err.Error(), "")
+		return nil, err
 	}
 	ids := []uint64{}
-	for i := range list.DeadLetters {
-		if l := &list.DeadLetters[i]; q.wants(l, span) {
-			ids = append(ids, l.ID)
-		}
+	for i := range letters {
+		ids = append(ids, letters[i].ID)
 	}
 	if q.Expect != nil && *q.Expect != len(ids) {
 		return nil, api.NewError(http.StatusConflict,
@@ -61,6 +56,19 @@ func (s *Server) chosen(q *lettersRequest) ([]uint64, error) {
 			"look again, then ask with the new number")
 	}
 	return ids, nil
+}
+
+// wanted returns the dead letters that a request means, the oldest first. It fails as chosen does.
+func (o *Options) wanted(q *lettersRequest) ([]api.Trigger, error) {
+	span, err := ParseRange(q.From, q.To, o.Now())
+	if err != nil {
+		return nil, api.NewError(http.StatusBadRequest, err.Error(), "")
+	}
+	list, err := o.DeadLetters.DeadLetters(q.Integration)
+	if err != nil {
+		return nil, api.NewError(lettersStatus(err), err.Error(), "")
+	}
+	return slices.DeleteFunc(list.DeadLetters, func(l api.Trigger) bool { return !q.wants(&l, span) }), nil
 }
 
 func (q *lettersRequest) wants(l *api.Trigger, span store.Range) bool {
@@ -115,7 +123,7 @@ func (s *Server) retryDeadLetters(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ids, err := s.chosen(&q)
+	ids, err := s.o.chosen(&q)
 	if err != nil {
 		failOr(w, r, err, http.StatusInternalServerError)
 		return
@@ -133,7 +141,7 @@ func (s *Server) dropDeadLetters(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ids, err := s.chosen(&q)
+	ids, err := s.o.chosen(&q)
 	if err != nil {
 		failOr(w, r, err, http.StatusInternalServerError)
 		return
@@ -147,4 +155,47 @@ func (s *Server) dropDeadLetters(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sendJSON(w, r, map[string]int{"dropped": n})
+}
+
+// pageLetters hands the dead letters to the pages: it implements web.SetAside. A retry over the page ends with the
+// request, as one over the API does.
+type pageLetters struct{ o *Options }
+
+// List implements web.SetAside.
+func (p pageLetters) List(f web.SetAsideFilter) ([]api.Trigger, error) {
+	return p.o.wanted(request(f, nil))
+}
+
+// Retry implements web.SetAside.
+func (p pageLetters) Retry(ctx context.Context, f web.SetAsideFilter, expect int) (last api.Replay, err error) {
+	ids, err := p.o.chosen(request(f, &expect))
+	if err != nil || len(ids) == 0 {
+		return last, err
+	}
+	report := func(line any) error { last, _ = line.(api.Replay); return nil }
+	err = p.o.DeadLetters.RetryDeadLetters(ctx, f.Integration, ids, report)
+	return last, p.failed(err)
+}
+
+// Drop implements web.SetAside.
+func (p pageLetters) Drop(f web.SetAsideFilter, expect int) (int, error) {
+	ids, err := p.o.chosen(request(f, &expect))
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	n, err := p.o.DeadLetters.DropDeadLetters(f.Integration, ids)
+	return n, p.failed(err)
+}
+
+// failed gives an error of the agent the status that the API answers with.
+func (p pageLetters) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return api.NewError(p.o.ReplayStatus(err), err.Error(), "")
+}
+
+// request is what the API would be asked for.
+func request(f web.SetAsideFilter, expect *int) *lettersRequest {
+	return &lettersRequest{Integration: f.Integration, Object: f.Object, From: f.From, To: f.To, Expect: expect}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
 	if id != "" && id != "x" {
 		return api.DeadLetters{}, fmt.Errorf("dead letters: %w %q", store.ErrUnknownIntegration, id)
 	}
-	return api.DeadLetters{DeadLetters: []api.Trigger{{ID: 17, State: api.StateSetAside}}}, nil
+	return api.DeadLetters{DeadLetters: []api.Trigger{{ID: 17, State: api.StateSetAside, CompletedAt: "2022-06-28T08:20:29.000Z"}}}, nil
 }
 
 func (w *lettersWorld) RetryDeadLetters(_ context.Context, id string, ids []uint64, report func(any) error) error {
@@ -76,6 +77,37 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 			t.Errorf("%s %s %s: %d, did %q: %s", c.method, c.url, c.body, a.code, w.did, a.body)
 		}
 		mustContain(t, a.body, c.want)
+	}
+}
+
+// The page does what the API does, by the same filter and count.
+func TestSetAsidePageAsksTheAgent(t *testing.T) {
+	w := &lettersWorld{}
+	o := options(quiet())
+	o.Socket, o.DeadLetters = shortDir(t)+"/agent.sock", w
+	s := status.New(o)
+	serve(t, s)
+	c := client(o.Socket)
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, form := range []struct {
+		path, expect string
+		code         int
+		did          string
+	}{
+		{"retry", "1", http.StatusSeeOther, "retry x[17]"},
+		{"retry", "2", http.StatusConflict, ""},
+		{"drop", "2", http.StatusConflict, ""},
+		{"drop", "1", http.StatusSeeOther, "drop x[17]"},
+	} {
+		w.did = ""
+		a, err := c.PostForm("http://agent/system/set-aside/"+form.path, url.Values{"integration": {"x"}, "expect": {form.expect}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != form.code || w.did != form.did {
+			t.Errorf("%+v: %d, did %q", form, a.StatusCode, w.did)
+		}
 	}
 }
 

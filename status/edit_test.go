@@ -34,6 +34,8 @@ func (o *theIntegration) List() api.Integrations {
 
 func (o *theIntegration) Get(id string) (api.IntegrationEntry, error) { return o.entry(id) }
 
+func (o *theIntegration) Needs(string) (string, error) { return "", nil }
+
 func (o *theIntegration) Preview(id string, config []byte) (api.IntegrationEntry, error) {
 	o.note("preview " + id + " " + string(config))
 	return oneIntegration{}.entry(), nil

@@ -25,6 +25,8 @@ type integrationReader interface {
 	// Preview checks a configuration as Create does (id ""), or as Replace does, and returns what it would be and cost.
 	// Nothing is changed.
 	Preview(id string, config []byte) (api.IntegrationEntry, error)
+	// Needs returns the commands that an integration's cloud needs first, with the names of this gateway.
+	Needs(id string) (string, error)
 }
 
 // integrationEditor changes. A config is one JSON object with the keys of api.IntegrationConfig; it is read strictly,

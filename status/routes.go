@@ -55,6 +55,9 @@ func (s *Server) routes() []route {
 	if s.o.Metrics != nil {
 		list = append(list, route{"GET", "/metrics", reads, s.o.Metrics.ServeHTTP, ""})
 	}
+	if s.o.Doctor != nil {
+		list = append(list, route{"GET", "/api/v1/doctor", reads, withoutQuery(s.serveDoctor), ""})
+	}
 	if s.o.Exporter != nil {
 		list = append(list, route{"GET", "/api/v1/export", reads, s.scarcely(s.serveExport), ""})
 	}

@@ -87,6 +87,9 @@ type Options struct {
 	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 
+	// Doctor looks for what is wrong with the gateway; nil: it cannot be asked for.
+	Doctor func(ctx context.Context) api.Diagnosis
+
 	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
 	Families func(slug string) (*objects.Family, bool)
 }
@@ -168,6 +171,9 @@ func New(o Options) *Server {
 		began := time.Now()
 		o.Elapsed = func() time.Duration { return time.Since(began) }
 	}
+	if o.Doctor != nil {
+		o.Doctor = inTurn(o.Doctor)
+	}
 	s := &Server{o: o, limits: defaultLimits, hosts: guard.NewHosts(o.Hostname, o.Hosts), place: &place{o: &o}}
 	s.door, s.o.Reporter = newDoor(o), placed{o.Reporter, s.place}
 	s.site = newSite(&s.o, s.door)
@@ -177,13 +183,17 @@ func New(o Options) *Server {
 
 // newSite returns the pages.
 func newSite(o *Options, keeper web.Keeper) *web.Site {
+	var letters web.SetAside
+	if o.DeadLetters != nil {
+		letters = pageLetters{o}
+	}
 	return web.New(web.Options{
 		Source: struct {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families,
-		Name: o.Hostname, Zone: o.Location, Now: o.Now,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
+		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 

@@ -3,6 +3,8 @@ package status_test
 import (
 	"context"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 
 	"noi-agent/status"
@@ -21,7 +23,9 @@ func (oneIntegration) entry() api.IntegrationEntry {
 func (o oneIntegration) List() api.Integrations {
 	return api.Integrations{Integrations: []api.IntegrationEntry{o.entry()}}
 }
-func (o oneIntegration) Get(string) (api.IntegrationEntry, error)             { return o.entry(), nil }
+func (o oneIntegration) Get(string) (api.IntegrationEntry, error) { return o.entry(), nil }
+func (o oneIntegration) Needs(string) (string, error)             { return "", nil }
+
 func (o oneIntegration) Preview(string, []byte) (api.IntegrationEntry, error) { return o.entry(), nil }
 func (o oneIntegration) Create(context.Context, []byte) (api.IntegrationEntry, error) {
 	return o.entry(), nil
@@ -36,6 +40,36 @@ func (o oneIntegration) SetEnabled(context.Context, string, bool) (api.Integrati
 func (oneIntegration) Wake(string) error { return nil }
 func (oneIntegration) Test(context.Context, string, []byte, func(api.TestStep)) (api.IntegrationTest, error) {
 	return api.IntegrationTest{Steps: []api.TestStep{}}, nil
+}
+
+// TestTheGatewayIsLookedAtOneAtATime asks for a diagnosis over the API and as a page. A second look waits for the first.
+func TestTheGatewayIsLookedAtOneAtATime(t *testing.T) {
+	looks, most := make(chan struct{}, 8), 0
+	g := newGate(t, func(o *status.Options) {
+		o.Doctor = func(context.Context) api.Diagnosis {
+			looks <- struct{}{}
+			most = max(most, len(looks)) // the race detector sees two looks at once
+			<-looks
+			return api.Diagnosis{Skipped: []string{"x"}, Faults: 1, Verdict: "1 fault. Begin with the first: <b>.",
+				Findings: []api.Finding{{ID: "disk_full", Level: api.LevelFault, Subject: "disk", Evidence: "<b>", Why: "w", Command: "df"}}}
+		}
+	})
+	var all sync.WaitGroup
+	for range 4 {
+		for path, want := range map[string]string{"/api/v1/doctor": `"id":"disk_full"`, "/system/doctor": "disk: &lt;b&gt;",
+			"/system": `href="/system/doctor"`} {
+			all.Go(func() {
+				a := askWith(t, client(g.socket), "GET", "http://localhost"+path, "", nil)
+				if a.code != http.StatusOK || !strings.Contains(a.body, want) {
+					t.Errorf("%s: %d %s", path, a.code, a.body)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if most != 1 {
+		t.Errorf("%d looks at once", most)
+	}
 }
 
 // TestIntegrationsAnswer has each route of the integrations give its good answer, whose shapes are compared with the

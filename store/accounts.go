@@ -34,8 +34,8 @@ func newAccounts() accounts {
 		rows: map[record.Accounted]record.Account{}}
 }
 
-// AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as nobody is to
-// get.
+// AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as no
+// integration is to get.
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (b *accounts) all() map[record.Accounted]record.Account {
 	return out
 }
 
-// ripen counts what is waiting as far as nobody waits for a sweep before it.
+// ripen counts what is waiting as far as no integration waits for a sweep before it.
 func (b *accounts) ripen(s *Store) {
 	owed := slices.IndexFunc(s.offered, func(f *offered) bool { return !f.refused && s.owedLocked(f) })
 	b.count(s, owed)

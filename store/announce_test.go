@@ -90,13 +90,13 @@ func TestAGapThatGrowsWhileItIsAnnouncedIsAnnouncedOnceMore(t *testing.T) {
 	announced = due(2)[0]
 	missing(3, true)
 	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Retrying, PublishedAt: now}))
-	announced = due(3)[0] // it was to be told before it went on
+	announced = due(3)[0] // it was to be reported before it went on
 	must(t, s.SettleGap("aws", announced, store.Result{Outcome: store.Accepted, PublishedAt: now, MessageID: "m"}))
 	due()
 	missing(4, true)
 	due()
 	missing(5, false)
-	now = now.Add(-time.Hour) // a clock that is put back keeps nothing from being told
+	now = now.Add(-time.Hour) // a clock that is put back keeps nothing from being reported
 	due(5)
 }
 

@@ -44,7 +44,7 @@ func OpenArchive(path string) (*Archive, error) {
 // DeviceID returns what Store.SetDeviceID kept, "" when nothing.
 func (a *Archive) DeviceID() string { return a.store.device }
 
-// Scan is Store.Scan. A step opens the file anew, and fails when it is another than before.
+// Scan is Store.Scan. A step opens the file again, and fails when it is another than before.
 func (a *Archive) Scan(r Range) *Scan {
 	c := a.store.Scan(r)
 	c.view = a.store.viewFile

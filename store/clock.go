@@ -37,7 +37,7 @@ func (c Clock) old() bool {
 	return c.Old()
 }
 
-// SetBooted tells when this boot was, by a clock that is right now: samples of this boot that were
+// SetBooted sets when this boot was, by a clock that is right now: samples of this boot that were
 // taken before can be mended from then on, also after the machine was started again. It is written
 // with the next commit.
 func (s *Store) SetBooted(at time.Time) {
@@ -75,7 +75,7 @@ func (s *Store) Booted() time.Time {
 	return record.FromMilli(s.starts[s.run].Booted)
 }
 
-// undated is since when an integration is gone that was removed by a clock nobody could trust.
+// undated is since when an integration is gone that was removed by a clock that was not trusted.
 var undated = time.UnixMilli(1).UTC()
 
 // orphanTimeLocked is since when an integration that is removed now counts as gone.

@@ -25,7 +25,7 @@ func (s *clockBook) stamp(run uint64, p Stamp) Stamp {
 	return p
 }
 
-// moment is a point in time as far as the store can tell: unix ms by the clock, and whether that
+// moment is a point in time as far as the store knows: unix ms by the clock, and whether that
 // counts for what is past; ms since the boot, below zero when not known.
 type moment struct {
 	wall   int64
@@ -41,7 +41,7 @@ func (s *clockBook) moment() moment {
 	return m
 }
 
-// age is how old a sweep is, in ms, at a moment; 0 when nobody can tell. Within one boot the
+// age is how old a sweep is, in ms, at a moment; 0 when it is not known. Within one boot the
 // clock does not matter. Across boots the clock has to be right, and the sample has the time that it has
 // everywhere (Stamp.Time): a clock that jumps makes no sample
 // old before its time.

@@ -70,7 +70,7 @@ type commit struct {
 }
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
-// file, or says something worse: then nobody knows what the file holds.
+// file, or says something worse: then it is not known what the file holds.
 func (s *Store) write(t task) (err error) {
 	c := &commit{task: t, store: s, names: s.names.Published()}
 	defer func() {
@@ -123,7 +123,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	return nil
 }
 
-// encodeSweeps turns into records what somebody waits for.
+// encodeSweeps turns into records what an integration waits for.
 func (c *commit) encodeSweeps() {
 	s := c.store
 	s.mu.Lock()
@@ -162,7 +162,7 @@ func (c *commit) rejectNewest(victims []victim) {
 		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
 		refused = append(refused, c.offered[i])
 	}
-	slices.Reverse(refused) // told in their order they are one gap an object
+	slices.Reverse(refused) // reported in their order they are one gap an object
 	s.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
 }
 
@@ -355,7 +355,7 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 	t.Bytes += c.bytes - c.removed.Bytes
 	t.Samples += c.samples - c.removed.Samples
 	if t.Sweeps == c.sweeps {
-		t.Samples = c.samples // a damaged record does not tell how many went with it
+		t.Samples = c.samples // a damaged record does not say how many went with it
 	}
 	b := tx.Bucket(file.BucketMeta)
 	if c.identity != nil {

@@ -33,8 +33,8 @@ func (s *Store) oversized() bool {
 
 // compact replaces the file by a copy without its free pages. The old one keeps its name until the copy is whole and on
 // the disk, so that a power cut costs nothing. Sweeps are taken meanwhile, and wait for the writer, who does this.
-// Without room for the copy all stays as it is; an error after the renaming stops the store, because then nobody knows
-// which of the two a restart would find.
+// Without room for the copy all stays as it is; an error after the renaming stops the store, because then it is not
+// known which of the two a restart would find.
 func (s *Store) compact() {
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages

@@ -21,15 +21,15 @@ const (
 	whyDeadPushed  = objects.GapDead + ": the cloud rejected it, and %d later ones too"
 )
 
-// DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until somebody has it sent
-// again, or drops it.
+// DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until the operator has it
+// sent again, or drops it.
 type DeadLetter struct {
 	// its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
 	record.Trigger
 	Seq       uint64 // its place in the outbox, where it is no more
 	Index     int
 	Store     string // id of the store that took the sample
-	Estimated bool   // nobody knows when exactly it was taken
+	Estimated bool   // it is not known when exactly it was taken
 }
 
 // setAsideLocked makes a row a dead letter: it is written with the commit that settles the delivery.
@@ -45,7 +45,7 @@ func (s *Store) setAsideLocked(it *integration, w *record.Row) {
 	}
 }
 
-// buryLocked gives a dead letter up, and tells the gap.
+// buryLocked gives a dead letter up, and reports the gap.
 func (s *Store) buryLocked(it *integration, id uint64, why string) {
 	w := it.dead[id]
 	s.unmakeLocked(it, id)

@@ -40,7 +40,7 @@ func (s *Store) tryRoom(sweeps []*offered) (err, stateErr error) {
 			return err, err
 		}
 		if len(sweeps) == 0 {
-			return nil, nil // what else waited is written; nobody's samples give way for ballast
+			return nil, nil // what else waited is written; no samples are deleted for ballast
 		}
 	}
 	return err, nil

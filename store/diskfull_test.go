@@ -22,7 +22,7 @@ const (
 	noMount  = "may not mount"
 )
 
-// TestDiskFilledByANeighbourNeverStopsTheDraining runs a store on a small disk that somebody else fills and frees.
+// TestDiskFilledByANeighbourNeverStopsTheDraining runs a store on a small disk that another program fills and frees.
 // While it is full, what is there is still delivered and settled, and Append keeps a sweep or says ErrFull; when there
 // is room again, all works. Every sample that was acknowledged is settled, pending, or counted as dropped.
 func TestDiskFilledByANeighbourNeverStopsTheDraining(t *testing.T) {

@@ -25,7 +25,7 @@
 // Recover is how an agent starts: whatever lies at the path, a store opens, except for a file that another agent has
 // open (ErrLocked) or that a newer version made (ErrVersion). Open alone also refuses a damaged file (ErrDamaged).
 //
-// The store stops for good when a commit fails other than for want of space, because nobody knows then what the file
+// The store stops for good when a commit fails other than for want of space, because it is not known then what the file
 // holds. Fatal is closed, every call returns the error, and the agent has to end and start again.
 //
 // One goroutine does all the writing. Decisions count in memory at once, and the next commit carries them.
@@ -38,7 +38,7 @@
 //
 // The files, in reading order:
 //
-//	internal/record, internal/file     what a value is; the file in which nobody works
+//	internal/record, internal/file     what a value is; the file while no store has it open
 //	store.go open.go start.go          Store, Recover, the start of a run
 //	offer.go window.go writer.go commit.go  from Offer over the window to the transaction
 //	cursor.go lane.go integrations.go  how far each integration is; alarms first

@@ -19,7 +19,7 @@ type Integration struct {
 	GapMessages bool
 }
 
-// SetIntegrations tells which integrations exist now, paused ones included. A new one starts at
+// SetIntegrations sets which integrations exist now, paused ones included. A new one starts at
 // the newest sample; a known one keeps its cursor and goes on under its new topic; one no longer
 // named keeps its backlog for 24 h, in case it comes back, and then loses it, counted and with a
 // row in the trigger log; its rows and counters stay for 30 days. It is durable when the call

@@ -114,7 +114,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 	}
 }
 
-// A long backlog goes in several commits: it is told in one row an object all the same, and without any left.
+// A long backlog goes in several commits: it is reported in one row an object all the same, and without any left.
 func TestLongBacklogOfARemovedIntegrationIsToldByObject(t *testing.T) {
 	const n, settled = 25_000, 10
 	now := storetest.Start

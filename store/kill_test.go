@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// killEnv tells the re-executed test binary which file to append to.
+	// killEnv names the file that the re-executed test binary appends to.
 	killEnv = "NOI_STORE_KILL"
-	// runsEnv tells it how many runs were counted elsewhere.
+	// runsEnv is how many runs were counted elsewhere.
 	runsEnv = "NOI_STORE_RUNS"
 	// killRounds of a file's life; then it is counted, and another file begins.
 	killRounds = 25

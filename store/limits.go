@@ -63,7 +63,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 		seq, isKey := record.KeySeq(k)
 		w := victim{Heading: h, seq: seq, bytes: record.Size(k, v), reason: reason, record: v}
 		if excess <= 0 || seq >= keep {
-			// A damaged record at the very end of the queue helps nobody: it goes at once.
+			// A damaged record at the very end of the queue is of no use: it is deleted at once.
 			if ok && !c.tooOld(&h) {
 				break
 			}
@@ -82,7 +82,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 }
 
 // unsettledFrom is from where on sweeps are not to give way to new ones: from the oldest that
-// somebody waits for when the new ones are rejected instead, else from nowhere.
+// an integration waits for when the new ones are rejected instead, else from nowhere.
 func (c *commit) unsettledFrom() uint64 {
 	s := c.store
 	if !s.opts.RejectNewest {
@@ -93,7 +93,7 @@ func (c *commit) unsettledFrom() uint64 {
 	return s.passedLocked()
 }
 
-// tooOld reports whether a sweep is over MaxAge, as far as anybody can tell.
+// tooOld reports whether a sweep is over MaxAge, as far as is known.
 func (c *commit) tooOld(h *record.Heading) bool {
 	s := c.store
 	s.mu.Lock()
@@ -111,7 +111,7 @@ func (s *Store) passedLocked() uint64 {
 }
 
 // giveWay lets the victims go: each integration's cursor moves past them, and what was still
-// unsettled there is counted and told, a gap an object.
+// unsettled there is counted and reported, a gap an object.
 func (c *commit) giveWay(victims []victim) {
 	s := c.store
 	if len(victims) == 0 {
@@ -182,8 +182,8 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	return found, true
 }
 
-// expire drops the backlog of integrations removed a day ago, told by object, and forgets them after a month. found is
-// what unwanted has found. it returns whose bucket and record are to go.
+// expire drops the backlog of integrations removed a day ago, reported by object, and forgets them after a month. found
+// is what unwanted has found. it returns whose bucket and record are to go.
 func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	s := c.store
 	for _, it := range s.orphansLocked(c.wall) {
@@ -192,7 +192,7 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	for _, it := range s.orderedLocked() {
 		if s.forgetsLocked(it, c.wall) {
 			it.wake()
-			s.dirtyRows -= len(it.dirty) // nobody writes them any more
+			s.dirtyRows -= len(it.dirty) // they are not written any more
 			delete(s.integrations, it.ID)
 			if it.main != nil {
 				it.main.lane = nil // and that one goes with the next commit

@@ -48,11 +48,11 @@ func (p *Pledge) Err() error {
 	return p.group.err
 }
 
-// closedChannel is ready for whoever waits for nothing.
+// closedChannel is for callers that have nothing to wait for.
 var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // Offer hands sweeps over and returns at once: forwarders get them from here on, and the next commit
-// writes what is not accepted by then. The Pledge tells when they are safe. Offer waits, but only as
+// writes what is not accepted by then. The Pledge reports when they are safe. Offer waits, but only as
 // long as ctx, while more than 65,536 samples wait for a commit that does not end. Its errors are
 // those of Append that are known at once, and ctx's.
 func (s *Store) Offer(ctx context.Context, sweeps ...objects.Sweep) (*Pledge, error) {
@@ -174,7 +174,7 @@ func (it *integration) pendingIn(seq uint64, picked record.Bitset) uint64 {
 	return uint64(picked.Count() - picked.And(it.Settled[seq]).Count())
 }
 
-// owedLocked reports whether somebody still waits for a fresh sweep.
+// owedLocked reports whether an integration still waits for a fresh sweep.
 func (s *Store) owedLocked(f *offered) bool {
 	for _, p := range f.routes {
 		if it := s.integrations[p.Integration]; it != nil && it.pendingIn(f.seq, p.Set) > 0 {

@@ -7,11 +7,11 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// Recover opens the store whatever lies at the path, and is how an agent that nobody looks after
+// Recover opens the store whatever lies at the path, and is how an agent that runs unattended
 // starts. A file that was not left clean is checked first. One that is damaged, empty, foreign or
 // no file at all is moved aside as path.damaged-NNNN, of which the newest are
 // kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
-// and somebody still waits for, with its sample ids, the gaps and the dead letters that read,
+// and an integration still waits for, with its sample ids, the gaps and the dead letters that read,
 // and the cursors, counters and device id. The new store has an id of its own.
 //
 // The old file keeps its name until the new one is complete, so that a power cut in between costs nothing but the time.

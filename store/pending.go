@@ -292,7 +292,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 	return out, unread && (!held || len(out) == 0) || missed
 }
 
-// lookAhead finds the oldest unsettled sweep of an integration nobody asks about, so that Stats
+// lookAhead finds the oldest unsettled sweep of an integration that is not read, so that Stats
 // knows its age. It is the writer's, after a commit.
 func (s *Store) lookAhead() error {
 	s.mu.Lock()

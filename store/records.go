@@ -18,7 +18,7 @@ type (
 	// Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 	Span = record.Span
 	// Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a
-	// gap that the store has. What was due after that, and before the first sample of the next run, nobody has.
+	// gap that the store has. What was due after that, and before the first sample of the next run, is missing.
 	Account = record.Account
 	// Accounted is one object of a unit.
 	Accounted = record.Accounted
@@ -54,8 +54,8 @@ func Check(path string) error { return file.Check(path) }
 
 // Verify looks whether an agent can work with the file, and is what runs after an unclean stop. It leaves alone what
 // the store itself goes on with: single damaged sweeps and rows. It fails with ErrDamaged, with ErrVersion, with
-// ErrLocked while an agent has the file open, and with the system's error when it cannot tell. On a damaged file bbolt
-// may panic, or hang (Verdict, InChild).
+// ErrLocked while an agent has the file open, and with the system's error when it cannot find out. On a damaged file
+// bbolt may panic, or hang (Verdict, InChild).
 func Verify(path string) error { return file.Verify(path) }
 
 // Verdict is the side of the child process: it runs Verify, says what is wrong and returns the exit code that InChild

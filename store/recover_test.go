@@ -180,7 +180,7 @@ func cutAt(t *testing.T, path string, part int64) {
 	must(t, os.Truncate(path, info.Size()/part))
 }
 
-// foreign is a sound bbolt file of somebody else.
+// foreign is a sound bbolt file of another program.
 func foreign(t *testing.T, path string) {
 	t.Helper()
 	db, err := bolt.Open(path, 0o600, nil)
@@ -362,7 +362,7 @@ func TestOnlyTheNewestAreKeptAside(t *testing.T) {
 	must(t, s.Close())
 }
 
-// TestWhereNothingCanBeDone runs as an ordinary user: nobody refuses root anything.
+// TestWhereNothingCanBeDone runs as an ordinary user: root is refused nothing.
 func TestWhereNothingCanBeDone(t *testing.T) {
 	if os.Getuid() == 0 {
 		asNobody(t)

@@ -26,7 +26,7 @@ type rowLog struct {
 	madeNow   bool                   // the integration is new in this run
 	gapsMade  uint64                 // rows about gaps, those in the file included
 	newGap    bool                   // one that no commit carries yet
-	announces bool                   // gaps are to be told to the cloud too
+	announces bool                   // gaps are to be published too
 	openGaps  map[uint64]*record.Row // those that are not, by id
 	unseen    map[uint64]bool        // ids of those that nobody has acknowledged; an undated one comes later
 	recent    []*record.Row          // the newest of these, for Stats
@@ -54,7 +54,7 @@ func (l *rowLog) mayGrow(w *record.Row) {
 	}
 }
 
-// reload takes over a row about a gap from the file, in the order of their ids. One that tells numbers may still grow:
+// reload takes over a row about a gap from the file, in the order of their ids. One with numbers may still grow:
 // samples of earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one
 // start.
 func (l *rowLog) reload(w *record.Row) {

@@ -160,7 +160,7 @@ func TestWhatCannotBeSalvagedIsCountedAndToldInARow(t *testing.T) {
 	works(t, s)
 }
 
-// TestSalvageNeedsNeitherHeadsNorNames cuts off what a tree begins with: the rest still tells.
+// TestSalvageNeedsNeitherHeadsNorNames cuts off what a tree begins with: the rest still says what it is.
 func TestSalvageNeedsNeitherHeadsNorNames(t *testing.T) {
 	path, samples := laden(t)
 	spoil(t, path, func(b []byte) []byte {

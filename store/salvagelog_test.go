@@ -101,7 +101,7 @@ func TestSalvageKeepsTheGapsOfIntegrationsThatAreLost(t *testing.T) {
 	}
 }
 
-// firstByte is that of the first value on a leaf page, which tells what the page holds; 0: it is none.
+// firstByte is that of the first value on a leaf page, which says what the page holds; 0: it is none.
 func firstByte(b []byte) byte {
 	if b[8] != 2 {
 		return 0

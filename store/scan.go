@@ -22,7 +22,7 @@ func (r Range) Has(t time.Time) bool {
 	return !t.Before(r.From) && (r.To.IsZero() || t.Before(r.To))
 }
 
-// Kept is one sweep that the outbox holds, whether somebody still waits for it or not.
+// Kept is one sweep that the outbox holds, whether an integration still waits for it or not.
 type Kept struct {
 	Seq   uint64
 	Store string        // id of the store that took it: another than Store.ID after a recovery
@@ -79,7 +79,7 @@ func (s *Store) Scan(r Range) *Scan {
 	return &Scan{store: s, view: s.view, r: r, until: s.next}
 }
 
-// Damaged returns how many records did not read so far. Nobody knows what they held, or when.
+// Damaged returns how many records did not read so far. It is not known what they held, or when.
 func (c *Scan) Damaged() uint64 { return c.skipped }
 
 // Step returns the sweeps of the next 1,024 records, or fewer when they are large; often none. more is
@@ -180,7 +180,7 @@ func (c *Scan) wants(sw objects.Sweep) bool {
 	return false
 }
 
-// complete adds what only the store's memory knows, and tells it what did not read.
+// complete adds what only the store's memory knows, and reports to it what did not read.
 func (c *Scan) complete() {
 	c.skipped += uint64(len(c.damaged))
 	s := c.store

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Limits are what an open store can be told anew (SetLimits). The zero Limits are usable.
+// Limits are what SetLimits can change in an open store. The zero Limits are usable.
 type Limits struct {
 	MaxSize        int64         // bytes of records the outbox may hold; 0: 256 MiB
 	RejectNewest   bool          // at MaxSize, or on a full disk, new samples are not kept; false: the oldest give way
@@ -53,7 +53,7 @@ func (s *Store) SetLimits(l Limits) error {
 	return nil
 }
 
-// takeLimitsLocked puts in force what SetLimits was told. The writer does it as it begins a commit: no limit changes
+// takeLimitsLocked puts in force what SetLimits was given. The writer does it as it begins a commit: no limit changes
 // under one.
 //
 // bbolt's own limit of the file is only raised. It reads MaxSize where a transaction that writes needs pages from the

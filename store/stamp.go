@@ -4,7 +4,7 @@ import "time"
 
 // Stamp says how far a time that the gateway's clock gave can be trusted, and by what it is corrected.
 type Stamp struct {
-	Unsure   bool          // nobody knew whether the clock was right
+	Unsure   bool          // it was not known whether the clock was right
 	Uptime   time.Duration // from the boot to that moment; below zero: not known
 	SameBoot bool          // the machine was not booted since
 	Booted   time.Time     // when that boot was, by a clock that was right, at whatever time; zero: not known
@@ -17,7 +17,7 @@ const lifetime = 20 * 365 * 24 * time.Hour
 
 // Time returns when something was, that was taken at some time by the clock of then. It is the one rule for the time of
 // a sample: in its message, an export, a replay, the status, and for the ends of a gap. It depends on nothing but what
-// is stored, so that a sample has the same time wherever it is shown. estimated: nobody will ever know better than
+// is stored, so that a sample has the same time wherever it is shown. estimated: it will never be known better than
 // this, unless SameBoot.
 //
 //   - A clock that was known to be right is believed.

@@ -37,7 +37,7 @@ func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 			}
 		})
 		m.EachRow(tx, file.BucketDead, id, func(w *record.Row) {
-			w.Store = cmp.Or(w.Store, m.Identity.Of(w.Seq)) // old rows tell by their place
+			w.Store = cmp.Or(w.Store, m.Identity.Of(w.Seq)) // old rows are known by their place
 			it.dead[w.ID] = w
 		})
 		it.gapsKept = m.EachRow(tx, file.BucketGaps, id, it.reload)
@@ -49,12 +49,12 @@ func (s *Store) identityLocked() record.Identity {
 	return record.Identity{ID: s.id, Run: s.run, Device: s.device, Origins: s.origins}
 }
 
-// lostResult is the error of a row whose sample is settled and whose last result nobody knows:
+// lostResult is the error of a row whose sample is settled and whose last result is not known:
 // rows are written less often than cursors.
 const lostResult = "Unknown: the sample is settled; how its last attempt ended was lost in a restart"
 
-// routed returns which of the two has a delivery, the integration or its lane. Only the sweep can tell: while a lane is
-// closed and not empty, faults and alarms do not go into it.
+// routed returns which of the two has a delivery, the integration or its lane. Only the sweep says which: while a lane
+// is closed and not empty, faults and alarms do not go into it.
 func (m *beginning) routed(tx *bolt.Tx, it *integration, at record.Place) *integration {
 	if it.lane == nil {
 		return it

@@ -25,7 +25,7 @@ var (
 	// the sweeps are not kept. The store goes on; a later Append may succeed.
 	ErrFull = errors.New("store is full")
 	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
-	// told of, or one that was removed a month ago.
+	// given, or one that was removed a month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
 	// ErrNoTrigger comes from Trigger for a row that never was, or is no longer kept.
 	ErrNoTrigger = errors.New("no trigger")
@@ -38,7 +38,7 @@ type Options struct {
 	Clock Clock // whether Now can be trusted; zero: always
 	// that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
 	Runs   uint64
-	Note   string       // a file in memory that survives a kill, for what no commit tells; "": none
+	Note   string       // a file in memory that survives a kill, for what no commit says; "": none
 	Logger *slog.Logger // nil: silent
 }
 
@@ -140,7 +140,7 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	s.letGo()
 	s.noCopy(file.WriteNamesCopy(path, s.identityLocked(), &s.names))
-	file.RemoveStale(path) // only now is it sure that nobody else is creating one
+	file.RemoveStale(path) // only now is it sure that no other process is creating one
 	go s.writer()
 	return s, nil
 }

@@ -90,7 +90,7 @@ func TestCallsAfterCloseFail(t *testing.T) {
 	s := open(t, store.Options{})
 	must(t, s.Close())
 	changed := s.Changed("aws")
-	<-changed // closed: whoever waits looks, and finds out
+	<-changed // closed: the one that waits looks, and finds out
 	_, errPending := s.Pending("aws", 1)
 	_, _, errTriggers := s.Triggers(store.TriggerQuery{})
 	for what, err := range map[string]error{

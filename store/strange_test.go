@@ -21,7 +21,7 @@ const nobody = 65534
 const childUnprivileged = childPrefix + "unprivileged" // recovers a store and says what became of it
 
 // TestAFileOfAnotherUserIsMovedAside starts a store as a user to whom the directory belongs and the file in it does
-// not, as after somebody has run the agent as root once. Where the directory is not the user's either, nothing is
+// not, as after the agent has run as root once. Where the directory is not the user's either, nothing is
 // touched.
 func TestAFileOfAnotherUserIsMovedAside(t *testing.T) {
 	if os.Getuid() != 0 {

@@ -17,7 +17,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// failEnv tells the re-executed test binary which file to use once, while a system call fails.
+// failEnv names the file that the re-executed test binary uses once, while a system call fails.
 const failEnv = "NOI_STORE_FAIL"
 
 // failDone is the exit code of a child that could do everything; with failErr it met an error and said so.

@@ -278,7 +278,7 @@ func (s *Store) writeRowLocked(it *integration, w *record.Row) {
 	s.touchLocked()
 }
 
-// closeRowsLocked ends the rows of deliveries that gave way: nobody will try them again.
+// closeRowsLocked ends the rows of deliveries that were deleted: they are not tried again.
 func (s *Store) closeRowsLocked(it *integration) {
 	for at := range it.open {
 		if holder, _ := it.holder(at); at.Seq < it.At && holder == nil {

@@ -70,7 +70,7 @@ func (w *window) takeGroups(n int) {
 	w.older = append([]*commitGroup(nil), w.older[n:]...)
 }
 
-// finishGroups tells those who wait for any of the batches.
+// finishGroups wakes the callers that wait for any of the batches.
 func finishGroups(batches []*commitGroup, err, stateErr error) {
 	for _, b := range batches {
 		b.finish(err, stateErr)

@@ -56,7 +56,7 @@ func (s *Store) touchLocked() {
 	s.wakeWriter()
 }
 
-// hurryLocked asks for a commit now and returns the batch that tells when it is made.
+// hurryLocked asks for a commit now and returns the batch that is done when it is made.
 func (s *Store) hurryLocked() *commitGroup {
 	s.urgent, s.forced, s.dirty = true, true, true
 	s.wakeWriter()
@@ -186,10 +186,10 @@ func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
 	return fresh, s.dirty || s.dirtyRows > 0, s.unsaved, s.urgent || fresh && s.opts.CommitEvery <= 0
 }
 
-// commit writes what waits and tells those who wait for it. Rows come along when they are due, or when a commit is to
-// be made anyway and none has carried any for a while; it reports whether they did, and whether there was a transaction
-// at all. What every cloud has accepted by the end of its window is not written; if nothing else is, the younger sweeps
-// keep their own windows. all ends these too.
+// commit writes what waits and wakes the callers that wait for it. Rows come along when they are due, or when a commit
+// is to be made anyway and none has carried any for a while; it reports whether they did, and whether there was a
+// transaction at all. What every cloud has accepted by the end of its window is not written; if nothing else is, the
+// younger sweeps keep their own windows. all ends these too.
 func (s *Store) commit(t task, all bool) (rows, wrote bool) {
 	s.mu.Lock()
 	s.takeLimitsLocked()
@@ -250,7 +250,7 @@ func (s *Store) keepsLocked(sweeps []*offered) bool {
 }
 
 // releaseLocked lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
-// nobody waits for them.
+// no caller waits for them.
 func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
 	for i, f := range sweeps {
 		if !f.refused && (records == nil || records[i] == nil) {
@@ -312,11 +312,11 @@ func (s *Store) rowsLeft() int {
 	return s.dirtyRows
 }
 
-// giveUp tells those who wait for a commit that none will come.
+// giveUp reports to callers that wait for a commit that none will come.
 func (s *Store) giveUp() {
 	s.mu.Lock()
 	waiting := s.groups()
-	s.takeGroups(len(waiting)) // nobody joins the new one: the store has stopped
+	s.takeGroups(len(waiting)) // no caller joins the new one: the store has stopped
 	err := s.err
 	s.mu.Unlock()
 	finishGroups(waiting, err, err)

@@ -125,7 +125,7 @@ func (r sweepRate) bytes(commits float64) float64 {
 	return min(r.sweeps, commits)*commitBytes + r.samples*sampleBytes
 }
 
-// wants reports whether an integration gets an object of a slave, as far as the configuration tells what that will be
+// wants reports whether an integration gets an object of a slave, as far as the configuration says what that will be
 // called.
 func wants(in *configs.Integration, line *configs.Line, slave *configs.Slave, object string) bool {
 	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model},

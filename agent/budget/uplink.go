@@ -13,7 +13,7 @@ import (
 )
 
 // UplinkRange is what an integration is to cost at its sockets, up and down, in megabytes (10^6 bytes) in 30 days. The
-// two differ with `when: change` only: how often something changes nobody knows beforehand.
+// two differ with `when: change` only: how often something changes is not known beforehand.
 type UplinkRange struct {
 	Least float64 // nothing changes: the heartbeat alone, nothing without one
 	Most  float64 // every sample is sent

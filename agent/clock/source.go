@@ -16,24 +16,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Source is what the agent asks about time beside its clocks. The zero one knows nothing: nobody can tell whether the
+// Source is what the agent asks about time beside its clocks. The zero one knows nothing: it is not known whether the
 // wall clock is right, and each run counts as a boot of its own.
 type Source struct {
 	Boot   string                          // names the boot of the machine; "": not known
 	Uptime func() time.Duration            // since that boot, with what the machine slept; nil: not known
 	Built  time.Time                       // when the program was made: no right clock is before it. Zero: not known
-	Probe  func(ctx context.Context) Synch // asks who keeps the clock; it may take seconds. nil: nobody does
+	Probe  func(ctx context.Context) Synch // asks who keeps the clock; it may take seconds. nil: no service does
 }
 
 // Synch is what a time service says of the wall clock.
 type Synch struct {
-	Service string    // who says it; "": nobody who can tell is there
+	Service string    // who says it; "": no service is there that can
 	Synched bool      // it has set the clock, or found it right
 	At      time.Time // when it did so last, by the clock of then; zero: not known
 }
 
-// The time services that can tell. Others (busybox ntpd, openntpd, ntpdate, a GPS script) leave no word that can be
-// read without privileges; with them the clock is judged by its looks alone.
+// The time services that report whether the clock is right. Others (busybox ntpd, openntpd, ntpdate, a GPS script)
+// leave no word that can be read without privileges; with them the clock is judged by its looks alone.
 const (
 	timesyncd = "timesyncd"
 	chrony    = "chrony"
@@ -122,7 +122,7 @@ func (s services) askChrony(ctx context.Context) Synch {
 
 // parseTracking reads chronyc's CSV: 14 fields, the fourth the time of the last measurement in Unix seconds, the last
 // the leap status in words (chrony 4.3 client.c, process_cmd_tracking). What reads otherwise is of a version that we do
-// not know: it cannot tell us anything.
+// not know: it cannot report anything.
 func parseTracking(csv []byte) Synch {
 	fields := strings.Split(string(bytes.TrimSpace(csv)), ",")
 	if len(fields) != 14 {

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// stepLimit is how far the wall clock may move against the uptime before it counts as set anew. Between two looks a
+	// stepLimit is how far the wall clock may move against the uptime before it counts as set. Between two looks a
 	// service that only steers moves it not at all (it steers both), a leap second by one.
 	stepLimit = 2 * time.Second
-	// tellAfter is by how much the boot's moment has to be off for samples to be mended by a better one.
-	tellAfter = time.Second
+	// giveAfter is by how much the boot's moment has to be off for samples to be mended by a better one.
+	giveAfter = time.Second
 	// backLimit is how far before the last good time a right clock may be: it ran fast then, and was put right.
 	backLimit = 2 * time.Minute
 	// jumpLimit is the longest step, and the longest time off, that is believed without a service that vouches for it,
@@ -54,14 +54,14 @@ type Wall struct {
 	asked   bool // the services, once at least
 	synch   Synch
 	floor   time.Time // the last time known to be right
-	told    time.Time // the same, as the store has it
+	given   time.Time // the same, as the store has it
 	trusted time.Time // moment of the boot by a clock that was right; zero: never in this boot
 	booted  time.Time // moment of the boot by the clock as it is
 	from    time.Time // wall time since which the clock runs without a step
 	seen    time.Duration
 	steps   uint64
 	moved   time.Duration // by the last step
-	unasked bool          // nobody was asked about it yet
+	unasked bool          // no service was asked about it yet
 	verdict verdict
 	since   time.Duration // uptime since which the verdict's good is as it is
 	turn    chan struct{} // closed when samples that wait for the clock are to be looked at again
@@ -138,22 +138,23 @@ func (w *Wall) BootedAt() time.Time {
 	return wall.Add(-up)
 }
 
-// Begin takes over what the store knows, and judges for the first time. Where nobody can be asked, that is all it
+// Begin takes over what the store knows, and judges for the first time. Where no service can be asked, that is all it
 // needs.
 func (w *Wall) Begin(st Keeper) {
 	w.mu.Lock()
 	w.store = st
-	w.floor, w.trusted, w.told = st.LastGood(), st.Booted(), st.Booted()
+	w.floor, w.trusted, w.given = st.LastGood(), st.Booted(), st.Booted()
 	w.asked, w.begun = w.source.Probe == nil, true
 	w.mu.Unlock()
 	w.offer(st.LastGood())
 	if _, v := w.Look(); v.Good {
 		close(w.phased) // schedules begin in phase
-		w.tell()
+		w.give()
 	}
 }
 
-// offer says the last time known to be right where the clock is before it, for whoever may set clocks. We never do.
+// offer says the last time known to be right where the clock is before it, for a program that may set clocks. We never
+// do.
 func (w *Wall) offer(last time.Time) {
 	if wall := w.now(); w.keys.Source != configs.ClockSystem && wall.Before(last.Add(-backLimit)) {
 		w.log.Warn("the system's clock lies before the last time known to be right",
@@ -162,8 +163,8 @@ func (w *Wall) offer(last time.Time) {
 	}
 }
 
-// Look judges the wall clock as it is now, and returns the moment of the boot by it. It asks nobody and may be called
-// from anywhere, the store's own lock included.
+// Look judges the wall clock as it is now, and returns the moment of the boot by it. It asks no service and may be
+// called from anywhere, the store's own lock included.
 func (w *Wall) Look() (booted time.Time, v verdict) {
 	wall, up := w.Read()
 	booted = wall.Add(-up)
@@ -207,7 +208,7 @@ func (w *Wall) noticeStep(booted time.Time, up time.Duration) {
 	w.booted, w.seen = booted, up
 }
 
-// quiet is why a clock is believed of which nobody can tell.
+// quiet is why a clock is believed on which no service reports.
 const quiet = "no time service found; clock looks plausible"
 
 // judge is the rule of docs/time.md. w.mu is held.
@@ -257,8 +258,8 @@ func (w *Wall) beyond(t time.Time) bool {
 }
 
 // leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was
-// off for long, or its RTC is wrong. Nobody can tell, so what waits from before must not expire. That time then stays
-// the last good one. One of this boot proves the boot's moment, however long nobody has looked since. w.mu is held.
+// off for long, or its RTC is wrong. It is not known, so what waits from before must not expire. That time then stays
+// the last good one. One of this boot proves the boot's moment, however long ago the last look was. w.mu is held.
 func (w *Wall) leapt(wall, booted time.Time) bool {
 	known := w.floor.After(w.source.Built) && w.floor.Before(booted)
 	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
@@ -266,7 +267,7 @@ func (w *Wall) leapt(wall, booted time.Time) bool {
 
 // trust notes a clock that is right. w.mu is held.
 func (w *Wall) trust(wall, booted time.Time) {
-	if by := booted.Sub(w.trusted); w.trusted.IsZero() || by.Abs() > tellAfter {
+	if by := booted.Sub(w.trusted); w.trusted.IsZero() || by.Abs() > giveAfter {
 		w.again()
 	}
 	w.trusted = booted
@@ -283,19 +284,19 @@ func (w *Wall) again() {
 	}
 }
 
-// Run asks the services until ctx ends, more often while the clock is unsure, and tells the store what has come out.
+// Run asks the services until ctx ends, more often while the clock is unsure, and gives the store what has come out.
 func (w *Wall) Run(ctx context.Context) {
 	defer close(w.Ended)
-	told, steps := "", uint64(0)
+	said, steps := "", uint64(0)
 	for ctx.Err() == nil {
 		asked := w.ask(ctx)
 		_, v := w.Look()
 		steps = w.reportSteps(steps)
-		if line := fmt.Sprint(v.Good, v.reason); line != told && ctx.Err() == nil {
-			told = line
+		if line := fmt.Sprint(v.Good, v.reason); line != said && ctx.Err() == nil {
+			said = line
 			w.report(v)
 		}
-		w.tell()
+		w.give()
 		w.settle(asked)
 		pause := ProbeUnsure
 		if v.Good {
@@ -344,12 +345,12 @@ func (w *Wall) Unsettled() bool {
 
 // storeKnows reports whether the store has the moment of the boot, as well as it is known. w.mu is held.
 func (w *Wall) storeKnows() bool {
-	return w.trusted.IsZero() || !w.told.IsZero() && w.trusted.Sub(w.told).Abs() <= tellAfter
+	return w.trusted.IsZero() || !w.given.IsZero() && w.trusted.Sub(w.given).Abs() <= giveAfter
 }
 
-// tell gives the store the moment of the boot when it is known better than before. The store corrects times by it. Only
+// give gives the store the moment of the boot when it is known better than before. The store corrects times by it. Only
 // Begin and Run call it.
-func (w *Wall) tell() {
+func (w *Wall) give() {
 	w.mu.Lock()
 	booted, known := w.trusted, w.storeKnows()
 	w.mu.Unlock()
@@ -359,7 +360,7 @@ func (w *Wall) tell() {
 	w.store.SetBooted(booted)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.told = booted // only now: until then samples that were read with the old moment wait
+	w.given = booted // only now: until then samples that were read with the old moment wait
 	w.turnOver()
 }
 
@@ -385,7 +386,7 @@ func (w *Wall) becomeGood() {
 	}
 }
 
-// Rephasing is closed when schedules that are made now are to find their phase anew; nil when they have it.
+// Rephasing is closed when schedules that are made now are to find their phase again; nil when they have it.
 func (w *Wall) Rephasing() <-chan struct{} {
 	select {
 	case <-w.phased:
@@ -417,7 +418,7 @@ func (w *Wall) reportSteps(before uint64) uint64 {
 	return steps
 }
 
-// Shown is a time that was told by another clock, as the present one has it.
+// Shown is a time by another clock, as the present one has it.
 func (w *Wall) Shown(at, booted time.Time) time.Time {
 	if by := w.BootedAt().Sub(booted); by.Abs() > ApartLimit {
 		return at.Round(0).Add(by)

@@ -17,7 +17,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// JSON is read as the YAML that it nearly is, by the decoder of the configuration file. Texts are written anew on the
+// JSON is read as the YAML that it nearly is, by the decoder of the configuration file. Texts are written again on the
 // way, since YAML does not know each of JSON's escapes.
 
 // flowOf returns one JSON value as YAML in one line. Repeated keys stay: the decoder refuses them. An object that has

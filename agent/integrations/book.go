@@ -54,6 +54,8 @@ type Book struct {
 
 	mu  sync.Mutex // guards what follows
 	now *state     // never changed, only replaced
+	// what a test has seen of the gateway's identity in a cloud, by id of the integration
+	identities map[string]string
 }
 
 // state is what is in force.
@@ -69,7 +71,8 @@ type state struct {
 
 // New returns a Book that knows nothing yet.
 func New(o Options) *Book {
-	return &Book{o: o, turn: make(chan struct{}, 1), testing: make(chan struct{}, 1)}
+	return &Book{o: o, turn: make(chan struct{}, 1), testing: make(chan struct{}, 1),
+		identities: map[string]string{}}
 }
 
 // Start reads the file and returns the configuration with what is to be in force of it.

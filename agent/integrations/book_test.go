@@ -353,3 +353,20 @@ func TestTestOfAnIntegration(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The commands for the cloud are for the identity that a test has seen, and before one for what a refusal has named.
+func TestNeedsAreForTheIdentityThatIsKnown(t *testing.T) {
+	d := newDesk(t)
+	e := d.create(solar)
+	for _, want := range []string{"needs for ", "needs for arn:aws:iam::940497413619:user/push"} {
+		if got, err := d.Needs(e.Config.ID); err != nil || got != want {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+		if _, err := d.Test(t.Context(), e.Config.ID, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Needs("nobody"); problem(t, err).Status != http.StatusNotFound {
+		t.Errorf("an integration that there is not: %v", err)
+	}
+}

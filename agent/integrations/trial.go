@@ -15,9 +15,11 @@ import (
 // Sink is a client of a cloud, as far as a test needs it.
 type Sink interface {
 	// Probe looks at each stage of the way to the topic.
-	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
+	Probe(ctx context.Context, report func(sinks.Step)) (ok bool)
 	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
 	Remedy(r sinks.Result) string
+	// Needs returns the commands that a cloud needs first. known may name the identity of the gateway.
+	Needs(known string) string
 	Close() error
 }
 
@@ -29,22 +31,22 @@ const (
 )
 
 // Trial looks at each stage of the way to a topic, and sends the message unless it would fail; nil: none is to be sent.
-func Trial(ctx context.Context, sink Sink, message *sinks.Message, tell func(sinks.Step)) (id string, ok bool) {
-	ok = sink.Probe(ctx, tell)
+func Trial(ctx context.Context, sink Sink, message *sinks.Message, report func(sinks.Step)) (id string, ok bool) {
+	ok = sink.Probe(ctx, report)
 	switch {
 	case message == nil:
-		tell(sinks.Skip("message", "--dry-run"))
+		report(sinks.Skip("message", "--dry-run"))
 		return "", ok
 	case !ok:
-		tell(sinks.Skip("message", "it would fail too"))
+		report(sinks.Skip("message", "it would fail too"))
 		return "", false
 	}
 	result := sink.Publish(ctx, []sinks.Message{*message})[0]
 	if result.Outcome != sinks.Accepted {
-		tell(sinks.Bad("message", result, sink.Remedy(result)))
+		report(sinks.Bad("message", result, sink.Remedy(result)))
 		return result.MessageID, false
 	}
-	tell(sinks.Good("message", "accepted, message id "+result.MessageID))
+	report(sinks.Good("message", "accepted, message id "+result.MessageID))
 	return result.MessageID, true
 }
 
@@ -66,7 +68,7 @@ func TestMessage(now time.Time, version, integrationID, deviceID string) *sinks.
 // Test looks at each stage of the way to the topic and sends one marked message. config nil tests what is in force;
 // else a configuration that is not saved, of the one with that id, or of a new one for "". A test that finds something
 // wrong is no error.
-func (b *Book) Test(ctx context.Context, id string, config []byte, tell func(api.TestStep)) (api.IntegrationTest,
+func (b *Book) Test(ctx context.Context, id string, config []byte, report func(api.TestStep)) (api.IntegrationTest,
 	error) {
 	in, err := b.toTest(id, config)
 	if err != nil {
@@ -89,14 +91,48 @@ func (b *Book) Test(ctx context.Context, id string, config []byte, tell func(api
 	t.MessageID, t.OK = Trial(ctx, sink, TestMessage(b.o.Now(), b.o.Version, in.ID, device), func(s sinks.Step) {
 		step := api.TestStep{Name: s.Name, Verdict: string(s.Verdict), Text: s.Text, Remedy: s.Remedy}
 		t.Steps = append(t.Steps, step)
-		if tell != nil {
-			tell(step)
+		if s.Name == "identity" && s.Verdict == sinks.StepOK {
+			b.know(in.ID, s.Text)
+		}
+		if report != nil {
+			report(step)
 		}
 	})
 	if t.OK && config == nil {
 		_ = b.engine.TryNow(id) // a paused one has nothing to try
 	}
 	return t, nil
+}
+
+// know keeps the identity that a test has seen.
+func (b *Book) know(id, identity string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.identities[id] = identity
+}
+
+// Needs returns the commands that make the topic of an integration and give the gateway the right to publish to it. The
+// last test or the last refusal names the identity. No cloud is asked.
+func (b *Book) Needs(id string) (string, error) {
+	in, err := b.toTest(id, nil)
+	if err != nil {
+		return "", err
+	}
+	b.mu.Lock()
+	known := b.identities[id]
+	b.mu.Unlock()
+	state := b.engine.Status()
+	for i := range state.Integrations {
+		if known == "" && state.Integrations[i].ID == id {
+			known = state.Integrations[i].LastError
+		}
+	}
+	sink, err := b.o.NewSink(*in, state.DeviceID)
+	if err != nil {
+		return "", api.NewError(http.StatusInternalServerError, err.Error(), "")
+	}
+	defer func() { _ = sink.Close() }() // nothing was sent
+	return sink.Needs(known), nil
 }
 
 // toTest returns the integration that is to be tested.

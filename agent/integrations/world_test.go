@@ -228,4 +228,6 @@ func (c *cloud) Publish(_ context.Context, messages []sinks.Message) []sinks.Res
 
 func (c *cloud) Remedy(sinks.Result) string { return "" }
 
+func (c *cloud) Needs(known string) string { return "needs for " + known }
+
 func (c *cloud) Close() error { c.closed++; return nil }

@@ -79,9 +79,9 @@ func (s *slave) identityDue(elapsed time.Duration) bool {
 	return s.identifiesItself() && s.identity.due(elapsed)
 }
 
-// identify asks the slave who it is until that is settled. An answer that is a refusal is tried again at once, anything
-// else after a rest, for which it returns false: the samples wait. When the line fails they are dropped, since nobody
-// knows whose they are.
+// identify asks the slave for its identity until the answer is final. An answer that is a refusal is tried again at
+// once, anything else after a rest, for which it returns false: the samples wait. When the line fails they are dropped,
+// since it is not known which controller gave them.
 func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 	over := false
 	if s.identity.silent {

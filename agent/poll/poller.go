@@ -20,7 +20,7 @@ const (
 	reopenLimit = 15 * time.Second
 )
 
-// Poller reads the slaves of one line. Its goroutine owns the line: nobody else touches the port.
+// Poller reads the slaves of one line. Its goroutine owns the line: nothing else uses the port.
 type Poller struct {
 	cfg        *configs.Line
 	settings   modbus.Settings
@@ -32,7 +32,7 @@ type Poller struct {
 	out        chan<- Sweep
 	slaves     []*slave
 	repeat     worker.Repeats // faults of the port, and of the queue to the store
-	asks       chan ask       // reads that somebody wants now
+	asks       chan ask       // reads that a person wants now
 	asked      bool           // one was answered since the schedule had its turn
 	worker     *worker.Worker
 	started    time.Duration // monotonic
@@ -41,7 +41,7 @@ type Poller struct {
 	reopenAt   time.Duration
 	reopen     time.Duration   // the last wait for the port
 	reportedAt time.Duration   // when gaps that continue were reported last
-	phased     <-chan struct{} // closed when the schedules are to find their phase anew; nil: they have it
+	phased     <-chan struct{} // closed when the schedules are to find their phase again; nil: they have it
 
 	mu   sync.Mutex
 	view lineView // what status shows; a copy, so that status never waits for the line
@@ -104,7 +104,7 @@ func (p *Poller) next() (first *slave, at time.Duration) {
 }
 
 // waits until the monotonic time at, or for ever when nothing is due. False: something else came first, look again.
-// What is due comes after at most one read that somebody wants.
+// What is due comes after at most one read that a person wants.
 func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	asked := p.asked
 	p.asked = false
@@ -118,7 +118,7 @@ func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 		timer = t.C
 	}
 	select {
-	case a := <-p.asks: // somebody at a keyboard comes before the schedule, one read at a time
+	case a := <-p.asks: // a person at a keyboard comes before the schedule, one read at a time
 		p.answer(ctx, a)
 		return false
 	default:
@@ -167,7 +167,7 @@ func (p *Poller) ready(ctx context.Context) bool {
 }
 
 // works ends the waits for the port. That it opens does not do: an adapter that hangs, or a gateway that serves
-// somebody else, can be opened again and again, and fails at the first byte.
+// another program, can be opened again and again, and fails at the first byte.
 func (p *Poller) works() {
 	if p.reopen == 0 {
 		return

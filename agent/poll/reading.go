@@ -28,5 +28,5 @@ type Sweep struct {
 	Gaps     []objects.Gap   // what is missing before them: object, from, to, count and reason
 	Due      []time.Duration // the log interval of the object of each gap
 	BootedAt time.Time       // of the machine, by the clock that stamped the samples
-	Unsure   bool            // nobody knows whether that clock is right
+	Unsure   bool            // it is not known whether that clock is right
 }

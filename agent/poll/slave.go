@@ -116,7 +116,7 @@ func (p *Poller) limit(s *slave) {
 // dead reports whether the slave is only probed.
 func (s *slave) dead() bool { return s.misses >= deadAfter }
 
-// miss notes an exchange that failed. Whoever answers next may be another controller.
+// miss notes an exchange that failed. What answers next may be another controller.
 func (s *slave) miss(err error, elapsed time.Duration) {
 	s.lastErr = err
 	switch fateOf(err) {
@@ -145,7 +145,7 @@ func (s *slave) postpone(elapsed time.Duration) {
 
 // good notes a reply.
 func (s *slave) good(elapsed time.Duration, at time.Time) {
-	if s.dead() { // somebody may have put another one in its place
+	if s.dead() { // another one may be in its place
 		s.identity.reconsider()
 	}
 	s.answered, s.lastErr, s.lastGood, s.goodAt = true, nil, elapsed, at
@@ -281,7 +281,7 @@ type fate int
 
 const (
 	fatePort    fate = iota // the line is closed, or the agent ends
-	fateSilent              // nobody answered, or a gateway says so for the slave
+	fateSilent              // no answer, or a gateway says so for the slave
 	fateDamaged             // something came that is no answer: again at once
 	fateBusy                // exceptions 05 and 06: again after a pause
 	fateRefused             // exceptions 01 to 03: never again as it was

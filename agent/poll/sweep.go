@@ -32,7 +32,7 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 		return
 	}
 	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
-		if ctx.Err() != nil || !p.open { // nobody will ever know whose they are
+		if ctx.Err() != nil || !p.open { // it will never be known whose they are
 			p.dropUnidentified(s, gapNameless)
 		}
 		return
@@ -44,7 +44,7 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 	s.unidentified = nil
 }
 
-// dropUnidentified gives up readings of which nobody can say who gave them.
+// dropUnidentified gives up readings of which it is not known which controller gave them.
 func (p *Poller) dropUnidentified(s *slave, why string) {
 	s.missed += uint64(len(s.unidentified))
 	for _, r := range s.unidentified {

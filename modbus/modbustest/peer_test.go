@@ -78,7 +78,7 @@ func TestPeerThatEndsEarlyFailsTheTest(t *testing.T) {
 	}
 }
 
-// lifeline is a FIFO that a peer holds open: its reader sees the end of file when nobody holds it any more.
+// lifeline is a FIFO that a peer holds open: its reader sees the end of file when no process holds it any more.
 func lifeline(t *testing.T) (path string, reader *os.File) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "lifeline")
@@ -126,7 +126,7 @@ const lifelineEnv = "MODBUSTEST_LIFELINE"
 func TestPeerDiesWithAKilledTest(t *testing.T) {
 	if path := os.Getenv(lifelineEnv); path != "" {
 		modbustest.StartPeer(t, "sh", holder(path, "")...).Await(t, "ready")
-		t.Fatal(syscall.Kill(os.Getpid(), syscall.SIGKILL)) // never gets to tell
+		t.Fatal(syscall.Kill(os.Getpid(), syscall.SIGKILL)) // never gets to report
 	}
 	path, reader := lifeline(t)
 	self, err := os.Executable()

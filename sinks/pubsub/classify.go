@@ -51,7 +51,7 @@ func rules() []rule {
 }
 
 // noAnswer reports whether a code is what a connection that brings no answer looks like. The
-// service may say Unavailable too; connecting anew is right then as well, to reach another of its machines.
+// service may say Unavailable too; a new connection is right then as well, to reach another of its machines.
 func noAnswer(code string) bool {
 	return code == codes.Unavailable.String() || code == codes.DeadlineExceeded.String() ||
 		code == codes.Canceled.String()

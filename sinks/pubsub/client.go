@@ -149,7 +149,7 @@ func routed(ctx context.Context, field, resource string) context.Context {
 }
 
 // forget drops what may have caused a fault. A connection that did not bring an answer is made
-// anew by the next attempt, and not before: left alone, gRPC would knock on its own all through
+// again by the next attempt, and not before: left alone, gRPC would knock on its own all through
 // an outage, or sit out a backoff of its own after it. Credentials are read again when they
 // were refused, or had expired.
 func (s *Sink) forget(fault sinks.Result) {

@@ -15,7 +15,7 @@
 // which is what a loopback or http:// endpoint gets.
 //
 // How it fails: see the table in classify.go. Credentials that are missing, refused or malformed
-// are Wait, and are read anew before the next attempt. A message that no request can carry is
+// are Wait, and are read again before the next attempt. A message that no request can carry is
 // Reject without being sent; a request refused for one message is cut in half until that
 // message stands alone.
 //

@@ -20,8 +20,8 @@ const publishRight = "pubsub.topics.publish"
 
 // Probe looks at each stage of the way to the topic and reports what it finds, as soon as it is known. It
 // publishes nothing. ok is false when a stage failed, so that a message would fail too.
-func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
-	return sinks.Probe(ctx, s.o.Timeout, tell, append(sinks.Trust(s.o.CAFile), []sinks.Stage{
+func (s *Sink) Probe(ctx context.Context, report func(sinks.Step)) (ok bool) {
+	return sinks.Probe(ctx, s.o.Timeout, report, append(sinks.Trust(s.o.CAFile), []sinks.Stage{
 		{Name: "credentials", Needs: []string{"ca_file"}, Look: s.probeCredentials},
 		{Name: "endpoint", Needs: []string{"ca_file"}, Look: s.probeEndpoint},
 		{Name: "topic", Needs: []string{"credentials", "endpoint"}, Look: s.probeTopic},

@@ -145,3 +145,16 @@ func TestRemedyNamesThePoolOrTheImpersonatedAccount(t *testing.T) {
 		}
 	}
 }
+
+// What Google needs is printed for the account of the key; without a key, for the account that setup would make.
+func TestNeedsNameTopicAndAccount(t *testing.T) {
+	cleanEnv(t)
+	file := mustWrite(t, os.Getenv("HOME")+"/key.json", serviceAccount(t))
+	for path, account := range map[string]string{file: "noi@", "": "noi-publisher@"} {
+		got := mustNew(t, pubsub.Options{Endpoint: closedEndpoint, CredentialsFile: path}).Needs("")
+		want := "gcloud pubsub topics create MainSolarData --project test-project\n"
+		if !strings.Contains(got, want) || !strings.Contains(got, "serviceAccount:"+account+"test-project.iam") {
+			t.Errorf("with %q:\n%s", path, got)
+		}
+	}
+}

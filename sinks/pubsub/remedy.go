@@ -130,6 +130,20 @@ func (s *Sink) seePool() string {
 		s.project()
 }
 
+// Needs returns the commands that make the topic and give the right to publish to it, and no other, to the account of
+// the credentials; where there are none, to the account that setup would make. It reads the credentials file, and asks
+// no cloud. A sink that publishes must not be asked.
+func (s *Sink) Needs(string) string {
+	if s.who == (identity{}) {
+		if found, _, ok := findCredentials(s.o); ok {
+			s.who = found.who
+		}
+	}
+	topic := s.makeTopic()
+	return "# The topic\n" + topic[strings.LastIndexByte(topic, '\n')+1:] +
+		"\n\n# The right to publish to it, and no other\n" + GrantCommand(s.topic, s.member())
+}
+
 func (s *Sink) allowPublish() string {
 	return "Allow " + publishRight + " on the one topic (and see that it exists: gcloud pubsub topics describe " +
 		s.name() + " --project " + s.project() + "):\n" +
@@ -149,8 +163,8 @@ func (s *Sink) enable() string {
 }
 
 func (s *Sink) makeTopic() string {
-	return fmt.Sprintf("Correct topic (gcloud pubsub topics list --project %s), or make it:\ngcloud pubsub topics "+
-		"create %s --project %s", s.project(), s.name(), s.project())
+	return fmt.Sprintf("Correct topic (gcloud pubsub topics list --project %s), or make it:\n"+
+		"gcloud pubsub topics create %s --project %s", s.project(), s.name(), s.project())
 }
 
 func (s *Sink) seeTopic() string {

@@ -169,7 +169,7 @@ func scrub(text string) string {
 	return strings.TrimPrefix(text, "credentials: ")
 }
 
-// refusal quotes the fields that are meant for telling and nothing else of an answer.
+// refusal quotes the fields that are meant to be shown and nothing else of an answer.
 func refusal(from string, status int, body []byte) sinks.Result {
 	code, text := explanation(body)
 	if code == "" {

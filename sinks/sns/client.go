@@ -55,7 +55,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 // beyond any bound of those who are asked.
 const mostUnanswered = 3
 
-// givesUp reports whether credentials are to be asked for anew after ctx's attempt had none. When ctx has ended, a
+// givesUp reports whether credentials are to be asked for again after ctx's attempt had none. When ctx has ended, a
 // credential_process may still be at work, and is not to have a second beside it. But the SDK may wait for it for good:
 // what a helper has started can outlive it, and holds its output open.
 func (s *Sink) givesUp(ctx context.Context) bool {

@@ -20,7 +20,7 @@
 // metadata service, which is asked only with Options.IMDS.
 //
 // How it fails: see the table in classify.go. Credentials that are missing or refused are Wait,
-// expired ones Retry, and both are read anew before the next attempt. Where the gateway's clock is
+// expired ones Retry, and both are read again before the next attempt. Where the gateway's clock is
 // the cause the code is sinks.CodeClock. A message that no request can carry is
 // Reject without being sent; a request refused as a whole for one message is cut in half until
 // that message stands alone.

@@ -32,7 +32,7 @@ type IoT struct {
 const (
 	// iotTimeout bounds one question, which the SDK lets go on after its caller has left.
 	iotTimeout = 30 * time.Second
-	// iotWindow is how long before their end credentials are had anew.
+	// iotWindow is how long before their end credentials are fetched again.
 	iotWindow = time.Minute
 )
 

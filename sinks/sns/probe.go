@@ -22,8 +22,8 @@ import (
 
 // Probe looks at each stage of the way to the topic and reports what it finds, as soon as it is known. It
 // publishes nothing. ok is false when a stage failed, so that a message would fail too.
-func (s *Sink) Probe(ctx context.Context, tell func(sinks.Step)) (ok bool) {
-	return sinks.Probe(ctx, s.o.Timeout, tell, append(sinks.Trust(s.o.CAFile), []sinks.Stage{
+func (s *Sink) Probe(ctx context.Context, report func(sinks.Step)) (ok bool) {
+	return sinks.Probe(ctx, s.o.Timeout, report, append(sinks.Trust(s.o.CAFile), []sinks.Stage{
 		{Name: "credentials", Needs: []string{"ca_file"}, Look: s.probeCredentials},
 		{Name: "endpoint", Needs: []string{"ca_file"}, Look: s.probeEndpoint},
 		{Name: "identity", Needs: []string{"credentials"}, Look: s.probeIdentity},
@@ -141,7 +141,7 @@ func (s *Sink) probeIdentity(ctx context.Context) sinks.Step {
 	case refusesCredentials(fault.Code) || fault.Code == sinks.CodeClock:
 		return sinks.Bad(name, fault, s.Remedy(fault))
 	default:
-		return sinks.Unsure(name, "STS does not tell: "+fault.Error())
+		return sinks.Unsure(name, "STS does not say: "+fault.Error())
 	}
 }
 

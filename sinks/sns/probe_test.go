@@ -100,7 +100,7 @@ func TestProbeNamesTheRemedyOfARefusal(t *testing.T) {
 			"identity FAILED ExpiredToken", "credential_process, role_arn, iot"},
 		{standin.GetCallerIdentity, standin.Fault{Status: 403, Code: "SignatureDoesNotMatch", Text: "Signature expired: a is now earlier than b"}, 2,
 			"identity FAILED ClockError", "timedatectl set-ntp true"},
-		{standin.GetCallerIdentity, standin.Fault{Status: 503, Code: "ServiceUnavailable", Text: "no"}, 2, "identity unknown STS does not tell", ""},
+		{standin.GetCallerIdentity, standin.Fault{Status: 503, Code: "ServiceUnavailable", Text: "no"}, 2, "identity unknown STS does not say", ""},
 		{standin.GetTopicAttributes, standin.Fault{Status: 403, Code: "AuthorizationError", Text: "User: u is not authorized to perform: SNS:GetTopicAttributes"}, 3,
 			"topic unknown whether " + arn + " exists cannot be checked: no right to SNS:GetTopicAttributes", ""},
 		{standin.GetTopicAttributes, standin.Fault{Status: 400, Code: "InvalidAction", Text: "no"}, 3, "topic unknown", ""},
@@ -192,7 +192,7 @@ func TestProbeTellsWhichStageOfTheNetworkFailed(t *testing.T) {
 		{sns.Options{Endpoint: "http://127.0.0.1:1"}, "endpoint FAILED connection: dial tcp 127.0.0.1:1: connect: connection refused", "nc -vz 127.0.0.1 1"},
 		{sns.Options{Endpoint: front(-2*time.Hour, -time.Hour, "127.0.0.1"), CAFile: ca.File}, "endpoint FAILED TLS: ", "timedatectl set-ntp true"},
 		{sns.Options{Endpoint: front(-time.Hour, time.Hour, "127.0.0.1"), CAFile: other.File}, "endpoint FAILED TLS: ", "ca_file of the integration"},
-		{sns.Options{Endpoint: front(-time.Hour, time.Hour, "example.com"), CAFile: ca.File}, "endpoint FAILED TLS: ", "Somebody else answers at 127.0.0.1:"},
+		{sns.Options{Endpoint: front(-time.Hour, time.Hour, "example.com"), CAFile: ca.File}, "endpoint FAILED TLS: ", "Another server answers at 127.0.0.1:"},
 		{sns.Options{Endpoint: "https://" + cloud.Addr(), CAFile: ca.File}, "endpoint FAILED TLS: ", "does not speak TLS"},
 		{sns.Options{Endpoint: front(-time.Hour, time.Hour, "127.0.0.1"), CAFile: ca.File}, "endpoint ok ", ""},
 	} {
@@ -230,5 +230,28 @@ func TestProbeTellsAProxyThatRefuses(t *testing.T) {
 				t.Errorf("%s: %s %s\n%s", c.proxy, s.Verdict, s.Text, s.Remedy)
 			}
 		})
+	}
+}
+
+// What AWS needs is printed for the identity that is known, and without one for nobody.
+func TestNeedsNameTopicAndIdentity(t *testing.T) {
+	cleanEnv(t)
+	sink := mustNew(t, sns.Options{})
+	for known, want := range map[string][]string{
+		"": {"aws sns create-topic --name ", "for the user or role of this gateway", sns.PublishPolicy(arn)},
+		"AuthorizationError: User: arn:aws:iam::940497413619:user/push is not authorized": {
+			"for arn:aws:iam::940497413619:user/push\n", "aws iam put-user-policy --user-name push "},
+		"arn:aws:sts::940497413619:assumed-role/roof/i-1": {"aws iam put-role-policy --role-name roof "},
+		"User: arn:aws:iam::940497413619:user/$(reboot)":  {"for the user or role of this gateway"},
+	} {
+		got := sink.Needs(known)
+		for _, part := range want {
+			if !strings.Contains(got, part) {
+				t.Errorf("%q: want %q in:\n%s", known, part, got)
+			}
+		}
+		if strings.Contains(got, "reboot") {
+			t.Errorf("what a cloud said is in a command: %s", got)
+		}
 	}
 }

@@ -140,6 +140,21 @@ func (s *Sink) makeTopic(sinks.Result) string {
 		"aws sns create-topic --name %s --region %s%s", s.o.Region, p[4], p[5], s.o.Region, fifo)
 }
 
+// Needs returns the commands that make the topic and give the right to publish to it, and no other. known is a text
+// that may name the identity of the gateway, as a refusal of AWS or the step identity of a test does; without one the
+// policy stands alone. No cloud is asked.
+func (s *Sink) Needs(known string) string {
+	topic, right := s.makeTopic(sinks.Result{}), s.allowPublish(sinks.Result{Text: known})
+	who := s.refused(known)
+	if who == "" {
+		who = "the user or role of this gateway: a test shows which one that is"
+	}
+	return "# The topic\n" + lastLine(topic) + "\n\n# The right to publish to it, and no other, for " + who + "\n" +
+		strings.TrimPrefix(right, allowWords)
+}
+
+func lastLine(text string) string { return text[strings.LastIndexByte(text, '\n')+1:] }
+
 // allowPublish prints the policy and the command that gives it to the identity that was refused.
 func (s *Sink) allowPublish(r sinks.Result) string {
 	if strings.Contains(r.Text, "explicit deny") {
@@ -147,7 +162,7 @@ func (s *Sink) allowPublish(r sinks.Result) string {
 			" out of the policy that the text above names (of the identity, the topic, or the organisation)."
 	}
 	who := s.refused(r.Text)
-	text := "Allow sns:Publish on the one topic:\n"
+	text := allowWords
 	kind, name := principal(who)
 	const put = "aws iam put-%s-policy --%s-name %s --policy-name noi-publish --policy-document '%s'"
 	switch kind {
@@ -167,6 +182,8 @@ func (s *Sink) allowPublish(r sinks.Result) string {
 	}
 	return text
 }
+
+const allowWords = "Allow sns:Publish on the one topic:\n"
 
 // identityForm is the ARN of a user or role, with no character that a shell or JSON reads as anything else: a cloud's
 // answer is not trusted, and the ARN goes into printed commands.

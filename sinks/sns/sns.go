@@ -159,11 +159,11 @@ func (s *Sink) send(ctx context.Context, msgs []sinks.Message) (results []sinks.
 	return perEntry(len(msgs), out), false
 }
 
-// forget lets the next Publish read the configuration of AWS anew after an answer that waits for
+// forget lets the next Publish read the configuration of AWS again after an answer that waits for
 // the operator, or says that the credentials have expired: keys may have been exchanged meanwhile. A
 // clock fault keeps the client, which has learnt the service's time from the answer and signs
 // with that from now on. Where the certificate of the service was not to our liking, the next
-// attempt reads the authorities anew too.
+// attempt reads the authorities again too.
 func (s *Sink) forget(fault sinks.Result) {
 	if fault.Outcome == sinks.Wait || stale(fault.Code) {
 		s.client, s.creds = nil, nil

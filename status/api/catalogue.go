@@ -16,7 +16,7 @@ const triedAgain = " Samples are kept. They are tried again within five minutes,
 // Pages of the endpoint that show more.
 const (
 	pageLines        = "/system#lines"
-	pageSlave        = "/values"
+	pageSlave        = "/values?unit={id}"
 	pageIntegrations = "/integrations/{type}"
 	pageFailures     = "/triggers?integration={id}&success=false"
 	pageOutbox       = "/system#outbox"

@@ -2,12 +2,11 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
+	"html/template"
 	"net/http"
 	"strings"
-	"time"
 
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
@@ -67,7 +66,7 @@ type formView struct {
 	Faults   int                   // all faults
 	Offers   []offer               // objects that can be named
 	Cost     *api.IntegrationCost  // nil: not known
-	Test     *api.IntegrationTest  // what a test without saving has found
+	Here     template.HTML         // where the steps of a test without saving stand
 	Newer    *api.IntegrationEntry // what is in force, when it was changed meanwhile
 	Locked   *api.Error            // the login that is needed
 	typed    map[string]any        // the whole configuration
@@ -327,22 +326,14 @@ func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 
 // tryOut tests what the form says, and saves nothing.
 func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the test has a limit of its own
 	preview, err := s.o.Integrations.Preview(v.ID, body)
 	if err != nil {
 		s.refuseForm(w, v, err)
 		return
 	}
 	v.Cost = &preview.Cost
-	ctx, cancel := context.WithTimeout(r.Context(), longestTest)
-	defer cancel()
-	result, err := s.o.Integrations.Test(ctx, v.ID, body, nil)
-	if err != nil {
-		s.refuseForm(w, v, err)
-		return
-	}
-	v.Test = &result
-	s.render(w, http.StatusOK, "form", v)
+	v.Here = stepsHere
+	s.try(w, r, v.ID, body, "form", v)
 }
 
 // refuseForm shows the form again with its faults and all that was typed; after a change by another, both versions.

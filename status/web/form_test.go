@@ -127,27 +127,3 @@ func TestFormKeepsKeysThatItDoesNotShow(t *testing.T) {
 		t.Errorf("objects %v", b.written["objects"])
 	}
 }
-
-// BenchmarkPages is the time that each page takes on the gateway with ten controllers; wanted: 20 ms at most.
-func BenchmarkPages(b *testing.B) {
-	scene := webtest.Troubled()
-	line := &scene.State.Lines[0]
-	values := scene.Values.Objects[:len(scene.Values.Objects)/2]
-	for unit := 3; unit <= 10; unit++ {
-		s := line.Slaves[0]
-		s.UnitID = unit
-		line.Slaves = append(line.Slaves, s)
-		for _, v := range values {
-			v.UnitID = unit
-			scene.Values.Objects = append(scene.Values.Objects, v)
-		}
-	}
-	h := serve(scene)
-	for _, path := range all() {
-		b.Run(strings.ReplaceAll(path, "/", "_"), func(b *testing.B) {
-			for b.Loop() {
-				ask(h, path)
-			}
-		})
-	}
-}

@@ -20,12 +20,13 @@ func (s *Site) funcs() template.FuncMap {
 		"when": z.when, "clock": z.clock, "stretch": z.stretch, "parsed": z.parsed, "plain": z.plain,
 		"age": age, "ago": ago, "seconds": secondsOf, "since": since,
 		"mark": mark, "lineState": lineState, "slaveState": slaveState, "integrationState": integrationState,
-		"clockState": clockState, "storeState": storeState, "severityTone": severityTone, "costsData": costsData,
-		"count": count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
+		"clockState": clockState, "storeState": storeState, "severityTone": severityTone, "levelTone": levelTone,
+		"costsData": costsData,
+		"count":     count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
 		"percent": percent, "real": func(f *float64) float64 { return *f },
 		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
 		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short,
-		"cloud": cloud, "add": func(a, b uint64) uint64 { return a + b },
+		"cloud": cloud, "ended": ended, "logTone": logTone, "add": func(a, b uint64) uint64 { return a + b },
 	}
 }
 
@@ -188,10 +189,13 @@ func count(n any) string {
 	return digits
 }
 
-// plural prints a number with its noun: "1 message", "3 messages".
+// plural prints a number with its noun: "1 message", "3 messages", "3 tries".
 func plural(n any, noun string) string {
 	if number(n) == 1 {
 		return "1 " + noun
+	}
+	if stem, y := strings.CutSuffix(noun, "ry"); y {
+		return count(n) + " " + stem + "ries"
 	}
 	return count(n) + " " + noun + "s"
 }

@@ -21,8 +21,8 @@ func parseTemplates(funcs template.FuncMap) templates {
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
-		"message",
-		"form", "confirm", "test", "login"} {
+		"doctor", "message", "logs", "setaside",
+		"form", "confirm", "test", "setup", "login"} {
 		page := template.Must(base.Clone())
 		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
 	}
@@ -37,20 +37,24 @@ type frame struct {
 	Site    string
 	Now     time.Time
 	Status  api.Status
-	Login   bool     // there is a login
-	Unread  []string // what could not be read, in words
-	Style   string   // address of the stylesheet
-	Script  string
-	Icon    string
+	Login   bool // there is a login
+	// Editable is set where integrations can be changed here.
+	Editable bool
+	Unread   []string // what could not be read, in words
+	Style    string   // address of the stylesheet
+	Script   string
+	Icon     string
 }
 
 // frame returns that of a page.
 func (s *Site) frame(title, tab string) frame {
-	return frame{
+	f := frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
-		Login: s.o.Keeper != nil,
+		Login: s.o.Keeper != nil, Editable: s.o.Integrations != nil,
 		Style: s.assets.path("style.css"), Script: s.assets.path("live.js"), Icon: s.assets.path("icon.svg"),
 	}
+	s.paces.note(f.Now, &f.Status)
+	return f
 }
 
 // tab is one of the five.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ type Integrations interface {
 	List() api.Integrations
 	Get(id string) (api.IntegrationEntry, error)
 	Preview(id string, config []byte) (api.IntegrationEntry, error)
+	Needs(id string) (string, error)
 	Create(ctx context.Context, config []byte) (api.IntegrationEntry, error)
 	Replace(ctx context.Context, id, etag string, config []byte) (api.IntegrationEntry, error)
 	Delete(ctx context.Context, id, etag string) error
@@ -30,22 +32,21 @@ const latestRows = 10
 // integrationsView is what the two tabs show.
 type integrationsView struct {
 	frame
-	Cloud    string // aws | gcp
-	Rows     []row
-	Of       []api.IntegrationEntry // of this cloud
-	Editable bool                   // they can be changed here
-	Done     string                 // what was done, in words; "": nothing
+	Cloud string // aws | gcp
+	Rows  []row
+	Of    []api.IntegrationEntry // of this cloud
+	Done  string                 // what was done, in words; "": nothing
+	First *saying                // about the first message after a change; nil: nothing was changed
 }
 
 // integrations answers with a tab.
 func (s *Site) integrations(cloudType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.accepts(w, r, "done", "id") {
+		if !s.accepts(w, r, "done", "id", "since") {
 			return
 		}
 		v := &integrationsView{
 			frame: s.frame(cloud(cloudType)+" integrations", "/integrations/aws"), Cloud: cloudType,
-			Editable: s.o.Integrations != nil,
 		}
 		for _, e := range s.entries(&v.Status) {
 			if e.Config.Type == cloudType {
@@ -53,6 +54,7 @@ func (s *Site) integrations(cloudType string) http.HandlerFunc {
 			}
 		}
 		v.Done = doneWords(r.URL.Query().Get("done"), nameOf(&v.Status, r.URL.Query().Get("id")))
+		v.First = s.firstMessage(v, r.URL.Query())
 		v.Rows, v.Unread = s.latestOf(&v.Status, v.Of)
 		s.render(w, http.StatusOK, "integrations", v)
 	}
@@ -75,7 +77,7 @@ func (s *Site) entries(status *api.Status) []api.IntegrationEntry {
 // doneWords say what was done to an integration.
 func doneWords(done, name string) string {
 	return map[string]string{
-		"active": name + " is active. Its first message goes out with the next sample.", "paused": name +
+		"active": name + " is active.", "paused": name +
 			" is paused. " +
 			"Waiting messages are kept within the limits, and sent when you resume it.",
 		"resumed": name +
@@ -125,6 +127,7 @@ func (s *Site) integrationPages() []Page {
 		Page{Method: "POST", Path: one + "/edit", Handler: s.submitEdit, Locked: s.lockedEdit},
 		Page{Method: "GET", Path: one + "/remove", Handler: s.askRemove},
 		Page{Method: "POST", Path: one + "/remove", Handler: s.remove, Locked: s.lockedAction("remove")},
+		Page{Method: "GET", Path: one + "/setup", Handler: s.setup},
 		Page{Method: "POST", Path: one + "/test", Handler: s.test, Locked: s.lockedAction("test")})
 	for _, a := range []action{
 		{"pause", "paused", func(ctx context.Context, id string) error {
@@ -164,9 +167,34 @@ func (s *Site) act(a action) http.HandlerFunc {
 	}
 }
 
-// back goes to the tab, which says what was done.
+// back goes to the tab, which says what was done, and what became of the first message since.
 func (s *Site) back(w http.ResponseWriter, r *http.Request, cloudType, done, id string) {
-	http.Redirect(w, r, "/integrations/"+cloudType+"?done="+done+"&id="+id, http.StatusSeeOther)
+	q := url.Values{"done": {done}, "id": {id}, "since": {s.o.Now().UTC().Format(time.RFC3339)}}
+	http.Redirect(w, r, "/integrations/"+cloudType+"?"+q.Encode(), http.StatusSeeOther)
+}
+
+// firstMessage says what became of the first message after an integration was made active. The page is live, so that
+// the line changes by itself.
+func (s *Site) firstMessage(v *integrationsView, q url.Values) *saying {
+	since, err := instant(q.Get("since"), s.o.Zone)
+	done := q.Get("done")
+	if err != nil || since.IsZero() || done != "active" && done != "resumed" && done != "woken" {
+		return nil
+	}
+	rows, _, err := s.rows(&v.Status, api.TriggerQuery{Integration: q.Get("id"), From: since, Limit: pageRows})
+	if err != nil {
+		return nil // the page says so
+	}
+	said := &saying{calm, "The first message goes out with the next sample."}
+	for i := range rows { // the newest first
+		switch row := &rows[i]; {
+		case row.Success:
+			said = &saying{good, "First message accepted, message id " + row.IntegrationData.MessageID + "."}
+		case row.IntegrationData.Error != "" && said.Tone != good:
+			said = &saying{bad, row.IntegrationData.Error}
+		}
+	}
+	return said
 }
 
 // fail answers with an error as a page.
@@ -226,30 +254,4 @@ func (s *Site) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.back(w, r, entry.Config.Type, "removed", id)
-}
-
-// testView is what a test has found.
-type testView struct {
-	frame
-	Test api.IntegrationTest
-	Back string
-}
-
-// longestTest is how long a test may take: five steps, each with the clouds' own limits.
-const longestTest = 2 * time.Minute
-
-// test tests the integration in force.
-func (s *Site) test(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the test has a limit of its own
-	ctx, cancel := context.WithTimeout(r.Context(), longestTest)
-	defer cancel()
-	result, err := s.o.Integrations.Test(ctx, r.PathValue("id"), nil, nil)
-	if err != nil {
-		s.fail(w, err)
-		return
-	}
-	v := &testView{s.frame("Test of "+cmp.Or(result.Name, result.IntegrationID), "/integrations/aws"), result,
-		"/integrations/" + result.Type}
-	v.Refresh = false
-	s.render(w, http.StatusOK, "test", v)
 }

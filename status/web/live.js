@@ -21,6 +21,7 @@ function dress(from) {
     t.textContent = 'clock' in t.dataset ? clock.format(at) : date.format(at).replace(',', '');
     t.title = t.dateTime;
   }
+  for (const b of all(from, '[data-copy]')) b.hidden = false;
 }
 function startAges() { for (const e of all(main, '[data-age]')) e.begun = now() - e.dataset.age * 1000; }
 function tick() {
@@ -45,6 +46,7 @@ function morph(a, b) {
   }
 }
 
+const at = (path) => location.pathname.startsWith(path);
 const live = 'live' in main.dataset, list = location.pathname === '/triggers';
 let last = 0, waiting, lastGood = now();
 const reading = () => list && (scrollY > 60 || doc.querySelector('.filter[open]')) || !getSelection().isCollapsed ||
@@ -109,7 +111,7 @@ function updated() {
 function close() { if (stream) { stream.close(); stream = null; } }
 function open() {
   if (stream || doc.hidden || !live || poll === 1) return;
-  stream = new EventSource('/api/v1/events?topics=status,values' + (list || location.pathname.startsWith('/integrations') ? ',triggers' : ''));
+  stream = new EventSource('/api/v1/events?topics=status,values' + (list || at('/integrations') ? ',triggers' : at('/system/logs') ? ',logs' : ''));
   const on = (name, take) => stream.addEventListener(name, (e) => { lastGood = now(); take(e.data && JSON.parse(e.data)); });
   on('hello', (h) => {
     faults = 0; clearInterval(poll); poll = 0;
@@ -120,6 +122,7 @@ function open() {
   on('status', () => soon(list ? 15000 : 4000));
   on('problem', () => soon(1000));
   on('trigger', takeTrigger);
+  on('log', () => soon(1000));
   on('resync', () => soon(0));
   stream.onerror = () => {
     lost();
@@ -146,6 +149,25 @@ if (field && offers) {
   });
   field.addEventListener('input', check); check();
 }
+// Times of a filter are typed in the reader's zone, and stand in the address as instants.
+const times = doc.querySelector('[data-times]');
+if (times) {
+  const fields = all(times, '[type=datetime-local]'), iso = (t) => new Date(t).toISOString();
+  for (const e of fields) if (e.dataset.at) {
+    const at = new Date(e.dataset.at);
+    e.value = iso(at - at.getTimezoneOffset() * 60000).slice(0, 19);
+  }
+  doc.getElementById('f-zone').textContent = 'From and To are Completed At, in the time of this browser.';
+  times.addEventListener('submit', () => { for (const e of fields) if (e.value) { const at = iso(e.value); e.type = 'text'; e.value = at; } });
+}
+
+// A copy of a message. The newer way to the clipboard works under https only.
+doc.addEventListener('click', (e) => {
+  const button = e.target.closest('[data-copy]');
+  if (!button) return;
+  getSelection().selectAllChildren(button.closest('.copy').querySelector('pre'));
+  button.textContent = doc.execCommand('copy') ? 'Copied' : 'Selected';
+});
 const errors = doc.getElementById('errors');
 if (errors) errors.focus();
 

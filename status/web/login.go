@@ -17,7 +17,10 @@ type loginView struct {
 }
 
 // loginPages are those of logging in and out.
-func (s *Site) loginPages() []Page {
+type loginPages struct{ *Site }
+
+// pages lists them.
+func (s loginPages) pages() []Page {
 	if s.o.Keeper == nil {
 		return nil
 	}
@@ -28,20 +31,20 @@ func (s *Site) loginPages() []Page {
 	}
 }
 
-func (s *Site) login(w http.ResponseWriter, r *http.Request) {
+func (s loginPages) login(w http.ResponseWriter, r *http.Request) {
 	if s.accepts(w, r, "next") {
 		s.renderLogin(w, http.StatusOK, &loginView{LoggedIn: s.o.Keeper.LoggedIn(r),
 			Next: local(r.URL.Query().Get("next"))})
 	}
 }
 
-func (s *Site) renderLogin(w http.ResponseWriter, status int, v *loginView) {
+func (s loginPages) renderLogin(w http.ResponseWriter, status int, v *loginView) {
 	v.frame = s.frame("Log in", "")
 	v.Refresh = false
 	s.render(w, status, "login", v)
 }
 
-func (s *Site) logIn(w http.ResponseWriter, r *http.Request) {
+func (s loginPages) logIn(w http.ResponseWriter, r *http.Request) {
 	next := local(r.PostFormValue("next"))
 	err := s.o.Keeper.LogIn(w, r, strings.TrimSpace(r.PostFormValue(SecretField)))
 	if err == nil {
@@ -56,7 +59,7 @@ func (s *Site) logIn(w http.ResponseWriter, r *http.Request) {
 	s.renderLogin(w, status, &loginView{Wrong: err.Error(), Next: next})
 }
 
-func (s *Site) logOut(w http.ResponseWriter, r *http.Request) {
+func (s loginPages) logOut(w http.ResponseWriter, r *http.Request) {
 	s.o.Keeper.LogOut(w, r)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

@@ -3,12 +3,10 @@ package web
 import (
 	"cmp"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
@@ -36,6 +34,11 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 	v := &overviewView{frame: s.frame("Overview", "/")}
 	v.Problems = problemsOf(&v.Status)
 	v.Controllers = s.controllers(&v.Status, s.o.Source.Objects().Objects)
+	for i := range v.Controllers {
+		if c := &v.Controllers[i]; c.Battery != nil {
+			c.Day = s.dayOf(c, c.Battery.Object, sparkColumns)
+		}
+	}
 	v.Sentence = sentenceOf(&v.Status, v.Now.In(s.o.Zone))
 	s.render(w, http.StatusOK, "overview", v)
 }
@@ -87,7 +90,7 @@ type controller struct {
 	Battery *valueView
 	Charge  *valueView
 	Array   *valueView
-	Spark   template.HTML // the battery voltage of the last 24 h; "": there is none
+	Day     day // of the battery voltage; on the overview
 }
 
 // controllers are the slaves of all lines, with their values.
@@ -112,11 +115,6 @@ func (s *Site) controllers(status *api.Status, values []api.Latest) []controller
 			c.Battery = s.first(&c, known, wording.BatteryVoltage())
 			c.Charge = s.first(&c, known, wording.ChargeState())
 			c.Array = s.first(&c, known, wording.ArrayCurrent())
-			if c.Battery != nil {
-				if h, ok := s.o.Source.History(c.Line, c.UnitID, c.Battery.Object, 24*time.Hour); ok {
-					c.Spark = spark(&h, sparkColumns)
-				}
-			}
 			list = append(list, c)
 		}
 	}

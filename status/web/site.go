@@ -8,18 +8,23 @@
 //
 //   - site.go: what the pages need, and the table of their addresses
 //   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
-//   - overview.go, values.go, object.go, triggers.go, trigger.go, system.go: a page each, with the template beside it
+//   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, setaside.go,
+//     logs.go: a page each, with the template beside it
+//   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may
+//   - paces.go, sparks.go, chart.go: what is computed for the pages
 //   - words.go, format.go: states, times and numbers as people read them
 //   - assets.go: stylesheet, script and icon, with the hash of their content in the name
 package web
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/logs"
 )
 
 // Source is what the pages show. The answers must not change after they are returned.
@@ -32,18 +37,27 @@ type Source interface {
 	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 	// Triggers returns the rows that match, the newest first.
 	Triggers(q api.TriggerQuery) (api.Triggers, error)
+	// Trigger returns one row with all that is known of it; an *api.Error with status 404 when it is not kept.
+	Trigger(id uint64) (api.TriggerDetail, error)
+	// PublishTrigger publishes the sample of a row again and returns when the cloud has answered.
+	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
 // Options are what a site is made of. Source is needed.
 type Options struct {
 	Source       Source
 	Integrations Integrations // nil: they are shown as the status has them, and cannot be changed
+	SetAside     SetAside     // messages that clouds have rejected; nil: they are counted only
+	Logs         *logs.Ring   // the last lines of the log; nil: there are none
 	Keeper       Keeper       // says who may change things; nil: nobody may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
 	Families func(slug string) (*objects.Family, bool)
-	Name     string           // of the gateway, at the top of each page; "": "NOI agent"
-	Zone     *time.Location   // of times where no script puts them into the reader's; nil: time.Local
-	Now      func() time.Time // wall time; nil: time.Now
+	// Doctor looks at the gateway; nil: there is no such page.
+	Doctor func(ctx context.Context) api.Diagnosis
+
+	Name string           // of the gateway, at the top of each page; "": "NOI agent"
+	Zone *time.Location   // of times where no script puts them into the reader's; nil: time.Local
+	Now  func() time.Time // wall time; nil: time.Now
 }
 
 // Page is one address of the site.
@@ -66,7 +80,8 @@ type Site struct {
 	o         Options
 	assets    assets
 	templates templates
-	sparks    sparks
+	days      days
+	paces     paces
 }
 
 // New returns the site. It panics without a Source.
@@ -98,10 +113,14 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
 		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
 		{Method: "GET", Path: "/triggers", Handler: s.triggers, Scans: true},
-		{Method: "GET", Path: "/triggers/{id}", Handler: s.trigger},
 		{Method: "GET", Path: "/system", Handler: s.system},
+		{Method: "GET", Path: "/system/logs", Handler: s.logs},
 	}
-	list = append(append(list, s.integrationPages()...), s.loginPages()...)
+	if s.o.Doctor != nil {
+		list = append(list, Page{Method: "GET", Path: "/system/doctor", Handler: s.doctor})
+	}
+	list = append(append(list, triggerPages{s}.pages()...), setAsidePages{s}.pages()...)
+	list = append(append(list, s.integrationPages()...), loginPages{s}.pages()...)
 	for i := range s.assets {
 		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})
 	}
@@ -115,6 +134,11 @@ const (
 	typeJS   = "text/javascript; charset=utf-8"
 	typeSVG  = "image/svg+xml"
 )
+
+// takesLong is for an answer that waits for a cloud: what it waits for has limits of its own.
+func takesLong(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+}
 
 // send writes an answer that is complete. A client that went away is its own business.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {

@@ -2,25 +2,72 @@ package web
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"noi-agent/status/api"
+	"noi-agent/status/logs"
 	"noi-agent/status/wording"
 )
 
 // systemView is what the page shows.
 type systemView struct {
 	frame
+	Recent   []api.LogLine // the newest warnings and errors, the newest first
+	LoggedIn bool
+	SetAside bool // set-aside messages can be looked at
+	Doctor   bool // there is a page of diagnostics
+	paces    *paces
 }
+
+// recentLines is how many lines of the log the page has.
+const recentLines = 5
 
 // system answers with outbox, line statistics and the gateway itself.
 func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
 	}
-	s.render(w, http.StatusOK, "system", &systemView{s.frame("System", "/system")})
+	v := &systemView{frame: s.frame("System", "/system"), SetAside: s.o.SetAside != nil, paces: &s.paces}
+	v.Doctor = s.o.Doctor != nil
+	v.LoggedIn = s.o.Keeper != nil && s.o.Keeper.LoggedIn(r)
+	v.Recent = s.o.Logs.Lines(logs.Query{Level: slog.LevelWarn, Limit: recentLines})
+	slices.Reverse(v.Recent)
+	s.render(w, http.StatusOK, "system", v)
+}
+
+// Pace is how fast an integration gets and sends messages: "60 in, 58 out".
+func (v *systemView) Pace(in *api.Integration) string {
+	p := v.paces.of(in.ID)
+	if !p.Known {
+		return "measured in a minute"
+	}
+	rate := func(f float64) string { return strconv.FormatFloat(f, 'f', 0, 64) }
+	return rate(p.In) + " in, " + rate(p.Out) + " out a minute"
+}
+
+// Ahead says what becomes of the messages that wait: when none waits any more, or when the oldest is deleted.
+func (v *systemView) Ahead(in *api.Integration) string {
+	if in.Backlog == 0 {
+		return "–"
+	}
+	if p := v.paces.of(in.ID); p.Empty > 0 {
+		return "empty in about " + age(int64(p.Empty.Seconds()))
+	}
+	for i := range v.Status.Problems {
+		if p := &v.Status.Problems[i]; p.Code == api.OutboxFilling.Code && p.Subject == in.ID {
+			return p.Title
+		}
+	}
+	keeps, err := time.ParseDuration(v.Status.Store.Settings.MaxAge)
+	if err != nil || in.Oldest == nil {
+		return "–"
+	}
+	return "the oldest is kept for " + age(int64((keeps - v.Now.Sub(*in.Oldest)).Seconds())) + " more"
 }
 
 // Waiting are all messages that wait.

@@ -1,58 +1,139 @@
 package web
 
 import (
+	"errors"
 	"net/http"
-	"noi-agent/status/api"
 	"strconv"
+
+	"noi-agent/status/api"
 )
 
 // triggerView is what the page of one trigger shows.
 type triggerView struct {
 	frame
 	Row    row
-	Remedy string // what to do; "": nothing
-	Newer  uint64 // 0: not known
+	Detail api.TriggerDetail
+	Newer  uint64 // 0: there is none yet
 	Older  uint64 // 0: there is none
+	Done   string // what was done here, in words; "": nothing
+}
+
+// triggerPages are those of one trigger.
+type triggerPages struct{ *Site }
+
+// pages lists them.
+func (s triggerPages) pages() []Page {
+	const one = "/triggers/{id}"
+	return []Page{
+		{Method: "GET", Path: one, Handler: s.trigger},
+		{Method: "GET", Path: one + "/publish", Handler: s.askPublish},
+		{Method: "POST", Path: one + "/publish", Handler: s.publish, Locked: s.lockedPublish},
+	}
+}
+
+// triggerOf reads the trigger that the path names. If it cannot, it has answered.
+func (s triggerPages) triggerOf(w http.ResponseWriter, r *http.Request) (d api.TriggerDetail, ok bool) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil || id == 0 {
+		s.say(w, http.StatusNotFound, "There is no such trigger", r.PathValue("id")+" is no number of a trigger.")
+		return d, false
+	}
+	d, err = s.o.Source.Trigger(id)
+	var e *api.Error
+	switch {
+	case err == nil:
+		return d, true
+	case errors.As(err, &e) && e.Status == http.StatusNotFound:
+		settings := s.o.Source.Status().Store.Settings
+		s.say(w, http.StatusNotFound, "There is no such trigger", "It is no longer kept: the log keeps the newest "+
+			count(settings.KeepTriggers)+" of each integration.")
+	default:
+		s.say(w, http.StatusServiceUnavailable, "The trigger log cannot be read", err.Error())
+	}
+	return d, false
 }
 
 // trigger answers with the page of one trigger.
-func (s *Site) trigger(w http.ResponseWriter, r *http.Request) {
+func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r, "done") {
+		return
+	}
+	d, ok := s.triggerOf(w, r)
+	if !ok {
+		return
+	}
+	v := &triggerView{frame: s.frame("Trigger "+r.PathValue("id"), "/triggers"), Detail: d}
+	v.Row = rowOf(&v.Status, d.Trigger, v.Now)
+	if r.URL.Query().Get("done") == "published" {
+		v.Done = "It was published again: the cloud has accepted it. The newest row of the log is about it."
+	}
+	around, _, err := s.rows(&v.Status, api.TriggerQuery{Before: d.ID + 2, Limit: 3})
+	if err != nil {
+		v.Unread = append(v.Unread, "trigger log: "+err.Error())
+	}
+	for i := range around {
+		switch id := around[i].ID; {
+		case id > d.ID:
+			v.Newer = id
+		case id < d.ID && v.Older == 0:
+			v.Older = id
+		}
+	}
+	s.render(w, http.StatusOK, "trigger", v)
+}
+
+// Held reports whether the trigger waits for a cloud that can be asked again now.
+func (v *triggerView) Held() bool {
+	return v.Detail.State == api.StateRetrying || v.Detail.State == api.StateRefused
+}
+
+// publishView asks before a trigger is published again.
+func (s triggerPages) publishView(d *api.TriggerDetail) *confirmView {
+	id := strconv.FormatUint(d.ID, 10)
+	v := &confirmView{
+		frame: s.frame("Publish "+id+" again", "/triggers"), Heading: "Publish trigger " + id + " again?",
+		Text: "The receiver gets this message a second time. It has the same sample id and the attribute replayed, " +
+			"so that a receiver can tell.",
+		Button: "Publish again", Back: "/triggers/" + id, Hidden: map[string]string{},
+	}
+	if d.State == api.StateSetAside {
+		v.Text = "The cloud has rejected this message before. It is sent once more."
+	}
+	v.Refresh = false
+	return v
+}
+
+func (s triggerPages) askPublish(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
 	}
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	v := &triggerView{frame: s.frame("Trigger "+r.PathValue("id"), "/triggers")}
-	if err != nil || id == 0 {
-		s.say(w, http.StatusNotFound, "There is no such trigger", r.PathValue("id")+" is no number of a trigger.")
-		return
-	}
-	rows, _, err := s.rows(&v.Status, api.TriggerQuery{Before: id + 1, Limit: 2})
-	switch {
-	case err != nil:
-		s.say(w, http.StatusServiceUnavailable, "The trigger log cannot be read", err.Error())
-	case len(rows) == 0 || rows[0].ID != id:
-		s.say(w, http.StatusNotFound, "There is no such trigger",
-			"It is no longer kept: the log keeps the newest "+count(v.Status.Store.Settings.KeepTriggers)+
-				" of each integration.")
-	default:
-		v.Row = rows[0]
-		if len(rows) > 1 {
-			v.Older = rows[1].ID
-		}
-		v.Remedy = remedyFor(v)
-		s.render(w, http.StatusOK, "trigger", v)
+	if d, ok := s.triggerOf(w, r); ok {
+		s.render(w, http.StatusOK, "confirm", s.publishView(&d))
 	}
 }
 
-// remedyFor is what to do about a failed trigger: what the problem of its integration says.
-func remedyFor(v *triggerView) string {
-	if v.Row.Success {
-		return ""
+func (s triggerPages) lockedPublish(w http.ResponseWriter, r *http.Request, why *api.Error) {
+	if d, ok := s.triggerOf(w, r); ok {
+		v := s.publishView(&d)
+		v.Locked = why
+		s.render(w, why.Status, "confirm", v)
 	}
-	for i := range v.Status.Problems {
-		if p := &v.Status.Problems[i]; p.Subject == v.Row.IntegrationID {
-			return p.Remedy
-		}
+}
+
+// publish publishes the trigger again, and answers when the cloud has.
+func (s triggerPages) publish(w http.ResponseWriter, r *http.Request) {
+	d, ok := s.triggerOf(w, r)
+	if !ok {
+		return
 	}
-	return ""
+	takesLong(w)
+	result, err := s.o.Source.PublishTrigger(r.Context(), d.ID)
+	switch {
+	case err != nil:
+		s.fail(w, err)
+	case result.Rejected > 0:
+		s.say(w, http.StatusConflict, "The cloud has rejected it again", result.Error)
+	default:
+		http.Redirect(w, r, "/triggers/"+strconv.FormatUint(d.ID, 10)+"?done=published", http.StatusSeeOther)
+	}
 }

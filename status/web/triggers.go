@@ -1,11 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"noi-agent/status/api"
@@ -41,10 +40,10 @@ type envelope struct {
 	SampleID    string          `json:"sample_id"`
 }
 
-// rowOf reads a trigger.
-func rowOf(status *api.Status, t api.Trigger) row {
+// rowOf reads a trigger at a moment.
+func rowOf(status *api.Status, t api.Trigger, now time.Time) row {
 	r := row{Trigger: t, Integration: nameOf(status, t.IntegrationID), Raw: string(t.PublishedData),
-		State: triggerState(&t)}
+		State: triggerState(&t, now)}
 	for i := range status.Integrations {
 		if status.Integrations[i].ID == t.IntegrationID {
 			r.Cloud = cloud(status.Integrations[i].Type)
@@ -62,18 +61,31 @@ func rowOf(status *api.Status, t api.Trigger) row {
 	return r
 }
 
-// triggerState says how a trigger ended.
-func triggerState(t *api.Trigger) saying {
-	switch {
-	case t.Gap != nil:
+// triggerState says how a trigger stands at a moment: "retrying, 4 tries, next in 32 s".
+func triggerState(t *api.Trigger, now time.Time) saying {
+	if t.Gap != nil {
 		return saying{bad, "samples missing"}
-	case t.Success && t.Replayed:
-		return saying{good, "delivered again"}
-	case t.Success:
-		return saying{good, "delivered"}
-	default:
-		return saying{bad, "not delivered"}
 	}
+	if t.Success {
+		if t.Replayed {
+			return saying{good, "delivered again"}
+		}
+		return saying{good, api.StateDelivered}
+	}
+	words := cmp.Or(t.State, "not delivered")
+	if t.Attempts > 1 {
+		words += ", " + plural(t.Attempts, "try")
+	}
+	if t.NextAttemptAt != nil {
+		if next, err := time.Parse(time.RFC3339, *t.NextAttemptAt); err == nil && next.After(now) {
+			words += ", next in " + age(int64(next.Sub(now).Seconds()))
+		}
+	}
+	tone := bad
+	if t.State == api.StateRetrying {
+		tone = warn
+	}
+	return saying{tone, words}
 }
 
 // Late is how long after the sample the cloud took it; "": not known.
@@ -99,106 +111,20 @@ type triggersView struct {
 	Next   string // address of older rows; "": these are the oldest
 	First  bool   // these are the newest
 	Filter triggerFilter
-}
-
-// triggerFilter is what the address asks for.
-type triggerFilter struct {
-	Integration string // id
-	Success     string // "", "true" or "false"
-	Gaps        string // "" or "true"
-	Before      string
-}
-
-// chip is a part of the filter that is in force.
-type chip struct {
-	Words string
-	Path  string // the page without it
-}
-
-// filterOf reads the query of a request.
-func filterOf(q url.Values) triggerFilter {
-	return triggerFilter{q.Get("integration"), q.Get("success"), q.Get("gaps"), q.Get("before")}
-}
-
-// query returns what to ask of the trigger log, or what is wrong.
-func (f *triggerFilter) query() (api.TriggerQuery, string) {
-	q := api.TriggerQuery{Integration: f.Integration, Gaps: f.Gaps == "true", Limit: pageRows}
-	switch f.Success {
-	case "":
-	case "true", "false":
-		success := f.Success == "true"
-		q.Success = &success
-	default:
-		return q, "success: want true or false, not " + strconv.Quote(f.Success)
-	}
-	if f.Before != "" {
-		n, err := strconv.ParseUint(f.Before, 10, 64)
-		if err != nil || n == 0 {
-			return q, "before: want a row id from 1 up, not " + strconv.Quote(f.Before)
-		}
-		q.Before = n
-	}
-	return q, ""
-}
-
-// path is the address of the page with this filter.
-func (f *triggerFilter) path() string {
-	q := url.Values{}
-	for _, p := range [][2]string{
-		{"integration", f.Integration}, {"success", f.Success}, {"gaps", f.Gaps}, {"before", f.Before},
-	} {
-		if p[1] != "" {
-			q.Set(p[0], p[1])
-		}
-	}
-	if len(q) == 0 {
-		return "/triggers"
-	}
-	return "/triggers?" + q.Encode()
-}
-
-// Newest is the address of the newest rows.
-func (f triggerFilter) Newest() string {
-	f.Before = ""
-	return f.path()
-}
-
-// Download is the address of all rows of the filter, as csv or jsonl.
-func (f triggerFilter) Download(ext string) string {
-	_, query, _ := strings.Cut(f.Newest(), "?")
-	if query != "" {
-		query = "?" + query
-	}
-	return "/api/v1/triggers." + ext + query
-}
-
-// Chips are the parts of the filter in force.
-func (v *triggersView) Chips() []chip {
-	var list []chip
-	if f := v.Filter; f.Integration != "" {
-		f.Integration, f.Before = "", ""
-		list = append(list, chip{nameOf(&v.Status, v.Filter.Integration), f.path()})
-	}
-	if f := v.Filter; f.Success != "" {
-		f.Success, f.Before = "", ""
-		list = append(list, chip{map[string]string{"true": "delivered", "false": "failed"}[v.Filter.Success], f.path()})
-	}
-	if f := v.Filter; f.Gaps == "true" {
-		f.Gaps, f.Before = "", ""
-		list = append(list, chip{"gaps", f.path()})
-	}
-	return list
+	zone   *time.Location // of the gateway
 }
 
 // triggers answers with a page of the trigger log.
 func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
-	if !s.accepts(w, r, "integration", "success", "gaps", "before") {
+	if !s.accepts(w, r, filterNames()...) {
 		return
 	}
-	v := &triggersView{frame: s.frame("Triggers", "/triggers"), Filter: filterOf(r.URL.Query())}
-	q, wrong := v.Filter.query()
-	if wrong != "" {
-		s.say(w, http.StatusBadRequest, "This address cannot be read", wrong)
+	v := &triggersView{
+		frame: s.frame("Triggers", "/triggers"), Filter: filterOf(r.URL.Query()), zone: s.o.Zone,
+	}
+	q, err := v.Filter.query(s.o.Zone)
+	if err != nil {
+		s.say(w, http.StatusBadRequest, "This address cannot be read", err.Error())
 		return
 	}
 	rows, next, err := s.rows(&v.Status, q)
@@ -210,7 +136,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	if next != nil {
 		older := v.Filter
 		older.Before = strconv.FormatUint(*next, 10)
-		v.Next = older.path()
+		v.Next = older.path("/triggers")
 	}
 	s.render(w, http.StatusOK, "triggers", v)
 }
@@ -223,7 +149,7 @@ func (s *Site) rows(status *api.Status, q api.TriggerQuery) ([]row, *uint64, err
 	}
 	list := make([]row, len(found.Triggers))
 	for i, t := range found.Triggers {
-		list[i] = rowOf(status, t)
+		list[i] = rowOf(status, t, s.o.Now())
 	}
 	return list, found.Next, nil
 }

@@ -42,13 +42,19 @@ const (
 	groupSettings = "Settings"
 )
 
-// valuesView is what the page shows.
+// valuesView is what the page shows: all values of one controller, or what a search finds on all controllers.
 type valuesView struct {
 	frame
-	Query string // as it was given
-	Units []unitValues
-	Shown int // rows
+	Query  string // as it was given
+	Unit   string // "rs485/1", of the controller that is shown; "": a search
+	Others []controller
+	Units  []unitValues
+	Found  int // rows that match
+	Hidden int // rows that match and are not shown
 }
+
+// mostFound is how many rows a search shows: ten controllers have 520.
+const mostFound = 40
 
 // unitValues are the values of a controller.
 type unitValues struct {
@@ -62,23 +68,51 @@ type valueGroup struct {
 	Values []valueView
 }
 
-// values answers with all values.
+// values answers with the values of one controller, the first one where none is named. A search goes over all.
 func (s *Site) values(w http.ResponseWriter, r *http.Request) {
-	if !s.accepts(w, r, "q") {
+	if !s.accepts(w, r, "q", "unit") {
 		return
 	}
-	v := &valuesView{frame: s.frame("Values", "/values"), Query: r.URL.Query().Get("q")}
+	v := &valuesView{frame: s.frame("Values", "/values")}
+	v.Query, v.Unit = r.URL.Query().Get("q"), r.URL.Query().Get("unit")
 	latest := s.o.Source.Objects().Objects
-	for _, c := range s.controllers(&v.Status, latest) {
-		u := unitValues{Controller: c, Groups: grouped(s.valuesOf(&c, latest), v.Query)}
-		for _, g := range u.Groups {
-			v.Shown += len(g.Values)
-		}
-		if len(u.Groups) > 0 || v.Query == "" {
-			v.Units = append(v.Units, u)
+	v.Others = s.controllers(&v.Status, latest)
+	switch {
+	case v.Unit == "" && v.Query == "" && len(v.Others) > 0:
+		v.Unit = v.Others[0].Unit
+	case v.Unit != "" && !slices.ContainsFunc(v.Others, func(c controller) bool { return c.Unit == v.Unit }):
+		s.say(w, http.StatusNotFound, "There is no such controller", "No controller "+v.Unit+" is configured.")
+		return
+	}
+	for i := range v.Others {
+		if c := &v.Others[i]; v.Unit == "" || c.Unit == v.Unit {
+			s.addUnit(v, c, latest)
 		}
 	}
 	s.render(w, http.StatusOK, "values", v)
+}
+
+// addUnit adds the values of a controller that the query finds.
+func (s *Site) addUnit(v *valuesView, c *controller, latest []api.Latest) {
+	u := unitValues{Controller: *c}
+	for _, g := range grouped(s.valuesOf(c, latest), v.Query) {
+		room := len(g.Values)
+		if v.Query != "" {
+			room = min(room, mostFound-(v.Found-v.Hidden))
+		}
+		v.Found, v.Hidden = v.Found+len(g.Values), v.Hidden+len(g.Values)-room
+		if g.Values = g.Values[:room]; room > 0 {
+			u.Groups = append(u.Groups, g)
+		}
+		for i := range g.Values {
+			if value := &g.Values[i]; value.Number {
+				value.Spark = s.dayOf(c, value.Object, smallColumns).Line
+			}
+		}
+	}
+	if len(u.Groups) > 0 || v.Query == "" {
+		v.Units = append(v.Units, u)
+	}
 }
 
 // valuesOf are all objects of a controller: those with a value, and those that have none, with the reason.
@@ -86,13 +120,9 @@ func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
 	var list []valueView
 	seen := map[string]bool{}
 	for i := range latest {
-		if l := &latest[i]; unitOf(l.Line, l.UnitID) == c.Unit {
+		if l := &latest[i]; l.Line == c.Line && l.UnitID == c.UnitID {
 			seen[l.Object] = true
-			v := s.valueOf(l, s.objectOf(c.Family, l.Object))
-			if v.Number {
-				v.Spark = s.smallSpark(l)
-			}
-			list = append(list, v)
+			list = append(list, s.valueOf(l, s.objectOf(c.Family, l.Object)))
 		}
 	}
 	missing := maps.Clone(c.NoValue)

@@ -82,6 +82,7 @@ func entries() []entry {
 		{groupData, needsStore, newExport},
 		{groupData, needsDaemon, newReplay},
 		{groupData, needsDaemon, newLetters},
+		{groupSetUp, needsPort, newInit},
 		{groupSetUp, needsConfig, newCheck},
 		{groupSetUp, needsConfig, newPlan},
 		{groupSetUp, needsPort, newScan},

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,42 +15,49 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"noi-agent/agent/integrations"
+	"noi-agent/agent/poll"
 	"noi-agent/cmd/noi-agent/doctor"
 	"noi-agent/configs"
+	"noi-agent/modbus"
 	"noi-agent/sinks"
+	"noi-agent/status/api"
 )
 
-type doctorCommand struct{}
+type doctorCommand struct{ Send bool }
 
 func newDoctor(s *session) *cobra.Command {
-	return s.bind(&cobra.Command{
+	c := &doctorCommand{}
+	cmd := s.bind(&cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong with this gateway.",
 		Example: `  sudo noi-agent doctor          # the verdict is the last line; exit 1 if there is a fault
-  sudo noi-agent doctor --json`,
-		Long: "Configuration, ports, adapters, clock, disk, service, daemon and clouds are looked at, and nothing is " +
-			"changed. Each line has what was seen, why it matters, and a command to paste. The daemon reports what " +
-			"it owns: its problems are among the lines. Only if no daemon answers does this command try the " +
-			"clouds itself, without sending a message. Run it as root: other users cannot see every program " +
+  sudo noi-agent doctor --send   # sends a test message to each integration too`,
+		Long: "Configuration, ports, adapters, controllers, clock, disk, service, daemon and clouds are looked at, and " +
+			"nothing is changed. Each line has what was seen, why it matters, and a command to paste. The daemon " +
+			"reports what it owns: its problems are among the lines. Only if no daemon answers does this command " +
+			"ask the controllers and try the clouds itself. Run it as root: other users cannot see every program " +
 			"that has the port open.",
-	}, &doctorCommand{})
+	}, c)
+	cmd.Flags().BoolVar(&c.Send, "send", false,
+		"Try the clouds even if the daemon runs, and send each one test message.")
+	return cmd
 }
 
 // probeLimit bounds the test of one cloud.
 const probeLimit = 20 * time.Second
 
 // Run examines this machine.
-func (*doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
-	s := &doctor.Site{Root: "/", User: lookUpDaemonUser(), ConfigPath: cli.Config, Version: p.Version, Disk: diskUnder}
-	if s.Config, _, s.ConfigErr = cli.load(); s.ConfigErr != nil {
-		s.Config = nil
-	} else {
-		s.Notices = noticesBesidePorts(s.Config)
-	}
-	if status, err := cli.daemonStatus(ctx); err == nil {
+func (c *doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	s := p.site(cli)
+	s.Sync = p.syncedWrite
+	status, err := cli.daemonStatus(ctx)
+	if err == nil {
 		s.Status = &status
 	} else {
-		s.StatusErr = err
-		s.Probe = probeCloud
+		s.StatusErr, s.Ask = err, p.askLine
+	}
+	if c.Send || err != nil {
+		s.Probe = p.prober(cli, c.Send)
 	}
 	r := doctor.Examine(ctx, s)
 	if cli.JSON {
@@ -61,6 +71,33 @@ func (*doctorCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 		return errSilent
 	}
 	return nil
+}
+
+// site is this machine, for command and daemon alike.
+func (p *Program) site(cli *commandLine) *doctor.Site {
+	s := &doctor.Site{Root: "/", User: lookUpDaemonUser(), ConfigPath: cli.Config, Version: p.Version, Now: p.Now(),
+		Built: p.Time.Built, Disk: diskUnder}
+	if s.Config, _, s.ConfigErr = cli.loadAll(); s.ConfigErr != nil {
+		s.Config = nil
+	} else {
+		s.Notices = noticesBesidePorts(s.Config)
+	}
+	return s
+}
+
+// diagnosisLimit is below the time in which the endpoint must have sent an answer.
+const diagnosisLimit = 10 * time.Second
+
+// diagnosis is what the daemon answers about its machine. It asks neither its lines nor its clouds: its problems say
+// how they are.
+func (p *Program) diagnosis(cli *commandLine, status func() api.Status) func(context.Context) api.Diagnosis {
+	return func(ctx context.Context) api.Diagnosis {
+		ctx, cancel := context.WithTimeout(ctx, diagnosisLimit)
+		defer cancel()
+		s, now := p.site(cli), status()
+		s.Status = &now
+		return doctor.Examine(ctx, s)
+	}
 }
 
 // noticesBesidePorts are the notices of `check`, without those of the ports: doctor has checks of its own for them.
@@ -100,17 +137,78 @@ func diskUnder(dir string) (doctor.Disk, error) {
 	return doctor.Disk{Free: fs.Bavail * size, Size: fs.Blocks * size}, nil
 }
 
-// probeCloud goes the way to an integration's topic, step by step, and sends nothing.
-func probeCloud(ctx context.Context, in *configs.Integration) (steps []sinks.Step) {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
-	defer cancel()
-	sink, err := newSink(*in, strings.Repeat("0", 24), slog.New(slog.DiscardHandler))
+// syncedWrite is the middle of three writes of a page to a file that is deleted at once: what a commit waits for.
+func (p *Program) syncedWrite(dir string) (time.Duration, error) {
+	f, err := os.CreateTemp(dir, ".noi-doctor-*")
 	if err != nil {
-		return []sinks.Step{{Name: "credentials", Verdict: sinks.StepFailed, Text: err.Error()}}
+		return 0, fmt.Errorf("measure synced writes: %w", err)
 	}
-	defer func() { _ = sink.Close() }() // the results are in
-	sink.Probe(ctx, func(s sinks.Step) { steps = append(steps, s) })
-	return steps
+	defer func() { _ = f.Close() }() // it has no name and no reader
+	if err := os.Remove(f.Name()); err != nil {
+		return 0, fmt.Errorf("measure synced writes: %w", err)
+	}
+	var took []time.Duration
+	for range 3 {
+		begun := p.Now()
+		_, err := f.Write(make([]byte, 4096))
+		if err := errors.Join(err, f.Sync()); err != nil {
+			return 0, fmt.Errorf("measure synced writes: %w", err)
+		}
+		took = append(took, p.Now().Sub(begun))
+	}
+	slices.Sort(took)
+	return took[1], nil
+}
+
+// askLine asks the slaves of a line who answers: at the line's settings, or at the other usual ones.
+func (p *Program) askLine(ctx context.Context, line *configs.Line, others bool) (modbus.ScanResult, error) {
+	at := poll.PortSettings(line)
+	scan := &modbus.Scan{Settings: []modbus.Settings{at}, Timeout: line.Timeout, Now: p.Now}
+	for i := range line.Slaves {
+		scan.Units = append(scan.Units, byte(line.Slaves[i].ID))
+	}
+	if others {
+		scan.Settings, scan.Timeout = otherSettings(at), scanTimeout
+	}
+	return scan.Run(ctx)
+}
+
+// otherSettings are the usual baud rates, without a parity and with an even one, but those of the line.
+func otherSettings(at modbus.Settings) (list []modbus.Settings) {
+	for _, baud := range scanBauds() {
+		for _, parity := range []string{"none", "even"} {
+			s := at
+			if s.Baud, s.Parity = baud, parity; s != at {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+// prober goes the way to an integration's topic, step by step. Only with send it ends with a message.
+func (p *Program) prober(cli *commandLine, send bool) func(context.Context, *configs.Integration) []sinks.Step {
+	return func(ctx context.Context, in *configs.Integration) (steps []sinks.Step) {
+		ctx, cancel := context.WithTimeout(ctx, probeLimit)
+		defer cancel()
+		sink, err := newSink(*in, noDevice, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return []sinks.Step{{Name: "credentials", Verdict: sinks.StepFailed, Text: err.Error()}}
+		}
+		defer func() { _ = sink.Close() }() // the results are in
+		var message *sinks.Message
+		if send {
+			message = integrations.TestMessage(p.Now(), p.Version, in.ID, noDevice)
+		}
+		integrations.Trial(ctx, sink, message, func(s sinks.Step) {
+			// What this user lacks, the daemon's user may have.
+			if note := otherUser(*in); note != "" && s.Name == "credentials" && s.Verdict == sinks.StepFailed {
+				s.Verdict, s.Remedy = sinks.StepUnknown, note
+			}
+			steps = append(steps, s)
+		})
+		return steps
+	}
 }
 
 func printReport(p *Program, r doctor.Report) {
@@ -121,7 +219,8 @@ func printReport(p *Program, r doctor.Report) {
 		}
 		fmt.Fprintf(p.Stdout, "%-7s  %s: %s\n", f.Level, subject, f.Evidence)
 		if f.Level != doctor.OK {
-			fmt.Fprintf(p.Stdout, "         why: %s\n         try: %s\n", f.Why, f.Command)
+			why := strings.ReplaceAll(f.Why, "\n", "\n              ")
+			fmt.Fprintf(p.Stdout, "         why: %s\n         try: %s\n", why, f.Command)
 		}
 	}
 	fmt.Fprintf(p.Stdout, "\n%s\n", r.Verdict)

@@ -71,6 +71,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Hosts: config.Status.Hosts,
 		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
 		Logs:  &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
+		Doctor: p.diagnosis(cli, a.Status),
 	}
 	server := listen(endpoint)
 	return p.serve(a, server, reloads)
@@ -236,6 +237,7 @@ type cloudSink interface {
 	publish.Sink
 	Probe(ctx context.Context, tell func(sinks.Step)) (ok bool)
 	Remedy(r sinks.Result) string
+	Needs(known string) string
 }
 
 // newSink makes the client of an integration's cloud.

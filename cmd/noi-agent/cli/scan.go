@@ -181,6 +181,20 @@ func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	if err != nil {
 		return err
 	}
+	listing, _, err := c.search(ctx, p, line, catalog)
+	if listing == nil {
+		return err
+	}
+	if perr := p.printScan(*listing, cli); perr != nil {
+		return perr
+	}
+	return err
+}
+
+// search asks every unit of the line, and returns with the listing the settings that it is of. The listing is nil when
+// the port could not be used at all. Errors beside a listing: no device answers, or the scan was cut short.
+func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line, catalog *objects.Catalog) (
+	*ScanListing, modbus.Settings, error) {
 	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.Now}
 	for _, f := range c.Function {
 		scan.Functions = append(scan.Functions, f[1]-'0') // "04"
@@ -191,23 +205,19 @@ func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	result, err := scan.Run(ctx)
 	progress.done()
 	if err != nil && result.Asked == 0 && len(result.Found) == 0 {
-		return scanFault(err)
+		return nil, result.Settings, scanFault(err)
 	}
 	listing := listScan(line, result, catalog, c.Units)
 	listing.Complete = err == nil
-	if perr := p.printScan(listing, cli); perr != nil {
-		return perr
-	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("the scan was cut short after %s, by a signal", counted(result.Asked, "unit"))
+		err = fmt.Errorf("the scan was cut short after %s, by a signal", counted(result.Asked, "unit"))
 	case err != nil:
-		return fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), scanFault(err))
+		err = fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), scanFault(err))
 	case len(result.Found) == 0:
-		return nobody(listing)
-	default:
-		return nil
+		err = nobody(listing)
 	}
+	return &listing, result.Settings, err
 }
 
 // line returns the line to scan, as the configuration has it or would have it. One that the daemon polls is refused.

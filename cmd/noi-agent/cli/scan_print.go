@@ -142,6 +142,7 @@ func (p *Program) printScan(l ScanListing, cli *commandLine) error {
 	}
 	if l.YAML != "" {
 		fmt.Fprintf(p.Stdout, "\n# for the configuration\n%s", l.YAML)
+		fmt.Fprintln(p.Stderr, "hint: put these into the configuration, or let noi-agent init write the file")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
 	"noi-agent/objects"
+	"noi-agent/status/wording"
 )
 
 func newSetup(s *session) *cobra.Command {
@@ -128,8 +129,25 @@ func integrationYAML(in *configs.Integration) string {
 	}
 	keys("", "role_arn", in.RoleARN, "external_id", in.ExternalID, "topic", in.Topic, "credentials_file",
 		in.CredentialsFile,
-		"endpoint", in.Endpoint, "ca_file", in.CAFile, "objects", strings.Join(in.Objects.List, ", "))
+		"endpoint", in.Endpoint, "ca_file", in.CAFile, "objects", objectWords(in.Objects))
+	if in.When != configs.WhenEvery {
+		keys("", "when", in.When)
+	}
+	if in.PublishEvery > 0 {
+		fmt.Fprintf(&b, "%spublish_every: %s\n", lead, wording.Duration(in.PublishEvery.String()))
+	}
+	if in.Envelope != configs.EnvelopeSingle {
+		keys("", "envelope", in.Envelope)
+	}
 	return b.String()
+}
+
+// objectWords are the words of a list of objects, as the configuration has them.
+func objectWords(n configs.Names) string {
+	if n.All {
+		return strings.Join(append([]string{"all"}, n.List...), ", ")
+	}
+	return strings.Join(n.List, ", ")
 }
 
 // yamlScalar quotes what YAML would read as something else than this text.

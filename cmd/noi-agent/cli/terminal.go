@@ -26,8 +26,11 @@ func isTerminal(w io.Writer) bool {
 }
 
 // width is how many columns the terminal of stdout has.
-func (p *Program) width() int {
-	f, ok := behind(p.Stdout).(*os.File)
+func (p *Program) width() int { return widthOf(p.Stdout) }
+
+// widthOf is how many columns the terminal has that w is.
+func widthOf(w io.Writer) int {
+	f, ok := behind(w).(*os.File)
 	if !ok {
 		return usualWidth
 	}

@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
@@ -97,38 +99,69 @@ func problems(_ context.Context, s *Site) (found []Finding) {
 		if p.Detail != "" {
 			evidence += ": " + p.Detail
 		}
+		why := "effect on the data: " + string(p.Effect) + ". " + p.Remedy
+		if p.Code == api.SlaveNoReply.Code || p.Code == api.SlaveDamaged.Code {
+			why += " " + suspectOf(s.Status, p.Subject)
+		}
 		found = append(found, Finding{
-			ID: p.Code, Level: levels[p.Severity], Subject: p.Subject, Evidence: evidence,
-			Why: "effect on the data: " + string(p.Effect) + ". " + p.Remedy, Command: "noi-agent status --verbose",
+			ID: p.Code, Level: levels[p.Severity], Subject: called(s.Status, p.Subject), Evidence: evidence,
+			Why: strings.TrimSpace(why), Command: "noi-agent status --verbose",
 		})
 	}
 	return found
 }
 
-func clouds(ctx context.Context, s *Site) (found []Finding) {
-	if s.Probe == nil {
-		return notLooked("cloud", "the daemon reports about its clouds; noi-agent publish-test tests one")
-	}
-	for i := range s.Config.Integrations {
-		if in := &s.Config.Integrations[i]; in.Enabled {
-			found = append(found, s.cloud(ctx, in)...)
+// called is an integration's name instead of its id.
+func called(status *api.Status, subject string) string {
+	for i := range status.Integrations {
+		if in := &status.Integrations[i]; in.ID == subject {
+			return cmp.Or(in.Name, in.ID)
 		}
 	}
-	return found
+	return subject
+}
+
+// clouds tries all integrations at once: one that hangs costs the others no time.
+func clouds(ctx context.Context, s *Site) []Finding {
+	if s.Probe == nil {
+		return notLooked("cloud", "the daemon reports about its clouds; noi-agent doctor --send sends a test message")
+	}
+	found := make([][]Finding, len(s.Config.Integrations))
+	var all sync.WaitGroup
+	for i := range s.Config.Integrations {
+		if in := &s.Config.Integrations[i]; in.Enabled {
+			all.Go(func() { found[i] = s.cloud(ctx, in) })
+		}
+	}
+	all.Wait()
+	return slices.Concat(found...)
+}
+
+// stepCodes are the problems that a failed step of a probe is. A step without one has its own name.
+func stepCodes() map[string]string {
+	return map[string]string{
+		"credentials": api.CloudNoCredentials.Code, "identity": api.CloudNoCredentials.Code,
+		"endpoint": api.CloudUnreachable.Code, "topic": api.CloudNoTopic.Code, "permission": api.CloudNoPermission.Code,
+	}
 }
 
 func (s *Site) cloud(ctx context.Context, in *configs.Integration) (found []Finding) {
-	name := in.Name
-	if name == "" {
-		name = in.ID
-	}
+	name := cmp.Or(in.Name, in.ID)
 	for _, step := range s.Probe(ctx, in) {
-		if step.Verdict == sinks.StepFailed {
-			found = append(found, Finding{
-				ID: "cloud_" + step.Name, Level: Fault, Subject: name, Evidence: step.Text,
-				Why:     "samples of this integration wait. " + strings.TrimSpace(step.Remedy),
-				Command: "sudo -u noi-agent -H noi-agent publish-test " + shell.Quote(name),
-			})
+		f := Finding{
+			ID: cmp.Or(stepCodes()[step.Name], "cloud_"+step.Name), Subject: name, Evidence: step.Text,
+			Why:     "samples of this integration wait. " + strings.TrimSpace(step.Remedy),
+			Command: "sudo -u noi-agent -H noi-agent publish-test " + shell.Quote(name),
+		}
+		switch {
+		case step.Verdict == sinks.StepFailed:
+			f.Level = Fault
+			found = append(found, f)
+		case step.Verdict == sinks.StepUnknown && step.Remedy != "": // it may be so for this user only
+			f.Level, f.Why = Warning, strings.TrimSpace(step.Remedy)
+			found = append(found, f)
+		case step.Name == "message" && step.Verdict == sinks.StepOK:
+			found = append(found, Finding{ID: "cloud_message", Level: OK, Subject: name, Evidence: step.Text})
 		}
 	}
 	return found

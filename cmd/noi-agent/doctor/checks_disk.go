@@ -6,10 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"noi-agent/internal/shell"
+	"noi-agent/status/api"
 )
 
 func clockService(_ context.Context, s *Site) []Finding {
@@ -22,6 +23,20 @@ func clockService(_ context.Context, s *Site) []Finding {
 		ID: "clock_service", Level: Warning, Evidence: "no time service runs",
 		Why:     "after a power cut the clock is wrong, and samples wait up to clock.max_wait for their time",
 		Command: "sudo apt install systemd-timesyncd && timedatectl status",
+	}}
+}
+
+// wallClock compares with the date of this program, as the daemon does.
+func wallClock(_ context.Context, s *Site) []Finding {
+	if s.Now.IsZero() || !s.Now.Before(s.Built) {
+		return nil
+	}
+	return []Finding{{
+		ID: api.ClockUnset.Code, Level: Warning, Subject: "agent",
+		Evidence: fmt.Sprintf("the clock shows %s, and this program was made on %s", s.Now.UTC().Format(time.DateOnly),
+			s.Built.UTC().Format(time.DateOnly)),
+		Why:     "samples wait up to clock.max_wait for a right clock, and clouds refuse a wrong one",
+		Command: "timedatectl status; sudo timedatectl set-ntp true",
 	}}
 }
 
@@ -49,7 +64,7 @@ func stateDir(_ context.Context, s *Site) []Finding {
 		return nil
 	}
 	return []Finding{{
-		ID: "store_kept_aside", Level: Warning, Evidence: count(len(aside), "damaged store") + " kept in " + dir,
+		ID: api.StoreKept.Code, Level: Warning, Evidence: count(len(aside), "damaged store") + " kept in " + dir,
 		Why:     "the store was damaged once: the disk or the power supply may fail again",
 		Command: "ls -l " + shell.Quote(dir) + "; journalctl -u noi-agent -p warning",
 	}}
@@ -119,31 +134,4 @@ func (s *Site) mount(path string) (kind string, options []string) {
 		}
 	}
 	return kind, options
-}
-
-// wear reads what eMMC flash reports of itself: JEDEC JESD84-B51, EXT_CSD registers 267 to 269. A life time of 0x09
-// means that 80 to 90 % are used; a pre-end-of-life of 0x02 means that 80 % of the reserve blocks are used.
-func wear(_ context.Context, s *Site) (found []Finding) {
-	devices, _ := filepath.Glob(s.path("sys/block/mmcblk*")) // the pattern is well formed
-	for _, path := range devices {
-		name := filepath.Base(path)
-		most := int64(0)
-		for _, field := range strings.Fields(s.read("sys/block", name, "device/life_time")) {
-			if used, err := strconv.ParseInt(field, 0, 64); err == nil {
-				most = max(most, used)
-			}
-		}
-		end, _ := strconv.ParseInt(s.read("sys/block", name, "device/pre_eol_info"), 0, 64) // not reported: 0
-		if most >= 9 || end >= 2 {
-			found = append(found, Finding{
-				ID: "disk_wear", Level: Warning,
-				Evidence: fmt.Sprintf("the flash %s reports life time %#02x (0x0b: all used) and end of life %#02x "+
-					"(0x01: normal)",
-					name, most, end),
-				Why:     "worn flash loses data and then fails",
-				Command: "cat /sys/block/" + name + "/device/life_time",
-			})
-		}
-	}
-	return found
 }

@@ -13,6 +13,7 @@ import (
 	"noi-agent/configs"
 	"noi-agent/internal/shell"
 	"noi-agent/modbus"
+	"noi-agent/status/api"
 )
 
 // device is the device file of an enabled serial line, below Root; "" for a line over the network.
@@ -39,13 +40,13 @@ func (s *Site) port(line *configs.Line, path string) []Finding {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		f.ID, f.Command = "port_missing", "ls -l /dev/serial/by-id /dev/tty[A-Z]*"
+		f.ID, f.Command = api.LinePortMissing.Code, "ls -l /dev/serial/by-id /dev/tty[A-Z]*"
 		f.Evidence = fmt.Sprintf("%s does not exist; %s", line.Port, s.portsHere())
 	case info.Mode()&fs.ModeCharDevice == 0:
 		f.ID, f.Command = "port_no_device", "ls -l "+shell.Quote(line.Port)
 		f.Evidence = line.Port + " is no serial port but a file or a directory"
 	case s.User.Name != "" && !s.may(info, 0o6):
-		f.ID = "port_rights"
+		f.ID = api.LinePortDenied.Code
 		f.Command = fmt.Sprintf("sudo usermod -aG dialout %s && sudo systemctl restart noi-agent; ls -lL %s",
 			s.User.Name, shell.Quote(line.Port))
 		f.Evidence = fmt.Sprintf("%s may not read and write %s (%v)", s.User.Name, line.Port, info.Mode().Perm())
@@ -100,7 +101,7 @@ func (s *Site) others(line *configs.Line, path string) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			ID: "port_busy", Level: Fault, Subject: line.Name,
+			ID: api.LinePortBusy.Code, Level: Fault, Subject: line.Name,
 			Evidence: fmt.Sprintf("%s has %s open (process %s)", p.name, line.Port, p.pid),
 			Why:      "two programs on one line destroy each other's requests and replies",
 			Command:  "sudo fuser -v " + shell.Quote(line.Port),

@@ -19,7 +19,7 @@ func configuration(_ context.Context, s *Site) (found []Finding) {
 		return []Finding{{
 			ID: "config", Level: Fault, Evidence: "there is no configuration at " + s.ConfigPath,
 			Why:     "without a configuration the service does not start",
-			Command: "sudo cp /usr/share/noi-agent/config.yaml.example " + shell.Quote(s.ConfigPath),
+			Command: "sudo noi-agent init --config " + shell.Quote(s.ConfigPath),
 		}}
 	}
 	if s.ConfigErr != nil {

@@ -5,5 +5,6 @@
 // field of the Site, so a test plants a fault in a directory. What the daemon owns, the daemon reports: its problems
 // become findings under their own codes.
 //
-// Reading order: doctor.go, then checks_setup.go, checks_port.go, checks_disk.go, checks_daemon.go.
+// Reading order: doctor.go, then checks_setup.go, checks_port.go, checks_line.go, checks_disk.go, checks_flash.go,
+// checks_daemon.go, checks_service.go.
 package doctor

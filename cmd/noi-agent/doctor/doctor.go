@@ -5,41 +5,29 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"noi-agent/configs"
+	"noi-agent/modbus"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
 )
 
-// Level says how much a finding matters.
-type Level string
+// A finding and the whole report have the shape that the API gives them too.
+type (
+	Level   = api.Level
+	Finding = api.Finding
+	Report  = api.Diagnosis
+)
 
 // The levels. Only a fault makes the command fail.
 const (
-	OK      Level = "ok"
-	Warning Level = "warning"
-	Fault   Level = "fault"
+	OK      = api.LevelOK
+	Warning = api.LevelWarning
+	Fault   = api.LevelFault
 )
-
-// Finding is one line of the report. Why and Command are empty if Level is OK.
-type Finding struct {
-	ID       string `json:"id"` // stable; that of the problem table where it means the same
-	Level    Level  `json:"level"`
-	Subject  string `json:"subject,omitempty"` // a line, an integration; "" for the gateway
-	Evidence string `json:"evidence"`          // what was seen
-	Why      string `json:"why,omitempty"`     // why it matters
-	Command  string `json:"command,omitempty"` // to paste into a shell
-}
-
-// Report is the JSON of `noi-agent doctor --json`.
-type Report struct {
-	Findings []Finding `json:"findings"`
-	Skipped  []string  `json:"skipped"` // checks that need what has failed, by id
-	Faults   int       `json:"faults"`
-	Warnings int       `json:"warnings"`
-	Verdict  string    `json:"verdict"` // one sentence
-}
 
 // Disk is the file system under a directory.
 type Disk struct {
@@ -64,9 +52,17 @@ type Site struct {
 	Notices    []string    // what `noi-agent check` notices on this machine
 	Status     *api.Status // of the daemon; nil: StatusErr has the reason
 	StatusErr  error
-	Version    string // of this program
-	Disk       func(dir string) (Disk, error)
-	// Probe tests the way to an integration's topic, without a message. nil: the clouds are not asked.
+	Version    string    // of this program
+	Now        time.Time // wall time
+	Built      time.Time // when this program was made: no right clock is before it
+
+	Disk func(dir string) (Disk, error)
+	// Sync writes a little into a directory and returns how long the synced write took. nil: it is not measured.
+	Sync func(dir string) (time.Duration, error)
+	// Ask sends a read to each slave of a line: at its own settings, or at the other usual ones until a slave answers.
+	// nil: the lines are not asked.
+	Ask func(ctx context.Context, line *configs.Line, others bool) (modbus.ScanResult, error)
+	// Probe tests the way to an integration's topic. nil: the clouds are not asked.
 	Probe func(ctx context.Context, in *configs.Integration) []sinks.Step
 }
 
@@ -97,29 +93,39 @@ func (s *Site) exists(parts ...string) bool {
 	return err == nil
 }
 
-// check is one look. It returns what is wrong; nothing wrong is an OK line with its title.
+// usual is how long a check may take that looks at files; a port that hangs must not hang the report.
+const usual = 10 * time.Second
+
+// check is one look. It returns what it saw; nothing is an OK line with its title.
 type check struct {
 	id, title   string
 	needsConfig bool
+	limit       time.Duration
 	look        func(context.Context, *Site) []Finding
 }
 
 func checks() []check {
 	return []check{
-		{"config", "the configuration is valid", false, configuration},
-		{"config_rights", "the daemon may read the configuration", false, configRights},
-		{"user", "the daemon's user exists", false, daemonUser},
-		{"port", "the serial ports can be used", true, ports},
-		{"adapter", "the adapters answer at once", true, adapters},
-		{"port_grabber", "no program searches the ports for other devices", true, grabbers},
-		{"clock_service", "a time service runs", true, clockService},
-		{"state_dir", "the daemon may write its state", true, stateDir},
-		{"disk", "the disk has room and is writable", true, disk},
-		{"disk_wear", "the flash does not report wear", false, wear},
-		{"unit", "the service is installed and starts at boot", false, unit},
-		{"daemon", "the daemon answers", false, daemon},
-		{"problems", "the daemon reports no problem", false, problems},
-		{"cloud", "the clouds can be reached", true, clouds},
+		{"config", "the configuration is valid", false, usual, configuration},
+		{"config_rights", "the daemon may read the configuration", false, usual, configRights},
+		{"user", "the daemon's user exists", false, usual, daemonUser},
+		{"port", "the serial ports can be used", true, usual, ports},
+		{"adapter", "the adapters answer at once", true, usual, adapters},
+		{"port_grabber", "no program searches the ports for other devices", true, usual, grabbers},
+		{"controllers", "the controllers answer", true, 2 * time.Minute, controllers},
+		{"clock", "the clock is not before the date of this program", false, usual, wallClock},
+		{"clock_service", "a time service runs", true, usual, clockService},
+		{"state_dir", "the daemon may write its state", true, usual, stateDir},
+		{"disk", "the disk has room and is writable", true, usual, disk},
+		{"disk_sync", "synced writes are fast", true, usual, syncTime},
+		{"disk_fast_commit", "no file system has the fault of fast_commit", true, usual, fastCommit},
+		{"disk_errors", "the file systems have counted no errors", false, usual, diskErrors},
+		{"disk_wear", "the flash does not report wear", false, usual, wear},
+		{"unit", "the service is installed and starts at boot", false, usual, unit},
+		{"daemon", "the daemon answers", false, usual, daemon},
+		{"limits", "the limits of the service leave it room", false, usual, limits},
+		{"problems", "the daemon reports no problem", false, usual, problems},
+		{"cloud", "the clouds can be reached", true, time.Minute, clouds},
 	}
 }
 
@@ -131,11 +137,15 @@ func Examine(ctx context.Context, s *Site) Report {
 			r.Skipped = append(r.Skipped, c.id)
 			continue
 		}
-		found := c.look(ctx, s)
+		found := c.run(ctx, s)
 		if len(found) == 0 {
 			found = []Finding{{ID: c.id, Level: OK, Evidence: c.title}}
 		}
-		r.Findings = append(r.Findings, found...)
+		for _, f := range found {
+			if !known(r.Findings, f) {
+				r.Findings = append(r.Findings, f)
+			}
+		}
 	}
 	for _, f := range r.Findings {
 		switch f.Level {
@@ -145,11 +155,37 @@ func Examine(ctx context.Context, s *Site) Report {
 			r.Warnings++
 		}
 	}
-	r.Verdict = r.verdict()
+	r.Verdict = verdict(&r)
 	return r
 }
 
-func (r *Report) verdict() string {
+// run looks until the check's limit. What hangs in the kernel cannot be ended: it is left behind.
+func (c *check) run(ctx context.Context, s *Site) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	found := make(chan []Finding, 1)
+	go func() { found <- c.look(ctx, s) }()
+	select {
+	case f := <-found:
+		return f
+	case <-ctx.Done():
+		return []Finding{{
+			ID: "check_hangs", Level: Warning, Subject: c.id,
+			Evidence: fmt.Sprintf("no result within %v: whether %s", c.limit, c.title),
+			Why:      "a disk, a port or a name server that does not answer may stop the daemon too",
+			Command:  "sudo dmesg | tail -n 30",
+		}}
+	}
+}
+
+// known reports whether an earlier check has found the same: the daemon sees much that doctor sees.
+func known(found []Finding, f Finding) bool {
+	return slices.ContainsFunc(found, func(before Finding) bool {
+		return before.ID == f.ID && before.Level != OK && (before.Subject == f.Subject || before.Subject == "")
+	})
+}
+
+func verdict(r *Report) string {
 	text := "No fault was found."
 	for _, f := range r.Findings {
 		if f.Level == Fault {

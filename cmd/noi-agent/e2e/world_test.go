@@ -18,6 +18,7 @@ import (
 	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/modbus/modbustest"
 	"noi-agent/sinks/sinktest/standin"
+	"noi-agent/status/api"
 )
 
 const (
@@ -177,6 +178,7 @@ type statusView struct {
 	Lines []struct {
 		State, Error string
 		Slaves       []struct{ State, Error string }
+		Counters     api.Counters
 	}
 	Integrations []struct {
 		ID, State     string

@@ -41,7 +41,8 @@ func Browser(
 // Serve serves a scene on loopback. stop ends it.
 func Serve(ctx context.Context, scene *webtest.Scene) (base string, stop func(), err error) {
 	s := status.New(status.Options{
-		Reporter: scene, TriggerLog: scene, Health: scene, Families: scene.Family, Hostname: "main-solar-gw",
+		Reporter: scene, TriggerLog: scene, Health: scene, DeadLetters: scene, Families: scene.Family,
+		Hostname: "main-solar-gw", Logs: scene.Journal(),
 		Listen: "127.0.0.1:0", Location: time.UTC, Now: webtest.Moment,
 	})
 	if err := s.Listen(); err != nil {
@@ -63,13 +64,14 @@ type Page struct{ Name, Path string }
 func PagesOf(scene *webtest.Scene) []Page {
 	list := []Page{
 		{"overview", "/"}, {"values", "/values"}, {"integrations", "/integrations/aws"}, {"triggers", "/triggers"},
-		{"system", "/system"},
+		{"system", "/system"}, {"logs", "/system/logs"},
 	}
 	if len(scene.Values.Objects) > 0 {
 		list = append(list, Page{"object", "/values/rs485/1/adc_vbterm"})
 	}
 	if len(scene.Log) > 0 && scene.LogError == nil {
-		list = append(list, Page{"trigger", "/triggers/9982"})
+		list = append(list, Page{"trigger", "/triggers/9982"}, Page{"filtered", "/triggers?object=adc_*&success=true"},
+			Page{"aside", "/system/set-aside?integration=" + webtest.AWS})
 	}
 	return list
 }

@@ -3,12 +3,9 @@
 package webtest
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"net/http"
 	"time"
 
 	"noi-agent/objects"
@@ -32,7 +29,7 @@ func Moment() time.Time { return time.Date(2022, 6, 28, 8, 20, 40, 0, time.UTC) 
 
 // Scenes lists all of them.
 func Scenes() []*Scene {
-	return []*Scene{Well(), Troubled(), Fresh(), Starting(), Unreadable()}
+	return []*Scene{Well(), Troubled(), Large(100), Unplugged(), Fresh(), Starting(), Unreadable()}
 }
 
 // Status returns the state.
@@ -49,46 +46,6 @@ func (s *Scene) Ready() error { return nil }
 
 // Family returns a built-in family.
 func (s *Scene) Family(slug string) (*objects.Family, bool) { return s.catalog.Family(slug) }
-
-// Triggers returns rows as the store does.
-func (s *Scene) Triggers(q api.TriggerQuery) (api.Triggers, error) {
-	if s.LogError != nil {
-		return api.Triggers{}, s.LogError
-	}
-	page := api.Triggers{Triggers: []api.Trigger{}}
-	for i := range s.Log {
-		t := &s.Log[i]
-		switch {
-		case q.Before > 0 && t.ID >= q.Before,
-			q.Integration != "" && t.IntegrationID != q.Integration,
-			q.Success != nil && t.Success != *q.Success,
-			q.Gaps && t.Gap == nil:
-			continue
-		}
-		if len(page.Triggers) == q.Limit {
-			last := page.Triggers[q.Limit-1].ID
-			page.Next = &last
-			break
-		}
-		page.Triggers = append(page.Triggers, *t)
-	}
-	return page, nil
-}
-
-// Trigger returns a row; only what the row itself has is filled in.
-func (s *Scene) Trigger(id uint64) (api.TriggerDetail, error) {
-	for i := range s.Log {
-		if s.Log[i].ID == id {
-			return api.TriggerDetail{Trigger: s.Log[i], Integration: s.Log[i].IntegrationID}, nil
-		}
-	}
-	return api.TriggerDetail{}, api.NewError(http.StatusNotFound, fmt.Sprintf("trigger %d is not kept", id), "")
-}
-
-// PublishTrigger refuses: no cloud is behind a scene.
-func (s *Scene) PublishTrigger(context.Context, uint64) (api.Replay, error) {
-	return api.Replay{}, api.NewError(http.StatusConflict, "no cloud is behind a scene", "")
-}
 
 // The ids of the two integrations.
 const (
@@ -217,47 +174,6 @@ func value(o *objects.Object, i int, volts float64, state string) json.RawMessag
 	return raw
 }
 
-// messages are the newest rows of the trigger log; the first refused ones were refused by AWS.
-func messages(n, refused int) []api.Trigger {
-	rows := make([]api.Trigger, n)
-	for i := range rows {
-		aws := i%3 != 1
-		t := api.Trigger{
-			ID: uint64(9982 - i), IntegrationID: GCP, Topic: Topic, Success: true, Attempts: 1,
-			CompletedAt: at(time.Duration(3+8*i) * time.Second).Format("2006-01-02T15:04:05.000Z"),
-			IntegrationData: api.Answer{Device: "5300520006504b5957343920",
-				MessageID: fmt.Sprint(4985640066378276 - i*7919)},
-		}
-		if aws {
-			t.IntegrationID, t.Topic = AWS, TopicARN
-			t.IntegrationData.MessageID = fmt.Sprintf("%08x-5acb-5b2c-9d3e-%012x", 0x4924f1+i*7919,
-				0x61c1c0ffee+i*104729)
-		}
-		if aws && i < refused {
-			t.Success, t.Attempts, t.IntegrationData.MessageID = false, 4, ""
-			t.IntegrationData.Error = refusal
-		}
-		t.PublishedData = message(i, t.IntegrationID)
-		rows[i] = t
-	}
-	return rows
-}
-
-const refusal = "AuthorizationError: User: arn:aws:iam::940497413619:user/push is not authorized to perform: " +
-	"SNS:Publish on resource: " + TopicARN + " because no identity-based policy allows the SNS:Publish action"
-
-func message(i int, integration string) json.RawMessage {
-	object, data := "adc_vbterm", fmt.Sprintf("%.6f", 12.117188+math.Round(16*math.Sin(float64(i)/9))/32)
-	if i%4 == 1 {
-		object, data = "charge_state", `"ABSORPTION"`
-	}
-	published := at(time.Duration(4+8*i) * time.Second)
-	return json.RawMessage(fmt.Sprintf(`{"published_at":%q,"device_id":"5300520006504b5957343920","data":%s,`+
-		`"integration_id":%q,"sampled_at":%q,"object":%q,"slave":"PS-PWM-30M","cc_firmware":"v01.04.06",`+
-		`"fw_version":"PSPWM 0.1.0"}`, published.Format("2006-01-02T15:04:05.000Z"), data, integration,
-		published.Add(-2*time.Second).Format(time.RFC3339), object))
-}
-
 // Troubled is the same site on a bad day: AWS refuses, a controller does not answer, a cable is bad.
 func Troubled() *Scene {
 	s := Well()
@@ -268,7 +184,7 @@ func Troubled() *Scene {
 		Reason: "bus",
 	}
 	s.Log[7].IntegrationData.MessageID = ""
-	s.Log[7].Success, s.Log[7].PublishedData = false, json.RawMessage("null")
+	s.Log[7].Success, s.Log[7].PublishedData, s.Log[7].State = false, json.RawMessage("null"), api.StateDropped
 	aws := &s.State.Integrations[0]
 	aws.State, aws.Backlog, aws.Oldest = "waiting", 1204, before(18*time.Minute)
 	aws.LastError, aws.LastSuccess, aws.Dead = refusal, before(18*time.Minute), 3
@@ -298,6 +214,35 @@ func Troubled() *Scene {
 		named(api.CloudRejected.Of(AWS, at(30*time.Hour), "3 dead letters").With("messages", "3 messages"),
 			"main-solar"),
 	}
+	return s
+}
+
+// Large is the same bad day with ten controllers on the line and a long trigger log.
+func Large(rows int) *Scene {
+	s := Troubled()
+	s.Name, s.Log = "large", messages(rows, 40)
+	names := []string{"barn", "gate", "greenhouse", "repeater", "workshop", "cabin", "spring", "weather-mast"}
+	for i, name := range names {
+		s.State.Lines[0].Slaves = append(s.State.Lines[0].Slaves, slave(3+i, name, int64(4+i)))
+		s.Values.Objects = append(s.Values.Objects, s.valuesOf(3+i, name, 12.3+float64(i)/16, "BULK")...)
+	}
+	return s
+}
+
+// Unplugged is the same site without its serial adapter, and nothing else is said about what hangs on it.
+func Unplugged() *Scene {
+	s := Well()
+	s.Name = "unplugged"
+	line := &s.State.Lines[0]
+	line.State, line.Error = "failed", "open /dev/serial/by-id/usb-FTDI_FT232R: no such file or directory"
+	p := named(api.LinePortMissing.Of("rs485", at(6*time.Minute), line.Error), "rs485")
+	for i := range line.Slaves {
+		sl := &line.Slaves[i]
+		sl.State, sl.AgeS, sl.LastGood = "silent", number(int64(365)), before(365*time.Second)
+		p.Folded = append(p.Folded, api.Folded{Code: api.SlaveNoReply.Code, Subject: fmt.Sprintf("rs485/%d", sl.UnitID),
+			Title: sl.Slave + " does not answer"})
+	}
+	s.State.Problems = []api.Problem{p}
 	return s
 }
 

@@ -125,7 +125,7 @@ func swap(path, aside, made string, mode fs.FileMode) error {
 }
 
 // rebuild makes the new store beside the old and fills it with what the old one still gives. A
-// fault of ours on a file that nobody imagined must not keep the agent from starting.
+// fault of ours on a file of an unforeseen kind must not keep the agent from starting.
 func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made string, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -19,8 +19,8 @@ const cleanSuffix = ".clean"
 // headPages are the pages that bbolt writes in turn, one with each commit.
 const headPages = 2
 
-// fingerprint tells a file from what any writer would make of it. It does not see what happens to
-// the medium while nobody writes.
+// fingerprint distinguishes a file from what any writer would make of it. It does not see what happens to
+// the medium while no program writes.
 func fingerprint(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package file makes a store's file, checks it, and makes it sound. Nobody works in the file meanwhile: the running
+// Package file makes a store's file, checks it, and makes it sound. The file is not in use meanwhile: the running
 // store is package store.
 //
 // The package promises that MakeSound leaves a file that opens, or none, whatever lay at the path. A file that was not

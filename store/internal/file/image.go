@@ -122,7 +122,7 @@ func (m *Image) Recount(tx *bolt.Tx) recount {
 	return rc
 }
 
-// lostNames is left free when nobody knows any more how many names were given.
+// lostNames is left free when it is not known any more how many names were given.
 const lostNames = 1024
 
 // Repair makes an image with damaged totals or cursors whole again from what the outbox holds. An

@@ -11,14 +11,14 @@ import (
 
 // Beside the file lies a second copy of its names and its identity. They are few, hardly change, and all the records
 // mean nothing without them; bbolt keeps them on one or two pages, which a file that is cut short loses as a whole. A
-// salvage reads the copy, and RunsAt. It is written anew and synced at each start, so that no power cut leaves half of
+// salvage reads the copy, and RunsAt. It is written again and synced at each start, so that no power cut leaves half of
 // it. Names that come later are added and not synced: after a power cut the copy may lack them.
 //
 // It is a row of entries: number, length, and a sealed value, that of the identity first. The
 // checksums of the names take in the store's id, so that entries of another store are none.
 const copySuffix = ".names"
 
-// WriteNamesCopy writes the copy anew.
+// WriteNamesCopy writes the whole copy.
 func WriteNamesCopy(path string, id record.Identity, names *record.Dictionary) error {
 	dst := record.AppendText([]byte{0}, string(id.Encode()))
 	dst = appendCopy(dst, id.ID, names, 0)
@@ -58,7 +58,7 @@ func appendCopy(dst []byte, store string, names *record.Dictionary, from int) []
 
 func copyKey(store string, id uint64) []byte { return append([]byte(store), record.SeqKey(id)...) }
 
-// readSpare learns what the copy beside the file tells.
+// readSpare reads the copy beside the file.
 func (sv *salvage) readSpare(path string) {
 	data, err := os.ReadFile(path + copySuffix)
 	if err != nil {

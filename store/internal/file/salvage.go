@@ -23,7 +23,7 @@ import (
 // their ids, so that every checksum holds. A page does not say which bucket it is of, and bbolt
 // leaves old pages standing, so the file is read as a heap of records, old and new:
 //
-//   - Which kind one is, its first byte tells; and a name of the first kind is text that prints.
+//   - Its first byte says which kind one is; and a name of the first kind is text that prints.
 //   - Of cursors, identities and totals the furthest counts: their figures only grow.
 //   - A sweep is wanted when an integration's cursor has not passed it, so that what was delivered
 //     long ago does not come again from an old page.
@@ -252,7 +252,7 @@ func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 	return nil
 }
 
-// wants reports whether a record is a sweep that reads, and that somebody still waits for. An
+// wants reports whether a record is a sweep that reads, and that an integration still waits for. An
 // integration whose cursor is lost waits for everything: sent twice is better than lost.
 func (sv *salvage) wants(ns record.Names, key, value []byte) (record.Heading, bool) {
 	seq, ok := record.KeySeq(key)
@@ -373,8 +373,8 @@ func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
 
 // newIdentity is who the new store is. Sample ids must never come twice, and how far the old store
 // had got is not sure: so the new one has an id of its own, and goes on counting runs besides. The
-// sweeps that came over keep the id of the store that took them; where nothing tells it, they get
-// one that nobody has.
+// sweeps that came over keep the id of the store that took them; where nothing says it, they get
+// an id that is not used yet.
 func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) record.Identity {
 	old := sv.identity
 	if old.ID == "" {

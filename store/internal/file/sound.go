@@ -17,13 +17,13 @@ type RecoverOptions struct {
 	// this process, without a limit, and the process ends when the file is damaged in the wrong place.
 	Check func(ctx context.Context, path string) error
 	// Limit is how long Check may take before the file counts as damaged, and how long salvaging
-	// may take; 0: 5 s, and a second more for each 32 MiB of file. A medium that reads more slowly
-	// than that is broken, and a sound outbox must not be given up because it is long.
+	// may take; 0: 20 s, and a second more for each 32 MiB of file. A gateway that boots is busy, and an SD card
+	// may stop for some seconds: a sound outbox must not be given up for that, nor because it is long.
 	Limit time.Duration
 }
 
 const (
-	checkLimit = 5 * time.Second
+	checkLimit = 20 * time.Second
 	// slowestMedium is in bytes per second: an SD card of class 10, four times over.
 	slowestMedium = 32 << 20
 )
@@ -50,9 +50,9 @@ type Recovery struct {
 	// DeadLetters were salvaged too. One that was sent again or dropped shortly before may be among them.
 	DeadLetters uint64
 	// Lost counts, by integration, samples that were not settled and could not be salvaged, as far
-	// as a cursor record that was still readable tells. They count as dropped, with a row.
+	// as a cursor record that was still readable says. They count as dropped, with a row.
 	Lost map[string]uint64
-	// Uncounted is true when the old file does not tell what it held: more may be lost than Lost says.
+	// Uncounted is true when the old file does not say what it held: more may be lost than Lost says.
 	Uncounted bool
 	Kept      []string // all files that are kept aside now, the newest last
 }
@@ -130,7 +130,7 @@ func examine(ctx context.Context, path string, o Options, ro RecoverOptions) (r 
 }
 
 // whyUnreadable is the reason for moving a file aside that the medium does not give any more, or that is another
-// user's, as after somebody has run the agent as root; other errors stay errors. Where the directory is not ours
+// user's, as after the agent has run as root; other errors stay errors. Where the directory is not ours
 // either, moving fails, and that is the error.
 func whyUnreadable(err error) (string, error) {
 	if errors.Is(err, fs.ErrPermission) {
@@ -202,7 +202,7 @@ func holdDirectory(ctx context.Context, dir string) (release func(), err error) 
 	return func() { _ = f.Close() }, nil
 }
 
-// lockEvery is how often a lock that somebody holds is tried again, as in bbolt.
+// lockEvery is how often a lock that another process holds is tried again, as in bbolt.
 const lockEvery = 50 * time.Millisecond
 
 // lock waits for an exclusive lock as long as Open does: an agent that is just ending lets go.

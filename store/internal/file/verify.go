@@ -15,7 +15,7 @@ import (
 // outbox touched. It leaves alone what the store itself goes on with: single damaged sweeps and
 // trigger rows are skipped and counted when their turn comes, and Check finds them. It fails with
 // ErrDamaged, with ErrVersion, with ErrLocked while an agent has the file open, and with the
-// system's error when it cannot tell. On a damaged file bbolt may panic, or hang: a program that
+// system's error when it cannot find out. On a damaged file bbolt may panic, or hang: a program that
 // must go on runs Verify in a child process (Verdict, InChild).
 func Verify(path string) error {
 	if err := verify(path); err != nil {

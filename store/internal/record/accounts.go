@@ -9,7 +9,7 @@ import (
 )
 
 // Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a gap
-// that the store has. What was due after that, and before the first sample of the next run, nobody has.
+// that the store has. What was due after that, and before the first sample of the next run, is missing.
 type Account struct {
 	Until Instant
 	Every time.Duration // the log interval then

@@ -12,7 +12,7 @@ type Instant struct {
 	Run    uint64
 	At     time.Time     // by the clock of then
 	Uptime time.Duration // since the boot; below zero: not known
-	Unsure bool          // nobody knew whether that clock was right
+	Unsure bool          // it was not known whether that clock was right
 }
 
 // before reports whether an instant was earlier than another one of its run.

@@ -110,7 +110,7 @@ func (d *Dictionary) All() Names { return d.entries }
 // Size is how many numbers were given.
 func (d *Dictionary) Size() int { return len(d.entries) }
 
-// Skip leaves numbers out: nobody knows any more whether they were given.
+// Skip leaves numbers out: it is not known any more whether they were given.
 func (d *Dictionary) Skip(n int) {
 	d.entries = append(d.entries, make([]Name, n)...)
 	d.Keep()

@@ -14,7 +14,7 @@ import (
 	"noi-agent/objects"
 )
 
-// rowVersion begins the record of a row, and no other kind of record, so that a salvage can tell them apart.
+// rowVersion begins the record of a row, and no other kind of record, so that a salvage can distinguish them.
 const rowVersion byte = 4
 
 // Flags of a row.
@@ -23,7 +23,7 @@ const (
 	rowOpen    byte = 1 << 1
 	rowGap     byte = 1 << 2 // about samples that are missing: no delivery follows, but a gap
 	rowReplay  byte = 1 << 3 // of a replay
-	rowGuessed byte = 1 << 4 // nobody knows when exactly the sample was taken
+	rowGuessed byte = 1 << 4 // it is not known when exactly the sample was taken
 	rowUndated byte = 1 << 6 // about a gap whose times are not known yet: its span follows
 	rowDead    byte = 1 << 5 // a dead letter, and not the log's copy of it: the id of the sample's store follows
 	rowSeen    byte = 1 << 7 // about a gap that an operator has acknowledged
@@ -151,8 +151,8 @@ func readGap(ns Names, r *Reader) objects.Gap {
 	}
 }
 
-// DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. Of "" it
-// is whoever's.
+// DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. With ""
+// the integration does not matter.
 func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 	value, ok := Unseal(key, sealed)
 	id, isKey := KeySeq(key)
@@ -256,7 +256,7 @@ type Trigger struct {
 	Success     bool
 	Open        bool      // not settled: it will be tried again
 	Dead        bool      // set aside as a dead letter now; as queries return it, not kept with the row
-	Replayed    bool      // sent again because somebody asked for a replay; has a row of its own, never Open
+	Replayed    bool      // sent again because the operator asked for a replay; has a row of its own, never Open
 	CompletedAt time.Time // when the last attempt's answer came
 	PublishedAt time.Time // when the last attempt left; zero for a gap
 	Attempts    int       // tries so far; 0 for a gap that is not announced

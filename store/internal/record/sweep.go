@@ -11,7 +11,7 @@ import (
 // A sweep's record: version, flags, source, run, number of samples, time of the first in unix ms
 // and in ms since the boot, routes, number of the first sample, samples, CRC-32C. The routes stand
 // before the samples so that looking for one integration's sweeps decodes no values. No other
-// kind of record begins with this number, so that a salvage can tell them apart.
+// kind of record begins with this number, so that a salvage can distinguish them.
 const recordVersion byte = 3
 
 // Flags of a record.
@@ -22,8 +22,8 @@ const (
 	flagsKnown = flagUnsure | flagUptime
 )
 
-// MaxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and nobody
-// Samples a tenth of them at once.
+// MaxSamples is the most samples in one sweep: a Modbus slave has 65,536 registers, and no plan
+// reads a tenth of them at once.
 const MaxSamples = 8192
 
 // The forms of a stored value, in the low half of the tag byte. Never renumber them.
@@ -138,7 +138,7 @@ func uptimeOf(sw objects.Sweep) int64 {
 	return max(-1, sw.Samples[0].SampledAt.UnixMilli()-sw.BootedAt.UnixMilli())
 }
 
-// running is what a sample's record leaves out because the one before it tells.
+// running is what a sample's record leaves out because the one before it has it.
 type running struct {
 	number uint64 // expected
 	seq    uint64

@@ -1,0 +1,134 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"noi-agent/configs"
+	"noi-agent/internal/shell"
+	"noi-agent/modbus"
+	"noi-agent/status/api"
+)
+
+// controllers says who answers. The daemon reports about its own lines; without a daemon the lines are asked here.
+func controllers(ctx context.Context, s *Site) (found []Finding) {
+	if s.Status != nil {
+		return answering(s.Status)
+	}
+	if s.Ask == nil {
+		return notLooked("controllers", "the daemon does not answer")
+	}
+	for i := range s.Config.Lines {
+		line := &s.Config.Lines[i]
+		path := s.device(line)
+		if !line.Enabled || len(line.Slaves) == 0 || path != "" && len(s.port(line, path)) > 0 {
+			continue // a port that cannot be used has its line in the report
+		}
+		found = append(found, s.ask(ctx, line)...)
+	}
+	return found
+}
+
+// answering is one line of the report for each line of the daemon. Its problems name those that do not answer.
+func answering(status *api.Status) (found []Finding) {
+	for i := range status.Lines {
+		line := &status.Lines[i]
+		if line.State == "disabled" {
+			continue
+		}
+		good := 0
+		for _, slave := range line.Slaves {
+			if slave.State == "ok" {
+				good++
+			}
+		}
+		found = append(found, Finding{ID: "controllers", Level: OK, Subject: line.Name,
+			Evidence: fmt.Sprintf("%d of %d controllers answer as configured; the line is busy for %.0f %% of the time",
+				good, len(line.Slaves), 100*line.Load)})
+	}
+	return found
+}
+
+// ask sends a read to each slave of a line. Where nobody answers, it goes on with other baud rates and parities.
+func (s *Site) ask(ctx context.Context, line *configs.Line) (found []Finding) {
+	heard, err := s.Ask(ctx, line, false)
+	if err != nil {
+		return []Finding{{
+			ID: api.LineDown.Code, Level: Fault, Subject: line.Name, Evidence: firstLine(err.Error()),
+			Why: "the line cannot be read", Command: "noi-agent scan --line " + shell.Quote(line.Name),
+		}}
+	}
+	serial := s.device(line) != ""
+	if len(heard.Found) == 0 && serial {
+		if other, err := s.Ask(ctx, line, true); err == nil && len(other.Found) > 0 {
+			return []Finding{otherSettings(line, other)}
+		}
+	}
+	for _, slave := range line.Slaves {
+		if slices.ContainsFunc(heard.Found, func(f modbus.Found) bool { return int(f.Unit) == slave.ID }) {
+			continue
+		}
+		f := Finding{
+			ID: api.SlaveNoReply.Code, Level: Fault, Subject: fmt.Sprintf("%s/%d", line.Name, slave.ID),
+			Evidence: "unit " + fmt.Sprint(slave.ID) + " does not answer",
+			Why:      "it gives no samples. " + suspect(serial, len(heard.Found) > 0, len(heard.Garbled) > 0),
+			Command:  "sudo noi-agent scan --line " + shell.Quote(line.Name),
+		}
+		if len(heard.Garbled) > 0 {
+			f.ID, f.Evidence = api.SlaveDamaged.Code, f.Evidence+", and bytes arrive that are no valid reply"
+		}
+		found = append(found, f)
+	}
+	if len(found) == 0 {
+		return []Finding{{ID: "controllers", Level: OK, Subject: line.Name,
+			Evidence: count(len(line.Slaves), "controller") + ": all answer"}}
+	}
+	return found
+}
+
+func otherSettings(line *configs.Line, heard modbus.ScanResult) Finding {
+	at := heard.Settings
+	return Finding{
+		ID: "line_settings", Level: Fault, Subject: line.Name,
+		Evidence: fmt.Sprintf("unit %d answers at %d baud, parity %s; the configuration has %d baud, parity %s",
+			heard.Found[0].Unit, at.Baud, at.Parity, line.Baud, line.Parity),
+		Why: "at the configured settings nobody answers; the wires are right",
+		Command: fmt.Sprintf("noi-agent scan --line %s --baud %d --parity %s", shell.Quote(line.Name), at.Baud,
+			at.Parity),
+	}
+}
+
+// suspect says what is likely wrong with a slave without valid replies, as far as it can be told apart: by whether
+// others on its line answer, and whether anything is received at all.
+func suspect(serial, othersAnswer, noise bool) string {
+	switch {
+	case othersAnswer:
+		return "Other controllers on this line answer, so the wires, the baud rate and the parity are right: check " +
+			"its power and its unit id."
+	case !serial:
+		return "Check its power, its unit id, and the gateway's own status."
+	case noise:
+		return "Bytes arrive, so the wires are connected: check baud rate and parity first, then whether A and B " +
+			"are swapped, and whether two controllers have the same unit id."
+	default:
+		return "Nothing at all arrives: check its power, the port, and whether A and B are swapped or open. A wrong " +
+			"unit id or baud rate has the same signs."
+	}
+}
+
+// suspectOf is suspect for a slave that the daemon polls, "rs485/1"; "" for any other subject.
+func suspectOf(status *api.Status, subject string) string {
+	name, unit, _ := strings.Cut(subject, "/")
+	i := slices.IndexFunc(status.Lines, func(l api.Line) bool { return l.Name == name })
+	if i < 0 || unit == "" {
+		return ""
+	}
+	line := &status.Lines[i]
+	others := slices.ContainsFunc(line.Slaves, func(o api.Slave) bool {
+		return fmt.Sprint(o.UnitID) != unit && o.State == "ok"
+	})
+	c := &line.Counters
+	return suspect(!strings.Contains(line.Port, "://"), others, c.DiscardedBytes+c.CRCErrors+c.FrameErrors > 0)
+}

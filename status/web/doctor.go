@@ -1,0 +1,35 @@
+package web
+
+import (
+	"net/http"
+
+	"noi-agent/status/api"
+)
+
+// doctorView is a diagnosis of the gateway.
+type doctorView struct {
+	frame
+	api.Diagnosis
+}
+
+// doctor looks at the gateway and answers with what it found. The page does not renew itself: each look costs work.
+func (s *Site) doctor(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r) {
+		return
+	}
+	v := &doctorView{s.frame("Diagnostics", "/system"), s.o.Doctor(r.Context())}
+	v.Refresh = false
+	s.render(w, http.StatusOK, "doctor", v)
+}
+
+// levelTone is the tone of a finding.
+func levelTone(l api.Level) string {
+	switch l {
+	case api.LevelFault:
+		return bad
+	case api.LevelWarning:
+		return warn
+	default:
+		return good
+	}
+}

@@ -1,0 +1,197 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"noi-agent/status/api"
+)
+
+// SetAsideFilter says which set-aside messages are meant. "" lets all through, but for Integration.
+type SetAsideFilter struct {
+	Integration string // id
+	Object      string // a name, or a pattern such as T_*
+	From, To    string // RFC 3339, of completed_at
+}
+
+// SetAside are the messages that a cloud has rejected. Errors are *api.Error; 409 where the messages are not as many as
+// were expected, and then nothing is done.
+type SetAside interface {
+	// List returns those that match, the oldest first.
+	List(f SetAsideFilter) ([]api.Trigger, error)
+	// Retry sends them again and returns when the cloud has answered.
+	Retry(ctx context.Context, f SetAsideFilter, expect int) (api.Replay, error)
+	// Drop gives them up, and returns how many they were.
+	Drop(f SetAsideFilter, expect int) (int, error)
+}
+
+// setAsideView is what the page shows.
+type setAsideView struct {
+	triggersView        // its filter has integration, object, from and to only
+	Count        int    // messages that match
+	Done         string // what was done, in words; "": nothing
+}
+
+// setAsidePages are those of set-aside messages.
+type setAsidePages struct{ *Site }
+
+// pages lists them.
+func (s setAsidePages) pages() []Page {
+	if s.o.SetAside == nil {
+		return nil
+	}
+	const path = "/system/set-aside"
+	return []Page{
+		{Method: "GET", Path: path, Handler: s.setAside},
+		{Method: "POST", Path: path + "/retry", Handler: s.retry, Locked: s.lockedSetAside("Retry")},
+		{Method: "GET", Path: path + "/drop", Handler: s.askDrop},
+		{Method: "POST", Path: path + "/drop", Handler: s.drop, Locked: s.lockedSetAside("Drop")},
+	}
+}
+
+// setAsideFilter is the filter that a query or a form has.
+func (s setAsidePages) setAsideFilter(q url.Values) (f SetAsideFilter, typed triggerFilter, err error) {
+	typed = filterOf(q)
+	typed = triggerFilter{Integration: typed.Integration, Object: typed.Object, From: typed.From, To: typed.To}
+	asked, err := typed.query(s.o.Zone)
+	f = SetAsideFilter{Integration: typed.Integration, Object: typed.Object}
+	if !asked.From.IsZero() {
+		f.From = asked.From.Format(time.RFC3339)
+	}
+	if !asked.To.IsZero() {
+		f.To = asked.To.Format(time.RFC3339)
+	}
+	return f, typed, err
+}
+
+// setAside answers with the messages that are set aside. Those of one integration can be sent again or dropped.
+func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
+	if !s.accepts(w, r, "integration", "object", "from", "to", "done", "n", "again") {
+		return
+	}
+	f, typed, err := s.setAsideFilter(r.URL.Query())
+	if err != nil {
+		s.say(w, http.StatusBadRequest, "This address cannot be read", err.Error())
+		return
+	}
+	v := &setAsideView{}
+	v.frame, v.Filter, v.zone = s.frame("Set aside", "/system"), typed, s.o.Zone
+	v.Done = setAsideWords(r.URL.Query())
+	list, err := s.o.SetAside.List(f)
+	if err != nil {
+		v.Unread = append(v.Unread, "set-aside messages: "+err.Error())
+	}
+	v.Count = len(list)
+	for i := max(0, len(list)-pageRows); i < len(list); i++ {
+		v.Rows = append(v.Rows, rowOf(&v.Status, list[i], v.Now))
+	}
+	s.render(w, http.StatusOK, "setaside", v)
+}
+
+// setAsideWords say what was done: "310 accepted, 2 set aside again".
+func setAsideWords(q url.Values) string {
+	n, _ := strconv.Atoi(q.Get("n"))
+	again, _ := strconv.Atoi(q.Get("again"))
+	switch q.Get("done") {
+	case "retried":
+		words := plural(n, "message") + " accepted"
+		if again > 0 {
+			words += ", " + count(again) + " set aside again"
+		}
+		return words + "."
+	case "dropped":
+		return plural(n, "message") + " dropped and counted."
+	}
+	return ""
+}
+
+// asked reads a form about set-aside messages. If it cannot, it has answered.
+func (s setAsidePages) asked(w http.ResponseWriter, r *http.Request) (f SetAsideFilter, expect int, ok bool) {
+	_ = r.ParseForm() // a form that is broken has no fields
+	f, _, err := s.setAsideFilter(r.Form)
+	expect, wrong := strconv.Atoi(r.Form.Get("expect"))
+	if err != nil || wrong != nil || f.Integration == "" {
+		s.say(w, http.StatusBadRequest, "This form cannot be read", "Open System, Set aside again.")
+		return f, 0, false
+	}
+	return f, expect, true
+}
+
+// retry sends messages again.
+func (s setAsidePages) retry(w http.ResponseWriter, r *http.Request) {
+	f, expect, ok := s.asked(w, r)
+	if !ok {
+		return
+	}
+	takesLong(w)
+	result, err := s.o.SetAside.Retry(r.Context(), f, expect)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	http.Redirect(w, r, f.path("done=retried&n="+strconv.FormatUint(result.Sent, 10)+
+		"&again="+strconv.FormatUint(result.Rejected, 10)), http.StatusSeeOther)
+}
+
+// path is the address of the page about an integration, with what was done.
+func (f *SetAsideFilter) path(done string) string {
+	return "/system/set-aside?integration=" + url.QueryEscape(f.Integration) + "&" + done
+}
+
+// askSetAside asks before something is done with messages; f and expect go along.
+func (s setAsidePages) askSetAside(verb string, f SetAsideFilter, expect int) *confirmView {
+	n := plural(expect, "message")
+	v := &confirmView{
+		frame: s.frame(verb+" "+n, "/system"), Danger: verb == "Drop", Button: verb + " " + n,
+		Back:   "/system/set-aside?integration=" + url.QueryEscape(f.Integration),
+		Hidden: map[string]string{"integration": f.Integration, "expect": strconv.Itoa(expect)},
+	}
+	v.Refresh = false
+	v.Heading = verb + " " + strings.Replace(n, "message", "set-aside message", 1) + " of " +
+		nameOf(&v.Status, f.Integration) + "?"
+	v.Text = "They are sent again, with the sample ids that they had."
+	if v.Danger {
+		v.Text = "The cloud never gets them. They are deleted here, and counted as dropped."
+	}
+	for name, value := range map[string]string{"object": f.Object, "from": f.From, "to": f.To} {
+		if value != "" {
+			v.Hidden[name] = value
+		}
+	}
+	return v
+}
+
+func (s setAsidePages) askDrop(w http.ResponseWriter, r *http.Request) {
+	if f, expect, ok := s.asked(w, r); ok {
+		s.render(w, http.StatusOK, "confirm", s.askSetAside("Drop", f, expect))
+	}
+}
+
+// lockedSetAside asks for the login that is needed, with all that goes along.
+func (s setAsidePages) lockedSetAside(verb string) func(http.ResponseWriter, *http.Request, *api.Error) {
+	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
+		if f, expect, ok := s.asked(w, r); ok {
+			v := s.askSetAside(verb, f, expect)
+			v.Locked = why
+			s.render(w, why.Status, "confirm", v)
+		}
+	}
+}
+
+// drop gives messages up.
+func (s setAsidePages) drop(w http.ResponseWriter, r *http.Request) {
+	f, expect, ok := s.asked(w, r)
+	if !ok {
+		return
+	}
+	n, err := s.o.SetAside.Drop(f, expect)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	http.Redirect(w, r, f.path("done=dropped&n="+strconv.Itoa(n)), http.StatusSeeOther)
+}

@@ -1,0 +1,144 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/status/api"
+	"noi-agent/status/web"
+	"noi-agent/status/web/webtest"
+)
+
+// shelf has the set-aside messages of a scene, and notes what it is asked to do.
+type shelf struct {
+	*webtest.Scene
+	did string
+}
+
+func (s *shelf) List(f web.SetAsideFilter) ([]api.Trigger, error) {
+	list, err := s.DeadLetters(f.Integration)
+	return list.DeadLetters, err
+}
+
+func (s *shelf) Retry(_ context.Context, f web.SetAsideFilter, expect int) (api.Replay, error) {
+	s.did += fmt.Sprintf("retry %v %d", f, expect)
+	return api.Replay{Sent: 2, Rejected: 1}, nil
+}
+
+func (s *shelf) Drop(f web.SetAsideFilter, expect int) (int, error) {
+	s.did += fmt.Sprintf("drop %v %d", f, expect)
+	if expect != 3 {
+		return 0, api.NewError(http.StatusConflict, "3 messages are set aside by this filter now, not 4", "")
+	}
+	return 3, nil
+}
+
+// send posts a form to an address.
+func send(h http.Handler, path string, typed url.Values) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := post(typed)
+	r.URL.Path = path
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// Set-aside messages are sent again or dropped by the filter that is shown, with the number that is shown, and dropping
+// asks first.
+func TestSetAsideMessagesInBulk(t *testing.T) {
+	s := &shelf{Scene: webtest.Troubled()}
+	h := muxOf(web.Options{Source: s, SetAside: s, Zone: arizona(), Now: webtest.Moment})
+	const here = "/system/set-aside"
+	mustContain(t, ask(h, "/system").Body.String(), `href="/system/set-aside">Show 3 set-aside messages`)
+	got := ask(h, here+"?integration="+webtest.AWS+"&from=2022-06-26T00:00:00").Body.String()
+	mustContain(t, got, "Retry 3</button>", "Drop 3…</button>", `name="from" value="2022-06-26T07:00:00Z"`,
+		`name="expect" value="3"`, "InvalidParameter")
+	if got := ask(h, here).Body.String(); strings.Contains(got, "Retry 3") {
+		t.Error("messages of all integrations can be sent at once: the agent takes one integration")
+	}
+	w := send(h, here+"/retry", url.Values{"integration": {webtest.AWS}, "from": {"2022-06-26T07:00:00Z"}, "expect": {"3"}})
+	if want := "retry {" + webtest.AWS + "  2022-06-26T07:00:00Z } 3"; s.did != want || w.Code != http.StatusSeeOther {
+		t.Errorf("%d, did %q, want %q", w.Code, s.did, want)
+	}
+	mustContain(t, ask(h, w.Header().Get("Location")).Body.String(), "2 messages accepted, 1 set aside again.")
+	s.did = ""
+	mustContain(t, ask(h, here+"/drop?expect=3&object=T_*&integration="+webtest.AWS).Body.String(),
+		"Drop 3 set-aside messages of main-solar?", `name="object" value="T_*"`, "never gets them")
+	if s.did != "" {
+		t.Errorf("a question has done %q", s.did)
+	}
+	if w := send(h, here+"/drop", url.Values{"integration": {webtest.AWS}, "expect": {"4"}}); w.Code != http.StatusConflict {
+		t.Errorf("the count has changed: %d", w.Code)
+	}
+	w = send(h, here+"/drop", url.Values{"integration": {webtest.AWS}, "expect": {"3"}})
+	mustContain(t, ask(h, w.Header().Get("Location")).Body.String(), "3 messages dropped and counted.")
+	for _, typed := range []url.Values{{}, {"integration": {webtest.AWS}}, {"expect": {"3"}}} {
+		if w := send(h, here+"/drop", typed); w.Code != http.StatusBadRequest {
+			t.Errorf("%v: %d", typed, w.Code)
+		}
+	}
+}
+
+// A login that is needed in between loses no part of the request.
+func TestSetAsideKeepsTheRequestThroughTheLogin(t *testing.T) {
+	s := &shelf{Scene: webtest.Troubled()}
+	for _, p := range web.New(web.Options{Source: s, SetAside: s, Now: webtest.Moment}).Pages() {
+		if p.Path != "/system/set-aside/drop" || p.Method != http.MethodPost {
+			continue
+		}
+		w := httptest.NewRecorder()
+		p.Locked(w, post(url.Values{"integration": {webtest.AWS}, "object": {"T_*"}, "expect": {"3"}}),
+			api.NewError(http.StatusUnauthorized, "Log in to change things.", ""))
+		mustContain(t, w.Body.String(), `name="admin_secret"`, `name="object" value="T_*"`, `name="expect" value="3"`)
+		return
+	}
+	t.Fatal("there is no such page")
+}
+
+// The log is shown with the newest line first, by level and text.
+func TestLogIsShownByLevelAndText(t *testing.T) {
+	s := webtest.Troubled()
+	h := muxOf(web.Options{Source: s, Logs: s.Journal(), Now: webtest.Moment})
+	for path, want := range map[string]int{
+		"/system/logs": 5, "/system/logs?level=warn": 4, "/system/logs?text=READY": 1, "/system/logs?level=error": 0, "/system": 4,
+	} {
+		w := ask(h, path)
+		if n := strings.Count(w.Body.String(), `<li class="`); n != want || w.Code != http.StatusOK {
+			t.Errorf("%s: %d with %d lines, want %d", path, w.Code, n, want)
+		}
+	}
+	got := ask(h, "/system/logs?level=warn").Body.String()
+	if strings.Index(got, "does not answer") > strings.Index(got, "set aside") {
+		t.Error("the oldest line stands first")
+	}
+	if w := ask(h, "/system/logs?level=loud"); w.Code != http.StatusBadRequest {
+		t.Errorf("an unknown level: %d", w.Code)
+	}
+	if got := ask(muxOf(web.Options{Source: s}), "/system/logs"); got.Code != http.StatusOK {
+		t.Errorf("without a log: %d", got.Code)
+	}
+}
+
+// The pace of an integration is that of its counters between two looks at the pages, and says when nothing waits any
+// more. A clock that is set gives no wrong pace.
+func TestOutboxHasAPace(t *testing.T) {
+	s, now := webtest.Troubled(), webtest.Moment()
+	h := muxOf(web.Options{Source: s, Now: func() time.Time { return now }})
+	look := func(after time.Duration, backlog, sent uint64, want ...string) {
+		t.Helper()
+		now = now.Add(after)
+		s.State.Integrations[0].Backlog, s.State.Integrations[0].Sent = backlog, sent
+		mustContain(t, ask(h, "/system").Body.String(), want...)
+	}
+	look(0, 1204, 1000, "measured in a minute", "the oldest is kept for 29 d more")
+	look(time.Minute, 1264, 1000, "60 in, 0 out a minute", "the oldest is kept for 29 d more")
+	look(time.Minute, 1124, 1200, "60 in, 100 out a minute", "empty in about 28 min")
+	look(-time.Hour, 1000, 1400, "measured in a minute")
+	look(time.Minute, 400, 2060, "60 in, 660 out a minute", "empty in about 40 s")
+	look(time.Minute, 0, 0, "measured in a minute") // another store
+}

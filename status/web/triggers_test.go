@@ -1,0 +1,145 @@
+package web_test
+
+import (
+	"context"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"noi-agent/status/api"
+	"noi-agent/status/web"
+	"noi-agent/status/web/webtest"
+)
+
+// Each part of the filter is in the address, selects rows, stands in its field again, and can be taken away.
+func TestTriggerFilterIsInTheAddress(t *testing.T) {
+	rows, scene := regexp.MustCompile(`<tr role="row" data-key="(\d+)"`), webtest.Troubled()
+	for query, want := range map[string]struct {
+		rows  int
+		field string
+		chip  string
+	}{
+		"object=charge_*": {32, `name="object" value="charge_*"`, "charge_*"},
+		"state=refused":   {27, "<option selected>refused</option>", "refused"},
+		"from=2022-06-28T01:20:00&to=2022-06-28T01:20:10": {1, `value="2022-06-28T01:20:00" data-at="2022-06-28T08:20:00Z"`,
+			"from <time"}, // arizona: seven hours behind
+		"from=2022-06-28T08%3A20%3A00Z&to=2022-06-28T08%3A20%3A10Z": {1, `value="2022-06-28T01:20:10"`, "until <time"},
+		"object=nothing&success=true":                               {0, `<option value="true" selected>`, "delivered"},
+		"gaps=true":                                                 {1, `<option value="true" selected>gaps only`, "gaps only"},
+	} {
+		got := page(t, scene, "/triggers?"+query)
+		if n := len(rows.FindAllString(got, -1)); n != want.rows {
+			t.Errorf("%s: %d rows, want %d", query, n, want.rows)
+		}
+		mustContain(t, got, want.field, want.chip)
+	}
+	got := page(t, scene, "/triggers?object=adc_vbterm&state=refused&before=9980")
+	mustContain(t, got, `<a class="chip" href="/triggers?state=refused">`, `<a class="chip" href="/triggers?object=adc_vbterm">`)
+}
+
+// A download takes times with their offset, whatever zone they were typed in.
+func TestTriggerDownloadHasInstants(t *testing.T) {
+	got := page(t, webtest.Troubled(), "/triggers?from=2022-06-28T01:00:00&object=T_*")
+	got = got[:strings.Index(got, "</main>")]
+	mustContain(t, got, `No trigger matches`)
+	got = page(t, webtest.Troubled(), "/triggers?from=2022-06-28T01:10:00")
+	mustContain(t, got, `href="/api/v1/triggers.csv?from=2022-06-28T08%3A10%3A00Z"`)
+}
+
+// Where rows are many and few match, a page may be empty and not the last.
+func TestTriggersLookFurtherBack(t *testing.T) {
+	scene := webtest.Well()
+	got := pageOf(t, emptyPage{scene}, "/triggers?object=T_*")
+	mustContain(t, got, "There are older ones", `href="/triggers?before=7000&amp;object=T_%2A">Look further back</a>`)
+}
+
+// emptyPage is a log whose newest rows do not match.
+type emptyPage struct{ *webtest.Scene }
+
+func (emptyPage) Triggers(api.TriggerQuery) (api.Triggers, error) {
+	next := uint64(7000)
+	return api.Triggers{Triggers: []api.Trigger{}, Next: &next}, nil
+}
+
+// pageOf returns a page of a source.
+func pageOf(t *testing.T, source web.Source, path string) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	muxOf(web.Options{Source: source, Zone: arizona(), Now: webtest.Moment}).ServeHTTP(w,
+		httptest.NewRequest(http.MethodGet, path, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d", path, w.Code)
+	}
+	return w.Body.String()
+}
+
+// muxOf serves a site without a guard.
+func muxOf(o web.Options) *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, p := range web.New(o).Pages() {
+		mux.HandleFunc(p.Method+" "+p.Path, p.Handler)
+	}
+	return mux
+}
+
+// What keeps a message back, and what to do, stand on its page, with a way to its neighbours.
+func TestFailedTriggerSaysWhatToDo(t *testing.T) {
+	got := html.UnescapeString(page(t, webtest.Troubled(), "/triggers/9980"))
+	mustContain(t, got, "Not delivered: refused, 4 tries.", "AuthorizationError", "What to do", "prints the policy",
+		"Publish again is not possible. It is not delivered yet", `href="/triggers/9981"`, `href="/triggers/9979"`,
+		`href="/triggers?object=adc_vbterm"`, "data-copy hidden")
+	if strings.Contains(got, "/publish") {
+		t.Error("a message that waits is offered to be published again")
+	}
+}
+
+// publisher answers what a cloud did.
+type publisher struct {
+	*webtest.Scene
+	result api.Replay
+	err    error
+	asked  []uint64
+}
+
+func (p *publisher) PublishTrigger(_ context.Context, id uint64) (api.Replay, error) {
+	p.asked = append(p.asked, id)
+	return p.result, p.err
+}
+
+// Publishing again asks first, and says what the cloud did.
+func TestTriggerIsPublishedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		result api.Replay
+		err    error
+		status int
+		said   string
+	}{
+		"accepted": {api.Replay{State: "done", Sent: 1}, nil, http.StatusSeeOther, ""},
+		"rejected": {api.Replay{State: "done", Rejected: 1, Error: "InvalidParameter: too long"}, nil, http.StatusConflict, "too long"},
+		"refused": {api.Replay{}, api.NewError(http.StatusServiceUnavailable, "the cloud did not take it within 30s", ""),
+			http.StatusServiceUnavailable, "did not take it"},
+	} {
+		p := &publisher{Scene: webtest.Well(), result: c.result, err: c.err}
+		mux := muxOf(web.Options{Source: p, Now: webtest.Moment})
+		ask := ask(mux, "/triggers/9982/publish")
+		mustContain(t, ask.Body.String(), "a second time", `<form method="post"`)
+		if len(p.asked) > 0 {
+			t.Fatalf("%s: a GET has published", name)
+		}
+		w := httptest.NewRecorder()
+		r := post(url.Values{})
+		r.URL.Path = "/triggers/9982/publish"
+		mux.ServeHTTP(w, r)
+		if w.Code != c.status || len(p.asked) != 1 || p.asked[0] != 9982 {
+			t.Errorf("%s: status %d, asked %v", name, w.Code, p.asked)
+		}
+		mustContain(t, w.Body.String(), c.said)
+		if to := w.Header().Get("Location"); c.status == http.StatusSeeOther {
+			mustContain(t, page(t, p.Scene, to), "published again")
+		}
+	}
+}

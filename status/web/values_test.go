@@ -1,0 +1,72 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"noi-agent/status/api"
+	"noi-agent/status/web"
+	"noi-agent/status/web/webtest"
+)
+
+// historian counts how often it is asked for a history, which is what costs time on a gateway.
+type historian struct {
+	*webtest.Scene
+	asked int
+}
+
+func (h *historian) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
+	h.asked++
+	return h.Scene.History(line, unit, object, span)
+}
+
+// Ten controllers have 520 values: the page has those of one controller, and a search shows a part of what it finds. A
+// page reads no history that it does not show, and none twice within a step of the history.
+func TestValuesAreThoseOfOneController(t *testing.T) {
+	h := &historian{Scene: webtest.Large(10)}
+	mux := muxOf(web.Options{Source: h, Families: h.Family, Now: webtest.Moment})
+	for path, want := range map[string]struct{ rows, histories int }{
+		"/values": {60, 60}, "/values?unit=rs485/7": {60, 60}, "/values?q=e": {40, 40}, "/values?q=charge_state": {10, 0}, "/": {0, 10},
+	} {
+		h.asked = 0
+		w := ask(mux, path)
+		if n := strings.Count(w.Body.String(), "v-about"); w.Code != http.StatusOK || n > want.rows || want.rows > 0 && n == 0 {
+			t.Errorf("%s: %d with %d rows", path, w.Code, n)
+		}
+		if h.asked > want.histories {
+			t.Errorf("%s has read %d histories", path, h.asked)
+		}
+		h.asked = 0
+		if ask(mux, path); h.asked > 0 {
+			t.Errorf("%s has read %d histories again", path, h.asked)
+		}
+	}
+	mustContain(t, ask(mux, "/values?q=e").Body.String(), "more values not shown")
+	mustContain(t, ask(mux, "/values?unit=rs485/7").Body.String(), `<a href="/values?unit=rs485%2f7" aria-current="page">`, ">workshop</h2>")
+	if w := ask(mux, "/values?unit=rs485/77"); w.Code != http.StatusNotFound {
+		t.Errorf("a controller that there is not: %d", w.Code)
+	}
+}
+
+// A problem names what it explains.
+func TestFoldedProblemsAreNamed(t *testing.T) {
+	got := page(t, webtest.Unplugged(), "/")
+	mustContain(t, got, "The serial adapter of rs485 was not found", "2 other problems will end with this one",
+		"<li>water-pump does not answer</li>")
+	if n := strings.Count(got, `<details class="problem`); n != 1 {
+		t.Errorf("%d problems are shown, want the one that explains the others", n)
+	}
+}
+
+// A history that is younger than a day says so, and is drawn over the time that it has.
+func TestOverviewSaysThatHistoryIsBuildingUp(t *testing.T) {
+	for kept, want := range map[time.Duration]string{
+		4 * time.Minute: "history is building up", 40 * time.Minute: "in the last 40 min</span>", 24 * time.Hour: "in the last 24 h</span>",
+	} {
+		scene := webtest.Well()
+		scene.Kept = kept
+		mustContain(t, page(t, scene, "/"), want)
+	}
+}
