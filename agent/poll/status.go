@@ -7,7 +7,9 @@ import (
 	"math"
 	"noi-agent/agent/clock"
 	"noi-agent/agent/worker"
+	"noi-agent/configs"
 	"noi-agent/modbus"
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"slices"
 	"strings"
@@ -263,9 +265,12 @@ func (p *Poller) Latest() (rows []api.Latest) {
 		n += len(p.view.latest[i])
 	}
 	rows = make([]api.Latest, 0, n)
+	if p.view.orders == nil {
+		p.view.orders = make([]order, len(p.slaves))
+	}
 	for i := range p.view.slaves {
 		sv := &p.view.slaves[i]
-		for _, l := range p.orderOf(i) {
+		for _, l := range p.view.orders[i].of(sv.family, p.slaves[i].cfg, p.catalog) {
 			r, ok := p.view.latest[i][l.object]
 			if !ok {
 				continue
@@ -281,22 +286,18 @@ func (p *Poller) Latest() (rows []api.Latest) {
 	return rows
 }
 
-// orderOf is what Latest lists of a slave: made once for its family. p.mu is held.
-func (p *Poller) orderOf(i int) []listed {
-	if len(p.view.orders) != len(p.slaves) {
-		p.view.orders = make([]order, len(p.slaves))
+// of returns what Latest lists of a slave with this family: made once, and again when the family is another one.
+func (o *order) of(slug string, slave *configs.Slave, catalog *objects.Catalog) []listed {
+	if o.family == slug {
+		return o.objects
 	}
-	of, slug := &p.view.orders[i], p.view.slaves[i].family
-	if of.family == slug {
-		return of.objects
-	}
-	*of = order{family: slug}
-	if family, ok := p.catalog.Family(slug); ok {
-		for _, polled := range p.slaves[i].cfg.Polled(family) {
-			of.objects = append(of.objects, listed{polled.Object.Name, polled.Interval.String()})
+	*o = order{family: slug}
+	if family, ok := catalog.Family(slug); ok {
+		for _, polled := range slave.Polled(family) {
+			o.objects = append(o.objects, listed{polled.Object.Name, polled.Interval.String()})
 		}
 	}
-	return of.objects
+	return o.objects
 }
 
 // stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after
