@@ -1,5 +1,5 @@
 # make run    a full demo: simulated controller and clouds, no hardware, no account
-# make test   everything CI runs
+# make test   everything CI runs but two minutes of make soak
 # make torture  the store's tests of kills, power cuts and damage, long enough to find what is rare
 
 VERSION ?= $(shell cat VERSION)
@@ -18,7 +18,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check screens torture fuzz bench bench-line bench-store bench-uplink bench-drain packages test-packages install uninstall clean
+.PHONY: all build run test check screens torture soak fuzz bench bench-line bench-store bench-uplink bench-drain packages test-packages install uninstall clean
 all: build
 
 build:
@@ -48,6 +48,10 @@ bench-drain:
 # thousands of kills, power cuts, failing system calls and damaged files, with figures: before a release, and after any change to store
 torture:
 	bash tools/torture.sh
+
+# one daemon with faults of everything for half an hour, or SOAK=2m: every sample accounted for, nothing grows; a plot in dist/
+soak:
+	bash tools/soak.sh
 
 # a picture of every page at 390 and 1280 pixels, by day and by night, in dist/screens/; and the one of the README
 screens:

@@ -1,9 +1,11 @@
 package packaging_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -119,5 +121,72 @@ func TestTheDocumentsNameTheDropInOfATPM(t *testing.T) {
 	}
 	if !strings.Contains(docs, "a TPM") || !strings.Contains(docs, "\n[Service]\nDeviceAllow=/dev/tpmrm0 rw\nSupplementaryGroups=tss\n") {
 		t.Error("docs/clouds.md offers a TPM and does not say how the daemon reaches it")
+	}
+}
+
+// environment returns the variables of a service definition, by name: of the unit, of OpenRC and of procd.
+func environment(t *testing.T, path string) map[string]string {
+	t.Helper()
+	variables := map[string]string{}
+	for line := range strings.Lines(text(t, path)) {
+		_, list, _ := strings.Cut(line, "Environment=")
+		for _, before := range []string{"export ", "procd_set_param env "} {
+			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), before); ok {
+				list = rest
+			}
+		}
+		for _, word := range strings.Fields(list) {
+			if name, value, ok := strings.Cut(word, "="); ok {
+				variables[name] = value
+			}
+		}
+	}
+	return variables
+}
+
+// mebibytes reads "64MiB" of Go and "256M" of systemd, which are both powers of two.
+func mebibytes(t *testing.T, size string) float64 {
+	t.Helper()
+	n, err := strconv.ParseFloat(strings.TrimRight(size, "MiB"), 64)
+	if err != nil {
+		t.Fatalf("size %q: %v", size, err)
+	}
+	return n
+}
+
+// TestUnitFitsTheFootprint holds the limits to what the daemon was measured to need (tools/footprint.txt): the soft limit
+// of Go leaves room for twice that, and the hard limit for twice the soft one and the pages of the program.
+func TestUnitFitsTheFootprint(t *testing.T) {
+	_, rest, ok := strings.Cut(text(t, "../tools/footprint.txt"), "anonymous part of it, MiB: ")
+	needs, _, _ := strings.Cut(rest, "\n")
+	unit := environment(t, "noi-agent.service")
+	soft, hard := mebibytes(t, unit["GOMEMLIMIT"]), settings(t, "MemoryMax")
+	if !ok || soft < 2*mebibytes(t, needs) || len(hard) != 1 || mebibytes(t, hard[0]) < 2*soft {
+		t.Errorf("the daemon needs %q MiB, GOMEMLIMIT is %v MiB, MemoryMax %v", needs, soft, hard)
+	}
+	if policy := settings(t, "OOMPolicy"); len(policy) != 1 || policy[0] != "continue" || unit["GOMAXPROCS"] != "2" {
+		t.Errorf("OOMPolicy=%v, GOMAXPROCS=%s", policy, unit["GOMAXPROCS"])
+	}
+	for _, path := range []string{"alpine/noi-agent.init", "openwrt/noi-agent.init"} {
+		if got := environment(t, path); !maps.Equal(got, unit) {
+			t.Errorf("%s sets %v, the unit %v", path, got, unit)
+		}
+	}
+}
+
+// TestCredentialsAreTriedAsDocumented holds the drop-in of the booted system against the table of docs/install.md.
+func TestCredentialsAreTriedAsDocumented(t *testing.T) {
+	docs, seen := text(t, "../docs/install.md"), 0
+	for line := range strings.Lines(credentials) {
+		if line = strings.TrimSpace(line); line == "[Service]" {
+			continue
+		}
+		seen++
+		if !strings.Contains(docs, "`"+line+"`") {
+			t.Errorf("docs/install.md does not have the line %s, which the test of the package tries", line)
+		}
+	}
+	if seen < 5 {
+		t.Errorf("%d lines are tried: a profile, a key, and a certificate with its key are more", seen)
 	}
 }

@@ -3,7 +3,8 @@
 #   1. two builds in different directories are equal, byte for byte
 #   2. lintian and rpm look at the packages
 #   3. the deb is installed, upgraded, removed and purged in a Debian system that boots (systemd-nspawn)
-#   4. the programs for ARM do the main job in an emulator
+#   4. rpm installs, upgrades and removes the rpm; apk and ipk are unpacked and compared with the deb, as rpm is
+#   5. the programs for ARM do the main job in an emulator
 # NOI_ONLY=TestName runs only these tests on the packages that the last run built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,10 +17,11 @@ if [ -z "${NOI_ONLY:-}" ]; then
 	[ -z "$(git status --porcelain)" ] || { echo "commit first: the second build is of a clone"; exit 1; }
 	git clone -q . "$other"
 	# two versions to upgrade between, then all architectures in two places
+	rm -rf bin/packages/0.0.1 bin/packages/0.0.2 # of an earlier run
 	for version in 0.0.1 0.0.2; do
 		ARCHES=amd64 PACKAGE_VERSION=$version make --no-print-directory packages
 		mkdir -p bin/packages/$version
-		cp dist/*_amd64.deb bin/packages/$version/
+		cp dist/*_amd64.deb dist/*.x86_64.rpm bin/packages/$version/
 	done
 	make --no-print-directory packages
 	make -C "$other" --no-print-directory packages >/dev/null
@@ -27,6 +29,9 @@ if [ -z "${NOI_ONLY:-}" ]; then
 	echo "two builds in different directories are equal"
 	lintian --tag-display-limit 0 --allow-root --fail-on error,warning,info dist/*.deb
 	for package in dist/*.rpm; do rpm --checksig --nosignature "$package"; done
+	rm -rf bin/packages/all
+	mkdir -p bin/packages/all
+	cp dist/*.deb dist/*.rpm dist/*.apk dist/*.ipk bin/packages/all/
 	for arch in arm64 armhf; do
 		mkdir -p bin/packages/$arch
 		dpkg-deb --fsys-tarfile dist/*_$arch.deb | tar -xOf - ./usr/bin/noi-agent >bin/packages/$arch/noi-agent

@@ -125,7 +125,7 @@ function open() {
   on('log', () => soon(1000));
   on('resync', () => soon(0));
   stream.onerror = () => {
-    lost();
+    if (!poll) lost();
     if (++faults < 3 && stream.readyState !== 2) return;
     close();
     if (!poll) { poll = setInterval(again, 10000); again(); }

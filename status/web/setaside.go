@@ -86,7 +86,7 @@ func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
 		v.Unread = append(v.Unread, "set-aside messages: "+err.Error())
 	}
 	v.Count = len(list)
-	for i := max(0, len(list)-pageRows); i < len(list); i++ {
+	for i := len(list) - 1; i >= 0 && len(v.Rows) < pageRows; i-- { // the newest first
 		v.Rows = append(v.Rows, rowOf(&v.Status, list[i], v.Now))
 	}
 	s.render(w, http.StatusOK, "setaside", v)

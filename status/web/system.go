@@ -111,6 +111,15 @@ type figure struct {
 	Value float64
 }
 
+// figureWords is the name of a counter for people: "CRC errors".
+func figureWords(name string) string {
+	words := strings.ReplaceAll(name, "_", " ")
+	if rest, crc := strings.CutPrefix(words, "crc"); crc {
+		return "CRC" + rest
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
 // Figures are the counters of a line or slave that are not zero, in words.
 func (v *systemView) Figures(c api.Counters) ([]figure, error) {
 	raw, err := json.Marshal(c)
@@ -125,11 +134,11 @@ func (v *systemView) Figures(c api.Counters) ([]figure, error) {
 	for name, value := range all {
 		n, ok := value.(float64)
 		if ok && n != 0 && !strings.HasPrefix(name, "turnaround") && name != "requests" && name != "replies" {
-			list = append(list, figure{strings.ReplaceAll(name, "_", " "), n})
+			list = append(list, figure{figureWords(name), n})
 		}
 	}
 	for code, n := range c.ExceptionCodes {
-		list = append(list, figure{"exception " + code, float64(n)})
+		list = append(list, figure{"Exception " + code, float64(n)})
 	}
 	slices.SortFunc(list, func(a, b figure) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil

@@ -82,8 +82,9 @@ func (l *life) objects() []string { return l.changes[len(l.changes)-1].objects }
 // lag is how long before a kill a sample may have been accepted by the witness, and not be committed for the others.
 const lag = 5 * time.Second
 
-func newRaceWorld(t *testing.T, seed uint64) *raceWorld {
-	w := &raceWorld{seed: seed, rng: rand.New(rand.NewPCG(seed, 18)), read: map[string]time.Time{}}
+// newRaceWorld starts it, for daemons of a program.
+func newRaceWorld(t *testing.T, seed uint64, binary string) *raceWorld {
+	w := &raceWorld{seed: seed, binary: binary, rng: rand.New(rand.NewPCG(seed, 18)), read: map[string]time.Time{}}
 	slave := fixedSlave()
 	counts := map[string]uint32{}
 	slave.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
@@ -99,7 +100,6 @@ func newRaceWorld(t *testing.T, seed uint64) *raceWorld {
 		}
 		return regs, exception
 	}
-	w.binary = buildBinary(t, "..") // before the world has another home, where no build cache is
 	w.world = newWorld(t, slave)
 	w.config = w.world.config(`objects: [Ahc_r, Ahl_t], intervals: {"*": 100ms}`, "all")
 	text, err := os.ReadFile(w.config)
@@ -295,7 +295,7 @@ func TestEditsReloadsKillsAndOutages(t *testing.T) {
 	if n, err := strconv.ParseUint(os.Getenv("NOI_RACE_SEED"), 10, 64); err == nil {
 		seed = n
 	}
-	w := newRaceWorld(t, seed)
+	w := newRaceWorld(t, seed, buildBinary(t, "..")) // before the world has another home, where no build cache is
 	w.start()
 	count := storetest.Rounds(12, 200)
 	for ; w.rounds < count; w.rounds++ {

@@ -117,8 +117,13 @@ func (w *ledgerWorld) set(ahead time.Duration, synched bool) {
 	w.clean = w.clean && ahead == 0
 	w.t.Logf("round %d: the clock is %v ahead, synchronised %v", len(w.ends), ahead, synched)
 	w.clock.Ahead, w.clock.Synched = ahead, synched
-	raw, err := json.Marshal(w.clock)
-	path := filepath.Join(w.dir, "clock")
+	w.clock.show(w.t, filepath.Join(w.dir, "clock"))
+}
+
+// show puts the clock into the file that the daemon looks at.
+func (c gatewayClock) show(t *testing.T, path string) {
+	t.Helper()
+	raw, err := json.Marshal(c)
 	if err == nil {
 		err = os.WriteFile(path+".new", raw, 0o600)
 	}
@@ -126,7 +131,7 @@ func (w *ledgerWorld) set(ahead time.Duration, synched bool) {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 

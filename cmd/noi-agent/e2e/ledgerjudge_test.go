@@ -165,7 +165,7 @@ func excused(g api.Gap, accepted map[int64]string) bool {
 	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }
 
-func (w *ledgerWorld) gaps(id, object string) (out []api.Gap) {
+func (w *world) gaps(id, object string) (out []api.Gap) {
 	w.t.Helper()
 	for before := ""; ; {
 		var page api.Triggers

@@ -15,8 +15,8 @@ import (
 	"noi-agent/status/web/webtest"
 )
 
-// start returns a browser and the address of a scene. Without Chromium a test skips, and fails in CI.
-func start(t *testing.T, scene *webtest.Scene, flags ...chromedp.ExecAllocatorOption) (context.Context, string) {
+// open returns a browser. Without Chromium a test skips, and fails in CI.
+func open(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
@@ -28,7 +28,14 @@ func start(t *testing.T, scene *webtest.Scene, flags ...chromedp.ExecAllocatorOp
 		t.Fatal(err)
 	}
 	t.Cleanup(end)
-	base, stop, err := Serve(ctx, scene)
+	return browser
+}
+
+// start returns a browser and the address of a scene.
+func start(t *testing.T, scene *webtest.Scene, flags ...chromedp.ExecAllocatorOption) (context.Context, string) {
+	t.Helper()
+	browser := open(t, flags...)
+	base, stop, err := Serve(t.Context(), scene)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +64,7 @@ const faults = `(() => {
     const r = e.getBoundingClientRect();
     if (seen(e) && r.height < 43.9) out.push('control of ' + r.height + ' px: ' + (e.textContent || e.name).trim().slice(0, 20));
   }
+  if (innerWidth >= 390 && document.querySelector('.top nav').offsetHeight > 60) out.push('the tabs take two rows');
   for (const e of document.querySelectorAll('[tabindex]')) if (e.tabIndex > 0) out.push('tab order');
   return out.slice(0, 8);
 })()`

@@ -34,7 +34,7 @@ func run(out, only string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	browser, end, err := browsertest.Browser(ctx)
 	if err != nil {
@@ -61,15 +61,31 @@ func pictures(ctx context.Context, browser context.Context, scene *webtest.Scene
 	}
 	defer stop()
 	for _, at := range browsertest.PagesOf(scene) {
-		for _, width := range []int64{390, 1280} {
-			for _, scheme := range []string{"light", "dark"} {
-				name := fmt.Sprintf("%s-%s-%d-%s.png", scene.Name, at.Name, width, scheme)
-				if !strings.Contains(name, only) {
-					continue
-				}
-				if err := picture(browser, base+at.Path, filepath.Join(out, name), width, scheme); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
+		name := scene.Name + "-" + at.Name
+		if strings.Contains(name, only) || strings.Contains(only, name) {
+			if err := looks(browser, base+at.Path, filepath.Join(out, name), only); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// looks takes a page at each width, by day and by night.
+func looks(browser context.Context, url, file, only string) error {
+	tab, end := chromedp.NewContext(browser)
+	defer end()
+	if err := chromedp.Run(tab, chromedp.Navigate(url), chromedp.WaitReady("main")); err != nil {
+		return err
+	}
+	for _, width := range []int64{390, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			name := fmt.Sprintf("%s-%d-%s.png", file, width, scheme)
+			if !strings.Contains(name, only) {
+				continue
+			}
+			if err := picture(tab, name, width, scheme); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 	}
@@ -95,17 +111,13 @@ func readme(ctx, browser context.Context, file string) error {
 }
 
 // picture takes the whole page, with the time that the scene is at.
-func picture(browser context.Context, url, file string, width int64, scheme string) error {
-	tab, end := chromedp.NewContext(browser)
-	defer end()
+func picture(tab context.Context, file string, width int64, scheme string) error {
 	var png []byte
 	var height int64
 	err := chromedp.Run(tab,
 		chromedp.EmulateViewport(width, 844),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
 			Value: scheme}}),
-		chromedp.Navigate(url),
-		chromedp.WaitReady("main"),
 		chromedp.Evaluate(`document.documentElement.scrollHeight`, &height),
 	)
 	if err != nil {

@@ -1,0 +1,301 @@
+package browsertest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a walker waits for what has to come. A busy machine makes nothing fail.
+const patience = 90 * time.Second
+
+// walker is a person with a browser.
+type walker struct {
+	t    *testing.T
+	tab  context.Context
+	base string
+}
+
+// evaluate asks the page; false while it is on its way to another one.
+func (w *walker) evaluate(script string, result any) bool {
+	return chromedp.Run(w.tab, chromedp.Evaluate(script, result)) == nil
+}
+
+// sees waits until the page shows all words.
+func (w *walker) sees(words ...string) {
+	w.t.Helper()
+	list, err := json.Marshal(words)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.until(fmt.Sprint(words), fmt.Sprintf(`%s.every((s) => document.body.innerText.replace(/\s+/g, ' ').includes(s))`, list))
+}
+
+// until waits until a condition holds on the page.
+func (w *walker) until(what, condition string) {
+	w.t.Helper()
+	end := time.Now().Add(patience)
+	for {
+		var is bool
+		if w.evaluate(condition, &is) && is {
+			return
+		}
+		if time.Now().After(end) {
+			var text string
+			w.evaluate(`location.href + '\n' + document.body.innerText`, &text)
+			w.t.Fatalf("waited for %s on\n%s", what, text)
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+}
+
+// goes opens an address.
+func (w *walker) goes(path string) {
+	w.t.Helper()
+	must(w.t, w.tab, chromedp.Navigate(w.base+path), chromedp.WaitReady("main"))
+}
+
+// types fills in fields by their labels, as a person finds them.
+func (w *walker) types(labelsAndTexts ...string) {
+	w.t.Helper()
+	for i := 0; i < len(labelsAndTexts); i += 2 {
+		label, text := labelsAndTexts[i], labelsAndTexts[i+1]
+		w.until("a field "+label, fmt.Sprintf(`(() => {
+			const l = [...document.querySelectorAll('label')].find((l) => l.textContent.trim() === %q);
+			if (!l) return false;
+			l.control.value = %q;
+			l.control.dispatchEvent(new Event('input'));
+			return true;
+		})()`, label, text))
+	}
+}
+
+// presses clicks a button or link by its text; in the section of an integration where there is one of that name.
+func (w *walker) presses(text string) {
+	w.t.Helper()
+	w.until("a button "+text, fmt.Sprintf(`(() => {
+		const b = [...document.querySelectorAll('main button, main a, footer a, nav a')].find((b) => b.textContent.trim() === %q);
+		if (!b) return false;
+		document.documentElement.dataset.left = 'yes';
+		b.click();
+		return true;
+	})()`, text))
+	w.until("a new page after "+text, `document.readyState === 'complete' && !('left' in document.documentElement.dataset)`)
+}
+
+// world is the simulator with the agent, as `make run` starts them.
+type world struct {
+	t       *testing.T
+	dir     string
+	base    string
+	sim     string // path of the program
+	agent   string
+	mu      sync.Mutex
+	printed bytes.Buffer // what the clouds took, and what was said
+}
+
+// Write implements io.Writer.
+func (w *world) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.printed.Write(b)
+}
+
+func (w *world) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.printed.String()
+}
+
+// freeAddress is one that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// startWorld builds both programs and starts them with a controller and without an integration.
+func startWorld(t *testing.T) *world {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "noi") // short: the path of a socket has 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	w := &world{t: t, dir: dir, sim: filepath.Join(dir, "noi-sim"), agent: filepath.Join(dir, "noi-agent")}
+	build := exec.Command("go", "build", "-o", dir, "noi-agent/cmd/noi-agent", "noi-agent/cmd/noi-sim")
+	build.Dir = "../../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -tags=grpcnotrace,nethttpomithttp2")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	listen := freeAddress(t)
+	config := fmt.Sprintf("state_dir: %[1]s/state\nlines:\n  - {name: rs485, port: %[1]s/ttyNOI, slaves: [{id: 1, model: PSPWM, "+
+		"name: battery-shed, intervals: {\"*\": 2s}}]}\nstatus: {listen: \"%[2]s\", socket: %[1]s/agent.sock}\nclock: {source: system}\n"+
+		"buffer: {commit_every: 1s}\n", dir, listen)
+	if err := os.WriteFile(dir+"/config.yaml", []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(w.sim, "run", "--dir", dir, "--status", listen, "--sns", freeAddress(t), "--pubsub", freeAddress(t), "--",
+		w.agent, "run", "--config", dir+"/config.yaml")
+	cmd.Stdout, cmd.Stderr, cmd.Dir = w, w, dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := <-ended; err != nil {
+			t.Errorf("the world ended with %v:\n%s", err, w.text())
+		}
+	})
+	w.base = "http://" + listen
+	return w
+}
+
+// does runs a command of one of the programs, and returns what it prints.
+func (w *world) does(program string, args ...string) string {
+	w.t.Helper()
+	out, err := exec.Command(program, args...).CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("%s %v: %v\n%s", program, args, err, out)
+	}
+	return string(out)
+}
+
+// A person who has never seen the agent makes it publish to both clouds by the forms, sees messages and failures, edits,
+// pauses and removes. Nothing that was typed is ever lost.
+func TestWalk(t *testing.T) {
+	browser := open(t)
+	world := startWorld(t)
+	w := &walker{t, browser, world.base}
+	w.until("the agent", fmt.Sprintf(`(location.href = %q, document.querySelector('main') !== null)`, world.base+"/"))
+	w.sees("battery-shed", "Nothing is published yet.")
+	token := strings.TrimSpace(world.does(world.agent, "token", "show", "--config", world.dir+"/config.yaml"))
+
+	// First with a wrong ARN, not logged in, then with a wrong token.
+	w.goes("/")
+	w.presses("Add AWS integration")
+	w.presses("Add AWS integration")
+	const arn = "arn:aws:sns:us-east-2:393221637266:MainSolarData"
+	w.types("Name", "main-solar", "Objects", "adc_vbterm, charge_state", "Topic ARN", arn[8:])
+	w.presses("Submit")
+	w.sees("Log in to change things.")
+	audit(t, browser)
+	w.types("Admin token or one-time code", "wrong")
+	w.presses("Submit")
+	w.until("the typed name", `document.querySelector('#f-name').value === 'main-solar'`)
+	w.types("Admin token or one-time code", token)
+	w.presses("Submit")
+	w.sees("1 field needs correcting", "Topic ARN: ")
+	audit(t, browser)
+	w.types("Topic ARN", arn)
+	w.presses("Submit")
+	w.sees("main-solar is active.", "First message accepted, message id ")
+
+	w.goes("/integrations/gcp")
+	w.presses("Add GCP integration")
+	w.types("Name", "bigquery", "Objects", "adc_vbterm", "Project ID", "test-project", "Topic", "MainSolarData")
+	w.presses("Submit")
+	w.sees("bigquery is active.", "First message accepted, message id ")
+
+	// The table fills by itself, and then shows a refusal with what to do.
+	w.goes("/triggers")
+	w.until("a row that is new", `(() => {
+		const first = document.querySelector('tr[data-key]').dataset.key;
+		window.first ??= first;
+		return first !== window.first;
+	})()`)
+	world.does(world.sim, "fault", "--dir", world.dir, "cloud", "sns", "refuse")
+	w.sees("false refused", "AuthorizationError")
+	w.goes("/triggers?success=false")
+	w.until("a link to the failure", `(() => { const a = document.querySelector('td a'); if (a) location.href = a.href; return !!a; })()`)
+	w.sees("Not delivered", "What AWS said", "What to do")
+	world.does(world.sim, "fault", "--dir", world.dir, "cloud", "sns", "ok")
+	w.presses("Try now")
+	w.sees("main-solar tries again now.", "First message accepted")
+	w.presses("Test")
+	w.sees("The test message was accepted.", "identity")
+	w.presses("What AWS needs")
+	w.sees("aws sns create-topic --name MainSolarData", "sns:Publish")
+
+	// Two tabs edit the same integration: the second sees both versions.
+	w.goes("/integrations/aws")
+	w.presses("Edit")
+	second, end := chromedp.NewContext(browser)
+	defer end()
+	other := &walker{t, second, world.base}
+	other.goes("/integrations/aws")
+	other.presses("Edit")
+	other.types("Objects", "T_*")
+	other.presses("Submit")
+	other.sees("main-solar is active.")
+	w.types("Objects", "adc_ia")
+	w.presses("Submit")
+	w.sees("It was changed while you edited", "T_*", "adc_ia")
+	w.presses("Submit")
+	w.sees("main-solar is active.")
+
+	// The session ends in the middle of a form.
+	w.presses("Edit")
+	w.types("Objects", "adc_il, charge_state")
+	world.does(world.agent, "token", "rotate", "--config", world.dir+"/config.yaml")
+	w.presses("Submit")
+	w.sees("What you typed is kept.")
+	w.until("the typed objects", `document.querySelector('#f-objects').value === 'adc_il, charge_state'`)
+	token = strings.TrimSpace(world.does(world.agent, "token", "show", "--config", world.dir+"/config.yaml"))
+	w.types("Admin token or one-time code", token)
+	w.presses("Submit")
+	w.sees("main-solar is active.", "adc_il, charge_state")
+
+	w.presses("Pause")
+	w.sees("main-solar is paused.", "paused")
+	w.presses("Resume")
+	w.sees("main-solar is active again.")
+	w.presses("Remove…")
+	w.sees("Remove main-solar?")
+	w.presses("Remove")
+	w.sees("The integration was removed.", "There is no AWS integration yet.")
+	for _, sent := range []string{`"object":"adc_vbterm"`, `"object":"charge_state"`} {
+		if !strings.Contains(world.text(), sent) {
+			t.Errorf("the clouds have not taken %s", sent)
+		}
+	}
+
+	// Eight tabs, one after another: a browser opens six connections to one host.
+	var tabs []context.Context
+	for range 8 {
+		tab, end := chromedp.NewContext(browser)
+		defer end()
+		tabs = append(tabs, tab)
+		must(t, tab, page.BringToFront(), chromedp.Navigate(world.base+"/triggers"))
+		(&walker{t, tab, world.base}).until("a live page", `document.querySelector('.fresh.live') !== null`)
+	}
+
+	// Without a script everything but live is there.
+	must(t, tabs[0], emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(world.base+"/triggers?object=adc_*"))
+	var html string
+	must(t, tabs[0], chromedp.OuterHTML("html", &html))
+	if !strings.Contains(html, "adc_vbterm") || !strings.Contains(html, `http-equiv="refresh"`) {
+		t.Errorf("without a script: %.600s", html)
+	}
+}
