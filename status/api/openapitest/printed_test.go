@@ -21,7 +21,7 @@ var schemasOf = map[string]string{
 var own = map[string]string{
 	"bundle": "the file that was written", "check": "no daemon is asked", "completion": "a script", "export": "samples, one a line",
 	"deadletters": "a group", "deadletters drop": "the sum of several answers", "deadletters retry": "the sum of several answers",
-	"gaps": "gaps with the rows that they come from", "init": "no daemon is asked", "integrations add": "answered as edit is",
+	"gaps": "gaps with the rows that they come from", "gaps ack": "the sum of several answers", "init": "no daemon is asked", "integrations add": "answered as edit is",
 	"integrations drain": "the sum of several answers", "integrations remove": "the answer is empty", "login": "the code, and where to enter it",
 	"objects": "no daemon is asked", "plan": "no daemon is asked", "publish-test": "no daemon is asked",
 	"read": "several answers, decoded", "reload": "the answer is empty", "run": "the daemon", "scan": "no daemon is asked",
