@@ -27,7 +27,8 @@ func (s *Site) funcs() template.FuncMap {
 		"percent": percent, "real": func(f *float64) float64 { return *f },
 		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
 		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short,
-		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base, "add": func(a, b uint64) uint64 { return a + b },
+		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base,
+		"add": func(a, b uint64) uint64 { return a + b },
 	}
 }
 
