@@ -52,6 +52,8 @@ type Gap struct {
 	Count       uint64 // how many are missing; 0: not known
 	Reason      string // one of the Gap constants, or that and a colon and what the case at hand says
 	Ongoing     bool   // it is reported so far, and goes on: no news for a cloud yet. Not kept
+
+	Acknowledged bool // an operator has seen it: it is listed, and no news any more
 }
 
 // Why samples are missing: how the reason of a Gap begins.

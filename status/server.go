@@ -66,6 +66,7 @@ type Options struct {
 	Exporter     Exporter         // nil: there is no export
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
+	Gaps         Gaps             // nil: they cannot be acknowledged
 	Control      Control          // nil: the agent takes no requests of an operator
 	Integrations Integrations     // nil: they cannot be listed and changed
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500

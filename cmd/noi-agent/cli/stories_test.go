@@ -74,7 +74,8 @@ func serveSite(env *testscript.Env) error {
 		"/api/v1/status": brokenSite(), "/api/v1/objects": siteValues(), "/api/v1/triggers": api.Triggers{Triggers: triggerRows()},
 		"/api/v1/triggers/9982": detailOf(triggerRows()[0]), "/api/v1/triggers/9981/publish": api.Replay{State: "done", Sent: 1},
 		"/api/v1/deadletters": api.DeadLetters{DeadLetters: triggerRows()[:1]}, "/api/v1/deadletters/drop": map[string]int{"dropped": 1},
-		"/healthz": "ok",
+		"/api/v1/gaps/acknowledge": api.Acknowledged{Acknowledged: 3},
+		"/healthz":                 "ok",
 		"/api/v1/logs": api.Logs{Last: 2, Lines: []api.LogLine{
 			{N: 1, Time: time.Date(2022, 6, 28, 8, 2, 11, 0, time.UTC), Level: "INFO", Text: "agent started lines=1"},
 			{N: 2, Time: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), Level: "WARN", Text: "AWS refuses integration=main-solar"}}},
