@@ -274,6 +274,14 @@ func (m meteredSink) Refuses() string {
 	return ""
 }
 
+// Flight says how requests may go beside one another, where the sink says it; else they go one after the other.
+func (m meteredSink) Flight() sinks.Flight {
+	if s, ok := m.cloudSink.(interface{ Flight() sinks.Flight }); ok {
+		return s.Flight()
+	}
+	return sinks.Flight{}
+}
+
 func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (cloudSink, error) {
 	switch in.Type {
 	case configs.AWS:
