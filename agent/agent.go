@@ -60,6 +60,7 @@ type Agent struct {
 	booted     time.Time // moment of the boot by the clock that gave started
 	store      *store.Store
 	recovery   store.Recovery // what it took to open it
+	noted      atomic.Bool    // an operator has acknowledged what that cost
 	failures   failures
 	degraded   string        // why the store is in memory; "": it is not
 	left       *gapsLeft     // in memory, by the start that went back to the disk

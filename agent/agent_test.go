@@ -147,17 +147,28 @@ func newAgent(t *testing.T, config string, o agent.Options) *agent.Agent {
 // begin runs the agent of newAgent until its stop. It must be called inside a synctest bubble.
 func begin(t *testing.T, config string, o agent.Options) *site {
 	t.Helper()
-	s := &site{t: t, agent: newAgent(t, config, o)}
-	ctx, cancel := context.WithCancel(t.Context())
+	s := prepare(t, config, o)
+	s.run()
+	return s
+}
+
+// prepare is begin for an agent that does not run yet.
+func prepare(t *testing.T, config string, o agent.Options) *site {
+	t.Helper()
+	return &site{t: t, agent: newAgent(t, config, o)}
+}
+
+// run has the agent of a site run until stop is called.
+func (s *site) run() {
+	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.agent.Run(ctx) }()
 	s.stop = func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("the agent ended with %v", err)
+			s.t.Errorf("the agent ended with %v", err)
 		}
 	}
-	return s
 }
 
 func (s *site) status() api.Status {

@@ -87,9 +87,9 @@ func later(sw objects.Sweep, n int, at time.Time) objects.Sweep {
 	return sw
 }
 
-// fillOutbox leaves so many samples in a state directory, as an outage leaves them: a sweep a second, the last one just
-// now. It returns how many there are.
-func fillOutbox(tb testing.TB, dir string, samples int) (filled int) {
+// fillOutbox leaves so many samples of some controllers in a state directory, as an outage leaves them: a sweep a second,
+// the last one just now. It returns how many there are.
+func fillOutbox(tb testing.TB, dir string, samples, units int) (filled int) {
 	tb.Helper()
 	s, err := store.Open(filepath.Join(dir, "noi.db"), store.Options{Limits: store.Limits{MaxSize: 1 << 30}})
 	if err == nil {
@@ -104,7 +104,9 @@ func fillOutbox(tb testing.TB, dir string, samples int) (filled int) {
 	for done := 0; done < sweeps; {
 		var some []objects.Sweep
 		for ; len(some) < 1000 && done < sweeps; done++ {
-			some = append(some, later(first, done, begin.Add(time.Duration(done)*time.Second)))
+			sw := later(first, done, begin.Add(time.Duration(done)*time.Second))
+			sw.Source.UnitID = byte(1 + done%units)
+			some = append(some, sw)
 		}
 		if err := s.Append(tb.Context(), some...); err != nil {
 			tb.Fatal(err)
@@ -212,7 +214,7 @@ type bare struct {
 func drain(b *testing.B, integration string, sink publish.Sink, slice int, beside []bare) {
 	b.Helper()
 	dir := b.TempDir()
-	samples := fillOutbox(b, dir, drained(12*slice))
+	samples := fillOutbox(b, dir, drained(12*slice), 1)
 	s := newTurns(sink, min(slice, samples/4))
 	a, stop := benchAgent(b, dir, integration, s)
 	defer stop()

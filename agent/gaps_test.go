@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -165,5 +166,49 @@ func TestMomentsBeforeAPortFailsKeepTheirReason(t *testing.T) {
 		if s.stop(); len(rows) != 3 || !strings.HasSuffix(rows[0], "bus: no answer") {
 			t.Errorf("%q, want three gaps for the reason of most of their moments: silence", rows)
 		}
+	})
+}
+
+// TestAnAcknowledgedGapIsNoNewsAndTheNextOneIs in the status and the metrics; the trigger log lists both.
+func TestAnAcknowledgedGapIsNoNewsAndTheNextOneIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slave := controller(1)
+		silent := silenced(slave)
+		s := start(t, oneObject, map[string]*modbustest.Pipe{"/dev/ttyA": modbustest.NewPipe(9600, 11, slave)})
+		hush := func() {
+			time.Sleep(25 * time.Second)
+			silent.Store(true)
+			time.Sleep(40 * time.Second)
+			silent.Store(false)
+			time.Sleep(90 * time.Second)
+			synctest.Wait()
+		}
+		want := func(when string, news int, marks ...bool) {
+			t.Helper()
+			in := s.status().Integrations[0]
+			page, err := s.agent.Triggers(api.TriggerQuery{Gaps: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []bool
+			for i := range page.Triggers {
+				got = append(got, page.Triggers[i].Gap.Acknowledged)
+			}
+			rec := httptest.NewRecorder()
+			s.agent.Metrics().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+			metric := fmt.Sprintf(`noi_integration_new_gaps{integration=%q,type="gcp"} %d`, in.ID, news)
+			if in.NewGaps != news || len(in.Gaps) != news || !slices.Equal(got, marks) || !strings.Contains(rec.Body.String(), metric) {
+				t.Errorf("%s: %d new gaps, shown %v, marks %v; want %d, %v and the metric %s", when, in.NewGaps, in.Gaps, got, news, marks, metric)
+			}
+		}
+		hush()
+		want("before", 1, false)
+		if done, err := s.agent.AcknowledgeGaps(time.Time{}); err != nil || done.Acknowledged != 1 {
+			t.Errorf("%+v %v", done, err)
+		}
+		want("acknowledged", 0, true)
+		hush()
+		want("after the next one", 1, false, true)
+		s.stop()
 	})
 }

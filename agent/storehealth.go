@@ -72,15 +72,15 @@ func startWord(degraded string, r store.Recovery) string {
 	return storeClean
 }
 
-// storeProblems says what a start had to do to the store. They stay as long as the process lives: a gap that is over is
-// still a gap. What this start did is the case since the start: it replaced the store, keeps the outbox in memory, or
-// could not take it back. Files that an earlier start moved aside are kept since then.
+// storeProblems says what a start had to do to the store. That it was replaced is shown until the gaps are
+// acknowledged or the process ends: a gap that is over is still a gap. What this start did is the case since the start.
+// Files that an earlier start moved aside are kept since then.
 func (a *Agent) storeProblems() []api.Problem {
 	r, since := a.recovery, a.started
 	switch {
 	case a.degraded != "":
 		return []api.Problem{api.StoreInMemory.Of("agent", since, a.degraded)}
-	case r.Moved():
+	case r.Moved() && !a.noted.Load():
 		return []api.Problem{api.StoreRecovered.Of("agent", since, recoveryDetail(r))}
 	case len(r.Kept) > 0:
 		return []api.Problem{api.StoreKept.Of("agent", movedAt(r.Kept[0], since), strings.Join(r.Kept, ", "))}

@@ -38,14 +38,14 @@ func (a *Agent) Trigger(id uint64) (api.TriggerDetail, error) {
 		d.Object, d.WhyNot = row.Gap.Object, "a gap has no sample to publish"
 		return d, nil
 	}
-	a.describe(&d, &row)
+	describe(a, &d, &row)
 	d.WhyNot = publishable(d.State)
 	d.CanPublish = d.WhyNot == ""
 	return d, nil
 }
 
 // describe adds what is known of the sample.
-func (a *Agent) describe(d *api.TriggerDetail, row *store.DeadLetter) {
+func describe(a *Agent, d *api.TriggerDetail, row *store.DeadLetter) {
 	sampled := row.Sample.SampledAt.UTC().Format(time.RFC3339)
 	d.SampledAt, d.PublishedAt = &sampled, millis(row.PublishedAt)
 	d.SampleID = objects.SampleID(a.deviceID, row.Store, row.Run, row.Sample.N)

@@ -111,6 +111,7 @@ func TestIntegrationDefaults(t *testing.T) {
 	for i := range want {
 		want[i].Objects, want[i].Slaves = configs.Names{All: true}, configs.Names{All: true}
 		want[i].CatchUp.Spread = 5 * time.Minute
+		want[i].InFlight = 16
 		want[i].When, want[i].Heartbeat, want[i].Envelope, want[i].Compress = "every", time.Hour, "single", "none"
 	}
 	opts := cmp.Options{cmpopts.IgnoreUnexported(configs.Names{}), cmpopts.IgnoreFields(configs.Integration{}, "ID")}

@@ -85,6 +85,7 @@ func (v *validator) integration(path string, in *Integration) {
 	v.integrationObjects(path+".objects", in)
 	v.between(path+".catch_up.rate", in.CatchUp.Rate, 0, mostRate, "")
 	v.span(path+".catch_up.spread", in.CatchUp.Spread, 0, mostSpread)
+	v.between(path+".in_flight", in.InFlight, 1, mostInFlight, "")
 	v.span(path+".pacing", in.Pacing, 0, mostSpread)
 	v.sending(path, in)
 	switch {

@@ -52,6 +52,8 @@ type Gap struct {
 	Count       uint64 // number of missing samples; 0: not known
 	Reason      string // one of the Gap constants, perhaps followed by a colon and a detail
 	Ongoing     bool   // the gap continues after this report, so clouds do not get it yet. Not stored
+
+	Acknowledged bool // an operator has acknowledged it: it is listed, but is no longer new
 }
 
 // The reasons for missing samples. The reason of a Gap begins with one of them.

@@ -39,6 +39,7 @@ func TestPackageOnABootedDebian(t *testing.T) {
 		do   func(*testing.T, *machine)
 	}{
 		{"installed without a configuration", installed},
+		{"set up by init", setUp},
 		{"configured", configured},
 		{"the service", hardened},
 		{"upgraded with samples that wait", upgraded},
@@ -70,9 +71,9 @@ func installed(t *testing.T, m *machine) {
 	}
 }
 
-// configured starts the simulated world and the daemon beside it. The rights of the simulated port are those of a
-// real one.
-func configured(t *testing.T, m *machine) {
+// setUp starts the simulated world, and goes the way of docs/install.md from the package to the first message. The rights
+// of the simulated port are those of a real one.
+func setUp(t *testing.T, m *machine) {
 	m.do("systemd-run", "--unit=noi-sim", "noi-sim", "run", "--dir", "/run/noi-sim", "--", "sh", "-c",
 		"env | grep ^AWS_ >/run/noi-sim/env; exec sleep infinity")
 	m.until("the simulator has a port", func() bool { _, err := m.try("test", "-s", "/run/noi-sim/env"); return err == nil })
@@ -82,12 +83,21 @@ func configured(t *testing.T, m *machine) {
 		printf '[noi]\naws_access_key_id=%s\naws_secret_access_key=%s\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" >/etc/noi-agent/secrets/aws
 		echo '{}' >/etc/noi-agent/secrets/gcp.json; echo none >/etc/noi-agent/secrets/device.pem
 		echo none >/etc/noi-agent/secrets/device.key`)
+	m.write("/etc/systemd/system/noi-agent.service.d/credentials.conf", credentials)
+	m.do("systemctl", "daemon-reload")
+	t.Log(m.sh(`AWS_SHARED_CREDENTIALS_FILE=/etc/noi-agent/secrets/aws noi-agent init --port /run/noi-sim/ttyNOI --units 1-3 \
+		--topic arn:aws:sns:us-east-2:393221637266:MainSolarData --endpoint http://127.0.0.1:4100 --profile noi`))
+	m.want("640 root noi-agent", "stat", "-c", "%a %U %G", "/etc/noi-agent/config.yaml")
+	m.do("systemctl", "start", "noi-agent")
+	m.until("the first message", func() bool { return m.status(t).integration("main-solar").Sent > 0 })
+}
+
+// configured has the daemon publish to both clouds, and to a third that is not there.
+func configured(t *testing.T, m *machine) {
 	m.write("/root/config.yaml", configuration)
 	m.do("cp", "/root/config.yaml", "/etc/noi-agent/config.yaml")
-	m.write("/etc/systemd/system/noi-agent.service.d/credentials.conf", credentials)
 	m.do("noi-agent", "check")
-	m.do("systemctl", "daemon-reload")
-	m.do("systemctl", "start", "noi-agent")
+	m.do("systemctl", "restart", "noi-agent")
 	for _, topic := range []string{"sns", "pubsub"} {
 		m.until("a message of "+topic, func() bool { return m.status(t).integration(topic).Sent > 0 })
 	}

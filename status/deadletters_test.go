@@ -2,6 +2,7 @@ package status_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -106,6 +107,65 @@ func TestSetAsidePageAsksTheAgent(t *testing.T) {
 		a.Body.Close()
 		if a.StatusCode != form.code || w.did != form.did {
 			t.Errorf("%+v: %d, did %q", form, a.StatusCode, w.did)
+		}
+	}
+}
+
+// manyLetters has three dead letters of two objects.
+type manyLetters struct{ lettersWorld }
+
+func (w *manyLetters) DeadLetters(string) (api.DeadLetters, error) {
+	row := func(id uint64, at, object string) api.Trigger {
+		return api.Trigger{ID: id, IntegrationID: "x", State: api.StateSetAside, CompletedAt: at,
+			PublishedData: json.RawMessage(`{"object":"` + object + `"}`)}
+	}
+	return api.DeadLetters{DeadLetters: []api.Trigger{
+		row(17, "2022-06-28T08:20:00.000Z", "adc_vbterm"), row(18, "2022-06-28T08:21:00.000Z", "T_amb"), row(19, "2022-06-28T08:22:00.000Z", "T_hs"),
+	}}, nil
+}
+
+// TestDeadLettersAreChosenByAFilterAndCounted: a filter that finds none does nothing, though the agent takes an empty
+// list for all; and when the number has moved, nothing is done.
+func TestDeadLettersAreChosenByAFilterAndCounted(t *testing.T) {
+	w := &manyLetters{}
+	o := options(quiet())
+	o.Socket, o.DeadLetters = shortDir(t)+"/agent.sock", w
+	s := status.New(o)
+	serve(t, s)
+	for _, c := range []struct {
+		filter string // beside the integration
+		code   int
+		ids    string // chosen; "": nothing is done
+	}{
+		{``, http.StatusOK, "[]"}, // all, for the agent
+		{`,"object":"T_*"`, http.StatusOK, "[18 19]"},
+		{`,"object":"T_hs"`, http.StatusOK, "[19]"},
+		{`,"object":"*","ids":[17,18]`, http.StatusOK, "[17 18]"},
+		{`,"from":"2022-06-28T08:21:00Z"`, http.StatusOK, "[18 19]"},
+		{`,"to":"2022-06-28T08:21:00Z"`, http.StatusOK, "[17]"},
+		{`,"object":"T_*","to":"2022-06-28T08:22:00Z"`, http.StatusOK, "[18]"},
+		{`,"object":"adc_ib"`, http.StatusOK, ""},
+		{`,"expect":3`, http.StatusOK, "[17 18 19]"},
+		{`,"object":"T_*","expect":2`, http.StatusOK, "[18 19]"},
+		{`,"object":"T_*","expect":3`, http.StatusConflict, ""},
+		{`,"ids":[17],"expect":0`, http.StatusConflict, ""},
+		{`,"object":"adc_ib","expect":0`, http.StatusOK, ""},
+		{`,"from":"yesterday"`, http.StatusBadRequest, ""},
+		{`,"expect":"2"`, http.StatusBadRequest, ""},
+	} {
+		for _, act := range []string{"retry", "drop"} {
+			w.did = ""
+			a := post(t, client(o.Socket), "http://agent/api/v1/deadletters/"+act, `{"integration":"x"`+c.filter+`}`)
+			want := ""
+			if c.ids != "" {
+				want = act + " x" + c.ids
+			}
+			if a.code != c.code || w.did != want {
+				t.Errorf("%s %s: %d, did %q, want %d %q: %s", act, c.filter, a.code, w.did, c.code, want, a.body)
+			}
+			if c.code == http.StatusConflict {
+				mustContain(t, a.body, "messages are set aside by this filter now", "nothing was done")
+			}
 		}
 	}
 }

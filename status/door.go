@@ -125,6 +125,19 @@ func (d *door) pass(need access, r *http.Request) *api.Error {
 	}
 }
 
+// stillReads reports whether one whom pass has let read may still read: until the session ends, or the admin token is
+// replaced. To ask does not have the session last longer, and is no try of a token.
+func (d *door) stillReads(r *http.Request) bool {
+	if !d.outside || overSocket(r) {
+		return true
+	}
+	if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
+		return d.keeper.IsToken(token)
+	}
+	c, err := r.Cookie(d.sessionCookie(r))
+	return err == nil && d.keeper.Lasts(c.Value)
+}
+
 // LoggedIn implements web.Keeper.
 func (d *door) LoggedIn(r *http.Request) bool {
 	if admitted, ok := r.Context().Value(admittedKey{}).(bool); ok && admitted {

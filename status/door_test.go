@@ -17,6 +17,7 @@ type gate struct {
 	*status.Server
 	url, socket, token string
 	control            *controlWorld
+	client             *http.Client // of other machines; nil: none reach it
 }
 
 // controlWorld takes the requests of an operator.

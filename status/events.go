@@ -2,7 +2,6 @@ package status
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,25 +53,31 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	out.limit = s.limits.event
 	defer out.stop()
 	w.Header().Set("Content-Type", "text/event-stream")
-	if err := s.sendEvents(r.Context(), watcher, out); err != nil {
+	if err := s.sendEvents(r, watcher, out); err != nil {
 		s.o.Logger.Debug("a stream of events was broken off", "error", err)
 	}
 }
 
-// sendEvents returns nil when the client or the server has ended the stream.
-func (s *Server) sendEvents(ctx context.Context, watcher *events.Watcher, out *stream) error {
+// sendEvents returns nil when the client or the server has ended the stream, or the client's session has ended.
+func (s *Server) sendEvents(r *http.Request, watcher *events.Watcher, out *stream) error {
 	if _, err := out.Write(s.hello()); err != nil {
 		return err
 	}
-	pause := time.NewTicker(s.limits.pause)
+	pause, session := time.NewTicker(s.limits.pause), time.NewTicker(lookEvery)
 	defer pause.Stop()
+	defer session.Stop()
 	for {
 		text := []byte(":\n\n")
 		select {
-		case <-ctx.Done():
+		case <-r.Context().Done():
 			return nil
 		case <-watcher.Gone():
 			return nil
+		case <-session.C:
+			if !s.door.stillReads(r) {
+				return nil
+			}
+			continue
 		case e := <-watcher.Events():
 			text = appendEvent(nil, e)
 			pause.Reset(s.limits.pause)

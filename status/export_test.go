@@ -17,6 +17,11 @@ func (s *Server) SetLimits(connections int, write, grace time.Duration) {
 // SetHeaderLimit bounds the reading of a question.
 func (s *Server) SetHeaderLimit(d time.Duration) { s.limits.header = d }
 
+// SetConnectionLimits bounds the reading of a question, and the time between two.
+func (s *Server) SetConnectionLimits(header, idle time.Duration) {
+	s.limits.header, s.limits.idle = header, idle
+}
+
 // SetLineLimit bounds the wait for a line.
 func (s *Server) SetLineLimit(d time.Duration) { s.limits.line = d }
 

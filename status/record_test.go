@@ -114,6 +114,7 @@ type nothing struct {
 	status.Exporter
 	status.Replayer
 	letters
+	status.Gaps
 	status.Control
 	status.Reader
 	status.Integrations

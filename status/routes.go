@@ -46,7 +46,11 @@ func (s *Server) routes() []route {
 	}
 	list = append(list, s.door.routes()...)
 	for _, p := range s.site.Pages() {
-		list = append(list, route{p.Method, p.Path, pageAccess(p), p.Handler, ""})
+		handler := p.Handler
+		if p.Scans {
+			handler = s.scarcely(handler)
+		}
+		list = append(list, route{p.Method, p.Path, pageAccess(p), handler, ""})
 	}
 	if s.o.Metrics != nil {
 		list = append(list, route{"GET", "/metrics", reads, s.o.Metrics.ServeHTTP, ""})
@@ -65,6 +69,10 @@ func (s *Server) routes() []route {
 			route{"GET", "/api/v1/deadletters", reads, s.serveDeadLetters, ""},
 			route{"POST", "/api/v1/deadletters/retry", changes, s.retryDeadLetters, "noi-agent deadletters"},
 			route{"POST", "/api/v1/deadletters/drop", changes, s.dropDeadLetters, "noi-agent deadletters"})
+	}
+	if s.o.Gaps != nil {
+		list = append(list,
+			route{"POST", "/api/v1/gaps/acknowledge", changes, s.acknowledgeGaps, "noi-agent gaps ack"})
 	}
 	if s.o.Control != nil {
 		list = append(list,

@@ -66,6 +66,7 @@ type Options struct {
 	Exporter     Exporter         // nil: there is no export
 	Replayer     Replayer         // nil: there is no replay
 	DeadLetters  DeadLetters      // nil: they cannot be asked for
+	Gaps         Gaps             // nil: they cannot be acknowledged
 	Control      Control          // nil: the agent takes no requests of an operator
 	Integrations Integrations     // nil: they cannot be listed and changed
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
@@ -198,6 +199,14 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
 func (s *Server) Addr() string { return s.place.addr }
+
+// Page is the address of the page; "" when the server does not listen over TCP.
+func (s *Server) Page() string {
+	if e := s.place.endpoint(); e != nil {
+		return e.Addresses[0]
+	}
+	return ""
+}
 
 // Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and
 // returns nil. When it returns nothing is being answered any more: Reporter, TriggerLog and Health are not

@@ -19,8 +19,16 @@ import (
 // outside is a gate that other machines reach, and a client that trusts its certificate.
 func outside(t *testing.T) (*gate, *http.Client) {
 	t.Helper()
+	g := outsideWith(t, func(*status.Options) {})
+	return g, g.client
+}
+
+// outsideWith is outside with other options.
+func outsideWith(t *testing.T, change func(*status.Options)) *gate {
+	t.Helper()
 	var dir string
 	g := newGate(t, func(o *status.Options) {
+		change(o)
 		o.Listen, o.TLS.Built, o.Hostname = "0.0.0.0:0", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "main-solar-gw"
 		dir = o.StateDir
 	})
@@ -34,9 +42,10 @@ func outside(t *testing.T) (*gate, *http.Client) {
 	if err != nil || !trusted.AppendCertsFromPEM(certificate) {
 		t.Fatal(err)
 	}
-	return g, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+	g.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
 		RootCAs: trusted, Time: func() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) },
 	}}}
+	return g
 }
 
 func TestOutsideLoopbackThereIsTLSAndReadingNeedsALogin(t *testing.T) {

@@ -37,13 +37,27 @@ type watch struct {
 	ended   sync.WaitGroup
 
 	// Of the goroutine that looks.
-	looks    int
-	states   string              // what of the status is worth an event at once
-	problems string              // the same of the problems
-	counters uint64              // by which it shows how much the trigger log has grown
-	values   map[string]string   // by object, as sent last
-	rows     map[uint64]rowState // of the trigger log: the newest, as sent last
-	line     uint64              // the last line of the log
+	looks      int
+	valueLooks uint64                 // all looks at the values
+	states     string                 // what of the status is worth an event at once
+	problems   string                 // the same of the problems
+	counters   uint64                 // by which it shows how much the trigger log has grown
+	values     map[valueKey]sentValue // as sent last
+	rows       map[uint64]rowState    // of the trigger log: the newest, as sent last
+	line       uint64                 // the last line of the log
+}
+
+// valueKey names an object.
+type valueKey struct {
+	line, object string
+	unit         int
+}
+
+// sentValue is a value as it was sent last.
+type sentValue struct {
+	at   time.Time
+	text string // JSON
+	look uint64 // the last look that has found the object
 }
 
 // rowState is what changes of a row when it is tried again.
@@ -177,20 +191,27 @@ func problemsOf(problems []api.Problem) string {
 }
 
 func (w *watch) lookAtValues(publish bool) {
+	if w.values == nil {
+		w.values = map[valueKey]sentValue{}
+	}
+	w.valueLooks++
 	rows := w.o.Reporter.Objects().Objects
-	now, news := make(map[string]string, len(rows)), []api.Latest{}
+	news := []api.Latest{}
 	for i := range rows {
 		r := &rows[i]
-		key := r.Line + "/" + strconv.Itoa(r.UnitID) + "/" + r.Object
-		now[key] = r.SampledAt.Format(time.RFC3339Nano) + string(r.Value)
-		if now[key] != w.values[key] {
+		key := valueKey{r.Line, r.Object, r.UnitID}
+		sent, known := w.values[key]
+		if !known || !sent.at.Equal(r.SampledAt) || sent.text != string(r.Value) {
+			sent.at, sent.text = r.SampledAt, string(r.Value)
 			news = append(news, *r)
 		}
+		sent.look = w.valueLooks
+		w.values[key] = sent
 	}
+	maps.DeleteFunc(w.values, func(_ valueKey, v sentValue) bool { return v.look != w.valueLooks })
 	if publish && len(news) > 0 {
 		w.publish(events.Values, api.EventValues, api.Objects{Objects: news})
 	}
-	w.values = now
 }
 
 // lookAtTriggers reads the newest rows, when the counters say that there are new ones, and with each status.

@@ -111,8 +111,8 @@ func (s *Store) logGapLocked(it *integration, g objects.Gap) {
 	ongoing := g.Ongoing
 	g.Ongoing = false
 	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now()), Gap: g}}
-	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && continues(last.Gap, g) &&
-		it.gapsMade-last.Before < growsWithin {
+	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && !last.Gap.Acknowledged &&
+		continues(last.Gap, g) && it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Gap, w.Before = last.ID, last.Integration, join(last.Gap, g), last.Before
 		ongoing = ongoing && !last.Open
 	} else {

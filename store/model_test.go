@@ -45,10 +45,12 @@ type world struct {
 	opts store.Options
 	s    *store.Store
 	m    model
-	n    uint64     // the last sample taken
-	lane bool       // "aws" has its alarms first now
-	rows int        // of the log that may wait in memory; 2,048 would make a commit of their own
-	open [][]uint64 // the numbers of the samples of each sweep that was offered since the last commit
+	n    uint64 // the last sample taken
+
+	flying map[string][][]store.Delivery // by integration: what is in flight
+	lane   bool                          // "aws" has its alarms first now
+	rows   int                           // of the log that may wait in memory; 2,048 would make a commit of their own
+	open   [][]uint64                    // the numbers of the samples of each sweep that was offered since the last commit
 
 	now  atomic.Int64 // unix: the store's clock
 	late int64        // the latest it has shown since the last look at what gave way
@@ -74,6 +76,7 @@ func TestStoreAgreesWithModel(t *testing.T) {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), path: filepath.Join(t.TempDir(), "noi.db"),
+		flying: map[string][][]store.Delivery{},
 		opts: store.Options{Limits: store.Limits{
 			MaxSize: maxSize(seed), RejectNewest: seed&2 != 0, KeepTriggers: 50, FlushTriggers: 24 * time.Hour,
 			// 0: at once; else only when the test says so, by an urgent sweep
@@ -112,6 +115,7 @@ func (w *world) reopen() {
 		must(w.t, store.Check(w.path))
 	}
 	w.rows = 0
+	clear(w.flying) // no request outlives its agent
 	w.s = storetest.MustOpenAt(w.t, w.path, w.opts)
 	w.configure()
 	w.open = nil
@@ -284,21 +288,37 @@ func (w *world) giveWay() {
 	w.late = w.now.Load()
 }
 
-// deliver takes a batch and settles a random part of it.
+// deliver takes a batch and settles a random part of it, now or later: as many requests are in flight, which land in any
+// order. Meanwhile samples may have given way, or may be settled by another request.
 func (w *world) deliver(id string) {
 	limit := 1 + w.rnd.IntN(60)
+	batch := slices.DeleteFunc(pending(w.t, w.s, id, limit), func(store.Delivery) bool { return w.rnd.IntN(4) == 0 })
+	w.flying[id] = append(w.flying[id], batch)
+	for len(w.flying[id]) > w.rnd.IntN(6) {
+		at := w.rnd.IntN(len(w.flying[id]))
+		w.land(id, w.flying[id][at])
+		w.flying[id] = slices.Delete(w.flying[id], at, at+1)
+	}
+}
+
+// land settles what was in flight.
+func (w *world) land(id string, batch []store.Delivery) {
 	var rs []store.Result
-	for _, d := range pending(w.t, w.s, id, limit) {
-		switch w.rnd.IntN(4) {
-		case 0: // no answer yet
-		case 1:
-			rs = append(rs, results(store.Retrying, d)...)
-			w.m.tries[id][d.Sample.N]++
-		default:
-			rs = append(rs, results(store.Accepted, d)...)
+	for _, d := range batch {
+		owes := func(o owed) bool { return o.n == d.Sample.N }
+		waits := slices.ContainsFunc(w.m.queue[id], owes)
+		outcome := store.Accepted
+		switch retry := w.rnd.IntN(3) == 0; {
+		case retry:
+			outcome = store.Retrying
+			if waits {
+				w.m.tries[id][d.Sample.N]++
+			}
+		case waits:
 			w.m.sent[id]++
-			w.m.queue[id] = slices.DeleteFunc(w.m.queue[id], func(o owed) bool { return o.n == d.Sample.N })
+			w.m.queue[id] = slices.DeleteFunc(w.m.queue[id], owes)
 		}
+		rs = append(rs, results(outcome, d)...)
 	}
 	w.rows += len(rs)
 	must(w.t, w.s.Settle(id, rs))

@@ -56,6 +56,7 @@ func (s *Store) SettleGap(integration string, announced record.Trigger, r Result
 	w := *old
 	w.Attempts++
 	w.PublishedAt, w.MessageID = record.ToMilli(r.PublishedAt), r.MessageID
+	announced.Gap.Acknowledged = w.Gap.Acknowledged // no news for the cloud
 	if r.Outcome != Retrying && w.Gap == announced.Gap {
 		w.Open = false
 		it.newGap = true // else a kill has it announced once more
@@ -70,7 +71,7 @@ func (s *Store) keepGapLocked(it *integration, w *record.Row) {
 	delete(it.openGaps, w.ID)
 	if w.Open {
 		it.openGaps[w.ID] = w
-		it.cutOpenGaps()
+		cutGaps(it.openGaps)
 	}
 	it.mayGrow(w)
 	it.remember(w)

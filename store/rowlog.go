@@ -28,14 +28,15 @@ type rowLog struct {
 	newGap    bool                   // one that no commit carries yet
 	announces bool                   // gaps are to be published too
 	openGaps  map[uint64]*record.Row // those that are not, by id
-	recent    []*record.Row          // the newest gaps, for Stats
+	unseen    map[uint64]bool        // ids of those that nobody has acknowledged; an undated one comes later
+	recent    []*record.Row          // the newest of these, for Stats
 }
 
 func newRowLog() rowLog {
 	return rowLog{
 		open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
 		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{},
-		undated: map[uint64]*record.Row{}, openGaps: map[uint64]*record.Row{},
+		undated: map[uint64]*record.Row{}, openGaps: map[uint64]*record.Row{}, unseen: map[uint64]bool{},
 	}
 }
 
@@ -72,8 +73,14 @@ func (l *rowLog) reload(w *record.Row) {
 	}
 }
 
-// remember keeps the newest gaps for Stats.
+// remember counts a gap that nobody has acknowledged, and keeps the newest of them for Stats.
 func (l *rowLog) remember(w *record.Row) {
+	if w.Gap.Acknowledged {
+		l.dismiss(w.ID)
+		return
+	}
+	l.unseen[w.ID] = true
+	cutGaps(l.unseen)
 	if i := slices.IndexFunc(l.recent, func(old *record.Row) bool { return old.ID == w.ID }); i >= 0 {
 		l.recent[i] = w
 		return
@@ -82,15 +89,21 @@ func (l *rowLog) remember(w *record.Row) {
 	l.recent = l.recent[max(0, len(l.recent)-recentGaps):]
 }
 
-// cutOpenGaps forgets the oldest that wait to be announced when there are twice as many as the log keeps: they are in
-// it no more, and memory must not grow with the time for which a cloud is out of reach.
-func (l *rowLog) cutOpenGaps() {
-	if len(l.openGaps) <= 2*record.KeepGaps {
+// dismiss forgets a gap that is acknowledged.
+func (l *rowLog) dismiss(id uint64) {
+	delete(l.unseen, id)
+	l.recent = slices.DeleteFunc(l.recent, func(w *record.Row) bool { return w.ID == id })
+}
+
+// cutGaps forgets the oldest gaps, by id, when there are twice as many as the log keeps: they are in it no more, and
+// memory must not grow with the time for which a cloud is out of reach.
+func cutGaps[V any](gaps map[uint64]V) {
+	if len(gaps) <= 2*record.KeepGaps {
 		return
 	}
-	ids := slices.Sorted(maps.Keys(l.openGaps))
+	ids := slices.Sorted(maps.Keys(gaps))
 	for _, id := range ids[:len(ids)-record.KeepGaps] {
-		delete(l.openGaps, id)
+		delete(gaps, id)
 	}
 }
 

@@ -49,7 +49,8 @@ type IntegrationStats struct {
 	DeadFrom time.Time        // when the oldest of them was rejected, by the clock at that time; zero: none
 	OpenGaps int              // gaps that wait for the clock, or to be announced
 	Orphaned bool             // it is no longer in the configuration
-	Gaps     []record.Trigger // the newest gaps, at most 20, the newest last
+	Unseen   int              // gaps that no operator has acknowledged
+	Gaps     []record.Trigger // the newest of them, at most 20, the newest last
 }
 
 // oldestLocked is the time of the oldest sample that waits; zero: none does.
@@ -78,7 +79,8 @@ func (s *Store) Stats() Stats {
 		is := IntegrationStats{
 			Backlog: it.Backlog, Sent: it.Sent, Failed: it.Failed, Dropped: it.Dropped, Replayed: it.replayed,
 			Dead: len(it.dead), DeadFrom: it.oldestDead(), OpenGaps: it.waitingGaps() + len(it.openGaps),
-			Orphaned: !it.OrphanedAt.IsZero(), Traffic: it.traffic.As(s.opts.Now()),
+			Unseen: min(len(it.unseen), record.KeepGaps), Orphaned: !it.OrphanedAt.IsZero(),
+			Traffic: it.traffic.As(s.opts.Now()),
 		}
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.Backlog

@@ -25,7 +25,7 @@ func configOf(in *configs.Integration) api.IntegrationConfig {
 		Attributes: append([]string{}, in.Attributes...), PublishEvery: text(in.PublishEvery), Pacing: text(in.Pacing),
 		CatchUp: &api.CatchUp{Rate: in.CatchUp.Rate, AlarmsFirst: in.CatchUp.AlarmsFirst,
 			Spread: text(in.CatchUp.Spread)},
-		Gaps: in.Gaps, When: in.When, Envelope: in.Envelope, Compress: in.Compress,
+		InFlight: in.InFlight, Gaps: in.Gaps, When: in.When, Envelope: in.Envelope, Compress: in.Compress,
 	}
 	if in.IoT != (configs.IoT{}) {
 		iot := api.IoT(in.IoT)

@@ -7,7 +7,9 @@ import (
 	"math"
 	"noi-agent/agent/clock"
 	"noi-agent/agent/worker"
+	"noi-agent/configs"
 	"noi-agent/modbus"
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"slices"
 	"strings"
@@ -244,16 +246,32 @@ const (
 	slaveNothing  = "no_objects"    // it has none of the objects that the configuration lists
 )
 
+// order is what Latest lists of a slave, in the order of the register map.
+type order struct {
+	family  string // of which it is; "": not known yet
+	objects []listed
+}
+
+// listed is one object and its log interval, in words.
+type listed struct{ object, interval string }
+
 // Latest returns the last good value of each object that a slave is polled for, in the order of the register map.
+// Somebody who watches has this called each second: it makes no more than the rows.
 func (p *Poller) Latest() (rows []api.Latest) {
-	view, _ := p.snapshot()
-	for i, sv := range view.slaves {
-		family, ok := p.catalog.Family(sv.family)
-		if !ok {
-			continue
-		}
-		for _, polled := range p.slaves[i].cfg.Polled(family) {
-			r, ok := view.latest[i][polled.Object.Name]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for i := range p.view.latest {
+		n += len(p.view.latest[i])
+	}
+	rows = make([]api.Latest, 0, n)
+	if p.view.orders == nil {
+		p.view.orders = make([]order, len(p.slaves))
+	}
+	for i := range p.view.slaves {
+		sv := &p.view.slaves[i]
+		for _, l := range p.view.orders[i].of(sv.family, p.slaves[i].cfg, p.catalog) {
+			r, ok := p.view.latest[i][l.object]
 			if !ok {
 				continue
 			}
@@ -261,11 +279,25 @@ func (p *Poller) Latest() (rows []api.Latest) {
 				Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Unit: r.unit,
 				Value:     r.value.AppendJSON(nil),
 				SampledAt: p.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second),
-				Interval:  polled.Interval.String(),
+				Interval:  l.interval,
 			})
 		}
 	}
 	return rows
+}
+
+// of returns what Latest lists of a slave with this family: made once, and again when the family is another one.
+func (o *order) of(slug string, slave *configs.Slave, catalog *objects.Catalog) []listed {
+	if o.family == slug {
+		return o.objects
+	}
+	*o = order{family: slug}
+	if family, ok := catalog.Family(slug); ok {
+		for _, polled := range slave.Polled(family) {
+			o.objects = append(o.objects, listed{polled.Object.Name, polled.Interval.String()})
+		}
+	}
+	return o.objects
 }
 
 // stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after

@@ -21,6 +21,7 @@ type lineView struct {
 	lost   uint64        // samples that no queue would take
 	slaves []slaveView
 	latest []map[string]reading // by slave, by object
+	orders []order              // of these: by slave
 	alarms []alarms             // by slave
 
 	rivals     worker.Trouble // requests of another master
@@ -229,15 +230,12 @@ func (p *Poller) lose(n int) {
 	p.view.lost += uint64(n)
 }
 
-// snapshot returns what status shows of the line.
+// snapshot returns what status shows of the line, but for the latest values.
 func (p *Poller) snapshot() (lineView, modbus.Counters) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v := p.view
-	v.latest = make([]map[string]reading, len(p.view.latest))
-	for i := range v.latest {
-		v.latest[i] = maps.Clone(p.view.latest[i])
-	}
+	v.latest = nil // Latest lists them
 	v.alarms = make([]alarms, len(p.view.alarms))
 	for i := range v.alarms {
 		v.alarms[i] = maps.Clone(p.view.alarms[i])

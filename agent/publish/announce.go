@@ -46,7 +46,7 @@ func (f *Forwarder) announce() (pause time.Duration, worked bool, err error) {
 // gapMessage builds the message of a gap. A gap that has grown has another id, since what it says is new.
 func (f *Forwarder) gapMessage(published time.Time, t *store.Trigger) sinks.Message {
 	body, err := json.Marshal(announcement{
-		PublishedAt: published.UTC().Format(Millis), DeviceID: f.deviceID, Gap: GapOf(t.Gap), IntegrationID: f.cfg.ID,
+		PublishedAt: published.UTC().Format(Millis), DeviceID: f.deviceID, Gap: toldGap(t.Gap), IntegrationID: f.cfg.ID,
 	})
 	if err != nil {
 		panic(err) // strings, numbers and times always encode

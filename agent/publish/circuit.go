@@ -42,7 +42,7 @@ func newCircuit(b backoff, p pacing) circuit {
 // window returns how many messages the next attempt may have, of those that would fill it.
 func (c *circuit) window(full int) int {
 	switch {
-	case c.refused && !c.failing && c.rejects >= patience:
+	case !c.failing && c.probes():
 		return 1
 	case !c.failing:
 		return full
@@ -52,6 +52,10 @@ func (c *circuit) window(full int) int {
 		return min(busyProbe, full)
 	}
 }
+
+// probes reports whether only one request may be in flight: a probe after a failure, or one of the single messages
+// after many rejected ones.
+func (c *circuit) probes() bool { return c.failing || c.refused && c.rejects >= patience }
 
 // failed notes an attempt in which r was the worst result and returns how long to wait.
 func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {

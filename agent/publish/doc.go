@@ -3,7 +3,9 @@
 //
 // Promises:
 //
-//   - Samples go in the order of the outbox. A later one goes only after the earlier ones are settled.
+//   - The samples of an object go in the order of the outbox. A later one goes only after the earlier ones are settled,
+//     or in the same request behind them.
+//   - Several requests are in flight where the sink allows that and where it is faster; one on a slow link.
 //   - A slow or dead cloud holds back nothing else. Its samples wait in the outbox.
 //   - Each result of the cloud is settled in the store: accepted, set aside as a dead letter, or to be tried again.
 //   - A wrong clock makes no wrong sample. A sample waits, and its time is corrected when the clock is right; after
@@ -15,7 +17,10 @@
 //
 // In reading order:
 //
-//   - forwarder.go: the loop of an integration; one attempt and what its results mean
+//   - forwarder.go: the loop of an integration; what results mean
+//   - ahead.go: what was read of the outbox and is not in flight
+//   - flights.go: the requests in flight, and what is done when one has landed
+//   - lanes.go, flow.go: what goes into a request; how many of them go at once
 //   - sink.go: what a cloud has to do
 //   - times.go: the one rule for the time of a sample, and the wait for a right clock
 //   - batch.go: deliveries as messages, one sample or one sweep each

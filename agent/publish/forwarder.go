@@ -47,6 +47,8 @@ type Forwarder struct {
 	replays  *replays
 	worker   *worker.Worker
 	round    round
+	ahead    ahead
+	flights  flights
 
 	sent, received uint64 // bytes that are counted already
 
@@ -71,48 +73,66 @@ type integrationView struct {
 	drops        worker.Trouble // samples deleted unsent
 }
 
-// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed.
+// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed. It is back when
+// no request is in flight.
 func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	f.draining = draining
 	f.round.begin(f.clock.Elapsed(), f.store.Next())
 	for ctx.Err() == nil && f.step(ctx) {
 		// each step sends something or waits
 	}
+	for f.flights.n > 0 && f.land(nil) {
+		// each has an end: that of its attempt, or stopGrace
+	}
 }
 
 // step sends what may go now, else waits until something may. False: the forwarder ends.
 func (f *Forwarder) step(ctx context.Context) bool {
-	turned := f.clock.Wall.Turned()
 	f.look()
 	f.noteDrops(f.store.Stats().Integrations[f.cfg.ID].Dropped)
-	pending, err := f.store.Pending(f.cfg.ID, f.window())
-	if err != nil {
-		f.log.Error("outbox does not answer", "error", err)
-		return false
+	if f.flights.n > 0 && f.full() {
+		return f.land(nil)
 	}
-	if len(pending) == 0 {
+	if pause := f.flights.takePause(); pause > 0 {
+		f.ahead.forget()
+		return f.pause(ctx, pause)
+	}
+	if !f.ahead.current() {
+		if err := f.read(); err != nil {
+			f.log.Error("outbox does not answer", "error", err)
+			return false
+		}
+	}
+	if f.ahead.pending > 0 && f.flights.n == 0 {
+		if rest := f.circuit.takePause(); rest > 0 {
+			f.ahead.forget()
+			return f.wait(ctx, wait{most: rest}) != stopped
+		}
+	}
+	if len(f.ahead.ready) == 0 {
+		return f.nothing(ctx)
+	}
+	return f.next()
+}
+
+// nothing is done when no sample may go: it waits for the requests in flight, for the next round, for the clock, or for
+// something new.
+func (f *Forwarder) nothing(ctx context.Context) bool {
+	a := f.ahead
+	f.ahead.forget()
+	switch {
+	case f.flights.n > 0:
+		f.flights.flow.slack()
+		return f.land(a.changed)
+	case a.pending == 0:
 		return f.idle(ctx)
-	}
-	if rest := f.circuit.takePause(); rest > 0 {
-		return f.wait(ctx, wait{most: rest}) != stopped
-	}
-	due := f.round.due(pending)
-	if len(due) == 0 {
+	case a.due == 0:
 		return f.collect(ctx)
-	}
-	batch, hold := f.correctTimes(f.whole(due))
-	if worker.Over(turned) {
+	case worker.Over(a.turned):
 		return true // what is known of the clock is newer than what was read with the samples
+	default:
+		return f.waitForClock(ctx, a.hold, a.turned)
 	}
-	if len(batch) == 0 {
-		return f.waitForClock(ctx, hold, turned)
-	}
-	pause, err := f.attempt(batch)
-	if err != nil {
-		f.log.Error("outbox does not settle", "error", err)
-		return false
-	}
-	return f.pause(ctx, pause)
 }
 
 // idle does what can be done without a sample that waits: it reports gaps, goes on with a replay, or waits for
@@ -185,55 +205,41 @@ func (f *Forwarder) Outlook() (waiting bool, left time.Duration, known bool) {
 	return v.state == integrationWaiting, max(0, v.next-f.clock.Elapsed()), v.next > 0
 }
 
-// attempt publishes a prefix of the batch once and settles the results. It returns how long to wait
-// before the next attempt; 0 after a success, unless what was sent was part of a backlog that is sent at a rate.
-func (f *Forwarder) attempt(batch []outgoing) (time.Duration, error) {
-	published, begun := f.clock.Now(), f.clock.Elapsed()
-	parcels := f.parcels(published, batch)
-	messages := make([]sinks.Message, len(parcels))
-	for i := range parcels {
-		messages[i] = parcels[i].message
-	}
-	results, completed := f.publish(messages)
-	settled := make([]store.Result, 0, len(batch))
-	for i, r := range results {
-		for _, d := range parcels[i].items {
-			settled = append(settled, store.Result{
-				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
-				PublishedAt: published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
-				SampledAt: d.corrected, Estimated: d.estimated,
-			})
-		}
-	}
-	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
-		return 0, fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
-	}
-	if pause := f.judge(results, completed); pause > 0 {
-		return pause, nil
-	}
-	return f.spread(f.late(batch[:len(settled)]), f.clock.Elapsed()-begun), nil
+// publish hands messages to the sink once, while no other request is in flight; completed is when its answer came.
+func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result, completed time.Time) {
+	f.hurried()
+	results = f.ask(messages)
+	completed = f.clock.Now()
+	f.heard(results, completed)
+	return results, completed
 }
 
-// publish hands messages to the sink once; completed is when its answer came.
-func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result,
-	completed time.Time) {
+// hurried notes that the attempt is made which TryNow asks for.
+func (f *Forwarder) hurried() {
 	select {
-	case <-f.hurry: // this is the attempt that it asks for
+	case <-f.hurry:
 	default:
 	}
+}
+
+// ask hands messages to the sink once. It may be called by several goroutines where the sink allows that.
+func (f *Forwarder) ask(messages []sinks.Message) []sinks.Result {
 	limited, cancel := context.WithTimeout(f.sending, attemptLimit)
 	defer cancel()
-	results = f.sink.Publish(limited, messages)
+	results := f.sink.Publish(limited, messages)
 	if len(results) == 0 || len(results) > len(messages) {
 		panic(fmt.Sprintf("agent: sink %s gave %d results for %d messages", f.cfg.Type, len(results), len(messages)))
 	}
+	return results
+}
+
+// heard notes what an answer shows beside its results.
+func (f *Forwarder) heard(results []sinks.Result, completed time.Time) {
 	if err := f.traffic(); err != nil {
 		f.log.Warn("bytes are not counted", "error", err)
 	}
-	completed = f.clock.Now()
 	f.noteRefusals(completed)
 	f.noteSkew(results, completed)
-	return results, completed
 }
 
 // outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
@@ -259,7 +265,7 @@ func (f *Forwarder) message(published time.Time, d *outgoing) sinks.Message {
 		Body:       sinks.AppendBody(nil, envelope),
 		Attributes: d.mark(sinks.Attributes(f.cfg.Attributes, envelope, id)),
 		SampleID:   id,
-		Key:        d.Source.Unit() + "/" + d.Sample.Object,
+		Key:        d.key,
 		Kind:       sinks.KindOf(d.Sample),
 	}
 }
@@ -376,6 +382,7 @@ func New(in *configs.Integration, o Options) *Forwarder {
 			drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
 		cut: func() {}, worker: worker.New(), replays: newReplays(),
 		round:         newRound(o.DeviceID, in.PublishEvery, o.Bell),
+		flights:       newFlights(in, o.Sink),
 		droppedBefore: dropped,
 	}
 }

@@ -11,8 +11,14 @@ func GapOf(g objects.Gap) api.Gap {
 	return api.Gap{
 		Unit: g.Unit, Object: g.Object, From: clock.WallTime(g.From), To: clock.WallTime(g.To), Run: g.Run,
 		First: g.First, Last: g.Last,
-		Count: g.Count, Reason: g.Reason,
+		Count: g.Count, Reason: g.Reason, Acknowledged: g.Acknowledged,
 	}
+}
+
+// toldGap is a gap as a cloud gets it: that an operator of this gateway has acknowledged it is no news there.
+func toldGap(g objects.Gap) api.Gap {
+	g.Acknowledged = false
+	return GapOf(g)
 }
 
 // gapsOf returns the newest gaps of an integration, the newest first.

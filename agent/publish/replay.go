@@ -64,7 +64,7 @@ type again struct {
 // outgoing gives it its time.
 func (d *again) outgoing() outgoing {
 	if d.dated {
-		return outgoing{Delivery: d.Delivery, estimated: d.estimated}
+		return outgoing{Delivery: d.Delivery, estimated: d.estimated, key: keyOf(&d.Delivery)}
 	}
 	return timed(&d.Delivery)
 }

@@ -27,7 +27,7 @@ func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 		LastError: v.fault(),
 		Sent:      counts.Sent, Failed: counts.Failed, Dead: counts.Dead, Dropped: counts.Dropped,
 		Replayed: counts.Replayed,
-		Gaps:     gapsOf(counts.Gaps), Uplink: uplinkOf(counts.Traffic, counts.Sent),
+		Gaps:     gapsOf(counts.Gaps), NewGaps: counts.Unseen, Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
 	if v.next > 0 {

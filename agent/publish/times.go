@@ -15,6 +15,7 @@ type outgoing struct {
 	store.Delivery
 	corrected time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
 	estimated bool      // nobody will ever know when exactly it was taken
+	key       string    // "line/unit/object": messages of one key go in order
 }
 
 // mark adds the attribute of an estimated time, whatever attributes the integration asks for.
@@ -25,9 +26,12 @@ func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
 	return attributes
 }
 
+// keyOf is the key of a sample's message.
+func keyOf(d *store.Delivery) string { return d.Source.Unit() + "/" + d.Sample.Object }
+
 // timed gives a delivery the time that it has everywhere.
 func timed(d *store.Delivery) outgoing {
-	o := outgoing{Delivery: *d}
+	o := outgoing{Delivery: *d, key: keyOf(d)}
 	var at time.Time
 	if at, o.estimated = d.Stamp.Time(d.Sample.SampledAt); !at.Equal(d.Sample.SampledAt) {
 		o.Sample.SampledAt, o.corrected = at, at

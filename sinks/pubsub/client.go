@@ -34,6 +34,46 @@ const (
 	pingTimeout = 30 * time.Second
 )
 
+// connected returns the connection, with a token that is good now; nil when there is none, and fault says why.
+func (s *Sink) connected(ctx context.Context) (conn *grpc.ClientConn, fault sinks.Result) {
+	if !s.takeTurn(ctx) {
+		return nil, sinks.Failed(sinks.Retry, sinks.CodeTimeout, "no token in time")
+	}
+	defer s.giveTurn()
+	if fault, ok := s.connect(ctx); !ok {
+		return nil, fault
+	}
+	return s.conn, sinks.Result{}
+}
+
+// takeTurn waits for the one place of turn; false when ctx ends before.
+func (s *Sink) takeTurn(ctx context.Context) bool {
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Sink) giveTurn() { <-s.turn }
+
+// giveUp forgets a connection that a fault came from, unless another request has had it forgotten already.
+func (s *Sink) giveUp(ctx context.Context, conn *grpc.ClientConn, fault sinks.Result) {
+	if !s.takeTurn(ctx) {
+		return // another request asks for a token, and learns the same
+	}
+	defer s.giveTurn()
+	if s.conn == conn {
+		s.forget(fault)
+	}
+}
+
 // connect finds credentials and a connection; ok is false when there is none, and fault says
 // why. It returns at once: the connection is made by the first request.
 func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
@@ -138,8 +178,9 @@ func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
 // publish asks the service by the stub that its own client (pubsub/v2/apiv1) is made of. That client
 // adds retries and a timeout, which are not wanted, telemetry, and 2.8 MB of binary; the header by
 // which Google routes a request is all that it says beside.
-func (s *Sink) publish(ctx context.Context, req *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error) {
-	return pubsubpb.NewPublisherClient(s.conn).Publish(routed(ctx, "topic", s.topic), req, packing(req)...)
+func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn,
+	req *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error) {
+	return pubsubpb.NewPublisherClient(conn).Publish(routed(ctx, "topic", s.topic), req, packing(req)...)
 }
 
 // routed adds the routing header, as the service's annotations want it (AIP-4222): the field of the

@@ -12,6 +12,7 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/protobuf/proto"
 
@@ -59,18 +60,24 @@ type Options struct {
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
 
-// Sink publishes to one topic. It is owned by one goroutine.
+// Sink publishes to one topic. Publish may be called by several goroutines; all else is for one, while no Publish is
+// under way.
 type Sink struct {
 	o        Options
 	topic    string // full name
 	log      *slog.Logger
 	sessions tls.ClientSessionCache // outlives connections, see dial
-	closed   bool
+
+	// Whoever holds its one place owns closed, conn, creds and who. It is a channel and no mutex, because tokens are
+	// asked for meanwhile, and a Publish waits for them no longer than its context lets it.
+	turn   chan struct{}
+	closed bool
 
 	conn  *grpc.ClientConn // nil until connected, and again after a fault of the connection
 	creds *tokens          // nil until found, and again after they were refused
 	who   identity         // of the credentials found last
 
+	learn    sync.Mutex      // guards refusals
 	refusals *sinks.Refusals // what is known of the topic's
 
 	mu    sync.Mutex   // guards proxy: gRPC dials in a goroutine of its own
@@ -91,7 +98,7 @@ func New(o Options) (*Sink, error) {
 		o.Now = time.Now
 	}
 	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4),
-		refusals: sinks.NewRefusals()}
+		refusals: sinks.NewRefusals(), turn: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,6 +107,12 @@ func New(o Options) (*Sink, error) {
 
 // Window returns 1,000: the most messages a publish request has.
 func (s *Sink) Window() int { return maxMessages }
+
+// Flight says that several requests may be under way with ordering keys, where each has one key. Without them a request
+// of a thousand messages fills a link.
+func (s *Sink) Flight() sinks.Flight {
+	return sinks.Flight{Several: s.o.Ordering, OneKey: s.o.Ordering}
+}
 
 // Close ends the connection. It is called after the last Publish has returned.
 func (s *Sink) Close() error {
@@ -117,11 +130,12 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	if fault, ok := s.connect(ctx); !ok {
+	conn, fault := s.connected(ctx)
+	if conn == nil {
 		return sinks.Repeat(fault, len(msgs))
 	}
 	for {
-		selected := s.refusals.Select(msgs)
+		selected := s.choose(msgs)
 		batch := s.pack(msgs, selected.Send)
 		if len(batch) == 0 {
 			first := selected.Send[0]
@@ -134,27 +148,46 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 			return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
 		}
 		selected = selected.First(len(batch))
-		answers, whole := s.send(ctx, batch)
-		if results := s.refusals.Settle(msgs, selected, answers, whole); len(results) > 0 {
+		answers, whole := s.send(ctx, conn, batch)
+		if results := s.learnt(msgs, selected, answers, whole); len(results) > 0 {
 			return results
 		}
 	}
 }
 
+// choose says what of the messages goes next.
+func (s *Sink) choose(msgs []sinks.Message) sinks.Selection {
+	s.learn.Lock()
+	defer s.learn.Unlock()
+	return s.refusals.Select(msgs)
+}
+
+// learnt takes the answers to what was chosen, and returns results; none where another try is to be made.
+func (s *Sink) learnt(msgs []sinks.Message, chosen sinks.Selection, answers []sinks.Result, whole bool) []sinks.Result {
+	s.learn.Lock()
+	defer s.learn.Unlock()
+	return s.refusals.Settle(msgs, chosen, answers, whole)
+}
+
 // Refuses says what kinds of messages the topic does not take, in one line; "" for none that is known. Messages of
 // these kinds are rejected without being sent, but for one now and then.
-func (s *Sink) Refuses() string { return s.refusals.Words() }
+func (s *Sink) Refuses() string {
+	s.learn.Lock()
+	defer s.learn.Unlock()
+	return s.refusals.Words()
+}
 
 // send makes one request. Pub/Sub answers for a request as a whole, always.
-func (s *Sink) send(ctx context.Context, msgs []*pubsubpb.PubsubMessage) (results []sinks.Result, whole bool) {
-	if s.conn == nil { // the request before, a larger one, has lost the connection
+func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, msgs []*pubsubpb.PubsubMessage) (results []sinks.Result,
+	whole bool) {
+	if conn.GetState() == connectivity.Shutdown { // a request before, or one beside, has lost the connection
 		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), len(msgs)), true
 	}
 	req := &pubsubpb.PublishRequest{Topic: s.topic, Messages: msgs}
-	out, err := s.publish(ctx, req)
+	out, err := s.publish(ctx, conn, req)
 	if err != nil {
 		fault := s.classify(ctx, err)
-		s.forget(fault)
+		s.giveUp(ctx, conn, fault)
 		return sinks.Repeat(fault, len(msgs)), true
 	}
 	return accepted(len(msgs), out.GetMessageIds()), false

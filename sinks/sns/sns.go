@@ -58,11 +58,16 @@ type Options struct {
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
 
-// Sink publishes to one topic. It is owned by one goroutine.
+// Sink publishes to one topic. Publish may be called by several goroutines; all else is for one, while no Publish is
+// under way.
 type Sink struct {
-	o      Options
-	topic  topic
-	log    *slog.Logger
+	o     Options
+	topic topic
+	log   *slog.Logger
+
+	// Whoever holds its one place owns what follows, but for ahead. It is a channel and no mutex, because credentials
+	// are asked for meanwhile, and a Publish waits for them no longer than its context lets it.
+	turn   chan struct{}
 	closed bool
 
 	http *http.Client // Options.HTTPClient, or ours from the first Publish on
@@ -100,7 +105,7 @@ func New(o Options) (*Sink, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sink{o: o, topic: t, http: o.HTTPClient, log: o.Logger}
+	s := &Sink{o: o, topic: t, http: o.HTTPClient, log: o.Logger, turn: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -109,6 +114,9 @@ func New(o Options) (*Sink, error) {
 
 // Window returns ten: the most entries a PublishBatch has.
 func (s *Sink) Window() int { return maxEntries }
+
+// Flight says that several requests may be under way. A FIFO topic takes one message of a group in a request.
+func (s *Sink) Flight() sinks.Flight { return sinks.Flight{Several: true, Distinct: s.topic.fifo} }
 
 // Close lets go of the connection. It is called after the last Publish has returned.
 func (s *Sink) Close() error {
@@ -134,29 +142,71 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 		text := fmt.Sprintf("message too long: %d bytes with its attributes, SNS takes %d", size(msgs[0]), maxBytes)
 		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidParameter", text)}
 	}
-	if fault, ok := s.connect(ctx); !ok {
+	client, fault := s.connected(ctx)
+	if client == nil {
 		return sinks.Repeat(fault, n)
 	}
-	results := sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, msgs[:n]) })
+	results := sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, client, msgs[:n]) })
 	for i := range results {
 		results[i].Skewed = s.ahead.Load() > 0
 	}
 	return results
 }
 
+// connected returns the client, with credentials that are good now; nil when there is none, and fault says why.
+func (s *Sink) connected(ctx context.Context) (client *sns.Client, fault sinks.Result) {
+	if !s.takeTurn(ctx) {
+		return nil, ended(ctx)
+	}
+	defer s.giveTurn()
+	if fault, ok := s.connect(ctx); !ok {
+		return nil, fault
+	}
+	return s.client, sinks.Result{}
+}
+
+// takeTurn waits for the one place of turn; false when ctx ends before.
+func (s *Sink) takeTurn(ctx context.Context) bool {
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Sink) giveTurn() { <-s.turn }
+
 // send makes one request of msgs. whole says that the service answered for all of them at once.
-func (s *Sink) send(ctx context.Context, msgs []sinks.Message) (results []sinks.Result, whole bool) {
+func (s *Sink) send(ctx context.Context, client *sns.Client, msgs []sinks.Message) (results []sinks.Result,
+	whole bool) {
 	in := &sns.PublishBatchInput{TopicArn: aws.String(s.o.TopicARN)}
 	for i, m := range msgs {
 		in.PublishBatchRequestEntries = append(in.PublishBatchRequestEntries, s.entry(i, m))
 	}
-	out, err := s.client.PublishBatch(ctx, in)
+	out, err := client.PublishBatch(ctx, in)
 	if err != nil {
 		fault := classify(ctx, err)
-		s.forget(fault)
+		s.giveUp(ctx, client, fault)
 		return sinks.Repeat(fault, len(msgs)), true
 	}
 	return perEntry(len(msgs), out), false
+}
+
+// giveUp forgets a client that a fault was the answer to, unless another request has had it forgotten already.
+func (s *Sink) giveUp(ctx context.Context, client *sns.Client, fault sinks.Result) {
+	if !s.takeTurn(ctx) {
+		return // another request asks for credentials, and learns the same
+	}
+	defer s.giveTurn()
+	if s.client == client {
+		s.forget(fault)
+	}
 }
 
 // forget lets the next Publish read the configuration of AWS again after an answer that waits for

@@ -18,6 +18,7 @@ import (
 const (
 	answerTimeout = 30 * time.Second // until the head of the answer
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
+	mostIdle      = 64               // connections; as many requests may be under way (in_flight)
 
 	// One question to a token service, answer included. The SDK lets it go on after its caller has left, and has every
 	// later caller wait for the same answer: without an end of its own, one that breaks off half-way would hold them
@@ -37,6 +38,7 @@ func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
 		ResponseHeaderTimeout:  answerTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: sinks.MaxHeader,
+		MaxIdleConnsPerHost:    mostIdle,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    roots,

@@ -175,7 +175,7 @@ var (
 	StoreRecovered = Kind{Code: "store_recovered", Severity: Warning, Effect: Lost, Href: pageOutbox,
 		Title: "The store could not be used and was replaced",
 		Remedy: "Nothing needs to be done now. Check the disk or card and the power supply: they spoil files. The " +
-			"old file is kept; delete it if you do not need it."}
+			"old file is kept; delete it if you do not need it. `noi-agent gaps ack` ends the warning."}
 	StoreInMemory = Kind{Code: "store_in_memory", Severity: Fault, Effect: Lost, Href: pageOutbox,
 		Title: "The disk fails, and samples are kept in memory only",
 		Remedy: "Replace the disk or card. It is probed every 20 minutes. When it works again and nothing waits in " +

@@ -28,7 +28,8 @@ type IntegrationConfig struct {
 	Attributes   []string           `json:"attributes"`    // [] is none
 	PublishEvery string             `json:"publish_every"` // "0s": as sampled
 	Pacing       string             `json:"pacing"`
-	CatchUp      *CatchUp           `json:"catch_up,omitempty"` // always answered
+	CatchUp      *CatchUp           `json:"catch_up,omitempty"`  // always answered
+	InFlight     int                `json:"in_flight,omitempty"` // 1 to 64, always answered. Left out of a request: 16
 	Gaps         bool               `json:"gaps"`
 	When         string             `json:"when"`                // every | change
 	Deadband     map[string]float64 `json:"deadband,omitempty"`  // with when: change

@@ -136,7 +136,9 @@ type Integration struct {
 	Dropped  uint64 `json:"dropped"`
 	Replayed uint64 `json:"replayed"` // accepted again by a replay, since the start; not in sent
 	Uplink   Uplink `json:"uplink"`
-	Gaps     []Gap  `json:"gaps"` // the newest twenty, the newest first; the trigger log has more
+	// those that nobody has acknowledged: the newest twenty, the newest first; the trigger log has all
+	Gaps    []Gap `json:"gaps"`
+	NewGaps int   `json:"new_gaps"` // how many nobody has acknowledged; 4,096 at most
 
 	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
 	// does not wait for it. Left out without, and while the integration is paused.
@@ -156,6 +158,13 @@ type Gap struct {
 	Last   uint64     `json:"last"`
 	Count  uint64     `json:"count"`  // 0: not known
 	Reason string     `json:"reason"` // a word of the table in docs/durability.md, perhaps with a colon and more
+	// an operator has seen it; the trigger log lists it still
+	Acknowledged bool `json:"acknowledged,omitempty"`
+}
+
+// Acknowledged is the answer of POST /api/v1/gaps/acknowledge.
+type Acknowledged struct {
+	Acknowledged int `json:"acknowledged"` // how many gaps, each once for each integration; 0: there was none
 }
 
 // Latest is one row of GET /api/v1/objects: the last good value of an object.

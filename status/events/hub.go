@@ -65,9 +65,11 @@ type Event struct {
 const Resync = "resync"
 
 const (
-	kept   = 256 // events that are kept for clients that come back
-	queued = 64  // events that wait for one watcher, beside those that it has missed
-	most   = 32  // watchers at once
+	kept = 256 // most events that are kept for clients that come back
+	// keptBytes is the most bytes of their data, except that the newest event is always kept. All values of ten controllers are 130 KB.
+	keptBytes = 256 << 10
+	queued    = 64 // events that wait for one watcher, beside those that it has missed
+	most      = 32 // watchers at once
 )
 
 // Why Join refuses a watcher.
@@ -84,6 +86,7 @@ type Hub struct {
 	n        uint64 // number of the last event
 	from     uint64 // number of the oldest event that is kept
 	ring     [kept]Event
+	bytes    int // of the data of the events that are kept
 	watchers map[*Watcher]bool
 	closed   bool
 }
@@ -141,7 +144,7 @@ func (h *Hub) number(id string) (n uint64, known bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(rest, 10, 64)
-	return n, err == nil && rest == strconv.FormatUint(n, 10) && n <= h.n && n+1 >= h.from && h.n-n <= kept
+	return n, err == nil && rest == strconv.FormatUint(n, 10) && n <= h.n && n+1 >= h.from
 }
 
 // Publish sends an event to the clients that watch its topic. The data must not change afterwards.
@@ -150,9 +153,22 @@ func (h *Hub) Publish(topic Topic, name string, data []byte) {
 	defer h.mu.Unlock()
 	h.n++
 	e := Event{h.id(), name, data, topic}
-	h.ring[h.n%kept] = e
+	h.keep(e)
 	for w := range h.watchers {
 		w.take(e)
+	}
+}
+
+// keep puts the last event into the ring, and drops the oldest ones that are too many for it. h.mu is held.
+func (h *Hub) keep(e Event) {
+	h.bytes += len(e.Data) - len(h.ring[h.n%kept].Data)
+	h.ring[h.n%kept] = e
+	if h.n >= kept {
+		h.from = max(h.from, h.n-kept+1)
+	}
+	for ; h.bytes > keptBytes && h.from < h.n; h.from++ {
+		h.bytes -= len(h.ring[h.from%kept].Data)
+		h.ring[h.from%kept] = Event{}
 	}
 }
 
@@ -164,7 +180,7 @@ func (h *Hub) Missed(topic Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.n++
-	h.ring[h.n%kept] = Event{h.id(), Resync, []byte("{}"), topic}
+	h.keep(Event{h.id(), Resync, []byte("{}"), topic})
 	for w := range h.watchers {
 		if w.topics&topic != 0 {
 			w.resync()
@@ -225,7 +241,7 @@ func (h *Hub) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.n++ // the last id is not known any more either
-	h.from = h.n + 1
+	h.from, h.bytes = h.n+1, 0
 	h.ring = [kept]Event{}
 }
 

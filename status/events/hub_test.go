@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,6 +77,29 @@ func TestOneThatComesBackGetsWhatItMissed(t *testing.T) {
 		t.Errorf("%d events, want 256", len(all))
 	}
 	check(t, "all that is kept", []string{all[0], all[len(all)-1]}, "7-45 values 44", "7-300 values 299")
+}
+
+// TestLargeEventsAreNotKeptForLong: what is kept has a bound in bytes too. The newest one is kept, however large.
+func TestLargeEventsAreNotKeptForLong(t *testing.T) {
+	h := events.New(7)
+	large := bytes.Repeat([]byte("x"), 100<<10)
+	for range 5 {
+		h.Publish(events.Values, "values", large)
+	}
+	for id, want := range map[string]int{"7-5": 0, "7-4": 1, "7-3": 2} {
+		if got := waiting(join(t, h, events.All, id)); len(got) != want || want > 0 && strings.Contains(got[0], "resync") {
+			t.Errorf("after %s: %d events, want %d", id, len(got), want)
+		}
+	}
+	check(t, "too old", waiting(join(t, h, events.All, "7-2")), "7-5 resync {}")
+	h.Publish(events.Values, "values", bytes.Repeat(large, 5))
+	if got := waiting(join(t, h, events.All, "7-5")); len(got) != 1 || !strings.HasPrefix(got[0], "7-6 values") {
+		t.Errorf("the newest one is not kept: %d events", len(got))
+	}
+	publish(h, 300)
+	if got := waiting(join(t, h, events.All, "7-50")); len(got) != 256 {
+		t.Errorf("%d small events are kept, want 256", len(got))
+	}
 }
 
 func TestASlowReaderIsToldToFetchEverythingAgain(t *testing.T) {

@@ -165,6 +165,21 @@ func (k *Keeper) Use(session string) bool {
 	return true
 }
 
+// Lasts reports whether a session with this id lasts. Unlike Use it does not have it last any longer.
+func (k *Keeper) Lasts(session string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	used, ok := k.sessions[sha256.Sum256([]byte(session))]
+	return ok && k.elapsed()-used < SessionLife
+}
+
+// IsToken reports whether this is the admin token. Unlike CheckToken it counts no wrong try.
+func (k *Keeper) IsToken(token string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.isToken(token)
+}
+
 // LogOut ends a session. One that there is not is ended already.
 func (k *Keeper) LogOut(session string) {
 	k.mu.Lock()

@@ -68,6 +68,8 @@ type Page struct {
 	// Locked answers a form of one who may not, instead of Handler: the same form again, with all that was typed and a
 	// field named SecretField. why is 401, or 429 after too many wrong tries. nil: the plain answer.
 	Locked func(w http.ResponseWriter, r *http.Request, why *api.Error)
+	// Scans is set for a page that may read many rows of the trigger log: few of them are made at once.
+	Scans bool
 	// Open is set for what is there without a login even where reading needs one: the login page and the assets. A form
 	// that is Open checks itself who sends it.
 	Open bool
@@ -110,7 +112,7 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/values/{line}/{unit}/{object}/csv", Handler: s.csv},
 		{Method: "GET", Path: "/integrations/aws", Handler: s.integrations("aws")},
 		{Method: "GET", Path: "/integrations/gcp", Handler: s.integrations("gcp")},
-		{Method: "GET", Path: "/triggers", Handler: s.triggers},
+		{Method: "GET", Path: "/triggers", Handler: s.triggers, Scans: true},
 		{Method: "GET", Path: "/system", Handler: s.system},
 		{Method: "GET", Path: "/system/logs", Handler: s.logs},
 	}

@@ -32,8 +32,8 @@ func newDoctor(s *session) *cobra.Command {
 		Use: "doctor", Short: "Look for what is wrong with this gateway.",
 		Example: `  sudo noi-agent doctor          # the verdict is the last line; exit 1 if there is a fault
   sudo noi-agent doctor --send   # sends a test message to each integration too`,
-		Long: "Configuration, ports, adapters, controllers, clock, disk, service, daemon and clouds are looked at, and " +
-			"nothing is changed. Each line has what was seen, why it matters, and a command to paste. The daemon " +
+		Long: "Configuration, ports, adapters, controllers, clock, disk, service, daemon and clouds are looked at, " +
+			"and nothing is changed. Each line has what was seen, why it matters, and a command to paste. The daemon " +
 			"reports what it owns: its problems are among the lines. Only if no daemon answers does this command " +
 			"ask the controllers and try the clouds itself. Run it as root: other users cannot see every program " +
 			"that has the port open.",

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"noi-agent/status"
 	"noi-agent/status/api"
 	"noi-agent/status/wording"
 )
@@ -17,11 +19,17 @@ type gapsCommand struct {
 }
 
 func newGaps(s *session) *cobra.Command {
-	c := &gapsCommand{}
+	c, ack := &gapsCommand{}, &gapsAckCommand{}
 	cmd := s.bind(&cobra.Command{
 		Use: "gaps", Short: "List what is missing, and why.",
 		Example: `  noi-agent gaps --since 24h
   noi-agent gaps --integration main-solar --object adc_vbterm --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return noSuchCommand(cmd, args)
+		},
 		Long: "A gap is a stretch of time without the samples that were due. The newest comes first. Reasons: " +
 			"docs/durability.md.",
 	}, c)
@@ -29,6 +37,17 @@ func newGaps(s *session) *cobra.Command {
 	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
 	c.addSince(s, cmd)
 	f.IntVarP(&c.Limit, "limit", "n", 100, "How many rows, `N` of 1 to 1000.")
+	acked := s.bind(&cobra.Command{
+		Use: "ack", Short: "Acknowledge gaps: status and page show them no more.",
+		Example: `  noi-agent gaps ack                       # all that there are now
+  noi-agent gaps ack --until 2022-06-28T08:20:29Z`,
+		Long: "An acknowledged gap stays in the list, with a mark. What is missing afterwards is a new gap, and is " +
+			"shown again.",
+	}, ack)
+	acked.Flags().StringVar(&ack.Until, "until", "",
+		"Only gaps that ended by this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, "+
+			"UTC).")
+	cmd.AddCommand(acked)
 	return cmd
 }
 
@@ -73,7 +92,7 @@ func (c *gapsCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	}
 	t, l := &table{columns: []column{
 		{name: "INTEGRATION", least: 12}, {name: "OBJECT", least: 10}, {name: "AT"}, {name: "FROM"}, {name: "TO"},
-		{name: "SAMPLES", right: true}, {name: "REASON", least: 14},
+		{name: "SAMPLES", right: true}, {name: "REASON", least: 14}, {name: "ACK"},
 	}}, p.look(cli)
 	for _, g := range rows {
 		count := "not known"
@@ -81,7 +100,7 @@ func (c *gapsCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 			count = fmt.Sprint(g.Count)
 		}
 		t.add(names[g.IntegrationID], g.Object, g.Unit, gapEnd(g.From, p.Now(), l), gapEnd(g.To, p.Now(), l), count,
-			wording.Gap(g.Reason))
+			wording.Gap(g.Reason), map[bool]string{true: "yes", false: none}[g.Acknowledged])
 	}
 	t.print(p.Stdout, l)
 	return nil
@@ -97,4 +116,36 @@ func gapEnd(at *time.Time, now time.Time, l look) string {
 	default:
 		return local(*at)
 	}
+}
+
+type gapsAckCommand struct{ Until string }
+
+// Validate refuses what the daemon would refuse.
+func (c *gapsAckCommand) Validate() error {
+	if _, err := status.ParseRange("", c.Until, time.Time{}.AddDate(9999, 0, 0)); err != nil {
+		return fmt.Errorf("--until: %w", errors.Unwrap(err))
+	}
+	return nil
+}
+
+// Run has the daemon mark them.
+func (c *gapsAckCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
+	socket, err := cli.socket()
+	if err != nil {
+		return err
+	}
+	body, err := daemonSocket{socket, askLimit}.post(ctx, "/api/v1/gaps/acknowledge",
+		map[string]string{"until": c.Until})
+	if err != nil {
+		return err
+	}
+	if cli.JSON {
+		return copyLine(p.Stdout, body)
+	}
+	var done api.Acknowledged
+	if err := plainJSON(body, &done); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, counted(done.Acknowledged, "gap")+" acknowledged")
+	return err
 }

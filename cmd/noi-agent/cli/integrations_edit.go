@@ -48,6 +48,7 @@ func keyFlags() []keyFlag {
 		{"attributes", "attributes", "words", "Message `ATTRIBUTES`: all, none, or some, separated by commas."},
 		{"publish-every", "publish_every", "text",
 			"Collect samples for this `TIME`, and send them together. 0s: at once."},
+		{"in-flight", "in_flight", "number", "Most requests on their way at once, a `NUMBER` from 1 to 64."},
 		{"pacing", "pacing", "text", "Spread a fleet's messages over this `TIME`."},
 		{"gaps", "gaps", "bool", "Send gaps as messages too."},
 		{"when", "when", "text", "Which samples are sent, every|change: a `WORD`."},

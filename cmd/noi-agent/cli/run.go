@@ -66,7 +66,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Reporter: a, TriggerLog: a, Health: a, Metrics: a.Metrics(), Reader: a, ReadStatus: readStatus,
 		StateDir: config.StateDir, DeviceID: a.Status().DeviceID, Hostname: hostname(), Elapsed: p.Elapsed,
 		Exporter: a, Replayer: a, DeadLetters: a, Control: reloads, Integrations: book, ReplayStatus: replayStatus,
-		Now:    p.Now,
+		Now: p.Now, Gaps: a,
 		Listen: config.Status.Listen, Socket: config.Status.Socket, Logger: log, Families: a.Family,
 		Hosts: config.Status.Hosts,
 		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
@@ -74,7 +74,22 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Doctor: p.diagnosis(cli, a.Status),
 	}
 	server := listen(endpoint)
+	logReady(log, a, server, cli.Config)
 	return p.serve(a, server, reloads)
+}
+
+// logReady logs where the agent can be looked at, and how much it has to do.
+func logReady(log *slog.Logger, a *agent.Agent, server *status.Server, file string) {
+	s, slaves := a.Status(), 0
+	for i := range s.Lines {
+		slaves += len(s.Lines[i].Slaves)
+	}
+	page := ""
+	if server != nil {
+		page = server.Page()
+	}
+	log.Info("ready", "page", page, "lines", len(s.Lines), "slaves", slaves, "integrations", len(s.Integrations),
+		"config", file)
 }
 
 // newBook makes the book of integrations, whose file is in the state directory.
@@ -272,6 +287,14 @@ func (m meteredSink) Refuses() string {
 		return s.Refuses()
 	}
 	return ""
+}
+
+// Flight says how requests may go beside one another, where the sink says it; else they go one after the other.
+func (m meteredSink) Flight() sinks.Flight {
+	if s, ok := m.cloudSink.(interface{ Flight() sinks.Flight }); ok {
+		return s.Flight()
+	}
+	return sinks.Flight{}
 }
 
 func dialSink(in configs.Integration, deviceID string, meter *sinks.Meter, log *slog.Logger) (cloudSink, error) {

@@ -36,6 +36,9 @@ func (g *statusPage) print(w io.Writer) {
 		t.print(w, g.look)
 	}
 	fmt.Fprint(w, "\n", wrapped(g.outbox(), g.width()), "\n")
+	if e := g.s.Endpoint; e != nil && e.Fingerprint != "" { // to compare with what the browser shows
+		fmt.Fprint(w, wrapped("certificate "+e.Fingerprint, g.width()), "\n")
+	}
 	if g.verbose {
 		g.printDetails(w)
 		return
@@ -63,7 +66,9 @@ func (g *statusPage) title() string {
 	if g.host != "" {
 		parts = append([]string{g.host}, parts...)
 	}
-	if g.listen != "" {
+	if e := g.s.Endpoint; e != nil && e.Fingerprint != "" {
+		parts = append(parts, e.Addresses[0])
+	} else if g.listen != "" {
 		parts = append(parts, "http://"+g.listen)
 	}
 	return strings.Join(parts, " · ")

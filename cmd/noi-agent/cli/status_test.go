@@ -94,6 +94,20 @@ func TestStatusPagesAreAsWritten(t *testing.T) {
 	clitest.Golden(t, "status-pages.txt", []byte(out.String()))
 }
 
+// TestStatusNamesTheCertificate where the page is served with TLS, and nowhere else.
+func TestStatusNamesTheCertificate(t *testing.T) {
+	s := site()
+	if text := pageOf(s, screen(120), false); strings.Contains(text, "certificate") || !strings.Contains(text, "http://127.0.0.1:8780") {
+		t.Errorf("without TLS:\n%s", text)
+	}
+	print := strings.TrimSuffix(strings.Repeat("9F:3A:", 16), ":")
+	s.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443", "https://main-solar-gw:8443"}, Fingerprint: print}
+	text := pageOf(s, screen(120), false)
+	if !strings.Contains(text, "\ncertificate "+print+"\n") || !strings.Contains(text, "https://10.0.0.1:8443") || strings.Contains(text, "http://") {
+		t.Errorf("with TLS:\n%s", text)
+	}
+}
+
 // TestStatusFitsTheTerminal: no line is wider, at any width, and a healthy page fits 24 lines of 80 columns.
 func TestStatusFitsTheTerminal(t *testing.T) {
 	for width := 40; width <= 200; width++ {

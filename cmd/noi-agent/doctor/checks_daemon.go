@@ -61,7 +61,7 @@ func daemon(_ context.Context, s *Site) []Finding {
 			Why:      "the new version does not work yet", Command: "sudo systemctl restart noi-agent",
 		}}
 	case s.Status != nil:
-		return nil
+		return certificate(s.Status)
 	case runs:
 		return []Finding{{
 			ID: "daemon_no_answer", Level: Fault,
@@ -74,6 +74,17 @@ func daemon(_ context.Context, s *Site) []Finding {
 		ID: "daemon_down", Level: Fault, Evidence: "the daemon does not run",
 		Why:     "nothing is read and nothing is sent",
 		Command: "sudo systemctl start noi-agent; systemctl status noi-agent; journalctl -u noi-agent -n 30",
+	}}
+}
+
+// certificate names the certificate that a browser shows, where the page is served with TLS. nil: it is not.
+func certificate(s *api.Status) []Finding {
+	if s.Endpoint == nil || s.Endpoint.Fingerprint == "" {
+		return nil
+	}
+	return []Finding{{ID: "daemon", Level: OK, Evidence: "the daemon answers"}, {
+		ID: "certificate", Level: OK,
+		Evidence: s.Endpoint.Addresses[0] + " has the certificate " + s.Endpoint.Fingerprint,
 	}}
 }
 

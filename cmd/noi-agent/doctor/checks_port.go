@@ -95,8 +95,8 @@ func (s *Site) others(line *configs.Line, path string) (found []Finding) {
 		return nil
 	}
 	for _, p := range s.processes() {
-		// The simulator is the other end of its line.
-		ours := p.name == "noi-agent" && s.Status != nil || p.name == "noi-sim"
+		// The simulator is the other end of its line, and this process looks at it.
+		ours := p.name == "noi-agent" && s.Status != nil || p.name == "noi-sim" || p.pid == strconv.Itoa(os.Getpid())
 		if ours || !s.hasOpen(p, device) {
 			continue
 		}

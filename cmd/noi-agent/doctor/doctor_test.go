@@ -389,3 +389,22 @@ func TestDoctorSkipsWhatNeedsAConfiguration(t *testing.T) {
 		t.Errorf("skipped %v, verdict %q", r.Skipped, r.Verdict)
 	}
 }
+
+// TestDoctorNamesTheCertificate that a browser shows, where the page is served with TLS, and nowhere else.
+func TestDoctorNamesTheCertificate(t *testing.T) {
+	const print = "9F:3A:C2"
+	s := sound(t)
+	named := func() bool {
+		return slices.ContainsFunc(doctor.Examine(t.Context(), s).Findings, func(f doctor.Finding) bool {
+			return f.ID == "certificate" && f.Level == doctor.OK && f.Evidence == "https://10.0.0.1:8443 has the certificate "+print
+		})
+	}
+	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"http://127.0.0.1:8780"}}
+	if named() {
+		t.Error("a certificate is named, and there is none")
+	}
+	s.Status.Endpoint = &api.Endpoint{Addresses: []string{"https://10.0.0.1:8443"}, Fingerprint: print}
+	if !named() {
+		t.Error("it is not named")
+	}
+}

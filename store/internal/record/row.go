@@ -26,6 +26,7 @@ const (
 	rowGuessed byte = 1 << 4 // it is not known when exactly the sample was taken
 	rowUndated byte = 1 << 6 // about a gap whose times are not known yet: its span follows
 	rowDead    byte = 1 << 5 // a dead letter, and not the log's copy of it: the id of the sample's store follows
+	rowSeen    byte = 1 << 7 // about a gap that an operator has acknowledged
 )
 
 // The forms of a message id. Never renumber them.
@@ -125,6 +126,9 @@ func (w *Row) flags() byte {
 	if w.Store != "" {
 		f |= rowDead
 	}
+	if w.Gap.Acknowledged {
+		f |= rowSeen
+	}
 	return f
 }
 
@@ -170,6 +174,7 @@ func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 	}
 	if flags&rowGap != 0 {
 		w.Gap = readGap(ns, r)
+		w.Gap.Acknowledged = flags&rowSeen != 0
 		w.MessageID = readMessageID(r)
 		w.Error = GapText(w.Gap)
 		if flags&rowUndated != 0 {
@@ -308,12 +313,7 @@ func IsRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion 
 // Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only
 // grows.
 func (w *Row) Further(than *Row) bool {
-	closed := func(w *Row) int {
-		if w.Open {
-			return 0
-		}
-		return 1
-	}
+	one := map[bool]int{true: 1}
 	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts),
-		closed(w)-closed(than)) > 0
+		one[!w.Open]-one[!than.Open], one[w.Gap.Acknowledged]-one[than.Gap.Acknowledged]) > 0
 }

@@ -1,0 +1,224 @@
+package publish
+
+import (
+	"fmt"
+	"time"
+
+	"noi-agent/configs"
+	"noi-agent/sinks"
+	"noi-agent/store"
+)
+
+// flight is one request on its way.
+type flight struct {
+	items     []outgoing
+	parcels   []parcel
+	messages  []sinks.Message
+	published time.Time
+	begun     time.Duration
+	results   []sinks.Result // set when it has landed
+}
+
+// place names a delivery.
+type place struct {
+	seq   uint64
+	index int
+}
+
+func placeOf(d *store.Delivery) place { return place{d.Seq, d.Index} }
+
+// flights are the requests of an integration that are in flight. The forwarder's goroutine owns it.
+type flights struct {
+	n      int
+	landed chan *flight
+	flow   flow
+	lanes  lanes
+	places map[place]bool // what is in flight
+
+	// After a failure no request goes before all in flight have landed. Then their results are judged together: they
+	// met the same fault.
+	failed []sinks.Result
+	pause  time.Duration // before the next request
+}
+
+// newFlights returns the flights of an integration.
+func newFlights(in *configs.Integration, sink Sink) flights {
+	most, shape := 1, sinks.Flight{}
+	if s, ok := sink.(interface{ Flight() sinks.Flight }); ok {
+		shape = s.Flight()
+	}
+	if shape.Several && in.Envelope != configs.EnvelopeBatch && in.CatchUp.Rate == 0 {
+		most = max(1, in.InFlight)
+	}
+	return flights{
+		landed: make(chan *flight, most), flow: newFlow(most), lanes: newLanes(shape), places: map[place]bool{},
+	}
+}
+
+// takePause returns the wait before the next request, once.
+func (s *flights) takePause() time.Duration {
+	pause := s.pause
+	s.pause = 0
+	return pause
+}
+
+// samples is how many samples are in flight.
+func (s *flights) samples() int { return len(s.places) }
+
+// begin notes a request that goes.
+func (s *flights) begin(fl *flight) {
+	s.flow.launched(fl.begun, s.n == 0)
+	s.n++
+	for i := range fl.items {
+		s.places[placeOf(&fl.items[i].Delivery)] = true
+		s.lanes.busy[fl.items[i].key] = true
+	}
+}
+
+// end notes a request that has landed.
+func (s *flights) end(fl *flight) {
+	s.n--
+	for i := range fl.items {
+		delete(s.places, placeOf(&fl.items[i].Delivery))
+		delete(s.lanes.busy, fl.items[i].key)
+	}
+}
+
+// abreast is how many requests may be in flight now: one probe after a failure.
+func (f *Forwarder) abreast() int {
+	if f.circuit.probes() {
+		return 1
+	}
+	return f.flights.flow.now
+}
+
+// full reports whether no further request may go before one of those in flight has landed.
+func (f *Forwarder) full() bool {
+	return f.flights.n >= f.abreast() || len(f.flights.failed) > 0 || f.flights.pause > 0
+}
+
+// next has the next request go, if there is one that is worth it beside those in flight. Else it waits for one to
+// land.
+func (f *Forwarder) next() bool {
+	s := &f.flights
+	if s.flow.most == 1 {
+		f.launch(f.ahead.ready)
+		f.ahead.forget()
+		return true
+	}
+	most := f.window()
+	places := s.lanes.pick(f.ahead.ready, most, f.abreast()-s.n, s.n == 0)
+	// A request that is not full costs a whole one. It waits for its neighbours, as it would with one request in flight.
+	if short := len(places) < most && !s.lanes.shape.OneKey; s.n > 0 && (short || len(places) == 0) {
+		return f.readOrLand()
+	}
+	f.launch(f.ahead.take(places))
+	return true
+}
+
+// readOrLand reads further in the outbox where that can help to fill a request, else it waits for one to land.
+func (f *Forwarder) readOrLand() bool {
+	a := &f.ahead
+	if !a.all && !a.again {
+		if err := f.read(); err != nil {
+			f.log.Error("outbox does not answer", "error", err)
+			return false
+		}
+		f.ahead.again = true
+		return true
+	}
+	f.flights.flow.slack()
+	return f.land(a.changed)
+}
+
+// launch has a request go. As many of the samples go as fit it.
+func (f *Forwarder) launch(items []outgoing) {
+	fl := &flight{items: items, published: f.clock.Now(), begun: f.clock.Elapsed()}
+	fl.parcels = f.parcels(fl.published, items)
+	fl.messages = make([]sinks.Message, len(fl.parcels))
+	for i := range fl.parcels {
+		fl.messages[i] = fl.parcels[i].message
+	}
+	f.hurried()
+	f.flights.begin(fl)
+	go func() {
+		fl.results = f.ask(fl.messages)
+		f.flights.landed <- fl
+	}()
+}
+
+// land waits until a request has landed, or until there is something more to send beside those in flight. False: the
+// store does not take its results.
+func (f *Forwarder) land(more <-chan struct{}) bool {
+	select {
+	case fl := <-f.flights.landed:
+		f.ahead.again = false
+		if err := f.settle(fl); err != nil {
+			f.log.Error("outbox does not settle", "error", err)
+			return false
+		}
+	case <-more:
+	}
+	return true
+}
+
+// settle records the results of a request that has landed, and notes what they say of the integration.
+func (f *Forwarder) settle(fl *flight) error {
+	s, now, completed := &f.flights, f.clock.Elapsed(), f.clock.Now()
+	s.end(fl)
+	f.heard(fl.results, completed)
+	settled := make([]store.Result, 0, len(fl.items))
+	for i, r := range fl.results {
+		for _, d := range fl.parcels[i].items {
+			settled = append(settled, store.Result{
+				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
+				PublishedAt: fl.published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
+				SampledAt: d.corrected, Estimated: d.estimated,
+			})
+		}
+	}
+	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
+		return fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
+	}
+	if len(settled) < len(fl.items) {
+		f.ahead.forget() // what is left of the request is not in it
+	}
+	f.weigh(fl, now, completed)
+	if s.pause == 0 && len(s.failed) == 0 {
+		s.pause = f.spread(f.late(fl.items[:len(settled)]), f.clock.Elapsed()-fl.begun)
+	}
+	return nil
+}
+
+// weigh judges the results of a request: at once while nothing has failed, else with those of all that were in flight
+// beside it.
+func (f *Forwarder) weigh(fl *flight, now time.Duration, completed time.Time) {
+	s := &f.flights
+	s.lanes.answered(fl.results)
+	accepted, failed := tally(fl.results)
+	if !failed && len(s.failed) == 0 {
+		s.flow.answered(now, now-fl.begun, accepted)
+		s.pause = max(s.pause, f.judge(fl.results, completed))
+		return
+	}
+	if f.ahead.forget(); len(s.failed) == 0 && !f.circuit.failing {
+		s.flow.failed(now)
+	}
+	if s.failed = append(s.failed, fl.results...); s.n == 0 {
+		s.pause = max(s.pause, f.judge(s.failed, completed))
+		s.failed = nil
+	}
+}
+
+// tally counts what a cloud has accepted; failed: it wants something again.
+func tally(results []sinks.Result) (accepted int, failed bool) {
+	for _, r := range results {
+		switch r.Outcome {
+		case sinks.Accepted:
+			accepted++
+		case sinks.Retry, sinks.Wait:
+			failed = true
+		}
+	}
+	return accepted, failed
+}

@@ -1,0 +1,173 @@
+package status_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"noi-agent/status"
+	"noi-agent/status/guard"
+)
+
+// openStream begins to read events. The channel is closed when the stream has ended.
+func openStream(t *testing.T, c *http.Client, url string, header map[string]string) (ended <-chan struct{}) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	resp, err := c.Do(r)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("the stream: %v %v", resp, err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, resp.Body) // it ends, however
+		_ = resp.Body.Close()
+	}()
+	t.Cleanup(func() { _ = resp.Body.Close(); <-done })
+	return done
+}
+
+// TestAStreamEndsWithItsSession: where reading needs a login, nobody goes on reading whose login has ended.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	var clock atomic.Int64
+	rotate := func(t *testing.T, g *gate, _ string) {
+		post(t, client(g.socket), "http://localhost/api/v1/token/rotate", "")
+	}
+	for name, c := range map[string]struct {
+		bearer bool
+		end    func(t *testing.T, g *gate, cookie string)
+	}{
+		"log out": {end: func(t *testing.T, g *gate, cookie string) {
+			askWith(t, g.client, http.MethodPost, g.url+"/api/v1/logout", "", map[string]string{"Cookie": cookie})
+		}},
+		"expiry":              {end: func(*testing.T, *gate, string) { clock.Add(int64(guard.SessionLife)) }},
+		"a new token":         {end: rotate},
+		"a new token, bearer": {bearer: true, end: rotate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := outsideWith(t, func(o *status.Options) {
+				o.Elapsed = func() time.Duration { return time.Duration(clock.Load()) }
+			})
+			a := askWith(t, g.client, http.MethodPost, g.url+"/api/v1/login", `{"secret":"`+g.code(t)+`"}`,
+				map[string]string{"Content-Type": "application/json"})
+			cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+			h := map[string]string{"Cookie": cookie}
+			if c.bearer {
+				h = map[string]string{"Authorization": "Bearer " + g.token}
+			}
+			ended := openStream(t, g.client, g.url, h)
+			other := openStream(t, client(g.socket), "http://localhost", nil)
+			clock.Add(int64(guard.SessionLife - time.Second))
+			select {
+			case <-ended:
+				t.Error("it ends before its session")
+			case <-time.After(2500 * time.Millisecond): // at least two looks at the session, on any machine
+			}
+			c.end(t, g, cookie)
+			select {
+			case <-ended:
+			case <-time.After(time.Minute):
+				t.Error("it goes on after its session")
+			}
+			select {
+			case <-other:
+				t.Error("the stream over the socket has ended too, and has no session")
+			default:
+			}
+			if a := ask(t, g.client, http.MethodGet, g.url+"/api/v1/events", h); a.code != http.StatusUnauthorized {
+				t.Errorf("a new stream: %d", a.code)
+			}
+		})
+	}
+}
+
+// TestAStreamNeedsNoSessionWhereReadingIsOpen.
+func TestAStreamNeedsNoSessionWhereReadingIsOpen(t *testing.T) {
+	g := newGate(t, nil)
+	cookie := g.logIn(t, g.token)
+	ended := openStream(t, client(""), g.url, map[string]string{"Cookie": cookie})
+	g.send(t, "/api/v1/logout", "", map[string]string{"Cookie": cookie})
+	select {
+	case <-ended:
+		t.Error("it ends with a session that it does not need")
+	case <-time.After(2500 * time.Millisecond):
+	}
+}
+
+// sendForm sends a form as a page of this endpoint does.
+func (g *gate) sendForm(t *testing.T, path string, typed url.Values, header map[string]string) answer {
+	t.Helper()
+	h := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": g.url}
+	for k, v := range header {
+		h[k] = v
+	}
+	c := client("")
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return askWith(t, c, http.MethodPost, g.url+path, typed.Encode(), h)
+}
+
+// TestAFormLogsInByItsOwnField: without a session the form is shown again with all that was typed and a field for the
+// token; sent with a right one, it is taken, and the browser has a session.
+func TestAFormLogsInByItsOwnField(t *testing.T) {
+	book := &theIntegration{}
+	g := newGate(t, func(o *status.Options) { o.Integrations = book })
+	const edit = "/integrations/a/edit"
+	typed := func(secret string) url.Values {
+		v := url.Values{"name": {"roof <1>"}, "objects": {"adc_vbterm, T_*"}, "etag": {`"1"`}}
+		if secret != "" {
+			v.Set("admin_secret", secret)
+		}
+		return v
+	}
+	kept := []string{`value="roof &lt;1&gt;"`, `value="adc_vbterm, T_*"`, `name="admin_secret"`, `name="etag" value="&#34;1&#34;"`}
+	for _, secret := range []string{"", "wrong"} {
+		a := g.sendForm(t, edit, typed(secret), nil)
+		if a.code != http.StatusUnauthorized || a.header.Get("Set-Cookie") != "" || strings.Contains(a.body, `value="wrong"`) {
+			t.Errorf("with %q: %d, cookie %q", secret, a.code, a.header.Get("Set-Cookie"))
+		}
+		mustContain(t, a.body, kept...)
+	}
+	if len(book.asked) != 0 {
+		t.Fatalf("something was changed without a login: %q", book.asked)
+	}
+	if a := g.sendForm(t, edit, typed(g.token), map[string]string{"Origin": "http://127.0.0.1:1"}); a.code != http.StatusForbidden {
+		t.Errorf("the token from another site's form: %d", a.code)
+	}
+	a := g.sendForm(t, edit, typed(g.code(t)), nil)
+	if a.code != http.StatusSeeOther || len(book.asked) != 1 || !strings.Contains(book.asked[0], `"adc_vbterm","T_*"`) ||
+		strings.Contains(book.asked[0], "admin_secret") {
+		t.Errorf("with a code: %d, %q", a.code, book.asked)
+	}
+	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+	if a := g.sendForm(t, "/integrations/a/pause", nil, map[string]string{"Cookie": cookie}); a.code != http.StatusSeeOther ||
+		book.asked[len(book.asked)-1] != "pause a" {
+		t.Errorf("the session of the form: %d, %q", a.code, book.asked)
+	}
+}
+
+// TestAFormWaitsAfterWrongTries, and keeps what was typed.
+func TestAFormWaitsAfterWrongTries(t *testing.T) {
+	book := &theIntegration{}
+	g := newGate(t, func(o *status.Options) {
+		o.Integrations, o.Elapsed = book, func() time.Duration { return 0 }
+	})
+	form := url.Values{"name": {"roof"}, "admin_secret": {"AAAA-AAAA"}}
+	for range 5 {
+		g.sendForm(t, "/integrations/aws/new", form, nil)
+	}
+	a := g.sendForm(t, "/integrations/aws/new", form, nil)
+	if a.code != http.StatusTooManyRequests || a.header.Get("Retry-After") != "60" || len(book.asked) != 0 {
+		t.Errorf("%d, Retry-After %q, %q", a.code, a.header.Get("Retry-After"), book.asked)
+	}
+	mustContain(t, a.body, `value="roof"`, "Too many wrong tries. Try again in 60 s.")
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"noi-agent/store/internal/file"
+	"noi-agent/store/internal/record"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// AcknowledgeGaps marks gaps as seen by an operator: those that ended at until or before, or all when that is zero.
+// Stats leaves marked gaps out, and queries return them with the mark. A marked gap does not grow: what is missing
+// afterwards is a new row. A gap that waits for the clock is not shown yet and is not marked. It returns how many it
+// has marked, and the marks are durable then. It fails with ErrFull (they are in force, and written once there is
+// room), with ErrClosed, and with what stopped the store.
+func (s *Store) AcknowledgeGaps(until time.Time) (int, error) {
+	for {
+		s.mu.Lock()
+		commits, err := s.commits, s.usableLocked()
+		s.mu.Unlock()
+		kept := map[string][]*record.Row{}
+		if err == nil {
+			err = s.view(func(tx *bolt.Tx) (err error) {
+				kept, err = keptGaps(tx, s.names.Published(), until)
+				return err
+			})
+		}
+		if err != nil {
+			return 0, fmt.Errorf("acknowledge gaps: %w", err)
+		}
+		s.mu.Lock()
+		if s.commits != commits { // a row may have changed in the file meanwhile
+			s.mu.Unlock()
+			continue
+		}
+		n := 0
+		for _, it := range s.integrations {
+			for _, w := range it.acknowledge(kept[it.ID], until) {
+				s.writeRowLocked(it, w)
+				n++
+			}
+		}
+		if n == 0 {
+			s.mu.Unlock()
+			return 0, nil
+		}
+		b := s.hurryLocked()
+		s.mu.Unlock()
+		return n, b.waitState()
+	}
+}
+
+// keptGaps reads from the file what is to be marked, by integration.
+func keptGaps(tx *bolt.Tx, ns record.Names, until time.Time) (map[string][]*record.Row, error) {
+	kept, gaps := map[string][]*record.Row{}, tx.Bucket(file.BucketGaps)
+	return kept, gaps.ForEachBucket(func(id []byte) error {
+		return gaps.Bucket(id).ForEach(func(k, v []byte) error {
+			if w, ok := record.DecodeRow(ns, string(id), k, v); ok && isNews(w, until) {
+				kept[string(id)] = append(kept[string(id)], w)
+			}
+			return nil
+		})
+	})
+}
+
+// isNews reports whether a row is to be marked.
+func isNews(w *record.Row, until time.Time) bool {
+	end := w.Gap.To
+	if end.IsZero() { // of a damaged record it is not known
+		end = w.CompletedAt
+	}
+	return w.IsGap() && w.Shown() && !w.Gap.Acknowledged && (until.IsZero() || !end.After(until))
+}
+
+// acknowledge marks rows of the integration, and returns them to be written. What is in memory is newer than the file.
+func (it *integration) acknowledge(kept []*record.Row, until time.Time) (marked []*record.Row) {
+	rows := map[uint64]*record.Row{}
+	for _, w := range kept {
+		rows[w.ID] = w
+	}
+	maps.Copy(rows, it.flushing)
+	maps.Copy(rows, it.dirty)
+	for id, old := range rows {
+		if !isNews(old, until) {
+			continue
+		}
+		w := *old
+		w.Gap.Acknowledged = true
+		if it.openGaps[id] != nil {
+			it.openGaps[id] = &w
+		}
+		if last := it.grows[keyOf(w.Gap)]; last != nil && last.ID == id {
+			it.grows[keyOf(w.Gap)] = &w
+		}
+		it.dismiss(id)
+		it.newGap = true
+		marked = append(marked, &w)
+	}
+	return marked
+}
