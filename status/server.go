@@ -204,6 +204,14 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
 func (s *Server) Addr() string { return s.place.addr }
 
+// Page is the address of the page; "" when the server does not listen over TCP.
+func (s *Server) Page() string {
+	if e := s.place.endpoint(); e != nil {
+		return e.Addresses[0]
+	}
+	return ""
+}
+
 // Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and
 // returns nil. When it returns nothing is being answered any more: Reporter, TriggerLog and Health are not
 // called. The error is that of a listener that broke. To give up after Listen without serving, call it
