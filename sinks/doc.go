@@ -8,8 +8,8 @@
 //
 // The package knows no cloud: sinks/sns and sinks/pubsub each have one cloud, and only they import the SDKs.
 //
-// A sink, as both of them build it, has three methods. One goroutine owns it, but for Publish where Flight says that
-// several calls may be under way:
+// A sink, as both of them build it, has three methods. One goroutine owns it. If Flight.Several is set, several
+// goroutines may call Publish at once:
 //
 //	Publish(ctx, msgs) []Result   // sends the longest prefix of msgs that fits one request
 //	Window() int                  // how many messages are worth preparing for one Publish

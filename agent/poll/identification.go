@@ -6,7 +6,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// When a slave is asked for its identification (DESIGN §5): at start, after any missed reply and every ten minutes. One
+// When a slave is asked for its identification: at start, after any missed reply and every ten minutes. One
 // that does not report it is asked again after againFirst, then after twice as long each time, up to againLimit.
 const (
 	identifyEvery = 10 * time.Minute

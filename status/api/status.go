@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Status is the JSON of GET /api/v1/status (DESIGN §8). Times are wall time, ages are monotonic.
+// Status is the JSON of GET /api/v1/status. Times are wall time, ages are monotonic.
 type Status struct {
 	DeviceID     string        `json:"device_id"`
 	Version      string        `json:"version"`

@@ -47,7 +47,7 @@ type TriggerQuery struct {
 	Before      uint64    // only rows with a smaller id; 0: from the newest on
 }
 
-// Trigger is one publication as GET /api/v1/triggers lists it (DESIGN §5).
+// Trigger is one publication as GET /api/v1/triggers lists it.
 type Trigger struct {
 	ID            uint64 `json:"id"`
 	IntegrationID string `json:"integration_id"`

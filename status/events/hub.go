@@ -66,7 +66,8 @@ const Resync = "resync"
 
 const (
 	kept = 256 // most events that are kept for clients that come back
-	// keptBytes is the most bytes of their data, except that the newest event is always kept. All values of ten controllers are 130 KB.
+	// keptBytes is the most bytes of their data, except that the newest event is always kept. All values of ten
+	// controllers are 130 KB.
 	keptBytes = 256 << 10
 	queued    = 64 // events that wait for one watcher, beside those that it has missed
 	most      = 32 // watchers at once
