@@ -36,6 +36,7 @@ memory() { awk -v key="$1:" '$1 == key {printf "%.1f", $2 / 1024}' "/proc/$agent
 now() {
 	echo "version: $(cat VERSION) of $(date -u +%Y-%m-%d)"
 	echo "machine: $(uname -m), $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
+	echo "load while measured: $(cut -d. -f1 /proc/loadavg)"
 	echo "binary, MB: $(stat -c %s bin/noi-agent | awk '{printf "%.1f", $1 / 1e6}')"
 	echo "resident memory at rest, MiB: $(memory VmRSS)"
 	echo "anonymous part of it, MiB: $(memory RssAnon)"
@@ -43,8 +44,7 @@ now() {
 	echo "CPU at a sweep a second, % of a core: $(awk -v n=$((after - before)) -v hertz="$hertz" 'BEGIN {printf "%.1f", n / hertz / 60 * 100}')"
 }
 now >"$dir/now"
-echo "== footprint: now, and that of $(sed -n 's/^version: //p' $record) on $(sed -n 's/^machine: //p' $record)"
+echo "== footprint: now, and at the last release: $(sed -n 's/^version: //p' $record) on $(sed -n 's/^machine: //p' $record)"
 awk -F': ' 'NR == FNR {was[$1] = $2; next} $1 != "version" {printf "%-40s %-32s %s\n", $1, $2, was[$1]}' $record "$dir/now"
 cmp -s <(grep ^machine "$dir/now") <(grep ^machine $record) || echo "Other machine: start and CPU cannot be compared."
-echo "(start and CPU are of this machine as busy as it is: load $(cut -d' ' -f1-3 /proc/loadavg))"
 [ "${1:-}" != save ] || cp "$dir/now" $record

@@ -27,7 +27,8 @@ func (s *Site) funcs() template.FuncMap {
 		"percent": percent, "real": func(f *float64) float64 { return *f },
 		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
 		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short,
-		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base, "add": func(a, b uint64) uint64 { return a + b },
+		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base,
+		"keeps": keeps, "add": func(a, b uint64) uint64 { return a + b },
 	}
 }
 
@@ -137,6 +138,15 @@ func age(seconds any) string {
 	default:
 		return fmt.Sprintf("%d d", n/86400)
 	}
+}
+
+// keeps prints a duration of the configuration in its largest unit: "30 d".
+func keeps(duration string) string {
+	d, err := time.ParseDuration(duration)
+	if err != nil {
+		return duration
+	}
+	return age(int64(d.Seconds()))
 }
 
 // text prints a value's JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.

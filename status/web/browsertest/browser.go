@@ -42,7 +42,7 @@ func Browser(
 func Serve(ctx context.Context, scene *webtest.Scene) (base string, stop func(), err error) {
 	s := status.New(status.Options{
 		Reporter: scene, TriggerLog: scene, Health: scene, DeadLetters: scene, Families: scene.Family,
-		Hostname: "main-solar-gw", Logs: scene.Journal(),
+		Hostname: "main-solar-gw", Logs: scene.Journal(), Integrations: webtest.Book{Scene: scene},
 		Listen: "127.0.0.1:0", Location: time.UTC, Now: webtest.Moment,
 	})
 	if err := s.Listen(); err != nil {
@@ -64,13 +64,14 @@ type Page struct{ Name, Path string }
 func PagesOf(scene *webtest.Scene) []Page {
 	list := []Page{
 		{"overview", "/"}, {"values", "/values"}, {"integrations", "/integrations/aws"}, {"triggers", "/triggers"},
-		{"system", "/system"}, {"logs", "/system/logs"},
+		{"system", "/system"}, {"logs", "/system/logs"}, {"form", "/integrations/gcp/new"},
 	}
 	if len(scene.Values.Objects) > 0 {
 		list = append(list, Page{"object", "/values/rs485/1/adc_vbterm"})
 	}
 	if len(scene.Log) > 0 && scene.LogError == nil {
 		list = append(list, Page{"trigger", "/triggers/9982"}, Page{"filtered", "/triggers?object=adc_*&success=true"},
+			Page{"edit", "/integrations/" + webtest.AWS + "/edit"}, Page{"setup", "/integrations/" + webtest.AWS + "/setup"},
 			Page{"aside", "/system/set-aside?integration=" + webtest.AWS})
 	}
 	return list
