@@ -39,7 +39,7 @@ type TriggerLog interface {
 	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
-// Health says whether the agent works. The error's text is shown to whoever asks.
+// Health says whether the agent works. The error's text is in the answer.
 type Health interface {
 	// Healthy returns nil while the process moves.
 	Healthy() error
@@ -184,6 +184,10 @@ func New(o Options) *Server {
 // newSite returns the pages.
 func newSite(o *Options, keeper web.Keeper) *web.Site {
 	var letters web.SetAside
+	var gaps web.Gaps // a nil of another type is none
+	if o.Gaps != nil {
+		gaps = o.Gaps
+	}
 	if o.DeadLetters != nil {
 		letters = pageLetters{o}
 	}
@@ -192,7 +196,7 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters, Gaps: gaps,
 		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
