@@ -18,7 +18,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 # package:target of every fuzz target; `make fuzz` proves that the list is whole
 FUZZTIME ?= 5s
 
-.PHONY: all build run test check screens torture soak fuzz bench bench-line bench-store bench-uplink bench-drain packages test-packages install uninstall clean
+.PHONY: all build run test check screens torture soak fuzz bench bench-line bench-store bench-uplink bench-drain bench-lateness packages test-packages install uninstall clean
 all: build
 
 build:
@@ -40,6 +40,10 @@ bench-store:
 # bytes a sample at the socket, TLS included, against the clouds' own clients; fails where a ratio is above what is wanted
 bench-uplink:
 	bash tools/bench-uplink.sh
+
+# lateness of polls while the status endpoint is under load, beside an agent that nobody asks
+bench-lateness:
+	bash tools/bench-lateness.sh
 
 # a million samples from the outbox into both clouds, against the bare clients; memory meanwhile; from a sample to its acceptance
 bench-drain:

@@ -23,28 +23,28 @@ import (
 // defaultGrace is how long the last publish may take after the agent was asked to end.
 const defaultGrace = 10 * time.Second
 
-// Options are what an Agent is made of. Config, Catalog, Version, NewSink and Logger are needed.
+// Options of an Agent. Config, Catalog, Version, NewSink and Logger are required.
 type Options struct {
 	Config  *configs.Config
 	Catalog *objects.Catalog
 	Version string // of the agent; the second word of `fw_version`
 	Logger  *slog.Logger
 
-	// NewSink makes the sink of an integration. It must not wait for the network: a cloud that is down is an
-	// outcome of Publish. An error keeps the integration's samples and shows in the status.
+	// NewSink makes the sink of an integration. It must not wait for the network: an unavailable cloud is an outcome of
+	// Publish. After an error the integration's samples are kept, and the status shows the error.
 	NewSink func(in configs.Integration, deviceID string) (publish.Sink, error)
 
-	// CheckStore looks whether a store that was not left clean is sound, in a child process (store.InChild). nil looks
-	// in this one, which a damaged file can end.
+	// CheckStore checks a store after an unclean stop, in a child process (store.InChild). nil: the check is in this
+	// process, and a damaged file can end the process.
 	CheckStore func(ctx context.Context, path string) error
 
-	// Memory is a directory in memory, for the outbox of an agent whose disk fails again and again; "": it ends then.
+	// Memory is a directory in memory, for the outbox of an agent whose disk fails repeatedly; "": the agent then ends.
 	Memory string
 
 	// OpenPort opens a line's port; nil opens the real one.
 	OpenPort func(modbus.Settings) (modbus.Port, error)
 
-	Time    clock.Source         // what knows how right Now is; zero: nothing does
+	Time    clock.Source         // the sources that judge Now; zero: none
 	Now     func() time.Time     // wall time; nil: time.Now
 	Elapsed func() time.Duration // monotonic time since the start, above zero; nil: the system's
 	Grace   time.Duration        // for the last publish; 0: 10 s
@@ -81,7 +81,7 @@ type Agent struct {
 	workers workers
 }
 
-// workers is who works by the configuration in force.
+// workers are the goroutines of the configuration in force.
 type workers struct {
 	config     *configs.Config
 	catalog    *objects.Catalog
@@ -96,9 +96,9 @@ func (a *Agent) current() workers {
 	return a.workers
 }
 
-// New opens the store and prepares everything; nothing runs yet. It fails only for what keeps the agent from
-// keeping samples at all: a state directory that cannot be written, a store that another agent uses. A damaged store is
-// replaced, and the status says so. Ports and clouds that are down do not matter here.
+// New opens the store and prepares everything; nothing runs yet. It fails only if the agent could not keep samples at
+// all: the state directory is not writable, or another agent uses the store. A damaged store is replaced, and the
+// status shows this. An unavailable port or cloud is no error.
 func New(o Options) (*Agent, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -232,12 +232,12 @@ func (a *Agent) DeviceID() string { return a.deviceID }
 // RunNumber counts the starts of the agent with this store, from 1.
 func (a *Agent) RunNumber() uint64 { return a.store.Run() }
 
-// Abort ends the grace period of a shutdown at once; what is not sent stays in the outbox.
+// Abort ends the grace period of a shutdown at once. Unsent samples stay in the outbox.
 func (a *Agent) Abort() { a.abortOnce.Do(func() { close(a.abort) }) }
 
-// Run polls and publishes until ctx ends, then shuts down in order: stop polling, commit, a last publish within
-// the grace period, settle, close. It returns when every goroutine has ended; the error is the store's when that
-// has stopped, since the agent cannot promise anything any more then.
+// Run polls and publishes until ctx ends, then shuts down in order: stop polling, commit, a last publish within the
+// grace period, settle, close. It returns when every goroutine has ended; the error is the store's if the store has
+// stopped, because the agent cannot promise anything after that.
 func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("agent started", "version", a.options.Version, "device_id", a.deviceID,
 		"lines", len(a.workers.pollers), "integrations", len(a.workers.forwarders), "run", a.store.Run())
@@ -323,10 +323,10 @@ func (a *Agent) close() error {
 	return errors.Join(errs...)
 }
 
-// Close gives up an Agent that was never run.
+// Close releases an Agent that was never run.
 func (a *Agent) Close() error { return a.close() }
 
-// Healthy reports whether the process moves: the store takes samples and no line hangs in an exchange.
+// Healthy reports whether the process works: the store accepts samples, and no line hangs in an exchange.
 func (a *Agent) Healthy() error {
 	errs := []error{a.store.Err()}
 	for _, p := range a.current().pollers {
@@ -335,8 +335,8 @@ func (a *Agent) Healthy() error {
 	return errors.Join(errs...)
 }
 
-// Ready reports whether lines and store work: every enabled line is open. The error says what does not. Controllers
-// that are silent or refuse to be read do not count: no restart helps there.
+// Ready reports whether the store works and every enabled line is open. The error names the part that does not work.
+// Controllers that are silent or refuse reads do not count, because a restart would not help.
 func (a *Agent) Ready() error {
 	if err := a.store.Err(); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// ErrInForce comes from Agent.Reload when the new configuration is in force although something failed on the way.
+// ErrInForce comes from Agent.Reload when the new configuration is in force, but a part of it failed.
 var ErrInForce = errors.New("the new configuration is in force, but not all of it works")
 
 // configFile is how the configuration file and the configuration in force differ, as far as the last reload knows.
@@ -29,8 +29,8 @@ type configFile struct {
 	addedSince time.Time // wall time since which something is
 }
 
-// IntegrationsFile notes what is wrong with the file of integrations that are made over the API. The status shows it
-// until nothing is: "".
+// IntegrationsFile notes the fault of the file with the integrations that are made over the API. The status shows it
+// until a call with "".
 func (a *Agent) IntegrationsFile(fault string) {
 	c := &a.configFile
 	c.mu.Lock()
@@ -41,8 +41,8 @@ func (a *Agent) IntegrationsFile(fault string) {
 	c.added = fault
 }
 
-// ConfigRefused notes that the configuration file was to be put in force and is faulty. The status shows a problem
-// until a reload takes the file.
+// ConfigRefused notes that a reload was refused because the configuration file has errors. The status shows a problem
+// until a reload accepts the file.
 func (a *Agent) ConfigRefused(err error) {
 	c := &a.configFile
 	c.mu.Lock()
@@ -111,8 +111,8 @@ func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	return keys
 }
 
-// TryNow has an integration that waits after a failure try again at once, unless the cloud has asked for the wait. It
-// fails with ErrNoIntegration and ErrPaused.
+// TryNow ends the wait of an integration after a failure, so that it tries again at once, unless the cloud has asked
+// for the wait. It fails with ErrNoIntegration and ErrPaused.
 func (a *Agent) TryNow(integration string) error {
 	f, err := a.working(integration)
 	if err == nil {

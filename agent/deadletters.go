@@ -8,8 +8,8 @@ import (
 	"noi-agent/store"
 )
 
-// DeadLetters lists what clouds have rejected and was not sent again or dropped since, of one integration or, with "",
-// of all. Errors are the store's.
+// DeadLetters lists the messages that clouds have rejected and that were not sent again or dropped since then, of one
+// integration, or of all with "". Errors are the store's.
 func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 	letters, err := a.store.DeadLetters(integration, 0, 0)
 	if err != nil {
@@ -23,8 +23,8 @@ func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
 	return list, nil
 }
 
-// RetryDeadLetters sends an integration's dead letters again, all when ids is empty, with the sample ids that they had.
-// It reports and ends as Replay does; what the cloud takes is a dead letter no more. Errors before the first report are
+// RetryDeadLetters sends dead letters of an integration again, all if ids is empty, with their old sample ids. It
+// reports and ends as Replay does. A dead letter that the cloud accepts is removed. Errors before the first report are
 // ErrNoIntegration, ErrPaused and ErrReplaying.
 func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []uint64,
 	report func(line any) error) error {
@@ -42,8 +42,8 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 	return f.SendLetters(ctx, letters, report)
 }
 
-// DropDeadLetters gives an integration's dead letters up, all when ids is empty, and returns how many they were. Errors
-// are the store's.
+// DropDeadLetters deletes dead letters of an integration, all if ids is empty, and returns their number. Errors are the
+// store's.
 func (a *Agent) DropDeadLetters(integration string, ids []uint64) (int, error) {
 	if len(ids) == 0 {
 		letters, err := a.store.DeadLetters(integration, 0, 0)

@@ -14,19 +14,19 @@ import (
 
 // Formats of an export.
 const (
-	FormatJSONL = "jsonl" // a line a sample: sinks.AppendRecord
-	FormatCSV   = "csv"   // RFC 4180 but for the line's end, which is \n; a header first
+	FormatJSONL = "jsonl" // one line per sample: sinks.AppendRecord
+	FormatCSV   = "csv"   // RFC 4180, except that lines end with \n; the first line is a header
 )
 
-// Export writes every sample of the range that the outbox holds, sent or not, in the order in which they came. It
-// returns how many there were, and how many records did not read. Memory does not grow with the range, and w may be
-// slow. Errors are the store's, w's and ctx's.
+// Export writes every sample of the range in the outbox, sent or not, in the order in which they were taken. It returns
+// the number of samples, and the number of unreadable records. Memory does not grow with the range, and w may be slow.
+// Errors are the store's, w's and ctx's.
 func (a *Agent) Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64,
 	err error) {
 	return Export(ctx, a.store.Scan(r), r, format, a.deviceID, w)
 }
 
-// Export is Agent.Export for any scan, as that of a store that no agent uses.
+// Export is Agent.Export for any scan, for example of a store that no agent uses.
 func Export(ctx context.Context, scan *store.Scan, r store.Range, format, deviceID string, w io.Writer) (samples,
 	damaged uint64, err error) {
 	table, err := newTable(format, w)

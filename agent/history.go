@@ -9,8 +9,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// History returns what an object was in the last span, or as far back as is kept; false when it is not polled. An
-// object that had no sample since the start has an empty one.
+// History returns the values of an object in the last span, or as far back as they are kept; false if the object is not
+// sampled. It is empty for an object without a sample since the start.
 func (a *Agent) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
 	pollers := a.current().pollers
 	at := slices.IndexFunc(pollers, func(p *poll.Poller) bool { return p.Line().Name == line })

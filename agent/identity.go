@@ -15,8 +15,8 @@ import (
 // machineIDFile holds the 128 bits that systemd draws once per installation (machine-id(5)).
 const machineIDFile = "/etc/machine-id"
 
-// deviceIDFile is a copy of the device id in the state directory: who the gateway is must not depend on one file, and
-// what was drawn cannot be drawn again.
+// deviceIDFile is a copy of the device id in the state directory: the identity of the gateway must not depend on one
+// file, and what was drawn cannot be drawn again.
 const deviceIDFile = "device-id"
 
 // identify returns the identity of this gateway: the configured one, or the one that is kept in the store or beside

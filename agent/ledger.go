@@ -24,7 +24,7 @@ type ledger struct {
 	standsIn bool // the outbox is in memory: of an object that it does not know, only the disk knows the last sample
 }
 
-// who is what filters know a slave by.
+// who has the names of a slave that filters use.
 type who struct {
 	line   string
 	unitID int

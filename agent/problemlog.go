@@ -11,7 +11,7 @@ import (
 const problemsEvery = 5 * time.Second
 
 // problemLog writes the begin and the end of each problem into the log, under the code that the status shows.
-type problemLog struct{ shown map[problemKey]string } // titles of the problems that are in the log as begun
+type problemLog struct{ shown map[problemKey]string } // titles of the problems whose begin is in the log
 
 type problemKey struct{ code, subject string }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrNoLine: no line of that name is enabled.
+// ErrNoLine: no enabled line has this name.
 var ErrNoLine = errors.New("no such line")
 
 // Read reads registers of a slave now, as poller.Read does. Errors are ErrNoLine, those of modbus.Line.Read, and ctx's.

@@ -43,17 +43,17 @@ type reload struct {
 	done    chan<- error
 }
 
-// Reload puts another valid configuration in force while the agent runs. Lines and integrations that did not change
-// work on undisturbed; the others are stopped and started again, and what the outbox holds stays. device_id, state_dir
-// and status need a restart: log and status say which of them changed. `log` is the caller's, who made the logger. It
-// returns when the new configuration is in force. The error is ErrInForce when something failed on the way, or ctx's
-// when the agent does not run: then nothing has changed.
+// Reload puts another valid configuration in force while the agent runs. Unchanged lines and integrations keep running.
+// The others are stopped and started again, and the content of the outbox stays. device_id, state_dir and status need a
+// restart: log and status show which of them changed. The caller applies `log`, because it made the logger. Reload
+// returns when the new configuration is in force. The error is ErrInForce if a part failed. It is ctx's if the agent
+// does not run; then nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
 	return a.put(ctx, reload{config: config, catalog: catalog})
 }
 
-// EditIntegrations puts other integrations in force while the agent runs. Lines, and integrations that did not change,
-// are left alone; so are the waits of those, and what is known of the configuration file. It returns, and fails, as
+// EditIntegrations puts a new set of integrations in force while the agent runs. Lines and unchanged integrations are
+// not touched, and neither are their waits and the problems about the configuration file. It returns, and fails, as
 // Reload does.
 func (a *Agent) EditIntegrations(ctx context.Context, all []configs.Integration) error {
 	return a.put(ctx, reload{edit: all})

@@ -6,7 +6,8 @@ import (
 	"noi-agent/status/wording"
 )
 
-// Sentence says in one line how the agent is, and the worst problem. systemd shows it as the unit's status.
+// Sentence returns one line about the state of the agent, with the worst problem. systemd shows it as the unit's
+// status.
 func (a *Agent) Sentence() string {
 	s := a.Status()
 	state := wording.StateOf(&s, a.clock.Now())

@@ -11,7 +11,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// Status returns how everything stands, for people and programs. It touches neither the line nor the disk.
+// Status returns the state of the whole agent, for people and programs. It uses neither the line nor the disk.
 func (a *Agent) Status() api.Status {
 	stats := a.store.Stats()
 	s := api.Status{
@@ -66,7 +66,7 @@ func (a *Agent) clockStatus(integrations []api.Integration) (api.Clock, []api.Pr
 	return s, []api.Problem{api.ClockUnset.Of("agent", a.clock.Wall.UnsureSince(), detail)}
 }
 
-// Family returns a family by its slug, as of the catalogue in force.
+// Family returns a family of the present catalogue by its slug.
 func (a *Agent) Family(slug string) (*objects.Family, bool) { return a.current().catalog.Family(slug) }
 
 // Objects returns the latest values in the order of the configuration and the register map.

@@ -15,7 +15,7 @@ import (
 	"noi-agent/store"
 )
 
-// Trigger returns one row with all that is known of it. It fails with an *api.Error (404) for a row that is not kept.
+// Trigger returns one row with all its details. It fails with an *api.Error (404) if the row is not kept.
 func (a *Agent) Trigger(id uint64) (api.TriggerDetail, error) {
 	row, err := a.store.Trigger(id)
 	if err != nil {
@@ -101,9 +101,9 @@ func publishable(state string) string {
 // publishLimit is how long a single sample is tried: a person waits for the answer.
 const publishLimit = 30 * time.Second
 
-// PublishTrigger publishes the sample of a row again, marked as a replay, with the same sample id; a dead letter is
-// sent as it never arrived. It returns when the cloud has answered. It fails with an *api.Error: 404 for a row that is
-// not kept, 409 where it cannot be published, 503 when the cloud takes nothing within 30 s.
+// PublishTrigger publishes the sample of a row again, with the same sample id and marked as a replay. A dead letter is
+// not marked, because it never arrived. PublishTrigger returns when the cloud has answered. It fails with an
+// *api.Error: 404 if the row is not kept, 409 if it cannot be published, 503 if the cloud accepts nothing within 30 s.
 func (a *Agent) PublishTrigger(ctx context.Context, id uint64) (last api.Replay, err error) {
 	d, err := a.Trigger(id)
 	if err != nil {

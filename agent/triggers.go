@@ -15,7 +15,7 @@ import (
 // defaultRows is how many rows a query returns that names no limit.
 const defaultRows = 50
 
-// Triggers answers a query for the trigger log. Messages are rebuilt from the rows.
+// Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows.
 func (a *Agent) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	ahead := a.outlooks()
 	find := store.TriggerQuery{Integration: q.Integration, Gaps: q.Gaps, Success: q.Success, Limit: q.Limit,

@@ -33,7 +33,7 @@ type Config struct {
 	added   int // the last so many integrations are of another file
 }
 
-// InFile returns how many of the integrations are in the file. Those that With added are behind them.
+// InFile returns the number of integrations in the file. The integrations that With has added follow them.
 func (c *Config) InFile() int { return len(c.Integrations) - c.added }
 
 // SetDefaults implements strictyaml.Defaulter.
@@ -41,7 +41,7 @@ func (c *Config) SetDefaults() {
 	c.StateDir, c.FamiliesDir = "/var/lib/noi-agent", "/etc/noi-agent/families.d"
 }
 
-// Log says what the agent writes to standard error.
+// Log sets what the agent writes to standard error.
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info (default), warn, error
 	Format string `yaml:"format"` // text (default), json
@@ -50,7 +50,7 @@ type Log struct {
 // SetDefaults implements strictyaml.Defaulter.
 func (l *Log) SetDefaults() { l.Level, l.Format = "info", "text" }
 
-// SlogLevel returns the level as slog counts them.
+// SlogLevel returns the level as a slog.Level.
 func (l Log) SlogLevel() slog.Level {
 	switch l.Level {
 	case "debug":
@@ -64,8 +64,7 @@ func (l Log) SlogLevel() slog.Level {
 	}
 }
 
-// Line is one serial port, or one that is reached over the network, and what hangs on it. The controllers
-// ship with 9600 8N2, the default.
+// Line is one port, serial or over the network, and the slaves on it. The controllers ship with 9600 8N2, the default.
 type Line struct {
 	Name    string `yaml:"name"`    // letters, digits, - _ .; the first half of "line/unit id"
 	Enabled bool   `yaml:"enabled"` // default true; false: the port is not opened
@@ -77,22 +76,21 @@ type Line struct {
 	StopBits int           `yaml:"stop_bits"` // 1 or 2 (default)
 	Timeout  time.Duration `yaml:"timeout"`   // wait for the reply's first byte, 10 ms to 30 s; default 500 ms
 
-	// Of a serial port only: at their defaults on the network.
-	// who switches the line: off (default; the adapter), kernel, rts
+	// Of a serial port only: at their defaults on the network. what switches the line between sending and receiving:
+	// off (default; the adapter), kernel, rts
 	RS485            string        `yaml:"rs485"`
 	RS485DelayBefore time.Duration `yaml:"rs485_delay_before"` // from the switch to the first bit, up to 1 s; default 0
 	// from the last bit to the switch back, up to 1 s; default 0
 	RS485DelayAfter time.Duration `yaml:"rs485_delay_after"`
 	RS485Polarity   string        `yaml:"rs485_polarity"` // RTS while sending: high (default; set), low
-	// whether what is sent comes back: auto (default), on, off
+	// whether requests come back before the reply: auto (default), on, off
 	Echo string `yaml:"echo"`
 	// level while the port is open: on, off; "" (default): the driver's
 	DTR        string `yaml:"dtr"`
-	RTS        string `yaml:"rts"`         // the same; "" with rs485 kernel or rts, which move it
+	RTS        string `yaml:"rts"`         // the same; must be "" with rs485 kernel or rts, which use RTS
 	LowLatency string `yaml:"low_latency"` // auto (default; USB adapters, best effort), on, off
 
-	// Of a network port only.
-	// time after connecting in which the device is not asked, up to 30 s; default 0
+	// Of a network port only. time after connecting without a request, up to 30 s; default 0
 	ConnectDelay time.Duration `yaml:"connect_delay"`
 	// check (default), ignore; tcp:// only, for devices that answer with id 0 or the next number
 	TransactionID string `yaml:"transaction_id"`
@@ -131,20 +129,20 @@ type Slave struct {
 	ID    int    `yaml:"id"`    // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
 	Model string `yaml:"model"` // "auto" (default), a family slug or a product code
 	Name  string `yaml:"name"`  // replaces `slave` of the message; "": product code
-	// stands in for what the slave says of itself; "": ask it
+	// replaces the product code that the slave reports; "": the slave is asked
 	ProductCode string `yaml:"product_code"`
-	Firmware    string `yaml:"firmware"` // the same for `cc_firmware`
-	// what a product code of another family does: check (default; no samples), ignore
+	Firmware    string `yaml:"firmware"` // the same for the firmware, `cc_firmware` of the message
+	// reaction to a product code of another family: check (default; no samples), ignore
 	ModelCheck string `yaml:"model_check"`
 	// most registers in one read, 1 to 125; 0: the family's
 	MaxRegisters int       `yaml:"max_registers"`
-	Avoid        Registers `yaml:"avoid"` // registers that are never read over; default none
-	// wait for this slave's first byte, 10 ms to 30 s; 0 (default): the line's
+	Avoid        Registers `yaml:"avoid"` // registers that no read may include; default none
+	// longest wait for the first byte of a reply, 10 ms to 30 s; 0 (default): the line's
 	Timeout time.Duration `yaml:"timeout"`
-	// least silence before a request to it, up to 5 s; 0 (default): t3.5
+	// shortest silence before a request to this slave, up to 5 s; 0 (default): t3.5
 	Gap       time.Duration            `yaml:"gap"`
-	Objects   Names                    `yaml:"objects"`   // what is polled; default all
-	Encodings map[string]string        `yaml:"encodings"` // chosen encoding by object, where sources dispute it
+	Objects   Names                    `yaml:"objects"`   // objects that are sampled; default all
+	Encodings map[string]string        `yaml:"encodings"` // encoding by object, if the sources contradict each other
 	Intervals map[string]time.Duration `yaml:"intervals"` // log interval by name or pattern, from 10 ms up
 }
 
@@ -153,10 +151,10 @@ func (s *Slave) SetDefaults() {
 	*s = Slave{Model: modelAuto, ModelCheck: ModelCheck, Objects: Names{All: true}}
 }
 
-// What is done when a slave reports a product code of another family than the configured one.
+// The reaction to a slave that reports a product code of another family than the configured one.
 const (
-	ModelCheck  = "check"  // nothing is sampled, since the registers mean something else
-	ModelIgnore = "ignore" // the configuration counts: the device does not report what it is
+	ModelCheck  = "check"  // the slave is not sampled, because its registers have another meaning
+	ModelIgnore = "ignore" // the configured model counts: the device is known to report another product code
 )
 
 // The types of an integration.
@@ -167,11 +165,11 @@ const (
 
 // Integration is a destination: which objects go to which topic, with which credentials.
 type Integration struct {
-	ID         string     `yaml:"id"` // 20 letters and digits; Parse derives it when it is not given
+	ID         string     `yaml:"id"` // 20 letters and digits; default: derived from the name
 	Name       string     `yaml:"name"`
 	Enabled    bool       `yaml:"enabled"`    // default true; false: paused, its backlog is kept
 	Type       string     `yaml:"type"`       // AWS or GCP
-	Objects    Names      `yaml:"objects"`    // what is sent of what is polled; default all
+	Objects    Names      `yaml:"objects"`    // which of the sampled objects are sent; default all
 	Slaves     Names      `yaml:"slaves"`     // "line/unit id", names or product codes; default all
 	Attributes Attributes `yaml:"attributes"` // default none on AWS, all on GCP
 	Endpoint   string     `yaml:"endpoint"`   // "": the cloud's own; else a VPC endpoint or an emulator
@@ -182,44 +180,44 @@ type Integration struct {
 	InFlight int  `yaml:"in_flight"`
 	Gaps     bool `yaml:"gaps"` // whether gaps are sent as messages too (docs/messages.md); default false
 
-	// What has been sampled waits for the gateway's own share of it, so that a fleet does not speak all at once; up to
-	// 1 h; default 0: it goes at once.
+	// New samples wait for the gateway's own share of this time, so that a fleet does not publish all at once; up to 1
+	// h; default 0: no wait.
 	Pacing time.Duration `yaml:"pacing"`
-	// samples of this time are sent together, 1 s to 24 h; default 0: as sampled
+	// samples of this time are sent together, 1 s to 24 h; default 0: each at once
 	PublishEvery time.Duration `yaml:"publish_every"`
 	When         string        `yaml:"when"` // which samples are sent: every (default), change
-	// most by which a number differs from the last one sent and is no change, in the object's unit, by name or pattern;
-	// default 0
+	// largest difference from the last number sent that is no change, in the object's unit, by name or pattern; default
+	// 0
 	Deadband map[string]float64 `yaml:"deadband"`
-	// with when: change, one sample of each object at least in this time, 1 s to 8784 h; default 1 h; 0: never
+	// with when: change, each object is sent at least once in this time, 1 s to 8784 h; default 1 h; 0: never
 	Heartbeat time.Duration `yaml:"heartbeat"`
-	// what a message is: single (default; one sample), batch (a sweep)
+	// content of a message: single (default; one sample), batch (a sweep)
 	Envelope string `yaml:"envelope"`
-	// what is done to a batch: none (default), gzip (and base64url)
+	// compression of a batch: none (default), gzip (and base64url)
 	Compress string `yaml:"compress"`
 
 	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
 	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
-	Region   string `yaml:"region"`    // Parse takes it from the ARN when it is not given
+	Region   string `yaml:"region"`    // default: from the ARN
 	IMDS     bool   `yaml:"imds"`      // ask the EC2 metadata service for credentials; default false
 
-	IoT        IoT    `yaml:"iot"`         // credentials for a device's certificate; zero: not from there
-	RoleARN    string `yaml:"role_arn"`    // role to assume with the credentials found; "": they are used themselves
+	IoT        IoT    `yaml:"iot"`         // credentials for a device's certificate; zero: not used
+	RoleARN    string `yaml:"role_arn"`    // role to assume with the credentials found; "": none
 	ExternalID string `yaml:"external_id"` // goes with role_arn, 2 to 1,224 characters; "": none
 
-	ProjectID       string `yaml:"project_id"`       // Parse takes it from the topic when it is not given
+	ProjectID       string `yaml:"project_id"`       // default: from the topic
 	Topic           string `yaml:"topic"`            // after Parse projects/PROJECT/topics/NAME
 	CredentialsFile string `yaml:"credentials_file"` // any ADC JSON; "": Application Default Credentials
-	Ordering        bool   `yaml:"ordering"`         // ordering keys, at the price of one key a request; default false
+	Ordering        bool   `yaml:"ordering"`         // ordering keys; a request then has only one key; default false
 }
 
-// IoT is a device's certificate, and where AWS IoT Core gives out credentials for it.
+// IoT is a device's certificate, and the endpoint of AWS IoT Core that gives credentials for it.
 type IoT struct {
 	Endpoint    string `yaml:"endpoint"`    // host: ID.credentials.iot.REGION.amazonaws.com
 	RoleAlias   string `yaml:"role_alias"`  // letters, digits, _=,@-; 1 to 128
 	Certificate string `yaml:"certificate"` // PEM file
 	Key         string `yaml:"key"`         // PEM file of its private key
-	Thing       string `yaml:"thing"`       // thing name; "": the policy does not ask for one
+	Thing       string `yaml:"thing"`       // thing name; "": the policy does not need one
 }
 
 // Bounds of in_flight. The default carries 1,500 messages a second to SNS at a round trip of 100 ms, ten in each
@@ -238,10 +236,10 @@ func (i *Integration) SetDefaults() {
 	}
 }
 
-// The words for what an integration sends.
+// The values of the keys when, envelope and compress of an integration.
 const (
 	WhenEvery  = "every"  // each sample
-	WhenChange = "change" // what differs from the last sample sent
+	WhenChange = "change" // samples that differ from the last sample sent
 
 	EnvelopeSingle = "single" // a message is a sample
 	EnvelopeBatch  = "batch"  // a message is the samples of a sweep (docs/messages.md)
@@ -250,34 +248,34 @@ const (
 	CompressGzip = "gzip" // gzip in base64url
 )
 
-// CatchUp says how what has waited for a cloud is sent when it can be reached again.
+// CatchUp decides how a backlog is sent when the cloud can be reached again.
 type CatchUp struct {
-	// most samples a second of those that are over a minute old, and of a replay; default 0: no limit
+	// most samples per second that are older than a minute or replayed; default 0: no limit
 	Rate        int  `yaml:"rate"`
-	AlarmsFirst bool `yaml:"alarms_first"` // faults and alarms before everything that waits; default false
+	AlarmsFirst bool `yaml:"alarms_first"` // faults and alarms are sent before all other waiting samples; default false
 
-	// Over which a fleet's way back is spread: a gateway sends its backlog after its own share of it. Never longer than
-	// the outage was; up to 1 h, 0: at once; default 5 min.
+	// Time over which the gateways of a fleet begin to send their backlogs after an outage: each gateway waits for its
+	// own share of it. Never longer than the outage was; up to 1 h, 0: at once; default 5 min.
 	Spread time.Duration `yaml:"spread"`
 }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (c *CatchUp) SetDefaults() { *c = CatchUp{Spread: 5 * time.Minute} }
 
-// What a full buffer, or a full disk, does.
+// The reaction to a full buffer or a full disk.
 const (
 	DropOldest   = "drop_oldest"   // the oldest samples are deleted for the new ones
-	RejectNewest = "reject_newest" // the new ones are not kept
+	RejectNewest = "reject_newest" // the new samples are not kept
 )
 
-// Buffer bounds what the store keeps for the clouds.
+// Buffer limits the samples that the store keeps for the clouds.
 type Buffer struct {
-	MaxSize     Size          `yaml:"max_size"`     // of the samples that wait, above 0; default 256 MiB
+	MaxSize     Size          `yaml:"max_size"`     // of the waiting samples, above 0; default 256 MiB
 	MaxAge      time.Duration `yaml:"max_age"`      // of a sample, above 0; default 720 h
 	WhenFull    string        `yaml:"when_full"`    // DropOldest (default) or RejectNewest
-	CommitEvery time.Duration `yaml:"commit_every"` // commit window, up to 1 min; 0: each sweep on its own; default 1 s
+	CommitEvery time.Duration `yaml:"commit_every"` // commit window, up to 1 min; 0: each sweep alone; default 1 s
 
-	// how long accepted samples are kept for export and replay; default 0: not
+	// how long accepted samples are kept for export and replay; default 0: not kept
 	RetainAfterAck time.Duration `yaml:"retain_after_ack"`
 }
 
@@ -286,48 +284,48 @@ func (b *Buffer) SetDefaults() {
 	*b = Buffer{MaxSize: 256 << 20, MaxAge: 720 * time.Hour, WhenFull: DropOldest, CommitEvery: time.Second}
 }
 
-// Triggers bounds the trigger log.
+// Triggers limits the trigger log.
 type Triggers struct {
 	Keep       int           `yaml:"keep"`        // rows per integration, 1 to 1,000,000; default 1000
-	FlushEvery time.Duration `yaml:"flush_every"` // most that rows wait for a commit, above 0; default 1 min
+	FlushEvery time.Duration `yaml:"flush_every"` // longest time that rows wait for a commit, above 0; default 1 min
 }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (t *Triggers) SetDefaults() { *t = Triggers{Keep: 1000, FlushEvery: time.Minute} }
 
-// Where the agent takes from whether the wall clock is right.
+// The ways to decide whether the wall clock is right.
 const (
-	// from a time service that reports it, the date of the build and the last time known to be right
+	// a time service, the date of the build and the last time known to be right decide
 	ClockAuto   = "auto"
-	ClockSystem = "system" // it is always right
+	ClockSystem = "system" // the clock always counts as right
 )
 
-// Clock says how far the gateway's clock is trusted.
+// Clock decides when the gateway's clock counts as right.
 type Clock struct {
 	Source string `yaml:"source"` // ClockAuto (default), ClockSystem
-	// most that a sample waits for the clock, up to 30 days; 0: not at all; default 1 h
+	// longest time that a sample waits for the clock, up to 30 days; 0: no wait; default 1 h
 	MaxWait time.Duration `yaml:"max_wait"`
 }
 
 // SetDefaults implements strictyaml.Defaulter.
 func (c *Clock) SetDefaults() { *c = Clock{Source: ClockAuto, MaxWait: time.Hour} }
 
-// Status is where the agent can be looked at.
+// Status sets where and how the endpoint is served.
 type Status struct {
-	// IP address and port; "": no TCP; default 127.0.0.1:8780. Another address than loopback is served with TLS, and
-	// needs a login for reading too
+	// IP address and port; "": no TCP; default 127.0.0.1:8780. Another address than loopback has TLS, and reading needs
+	// a login too
 	Listen string `yaml:"listen"`
 	Socket string `yaml:"socket"` // path of the unix socket; "": none; default /run/noi-agent/agent.sock
 	// how far back the charts go, 1h to 168h, in memory; off or 0: no charts; default 24h
 	History History `yaml:"history"`
-	// names under which browsers may ask, beside the gateway's own name and its addresses; default none
+	// more host names of the gateway, besides its own name and its addresses; default none
 	Hosts []string `yaml:"hosts"`
 	TLS   TLS      `yaml:"tls"` // default: none on loopback, else the gateway's own certificate
 }
 
-// TLS is the certificate of the status endpoint. With one the endpoint speaks TLS on loopback too.
+// TLS is the certificate of the status endpoint. With a certificate the endpoint uses TLS on loopback too.
 type TLS struct {
-	Cert string `yaml:"cert"` // PEM file, with the certificates up to the authority; "": the gateway's own
+	Cert string `yaml:"cert"` // PEM file, with the certificates up to the authority; "": the agent's own certificate
 	Key  string `yaml:"key"`  // PEM file of its private key
 }
 
@@ -337,15 +335,15 @@ func (s *Status) SetDefaults() {
 		History: History(24 * time.Hour)}
 }
 
-// Notices returns what is valid and deserves a look, in the order of lines: two controllers that
-// would publish under one name, a pattern that picks nothing which is polled.
+// Notices returns what is valid but probably a mistake, in the order of lines: two controllers that would publish under
+// one name, a pattern that selects no sampled object.
 func (c *Config) Notices() []strictyaml.Fault { return c.notices }
 
 // At returns a fault or a notice about a key path, with its line in the file.
 func (c *Config) At(path, text string) strictyaml.Fault { return c.doc.Fault(path, text) }
 
-// Parse decodes and checks a configuration. It returns all faults in the order of lines; with any
-// of them the Config is not to be run, and is only good for looking at.
+// Parse decodes and checks a configuration. It returns all errors in the order of lines. If there is any error, do not
+// run the Config; it is only for display.
 func Parse(data []byte, cat *objects.Catalog) (*Config, strictyaml.Faults) {
 	c := new(Config)
 	doc, faults := strictyaml.Decode(data, c)
@@ -363,7 +361,7 @@ type Error struct {
 	Faults strictyaml.Faults // at least one
 }
 
-// Error returns one fault a line: "FILE:LINE: path: text".
+// Error returns one error per line: "FILE:LINE: path: text".
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
@@ -385,9 +383,9 @@ func Locate(file string, f strictyaml.Fault) string {
 	return at + ": " + f.Error()
 }
 
-// FamiliesDir returns the directory that a configuration file names for the user's own families: the catalog must be
-// there before the rest can be checked. It reports no fault. A file that cannot be read, or a key that cannot be
-// decoded, gives the default, and Load then says what is wrong.
+// FamiliesDir returns the directory of the user's own families in a configuration file, because the catalog is needed
+// to check the rest of the file. It reports no error. If the file cannot be read, or the key cannot be decoded, it
+// returns the default, and Load then reports the error.
 func FamiliesDir(path string) string {
 	data, _ := read(path)
 	c := new(Config)
@@ -395,9 +393,9 @@ func FamiliesDir(path string) string {
 	return c.FamiliesDir
 }
 
-// LoadLenient reads a file that may have faults, for commands that ask a daemon: the daemon works on with an older
-// state of the file, and these commands need little of it. A key that does not read has its default; all have it where
-// the file is no YAML. Errors are those of reading the file.
+// LoadLenient reads a file that may have errors. It is for commands that query the daemon: the daemon keeps running
+// with an older state of the file, and these commands need few keys. A key with an error has its default. If the file
+// is no YAML, all keys have their defaults. Errors are those of reading the file.
 func LoadLenient(path string) (*Config, error) {
 	data, err := open(path)
 	if err != nil {
@@ -408,8 +406,8 @@ func LoadLenient(path string) (*Config, error) {
 	return c, nil
 }
 
-// Load reads, decodes and checks a file. Faults of its content come as *Error; the other errors
-// are those of reading it, with a hint.
+// Load reads, decodes and checks a file. Errors in its content come as *Error; other errors are those of reading the
+// file, with a hint.
 func Load(path string, cat *objects.Catalog) (*Config, error) {
 	data, err := open(path)
 	if err != nil {

@@ -11,23 +11,23 @@ import (
 	"noi-agent/objects"
 )
 
-// IntegrationsFile is the name of the file, in the state directory, that has the integrations made on the page, over
-// the API or by command. The agent writes it; a person may.
+// IntegrationsFile is the name of the file, in the state directory, with the integrations that are made on the page,
+// over the API or by command. The agent writes the file. A person may edit it.
 const IntegrationsFile = "integrations.yaml"
 
-// Added are the integrations of such a file.
+// Added has the integrations of an IntegrationsFile.
 type Added struct {
 	Integrations []Integration `yaml:"integrations"`
 
 	doc *strictyaml.Document
 }
 
-// Line returns where the i-th integration begins, from 1; 0: not known.
+// Line returns the line at which the i-th integration begins, from 1; 0: not known.
 func (a *Added) Line(i int) int { return a.doc.Line(strictyaml.Index("integrations", i)) }
 
-// ParseAdded decodes and checks integrations that stand beside those of a valid configuration, with the schema and the
-// rules of that: names and ids have to be new to both. It returns all faults in the order of lines. With a fault the
-// Added is good for looking at; Sound says what of it can be run.
+// ParseAdded decodes and checks integrations beside a valid configuration, with the same schema and rules. Names and
+// ids must be unique in both. It returns all errors in the order of lines. If there is an error, do not run the Added;
+// Sound returns the part that can run.
 func ParseAdded(data []byte, beside *Config, cat *objects.Catalog) (*Added, strictyaml.Faults) {
 	a := new(Added)
 	doc, faults := strictyaml.Decode(data, a)
@@ -41,8 +41,8 @@ func ParseAdded(data []byte, beside *Config, cat *objects.Catalog) (*Added, stri
 	return a, v.faults
 }
 
-// Sound returns the integrations that can be run in spite of the faults: those whose only faults are words that mean no
-// object and no slave, as it is after a change of the lines. Such a word picks nothing.
+// Sound returns the integrations that can run in spite of the errors: those whose only errors are names that match no
+// object and no slave, for example after a change of the lines. Such a name selects nothing.
 func (a *Added) Sound(faults strictyaml.Faults) (sound []Integration) {
 	bad := map[string]bool{}
 	for _, f := range faults {
@@ -61,15 +61,15 @@ func (a *Added) Sound(faults strictyaml.Faults) (sound []Integration) {
 	return sound
 }
 
-// With returns the configuration with more integrations behind its own.
+// With returns the configuration with more integrations after its own.
 func (c *Config) With(more []Integration) *Config {
 	all := *c
 	all.Integrations, all.added = slices.Concat(c.Integrations, more), c.added+len(more)
 	return &all
 }
 
-// LoadAdded reads and checks the file of integrations in the state directory of a valid configuration. Without that
-// file there are none. Faults of its content come as *Error; the other errors are those of reading it.
+// LoadAdded reads and checks the file of integrations in the state directory of a valid configuration. If the file does
+// not exist, there are none. Errors in its content come as *Error; other errors are those of reading the file.
 func LoadAdded(beside *Config, cat *objects.Catalog) (*Added, error) {
 	path := filepath.Join(beside.StateDir, IntegrationsFile)
 	data, err := read(path)

@@ -71,11 +71,11 @@ func (h *History) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Names is a choice of objects or slaves: the word all, names and patterns, as a list or comma
-// separated. `all` may stand among names: `all, EV_reg` is everything live and one setting.
+// Names selects objects or slaves: the word all, names and patterns, as a list or comma separated. `all` may be
+// combined with names: `all, EV_reg` is every live object and one setting.
 type Names struct {
 	All  bool
-	List []string // the words but `all`, in the order of the file
+	List []string // all words except `all`, in the order of the file
 
 	places []int           // where the words of List stand in the file's list, `all` counted
 	set    map[string]bool // the words of List; nil when the value was not decoded
@@ -157,14 +157,14 @@ func listWords(node strictyaml.Node) ([]word, error) {
 	return words, faults.Err()
 }
 
-// Attributes are the names of the message attributes an integration sends. Nil is none.
+// Attributes are the names of the message attributes that an integration sends. Nil means none.
 type Attributes []string
 
 // attributeNames are what `all` means, in the order in which they are sent. `seq` has to be named: only who looks for
 // gaps in the numbers wants it.
 func attributeNames() []string { return []string{"object", "slave", "unit", "device_id", "sample_id"} }
 
-// KnownAttributes are the names that may be listed.
+// KnownAttributes returns the attribute names that a configuration may list.
 func KnownAttributes() []string { return append(attributeNames(), "seq") }
 
 // UnmarshalNode implements strictyaml.Unmarshaler: all, none, a list, or comma separated.

@@ -10,7 +10,7 @@ import (
 // The schemes of a port that is reached over the network.
 const (
 	ModbusTCP  = "tcp"     // Modbus TCP
-	RTUOverTCP = "rtu+tcp" // RTU frames, checksum included, through a TCP gateway
+	RTUOverTCP = "rtu+tcp" // RTU frames, with checksum, through a TCP gateway
 )
 
 // tcpPort is the registered port of Modbus TCP (MODBUS Messaging on TCP/IP V1.0b §4.3.1). RTU over TCP has none.

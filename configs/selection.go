@@ -12,11 +12,11 @@ import (
 // modelAuto is the model of a slave whose family is found by the product code that it reports.
 const modelAuto = "auto"
 
-// Auto reports whether the slave's family is to be found by asking it.
+// Auto reports whether the slave has model: auto, so that its family is found by identification.
 func (s *Slave) Auto() bool { return s.Model == modelAuto }
 
-// Family returns the slave's family as far as the configuration says: by slug, by product code,
-// or with model auto by the configured product code. ok is false when the slave must be asked.
+// Family returns the slave's family from the configuration: by slug, by product code, or with model auto by the
+// configured product code. ok is false if the slave must be asked.
 func (s *Slave) Family(cat *objects.Catalog) (f *objects.Family, ok bool) {
 	if s.Auto() {
 		return cat.ByProductCode(s.ProductCode)
@@ -27,14 +27,14 @@ func (s *Slave) Family(cat *objects.Catalog) (f *objects.Family, ok bool) {
 	return cat.ByProductCode(s.Model)
 }
 
-// Polled is one object that is sampled, with the encoding and the log interval that count.
+// Polled is one object that is sampled, with its encoding and log interval.
 type Polled struct {
 	Object   objects.Object
 	Interval time.Duration // above 0
 }
 
-// Polled returns what is sampled of the slave once its family is known, in the family's order. A
-// disputed object is left out until Encodings chooses for it.
+// Polled returns the sampled objects of the slave, after its family is known, in the family's order. A disputed object
+// is left out until Encodings selects its encoding.
 func (s *Slave) Polled(f *objects.Family) []Polled {
 	words := slices.Sorted(maps.Keys(s.Intervals))
 	var polled []Polled
@@ -72,14 +72,14 @@ func selects(word string, o *objects.Object) bool {
 	return match(word, o.Name) && (!o.Setting() || !matchesAnything(word))
 }
 
-// Wants reports whether an object of a slave is to be sent. sourceNames are all the names the slave
-// goes by: its configured name, product codes and model.
+// Wants reports whether an object of a slave is sent. sourceNames are all names of the slave: its configured name,
+// product codes and model.
 func (i *Integration) Wants(lineName string, unitID int, sourceNames []string, object string) bool {
 	return i.wantsObject(object) && i.WantsSlave(lineName, unitID, sourceNames)
 }
 
-// MayWant reports whether an object of a slave of the family is to be sent if the slave turns out to have one of the
-// product codes that the integration lists.
+// MayWant reports whether an object of a slave of the family would be sent if the slave had one of the product codes
+// that the integration lists.
 func (i *Integration) MayWant(f *objects.Family, object string) bool {
 	return i.wantsObject(object) && slices.ContainsFunc(i.Slaves.List, f.Reports)
 }
@@ -88,7 +88,7 @@ func (i *Integration) wantsObject(object string) bool {
 	return i.Objects.All || slices.ContainsFunc(i.Objects.List, func(word string) bool { return match(word, object) })
 }
 
-// WantsSlave reports whether anything of a slave is to be sent; the arguments are those of Wants.
+// WantsSlave reports whether any object of a slave is sent. The arguments are those of Wants.
 func (i *Integration) WantsSlave(lineName string, unitID int, names []string) bool {
 	return i.Slaves.All || slices.ContainsFunc(names, i.Slaves.has) || i.Slaves.has(unitOf(lineName, unitID))
 }

@@ -37,7 +37,8 @@ func deriveID(i *Integration) string {
 	return DeriveID(what)
 }
 
-// DeriveID returns the first 20 base-62 digits of SHA-256 over a text: the id of the integration with that name.
+// DeriveID returns the first 20 base-62 digits of the SHA-256 of a text. It gives the id of an integration from its
+// name.
 func DeriveID(text string) string { return base62(sha256.Sum256([]byte(text)))[:idLength] }
 
 const idLength = 20

@@ -26,19 +26,19 @@ type validator struct {
 	beside []Integration // those of another file, whose names and ids are taken; nil: there is no other file
 }
 
-// The codes of faults that programs may distinguish from others; all others are CodeInvalid. strictyaml has those of
-// decoding.
+// The codes of errors that programs may want to distinguish. All other errors are CodeInvalid. strictyaml has the codes
+// of decoding.
 const (
 	CodeInvalid       = "invalid"
 	CodeRequired      = "required"          // the key is missing
 	CodeForeign       = "foreign_key"       // the key belongs to the other type
-	CodeAlone         = "needs_other_key"   // the key means nothing without another one
+	CodeAlone         = "needs_other_key"   // the key needs another key
 	CodeTaken         = "taken"             // another integration has the name or the id
 	CodeRegion        = "region_mismatch"   // region and topic contradict each other
 	CodeProject       = "project_mismatch"  // project_id and topic contradict each other
 	CodeUnknownObject = "unknown_object"    // no family has it
-	CodeUnknownSlave  = "unknown_slave"     // no configured slave goes by the word
-	CodeNotPolled     = "object_not_polled" // no slave of the integration is asked for it
+	CodeUnknownSlave  = "unknown_slave"     // no configured slave has this name
+	CodeNotPolled     = "object_not_polled" // no slave of the integration is sampled for it
 )
 
 func newValidator(c *Config, doc *strictyaml.Document, cat *objects.Catalog, faults strictyaml.Faults) *validator {

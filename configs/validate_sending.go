@@ -10,7 +10,7 @@ import (
 
 // What follows checks when an integration's samples are sent, and in what.
 
-// mostCollected is longer than anybody looks at a site that late, and far below what buffer.max_age keeps.
+// mostCollected is the longest useful time to collect samples, and far below the default of buffer.max_age.
 const mostCollected = 24 * time.Hour
 
 func (v *validator) sending(path string, in *Integration) {
@@ -95,8 +95,8 @@ func (v *validator) batch(path string, in *Integration) {
 	}
 }
 
-// Band returns by how much at most a number of the object may differ from the last one sent and still be no change, in
-// the object's unit; 0: each change counts.
+// Band returns the largest difference from the last number sent that is no change, for an object, in the object's unit;
+// 0: each change counts.
 func (i *Integration) Band(object string) float64 {
 	word, _ := best(keysOf(i.Deadband), object)
 	return i.Deadband[word]

@@ -7,46 +7,45 @@ import (
 	"time"
 )
 
-// Counters say how a line, or one unit on it, fares since NewLine. They only grow, but for the quantiles of
-// Turnaround.
+// Counters of a line, or of one unit on it, since NewLine. They only grow, except the quantiles of Turnaround.
 type Counters struct {
 	Requests    uint64 // frames sent, probes included
-	Replies     uint64 // answers taken, exceptions and those to probes included
-	Probes      uint64 // frames sent only to find out that no old reply is on its way
-	Timeouts    uint64 // exchanges in which nothing came
-	CRCErrors   uint64 // exchanges that ended with nothing but a frame with a wrong checksum
-	FrameErrors uint64 // exchanges ended by garbage, a torn frame, a collision or another master
+	Replies     uint64 // accepted answers, including exceptions and answers to probes
+	Probes      uint64 // frames sent only to prove that no old reply is on its way
+	Timeouts    uint64 // exchanges in which no byte came
+	CRCErrors   uint64 // exchanges that ended with only a frame with a wrong checksum
+	FrameErrors uint64 // exchanges ended by garbage, an incomplete frame, a collision or another master
 	Resyncs     uint64 // replies that were found behind noise
 
 	Exceptions     uint64          // replies that were exceptions
-	ExceptionCodes map[byte]uint64 // the same by code; nil when there were none
+	ExceptionCodes map[byte]uint64 // the same by code; nil: none
 
 	Echoes         uint64 // requests that came back before their reply, as on two-wire adapters
-	Collisions     uint64 // requests that came back changed: something else was sending
-	ForeignFrames  uint64 // well-formed frames that were not the answer: late ones, other units', other masters'
+	Collisions     uint64 // requests that came back changed: another device was sending
+	ForeignFrames  uint64 // well-formed frames that were not the answer: late, of another unit, of another master
 	Rivals         uint64 // requests of another master; through a gateway, replies to another program
-	ForeignIDs     uint64 // Modbus TCP frames with a transaction id that was not the request's
-	ForeignUnits   uint64 // frames that came in the place of an answer, for another unit
+	ForeignIDs     uint64 // Modbus TCP frames with another transaction id than the request
+	ForeignUnits   uint64 // frames that came instead of an answer, for another unit
 	WrongLengths   uint64 // the same, with another number of registers or another function
 	Late           uint64 // answers that came after their timeout
 	BadHeaders     uint64 // connections given up for a malformed MBAP header
-	Ambiguous      uint64 // replies dropped because they may be another program's
-	DiscardedBytes uint64 // bytes that no request waited for, and noise around frames
+	Ambiguous      uint64 // replies dropped because they may be for another program
+	DiscardedBytes uint64 // bytes that came without a request, and noise around frames
 	Reopens        uint64 // successful Opens after the first
-	Redials        uint64 // new connections in the place of one that the other end had closed, or that was mute
+	Redials        uint64 // new connections after the other end had closed one, or did not answer on it
 
-	BusTime    time.Duration // time that exchanges held the line, each with its t3.5
+	BusTime    time.Duration // time for which exchanges used the line, each with its t3.5
 	Turnaround Turnaround    // of the replies
 }
 
-// Turnaround is how long slaves took from the end of a request to the beginning of their reply, as seen from here:
-// adapters and drivers are in it. Zero before the first reply.
+// Turnaround is the time from the end of a request to the begin of the reply, measured in this process: it includes the
+// delays of adapter and driver. Zero before the first reply.
 type Turnaround struct {
 	P50, P99 time.Duration // of the last 128 replies
 	Sum      time.Duration // of all Replies; it only grows
 }
 
-// CountOn has the line go on with the counters of one that is closed for good. It must be called before the line is
+// CountOn lets the line continue with the counters of a line that is closed for good. Call it before the line is
 // opened.
 func (l *Line) CountOn(before *Line) { l.tally = before.tally }
 
@@ -119,15 +118,15 @@ func (a *account) snapshot() Counters {
 	return c
 }
 
-// Counters returns those of the whole line. It is safe from any goroutine.
+// Counters returns the counters of the whole line. It is safe from any goroutine.
 func (l *Line) Counters() Counters {
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()
 	return l.tally.line.snapshot()
 }
 
-// UnitCounters returns those of one unit; zero before it was asked anything. What no unit can be blamed for,
-// such as discarded bytes, counts for the line only. It is safe from any goroutine.
+// UnitCounters returns the counters of one unit; zero before the first request to it. Events that belong to no unit,
+// such as discarded bytes, count only for the line. It is safe from any goroutine.
 func (l *Line) UnitCounters(unit byte) Counters {
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()

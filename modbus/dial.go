@@ -2,8 +2,8 @@ package modbus
 
 import "strings"
 
-// Dial opens what Settings.Port names: a serial port by its path, a Modbus TCP device by tcp://host:port, or
-// by rtu+tcp://host:port a gateway that passes RTU frames on as they are. Errors are *OpenError.
+// Dial opens the port of Settings.Port: the path of a serial port, tcp://host:port for a Modbus TCP device, or
+// rtu+tcp://host:port for a gateway that passes RTU frames on unchanged. Errors are *OpenError.
 func Dial(s Settings) (Port, error) { return DialOver(s, connectTCP) }
 
 // DialOver is Dial with TCP connections that connect makes.

@@ -5,21 +5,20 @@ import (
 	"fmt"
 )
 
-// The sentinels say what the caller can do next. They come wrapped, as in
-// "read unit 1 0x0012+8: timeout"; ask with errors.Is.
+// The sentinels decide what the caller can do next. They come wrapped, as in "read unit 1 0x0012+8: timeout"; use
+// errors.Is.
 var (
-	// ErrTimeout: nothing came. The slave is off, busy, or on other settings: try again later.
+	// ErrTimeout: no byte came. The slave is off, busy, or has other settings: try again later.
 	ErrTimeout = errors.New("timeout")
-	// ErrFrame: something came that is not the answer: noise, a torn or foreign frame. Try again.
+	// ErrFrame: the received bytes are not the answer: noise, an incomplete or foreign frame. Try again.
 	ErrFrame = errors.New("bad frame")
 	// ErrPort: the port failed or is closed. Nothing works until Open succeeds.
 	ErrPort = errors.New("port")
-	// ErrRefused: the request is not one that this package sends. Not a byte was written; asking
-	// again gives the same.
+	// ErrRefused: this package does not send such a request. No byte was written; the same request gives the same error
+	// again.
 	ErrRefused = errors.New("refused")
-	// ErrUnasked comes beside ErrTimeout, ErrFrame or ErrPort, and is not in the text: the request itself was not
-	// sent, since one before it, which was to bring the slave in step, was not answered. The error says nothing about
-	// what was wanted.
+	// ErrUnasked comes together with ErrTimeout, ErrFrame or ErrPort, and is not in the text: the request itself was
+	// not sent, because the probe before it was not answered. The error says nothing about the requested registers.
 	ErrUnasked = errors.New("not asked")
 )
 
@@ -32,15 +31,15 @@ func (e unasked) Unwrap() error { return e.error }
 // Is reports whether ErrUnasked is meant.
 func (e unasked) Is(target error) bool { return target == ErrUnasked }
 
-// Exception is a slave's refusal. The request arrived and was understood, so the line is well;
-// asking again is useful for codes 05 and 06 only. Since an exception names no address, that of a
-// late answer may be taken for the present one's: learn from it only when it comes again.
+// Exception is a slave's refusal. The request arrived and was understood, so the line works. Another try helps only
+// with the codes 05 and 06. An exception has no address, so a late one may be taken for the answer to the present
+// request: rely on an exception only if it comes again.
 type Exception struct {
-	Function byte // the function that was asked, without the exception bit
-	Code     byte // 1 to 11 in the specification; others are the maker's own
+	Function byte // the function of the request, without the exception bit
+	Code     byte // 1 to 11 in the specification; others are defined by the manufacturer
 }
 
-// Error names the code: "illegal data address (02)".
+// Error returns name and code: "illegal data address (02)".
 func (e *Exception) Error() string {
 	name := ""
 	switch e.Code { // MODBUS Application Protocol V1.1b3 §7

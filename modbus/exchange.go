@@ -27,10 +27,10 @@ var (
 	errRival     = fmt.Errorf("%w: another master is asking on this line", ErrFrame)
 )
 
-// Send makes the line the Transporter of goburrow's client: it sends one request frame and
-// returns the reply's, an exception included. The reply is valid until the next call. All that ever leaves
-// this package goes through here, and anything but a well-formed request of function 01, 02, 03, 04, 0x11 or
-// 0x2B/0x0E to a unit from 1 to 247 (0 and 255 too on Modbus TCP) is ErrRefused before a byte is written.
+// Send makes the line the Transporter of goburrow's client: it sends one request frame and returns the frame of the
+// reply, which may be an exception. The reply is valid until the next call. Every request of this package goes through
+// Send. It accepts only a well-formed request of function 01, 02, 03, 04, 0x11 or 0x2B/0x0E to a unit from 1 to 247 (0
+// and 255 too on Modbus TCP). Any other request is ErrRefused, before a byte is written.
 func (l *Line) Send(adu []byte) ([]byte, error) {
 	q, err := parseRequest(adu, l.isTCP())
 	if err != nil {
@@ -274,7 +274,7 @@ func (l *Line) discarded(n int) {
 	}
 }
 
-// owed reports whether a reply that went wrong or missing may still come from anybody.
+// owed reports whether a damaged or missing reply may still come from any unit.
 func (l *Line) owed() bool {
 	for _, u := range l.units {
 		if len(u.trust.debts) > 0 {

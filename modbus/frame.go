@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The function codes this package can send. Everything else is refused before a byte is
-// written: read-only by construction.
+// The function codes that this package can send. Every other request is refused before a byte is written, so the
+// package can only read.
 const (
 	FuncReadCoils      = 0x01 // read coils
 	FuncReadDiscrete   = 0x02 // read discrete inputs

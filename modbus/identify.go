@@ -16,15 +16,15 @@ import (
 // three objects; one a reply is the worst an honest slave does.
 const maxIdentityReplies = 8
 
-// Identity is who a slave says it is. A field that it does not give is empty. Texts end at the first zero byte, have no
-// blanks at either end, and hold printable characters only.
+// Identity is the identification that a slave gives. A field that the slave does not give is empty. Texts end at the
+// first zero byte, have no blanks at either end, and only printable characters.
 type Identity struct {
 	Vendor, ProductCode, Revision string
 	At                            time.Time // Options.Now() at the arrival of the last byte
 }
 
-// Identify asks for the basic identification: function 0x2B/0x0E, objects 0x00 to 0x02. Errors are
-// those of Read; a slave that does not know the function answers with *Exception code 1.
+// Identify asks for the basic identification: function 0x2B/0x0E, objects 0x00 to 0x02. Errors are those of Read; if a
+// slave does not know the function, the error is an *Exception with code 1.
 func (l *Line) Identify(ctx context.Context, unit byte) (Identity, error) {
 	l.ctx = ctx
 	defer func() { l.ctx = context.Background() }()
@@ -66,8 +66,8 @@ func (l *Line) identify(id byte) (Identity, error) {
 	return Identity{}, fmt.Errorf("%w: more than %d replies", ErrFrame, maxIdentityReplies)
 }
 
-// ServerID asks with function 0x11, whose answer is the maker's own affair: an id and a status byte, and often text. It
-// returns the words in it: zero bytes separate them, as blanks do. Errors are those of Read.
+// ServerID asks with function 0x11. Each manufacturer defines the answer: an id and a status byte, and often text.
+// ServerID returns the words in it; zero bytes separate words, as blanks do. Errors are those of Read.
 func (l *Line) ServerID(ctx context.Context, unit byte) (text string, at time.Time, err error) {
 	l.ctx = ctx
 	defer func() { l.ctx = context.Background() }()
@@ -103,8 +103,8 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 	return frame[5] == 0xFF, frame[6]
 }
 
-// CleanText returns a text of a device as it may be shown and sent: devices leave junk behind a text's end, and control
-// characters in it.
+// CleanText returns a text of a device in a form that can be shown and sent: devices leave junk behind the end of a
+// text, and control characters in it.
 func CleanText(raw []byte) string {
 	raw, _, _ = bytes.Cut(raw, []byte{0})
 	return strings.TrimSpace(strings.Map(func(r rune) rune {

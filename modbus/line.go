@@ -14,20 +14,20 @@ import (
 	goburrow "github.com/goburrow/modbus"
 )
 
-// Port is what a line needs of a serial port. Read returns (0, nil) when the read timeout has
-// passed, as go.bug.st/serial has it, and blocks no longer than that.
+// Port is what a line needs of a serial port. Read returns (0, nil) after the read timeout, as in go.bug.st/serial, and
+// never blocks for longer.
 type Port interface {
 	io.ReadWriteCloser
 	SetReadTimeout(time.Duration) error
 }
 
-// DefaultTimeout is how long the first byte of a reply may take when Options say nothing. The
-// controllers answer within 100 ms; radio links and gateways need more.
+// DefaultTimeout is how long the first byte of a reply may take if Options have no Timeout. The controllers answer
+// within 100 ms; radio links and gateways need more.
 const DefaultTimeout = 500 * time.Millisecond
 
 // Options of a Line.
 type Options struct {
-	Settings Settings             // also the pace that all waiting is computed from
+	Settings Settings             // all waits are computed from its baud rate and character format too
 	Open     func() (Port, error) // nil: Dial(Settings)
 	Connect  Connect              // of network ports; nil: a TCP connection of the system
 	Echo     Echo                 // "": EchoAuto
@@ -36,14 +36,14 @@ type Options struct {
 	Logger   *slog.Logger         // nil: discard. Frames are logged at debug level only
 }
 
-// Echo says whether requests come back before their replies, as on two-wire adapters that hear themselves.
+// Echo is whether requests come back before their replies, as on two-wire adapters that receive their own requests.
 type Echo string
 
-// The kinds. Whatever is expected, an echo is never taken for a reply.
+// The kinds. With each of them, an echo is never taken for a reply.
 const (
-	EchoAuto Echo = "auto" // find out; the same as ""
-	EchoOn   Echo = "on"   // a reply without one was disturbed
-	EchoOff  Echo = "off"  // one is not expected, and means nothing
+	EchoAuto Echo = "auto" // detected; the same as ""
+	EchoOn   Echo = "on"   // a reply without an echo was disturbed
+	EchoOff  Echo = "off"  // no echo is expected, and an echo means nothing
 )
 
 // Line is one Modbus RTU line. One goroutine owns it; only Counters and UnitCounters may be called from others.
@@ -200,8 +200,8 @@ func (l *Line) Close() error {
 	return nil
 }
 
-// SetUnit gives a unit limits of its own: how long the first byte of its reply may take, 0 for the line's
-// timeout, and how long the line must have been silent before it is asked, which counts where it is longer than t3.5.
+// SetUnit sets the times of one unit: how long the first byte of its reply may take (0: the line's timeout), and how
+// long the line must be silent before a request to it, if this is longer than t3.5.
 func (l *Line) SetUnit(unit byte, timeout, gap time.Duration) {
 	u := l.unit(unit)
 	u.timeout, u.gap = timeout, gap
@@ -224,15 +224,15 @@ func (l *Line) unit(id byte) *unit {
 	return u
 }
 
-// Reply is what a slave answered to a read.
+// Reply is a slave's answer to a read.
 type Reply struct {
-	Registers []uint16  // as many as were asked, the first one at the address asked; of a bit table 0 or 1 for each bit
+	Registers []uint16  // as many as requested, from the requested address on; of a bit table 0 or 1 for each bit
 	At        time.Time // Options.Now() at the arrival of the last byte
 }
 
 // Read asks unit (1 to 247, on Modbus TCP 0 and 255 too) for count (1 to 125) registers from addr, with function 03 or
-// 04, or for 1 to 2000 bits with function 01 or 02. 17 to 24 bits take two requests, since their reply would look like
-// a request (the planner has no such reads). Errors are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the
+// 04, or for 1 to 2000 bits with function 01 or 02. 17 to 24 bits take two requests, because one reply would look like
+// a request (the planner makes no such reads). Errors are ErrTimeout, ErrFrame, ErrPort, ErrRefused, *Exception or the
 // context's, wrapped. It takes at most a few times Options.Timeout plus the frames' time on the wire.
 func (l *Line) Read(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
 	registers, err := l.read(ctx, unit, function, addr, count)

@@ -11,17 +11,17 @@ import (
 // A network line has two dangers that a serial one has not: connections that end or go mute, and gateways that give
 // one client's reply to another. This file has what the line does about both.
 
-// What a frame was that came in the place of the answer. They wrap ErrFrame or ErrTimeout.
+// The kinds of a frame that came instead of the answer. They wrap ErrFrame or ErrTimeout.
 var (
 	// ErrForeignID: the device answered with a transaction id that is not the request's.
 	ErrForeignID = fmt.Errorf("%w: it answers with another transaction id", ErrFrame)
-	// ErrForeignUnit: the device answered in the name of another unit.
+	// ErrForeignUnit: the device answered with another unit id.
 	ErrForeignUnit = fmt.Errorf("%w: it answers for another unit", ErrFrame)
-	// ErrLength: the answer held another number of registers than was asked for.
+	// ErrLength: the answer has another number of registers than the request.
 	ErrLength = fmt.Errorf("%w: the answer has another length", ErrFrame)
-	// ErrShared: another program gets its replies through the same gateway, and this one may be its own.
+	// ErrShared: another program gets replies through the same gateway, and this reply may be for it.
 	ErrShared = fmt.Errorf("%w: the reply may be for another program that uses this gateway", ErrFrame)
-	// ErrLate: nothing came in time, and the answer to an earlier request came after its timeout.
+	// ErrLate: no answer came in time, and the answer to an earlier request came after its timeout.
 	ErrLate = fmt.Errorf("%w: it answers too late", ErrTimeout)
 )
 

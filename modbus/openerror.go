@@ -14,7 +14,7 @@ import (
 	"go.bug.st/serial"
 )
 
-// OpenError says why a port could not be opened and what to do about it.
+// OpenError has the reason why a port could not be opened, and the way out.
 type OpenError struct {
 	Port string
 	Err  error  // the cause
@@ -69,19 +69,21 @@ func openHint(port string, err error) string {
 	}
 }
 
-// IsMissing reports whether an error says that there is no device behind a port: it was unplugged, or never there.
+// IsMissing reports whether a port could not be opened because its device does not exist: it was unplugged, or never
+// there.
 func IsMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV) ||
 		errors.Is(err, syscall.EIO)
 }
 
-// IsDenied reports whether an error says that this user may not open a port.
+// IsDenied reports whether a port could not be opened because this user has no permission.
 func IsDenied(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || isCode(err, serial.PermissionDenied)
 }
 
-// Holder names the program that is likely to have a serial port open: one that opens every new one. proc is /proc.
-// Whose file descriptors are whose can be read by root only. Where none of these programs runs it is "Another program".
+// Holder returns the name of the program that probably has a serial port open: a running program that is known to open
+// every new port. proc is /proc. Only root could read the open files of other users. If no such program runs, the
+// result is "Another program".
 func Holder(proc string) string {
 	names, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "comm")) // the pattern is well formed
 	running := map[string]bool{}
@@ -131,9 +133,9 @@ func portsHere(ports []string) string {
 	return "ports here: " + strings.Join(ports, ", ")
 }
 
-// Ports returns the serial ports under root, "/" for those of this machine: first the names of adapters that stay when
-// they change places (by-id), then those of their USB sockets (by-path), which distinguish two equal adapters without
-// serial numbers apart.
+// Ports returns the serial ports under root, "/" for those of this machine: first the names that an adapter keeps at
+// any USB socket (by-id), then the names of the USB sockets (by-path), which distinguish two equal adapters without
+// serial numbers.
 func Ports(root string) []string {
 	var ports []string
 	for _, pattern := range []string{

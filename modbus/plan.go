@@ -8,12 +8,12 @@ import (
 
 // Span is the registers, or the bits, of one object.
 type Span struct {
-	Function byte   // one of the four that read
+	Function byte   // one of the four read functions
 	Addr     uint16 // the first register or bit
-	Count    uint16 // how many, at least 1
+	Count    uint16 // number of registers or bits, at least 1
 }
 
-// Words returns how many registers have as many bits on the wire, rounded up.
+// Words returns the number of registers with as many bits on the wire, rounded up.
 func (s Span) Words() uint16 {
 	if ofBits(s.Function) {
 		return (s.Count + 15) / 16
@@ -30,13 +30,13 @@ type Read struct {
 	Members []int // indexes of the spans that it serves, ascending by address
 }
 
-// Limits of a plan. The zero value merges only what touches, up to 125 registers.
+// Limits of a plan. The zero value merges only adjacent objects, up to 125 registers.
 type Limits struct {
 	MaxRegisters uint16  // most registers in one read; 0: 125, the protocol's most
-	MaxGap       int     // registers between two objects that are read over, not around; see MaxGap
-	Avoid        []Range // registers that are not read over, because the slave has none there
+	MaxGap       int     // most unused registers between two objects in one read; see MaxGap
+	Avoid        []Range // registers that no read may include, because the slave does not have them
 	MaxBits      int     // most bits in one read; 0: 2000, the protocol's most
-	AvoidBits    []Range // bits that are not read over
+	AvoidBits    []Range // bits that no read may include
 }
 
 // most returns the most that a function reads at once.
@@ -47,15 +47,15 @@ func (lim Limits) most(function byte) int {
 	return int(lim.MaxRegisters)
 }
 
-// MaxGap returns the largest gap that costs no more bus time than another request, by RequestTime against two
-// characters a register.
+// MaxGap returns the largest gap, in registers, that costs no more bus time than another request: RequestTime, compared
+// with two characters per register.
 func MaxGap(s Settings, turnaround time.Duration) int {
 	return int(RequestTime(s, turnaround) / s.WireTime(2))
 }
 
-// Plan returns the reads that serve all spans with the least bus time, ascending by function and
-// address. Every span is in exactly one read, whole; no read mixes functions or exceeds MaxRegisters. A span
-// that is longer than that by itself is a read of its own, for the slave or Line.Read to refuse.
+// Plan returns the reads that serve all spans with the least bus time, ascending by function and address. Every span is
+// in exactly one read, whole; no read mixes functions or exceeds MaxRegisters. A single span that is longer than that
+// becomes a read of its own, which the slave or Line.Read will refuse.
 func Plan(spans []Span, lim Limits) []Read {
 	if lim.MaxRegisters == 0 || lim.MaxRegisters > maxRegisters {
 		lim.MaxRegisters = maxRegisters

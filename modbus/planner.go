@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// RequestTime returns the bus time that a request costs beside its registers: 8 characters out, 5 back, t3.5 before
-// it, and the slave's turnaround. Turnaround 0 is not measured: t3.5, which a slave needs to see that the request has
-// ended.
+// RequestTime returns the bus time of a request without its registers: 8 characters out, 5 back, t3.5 before it, and
+// the slave's turnaround. Turnaround 0 means not measured, and counts as t3.5: a slave needs this time to detect the
+// end of the request.
 func RequestTime(s Settings, turnaround time.Duration) time.Duration {
 	if turnaround <= 0 {
 		turnaround = s.Silence()
@@ -22,7 +22,7 @@ func ReadTime(s Settings, turnaround time.Duration, count uint16) time.Duration 
 	return RequestTime(s, turnaround) + s.WireTime(2*int(count))
 }
 
-// Range is registers from First to Last, both included.
+// Range is the registers from First to Last, both included.
 type Range struct{ First, Last uint16 }
 
 // String returns "0x0002-0x0003", or "0x0010" for a single register.
@@ -33,12 +33,12 @@ func (r Range) String() string {
 	return fmt.Sprintf("0x%04X-0x%04X", r.First, r.Last)
 }
 
-// Planner plans the reads of one slave and learns from its refusals: which registers between objects it does
-// not have, and how many it gives at once. One goroutine owns it.
+// Planner plans the reads of one slave and learns from its refusals: which registers between objects the slave does not
+// have, and how many it gives in one read. One goroutine owns it.
 //
-// A slave that does not answer a long read says neither whether it was too long nor which register it lacks. So the
-// read is split; when both halves are answered, either the gap between them or the length was at fault. A read no
-// longer than one that worked was not too long. Otherwise the gap alone is asked once (Tests), and its answer decides.
+// If a slave does not answer a long read, either the read is too long or the slave lacks one of the registers. So the
+// read is split. If both halves are answered, the cause is the gap between them or the length. The length is not the
+// cause if a read of this length has worked. Otherwise the gap alone is read once (Tests), and the answer decides.
 type Planner struct {
 	settings   Settings
 	turnaround time.Duration
@@ -95,7 +95,7 @@ func (s split) gap() Span {
 }
 
 // NewPlanner returns a planner for a slave that takes at most so many registers in one read (0: 125). avoid are
-// registers never to be read over.
+// registers that no read may include.
 func NewPlanner(s Settings, most uint16, avoid []Range) *Planner {
 	if most == 0 || most > maxRegisters {
 		most = maxRegisters
@@ -103,10 +103,10 @@ func NewPlanner(s Settings, most uint16, avoid []Range) *Planner {
 	return &Planner{settings: s, most: most, avoid: avoid}
 }
 
-// Measured notes the slave's turnaround: the slower it is, the wider the gaps that are cheaper to read over.
+// Measured notes the slave's turnaround: for a slower slave it is cheaper to include wider gaps.
 func (p *Planner) Measured(turnaround time.Duration) { p.turnaround = turnaround }
 
-// Plan returns the reads for the spans with the least bus time, as far as the slave is known.
+// Plan returns the reads for the spans with the least bus time, within the known limits of the slave.
 func (p *Planner) Plan(spans []Span) []Read {
 	return Plan(spans, Limits{
 		MaxRegisters: p.MaxRegisters(), MaxGap: MaxGap(p.settings, p.turnaround), Avoid: p.avoids(),
@@ -128,7 +128,7 @@ func (p *Planner) lacks(of func(function byte) bool) (ranges []Range) {
 	return ranges
 }
 
-// MaxRegisters returns how many registers are asked at once: what was given, or what was learnt.
+// MaxRegisters returns the most registers in one read: the given limit, or the learnt one.
 func (p *Planner) MaxRegisters() uint16 { return p.registers.most(p.most) }
 
 // Answered notes that a read was answered with registers: none of them is illegal.
@@ -158,9 +158,9 @@ func (p *Planner) Answered(s Span) {
 	p.splits = slices.DeleteFunc(p.splits, p.conclude)
 }
 
-// Refused notes that it is proven that the slave does not answer a read, and returns two parts of it to ask instead;
-// none when it serves a single object, or a test, which the slave does not have then. Proof is the caller's: a slave
-// refuses by an exception, or says nothing, and both may be of the moment. Split is for a read without proof.
+// Refused notes the proof that the slave does not answer a read, and returns two parts of the read to send instead. It
+// returns none for the read of a single object, or for a test: the slave then does not have it. The caller must have
+// the proof, because an exception or silence may have a passing cause. Without proof use Split.
 func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
 		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal, and that was all there was to learn
@@ -179,7 +179,7 @@ func (p *Planner) Refused(r Read, spans []Span) []Read {
 	return parts
 }
 
-// Split takes a read apart into two and learns nothing; none when all its members have the same registers.
+// Split divides a read into two and learns nothing. It returns none if all members have the same registers.
 func (p *Planner) Split(r Read, spans []Span) []Read {
 	members, others := p.parts(r, spans)
 	if len(members) == 0 || len(others) == 0 {
@@ -281,7 +281,7 @@ func (p *Planner) foundTooLong(s Span) {
 	}
 }
 
-// Tests returns reads that no object needs, but that would prove what was learnt. Ask each once, when there is time.
+// Tests returns reads that no object needs, but that check the learnt limits. Send each once, when there is time.
 func (p *Planner) Tests() []Read {
 	reads := make([]Read, len(p.tests))
 	for i, s := range p.tests {
@@ -290,7 +290,8 @@ func (p *Planner) Tests() []Read {
 	return reads
 }
 
-// Retest puts what was learnt in doubt: Tests names the reads that taught it, and what one of them brings is forgotten.
+// Retest puts the learnt limits in doubt: Tests returns the reads that taught them, and a limit is forgotten if its
+// read is answered.
 func (p *Planner) Retest() {
 	for _, whole := range p.blamed {
 		if !slices.Contains(p.tests, whole) {
@@ -299,12 +300,12 @@ func (p *Planner) Retest() {
 	}
 }
 
-// Forget drops what was learnt, as when another controller answers.
+// Forget drops all learnt limits, for example when another controller answers.
 func (p *Planner) Forget() {
 	p.illegal, p.registers, p.bits, p.splits, p.tests, p.blamed = nil, lengths{}, lengths{}, nil, nil, nil
 }
 
-// Learnt returns what was learnt as YAML for the slave in the configuration, empty when nothing was.
+// Learnt returns the learnt limits as YAML for the slave in the configuration; empty: none.
 func (p *Planner) Learnt() string {
 	var b strings.Builder
 	if p.registers.tooLong != 0 {

@@ -122,8 +122,8 @@ type rtsSender struct {
 // sendingLevel reports whether RTS is set while sending.
 func (s Settings) sendingLevel() bool { return s.RS485.Polarity != levelLow }
 
-// Write returns when the frame has left and the line is free, that is after both delays and the
-// time on the wire. Whatever fails, the line is freed: a transceiver left on drowns everybody.
+// Write returns when the frame has left and the line is free, that is after both delays and the time on the wire.
+// Whatever fails, the line is freed: a transceiver that stays on would disturb all other devices.
 func (s *rtsSender) Write(p []byte) (n int, err error) {
 	sending := s.settings.sendingLevel()
 	defer func() {

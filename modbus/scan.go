@@ -13,12 +13,12 @@ import (
 	"go.bug.st/serial"
 )
 
-// Scan is a search for the units that answer on a line. It reads, as everything here, and it is bounded: one request
-// to each unit that is silent, a handful to each that answers.
+// Scan is a search for the units that answer on a line. It only reads. It sends one request to each silent unit, and a
+// few to each unit that answers.
 type Scan struct {
 	Settings []Settings // at least one; tried in this order until a unit answers
 	Units    []byte     // 1 to 247, on Modbus TCP 0 and 255 too; asked in this order
-	// what to ask with; the second only when the first found no unit at any settings. nil: 04, then 03
+	// functions of the requests; the second is used only if the first found no unit at any settings. nil: 04, then 03
 	Functions []byte
 	Timeout   time.Duration                // first byte of a reply; 0: DefaultTimeout
 	Open      func(Settings) (Port, error) // nil: Dial
@@ -27,44 +27,44 @@ type Scan struct {
 	Step      func(Step)                   // called before each unit is asked; nil: not called
 }
 
-// Step is how far a scan is.
+// Step is the progress of a scan.
 type Step struct {
 	Settings    Settings
 	Function    byte
-	Unit        byte // that is asked now
-	Asked, All  int  // units of this round, at these settings with this function
+	Unit        byte // asked now
+	Asked, All  int  // units of this round: asked so far, and in all
 	Found       int  // in this round
-	Round, Last int  // which round it is, from 1, and which the last one would be
+	Round, Last int  // number of this round, from 1, and of the last one if no unit answers
 }
 
 // Found is a unit that answers.
 type Found struct {
 	Unit      byte
-	Exception *Exception // nil: it gave registers; an exception is an answer too
-	Identity  Identity   // by function 0x2B/0x0E; zero when it gives none
-	ServerID  string     // by function 0x11, when the other one gives none; empty when neither does
+	Exception *Exception // nil: the unit gave registers; an exception is an answer too
+	Identity  Identity   // by function 0x2B/0x0E; zero: the unit gives none
+	ServerID  string     // by function 0x11, if 0x2B/0x0E gives none; empty: neither does
 }
 
-// Garbled is a unit that something came from, or over, which is no frame: wrong settings, noise, or two slaves of one
+// Garbled is a unit after whose request bytes came that are no frame: wrong settings, noise, or two slaves with one
 // unit id.
 type Garbled struct {
 	Settings Settings
 	Unit     byte
 }
 
-// ScanResult is what a scan has found. It may be cut short by an error.
+// ScanResult is the result of a scan. After an error it is incomplete.
 type ScanResult struct {
-	Settings Settings // at which a unit answered, or that were tried last
+	Settings Settings // the settings at which a unit answered, or the last ones tried
 	Found    []Found  // in the order of Units
 	Garbled  []Garbled
 	Asked    int // units, each once a round
 }
 
-// Rounds returns how often Run asks all units when none answers.
+// Rounds returns how often Run asks all units if none answers.
 func (s *Scan) Rounds() int { return len(s.Settings) * len(s.functions()) }
 
-// Expected returns how long one round takes when no unit answers: for each unit the request, the timeout and the slack
-// for adapters, and on anything but Modbus TCP the quiet in which a late reply would pass. Who answers takes less.
+// Expected returns how long one round takes if no unit answers: for each unit the request, the timeout, the slack for
+// adapters, and, except on Modbus TCP, the silence in which a late reply would pass. A unit that answers takes less.
 func (s *Scan) Expected(settings Settings) time.Duration {
 	each := s.timeout() + adapterSlack
 	if !strings.HasPrefix(settings.Port, schemeTCP) {
@@ -88,8 +88,8 @@ func (s *Scan) timeout() time.Duration {
 	return s.Timeout
 }
 
-// Run scans until a unit has answered at one of the settings, and then that round to its end. What was found
-// comes with every error: *OpenError, ErrPort and ctx's.
+// Run scans until a unit answers at one of the settings, and finishes this round. With every error it also returns the
+// units found so far. Errors are *OpenError, ErrPort and ctx's.
 func (s *Scan) Run(ctx context.Context) (ScanResult, error) {
 	var result ScanResult
 	round := 0
@@ -196,7 +196,7 @@ func IsBusy(err error) bool {
 	return errors.Is(err, errBusy) || errors.Is(err, syscall.EBUSY) || isCode(err, serial.PortBusy)
 }
 
-// AllUnits returns the unit ids that there are, 1 to 247.
+// AllUnits returns all unit ids, 1 to 247.
 func AllUnits() []byte {
 	units := make([]byte, maxUnit)
 	for i := range units {
@@ -205,7 +205,7 @@ func AllUnits() []byte {
 	return units
 }
 
-// GarbledUnits returns the units among the garbled ones, ascending and each once.
+// GarbledUnits returns the unit ids in Garbled, ascending, each once.
 func (r ScanResult) GarbledUnits() []byte {
 	units := make([]byte, len(r.Garbled))
 	for i, g := range r.Garbled {

@@ -44,11 +44,11 @@ func (p *serialPort) Gone() bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != p.number
 }
 
-// OpenSerial opens and locks a serial port. No other program that locks its ports can open it until it is
-// closed or we die, and no child process inherits it. What is asked of the hardware (RS-485, DTR, RTS, low
-// latency) is set when it returns. Errors are *OpenError.
+// OpenSerial opens and locks a serial port. Until the port is closed or this process ends, no other program that locks
+// its ports can open it, and no child process inherits it. When OpenSerial returns, the hardware is set as requested
+// (RS-485, DTR, RTS, low latency). Errors are *OpenError.
 //
-// The Port has a method Gone() bool more: whether its path leads to another device by now.
+// The Port also has a method Gone() bool, which reports whether its path now leads to another device.
 func OpenSerial(s Settings) (Port, error) {
 	s = s.withDefaults()
 	port, err := openLocked(s)

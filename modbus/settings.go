@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// Settings are those of a serial port. Zero fields mean what the controllers ship with, 9600 baud, 8 data
-// bits, no parity, 2 stop bits, and a port that is otherwise left as its driver has it.
+// Settings of a port. Zero fields mean the settings with which the controllers ship: 9600 baud, 8 data bits, no parity,
+// 2 stop bits. Everything else of the port stays as its driver sets it.
 type Settings struct {
-	// path of the device, best one under /dev/serial/by-id, which survives replugging, or by-path for adapters without
-	// serial numbers
+	// path of the device, best under /dev/serial/by-id, which is the same after replugging, or under by-path for
+	// adapters without serial numbers
 	Port       string
 	Baud       int    // bits per second; 0: 9600
 	DataBits   int    // 5 to 8; 0: 8. RTU itself needs 8
 	StopBits   int    // 1 or 2; 0: 2
 	Parity     string // none, even or odd; empty: none
-	RS485      RS485  // who switches a two-wire line; zero: the adapter does it by itself
-	DTR        string // level while the port is open, on or off; empty: as the driver has it after opening, mostly on
-	RTS        string // the same; must be empty when RS485 moves RTS
-	LowLatency string // auto: where a USB adapter offers it; on: or fail; off: untouched; empty: off
+	RS485      RS485  // what switches a two-wire line; zero: the adapter itself
+	DTR        string // level while the port is open, on or off; empty: the driver's level after opening, mostly on
+	RTS        string // the same; must be empty if RS485 switches RTS
+	LowLatency string // auto: if a USB adapter offers it; on: required, else Open fails; off: unchanged; empty: off
 
 	// Of a network port only.
-	ConnectDelay time.Duration // for how long a device is not asked after connecting; 0: it is asked at once
+	ConnectDelay time.Duration // time after connecting without a request; 0: the first request goes at once
 	// check, or ignore for tcp:// devices that answer with id 0 or the next number; empty: check
 	TransactionID string
 }
 
-// RS485 says who switches the transceiver of a two-wire line between sending and listening. Most adapters do
-// it by themselves; others, and many built-in ports, are switched by RTS.
+// RS485 decides what switches the transceiver of a two-wire line between sending and receiving. Most adapters switch by
+// themselves. Others, and many built-in ports, are switched by RTS.
 type RS485 struct {
-	Mode string // off; kernel: the serial driver does it; rts: we do, around each write; empty: off
-	// from the switch to the first bit, 0 and up; kernel: rounded up to ms, most drivers stop at 100
+	Mode string // off; kernel: the serial driver switches; rts: this package switches, around each write; empty: off
+	// from the switch to the first bit, 0 and up; kernel: rounded up to ms, with most drivers at most 100 ms
 	Before   time.Duration
 	After    time.Duration // from the last bit to the switch back, the same
 	Polarity string        // logical level of RTS while sending: high (set) or low; empty: high
@@ -119,7 +119,7 @@ func (s Settings) CharBits() int {
 // CharTime returns how long one character takes: 1.146 ms at 9600 8N2.
 func (s Settings) CharTime() time.Duration { return s.WireTime(1) }
 
-// WireTime returns how long chars characters take when they follow one another without a pause.
+// WireTime returns how long chars characters take without a pause between them.
 func (s Settings) WireTime(chars int) time.Duration {
 	bits := time.Duration(chars * s.CharBits())
 	return bits * time.Second / time.Duration(s.withDefaults().Baud)

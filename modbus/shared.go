@@ -216,9 +216,9 @@ func (u *unit) avoids(q ask) bool {
 	return false
 }
 
-// SetLimits bounds what a unit is asked for next to the registers that are wanted: at most so many registers in one
-// read, 0 for the protocol's most, and never those to avoid. Such reads are widened ones, where another program uses
-// the gateway, and probes.
+// SetLimits limits the reads of a unit that include more than the requested registers: at most so many registers in one
+// read (0: the protocol's most), and never those to avoid. Such reads are probes, and widened reads while another
+// program uses the gateway.
 func (l *Line) SetLimits(unit byte, most uint16, avoid []Range) {
 	u := l.unit(unit)
 	u.most, u.avoid = most, avoid

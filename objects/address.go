@@ -9,8 +9,8 @@ import (
 // Address is a PDU address, written with four hex digits.
 type Address uint16
 
-// UnmarshalText takes "0x0012" and nothing else, so that no two spellings mean one register. Of a decimal number the
-// error gives the readings that documents have for it.
+// UnmarshalText accepts only "0x0012", so that each register has one spelling. For a decimal number, the error lists
+// the addresses that documents may mean by it.
 func (a *Address) UnmarshalText(text []byte) error {
 	n, err := parseHex(string(text))
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"noi-agent/internal/strictyaml"
 )
 
-// ParseFamily reads one family file by the rules of those that are built in. The error is strictyaml.Faults: every
-// fault with its line.
+// ParseFamily reads one family file by the rules for built-in families. The error is strictyaml.Faults: every fault
+// with its line.
 func ParseFamily(data []byte) (*Family, error) { return parseFamily(data, false) }
 
-// ParseOwnFamily reads a family file of a user. Its units may be any short text, and an object without confidence has
-// the user's own, high.
+// ParseOwnFamily reads a family file of a user. Its units may be any short text. An object without confidence has the
+// confidence high.
 func ParseOwnFamily(data []byte) (*Family, error) { return parseFamily(data, true) }
 
 func parseFamily(data []byte, own bool) (*Family, error) {
@@ -176,7 +176,7 @@ func (b *familyBuilder) addObject(path string, f *ObjectFile) {
 	b.family.Objects = append(b.family.Objects, o)
 }
 
-// Units returns the one vocabulary of units, the empty one for plain numbers first.
+// Units returns all allowed units. The first one is empty, for plain numbers.
 func Units() []string {
 	return []string{"", "V", "A", "W", "Ah", "kWh", "Wh", "°C", "°F", "V/°C", "Ω", "h", "min", "s", "d", "%", "Hz"}
 }

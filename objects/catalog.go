@@ -18,13 +18,13 @@ import (
 //go:embed families/*.yaml
 var familyFiles embed.FS
 
-// Catalog is the families the agent knows. It does not change once it is loaded.
+// Catalog has the families that the agent knows. It does not change after it is loaded.
 type Catalog struct {
 	families []*Family // in the order of their slugs
 }
 
-// LoadCatalog reads the families that are built in, and those of the directories: every file there that ends in .yaml
-// or .yml. A directory that does not exist, or without a name, has none. The error has every fault of every file, one a
+// LoadCatalog reads the built-in families and those of the directories: every file whose name ends in .yaml or .yml. A
+// directory that does not exist, or has an empty name, has no families. The error has all faults of all files, one per
 // line, as "FILE:LINE: path: text".
 func LoadCatalog(dirs ...string) (*Catalog, error) {
 	families, err := builtIn()
@@ -147,7 +147,7 @@ func (c *Catalog) Family(slug string) (*Family, bool) {
 	return nil, false
 }
 
-// ByProductCode returns the family whose product code prefix fits best (the longest one): TS-MPPT-60-600V-48 is not a
+// ByProductCode returns the family with the longest matching prefix of product codes: TS-MPPT-60-600V-48 is not a
 // TS-MPPT-60.
 func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 	var best *Family
@@ -162,8 +162,8 @@ func (c *Catalog) ByProductCode(code string) (*Family, bool) {
 	return best, best != nil
 }
 
-// Fits says whether a controller that is configured as family f may report a product code. other is the family that the
-// code belongs to, nil when there is none. Of a code that f itself reports, or shares, the answer is true and f.
+// Fits reports whether a controller that is configured as family f may report a product code. other is the family of
+// the code, nil if no family has it. For a code that f itself reports, or shares, the result is true and f.
 func (c *Catalog) Fits(f *Family, code string) (fits bool, other *Family) {
 	if best, ok := c.ByProductCode(code); ok && best != f &&
 		!slices.ContainsFunc(f.SharedCodes, func(prefix string) bool {

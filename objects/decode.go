@@ -10,22 +10,21 @@ import (
 	"strings"
 )
 
-// Why a sound read gives no sample. The sampler counts each and sends nothing; all of them are ErrNoSample.
+// The reasons why a good read gives no sample. The sampler counts each and sends nothing. All of them are ErrNoSample.
 var (
-	// ErrNoSample says that the registers hold no value: not a number, infinity, digits that are none, a factor of
-	// zero.
+	// ErrNoSample: the registers hold no value: NaN, infinity, invalid BCD digits, a factor of zero.
 	ErrNoSample = errors.New("no sample")
-	// ErrAbsent says that they hold what the document names for a sensor that is not connected.
+	// ErrAbsent: the registers hold the number that means "no sensor connected" in the document.
 	ErrAbsent = fmt.Errorf("%w: the sensor is absent", ErrNoSample)
-	// ErrOutOfRange says that the value lies outside the range that the document gives.
+	// ErrOutOfRange: the value is outside the range of the document.
 	ErrOutOfRange = fmt.Errorf("%w: out of range", ErrNoSample)
-	// ErrFirmware says that the slave's firmware is older than the object's place and encoding.
+	// ErrFirmware: the slave's firmware is older than the object's address and encoding.
 	ErrFirmware = fmt.Errorf("%w: the firmware is older than this register map", ErrNoSample)
 )
 
-// Decode turns the object's registers into its value. It returns ErrNoSample (wrapped) when they
-// hold none. Any other error is a broken rule of the caller: a wrong count of registers, an object that needs
-// others beside its own (DecodeSpan), or one whose disputed encoding is not chosen.
+// Decode turns the object's registers into its value. It returns ErrNoSample (wrapped) if they hold none. Any other
+// error is a mistake of the caller: a wrong number of registers, an object that needs other registers too (DecodeSpan),
+// or an object whose disputed encoding is not selected.
 func (o *Object) Decode(regs []uint16) (Value, error) {
 	if len(regs) != int(o.Registers) || len(regs) == 0 {
 		return Value{}, fmt.Errorf("decode %s: %d registers, want %d", o.Name, len(regs), o.Registers)

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Table is the Modbus table an object is read from; it decides the function code.
+// Table is the Modbus table of an object; it selects the function code.
 type Table string
 
-// The tables. The controllers of the built-in families document both as one address space; RAM is read with
-// function 04 and EEPROM with 03, as the programs do that are known to work on hardware.
+// The tables. In the documents of the built-in families both tables are one address space. The agent reads RAM with
+// function 04 and EEPROM with function 03, as programs do that are known to work on real controllers.
 const (
 	Input    Table = "input"    // function 04: RAM, live values
 	Holding  Table = "holding"  // function 03: EEPROM, settings
@@ -23,35 +23,36 @@ const (
 // Tables returns all of them, in the order in which a family file has them.
 func Tables() []Table { return []Table{Input, Holding, Discrete, Coil} }
 
-// OfBits reports whether the table holds single bits and no registers.
+// OfBits reports whether the table has single bits instead of registers.
 func (t Table) OfBits() bool { return t == Discrete || t == Coil }
 
-// Object is one named value of a family: where it stands, how it is coded, how often it is sampled.
+// Object is one named value of a family: its address, its encoding, and its log interval.
 type Object struct {
 	Name       string
-	About      string             // what it is, in a few words
-	Table      Table              // where it stands
-	Address    uint16             // PDU address of its first register, 0-based; of its low word when High is set
+	About      string             // meaning, in a few words
+	Table      Table              // the Modbus table
+	Address    uint16             // PDU address of its first register, 0-based; of the low word if High is set
 	Registers  uint16             // how many registers it takes, 1 to 64; 1 for a bit of a bit table
-	High       *uint16            // address of the high word where it does not adjoin; nil for nearly all
-	Encoding   Encoding           // how they are coded; empty while Choices waits for a decision
-	Order      Order              // how the bytes of more than one register follow one another; "": ABCD
-	Field      Field              // which bits of the registers hold the value; zero: all that the encoding reads
-	Scale      float64            // factor of a number; 1 when the file gives none
-	Offset     float64            // added to a number when it has been scaled, in Unit
-	Times      []Object           // numbers of the family that scale this one, read with it; nil for most
-	Since      *Firmware          // the firmware from which on all this is so; nil: any
-	Exact      map[uint64]float64 // raw values that stand for a value of their own, in Unit; nil for most
-	Absent     []uint64           // raw values that say that there is no sensor; nil for most
-	Range      *Range             // what the document allows, in Unit; nil: anything
+	High       *uint16            // address of the high word, if it is not next to the low word; nil for nearly all
+	Encoding   Encoding           // encoding of the registers; empty until one of Choices is selected
+	Order      Order              // order of the bytes of several registers; "": ABCD
+	Field      Field              // bits of the registers that hold the value; zero: all that the encoding reads
+	Scale      float64            // factor of a number; 1 if the file gives none
+	Offset     float64            // added to a number after scaling, in Unit
+	Times      []Object           // objects whose values multiply this one, read in the same request; nil for most
+	Since      *Firmware          // the first firmware for which this is true; nil: any
+	Exact      map[uint64]float64 // raw values with a fixed value, in Unit; nil for most
+	Absent     []uint64           // raw values that mean "no value"; nil for most
+	Range      *Range             // range of the document, in Unit; nil: any value
 	Unit       string             // "V", "°C", …; empty for states, bits and plain numbers
 	Names      map[uint16]string  // states or bits by number; nil for numbers and text
-	NamesBy    *Mode              // another object that decides which names count; nil for nearly all
+	NamesBy    *Mode              // another object that selects the names; nil for nearly all
 	Alarm      bool               // states or bits that are urgent; see Alarms
 	Interval   time.Duration      // default log interval
-	ByName     bool               // sampled only when it is named: settings, and what hardly anybody wants
-	Confidence string             // high, medium or low: how sure the sources are of address and encoding
-	// not empty: the sources dispute the encoding, or it depends on the unit, and none is chosen yet
+	ByName     bool               // sampled only if the configuration lists it: settings, and rarely used objects
+	Confidence string             // high, medium or low: how reliable the sources are about address and encoding
+	// not empty: the sources contradict each other about the encoding, or it depends on the unit, and none is selected
+	// yet
 	Choices []Choice
 }
 
@@ -62,19 +63,19 @@ type Choice struct {
 	Scale    float64
 }
 
-// Firmware is the least version that an object needs, as a number that the slave itself holds.
+// Firmware is the lowest firmware version that an object needs, compared with a number that the slave itself has.
 type Firmware struct {
 	Object Object
 	Least  float64
 }
 
-// Mode is an object whose raw number decides which table of names another one uses.
+// Mode is an object whose raw number selects the table of names of another object.
 type Mode struct {
 	Object Object
 	Tables map[uint16]map[uint16]string
 }
 
-// Range is the least and the greatest value that an object can have, in its unit.
+// Range is the lowest and the highest value that an object can have, in its unit.
 type Range struct{ Min, Max float64 }
 
 // rounding is how far a register times its scale may lie from the decimal number that is meant, relative to that
@@ -90,14 +91,14 @@ func (r *Range) holds(f float64) bool {
 // String returns "0 to 100".
 func (r *Range) String() string { return fmt.Sprintf("%g to %g", r.Min, r.Max) }
 
-// Setting reports whether the object is sampled only when it is named.
+// Setting reports whether the object is sampled only if the configuration lists it.
 func (o *Object) Setting() bool { return o.ByName }
 
 // Unverified reports whether address or encoding rest on one doubtful source, or on sources that disagree.
 func (o *Object) Unverified() bool { return o.Confidence == "low" }
 
-// Alarms returns what is active in a value of an object that is marked as an alarm: the names of the set bits, or the
-// name of any state but number 0, or "true". It is nil when nothing is, and for objects without the mark.
+// Alarms returns the active alarms in a value of an object that is marked as an alarm: the names of the set bits, the
+// name of any state except number 0, or "true". It is nil if none is active, and for objects without the mark.
 func (o *Object) Alarms(v Value) []string {
 	switch {
 	case !o.Alarm:
@@ -137,7 +138,7 @@ func (o *Object) Kind() Kind {
 	}
 }
 
-// With returns the object with one of its disputed encodings chosen. The error names the choices.
+// With returns the object with one of its disputed encodings. The error lists the choices.
 func (o Object) With(choice string) (Object, error) {
 	names := make([]string, len(o.Choices))
 	for i, c := range o.Choices {
@@ -156,16 +157,17 @@ func (o Object) With(choice string) (Object, error) {
 // Family is a group of controllers with one register map.
 type Family struct {
 	Slug  string // "PSPWM"; the first word of `fw_version`
-	Title string // maker and product, for people
-	// prefixes of the product codes in Read Device Identification; none: it is named in the configuration
+	Title string // manufacturer and product, for people
+	// prefixes of the product codes in Read Device Identification; none: the configuration must give the model
 	ProductCodes []string
-	// prefixes of product codes of other families that controllers of this one report too; they do not choose it
+	// prefixes of product codes of other families that controllers of this family report too; they do not select this
+	// family
 	SharedCodes  []string
 	MaxRegisters uint16   // most registers in one read that are known to work
 	Objects      []Object // ascending: input table first, then by address
 
-	// CodeObject and FirmwareObject are the objects that identify a controller that answers neither function 0x2B
-	// nor 0x11; empty: none does.
+	// CodeObject and FirmwareObject are the objects with product code and firmware of a controller that answers neither
+	// function 0x2B nor 0x11; empty: there is none.
 	CodeObject, FirmwareObject string
 
 	byName map[string]int
@@ -177,7 +179,7 @@ func (f *Family) Reports(code string) bool {
 	return slices.ContainsFunc(f.ProductCodes, begins) || slices.ContainsFunc(f.SharedCodes, begins)
 }
 
-// Object returns the object of that exact name.
+// Object returns the object with exactly this name.
 func (f *Family) Object(name string) (*Object, bool) {
 	i, ok := f.byName[name]
 	if !ok {

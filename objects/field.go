@@ -10,11 +10,11 @@ import (
 // An object's raw number is made in two steps: Order says how the bytes of its registers follow one another, Field says
 // which bits of the whole count. What a document prints of a raw number, absent and exact, is compared with the result.
 
-// Field is the bits of an object's registers that hold its value, counted from the lowest. The zero Field is all that
-// the encoding reads.
+// Field is the bits of an object's registers that hold its value, counted from the lowest bit. The zero Field means all
+// bits that the encoding reads.
 type Field struct{ Low, Width uint8 }
 
-// UnmarshalText takes "15" and "2-3", the lower bit first.
+// UnmarshalText accepts "15" and "2-3", the lower bit first.
 func (f *Field) UnmarshalText(text []byte) error {
 	form := regexp.MustCompile(`^(0|[1-9][0-9]?)(?:-(0|[1-9][0-9]?))?$`)
 	m := form.FindSubmatch(text)
@@ -47,16 +47,16 @@ func (f Field) end() int { return int(f.Low) + int(f.Width) }
 // mask is the bits of the field, in place.
 func (f Field) mask() uint64 { return (1<<f.Width - 1) << f.Low }
 
-// Order is how the bytes of registers follow one another: A is the most significant byte. Registers send their high
-// byte first. The names are those of two registers; four registers follow by the same rule.
+// Order is the order of the bytes in the registers: A is the most significant byte. On the wire a register's high byte
+// is first. The names are for two registers; the rule is the same for four registers.
 type Order string
 
-// The orders. One register has but ABCD, and BADC with its bytes swapped.
+// The orders. For one register only ABCD exists, and BADC with swapped bytes.
 const (
 	ABCD Order = "ABCD" // high word first; the same as ""
 	CDAB Order = "CDAB" // low word first
-	BADC Order = "BADC" // high word first, low byte of each first
-	DCBA Order = "DCBA" // low word first, low byte of each first
+	BADC Order = "BADC" // high word first, low byte of each word first
+	DCBA Order = "DCBA" // low word first, low byte of each word first
 )
 
 // Orders returns all of them.
@@ -80,8 +80,7 @@ func (o *Object) Bits() Field {
 	}
 }
 
-// Raw returns the object's own registers, one to four, as its raw number: what a document prints of it before any
-// scale.
+// Raw returns the object's own registers, one to four, as its raw number: the number before any scale.
 func (o *Object) Raw(regs []uint16) uint64 {
 	var n uint64
 	low, swapped := o.lowFirst(), o.Order.swapped()

@@ -2,8 +2,8 @@ package objects
 
 import "strings"
 
-// MatchesName reports whether a name or a pattern fits an object's name, case-sensitive. * stands for any characters,
-// none included; brackets are literal, since names such as T_ind[U] have them.
+// MatchesName reports whether a name or a pattern matches an object's name, case-sensitive. * matches any characters,
+// also none. Brackets are literal, because names such as T_ind[U] have them.
 func MatchesName(word, name string) bool {
 	first, rest, pattern := strings.Cut(word, "*")
 	if !pattern {

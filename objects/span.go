@@ -6,8 +6,8 @@ import "fmt"
 // registers of its own, a state's name depends on the mode. What an object leans on must come in the same read as the
 // object, or the answer of another controller, or of another moment, could give a wrong value.
 
-// Span returns the registers that one read must bring for the object to be decoded: its own and those it leans on, and
-// what lies between. For most objects it is Address and Registers.
+// Span returns the registers that one read must include to decode the object: its own registers, those on which it
+// depends, and those between. For most objects it is Address and Registers.
 func (o *Object) Span() (addr, count uint16) {
 	first, end := int(o.Address), int(o.Address)+int(o.Registers)
 	if o.High != nil {
@@ -36,8 +36,8 @@ func (o *Object) leans() bool {
 	return o.High != nil || o.Times != nil || o.Since != nil || o.NamesBy != nil
 }
 
-// DecodeSpan turns the registers of the object's Span into its value. Its errors are those of Decode, and ErrNoSample
-// too when one of the registers it leans on gives none.
+// DecodeSpan turns the registers of the object's Span into its value. Its errors are those of Decode. ErrNoSample also
+// means that a register on which the object depends gives no value.
 func (o *Object) DecodeSpan(regs []uint16) (Value, error) {
 	if !o.leans() {
 		return o.Decode(regs)

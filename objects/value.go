@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind says which of the four shapes a Value has.
+// Kind is one of the four kinds of a Value.
 type Kind uint8
 
 // The kinds. They are stored: never renumber them.
@@ -26,8 +26,7 @@ type Value struct {
 	names []string
 }
 
-// Number returns a number value. f must be finite: decoding turns NaN and infinity into
-// ErrNoSample long before this, so anything else is a broken rule of our own.
+// Number returns a number value. f must be finite: decoding has turned NaN and infinity into ErrNoSample before.
 func Number(f float64) Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		panic("objects: a number value must be finite")
@@ -38,10 +37,10 @@ func Number(f float64) Value {
 // Text returns a state name or an identity string.
 func Text(s string) Value { return Value{kind: KindText, text: s} }
 
-// Bits returns the names of the set bits; none is a clear field, which is a value too.
+// Bits returns a value with the names of the set bits. No name means that all bits are clear; this is a value too.
 func Bits(names []string) Value { return Value{kind: KindBits, names: names} }
 
-// Bool returns a bit that has no names.
+// Bool returns the value of a bit without names.
 func Bool(b bool) Value {
 	if b {
 		return Value{kind: KindBool, num: 1}
@@ -49,13 +48,13 @@ func Bool(b bool) Value {
 	return Value{kind: KindBool}
 }
 
-// Kind returns the value's shape; 0 for the zero Value.
+// Kind returns the value's kind; 0 for the zero Value.
 func (v Value) Kind() Kind { return v.kind }
 
 // Float returns the number, 1 for true; 0 for the other kinds.
 func (v Value) Float() float64 { return v.num }
 
-// String returns the value as people read it: the number, the state, or the names joined by commas.
+// String returns the value for people: the number, the state, or the names joined by commas.
 func (v Value) String() string {
 	switch v.kind {
 	case KindNumber:
@@ -72,12 +71,12 @@ func (v Value) String() string {
 // Names returns the set bits' names, nil for the other kinds. The caller must not change it.
 func (v Value) Names() []string { return v.names }
 
-// Equal reports whether both values are the same kind and print the same.
+// Equal reports whether both values are of the same kind and are printed in the same way.
 func (v Value) Equal(w Value) bool {
 	return v.kind == w.kind && string(v.AppendJSON(nil)) == string(w.AppendJSON(nil))
 }
 
-// AppendJSON appends the value as the message carries it (DESIGN §5): a number with at most six decimals and never an
+// AppendJSON appends the value as in a message (docs/messages.md): a number with at most six decimals and without
 // exponent, a state as a string, bits as an array of names, a bit without names as true or false.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {

@@ -7,7 +7,7 @@ import (
 	"noi-agent/objects"
 )
 
-// Vendor is who made the controllers, as they report it.
+// Vendor is the manufacturer that the controllers report.
 const Vendor = "Morningstar Corp."
 
 // model is how one family stands on the plant: data, the same shape for each.

@@ -13,7 +13,7 @@ import (
 	"noi-agent/objects"
 )
 
-// Batch is what a message with the samples of a sweep says.
+// Batch is the content of a message with the samples of a sweep.
 type Batch struct {
 	PublishedAt   time.Time
 	DeviceID      string
@@ -28,9 +28,9 @@ type Batch struct {
 const batchVersion = 1
 
 // AppendBatch appends a batch's JSON (docs/messages.md, docs/batch.schema.json): one array without spaces, first an
-// object with what the samples share, then an array for each: object, value, seconds after sampled_at, and by how much
-// its number is more than that of the one before. What is 0 seconds and 1 more is left out at the end. All of it can be
-// had back: each sample's own message, to the byte, and its id.
+// object with the keys that the samples share, then an array for each sample: object, value, seconds after sampled_at,
+// and the step from the number of the sample before. At the end of the array a step of 1 is left out, and then seconds
+// of 0 too. Each sample's own message, byte by byte, and its id can be rebuilt.
 func AppendBatch(dst []byte, b Batch) []byte {
 	first := &b.Samples[0]
 	dst = append(dst, `[{"batch":`...)
@@ -75,8 +75,8 @@ func appendRow(dst []byte, s *objects.Sample, later int64, step uint64) []byte {
 	return append(dst, ']')
 }
 
-// ID is what a batch is deduplicated by on FIFO topics: the id of its first sample and a digest of which others are in
-// it, since a batch that is tried again may have others then.
+// ID returns the deduplication id of a batch on FIFO topics: the id of its first sample, and a digest of the other
+// samples in it. The digest is needed because a batch may have other samples in the next attempt.
 func (b *Batch) ID() string {
 	digest := fnv.New64a()
 	for i := range b.Samples {
@@ -85,8 +85,8 @@ func (b *Batch) ID() string {
 	return fmt.Sprintf("%s-%016x", objects.SampleID(b.DeviceID, b.Store, b.Run, b.Samples[0].N), digest.Sum64())
 }
 
-// Attributes returns the attributes of a batch: those of names that say something of all its samples, and before them
-// envelope=batch. None stays none: the body says it too.
+// Attributes returns the attributes of a batch: first envelope=batch, then those of names that are the same for all
+// samples. Without any of these names the batch has no attribute: the body shows the format too.
 func (b *Batch) Attributes(names []string) []Attribute {
 	names = slices.DeleteFunc(slices.Clone(names),
 		func(name string) bool { return name == "object" || name == "sample_id" })
@@ -97,8 +97,8 @@ func (b *Batch) Attributes(names []string) []Attribute {
 	return append([]Attribute{{Name: "envelope", Value: "batch"}}, Attributes(names, e, "")...)
 }
 
-// Pack returns a body in gzip and base64url without padding (RFC 4648 §5). Of all the spellings of base64 it is the one
-// that form encoding, as SNS wants it, leaves alone. It begins with H4sI, as no JSON does.
+// Pack returns a body in gzip and base64url without padding (RFC 4648 §5). Form encoding, which SNS needs, does not
+// change this variant of base64. The result begins with H4sI, unlike any JSON.
 func Pack(body []byte) []byte {
 	var packed bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // a level there is

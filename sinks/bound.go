@@ -6,11 +6,11 @@ import (
 	"net"
 )
 
-// MaxAnswer is the most that is read of one answer of a cloud, a token service or a metadata service, in bytes. The
-// largest that makes sense, a thousand message ids of Pub/Sub, has some 40,000.
+// MaxAnswer is the most bytes that are read of one answer of a cloud, a token service or a metadata service. The
+// largest useful answer, a thousand message ids of Pub/Sub, has about 40,000 bytes.
 const MaxAnswer = 256 << 10
 
-// MaxHeader is the most that is read of an answer's headers, in bytes.
+// MaxHeader is the most bytes that are read of an answer's headers.
 const MaxHeader = 64 << 10
 
 // tooLong is the end of an answer that has none.
@@ -21,7 +21,7 @@ func (e tooLong) Error() string {
 	return fmt.Sprintf("the answer has more than %d bytes: this is no answer of a cloud (a captive portal?)", int64(e))
 }
 
-// Bound returns a reader of r that fails after most bytes, where io.LimitReader would end as if nothing was missing.
+// Bound returns a reader of r that fails after most bytes. io.LimitReader would end there without an error.
 func Bound(r io.Reader, most int64) io.Reader { return &bounded{r: r, left: most, most: most} }
 
 type bounded struct {
@@ -39,7 +39,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// BoundBody returns an answer's body of which no more than MaxAnswer is read.
+// BoundBody returns an answer's body that fails after MaxAnswer bytes.
 func BoundBody(body io.ReadCloser) io.ReadCloser {
 	return struct {
 		io.Reader

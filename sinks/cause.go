@@ -2,22 +2,22 @@ package sinks
 
 import "strings"
 
-// Cause is what stands behind a message that a cloud has not taken, as far as it decides what an operator has to do.
+// Cause is the reason why a cloud has not accepted a message. It decides what an operator has to do.
 type Cause uint8
 
 // The causes.
 const (
-	CauseOther       Cause = iota // none of the others: what the cloud says is all that is known
+	CauseOther       Cause = iota // none of the others: only the cloud's text is known
 	CauseUnreachable              // no cloud was reached
-	CauseClock                    // the gateway's clock and the cloud's do not agree
-	CauseCredentials              // there are none, or they are not in force
-	CausePermission               // they may not publish to this topic
-	CauseTopic                    // there is no such topic
-	CauseSetUp                    // the agent's own set-up, on this side of any cloud
+	CauseClock                    // the clocks of gateway and cloud differ
+	CauseCredentials              // there are no credentials, or they are not valid
+	CausePermission               // the credentials may not publish to this topic
+	CauseTopic                    // the topic does not exist
+	CauseSetUp                    // the agent's own set-up; no cloud was asked
 )
 
-// CauseOf finds the cause of an error as Result.Error gives it and trigger rows keep it, "Code: Text". It knows the
-// codes of all clouds and those of this package. Sources: the tables of sinks/sns and sinks/pubsub.
+// CauseOf returns the cause of an error from Result.Error or from a trigger row, "Code: Text". It knows the codes of
+// all clouds and those of this package. Sources: the tables of sinks/sns and sinks/pubsub.
 func CauseOf(errorText string) Cause {
 	code, text, _ := strings.Cut(errorText, ": ")
 	if (Result{Code: code, Text: text}).ClockFault() {

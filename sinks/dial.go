@@ -23,11 +23,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bounds of a connection, for a cellular modem that may need seconds to wake its radio. The
-// longest silence of a healthy link seen so far is below ten seconds.
+// The time limits of a connection. A cellular modem may need seconds to wake its radio; on a healthy link the longest
+// known silence is below ten seconds.
 const (
-	// ConnectTimeout bounds looking up a name and opening the connection together, and the TLS
-	// handshake, and the word with a proxy.
+	// ConnectTimeout limits each of these: name lookup and connection together, the TLS handshake, the exchange with a
+	// proxy.
 	ConnectTimeout = 15 * time.Second
 
 	// Go's default of 15 s would send a probe four times a minute over a metered link.
@@ -40,12 +40,12 @@ const (
 
 // Dialer opens the TCP connections of one sink. The zero Dialer is ready.
 type Dialer struct {
-	Meter    *Meter        // counts their bytes; nil: they are not counted
+	Meter    *Meter        // counts the bytes of the connections; nil: no count
 	Resolver *net.Resolver // looks names up; nil: the system's
-	Most     int64         // bytes that are read from a connection before it fails; 0: no bound
+	Most     int64         // most bytes that are read from a connection before it fails; 0: no limit
 }
 
-// Question returns a dialer for connections that take one answer of MaxAnswer.
+// Question returns a dialer for connections for one question, with an answer of at most MaxAnswer bytes.
 func (d Dialer) Question() Dialer {
 	d.Most = MaxAnswer
 	return d
@@ -76,8 +76,8 @@ func boundSilence(_, _ string, c syscall.RawConn) error {
 	return err
 }
 
-// Proxy returns the proxy for a request by HTTPS_PROXY, HTTP_PROXY and NO_PROXY as they are now;
-// nil for none, as always for loopback. http.ProxyFromEnvironment reads them once in a process.
+// Proxy returns the proxy for a request by the present values of HTTPS_PROXY, HTTP_PROXY and NO_PROXY; nil: no proxy,
+// as always for loopback. http.ProxyFromEnvironment would read them only once in a process.
 func Proxy(r *http.Request) (*url.URL, error) { return proxyFor(r.URL) }
 
 // proxyFor is Proxy for an address. A malformed variable is an error: httpproxy would go on without a
@@ -110,9 +110,9 @@ type proxySetting string
 // Error returns the words.
 func (e proxySetting) Error() string { return string(e) }
 
-// ProxyFault returns the result of an attempt that failed for what an operator has to mend: the proxy asks for a user
-// and password, or for others than it got, or its variable makes no sense. ok is false for all other errors. A proxy
-// that refuses in another way may be a captive portal, or have lost its own uplink: that passes.
+// ProxyFault returns the result of an attempt that failed because of an error that an operator must correct: the proxy
+// requires a user and password, or other ones, or its variable is malformed. ok is false for all other errors. Any
+// other refusal may come from a captive portal, or from a proxy without uplink, and will pass.
 func ProxyFault(err error) (fault Result, ok bool) {
 	var (
 		setting proxySetting
@@ -127,17 +127,16 @@ func ProxyFault(err error) (fault Result, ok bool) {
 	return Result{}, false
 }
 
-// ProxyRemedy is what to do about CodeProxy.
+// ProxyRemedy returns the remedy for CodeProxy.
 func ProxyRemedy() string {
 	return "Correct HTTPS_PROXY, user and password included (http://USER:PASSWORD@HOST:PORT), where the daemon gets " +
 		"its environment: systemctl edit noi-agent, then systemctl restart noi-agent."
 }
 
-// ProxyRefusal is the answer of a proxy that does not let a connection through. Somebody has to
-// see to the proxy, or to HTTPS_PROXY.
+// ProxyRefusal is the answer of a proxy that refuses a connection. The operator must correct the proxy, or HTTPS_PROXY.
 type ProxyRefusal struct {
 	Proxy  string // host:port; without the user and password that its URL may have
-	Addr   string // where the connection was to go
+	Addr   string // the destination of the connection
 	Status string // "407 Proxy Authentication Required"
 }
 
@@ -158,8 +157,8 @@ func CheckProxy(_ context.Context, proxy *url.URL, connect *http.Request, answer
 	return &ProxyRefusal{Proxy: proxy.Host, Addr: connect.Host, Status: answer.Status}
 }
 
-// DialTunnel opens a connection to addr through the proxy of HTTPS_PROXY when there is one, for a
-// client that does not do so itself: gRPC does, but then leaves no place to count the bytes.
+// DialTunnel opens a connection to addr, through the proxy of HTTPS_PROXY if there is one. It is for gRPC, whose own
+// proxy support does not allow counting the bytes.
 func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
 	proxy, err := proxyFor(&url.URL{Scheme: "https", Host: addr})
 	if err != nil {
@@ -221,8 +220,8 @@ type oneByte struct{ io.Reader }
 // Read is part of io.Reader.
 func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
 
-// NetworkText is an error of the network without our own address: its port is another one at each attempt, and a text
-// that changes every time is no help in a log.
+// NetworkText returns the text of a network error without our own address. Our port changes with each attempt, and a
+// text that always changes does not help in a log.
 func NetworkText(err error) string {
 	var op *net.OpError
 	if !errors.As(err, &op) {
@@ -235,8 +234,8 @@ func NetworkText(err error) string {
 	return where + ": " + op.Err.Error()
 }
 
-// Roots returns the system's certificate authorities and those of a PEM file; nil, which stands
-// for the system's alone, when file is "". The error names the file and the way out.
+// Roots returns the system's certificate authorities and those of a PEM file; nil if file is "", which means only the
+// system's. The error names the file and the way out.
 func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil

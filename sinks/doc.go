@@ -1,13 +1,12 @@
-// Package sinks is the message on the wire and the words for a cloud's answer.
+// Package sinks has the message on the wire and the types for a cloud's answer.
 //
-// It promises:
-//   - the body of a message is the same to the byte whichever cloud it goes to (AppendBody);
-//   - a sample keeps its identity over every attempt: Message.SampleID never changes;
-//   - an answer is one of four things, and each asks for one thing of the caller (Outcome);
-//   - what the cloud said is kept in its own words: "Code: Text", without the wrapping of an SDK.
+// Promises:
+//   - The body of a message is the same for every cloud, byte by byte (AppendBody).
+//   - A sample keeps its identity in every attempt: Message.SampleID never changes.
+//   - Each answer is one of four outcomes, and each outcome needs one action of the caller (Outcome).
+//   - The cloud's own text is kept: "Code: Text", without the text of an SDK around it.
 //
-// It refuses to know any cloud: the two that exist are sinks/sns and sinks/pubsub, and each of
-// the SDKs is imported there and nowhere else.
+// The package knows no cloud: sinks/sns and sinks/pubsub each have one cloud, and only they import the SDKs.
 //
 // A sink, as both of them build it, has three methods. One goroutine owns it, but for Publish where Flight says that
 // several calls may be under way:
@@ -16,19 +15,19 @@
 //	Window() int                  // how many messages are worth preparing for one Publish
 //	Close() error
 //
-// Publish returns one result for each message it has dealt with, in their order, at least one
-// and at most len(msgs); the caller comes again with the rest. It never returns an error beside
-// them, never panics, and is back before ctx ends or soon after: what was on its way then is
-// Retry, since it is not known whether it arrived.
+// Publish returns one result for each message that it has handled, in order: at least one and at most len(msgs). The
+// caller calls Publish again with the rest. Publish never returns an error beside the results, never panics, and
+// returns before ctx ends or soon after. A message that is on its way when ctx ends gives Retry, because it may have
+// arrived or not.
 //
-// Beside them each has Probe, which looks at every stage of the way and publishes nothing (Step), and
-// Remedy, which says what the operator has to do about a Result, with names and commands filled in.
+// Each sink also has Probe, which tests every step of the way to the cloud and publishes nothing (Step), and Remedy,
+// which returns what the operator has to do about a Result, with names and commands filled in.
 //
-// How a sink reaches its cloud is the same for both: Dialer bounds and counts its connections
-// (Meter), Proxy and DialTunnel take the proxy of the environment, Roots adds a CA file.
+// Both sinks reach their cloud in the same way: Dialer limits and counts the connections (Meter), Proxy and DialTunnel
+// use the proxy of the environment, Roots adds a CA file.
 //
-// A request may be refused as a whole because of one message in it. Narrow finds that message
-// without giving up its neighbours.
+// A cloud may refuse a whole request because of one message in it. Narrow finds this message without rejecting its
+// neighbours.
 //
 // Example:
 //

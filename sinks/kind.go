@@ -2,14 +2,14 @@ package sinks
 
 import "noi-agent/objects"
 
-// Kind is what a topic can refuse a message for: the object, and the way in which `data` is written. A topic's schema
-// sees no more of a message. The zero Kind says nothing, as of a batch, and nothing is learnt from it.
+// Kind is the part of a message for which a topic's schema may refuse it: the object, and the form of `data`. The zero
+// Kind, for example of a batch, is no kind, and nothing is learnt from it.
 type Kind struct {
 	Object string // the object's name
-	Data   string // one of the words below
+	Data   string // one of the Data constants
 }
 
-// The words for `data`, as a text about refused kinds has them.
+// The forms of `data`, in the words of a text about refused kinds.
 const (
 	DataWhole    = "whole numbers"
 	DataFraction = "fractions"

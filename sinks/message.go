@@ -8,13 +8,13 @@ import (
 	"noi-agent/objects"
 )
 
-// Envelope is what a message says beside its sample.
+// Envelope is the content of a message: the sample and the other keys.
 type Envelope struct {
-	PublishedAt   time.Time // when this attempt leaves the gateway; printed in UTC with milliseconds
+	PublishedAt   time.Time // time of this attempt; printed in UTC with milliseconds
 	DeviceID      string    // 24 lower-case hex digits
 	IntegrationID string    // 20 letters and digits
 	Source        objects.Source
-	Run           uint64 // in which the sample was taken
+	Run           uint64 // run of the agent in which the sample was taken
 	Sample        objects.Sample
 }
 
@@ -28,9 +28,9 @@ const (
 // usualBody is room for most bodies: the example in docs/messages.md has 279 bytes.
 const usualBody = 320
 
-// AppendBody appends the message's JSON: nine keys in a fixed order, no spaces, UTF-8. Consumers
-// compare bodies as text, so the order and the spelling of every value are part of the contract.
-// It cannot fail; bytes that are not UTF-8 become U+FFFD.
+// AppendBody appends the message's JSON: nine keys in a fixed order, no spaces, UTF-8. Consumers compare bodies as
+// text, so the order and the spelling of every value are part of the contract. AppendBody cannot fail; bytes that are
+// not UTF-8 become U+FFFD.
 func AppendBody(dst []byte, e Envelope) []byte {
 	dst = append(slices.Grow(dst, usualBody), `{"published_at":"`...)
 	dst = e.PublishedAt.UTC().AppendFormat(dst, publishedLayout)
@@ -53,21 +53,21 @@ func AppendBody(dst []byte, e Envelope) []byte {
 	return append(dst, '}')
 }
 
-// Attribute is one message attribute: a name and a text, neither of them empty.
+// Attribute is one message attribute: a name and a text. Neither is empty.
 type Attribute struct{ Name, Value string }
 
 // attributeSeq is the run and the number of the sample among those of its object in that run: a consumer that looks for
 // gaps asks for it by name.
 const attributeSeq = "seq"
 
-// AttributeNames returns the names that `all` means, in the order in which they are sent.
+// AttributeNames returns the attribute names that `all` stands for, in the order in which they are sent.
 func AttributeNames() []string {
 	return []string{"object", "slave", "unit", "device_id", "sample_id"}
 }
 
-// Attributes returns the attributes called names, in that order. An empty value is left out,
-// because SNS refuses a message that carries one; so is a name that is none of AttributeNames
-// and not seq, which the configuration does not let through.
+// Attributes returns the attributes called names, in that order. An attribute with an empty value is left out, because
+// SNS would refuse the message. A name that is neither in AttributeNames nor seq is left out too; the configuration
+// does not allow it.
 func Attributes(names []string, e Envelope, sampleID string) []Attribute {
 	var out []Attribute
 	if len(names) > 0 {
@@ -103,11 +103,11 @@ func attribute(name string, e Envelope, sampleID string) string {
 	}
 }
 
-// Message is one sample ready to go.
+// Message is one message, ready to be sent.
 type Message struct {
 	Body       []byte      // see AppendBody
-	Attributes []Attribute // as the integration asks; none is usual on SNS
-	SampleID   string      // the same at every attempt, another in a replay; what consumers deduplicate by
-	Key        string      // "line/unit/object": messages of one key are sent in order. Empty: no order is asked
-	Kind       Kind        // see KindOf; zero for what is no sample
+	Attributes []Attribute // as the integration is configured; usually none on SNS
+	SampleID   string      // the same in each attempt, another one in a replay; consumers deduplicate by it
+	Key        string      // "line/unit/object": messages of one key are sent in order. Empty: no order is needed
+	Kind       Kind        // see KindOf; zero: the message is no single sample
 }

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// Meter counts the bytes of an integration at its TCP sockets: TLS, HTTP and gRPC framing, the
-// questions to token services and the word with a proxy are in it. What the kernel adds is not
-// (TCP and IP headers, acknowledgements, repeats), nor are DNS and the proxy's own way onwards.
-// The zero Meter is ready; a nil one counts nothing. It may be read from any goroutine.
+// Meter counts the bytes of an integration at its TCP sockets: The count includes TLS, HTTP and gRPC framing, the
+// requests to token services, and the exchange with a proxy. It does not include bytes that the kernel adds (TCP and IP
+// headers, acknowledgements, repeats), DNS, and the connection from the proxy to the cloud. The zero Meter is ready to
+// use; a nil Meter counts nothing. It may be read from any goroutine.
 type Meter struct {
 	sent, received atomic.Uint64
 }

@@ -16,9 +16,9 @@ import (
 // stepEndpoint is the name of Reach's step.
 const stepEndpoint = "endpoint"
 
-// Reach opens a connection to u as a sink would, stage by stage, and closes it: the name, the
-// connection (through the proxy of the environment), TLS. The step says which of them failed. config is
-// the TLS to speak; nil for plaintext.
+// Reach opens a connection to u as a sink does, and closes it. The stages are name lookup, connection (through the
+// proxy of the environment) and TLS. The step names the stage that failed. config is the TLS configuration; nil: plain
+// text.
 func (d Dialer) Reach(ctx context.Context, u *url.URL, config *tls.Config) Step {
 	ctx, cancel := context.WithTimeout(ctx, 2*ConnectTimeout)
 	defer cancel()

@@ -7,8 +7,8 @@ import (
 	"noi-agent/objects"
 )
 
-// AppendRecord appends a sample as an export has it, for no cloud: the keys of the message in their order,
-// without published_at and integration_id, and behind them sample_id, unit and seq.
+// AppendRecord appends a sample in the form of an export: the keys of the message in their order, without published_at
+// and integration_id, then sample_id, unit and seq.
 func AppendRecord(dst []byte, e Envelope, sampleID string) []byte {
 	dst = append(dst, `{"device_id":`...)
 	dst = objects.AppendJSONString(dst, e.DeviceID)
@@ -34,8 +34,8 @@ func RecordColumns() []string {
 		"sample_id", "seq"}
 }
 
-// Record returns a sample as a row of a table. A number, a state and true or false are spelt as in the message, a bit
-// field is its names joined by "|", which no built-in name has in it; empty when clear.
+// Record returns a sample as a row of a table. A number, a state, true and false are spelt as in the message. A bit
+// field is its names joined by "|", which is in no built-in name; it is empty if no bit is set.
 func Record(e Envelope, sampleID string) []string {
 	data := e.Sample.Value.String()
 	if e.Sample.Value.Kind() == objects.KindBits {

@@ -23,19 +23,21 @@ const (
 	mostAside = 64
 )
 
-// Refusals is what a sink has learnt of a topic that answers for a request as a whole: such an answer does not say
-// which of the messages was refused. It decides which messages go into the next request, so that the refused ones are
-// found with few bytes:
+// Refusals is a sink's knowledge about a topic that gives one answer for a whole request. Such an answer does not show
+// which message was refused. Refusals selects the messages of the next request, so that the refused ones are found with
+// few bytes:
 //
-//   - of a kind that the topic has never taken, one message goes in a request;
+//   - a request has at most one message of a kind that the topic has never accepted;
 //   - a request that was refused is halved until one message is refused alone; that one is rejected;
-//   - a kind of which a message was refused alone goes alone, until it is taken again or counts as refused;
-//   - a refused kind is set aside without being sent, and one message of it is tried now and then. When the topic takes
-//     that, everything that was learnt of refused kinds is forgotten;
-//   - what three kinds of text values have shown counts for all of them while none speaks against it, and likewise for
-//     the other ways of writing data: for taken ones at once, for refused ones when they are half of those that were
-//     seen;
-//   - where kinds explain nothing, requests are as long as the messages taken between two refused ones.
+//   - after a message was refused alone, messages of its kind are sent alone, until one is accepted or the kind counts
+//     as refused;
+//   - messages of a refused kind are set aside without being sent, and one of them is tried from time to time. If the
+//     topic accepts it, all knowledge about refused kinds is dropped;
+//   - the common result of three kinds with text values counts for all kinds with text values, until one has another
+//     result. The same is true for the other forms of data. Accepted kinds count at once, refused ones if they are half
+//     of the known kinds;
+//   - if kinds do not explain the refusals, a request is as long as the number of messages accepted between two refused
+//     ones.
 //
 // It does no I/O and has no clock. One goroutine owns it.
 type Refusals struct {
@@ -69,16 +71,16 @@ const (
 	refused                // does not go
 )
 
-// NewRefusals returns one that has learnt nothing.
+// NewRefusals returns Refusals without any knowledge.
 func NewRefusals() *Refusals { return &Refusals{kinds: map[Kind]*record{}} }
 
-// Selection is what becomes of the first messages of a window.
+// Selection divides the first messages of a window into those that are sent and those that are set aside.
 type Selection struct {
-	Send []int // places of the messages that are sent, ascending; at least one
-	End  int   // all messages before this place are dealt with: sent, or set aside
+	Send []int // indexes of the messages that are sent, ascending; at least one
+	End  int   // all messages before this index are handled: sent, or set aside
 }
 
-// First returns the selection cut to the first n messages that are sent, n at least 1.
+// First returns the selection with only the first n sent messages, n at least 1.
 func (s Selection) First(n int) Selection {
 	if n < len(s.Send) {
 		return Selection{Send: s.Send[:n], End: s.Send[n]}
@@ -98,7 +100,7 @@ func (s Selection) aside(yield func(at int) bool) {
 	}
 }
 
-// Select returns what of a window, at least one message, goes next.
+// Select returns which messages of a window are sent next. The window has at least one message.
 func (r *Refusals) Select(msgs []Message) Selection {
 	for i := range msgs {
 		r.see(msgs[i].Kind)
@@ -304,8 +306,8 @@ func (r *Refusals) verdict(kind Kind, types map[string]tally) verdict {
 // mostNamed is how many refused kinds Words names one by one.
 const mostNamed = 5
 
-// Words says what the topic refuses, in one line with the topic's own words: "the topic's schema refuses text values
-// and lists (InvalidArgument: …)"; "" when it refuses nothing that would be a kind.
+// Words returns one line about the refused kinds, with the topic's own words: "the topic's schema refuses text values
+// and lists (InvalidArgument: …)"; "": the topic refuses no kind.
 func (r *Refusals) Words() string {
 	types := r.types()
 	var what []string

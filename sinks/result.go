@@ -8,16 +8,15 @@ import (
 	"unicode"
 )
 
-// Outcome says what is to become of a message after an attempt.
+// Outcome decides what the caller does with a message after an attempt.
 type Outcome uint8
 
-// The outcomes. The zero Outcome is none of them, so that a result that was not filled in can never
-// be taken for a delivery.
+// The outcomes. The zero Outcome is none of them, so an empty result never counts as a delivery.
 const (
 	Accepted Outcome = iota + 1 // the cloud has it, under Result.MessageID
-	Retry                       // network, throttling, a fault of the cloud: try again soon
-	Wait                        // an operator has to act first: credentials, rights, topic. Keep it, try slowly
-	Reject                      // this very message is malformed or too large: never send it again
+	Retry                       // the network, throttling, or a fault of the cloud: try again soon
+	Wait                        // an operator must act first (credentials, permissions, topic): keep it, try slowly
+	Reject                      // this message is malformed or too large: never send it again
 )
 
 // String returns the outcome as logs and status print it.
@@ -36,53 +35,52 @@ func (o Outcome) String() string {
 	}
 }
 
-// Codes that no cloud sends: we name with them what stopped a message on this side.
+// Codes of our own: no cloud sends them. They are for failures on the gateway's side.
 const (
 	CodeNetwork            = "NetworkError"       // no connection, or it broke (SNS; Pub/Sub says Unavailable)
 	CodeTimeout            = "Timeout"            // no answer before the attempt's time was up
 	CodeCanceled           = "Canceled"           // the caller ended the attempt
-	CodeMissingCredentials = "MissingCredentials" // none found in any of the places that were looked at
-	CodeCredentials        = "CredentialsError"   // found, and cannot be used
-	CodeCAFile             = "CAFileError"        // ca_file of the integration is missing or of no use
+	CodeMissingCredentials = "MissingCredentials" // no credentials were found in any place
+	CodeCredentials        = "CredentialsError"   // credentials were found, but cannot be used
+	CodeCAFile             = "CAFileError"        // ca_file of the integration is missing or not usable
 	CodeNoResult           = "NoResult"           // the cloud's answer does not mention the message
 	CodeClosed             = "Closed"             // the sink was closed before
-	CodeConfiguration      = "Configuration"      // no sink can be made of the integration's configuration
-	// the proxy wants another user or password, or its setting makes no sense
+	CodeConfiguration      = "Configuration"      // no sink can be made from the integration's configuration
+	// the proxy requires another user or password, or its setting is malformed
 	CodeProxy = "ProxyError"
 
-	// The gateway's clock and the cloud's do not agree: a certificate is not valid yet, or not any
-	// more, or a signature's time is off. It is Retry, and passes once the clock has been set; a
-	// certificate that has really expired looks the same from here. Text has what the cloud said.
+	// The clocks of gateway and cloud differ: a certificate is not valid yet, or has expired, or the time of a
+	// signature is wrong. The outcome is Retry, because the error ends when the clock is set. A certificate that has
+	// really expired looks the same. Text has the cloud's text.
 	CodeClock = "ClockError"
 )
 
-// Result is what became of one message.
+// Result is the result of one message in one attempt.
 type Result struct {
 	Outcome   Outcome
 	MessageID string // the cloud's id; set when accepted
 	Code      string // the cloud's error code, or one of ours; "" when accepted
-	Text      string // the cloud's own words for it; "" when accepted. Never holds a secret
+	Text      string // the cloud's own text; "" when accepted. Never contains a secret
 
-	// After is the least wait before the next attempt that the cloud asked for (Retry-After of HTTP,
-	// google.rpc.RetryInfo of gRPC), up to MaxAfter; 0 when it asked for none.
+	// After is the shortest wait before the next attempt, as the cloud has asked (Retry-After of HTTP,
+	// google.rpc.RetryInfo of gRPC), up to MaxAfter; 0: the cloud has not asked for a wait.
 	After time.Duration
 
-	// Skewed says that the gateway's clock is away from the cloud's, though this message may have been dealt with all
-	// the same.
+	// Skewed: the clocks of gateway and cloud differ. The message may be accepted in spite of this.
 	Skewed bool
 }
 
-// CAFileRemedy is what to do about CodeCAFile.
+// CAFileRemedy returns the remedy for CodeCAFile.
 func CAFileRemedy() string {
 	return "Correct ca_file of the integration, or put the PEM file there and let the daemon's user read it. Then: " +
 		"systemctl reload noi-agent."
 }
 
-// MaxAfter is the longest wait that is taken from a cloud, or from what stands in for one: a captive
-// portal is not to keep a gateway quiet for a day.
+// MaxAfter is the longest wait that a cloud's answer can ask for. The limit is needed because the answer may come from
+// a captive portal.
 const MaxAfter = time.Hour
 
-// Error returns "Code: Text", the way trigger rows show it; "" for an accepted message.
+// Error returns "Code: Text", as trigger rows show it; "" for an accepted message.
 func (r Result) Error() string {
 	if r.Text == "" {
 		return r.Code
@@ -90,7 +88,7 @@ func (r Result) Error() string {
 	return r.Code + ": " + r.Text
 }
 
-// Unreached reports whether no cloud was reached by the attempt. A cloud that has asked for a wait was.
+// Unreached reports whether the attempt reached no cloud. A cloud that has asked for a wait was reached.
 func (r Result) Unreached() bool {
 	if r.Outcome != Retry || r.After > 0 {
 		return false
@@ -103,7 +101,7 @@ func (r Result) Unreached() bool {
 	}
 }
 
-// ClockFault reports whether the result says that the gateway's clock and the cloud's do not agree.
+// ClockFault reports whether the cause is that the clocks of gateway and cloud differ.
 func (r Result) ClockFault() bool {
 	const notYet = "certificate has expired or is not yet valid" // crypto/x509
 	return r.Skewed || r.Code == CodeClock || strings.Contains(r.Text, notYet)
@@ -116,9 +114,9 @@ const (
 	maxID   = 256  // message ids have 36 (SNS) or some 20 (Pub/Sub)
 )
 
-// Clean makes what a cloud, or anybody in its place, has said fit to be shown, logged and kept: one line of at most
-// that many bytes, and no character that a terminal obeys or that is invisible. All that comes from a cloud passes
-// here.
+// Clean returns a text from a cloud, or from a server in its place, in a form that can be shown, logged and stored: one
+// line of at most that many bytes, without control characters and invisible characters. Every text from a cloud goes
+// through Clean.
 func Clean(text string, most int) string {
 	cut := len(text) > 4*most // before anything is done with it: it may be large
 	if cut {
@@ -140,7 +138,7 @@ func Clean(text string, most int) string {
 	return text
 }
 
-// Failed returns a result that is not a delivery, with code and text in the cloud's words, cleaned.
+// Failed returns a result that is no delivery, with the cloud's code and text, cleaned.
 func Failed(o Outcome, code, text string) Result {
 	return Result{Outcome: o, Code: Clean(code, maxCode), Text: Clean(text, maxText)}
 }
@@ -148,9 +146,9 @@ func Failed(o Outcome, code, text string) Result {
 // Taken returns the result of a message that the cloud has accepted under id.
 func Taken(id string) Result { return Result{Outcome: Accepted, MessageID: Clean(id, maxID)} }
 
-// RetryAfter reads the Retry-After header of an answer (RFC 9110 §10.2.3), which is a number of seconds
-// or a date. A date is held against the answer's own: the gateway's clock may be wrong. It returns 0
-// when there is none, or none that makes sense.
+// RetryAfter reads the Retry-After header of an answer (RFC 9110 §10.2.3), which is a number of seconds or a date. A
+// date is compared with the date of the answer, because the gateway's clock may be wrong. It returns 0 if there is no
+// valid header.
 func RetryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
@@ -167,10 +165,10 @@ func RetryAfter(h http.Header) time.Duration {
 	return BoundAfter(until.Sub(now))
 }
 
-// BoundAfter puts a wait into what Result.After may be.
+// BoundAfter limits a wait to the range of Result.After.
 func BoundAfter(d time.Duration) time.Duration { return max(0, min(d, MaxAfter)) }
 
-// Repeat returns n times the same result, for a request that failed as a whole.
+// Repeat returns the same result n times, for a request that failed as a whole.
 func Repeat(r Result, n int) []Result {
 	out := make([]Result, n)
 	for i := range out {
@@ -179,13 +177,12 @@ func Repeat(r Result, n int) []Result {
 	return out
 }
 
-// Narrow calls send with n, the number of messages to put into one request. When the cloud
-// refuses that request as a whole (whole) for what a message in it says (Reject), Narrow tries
-// the first half, and so on down to a single message: only a message that was refused alone is
-// rejected. The caller gets the results of the last try and comes again with the rest, which
-// keeps the order and bounds one call to log2(n)+1 requests.
+// Narrow calls send with n, the number of messages to put into one request. If the cloud refuses the whole request
+// (whole) because of the content of a message (Reject), Narrow tries the first half, and so on down to a single
+// message: only a message that was refused alone is rejected. The caller gets the results of the last request and calls
+// Narrow again with the rest. This keeps the order, and limits one call to log2(n)+1 requests.
 //
-// Where the cloud names the culprit itself, send returns whole = false and nothing is repeated.
+// If the cloud names the refused message itself, send returns whole = false, and no request is repeated.
 func Narrow(n int, send func(n int) (results []Result, whole bool)) []Result {
 	for {
 		results, whole := send(n)

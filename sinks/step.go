@@ -7,57 +7,57 @@ import (
 	"time"
 )
 
-// Verdict is what one step of a probe has come to.
+// Verdict is the result of one step of a probe.
 type Verdict string
 
-// The verdicts. Only StepFailed says that a message will not arrive.
+// The verdicts. Only StepFailed means that a message will not arrive.
 const (
 	StepOK     Verdict = "ok"
 	StepFailed Verdict = "FAILED"
-	// it could not be looked at, which is no fault: a right that publishing does not need
+	// the check could not be made, which is no fault: publishing does not need this permission
 	StepUnknown Verdict = "unknown"
-	StepSkipped Verdict = "skipped" // it was not looked at: an earlier step failed, or there is nothing to look at
+	StepSkipped Verdict = "skipped" // the step was not run: an earlier step failed, or there is nothing to check
 )
 
-// Step is one thing that a probe has looked at on the way to a topic.
+// Step is the result of one check of a probe on the way to a topic.
 type Step struct {
 	Name    string  `json:"step"` // ca_file, credentials, endpoint, identity, topic, permission, message
 	Verdict Verdict `json:"verdict"`
-	Text    string  `json:"text"`   // what was found, or what is wrong in the cloud's words; one line, never a secret
-	Remedy  string  `json:"remedy"` // what to do, commands included; "" unless the step failed. May have several lines
+	Text    string  `json:"text"`   // the finding, or the error in the cloud's words; one line, never a secret
+	Remedy  string  `json:"remedy"` // the remedy, with commands; "" unless the step failed. May have several lines
 }
 
-// Good returns a step that found what a message needs.
+// Good returns a step that succeeded.
 func Good(name, text string) Step {
 	return Step{Name: name, Verdict: StepOK, Text: Clean(text, maxText)}
 }
 
-// Unsure returns a step that could not look.
+// Unsure returns a step whose check could not be made.
 func Unsure(name, text string) Step {
 	return Step{Name: name, Verdict: StepUnknown, Text: Clean(text, maxText)}
 }
 
-// Skip returns a step that was not taken, and why.
+// Skip returns a step that was not run, with the reason.
 func Skip(name, text string) Step {
 	return Step{Name: name, Verdict: StepSkipped, Text: Clean(text, maxText)}
 }
 
-// Bad returns a step that failed, in the words of its result.
+// Bad returns a step that failed, with the text of the result.
 func Bad(name string, fault Result, remedy string) Step {
 	return Step{Name: name, Verdict: StepFailed, Text: fault.Error(), Remedy: remedy}
 }
 
-// Stage is a step of a probe that is still to be taken.
+// Stage is a step of a probe before it is run.
 type Stage struct {
 	Name string
-	// names of stages before it: it is left out where one of them failed or was left out. A stage that skips itself
-	// stops none
+	// names of earlier stages: if one of them failed or was left out, this stage is left out. A stage that skips itself
+	// stops no other
 	Needs []string
 	Look  func(ctx context.Context) Step
 }
 
-// Trust is the stage before all others that reports a ca_file of no use; none for one that is, and for "". Without the
-// file neither the endpoint nor a token service can be asked, whatever the credentials are.
+// Trust returns the first stage of a probe, which reports an unusable ca_file. It returns none for a usable file and
+// for "". Without the file neither the endpoint nor a token service can be asked.
 func Trust(file string) []Stage {
 	_, err := Roots(file)
 	if err == nil {
@@ -69,8 +69,8 @@ func Trust(file string) []Stage {
 	}}}
 }
 
-// Probe takes the stages in their order and reports each step as soon as it is known. limit is how long each may take.
-// ok is false when one failed, so that a message would fail too.
+// Probe runs the stages in their order and reports each step as soon as it is known. limit is the longest time of each
+// stage. ok is false if a step failed; a message would then fail too.
 func Probe(ctx context.Context, limit time.Duration, report func(Step), stages []Stage) (ok bool) {
 	var missing []string
 	for _, stage := range stages {

@@ -13,7 +13,7 @@ import (
 	"noi-agent/status/logs"
 )
 
-// serveBundle sends a zip file for somebody who helps from afar.
+// serveBundle sends a zip file for remote support.
 func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) {
 	if _, err := readQuery(r.URL.RawQuery); err != nil {
 		fail(w, r, http.StatusBadRequest, err.Error())

@@ -16,7 +16,7 @@ import (
 	"noi-agent/status/web"
 )
 
-// door lets those use a route who may. It implements web.Keeper.
+// door decides which requests may use a route. It implements web.Keeper.
 type door struct {
 	keeper   *guard.Keeper
 	cookie   string // name of the session's cookie, without TLS
@@ -67,7 +67,7 @@ func (d *door) sessionCookie(r *http.Request) string {
 	return d.cookie
 }
 
-// who says by what r may change things. The error is an *api.Error about a wrong token.
+// who returns how r shows that it may change things. The error is an *api.Error about a wrong token.
 func (d *door) who(r *http.Request) (by string, err error) {
 	if overSocket(r) {
 		return bySocket, nil
@@ -175,7 +175,7 @@ func (d *door) newCookie(r *http.Request, value string) *http.Cookie {
 		SameSite: http.SameSiteStrictMode}
 }
 
-// admit lets only those use a route who may.
+// admit lets only allowed requests use a route.
 func (s *Server) admit(to route) http.HandlerFunc {
 	locked := s.lockedForm(to)
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +198,7 @@ func (s *Server) admit(to route) http.HandlerFunc {
 	}
 }
 
-// lockedForm is how the page of a form is shown to one who may not send it; nil: the route is no form.
+// lockedForm shows the page of a form to a client that may not send it; nil: the route is no form.
 func (s *Server) lockedForm(to route) func(http.ResponseWriter, *http.Request, *api.Error) {
 	for _, p := range s.site.Pages() {
 		if p.Method == to.method && p.Path == to.path && to.access == changes {
@@ -233,7 +233,7 @@ const loginPage = "/login"
 // forPrograms are the addresses outside /api/ that no person reads.
 var forPrograms = [...]string{"/metrics", "/healthz", "/readyz"}
 
-// refuse answers one who may not use a route. A person who wants to read a page gets the login page.
+// refuse answers a client that may not use a route. A person who wants to read a page gets the login page.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *api.Error) {
 	program := strings.HasPrefix(r.URL.Path, "/api/") || slices.Contains(forPrograms[:], r.URL.Path)
 	if why.Status != http.StatusUnauthorized || program || r.Method != http.MethodGet || !s.hasLoginPage() {

@@ -139,8 +139,9 @@ func parseExport(raw string, now time.Time) (exportQuery, error) {
 	return q, err
 }
 
-// ParseRange reads the two ends of a range as people write them: RFC 3339, a date (its beginning, in UTC), or how long
-// ago ("24h"). An empty end is open.
+// ParseRange reads the two ends of a range as people write them: RFC 3339, "2022-06-28 03:20" or
+// with seconds (in the zone of now, unless an offset follows), a date (its beginning, in UTC), or how long ago ("24h").
+// An empty end is open.
 func ParseRange(from, to string, now time.Time) (r store.Range, err error) {
 	if r.From, err = parseTime(from, now); err != nil {
 		return r, fmt.Errorf("from: %w", err)
@@ -163,9 +164,14 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
+	for _, layout := range []string{"2006-01-02 15:04:05 -07:00", time.DateTime, "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t.UTC(), nil
+		}
+	}
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago).UTC(), nil
 	}
-	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T08:20:29Z, a date as 2022-06-28, or how long ago as "+
-		"24h, not %q", text)
+	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T08:20:29Z or \"2022-06-28 03:20\" (local), a date as "+
+		"2022-06-28, or how long ago as 24h, not %q", text)
 }

@@ -285,3 +285,22 @@ func TestReplayRefusesWhatIsNotAsDescribed(t *testing.T) {
 		t.Errorf("GET: %d", a.code)
 	}
 }
+
+// TestTimesAsPeopleWriteThem: what the tables of the command line print can be typed again.
+func TestTimesAsPeopleWriteThem(t *testing.T) {
+	now := time.Date(2022, 6, 28, 3, 20, 40, 0, time.FixedZone("", -5*60*60))
+	for text, want := range map[string]string{
+		"2022-06-28T08:20:37Z": "2022-06-28T08:20:37Z", "2022-06-28 03:20:37 -05:00": "2022-06-28T08:20:37Z", "2022-06-28 03:20:37": "2022-06-28T08:20:37Z",
+		"2022-06-28 03:20": "2022-06-28T08:20:00Z", "2022-06-28": "2022-06-28T00:00:00Z", "1h": "2022-06-28T07:20:40Z",
+	} {
+		r, err := status.ParseRange(text, "", now)
+		if got := r.From.Format(time.RFC3339); err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, wrong := range []string{"2022-06-28 25:00", "28.6.2022", "1h ago", "-1h"} {
+		if _, err := status.ParseRange(wrong, "", now); err == nil {
+			t.Errorf("%s is a time", wrong)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package status_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +63,32 @@ func TestGapsAreAcknowledgedByWhoMayChangeThings(t *testing.T) {
 			t.Errorf("%s: gaps are acknowledged all the same", c.body)
 		}
 		mustContain(t, a.body, c.want)
+	}
+}
+
+// TestThePageAcknowledgesTheGapsThatItShows: those that came later stay.
+func TestThePageAcknowledgesTheGapsThatItShows(t *testing.T) {
+	w := &gapsWorld{}
+	now := time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC)
+	g := newGate(t, func(o *status.Options) {
+		world := quiet()
+		world.status.Integrations = []api.Integration{{ID: "x", Name: "main-solar", Type: "aws", Gaps: []api.Gap{{Object: "adc_vb", Reason: "bus"}}, NewGaps: 1}}
+		o.Reporter, o.TriggerLog, o.Health, o.Gaps, o.Now = world, world, world, w, func() time.Time { return now }
+	})
+	mustContain(t, get(t, g.url+"/system").body, `name="until" value="2022-06-28T08:20:29.502Z"`, "Acknowledge these gaps")
+	const path = "/system/gaps/acknowledge"
+	form := url.Values{"until": {"2022-06-28T08:20:29.502Z"}}
+	a := g.sendForm(t, path, form, nil)
+	mustContain(t, a.body, `name="until" value="2022-06-28T08:20:29.502Z"`, `name="admin_secret"`)
+	if a.code != http.StatusUnauthorized || len(w.until) != 0 {
+		t.Errorf("without a login: %d, %v", a.code, w.until)
+	}
+	form.Set("admin_secret", g.token)
+	if a := g.sendForm(t, path, form, nil); a.code != http.StatusSeeOther || len(w.until) != 1 || !w.until[0].Equal(now) {
+		t.Errorf("%d, %v: %s", a.code, w.until, a.body)
+	}
+	form.Set("until", "")
+	if a := g.sendForm(t, path, form, nil); a.code != http.StatusBadRequest || len(w.until) != 1 {
+		t.Errorf("a form without its time: %d, %v", a.code, w.until)
 	}
 }

@@ -108,7 +108,7 @@ func (s *Server) scarcely(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// overSocket reports whether a request comes over the unix socket, whose mode says who may.
+// overSocket reports whether a request comes over the unix socket, whose file mode decides who may connect.
 func overSocket(r *http.Request) bool {
 	_, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
 	return ok

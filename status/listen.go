@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// ErrRunning is returned by Listen when somebody answers on the socket: another agent runs with this
-// configuration, and the caller should end.
+// ErrRunning is returned by Listen when a program answers on the socket: another agent runs with this configuration,
+// and the caller should end.
 var ErrRunning = errors.New("another agent runs")
 
-// socketMode lets owner and group speak to the agent, nobody else: the socket's mode is its only lock.
+// socketMode lets only owner and group use the socket. The mode is the only protection of the socket.
 const socketMode = 0o660
 
 // Listen binds the TCP address and the socket; on an error neither stays bound. An address that other machines reach is

@@ -50,7 +50,7 @@ func (d *door) logIn(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, sessionBy(bySession))
 }
 
-// logOut ends the client's session. One who has none is logged out already.
+// logOut ends the client's session. A client without a session is already logged out.
 func (d *door) logOut(w http.ResponseWriter, r *http.Request) {
 	d.LogOut(w, r)
 	sendJSON(w, r, sessionBy(byNothing))

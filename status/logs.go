@@ -17,7 +17,7 @@ func (s *Server) serveLogs(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	last := s.o.Logs.Last() // before the lines: one who asks for those after it misses none
+	last := s.o.Logs.Last() // before the lines: a client that asks for the lines after it misses none
 	sendJSON(w, r, api.Logs{Last: last, Lines: s.o.Logs.Lines(q)})
 }
 

@@ -29,8 +29,8 @@ type readAnswer struct {
 	At        time.Time `json:"at"` // arrival of the reply's last byte, to the millisecond
 }
 
-// serveRead reads registers of a slave now. It needs the socket: whoever may speak there could stop the daemon and open
-// the port anyway, while over TCP every local user could keep the line busy.
+// serveRead reads registers of a slave now. Over TCP it needs a login, because otherwise every local user could keep
+// the line busy.
 func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	q, err := decodeRead(http.MaxBytesReader(w, r.Body, mostReadBody))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"noi-agent/store"
 )
 
-// Replayer sends again what an integration has had.
+// Replayer sends settled samples of an integration again.
 type Replayer interface {
 	// Replay returns when everything is sent, or ctx ends. It gives report lines that marshal to JSON objects; the last
 	// one when all is done. An error before the first line is one of the question, and Options.ReplayStatus says what
@@ -23,9 +23,9 @@ type replayRequest struct {
 	To          string `json:"to"`
 }
 
-// serveReplay sends again what an integration has had, and streams lines about it until the end; a line with "error"
-// and "state": "failed" is an end too. When the client goes away the replay ends. It needs the socket, as all that does
-// something.
+// serveReplay sends settled samples of an integration again, and streams lines about the progress until the end; a line
+// with "error" and "state": "failed" is an end too. If the client closes the connection, the replay ends. Over TCP it
+// needs a login, like every change.
 func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 	var q replayRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q,

@@ -7,14 +7,14 @@ import (
 	"noi-agent/status/web"
 )
 
-// access says who may use a route.
+// access decides which clients may use a route.
 type access int
 
 const (
-	reads      access = iota // all, while TCP is for this machine only; else those who may change things
-	changes                  // the socket's owner and group, and who has the admin token or is logged in
+	reads      access = iota // every client, while TCP is on loopback only; else clients that may change things
+	changes                  // the socket's owner and group, and clients with the admin token or a session
 	socketOnly               // the socket's owner and group
-	anyone                   // all who reach the endpoint
+	anyone                   // every client that reaches the endpoint
 )
 
 // route is one thing that can be asked. The table of routes is the one list of them.
@@ -88,7 +88,7 @@ func (s *Server) routes() []route {
 	return list
 }
 
-// pageAccess is who may use a page: a form that changes something is used as the API is.
+// pageAccess returns the access of a page: a form that changes something needs the same as the API.
 func pageAccess(p web.Page) access {
 	switch {
 	case p.Open:

@@ -39,7 +39,7 @@ type TriggerLog interface {
 	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
-// Health says whether the agent works. The error's text is shown to whoever asks.
+// Health says whether the agent works. The error's text is in the answer.
 type Health interface {
 	// Healthy returns nil while the process moves.
 	Healthy() error
@@ -184,6 +184,10 @@ func New(o Options) *Server {
 // newSite returns the pages.
 func newSite(o *Options, keeper web.Keeper) *web.Site {
 	var letters web.SetAside
+	var gaps web.Gaps // a nil of another type is none
+	if o.Gaps != nil {
+		gaps = o.Gaps
+	}
 	if o.DeadLetters != nil {
 		letters = pageLetters{o}
 	}
@@ -192,13 +196,21 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters, Gaps: gaps,
 		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 
 // Addr returns the bound TCP address, "127.0.0.1:8780"; empty before Listen and when there is no TCP.
 func (s *Server) Addr() string { return s.place.addr }
+
+// Page is the address of the page; "" when the server does not listen over TCP.
+func (s *Server) Page() string {
+	if e := s.place.endpoint(); e != nil {
+		return e.Addresses[0]
+	}
+	return ""
+}
 
 // Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and
 // returns nil. When it returns nothing is being answered any more: Reporter, TriggerLog and Health are not

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// lookEvery is how often the agent is looked at while somebody watches.
+	// lookEvery is how often the agent's state is compared while a client watches.
 	lookEvery = time.Second
 	// statusEvery is in how many looks counters and ages are sent. A state that changes is sent at once.
 	statusEvery = 10
@@ -87,7 +87,7 @@ func (w *watch) join(topics events.Topic, last string) (*events.Watcher, error) 
 	return watcher, err
 }
 
-// run looks until nobody has been watching for a while.
+// run compares the state until no client has watched for a while.
 func (w *watch) run() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -107,7 +107,7 @@ func (w *watch) run() {
 	}
 }
 
-// rest ends run, unless somebody has come.
+// rest ends run, unless a client has come.
 func (w *watch) rest() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// accounts are those of all objects. A sample counts when it is durable or accepted by everybody, a gap when its row is
-// in the file: a kill must not leave the file with an account of what it does not have.
+// accounts are those of all objects. A sample counts when it is durable or accepted by every integration, a gap when
+// its row is in the file: a kill must not leave the file with an account of what it does not have.
 type accounts struct {
 	samples map[record.Accounted]record.Account
 	gaps    map[record.Accounted]record.Account // of rows that are in the file
@@ -34,8 +34,8 @@ func newAccounts() accounts {
 		rows: map[record.Accounted]record.Account{}}
 }
 
-// AccountSamples notes up to when objects are accounted for by samples: those offered so far, and such as no
-// integration is to get.
+// AccountSamples notes, for each object, the time up to which each due moment is a sample: offered so far, or for no
+// integration.
 func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *Store) AccountSamples(list map[record.Accounted]record.Account) {
 	s.accounts.ripen(s)
 }
 
-// AccountGaps notes the same of gaps that were written to the log so far.
+// AccountGaps notes the same for gaps that were written to the log so far.
 func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,14 +56,14 @@ func (s *Store) AccountGaps(list map[record.Accounted]record.Account) {
 	}
 }
 
-// Accounts returns up to when each object was accounted for when this run began.
+// Accounts returns, for each object, the time up to which it was accounted for when this run began.
 func (s *Store) Accounts() map[record.Accounted]record.Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accounts.all()
 }
 
-// KeepAccounts forgets units that are no longer in the configuration: nothing of them is missing.
+// KeepAccounts forgets all units but these. A unit that is no longer in the configuration has no missing samples.
 func (s *Store) KeepAccounts(units map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

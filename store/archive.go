@@ -13,13 +13,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Archive is a store that no agent uses, open for reading. It holds the file's lock only while it reads
-// a step, so that an agent can start at any time: the Scan fails then, with ErrLocked.
+// Archive is a store that no agent uses, open for reading. It holds the file's lock only while it reads a step, so that
+// an agent can start at any time. If an agent starts, the Scan fails with ErrLocked.
 type Archive struct{ store *Store }
 
-// OpenArchive reads who the store is. It writes nothing, and leaves the file as clean as it was. It fails
-// with ErrLocked when an agent has the file open, with ErrDamaged and ErrVersion when it is of no use as it
-// is, and with the system's error. A file damaged in its inner structure can also make bbolt panic.
+// OpenArchive reads the identity of the store. It writes nothing, and a file that was cleanly closed stays so. It fails
+// with ErrLocked when an agent has the file open, with ErrDamaged and ErrVersion when the file cannot be used, and with
+// the system's error. A file damaged in its inner structure can also make bbolt panic.
 func OpenArchive(path string) (*Archive, error) {
 	s := &Store{path: path, opts: Options{Logger: slog.New(slog.DiscardHandler)}, damaged: map[uint64]struct{}{}}
 	err := s.viewFile(func(tx *bolt.Tx) error {
@@ -41,10 +41,10 @@ func OpenArchive(path string) (*Archive, error) {
 	return &Archive{s}, nil
 }
 
-// DeviceID returns what Store.SetDeviceID kept, "" when nothing.
+// DeviceID returns the id that Store.SetDeviceID kept; "": none.
 func (a *Archive) DeviceID() string { return a.store.device }
 
-// Scan is Store.Scan. A step opens the file again, and fails when it is another than before.
+// Scan is Store.Scan. A step opens the file again, and fails if it is another file than before.
 func (a *Archive) Scan(r Range) *Scan {
 	c := a.store.Scan(r)
 	c.view = a.store.viewFile

@@ -10,19 +10,19 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Clock is what the store has to know of time beside Options.Now. A gateway's clock may be wrong
-// by decades until the network has set it; how long the machine has been up is always right.
+// Clock is what the store needs to know about time, besides Options.Now. A gateway's clock may be wrong by decades
+// until the network has set it; how long the machine has been up is always right.
 type Clock struct {
 	// Boot names the boot of the machine, as in /proc/sys/kernel/random/boot_id; "": not known.
 	Boot string
-	// Uptime is the time since that boot, with what the machine slept. nil: not known.
+	// Uptime is the time since that boot, including the time in which the machine slept. nil: not known.
 	Uptime func() time.Duration
 	// Good reports whether Now can be trusted. nil: always.
 	Good func() bool
-	// Old reports whether what was taken in earlier boots may be old by Now: it may have come too far. nil: whenever it
-	// is good.
+	// Old reports whether samples of earlier boots may expire by Now, which may be too far ahead. nil: they may while
+	// Good is true.
 	Old func() bool
-	// Floor is a time that cannot lie in the future, such as the date of the build. Zero: none.
+	// Floor is a time that is certainly in the past, such as the date of the build. Zero: none.
 	Floor time.Time
 }
 
@@ -37,9 +37,8 @@ func (c Clock) old() bool {
 	return c.Old()
 }
 
-// SetBooted sets when this boot was, by a clock that is right now: samples of this boot that were
-// taken before can be mended from then on, also after the machine was started again. It is written
-// with the next commit.
+// SetBooted sets the time of this boot, by a clock that is right now. The times of earlier samples of this boot can
+// then be corrected, also after the machine was started again. It is written with the next commit.
 func (s *Store) SetBooted(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,16 +58,16 @@ func (s *Store) SetBooted(at time.Time) {
 	}
 }
 
-// LastGood returns the last time known to be right, kept over restarts, or what Clock.Floor says
-// where that is later. Zero: neither is known.
+// LastGood returns the last time known to be right, kept over restarts, or Clock.Floor if that is later. Zero: neither
+// is known.
 func (s *Store) LastGood() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return record.FromMilli(max(s.times.Good, record.UnixMilli(s.opts.Clock.Floor)))
 }
 
-// Booted returns when this boot was, as SetBooted had it last, in this run or an earlier one of the same
-// boot. Zero: not known.
+// Booted returns the time of this boot that SetBooted set last, in this run or in an earlier run of the same boot.
+// Zero: not known.
 func (s *Store) Booted() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -142,8 +142,8 @@ func (c *commit) encodeSweeps() {
 	}
 }
 
-// rejectNewest takes back the newest of the new sweeps as far as the outbox has no room for them and
-// old ones are not to give way.
+// rejectNewest takes back the newest of the new sweeps as far as the outbox has no room for them and old ones are not
+// deleted.
 func (c *commit) rejectNewest(victims []victim) {
 	s := c.store
 	if !s.opts.RejectNewest {
@@ -209,8 +209,8 @@ func (c *commit) snapshot() {
 	}
 }
 
-// leaveOut drops records that everybody has settled meanwhile, and returns how much of each backlog
-// the file will not hold.
+// leaveOut drops records that every integration has settled meanwhile, and returns how much of each backlog the file
+// will not hold.
 func (c *commit) leaveOut() map[*integration]uint64 {
 	s := c.store
 	for i, f := range c.offered {
@@ -308,7 +308,7 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 	return nil
 }
 
-// retains reports whether a sweep is kept for a replay though everybody has it.
+// retains reports whether a sweep is kept for a replay although every integration has settled it.
 func (c *commit) retains(h *record.Heading) bool {
 	s := c.store
 	if s.opts.RetainAfterAck <= 0 {

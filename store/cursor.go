@@ -12,9 +12,9 @@ const (
 	maxWindow = 4096
 )
 
-// integration is what the store knows of one destination. Memory is the truth and the file
-// follows with each commit: decisions (settled, given way) take effect here at once, and the next
-// commit writes the record. Guarded by Store.mu but for the counts of rows in the file.
+// integration is what the store knows of one destination. Memory is the truth and the file follows with each commit:
+// decisions (settled, deleted) take effect here at once, and the next commit writes the record. Guarded by Store.mu but
+// for the counts of rows in the file.
 type integration struct {
 	record.Cursor
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
@@ -160,8 +160,8 @@ func (it *integration) trim(head uint64) {
 	it.modified = it.modified || it.At != before
 }
 
-// giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its
-// samples were still unsettled. Sweeps give way oldest first.
+// giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its samples were still
+// unsettled. The oldest sweeps are deleted first.
 func (it *integration) giveWay(seq uint64, picked record.Bitset) (lost []int) {
 	e := it.find(seq)
 	switch {

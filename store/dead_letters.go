@@ -21,15 +21,15 @@ const (
 	whyDeadPushed  = objects.GapDead + ": the cloud rejected it, and %d later ones too"
 )
 
-// DeadLetter is a delivery that the cloud will not take, set aside so that the others go on: until the operator has it
-// sent again, or drops it.
+// DeadLetter is a delivery that the cloud rejects. It is set aside, so that the others continue, until the operator
+// sends it again or drops it.
 type DeadLetter struct {
-	// its row of the trigger log, by whose ID it goes, with the last error; kept however many rows come after it
+	// its row of the trigger log, with the last error; the ID of the row is its id. It is kept even if many rows follow
 	record.Trigger
-	Seq       uint64 // its place in the outbox, where it is no more
+	Seq       uint64 // its former place in the outbox
 	Index     int
 	Store     string // id of the store that took the sample
-	Estimated bool   // it is not known when exactly it was taken
+	Estimated bool   // the time at which it was taken is an estimate
 }
 
 // setAsideLocked makes a row a dead letter: it is written with the commit that settles the delivery.
@@ -73,7 +73,7 @@ func (s *Store) arrivedLocked(it *integration, at record.Place) {
 
 // DeadLetters returns dead letters with an id above after, the oldest first, at most limit, or all when that is 0;
 // those of all integrations when that is "". There are at most 1,024 an integration. It fails with
-// ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// ErrUnknownIntegration, with ErrClosed, and with the error that stopped the store.
 func (s *Store) DeadLetters(integration string, after uint64, limit int) ([]DeadLetter, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,9 +108,10 @@ func (s *Store) namedLocked(id string) ([]*integration, error) {
 	return []*integration{it}, err
 }
 
-// SettleDead records how an attempt to send a dead letter again ended, in its row of the trigger log. Accepted takes it
-// out and counts it as sent; else it stays, with the new error. What is no dead letter any more is ignored. It fails
-// with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// SettleDead records the result of another attempt to send a dead letter, in its row of the trigger log. With Accepted
+// the dead letter is removed and counted as sent. Otherwise it stays, with the new error. A result for a letter that is
+// no longer there is ignored. It fails with ErrUnknownIntegration, with ErrClosed, and with the error that stopped the
+// store.
 func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,9 +140,9 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	return nil
 }
 
-// DropDead gives dead letters up for good and leaves a gap for each in the log. It returns how many there were of them;
-// they are gone from the file when it returns. It fails with ErrUnknownIntegration, with ErrClosed, with ErrFull, and
-// with what stopped the store.
+// DropDead deletes dead letters for good, and leaves a gap for each in the log. It returns the number of deleted ones.
+// When it returns, they are no longer in the file. It fails with ErrUnknownIntegration, with ErrClosed, with ErrFull,
+// and with the error that stopped the store.
 func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err error) {
 	s.mu.Lock()
 	it, err := s.integrationLocked(integration)

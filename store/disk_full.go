@@ -5,10 +5,10 @@ import (
 	"noi-agent/store/internal/file"
 )
 
-// makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages
-// inside the file; then, if that was not enough, the oldest sweeps give way to the new ones. err
-// is for the sweeps, stateErr for all the rest. Nothing gives way before it is known that the
-// file can be written at all. Rows of deliveries wait for better times.
+// makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages inside the file;
+// then, if that was not enough, the oldest sweeps are deleted for the new ones. err is for the sweeps, stateErr for all
+// the rest. Nothing is deleted before it is known that the file can be written at all. Rows of deliveries wait for
+// better times.
 func (s *Store) makeRoom(sweeps []*offered) (err, stateErr error) {
 	err, stateErr = s.tryRoom(sweeps)
 	if errors.Is(err, ErrFull) {
@@ -58,7 +58,7 @@ func (s *Store) writeState() error {
 	return nil // they wait for room
 }
 
-// steps are how many bytes of old sweeps are to give way, one try after the other.
+// steps are how many bytes of old sweeps are deleted, one try after the other.
 func (s *Store) steps(sweeps []*offered) []int64 {
 	if s.opts.RejectNewest {
 		return []int64{0}
@@ -66,8 +66,8 @@ func (s *Store) steps(sweeps []*offered) []int64 {
 	return []int64{0, s.roomFor(sweeps)}
 }
 
-// roomFor is how many bytes of old sweeps give way to new ones on a full disk: twice what these
-// take, and never less than a hundredth of the outbox, so that it is not done at every commit.
+// roomFor is how many bytes of old sweeps are deleted for new ones on a full disk: twice what these take, and never
+// less than a hundredth of the outbox, so that it is not done at every commit.
 func (s *Store) roomFor(sweeps []*offered) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
 	need := int64(slack + file.BallastBytes)

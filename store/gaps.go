@@ -133,9 +133,9 @@ func (s *Store) newGapRowLocked(it *integration, w *record.Row) {
 	s.settledLateLocked()
 }
 
-// Missing writes gaps that the agent knows of into an integration's log: what was due and never
-// became a sample. They are written with the trigger rows. It fails with ErrUnknownIntegration,
-// with ErrClosed, and with what stopped the store.
+// Missing writes gaps that the agent knows of into an integration's log: due moments that gave no sample. They are
+// written with the trigger rows. It fails with ErrUnknownIntegration, with ErrClosed, and with the error that stopped
+// the store.
 func (s *Store) Missing(integration string, gaps ...objects.Gap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,18 +12,18 @@ type Integration struct {
 	ID    string // 1 to 255 bytes, the key of everything the store keeps for it
 	Topic string // topic or ARN, for the trigger rows from now on
 
-	// AlarmsFirst lets samples of faults and alarms go before everything else that waits, from now on.
+	// AlarmsFirst: from now on samples of faults and alarms are sent before all other waiting samples.
 	AlarmsFirst bool
 
-	// GapMessages has gaps announced to the cloud as messages (OpenGaps), those found from now on.
+	// GapMessages: gaps that are found from now on are announced to the cloud as messages (OpenGaps).
 	GapMessages bool
 }
 
-// SetIntegrations sets which integrations exist now, paused ones included. A new one starts at
-// the newest sample; a known one keeps its cursor and goes on under its new topic; one no longer
-// named keeps its backlog for 24 h, in case it comes back, and then loses it, counted and with a
-// row in the trigger log; its rows and counters stay for 30 days. It is durable when the call
-// returns nil, and so are new gaps that were written before.
+// SetIntegrations sets the list of existing integrations, including paused ones. A new integration starts at the newest
+// sample. A known integration keeps its cursor, and continues with its new topic. An integration that is not in the
+// list keeps its backlog for 24 h, in case it comes back. Then the backlog is deleted and counted, with a row in the
+// trigger log. Its rows and counters stay for 30 days. The list, and new gaps that were written before, are durable
+// when the call returns nil.
 func (s *Store) SetIntegrations(list []Integration) error {
 	named := make(map[string]Integration, len(list))
 	for _, in := range list {

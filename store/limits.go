@@ -24,7 +24,7 @@ const (
 	orphanRows    = 30 * 24 * time.Hour
 )
 
-// victim is a sweep that has to give way.
+// victim is a sweep that must be deleted.
 type victim struct {
 	record.Heading
 	seq    uint64
@@ -81,8 +81,8 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	return out
 }
 
-// unsettledFrom is from where on sweeps are not to give way to new ones: from the oldest that
-// an integration waits for when the new ones are rejected instead, else from nowhere.
+// unsettledFrom is the place from which on sweeps are not deleted for new ones: from the oldest that an integration
+// waits for when the new ones are rejected instead, else from nowhere.
 func (c *commit) unsettledFrom() uint64 {
 	s := c.store
 	if !s.opts.RejectNewest {

@@ -28,10 +28,10 @@ type offered struct {
 
 func (f *offered) at() record.Instant { return record.InstantOf(f.sweep, 0) }
 
-// Pledge is the promise of a commit for what was offered.
+// Pledge is the promise of a commit for offered sweeps.
 type Pledge struct{ group *commitGroup }
 
-// Done is closed when the promise is kept or broken. A nil Pledge is of nothing, and kept.
+// Done is closed when the promise is kept or broken. A nil Pledge promises nothing, and is kept.
 func (p *Pledge) Done() <-chan struct{} {
 	if p == nil {
 		return closedChannel
@@ -39,8 +39,8 @@ func (p *Pledge) Done() <-chan struct{} {
 	return p.group.done
 }
 
-// Err returns nil when everything offered is in the file or accepted by every integration, and
-// what Append returns when not. It may be called once Done is closed.
+// Err returns nil when all offered sweeps are in the file or accepted by every integration. Otherwise it returns an
+// error of Append. It may be called after Done is closed.
 func (p *Pledge) Err() error {
 	if p == nil {
 		return nil
@@ -51,10 +51,10 @@ func (p *Pledge) Err() error {
 // closedChannel is for callers that have nothing to wait for.
 var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// Offer hands sweeps over and returns at once: forwarders get them from here on, and the next commit
-// writes what is not accepted by then. The Pledge reports when they are safe. Offer waits, but only as
-// long as ctx, while more than 65,536 samples wait for a commit that does not end. Its errors are
-// those of Append that are known at once, and ctx's.
+// Offer hands sweeps to the store and returns at once. Forwarders get them from now on, and the next commit writes the
+// samples that are not accepted by then. The Pledge reports when the sweeps are durable. Offer waits only while more
+// than 65,536 samples wait for a commit that does not end, and at most until ctx ends. Its errors are those of Append
+// that are known at once, and ctx's.
 func (s *Store) Offer(ctx context.Context, sweeps ...objects.Sweep) (*Pledge, error) {
 	for {
 		s.mu.Lock()
@@ -79,12 +79,11 @@ func (s *Store) Offer(ctx context.Context, sweeps ...objects.Sweep) (*Pledge, er
 	}
 }
 
-// Append makes sweeps durable: when it returns nil they are committed and fsynced, or every
-// integration they go to has settled them. Appends inside one commit window share a commit; an
-// Urgent sweep ends the window. Sweeps without routes are skipped. The caller must not change the
-// sweeps any more. ctx ends only the waiting: the sweeps may still be kept. It fails with
-// ErrUnknownIntegration for a route that leads nowhere and with a plain error for a sweep that
-// breaks a rule (then none of the sweeps is kept), with ErrFull, with ErrClosed, and with what
+// Append makes sweeps durable: when it returns nil they are committed and fsynced, or every integration that gets them
+// has settled them. Appends within one commit window share a commit. An Urgent sweep ends the window. Sweeps without
+// routes are skipped. The caller must not change the sweeps any more. ctx ends only the wait: the sweeps may still be
+// kept. Append fails with ErrUnknownIntegration for a route to an unknown integration, and with a plain error for a
+// sweep that breaks a rule (then none of the sweeps is kept); with ErrFull, with ErrClosed, and with the error that
 // stopped the store.
 func (s *Store) Append(ctx context.Context, sweeps ...objects.Sweep) error {
 	p, err := s.Offer(ctx, sweeps...)
@@ -194,7 +193,7 @@ func findOffered(all []*offered, seq uint64) *offered {
 	return all[i]
 }
 
-// refuseLocked takes back fresh sweeps that cannot be kept: who has not settled them loses them.
+// refuseLocked takes back fresh sweeps that cannot be kept: an integration that has not settled them loses them.
 func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 	if len(sweeps) == 0 {
 		return

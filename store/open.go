@@ -7,16 +7,14 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// Recover opens the store whatever lies at the path, and is how an agent that runs unattended
-// starts. A file that was not left clean is checked first. One that is damaged, empty, foreign or
-// no file at all is moved aside as path.damaged-NNNN, of which the newest are
-// kept, and a new store takes its place that holds what was salvaged: every sweep that still reads
-// and an integration still waits for, with its sample ids, the gaps and the dead letters that read,
-// and the cursors, counters and device id. The new store has an id of its own.
+// Recover opens a store in any state of the file at the path. An agent that runs unattended starts with it. After an
+// unclean stop the file is checked first. A damaged, empty or foreign file, or a path that is no regular file, is moved
+// aside as path.damaged-NNNN, and the newest of these are kept. A new store takes its place. It holds every readable
+// sweep that an integration still waits for, with its sample ids, the readable gaps and dead letters, and the cursors,
+// counters and device id. The new store has a new id.
 //
-// The old file keeps its name until the new one is complete, so that a power cut in between costs nothing but the time.
-// Recover fails with ErrLocked, with ErrVersion, which leaves the file untouched, and where it may or can do nothing:
-// no permission, no directory, no space, a directory that cannot be written.
+// The old file keeps its name until the new file is complete, so a power cut meanwhile costs only time. Recover fails
+// with ErrLocked; with ErrVersion, which leaves the file untouched; and without permission, directory or space.
 func Recover(ctx context.Context, path string, o Options, ro file.RecoverOptions) (*Store, file.Recovery, error) {
 	o = o.withDefaults()
 	fo := file.Options{MaxSize: o.MaxSize, Now: o.Now, Logger: o.Logger}

@@ -12,9 +12,9 @@ import (
 // every second.
 const announceAfter = time.Minute
 
-// OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since, the
-// oldest first, as far as they have rested for a minute. It fails with ErrUnknownIntegration, with ErrClosed, and with
-// what stopped the store.
+// OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since,
+// oldest first. It leaves out gaps that have grown within the last minute. It fails with ErrUnknownIntegration, with
+// ErrClosed, and with the error that stopped the store.
 func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,9 +39,9 @@ func (s *Store) OpenGaps(integration string, limit int) ([]record.Trigger, error
 	return out, nil
 }
 
-// SettleGap records how the announcement of a gap ended, as OpenGaps gave it. Accepted and Failed end it, unless the
-// gap has grown meanwhile: then it is announced once more. It fails with ErrUnknownIntegration, with ErrClosed, and
-// with what stopped the store.
+// SettleGap records the result of the announcement of a gap from OpenGaps. Accepted and Failed end it, unless the gap
+// has grown meanwhile: then it is announced once more. It fails with ErrUnknownIntegration, with ErrClosed, and with
+// the error that stopped the store.
 func (s *Store) SettleGap(integration string, announced record.Trigger, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

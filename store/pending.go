@@ -13,28 +13,27 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Delivery is one sample on its way to one integration. Seq and Index are its place in the
-// outbox, to settle it by.
+// Delivery is one sample on its way to one integration. Seq and Index are its place in the outbox; a Result refers to
+// it by them.
 type Delivery struct {
 	Seq      uint64
 	Index    int
-	Store    string // id of the store that took the sample: another than Store.ID after a recovery
+	Store    string // id of the store that took the sample; after a recovery it differs from Store.ID
 	Run      uint64
 	Source   objects.Source
 	Sample   objects.Sample
 	Stamp    Stamp
-	Attempts int // tries that ended in Retrying, as far as its trigger row is still kept
+	Attempts int // attempts that ended in Retrying, if its trigger row is still kept
 }
 
 // scanStep is how many records one read transaction looks at: a transaction that stays open keeps
 // the writer from using the pages that are freed meanwhile.
 const scanStep = 1024
 
-// Pending returns up to limit unsettled deliveries of the integration, oldest first, committed or
-// not; none when there is nothing to do. A sample stays pending until Settle says
-// Accepted or Failed. When one at the front is never settled, no more than 4,096 sweeps are
-// looked at from there on. It fails with ErrUnknownIntegration, with ErrClosed, and with what
-// stopped the store.
+// Pending returns up to limit unsettled deliveries of the integration, oldest first, committed or not; none when no
+// sample waits. A sample stays pending until Settle gets Accepted or Failed for it. Pending reads at most 4,096 sweeps
+// from the first unsettled one on. It fails with ErrUnknownIntegration, with ErrClosed, and with the error that stopped
+// the store.
 func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -54,10 +53,9 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 	}
 }
 
-// Changed returns a channel that is closed when something new comes for the integration after the
-// last call of Pending for it, or when the store stops. So: call Pending until it returns none,
-// then wait for Changed; what came in between has closed the channel
-// already. For an integration the store does not know it returns nil, which never is ready.
+// Changed returns a channel that is closed when a new sample for the integration comes after its last call of Pending,
+// or when the store stops. So call Pending until it returns none, then wait for Changed: a sample that came in between
+// has already closed the channel. For an unknown integration it returns nil, which is never ready.
 func (s *Store) Changed(integration string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -260,7 +258,7 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 			it.abandon(e)
 		}
 	}
-	if it.scanned == l.from { // else another look was faster, or sweeps gave way: look again
+	if it.scanned == l.from { // else another scan was faster, or sweeps were deleted: scan again
 		for _, e := range l.entered {
 			if f := findOffered(l.memory, e.seq); f == nil || !f.refused {
 				it.enter(e.seq, e.at, e.picked)

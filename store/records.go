@@ -26,13 +26,13 @@ type (
 	Traffic = record.Traffic
 )
 
-// Errors that say what a file is good for.
+// The errors about the state of a file.
 var (
-	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
-	// has to be moved aside, as Recover does by itself.
+	// ErrDamaged comes from Open, Check and Verify when the content of the file is impossible: the file has to be moved
+	// aside, as Recover does.
 	ErrDamaged = record.ErrDamaged
 	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in
-	// a format that this version does not know. The file stays as it is: the newer version can go on with it.
+	// a format that this version does not know. The file is not changed: the newer version can still use it.
 	ErrVersion = record.ErrVersion
 )
 
@@ -47,28 +47,28 @@ type (
 // ErrLocked comes from Open and Check when another process has the file open.
 var ErrLocked = file.ErrLocked
 
-// Check opens the file for reading and looks for everything that can be wrong with it. It returns all faults joined, at
-// most 20, and nil for a sound store. It fails with ErrLocked while an agent has the file open. On a file damaged in
-// its inner structure bbolt may panic: a program that must go on runs Check in a child process.
+// Check opens the file for reading and makes every check of its content. It returns all faults joined, at most 20, and
+// nil for a sound store. It fails with ErrLocked while an agent has the file open. On a file damaged in its inner
+// structure bbolt may panic: a program that must go on runs Check in a child process.
 func Check(path string) error { return file.Check(path) }
 
-// Verify looks whether an agent can work with the file, and is what runs after an unclean stop. It leaves alone what
-// the store itself goes on with: single damaged sweeps and rows. It fails with ErrDamaged, with ErrVersion, with
-// ErrLocked while an agent has the file open, and with the system's error when it cannot find out. On a damaged file
-// bbolt may panic, or hang (Verdict, InChild).
+// Verify checks whether an agent can work with the file. It runs after an unclean stop. It does not report single
+// damaged sweeps and rows, because the store can work with them. It fails with ErrDamaged, with ErrVersion, with
+// ErrLocked while an agent has the file open, and with the system's error when the check cannot be made. On a damaged
+// file bbolt may panic, or hang (Verdict, InChild).
 func Verify(path string) error { return file.Verify(path) }
 
-// Verdict is the side of the child process: it runs Verify, says what is wrong and returns the exit code that InChild
-// understands.
+// Verdict is the code of the child process: it runs Verify, prints the fault to say, and returns the exit code for
+// InChild.
 func Verdict(path string, say io.Writer) int { return file.Verdict(path, say) }
 
-// InChild returns a RecoverOptions.Check that runs a command with the file's path as its last argument. The command is
-// to exit with what Verdict returns. A child that is killed by a signal or by ctx, or that exits in another way, has
-// met a damaged file. A child that cannot be started says nothing about the file.
+// InChild returns a RecoverOptions.Check that runs a command with the file's path as its last argument. The command
+// must exit with the code that Verdict returns. If the child is killed by a signal or by ctx, or exits in another way,
+// the file counts as damaged. If the child cannot be started, nothing is known about the file.
 func InChild(argv ...string) func(ctx context.Context, path string) error {
 	return file.InChild(argv...)
 }
 
-// RunsAt returns a number that no run of the store at path is above, for the Options.Runs of a store in memory that
-// replaces it. The store itself may not open. 0: there is none.
+// RunsAt returns a number that is not below the run number of any run of the store at path. It is for the Options.Runs
+// of a store in memory that replaces this store. RunsAt also works if the store does not open. 0: there is no store.
 func RunsAt(path string) uint64 { return file.RunsAt(path) }

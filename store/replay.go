@@ -6,16 +6,16 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// Replayed is a settled delivery on its way once more. Attempts counts the tries of this replay.
+// Replayed is a settled delivery that is sent again. Attempts counts the attempts of this replay.
 type Replayed struct {
 	Delivery
 	Row uint64 // its row of the trigger log; 0: it has none yet
 }
 
-// LogReplay writes how one try ended into the trigger log: the first into a new row, marked as replayed,
-// the others into the same. It keeps row and tries in d. The delivery stays settled whatever the outcome,
-// and the counters of what was sent, failed and dropped stay as they are. It fails with
-// ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// LogReplay writes the result of one attempt into the trigger log: the first into a new row, marked as replayed, later
+// ones into the same row. It keeps row and attempts in d. The delivery stays settled whatever the outcome, and the
+// counters of what was sent, failed and dropped stay as they are. It fails with ErrUnknownIntegration, with ErrClosed,
+// and with the error that stopped the store.
 func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

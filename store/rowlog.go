@@ -55,8 +55,8 @@ func (l *rowLog) mayGrow(w *record.Row) {
 }
 
 // reload takes over a row about a gap from the file, in the order of their ids. One with numbers may still grow:
-// samples of earlier runs give way in this one. What has no numbers, such as the time without an agent, belongs to one
-// start.
+// samples of earlier runs are deleted in this one. What has no numbers, such as the time without an agent, belongs to
+// one start.
 func (l *rowLog) reload(w *record.Row) {
 	w.Before = l.gapsMade
 	l.gapsMade++

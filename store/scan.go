@@ -22,15 +22,15 @@ func (r Range) Has(t time.Time) bool {
 	return !t.Before(r.From) && (r.To.IsZero() || t.Before(r.To))
 }
 
-// Kept is one sweep that the outbox holds, whether an integration still waits for it or not.
+// Kept is one sweep in the outbox, even if no integration waits for it any more.
 type Kept struct {
 	Seq   uint64
-	Store string        // id of the store that took it: another than Store.ID after a recovery
+	Store string        // id of the store that took it; after a recovery it differs from Store.ID
 	Sweep objects.Sweep // not to be changed
 	known Stamp         // what is known of its run's time
 }
 
-// Delivery returns one sample of the sweep with all that belongs to it.
+// Delivery returns one sample of the sweep as a Delivery.
 func (k *Kept) Delivery(index int) Delivery {
 	d := deliveryOf(k.Store, k.Seq, k.Sweep, index)
 	d.Stamp.SameBoot, d.Stamp.Booted, d.Stamp.Floor = k.known.SameBoot, k.known.Booted, k.known.Floor
@@ -53,9 +53,8 @@ func deliveryOf(from string, seq uint64, sw objects.Sweep, index int) Delivery {
 // megabyte or so.
 const scanSamples = 8192
 
-// Scan reads what the outbox held when it began, oldest first, in steps: no transaction is open
-// between two of them, so that its reader may be slow. What gives way or is removed meanwhile may be
-// missing. A Scan is for one goroutine.
+// Scan reads the content of the outbox at its begin, oldest first, in steps. No transaction is open between two steps,
+// so the reader may be slow. Sweeps that are deleted meanwhile may be missing. A Scan is for one goroutine.
 type Scan struct {
 	store *Store
 	view  func(func(*bolt.Tx) error) error
@@ -70,20 +69,20 @@ type Scan struct {
 	skipped uint64
 }
 
-// Scan begins to read the outbox. It finds the sweeps that have samples in the range by the time they
-// are stored with, the caller sorting out the single samples; and all those whose clock was not known
-// to be right, wherever they seem to lie, because their times are mended by the caller.
+// Scan begins to read the outbox. It finds the sweeps with samples in the range by their stored time; the caller
+// selects the single samples. It also finds all sweeps whose clock was not known to be right, at any stored time,
+// because the caller corrects their times.
 func (s *Store) Scan(r Range) *Scan {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &Scan{store: s, view: s.view, r: r, until: s.next}
 }
 
-// Damaged returns how many records did not read so far. It is not known what they held, or when.
+// Damaged returns the number of unreadable records so far. Their content and times are not known.
 func (c *Scan) Damaged() uint64 { return c.skipped }
 
-// Step returns the sweeps of the next 1,024 records, or fewer when they are large; often none. more is
-// false when the scan is at its end. It fails with ErrClosed, and with what stopped the store.
+// Step returns the sweeps of the next 1,024 records, or of fewer large ones; often there are none. more is false at the
+// end of the scan. It fails with ErrClosed, and with the error that stopped the store.
 func (c *Scan) Step() (found []Kept, more bool, err error) {
 	memory, ends, err := c.store.inMemory(c.next)
 	if err != nil {
@@ -192,8 +191,8 @@ func (c *Scan) complete() {
 	}
 }
 
-// Settled returns what of a kept sweep was for the integration and is settled: accepted, or rejected
-// for good. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// Settled returns the samples of a kept sweep that the integration has settled: accepted, or rejected for good. It
+// fails with ErrUnknownIntegration, with ErrClosed, and with the error that stopped the store.
 func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 // Limits are what SetLimits can change in an open store. The zero Limits are usable.
 type Limits struct {
 	MaxSize        int64         // bytes of records the outbox may hold; 0: 256 MiB
-	RejectNewest   bool          // at MaxSize, or on a full disk, new samples are not kept; false: the oldest give way
+	RejectNewest   bool          // when full, new samples are not kept; false: the oldest are deleted
 	MaxAge         time.Duration // how long a sample may wait, by Clock; 0: 720 h
-	RetainAfterAck time.Duration // how long sweeps are kept that everybody has settled; 0: not at all
-	// commit window: how long a sweep may wait for company, or to be accepted; 0: not at all
+	RetainAfterAck time.Duration // how long sweeps are kept that every integration has settled; 0: not at all
+	// commit window: how long a sweep may wait for other sweeps, or to be accepted; 0: not at all
 	CommitEvery   time.Duration
 	KeepTriggers  int           // rows kept per integration; 0: 1,000
-	FlushTriggers time.Duration // how long trigger rows wait, and settlements if no append comes; 0: 1 min
+	FlushTriggers time.Duration // how long trigger rows, and settlements without a new sweep, wait; 0: 1 min
 }
 
 func (l Limits) withDefaults() Limits {
@@ -28,11 +28,10 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// SetLimits puts other limits in force, and makes a commit, the first that keeps to them. What is over a limit that was
-// made smaller goes with this commit and the next ones, as what is over a limit always does: at most 10,000 sweeps a
-// commit, and rows of the log when new ones are written. What waits for a commit window or a flush waits by the new
-// times from then on. The limits are in force even if the disk is too full for the commit. It fails with ErrClosed, and
-// with what stopped the store.
+// SetLimits sets new limits and makes a commit, the first with these limits. If a limit is smaller than before, this
+// commit and the next ones delete what is over it, as always: at most 10,000 sweeps per commit, and rows of the log
+// when new rows are written. Commit windows and flushes use the new times from then on. The limits are in force even if
+// the disk is too full for the commit. It fails with ErrClosed, and with the error that stopped the store.
 func (s *Store) SetLimits(l Limits) error {
 	l = l.withDefaults()
 	s.mu.Lock()

@@ -19,8 +19,8 @@ type Outcome uint8
 // The outcomes.
 const (
 	Accepted Outcome = 1 // the cloud has it: settled
-	Retrying Outcome = 2 // it will be tried again: stays pending
-	Failed   Outcome = 3 // the cloud rejects it: settled, and set aside as a dead letter
+	Retrying Outcome = 2 // it will be tried again: it stays pending
+	Failed   Outcome = 3 // the cloud has rejected it: settled, and set aside as a dead letter
 )
 
 // Result is the end of one attempt at one Delivery.
@@ -32,15 +32,14 @@ type Result struct {
 	CompletedAt time.Time // when its answer came
 	MessageID   string    // the cloud's, with Accepted
 	Error       string    // "AuthorizationError: User: …", without
-	SampledAt   time.Time // as it was published, where a wrong clock was mended; zero: as it was taken
-	Estimated   bool      // that time is a guess
+	SampledAt   time.Time // the corrected time with which it was published; zero: the time at which it was taken
+	Estimated   bool      // SampledAt is an estimate
 }
 
-// Settle records the results of one attempt. Accepted and Failed end the delivery: it is never
-// pending again from here on, and after a restart once the next commit is done. Retrying changes
-// only its trigger row. Results for what is not pending (settled before, or given way while the
-// attempt was under way) are ignored. It fails with ErrUnknownIntegration, with ErrClosed, and
-// with what stopped the store; on an outcome that is none, nothing is recorded.
+// Settle records the results of one attempt. Accepted and Failed end the delivery: it is never pending again in this
+// run, and after the next commit also not after a restart. Retrying changes only its trigger row. Results for a sample
+// that is not pending (settled before, or deleted during the attempt) are ignored. It fails with ErrUnknownIntegration,
+// with ErrClosed, and with the error that stopped the store. If an outcome is invalid, nothing is recorded.
 func (s *Store) Settle(integration string, results []Result) error {
 	for _, r := range results {
 		if r.Outcome < Accepted || r.Outcome > Failed {

@@ -24,9 +24,9 @@ func untilNext(at time.Time, every time.Duration) time.Duration {
 	return time.UnixMilli((multiples(at, every) + 1) * step).Sub(at)
 }
 
-// MissingSpan writes gaps into an integration's log that the agent knows of, and whose ends may still wait for the
-// clock. They are in the file with the next commit, and are shown and announced once they have their times. What was
-// missing before an integration existed is none of its gaps. Errors are those of Missing.
+// MissingSpan writes gaps that the agent knows of into an integration's log. Their begin and end may still wait for the
+// clock. The gaps are in the file with the next commit, and are shown and announced after they have their times.
+// Samples that were missing before an integration existed are not in its gaps. Errors are those of Missing.
 func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 }
 
 // Dark returns, by integration, the spans that begin before this store existed (a Begins of run 0). Their ends have the
-// time that this store knows: another one does not know the runs of this one.
+// times that this store knows, because another store does not know its runs.
 func (s *Store) Dark() map[string][]record.Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,15 +11,15 @@ import (
 // Stats are the store's figures, from memory.
 type Stats struct {
 	FileBytes    int64  // of noi.db
-	RecordBytes  int64  // of the sweeps in the outbox, what max_size is about
-	Sweeps       uint64 // in the outbox, those every integration is done with but no commit has removed included
+	RecordBytes  int64  // of the sweeps in the outbox; max_size limits it
+	Sweeps       uint64 // in the outbox, including settled sweeps that no commit has removed yet
 	Samples      uint64 // in these sweeps
 	Committed    uint64 // samples written in this run
-	Spared       uint64 // samples accepted by everybody before they had to be written, in this run
+	Spared       uint64 // samples that every integration accepted before they had to be written, in this run
 	Commits      uint64 // in this run
-	Written      uint64 // bytes that these commits wrote: whole pages, as flash sees them
-	Corrupt      uint64 // damaged records found in this run; what they held is lost
-	RowsRead     uint64 // rows of the trigger log that queries have looked at in this run
+	Written      uint64 // bytes that these commits wrote: whole pages, as on flash
+	Corrupt      uint64 // damaged records found in this run; their content is lost
+	RowsRead     uint64 // rows of the trigger log that queries have read in this run
 	Integrations map[string]IntegrationStats
 }
 
@@ -35,21 +35,21 @@ type figures struct {
 	rowsRead  atomic.Uint64 // of the trigger log, for queries; needs no lock
 }
 
-// IntegrationStats are the figures of one integration. The counters go on over restarts; after a
-// kill they may miss what was not committed.
+// IntegrationStats are the figures of one integration. The counters continue over restarts. After a kill they may miss
+// what was not committed.
 type IntegrationStats struct {
 	Backlog  uint64    // samples not settled
 	Oldest   time.Time // sampled_at of the oldest sweep of these; zero without backlog
 	Sent     uint64    // samples accepted by the cloud
-	Failed   uint64    // samples it has rejected; sent later from the dead letters, they are counted as sent too
-	Dropped  uint64    // samples that gave way unsettled
+	Failed   uint64    // samples that it has rejected; a dead letter that is sent later counts as sent too
+	Dropped  uint64    // samples that were deleted before they were settled
 	Replayed uint64    // samples accepted again by a replay, in this run
 	Traffic  record.Traffic
 	Dead     int              // dead letters
-	DeadFrom time.Time        // when the oldest of them was rejected, by the clock of then; zero without
+	DeadFrom time.Time        // when the oldest of them was rejected, by the clock at that time; zero: none
 	OpenGaps int              // gaps that wait for the clock, or to be announced
-	Orphaned bool             // the configuration does not name it any more
-	Unseen   int              // gaps that nobody has acknowledged
+	Orphaned bool             // it is no longer in the configuration
+	Unseen   int              // gaps that no operator has acknowledged
 	Gaps     []record.Trigger // the newest of them, at most 20, the newest last
 }
 
@@ -62,7 +62,7 @@ func (s *Store) oldestLocked(it *integration) time.Time {
 	return at
 }
 
-// Stats returns the figures as of now. It opens no transaction.
+// Stats returns the present figures. It opens no transaction.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

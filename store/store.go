@@ -17,28 +17,29 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// What callers decide by.
+// The errors by which callers decide.
 var (
 	// ErrClosed comes from every call after Close.
 	ErrClosed = errors.New("store is closed")
-	// ErrFull comes from Append when the disk is full even after the oldest samples gave way:
-	// the sweeps are not kept. The store goes on; a later Append may succeed.
+	// ErrFull comes from Append when the disk is full even after the oldest samples were deleted: the sweeps are not
+	// kept. The store continues; a later Append may succeed.
 	ErrFull = errors.New("store is full")
-	// ErrUnknownIntegration comes from calls that name an integration SetIntegrations was never
-	// given, or one that was removed a month ago.
+	// ErrUnknownIntegration comes from calls with an integration that SetIntegrations never got, or that was removed a
+	// month ago.
 	ErrUnknownIntegration = errors.New("unknown integration")
-	// ErrNoTrigger comes from Trigger for a row that never was, or is no longer kept.
+	// ErrNoTrigger comes from Trigger for a row that never existed, or is no longer kept.
 	ErrNoTrigger = errors.New("no trigger")
 )
 
-// Options say how a store works. The zero Options are usable.
+// Options of a store. The zero Options are usable.
 type Options struct {
 	Limits
 	Now   func() time.Time
 	Clock Clock // whether Now can be trusted; zero: always
-	// that were counted elsewhere: a run's number is above it, so that a store and its stand-in never share one
+	// run numbers that are used elsewhere: this store's numbers are above it, so a store on the disk and its
+	// replacement in memory never share a number
 	Runs   uint64
-	Note   string       // a file in memory that survives a kill, for what no commit says; "": none
+	Note   string       // a file in memory that survives a kill, for facts that no commit has; "": none
 	Logger *slog.Logger // nil: silent
 }
 
@@ -53,8 +54,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store is the open outbox, trigger log and identity. Its methods may be called from any
-// goroutine; one of its own does all the writing.
+// Store is the open outbox, trigger log and identity. Its methods may be called from any goroutine. The store's own
+// goroutine does all writes.
 type Store struct {
 	opts    Options // Limits: changed by the writer, under mu, so that either of the two is enough to read them
 	path    string
@@ -109,11 +110,10 @@ type unwritten struct {
 	identityChanged bool
 }
 
-// Open opens the store, creating it when there is no file, and counts a new run: when it returns,
-// the run number is durable. Its directory must exist. It fails with ErrLocked when another
-// process has the file open for longer than a second and with ErrDamaged when the file cannot be
-// trusted; a file damaged in its inner structure can also make bbolt panic on a goroutine of its
-// own, out of anybody's reach.
+// Open opens the store and counts a new run: when it returns, the run number is durable. If there is no file, Open
+// makes one; its directory must exist. It fails with ErrLocked when another process has the file open for longer than a
+// second, and with ErrDamaged when the file cannot be trusted. If the file is damaged in its inner structure, bbolt may
+// also panic on its own goroutine, where no caller can recover.
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o.withDefaults(), path: path,
@@ -145,8 +145,8 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close commits what waits, then closes the file. It returns what went wrong with either, or what
-// had stopped the store before. Calls after the first return nil.
+// Close commits all waiting data, then closes the file. It returns the error of either step, or the error that had
+// stopped the store before. Calls after the first return nil.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	again := s.closed
@@ -172,21 +172,21 @@ func (s *Store) Close() error {
 	return errors.Join(s.err, err)
 }
 
-// ID returns the store's own id, 8 lower-case hex digits drawn when the file was made: sample
-// numbers may come again with a new file, and the id keeps their samples apart.
+// ID returns the store's own id, 8 lower-case hex digits drawn when the file was made: a new file may use sample
+// numbers again, and the id distinguishes the samples.
 func (s *Store) ID() string { return s.id }
 
-// Run returns how often the store was opened, this time included, from 1.
+// Run returns how often the store was opened, including this time, from 1.
 func (s *Store) Run() uint64 { return s.run }
 
-// Next returns the number that the next sweep will get: whatever is in the outbox now has a lower one.
+// Next returns the number that the next sweep will get. All sweeps in the outbox have lower numbers.
 func (s *Store) Next() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.next
 }
 
-// DeviceID returns what SetDeviceID kept, "" before.
+// DeviceID returns the id that SetDeviceID kept; "": none yet.
 func (s *Store) DeviceID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,16 +210,16 @@ func (s *Store) SetDeviceID(id string) error {
 	return b.waitState()
 }
 
-// Err returns what stopped the store, nil while it works. After a commit whose outcome is unknown
-// every later call returns this error too, and the agent must end with a failure, so that a fresh
-// start reads what the file really holds.
+// Err returns what stopped the store, nil while it works. After a commit with an unknown result, every later call
+// returns this error too. The agent must then end with a failure, so that the next start reads the real content of the
+// file.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// Fatal returns a channel that is closed when the store has stopped itself; Err says why.
+// Fatal returns a channel that is closed when the store has stopped itself. Err returns the reason.
 func (s *Store) Fatal() <-chan struct{} { return s.fatal }
 
 // usableLocked returns why no call can be served, nil when it can.

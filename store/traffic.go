@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// CountTraffic adds to an integration's traffic. While the clock is not known to be right, it goes to the day that was
-// the last one. It fails with ErrUnknownIntegration, with ErrClosed, and with what stopped the store.
+// CountTraffic adds to an integration's traffic. While the clock is not known to be right, the traffic counts for the
+// last known day. It fails with ErrUnknownIntegration, with ErrClosed, and with the error that stopped the store.
 func (s *Store) CountTraffic(integration string, sent, received uint64) error {
 	if sent == 0 && received == 0 {
 		return nil

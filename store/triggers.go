@@ -14,12 +14,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// TriggerQuery says which rows Triggers returns.
+// TriggerQuery selects the rows that Triggers returns.
 type TriggerQuery struct {
 	Integration string                // empty: of all
 	Gaps        bool                  // only rows about gaps
 	Success     *bool                 // nil: both; rows about gaps count as no success
-	Match       func(t *Trigger) bool // nil: all of these; else those for which it is true. It must be quick
+	Match       func(t *Trigger) bool // nil: all of these; else the rows for which it returns true. It must be quick
 	Limit       int                   // 0 or less: 100; 1,000 at most
 	Before      uint64                // only rows with a smaller id; 0: from the newest on
 }
@@ -32,10 +32,10 @@ const (
 	maxLooked = 2000
 )
 
-// Triggers returns rows of the log, newest first by id, those no commit carries yet included.
-// next is what to pass as Before for the rows after these, 0 at the end. A query reads no more rows than it returns and
-// one, or maxLooked where Match or Success leave rows out: then it may return fewer than the limit, even none, and next
-// says where to go on. An integration the store does not know has no rows.
+// Triggers returns rows of the log, newest first by id, including rows that are not committed yet. next is the value of
+// Before for the following rows, 0 at the end. A query reads at most one row more than it returns, or maxLooked rows if
+// Match or Success leave rows out. In this case it may return fewer rows than the limit, even none, and the caller
+// continues with next. An unknown integration has no rows.
 func (s *Store) Triggers(q TriggerQuery) (rows []record.Trigger, next uint64, err error) {
 	if q.Limit <= 0 {
 		q.Limit = defaultRows
@@ -215,7 +215,7 @@ func (q TriggerQuery) wants(t *record.Trigger) bool {
 }
 
 // Trigger returns one row by its id, as a letter that can be sent again: place, store and time of the sample are those
-// of the first try. It fails with ErrNoTrigger, with ErrClosed, and with what stopped the store.
+// of the first try. It fails with ErrNoTrigger, with ErrClosed, and with the error that stopped the store.
 func (s *Store) Trigger(id uint64) (DeadLetter, error) {
 	p, err := s.startPage(TriggerQuery{Limit: 1, Before: id + 1})
 	if err != nil {
@@ -271,7 +271,8 @@ func (s *Store) writeRowLocked(it *integration, w *record.Row) {
 		s.dirtyRows++
 	}
 	it.dirty[w.ID] = w
-	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*max(keep, it.cutTo)+64 {
+	// an eighth more than is kept: a row has half a kilobyte, and each integration has its own
+	if keep := s.opts.KeepTriggers; len(it.dirty) > max(keep, it.cutTo)*9/8+64 {
 		s.dirtyRows -= record.CutRows(it.dirty, keep)
 		it.cutTo = len(it.dirty)
 	}

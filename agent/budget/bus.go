@@ -27,7 +27,7 @@ type BusLoad struct {
 // SlaveLoad is one slave's part of it.
 type SlaveLoad struct {
 	Config  *configs.Slave
-	Family  *objects.Family // nil: it must be asked who it is (`model: auto`), and counts nothing
+	Family  *objects.Family // nil: not identified yet (`model: auto`); it counts nothing
 	Objects int             // how many are polled
 	TooLong []string        // objects longer than the slave's max_registers: no read can bring them
 	Moments []Moment        // the most frequent first

@@ -1,8 +1,8 @@
-// Package budget computes what a configuration will cost: the share of a bus (Bus), bytes to flash (Flash), and bytes
-// at the sockets of each integration (Uplink). `noi-agent check` and `noi-agent plan` print it.
+// Package budget predicts what a configuration needs: the share of a line's time (Bus), bytes written to flash (Flash),
+// and bytes at the sockets of each integration (Uplink). `noi-agent check` and `noi-agent plan` print the figures.
 //
-// The figures are predictions from the log intervals. Retries, identification, alarms and backlogs come on top. A slave
-// with `model: auto` counts nothing, since its objects are not known.
+// The figures follow from the log intervals. Retries, identification, alarms and backlogs are not included. A slave
+// with `model: auto` counts nothing, because its objects are not known yet.
 //
 // In reading order: bus.go, flash.go, uplink.go.
 package budget

@@ -22,12 +22,12 @@ type Source struct {
 	Boot   string                          // names the boot of the machine; "": not known
 	Uptime func() time.Duration            // since that boot, with what the machine slept; nil: not known
 	Built  time.Time                       // when the program was made: no right clock is before it. Zero: not known
-	Probe  func(ctx context.Context) Synch // asks who keeps the clock; it may take seconds. nil: no service does
+	Probe  func(ctx context.Context) Synch // asks the time services; it may take seconds. nil: there is none
 }
 
 // Synch is what a time service says of the wall clock.
 type Synch struct {
-	Service string    // who says it; "": no service is there that can
+	Service string    // the service that reports it; "": none was found
 	Synched bool      // it has set the clock, or found it right
 	At      time.Time // when it did so last, by the clock of then; zero: not known
 }

@@ -15,7 +15,7 @@ const (
 	// stepLimit is how far the wall clock may move against the uptime before it counts as set. Between two looks a
 	// service that only steers moves it not at all (it steers both), a leap second by one.
 	stepLimit = 2 * time.Second
-	// giveAfter is by how much the boot's moment has to be off for samples to be mended by a better one.
+	// giveAfter is how much the time of the boot must be wrong before samples are corrected by a better one.
 	giveAfter = time.Second
 	// backLimit is how far before the last good time a right clock may be: it ran fast then, and was put right.
 	backLimit = 2 * time.Minute

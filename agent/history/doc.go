@@ -1,14 +1,14 @@
-// Package history keeps what each object was in the last hours, in memory: lowest, mean and highest of numbers, and the
-// times of states and faults, for the charts of the page.
+// Package history keeps the values of each object in the last hours, in memory, for the charts of the page: lowest,
+// mean and highest value of numbers, and the times of states and faults.
 //
-// It promises:
+// Promises:
 //
-//   - at most 4 MiB for everything. When there are more objects than fit, buckets get longer (Store.Add);
-//   - a place in time by the uptime of the machine, which no step of the wall clock moves. Only an answer has wall
-//     times (Store.Object), by the clock as it is then;
-//   - a gap where samples are missing, with the reason, and none where samples are.
+//   - The history takes at most 4 MiB. If there are more objects than fit, the buckets get longer (Store.Add).
+//   - Values are placed by the uptime of the machine, so a step of the wall clock moves none. Only an answer has wall
+//     times (Store.Object), by the clock at the time of the answer.
+//   - Where samples are missing there is a gap with the reason. Where samples exist there is no gap.
 //
-// It loses everything at a restart: History.KeptSince says since when it has samples.
+// A restart loses the whole history: History.KeptSince is the time since which there are samples.
 //
 // Files in reading order: store.go, series.go (numbers), runs.go (states and faults), gaps.go, answer.go.
 package history

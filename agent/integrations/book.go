@@ -49,7 +49,7 @@ type Options struct {
 type Book struct {
 	o       Options
 	engine  Engine        // nil before Attach
-	turn    chan struct{} // room for one: who changes something
+	turn    chan struct{} // room for one: the writer that changes something
 	testing chan struct{} // room for one test
 
 	mu  sync.Mutex // guards what follows

@@ -15,7 +15,7 @@ import (
 // know, and find it again only when the line is silent.
 const identifyRest = time.Second
 
-// identityWay asks a slave who it is.
+// identityWay is one way to ask a slave for its identification.
 type identityWay func(ctx context.Context, p *Poller, s *slave) (modbus.Identity, error)
 
 // identityWays are tried in this order.
@@ -71,10 +71,11 @@ func byServerID(ctx context.Context, p *Poller, s *slave) (modbus.Identity, erro
 
 var errUntold = errors.New("the controller answers, but does not identify itself: set its model in the configuration")
 
-// identifiesItself reports whether the slave is to be asked who it is. With both words configured it is not.
+// identifiesItself reports whether the slave is asked for its identification. If the configuration has product code and
+// firmware, it is not asked.
 func (s *slave) identifiesItself() bool { return s.cfg.ProductCode == "" || s.cfg.Firmware == "" }
 
-// identityDue reports whether the slave must say who it is before its samples may go.
+// identityDue reports whether the slave must be identified before its samples may be sent.
 func (s *slave) identityDue(elapsed time.Duration) bool {
 	return s.identifiesItself() && s.identity.due(elapsed)
 }

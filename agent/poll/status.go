@@ -119,7 +119,7 @@ func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
 	return l
 }
 
-// share is the part of the time since the line was begun in which it was busy, 0 to 1.
+// share is the part of the time since the start of the line in which it was busy, 0 to 1.
 func (p *Poller) share(c modbus.Counters) float64 {
 	up := p.clock.Elapsed() - p.started
 	return min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))

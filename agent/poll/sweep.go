@@ -15,7 +15,7 @@ import (
 // other slaves come first.
 const readTries = 3
 
-// sweep reads what is due of one slave, asks who answered when that is due, and hands the samples on.
+// sweep reads the due objects of one slave, identifies the slave when this is due, and hands the samples on.
 func (p *Poller) sweep(ctx context.Context, s *slave) {
 	replies := s.replies.count
 	switch {
@@ -101,8 +101,8 @@ func (p *Poller) begin(s *slave, replies uint64) *work {
 	return w
 }
 
-// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and
-// what was read is held. When the slave seems to be away the rest is let be: that is asked again soon.
+// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and what
+// was read is held. If the slave seems to be silent, the remaining reads are left out: they are due again soon.
 func (p *Poller) step(ctx context.Context, s *slave, replies uint64) (over bool) {
 	if s.work == nil {
 		s.work = p.begin(s, replies)
@@ -310,7 +310,7 @@ func (s *slave) object(b *dueSet, member int) *objects.Object {
 // exchange sends one read, again at once when the reply came damaged. A failure is noted as a sign of how the slave
 // fares, unless the caller is to judge it.
 func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
-	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason to ask who it is
+	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason for an identification
 	for try := 1; ; try++ {
 		p.busy(p.clock.Elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)

@@ -59,7 +59,7 @@ type slaveView struct {
 	refused  []string
 	whys     map[string]error // of the refused objects
 	refuses  time.Time        // wall time since which there are refused objects; zero: there are none
-	nameless time.Time        // wall time since which it does not say who it is; zero: it does, or was not asked
+	nameless time.Time        // wall time since which it does not identify itself; zero: it does, or was not asked
 	lateness time.Duration
 	learnt   string
 }

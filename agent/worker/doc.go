@@ -1,4 +1,4 @@
-// Package worker has what a poller and a forwarder have in common: a goroutine with a begin and an end (Worker), the
-// log of a failure that repeats (Repeats), and a trouble that comes and goes (Trouble). It imports nothing of the
+// Package worker has the code that a poller and a forwarder share: a goroutine with a start and an end (Worker), the
+// log of a failure that repeats (Repeats), and a failure that comes and goes (Trouble). It imports no package of the
 // project.
 package worker

@@ -1,17 +1,16 @@
-// Package modbustest has Modbus RTU slaves to test against, and to simulate with: a scripted [Slave],
-// a [Pipe] that is a serial port in memory, and a [PTY] that is one on a pseudo-terminal.
+// Package modbustest has Modbus RTU slaves for tests and for the simulator: a scripted [Slave], a [Pipe] (a serial port
+// in memory), and a [PTY] (a serial port on a pseudo-terminal).
 //
-// It promises time as on a wire. Each byte, of requests and of replies, arrives one character time after
-// the one before it at the earliest, and a slave sees a request only when its last byte has arrived. The
-// Pipe runs in the virtual time of testing/synctest; the PTY in real time, with a precision of about 0.1 ms.
-// Bytes arrive in the order in which they were sent: what a slave answers late delays all that it answers later,
-// as on any serial line.
+// Promise: the timing is that of a wire. Each byte of a request or reply arrives at least one character time after the
+// byte before it, and a slave sees a request only when its last byte has arrived. The Pipe runs in the virtual time of
+// testing/synctest. The PTY runs in real time, with a precision of about 0.1 ms. Bytes arrive in the order in which
+// they were sent: a late reply delays all later replies, as on any serial line.
 //
-// What it gets wrong together with package modbus, other people's programs find: [NeedPeer] says that one is missing,
-// [StartPeer] runs it until the test ends, and [MustCable] is a pair of ports to meet it on.
+// If modbustest and package modbus have the same error, a program of another author finds it: [NeedPeer] reports that
+// the program is missing, [StartPeer] runs it until the test ends, and [MustCable] is a pair of connected ports.
 //
-// It is no model of a controller. What registers hold is a function that the caller gives; the package
-// does framing, functions 01 to 04, 0x11 and 0x2B/0x0E, and faults. It shares no code with package modbus, so that one
+// The package is no model of a controller. The caller gives a function with the content of the registers. The package
+// does framing, functions 01 to 04, 0x11 and 0x2B/0x0E, and faults. It shares no code with package modbus, so that each
 // checks the other.
 //
 //	slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}

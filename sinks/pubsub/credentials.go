@@ -23,7 +23,7 @@ const scope = "https://www.googleapis.com/auth/pubsub"
 // tokens are credentials as gRPC asks for them, request by request.
 type tokens struct {
 	creds   *auth.Credentials
-	service *tokenService // who is asked for tokens
+	service *tokenService // the service that gives tokens
 	from    string        // the file, or "metadata server"
 	quota   string        // project that is billed, for user credentials; usually ""
 	who     identity

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// identity is who credentials stand for, without what is secret.
+// identity is the account of the credentials, without secrets.
 type identity struct {
 	text   string // "service account noi@…"
 	member string // as IAM names it: "serviceAccount:noi@…"; "" when the file does not say

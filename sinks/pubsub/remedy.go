@@ -84,7 +84,7 @@ func seeEndpoint() string {
 		os.Getenv("PUBSUB_EMULATOR_HOST") + "'."
 }
 
-// member is who is to have the right, as IAM names him.
+// member is the account that needs the permission, in the words of IAM.
 func (s *Sink) member() string {
 	if s.who.member != "" {
 		return s.who.member

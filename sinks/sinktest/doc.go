@@ -1,18 +1,18 @@
-// Package sinktest is the conformance suite of sinks: what the forwarder relies on, tried against
-// a stand-in of the cloud with the real SDK client (see standin).
+// Package sinktest is the conformance suite of sinks: it tests what the forwarder relies on, against a simulated cloud
+// and with the real SDK client (see standin).
 //
-// It promises that a sink which passes Run
-//   - takes a prefix and answers for each message in it, in order;
-//   - distinguishes an outage (Retry), a refusal (Wait) and a bad message (Reject), in the cloud's
-//     words, and goes on by itself when the cause has gone;
-//   - rejects a bad message alone, whatever its neighbours are;
-//   - is back when its context ends, and leaves nothing running, neither then nor after Close.
+// A sink that passes Run
+//   - takes a prefix of the messages, and gives one result for each of them, in order;
+//   - distinguishes an outage (Retry), a refusal (Wait) and a bad message (Reject), keeps the cloud's text, and
+//     continues without a restart when the cause is gone;
+//   - rejects only the bad message, and not its neighbours;
+//   - returns when its context ends, and leaves nothing running, neither then nor after Close.
 //
-// RunNetwork tries what goes wrong on the way: peers, names, certificates, proxies, with the sink's own
-// TLS and the environment's proxy. It listens to everything a sink says, and no secret may be in it.
+// RunNetwork tests failures of the network: peers, names, certificates, proxies, with the sink's own TLS and the
+// environment's proxy. It reads all results and log lines of a sink, and fails if a secret is in them.
 //
-// It refuses to look inside a sink: what a cloud alone has (entries that fail one by one, gzip) is
-// tried beside the sink.
+// The suite does not look inside a sink. Features of one cloud (entries that fail one by one, gzip) are tested in the
+// package of the sink.
 //
 // Example:
 //

@@ -24,7 +24,7 @@ import (
 type Place struct {
 	Host     string        // host:port
 	TLS      bool          // spoken to over TLS, and so with credentials
-	CAFile   string        // who signed the cloud's certificate; "": no authority that is trusted
+	CAFile   string        // the authority of the cloud's certificate; "": a certificate of no trusted authority
 	Resolver *net.Resolver // to be used by the sink; nil: the system's
 	Meter    *sinks.Meter  // to be used by the sink; nil: none
 	Logger   *slog.Logger  // to be used by the sink

@@ -148,7 +148,7 @@ func passes(status int) bool {
 // codeStatus begins the code of an answer that has none of AWS's own: "HTTP 403".
 const codeStatus = "HTTP "
 
-// foreign is the result of an answer that is not AWS's: status, the first words of its body, and who may have sent it.
+// foreign is the result of an answer that is not AWS's: status, the first words of its body, and its probable sender.
 func foreign(err error, status int) sinks.Result {
 	text := fmt.Sprintf("HTTP status %d %s, and no answer of AWS in it", status, http.StatusText(status))
 	if words := firstWords(err); words != "" {

@@ -1,32 +1,30 @@
 // Package sns publishes to one AWS SNS topic. It is the only package that imports the AWS SDK.
 //
-// It promises:
-//   - New touches nothing but memory: whatever is missing on the gateway or in the cloud shows as
-//     a result of Publish, and is looked for again at the next one, without a restart;
-//   - one Publish is one PublishBatch of at most ten messages and 256 KiB, with one result per
-//     message; the SDK's own retries are off, since the caller's backoff rules;
-//   - one request at a time, and on a FIFO topic an order key stands at most once in it: where a
-//     request fails in part, no later sample of an object has overtaken an earlier one. A standard
-//     topic keeps no order itself, and gets full requests;
-//   - nothing waits for ever: connecting, TLS, the answer's head and the whole attempt are bounded;
-//   - no secret gets into a result or a log line.
+// Promises:
+//   - New uses only memory. If something is missing on the gateway or in the cloud, a result of Publish shows it, and
+//     the next Publish tries again, without a restart.
+//   - One Publish is one PublishBatch of at most ten messages and 256 KiB, with one result per message. The SDK's own
+//     retries are off, because the caller's backoff decides.
+//   - On a FIFO topic an order key is at most once in a request: if a part of the request fails, no later sample of an
+//     object overtakes an earlier one. A standard topic keeps no order itself, and gets full requests.
+//   - No wait is endless: connecting, TLS, the head of the answer and the whole attempt have time limits.
+//   - No secret gets into a result or a log line.
 //
-// Credentials come from the SDK's default chain (environment, shared profile, credential_process,
-// web identity), or for a device's certificate from AWS IoT (Options.IoT); with them a role may be
-// assumed (Options.RoleARN). Connections go through the proxy of HTTPS_PROXY, trust the system's
-// authorities and those of Options.CAFile and AWS_CA_BUNDLE, and are counted by Options.Meter.
+// Credentials come from the SDK's default chain (environment, shared profile, credential_process, web identity), or
+// from AWS IoT for a device's certificate (Options.IoT). With these credentials the sink may assume a role
+// (Options.RoleARN). Connections use the proxy of HTTPS_PROXY, trust the system's authorities and those of
+// Options.CAFile and AWS_CA_BUNDLE, and are counted by Options.Meter.
 //
-// It refuses: a malformed topic ARN (New); a region that is not the topic's (New); redirects; TLS below 1.2; the EC2
-// metadata service, which is asked only with Options.IMDS.
+// Refused: a malformed topic ARN (New); a region that is not the topic's (New); redirects; TLS below 1.2; the EC2
+// metadata service without Options.IMDS.
 //
-// How it fails: see the table in classify.go. Credentials that are missing or refused are Wait,
-// expired ones Retry, and both are read again before the next attempt. Where the gateway's clock is
-// the cause the code is sinks.CodeClock. A message that no request can carry is
-// Reject without being sent; a request refused as a whole for one message is cut in half until
-// that message stands alone.
+// Failure: see the table in classify.go. Missing or refused credentials give Wait, expired credentials give Retry. Both
+// are read again before the next attempt. If the gateway's clock is the cause, the code is sinks.CodeClock. A message
+// that is too large for any request gives Reject and is not sent. If a whole request is refused because of one message,
+// it is halved until this message is alone.
 //
-// On a FIFO topic the group is device and order key, and the deduplication id is the sample's:
-// the topic's own content-based deduplication would not do, since published_at changes.
+// On a FIFO topic the group is device and order key, and the deduplication id is the sample id. The topic's own
+// content-based deduplication would not recognise a repeat, because published_at changes.
 //
 // Example:
 //

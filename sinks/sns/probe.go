@@ -123,8 +123,8 @@ func (s *Sink) emulated() bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// probeIdentity asks STS who the credentials are of, which needs no right. That STS is out of reach (a VPC
-// endpoint for SNS alone) is no fault.
+// probeIdentity asks STS for the identity of the credentials, which needs no permission. That STS is out of reach (a
+// VPC endpoint for SNS alone) is no fault.
 func (s *Sink) probeIdentity(ctx context.Context) sinks.Step {
 	const name = "identity"
 	client := sts.NewFromConfig(s.config)

@@ -13,7 +13,7 @@ const (
 	EventLog     = "log"     // LogLine
 )
 
-// Hello says who sends the events.
+// Hello names the agent that sends the events.
 type Hello struct {
 	Version  string    `json:"version"`
 	BootID   string    `json:"boot_id"`

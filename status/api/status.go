@@ -53,7 +53,7 @@ type Line struct {
 	Slaves   []Slave  `json:"slaves"`
 }
 
-// Counters count since the start; those of a slave leave out what nobody can be blamed for.
+// Counters count since the start; those of a slave leave out events that belong to no slave.
 type Counters struct {
 	Requests       uint64            `json:"requests"`
 	Replies        uint64            `json:"replies"`
@@ -131,7 +131,7 @@ type Integration struct {
 	LastError   string     `json:"last_error"`
 	Sent        uint64     `json:"sent"`
 	Failed      uint64     `json:"failed"` // rejected, the dead letters that were sent later included
-	// set aside, until somebody sends them again or drops them; 1,024 at most
+	// set aside, until an operator sends them again or drops them; 1,024 at most
 	Dead     int    `json:"dead_letters"`
 	Dropped  uint64 `json:"dropped"`
 	Replayed uint64 `json:"replayed"` // accepted again by a replay, since the start; not in sent

@@ -60,7 +60,7 @@ type Trigger struct {
 	IntegrationData Answer          `json:"integration_data"`
 	Topic           string          `json:"topic"` // as it was then
 	Attempts        int             `json:"attempts"`
-	Replayed        bool            `json:"replayed,omitempty"` // sent again because somebody asked for a replay
+	Replayed        bool            `json:"replayed,omitempty"` // sent again by a replay
 	Gap             *Gap            `json:"gap,omitempty"`      // of a row about samples that are missing
 }
 

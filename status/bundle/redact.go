@@ -25,7 +25,7 @@ const (
 )
 
 // Redact returns a YAML text without comments and secrets, line for line, and what was taken out: ":LINE: what". It
-// does not need the text to be valid YAML: what it cannot tell from a secret or a comment, it takes out.
+// does not need the text to be valid YAML: it removes everything that may be a secret or a comment.
 func Redact(text string) (clean string, removed []string) {
 	comments, below := 0, -1 // below: the indentation of a secret key whose value is on the lines after it
 	keys := secretKey()

@@ -1,5 +1,5 @@
-// Package events hands what happens to those who watch: each has a queue of its own, and one who reads too slowly is
-// told to fetch everything again instead of holding up the others.
+// Package events sends events to the clients that watch. Each client has a queue of its own. A client that reads too
+// slowly gets the event resync, and must fetch everything again. It does not delay the other clients.
 package events
 
 import (
@@ -65,8 +65,8 @@ type Event struct {
 const Resync = "resync"
 
 const (
-	kept = 256 // events that are kept for those who come back, at most
-	// keptBytes is the most that their data take, but for the newest one. All values of ten controllers are 130 KB.
+	kept = 256 // most events that are kept for clients that come back
+	// keptBytes is the most bytes of their data, except that the newest event is always kept. All values of ten controllers are 130 KB.
 	keptBytes = 256 << 10
 	queued    = 64 // events that wait for one watcher, beside those that it has missed
 	most      = 32 // watchers at once
@@ -91,7 +91,7 @@ type Hub struct {
 	closed   bool
 }
 
-// Watcher is somebody who watches. Leave must follow.
+// Watcher is a client that watches. Call Leave at its end.
 type Watcher struct {
 	hub    *Hub
 	topics Topic
@@ -147,7 +147,7 @@ func (h *Hub) number(id string) (n uint64, known bool) {
 	return n, err == nil && rest == strconv.FormatUint(n, 10) && n <= h.n && n+1 >= h.from
 }
 
-// Publish hands an event to those who watch its topic. The data must not change afterwards.
+// Publish sends an event to the clients that watch its topic. The data must not change afterwards.
 func (h *Hub) Publish(topic Topic, name string, data []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -175,7 +175,7 @@ func (h *Hub) keep(e Event) {
 // id is that of the last event. h.mu is held.
 func (h *Hub) id() string { return fmt.Sprintf("%d-%d", h.run, h.n) }
 
-// Missed has those who watch a topic fetch everything again.
+// Missed makes the clients that watch a topic fetch everything again.
 func (h *Hub) Missed(topic Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -226,7 +226,7 @@ func (w *Watcher) Leave() {
 	delete(w.hub.watchers, w)
 }
 
-// Watched returns what is watched now; 0 when nobody watches.
+// Watched returns the topics that are watched now; 0: none.
 func (h *Hub) Watched() (topics Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 )
 
 // Hosts are the names by which the endpoint may be asked for. A page of a foreign name that resolves to this gateway
-// has an Origin equal to its Host, so only a list of our own names can tell it from ours.
+// has an Origin equal to its Host, so only a list of our own names can distinguish it from ours.
 type Hosts struct{ names map[string]bool }
 
 // NewHosts returns the list: localhost, the name of this machine, the same with .local, and more. IP addresses are on
-// every list, since nobody can forge them.
+// every list, because they cannot be forged.
 func NewHosts(machine string, more []string) Hosts {
 	h := Hosts{map[string]bool{}}
 	if name := plainName(machine); name != "" {

@@ -37,8 +37,8 @@ func (e *WaitError) Seconds() int { return int((e.Left + time.Second - 1) / time
 // digest is what is kept of a secret: all have the same length, so that comparing says nothing by its time.
 type digest = [sha256.Size]byte
 
-// Keeper knows who may change things: who has the admin token, a one-time code, or a session. It may be used by all
-// requests at once.
+// Keeper knows which clients may change things: those with the admin token, a one-time code, or a session. It may be
+// used by all requests at once.
 type Keeper struct {
 	elapsed func() time.Duration
 

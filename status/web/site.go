@@ -48,6 +48,7 @@ type Options struct {
 	Source       Source
 	Integrations Integrations // nil: they are shown as the status has them, and cannot be changed
 	SetAside     SetAside     // messages that clouds have rejected; nil: they are counted only
+	Gaps         Gaps         // nil: they cannot be acknowledged
 	Logs         *logs.Ring   // the last lines of the log; nil: there are none
 	Keeper       Keeper       // says who may change things; nil: nobody may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
@@ -120,6 +121,7 @@ func (s *Site) Pages() []Page {
 		list = append(list, Page{Method: "GET", Path: "/system/doctor", Handler: s.doctor})
 	}
 	list = append(append(list, triggerPages{s}.pages()...), setAsidePages{s}.pages()...)
+	list = append(list, gapPages{s}.pages()...)
 	list = append(append(list, s.integrationPages()...), loginPages{s}.pages()...)
 	for i := range s.assets {
 		list = append(list, Page{Method: "GET", Path: s.assets[i].path, Handler: s.assets[i].serve, Open: true})

@@ -21,6 +21,7 @@ type systemView struct {
 	LoggedIn bool
 	SetAside bool // set-aside messages can be looked at
 	Doctor   bool // there is a page of diagnostics
+	MayAck   bool // gaps can be acknowledged
 	paces    *paces
 }
 
@@ -33,7 +34,7 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &systemView{frame: s.frame("System", "/system"), SetAside: s.o.SetAside != nil, paces: &s.paces}
-	v.Doctor = s.o.Doctor != nil
+	v.Doctor, v.MayAck = s.o.Doctor != nil, s.o.Gaps != nil
 	v.LoggedIn = s.o.Keeper != nil && s.o.Keeper.LoggedIn(r)
 	v.Recent = s.o.Logs.Lines(logs.Query{Level: slog.LevelWarn, Limit: recentLines})
 	slices.Reverse(v.Recent)
@@ -92,6 +93,9 @@ type gapView struct {
 	Integration string
 	ID          string // of the integration
 }
+
+// Until is up to when the page shows gaps.
+func (v *systemView) Until() string { return v.Now.UTC().Format(time.RFC3339Nano) }
 
 // Gaps are the newest gaps of all integrations.
 func (v *systemView) Gaps() []gapView {

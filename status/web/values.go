@@ -223,17 +223,21 @@ func groupOf(o *objects.Object) string {
 	}
 }
 
-// rank orders values within their group: what is wrong first, then states and electrical values, then the rest.
+// rank orders values within their group: what is wrong first, then those of the overview, states and electrical values,
+// then the rest.
 func (v *valueView) rank() int {
 	switch {
 	case v.Alarm:
 		return 0
-	case !v.Number && v.Why == "":
+	case slices.Contains(wording.BatteryVoltage(), v.Object), slices.Contains(wording.ChargeState(), v.Object),
+		slices.Contains(wording.ArrayCurrent(), v.Object):
 		return 1
-	case v.Unit == "V" || v.Unit == "A" || v.Unit == "W":
+	case !v.Number && v.Why == "":
 		return 2
-	default:
+	case v.Unit == "V" || v.Unit == "A" || v.Unit == "W":
 		return 3
+	default:
+		return 4
 	}
 }
 

@@ -50,6 +50,16 @@ func TestValuesAreThoseOfOneController(t *testing.T) {
 	}
 }
 
+// What the overview shows stands first on the page of all values.
+func TestValuesBeginWithWhatMatters(t *testing.T) {
+	got := page(t, webtest.Well(), "/values")
+	for _, name := range []string{"adc_vbterm", "charge_state", "adc_ia"} {
+		if at := strings.Index(got, `name">`+name+"<"); at < 0 || at > strings.Index(got, `name">load_state<`) {
+			t.Errorf("%s stands at %d, behind load_state", name, at)
+		}
+	}
+}
+
 // A problem names what it explains.
 func TestFoldedProblemsAreNamed(t *testing.T) {
 	got := page(t, webtest.Unplugged(), "/")

@@ -1,8 +1,7 @@
-// Package storetest helps tests that need a store: a real one, on a real directory, fully
-// checked when the test ends, and honest sweeps to put into it.
+// Package storetest has a store for tests: a real store in a real directory, with a full check when the test ends, and
+// sweeps to put into the store.
 //
-// It promises that a test which leaves an unsound file fails, whatever else it looked at. It has
-// no fake: the store is fast enough to be itself.
+// Promise: a test that leaves a damaged file fails. The package has no fake store, because the real one is fast enough.
 //
 //	s := storetest.MustOpen(t, store.Options{})
 //	err := s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "arn:…"}})

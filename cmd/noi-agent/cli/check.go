@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -142,19 +140,24 @@ func (c *checkCommand) Run(_ context.Context, p *Program, cli *commandLine) erro
 		}
 	}
 	fmt.Fprintf(p.Stdout, "%s: ok\n", cli.Config)
-	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	var costs rows
 	for _, b := range lines {
-		fmt.Fprintf(t, "bus\t%s\t%s\n", b.Name, b.words)
+		costs.add("bus", b.Name, b.words)
 	}
-	printUplink(t, config, catalog)
+	costs.uplink(config, catalog)
 	if f := flashOf(config, catalog); f.Offline > 0 {
-		fmt.Fprintf(t, "flash\toutbox\t%s\n", f.words())
+		costs.add("flash", "outbox", f.words())
 	}
-	return t.Flush()
+	if err := costs.families(config, catalog); err != nil {
+		return err
+	}
+	costs.print(p.Stdout, p.look(cli))
+	printCheaper(p.Stderr, config, catalog)
+	return nil
 }
 
-// printUplink prints what each integration costs.
-func printUplink(w io.Writer, config *configs.Config, catalog *objects.Catalog) {
+// uplink adds what each integration costs.
+func (r *rows) uplink(config *configs.Config, catalog *objects.Catalog) {
 	uplink := budget.Uplink(config, catalog, costOf)
 	for i := range config.Integrations {
 		in := &config.Integrations[i]
@@ -162,8 +165,8 @@ func printUplink(w io.Writer, config *configs.Config, catalog *objects.Catalog) 
 			continue
 		}
 		t := budget.TrafficOf(config, catalog, in, costOf)
-		fmt.Fprintf(w, "uplink\t%s\t%.0f messages/day, %s\n", cmp.Or(in.Name, in.ID), t.Messages,
-			uplinkWords(in, uplink[in.ID]))
+		r.add("uplink", cmp.Or(in.Name, in.ID),
+			fmt.Sprintf("%.0f messages/day, %s", t.Messages, uplinkWords(in, uplink[in.ID])))
 	}
 }
 

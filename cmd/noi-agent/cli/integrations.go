@@ -42,6 +42,7 @@ func newIntegrations(s *session) *cobra.Command {
 		}, &integrationsListCommand{}),
 		newIntegrationsShow(s), newIntegrationsAdd(s), newIntegrationsEdit(s), newIntegrationsPause(s),
 		newIntegrationsResume(s), newIntegrationsRemove(s), newIntegrationsTest(s),
+		newIntegrationsDrain(s),
 	)
 	return cmd
 }
@@ -244,10 +245,13 @@ func (p *Program) printEntry(cli *commandLine, body []byte, what string) error {
 	return err
 }
 
-// backlogWords say what waits for an integration.
+// backlogWords say what becomes of the messages that wait for an integration when it is removed.
 func backlogWords(e *api.IntegrationEntry) string {
 	if e.State == nil || e.State.Backlog == 0 {
-		return "nothing waits for it"
+		return "No message waits for it."
 	}
-	return counted(int(e.State.Backlog), "message") + " kept for it"
+	if e.State.Backlog == 1 {
+		return "1 waiting message is kept for 24 hours, then deleted and counted."
+	}
+	return fmt.Sprintf("%d waiting messages are kept for 24 hours, then deleted and counted.", e.State.Backlog)
 }

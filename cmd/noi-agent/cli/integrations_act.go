@@ -72,7 +72,7 @@ func (c *integrationsRemoveCommand) Run(ctx context.Context, p *Program, cli *co
 		return err
 	}
 	name := escaped(nameOf(&e))
-	if err := p.confirm(c.Yes, fmt.Sprintf("This removes %s; %s.", name, backlogWords(&e))); err != nil {
+	if err := p.confirm(c.Yes, fmt.Sprintf("This removes %s. %s", name, backlogWords(&e))); err != nil {
 		return err
 	}
 	if _, err := cli.send(ctx, http.MethodDelete, "/"+url.PathEscape(e.Config.ID), e.ETag, nil); err != nil {
@@ -81,7 +81,7 @@ func (c *integrationsRemoveCommand) Run(ctx context.Context, p *Program, cli *co
 	if cli.JSON {
 		return printJSON(p.Stdout, map[string]string{"removed": e.Config.ID})
 	}
-	_, err = fmt.Fprintf(p.Stdout, "%s is removed; %s, for 24 hours\n", name, backlogWords(&e))
+	_, err = fmt.Fprintf(p.Stdout, "%s is removed. %s\n", name, backlogWords(&e))
 	return err
 }
 

@@ -47,11 +47,17 @@ func (g *progress) step(s modbus.Step) {
 		}
 		return
 	}
-	const width = 20
-	full := width * s.Asked / s.All
+	full := barWidth * s.Asked / s.All
 	left := g.scan.Expected(s.Settings) * time.Duration(s.All-s.Asked) / time.Duration(s.All)
-	fmt.Fprintf(g.w, "\r[%s%s] unit %d%s, %d found, %s left\x1b[K",
-		strings.Repeat("#", full), strings.Repeat(".", width-full), s.Unit, where, s.Found, roughly(left))
+	fmt.Fprintf(g.w, "\r%s unit %d%s, %d found, %s left\x1b[K", bar(full), s.Unit, where, s.Found, roughly(left))
+}
+
+// barWidth is how many characters a full bar has.
+const barWidth = 20
+
+// bar is a bar of which so many characters are full.
+func bar(full int) string {
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "]"
 }
 
 // done takes the bar away.

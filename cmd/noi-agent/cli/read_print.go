@@ -133,7 +133,7 @@ func printObjects(w io.Writer, r ReadResult, l look) {
 	for _, o := range r.Objects {
 		if o.Error == "" {
 			t.add(o.Object, valueWords(o), o.Unit, r.Slave, strings.Join(o.Registers, " "),
-				fmt.Sprintf("%02X %s", o.Function, o.Address), localTime(o.SampledAt))
+				fmt.Sprintf("%02X %s", o.Function, o.Address), clockTime(o.SampledAt, l))
 		}
 	}
 	t.print(w, l)

@@ -24,8 +24,8 @@ func newReplay(s *session) *cobra.Command {
 	c := &replayCommand{}
 	cmd := s.bind(&cobra.Command{
 		Use: "replay --integration NAME", Short: "Send accepted samples to an integration again.",
-		Example: `  noi-agent replay --integration bigquery --from "2022-06-28T03:00:00Z" --to "2022-06-28T04:00:00Z"
-  noi-agent replay --integration bigquery --from "24h ago"`,
+		Example: `  noi-agent replay --integration bigquery --from "2022-06-28 03:00" --to "2022-06-28 04:00"
+  noi-agent replay --integration bigquery --from 24h       # of the last day`,
 		Long: "Only samples that this integration has accepted are sent, the oldest first. Waiting samples are " +
 			"skipped: they are sent anyway. Ctrl-C stops the replay.",
 	}, c)

@@ -74,7 +74,22 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Doctor: p.diagnosis(cli, a.Status),
 	}
 	server := listen(endpoint)
+	logReady(log, a, server, cli.Config)
 	return p.serve(a, server, reloads)
+}
+
+// logReady logs where the agent can be looked at, and how much it has to do.
+func logReady(log *slog.Logger, a *agent.Agent, server *status.Server, file string) {
+	s, slaves := a.Status(), 0
+	for i := range s.Lines {
+		slaves += len(s.Lines[i].Slaves)
+	}
+	page := ""
+	if server != nil {
+		page = server.Page()
+	}
+	log.Info("ready", "page", page, "lines", len(s.Lines), "slaves", slaves, "integrations", len(s.Integrations),
+		"config", file)
 }
 
 // newBook makes the book of integrations, whose file is in the state directory.

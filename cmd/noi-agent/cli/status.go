@@ -93,7 +93,7 @@ func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, 
 	return page
 }
 
-// watchEvery is how often the daemon is asked.
+// watchEvery is how often the daemon is asked where it sends no events.
 const watchEvery = 2 * time.Second
 
 // watch prints the state until the command is stopped: on a terminal in place, elsewhere a line of JSON for each
@@ -101,9 +101,9 @@ const watchEvery = 2 * time.Second
 func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine) error {
 	inPlace := isTerminal(p.Stdout) && !cli.JSON
 	var last []byte
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
+	news := news{cli: cli}
 	for {
+		news.connect(ctx)
 		body, err := cli.ask(ctx, "/api/v1/status")
 		switch {
 		case ctx.Err() != nil:
@@ -119,11 +119,7 @@ func (c *statusCommand) watch(ctx context.Context, p *Program, cli *commandLine)
 		if err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return errSilent
-		case <-ticker.C:
-		}
+		news.wait(ctx)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/status/api"
 	"noi-agent/status/bundle"
 )
@@ -64,6 +66,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// integrationAnswers are what the daemon answers about the integrations of brokenSite, and to changes.
+func integrationAnswers() map[string]any {
+	s := brokenSite()
+	entry := api.IntegrationEntry{ETag: `"1"`, Source: api.SourceAPI, File: "/var/lib/noi-agent/integrations.yaml", State: &s.Integrations[0],
+		Config: api.IntegrationConfig{ID: clitest.SNSID, Name: "main-solar", Type: "aws", Enabled: true, Objects: []string{"adc_vbterm"}, Slaves: []string{"all"},
+			TopicARN: clitest.TopicARN, Attributes: []string{}, PublishEvery: "0s", Pacing: "0s", When: "every", Envelope: "single", Compress: "none"},
+		Cost: api.IntegrationCost{MessagesPerDay: 5760, BytesPerDay: 3.2e6, Objects: 1, Slaves: 2, Uncounted: []string{}}}
+	own := "/api/v1/integrations/" + clitest.SNSID
+	return map[string]any{
+		"/api/v1/integrations": api.Integrations{Integrations: []api.IntegrationEntry{entry}}, own: entry, own + "/pause": entry, own + "/resume": entry,
+		own + "/test": api.IntegrationTest{IntegrationID: clitest.SNSID, Name: "main-solar", Type: "aws", Topic: clitest.TopicARN, OK: true, MessageID: "4985",
+			Steps: []api.TestStep{{Name: "message", Verdict: "ok", Text: "accepted, message id 4985"}}},
+		"/api/v1/token/rotate": api.TokenRotated{SessionsEnded: 2}, "/api/v1/replay": api.Replay{State: "done", Sent: 5760},
+		"/api/v1/deadletters/retry": api.Replay{State: "done", Sent: 1},
+	}
+}
+
 // serveSite answers as the daemon of brokenSite does, until the story ends.
 func serveSite(env *testscript.Env) error {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", filepath.Join(env.WorkDir, "agent.sock"))
@@ -80,11 +99,16 @@ func serveSite(env *testscript.Env) error {
 			{N: 1, Time: time.Date(2022, 6, 28, 8, 2, 11, 0, time.UTC), Level: "INFO", Text: "agent started lines=1"},
 			{N: 2, Time: time.Date(2022, 6, 28, 8, 20, 29, 502e6, time.UTC), Level: "WARN", Text: "AWS refuses integration=main-solar"}}},
 	}
+	maps.Copy(answers, integrationAnswers())
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, ok := answers[r.URL.Path]
 		if r.URL.Path == "/api/v1/bundle" {
 			_ = bundle.Write(w, time.Unix(1656404429, 0), nil, []bundle.Part{{Name: "log.txt",
 				Make: func() ([]byte, error) { return []byte("one http://u:CANARY@h\ntwo\n"), nil }}})
+			return
+		}
+		if r.URL.Path == "/api/v1/events" {
+			http.Error(w, "too many watch already", http.StatusServiceUnavailable)
 			return
 		}
 		if r.URL.Query().Get("text") == "nothing" {

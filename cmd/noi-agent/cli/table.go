@@ -146,6 +146,29 @@ func (t *table) printAligned(w io.Writer, l look, widths []int) {
 	}
 }
 
+// rows are lines of three cells without a header, the last of which is a text. On a terminal the text is broken into
+// lines that fit; elsewhere the cells are separated by tabs.
+type rows [][3]string
+
+func (r *rows) add(what, of, text string) { *r = append(*r, [3]string{what, of, text}) }
+
+func (r rows) print(w io.Writer, l look) {
+	var first, second int
+	for _, row := range r {
+		first, second = max(first, runes(row[0])), max(second, runes(row[1]))
+	}
+	indent := first + second + 2*len(between)
+	for _, row := range r {
+		if !l.terminal {
+			fmt.Fprintln(w, strings.Join(row[:], "\t"))
+			continue
+		}
+		text := wrapped(row[2], max(l.width-indent, 20))
+		fmt.Fprintf(w, "%-*s%s%-*s%s%s\n", first, row[0], between, second, row[1], between,
+			strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", indent)))
+	}
+}
+
 // printLists prints each row as a list of its cells, for terminals that are too narrow for columns.
 func (t *table) printLists(w io.Writer, l look) {
 	indent := 0

@@ -44,6 +44,15 @@ func localTime(stamp string) string {
 	return local(t)
 }
 
+// clockTime is localTime, on a terminal without the date: for what was read just now.
+func clockTime(stamp string, l look) string {
+	t, err := time.Parse(time.RFC3339, stamp)
+	if err != nil || !l.terminal {
+		return localTime(stamp)
+	}
+	return t.Local().Format("15:04:05")
+}
+
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -07:00") }
 
 // shortLocal leaves out the date of today.

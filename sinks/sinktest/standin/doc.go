@@ -1,19 +1,16 @@
-// Package standin is the two clouds on loopback: an SNS that speaks the Query protocol, and the
-// official in-memory Pub/Sub server behind a door of ours. Tests and noi-sim talk to them with
-// the real SDK clients.
+// Package standin simulates the two clouds on loopback: an SNS server with the Query protocol, and the official
+// in-memory Pub/Sub server behind a proxy of our own. Tests and noi-sim use them with the real SDK clients.
 //
-// It promises:
-//   - what a cloud checks is checked here: the SigV4 signature (recomputed, not only its shape),
-//     topics, the rules of a batch, empty and oversized messages;
-//   - refusals are worded as the clouds word them, since the trigger log quotes them;
-//   - faults are put in from outside (SetFault, SetDown), request by request, and each is exact:
-//     a message is either taken or not, and Messages returns which.
+// Promises:
+//   - The simulated clouds check what the clouds check: the SigV4 signature (computed again, not only its form),
+//     topics, the rules of a batch, empty and oversized messages.
+//   - A refusal has the wording of the cloud, because the trigger log quotes it.
+//   - The caller sets faults (SetFault, SetDown) for each request, and each fault is exact: a message is either
+//     accepted or not, and Messages returns the accepted messages.
 //
-// It refuses to listen anywhere but on loopback. It never gets into the daemon: only tests and
-// noi-sim import it.
+// Refused: any address but loopback. The package is never linked into the daemon: only tests and noi-sim import it.
 //
-// How it fails: an address that cannot be listened on is an error of StartSNS, StartPubSub
-// and SetDown(false).
+// Failure: StartSNS, StartPubSub and SetDown(false) return an error if they cannot listen on the address.
 //
 // Example:
 //

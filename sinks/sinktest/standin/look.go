@@ -14,7 +14,7 @@ const (
 	GetCallerIdentity  = "GetCallerIdentity"
 )
 
-// CallerARN is who the stand-in's key belongs to.
+// CallerARN is the identity of the stand-in's key.
 const CallerARN = "arn:aws:iam::123456789012:user/noi"
 
 // lookFaults are the answers to actions that only look; faults of publishing are the desk's.

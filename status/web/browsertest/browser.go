@@ -71,7 +71,8 @@ func PagesOf(scene *webtest.Scene) []Page {
 	}
 	if len(scene.Log) > 0 && scene.LogError == nil {
 		list = append(list, Page{"trigger", "/triggers/9982"}, Page{"filtered", "/triggers?object=adc_*&success=true"},
-			Page{"edit", "/integrations/" + webtest.AWS + "/edit"}, Page{"setup", "/integrations/" + webtest.AWS + "/setup"},
+			Page{"edit", "/integrations/" + webtest.AWS + "/edit"},
+			Page{"setup", "/integrations/" + webtest.AWS + "/setup"},
 			Page{"aside", "/system/set-aside?integration=" + webtest.AWS})
 	}
 	return list

@@ -1,31 +1,31 @@
-// Package file makes a store's file, checks it, and makes it sound. The file is not in use meanwhile: the running
-// store is package store.
+// Package file makes a store's file, checks it, and repairs it. No store has the file open meanwhile: the running store
+// is package store.
 //
-// The package promises that MakeSound leaves a file that opens, or none, whatever lay at the path. A file that was not
-// left clean is checked in a child process. A file that is damaged, empty, foreign or no file at all is moved aside as
-// path.damaged-NNNN, and a new file takes its place: with every sweep that reads and that an integration waits for, the
-// gaps, the dead letters, the cursors, the counters and the device id. The old file keeps its name until the new one is
-// complete and synced, so a power cut costs nothing but time.
+// Promise: after MakeSound there is a file that opens, or no file, in any state of the path before. After an unclean
+// stop the file is checked in a child process. A damaged, empty or foreign file, or a path that is no regular file, is
+// moved aside as path.damaged-NNNN, and a new file takes its place. The new file has every readable sweep that an
+// integration still waits for, the gaps, the dead letters, the cursors, the counters and the device id. The old file
+// keeps its name until the new file is complete and synced, so a power cut costs only time.
 //
-// It refuses a file that another process has open (ErrLocked), and one of a newer version (record.ErrVersion), which
-// stays untouched. It fails without permission, directory or space. bbolt may panic on a damaged file, also on a
-// goroutine of its own: that is why the check runs in a child (InChild, Verdict).
+// Refused: a file that another process has open (ErrLocked), and a file of a newer version (record.ErrVersion), which
+// stays untouched. Failure: no permission, no directory or no space. bbolt may panic on a damaged file, also on its own
+// goroutine: therefore the check runs in a child process (InChild, Verdict).
 //
 // The files, in reading order:
 //
-//	options.go       what the caller says
+//	options.go       the caller's options
 //	create.go        buckets, the options of bbolt, an empty file
-//	ballast.go       room kept back for a full disk
-//	errors.go        what an error of the system or of bbolt means, and the way out
+//	ballast.go       space that is reserved for a full disk
+//	errors.go        the meaning of errors of the system and of bbolt, and the way out
 //	clean.go         the note of a clean stop
 //	image.go         a file in memory, without its outbox
 //	names_copy.go    the second copy of names and identity
 //	verify.go        can an agent work with the file?
-//	check.go         everything that can be wrong with it
+//	check.go         every check of the content
 //	child.go         Verify in a child process
-//	sound.go         MakeSound: what lies at the path, and what to do
+//	sound.go         MakeSound: the state of the path, and the action for it
 //	aside.go         moving aside, and the new file in its place
 //	pages.go         leaf pages of a damaged file, without bbolt
-//	salvage.go       what the pages give, into a new file
+//	salvage.go       the content of the pages, into a new file
 //	salvage_rows.go  gaps and dead letters
 package file

@@ -371,10 +371,9 @@ func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
 	return d.PutFrom(0, b.Put)
 }
 
-// newIdentity is who the new store is. Sample ids must never come twice, and how far the old store
-// had got is not sure: so the new one has an id of its own, and goes on counting runs besides. The
-// sweeps that came over keep the id of the store that took them; where nothing says it, they get
-// an id that is not used yet.
+// newIdentity returns the identity of the new store. Sample ids must never come twice, and how far the old store had
+// got is not sure: so the new one has an id of its own, and goes on counting runs besides. The sweeps that came over
+// keep the id of the store that took them; where nothing says it, they get an id that is not used yet.
 func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) record.Identity {
 	old := sv.identity
 	if old.ID == "" {

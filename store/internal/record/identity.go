@@ -28,7 +28,7 @@ var (
 	ErrVersion = errors.New("made by a newer version of the agent")
 )
 
-// Identity is who the store is.
+// Identity is the identity of the store.
 type Identity struct {
 	ID      string // 8 hex digits
 	Run     uint64

@@ -232,7 +232,7 @@ func (ns Names) text(r *Reader) string {
 	return ns[id].Text
 }
 
-// Skip is text for who does not need it.
+// Skip is Text for a caller that does not need the text.
 func (ns Names) skip(r *Reader) {
 	if id := r.Uvarint(); id >= uint64(len(ns)) || ns[id].Kind != NameText {
 		r.fail()

@@ -312,8 +312,8 @@ func DecodeSweep(ns Names, key, sealed []byte) (objects.Sweep, bool) {
 	return sw, r.Done()
 }
 
-// Inspect is decodeSweep for who wants to know whether a record reads, and what its heading says: it
-// makes no samples, and is ten times as fast.
+// Inspect is decodeSweep for a caller that needs only whether a record is readable, and its heading: it makes no
+// samples, and is ten times as fast.
 func Inspect(ns Names, key, sealed []byte) (Heading, bool) {
 	h, r := readHeading(ns, key, sealed)
 	r.Uvarint() // the number of the first sample
