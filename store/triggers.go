@@ -271,7 +271,8 @@ func (s *Store) writeRowLocked(it *integration, w *record.Row) {
 		s.dirtyRows++
 	}
 	it.dirty[w.ID] = w
-	if keep := s.opts.KeepTriggers; len(it.dirty) > 2*max(keep, it.cutTo)+64 {
+	// an eighth more than is kept: a row has half a kilobyte, and each integration has its own
+	if keep := s.opts.KeepTriggers; len(it.dirty) > max(keep, it.cutTo)*9/8+64 {
 		s.dirtyRows -= record.CutRows(it.dirty, keep)
 		it.cutTo = len(it.dirty)
 	}

@@ -83,12 +83,14 @@ func (t ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		return t.answer(t.next.RoundTrip(r))
 	}
-	body, err := io.ReadAll(r.Body) // at most maxBytes, form-encoded
-	_ = r.Body.Close()              // read to its end, nothing left to go wrong
+	var sent bytes.Buffer // at most maxBytes, form-encoded
+	sent.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
+	_, err := sent.ReadFrom(r.Body)
+	_ = r.Body.Close() // read to its end, nothing left to go wrong
 	if err != nil {
 		return nil, fmt.Errorf("read the request's body: %w", err)
 	}
-	own := r.Clone(r.Context())
+	body, own := sent.Bytes(), r.WithContext(r.Context()) // a copy; the transport changes no header of it
 	own.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	own.Body = io.NopCloser(bytes.NewReader(body))
 	return t.answer(t.next.RoundTrip(own))

@@ -35,9 +35,9 @@ func needs() []need {
 	}
 }
 
-// settled is how long a run must be for its last two thirds to be after the warm-up. A shorter one may grow by thrice the
-// slack.
-const settled = 5 * time.Minute
+// settled is how long a run must be for its last two thirds to be after the warm-up: the memory was seen to rise for some
+// minutes, until the first long outage is over. A shorter run may grow by thrice the slack.
+const settled = 10 * time.Minute
 
 var residentMemory = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
