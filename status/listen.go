@@ -21,8 +21,8 @@ var ErrRunning = errors.New("another agent runs")
 const socketMode = 0o660
 
 // Listen binds the TCP address and the socket; on an error neither stays bound. An address that other machines reach is
-// served with TLS, and reading needs a login there. A socket file on which
-// nobody answers is replaced. ErrRunning is wrapped when one answers; all errors say the way out.
+// served with TLS, and reading needs a login there. A socket file without an answer is replaced. If a program answers,
+// the error wraps ErrRunning. All errors give the way out.
 func (s *Server) Listen() error {
 	if s.listened {
 		return errors.New("listen for status: already listening")
@@ -123,8 +123,8 @@ func listenSocket(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// clearStale removes a socket left by an agent that was killed. Whoever answers on it, or is too busy to,
-// lives: then it stays.
+// clearStale removes the socket of an agent that was killed. If a program answers on the socket, or is too busy to
+// answer, the socket stays.
 func clearStale(path string) error {
 	st, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -170,8 +170,8 @@ func setLimit(q *api.TriggerQuery, value string, _ time.Time) error {
 	return nil
 }
 
-// setBefore refuses 0: it is the next of the last answer, and a reader who follows it would start over at
-// the newest row and never end.
+// setBefore refuses 0: it is the next of the last answer, and a client that follows it would start again at the newest
+// row and never end.
 func setBefore(q *api.TriggerQuery, value string, _ time.Time) error {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || n == 0 {

@@ -66,7 +66,7 @@ func (s *Server) streamReport(w http.ResponseWriter, r *http.Request, do func(re
 	case !stream.begun:
 		fail(w, r, s.o.ReplayStatus(err), err.Error())
 	default:
-		_ = report(map[string]string{"state": "failed", "error": err.Error()}) // who has gone need not know
+		_ = report(map[string]string{"state": "failed", "error": err.Error()}) // a client that has gone needs no answer
 	}
 }
 

@@ -39,7 +39,7 @@ type TriggerLog interface {
 	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
-// Health says whether the agent works. The error's text is in the answer.
+// Health reports whether the agent works. The error's text is in the answer.
 type Health interface {
 	// Healthy returns nil while the process moves.
 	Healthy() error

@@ -16,17 +16,17 @@ import (
 const (
 	// lookEvery is how often the agent's state is compared while a client watches.
 	lookEvery = time.Second
-	// statusEvery is in how many looks counters and ages are sent. A state that changes is sent at once.
+	// statusEvery is after how many comparisons counters and ages are sent. A changed state is sent at once.
 	statusEvery = 10
-	// linger is for how many looks the agent is looked at after the last watcher has gone: it may come back, and then
-	// gets what it missed.
+	// linger is how many comparisons follow after the last client has gone: it may come back, and then gets the missed
+	// events.
 	linger = 30
-	// mostNews is how many rows or lines of one look are sent. After more the watchers fetch them.
+	// mostNews is the most rows or lines that are sent after one comparison. If there are more, the clients fetch them.
 	mostNews = 50
 )
 
-// watch looks at the agent once a second while somebody watches, and publishes what has changed. With nobody there it
-// costs nothing.
+// watch compares the agent's state once a second while a client watches, and publishes the changes. Without a watching
+// client it costs nothing.
 type watch struct {
 	o   *Options
 	hub *events.Hub

@@ -8,8 +8,8 @@ import (
 )
 
 // Connections closes connections when there are too many. The one that has been without a request for the longest time
-// goes first, so that clients who open connections and say nothing displace each other, and not a client who asks. (A
-// listener that makes the next client wait would be what keeps the honest ones out.)
+// goes first, so that clients that open connections and send nothing displace each other, and not a client with
+// requests. (A listener that makes the next client wait would be what keeps the honest ones out.)
 type Connections struct {
 	most int
 

@@ -75,7 +75,7 @@ func (k *Keeper) HasToken() bool {
 }
 
 // CheckToken returns nil for the admin token. Errors are ErrWrong and *WaitError. The right token never waits: its 256
-// bits cannot be guessed, and else a stranger who tries wrong ones would lock its owner out.
+// bits cannot be guessed, and otherwise a stranger with wrong tokens would lock its owner out.
 func (k *Keeper) CheckToken(token string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
