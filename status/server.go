@@ -196,7 +196,8 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 			Reporter
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
-		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters, Gaps: gaps,
+		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
+		Gaps: gaps,
 		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"noi-agent/configs"
 )
 
-// Caps of the wait between two attempts (DESIGN §10): faults of the network pass by themselves,
+// Caps of the wait between two attempts: faults of the network pass by themselves,
 // those that wait for the operator take as long as a person takes.
 const (
 	firstWait    = time.Second

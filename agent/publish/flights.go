@@ -108,7 +108,7 @@ func (f *Forwarder) next() bool {
 	}
 	most := f.window()
 	places := s.lanes.pick(f.ahead.ready, most, f.abreast()-s.n, s.n == 0)
-	// A request that is not full costs a whole one. It waits for its neighbours, as it would with one request in flight.
+	// A request that is not full costs as much as a full one. It waits for its neighbours, as with one in flight.
 	if short := len(places) < most && !s.lanes.shape.OneKey; s.n > 0 && (short || len(places) == 0) {
 		return f.readOrLand()
 	}

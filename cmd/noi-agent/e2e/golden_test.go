@@ -46,7 +46,7 @@ func fixedSlave() *modbustest.Slave {
 	}
 }
 
-// frozen is the moment of DESIGN §5's example; the monotonic clock stands still beside it.
+// frozen is the moment of the example in docs/messages.md; the monotonic clock stands still beside it.
 func frozen(p *cli.Program) {
 	at := time.Date(2022, 6, 28, 8, 20, 29, 502_000_000, time.UTC)
 	p.Now = func() time.Time { return at }
