@@ -197,7 +197,7 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 			TriggerLog
 		}{o.Reporter, o.TriggerLog},
 		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
-		Gaps: gaps,
+		Gaps:   gaps,
 		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
