@@ -101,7 +101,7 @@ func Well() *Scene {
 		},
 		Problems: []api.Problem{},
 	}
-	s.Values = api.Objects{Objects: append(s.valuesOf(1, "battery-shed", 12.117188, "ABSORPTION"),
+	s.Values = api.Objects{Objects: append(s.valuesOf(1, "battery-shed", 12.117188, "BULK"),
 		s.valuesOf(2, "water-pump", 12.484375, "FLOAT")...)}
 	s.Log = messages(160, 0)
 	return s
