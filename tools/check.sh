@@ -46,14 +46,24 @@ go test -vet=off -run NoWrongValueEver ./modbus
 say "what needs no race detector: the schema against the decoder"
 go test -vet=off -run ConfigSchemaAndDecoderAgree ./cmd/noi-agent
 
-say "the description of the API against routes, shapes and answers"
-(cd status/api/openapitest && go vet ./... && go test -vet=off -count=1 ./...)
-
-say "the pages in a browser"
-(cd status/web/browsertest && go vet ./... && go test -vet=off ./...)
+# Both mostly wait, for a browser or a daemon, so they run beside the tests below. Their output comes after it.
+beside=$(mktemp)
+trap 'rm -f "$beside"' EXIT
+(
+	set -e
+	say "the description of the API against routes, shapes and answers"
+	(cd status/api/openapitest && go vet ./... && go test -vet=off -count=1 ./...)
+	say "the pages in a browser"
+	(cd status/web/browsertest && go vet ./... && go test -vet=off ./...)
+) >"$beside" 2>&1 &
+pages=$!
 
 say "tests"
 unset CGO_ENABLED GOFLAGS # the race detector needs cgo
 GOGC=$rarely go list -race -deps -test -export ./... >/dev/null # compiles
 # four at a time: half of what they do is waiting. Vetted they are above, once and for all dependencies
-go test -race -vet=off -shuffle=on -p 4 -timeout 20m ./...
+failed=0
+go test -race -vet=off -shuffle=on -p 4 -timeout 20m ./... || failed=1
+wait "$pages" || failed=1
+cat "$beside"
+exit "$failed"
