@@ -154,7 +154,7 @@ func (p *netPort) Read(b []byte) (int, error) {
 // one moves a timer of the runtime, which would be a tenth of a round trip over loopback.
 func renew(deadline *time.Time, d time.Duration, set func(time.Time) error) error {
 	now := time.Now()
-	if left := deadline.Sub(now); d/2 <= left && left <= d {
+	if left := deadline.Sub(now); left > 0 && d/2 <= left && left <= d {
 		return nil
 	}
 	*deadline = now.Add(d)
