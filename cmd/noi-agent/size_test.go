@@ -40,7 +40,6 @@ var tooLarge = map[string]struct {
 	"agent/poll.Poller":       {68, "schedule, identification and view of a line run on the one goroutine of its poller"},
 	"store.commit fields":     {33, "a commit carries what it took out of the store under the lock until the file has it"},
 	"agent/publish.Forwarder": {66, "reading, flights and judgement of an integration run on the one goroutine of its forwarder"},
-	"status/web/browsertest/walk_test.go TestWalk":                                            {115, "one story, told in order"},
 	"cmd/noi-agent/e2e/degraded_test.go TestADiskThatFailsAgainAndAgainDoesNotEndTheSampling": {91, "one story, told in order"},
 	"agent/memory_test.go TestAnAgentStaysInMemoryUntilNothingWaits":                          {84, "one story, told in order"},
 }

@@ -68,8 +68,8 @@ type Sink struct {
 	log      *slog.Logger
 	sessions tls.ClientSessionCache // outlives connections, see dial
 
-	// Whoever holds its one place owns closed, conn, creds and who. It is a channel and no mutex, because tokens are
-	// asked for meanwhile, and a Publish waits for them no longer than its context lets it.
+	// The goroutine that holds its one place owns closed, conn, creds and who. It is a channel and no mutex, because
+	// tokens are asked for meanwhile, and a Publish waits for them no longer than its context lets it.
 	turn   chan struct{}
 	closed bool
 

@@ -40,7 +40,7 @@ type pace struct {
 	Empty   time.Duration // until nothing waits; 0: not at this pace
 }
 
-// note reads the counters at a moment of the wall clock. A clock that goes back begins anew.
+// note reads the counters at a moment of the wall clock. After a clock that goes back the measurement starts again.
 func (p *paces) note(now time.Time, s *api.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

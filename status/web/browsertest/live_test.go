@@ -146,7 +146,7 @@ func TestPageIsPolledWhereAStreamIsRefused(t *testing.T) {
 	w.until("a live page", becomesLive)
 }
 
-// An agent of another version has other pages: the reader is told, and decides when.
+// An agent of another version has other pages: the page says so, and the reader decides when to reload.
 func TestPageOfAnotherVersionOffersToReload(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	g := newGate(t, base)

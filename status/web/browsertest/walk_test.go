@@ -182,17 +182,37 @@ func (w *world) does(program string, args ...string) string {
 	return string(out)
 }
 
-// A person who has never seen the agent makes it publish to both clouds by the forms, sees messages and failures, edits,
-// pauses and removes. Nothing that was typed is ever lost.
+// walk is a person who has never seen the agent, the agent, and the browser between them.
+type walk struct {
+	*walker
+	world   *world
+	browser context.Context
+}
+
+// TestWalk has a person make the agent publish to both clouds by the forms, see messages and failures, edit, pause and
+// remove. Nothing that was typed is ever lost.
 func TestWalk(t *testing.T) {
 	browser := open(t)
 	world := startWorld(t)
-	w := &walker{t, browser, world.base}
+	w := &walk{&walker{t, browser, world.base}, world, browser}
 	w.until("the agent", fmt.Sprintf(`(location.href = %q, document.querySelector('main') !== null)`, world.base+"/"))
 	w.sees("battery-shed", "Nothing is published yet.")
-	token := strings.TrimSpace(world.does(world.agent, "token", "show", "--config", world.dir+"/config.yaml"))
+	w.addsBoth()
+	w.seesMessagesAndFailures()
+	w.editsInTwoTabs()
+	w.isLoggedOutWhileTyping()
+	w.pausesAndRemoves()
+	w.opensEightTabs()
+	w.hasNoScript()
+}
 
-	// First with a wrong ARN, not logged in, then with a wrong token.
+// token is the admin token that is in force.
+func (w *walk) token() string {
+	return strings.TrimSpace(w.world.does(w.world.agent, "token", "show", "--config", w.world.dir+"/config.yaml"))
+}
+
+// addsBoth adds both integrations: first with a wrong ARN, not logged in, then with a wrong token.
+func (w *walk) addsBoth() {
 	w.goes("/")
 	w.presses("Add AWS integration")
 	w.presses("Add AWS integration")
@@ -200,14 +220,14 @@ func TestWalk(t *testing.T) {
 	w.types("Name", "main-solar", "Objects", "adc_vbterm, charge_state", "Topic ARN", arn[8:])
 	w.presses("Submit")
 	w.sees("Log in to change things.")
-	audit(t, browser)
+	audit(w.t, w.browser)
 	w.types("Admin token or one-time code", "wrong")
 	w.presses("Submit")
 	w.until("the typed name", `document.querySelector('#f-name').value === 'main-solar'`)
-	w.types("Admin token or one-time code", token)
+	w.types("Admin token or one-time code", w.token())
 	w.presses("Submit")
 	w.sees("1 field needs correcting", "Topic ARN: ")
-	audit(t, browser)
+	audit(w.t, w.browser)
 	w.types("Topic ARN", arn)
 	w.presses("Submit")
 	w.sees("main-solar is active.", "First message accepted, message id ")
@@ -217,33 +237,37 @@ func TestWalk(t *testing.T) {
 	w.types("Name", "bigquery", "Objects", "adc_vbterm", "Project ID", "test-project", "Topic", "MainSolarData")
 	w.presses("Submit")
 	w.sees("bigquery is active.", "First message accepted, message id ")
+}
 
-	// The table fills by itself, and then shows a refusal with what to do.
+// seesMessagesAndFailures looks at the table, which fills by itself, and then shows a refusal with what to do.
+func (w *walk) seesMessagesAndFailures() {
 	w.goes("/triggers")
 	w.until("a row that is new", `(() => {
 		const first = document.querySelector('tr[data-key]').dataset.key;
 		window.first ??= first;
 		return first !== window.first;
 	})()`)
-	world.does(world.sim, "fault", "--dir", world.dir, "cloud", "sns", "refuse")
+	w.world.does(w.world.sim, "fault", "--dir", w.world.dir, "cloud", "sns", "refuse")
 	w.sees("false refused", "AuthorizationError")
 	w.goes("/triggers?success=false")
 	w.until("a link to the failure", `(() => { const a = document.querySelector('td a'); if (a) location.href = a.href; return !!a; })()`)
 	w.sees("Not delivered", "What AWS said", "What to do")
-	world.does(world.sim, "fault", "--dir", world.dir, "cloud", "sns", "ok")
+	w.world.does(w.world.sim, "fault", "--dir", w.world.dir, "cloud", "sns", "ok")
 	w.presses("Try now")
 	w.sees("main-solar tries again now.", "First message accepted")
 	w.presses("Test")
 	w.sees("The test message was accepted.", "identity")
 	w.presses("What AWS needs")
 	w.sees("aws sns create-topic --name MainSolarData", "sns:Publish")
+}
 
-	// Two tabs edit the same integration: the second sees both versions.
+// editsInTwoTabs edits the same integration in two tabs: the second one shows both versions.
+func (w *walk) editsInTwoTabs() {
 	w.goes("/integrations/aws")
 	w.presses("Edit")
-	second, end := chromedp.NewContext(browser)
+	second, end := chromedp.NewContext(w.browser)
 	defer end()
-	other := &walker{t, second, world.base}
+	other := &walker{w.t, second, w.world.base}
 	other.goes("/integrations/aws")
 	other.presses("Edit")
 	other.types("Objects", "T_*")
@@ -254,19 +278,23 @@ func TestWalk(t *testing.T) {
 	w.sees("It was changed while you edited", "T_*", "adc_ia")
 	w.presses("Submit")
 	w.sees("main-solar is active.")
+}
 
-	// The session ends in the middle of a form.
+// isLoggedOutWhileTyping is in the middle of a form when the session ends.
+func (w *walk) isLoggedOutWhileTyping() {
 	w.presses("Edit")
 	w.types("Objects", "adc_il, charge_state")
-	world.does(world.agent, "token", "rotate", "--config", world.dir+"/config.yaml")
+	w.world.does(w.world.agent, "token", "rotate", "--config", w.world.dir+"/config.yaml")
 	w.presses("Submit")
 	w.sees("What you typed is kept.")
 	w.until("the typed objects", `document.querySelector('#f-objects').value === 'adc_il, charge_state'`)
-	token = strings.TrimSpace(world.does(world.agent, "token", "show", "--config", world.dir+"/config.yaml"))
-	w.types("Admin token or one-time code", token)
+	w.types("Admin token or one-time code", w.token())
 	w.presses("Submit")
 	w.sees("main-solar is active.", "adc_il, charge_state")
+}
 
+// pausesAndRemoves pauses, resumes and removes an integration. Both its objects were sent.
+func (w *walk) pausesAndRemoves() {
 	w.presses("Pause")
 	w.sees("main-solar is paused.", "paused")
 	w.presses("Resume")
@@ -276,26 +304,30 @@ func TestWalk(t *testing.T) {
 	w.presses("Remove")
 	w.sees("The integration was removed.", "There is no AWS integration yet.")
 	for _, sent := range []string{`"object":"adc_vbterm"`, `"object":"charge_state"`} {
-		if !strings.Contains(world.text(), sent) {
-			t.Errorf("the clouds have not taken %s", sent)
+		if !strings.Contains(w.world.text(), sent) {
+			w.t.Errorf("the clouds have not taken %s", sent)
 		}
 	}
+}
 
-	// Eight tabs, one after another: a browser opens six connections to one host.
-	var tabs []context.Context
+// opensEightTabs opens eight tabs beside one another: a browser opens six connections to one host.
+func (w *walk) opensEightTabs() {
 	for range 8 {
-		tab, end := chromedp.NewContext(browser)
+		tab, end := chromedp.NewContext(w.browser)
 		defer end()
-		tabs = append(tabs, tab)
-		must(t, tab, page.BringToFront(), chromedp.Navigate(world.base+"/triggers"))
-		(&walker{t, tab, world.base}).until("a live page", `document.querySelector('.fresh.live') !== null`)
+		must(w.t, tab, page.BringToFront(), chromedp.Navigate(w.world.base+"/triggers"))
+		(&walker{w.t, tab, w.world.base}).until("a live page", `document.querySelector('.fresh.live') !== null`)
 	}
+}
 
-	// Without a script everything but live is there.
-	must(t, tabs[0], emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(world.base+"/triggers?object=adc_*"))
+// hasNoScript finds everything but live pages without a script.
+func (w *walk) hasNoScript() {
+	tab, end := chromedp.NewContext(w.browser)
+	defer end()
+	must(w.t, tab, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(w.world.base+"/triggers?object=adc_*"))
 	var html string
-	must(t, tabs[0], chromedp.OuterHTML("html", &html))
+	must(w.t, tab, chromedp.OuterHTML("html", &html))
 	if !strings.Contains(html, "adc_vbterm") || !strings.Contains(html, `http-equiv="refresh"`) {
-		t.Errorf("without a script: %.600s", html)
+		w.t.Errorf("without a script: %.600s", html)
 	}
 }
