@@ -5,11 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"noi-agent/internal/wholefile"
 )
 
 // machineIDFile holds the 128 bits that systemd draws once per installation (machine-id(5)).
@@ -37,7 +38,7 @@ func (a *Agent) identify() (string, error) {
 		return "", fmt.Errorf("keep the device id: %w", err)
 	}
 	if copied != id {
-		if err := writeDeviceID(file, id); err != nil {
+		if err := wholefile.Write(file, []byte(id+"\n"), 0o600); err != nil {
 			a.log.Warn("the device id has no copy beside the store", "error", err)
 		}
 	}
@@ -52,23 +53,6 @@ func readDeviceID(file string) string {
 		return ""
 	}
 	return id
-}
-
-// writeDeviceID writes the copy: whole, or not at all.
-func writeDeviceID(file, id string) error {
-	f, err := os.CreateTemp(filepath.Dir(file), deviceIDFile+".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(id + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
 
 // deriveDeviceID returns 24 lower-case hex digits. Without a machine id (tiny images) it draws them: they are

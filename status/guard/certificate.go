@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"noi-agent/internal/wholefile"
 )
 
 // CertificateFile is the name of the gateway's own certificate and key in the state directory.
@@ -39,7 +41,7 @@ func EnsureCertificate(dir string, hosts []string, built time.Time) (c tls.Certi
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = newCertificate(hosts, built); err == nil {
-			err = writeSecret(path, text)
+			err = wholefile.Write(path, text, 0o600)
 		}
 	}
 	if err != nil {

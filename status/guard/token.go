@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"noi-agent/internal/wholefile"
 )
 
 // TokenFile is the name of the admin token's file in the state directory.
@@ -56,31 +58,8 @@ func RotateToken(dir string) (string, error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails: it ends the program instead
 	token := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random))
-	if err := writeSecret(filepath.Join(dir, TokenFile), []byte(token+"\n")); err != nil {
+	if err := wholefile.Write(filepath.Join(dir, TokenFile), []byte(token+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write the admin token: %w", err)
 	}
 	return token, nil
-}
-
-// writeSecret writes a file that only its owner may read, whole or not at all: a power cut leaves the old one or the
-// new one.
-func writeSecret(path string, content []byte) error {
-	dir, name := filepath.Split(path)
-	f, err := os.CreateTemp(dir, name+".*.new") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	d, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

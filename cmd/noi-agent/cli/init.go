@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"noi-agent/configs"
+	"noi-agent/internal/wholefile"
 	"noi-agent/objects"
 )
 
@@ -224,29 +225,15 @@ func replaceFile(file string, text []byte, now time.Time) (kept string, err erro
 	switch {
 	case err == nil:
 		kept = file + "." + now.Format("20060102-150405")
-		err = os.WriteFile(kept, old, mode)
+		err = wholefile.Write(kept, old, mode)
 	case errors.Is(err, fs.ErrNotExist):
 		err = nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("keep a copy of the configuration: %w", err)
 	}
-	fresh := file + ".new"
-	if err := writeSynced(fresh, text, mode); err != nil {
-		return "", fmt.Errorf("write the configuration: %w", errors.Join(err, os.Remove(fresh)))
-	}
-	if err := os.Rename(fresh, file); err != nil {
-		return "", fmt.Errorf("write the configuration: %w", errors.Join(err, os.Remove(fresh)))
+	if err := wholefile.Write(file, text, mode); err != nil {
+		return "", fmt.Errorf("write the configuration: %w", err)
 	}
 	return kept, nil
-}
-
-// writeSynced writes a file and waits until it is on the disk.
-func writeSynced(file string, text []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
 }
