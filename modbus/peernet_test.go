@@ -10,17 +10,6 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// freeAddress returns an address on loopback where no program listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // startPymodbusClient starts a second client of the gateway at address.
 func startPymodbusClient(t *testing.T, address, mode string) *modbustest.Peer {
 	t.Helper()
@@ -36,7 +25,7 @@ func startPymodbusClient(t *testing.T, address, mode string) *modbustest.Peer {
 
 // TestRealTCPServer reads a Modbus TCP device that another project wrote, while another project's client reads it as well.
 func TestRealTCPServer(t *testing.T) {
-	address := freeAddress(t)
+	address := modbustest.FreeAddress(t)
 	startPymodbus(t, address)
 	startPymodbusClient(t, address, "tcp").Await(t, "asks")
 	line := dialLine(t, "tcp://"+address, patience)

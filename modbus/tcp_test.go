@@ -67,12 +67,7 @@ func TestDeviceThatClosesAfterEachReply(t *testing.T) {
 }
 
 func TestNobodyListensIsAnOpenErrorWithAHint(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := modbustest.FreeAddress(t)
 	for _, scheme := range []string{"tcp://", "rtu+tcp://"} {
 		line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: scheme + address}})
 		var failed *modbus.OpenError

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,18 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-)
 
-// freePort returns a loopback address that nobody listens on now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+	"noi-agent/modbus/modbustest"
+)
 
 // TestRealBinariesDoWhatMakeRunDoes runs the built daemon under the built noi-sim with the demo configuration, on other
 // ports: both clouds get each of the demo's objects, Ctrl-C ends all cleanly with a summary.
@@ -71,7 +61,7 @@ func startDemo(t *testing.T, example string, options ...string) (cmd *exec.Cmd, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, sns, pubsub, page := t.TempDir(), freePort(t), freePort(t), freePort(t)
+	dir, sns, pubsub, page := t.TempDir(), modbustest.FreeAddress(t), modbustest.FreeAddress(t), modbustest.FreeAddress(t)
 	text := strings.NewReplacer("127.0.0.1:4100", sns, "127.0.0.1:8085", pubsub, "127.0.0.1:8780", page).Replace(string(demo))
 	if err := os.WriteFile(filepath.Join(dir, "demo.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

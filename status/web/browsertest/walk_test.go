@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"noi-agent/modbus/modbustest"
 )
 
 // patience is how long a walker waits for what has to come. A busy machine makes nothing fail.
@@ -121,17 +122,6 @@ func (w *world) text() string {
 	return w.printed.String()
 }
 
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // startWorld builds both programs and starts them with a controller and without an integration.
 func startWorld(t *testing.T) *world {
 	t.Helper()
@@ -147,14 +137,14 @@ func startWorld(t *testing.T) *world {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	listen := freeAddress(t)
+	listen := modbustest.FreeAddress(t)
 	config := fmt.Sprintf("state_dir: %[1]s/state\nlines:\n  - {name: rs485, port: %[1]s/ttyNOI, slaves: [{id: 1, model: PSPWM, "+
 		"name: battery-shed, intervals: {\"*\": 2s}}]}\nstatus: {listen: \"%[2]s\", socket: %[1]s/agent.sock}\nclock: {source: system}\n"+
 		"buffer: {commit_every: 1s}\n", dir, listen)
 	if err := os.WriteFile(dir+"/config.yaml", []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(w.sim, "run", "--dir", dir, "--status", listen, "--sns", freeAddress(t), "--pubsub", freeAddress(t), "--",
+	cmd := exec.Command(w.sim, "run", "--dir", dir, "--status", listen, "--sns", modbustest.FreeAddress(t), "--pubsub", modbustest.FreeAddress(t), "--",
 		w.agent, "run", "--config", dir+"/config.yaml")
 	cmd.Stdout, cmd.Stderr, cmd.Dir = w, w, dir
 	if err := cmd.Start(); err != nil {
