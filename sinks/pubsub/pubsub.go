@@ -13,7 +13,9 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/gzip" // unpacks answers; Packer packs requests
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"noi-agent/sinks"
@@ -54,6 +56,7 @@ type Options struct {
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: they are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
+	Packer   *Packer       // compresses the requests, shared with other sinks; nil: one of its own
 
 	Now func() time.Time // wall time, which credentials end by; nil: time.Now
 }
@@ -96,6 +99,9 @@ func New(o Options) (*Sink, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Packer == nil {
+		o.Packer = new(Packer)
 	}
 	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4),
 		refusals: sinks.NewRefusals(), turn: make(chan struct{}, 1)}
@@ -193,11 +199,12 @@ func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, msgs []*pubsubpb
 	return accepted(len(msgs), out.GetMessageIds()), false
 }
 
+// packing leaves a small request unpacked. The connection packs all others.
 func packing(req *pubsubpb.PublishRequest) []grpc.CallOption {
-	if proto.Size(req) <= packAbove {
+	if proto.Size(req) > packAbove {
 		return nil
 	}
-	return []grpc.CallOption{grpc.UseCompressor(gzip.Name)}
+	return []grpc.CallOption{grpc.UseCompressor(encoding.Identity)}
 }
 
 // accepted gives each message its id. An id that is missing from the answer leaves its message
@@ -238,14 +245,39 @@ func (s *Sink) wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
 	if s.o.Ordering && m.Key != "" {
 		w.OrderingKey = orderingKey(s.o.Device, m.Key)
 	}
-	for _, a := range m.Attributes {
-		if w.Attributes == nil {
-			w.Attributes = make(map[string]string, len(m.Attributes))
-		}
-		w.Attributes[a.Name] = valid(a.Value)
+	if len(m.Attributes) > 0 {
+		w.ProtoReflect().SetUnknown(wireAttributes(m.Attributes))
 	}
 	return w
 }
+
+// The numbers of the fields of a PubsubMessage and of an entry of its map (google/pubsub/v1/pubsub.proto).
+const (
+	fieldAttributes = 2
+	fieldName       = 1
+	fieldValue      = 2
+)
+
+// wireAttributes are attributes as the wire has them. The library encodes a map by reflection, at the price of 40
+// allocations a message. It sends what is set as unknown fields as it is.
+func wireAttributes(attributes []sinks.Attribute) []byte {
+	room := 0
+	for _, a := range attributes {
+		room += len(a.Name) + len(a.Value) + 3*framing
+	}
+	b := make([]byte, 0, room)
+	for _, a := range attributes {
+		value := valid(a.Value)
+		b = protowire.AppendTag(b, fieldAttributes, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(textSize(a.Name)+textSize(value)))
+		b = protowire.AppendString(protowire.AppendTag(b, fieldName, protowire.BytesType), a.Name)
+		b = protowire.AppendString(protowire.AppendTag(b, fieldValue, protowire.BytesType), value)
+	}
+	return b
+}
+
+// textSize is the size of a text in an entry of a map: tag, length, bytes.
+func textSize(text string) int { return 1 + protowire.SizeBytes(len(text)) }
 
 // valid puts U+FFFD in place of what is not UTF-8, as a controller may have answered for its product
 // code: the request would not leave the gateway otherwise, now or ever.
