@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -28,6 +29,11 @@ import (
 
 type runCommand struct{}
 
+// gcPercent is how much may be allocated before the garbage collector runs again, in percent of the live heap. At 50
+// the daemon has 4 MB less than at Go's default of 100, for at most 0.1 % of a core (docs/benchmarks.md). GOGC in the
+// environment goes before it.
+const gcPercent = 50
+
 func newRun(s *session) *cobra.Command {
 	return s.bindDaemon(&cobra.Command{
 		Use: "run", Short: "Run the daemon.",
@@ -43,6 +49,9 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	config, catalog, err := cli.load()
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	logs := newLogging(p.Stderr, config.Log)
 	log := logs.Logger
