@@ -43,6 +43,7 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*recor
 	if err != nil {
 		return 0, nil, err
 	}
+	b.FillPercent = 0.9 // mostly appended to: full pages halve the flash writes; a row that is tried again may grow
 	for _, w := range rows {
 		key := record.SeqKey(w.ID)
 		known := b.Get(key) != nil
