@@ -271,7 +271,7 @@ type order struct {
 type listed struct{ object, interval string }
 
 // Latest returns the last good value of each object that a slave is polled for, in the order of the register map.
-// Somebody who watches has this called each second: it makes no more than the rows.
+// A client that watches has this called each second: it makes no more than the rows.
 func (p *Poller) Latest() (rows []api.Latest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

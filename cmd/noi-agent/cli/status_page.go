@@ -82,7 +82,7 @@ func (g *statusPage) clock() string {
 	return "clock not known to be right"
 }
 
-// printProblems prints what is wrong, each with its hint. A notice needs nobody: it is for --verbose.
+// printProblems prints what is wrong, each with its hint. A notice needs no action: it is for --verbose.
 func (g *statusPage) printProblems(w io.Writer) {
 	if g.s.Version != g.own && g.own != "dev" {
 		fmt.Fprint(w, paragraph(fmt.Sprintf("%sThe running daemon is version %s, this command is %s.", markWarning,
