@@ -105,7 +105,7 @@ func appendEvent(to []byte, e events.Event) []byte {
 
 // listening has the kernel end connections whose other side does not answer, such as a phone that has left the Wi-Fi:
 // those that are silent, and by TCP_USER_TIMEOUT, which connections take from their listener (tcp(7)), also those that
-// have sent data that nobody acknowledges. The kernel alone would wait for a quarter of an hour.
+// have sent data that is not acknowledged. The kernel alone would wait for a quarter of an hour.
 func listening(abandoned time.Duration) net.ListenConfig {
 	return net.ListenConfig{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: abandoned / 2, Interval: abandoned / 2, Count: 2},

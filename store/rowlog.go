@@ -28,7 +28,7 @@ type rowLog struct {
 	newGap    bool                   // one that no commit carries yet
 	announces bool                   // gaps are to be published too
 	openGaps  map[uint64]*record.Row // those that are not, by id
-	unseen    map[uint64]bool        // ids of those that nobody has acknowledged; an undated one comes later
+	unseen    map[uint64]bool        // ids of those that are not acknowledged; an undated one comes later
 	recent    []*record.Row          // the newest of these, for Stats
 }
 
@@ -73,7 +73,7 @@ func (l *rowLog) reload(w *record.Row) {
 	}
 }
 
-// remember counts a gap that nobody has acknowledged, and keeps the newest of them for Stats.
+// remember counts a gap that is not acknowledged, and keeps the newest of them for Stats.
 func (l *rowLog) remember(w *record.Row) {
 	if w.Gap.Acknowledged {
 		l.dismiss(w.ID)

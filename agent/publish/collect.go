@@ -98,7 +98,7 @@ func (f *Forwarder) look() {
 	}
 }
 
-// collect waits until a round opens. A replay goes on meanwhile: somebody has asked for it. Gaps wait like samples.
+// collect waits until a round opens. A replay goes on meanwhile: a person waits for it. Gaps wait like samples.
 func (f *Forwarder) collect(ctx context.Context) bool {
 	if pause, worked := f.replayWindow(ctx); worked {
 		return f.pause(ctx, pause)

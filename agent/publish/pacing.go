@@ -25,7 +25,7 @@ func newPacing(deviceID string, in *configs.Integration) pacing {
 func (p pacing) fresh() time.Duration { return p.share(p.live) }
 
 // back returns how long a backlog waits after the first message that a cloud has taken again. Neither outage nor link
-// tells whether others were struck: so the spread is never longer than the outage was, for a short one has left little
+// shows whether others were struck: so the spread is never longer than the outage was, for a short one has left little
 // to send; and never longer than a quarter of the time for which the link had held before, or one that is there for a
 // minute now and then would be waited away. held < 0: it is not known.
 func (p pacing) back(outage, held time.Duration) time.Duration {

@@ -26,7 +26,7 @@ var (
 // errReplayCut ends a replay whose forwarder ends.
 var errReplayCut = errors.New("the replay is cut short: the agent ends, or the integration was changed")
 
-// reportEvery is how often whoever asked for a replay hears of it.
+// reportEvery is the time between two progress reports of a replay.
 const reportEvery = time.Second
 
 // Words for the state of a replay.
@@ -58,7 +58,7 @@ type again struct {
 	store.Replayed
 	letter    uint64 // the dead letter that it is; 0: it is none
 	dated     bool   // its time is that of its first try, as a row of the trigger log has it
-	estimated bool   // if it is dated: nobody knows when exactly it was taken
+	estimated bool   // if it is dated: it is not known when exactly it was taken
 }
 
 // outgoing gives it its time.
@@ -193,7 +193,7 @@ func (p *replay) now(f *Forwarder) api.Replay {
 	return out
 }
 
-// replayWindow does the next piece of the replay that somebody asked for: a step of its scan, or a window of messages.
+// replayWindow does the next piece of the replay that a person asked for: a step of its scan, or a window of messages.
 // It returns how long to wait afterwards, and false when there is nothing to do, or when the agent ends.
 func (f *Forwarder) replayWindow(ctx context.Context) (pause time.Duration, worked bool) {
 	p := f.replays.wanted()
@@ -284,7 +284,7 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 	p.queue = p.queue[tried-len(left):]
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
-	p.tell(pause > 0, f.snapshot().lastError)
+	p.note(pause > 0, f.snapshot().lastError)
 	now := f.clock.Elapsed()
 	p.pauseUntil = now + f.spread(tried, now-begun)
 	return pause, nil
@@ -321,8 +321,8 @@ func (p *replay) count(d *again, o store.Outcome) {
 	}
 }
 
-// tell notes how the last attempt ended.
-func (p *replay) tell(failed bool, lastError string) {
+// note keeps how the last attempt ended.
+func (p *replay) note(failed bool, lastError string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.progress.State, p.progress.Error = replaySending, ""

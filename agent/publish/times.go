@@ -14,7 +14,7 @@ import (
 type outgoing struct {
 	store.Delivery
 	corrected time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
-	estimated bool      // nobody will ever know when exactly it was taken
+	estimated bool      // it will never be known when exactly it was taken
 	key       string    // "line/unit/object": messages of one key go in order
 }
 

@@ -102,7 +102,7 @@ func ticks(low, high float64) []float64 {
 	}
 }
 
-// tickWords prints ticks with as many digits as tell them apart, the greatest first.
+// tickWords prints ticks with as many digits as distinguish them, the greatest first.
 func tickWords(list []float64) []string {
 	places := 0
 	if len(list) > 1 {
