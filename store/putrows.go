@@ -27,7 +27,8 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 }
 
 // putLog writes rows of one kind and returns how many there are then, and which were cut.
-func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64, count, keep int) (int, []uint64, error) {
+func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64, count, keep int) (int, []uint64,
+	error) {
 	if len(ids) == 0 {
 		return count, nil, nil
 	}

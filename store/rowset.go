@@ -8,8 +8,8 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// rowSet is rows of the log in memory, by id. Rows about deliveries are many, up to a thousand of each integration. They
-// are kept encoded, in a seventh of the memory.
+// rowSet is rows of the log in memory, by id. Rows about deliveries are many, up to a thousand of each integration, and
+// so they are encoded: this takes a fifth of the memory.
 type rowSet struct {
 	rows  map[uint64]memoryRow
 	names *record.Dictionary // of the encoded rows. The file's dictionary belongs to the writer
