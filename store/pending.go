@@ -292,20 +292,20 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 
 // lookAhead finds the oldest unsettled sweep of an integration that is not read, so that Stats
 // knows its age. It is the writer's, after a commit.
-func (s *Store) lookAhead() error {
-	s.mu.Lock()
+func (w *writer) lookAhead() error {
+	w.mu.Lock()
 	var looks []*look
-	for _, it := range s.orderedLocked() {
+	for _, it := range w.orderedLocked() {
 		if it.Backlog > 0 && len(it.window) == 0 {
-			looks = append(looks, s.lookForLocked(it, 1))
+			looks = append(looks, w.lookForLocked(it, 1))
 		}
 	}
-	s.mu.Unlock()
+	w.mu.Unlock()
 	for _, l := range looks {
 		if err := l.run(); err != nil {
 			return err
 		}
-		s.endLook(l)
+		w.endLook(l)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (s *Store) start() error {
 		s.dirtyRows += it.dirty.size()
 	}
 	s.names.Take(&m.Names)
-	return s.lookAhead()
+	return nil
 }
 
 func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {
