@@ -193,7 +193,7 @@ func (c *commit) snapshot() {
 		}
 	}
 	c.takeAccounts()
-	c.passed = s.passedLocked()
+	c.passed = c.passedLocked()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]record.Start{}
 	traffics := map[string]record.Meter{}

@@ -241,12 +241,12 @@ func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 				if p.Integration == it.ID && !f.refused {
 					it.refuse(f.seq, p.Set, func(i int) {
 						lost.add(f.sweep, i, reason)
-						s.closeRowLocked(it.owner(), record.Place{Seq: f.seq, Index: i})
+						it.owner().closeRowLocked(record.Place{Seq: f.seq, Index: i})
 					})
 				}
 			}
 		}
-		s.logLossesLocked(it, lost)
+		it.logLossesLocked(lost)
 		it.trim(s.next)
 	}
 	for _, f := range sweeps {

@@ -11,8 +11,8 @@ import (
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
 const tidyEvery = 10 * time.Minute
 
-// writer is the goroutine that does all writes. Its methods are called on this goroutine only, and by Open and Close
-// while it does not run.
+// writer is the goroutine that does all writes. Its methods are called on this goroutine only, and by Open before it
+// begins.
 type writer struct {
 	*Store
 	sinceLetGo int // commits
