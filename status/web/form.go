@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"noi-agent/status/api"
-	"noi-agent/status/wording"
 )
 
 // field is a part of the form of an integration.
@@ -90,7 +89,7 @@ func (s *Site) offers(status *api.Status) []offer {
 			continue
 		}
 		seen[l.Object] = true
-		o := offer{Name: l.Object, Interval: wording.Duration(l.Interval)}
+		o := offer{Name: l.Object, Interval: every(l.Interval)}
 		if def := s.objectOf(families[unitOf(l.Line, l.UnitID)], l.Object); def != nil {
 			o.About = def.About
 		}

@@ -83,7 +83,7 @@ func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
 	v.Done = setAsideWords(r.URL.Query())
 	list, err := s.o.SetAside.List(f)
 	if err != nil {
-		v.Unread = append(v.Unread, "set-aside messages: "+err.Error())
+		v.Unread = append(v.Unread, "The set-aside messages cannot be read: "+err.Error()+".")
 	}
 	v.Count = len(list)
 	for i := len(list) - 1; i >= 0 && len(v.Rows) < pageRows; i-- { // the newest first

@@ -45,7 +45,7 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 func (v *systemView) Pace(in *api.Integration) string {
 	p := v.paces.of(in.ID)
 	if !p.Known {
-		return "measured in a minute"
+		return "known after a minute"
 	}
 	rate := func(f float64) string { return strconv.FormatFloat(f, 'f', 0, 64) }
 	return rate(p.In) + " in, " + rate(p.Out) + " out a minute"

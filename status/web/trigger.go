@@ -69,7 +69,7 @@ func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 	}
 	around, _, err := s.rows(&v.Status, api.TriggerQuery{Before: d.ID + 2, Limit: 3})
 	if err != nil {
-		v.Unread = append(v.Unread, "trigger log: "+err.Error())
+		v.Unread = append(v.Unread, "The trigger log cannot be read: "+err.Error()+".")
 	}
 	for i := range around {
 		switch id := around[i].ID; {

@@ -129,7 +129,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	}
 	rows, next, err := s.rows(&v.Status, q)
 	if err != nil {
-		v.Unread = append(v.Unread, "trigger log: "+err.Error())
+		v.Unread = append(v.Unread, "The trigger log cannot be read: "+err.Error()+".")
 	}
 	v.Rows, v.First = rows, q.Before == 0
 	v.Refresh = v.First

@@ -25,7 +25,7 @@ type valueView struct {
 	Unit     string
 	Age      int64 // seconds since it was read; -1: never
 	At       time.Time
-	Interval string // log interval, as in "1m"
+	Interval string // log interval: "1 min"
 	Late     bool   // older than three log intervals
 	Alarm    bool   // a fault or an alarm is active
 	Why      string // why there is no value; "": there is one
@@ -176,7 +176,7 @@ func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
 	v := valueView{
 		Object: l.Object, Key: unitOf(l.Line, l.UnitID) + "/" + l.Object, Path: objectPath(l.Line, l.UnitID, l.Object),
 		Shown: rounded(l.Value, l.Unit), Exact: exact, Unit: l.Unit, At: l.SampledAt, Age: max(int64(at.Seconds()), 0),
-		Interval: wording.Duration(l.Interval), Late: interval > 0 && at > 3*interval, Group: groupNow,
+		Interval: every(l.Interval), Late: interval > 0 && at > 3*interval, Group: groupNow,
 		Number: isNumber(l.Value),
 	}
 	if o != nil {

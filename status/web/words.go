@@ -34,9 +34,15 @@ func mark(tone string) string {
 // saying is a state in words, with its tone.
 type saying struct{ Tone, Words string }
 
-// lineState says the state of a line.
-func lineState(state string) saying {
-	return look(state, map[string]saying{
+// lineState says the state of a line. One that works may still have a problem now, of its own or of a controller on it.
+func lineState(status *api.Status, l *api.Line) saying {
+	for i := range status.Problems {
+		p := &status.Problems[i]
+		if l.State == "ok" && (p.Subject == l.Name || strings.HasPrefix(p.Subject, l.Name+"/")) {
+			return saying{warn, "works, with problems"}
+		}
+	}
+	return look(l.State, map[string]saying{
 		"ok": {good, "works"}, "opening": {warn, "opening"}, "failed": {bad, "cannot be used"}, "disabled": {calm,
 			"disabled"},
 	})
