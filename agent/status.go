@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"noi-agent/agent/clock"
@@ -76,4 +77,14 @@ func (a *Agent) Objects() api.Objects {
 		rows = append(rows, p.Latest()...)
 	}
 	return api.Objects{Objects: rows}
+}
+
+// LineFaults lists the last failed exchanges of all lines, the newest first.
+func (a *Agent) LineFaults() api.LineFaults {
+	list := []api.LineFault{}
+	for _, p := range a.current().pollers {
+		list = append(list, p.Faults()...)
+	}
+	slices.SortStableFunc(list, func(a, b api.LineFault) int { return b.At.Compare(a.At) })
+	return api.LineFaults{Faults: list}
 }

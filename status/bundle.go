@@ -45,6 +45,11 @@ func (s *Server) bundleParts(state *api.Status, r *http.Request) []bundle.Part {
 		{Name: "objects.json", Make: func() ([]byte, error) { return encode(s.o.Reporter.Objects()) }},
 		{Name: "log.txt", Make: func() ([]byte, error) { return logText(s.o.Logs), nil }},
 	}
+	if s.o.LineFaults != nil {
+		parts = append(parts, bundle.Part{Name: "line-faults.json", Make: func() ([]byte, error) {
+			return encode(s.o.LineFaults())
+		}})
+	}
 	if s.o.Metrics != nil {
 		parts = append(parts, bundle.Part{Name: "metrics.txt", Make: func() ([]byte, error) {
 			var page pageWriter

@@ -58,6 +58,9 @@ func (s *Server) routes() []route {
 	if s.o.Doctor != nil {
 		list = append(list, route{"GET", "/api/v1/doctor", reads, withoutQuery(s.serveDoctor), ""})
 	}
+	if s.o.LineFaults != nil {
+		list = append(list, route{"GET", "/api/v1/lines/faults", reads, withoutQuery(s.serveLineFaults), ""})
+	}
 	if s.o.Exporter != nil {
 		list = append(list, route{"GET", "/api/v1/export", reads, s.scarcely(s.serveExport), ""})
 	}

@@ -90,6 +90,9 @@ type Options struct {
 	// Doctor looks for what is wrong with the gateway; nil: it cannot be asked for.
 	Doctor func(ctx context.Context) api.Diagnosis
 
+	// LineFaults lists the last failed exchanges of all lines, the newest first; nil: they cannot be asked for.
+	LineFaults func() api.LineFaults
+
 	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
 	Families func(slug string) (*objects.Family, bool)
 }
@@ -198,7 +201,7 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 		}{o.Reporter, o.TriggerLog},
 		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
 		Gaps:   gaps,
-		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+		Doctor: o.Doctor, LineFaults: o.LineFaults, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 

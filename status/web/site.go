@@ -55,6 +55,8 @@ type Options struct {
 	Families func(slug string) (*objects.Family, bool)
 	// Doctor looks at the gateway; nil: there is no such page.
 	Doctor func(ctx context.Context) api.Diagnosis
+	// LineFaults lists the last failed exchanges of all lines, the newest first. nil: they are not shown.
+	LineFaults func() api.LineFaults
 
 	Name string           // of the gateway, at the top of each page; "": "NOI agent"
 	Zone *time.Location   // of times where no script puts them into the reader's; nil: time.Local

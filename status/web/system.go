@@ -22,6 +22,7 @@ type systemView struct {
 	SetAside bool // set-aside messages can be looked at
 	Doctor   bool // there is a page of diagnostics
 	MayAck   bool // gaps can be acknowledged
+	faults   []api.LineFault
 	paces    *paces
 }
 
@@ -35,6 +36,9 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &systemView{frame: s.frame("System", "/system"), SetAside: s.o.SetAside != nil, paces: &s.paces}
 	v.Doctor, v.MayAck = s.o.Doctor != nil, s.o.Gaps != nil
+	if s.o.LineFaults != nil {
+		v.faults = s.o.LineFaults().Faults
+	}
 	v.LoggedIn = s.o.Keeper != nil && s.o.Keeper.LoggedIn(r)
 	v.Recent = s.o.Logs.Lines(logs.Query{Level: slog.LevelWarn, Limit: recentLines})
 	slices.Reverse(v.Recent)
@@ -104,6 +108,20 @@ func (v *systemView) Gaps() []gapView {
 		in := &v.Status.Integrations[i]
 		for _, g := range in.Gaps[:min(wording.NewestGaps, len(in.Gaps))] {
 			list = append(list, gapView{g, nameOf(&v.Status, in.ID), in.ID})
+		}
+	}
+	return list
+}
+
+// shownFaults is how many failed exchanges the page has of each line; the API has 20.
+const shownFaults = 10
+
+// Faults are the last failed exchanges of a line, the newest first.
+func (v *systemView) Faults(line string) []api.LineFault {
+	var list []api.LineFault
+	for i := range v.faults {
+		if v.faults[i].Line == line && len(list) < shownFaults {
+			list = append(list, v.faults[i])
 		}
 	}
 	return list

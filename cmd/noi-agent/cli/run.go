@@ -71,7 +71,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Hosts: config.Status.Hosts,
 		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
 		Logs:  &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
-		Doctor: p.diagnosis(cli, a.Status),
+		Doctor: p.diagnosis(cli, a.Status), LineFaults: a.LineFaults,
 	}
 	server := listen(endpoint)
 	logReady(log, a, server, cli.Config)

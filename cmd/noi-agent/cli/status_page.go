@@ -16,10 +16,11 @@ import (
 // outbox.
 type statusPage struct {
 	s       *api.Status
-	values  api.Objects // latest values; none: not known
-	listen  string      // where the page in the browser is; "": nowhere, or not known
-	own     string      // version of this command
-	host    string      // name of this computer; "": not known
+	values  api.Objects    // latest values; none: not known
+	faults  api.LineFaults // for --verbose
+	listen  string         // where the page in the browser is; "": nowhere, or not known
+	own     string         // version of this command
+	host    string         // name of this computer; "": not known
 	look    look
 	now     time.Time
 	verbose bool
