@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// funcs are what the templates call.
+// funcs are the functions for the templates.
 func (s *Site) funcs() template.FuncMap {
 	z := zone{s.o.Zone}
 	return template.FuncMap{
