@@ -81,8 +81,8 @@ func (it *integration) acknowledge(kept []*record.Row, until time.Time) (marked 
 	for _, w := range kept {
 		rows[w.ID] = w
 	}
-	maps.Copy(rows, it.flushing)
-	maps.Copy(rows, it.dirty)
+	maps.Insert(rows, it.flushing.gaps())
+	maps.Insert(rows, it.dirty.gaps())
 	for id, old := range rows {
 		if !isNews(old, until) {
 			continue

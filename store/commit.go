@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ type commit struct {
 	evicted   uint64 // those before it go, also what would else be retained
 	cursors   map[string][]byte
 	written   []*integration
-	logs      map[*integration][]*record.Row          // the rows it writes
+	logs      map[*integration]*rowSet                // the rows it writes
 	dead      map[*integration]map[uint64]*record.Row // what it changes of the dead letters
 	forgotten []string
 	identity  []byte
@@ -173,7 +172,7 @@ func (c *commit) snapshot() {
 	c.totals = s.totals
 	c.totals.Next = s.next
 	c.cursors = map[string][]byte{}
-	c.logs = map[*integration][]*record.Row{}
+	c.logs = map[*integration]*rowSet{}
 	c.dead = map[*integration]map[uint64]*record.Row{}
 	s.dateGapsLocked()
 	for _, it := range s.orderedLocked() {
@@ -185,7 +184,7 @@ func (c *commit) snapshot() {
 			c.written = append(c.written, it)
 			it.modified = unwritten[it] > 0
 		}
-		if unheard := c.newGaps && it.newGap; len(it.dirty) > 0 && (c.rows || unheard) {
+		if unheard := c.newGaps && it.newGap; it.dirty.size() > 0 && (c.rows || unheard) {
 			c.takeRows(it, c.gapsOnly || !c.rows)
 			it.newGap = false
 		}
@@ -240,18 +239,15 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 
 // takeRows takes the rows that wait, as far as the log will keep them.
 func (c *commit) takeRows(it *integration, gapsOnly bool) {
-	c.store.dirtyRows -= len(it.dirty)
-	record.CutRows(it.dirty, c.store.opts.KeepTriggers)
-	it.flushing, it.dirty, it.cutTo = it.dirty, map[uint64]*record.Row{}, 0
-	if gapsOnly {
-		maps.Copy(it.dirty, it.flushing)
-		maps.DeleteFunc(it.dirty, func(_ uint64, w *record.Row) bool { return w.IsGap() })
-		maps.DeleteFunc(it.flushing, func(_ uint64, w *record.Row) bool { return !w.IsGap() })
-		c.store.dirtyRows += len(it.dirty)
+	waiting := it.dirty.size()
+	it.dirty.cut(c.store.opts.KeepTriggers)
+	if it.cutTo = 0; gapsOnly {
+		it.flushing = it.dirty.takeGaps()
+	} else {
+		it.flushing, it.dirty = it.dirty, newRowSet()
 	}
-	for _, id := range slices.Sorted(maps.Keys(it.flushing)) {
-		c.logs[it] = append(c.logs[it], it.flushing[id])
-	}
+	c.store.dirtyRows += it.dirty.size() - waiting
+	c.logs[it] = it.flushing
 }
 
 func (c *commit) putSweeps(tx *bolt.Tx) error {
@@ -411,7 +407,7 @@ func (c *commit) finish() {
 }
 
 func (c *commit) finishIntegration(it *integration) {
-	it.flushing = map[uint64]*record.Row{}
+	it.flushing = newRowSet()
 	for at, w := range it.open {
 		if slices.Contains(c.pruned[it], w.ID) {
 			delete(it.open, at)
@@ -433,13 +429,13 @@ func (c *commit) undo() {
 	s.unsaved = s.unsaved || c.unsaved
 	s.accounts.changed = true
 	for it, rows := range c.logs {
-		for _, w := range rows {
-			if _, newer := it.dirty[w.ID]; !newer {
-				it.dirty[w.ID] = w
+		for id := range rows.rows {
+			if !it.dirty.has(id) { // else that one is newer
+				it.dirty.put(rows.row(id))
 				s.dirtyRows++
 			}
 		}
-		it.flushing = map[uint64]*record.Row{}
+		it.flushing = newRowSet()
 		it.newGap = it.newGap || it.owesGapRows()
 	}
 	for it, changes := range c.dead {

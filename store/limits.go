@@ -192,7 +192,7 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	for _, it := range s.orderedLocked() {
 		if s.forgetsLocked(it, c.wall) {
 			it.wake()
-			s.dirtyRows -= len(it.dirty) // they are not written any more
+			s.dirtyRows -= it.dirty.size() // they are not written any more
 			delete(s.integrations, it.ID)
 			if it.main != nil {
 				it.main.lane = nil // and that one goes with the next commit

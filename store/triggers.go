@@ -60,7 +60,7 @@ type page struct {
 	TriggerQuery
 	store   *Store
 	ids     []string        // the integrations
-	waiting []*record.Row   // in memory, the newest first
+	waiting []waitingRow    // in memory, the newest first
 	dead    map[uint64]bool // ids of the rows that are dead letters now
 
 	rows   []record.Trigger // one more than the limit at most
@@ -85,24 +85,31 @@ func (s *Store) startPage(q TriggerQuery) (*page, error) {
 		for row := range it.dead {
 			p.dead[row] = true
 		}
-		for row, w := range it.flushing {
-			if it.dirty[row] == nil {
-				p.wait(w)
-			}
-		}
-		for _, w := range it.dirty {
-			p.wait(w)
-		}
+		p.wait(it.flushing, it.dirty)
+		p.wait(it.dirty, nil)
 	}
-	slices.SortFunc(p.waiting, func(a, b *record.Row) int { return cmp.Compare(b.ID, a.ID) })
+	slices.SortFunc(p.waiting, func(a, b waitingRow) int { return cmp.Compare(b.id, a.id) })
 	return p, nil
 }
 
-func (p *page) wait(w *record.Row) {
-	if p.Before == 0 || w.ID < p.Before {
-		p.waiting = append(p.waiting, w)
+// wait adds the rows of a set that are not in a newer set.
+func (p *page) wait(rows, newer *rowSet) {
+	ns := rows.names.All()
+	for id, m := range rows.rows {
+		if (p.Before == 0 || id < p.Before) && (newer == nil || !newer.has(id)) {
+			p.waiting = append(p.waiting, waitingRow{id, m, ns})
+		}
 	}
 }
+
+// waitingRow is a row in memory. It is decoded when it is returned.
+type waitingRow struct {
+	id uint64
+	memoryRow
+	names record.Names
+}
+
+func (w *waitingRow) row() *record.Row { return w.read(w.id, w.names) }
 
 // rowCursor is one integration's log in the file, from its newest row on.
 type rowCursor struct {
@@ -131,11 +138,11 @@ func (p *page) read(tx *bolt.Tx) error {
 		case p.looked >= max(maxLooked, p.Limit+1):
 			p.next = p.last(c)
 			return nil
-		case c == nil || len(p.waiting) > 0 && p.waiting[0].ID >= c.id:
-			if c != nil && c.id == p.waiting[0].ID {
+		case c == nil || len(p.waiting) > 0 && p.waiting[0].id >= c.id:
+			if c != nil && c.id == p.waiting[0].id {
 				c.at(c.Prev()) // the row in memory is newer
 			}
-			p.take(p.waiting[0])
+			p.take(p.waiting[0].row())
 			p.waiting = p.waiting[1:]
 		default:
 			w, ok := record.DecodeRow(ns, c.integration, c.k, c.v)
@@ -154,7 +161,7 @@ func (p *page) last(c *rowCursor) (before uint64) {
 		before = c.id + 1
 	}
 	if len(p.waiting) > 0 {
-		before = max(before, p.waiting[0].ID+1)
+		before = max(before, p.waiting[0].id+1)
 	}
 	return before
 }
@@ -222,8 +229,8 @@ func (s *Store) Trigger(id uint64) (DeadLetter, error) {
 		return DeadLetter{}, err
 	}
 	var found *record.Row
-	if len(p.waiting) > 0 && p.waiting[0].ID == id {
-		found = p.waiting[0]
+	if len(p.waiting) > 0 && p.waiting[0].id == id {
+		found = p.waiting[0].row()
 	} else if err := s.view(func(tx *bolt.Tx) error { found = p.find(tx, id); return nil }); err != nil {
 		return DeadLetter{}, err
 	}
@@ -267,15 +274,13 @@ func (s *Store) addRowLocked(it *integration, w *record.Row) {
 // writeRowLocked has the next commit with rows write one, new or changed. What the file would not keep anyway is cut
 // now and then, so that those that wait never are many more than it keeps.
 func (s *Store) writeRowLocked(it *integration, w *record.Row) {
-	if _, waits := it.dirty[w.ID]; !waits {
-		s.dirtyRows++
+	waiting := it.dirty.size()
+	it.dirty.put(w)
+	if keep := s.opts.KeepTriggers; it.dirty.size() > max(keep, it.cutTo)*9/8+64 {
+		it.dirty.cut(keep)
+		it.cutTo = it.dirty.size()
 	}
-	it.dirty[w.ID] = w
-	// an eighth more than is kept: a row has half a kilobyte, and each integration has its own
-	if keep := s.opts.KeepTriggers; len(it.dirty) > max(keep, it.cutTo)*9/8+64 {
-		s.dirtyRows -= record.CutRows(it.dirty, keep)
-		it.cutTo = len(it.dirty)
-	}
+	s.dirtyRows += it.dirty.size() - waiting
 	s.touchLocked()
 }
 

@@ -22,7 +22,7 @@ const (
 	phoneColumn  = 0.6 // pixels that a column of chartColumns has on a phone; a letter has about 8
 )
 
-// scale puts numbers between two values onto a height; the greater stands higher.
+// scale maps numbers between two values to a height. The greater number is higher.
 type scale struct{ low, high, height float64 }
 
 // y is the place of a number, from the top.
@@ -33,7 +33,7 @@ func (s scale) y(f float32) float64 {
 	return (s.high - float64(f)) / (s.high - s.low) * s.height
 }
 
-// rangeOf is the least and the greatest of some curves; of means alone where band is false.
+// rangeOf returns the least and the greatest value of some curves. If band is false, it looks at the means only.
 func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, curve := range curves {
@@ -47,7 +47,7 @@ func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 	return low, high, low <= high
 }
 
-// spark draws the means of a history as one small line, broken at gaps; "" where there is nothing to draw.
+// spark draws the means of a history as one small line, broken at gaps; "" when there is nothing to draw.
 func spark(h *api.History, columns int) template.HTML {
 	curves := h.Curves(columns)
 	low, high, ok := rangeOf(curves, false)
@@ -111,7 +111,7 @@ func ticks(low, high float64) []float64 {
 	}
 }
 
-// tickWords prints ticks with as many digits as tell them apart, the greatest first.
+// tickWords prints ticks with as many digits as distinguish them, the greatest first.
 func tickWords(list []float64) []string {
 	places := 0
 	if len(list) > 1 {
@@ -240,8 +240,8 @@ func outline(curve []api.Column, s scale) string {
 	return d.String() + "Z"
 }
 
-// hoursOf cuts the width at round times of the zone: every four hours of a day, every hour of six, every ten minutes of
-// one. Places come from instants, so that a day of 23 or 25 hours has equal hours.
+// hoursOf cuts the width at round times of the zone: every four hours of a day, every hour of six hours, every ten
+// minutes of one hour. The places come from instants, so that a day of 23 or 25 hours has equal hours.
 func hoursOf(h *api.History, zone *time.Location) []stretch {
 	every := 4 * time.Hour
 	switch span := h.To.Sub(h.From); {

@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// funcs are what the templates call.
+// funcs are the functions for the templates.
 func (s *Site) funcs() template.FuncMap {
 	z := zone{s.o.Zone}
 	return template.FuncMap{
@@ -26,7 +26,7 @@ func (s *Site) funcs() template.FuncMap {
 		"count":     count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
 		"percent": percent, "real": func(f *float64) float64 { return *f },
 		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
-		"gap": wording.Gap, "plural": plural, "prose": prose, "lean": lean, "short": short,
+		"gap": wording.Gap, "fault": wording.LineFault, "plural": plural, "prose": prose, "lean": lean, "short": short,
 		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base,
 		"keeps": keeps, "every": every, "capital": capital, "spaced": spaced,
 		"add": func(a, b uint64) uint64 { return a + b },

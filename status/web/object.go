@@ -16,7 +16,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// objectView is what the page of an object shows.
+// objectView is the data of an object's page.
 type objectView struct {
 	frame
 	Controller   controller
@@ -30,7 +30,7 @@ type objectView struct {
 	Table        []hour
 }
 
-// fact is a value and when it was.
+// fact is a value and its time.
 type fact struct {
 	Words string
 	Value string
@@ -79,7 +79,7 @@ func spans() map[string]time.Duration {
 	return map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h": 24 * time.Hour}
 }
 
-// addHistory adds chart, summary and table; what is no range is a day.
+// addHistory adds chart, summary and table. An unknown range stands for a day.
 func (s *Site) addHistory(v *objectView, span string) {
 	length, ok := spans()[span]
 	if !ok {
@@ -244,7 +244,7 @@ func (v *objectView) Register() string {
 	return fmt.Sprintf("register 0x%04X", v.Definition.Address)
 }
 
-// Encoding is how the controller codes it, in words.
+// Encoding says in words how the controller encodes the object.
 func (v *objectView) Encoding() string {
 	if v.Definition == nil {
 		return ""

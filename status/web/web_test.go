@@ -22,7 +22,7 @@ func arizona() *time.Location { return time.FixedZone("MST", -7*3600) }
 func serve(scene *webtest.Scene) http.Handler {
 	site := web.New(web.Options{
 		Source: scene, Families: scene.Family, Name: "main-solar-gw", Zone: arizona(), Now: webtest.Moment,
-		Logs: scene.Journal(), SetAside: &shelf{Scene: scene},
+		Logs: scene.Journal(), SetAside: &shelf{Scene: scene}, LineFaults: scene.LineFaults,
 	})
 	mux := http.NewServeMux()
 	for _, p := range site.Pages() {

@@ -58,7 +58,7 @@ func slaveState(state string) saying {
 	})
 }
 
-// integrationState says how an integration does.
+// integrationState words the state of an integration.
 func integrationState(in *api.Integration) saying {
 	if in.State == "ok" && in.LastSuccess == nil {
 		return saying{calm, "ready"}
@@ -69,7 +69,7 @@ func integrationState(in *api.Integration) saying {
 	})
 }
 
-// clockState says how right the clock is.
+// clockState words how far the clock is trusted.
 func clockState(c api.Clock) saying {
 	switch {
 	case c.State == "unsure":
@@ -130,7 +130,7 @@ func prose(text string) []piece {
 	return list
 }
 
-// costsData says what a problem does to the data.
+// costsData says whether a problem costs data.
 func costsData(e api.Effect) string {
 	switch e {
 	case api.Lost:
@@ -142,7 +142,7 @@ func costsData(e api.Effect) string {
 	}
 }
 
-// sentence is the state of all, at the top of the overview.
+// sentence is the state of the whole gateway, at the top of the overview.
 type sentence struct {
 	Tone string
 	Head string     // "2 things need attention."

@@ -23,8 +23,8 @@ func run1(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong runs the daemon against a missing port, a dead slave, a model nobody
-// knows and clouds without credentials: it runs, and the status names each with a remedy.
+// TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong runs the daemon against a missing port, a dead slave, an unknown
+// model and clouds without credentials: it runs, and the status names each with a remedy.
 func TestDaemonStartsWhateverIsDownAndSaysWhatIsWrong(t *testing.T) {
 	dead := &modbustest.Slave{Unit: 7}
 	strange := fixedSlave()

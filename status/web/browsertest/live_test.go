@@ -114,7 +114,7 @@ func await(t *testing.T, what string, holds func() bool) {
 
 const becomesLive = `document.querySelector('.fresh.live') !== null`
 
-// A page that nobody sees costs the gateway nothing, and is fresh again when it is seen.
+// A page in a hidden tab costs the gateway nothing, and is fresh again when it is seen.
 func TestHiddenPageHasNoStream(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	g := newGate(t, base)
@@ -159,7 +159,7 @@ func TestPageOfAnotherVersionOffersToReload(t *testing.T) {
 	w.until("a live page", becomesLive)
 }
 
-// On a phone rows of the trigger table are blocks for the eye, and stay rows and columns for who listens.
+// On a phone rows of the trigger table are blocks for the eye, and stay rows and columns for people who listen.
 func TestTriggerTableIsATableForScreenReaders(t *testing.T) {
 	browser, base := start(t, webtest.Troubled())
 	roles := map[string]int{}
