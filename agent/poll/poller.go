@@ -29,7 +29,7 @@ type Poller struct {
 	version    string
 	clock      clock.Clock
 	log        *slog.Logger
-	out        chan<- Sweep
+	out        chan<- *Sweep
 	slaves     []*slave
 	repeat     worker.Repeats // faults of the port, and of the queue to the store
 	asks       chan ask       // reads that a person wants now
@@ -200,7 +200,7 @@ type Options struct {
 	Version  string // of the agent; the second word of `fw_version`
 	Clock    clock.Clock
 	Log      *slog.Logger
-	Sweeps   chan<- Sweep                               // what was read; a sweep that finds it full is counted as lost
+	Sweeps   chan<- *Sweep                              // what was read; a sweep that finds it full is counted as lost
 	OpenPort func(modbus.Settings) (modbus.Port, error) // nil opens the real port
 }
 
