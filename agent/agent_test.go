@@ -122,8 +122,8 @@ func startIn(t *testing.T, dir, config string, pipes map[string]*modbustest.Pipe
 	return s
 }
 
-// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that nobody
-// reads.
+// newAgent makes an agent of a configuration. What the options leave out is the built-in catalog and a log that is not
+// read.
 func newAgent(t *testing.T, config string, o agent.Options) *agent.Agent {
 	t.Helper()
 	if o.Catalog == nil {
@@ -359,7 +359,7 @@ func TestRefusedObjectIsAskedAtItsIntervalOnly(t *testing.T) {
 	})
 }
 
-// Another controller that does not tell who it is must not be read with the old one's register map.
+// Another controller that does not identify itself must not be read with the old one's register map.
 func TestModelAutoThatTellsNothingAnyMoreIsNotSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

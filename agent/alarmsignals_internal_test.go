@@ -13,7 +13,7 @@ func TestBellIsForIntegrationsThatHaveTheAlarm(t *testing.T) {
 	}
 	changed := []int{1}
 	b.ring(&sweep, changed)
-	b.ring(&sweep, changed) // waits for nobody
+	b.ring(&sweep, changed) // does not wait
 	if len(b.of("x")) != 1 || len(b.of("y")) != 0 {
 		t.Errorf("x rung %d times, y %d times", len(b.of("x")), len(b.of("y")))
 	}

@@ -10,7 +10,7 @@ import (
 	"noi-agent/objects"
 )
 
-// news plays samples to a sampler with one integration and tells which of them it is to have.
+// news plays samples to a sampler with one integration and returns which of them it is to have.
 type news struct {
 	t   *testing.T
 	sm  *sampler

@@ -103,7 +103,7 @@ func TestEachDarkTimeBeforeARunWhoseClockStaysUnsureIsTold(t *testing.T) {
 	})
 }
 
-// TestAYearAheadIsNoDarkTime: an RTC that is a year ahead, a kill while nobody knows, and then the right time.
+// TestAYearAheadIsNoDarkTime: an RTC that is a year ahead, a kill while this is not known, and then the right time.
 func TestAYearAheadIsNoDarkTime(t *testing.T) {
 	for _, service := range []bool{true, false} { // without, the clock is believed
 		in(t, func(g *gateway) {

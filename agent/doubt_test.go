@@ -128,7 +128,7 @@ func TestControllerThatRefusesEverythingIsAFault(t *testing.T) {
 	}
 }
 
-// TestSlaveThatIsSilentAboutARegisterGivesAllOthers: whichever it is, and whether it says who it is or not.
+// TestSlaveThatIsSilentAboutARegisterGivesAllOthers: whichever it is, and whether it identifies itself or not.
 func TestSlaveThatIsSilentAboutARegisterGivesAllOthers(t *testing.T) {
 	for _, mute := range []uint16{0x12, 0x13, 0x14} {
 		for _, nameless := range []bool{false, true} {

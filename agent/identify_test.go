@@ -118,7 +118,7 @@ func TestAnotherControllerIsNoticedWithinTenMinutes(t *testing.T) {
 	})
 }
 
-// TestRegistersTellWhoTheSlaveIs: a family may name objects for what its devices do not tell by any function.
+// TestRegistersTellWhoTheSlaveIs: a family may name objects for what its devices do not report by any function.
 func TestRegistersTellWhoTheSlaveIs(t *testing.T) {
 	dir := t.TempDir()
 	family := `family: METER
@@ -153,7 +153,7 @@ objects:
 }
 
 // TestIdentityHealsAfterTroubleWhileItWasAsked: noise, a busy controller or a short absence just then says nothing
-// about what the controller can tell.
+// about what the controller can report.
 func TestIdentityHealsAfterTroubleWhileItWasAsked(t *testing.T) {
 	flip := func(f []byte) []byte { f[len(f)-1] ^= 1; return f }
 	for name, trouble := range map[string]func(modbustest.Request) modbustest.Fault{
@@ -244,7 +244,7 @@ func TestReadingsDoNotOutliveThePort(t *testing.T) {
 }
 
 // TestModelAutoOfASlaveThatIsSilentToIdentification: it does not refuse function 0x2B, it says nothing; its server id
-// tells.
+// reports.
 func TestModelAutoOfASlaveThatIsSilentToIdentification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slave := controller(1)

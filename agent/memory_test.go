@@ -65,7 +65,7 @@ func TestAfterThreeFailuresTheOutboxIsInMemoryAndTheDiskIsTriedAgain(t *testing.
 }
 
 // A new outbox in memory counts runs on from the disk's, and knows since when there was no agent: until the disk is
-// back, nothing else tells it.
+// back, nothing else reports it.
 func TestAnOutboxInMemoryKnowsTheRunBefore(t *testing.T) {
 	state, memory := t.TempDir(), privateDir(t)
 	parsed, catalog := parseConfig(t,

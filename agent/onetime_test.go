@@ -25,8 +25,8 @@ type bootsTime struct {
 
 // TestASampleHasOneTimeEverywhere runs the clocks of docs/time.md through all that says a time: the message, the
 // export, the replay, the ends of a gap, and the oldest sample that waits in the status, before and after a restart.
-// The clock is stepped by an hour while nobody knows, the controller is silent for a while, and the last samples wait
-// for the cloud.
+// The clock is stepped by an hour while no time source answers, the controller is silent for a while, and the last
+// samples wait for the cloud.
 func TestASampleHasOneTimeEverywhere(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"right": 0, "1970": -years(30), "2099": years(99), "a year ahead": years(1), "slow": -29 * time.Second} {
 		for what, boot := range map[string]bootsTime{
@@ -116,8 +116,8 @@ func oneTime(t *testing.T, ahead time.Duration, boot bootsTime) {
 	}
 }
 
-// TestARangeIsOfTheTimesThatSamplesAreSentWith: the clock was in 1970 when they were taken. A replay and an export of the
-// true time find them, and those of 1970 do not.
+// TestARangeIsOfTheTimesThatSamplesAreSentWith: the clock was in 1970 when they were taken. A replay and an export of
+// the true time find them, and those of 1970 do not.
 func TestARangeIsOfTheTimesThatSamplesAreSentWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)

@@ -240,8 +240,8 @@ func TestAMessageThatNobodyKnowsWhatIsWrongWithDoesNotBlockTheRest(t *testing.T)
 }
 
 // TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog: that is the set-up, and the messages are good. What is set
-// aside until somebody has looked stays far below what dead letters hold, the integration says that it waits, and all
-// the rest arrives when the topic is repaired.
+// aside until an operator has looked stays far below what dead letters hold, the integration says that it waits, and
+// all the rest arrives when the topic is repaired.
 func TestATopicThatRejectsEverythingIsNotFedTheWholeBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &memorySink{window: 10}

@@ -14,7 +14,7 @@ import (
 	"noi-agent/store/storetest"
 )
 
-// Sweeps that come faster than commits are made do not keep one another's commits from being told.
+// Sweeps that come faster than commits are made do not keep one another's commits from being reported.
 func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := storetest.MustOpen(t, store.Options{Limits: store.Limits{CommitEvery: time.Second}, Now: time.Now})
@@ -35,7 +35,8 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
-		// At least: a commit that is told in two lines, since its sweeps hear of it one after the other, is told.
+		// At least: a commit that is reported in two lines, since its sweeps hear of it one after the other, is
+		// reported.
 		if n := log.count("committed"); n < 9 {
 			t.Errorf("%d commits were told in ten seconds", n)
 		}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"noi-agent/agent/clock"
@@ -47,7 +48,7 @@ func (a *Agent) Status() api.Status {
 	return s
 }
 
-// clockStatus adds what waits, and the problem when there is one.
+// clockStatus adds the number of samples that wait for the clock, and the problem when there is one.
 func (a *Agent) clockStatus(integrations []api.Integration) (api.Clock, []api.Problem) {
 	s := a.clock.Wall.Status()
 	for _, in := range integrations {
@@ -76,4 +77,14 @@ func (a *Agent) Objects() api.Objects {
 		rows = append(rows, p.Latest()...)
 	}
 	return api.Objects{Objects: rows}
+}
+
+// LineFaults lists the last failed exchanges of all lines, the newest first.
+func (a *Agent) LineFaults() api.LineFaults {
+	list := []api.LineFault{}
+	for _, p := range a.current().pollers {
+		list = append(list, p.Faults()...)
+	}
+	slices.SortStableFunc(list, func(a, b api.LineFault) int { return b.At.Compare(a.At) })
+	return api.LineFaults{Faults: list}
 }

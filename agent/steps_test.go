@@ -155,7 +155,8 @@ func TestNoEstimateLiesBeyondTheLifeOfTheProgram(t *testing.T) {
 	})
 }
 
-// What is missing while the clock is wrong is told when it becomes right, or once the machine has been booted again.
+// What is missing while the clock is wrong is reported when it becomes right, or once the machine has been booted
+// again.
 func TestGapsOfAClockThatIsNeverRightAreToldAfterTheNextBoot(t *testing.T) {
 	in(t, func(g *gateway) {
 		silent := silenced(g.slave)
@@ -310,7 +311,7 @@ func TestOneSweepHasOneClock(t *testing.T) {
 		var first uint16
 		g.slave.Script = func(r modbustest.Request) modbustest.Fault {
 			switch {
-			case r.Function == 0x2B || r.N == 1: // who are you, and what the line asks at first contact
+			case r.Function == 0x2B || r.N == 1: // identification, and what the line asks at first contact
 			case first == 0:
 				first = r.Addr
 			case r.Addr != first:
@@ -393,7 +394,7 @@ func TestSystemSourceTrustsTheClock(t *testing.T) {
 	})
 }
 
-// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: when that run ended is not told by its clock, but by
+// TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades: its clock does not say when that run ended, but
 // the last good time.
 func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T) {
 	in(t, func(g *gateway) {
@@ -429,9 +430,9 @@ func TestAfterARunThatNeverKnewTheTimeTheAgentWasNotDownForDecades(t *testing.T)
 	})
 }
 
-// TestABootYearsAheadExpiresNothing: an RTC without a battery comes up far in the future, and nobody is there to say
-// so. What waits from the boot before is sent, also after the agent was started once more, and what is taken then is
-// not old either.
+// TestABootYearsAheadExpiresNothing: an RTC without a battery comes up far in the future, and no time source is there
+// to say so. What waits from the boot before is sent, also after the agent was started once more, and what is taken
+// then is not old either.
 func TestABootYearsAheadExpiresNothing(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.catcher.refuses(&away)

@@ -36,7 +36,7 @@ func TestADeadLetterOfAnEstimatedTimeIsMarkedWhenItIsSentAgain(t *testing.T) {
 	})
 }
 
-// A gap of a time that was known is told though samples wait for the clock now.
+// A gap of a time that was known is reported though samples wait for the clock now.
 func TestSamplesThatWaitForTheClockHoldNoGapUp(t *testing.T) {
 	in(t, func(g *gateway) {
 		g.gaps = true

@@ -31,11 +31,11 @@ type gateway struct {
 	bootedAt atomic.Pointer[time.Time] // true time
 	wrong    atomic.Int64              // ns by which the wall clock is ahead
 	synch    atomic.Pointer[clock.Synch]
-	probed   bool // somebody can be asked
+	probed   bool // a time source can be asked
 	slave    *modbustest.Slave
 	catcher  *catcher
 	log      io.Writer
-	gaps     bool              // are told to the cloud
+	gaps     bool              // are reported to the cloud
 	edit     *strings.Replacer // of the configuration; nil: none
 }
 

@@ -9,7 +9,7 @@ import (
 
 type objectT = objects.Object
 
-// watcher knows when an agent was begun, and which samples and gaps it has told of.
+// watcher knows when an agent was begun, and which samples and gaps it has reported.
 type watcher struct {
 	s     *site
 	begun time.Time

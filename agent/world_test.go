@@ -63,7 +63,7 @@ const (
 	faultSwap      = "swap"      // another controller of the family is in its place
 	faultOther     = "other"     // a controller of another family is
 	faultPort      = "port"      // the adapter is unplugged
-	faultEdit      = "edit"      // the line is configured anew
+	faultEdit      = "edit"      // the line gets a new configuration
 )
 
 // spell is a fault that lasts.

@@ -35,7 +35,7 @@ func (w *world) lookForFaults(now time.Duration, problems []api.Problem) {
 		w.finding("at %v the port is gone since %v, and no problem says so", now, f.from)
 	}
 	if during(w.line, now-2*shownWithin, now) {
-		return // the line was away, and the slaves are asked anew
+		return // the line was away, and the slaves are identified again
 	}
 	for _, in := range w.slaves {
 		f := in.at(now)
@@ -77,8 +77,8 @@ func (f spell) codes() []string {
 }
 
 // silentAt reports whether a slave is shown as silent to the read of just this object. Silence is proven to be one
-// object's only after some reads of others were answered in between, and those may be due every five minutes. Until then
-// this problem names the read that fails.
+// object's only after some reads of others were answered in between, and those may be due every five minutes. Until
+// then this problem names the read that fails.
 func (in *inhabitant) silentAt(object int, subject string, problems []api.Problem) bool {
 	addr, count := in.objects[object].Span()
 	read := fmt.Sprintf("0x%04X+%d: timeout", addr, count)
@@ -106,7 +106,7 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 		return false // it is not there
 	}
 	late += slices.Max(in.every)
-	if during(w.line, now-late, now) { // the slave is asked anew
+	if during(w.line, now-late, now) { // the slave is identified again
 		return true
 	}
 	if in.learns(w, now-late, now) && slices.Contains([]string{"slave_silent", "slave_garbled", "slave_refusing"}, p.Code) {
@@ -142,8 +142,8 @@ func (w *world) isTrue(p api.Problem, now time.Duration) bool {
 	return false
 }
 
-// stuck returns since when nothing has taken back what is said of the objects that a problem names: the last answer to a
-// read of one, of all but the last minute. On a line that loses replies an object may be asked in vain for long.
+// stuck returns since when nothing has taken back what is said of the objects that a problem names: the last answer to
+// a read of one, of all but the last minute. On a line that loses replies an object may be asked in vain for long.
 func (in *inhabitant) stuck(detail string, now time.Duration) time.Duration {
 	since := now
 	names, _, _ := strings.Cut(detail, ": ")

@@ -35,7 +35,7 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 		if empty { // it may be the echo; the reply comes to an empty window too
 			l.began = l.lastByte
 		}
-		w.have += n
+		w.received(n)
 		final = n == 0
 	}
 }

@@ -45,15 +45,16 @@ type Turnaround struct {
 	Sum      time.Duration // of all Replies; it only grows
 }
 
-// CountOn lets the line continue with the counters of a line that is closed for good. Call it before the line is
-// opened.
+// CountOn lets the line continue with the counters and faults of a line that is closed for good. Call it before the
+// line is opened.
 func (l *Line) CountOn(before *Line) { l.tally = before.tally }
 
 // tally is what a line counts in all and by unit. Safe for concurrent use.
 type tally struct {
-	mu    sync.Mutex // guards what follows
-	line  account
-	units map[byte]*account
+	mu     sync.Mutex // guards what follows
+	line   account
+	units  map[byte]*account
+	faults []failedAt // the last faultsKept, the oldest first
 }
 
 type account struct {

@@ -389,6 +389,9 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 			a.Resyncs++
 		}
 	})
+	if refused {
+		l.fault(&Exception{Function: q.function, Code: frame[2]})
+	}
 }
 
 // miss counts a failed exchange and keeps the line quiet until the reply, were it about to begin, has passed.
@@ -397,6 +400,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		return err
 	}
 	err = l.named(u, err)
+	l.fault(err)
 	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
 		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))

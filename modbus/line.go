@@ -47,7 +47,7 @@ const (
 	EchoOff  Echo = "off"  // no echo is expected, and an echo means nothing
 )
 
-// Line is one Modbus RTU line. One goroutine owns it; only Counters and UnitCounters may be called from others.
+// Line is one Modbus RTU line. One goroutine owns it; only Counters, UnitCounters and Faults may be called from others.
 type Line struct {
 	settings Settings
 	timeout  time.Duration

@@ -135,6 +135,7 @@ func (l *Line) astray(s stray) {
 		}
 	})
 	l.others.misnamed(q, s.frame)
+	l.window.hear(s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
 	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
 	u := l.units[s.frame[0]]

@@ -14,8 +14,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// The slaves of testdata/peers, written with other people's libraries, share nothing with this package and modbustest: what both
-// of those got wrong alike would show here. They hold imageCount registers from imageFirst in both tables.
+// The slaves of testdata/peers, written with other people's libraries, share nothing with this package and modbustest:
+// what both of those got wrong alike would show here. They hold imageCount registers from imageFirst in both tables.
 const (
 	peerUnit   = 7
 	absentUnit = 8
@@ -63,7 +63,8 @@ func startLibmodbus(t *testing.T, tty string) {
 	modbustest.StartPeer(t, slave, slaveArgs(tty)...).Await(t, "ready")
 }
 
-// startPymodbus starts the slave in Python on tty, with Debian's interpreter: another one does not see Debian's modules.
+// startPymodbus starts the slave in Python on tty, with Debian's interpreter: another one does not see Debian's
+// modules.
 func startPymodbus(t *testing.T, tty string) {
 	const python = "/usr/bin/python3"
 	modbustest.NeedPeer(t, "pymodbus", "python3-pymodbus python3-serial-asyncio", python, "-c", "import pymodbus.server")
@@ -122,8 +123,8 @@ func mustReadImage(t *testing.T, line *modbus.Line, function byte, addr, count u
 	checkImage(t, function, addr, count, reply)
 }
 
-// untilAnswered reads until the slave answers. What it answers must be right, and nothing may go wrong but the exchange; the
-// limit only ends a test that is broken.
+// untilAnswered reads until the slave answers. What it answers must be right, and nothing may go wrong but the
+// exchange; the limit only ends a test that is broken.
 func untilAnswered(t *testing.T, line *modbus.Line, addr, count uint16) {
 	t.Helper()
 	for limit := time.Now().Add(60 * time.Second); ; {
@@ -193,8 +194,9 @@ func TestRealSlavesRefusalIsTypedAndTheLineGoesOn(t *testing.T) {
 	})
 }
 
-// libmodbus passes over the request to another unit, then waits half a second for that unit's answer to pass over as well, and
-// swallows what comes in its place: the next request to itself. So the first read after the timeout needs another try.
+// libmodbus passes over the request to another unit, then waits half a second for that unit's answer to pass over as
+// well, and swallows what comes in its place: the next request to itself. So the first read after the timeout needs
+// another try.
 func TestAbsentUnitTimesOutAndTheLineHeals(t *testing.T) {
 	eachSlave(t, impatience, func(t *testing.T, line *modbus.Line, _ realSlave) {
 		untilAnswered(t, line, imageFirst, 8)
@@ -219,8 +221,8 @@ func TestRealSlaveIsIdentified(t *testing.T) {
 	}
 }
 
-// libmodbus does not know how long an identification request is, takes the half of it for the whole, finds its checksum wrong and
-// says nothing. Asking such a slave who it is must not cost more than that.
+// libmodbus does not know how long an identification request is, takes the half of it for the whole, finds its checksum
+// wrong and says nothing. Identifying such a slave must not cost more than that.
 func TestSlaveThatDoesNotKnowIdentificationIsReadOn(t *testing.T) {
 	line := lineTo(t, libmodbus(), impatience)
 	untilAnswered(t, line, imageFirst, 8)

@@ -34,12 +34,16 @@ type window struct {
 	damaged  bool // a frame that began well had a wrong checksum
 	torn     int  // bytes of the first frame that had only begun when the window closed
 	doubtful bool // the unit has answered another program in this window
+
+	came   [faultBytes]byte // the first bytes since the request, for a Fault
+	length int              // of all that came
 }
 
 // reset begins a new window for the answer to q.
 func (w *window) reset(q ask, sent []byte) {
 	w.q, w.sent, w.have = q, sent, 0
 	w.heard, w.echoed, w.skipped, w.damaged, w.torn, w.doubtful, w.surplus = false, false, 0, false, 0, false, 0
+	w.length = 0
 }
 
 // next returns the first whole frame; nil when more must come to make one. final says that no more

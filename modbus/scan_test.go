@@ -156,7 +156,7 @@ func TestScanThatIsCutShortKeepsWhatItFound(t *testing.T) {
 			t.Errorf("%+v, %v", result, err)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { // in the midst of saying who it is
+	synctest.Test(t, func(t *testing.T) { // in the middle of its identification
 		ctx, cancel := context.WithCancel(t.Context())
 		slave := ownAddress(2)
 		slave.Script = func(r modbustest.Request) modbustest.Fault {

@@ -180,7 +180,7 @@ func TestTotalsAreTheIntegralOfTheCurrents(t *testing.T) {
 	}
 }
 
-// Night, then bulk, absorption and float on a day with enough sun; and what is daily starts anew in the morning.
+// Night, then bulk, absorption and float on a day with enough sun; and what is daily starts again in the morning.
 func TestTheStagesFollowTheSun(t *testing.T) {
 	w := newWorld(t, 1, 0)
 	var seen []string

@@ -359,7 +359,8 @@ func TestEveryFamilyTellsWhoItIs(t *testing.T) {
 	})
 }
 
-// What no block holds is refused, whatever the family; 0x7000 and the registers right beside each object's block are nobody's.
+// What no block holds is refused, whatever the family; 0x7000 and the registers right beside each object's block belong
+// to none.
 func TestRegistersBeyondTheMapAreRefused(t *testing.T) {
 	everyFamily(t, func(t *testing.T, f *objects.Family) {
 		w := open(t, f, sim.Options{})
@@ -375,7 +376,7 @@ func TestRegistersBeyondTheMapAreRefused(t *testing.T) {
 	})
 }
 
-// Two units of one family differ in their numbers, and tell the unit id that they have.
+// Two units of one family differ in their numbers, and report the unit id that they have.
 func TestUnitsTellTheirID(t *testing.T) {
 	ids := map[string]string{"PSPWM": "Emodbus_id", "TSPWM": "Emb_tristar_id", "SSDUO": "mb_id", "TSMPPT": "Emodbus_id", "SURESINE": "Emodbus_id"}
 	for slug, name := range ids {

@@ -60,7 +60,7 @@ func withProxy(t *testing.T, addr string) {
 	t.Setenv("HTTPS_PROXY", addr)
 }
 
-// noNames asks nobody for a name: what a test does not mean to look up does not leave the machine.
+// noNames asks no server for a name: what a test does not mean to look up does not leave the machine.
 var noNames = sinks.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("no name server in a test")
 }}}

@@ -14,6 +14,10 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	sendCheaply(w, r, s.o.Reporter.Objects())
 }
 
+func (s *Server) serveLineFaults(w http.ResponseWriter, r *http.Request) {
+	sendJSON(w, r, s.o.LineFaults())
+}
+
 // health answers a supervisor's or a script's question in one line.
 func health(check func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -32,7 +32,7 @@ func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bundleParts are those that are not files of the gateway.
+// bundleParts are the parts that are not files of the gateway.
 func (s *Server) bundleParts(state *api.Status, r *http.Request) []bundle.Part {
 	parts := []bundle.Part{
 		{Name: "version.json", Make: func() ([]byte, error) {
@@ -44,6 +44,11 @@ func (s *Server) bundleParts(state *api.Status, r *http.Request) []bundle.Part {
 		{Name: "lines.json", Make: func() ([]byte, error) { return encode(state.Lines) }},
 		{Name: "objects.json", Make: func() ([]byte, error) { return encode(s.o.Reporter.Objects()) }},
 		{Name: "log.txt", Make: func() ([]byte, error) { return logText(s.o.Logs), nil }},
+	}
+	if s.o.LineFaults != nil {
+		parts = append(parts, bundle.Part{Name: "line-faults.json", Make: func() ([]byte, error) {
+			return encode(s.o.LineFaults())
+		}})
 	}
 	if s.o.Metrics != nil {
 		parts = append(parts, bundle.Part{Name: "metrics.txt", Make: func() ([]byte, error) {

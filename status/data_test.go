@@ -75,6 +75,29 @@ func TestTheLogIsAskedForByLevelAndText(t *testing.T) {
 	}
 }
 
+// lineFaults are those of a line with one.
+func lineFaults() api.LineFaults {
+	return api.LineFaults{Faults: []api.LineFault{{Line: "rs485", UnitID: 1, At: time.Date(2022, 6, 28, 8, 20, 29, 0, time.UTC),
+		AgeS: 3, Kind: "exception", Error: "illegal data address (02)", Request: "01 04 E0 00 00 01 07 CA",
+		Received: "01 84 02 C2 C1", Length: 5}}}
+}
+
+func TestFailedExchangesCanBeAskedFor(t *testing.T) {
+	o := options(quiet())
+	o.LineFaults = lineFaults
+	s := status.New(o)
+	serve(t, s)
+	url := "http://" + s.Addr() + "/api/v1/lines/faults"
+	a := get(t, url)
+	list := decoded[api.LineFaults](t, []byte(a.body)).Faults
+	if a.code != http.StatusOK || len(list) != 1 || list[0] != lineFaults().Faults[0] {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	if a := get(t, url+"?line=rs485"); a.code != http.StatusBadRequest {
+		t.Errorf("with a parameter: %d %s", a.code, a.body)
+	}
+}
+
 func TestABundleHasWhatIsNeededToHelp(t *testing.T) {
 	w, ring, dir := quiet(), &logs.Ring{}, t.TempDir()
 	w.status.Lines = []api.Line{{Name: "rs485", Counters: api.Counters{CRCErrors: 17}}}
@@ -86,6 +109,7 @@ func TestABundleHasWhatIsNeededToHelp(t *testing.T) {
 	}
 	o := options(w)
 	o.Logs, o.Files = ring, []bundle.File{{Name: "config.yaml", Path: config}, {Name: "integrations.yaml", Path: dir + "/absent"}}
+	o.LineFaults = lineFaults
 	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "noi_up 1\n") })
 	s := status.New(o)
 	serve(t, s)
@@ -100,7 +124,7 @@ func TestABundleHasWhatIsNeededToHelp(t *testing.T) {
 	}
 	want := map[string]string{
 		"config.yaml": "lines: []", "version.json": `"version":"0.1.0"`, "status.json": `"device_id":"5300520006504b5957343920"`,
-		"lines.json": `"crc_errors":17`, "objects.json": `"adc_vbterm"`, "log.txt": "INFO agent started", "metrics.txt": "noi_up 1",
+		"lines.json": `"crc_errors":17`, "line-faults.json": `"request":"01 04`, "objects.json": `"adc_vbterm"`, "log.txt": "INFO agent started", "metrics.txt": "noi_up 1",
 		bundle.Removed: "config.yaml:1: external_id",
 	}
 	for _, f := range z.File {

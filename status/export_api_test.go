@@ -119,7 +119,7 @@ func TestExportRefusesWhatIsNotAsDescribed(t *testing.T) {
 	}
 }
 
-// Before the first piece an error is an answer; after it nobody may take what came for the whole.
+// Before the first piece an error is an answer; after it no client may take what came for the whole.
 func TestExportThatFailsIsNeverTakenForWhole(t *testing.T) {
 	w := &outboxWorld{world: quiet()}
 	s, _ := outboxServer(t, w)

@@ -25,7 +25,8 @@ func (s *Server) SetConnectionLimits(header, idle time.Duration) {
 // SetLineLimit bounds the wait for a line.
 func (s *Server) SetLineLimit(d time.Duration) { s.limits.line = d }
 
-// SetStreamLimits bounds the writing of an event, the time without one, and a connection that nobody answers.
+// SetStreamLimits bounds the writing of an event, the time without one, and a connection whose other end does not
+// answer.
 func (s *Server) SetStreamLimits(event, pause, abandoned time.Duration) {
 	s.limits.event, s.limits.pause, s.limits.abandoned = event, pause, abandoned
 }
@@ -49,10 +50,10 @@ func (s *Server) APIRoutes() (list []string) {
 	return list
 }
 
-// Watched reports whether somebody watches events.
+// Watched reports whether a client watches events.
 func (s *Server) Watched() bool { return s.watch.hub.Watched() != 0 }
 
-// PublishLog hands an event to those who watch the log.
+// PublishLog hands an event to the clients that watch the log.
 func (s *Server) PublishLog(data []byte) { s.watch.hub.Publish(events.Logs, api.EventLog, data) }
 
 // AllRoutes are all routes, those of pages too.

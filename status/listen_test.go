@@ -330,7 +330,7 @@ func mustBeAbsent(t *testing.T, path string) {
 	}
 }
 
-// waitRefused returns when nobody listens on the address any more.
+// waitRefused returns when no program listens on the address any more.
 func waitRefused(t *testing.T, address string) {
 	t.Helper()
 	for {

@@ -96,6 +96,7 @@ func TestAllRoutesAreKnown(t *testing.T) {
 	o := options(quiet())
 	fill(t, &o)
 	o.Doctor = func(context.Context) api.Diagnosis { return api.Diagnosis{} }
+	o.LineFaults = lineFaults
 	routes := status.New(o).APIRoutes()
 	if len(routes) < 10 {
 		t.Fatalf("%d routes", len(routes))

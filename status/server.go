@@ -54,7 +54,7 @@ type Reader interface {
 	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
 }
 
-// Options says what to serve and where. Reporter, TriggerLog and Health must be set.
+// Options has the parts of the endpoint and its addresses. Reporter, TriggerLog and Health must be set.
 type Options struct {
 	Reporter   Reporter
 	TriggerLog TriggerLog
@@ -89,6 +89,9 @@ type Options struct {
 
 	// Doctor looks for what is wrong with the gateway; nil: it cannot be asked for.
 	Doctor func(ctx context.Context) api.Diagnosis
+
+	// LineFaults lists the last failed exchanges of all lines, the newest first; nil: they cannot be asked for.
+	LineFaults func() api.LineFaults
 
 	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
 	Families func(slug string) (*objects.Family, bool)
@@ -198,7 +201,7 @@ func newSite(o *Options, keeper web.Keeper) *web.Site {
 		}{o.Reporter, o.TriggerLog},
 		Integrations: pageIntegrations(o.Integrations), Keeper: keeper, Families: o.Families, SetAside: letters,
 		Gaps:   gaps,
-		Doctor: o.Doctor, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
+		Doctor: o.Doctor, LineFaults: o.LineFaults, Logs: o.Logs, Name: o.Hostname, Zone: o.Location, Now: o.Now,
 	})
 }
 
@@ -256,7 +259,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	return broken
 }
 
-// connections are those that a connection is counted among.
+// connections returns the set of connections that counts this one: of the socket or of TCP.
 func (s *Server) connections(c net.Conn) *guard.Connections {
 	if _, ok := c.LocalAddr().(*net.UnixAddr); ok {
 		return s.unix

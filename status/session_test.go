@@ -37,7 +37,7 @@ func openStream(t *testing.T, c *http.Client, url string, header map[string]stri
 	return done
 }
 
-// TestAStreamEndsWithItsSession: where reading needs a login, nobody goes on reading whose login has ended.
+// TestAStreamEndsWithItsSession: where reading needs a login, a client whose login has ended stops reading.
 func TestAStreamEndsWithItsSession(t *testing.T) {
 	var clock atomic.Int64
 	rotate := func(t *testing.T, g *gate, _ string) {

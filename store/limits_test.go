@@ -202,7 +202,7 @@ func TestRowsOfWhatIsRejectedAreClosed(t *testing.T) {
 	}
 }
 
-// The commit that lets samples give way carries the gap: a kill may take what it grows by in the last minute, and not
+// The commit that deletes samples carries the gap: a kill may take what it grows by in the last minute, and not
 // all that is known of it.
 func TestAKillDoesNotTakeTheGapOfWhatGaveWay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "noi.db")

@@ -12,9 +12,9 @@ import (
 // are tried again, dead letters and gaps. Guarded by Store.mu but for the counts of rows in the file.
 type rowLog struct {
 	open     map[record.Place]*record.Row // rows of deliveries still being retried
-	dirty    map[uint64]*record.Row       // rows no commit carries yet, by id
+	dirty    *rowSet                      // rows no commit carries yet
 	cutTo    int                          // how many of them were left when some were cut
-	flushing map[uint64]*record.Row       // rows the running commit carries
+	flushing *rowSet                      // rows the running commit carries
 	rowCount int                          // rows about deliveries in the file; the writer's own
 	gapsKept int                          // rows about gaps in the file; the writer's own
 
@@ -28,13 +28,13 @@ type rowLog struct {
 	newGap    bool                   // one that no commit carries yet
 	announces bool                   // gaps are to be published too
 	openGaps  map[uint64]*record.Row // those that are not, by id
-	unseen    map[uint64]bool        // ids of those that nobody has acknowledged; an undated one comes later
+	unseen    map[uint64]bool        // ids of those that are not acknowledged; an undated one comes later
 	recent    []*record.Row          // the newest of these, for Stats
 }
 
 func newRowLog() rowLog {
 	return rowLog{
-		open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
+		open: map[record.Place]*record.Row{}, dirty: newRowSet(), flushing: newRowSet(),
 		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{},
 		undated: map[uint64]*record.Row{}, openGaps: map[uint64]*record.Row{}, unseen: map[uint64]bool{},
 	}
@@ -73,7 +73,7 @@ func (l *rowLog) reload(w *record.Row) {
 	}
 }
 
-// remember counts a gap that nobody has acknowledged, and keeps the newest of them for Stats.
+// remember counts a gap that is not acknowledged, and keeps the newest of them for Stats.
 func (l *rowLog) remember(w *record.Row) {
 	if w.Gap.Acknowledged {
 		l.dismiss(w.ID)
@@ -139,10 +139,8 @@ func (l *rowLog) waitingGaps() (n int) {
 
 // owesGapRows reports whether any row about a gap waits for a commit.
 func (l *rowLog) owesGapRows() bool {
-	for _, w := range l.dirty {
-		if w.IsGap() {
-			return true
-		}
+	for range l.dirty.gaps() {
+		return true
 	}
 	return false
 }

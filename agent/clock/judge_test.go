@@ -18,7 +18,7 @@ func TestWhatIsBelieved(t *testing.T) {
 	year := 365 * 24 * time.Hour
 	for _, c := range []struct {
 		name         string
-		system, mute bool // mute: nobody was asked yet
+		system, mute bool // mute: no source was asked yet
 		built        time.Time
 		synch        Synch
 		floor        time.Time
@@ -68,7 +68,7 @@ func TestWhatIsBelieved(t *testing.T) {
 	}
 }
 
-// TestStepIsNoticedAndDriftIsNot by any look, whoever looks.
+// TestStepIsNoticedAndDriftIsNot by any look, whichever part looks.
 func TestStepIsNoticedAndDriftIsNot(t *testing.T) {
 	wall, up := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), time.Hour
 	w := NewWall(Options{

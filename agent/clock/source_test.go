@@ -135,5 +135,5 @@ func TestSystemTimeKnowsBootAndUptime(t *testing.T) {
 	if len(s.Boot) != 36 || first <= 0 || s.Uptime() < first {
 		t.Errorf("boot %q, up %v", s.Boot, first)
 	}
-	s.Probe(t.Context()) // whatever is there: it ends, and asks nobody for rights
+	s.Probe(t.Context()) // whatever is there: it ends, and asks for no rights
 }

@@ -364,7 +364,7 @@ func (w *Wall) give() {
 	w.turnOver()
 }
 
-// turnOver wakes who waits for the clock. w.mu is held.
+// turnOver wakes the goroutines that wait for the clock. w.mu is held.
 func (w *Wall) turnOver() {
 	close(w.turn)
 	w.turn = make(chan struct{})

@@ -227,7 +227,7 @@ func TestTwoWritersNeverLoseAnEdit(t *testing.T) {
 	t.Logf("%d edits, %d times 412", 2*each, stale.Load())
 }
 
-// TestAFaultyFileStopsNothing: what was in force stays in force, and nobody overwrites what a person has written.
+// TestAFaultyFileStopsNothing: what was in force stays in force, and what a person has written is not overwritten.
 func TestAFaultyFileStopsNothing(t *testing.T) {
 	d := newDesk(t)
 	e := d.create(solar)

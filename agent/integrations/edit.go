@@ -250,7 +250,7 @@ func (b *Book) change(ctx context.Context, edit func(s *state) ([]configs.Integr
 		return api.NewError(http.StatusInternalServerError, "nothing was changed: "+err.Error(),
 			"noi-agent doctor")
 	}
-	// What is written must be in force, whether or not who asked still waits.
+	// What is written must be in force, whether or not the client still waits.
 	err = b.engine.EditIntegrations(context.WithoutCancel(ctx), slices.Concat(s.main.Integrations, set))
 	switch {
 	case errors.Is(err, agent.ErrInForce):

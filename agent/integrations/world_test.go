@@ -169,7 +169,7 @@ func names(list []configs.Integration) string {
 	return strings.Join(out, " ")
 }
 
-// inForce are the names of what the agent was told last.
+// inForce are the names of the integrations that the agent got last.
 func (d *desk) inForce() string {
 	if len(d.engine.edits) == 0 {
 		return "nothing"

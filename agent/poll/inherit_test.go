@@ -8,7 +8,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// A line that is configured anew still shows that samples were lost.
+// A line with a new configuration still shows that samples were lost.
 func TestAReloadKeepsTheLossesOfALine(t *testing.T) {
 	c := clock.Clock{Now: time.Now, Elapsed: func() time.Duration { return time.Minute }}
 	before := &Poller{clock: c, line: modbus.NewLine(modbus.Options{})}

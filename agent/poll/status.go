@@ -119,6 +119,21 @@ func (p *Poller) lineStatus(v lineView, c modbus.Counters) api.Line {
 	return l
 }
 
+// Faults lists the last failed exchanges of the line, the newest first.
+func (p *Poller) Faults() []api.LineFault {
+	faults, now := p.line.Faults(), p.clock.Now()
+	list := make([]api.LineFault, len(faults))
+	for i := range faults {
+		f := &faults[i]
+		list[i] = api.LineFault{
+			Line: p.cfg.Name, UnitID: int(f.Unit), At: now.Add(-f.Age).UTC().Truncate(time.Millisecond),
+			AgeS: int64(f.Age.Seconds()), Kind: string(f.Kind), Error: f.Err.Error(),
+			Request: fmt.Sprintf("% X", f.Request), Received: fmt.Sprintf("% X", f.Received), Length: f.Length,
+		}
+	}
+	return list
+}
+
 // share is the part of the time since the start of the line in which it was busy, 0 to 1.
 func (p *Poller) share(c modbus.Counters) float64 {
 	up := p.clock.Elapsed() - p.started
@@ -256,7 +271,7 @@ type order struct {
 type listed struct{ object, interval string }
 
 // Latest returns the last good value of each object that a slave is polled for, in the order of the register map.
-// Somebody who watches has this called each second: it makes no more than the rows.
+// A client that watches has this called each second: it makes no more than the rows.
 func (p *Poller) Latest() (rows []api.Latest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

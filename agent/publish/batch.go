@@ -85,7 +85,7 @@ func (f *Forwarder) whole(pending []store.Delivery) []store.Delivery {
 	for end := 1; end <= len(pending); end++ {
 		last := end == len(pending)
 		if last && len(pending) == BatchWindow || !last && pending[end].Seq == pending[end-1].Seq {
-			continue // no end of a sweep, or nobody knows
+			continue // no end of a sweep, or not known
 		}
 		if fits > 0 && (end > most || room == 0) {
 			break

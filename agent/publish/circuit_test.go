@@ -74,7 +74,7 @@ func TestAfterManyRefusalsMessagesGoAloneUntilOneIsAccepted(t *testing.T) {
 	}
 }
 
-// A bad message now and then is no fault of the set-up: each that is accepted begins the count anew.
+// A bad message now and then is no fault of the set-up: each that is accepted sets the count to zero.
 func TestRejectionsWithAcceptedMessagesBetweenThemSlowNothing(t *testing.T) {
 	c, now := working(0, 0)
 	for range 3 * patience {

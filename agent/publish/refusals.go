@@ -24,5 +24,6 @@ func (f *Forwarder) noteRefusals(at time.Time) {
 	f.view.refuses = words
 }
 
-// fault is what the status shows as the last error: that of the last attempt, or what the topic refuses all the time.
+// fault is the text that the status shows as the last error: that of the last attempt, or the kinds of samples that the
+// topic always refuses.
 func (v *integrationView) fault() string { return cmp.Or(v.lastError, v.refuses) }

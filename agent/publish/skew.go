@@ -7,7 +7,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// noteSkew notes whether a cloud that takes messages has shown that the gateway's clock is away from its own.
+// noteSkew notes whether the answer of a cloud that accepts messages shows that the gateway's clock differs from the
+// cloud's.
 func (f *Forwarder) noteSkew(results []sinks.Result, at time.Time) {
 	skewed := slices.ContainsFunc(results, func(r sinks.Result) bool { return r.Skewed })
 	f.mu.Lock()

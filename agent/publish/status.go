@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// noteDrops notes how many samples of the integration were deleted unsent, of all runs, and returns what the status
-// shows of them.
+// noteDrops notes how many samples of the integration were deleted unsent, in all runs, and returns this count for the
+// status.
 func (f *Forwarder) noteDrops(n uint64) worker.Trouble {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -18,7 +18,7 @@ func (f *Forwarder) noteDrops(n uint64) worker.Trouble {
 	return f.view.drops
 }
 
-// Status returns how the integration is, and what is wrong with it.
+// Status returns the state of the integration and its problems.
 func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
 	s := api.Integration{

@@ -6,7 +6,7 @@ import (
 	"noi-agent/store"
 )
 
-// What a replay has sent again are samples like others to whoever pays for bytes.
+// What a replay has sent again cost bytes as other samples do.
 func TestASampleCostsTheSameAfterAReplay(t *testing.T) {
 	if u := uplinkOf(store.Traffic{}, 0); u.PerSample != nil {
 		t.Errorf("before the first sample: %v", *u.PerSample)

@@ -24,9 +24,9 @@ import (
 	"noi-agent/status/wording"
 )
 
-// The JSON Schemas under docs/ are for editors: they complete and check keys while a file is written. They are made from the
-// Go types, their yaml tags, their defaults and the comments on their fields. What only the program can tell, overlaps or a
-// name that matches nothing, `noi-agent check` says.
+// The JSON Schemas under docs/ are for editors: they complete and check keys while a file is written. They are made
+// from the Go types, their yaml tags, their defaults and the comments on their fields. What only the program can check,
+// overlaps or a name that matches nothing, `noi-agent check` says.
 
 type schema = map[string]any
 
@@ -36,7 +36,8 @@ type schemas struct {
 	defs     schema            // by the name of the type
 }
 
-// scalar is any one value: the decoder takes a text as it is written, and an editor takes 42, 1.10 and true for no text.
+// scalar is any one value: the decoder takes a text as it is written, and an editor takes 42, 1.10 and true for no
+// text.
 func scalar() []string { return []string{"string", "number", "boolean"} }
 
 // durationForm is what strictyaml.ParseDuration takes: no zero before another digit, and a plain 0.

@@ -1,6 +1,7 @@
 //go:build !race
 
-// The test of this file starts no goroutine and is ten times slower under the race detector: tools/check.sh runs it without.
+// The test of this file starts no goroutine and is ten times slower under the race detector: tools/check.sh runs it
+// without.
 
 package main
 
@@ -19,13 +20,14 @@ import (
 	"noi-agent/objects"
 )
 
-// What follows holds docs/config.schema.json and the program together. Every key of the Go types is set to every value of a long
-// list, and two rules must hold:
+// What follows holds docs/config.schema.json and the program together. Every key of the Go types is set to every value
+// of a long list, and two rules must hold:
 //
 //   - What the decoder refuses, the schema refuses.
 //   - What the whole program accepts, the schema accepts.
 //
-// Values that decode and break a rule of the program (a range, a name that matches nothing) are the program's alone to refuse.
+// Values that decode and break a rule of the program (a range, a name that matches nothing) are the program's alone to
+// refuse.
 
 // yamlMap is a document to be: values are yamlMap, []any, or a text that is YAML as it stands.
 type yamlMap map[string]any
@@ -66,8 +68,8 @@ func with(v any, path []string, text string) any {
 	return m
 }
 
-// soundConfigs are valid configurations to set a key in: many keys are valid only beside some others. The second word of a name
-// is the top key that it is for; all is for every key but integrations.
+// soundConfigs are valid configurations to set a key in: many keys are valid only beside some others. The second word
+// of a name is the top key that it is for; all is for every key but integrations.
 func soundConfigs() map[string]yamlMap {
 	slave := yamlMap{"id": "1", "model": "PSPWM"}
 	of := func(port, integration string) yamlMap {
@@ -187,7 +189,8 @@ func keysWithin(path []string, t reflect.Type) []triedKey {
 	}
 }
 
-// blind reports whether the value is one of those that an editor cannot tell from another one: it reads 0x0010, 16 and 020 as one number.
+// blind reports whether the value is one of those that an editor cannot distinguish from another one: it reads 0x0010,
+// 16 and 020 as one number.
 func blind(k triedKey, value string) bool {
 	bare := strings.Trim(value, "[]")
 	registers := k.of == reflect.TypeFor[configs.Registers]()

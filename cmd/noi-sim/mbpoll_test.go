@@ -21,8 +21,8 @@ import (
 // masterBaud is the line's pace where other masters read: the shorter a reply, the less a crowded machine can tear it.
 const masterBaud = 115200
 
-// stillWorld runs noi-sim as a process with the sun standing still, so that its registers are those of the controller that is
-// returned as well. tty is the line, with nobody on it.
+// stillWorld runs noi-sim as a process with the sun standing still, so that its registers are those of the controller
+// that is returned as well. tty is the line, with no master on it.
 func stillWorld(t *testing.T) (tty string, twin *sim.Controller) {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,8 @@ func mbpoll(tty string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// mbpollAnswered is mbpoll with patience. When its time is up all the same, which a crowded machine may bring about, it asks again.
+// mbpollAnswered is mbpoll with patience. When its time is up all the same, which a crowded machine may bring about, it
+// asks again.
 func mbpollAnswered(tty string, args ...string) (string, error) {
 	for limit := time.Now().Add(60 * time.Second); ; {
 		out, err := mbpoll(tty, append([]string{"-o", "5"}, args...)...)
@@ -82,7 +83,8 @@ func mbpollRead(t *testing.T, tty string, function byte, addr, count uint16) []u
 	return registers
 }
 
-// mbpollTable is mbpoll's name of what a function reads: 3 is the table whose numbers once began with 3, the input registers.
+// mbpollTable is mbpoll's name of what a function reads: 3 is the table whose numbers once began with 3, the input
+// registers.
 func mbpollTable(function byte) int {
 	if function == modbus.FuncReadInput {
 		return 3

@@ -20,7 +20,7 @@ const (
 	charBits  = 11 // 8N2: start, eight data and two stop bits
 )
 
-// world is the line and the clouds. Whoever made it closes it.
+// world is the line and the clouds. The function that made it closes it.
 type world struct {
 	pty    *modbustest.PTY
 	link   string
@@ -40,7 +40,7 @@ type world struct {
 func openWorld(o runOptions, f *fleet, show func([]byte), fault func(error)) (*world, error) {
 	w := &world{fleet: f, faults: newFaults(), snsTally: newTally(), pubsubTally: newTally()}
 	for _, open := range []func() error{
-		// The ports come first: who holds them owns the link.
+		// The ports come first: the process that holds them owns the link.
 		func() error { return w.openClouds(o, show) },
 		func() error { return w.openLine(o, fault) },
 		func() (err error) { w.control, err = openControl(o.Dir, w); return err },

@@ -14,8 +14,8 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// plainPublisher is the client's publisher as its documentation makes one, but for settings that set changes; nil: none. What is told to it
-// is where this cloud is and whom to trust.
+// plainPublisher is the client's publisher as its documentation makes one, but for settings that set changes; nil:
+// none. The test gives it the address of this cloud and the certificates to trust.
 func plainPublisher(account string, set func(*google.PublishSettings)) func(*testing.T, string, *sinktest.Authority) func(sinks.Batch) {
 	return func(t *testing.T, host string, ca *sinktest.Authority) func(sinks.Batch) {
 		client, err := google.NewClient(t.Context(), "test-project", option.WithEndpoint(host),

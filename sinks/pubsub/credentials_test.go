@@ -23,7 +23,7 @@ import (
 // secret stands for everything that is never to be shown.
 const secret = "ya29-this-is-the-secret"
 
-// closedEndpoint is an address nobody listens at, spoken to over TLS and with credentials.
+// closedEndpoint is an address where no program listens, spoken to over TLS and with credentials.
 const closedEndpoint = "https://127.0.0.1:1"
 
 func mustWrite(t *testing.T, path, text string) string {
@@ -194,7 +194,8 @@ func TestMetadataServerIsAskedWhereItIsNamed(t *testing.T) {
 	}
 }
 
-// A proxy in front of the token service that wants another password waits for somebody, as one in front of the cloud does.
+// A proxy in front of the token service that wants another password waits for an operator, as one in front of the cloud
+// does.
 func TestProxyInFrontOfTheTokenServiceWaitsForItsPassword(t *testing.T) {
 	cleanEnv(t)
 	proxy := sinktest.StartProxy(t, closedEndpoint, "Basic another")

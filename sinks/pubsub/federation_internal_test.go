@@ -123,7 +123,7 @@ func certified(t *testing.T, tokenURL, cert, key, chain string) string {
 			`"credential_source":{"certificate":{"certificate_config_location":%q,"trust_chain_path":%q}}}`, audience, tokenURL, config, chain))
 }
 
-// startMTLS serves h to those who show a certificate of ca.
+// startMTLS serves h to clients that show a certificate of ca.
 func startMTLS(t *testing.T, ca *sinktest.Authority, h http.Handler) (address string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)

@@ -7,9 +7,9 @@ import (
 	"noi-agent/sinks/sinktest"
 )
 
-// Pub/Sub, and everybody who gives out tokens for it.
+// Pub/Sub, and each service that gives out tokens for it.
 func TestHostileServers(t *testing.T) {
-	const cloud = "https://127.0.0.1:1" // nobody gets as far
+	const cloud = "https://127.0.0.1:1" // no request gets as far
 	sink := func(t *testing.T, o Options) sinktest.Sink {
 		t.Helper()
 		for _, name := range []string{"GOOGLE_APPLICATION_CREDENTIALS", "PUBSUB_EMULATOR_HOST", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {

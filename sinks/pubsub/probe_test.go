@@ -113,7 +113,7 @@ func TestProbeTellsAnExpiredCertificate(t *testing.T) {
 	}
 }
 
-// A workload identity is told by its audience, and a refusal of the token service by its own remedy.
+// A workload identity is named by its audience, and a refusal of the token service by its own remedy.
 func TestProbeOfAnExternalAccount(t *testing.T) {
 	cleanEnv(t)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -36,7 +36,8 @@ func (g *google) Publish(ctx context.Context, in *pubsubpb.PublishRequest) (*pub
 	return &pubsubpb.PublishResponse{MessageIds: make([]string, len(in.GetMessages()))}, nil
 }
 
-// startTLS serves g with a certificate for 127.0.0.1 and returns the endpoint and a file with who signed it.
+// startTLS serves g with a certificate for 127.0.0.1 and returns the endpoint and a file with the certificate of the
+// authority that signed it.
 func startTLS(t *testing.T, g *google) (endpoint, roots string) {
 	t.Helper()
 	donor := httptest.NewTLSServer(nil) // the standard library's own certificate for tests
@@ -123,7 +124,7 @@ func TestServiceAccountSignsItsRequests(t *testing.T) {
 	}
 }
 
-// Whoever sits on the way with a certificate of his own gets neither messages nor token.
+// A program on the way with a certificate of its own gets neither messages nor token.
 func TestUnknownCertificateIsRefused(t *testing.T) {
 	var g google
 	endpoint, _ := startTLS(t, &g)

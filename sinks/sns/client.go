@@ -52,7 +52,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 }
 
 // mostUnanswered is how many attempts in a row wait for one answer to the question for credentials: three minutes,
-// beyond any bound of those who are asked.
+// beyond any bound of the services that are asked.
 const mostUnanswered = 3
 
 // givesUp reports whether credentials are to be asked for again after ctx's attempt had none. When ctx has ended, a

@@ -16,7 +16,8 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// plainClient is the SDK's client as its documentation makes one; what is told to it is where this cloud is and whom to trust.
+// plainClient is the SDK's client as its documentation makes one; the test gives it the address of this cloud and the
+// certificates to trust.
 func plainClient(t *testing.T, host string, ca *sinktest.Authority) *awssns.Client {
 	t.Helper()
 	own := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = ca.Pool })

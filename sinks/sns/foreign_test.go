@@ -53,7 +53,7 @@ func TestAnswerThatIsNotOfAWSIsQuoted(t *testing.T) {
 	}
 }
 
-// Settings that do not go together wait for whoever made them, and are named. No request is sent.
+// Settings that do not go together wait for the operator, and are named. No request is sent.
 func TestEndpointSettingThatCannotBeIsNamed(t *testing.T) {
 	for _, c := range []struct{ name, value, profile, endpoint, part string }{
 		{"AWS_USE_FIPS_ENDPOINT", "true", "", "http://127.0.0.1:1", "AWS_USE_FIPS_ENDPOINT (use_fips_endpoint) of the environment or profile default, beside endpoint of the integration"},

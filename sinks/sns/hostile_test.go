@@ -8,9 +8,9 @@ import (
 	"noi-agent/sinks/sns"
 )
 
-// SNS, and everybody who gives out credentials for it.
+// SNS, and each service that gives out credentials for it.
 func TestHostileServers(t *testing.T) {
-	const cloud = "http://127.0.0.1:1" // nobody gets as far
+	const cloud = "http://127.0.0.1:1" // no request gets as far
 	sinktest.RunHostile(t, []sinktest.Target{
 		{Name: "SNS", New: func(t *testing.T, host string, _ *sinktest.Authority) sinktest.Sink {
 			withKeys(t)

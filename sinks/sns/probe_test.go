@@ -173,7 +173,7 @@ func TestRemedyOfARefusedCertificateHasItsPolicy(t *testing.T) {
 	}
 }
 
-// Each stage of reaching a host is told by its name: the name, the connection, TLS.
+// Each stage of reaching a host has its own name: the name, the connection, TLS.
 func TestProbeTellsWhichStageOfTheNetworkFailed(t *testing.T) {
 	withKeys(t)
 	ca, other := sinktest.NewAuthority(t), sinktest.NewAuthority(t)
@@ -209,7 +209,7 @@ func TestProbeTellsWhichStageOfTheNetworkFailed(t *testing.T) {
 	}
 }
 
-// withoutSTS has STS at an address where nobody is.
+// withoutSTS has STS at an address where no program listens.
 func withoutSTS(t *testing.T) context.Context {
 	t.Helper()
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
@@ -233,7 +233,7 @@ func TestProbeTellsAProxyThatRefuses(t *testing.T) {
 	}
 }
 
-// What AWS needs is printed for the identity that is known, and without one for nobody.
+// What AWS needs is printed for the identity that is known, and without an identity for a placeholder.
 func TestNeedsNameTopicAndIdentity(t *testing.T) {
 	cleanEnv(t)
 	sink := mustNew(t, sns.Options{})

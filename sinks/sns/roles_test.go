@@ -109,7 +109,7 @@ func TestRoleThatIsRefusedIsToldInTheWordsOfSTS(t *testing.T) {
 }
 
 // The gateway's clock is an hour off: STS says so, then SNS, and after each the SDK signs with the time
-// that it was told. Made anew, the client for STS would have forgotten it.
+// that it was told. A new client for STS would not know it.
 func TestClockSkewHealsOnTheWayThroughSTS(t *testing.T) {
 	withKeys(t)
 	now := func() time.Time { return time.Now().Add(time.Hour) }
@@ -232,8 +232,8 @@ func TestCredentialsOfIoTAreChained(t *testing.T) {
 	}
 }
 
-// By a clock that is ahead, credentials have ended when they come. They are used all the same, asked for once in ten minutes, and each
-// result says that the clocks do not agree.
+// By a clock that is ahead, credentials have ended when they come. They are used all the same, asked for once in ten
+// minutes, and each result says that the clocks do not agree.
 func TestClockAheadAsksForCredentialsOnce(t *testing.T) {
 	cleanEnv(t)
 	rig := startIoT(t)
@@ -337,7 +337,8 @@ func TestEndpointLiesInThePartitionOfTheTopic(t *testing.T) {
 	}
 }
 
-// A proxy in front of a token service that wants another password waits for somebody, as one in front of the cloud does.
+// A proxy in front of a token service that wants another password waits for an operator, as one in front of the cloud
+// does.
 func TestProxyInFrontOfATokenServiceWaitsForItsPassword(t *testing.T) {
 	ca := sinktest.NewAuthority(t)
 	certificate, key := sinktest.WriteKeyPair(t, ca.Good(t, "noi-42"))
@@ -367,7 +368,7 @@ func TestRoleIsAssumedInThePartitionOfTheTopic(t *testing.T) {
 		"arn:aws-cn:sns:cn-north-1:393221637266:x":        "sts.cn-north-1.amazonaws.com.cn:443",
 	} {
 		withKeys(t)
-		proxy := sinktest.StartProxy(t, "127.0.0.1:1", "Basic another") // nobody gets beyond it
+		proxy := sinktest.StartProxy(t, "127.0.0.1:1", "Basic another") // no request gets beyond it
 		t.Setenv("HTTPS_PROXY", "http://"+proxy.Addr())
 		mustNew(t, sns.Options{TopicARN: topic, RoleARN: roleARN}).Publish(t.Context(), sinktest.Messages(1))
 		if asked := strings.Join(proxy.Asked(), " "); asked != host {

@@ -10,8 +10,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// A token service that breaks off half-way and keeps the connection: the SDK lets the question go on after its caller has left,
-// so only the client's own bound ends it, and that is the network's fault and nobody's to mend.
+// A token service that breaks off half-way and keeps the connection: the SDK lets the question go on after its caller
+// has left, so only the client's own bound ends it, and that is the network's fault, which no operator can correct.
 func TestHalfAnAnswerOfATokenServiceEnds(t *testing.T) {
 	gone := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

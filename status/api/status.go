@@ -136,9 +136,9 @@ type Integration struct {
 	Dropped  uint64 `json:"dropped"`
 	Replayed uint64 `json:"replayed"` // accepted again by a replay, since the start; not in sent
 	Uplink   Uplink `json:"uplink"`
-	// those that nobody has acknowledged: the newest twenty, the newest first; the trigger log has all
+	// those that are not acknowledged: the newest twenty, the newest first; the trigger log has all
 	Gaps    []Gap `json:"gaps"`
-	NewGaps int   `json:"new_gaps"` // how many nobody has acknowledged; 4,096 at most
+	NewGaps int   `json:"new_gaps"` // how many are not acknowledged; 4,096 at most
 
 	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
 	// does not wait for it. Left out without, and while the integration is paused.

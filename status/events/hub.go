@@ -237,7 +237,7 @@ func (h *Hub) Watched() (topics Topic) {
 	return topics
 }
 
-// Forget drops all events that are kept: nobody has noted what happened since.
+// Forget drops all events that are kept: what happened since was not noted.
 func (h *Hub) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -99,7 +99,7 @@ func TestFormAsksForTheLoginAndKeepsWhatWasTyped(t *testing.T) {
 	mustContain(t, w.Body.String(), `name="admin_secret"`, `value="roof"`, `name="etag" value="&#34;0&#34;"`, "Log in to change things.")
 }
 
-// Who edited an old version sees both, and replaces the new one by submitting again.
+// A person who edited an old version sees both, and replaces the new one by submitting again.
 func TestFormShowsBothVersionsAfterAConflict(t *testing.T) {
 	b := newBook()
 	b.refuse = api.NewError(http.StatusPreconditionFailed, "it was changed", "")

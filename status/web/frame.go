@@ -29,7 +29,7 @@ func parseTemplates(funcs template.FuncMap) templates {
 	return all
 }
 
-// frame is what every page has. A page's view embeds it.
+// frame has the data of every page. A page's view embeds it.
 type frame struct {
 	Title   string // of the page, without the gateway's name
 	Tab     string // the tab that it belongs to; "": none
@@ -46,7 +46,7 @@ type frame struct {
 	Icon     string
 }
 
-// frame returns that of a page.
+// frame returns the frame of a page.
 func (s *Site) frame(title, tab string) frame {
 	f := frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
@@ -57,10 +57,10 @@ func (s *Site) frame(title, tab string) frame {
 	return f
 }
 
-// tab is one of the five.
+// tab is one of the five tabs.
 type tab struct{ Name, Path string }
 
-// Tabs lists them, in their order.
+// Tabs lists the tabs in their order.
 func (f *frame) Tabs() []tab {
 	return []tab{{"Overview", "/"}, {"Values", "/values"}, {"Integrations", "/integrations/aws"},
 		{"Triggers", "/triggers"}, {"System", "/system"}}

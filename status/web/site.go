@@ -10,7 +10,7 @@
 //   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
 //   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, setaside.go,
 //     logs.go: a page each, with the template beside it
-//   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may
+//   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may change it
 //   - paces.go, sparks.go, chart.go: what is computed for the pages
 //   - words.go, format.go: states, times and numbers as people read them
 //   - assets.go: stylesheet, script and icon, with the hash of their content in the name
@@ -50,11 +50,13 @@ type Options struct {
 	SetAside     SetAside     // messages that clouds have rejected; nil: they are counted only
 	Gaps         Gaps         // nil: they cannot be acknowledged
 	Logs         *logs.Ring   // the last lines of the log; nil: there are none
-	Keeper       Keeper       // says who may change things; nil: nobody may, and there is no login
+	Keeper       Keeper       // says who may change things; nil: no one may, and there is no login
 	// Families returns a family by its slug, as of the catalogue in force. nil: objects are shown without a meaning.
 	Families func(slug string) (*objects.Family, bool)
 	// Doctor looks at the gateway; nil: there is no such page.
 	Doctor func(ctx context.Context) api.Diagnosis
+	// LineFaults lists the last failed exchanges of all lines, the newest first. nil: they are not shown.
+	LineFaults func() api.LineFaults
 
 	Name string           // of the gateway, at the top of each page; "": "NOI agent"
 	Zone *time.Location   // of times where no script puts them into the reader's; nil: time.Local

@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// systemView is what the page shows.
+// systemView is the data of the page.
 type systemView struct {
 	frame
 	Recent   []api.LogLine // the newest warnings and errors, the newest first
@@ -22,6 +22,7 @@ type systemView struct {
 	SetAside bool // set-aside messages can be looked at
 	Doctor   bool // there is a page of diagnostics
 	MayAck   bool // gaps can be acknowledged
+	faults   []api.LineFault
 	paces    *paces
 }
 
@@ -35,6 +36,9 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &systemView{frame: s.frame("System", "/system"), SetAside: s.o.SetAside != nil, paces: &s.paces}
 	v.Doctor, v.MayAck = s.o.Doctor != nil, s.o.Gaps != nil
+	if s.o.LineFaults != nil {
+		v.faults = s.o.LineFaults().Faults
+	}
 	v.LoggedIn = s.o.Keeper != nil && s.o.Keeper.LoggedIn(r)
 	v.Recent = s.o.Logs.Lines(logs.Query{Level: slog.LevelWarn, Limit: recentLines})
 	slices.Reverse(v.Recent)
@@ -45,13 +49,13 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 func (v *systemView) Pace(in *api.Integration) string {
 	p := v.paces.of(in.ID)
 	if !p.Known {
-		return "measured in a minute"
+		return "known after a minute"
 	}
 	rate := func(f float64) string { return strconv.FormatFloat(f, 'f', 0, 64) }
 	return rate(p.In) + " in, " + rate(p.Out) + " out a minute"
 }
 
-// Ahead says what becomes of the messages that wait: when none waits any more, or when the oldest is deleted.
+// Ahead says when no message waits any more, or when the oldest one is deleted.
 func (v *systemView) Ahead(in *api.Integration) string {
 	if in.Backlog == 0 {
 		return "–"
@@ -71,7 +75,7 @@ func (v *systemView) Ahead(in *api.Integration) string {
 	return "the oldest is kept for " + age(int64((keeps - v.Now.Sub(*in.Oldest)).Seconds())) + " more"
 }
 
-// Waiting are all messages that wait.
+// Waiting is the number of all messages that wait.
 func (v *systemView) Waiting() (n uint64) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Backlog
@@ -79,7 +83,7 @@ func (v *systemView) Waiting() (n uint64) {
 	return n
 }
 
-// Dead are all messages that were set aside.
+// Dead is the number of all messages that were set aside.
 func (v *systemView) Dead() (n int) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Dead
@@ -94,7 +98,7 @@ type gapView struct {
 	ID          string // of the integration
 }
 
-// Until is up to when the page shows gaps.
+// Until is the end of the time for which the page shows gaps.
 func (v *systemView) Until() string { return v.Now.UTC().Format(time.RFC3339Nano) }
 
 // Gaps are the newest gaps of all integrations.
@@ -104,6 +108,20 @@ func (v *systemView) Gaps() []gapView {
 		in := &v.Status.Integrations[i]
 		for _, g := range in.Gaps[:min(wording.NewestGaps, len(in.Gaps))] {
 			list = append(list, gapView{g, nameOf(&v.Status, in.ID), in.ID})
+		}
+	}
+	return list
+}
+
+// shownFaults is how many failed exchanges the page has of each line; the API has 20.
+const shownFaults = 10
+
+// Faults are the last failed exchanges of a line, the newest first.
+func (v *systemView) Faults(line string) []api.LineFault {
+	var list []api.LineFault
+	for i := range v.faults {
+		if v.faults[i].Line == line && len(list) < shownFaults {
+			list = append(list, v.faults[i])
 		}
 	}
 	return list

@@ -60,7 +60,7 @@ func (s *Site) test(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stepsHere stands in a page in the place of the steps of a test.
+// stepsHere marks the place of the steps of a test in a page.
 const stepsHere template.HTML = "<!-- steps -->"
 
 // try answers with a page that has stepsHere in it, and runs a test there: the browser gets each step as it ends. No

@@ -22,7 +22,7 @@ func arizona() *time.Location { return time.FixedZone("MST", -7*3600) }
 func serve(scene *webtest.Scene) http.Handler {
 	site := web.New(web.Options{
 		Source: scene, Families: scene.Family, Name: "main-solar-gw", Zone: arizona(), Now: webtest.Moment,
-		Logs: scene.Journal(), SetAside: &shelf{Scene: scene},
+		Logs: scene.Journal(), SetAside: &shelf{Scene: scene}, LineFaults: scene.LineFaults,
 	})
 	mux := http.NewServeMux()
 	for _, p := range site.Pages() {
@@ -146,7 +146,7 @@ func TestPagesShowTheRestWhenTheTriggerLogCannotBeRead(t *testing.T) {
 	for _, path := range paths() {
 		mustContain(t, page(t, scene, path), "main-solar-gw", "</html>")
 	}
-	mustContain(t, page(t, scene, "/triggers"), "This page is not complete", "trigger log: the store is closed")
+	mustContain(t, page(t, scene, "/triggers"), "This page is not complete", "trigger log cannot be read: the store is closed.")
 	mustContain(t, page(t, scene, "/"), "12.12", "battery-shed")
 	if w := ask(serve(scene), "/triggers/9982"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("a trigger that cannot be read: %d", w.Code)

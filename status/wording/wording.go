@@ -3,6 +3,7 @@
 package wording
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -40,12 +41,30 @@ func Duration(d string) string {
 // Start says how the store came up, for a word of `store.start` of the status; "" for one that it does not know.
 func Start(start string) string {
 	return map[string]string{
-		"created": "there was none",
-		"clean":   "as it was left",
+		"created": "newly created",
+		"clean":   "closed properly before",
 		"checked": "unclean stop before; the file was checked and is sound",
 		"renewed": "the old file could not be used and was moved aside",
 		"memory":  "the disk fails; samples are lost when power is",
 	}[start]
+}
+
+// LineFault says why an exchange failed, for a kind of the API; what it does not know comes back as it is.
+func LineFault(kind string) string {
+	return cmp.Or(map[string]string{
+		"timeout":      "no answer",
+		"late":         "answer too late",
+		"checksum":     "damaged reply",
+		"garbled":      "no whole frame",
+		"collision":    "collision",
+		"other_master": "another master asks",
+		"foreign":      "another frame came",
+		"foreign_unit": "another unit answers",
+		"foreign_id":   "another transaction id",
+		"wrong_length": "another length",
+		"ambiguous":    "perhaps for another program",
+		"exception":    "refused",
+	}[kind], kind)
 }
 
 // Gap says the reason of a gap for people, with the word of docs/durability.md behind it; what it does not know

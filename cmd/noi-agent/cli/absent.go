@@ -49,7 +49,7 @@ func (e *noDaemonError) As(target any) bool {
 	return ok
 }
 
-// fault tells an absent daemon from one that may not be asked and one that does not answer.
+// fault distinguishes an absent daemon, one that may not be asked, and one that does not answer.
 func (e *noDaemonError) fault() *fault {
 	because := func(code, reason, hint string) *fault {
 		return &fault{err: fmt.Errorf("cannot reach the agent at %s: %s", e.socket, reason), code: code, hint: hint,

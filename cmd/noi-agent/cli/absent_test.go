@@ -26,9 +26,10 @@ func asking() []string {
 	}
 }
 
-// TestAbsentSilentAndForeignDaemonsAreToldApart: each within 5 s, each with the one command that helps, by every command that asks.
+// TestAbsentSilentAndForeignDaemonsAreToldApart: each within 5 s, each with the one command that helps, by every
+// command that asks.
 func TestAbsentSilentAndForeignDaemonsAreToldApart(t *testing.T) {
-	hung := filepath.Join(t.TempDir(), "hung.sock") // the kernel takes connections, nobody answers: a stopped daemon
+	hung := filepath.Join(t.TempDir(), "hung.sock") // the kernel takes connections, no process answers: a stopped daemon
 	l, err := net.Listen("unix", hung)
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func (h *here) notice(path, format string, args ...any) {
 	h.found = append(h.found, h.config.At(path, fmt.Sprintf(format, args...)))
 }
 
-// The values of the example, configs/noi-agent.yaml, that nobody else has.
+// The values of the example, configs/noi-agent.yaml, that no real site has.
 const (
 	examplePort    = "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A10K5XYZ-if00-port0"
 	exampleAccount = ":393221637266:"

@@ -160,7 +160,7 @@ func (p *Program) syncedWrite(dir string) (time.Duration, error) {
 	return took[1], nil
 }
 
-// askLine asks the slaves of a line who answers: at the line's settings, or at the other usual ones.
+// askLine finds the slaves of a line that answer: at the line's settings, or at the other usual ones.
 func (p *Program) askLine(ctx context.Context, line *configs.Line, others bool) (modbus.ScanResult, error) {
 	at := poll.PortSettings(line)
 	scan := &modbus.Scan{Settings: []modbus.Settings{at}, Timeout: line.Timeout, Now: p.Now}

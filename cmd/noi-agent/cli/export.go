@@ -32,7 +32,7 @@ func (f *rangeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.To, "to", "", "Before this `TIME`. Default: the newest.")
 }
 
-// Validate refuses what is no time. Whether one is before the other only the moment tells.
+// Validate refuses what is no time. Only the moment of the export shows whether one is before the other.
 func (f *rangeFlags) Validate() error {
 	for _, flag := range []struct{ name, text string }{{"--from", f.From}, {"--to", f.To}} {
 		if _, err := status.ParseRange("", flag.text, time.Time{}.AddDate(9999, 0, 0)); err != nil {
@@ -112,15 +112,15 @@ func (c *exportCommand) Run(ctx context.Context, p *Program, cli *commandLine) e
 	if err != nil {
 		return err
 	}
-	x.tell(p.Stderr, r, config.Buffer.RetainAfterAck)
+	x.warn(p.Stderr, r, config.Buffer.RetainAfterAck)
 	return nil
 }
 
 // exported is what an export had.
 type exported struct{ samples, damaged uint64 }
 
-// tell says what the export itself cannot.
-func (x exported) tell(w io.Writer, r store.Range, kept time.Duration) {
+// warn prints what the export itself cannot say.
+func (x exported) warn(w io.Writer, r store.Range, kept time.Duration) {
 	if x.damaged > 0 {
 		fmt.Fprintf(w, "noi-agent: %d damaged records of the outbox do not read; what they held is not in the export\n",
 			x.damaged)
@@ -172,7 +172,7 @@ func (c *exportCommand) fromDaemon(ctx context.Context, p *Program, socket strin
 	return x, nil
 }
 
-// fromStore reads the file itself, as nobody else has it open.
+// fromStore reads the file itself, as no other process has it open.
 func (c *exportCommand) fromStore(ctx context.Context, p *Program, config *configs.Config, r store.Range,
 	absent error) (x exported, err error) {
 	path := filepath.Join(config.StateDir, "noi.db")

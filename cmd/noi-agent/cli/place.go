@@ -10,11 +10,11 @@ import (
 	"noi-agent/configs"
 )
 
-// place is one slave on a line, and who owns that.
+// place is one slave on a line, and the program that owns the line.
 type place struct {
 	line   *configs.Line
 	slave  *configs.Slave
-	socket string // of the daemon that may own the line; "": nobody does
+	socket string // of the daemon that may own the line; "": no daemon does
 }
 
 // placeOf finds a slave in the configuration. The name ("") and the unit (nil) may be left out where there is just one.

@@ -49,7 +49,7 @@ func escapeTexts(v reflect.Value) {
 	}
 }
 
-// escapeMap makes each entry anew: those of a map cannot be changed in place.
+// escapeMap makes each entry new: those of a map cannot be changed in place.
 func escapeMap(v reflect.Value) {
 	for _, key := range v.MapKeys() {
 		k, value := reflect.New(key.Type()).Elem(), reflect.New(v.Type().Elem()).Elem()

@@ -214,7 +214,7 @@ type lineListing struct {
 type slaveListing struct {
 	UnitID  int             `json:"unit_id"`
 	Model   string          `json:"model"`
-	Family  string          `json:"family"` // "": not known before the slave has said who it is
+	Family  string          `json:"family"` // "": not known before the slave is identified
 	Objects int             `json:"objects"`
 	Load    *float64        `json:"load"`
 	TooLong []string        `json:"too_long"`

@@ -131,7 +131,7 @@ integrations:
 	}
 }
 
-// What `model: auto` will cost is not known, and is not told as nothing.
+// What `model: auto` will cost is not known, and is not printed as zero.
 func TestCheckSaysWhatItDoesNotCount(t *testing.T) {
 	config := clitest.WriteConfig(t, planConfig)
 	if _, stdout, _ := run1("check", "--config", config); !strings.Contains(stdout, "notice: rs485/2: `model: auto`: load and cost unknown") {

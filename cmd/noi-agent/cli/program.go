@@ -19,12 +19,12 @@ import (
 
 // Program is the whole command as a value, so that tests run what main runs.
 type Program struct {
-	Stdin          io.Reader // answers questions where it is a terminal; nil: nobody does
+	Stdin          io.Reader // answers questions where it is a terminal; nil: there are no answers
 	Stdout, Stderr io.Writer
 	Version        string
 	Now            func() time.Time
 	Elapsed        func() time.Duration              // nil: the system's monotonic clock
-	Time           clock.Source                      // who knows how right now is; zero: nobody
+	Time           clock.Source                      // the sources that know how right the time is; zero: none
 	Signals        func() (<-chan os.Signal, func()) // that end a command
 	Hangups        func() (<-chan os.Signal, func()) // that reload the daemon's configuration
 	Notify         func(state string)
@@ -60,8 +60,8 @@ func (cli *commandLine) load() (*configs.Config, *objects.Catalog, error) {
 	return config, catalog, err
 }
 
-// loadAll is load with the integrations that are made over the API. Who may not read their file has those of the
-// configuration.
+// loadAll is load with the integrations that are made over the API. A user who may not read their file gets those of
+// the configuration.
 func (cli *commandLine) loadAll() (*configs.Config, *objects.Catalog, error) {
 	config, catalog, err := cli.load()
 	if err != nil {
@@ -92,10 +92,10 @@ func (p *Program) untilSignal(parent context.Context) (ctx context.Context, stop
 	return ctx, func() { cancel(); release() }
 }
 
-// Signals delivers the signals that end a command, up to two that nobody has taken yet.
+// Signals delivers the signals that end a command, up to two that are not taken yet.
 func Signals() (<-chan os.Signal, func()) { return notified(2, os.Interrupt, syscall.SIGTERM) }
 
-// Hangups delivers SIGHUP, which has the daemon read its configuration again. One that nobody has taken yet stands for
+// Hangups delivers SIGHUP, which has the daemon read its configuration again. One that is not taken yet stands for
 // all that follow.
 func Hangups() (<-chan os.Signal, func()) { return notified(1, syscall.SIGHUP) }
 

@@ -10,7 +10,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// progress tells somebody who waits how far a scan is: a bar on a terminal, elsewhere a line for each round.
+// progress shows a person who waits how far a scan is: a bar on a terminal, elsewhere a line for each round.
 type progress struct {
 	w        io.Writer
 	terminal bool

@@ -192,7 +192,7 @@ func printStep(w io.Writer, s sinks.Step, l look) {
 // daemonUser is whom packaging/noi-agent.service runs the daemon as.
 const daemonUser = "noi-agent"
 
-// otherUser says that somebody else looks than the daemon, who has another home with other credentials in it; "" when
+// otherUser says that another user than the daemon's looks, with another home and other credentials in it; "" when
 // it is him, or there is no such user here.
 func otherUser(in configs.Integration) string {
 	own, err := user.Lookup(daemonUser)

@@ -24,7 +24,7 @@ type ReadResult struct {
 
 type objectReading struct {
 	Object     string         `json:"object"`
-	Value      *objects.Value `json:"value"`              // null: it holds none, or nobody has chosen its encoding
+	Value      *objects.Value `json:"value"`              // null: it holds none, or no encoding is chosen
 	NoValue    string         `json:"no_value,omitempty"` // why it holds none
 	Unit       string         `json:"unit"`
 	Registers  []string       `json:"registers"`

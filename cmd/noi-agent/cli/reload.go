@@ -35,7 +35,7 @@ func newReloader(a *agent.Agent, book *integrations.Book, load loader, logs *log
 	return &reloader{agent: a, book: book, load: load, logs: logs, turn: make(chan struct{}, 1)}
 }
 
-// Reload implements status.Control. What is wrong is logged, too: nobody may be there to read the error.
+// Reload implements status.Control. What is wrong is logged, too: there may be no person to read the error.
 func (r *reloader) Reload(ctx context.Context) error {
 	select {
 	case r.turn <- struct{}{}:

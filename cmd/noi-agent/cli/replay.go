@@ -116,7 +116,7 @@ func sendAgain(ctx context.Context, p *Program, socket, path string, question []
 	return end, nil
 }
 
-// replayProgress tells somebody who waits how far a replay is: on a terminal only.
+// replayProgress shows a person who waits how far a replay is: on a terminal only.
 type replayProgress struct {
 	w        io.Writer
 	terminal bool

@@ -71,7 +71,7 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Hosts: config.Status.Hosts,
 		TLS:   status.TLS{Cert: config.Status.TLS.Cert, Key: config.Status.TLS.Key, Built: p.Time.Built},
 		Logs:  &logs.ring, Run: a.RunNumber(), Files: supportFiles(cli.Config, config),
-		Doctor: p.diagnosis(cli, a.Status),
+		Doctor: p.diagnosis(cli, a.Status), LineFaults: a.LineFaults,
 	}
 	server := listen(endpoint)
 	logReady(log, a, server, cli.Config)
@@ -180,7 +180,7 @@ func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader
 	serving, stopServing := context.WithCancel(context.Background())
 	defer stopServing()
 
-	// A channel for each kind: hangups that nobody has taken yet must leave room for the signal that ends the daemon.
+	// A channel for each kind: hangups that are not taken yet must leave room for the signal that ends the daemon.
 	ends, release := p.Signals()
 	defer release()
 	hangups, releaseHangups := p.Hangups()
@@ -212,7 +212,7 @@ func (p *Program) serve(a *agent.Agent, server *status.Server, reloads *reloader
 func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(), a *agent.Agent, log *slog.Logger) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
-		every = time.Minute // asked of nobody; notify drops it
+		every = time.Minute // systemd asked for no watchdog; notify drops it
 	}
 	ticker := time.NewTicker(every / 2)
 	defer ticker.Stop()
@@ -244,7 +244,7 @@ func (p *Program) watch(ends <-chan os.Signal, ended <-chan struct{}, stop func(
 	}
 }
 
-// systemdNotify tells systemd; without systemd it does nothing.
+// systemdNotify sends to systemd; without systemd it does nothing.
 func systemdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 
 // cloudSink is what both clouds' clients do: the agent's part, and what publish-test asks.
@@ -266,7 +266,7 @@ func newSink(in configs.Integration, deviceID string, log *slog.Logger) (cloudSi
 	return meteredSink{sink, meter, in, files}, nil
 }
 
-// meteredSink tells the agent what the sink has cost at its sockets, and whether it is out of date.
+// meteredSink reports to the agent what the sink has cost at its sockets, and whether it is out of date.
 type meteredSink struct {
 	cloudSink
 	meter *sinks.Meter
@@ -275,7 +275,7 @@ type meteredSink struct {
 }
 
 // Outdated reports whether a credentials or certificate file has another content than when the sink was made. A reload
-// makes the sink anew then.
+// makes a new sink then.
 func (m meteredSink) Outdated() bool { return fingerprint(&m.in) != m.files }
 
 // Traffic returns the bytes sent and received so far.

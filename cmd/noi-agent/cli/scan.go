@@ -174,8 +174,8 @@ func (l *unitList) Set(text string) error {
 	return nil
 }
 
-// Run asks who is there. It fails when nobody answers, and when it was cut short; what was found is printed all the
-// same.
+// Run asks which units are there. It fails when none answers, and when it was cut short; what was found is printed all
+// the same.
 func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	line, catalog, err := c.line(ctx, cli)
 	if err != nil {

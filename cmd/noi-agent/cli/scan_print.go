@@ -17,13 +17,13 @@ import (
 // ScanListing and what is in it are the JSON of `noi-agent scan --json`.
 type ScanListing struct {
 	Port string `json:"port"`
-	// at which somebody answered, or that were tried last; "" on the network
+	// at which a unit answered, or that were tried last; "" on the network
 	Settings string           `json:"settings"`
 	Complete bool             `json:"complete"` // false: it was cut short
 	Units    int              `json:"units"`    // how many there were to ask
 	Found    []foundListing   `json:"found"`
 	Garbled  []garbledListing `json:"garbled"`
-	YAML     string           `json:"yaml"` // for the configuration; "" when nobody answers
+	YAML     string           `json:"yaml"` // for the configuration; "" when no unit answers
 	Same     bool             `json:"same"` // so many answer alike that it must be one device that ignores the unit id
 }
 

@@ -108,7 +108,7 @@ func (r *recipe) print(w io.Writer) {
 	fmt.Fprintf(w, "\n# for the configuration; then: noi-agent check, noi-agent publish-test\n%s", r.YAML)
 }
 
-// integrationYAML writes the keys that say who publishes where.
+// integrationYAML writes the keys that say which identity publishes where.
 func integrationYAML(in *configs.Integration) string {
 	var b strings.Builder
 	b.WriteString("integrations:\n")

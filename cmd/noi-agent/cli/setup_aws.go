@@ -41,7 +41,7 @@ func newSetupAWS(s *session) *cobra.Command {
 	return cmd
 }
 
-// Placeholders of what nobody has named yet.
+// Placeholders for what is not named yet.
 const (
 	someAccount  = "123456789012"
 	someEndpoint = "REPLACE.credentials.iot.%s.%s" // region, domain
@@ -51,7 +51,7 @@ const (
 	awsPublisher = "noi-publisher" // user, role and role alias
 )
 
-// Run prints commands, policy and configuration. It asks nobody.
+// Run prints commands, policy and configuration. It asks no cloud.
 func (c *setupAWSCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	in, err := fromConfig(cli, c.ID, configs.AWS)
 	if err != nil {

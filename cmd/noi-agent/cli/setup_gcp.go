@@ -35,7 +35,7 @@ func newSetupGCP(s *session) *cobra.Command {
 	return cmd
 }
 
-// Placeholders of what nobody has named yet.
+// Placeholders for what is not named yet.
 const (
 	someProject = "my-project"
 	gcpFile     = "/etc/noi-agent/gcp.json"
@@ -45,7 +45,7 @@ const (
 // gcpNames are the names that the commands are made of.
 type gcpNames struct{ project, topic, file string }
 
-// Run prints commands, binding and configuration. It asks nobody.
+// Run prints commands, binding and configuration. It asks no cloud.
 func (c *setupGCPCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	in, err := fromConfig(cli, c.ID, configs.GCP)
 	if err != nil {

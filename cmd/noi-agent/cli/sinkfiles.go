@@ -15,7 +15,7 @@ import (
 const mostSinkFile = 1 << 20
 
 // sinkFiles are the files that a client may have read when it was made, beside the configuration: credentials and
-// certificates. Files that a client reads anew by itself, such as tokens, are not among them.
+// certificates. Files that a client reads again by itself, such as tokens, are not among them.
 func sinkFiles(in *configs.Integration) []string {
 	home, _ := os.UserHomeDir() // without one, there are no files in it
 	if in.Type == configs.GCP {
@@ -31,8 +31,8 @@ func sinkFiles(in *configs.Integration) []string {
 	}
 }
 
-// fingerprint tells states of the files of an integration apart. A file that is not there, or not readable, is a state
-// too.
+// fingerprint distinguishes states of the files of an integration. A file that is not there, or not readable, is a
+// state too.
 func fingerprint(in *configs.Integration) string {
 	sum := sha256.New()
 	for _, path := range sinkFiles(in) {

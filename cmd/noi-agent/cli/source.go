@@ -20,7 +20,7 @@ import (
 // more.
 const readLimit = 30 * time.Second
 
-// source reads registers of one slave and tells its family.
+// source reads registers of one slave and finds its family.
 type source interface {
 	read(ctx context.Context, span modbus.Span) (modbus.Reply, error)
 	family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error)
@@ -176,7 +176,7 @@ func (s *lineSource) read(ctx context.Context, span modbus.Span) (reply modbus.R
 	return reply, nil
 }
 
-// silenceHint is the way out when nobody answers.
+// silenceHint is the way out when no unit answers.
 func silenceHint(silent bool) string {
 	if !silent {
 		return ""
@@ -204,7 +204,7 @@ func (s *lineSource) ask(ctx context.Context) (code, text string, err error) {
 	return id.ProductCode, text, err
 }
 
-// family asks the slave who it is.
+// family asks the slave for its identity.
 func (s *lineSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
 	unit := s.at.slave.ID
 	code, text, err := s.ask(ctx)

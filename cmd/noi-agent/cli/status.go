@@ -31,7 +31,7 @@ func newStatus(s *session) *cobra.Command {
 		Long: "Behind a pipe the tables are separated by tabs and nothing is shortened. Programs read --json.",
 	}, c)
 	f := cmd.Flags()
-	f.BoolVarP(&c.Verbose, "verbose", "v", false, "Print everything: counters, gaps, sizes, settings.")
+	f.BoolVarP(&c.Verbose, "verbose", "v", false, "Print everything: counters, failed exchanges, gaps, sizes, settings.")
 	f.BoolVar(&c.Watch, "watch", false,
 		"Print it again whenever it changes, until Ctrl-C; behind a pipe as one JSON line per change.")
 	f.BoolVar(&c.Check, "check", false, "Exit 1 if there is a fault; warnings and notices are not faults.")
@@ -86,6 +86,11 @@ func (c *statusCommand) page(ctx context.Context, p *Program, cli *commandLine, 
 	page := &statusPage{host: host, s: s, look: p.look(cli), now: p.Now(), own: p.Version, verbose: c.Verbose}
 	if body, err := cli.ask(ctx, "/api/v1/objects"); err == nil { // without values the page is a page too
 		_ = plainJSON(body, &page.values)
+	}
+	if c.Verbose {
+		if body, err := cli.ask(ctx, "/api/v1/lines/faults"); err == nil { // the same
+			_ = plainJSON(body, &page.faults)
+		}
 	}
 	if cli.Socket == "" {
 		page.listen = cli.lenient().Status.Listen

@@ -54,6 +54,41 @@ func (g *statusPage) printLine(w io.Writer, l *api.Line) {
 			}
 		}
 	}
+	g.printFaults(w, l.Name)
+}
+
+// shownFaults is how many failed exchanges of a line are printed; GET /api/v1/lines/faults has 20.
+const shownFaults = 10
+
+// printFaults prints the last failed exchanges of a line, the newest first.
+func (g *statusPage) printFaults(w io.Writer, line string) {
+	shown := 0
+	for i := range g.faults.Faults {
+		f := &g.faults.Faults[i]
+		if f.Line != line || shown == shownFaults {
+			continue
+		}
+		if shown == 0 {
+			g.item(w, "last failed exchanges:")
+		}
+		shown++
+		g.item(w, "  %s, unit %d: %s (%s)", local(f.At), f.UnitID, wording.LineFault(f.Kind), f.Error)
+		g.item(w, "    sent %s", f.Request)
+		g.item(w, "    received %s", receivedWords(f))
+	}
+}
+
+// receivedWords are the received bytes, "nothing", or as many as are known of a longer reply.
+func receivedWords(f *api.LineFault) string {
+	known := (len(f.Received) + 1) / len("00 ")
+	switch {
+	case f.Length == 0:
+		return "nothing"
+	case f.Length > known:
+		return fmt.Sprintf("%s … (%d bytes)", f.Received, f.Length)
+	default:
+		return f.Received
+	}
 }
 
 // noValueWords says why the last reply held no value.

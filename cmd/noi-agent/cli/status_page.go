@@ -16,10 +16,11 @@ import (
 // outbox.
 type statusPage struct {
 	s       *api.Status
-	values  api.Objects // latest values; none: not known
-	listen  string      // where the page in the browser is; "": nowhere, or not known
-	own     string      // version of this command
-	host    string      // name of this computer; "": not known
+	values  api.Objects    // latest values; none: not known
+	faults  api.LineFaults // for --verbose
+	listen  string         // where the page in the browser is; "": nowhere, or not known
+	own     string         // version of this command
+	host    string         // name of this computer; "": not known
 	look    look
 	now     time.Time
 	verbose bool
@@ -81,7 +82,7 @@ func (g *statusPage) clock() string {
 	return "clock not known to be right"
 }
 
-// printProblems prints what is wrong, each with its hint. A notice needs nobody: it is for --verbose.
+// printProblems prints what is wrong, each with its hint. A notice needs no action: it is for --verbose.
 func (g *statusPage) printProblems(w io.Writer) {
 	if g.s.Version != g.own && g.own != "dev" {
 		fmt.Fprint(w, paragraph(fmt.Sprintf("%sThe running daemon is version %s, this command is %s.", markWarning,

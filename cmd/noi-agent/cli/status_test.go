@@ -73,9 +73,19 @@ func brokenSite() *api.Status {
 	return s
 }
 
+// siteFaults are failed exchanges: of a line that the site has, and of one that it has not.
+func siteFaults() api.LineFaults {
+	return api.LineFaults{Faults: []api.LineFault{
+		{Line: "rs485", UnitID: 2, At: *ago(4 * time.Minute), Kind: "timeout", Error: "timeout", Request: "02 04 00 12 00 02 D1 FD"},
+		{Line: "rs485", UnitID: 1, At: *ago(time.Hour), Kind: "checksum", Error: "bad frame: wrong CRC", Request: "01 04 00 12 00 21 90 17",
+			Received: "01 04 42 4A 0F", Length: 71},
+		{Line: "other", UnitID: 9, At: *ago(time.Hour), Kind: "exception", Error: "illegal data address (02)", Request: "09 04", Received: "09 84 02", Length: 3},
+	}}
+}
+
 func pageOf(s *api.Status, l look, verbose bool) string {
 	var out bytes.Buffer
-	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), listen: "127.0.0.1:8780", own: "1.0.10", look: l, now: siteNow, verbose: verbose}).print(&out)
+	(&statusPage{host: "main-solar-gw", s: s, values: siteValues(), faults: siteFaults(), listen: "127.0.0.1:8780", own: "1.0.10", look: l, now: siteNow, verbose: verbose}).print(&out)
 	return out.String()
 }
 

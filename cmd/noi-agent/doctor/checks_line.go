@@ -12,7 +12,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// controllers says who answers. The daemon reports about its own lines; without a daemon the lines are asked here.
+// controllers says which units answer. The daemon reports about its own lines; without a daemon the lines are asked
+// here.
 func controllers(ctx context.Context, s *Site) (found []Finding) {
 	if s.Status != nil {
 		return answering(s.Status)
@@ -51,7 +52,7 @@ func answering(status *api.Status) (found []Finding) {
 	return found
 }
 
-// ask sends a read to each slave of a line. Where nobody answers, it goes on with other baud rates and parities.
+// ask sends a read to each slave of a line. Where no unit answers, it goes on with other baud rates and parities.
 func (s *Site) ask(ctx context.Context, line *configs.Line) (found []Finding) {
 	heard, err := s.Ask(ctx, line, false)
 	if err != nil {
@@ -100,8 +101,8 @@ func otherSettings(line *configs.Line, heard modbus.ScanResult) Finding {
 	}
 }
 
-// suspect says what is likely wrong with a slave without valid replies, as far as it can be told apart: by whether
-// others on its line answer, and whether anything is received at all.
+// suspect says what is likely wrong with a slave without valid replies, as far as the causes can be distinguished: by
+// whether others on its line answer, and whether anything is received at all.
 func suspect(serial, othersAnswer, noise bool) string {
 	switch {
 	case othersAnswer:

@@ -350,7 +350,7 @@ func expect(t *testing.T, r doctor.Report, want string) {
 	}
 }
 
-// TestDoctorSaysWhatASilentControllerSuggests: as far as it can be told apart.
+// TestDoctorSaysWhatASilentControllerSuggests: as far as the causes can be distinguished.
 func TestDoctorSaysWhatASilentControllerSuggests(t *testing.T) {
 	for name, c := range map[string]struct {
 		plant func(s *site)

@@ -20,10 +20,11 @@ import (
 // canary begins every secret of TestNoSecretIsShownAnywhere.
 const canary = "CANARY"
 
-// canaries plants a secret in each place that credentials come from, and returns integrations that use them and all fail.
+// canaries plants a secret in each place that credentials come from, and returns integrations that use them and all
+// fail.
 func canaries(t *testing.T, w *world) (integrations string) {
 	t.Helper()
-	echo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { // a token service that repeats what it was told
+	echo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { // a token service that repeats what it was sent
 		rw.WriteHeader(http.StatusBadRequest)
 		_, _ = io.Copy(rw, r.Body) // the client may have gone
 	}))
@@ -38,7 +39,7 @@ func canaries(t *testing.T, w *world) (integrations string) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", canary+"-environment")
 	t.Setenv("AWS_CONFIG_FILE", put("aws", "[profile helper]\ncredential_process = echo "+canary+"-helper\n"+
 		"[profile static]\naws_access_key_id = AKIDOFNOBODY\naws_secret_access_key = "+canary+"-profile\naws_session_token = "+canary+"-session\n"))
-	t.Setenv("HTTPS_PROXY", "http://noi:"+canary+"-proxy@127.0.0.1:1") // nobody there; loopback goes past it
+	t.Setenv("HTTPS_PROXY", "http://noi:"+canary+"-proxy@127.0.0.1:1") // no proxy is there; loopback goes past it
 	external := put("external.json", fmt.Sprintf(`{"type":"external_account","audience":"//iam.googleapis.com/projects/1/x",`+
 		`"subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":%q,"credential_source":{"file":%q}}`, echo.URL, put("subject", canary+"-subject")))
 	user := put("user.json", fmt.Sprintf(`{"type":"authorized_user","client_id":"x","client_secret":"%[1]s-client","refresh_token":"%[1]s-refresh","token_uri":%[2]q}`, canary, echo.URL))
@@ -55,7 +56,8 @@ func canaries(t *testing.T, w *world) (integrations string) {
 	return integrations
 }
 
-// TestNoSecretIsShownAnywhere: secrets in every place, clouds that refuse all of them, the log at debug, and a crash in the end.
+// TestNoSecretIsShownAnywhere: secrets in every place, clouds that refuse all of them, the log at debug, and a crash in
+// the end.
 func TestNoSecretIsShownAnywhere(t *testing.T) {
 	binary := buildBinary(t, "..") // before there is another home and a proxy
 	w := newWorld(t, fixedSlave())

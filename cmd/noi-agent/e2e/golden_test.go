@@ -101,11 +101,11 @@ func messageLines(messages []standin.Message) []byte {
 	return storeID.ReplaceAll(out.Bytes(), []byte("$1-00000000-"))
 }
 
-// storeID is drawn anew for each store; the golden files name none.
+// storeID is drawn for each new store; the golden files name none.
 var storeID = regexp.MustCompile(`(5300520006504b5957343920)-[0-9a-f]{8}-`)
 
-// steady indents JSON and blanks what differs from run to run: paths, what is counted in real time, and whether the clouds were
-// faster than the commit.
+// steady indents JSON and blanks what differs from run to run: paths, what is counted in real time, and whether the
+// clouds were faster than the commit.
 func steady(raw []byte, w *world) []byte {
 	var out bytes.Buffer
 	if err := json.Indent(&out, raw, "", " "); err != nil {

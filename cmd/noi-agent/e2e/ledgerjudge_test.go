@@ -13,10 +13,12 @@ import (
 	"noi-agent/status/api"
 )
 
-// nearEnd is how far from an end its moment may be: a sweep may wait that long for a commit, or for its turn at a start.
+// nearEnd is how far from an end its moment may be: a sweep may wait that long for a commit, or for its turn at a
+// start.
 const nearEnd = 4 * time.Second
 
-// judge compares what was due with what came and with what the log says. It knows nothing of the agent but its messages and gaps.
+// judge compares what was due with what came and with what the log says. It knows nothing of the agent but its messages
+// and gaps.
 func (w *ledgerWorld) judge() {
 	w.t.Helper()
 	until := time.Now().Add(-3 * time.Second).Unix()
@@ -30,8 +32,9 @@ func (w *ledgerWorld) judge() {
 	}
 }
 
-// accepted are the moments of which a cloud has a sample, with its id. Estimates are held to the time of the test like all others: a boot whose clock was
-// wrong ends only after the agent has learnt its time, so that each estimate is by a clock that was right, but not known to be.
+// accepted are the moments of which a cloud has a sample, with its id. Estimates are held to the time of the test like
+// all others: a boot whose clock was wrong ends only after the agent has learnt its time, so that each estimate is by a
+// clock that was right, but not known to be.
 func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[int64]string {
 	w.t.Helper()
 	out, contents := map[int64]string{}, map[string]string{}
@@ -62,9 +65,10 @@ func (w *ledgerWorld) accepted(object string, messages []standin.Message) map[in
 // fault is what is wrong near one end.
 type fault struct{ uncovered, twice, miscounted int }
 
-// judgeObject holds each end to one moment: what was on its way just then. After a power cut nobody knows what was accepted since the
-// last commit, at most two seconds before. After a kill that is so only while a new gap waits for its commit: the gap of the kill then
-// reaches over the sample after it. How long a commit takes is a matter of the machine.
+// judgeObject holds each end to one moment: what was on its way just then. After a power cut it is not known what was
+// accepted since the last commit, at most two seconds before. After a kill that is so only while a new gap waits for
+// its commit: the gap of the kill then reaches over the sample after it. How long a commit takes is a matter of the
+// machine.
 func (w *ledgerWorld) judgeObject(name string, accepted map[int64]string, gaps []api.Gap, until int64) {
 	w.t.Helper()
 	gaps = slices.DeleteFunc(gaps, func(g api.Gap) bool {
@@ -140,8 +144,8 @@ func (w *ledgerWorld) endNear(due int64) int {
 	return best
 }
 
-// covers reports whether a gap is about a moment. Those of missing replies begin with the sample before, or with the run, and end with the
-// sample after, or with the run; all others name the first moment that is missing and the last.
+// covers reports whether a gap is about a moment. Those of missing replies begin with the sample before, or with the
+// run, and end with the sample after, or with the run; all others name the first moment that is missing and the last.
 func covers(g api.Gap, due int64, accepted map[int64]string) bool {
 	reason, _, _ := strings.Cut(g.Reason, ":")
 	if slices.Contains([]string{objects.GapBus, objects.GapLine, objects.GapOverrun, objects.GapIdentity, objects.GapQueue}, reason) {
@@ -160,7 +164,8 @@ func missingIn(g api.Gap, accepted map[int64]string) (n int) {
 	return n
 }
 
-// excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which counts what is missing.
+// excused reports whether a gap has samples in it by right: gaps of one reason that follow soon share a row, which
+// counts what is missing.
 func excused(g api.Gap, accepted map[int64]string) bool {
 	return g.Reason != objects.GapAgent && int(g.Count) == missingIn(g, accepted)
 }

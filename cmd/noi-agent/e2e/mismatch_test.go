@@ -25,7 +25,7 @@ func replaceIn(w *world, path, old, with string) string {
 	return clitest.WriteConfig(w.t, strings.Replace(string(text), old, with, 1))
 }
 
-// The registers mean something else: no value is printed, whoever owns the port.
+// The registers mean something else: no value is printed, with or without the daemon.
 func TestReadRefusesValuesOfAnotherFamily(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := wrongModel(w, "objects: adc_vb_f")

@@ -41,10 +41,11 @@ type record struct {
 	Taken map[string]map[int]float64
 }
 
-// TestPowerCutAtAnyMomentLosesNothingCommitted traces the real daemon's system calls while it fills and drains its store, and
-// cuts the power after a random one, many times: what the disk held back is there in part, in any order, torn by sectors.
-// The agent has to find a sound file each time, with all that its log had called committed and no cloud had been
-// handed. Then it does the same to records of programs that sync too little or speak too early, and has to find each out.
+// TestPowerCutAtAnyMomentLosesNothingCommitted traces the real daemon's system calls while it fills and drains its
+// store, and cuts the power after a random one, many times: what the disk held back is there in part, in any order,
+// torn by sectors. The agent has to find a sound file each time, with all that its log had called committed and no
+// cloud had been handed. Then it does the same to records of programs that sync too little or speak too early, and has
+// to find each out.
 func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
 	modbustest.NeedPeer(t, "strace that may trace", "strace", "strace", "-f", "-o", "/dev/null", "true")
 	traced := traceDaemon(t)
@@ -61,7 +62,8 @@ func TestPowerCutAtAnyMomentLosesNothingCommitted(t *testing.T) {
 	for what, spoil := range spoilers {
 		t.Run(what, func(t *testing.T) {
 			spoiled := record{Steps: spoil(traced.Steps), Taken: traced.Taken}
-			// Of a program without the data sync, one cut in twenty tells; the short test ends with the first that does.
+			// Of a program without the data sync, one cut in twenty shows it; the short test ends with the first that
+			// does.
 			caught := replay(t, spoiled, seed, 1000, storetest.Rounds(1, 1000))
 			if len(caught) == 0 {
 				t.Fatal("a thousand cuts did not find it out")
@@ -184,8 +186,8 @@ func watchClouds(w *world, marks *committed) (taken func() map[string]map[int]fl
 	}
 }
 
-// replay cuts a record's power so many times, and returns what was wrong, at most limit times. It runs in a child, since a
-// damaged file can end the process; a cut that does so counts.
+// replay cuts a record's power so many times, and returns what was wrong, at most limit times. It runs in a child,
+// since a damaged file can end the process; a cut that does so counts.
 func replay(t *testing.T, r record, seed uint64, cuts, limit int) (caught []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -293,7 +295,8 @@ func (r record) cut(state string, rnd *rand.Rand) error {
 	return nil
 }
 
-// looksWhole starts the store as the daemon does. A file that must be moved aside is a failure, even if all of it can be salvaged.
+// looksWhole starts the store as the daemon does. A file that must be moved aside is a failure, even if all of it can
+// be salvaged.
 func (r record) looksWhole(path string, committed int, at float64) error {
 	if n := store.RunsAt(path); committed > 0 && (n < 1 || n > 1000) {
 		return fmt.Errorf("a store that stands in for it would count its runs from %d on", n)

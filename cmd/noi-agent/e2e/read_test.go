@@ -11,7 +11,8 @@ import (
 	"noi-agent/modbus/modbustest"
 )
 
-// energySlave is fixedSlave with 80 kWh as half precision in kWhc_r, beside 6553.6 Ah at 12.117 V, and no register 0x9000.
+// energySlave is fixedSlave with 80 kWh as half precision in kWhc_r, beside 6553.6 Ah at 12.117 V, and no register
+// 0x9000.
 func energySlave() *modbustest.Slave {
 	s := fixedSlave()
 	s.Read = func(function byte, addr, count uint16) ([]uint16, byte) {
@@ -55,7 +56,7 @@ func TestReadPrintsValuesWithWhereTheyComeFrom(t *testing.T) {
 	)
 }
 
-// Whoever owns the port, the answer is the same.
+// With and without the daemon, the answer is the same.
 func TestReadAsksTheDaemonThatOwnsThePort(t *testing.T) {
 	w := newWorld(t, energySlave())
 	config := w.config("objects: adc_ia", "adc_ia")
@@ -136,7 +137,7 @@ func TestReadWithAPortNeedsNoConfiguration(t *testing.T) {
 	for _, args := range [][]string{
 		{"--model", "PSPWM", "--unit", "1"},
 		{"--model", "PS-PWM-30M"},
-		{}, // it says who it is
+		{}, // it identifies itself
 	} {
 		args = append(args, "adc_vbterm", "--port", pty.Path(), "--baud", "115200", "--timeout", "300ms", "--config", none)
 		clitest.MustHold(t, mustRead(t, args...), "12.117188", "0x4A0F")
@@ -290,7 +291,7 @@ func TestReadOfATakenPortNamesWhoHasIt(t *testing.T) {
 	}
 }
 
-// The daemon would wait for a line that is down; whoever asks is told at once.
+// The daemon would wait for a line that is down; a person who asks gets an answer at once.
 func TestReadFromADaemonWhoseLineIsDownSaysSo(t *testing.T) {
 	w := newWorld(t, energySlave())
 	text, err := os.ReadFile(w.config("objects: adc_ia", "adc_ia"))

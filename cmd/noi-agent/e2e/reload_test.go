@@ -15,7 +15,8 @@ import (
 	"noi-agent/cmd/noi-agent/cli"
 )
 
-// fullHost returns an address on loopback where connection attempts are dropped: nobody accepts, and the queue is full.
+// fullHost returns an address on loopback where connection attempts are dropped: no program accepts, and the queue is
+// full.
 func fullHost(t *testing.T) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -46,7 +47,7 @@ func fullHost(t *testing.T) string {
 	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
 }
 
-// TestHangupsLeaveRoomForTheEnd: SIGHUPs that nobody takes cost no SIGTERM.
+// TestHangupsLeaveRoomForTheEnd: SIGHUPs that are not taken cost no SIGTERM.
 func TestHangupsLeaveRoomForTheEnd(t *testing.T) {
 	ends, release := cli.Signals()
 	defer release()
@@ -113,7 +114,8 @@ status: {listen: "", socket: ""}
 	}
 }
 
-// TestRefusedReloadIsSeen: the command fails with the line, the status has a problem, and commands that ask the daemon work meanwhile.
+// TestRefusedReloadIsSeen: the command fails with the line, the status has a problem, and commands that ask the daemon
+// work meanwhile.
 func TestRefusedReloadIsSeen(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")
@@ -181,7 +183,8 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 	}
 }
 
-// TestPublishTestHurriesTheDaemon: the daemon is asked to try again once a test message was accepted, and its absence is no failure.
+// TestPublishTestHurriesTheDaemon: the daemon is asked to try again once a test message was accepted, and its absence
+// is no failure.
 func TestPublishTestHurriesTheDaemon(t *testing.T) {
 	w := newWorld(t, fixedSlave())
 	config := w.config(`intervals: {"*": 1h}`, "adc_vbterm")

@@ -69,7 +69,8 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 	}
 }
 
-// atSpeed has a slave answer only while the pty is set to a baud rate. A pty sends at any rate, but keeps what it was set to.
+// atSpeed has a slave answer only while the pty is set to a baud rate. A pty sends at any rate, but keeps what it was
+// set to.
 func atSpeed(line *modbustest.PTY, speed uint32, s *modbustest.Slave) *modbustest.Slave {
 	s.Script = func(modbustest.Request) modbustest.Fault {
 		tty, err := os.OpenFile(line.Path(), os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
@@ -161,7 +162,7 @@ func TestScanOverTheNetwork(t *testing.T) {
 	}
 }
 
-// Whoever polls the line must stop first; the scan says so and sends nothing.
+// The program that polls the line must stop first; the scan says so and sends nothing.
 func TestScanOfALineThatTheDaemonHasIsRefused(t *testing.T) {
 	slave := fixedSlave()
 	w := newWorld(t, slave)

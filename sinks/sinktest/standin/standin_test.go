@@ -142,7 +142,7 @@ func TestSNSHoldsTheRulesOfABatch(t *testing.T) {
 	}
 }
 
-// A run without end keeps nothing and still tells who listens.
+// A run without end keeps nothing and still calls the function that watches.
 func TestForgottenMessagesAreToldOnce(t *testing.T) {
 	var told []string
 	s := mustSNS(t, standin.SNSOptions{Forget: true, OnMessage: func(m standin.Message) { told = append(told, string(m.Body)) }})

@@ -42,7 +42,7 @@ func Browser(
 func Serve(ctx context.Context, scene *webtest.Scene) (base string, stop func(), err error) {
 	s := status.New(status.Options{
 		Reporter: scene, TriggerLog: scene, Health: scene, DeadLetters: scene, Families: scene.Family,
-		Hostname: "main-solar-gw", Logs: scene.Journal(), Integrations: webtest.Book{Scene: scene},
+		Hostname: "main-solar-gw", Logs: scene.Journal(), Integrations: webtest.Book{Scene: scene}, LineFaults: scene.LineFaults,
 		Listen: "127.0.0.1:0", Location: time.UTC, Now: webtest.Moment,
 	})
 	if err := s.Listen(); err != nil {

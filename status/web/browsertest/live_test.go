@@ -114,7 +114,7 @@ func await(t *testing.T, what string, holds func() bool) {
 
 const becomesLive = `document.querySelector('.fresh.live') !== null`
 
-// A page that nobody sees costs the gateway nothing, and is fresh again when it is seen.
+// A page in a hidden tab costs the gateway nothing, and is fresh again when it is seen.
 func TestHiddenPageHasNoStream(t *testing.T) {
 	browser, base := start(t, webtest.Well())
 	g := newGate(t, base)
@@ -159,7 +159,7 @@ func TestPageOfAnotherVersionOffersToReload(t *testing.T) {
 	w.until("a live page", becomesLive)
 }
 
-// On a phone rows of the trigger table are blocks for the eye, and stay rows and columns for who listens.
+// On a phone rows of the trigger table are blocks for the eye, and stay rows and columns for people who listen.
 func TestTriggerTableIsATableForScreenReaders(t *testing.T) {
 	browser, base := start(t, webtest.Troubled())
 	roles := map[string]int{}
@@ -229,4 +229,18 @@ func TestTabFollowsTheDocument(t *testing.T) {
 			t.Errorf("%s: Tab goes to elements %v, first to %q", path, places, first)
 		}
 	}
+}
+
+// The pointer and the arrow keys read the chart: a value where there is one, and why there is none in a gap.
+func TestChartIsRead(t *testing.T) {
+	browser, base := start(t, webtest.Troubled())
+	w := &walker{t, browser, base}
+	w.goes("/values/rs485/1/adc_vbterm")
+	must(t, browser, chromedp.Focus(".field-of"), chromedp.KeyEvent(kb.ArrowLeft))
+	w.until("the mean of the last bucket", `/^\d\d:\d\d  1[0-9.]+ V \(/.test(document.querySelector('.read-out').textContent)`)
+	must(t, browser, chromedp.Evaluate(`(() => {
+		const p = document.querySelector('.field-of'), r = p.getBoundingClientRect();
+		p.dispatchEvent(new PointerEvent('pointermove', {bubbles: true, clientX: r.left + r.width * 18.5 / 24}));
+	})()`, nil))
+	w.until("the reason of the gap", `/^\d\d:\d\d  no reading/.test(document.querySelector('.read-out').textContent)`)
 }

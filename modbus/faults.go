@@ -1,0 +1,143 @@
+package modbus
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+const (
+	// faultsKept is how many failed exchanges a line remembers: twenty take at most 5 KB.
+	faultsKept = 20
+	// faultBytes is how much is kept of a request, and of what came instead of the answer. The longest request has 8
+	// bytes. 64 bytes of a longer reply show its head, and nearly always where it was damaged.
+	faultBytes = 64
+)
+
+// FaultKind is why an exchange failed, in one word for programs.
+type FaultKind string
+
+// The kinds.
+const (
+	FaultTimeout     FaultKind = "timeout"      // no byte came
+	FaultLate        FaultKind = "late"         // none in time; the answer to an earlier request came after its timeout
+	FaultChecksum    FaultKind = "checksum"     // the only frame that came has a wrong checksum
+	FaultGarbled     FaultKind = "garbled"      // the bytes that came make no frame, or an incomplete one
+	FaultCollision   FaultKind = "collision"    // the request came back changed: another device was sending
+	FaultOtherMaster FaultKind = "other_master" // a request of another master came
+	FaultForeign     FaultKind = "foreign"      // whole frames came, and none of them was the answer
+	FaultForeignUnit FaultKind = "foreign_unit" // the answer was for another unit
+	FaultForeignID   FaultKind = "foreign_id"   // the answer had another transaction id
+	FaultLength      FaultKind = "wrong_length" // the answer had another length or another function
+	FaultAmbiguous   FaultKind = "ambiguous"    // the answer may be for another program that uses the gateway
+	FaultException   FaultKind = "exception"    // the slave refused the request
+)
+
+// Fault is an exchange that gave no registers, with the bytes of both sides. On Modbus TCP the frames have neither
+// header nor checksum: they begin with the unit id.
+type Fault struct {
+	Unit     byte // that was asked
+	Kind     FaultKind
+	Err      error
+	Request  []byte
+	Received []byte        // all that came until the timeout, an echo included: the first 64 bytes of it
+	Length   int           // of all that came, in bytes
+	Age      time.Duration // since the end of the exchange
+}
+
+// Faults returns the last failed exchanges of the line, at most 20, the newest first. Failures of the port itself are
+// not among them. It is safe from any goroutine.
+func (l *Line) Faults() []Fault {
+	l.tally.mu.Lock()
+	defer l.tally.mu.Unlock()
+	now := l.tick()
+	list := make([]Fault, 0, len(l.tally.faults))
+	for _, f := range slices.Backward(l.tally.faults) {
+		f.Age = now.Sub(f.at)
+		list = append(list, f.Fault)
+	}
+	return list
+}
+
+// failedAt is a Fault with its time on the line's monotonic clock.
+type failedAt struct {
+	Fault
+	at time.Time
+}
+
+// fault remembers the exchange in the window, which ended with err.
+func (l *Line) fault(err error) {
+	w := &l.window
+	kind := w.kindOf(err)
+	if kind == "" {
+		return
+	}
+	request := w.sent
+	if w.framed {
+		request = request[:len(request)-checksumSize]
+	}
+	f := Fault{
+		Unit: w.q.unit, Kind: kind, Err: err, Request: slices.Clone(request[:min(len(request), faultBytes)]),
+		Received: slices.Clone(w.came[:min(w.length, faultBytes)]), Length: w.length,
+	}
+	l.tally.mu.Lock()
+	defer l.tally.mu.Unlock()
+	if len(l.tally.faults) == faultsKept {
+		l.tally.faults = slices.Delete(l.tally.faults, 0, 1)
+	}
+	l.tally.faults = append(l.tally.faults, failedAt{f, l.tick()})
+}
+
+// kindOf returns the kind of a failed exchange; "" for one that was given up by us, or by the port.
+func (w *window) kindOf(err error) FaultKind {
+	var refusal *Exception
+	switch {
+	case errors.As(err, &refusal):
+		return FaultException
+	case errors.Is(err, ErrLate):
+		return FaultLate
+	case errors.Is(err, ErrTimeout) && w.heard:
+		return FaultForeign
+	case errors.Is(err, ErrTimeout):
+		return FaultTimeout
+	case errors.Is(err, ErrForeignID):
+		return FaultForeignID
+	case errors.Is(err, ErrForeignUnit):
+		return FaultForeignUnit
+	case errors.Is(err, ErrLength):
+		return FaultLength
+	case errors.Is(err, ErrShared):
+		return FaultAmbiguous
+	case errors.Is(err, errChecksum):
+		return FaultChecksum
+	case errors.Is(err, errCollision):
+		return FaultCollision
+	case errors.Is(err, errRival):
+		return FaultOtherMaster
+	case errors.Is(err, ErrFrame):
+		return FaultGarbled
+	default:
+		return ""
+	}
+}
+
+// checksumSize is the length of the CRC at the end of an RTU frame. Modbus TCP frames come with one from our own port.
+const checksumSize = 2
+
+// hear takes down what came, as much as a Fault shows.
+func (w *window) hear(b []byte) {
+	if w.length < faultBytes {
+		copy(w.came[w.length:], b)
+	}
+	w.length += len(b)
+}
+
+// received takes down n new bytes in the window's buffer.
+func (w *window) received(n int) {
+	b := w.buf[w.have : w.have+n]
+	if w.framed && n > checksumSize {
+		b = b[:n-checksumSize]
+	}
+	w.hear(b)
+	w.have += n
+}

@@ -1,0 +1,26 @@
+package api
+
+import "time"
+
+// LineFaults is the answer of GET /api/v1/lines/faults: the last failed exchanges of each line, for a person who looks
+// for the cause on the wire.
+type LineFaults struct {
+	// the newest first; at most 20 of each line, since the start
+	Faults []LineFault `json:"faults"`
+}
+
+// LineFault is one exchange that gave no values. The bytes are in hex, "01 04 00 12 00 08 51 C9"; on Modbus TCP they
+// begin with the unit id and have no checksum.
+type LineFault struct {
+	Line   string    `json:"line"`
+	UnitID int       `json:"unit_id"` // that was asked
+	At     time.Time `json:"at"`      // its end, by the clock as it is now
+	AgeS   int64     `json:"age_s"`
+	// timeout | late | checksum | garbled | collision | other_master | foreign | foreign_unit | foreign_id |
+	// wrong_length | ambiguous | exception
+	Kind     string `json:"kind"`
+	Error    string `json:"error"`          // the same in words: "illegal data address (02)"
+	Request  string `json:"request"`        // the bytes that were sent
+	Received string `json:"received"`       // what came before the timeout, its first 64 bytes; "": nothing
+	Length   int    `json:"received_bytes"` // how many bytes came in all
+}
