@@ -61,7 +61,7 @@ func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
 // step sends what may go now, else waits until something may. False: the forwarder ends.
 func (f *Forwarder) step(ctx context.Context) bool {
 	f.look()
-	f.view.noteDrops(f.store.Stats().Integrations[f.cfg.ID].Dropped)
+	f.view.noteDrops(f.store.Dropped(f.cfg.ID))
 	if f.flights.n > 0 && f.full() {
 		return f.land(nil)
 	}
@@ -174,6 +174,7 @@ func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result, c
 	results = f.ask(messages)
 	completed = f.clock.Now()
 	f.heard(results, completed)
+	f.circuit.fit.landed(len(results), results)
 	return results, completed
 }
 
@@ -301,7 +302,7 @@ func New(in *configs.Integration, o Options) *Forwarder {
 		state = integrationPaused
 	}
 	log := o.Log.With("integration", in.ID, "type", in.Type)
-	dropped := o.Store.Stats().Integrations[in.ID].Dropped
+	dropped := o.Store.Dropped(in.ID)
 	return &Forwarder{
 		cfg: in, sink: o.Sink, store: o.Store, clock: o.Clock, deviceID: o.DeviceID, log: log,
 		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
