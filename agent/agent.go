@@ -176,14 +176,14 @@ func (a *Agent) openStore() error {
 	return nil
 }
 
-// storeClock is what the store is to know about time.
+// storeClock gives the store its knowledge of time.
 func (a *Agent) storeClock() store.Clock {
 	wall := a.clock.Wall
 	source := wall.Source()
 	return store.Clock{Boot: source.Boot, Uptime: source.Uptime, Floor: source.Built, Good: wall.Ages, Old: wall.Old}
 }
 
-// limits returns what a configuration says of outbox and trigger log; an outbox in memory stays small.
+// limits returns the limits of outbox and trigger log in a configuration. An outbox in memory stays small.
 func (a *Agent) limits(c *configs.Config) store.Limits {
 	b, t := c.Buffer, c.Triggers
 	l := store.Limits{
@@ -207,7 +207,7 @@ func known(c *configs.Config) []store.Integration {
 	return list
 }
 
-// pollerOptions are those of all pollers.
+// pollerOptions returns the options of all pollers.
 func (a *Agent) pollerOptions(catalog *objects.Catalog) poll.Options {
 	return poll.Options{
 		Catalog: catalog, Version: a.options.Version, Clock: a.clock, Log: a.log, Sweeps: a.sweeps,

@@ -16,7 +16,7 @@ type changes struct {
 	watches map[string]*watch // by the id of the integration
 }
 
-// watch is what one integration has been given.
+// watch has the samples that one integration got last.
 type watch struct {
 	cfg  configs.Integration
 	last map[objectKey]given

@@ -76,7 +76,7 @@ func (c *configFile) taken(now time.Time, restart []string) (changed bool) {
 	return changed
 }
 
-// problems lists what keeps the file from being in force.
+// problems lists the reasons why the file is not in force.
 func (c *configFile) problems() (list []api.Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

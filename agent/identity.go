@@ -45,7 +45,7 @@ func (a *Agent) identify() (string, error) {
 	return id, nil
 }
 
-// readDeviceID returns what the copy says, "" when there is none that makes sense.
+// readDeviceID returns the id in the copy, "" when there is no valid one.
 func readDeviceID(file string) string {
 	text, err := os.ReadFile(file)
 	id := strings.TrimSpace(string(text))

@@ -105,7 +105,7 @@ func (f failures) lastRun() (number uint64) {
 	return number
 }
 
-// note keeps the number of a run: the next run gets a higher one, whether it is on the disk or in memory.
+// note stores the number of a run. The next run gets a higher one, whether its outbox is on the disk or in memory.
 func (f failures) note(number uint64) error {
 	if f.path == "" {
 		return nil
@@ -256,7 +256,7 @@ func (a *Agent) setIntegrations(list []store.Integration) error {
 	return os.RemoveAll(dir)
 }
 
-// owed says what waits in an outbox; "": nothing does.
+// owed says what waits in an outbox; "" when nothing waits.
 func owed(stats store.Stats) string {
 	samples, letters, gaps := uint64(0), 0, 0
 	for _, in := range stats.Integrations {

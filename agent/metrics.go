@@ -26,7 +26,8 @@ func (a *Agent) Metrics() http.Handler {
 	return served(registry(a.Status), a.log.With("part", "metrics"))
 }
 
-// served answers with what is gathered. A series that cannot be shown is logged and left out: the others are served.
+// served answers with the gathered metrics. A series that cannot be shown is logged and left out. The others are
+// served.
 func served(g prometheus.Gatherer, log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(g, promhttp.HandlerOpts{
 		ErrorHandling:      promhttp.ContinueOnError,
@@ -35,7 +36,7 @@ func served(g prometheus.Gatherer, log *slog.Logger) http.Handler {
 	})
 }
 
-// registry holds what is served. It is not the library's default one, which belongs to the whole process.
+// registry holds the served metrics. It is not the library's default registry, which belongs to the whole process.
 func registry(status func() api.Status) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collector{status}, collectors.NewGoCollector(),
@@ -108,7 +109,7 @@ func (m metrics) slave(s *api.Slave) {
 	m.exchanges(&s.Counters)
 }
 
-// exchanges shows what was counted of the requests to one slave and of their replies.
+// exchanges shows the counters of the requests to one slave, and of their replies.
 func (m metrics) exchanges(c *api.Counters) {
 	m.turnaround(c)
 	m.counter("slave_requests_total", "Frames sent, probes included.", c.Requests)

@@ -87,10 +87,10 @@ func partOf(subject, whole string) bool {
 	return subject == whole || whole == subjectAgent || strings.HasPrefix(subject, whole+"/")
 }
 
-// subjectAgent is the subject of what concerns the agent as a whole.
+// subjectAgent is the subject of problems that concern the agent as a whole.
 const subjectAgent = "agent"
 
-// subject is what a problem is about, as people call it.
+// subject is the name of the thing with the problem, as people call it.
 type subject struct{ name, kind, cloud string }
 
 // subjectsOf names the lines, slaves and integrations of a status by the subjects of their problems.

@@ -62,7 +62,7 @@ func (sm *sampler) run(ctx context.Context) error {
 	}
 }
 
-// promise is a commit that is to come, and the number of the last sample that it is about.
+// promise is a future commit, and the number of the last sample in it.
 type promise struct {
 	pledge *store.Pledge
 	to     uint64

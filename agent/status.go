@@ -48,7 +48,7 @@ func (a *Agent) Status() api.Status {
 	return s
 }
 
-// clockStatus adds what waits, and the problem when there is one.
+// clockStatus adds the number of samples that wait for the clock, and the problem when there is one.
 func (a *Agent) clockStatus(integrations []api.Integration) (api.Clock, []api.Problem) {
 	s := a.clock.Wall.Status()
 	for _, in := range integrations {

@@ -45,10 +45,10 @@ func settingsOf(l store.Limits) api.Buffer {
 	}
 }
 
-// measuredAfter is from when on what was written is a measure for a day.
+// measuredAfter is the time after which the bytes written so far say something about a day.
 const measuredAfter = 10 * time.Minute
 
-// perDay is what the bytes written since the start come to in a day, in megabytes; nil when it is too early to say.
+// perDay is the bytes written since the start as a rate, in megabytes a day; nil when it is too early to say.
 func perDay(bytes uint64, ran time.Duration) *float64 {
 	if ran < measuredAfter {
 		return nil
@@ -101,7 +101,7 @@ func movedAt(path string, otherwise time.Time) time.Time {
 	return time.Unix(stat.Ctim.Unix())
 }
 
-// recoveryDetail says why, where the old file is, and what it cost.
+// recoveryDetail says why the store was replaced, where the old file is, and what was lost.
 func recoveryDetail(r store.Recovery) string {
 	detail := fmt.Sprintf("%s; moved to %s; %d samples salvaged", r.Reason, r.Aside, r.Samples)
 	if r.DeadLetters > 0 {

@@ -44,7 +44,7 @@ func (a *Agent) Trigger(id uint64) (api.TriggerDetail, error) {
 	return d, nil
 }
 
-// describe adds what is known of the sample.
+// describe adds the fields that are known of the sample.
 func describe(a *Agent, d *api.TriggerDetail, row *store.DeadLetter) {
 	sampled := row.Sample.SampledAt.UTC().Format(time.RFC3339)
 	d.SampledAt, d.PublishedAt = &sampled, millis(row.PublishedAt)
@@ -59,7 +59,7 @@ func describe(a *Agent, d *api.TriggerDetail, row *store.DeadLetter) {
 	}
 }
 
-// advice is what keeps a message back and what to do, from the table of problems.
+// advice says what keeps a message back and what to do, from the table of problems.
 func advice(d *api.TriggerDetail) (code, title, remedy string) {
 	var kind api.Kind
 	switch d.State {

@@ -56,14 +56,14 @@ func objectOf(t *store.Trigger) string {
 	return t.Sample.Object
 }
 
-// outlook is how it goes on for an integration whose last attempt failed.
+// outlook says when an integration whose last attempt failed tries again.
 type outlook struct {
 	waiting bool          // an operator has to act
 	left    time.Duration // until the next attempt
 	at      *string       // the same as a time of the wall; nil: no attempt is waited for
 }
 
-// outlooks are those of the configured integrations, by id.
+// outlooks returns the outlooks of the configured integrations, by id.
 type outlooks map[string]outlook
 
 func (a *Agent) outlooks() outlooks {

@@ -32,7 +32,7 @@ func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bundleParts are those that are not files of the gateway.
+// bundleParts are the parts that are not files of the gateway.
 func (s *Server) bundleParts(state *api.Status, r *http.Request) []bundle.Part {
 	parts := []bundle.Part{
 		{Name: "version.json", Make: func() ([]byte, error) {

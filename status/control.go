@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// Control is what an operator may ask of the agent beside replays and dead letters.
+// Control has the actions of an operator, besides replays and dead letters.
 type Control interface {
-	// Reload puts the configuration file in force and returns when it is. An error is why it is not.
+	// Reload puts the configuration file in force, and returns when this is done. The error says why it is not in
+	// force.
 	Reload(ctx context.Context) error
 	// TryNow has an integration that waits after a failure try again at once.
 	TryNow(integration string) error
 }
 
-// ErrNoIntegration is what Control.TryNow returns, perhaps wrapped, for an integration that there is not.
+// ErrNoIntegration is the error of Control.TryNow for an integration that does not exist. It may be wrapped.
 var ErrNoIntegration = errors.New("no such integration")
 
 // tryRequest is the body of POST /api/v1/try.

@@ -18,11 +18,11 @@ import (
 
 // DeadLetters are the samples that clouds have rejected.
 type DeadLetters interface {
-	// DeadLetters returns them, the oldest first, of one integration, or of all for "".
+	// DeadLetters returns the dead letters of one integration, or of all for "", the oldest first.
 	DeadLetters(integration string) (api.DeadLetters, error)
-	// RetryDeadLetters sends them again, all when ids is empty, and reports and fails as Replayer.Replay does.
+	// RetryDeadLetters sends dead letters again, all when ids is empty. It reports and fails as Replayer.Replay does.
 	RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error
-	// DropDeadLetters gives them up, all when ids is empty, and returns how many they were.
+	// DropDeadLetters deletes dead letters, all when ids is empty, and returns their number.
 	DropDeadLetters(integration string, ids []uint64) (int, error)
 }
 

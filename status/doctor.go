@@ -7,7 +7,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// serveDoctor answers what is wrong with this gateway, as far as the daemon may see it.
+// serveDoctor answers with the findings about this gateway, as far as the daemon may see them.
 func (s *Server) serveDoctor(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, s.o.Doctor(r.Context()))
 }

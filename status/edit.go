@@ -17,10 +17,10 @@ const mostConfig = 64 << 10
 // insteadOfEdits is the command that changes integrations on the gateway.
 const insteadOfEdits = "noi-agent integrations"
 
-// integrationHandlers answer what is asked about Options.Integrations.
+// integrationHandlers answer requests about Options.Integrations.
 type integrationHandlers struct{ book Integrations }
 
-// routes lists what they answer.
+// routes lists their addresses.
 func (h integrationHandlers) routes() []route {
 	const all, one = "/api/v1/integrations", "/api/v1/integrations/{id}"
 	return []route{

@@ -25,7 +25,7 @@ const (
 	mostEventID = 64
 )
 
-// serveEvents sends what changes until the client goes.
+// serveEvents sends each change until the client goes.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	values, err := readQuery(r.URL.RawQuery, "topics")
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Server) sendEvents(r *http.Request, watcher *events.Watcher, out *strea
 	}
 }
 
-// hello is what a stream begins with. It has no id: it is of this stream alone.
+// hello is the first event of a stream. It has no id, because it belongs to this stream alone.
 func (s *Server) hello() []byte {
 	now := s.o.Reporter.Status()
 	body, _ := json.Marshal(api.Hello{Version: now.Version, BootID: now.Clock.BootID, DeviceID: now.DeviceID,

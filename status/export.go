@@ -21,7 +21,7 @@ type Exporter interface {
 	Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64, err error)
 }
 
-// Formats are those of an export, the first by default.
+// Formats lists the formats of an export. The first one is the default.
 func Formats() []string { return []string{"jsonl", "csv"} }
 
 const (
@@ -108,7 +108,7 @@ func (o *stream) Write(p []byte) (int, error) {
 
 func (o *stream) stop() { o.late.Stop() }
 
-// exportQuery is what is asked for.
+// exportQuery is the query of an export.
 type exportQuery struct {
 	r      store.Range
 	format string

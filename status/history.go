@@ -13,7 +13,7 @@ const (
 	mostHours    = 168
 )
 
-// serveHistory answers what an object was in the last hours.
+// serveHistory answers with the values of an object in the last hours.
 func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 	values, err := readQuery(r.URL.RawQuery, "hours")
 	if err != nil {

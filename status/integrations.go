@@ -18,25 +18,26 @@ type Integrations interface {
 
 // integrationReader looks.
 type integrationReader interface {
-	// List returns all, those of the configuration file first.
+	// List returns all integrations, the ones of the configuration file first.
 	List() api.Integrations
 	// Get returns one by its id.
 	Get(id string) (api.IntegrationEntry, error)
-	// Preview checks a configuration as Create does (id ""), or as Replace does, and returns what it would be and cost.
+	// Preview checks a configuration as Create does (id ""), or as Replace does. It returns the integration and its
+	// cost.
 	// Nothing is changed.
 	Preview(id string, config []byte) (api.IntegrationEntry, error)
 	// Needs returns the commands that an integration's cloud needs first, with the names of this gateway.
 	Needs(id string) (string, error)
 }
 
-// integrationEditor changes. A config is one JSON object with the keys of api.IntegrationConfig; it is read strictly,
-// as the configuration file is. An etag is that of the entry that was read.
+// integrationEditor changes integrations. A config is one JSON object with the keys of api.IntegrationConfig. It is
+// read strictly, as the configuration file is. An etag is the one of the entry that was read.
 type integrationEditor interface {
 	// Create adds one, which starts at the newest sample.
 	Create(ctx context.Context, config []byte) (api.IntegrationEntry, error)
 	// Replace puts another configuration in the place of the one with that id.
 	Replace(ctx context.Context, id, etag string, config []byte) (api.IntegrationEntry, error)
-	// Delete removes one. What waits for it is kept for 24 h.
+	// Delete removes an integration. Its waiting samples are kept for 24 h.
 	Delete(ctx context.Context, id, etag string) error
 }
 

@@ -8,7 +8,7 @@ import (
 	"noi-agent/status/guard"
 )
 
-// doorRoutes are those with which one logs in and out.
+// doorRoutes are the routes for logging in and out.
 func (d *door) routes() []route {
 	return []route{
 		{"GET", "/api/v1/session", anyone, d.serveSession, ""},

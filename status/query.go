@@ -53,7 +53,7 @@ func filterParameters() []parameter {
 	}
 }
 
-// triggerParameters are those of /api/v1/triggers.
+// triggerParameters are the parameters of /api/v1/triggers.
 func triggerParameters() []parameter { return append(filterParameters(), parameter{"limit", setLimit}) }
 
 // parseQuery reads a raw query strictly: a misspelt parameter that were ignored would give the wrong rows

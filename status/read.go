@@ -23,7 +23,7 @@ type readRequest struct {
 	Count    uint16  `json:"count"`
 }
 
-// readAnswer is what it is answered with.
+// readAnswer is the answer to a readRequest.
 type readAnswer struct {
 	Registers []uint16  `json:"registers"`
 	At        time.Time `json:"at"` // arrival of the reply's last byte, to the millisecond

@@ -17,7 +17,7 @@ const (
 	anyone                   // every client that reaches the endpoint
 )
 
-// route is one thing that can be asked. The table of routes is the one list of them.
+// route is one address of the endpoint. The table of routes is the only list of them.
 type route struct {
 	method  string // GET serves HEAD too
 	path    string // pattern of http.ServeMux, without method
@@ -26,7 +26,7 @@ type route struct {
 	instead string // of changes: the command that does the same on the gateway
 }
 
-// routes lists all that is served; what Options leave out is not there.
+// routes lists all addresses. Parts that Options leave out have none.
 func (s *Server) routes() []route {
 	list := []route{
 		{"GET", "/api/v1/status", reads, withoutQuery(s.serveStatus), ""},

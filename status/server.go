@@ -54,7 +54,7 @@ type Reader interface {
 	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
 }
 
-// Options says what to serve and where. Reporter, TriggerLog and Health must be set.
+// Options has the parts of the endpoint and its addresses. Reporter, TriggerLog and Health must be set.
 type Options struct {
 	Reporter   Reporter
 	TriggerLog TriggerLog
@@ -259,7 +259,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	return broken
 }
 
-// connections are those that a connection is counted among.
+// connections returns the set of connections that counts this one: of the socket or of TCP.
 func (s *Server) connections(c net.Conn) *guard.Connections {
 	if _, ok := c.LocalAddr().(*net.UnixAddr); ok {
 		return s.unix

@@ -80,7 +80,7 @@ func (p *place) ownHosts() []string {
 	return once
 }
 
-// reachable are the IP addresses that the TCP listener answers on, without those for this machine only.
+// reachable returns the IP addresses at which the TCP listener answers, without the loopback addresses.
 func (p *place) reachable() (addresses []string) {
 	bound, err := netip.ParseAddrPort(p.addr)
 	if err != nil {

@@ -159,7 +159,8 @@ func cell(data json.RawMessage) string {
 	return string(data)
 }
 
-// inert makes of a text no formula: spreadsheets run what begins with one of these. A number stays a number.
+// inert keeps a spreadsheet from running a text as a formula, which begins with one of these characters. A number stays
+// a number.
 func inert(text string) string {
 	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return text

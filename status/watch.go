@@ -60,7 +60,7 @@ type sentValue struct {
 	look uint64 // the last look that has found the object
 }
 
-// rowState is what changes of a row when it is tried again.
+// rowState has the fields of a row that change when it is tried again.
 type rowState struct {
 	completed string
 	attempts  int
@@ -128,7 +128,7 @@ func (w *watch) close() {
 	w.ended.Wait()
 }
 
-// look publishes what has changed since the last look. The first one only notes what is.
+// look publishes the changes since the last look. The first look only notes the state.
 func (w *watch) look(publish bool) {
 	s := w.o.Reporter.Status()
 	w.lookAtStatus(&s, publish)
@@ -137,7 +137,7 @@ func (w *watch) look(publish bool) {
 	w.lookAtLogs(publish)
 }
 
-// publish sends what encodes. Shapes of the API always do.
+// publish sends an event. The types of the API always encode.
 func (w *watch) publish(topic events.Topic, name string, v any) {
 	if body, err := encode(v); err == nil {
 		w.hub.Publish(topic, name, bytes.TrimSuffix(body, []byte("\n")))
@@ -157,7 +157,7 @@ func (w *watch) lookAtStatus(s *api.Status, publish bool) {
 	w.states, w.problems = states, problems
 }
 
-// statesOf is what of a status is news at once: the words, and no counters or ages.
+// statesOf returns the part of a status whose change is an event at once: the states, without counters and ages.
 func statesOf(s *api.Status) string {
 	text := []byte(s.Clock.State)
 	add := func(words ...string) {
@@ -178,7 +178,7 @@ func statesOf(s *api.Status) string {
 	return string(text)
 }
 
-// problemsOf is what of the problems is news: which there are, and no ages.
+// problemsOf returns the part of the problems whose change is an event: the list, without ages.
 func problemsOf(problems []api.Problem) string {
 	var text []byte
 	for i := range problems {

@@ -39,7 +39,7 @@ func (s *Store) AcknowledgeGaps(until time.Time) (int, error) {
 		n := 0
 		for _, it := range s.integrations {
 			for _, w := range it.acknowledge(kept[it.ID], until) {
-				s.writeRowLocked(it, w)
+				it.writeRowLocked(w)
 				n++
 			}
 		}
@@ -81,8 +81,8 @@ func (it *integration) acknowledge(kept []*record.Row, until time.Time) (marked 
 	for _, w := range kept {
 		rows[w.ID] = w
 	}
-	maps.Copy(rows, it.flushing)
-	maps.Copy(rows, it.dirty)
+	maps.Insert(rows, it.flushing.gaps())
+	maps.Insert(rows, it.dirty.gaps())
 	for id, old := range rows {
 		if !isNews(old, until) {
 			continue

@@ -65,9 +65,12 @@ func TestCommitsOfACatchUp(t *testing.T) {
 				c.costs("offline", func(n int) (int, bool) { return 0, time.Duration(n+1)*time.Second == 180*every })
 				during, bytes := c.costs("catch-up",
 					func(int) (int, bool) { return 100, c.Stats().Integrations["aws"].Backlog <= 100 })
-				online, _ := c.costs("online", func(n int) (int, bool) { return 1000, n == 600 })
-				if every == time.Minute && bytes > 75 {
-					t.Errorf("%.1f B a sample during the catch-up, want 75 at most", bytes)
+				online, rows := c.costs("online", func(n int) (int, bool) { return 1000, n == 600 })
+				if every == time.Second && rows > 45 {
+					t.Errorf("%.1f B a sample online, want 45 at most", rows)
+				}
+				if every == time.Minute && bytes > 65 {
+					t.Errorf("%.1f B a sample during the catch-up, want 65 at most", bytes)
 				}
 				if kept := c.Stats().Sweeps; kept > 0 {
 					t.Errorf("%d sweeps in the outbox after everything was sent", kept)

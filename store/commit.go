@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ type commit struct {
 	evicted   uint64 // those before it go, also what would else be retained
 	cursors   map[string][]byte
 	written   []*integration
-	logs      map[*integration][]*record.Row          // the rows it writes
+	logs      map[*integration]*rowSet                // the rows it writes
 	dead      map[*integration]map[uint64]*record.Row // what it changes of the dead letters
 	forgotten []string
 	identity  []byte
@@ -71,8 +70,8 @@ type commit struct {
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
 // file, or says something worse: then it is not known what the file holds.
-func (s *Store) write(t task) (err error) {
-	c := &commit{task: t, store: s, names: s.names.Published()}
+func (w *writer) write(t task) (err error) {
+	c := &commit{task: t, store: w.Store, names: w.names.Published()}
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
 			err = fmt.Errorf("commit: the file is damaged: %v", p)
@@ -81,9 +80,9 @@ func (s *Store) write(t task) (err error) {
 			c.undo()
 		}
 	}()
-	s.mu.Lock()
-	update := s.update // tests exchange it
-	s.mu.Unlock()
+	w.mu.Lock()
+	update := w.update // tests exchange it
+	w.mu.Unlock()
 	if err := update(c.run); err != nil {
 		if file.Full(err) {
 			return fmt.Errorf("commit: %w: %w", ErrFull, err)
@@ -173,7 +172,7 @@ func (c *commit) snapshot() {
 	c.totals = s.totals
 	c.totals.Next = s.next
 	c.cursors = map[string][]byte{}
-	c.logs = map[*integration][]*record.Row{}
+	c.logs = map[*integration]*rowSet{}
 	c.dead = map[*integration]map[uint64]*record.Row{}
 	s.dateGapsLocked()
 	for _, it := range s.orderedLocked() {
@@ -185,7 +184,7 @@ func (c *commit) snapshot() {
 			c.written = append(c.written, it)
 			it.modified = unwritten[it] > 0
 		}
-		if unheard := c.newGaps && it.newGap; len(it.dirty) > 0 && (c.rows || unheard) {
+		if unheard := c.newGaps && it.newGap; it.dirty.size() > 0 && (c.rows || unheard) {
 			c.takeRows(it, c.gapsOnly || !c.rows)
 			it.newGap = false
 		}
@@ -194,7 +193,7 @@ func (c *commit) snapshot() {
 		}
 	}
 	c.takeAccounts()
-	c.passed = s.passedLocked()
+	c.passed = c.passedLocked()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]record.Start{}
 	traffics := map[string]record.Meter{}
@@ -240,18 +239,15 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 
 // takeRows takes the rows that wait, as far as the log will keep them.
 func (c *commit) takeRows(it *integration, gapsOnly bool) {
-	c.store.dirtyRows -= len(it.dirty)
-	record.CutRows(it.dirty, c.store.opts.KeepTriggers)
-	it.flushing, it.dirty, it.cutTo = it.dirty, map[uint64]*record.Row{}, 0
-	if gapsOnly {
-		maps.Copy(it.dirty, it.flushing)
-		maps.DeleteFunc(it.dirty, func(_ uint64, w *record.Row) bool { return w.IsGap() })
-		maps.DeleteFunc(it.flushing, func(_ uint64, w *record.Row) bool { return !w.IsGap() })
-		c.store.dirtyRows += len(it.dirty)
+	waiting := it.dirty.size()
+	it.dirty.cut(c.store.opts.KeepTriggers)
+	if it.cutTo = 0; gapsOnly {
+		it.flushing = it.dirty.takeGaps()
+	} else {
+		it.flushing, it.dirty = it.dirty, newRowSet()
 	}
-	for _, id := range slices.Sorted(maps.Keys(it.flushing)) {
-		c.logs[it] = append(c.logs[it], it.flushing[id])
-	}
+	c.store.dirtyRows += it.dirty.size() - waiting
+	c.logs[it] = it.flushing
 }
 
 func (c *commit) putSweeps(tx *bolt.Tx) error {
@@ -390,7 +386,7 @@ func (c *commit) finish() {
 	s.totals.Row = max(row, c.totals.Row)
 	s.tail = c.tail
 	s.committed += c.samples
-	s.countCommitLocked(c.tx)
+	c.countLocked()
 	s.times = c.times
 	c.finishAccounts()
 	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
@@ -411,7 +407,7 @@ func (c *commit) finish() {
 }
 
 func (c *commit) finishIntegration(it *integration) {
-	it.flushing = map[uint64]*record.Row{}
+	it.flushing = newRowSet()
 	for at, w := range it.open {
 		if slices.Contains(c.pruned[it], w.ID) {
 			delete(it.open, at)
@@ -433,13 +429,13 @@ func (c *commit) undo() {
 	s.unsaved = s.unsaved || c.unsaved
 	s.accounts.changed = true
 	for it, rows := range c.logs {
-		for _, w := range rows {
-			if _, newer := it.dirty[w.ID]; !newer {
-				it.dirty[w.ID] = w
+		for id := range rows.rows {
+			if !it.dirty.has(id) { // else that one is newer
+				it.dirty.put(rows.row(id))
 				s.dirtyRows++
 			}
 		}
-		it.flushing = map[uint64]*record.Row{}
+		it.flushing = newRowSet()
 		it.newGap = it.newGap || it.owesGapRows()
 	}
 	for it, changes := range c.dead {
@@ -458,9 +454,9 @@ func (c *commit) undo() {
 	s.dirty = true
 }
 
-// countCommitLocked counts what a transaction wrote.
-func (s *Store) countCommitLocked(tx *bolt.Tx) {
-	stats := tx.Stats()
+// countLocked counts what the transaction wrote.
+func (c *commit) countLocked() {
+	s, stats := c.store, c.tx.Stats()
 	s.commits++
 	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
 }

@@ -44,7 +44,7 @@
 //	cursor.go lane.go integrations.go  the position of each integration; alarms first
 //	pending.go settle.go dead_letters.go  the samples to send, and the results
 //	limits.go setlimits.go disk_full.go  which samples are deleted, and when
-//	rowlog.go triggers.go putrows.go gaps.go spans.go open_gaps.go  the log, and gaps
+//	rowlog.go rowset.go triggers.go putrows.go gaps.go spans.go open_gaps.go  the log, and gaps
 //	clockbook.go clock.go stamp.go accounts.go note.go  time; the last sample or gap of each object
 //	scan.go archive.go replay.go       reading the stored samples
 //	stats.go traffic.go compact.go     figures, size of the file, memory

@@ -41,7 +41,7 @@ func TestForgottenIntegrationsLeaveNothingToWrite(t *testing.T) {
 	defer s.mu.Unlock()
 	waiting := 0
 	for _, it := range s.integrations {
-		waiting += len(it.dirty)
+		waiting += it.dirty.size()
 	}
 	if len(s.integrations) != 1 || s.dirtyRows != waiting {
 		t.Errorf("%d integrations, %d rows are said to wait, and %d do", len(s.integrations), s.dirtyRows, waiting)

@@ -12,15 +12,8 @@ import (
 func (c *commit) putRows(tx *bolt.Tx) error {
 	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
 	for it, rows := range c.logs {
-		var gaps, results []*record.Row // rows itself stays as it is: undo needs it
-		for _, w := range rows {
-			if w.IsGap() {
-				gaps = append(gaps, w)
-			} else {
-				results = append(results, w)
-			}
-		}
 		var err error
+		results, gaps := rows.ids()
 		c.counts[it], c.pruned[it], err = c.putLog(tx, file.BucketTriggers, it, results, it.rowCount,
 			c.store.opts.KeepTriggers)
 		if err == nil {
@@ -34,17 +27,18 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 }
 
 // putLog writes rows of one kind and returns how many there are then, and which were cut.
-func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, rows []*record.Row, count, keep int) (int, []uint64,
+func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64, count, keep int) (int, []uint64,
 	error) {
-	if len(rows) == 0 {
+	if len(ids) == 0 {
 		return count, nil, nil
 	}
 	b, err := file.BucketOf(tx, kind, it.ID)
 	if err != nil {
 		return 0, nil, err
 	}
-	for _, w := range rows {
-		key := record.SeqKey(w.ID)
+	b.FillPercent = 0.9 // mostly appended to: full pages halve the flash writes; a row that is tried again may grow
+	for _, id := range ids {
+		w, key := c.logs[it].row(id), record.SeqKey(id)
 		known := b.Get(key) != nil
 		if w.Void {
 			if known {

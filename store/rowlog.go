@@ -12,9 +12,9 @@ import (
 // are tried again, dead letters and gaps. Guarded by Store.mu but for the counts of rows in the file.
 type rowLog struct {
 	open     map[record.Place]*record.Row // rows of deliveries still being retried
-	dirty    map[uint64]*record.Row       // rows no commit carries yet, by id
+	dirty    *rowSet                      // rows no commit carries yet
 	cutTo    int                          // how many of them were left when some were cut
-	flushing map[uint64]*record.Row       // rows the running commit carries
+	flushing *rowSet                      // rows the running commit carries
 	rowCount int                          // rows about deliveries in the file; the writer's own
 	gapsKept int                          // rows about gaps in the file; the writer's own
 
@@ -34,7 +34,7 @@ type rowLog struct {
 
 func newRowLog() rowLog {
 	return rowLog{
-		open: map[record.Place]*record.Row{}, dirty: map[uint64]*record.Row{}, flushing: map[uint64]*record.Row{},
+		open: map[record.Place]*record.Row{}, dirty: newRowSet(), flushing: newRowSet(),
 		dead: map[uint64]*record.Row{}, deadDirty: map[uint64]bool{}, grows: map[gapKey]*record.Row{},
 		undated: map[uint64]*record.Row{}, openGaps: map[uint64]*record.Row{}, unseen: map[uint64]bool{},
 	}
@@ -139,10 +139,8 @@ func (l *rowLog) waitingGaps() (n int) {
 
 // owesGapRows reports whether any row about a gap waits for a commit.
 func (l *rowLog) owesGapRows() bool {
-	for _, w := range l.dirty {
-		if w.IsGap() {
-			return true
-		}
+	for range l.dirty.gaps() {
+		return true
 	}
 	return false
 }

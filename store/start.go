@@ -75,7 +75,7 @@ func (it *integration) reopen(w *record.Row, by *integration) {
 		return
 	}
 	w.Open, w.Error = false, lostResult
-	it.dirty[w.ID] = w
+	it.dirty.put(w)
 }
 
 // start reads the file and counts the run, on a full disk without its ballast.
@@ -98,10 +98,11 @@ func (s *Store) start() error {
 	s.accounts.samples, s.known, s.own = m.Accounts, m.known, m.own
 	s.starts, s.times = m.Starts, m.Times
 	for _, it := range s.integrations {
-		s.dirtyRows += len(it.dirty)
+		it.store = s
+		s.dirtyRows += it.dirty.size()
 	}
 	s.names.Take(&m.Names)
-	return s.lookAhead()
+	return nil
 }
 
 func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {

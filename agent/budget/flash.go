@@ -15,7 +15,8 @@ import (
 const (
 	commitBytes = 14_400 // with one sample in it
 	sampleBytes = 42     // each further one: 6.5 in the record, the rest for half full pages
-	rowBytes    = 240    // a trigger row that is written and the one that it pushes out
+	logBytes    = 13_000 // the pages of an integration's log that a commit with rows begins
+	rowBytes    = 90     // each row in it, and the one that it pushes out
 )
 
 // FlashRate is what a configuration writes to flash, in megabytes (10^6 bytes) a day.
@@ -86,14 +87,14 @@ func flash(config *configs.Config, catalog *objects.Catalog,
 		window = 1 / every.Seconds()
 	}
 	flush := 1 / config.Triggers.FlushEvery.Seconds()
-	written := 0.0 // rows: of those that wait, the log takes as many as it keeps
+	logs := 0.0 // of the rows that wait, a log takes as many as it keeps
 	for _, r := range rows {
-		written += min(r, flush*float64(config.Triggers.Keep))
+		logs += min(r, flush)*logBytes + min(r, flush*float64(config.Triggers.Keep))*rowBytes
 	}
 	const mega = secondsPerDay / 1e6
 	return FlashRate{
 		Samples: kept.samples * secondsPerDay,
-		Online:  (min(kept.sweeps, flush)*commitBytes + written*rowBytes + held.bytes(window)) * mega,
+		Online:  (min(kept.sweeps, flush)*commitBytes + logs + held.bytes(window)) * mega,
 		Offline: kept.bytes(window) * mega,
 	}
 }

@@ -23,17 +23,17 @@ integrations:
 		online, offline float64 // MB a day, at the most
 		least           float64 // online; 0: the same
 	}{
-		"a sweep a minute":         {"", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		"a window of a minute":     {"buffer: {commit_every: 1m}", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		"rows once in ten minutes": {"triggers: {flush_every: 10m}", (144*14400 + 1440*240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		"a log of five rows":       {"triggers: {flush_every: 10m, keep: 5}", (144*14400 + 144*5*240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		"all is kept for a day":    {"buffer: {retain_after_ack: 24h}", 1440 * (2*14400 + 240 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"a sweep a minute":         {"", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"a window of a minute":     {"buffer: {commit_every: 1m}", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"rows once in ten minutes": {"triggers: {flush_every: 10m}", (144*(14400+13000) + 1440*90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"a log of five rows":       {"triggers: {flush_every: 10m, keep: 5}", 144 * (14400 + 13000 + 5*90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"all is kept for a day":    {"buffer: {retain_after_ack: 24h}", 1440 * (2*14400 + 13000 + 90 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
 		// A sample that waits for its turn is committed before it.
-		"sent every five minutes":  {"    publish_every: 5m", 1440 * (2*14400 + 240 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		"sent within the window":   {"    publish_every: 1m\nbuffer: {commit_every: 1m}", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
-		"changes":                  {"    when: change", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 24 * (14400 + 240) / 1e6},
-		"changes and nothing else": {"    when: change\n    heartbeat: 0s", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 0.0001},
-		"changes with a beat":      {"    when: change\n    heartbeat: 10m", 1440 * (14400 + 240) / 1e6, 1440 * (14400 + 42) / 1e6, 144 * (14400 + 240) / 1e6},
+		"sent every five minutes":  {"    publish_every: 5m", 1440 * (2*14400 + 13000 + 90 + 42) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"sent within the window":   {"    publish_every: 1m\nbuffer: {commit_every: 1m}", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0},
+		"changes":                  {"    when: change", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 24 * (14400 + 13000 + 90) / 1e6},
+		"changes and nothing else": {"    when: change\n    heartbeat: 0s", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 0.0001},
+		"changes with a beat":      {"    when: change\n    heartbeat: 10m", 1440 * (14400 + 13000 + 90) / 1e6, 1440 * (14400 + 42) / 1e6, 144 * (14400 + 13000 + 90) / 1e6},
 	} {
 		parsed, faults := configs.Parse([]byte(base+c.more), catalogOf(t))
 		if err := faults.Err(); err != nil {

@@ -18,8 +18,8 @@ type announcement struct {
 	IntegrationID string  `json:"integration_id"`
 }
 
-// announce sends the gaps that were not announced to the integration yet, when no sample can go. Worked reports whether
-// there were any. pause is how long to wait then.
+// announce sends the gaps that the integration has not been sent yet, when no sample can go. worked reports whether
+// there were any. pause is the wait after them.
 func (f *Forwarder) announce() (pause time.Duration, worked bool, err error) {
 	gaps, err := f.store.OpenGaps(f.cfg.ID, f.window())
 	if err != nil || len(gaps) == 0 {
@@ -43,7 +43,7 @@ func (f *Forwarder) announce() (pause time.Duration, worked bool, err error) {
 	return f.judge(results, completed), true, nil
 }
 
-// gapMessage builds the message of a gap. A gap that has grown has another id, since what it says is new.
+// gapMessage builds the message of a gap. A gap that has grown has another id, since its content is new.
 func (f *Forwarder) gapMessage(published time.Time, t *store.Trigger) sinks.Message {
 	body, err := json.Marshal(announcement{
 		PublishedAt: published.UTC().Format(Millis), DeviceID: f.deviceID, Gap: toldGap(t.Gap), IntegrationID: f.cfg.ID,

@@ -8,8 +8,8 @@ import (
 	"noi-agent/configs"
 )
 
-// Caps of the wait between two attempts: faults of the network pass by themselves,
-// those that wait for the operator take as long as a person takes.
+// Caps of the wait between two attempts. Faults of the network pass by themselves. Faults that an operator must correct
+// take as long as a person takes.
 const (
 	firstWait    = time.Second
 	capNetwork   = 60 * time.Second
@@ -24,7 +24,8 @@ type backoff struct {
 	failures int
 }
 
-// newBackoff returns the one of an integration on a gateway, whose waits no other has.
+// newBackoff returns the backoff of an integration. The seed is of the gateway and the integration, so each has other
+// waits.
 func newBackoff(deviceID string, in *configs.Integration) backoff {
 	return backoff{rand: rand.New(rand.NewPCG(seedOf(deviceID), seedOf(in.ID)))}
 }
@@ -34,8 +35,8 @@ func (b *backoff) fail(limit time.Duration) time.Duration {
 	return b.failAfter(limit, 0)
 }
 
-// failAfter is fail where the cloud has asked for a least wait: that, and the jitter beyond it. A cloud that sends a
-// fleet away for 30 s would have it back in one second otherwise, so the jitter is as long as the wait, up to limit.
+// failAfter is fail for a cloud that has asked for a least wait. It returns this wait plus jitter. The jitter is as
+// long as the wait, up to limit. Without it a fleet that a cloud sends away for 30 s would come back within one second.
 func (b *backoff) failAfter(limit, least time.Duration) time.Duration {
 	ceiling := min(max(firstWait<<min(b.failures, maxDoublings), least), limit)
 	b.failures++
@@ -54,7 +55,7 @@ func (b *backoff) succeed() int {
 	return n
 }
 
-// seedOf gives each gateway waits of its own, so that a fleet does not speak all at once.
+// seedOf gives each gateway a seed of its own, so that the gateways of a fleet do not send at the same time.
 func seedOf(id string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // never fails

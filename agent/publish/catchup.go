@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	// lateAfter is from which age on a sample counts as backlog, beside the time for which it was collected: longer
-	// than a modem needs to dial.
+	// lateAfter is the age from which on a sample counts as backlog. The time for which samples are collected is added.
+	// A modem needs less time to dial.
 	lateAfter = time.Minute
-	// Burst is how many seconds' worth of samples one attempt takes while a backlog is sent at a rate: enough to fill
-	// requests, and an alarm waits no longer behind it.
+	// Burst is a number of seconds. While a backlog is sent at a rate, one attempt takes the samples of so many
+	// seconds. This is enough to fill requests. An alarm waits behind one burst at most.
 	Burst = 10
 )
 
@@ -31,7 +31,7 @@ func (f *Forwarder) atRate(n int) int {
 	return n
 }
 
-// late returns how many of a batch are backlog; 0 when the integration has no rate for that.
+// late returns how many deliveries of a batch are backlog; 0 when the integration has no rate for a backlog.
 func (f *Forwarder) late(batch []outgoing) (n int) {
 	if f.cfg.CatchUp.Rate == 0 {
 		return 0
@@ -45,7 +45,7 @@ func (f *Forwarder) late(batch []outgoing) (n int) {
 	return n
 }
 
-// spread returns how long to wait after so many samples of a backlog or a replay, sending them having taken some of it.
+// spread returns the wait after late samples of a backlog or a replay, less the time that it took to send them.
 func (f *Forwarder) spread(late int, taken time.Duration) time.Duration {
 	if late == 0 || f.cfg.CatchUp.Rate == 0 {
 		return 0

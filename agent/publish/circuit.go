@@ -6,21 +6,23 @@ import (
 	"noi-agent/sinks"
 )
 
-// busyProbe is how many messages go to a cloud that answers and has no room, as when it throttles: one request of SNS.
-// A single message would cost it as much.
+// busyProbe is the number of messages that go to a cloud that answers but has no room, for example when it throttles.
+// It is one request of SNS. A single message would cost the cloud as much.
 const busyProbe = 10
 
-// widerEvery is which of the probes that wait for an operator has busyProbe messages too. Where the refusal is about
-// one message alone, in words that no table has, single probes would try that one for ever and nothing behind it.
+// widerEvery: while an operator has to act, each probe of this number has busyProbe messages. The refusal may be about
+// one message alone, in words that no table has. Then single probes would try only this message, and never the ones
+// behind it.
 const widerEvery = 4
 
-// circuit decides for one integration when the next attempt is made, and with how much. While nothing is wrong it lets
-// full windows through. After a failure it lets through a small probe at a time, until one is accepted: what a dead
-// link costs is a few bytes. Then it keeps the backlog back for the gateway's share of the spread, and full windows
-// follow. One goroutine owns it; all times are monotonic.
+// circuit decides for one integration when the next attempt is made, and with how many messages. While nothing is
+// wrong, it lets full windows through. After a failure it lets through one small probe at a time, until one is
+// accepted: a dead link costs a few bytes. Then it keeps the backlog back for the gateway's share of the spread. Full
+// windows follow. One goroutine owns a circuit; all times are monotonic.
 type circuit struct {
 	backoff backoff
 	pacing  pacing
+	fit     fit
 
 	failing bool          // the last attempt failed
 	network bool          // and no cloud was reached by it
@@ -34,7 +36,7 @@ type circuit struct {
 	pause   time.Duration // to be waited before the next attempt, see takePause
 }
 
-// newCircuit returns one for a gateway that has been silent: its first attempt has the gateway's phase.
+// newCircuit returns the circuit of a gateway that has sent nothing yet. The first attempt has the gateway's phase.
 func newCircuit(b backoff, p pacing) circuit {
 	return circuit{backoff: b, pacing: p, held: -1, pause: p.fresh()}
 }
@@ -45,7 +47,7 @@ func (c *circuit) window(full int) int {
 	case !c.failing && c.probes():
 		return 1
 	case !c.failing:
-		return full
+		return c.fit.window(full)
 	case c.network, c.waiting && c.backoff.failures%widerEvery != widerEvery-1:
 		return 1
 	default:
@@ -91,9 +93,10 @@ func (c *circuit) succeeded(now time.Duration) {
 	c.failing, c.network, c.asked, c.waiting, c.ever = false, false, false, false, true
 }
 
-// patience is after how many rejected messages, with none accepted between them, it is the set-up that is at fault and
-// not the messages: a topic with a schema that none fits. They go on to be set aside, slowly, so that a good one behind
-// them still arrives: at once they would push one another out of the dead letters before anybody has looked.
+// patience is a number of rejected messages with no accepted one between them. From this number on the set-up is at
+// fault and not the messages, for example a topic with a schema that no message fits. Rejected messages then go to the
+// dead letters slowly, so a good message behind them still arrives. If they went at once, they would push one another
+// out of the dead letters before an operator has looked.
 const patience = 64
 
 // rejected notes that a cloud has rejected all the n messages that an attempt had, and returns how long to wait.
@@ -105,14 +108,14 @@ func (c *circuit) rejected(n int) time.Duration {
 	return c.backoff.failAfter(capOperator, 0)
 }
 
-// idle notes that nothing waits: what comes next is fresh.
+// idle notes that nothing waits. The next samples are fresh.
 func (c *circuit) idle() {
 	if !c.failing {
 		c.pause = c.pacing.fresh()
 	}
 }
 
-// takePause returns how long what waits is to be kept back before the next attempt, once.
+// takePause returns the time for which the waiting samples are kept back before the next attempt, once.
 func (c *circuit) takePause() time.Duration {
 	rest := c.pause
 	c.pause = 0

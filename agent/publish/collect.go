@@ -20,8 +20,8 @@ type round struct {
 	next         uint64        // number of the first sweep that waits for the next round
 }
 
-// phase is by how much a gateway speaks later than the multiples of an interval: another one for each, so that a fleet
-// does not speak all at once.
+// phase is the time by which a gateway sends later than the multiples of an interval. Each gateway has another one, so
+// that the gateways of a fleet do not send at the same time.
 func phase(deviceID string, every time.Duration) time.Duration {
 	return time.Duration(seedOf(deviceID) % uint64(every))
 }
@@ -34,13 +34,13 @@ func newRound(deviceID string, every time.Duration, bell <-chan struct{}) round 
 	return round{every: every, phase: phase(deviceID, every), bell: bell}
 }
 
-// until returns how long it is until the next regular moment, by monotonic time. It is not at once when the last one
-// has passed with nothing to send: all gateways sample at the same moments.
+// until returns the time until the next regular moment, by monotonic time. If the last moment passed with nothing to
+// send, the next one is not now: all gateways sample at the same moments.
 func (r *round) until(now time.Duration) time.Duration {
 	return r.every - (now-r.phase+r.every)%r.every
 }
 
-// begin sets the first regular moment. What an earlier run, an edit or a pause has left has waited enough.
+// begin sets the first regular moment. Samples that an earlier run, an edit or a pause has left do not wait for it.
 func (r *round) begin(now time.Duration, next uint64) {
 	if r.every > 0 {
 		r.at = now + r.until(now)
@@ -90,7 +90,7 @@ func (r *round) due(pending []store.Delivery) []store.Delivery {
 	return pending[:n]
 }
 
-// look opens a round when its time has come. Whatever opens it is in the outbox by then.
+// look opens a round when its time has come. The sample that causes this is in the outbox by then.
 func (f *Forwarder) look() {
 	passed, rang := f.round.passed(f.clock.Elapsed()), f.round.rang()
 	if passed || rang || worker.Over(f.draining) {
@@ -110,8 +110,8 @@ func (f *Forwarder) collect(ctx context.Context) bool {
 	return end != stopped
 }
 
-// nextPublication is the next regular moment by the wall clock; nil when there is none. Others than the forwarder may
-// ask: phase and interval of a round stay as they are.
+// nextPublication is the next regular moment by the wall clock; nil when there is none. Any goroutine may call it,
+// because phase and interval of a round do not change.
 func (f *Forwarder) nextPublication() *time.Time {
 	if f.round.every == 0 || !f.cfg.Enabled {
 		return nil

@@ -17,7 +17,7 @@ const (
 	// again.
 	firstHold   = 10 * time.Second
 	longestHold = time.Hour
-	// restsAfter is the silence after which one request goes first again.
+	// restsAfter is a time without a request. After it one request goes first again.
 	restsAfter = 5 * time.Second
 )
 

@@ -1,9 +1,9 @@
 package publish
 
-// Inherit has a forwarder go on with the last success, and the deleted samples, of the forwarder that the integration
-// had before a reload.
+// Inherit takes over the last success, and the count of deleted samples, from the forwarder that the integration had
+// before a reload.
 func (f *Forwarder) Inherit(before *Forwarder) {
-	view := before.snapshot()
-	f.view.lastSuccess, f.view.drops = view.lastSuccess, view.drops
+	view := before.view.now()
+	f.view.shown.lastSuccess, f.view.shown.drops = view.lastSuccess, view.drops
 	f.droppedBefore = before.droppedBefore
 }

@@ -37,7 +37,7 @@ const (
 	replayDone     = "done"     // the last line
 )
 
-// replay is one request to send again what an integration has had, or has rejected.
+// replay is one request to send samples again that an integration has had, or that its cloud has rejected.
 type replay struct {
 	number string // differs from that of any other replay of this store; "" of dead letters: they are no replay
 	r      store.Range
@@ -61,7 +61,7 @@ type again struct {
 	estimated bool   // if it is dated: it is not known when exactly it was taken
 }
 
-// outgoing gives it its time.
+// outgoing returns the delivery with its time.
 func (d *again) outgoing() outgoing {
 	if d.dated {
 		return outgoing{Delivery: d.Delivery, estimated: d.estimated, key: keyOf(&d.Delivery)}
@@ -69,7 +69,7 @@ func (d *again) outgoing() outgoing {
 	return timed(&d.Delivery)
 }
 
-// sampledAt is the time that it is sent with.
+// sampledAt is the time in the message.
 func (d *again) sampledAt() time.Time { return d.outgoing().Sample.SampledAt }
 
 // replays is the one replay that a forwarder may have.
@@ -110,8 +110,8 @@ func (o *replays) end(p *replay) {
 	}
 }
 
-// Replay sends again what the integration has had of a range and the outbox still holds (Agent.Replay). number differs
-// from that of any other replay of this store.
+// Replay sends again the samples of a range that the integration has had and that the outbox still holds
+// (Agent.Replay). number differs from that of any other replay of this store.
 func (f *Forwarder) Replay(ctx context.Context, number string, r store.Range, report func(line any) error) error {
 	return f.send(ctx, &replay{
 		number: number, r: r, scan: f.store.Scan(r), more: true,
@@ -159,7 +159,7 @@ func (f *Forwarder) send(ctx context.Context, p *replay, report func(line any) e
 	return err
 }
 
-// watch reports until it is over.
+// watch reports the progress until the replay is over.
 func (p *replay) watch(ctx context.Context, f *Forwarder, report func(line any) error) error {
 	ticker := time.NewTicker(reportEvery)
 	defer ticker.Stop()
@@ -182,13 +182,13 @@ func (p *replay) watch(ctx context.Context, f *Forwarder, report func(line any) 
 	}
 }
 
-// now is how far it is. While it waits for new samples, their error is what holds it up.
+// now returns the progress. While the replay waits for new samples, it shows the error that keeps those back.
 func (p *replay) now(f *Forwarder) api.Replay {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := p.progress
 	if out.State == replayWaiting {
-		out.Error = f.snapshot().lastError
+		out.Error = f.view.now().lastError
 	}
 	return out
 }
@@ -249,7 +249,7 @@ func (p *replay) find(f *Forwarder) error {
 	return nil
 }
 
-// sendAgain publishes the first n of the queue once. What is to be retried stays in the queue.
+// sendAgain publishes the first n of the queue once. Deliveries that must be tried again stay in the queue.
 func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error) {
 	published, begun := f.clock.Now(), f.clock.Elapsed()
 	items := make([]outgoing, n)
@@ -284,7 +284,7 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 	p.queue = p.queue[tried-len(left):]
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
-	p.note(pause > 0, f.snapshot().lastError)
+	p.note(pause > 0, f.view.now().lastError)
 	now := f.clock.Elapsed()
 	p.pauseUntil = now + f.spread(tried, now-begun)
 	return pause, nil
@@ -297,9 +297,9 @@ func (f *Forwarder) logAgain(d *again, r store.Result) error {
 	return f.store.LogReplay(f.cfg.ID, &d.Replayed, r)
 }
 
-// mark makes a message one of a replay. The attribute is there whatever the integration's `attributes` say. A FIFO
-// topic forgets for five minutes what it has had under the same deduplication id, so that gets the replay's number: it
-// is the same at each try of this replay, and no other's.
+// mark makes a message one of a replay. It has the attribute, whatever the integration's `attributes` say. For five
+// minutes a FIFO topic drops a message whose deduplication id it has seen. So this id gets the replay's number, which
+// is the same at each try of this replay and differs from that of any other.
 func (p *replay) mark(m sinks.Message) sinks.Message {
 	if p.number == "" {
 		return m // the cloud has never had a dead letter
@@ -321,7 +321,7 @@ func (p *replay) count(d *again, o store.Outcome) {
 	}
 }
 
-// note keeps how the last attempt ended.
+// note keeps the result of the last attempt.
 func (p *replay) note(failed bool, lastError string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -332,7 +332,7 @@ func (p *replay) note(failed bool, lastError string) {
 	p.progress.Damaged = p.damaged()
 }
 
-// damaged is how many records did not read.
+// damaged is the number of records that could not be read.
 func (p *replay) damaged() uint64 {
 	if p.scan == nil {
 		return 0
@@ -340,7 +340,7 @@ func (p *replay) damaged() uint64 {
 	return p.scan.Damaged()
 }
 
-// finish ends it; err is nil when everything is sent.
+// finish ends the replay; err is nil when everything is sent.
 func (p *replay) finish(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,8 +13,8 @@ type Sink interface {
 	Close() error
 }
 
-// Broken returns a sink that stands for one that could not be made. The samples stay in the outbox, and a reload makes
-// it anew.
+// Broken returns a sink in the place of one that could not be made. The samples stay in the outbox. A reload tries
+// again to make the sink.
 func Broken(err error) Sink { return brokenSink{err} }
 
 // brokenSink stands for a sink that could not be made. The samples stay in the outbox.
@@ -28,10 +28,10 @@ func (b brokenSink) Window() int { return 1 }
 
 func (b brokenSink) Close() error { return nil }
 
-func (b brokenSink) Outdated() bool { return true } // a reload makes it anew
+func (b brokenSink) Outdated() bool { return true } // a reload makes a new one
 
-// Outdated reports whether the sink has to be made anew although its configuration did not change: the files that it
-// was made of did.
+// Outdated reports whether a new sink has to be made although its configuration did not change, because the files that
+// it was made of did.
 func (f *Forwarder) Outdated() bool {
 	s, ok := f.sink.(interface{ Outdated() bool })
 	return ok && s.Outdated()

@@ -29,7 +29,7 @@ func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
 // keyOf is the key of a sample's message.
 func keyOf(d *store.Delivery) string { return d.Source.Unit() + "/" + d.Sample.Object }
 
-// timed gives a delivery the time that it has everywhere.
+// timed returns a delivery with its time, which is the same in messages, exports, replays and the status.
 func timed(d *store.Delivery) outgoing {
 	o := outgoing{Delivery: *d, key: keyOf(d)}
 	var at time.Time
@@ -39,8 +39,8 @@ func timed(d *store.Delivery) outgoing {
 	return o
 }
 
-// correctTimes gives deliveries their time and returns those that may go now, up to the first that has to wait for the
-// clock: order is kept. hold is how long that one waits yet.
+// correctTimes gives deliveries their time and returns those that may go now: the ones before the first that has to
+// wait for the clock. So the order is kept. hold is how long this first one still waits.
 func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
 	f.clock.Wall.Look()
 	_, up := f.clock.Wall.Read()
@@ -61,21 +61,19 @@ func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, ho
 	return ready, 0
 }
 
-// waitForClock waits for the clock, until the sample at the front has waited long enough. What needs no clock goes
-// meanwhile: of a clock that is never right, samples wait always.
+// waitForClock waits for the clock, until the sample at the front has waited long enough. Work that needs no clock is
+// done meanwhile, because a clock may never become right.
 func (f *Forwarder) waitForClock(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		return goesOn
 	}
-	f.mu.Lock()
-	f.turnLocked(IntegrationClock, f.clock.Now())
-	f.mu.Unlock()
+	f.view.turn(IntegrationClock, f.clock.Now())
 	end := f.wait(ctx, wait{most: most, turned: turned, asked: f.replays.asked})
 	return end != draining && end != stopped
 }
 
-// blamed is the state of an integration whose last attempt failed. A certificate that is not valid yet, by a
-// clock that is not known to be right, says something of the clock and not of the cloud.
+// blamed is the state of an integration whose last attempt failed. If a certificate is not valid yet, and the clock is
+// not known to be right, the clock is blamed and not the cloud.
 func (f *Forwarder) blamed(state string, r sinks.Result) string {
 	_, v := f.clock.Wall.Look()
 	if !v.Good && r.ClockFault() {
@@ -84,7 +82,8 @@ func (f *Forwarder) blamed(state string, r sinks.Result) string {
 	return state
 }
 
-// SampledAt is when a sample was taken, as its message says it. The range of an export or a replay goes by it.
+// SampledAt is the time at which a sample was taken, as in its message. The range of an export or a replay is compared
+// with it.
 func SampledAt(d *store.Delivery) time.Time { return timed(d).Sample.SampledAt }
 
 func SampleID(deviceID string, d *store.Delivery) string {

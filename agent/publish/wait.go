@@ -35,7 +35,7 @@ const (
 	stopped         // the forwarder must end now
 )
 
-// wait waits. Something new in the outbox counts before the end of the agent.
+// wait waits and returns the reason for its end. Something new in the outbox comes before the end of the agent.
 func (f *Forwarder) wait(ctx context.Context, w wait) reason {
 	if worker.Over(w.changed) {
 		return awake

@@ -21,7 +21,7 @@ type asset struct {
 	body        []byte
 }
 
-// assets are all of them.
+// assets are all assets of the site.
 type assets []asset
 
 // loadAssets reads the files that are built in.
@@ -42,8 +42,7 @@ func loadAssets() assets {
 	return all
 }
 
-// lighter takes the indentation and the comments that fill whole lines out of a file: they are for us, not for
-// browsers.
+// lighter removes indentation, and comments that fill whole lines, from a file. Browsers do not need them.
 func lighter(body []byte) []byte {
 	var out []byte
 	comment := false
@@ -60,7 +59,7 @@ func lighter(body []byte) []byte {
 	return out
 }
 
-// closer takes blanks out of a stylesheet that mean nothing there.
+// closer removes the blanks of a stylesheet that have no meaning.
 func closer() *strings.Replacer {
 	return strings.NewReplacer(": ", ":", "; ", ";", ", ", ",", " { ", "{", " {\n", "{", ";\n", ";",
 		"; }", "}",
@@ -73,7 +72,7 @@ func (a *asset) serve(w http.ResponseWriter, _ *http.Request) {
 	send(w, http.StatusOK, a.contentType, a.body)
 }
 
-// path returns the address of a file; "" for one that there is not.
+// path returns the address of a file; "" when there is no such file.
 func (all assets) path(name string) string {
 	for i := range all {
 		if all[i].name == name {

@@ -19,9 +19,10 @@ const (
 	chartColumns = 480 // of an object's page: one for each bucket of a day
 	sparkHeight  = 40
 	chartHeight  = 200
+	phoneColumn  = 0.6 // pixels that a column of chartColumns has on a phone; a letter has about 8
 )
 
-// scale puts numbers between two values onto a height; the greater stands higher.
+// scale maps numbers between two values to a height. The greater number is higher.
 type scale struct{ low, high, height float64 }
 
 // y is the place of a number, from the top.
@@ -32,7 +33,7 @@ func (s scale) y(f float32) float64 {
 	return (s.high - float64(f)) / (s.high - s.low) * s.height
 }
 
-// rangeOf is the least and the greatest of some curves; of means alone where band is false.
+// rangeOf returns the least and the greatest value of some curves. If band is false, it looks at the means only.
 func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, curve := range curves {
@@ -46,7 +47,7 @@ func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 	return low, high, low <= high
 }
 
-// spark draws the means of a history as one small line, broken at gaps; "" where there is nothing to draw.
+// spark draws the means of a history as one small line, broken at gaps; "" when there is nothing to draw.
 func spark(h *api.History, columns int) template.HTML {
 	curves := h.Curves(columns)
 	low, high, ok := rangeOf(curves, false)
@@ -56,17 +57,25 @@ func spark(h *api.History, columns int) template.HTML {
 	s := scale{low, high, sparkHeight - 4}
 	var d strings.Builder
 	for _, curve := range curves {
-		x, y := curve[0].At, int(math.Round(s.y(curve[0].Mean)))+2
-		d.WriteString("M" + strconv.Itoa(x) + " " + strconv.Itoa(y) + "l0 0")
-		for _, c := range curve[1:] {
-			next := int(math.Round(s.y(c.Mean))) + 2
-			d.WriteString(step(c.At-x) + step(next-y))
-			x, y = c.At, next
-		}
+		sparkLine(&d, curve, s)
 	}
-	return template.HTML(`<svg class="spark" viewBox="0 0 ` + strconv.Itoa(columns-1) +
+	return template.HTML(`<svg viewBox="0 0 ` + strconv.Itoa(columns-1) +
 		` 40" preserveAspectRatio="none" ` +
 		`aria-hidden="true"><path d="` + d.String() + `"/></svg>`)
+}
+
+// sparkLine is the path of one curve in relative coordinates. A level stretch is one step, however long it is.
+func sparkLine(d *strings.Builder, curve []api.Column, s scale) {
+	x, y := curve[0].At, int(math.Round(s.y(curve[0].Mean)))+2
+	d.WriteString("M" + strconv.Itoa(x) + " " + strconv.Itoa(y) + "l0 0")
+	for i, c := range curve[1:] {
+		next := int(math.Round(s.y(c.Mean))) + 2
+		if last := i == len(curve)-2; next == y && !last && int(math.Round(s.y(curve[i+2].Mean)))+2 == y {
+			continue
+		}
+		d.WriteString(step(c.At-x) + step(next-y))
+		x, y = c.At, next
+	}
 }
 
 // step is a relative coordinate; a minus parts numbers as a space does.
@@ -144,6 +153,7 @@ type part struct {
 	Columns int
 	Words   string
 	Class   string
+	Thin    bool // the words do not fit on a phone
 }
 
 // chartOf draws a history; states is that of the charge state, nil for none.
@@ -230,8 +240,8 @@ func outline(curve []api.Column, s scale) string {
 	return d.String() + "Z"
 }
 
-// hoursOf cuts the width at round times of the zone: every four hours of a day, every hour of six, every ten minutes of
-// one. Places come from instants, so that a day of 23 or 25 hours has equal hours.
+// hoursOf cuts the width at round times of the zone: every four hours of a day, every hour of six hours, every ten
+// minutes of one hour. The places come from instants, so that a day of 23 or 25 hours has equal hours.
 func hoursOf(h *api.History, zone *time.Location) []stretch {
 	every := 4 * time.Hour
 	switch span := h.To.Sub(h.From); {
@@ -278,13 +288,14 @@ func bandOf(h *api.History) band {
 			continue
 		}
 		words := r.Text()
-		p := part{to - x, words, "tint" + strconv.Itoa(tint(words))}
+		p := part{Columns: to - x, Words: words, Class: "tint" + strconv.Itoa(tint(words))}
 		switch {
 		case words == "":
 			p.Words, p.Class = "none", "tint0"
 		case h.Kind == api.HistoryBits:
 			p.Words, p.Class = "▲ "+words, "alarm"
 		}
+		p.Thin = float64(p.Columns)*phoneColumn < float64(len([]rune(p.Words)))*8+8
 		b.Parts, x = append(b.Parts, p), to
 	}
 	if x < chartColumns {

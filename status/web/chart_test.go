@@ -4,7 +4,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"noi-agent/status/api"
+	"noi-agent/status/web"
 	"noi-agent/status/web/webtest"
 )
 
@@ -22,7 +25,7 @@ func TestChartBreaksAtAGap(t *testing.T) {
 			t.Errorf("%s: %d hatched parts, want %d", c.scene.Name, n, c.hatched)
 		}
 		overview := page(t, c.scene, "/")
-		spark := regexp.MustCompile(`class="spark"[^>]*><path d="([^"]*)"`).FindStringSubmatch(overview)
+		spark := regexp.MustCompile(`aria-hidden="true"><path d="([^"]*)"`).FindStringSubmatch(overview)
 		if spark == nil || strings.Count(spark[1], "M") != c.lines {
 			t.Errorf("%s: small line %v, want %d parts", c.scene.Name, spark, c.lines)
 		}
@@ -49,4 +52,36 @@ func TestChartStripsFillTheWidth(t *testing.T) {
 	}
 	mustContain(t, page(t, webtest.Well(), "/values/rs485/1/adc_vbterm"), ">BULK</td>", "Show as a table", "Lowest <strong>")
 	mustContain(t, page(t, webtest.Troubled(), "/values/rs485/1/array_fault"), "▲ rts_was_valid_now_disconnected")
+}
+
+// A chart says why it has no reading: in the sentence above it, at the hatched part, and in the table. A line that is
+// bad all day does not make a page of gaps.
+func TestChartExplainsItsGaps(t *testing.T) {
+	const path = "/values/rs485/1/adc_vbterm"
+	why := "no valid reply from the controller: no answer"
+	got := page(t, webtest.Troubled(), path)
+	mustContain(t, got, "</time>: "+why+".</p>", `<span class="key gap">no reading</span>`, "</time>: "+why+"</td>",
+		`/api/v1/objects/rs485/1/adc_vbterm/history?hours=24"`)
+	if well := page(t, webtest.Well(), path); strings.Contains(well, "no reading") {
+		t.Error("a chart without a gap explains one")
+	}
+	h := &flapping{webtest.Troubled()}
+	got = ask(muxOf(web.Options{Source: h, Families: h.Family, Now: webtest.Moment}), path).Body.String()
+	mustContain(t, got, "97 older gaps: see the table.", "the controller had no value")
+	if n := strings.Count(got, "no reading until"); n != 24 {
+		t.Errorf("the table has %d gaps, want the newest 24", n)
+	}
+}
+
+// flapping has a hundred gaps in its history.
+type flapping struct{ *webtest.Scene }
+
+func (f *flapping) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
+	h, ok := f.Scene.History(line, unit, object, span)
+	h.Gaps = nil
+	for i := range 100 {
+		from := h.From.Add(time.Duration(i) * 12 * time.Minute)
+		h.Gaps = append(h.Gaps, api.HistoryGap{From: from, To: from.Add(time.Minute), Reason: api.GapNoValue})
+	}
+	return h, ok
 }

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// triggerFilter is what the address of the trigger log asks for, as it was given. "" lets all rows through.
+// triggerFilter is the filter in the address of the trigger log, as it was given. "" lets all rows through.
 type triggerFilter struct {
 	Integration string // id
 	Object      string // a name, or a pattern such as T_*
@@ -54,7 +54,7 @@ func filterOf(q url.Values) (f triggerFilter) {
 	return f
 }
 
-// query returns what to ask of the trigger log, or what is wrong.
+// query returns the query for the trigger log, or an error that says what is wrong.
 func (f *triggerFilter) query(zone *time.Location) (q api.TriggerQuery, err error) {
 	q = api.TriggerQuery{
 		Integration: f.Integration, Object: f.Object, State: f.State, Gaps: f.Gaps == "true", Limit: pageRows,
@@ -152,10 +152,10 @@ func (v *triggersView) UTC(at string) string {
 	return ""
 }
 
-// Offset is that of the gateway's zone, "+02:00".
+// Offset is the offset of the gateway's zone, as "+02:00".
 func (v *triggersView) Offset() string { return v.Now.In(v.zone).Format("-07:00") }
 
-// States are those that a trigger can have.
+// States are the states that a trigger can have.
 func (v *triggersView) States() []string { return api.TriggerStates() }
 
 // chip is a part of the filter that is in force.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"noi-agent/status/api"
-	"noi-agent/status/wording"
 )
 
 // field is a part of the form of an integration.
@@ -23,7 +22,7 @@ type field struct {
 	Pattern string // example inside the empty field
 }
 
-// fieldsOf are the fields of a cloud: those that all see, and those under More.
+// fieldsOf returns the fields of a cloud: the usual ones, and the ones under More.
 func fieldsOf(cloudType string) (main, more []field) {
 	main = []field{
 		{Name: "name", Label: "Name", Hint: "What you call it. It can be changed later."},
@@ -90,7 +89,7 @@ func (s *Site) offers(status *api.Status) []offer {
 			continue
 		}
 		seen[l.Object] = true
-		o := offer{Name: l.Object, Interval: wording.Duration(l.Interval)}
+		o := offer{Name: l.Object, Interval: every(l.Interval)}
 		if def := s.objectOf(families[unitOf(l.Line, l.UnitID)], l.Object); def != nil {
 			o.About = def.About
 		}
@@ -169,7 +168,7 @@ func (v *formView) blameField(f api.FieldError) bool {
 	return false
 }
 
-// ended is a text as a sentence: with a capital and an end.
+// ended makes a text a sentence: with a capital letter and a full stop.
 func ended(text string) string {
 	if text == "" {
 		return ""
@@ -181,7 +180,7 @@ func ended(text string) string {
 	return text + "."
 }
 
-// typedConfig is what a form says, over a configuration that has more keys than the form.
+// typedConfig is a configuration with the values of a form. Keys that the form does not have stay as they are.
 func typedConfig(r *http.Request, cloudType string, over map[string]any) map[string]any {
 	config := map[string]any{}
 	for key, value := range over {
@@ -300,7 +299,7 @@ func (s *Site) submitEdit(w http.ResponseWriter, r *http.Request) {
 	s.submit(w, r, s.form(entry.Config.Type, entry.Config.ID, r.PostFormValue("etag"), config))
 }
 
-// submit does what the pressed button says.
+// submit does the action of the pressed button.
 func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 	body, err := json.Marshal(v.typed)
 	if err != nil {
@@ -324,7 +323,7 @@ func (s *Site) submit(w http.ResponseWriter, r *http.Request, v *formView) {
 	s.back(w, r, entry.Config.Type, "active", entry.Config.ID)
 }
 
-// tryOut tests what the form says, and saves nothing.
+// tryOut tests the configuration in the form, and saves nothing.
 func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body []byte) {
 	preview, err := s.o.Integrations.Preview(v.ID, body)
 	if err != nil {
@@ -336,7 +335,8 @@ func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body 
 	s.try(w, r, v.ID, body, "form", v)
 }
 
-// refuseForm shows the form again with its faults and all that was typed; after a change by another, both versions.
+// refuseForm shows the form again with its faults and all that was typed. If another person has changed the integration
+// meanwhile, it shows both versions.
 func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	status := http.StatusInternalServerError
 	var e *api.Error
@@ -355,13 +355,13 @@ func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	s.render(w, status, "form", v)
 }
 
-// NewerValue is what is in force in a field that was changed meanwhile.
+// NewerValue is the value in force of a field that was changed meanwhile.
 func (v *formView) NewerValue(f field) (string, error) {
 	config, err := loose(v.Newer.Config)
 	return cmp.Or(typedText(config[f.Name]), "–"), err
 }
 
-// Action is where the form goes.
+// Action is the address to which the form is sent.
 func (v *formView) Action() string {
 	if v.ID == "" {
 		return "/integrations/" + v.Cloud + "/new"

@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// funcs are what the templates call.
+// funcs are the functions for the templates.
 func (s *Site) funcs() template.FuncMap {
 	z := zone{s.o.Zone}
 	return template.FuncMap{
@@ -28,7 +28,8 @@ func (s *Site) funcs() template.FuncMap {
 		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
 		"gap": wording.Gap, "fault": wording.LineFault, "plural": plural, "prose": prose, "lean": lean, "short": short,
 		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base,
-		"keeps": keeps, "add": func(a, b uint64) uint64 { return a + b },
+		"keeps": keeps, "every": every, "capital": capital, "spaced": spaced,
+		"add": func(a, b uint64) uint64 { return a + b },
 	}
 }
 
@@ -147,6 +148,36 @@ func keeps(duration string) string {
 		return duration
 	}
 	return age(int64(d.Seconds()))
+}
+
+// every prints a duration of the configuration for people: "30 s", "1 min", "90 s", "1 h".
+func every(duration string) string {
+	d, err := time.ParseDuration(duration)
+	switch {
+	case err != nil:
+		return duration
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	default:
+		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
+	}
+}
+
+// spaced parts a number from its unit: "24 h" for "24h".
+func spaced(span string) string {
+	digits := strings.TrimRight(span, "abcdefghijklmnopqrstuvwxyz")
+	return digits + " " + span[len(digits):]
+}
+
+// capital begins a meaning with a capital, but for a unit such as kWh and a name such as adc_vb.
+func capital(text string) string {
+	first, _, _ := strings.Cut(text, " ")
+	if text == "" || strings.ContainsAny(first, "_0123456789") || strings.ToLower(first) != first {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // text prints a value's JSON for people: a string bare, a list of strings joined, none as "none", the rest as it is.

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 
 	"noi-agent/status/api"
@@ -13,23 +14,28 @@ import (
 //go:embed *.html
 var templateFiles embed.FS
 
-// templates are the pages by the names of their files, parsed once.
-type templates map[string]*template.Template
+// templates are the pages by the names of their files. Each is parsed when it is asked for first.
+type templates map[string]func() *template.Template
 
-// parseTemplates reads the pages that are built in. Each is the layout with a content of its own.
+// parseTemplates returns the pages that are built in. Each is the layout with a content of its own. It is parsed when
+// it is shown first: all pages together have 1.3 MB, and most gateways show none.
 func parseTemplates(funcs template.FuncMap) templates {
-	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
+	base := sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
+	})
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
 		"doctor", "message", "logs", "setaside",
 		"form", "confirm", "test", "setup", "login"} {
-		page := template.Must(base.Clone())
-		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
+		all[name] = sync.OnceValue(func() *template.Template {
+			page := template.Must(base().Clone())
+			return template.Must(page.ParseFS(templateFiles, name+".html"))
+		})
 	}
 	return all
 }
 
-// frame is what every page has. A page's view embeds it.
+// frame has the data of every page. A page's view embeds it.
 type frame struct {
 	Title   string // of the page, without the gateway's name
 	Tab     string // the tab that it belongs to; "": none
@@ -46,7 +52,7 @@ type frame struct {
 	Icon     string
 }
 
-// frame returns that of a page.
+// frame returns the frame of a page.
 func (s *Site) frame(title, tab string) frame {
 	f := frame{
 		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
@@ -57,10 +63,10 @@ func (s *Site) frame(title, tab string) frame {
 	return f
 }
 
-// tab is one of the five.
+// tab is one of the five tabs.
 type tab struct{ Name, Path string }
 
-// Tabs lists them, in their order.
+// Tabs lists the tabs in their order.
 func (f *frame) Tabs() []tab {
 	return []tab{{"Overview", "/"}, {"Values", "/values"}, {"Integrations", "/integrations/aws"},
 		{"Triggers", "/triggers"}, {"System", "/system"}}
@@ -69,7 +75,7 @@ func (f *frame) Tabs() []tab {
 // render answers with a page.
 func (s *Site) render(w http.ResponseWriter, status int, name string, view any) {
 	var b bytes.Buffer
-	if err := s.templates[name].Execute(&b, view); err != nil {
+	if err := s.templates[name]().Execute(&b, view); err != nil {
 		http.Error(w, "make the page: "+err.Error(), http.StatusInternalServerError)
 		return
 	}

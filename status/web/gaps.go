@@ -9,7 +9,7 @@ import (
 
 // Gaps are the times for which samples are missing.
 type Gaps interface {
-	// AcknowledgeGaps marks those as seen that ended at until or before; all when that is zero.
+	// AcknowledgeGaps marks the gaps as seen that ended at until or before; all gaps when until is zero.
 	AcknowledgeGaps(until time.Time) (api.Acknowledged, error)
 }
 

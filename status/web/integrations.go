@@ -29,7 +29,7 @@ type Integrations interface {
 // latestRows is how many triggers stand below the integrations of a cloud.
 const latestRows = 10
 
-// integrationsView is what the two tabs show.
+// integrationsView is the data of the two tabs.
 type integrationsView struct {
 	frame
 	Cloud string // aws | gcp
@@ -60,7 +60,7 @@ func (s *Site) integrations(cloudType string) http.HandlerFunc {
 	}
 }
 
-// entries are all integrations; where they cannot be changed, those of the status.
+// entries returns all integrations. Where they cannot be changed, they come from the status.
 func (s *Site) entries(status *api.Status) []api.IntegrationEntry {
 	if s.o.Integrations != nil {
 		return s.o.Integrations.List().Integrations
@@ -86,7 +86,7 @@ func doneWords(done, name string) string {
 	}[done]
 }
 
-// latestOf are the newest triggers of some integrations.
+// latestOf returns the newest triggers of some integrations.
 func (s *Site) latestOf(status *api.Status, of []api.IntegrationEntry) (rows []row, unread []string) {
 	for i := range of {
 		some, _, err := s.rows(status, api.TriggerQuery{Integration: of[i].Config.ID, Limit: latestRows})

@@ -42,7 +42,7 @@ function morph(a, b) {
     else if (!y) x.remove();
     else if (x.nodeName !== y.nodeName || x.nodeType === 1 && x.dataset && x.dataset.key !== y.dataset.key) x.replaceWith(doc.importNode(y, true));
     else if (x.nodeType === 3) { if (x.data !== y.data) x.data = y.data; }
-    else if (x.nodeType === 1 && !x.matches('input,select,textarea') && !x.isEqualNode(y)) morph(x, y);
+    else if (x.nodeType === 1 && !x.matches('input,select,textarea,[data-own]') && !x.isEqualNode(y)) morph(x, y);
   }
 }
 
@@ -73,7 +73,10 @@ const shown = (v, unit) => typeof v === 'number' ? (unit in places ? v.toFixed(p
   Array.isArray(v) ? v.join(', ') || 'none' : String(v);
 function takeValues(rows) {
   const found = {};
-  for (const e of all(main, '[data-value]')) (found[e.dataset.value] ||= []).push(e);
+  for (const e of all(main, '[data-value]')) {
+    const unit = e.closest('[data-unit]'), key = (unit ? unit.dataset.unit + '/' : '') + e.dataset.value;
+    (found[key] ||= []).push(e);
+  }
   for (const r of rows) for (const e of found[r.line + '/' + r.unit_id + '/' + r.object] || []) {
     const text = shown(r.value, r.unit), a = (e.closest('tr,article,.hero') || e).querySelector('[data-age]');
     if (e.textContent !== text) e.textContent = text;
@@ -148,6 +151,8 @@ if (field && offers) {
     field.value = (e.target.checked ? [...rest, e.target.value] : rest).join(', ');
   });
   field.addEventListener('input', check); check();
+  const wide = matchMedia('(min-width: 62.5rem)'), beside = () => { if (wide.matches) offers.closest('details').open = true; };
+  wide.onchange = beside; beside();
 }
 // Times of a filter are typed in the reader's zone, and stand in the address as instants.
 const times = doc.querySelector('[data-times]');
@@ -171,27 +176,28 @@ doc.addEventListener('click', (e) => {
 const errors = doc.getElementById('errors');
 if (errors) errors.focus();
 
-// A chart says the value under the pointer; arrow keys move it.
-const plot = doc.querySelector('.plot[data-history] .field-of');
-if (plot) {
-  const out = doc.querySelector('.read-out');
-  let history, at = 1;
-  const read = async () => {
-    history ||= fetch(plot.parentElement.dataset.history).then((r) => r.json());
-    const h = await history, from = Date.parse(h.from), t = from + at * (Date.parse(h.to) - from);
-    let best;
-    for (const b of h.buckets) if (!best || Math.abs(Date.parse(b.from) - t) < Math.abs(Date.parse(best.from) - t)) best = b;
-    if (best) out.textContent = clock.format(new Date(best.from)) + '  ' + shown(best.mean, h.unit) + ' ' + h.unit + ' (' + shown(best.min, h.unit) + ' to ' + shown(best.max, h.unit) + ')';
-  };
-  plot.tabIndex = 0;
-  plot.setAttribute('role', 'img');
-  plot.setAttribute('aria-label', 'Chart. Arrow keys read it.');
-  plot.addEventListener('pointermove', (e) => { const r = plot.getBoundingClientRect(); at = (e.clientX - r.left) / r.width; read(); });
-  plot.addEventListener('keydown', (e) => {
-    const d = {ArrowLeft: -1, ArrowRight: 1}[e.key];
-    if (d) { at = Math.min(Math.max(at + d / 96, 0), 1); e.preventDefault(); read(); }
-  });
+// A chart says the value and the state under the pointer; arrow keys move it.
+let history, asked = 0, place = 1;
+async function read(field) {
+  if (!history || now() - asked > 60000) { asked = now(); history = fetch(field.parentElement.dataset.history).then((r) => r.json()); }
+  const h = await history, time = Date.parse, from = time(h.from), span = time(h.to) - from, t = from + place * span;
+  const off = (b) => Math.abs(time(b.from) - t), near = h.buckets.reduce((a, b) => off(b) < off(a) ? b : a, h.buckets[0]);
+  const none = !near || off(near) > span / 24 || h.gaps.some((g) => time(g.from) <= t && t < time(g.to));
+  let text = clock.format(none ? t : time(near.from)) + '  ', column = 0;
+  text += none ? 'no reading' : shown(near.mean, h.unit) + ' ' + h.unit + ' (' + shown(near.min, h.unit) + ' to ' + shown(near.max, h.unit) + ')';
+  const state = [...all(field.parentElement, '.band td')].find((e) => (column += e.colSpan) >= place * 480);
+  if (state && state.title) text += ', ' + state.title;
+  field.parentElement.querySelector('.read-out').textContent = text;
 }
+for (const kind of ['pointerdown', 'pointermove']) doc.addEventListener(kind, (e) => {
+  const field = e.target.closest('.field-of'), r = field && field.getBoundingClientRect();
+  if (field) { place = Math.min(Math.max((e.clientX - r.left) / r.width, 0), 1); read(field); }
+});
+for (const p of all(doc, '.read-out')) p.textContent = 'Touch the chart, or point at it, to read a value.';
+doc.addEventListener('keydown', (e) => {
+  const field = e.target.closest('.field-of'), step = {ArrowLeft: -1, ArrowRight: 1}[e.key];
+  if (field && step) { place = Math.min(Math.max(place + step / 96, 0), 1); e.preventDefault(); read(field); }
+});
 
 dress(doc); startAges(); show(); setInterval(tick, 1000);
 doc.getElementById('news')?.addEventListener('click', () => { scrollTo(0, 0); doc.querySelector('.filter')?.removeAttribute('open'); news = 0; soon(0); });

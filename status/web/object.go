@@ -6,15 +6,17 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"noi-agent/objects"
 	"noi-agent/status/api"
+	"noi-agent/status/wording"
 )
 
-// objectView is what the page of an object shows.
+// objectView is the data of an object's page.
 type objectView struct {
 	frame
 	Controller   controller
@@ -28,7 +30,7 @@ type objectView struct {
 	Table        []hour
 }
 
-// fact is a value and when it was.
+// fact is a value and its time.
 type fact struct {
 	Words string
 	Value string
@@ -37,7 +39,8 @@ type fact struct {
 
 // hour is a row of the table that says what the chart shows.
 type hour struct {
-	From            time.Time
+	From, To        time.Time
+	Gap             string // why there is no reading from From to To; "": there are readings
 	Min, Mean, Max  string
 	least, greatest float32
 	sum             float64
@@ -76,7 +79,7 @@ func spans() map[string]time.Duration {
 	return map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h": 24 * time.Hour}
 }
 
-// addHistory adds chart, summary and table; what is no range is a day.
+// addHistory adds chart, summary and table. An unknown range stands for a day.
 func (s *Site) addHistory(v *objectView, span string) {
 	length, ok := spans()[span]
 	if !ok {
@@ -141,8 +144,54 @@ func hoursTable(h *api.History) []hour {
 		row.Min, row.Max = digits(float64(row.least), h.Unit), digits(float64(row.greatest), h.Unit)
 		row.Mean = digits(row.sum/float64(max(row.n, 1)), h.Unit)
 	}
+	return withGaps(list, gapsOf(h))
+}
+
+// mostGaps is how many gaps the table has: a line that is bad all day has hundreds.
+const mostGaps = 24
+
+// sentGaps is how many of them the sentence above the chart names.
+const sentGaps = 3
+
+// gapsOf are the newest gaps of a history as rows of the table, the oldest first.
+func gapsOf(h *api.History) []hour {
+	var list []hour
+	for _, g := range h.Gaps[max(0, len(h.Gaps)-mostGaps):] {
+		list = append(list, hour{From: g.From, To: g.To, Gap: gapWords(g.Reason)})
+	}
 	return list
 }
+
+// withGaps puts gaps between the hours of a table.
+func withGaps(hours, gaps []hour) []hour {
+	if len(hours) == 0 {
+		return nil
+	}
+	list := append(hours, gaps...)
+	slices.SortStableFunc(list, func(a, b hour) int { return a.From.Compare(b.From) })
+	return list
+}
+
+// gapWords says why a chart has no reading, without the word of the API.
+func gapWords(reason string) string {
+	if reason == api.GapNoValue {
+		return "the controller had no value"
+	}
+	word, _, _ := strings.Cut(reason, ":")
+	return strings.Replace(wording.Gap(reason), " ("+word+")", "", 1)
+}
+
+// NewestGaps are those that the sentence above the chart names.
+func (v *objectView) NewestGaps() []hour {
+	gaps := gapsOf(v.History)
+	return gaps[max(0, len(gaps)-sentGaps):]
+}
+
+// GapsLeft is how many gaps are older than those.
+func (v *objectView) GapsLeft() int { return max(0, len(v.History.Gaps)-sentGaps) }
+
+// Hours is the range as the API takes it.
+func (v *objectView) Hours() string { return strings.TrimSuffix(v.Range, "h") }
 
 // Building reports whether the history is younger than the range.
 func (v *objectView) Building() bool {
@@ -195,7 +244,7 @@ func (v *objectView) Register() string {
 	return fmt.Sprintf("register 0x%04X", v.Definition.Address)
 }
 
-// Encoding is how the controller codes it, in words.
+// Encoding says in words how the controller encodes the object.
 func (v *objectView) Encoding() string {
 	if v.Definition == nil {
 		return ""

@@ -12,7 +12,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// overviewView is what the overview shows.
+// overviewView is the data of the overview.
 type overviewView struct {
 	frame
 	Sentence    sentence
@@ -81,7 +81,7 @@ func nameOf(status *api.Status, subject string) string {
 // unitOf is how a slave is called in the API: "rs485/1".
 func unitOf(line string, unit int) string { return fmt.Sprintf("%s/%d", line, unit) }
 
-// controller is a slave with what says most about it.
+// controller is a slave with its most important values.
 type controller struct {
 	api.Slave
 	Line    string
@@ -93,7 +93,7 @@ type controller struct {
 	Day     day // of the battery voltage; on the overview
 }
 
-// controllers are the slaves of all lines, with their values.
+// controllers returns the slaves of all lines, with their values.
 func (s *Site) controllers(status *api.Status, values []api.Latest) []controller {
 	byUnit := map[string]map[string]*api.Latest{}
 	for i := range values {
@@ -121,7 +121,7 @@ func (s *Site) controllers(status *api.Status, values []api.Latest) []controller
 	return list
 }
 
-// first is the first of the named objects that has a value; nil: none has.
+// first returns the first of the named objects that has a value; nil when none has.
 func (s *Site) first(c *controller, known map[string]*api.Latest, names []string) *valueView {
 	for _, name := range names {
 		if l := known[name]; l != nil {
@@ -132,7 +132,7 @@ func (s *Site) first(c *controller, known map[string]*api.Latest, names []string
 	return nil
 }
 
-// Answers reports whether the values of the controller are those of now.
+// Answers reports whether the controller answers, so that its values are current.
 func (c *controller) Answers() bool { return c.Slave.State == "ok" }
 
 // About is the controller in a few words: model and place.
@@ -160,7 +160,7 @@ func (v *overviewView) UplinkToday() (n uint64) {
 	return n
 }
 
-// UplinkMonth is the same of this month.
+// UplinkMonth is the same for this month.
 func (v *overviewView) UplinkMonth() (n uint64) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Uplink.MonthSent + v.Status.Integrations[i].Uplink.MonthReceived

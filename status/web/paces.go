@@ -24,16 +24,16 @@ type paces struct {
 	readings []reading // the oldest first, over paceOver
 }
 
-// reading is what the counters were at a moment.
+// reading has the values of the counters at a moment.
 type reading struct {
 	at           time.Time
 	integrations map[string]flow
 }
 
-// flow are the counters of an integration.
+// flow has the counters of an integration.
 type flow struct{ backlog, out float64 }
 
-// pace is how fast messages come and go.
+// pace is the rate at which messages come and go.
 type pace struct {
 	Known   bool // pages were asked for long enough
 	In, Out float64
@@ -61,7 +61,7 @@ func (p *paces) note(now time.Time, s *api.Status) {
 	p.readings = slices.DeleteFunc(p.readings, func(r reading) bool { return now.Sub(r.at) > paceOver })
 }
 
-// of returns the pace of an integration in messages a minute, over the readings that there are.
+// of returns the pace of an integration in messages a minute, from all readings.
 func (p *paces) of(id string) pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()

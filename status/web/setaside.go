@@ -21,15 +21,15 @@ type SetAsideFilter struct {
 // SetAside are the messages that a cloud has rejected. Errors are *api.Error; 409 where the messages are not as many as
 // were expected, and then nothing is done.
 type SetAside interface {
-	// List returns those that match, the oldest first.
+	// List returns the messages that match, the oldest first.
 	List(f SetAsideFilter) ([]api.Trigger, error)
 	// Retry sends them again and returns when the cloud has answered.
 	Retry(ctx context.Context, f SetAsideFilter, expect int) (api.Replay, error)
-	// Drop gives them up, and returns how many they were.
+	// Drop deletes them, and returns their number.
 	Drop(f SetAsideFilter, expect int) (int, error)
 }
 
-// setAsideView is what the page shows.
+// setAsideView is the data of the page.
 type setAsideView struct {
 	triggersView        // its filter has integration, object, from and to only
 	Count        int    // messages that match
@@ -83,7 +83,7 @@ func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
 	v.Done = setAsideWords(r.URL.Query())
 	list, err := s.o.SetAside.List(f)
 	if err != nil {
-		v.Unread = append(v.Unread, "set-aside messages: "+err.Error())
+		v.Unread = append(v.Unread, "The set-aside messages cannot be read: "+err.Error()+".")
 	}
 	v.Count = len(list)
 	for i := len(list) - 1; i >= 0 && len(v.Rows) < pageRows; i-- { // the newest first
@@ -182,7 +182,7 @@ func (s setAsidePages) lockedSetAside(verb string) func(http.ResponseWriter, *ht
 	}
 }
 
-// drop gives messages up.
+// drop deletes messages.
 func (s setAsidePages) drop(w http.ResponseWriter, r *http.Request) {
 	f, expect, ok := s.asked(w, r)
 	if !ok {

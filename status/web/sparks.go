@@ -9,11 +9,11 @@ import (
 	"noi-agent/status/api"
 )
 
-// daysFor is how long the small lines of the pages are kept: a bucket of the history is as long, so that they would
-// hardly look different. Ten controllers have 400 of them.
+// daysFor is the time for which the small lines of the pages are kept. A bucket of the history is as long, so newer
+// lines would hardly look different. Ten controllers have 400 lines.
 const daysFor = 3 * time.Minute
 
-// day is what a number was in the last 24 h, or since the agent began to keep it.
+// day is the history of a number in the last 24 h, or since the agent began to keep it.
 type day struct {
 	Line         template.HTML // the small line; "": nothing is kept yet
 	Lowest, Most string        // with the digits of the unit
@@ -21,14 +21,14 @@ type day struct {
 	Building     bool          // the history is too short for a line that says something
 }
 
-// days are those of the values, made once for a while.
+// days are the histories of all values. Each is made once for a while.
 type days struct {
 	mu    sync.Mutex
 	since time.Time
 	made  map[string]day // by "columns/line/unit id/object"
 }
 
-// dayOf is that of an object, drawn with so many columns.
+// dayOf returns the day of an object, drawn with so many columns.
 func (s *Site) dayOf(c *controller, object string, columns int) day {
 	key, now := strconv.Itoa(columns)+"/"+c.Unit+"/"+object, s.o.Now()
 	s.days.mu.Lock()

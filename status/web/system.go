@@ -14,7 +14,7 @@ import (
 	"noi-agent/status/wording"
 )
 
-// systemView is what the page shows.
+// systemView is the data of the page.
 type systemView struct {
 	frame
 	Recent   []api.LogLine // the newest warnings and errors, the newest first
@@ -49,13 +49,13 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 func (v *systemView) Pace(in *api.Integration) string {
 	p := v.paces.of(in.ID)
 	if !p.Known {
-		return "measured in a minute"
+		return "known after a minute"
 	}
 	rate := func(f float64) string { return strconv.FormatFloat(f, 'f', 0, 64) }
 	return rate(p.In) + " in, " + rate(p.Out) + " out a minute"
 }
 
-// Ahead says what becomes of the messages that wait: when none waits any more, or when the oldest is deleted.
+// Ahead says when no message waits any more, or when the oldest one is deleted.
 func (v *systemView) Ahead(in *api.Integration) string {
 	if in.Backlog == 0 {
 		return "–"
@@ -75,7 +75,7 @@ func (v *systemView) Ahead(in *api.Integration) string {
 	return "the oldest is kept for " + age(int64((keeps - v.Now.Sub(*in.Oldest)).Seconds())) + " more"
 }
 
-// Waiting are all messages that wait.
+// Waiting is the number of all messages that wait.
 func (v *systemView) Waiting() (n uint64) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Backlog
@@ -83,7 +83,7 @@ func (v *systemView) Waiting() (n uint64) {
 	return n
 }
 
-// Dead are all messages that were set aside.
+// Dead is the number of all messages that were set aside.
 func (v *systemView) Dead() (n int) {
 	for i := range v.Status.Integrations {
 		n += v.Status.Integrations[i].Dead
@@ -98,7 +98,7 @@ type gapView struct {
 	ID          string // of the integration
 }
 
-// Until is up to when the page shows gaps.
+// Until is the end of the time for which the page shows gaps.
 func (v *systemView) Until() string { return v.Now.UTC().Format(time.RFC3339Nano) }
 
 // Gaps are the newest gaps of all integrations.

@@ -8,7 +8,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// triggerView is what the page of one trigger shows.
+// triggerView is the data of the page of one trigger.
 type triggerView struct {
 	frame
 	Row    row
@@ -18,7 +18,7 @@ type triggerView struct {
 	Done   string // what was done here, in words; "": nothing
 }
 
-// triggerPages are those of one trigger.
+// triggerPages are the pages of one trigger.
 type triggerPages struct{ *Site }
 
 // pages lists them.
@@ -69,7 +69,7 @@ func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 	}
 	around, _, err := s.rows(&v.Status, api.TriggerQuery{Before: d.ID + 2, Limit: 3})
 	if err != nil {
-		v.Unread = append(v.Unread, "trigger log: "+err.Error())
+		v.Unread = append(v.Unread, "The trigger log cannot be read: "+err.Error()+".")
 	}
 	for i := range around {
 		switch id := around[i].ID; {

@@ -30,7 +30,7 @@ type row struct {
 	State       saying
 }
 
-// envelope is what a message says, for a row.
+// envelope has the fields of a message that a row shows.
 type envelope struct {
 	PublishedAt string          `json:"published_at"`
 	SampledAt   string          `json:"sampled_at"`
@@ -61,7 +61,7 @@ func rowOf(status *api.Status, t api.Trigger, now time.Time) row {
 	return r
 }
 
-// triggerState says how a trigger stands at a moment: "retrying, 4 tries, next in 32 s".
+// triggerState words the state of a trigger at a moment: "retrying, 4 tries, next in 32 s".
 func triggerState(t *api.Trigger, now time.Time) saying {
 	if t.Gap != nil {
 		return saying{bad, "samples missing"}
@@ -88,7 +88,7 @@ func triggerState(t *api.Trigger, now time.Time) saying {
 	return saying{tone, words}
 }
 
-// Late is how long after the sample the cloud took it; "": not known.
+// Late is the time from the sample to its acceptance by the cloud; "": not known.
 func (r *row) Late() string {
 	sampled, err := time.Parse(time.RFC3339, r.SampledAt)
 	if err != nil {
@@ -104,7 +104,7 @@ func (r *row) Late() string {
 	return age(int64(done.Sub(sampled).Seconds())) + " later"
 }
 
-// triggersView is what the page shows.
+// triggersView is the data of the page.
 type triggersView struct {
 	frame
 	Rows   []row
@@ -129,7 +129,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	}
 	rows, next, err := s.rows(&v.Status, q)
 	if err != nil {
-		v.Unread = append(v.Unread, "trigger log: "+err.Error())
+		v.Unread = append(v.Unread, "The trigger log cannot be read: "+err.Error()+".")
 	}
 	v.Rows, v.First = rows, q.Before == 0
 	v.Refresh = v.First

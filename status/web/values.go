@@ -25,7 +25,7 @@ type valueView struct {
 	Unit     string
 	Age      int64 // seconds since it was read; -1: never
 	At       time.Time
-	Interval string // log interval, as in "1m"
+	Interval string // log interval: "1 min"
 	Late     bool   // older than three log intervals
 	Alarm    bool   // a fault or an alarm is active
 	Why      string // why there is no value; "": there is one
@@ -42,7 +42,7 @@ const (
 	groupSettings = "Settings"
 )
 
-// valuesView is what the page shows: all values of one controller, or what a search finds on all controllers.
+// valuesView is the data of the page: all values of one controller, or the results of a search on all controllers.
 type valuesView struct {
 	frame
 	Query  string // as it was given
@@ -68,7 +68,8 @@ type valueGroup struct {
 	Values []valueView
 }
 
-// values answers with the values of one controller, the first one where none is named. A search goes over all.
+// values answers with the values of one controller; of the first one when none is named. A search looks at all
+// controllers.
 func (s *Site) values(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r, "q", "unit") {
 		return
@@ -115,7 +116,7 @@ func (s *Site) addUnit(v *valuesView, c *controller, latest []api.Latest) {
 	}
 }
 
-// valuesOf are all objects of a controller: those with a value, and those that have none, with the reason.
+// valuesOf returns all objects of a controller: the ones with a value, and the others with the reason.
 func (s *Site) valuesOf(c *controller, latest []api.Latest) []valueView {
 	var list []valueView
 	seen := map[string]bool{}
@@ -176,7 +177,7 @@ func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
 	v := valueView{
 		Object: l.Object, Key: unitOf(l.Line, l.UnitID) + "/" + l.Object, Path: objectPath(l.Line, l.UnitID, l.Object),
 		Shown: rounded(l.Value, l.Unit), Exact: exact, Unit: l.Unit, At: l.SampledAt, Age: max(int64(at.Seconds()), 0),
-		Interval: wording.Duration(l.Interval), Late: interval > 0 && at > 3*interval, Group: groupNow,
+		Interval: every(l.Interval), Late: interval > 0 && at > 3*interval, Group: groupNow,
 		Number: isNumber(l.Value),
 	}
 	if o != nil {
@@ -192,7 +193,7 @@ func isNumber(raw json.RawMessage) bool {
 	return len(raw) > 0 && string(raw) != "null" && json.Unmarshal(raw, &f) == nil
 }
 
-// objectOf is what a family says of an object; nil: nothing.
+// objectOf returns the description of an object in its family; nil when there is none.
 func (s *Site) objectOf(family, name string) *objects.Object {
 	if s.o.Families == nil {
 		return nil
@@ -208,7 +209,7 @@ func (s *Site) objectOf(family, name string) *objects.Object {
 	return o
 }
 
-// groupOf is the group of an object: settings by where they stand, the others by what they are.
+// groupOf is the group of an object. The register decides for settings, the kind of value for the others.
 func groupOf(o *objects.Object) string {
 	about := strings.ToLower(o.About)
 	switch {
@@ -223,8 +224,8 @@ func groupOf(o *objects.Object) string {
 	}
 }
 
-// rank orders values within their group: what is wrong first, then those of the overview, states and electrical values,
-// then the rest.
+// rank orders the values within their group: faults first, then the values of the overview, states, electrical values,
+// and the rest.
 func (v *valueView) rank() int {
 	switch {
 	case v.Alarm:
@@ -241,7 +242,7 @@ func (v *valueView) rank() int {
 	}
 }
 
-// grouped are the groups of those values that the query finds; an empty query finds all.
+// grouped returns the groups of the values that the query finds. An empty query finds all.
 func grouped(values []valueView, query string) []valueGroup {
 	query = strings.ToLower(strings.TrimSpace(query))
 	var groups []valueGroup

@@ -32,7 +32,7 @@ func TestValuesAreThoseOfOneController(t *testing.T) {
 	} {
 		h.asked = 0
 		w := ask(mux, path)
-		if n := strings.Count(w.Body.String(), "v-about"); w.Code != http.StatusOK || n > want.rows || want.rows > 0 && n == 0 {
+		if n := strings.Count(w.Body.String(), `role="rowheader"><a href="/values/`); w.Code != http.StatusOK || n > want.rows || want.rows > 0 && n == 0 {
 			t.Errorf("%s: %d with %d rows", path, w.Code, n)
 		}
 		if h.asked > want.histories {
@@ -54,7 +54,7 @@ func TestValuesAreThoseOfOneController(t *testing.T) {
 func TestValuesBeginWithWhatMatters(t *testing.T) {
 	got := page(t, webtest.Well(), "/values")
 	for _, name := range []string{"adc_vbterm", "charge_state", "adc_ia"} {
-		if at := strings.Index(got, `name">`+name+"<"); at < 0 || at > strings.Index(got, `name">load_state<`) {
+		if at := strings.Index(got, `cell">`+name+"<"); at < 0 || at > strings.Index(got, `cell">load_state<`) {
 			t.Errorf("%s stands at %d, behind load_state", name, at)
 		}
 	}
@@ -79,4 +79,21 @@ func TestOverviewSaysThatHistoryIsBuildingUp(t *testing.T) {
 		scene.Kept = kept
 		mustContain(t, page(t, scene, "/"), want)
 	}
+}
+
+// A line that answers is not called sound while a controller on it has a problem: the two would contradict each other.
+func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
+	for _, path := range []string{"/", "/system"} {
+		mustContain(t, page(t, webtest.Troubled(), path), "works, with problems")
+		mustContain(t, page(t, webtest.Unplugged(), path), "cannot be used")
+		if strings.Contains(page(t, webtest.Well(), path), "with problems") {
+			t.Errorf("%s: a line without a problem has some", path)
+		}
+	}
+}
+
+// A meaning begins with a capital, a unit and a name stay as they are written.
+func TestMeaningsBeginWithACapital(t *testing.T) {
+	got := page(t, webtest.Troubled(), "/values")
+	mustContain(t, got, ">Battery terminal voltage</a>", ">kWh charge, total</a>")
 }

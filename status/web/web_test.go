@@ -146,7 +146,7 @@ func TestPagesShowTheRestWhenTheTriggerLogCannotBeRead(t *testing.T) {
 	for _, path := range paths() {
 		mustContain(t, page(t, scene, path), "main-solar-gw", "</html>")
 	}
-	mustContain(t, page(t, scene, "/triggers"), "This page is not complete", "trigger log: the store is closed")
+	mustContain(t, page(t, scene, "/triggers"), "This page is not complete", "trigger log cannot be read: the store is closed.")
 	mustContain(t, page(t, scene, "/"), "12.12", "battery-shed")
 	if w := ask(serve(scene), "/triggers/9982"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("a trigger that cannot be read: %d", w.Code)

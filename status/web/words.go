@@ -34,9 +34,15 @@ func mark(tone string) string {
 // saying is a state in words, with its tone.
 type saying struct{ Tone, Words string }
 
-// lineState says the state of a line.
-func lineState(state string) saying {
-	return look(state, map[string]saying{
+// lineState says the state of a line. One that works may still have a problem now, of its own or of a controller on it.
+func lineState(status *api.Status, l *api.Line) saying {
+	for i := range status.Problems {
+		p := &status.Problems[i]
+		if l.State == "ok" && (p.Subject == l.Name || strings.HasPrefix(p.Subject, l.Name+"/")) {
+			return saying{warn, "works, with problems"}
+		}
+	}
+	return look(l.State, map[string]saying{
 		"ok": {good, "works"}, "opening": {warn, "opening"}, "failed": {bad, "cannot be used"}, "disabled": {calm,
 			"disabled"},
 	})
@@ -52,7 +58,7 @@ func slaveState(state string) saying {
 	})
 }
 
-// integrationState says how an integration does.
+// integrationState words the state of an integration.
 func integrationState(in *api.Integration) saying {
 	if in.State == "ok" && in.LastSuccess == nil {
 		return saying{calm, "ready"}
@@ -63,7 +69,7 @@ func integrationState(in *api.Integration) saying {
 	})
 }
 
-// clockState says how right the clock is.
+// clockState words how far the clock is trusted.
 func clockState(c api.Clock) saying {
 	switch {
 	case c.State == "unsure":
@@ -124,7 +130,7 @@ func prose(text string) []piece {
 	return list
 }
 
-// costsData says what a problem does to the data.
+// costsData says whether a problem costs data.
 func costsData(e api.Effect) string {
 	switch e {
 	case api.Lost:
@@ -136,7 +142,7 @@ func costsData(e api.Effect) string {
 	}
 }
 
-// sentence is the state of all, at the top of the overview.
+// sentence is the state of the whole gateway, at the top of the overview.
 type sentence struct {
 	Tone string
 	Head string     // "2 things need attention."

@@ -41,8 +41,8 @@ func Duration(d string) string {
 // Start says how the store came up, for a word of `store.start` of the status; "" for one that it does not know.
 func Start(start string) string {
 	return map[string]string{
-		"created": "there was none",
-		"clean":   "as it was left",
+		"created": "newly created",
+		"clean":   "closed properly before",
 		"checked": "unclean stop before; the file was checked and is sound",
 		"renewed": "the old file could not be used and was moved aside",
 		"memory":  "the disk fails; samples are lost when power is",

@@ -230,3 +230,17 @@ func TestTabFollowsTheDocument(t *testing.T) {
 		}
 	}
 }
+
+// The pointer and the arrow keys read the chart: a value where there is one, and why there is none in a gap.
+func TestChartIsRead(t *testing.T) {
+	browser, base := start(t, webtest.Troubled())
+	w := &walker{t, browser, base}
+	w.goes("/values/rs485/1/adc_vbterm")
+	must(t, browser, chromedp.Focus(".field-of"), chromedp.KeyEvent(kb.ArrowLeft))
+	w.until("the mean of the last bucket", `/^\d\d:\d\d  1[0-9.]+ V \(/.test(document.querySelector('.read-out').textContent)`)
+	must(t, browser, chromedp.Evaluate(`(() => {
+		const p = document.querySelector('.field-of'), r = p.getBoundingClientRect();
+		p.dispatchEvent(new PointerEvent('pointermove', {bubbles: true, clientX: r.left + r.width * 18.5 / 24}));
+	})()`, nil))
+	w.until("the reason of the gap", `/^\d\d:\d\d  no reading/.test(document.querySelector('.read-out').textContent)`)
+}

@@ -103,7 +103,7 @@ func TestPagesWorkWithoutScript(t *testing.T) {
 	browser, base := start(t, scene)
 	must(t, browser, emulation.SetScriptExecutionDisabled(true))
 	for path, want := range map[string]string{
-		"/": "battery-shed", "/values": "battery terminal voltage", "/triggers": "AuthorizationError",
+		"/": "battery-shed", "/values": "Battery terminal voltage", "/triggers": "AuthorizationError",
 		"/values/rs485/1/adc_vbterm": "+00:00", "/system": "Line statistics",
 	} {
 		var html string

@@ -34,7 +34,7 @@ func (sv *salvage) keepRow(ns record.Names, key, value []byte) {
 		of[w.ID] = w
 	}
 	if len(of) > 2*(record.KeepDead+record.KeepGaps) {
-		record.CutRows(of, record.KeepDead)
+		record.CutRows(of, (*record.Row).IsGap, record.KeepDead)
 	}
 }
 
@@ -58,7 +58,7 @@ func (sv *salvage) putRows(tx *bolt.Tx, d *record.Dictionary) error {
 		if sv.cursors[id] == nil {
 			continue
 		}
-		record.CutRows(rows, record.KeepDead)
+		record.CutRows(rows, (*record.Row).IsGap, record.KeepDead)
 		for _, n := range slices.Sorted(maps.Keys(rows)) {
 			kind, count := BucketGaps, &sv.gaps
 			if !rows[n].IsGap() {

@@ -269,11 +269,11 @@ type Trigger struct {
 }
 
 // CutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
-func CutRows(rows map[uint64]*Row, keep int) (cut int) {
+func CutRows[R any](rows map[uint64]R, isGap func(R) bool, keep int) (cut int) {
 	ids := slices.Sorted(maps.Keys(rows))
 	left := map[bool]int{false: keep, true: KeepGaps}
 	for _, id := range slices.Backward(ids) {
-		gap := rows[id].IsGap()
+		gap := isGap(rows[id])
 		if left[gap]--; left[gap] < 0 {
 			delete(rows, id)
 			cut++

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"noi-agent/store/internal/record"
+)
+
+// rowSet is rows of the log in memory, by id. Rows about deliveries are many, up to a thousand of each integration, and
+// so they are encoded: this takes a fifth of the memory.
+type rowSet struct {
+	rows  map[uint64]memoryRow
+	names *record.Dictionary // of the encoded rows. The file's dictionary belongs to the writer
+}
+
+// memoryRow is one of both.
+type memoryRow struct {
+	gap    *record.Row
+	sealed []byte // of a row about a delivery
+}
+
+func newRowSet() *rowSet {
+	return &rowSet{rows: map[uint64]memoryRow{}, names: record.DictionaryOf(nil, 0)}
+}
+
+// put adds a row, or replaces the one with the same id.
+func (r *rowSet) put(w *record.Row) {
+	if w.IsGap() {
+		r.rows[w.ID] = memoryRow{gap: w}
+		return
+	}
+	r.rows[w.ID] = memoryRow{sealed: r.names.EncodeRow(record.SeqKey(w.ID), w)}
+}
+
+func (r *rowSet) size() int { return len(r.rows) }
+
+func (r *rowSet) has(id uint64) bool {
+	_, ok := r.rows[id]
+	return ok
+}
+
+// row returns a row of the set.
+func (r *rowSet) row(id uint64) *record.Row { return r.rows[id].read(id, r.names.All()) }
+
+// read decodes a row. It reads always: this run has encoded it.
+func (m memoryRow) read(id uint64, ns record.Names) *record.Row {
+	if m.gap != nil {
+		return m.gap
+	}
+	w, ok := record.DecodeRow(ns, "", record.SeqKey(id), m.sealed)
+	if !ok {
+		panic("store: a row in memory does not read")
+	}
+	return w
+}
+
+// gaps are the rows about gaps, by id.
+func (r *rowSet) gaps() iter.Seq2[uint64, *record.Row] {
+	return func(yield func(uint64, *record.Row) bool) {
+		for id, m := range r.rows {
+			if m.gap != nil && !yield(id, m.gap) {
+				return
+			}
+		}
+	}
+}
+
+// ids are those of the rows about deliveries, and of those about gaps, ascending.
+func (r *rowSet) ids() (results, gaps []uint64) {
+	for _, id := range slices.Sorted(maps.Keys(r.rows)) {
+		if r.rows[id].gap != nil {
+			gaps = append(gaps, id)
+		} else {
+			results = append(results, id)
+		}
+	}
+	return results, gaps
+}
+
+// cut removes what the log would not keep, the oldest of each kind, and returns how many went.
+func (r *rowSet) cut(keep int) int {
+	return record.CutRows(r.rows, func(m memoryRow) bool { return m.gap != nil }, keep)
+}
+
+// takeGaps moves the rows about gaps into a set of their own.
+func (r *rowSet) takeGaps() *rowSet {
+	taken := newRowSet()
+	for id, w := range r.gaps() {
+		taken.put(w)
+		delete(r.rows, id)
+	}
+	return taken
+}
