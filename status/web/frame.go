@@ -21,7 +21,7 @@ func parseTemplates(funcs template.FuncMap) templates {
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
-		"doctor", "message", "logs", "setaside",
+		"doctor", "licences", "message", "logs", "setaside",
 		"form", "confirm", "test", "setup", "login"} {
 		page := template.Must(base.Clone())
 		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
