@@ -118,6 +118,9 @@ const (
 // line of at most that many bytes, without control characters and invisible characters. Every text from a cloud goes
 // through Clean.
 func Clean(text string, most int) string {
+	if len(text) <= most && strings.IndexFunc(text, notPlain) < 0 {
+		return text // the id of a message: one for each, so it must cost nothing
+	}
 	cut := len(text) > 4*most // before anything is done with it: it may be large
 	if cut {
 		text = text[:4*most]
@@ -137,6 +140,9 @@ func Clean(text string, most int) string {
 	}
 	return text
 }
+
+// notPlain reports whether a character may have to be cleaned: it is no visible character of ASCII.
+func notPlain(r rune) bool { return r <= ' ' || r > '~' }
 
 // Failed returns a result that is no delivery, with the cloud's code and text, cleaned.
 func Failed(o Outcome, code, text string) Result {

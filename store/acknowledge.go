@@ -39,7 +39,7 @@ func (s *Store) AcknowledgeGaps(until time.Time) (int, error) {
 		n := 0
 		for _, it := range s.integrations {
 			for _, w := range it.acknowledge(kept[it.ID], until) {
-				s.writeRowLocked(it, w)
+				it.writeRowLocked(w)
 				n++
 			}
 		}

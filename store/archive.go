@@ -22,7 +22,8 @@ type Archive struct{ store *Store }
 // the system's error. A file damaged in its inner structure can also make bbolt panic.
 func OpenArchive(path string) (*Archive, error) {
 	s := &Store{path: path, opts: Options{Logger: slog.New(slog.DiscardHandler)}, damaged: map[uint64]struct{}{}}
-	err := s.viewFile(func(tx *bolt.Tx) error {
+	a := &Archive{s}
+	err := a.view(func(tx *bolt.Tx) error {
 		m, err := file.Load(tx)
 		if err != nil {
 			return err
@@ -38,7 +39,7 @@ func OpenArchive(path string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{s}, nil
+	return a, nil
 }
 
 // DeviceID returns the id that Store.SetDeviceID kept; "": none.
@@ -47,34 +48,35 @@ func (a *Archive) DeviceID() string { return a.store.device }
 // Scan is Store.Scan. A step opens the file again, and fails if it is another file than before.
 func (a *Archive) Scan(r Range) *Scan {
 	c := a.store.Scan(r)
-	c.view = a.store.viewFile
+	c.view = a.view
 	return c
 }
 
-// viewFile opens the file for one transaction.
-func (s *Store) viewFile(fn func(*bolt.Tx) error) (err error) {
+// view opens the file for one transaction.
+func (a *Archive) view(fn func(*bolt.Tx) error) (err error) {
+	path := a.store.path
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("read store %s: %w: %v", s.path, record.ErrDamaged, p)
+			err = fmt.Errorf("read store %s: %w: %v", path, record.ErrDamaged, p)
 		}
 	}()
-	if _, err := os.Stat(s.path); err != nil {
+	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("read store: %w", err) // bbolt would say less
 	}
 	o := file.BoltOptions(0)
 	o.ReadOnly = true
-	db, err := bolt.Open(s.path, 0o600, o)
+	db, err := bolt.Open(path, 0o600, o)
 	if err != nil {
-		return file.OpenError(s.path, err)
+		return file.OpenError(path, err)
 	}
 	err = db.View(func(tx *bolt.Tx) error {
-		if err := s.sameFile(tx); err != nil {
+		if err := a.sameFile(tx); err != nil {
 			return err
 		}
 		return fn(tx)
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("read store %s: %w", s.path, err)
+		return fmt.Errorf("read store %s: %w", path, err)
 	}
 	return nil
 }
@@ -83,8 +85,8 @@ func (s *Store) viewFile(fn func(*bolt.Tx) error) (err error) {
 var errExchanged = errors.New("the file is another than at the beginning; try again")
 
 // sameFile reports whether the file is still the one that was opened first.
-func (s *Store) sameFile(tx *bolt.Tx) error {
-	if s.id == "" {
+func (a *Archive) sameFile(tx *bolt.Tx) error {
+	if a.store.id == "" {
 		return nil
 	}
 	b := tx.Bucket(file.BucketMeta)
@@ -95,7 +97,7 @@ func (s *Store) sameFile(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	if who.ID != s.id {
+	if who.ID != a.store.id {
 		return errExchanged
 	}
 	return nil

@@ -77,19 +77,19 @@ func (s *Store) Booted() time.Time {
 // undated is since when an integration is gone that was removed by a clock that was not trusted.
 var undated = time.UnixMilli(1).UTC()
 
-// orphanTimeLocked is since when an integration that is removed now counts as gone.
-func (s *Store) orphanTimeLocked() time.Time {
-	if !s.opts.Clock.good() {
+// orphanTime is since when an integration that is removed now counts as gone.
+func (s *clockBook) orphanTime() time.Time {
+	if !s.clock.good() {
 		return undated
 	}
-	return record.ToMilli(s.opts.Now())
+	return record.ToMilli(s.now())
 }
 
-// dateOrphansLocked gives those that are undated the first time that is known to be right.
-func (s *Store) dateOrphansLocked(now time.Time) {
-	for _, it := range s.integrations {
+// dateOrphans gives those that are undated the first time that is known to be right.
+func (c *commit) dateOrphans() {
+	for _, it := range c.store.integrations {
 		if it.OrphanedAt.Equal(undated) {
-			it.OrphanedAt, it.modified = record.ToMilli(now), true
+			it.OrphanedAt, it.modified = record.ToMilli(c.wall), true
 		}
 	}
 }

@@ -70,8 +70,8 @@ type commit struct {
 
 // write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
 // file, or says something worse: then it is not known what the file holds.
-func (s *Store) write(t task) (err error) {
-	c := &commit{task: t, store: s, names: s.names.Published()}
+func (w *writer) write(t task) (err error) {
+	c := &commit{task: t, store: w.Store, names: w.names.Published()}
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
 			err = fmt.Errorf("commit: the file is damaged: %v", p)
@@ -80,9 +80,9 @@ func (s *Store) write(t task) (err error) {
 			c.undo()
 		}
 	}()
-	s.mu.Lock()
-	update := s.update // tests exchange it
-	s.mu.Unlock()
+	w.mu.Lock()
+	update := w.update // tests exchange it
+	w.mu.Unlock()
 	if err := update(c.run); err != nil {
 		if file.Full(err) {
 			return fmt.Errorf("commit: %w: %w", ErrFull, err)
@@ -193,7 +193,7 @@ func (c *commit) snapshot() {
 		}
 	}
 	c.takeAccounts()
-	c.passed = s.passedLocked()
+	c.passed = c.passedLocked()
 	c.times = s.times
 	c.starts, s.newStarts = s.newStarts, map[uint64]record.Start{}
 	traffics := map[string]record.Meter{}
@@ -386,7 +386,7 @@ func (c *commit) finish() {
 	s.totals.Row = max(row, c.totals.Row)
 	s.tail = c.tail
 	s.committed += c.samples
-	s.countCommitLocked(c.tx)
+	c.countLocked()
 	s.times = c.times
 	c.finishAccounts()
 	if i := slices.IndexFunc(c.records, func(r []byte) bool { return r != nil }); i >= 0 {
@@ -454,9 +454,9 @@ func (c *commit) undo() {
 	s.dirty = true
 }
 
-// countCommitLocked counts what a transaction wrote.
-func (s *Store) countCommitLocked(tx *bolt.Tx) {
-	stats := tx.Stats()
+// countLocked counts what the transaction wrote.
+func (c *commit) countLocked() {
+	s, stats := c.store, c.tx.Stats()
 	s.commits++
 	s.written += uint64(stats.GetPageAlloc()) + uint64(s.pageSize) // and the meta page
 }

@@ -25,69 +25,69 @@ const (
 
 // oversized reports whether the file is mostly free pages: what a long outage has left behind. It never shrinks by
 // itself.
-func (s *Store) oversized() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err == nil && s.fileBytes > compactFrom && s.fileBytes > compactRatio*(2*s.totals.Bytes+logRoom)
+func (w *writer) oversized() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err == nil && w.fileBytes > compactFrom && w.fileBytes > compactRatio*(2*w.totals.Bytes+logRoom)
 }
 
 // compact replaces the file by a copy without its free pages. The old one keeps its name until the copy is whole and on
 // the disk, so that a power cut costs nothing. Sweeps are taken meanwhile, and wait for the writer, who does this.
 // Without room for the copy all stays as it is; an error after the renaming stops the store, because then it is not
 // known which of the two a restart would find.
-func (s *Store) compact() {
+func (w *writer) compact() {
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
-			s.abort(fmt.Errorf("compact: the file is damaged: %v", p))
+			w.abort(fmt.Errorf("compact: the file is damaged: %v", p))
 		}
 	}()
-	before := s.fileBytes
-	name, err := file.Create(s.path, s.copyTo)
+	before := w.fileBytes
+	name, err := file.Create(w.path, w.copyTo)
 	if err != nil {
-		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
+		w.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
 		return
 	}
-	db, err := bolt.Open(name, 0o600, file.BoltOptions(s.room()))
+	db, err := bolt.Open(name, 0o600, file.BoltOptions(w.room()))
 	if err != nil {
 		_ = os.Remove(name) // a copy, of no use
-		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
+		w.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
 		return
 	}
 	db.AllocSize = file.AllocSize
-	err = os.Rename(name, s.path)
+	err = os.Rename(name, w.path)
 	if _, gone := os.Lstat(name); err != nil && gone == nil { // nothing has happened
-		s.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error",
+		w.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error",
 			errors.Join(err, db.Close(), os.Remove(name)))
 		return
 	}
 	if err == nil {
-		err = file.SyncPath(filepath.Dir(s.path))
+		err = file.SyncPath(filepath.Dir(w.path))
 	}
 	if err != nil {
-		s.abort(errors.Join(fmt.Errorf("compact: %w", err), db.Close()))
+		w.abort(errors.Join(fmt.Errorf("compact: %w", err), db.Close()))
 		return
 	}
-	s.swap(db)
-	s.opts.Logger.Info("the store was compacted", "bytes_before", before, "bytes", s.fileBytes)
+	w.swap(db)
+	w.opts.Logger.Info("the store was compacted", "bytes_before", before, "bytes", w.fileBytes)
 }
 
 // room is what the copy has to hold: what there is may still be more than a MaxSize that was made smaller.
-func (s *Store) room() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(s.opts.MaxSize, s.totals.Bytes)
+func (w *writer) room() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return max(w.opts.MaxSize, w.totals.Bytes)
 }
 
 // copyTo fills a new file. It is synced once, when it is complete.
-func (s *Store) copyTo(name string) error {
-	o := file.BoltOptions(s.room())
+func (w *writer) copyTo(name string) error {
+	o := file.BoltOptions(w.room())
 	o.NoSync, o.NoGrowSync = true, true
 	dst, err := bolt.Open(name, 0o600, o)
 	if err != nil {
 		return err
 	}
 	dst.AllocSize = file.AllocSize
-	err = bolt.Compact(dst, s.db, file.SalvageBatch)
+	err = bolt.Compact(dst, w.db, file.SalvageBatch)
 	if err := errors.Join(err, dst.Close()); err != nil {
 		return err
 	}
@@ -95,18 +95,18 @@ func (s *Store) copyTo(name string) error {
 }
 
 // swap goes on with the copy. Readers have short transactions, and none is open now.
-func (s *Store) swap(db *bolt.DB) {
-	s.reading.Lock()
-	old := s.db
-	s.db, s.update = db, db.Update
-	s.reading.Unlock()
+func (w *writer) swap(db *bolt.DB) {
+	w.reading.Lock()
+	old := w.db
+	w.db, w.update = db, db.Update
+	w.reading.Unlock()
 	if err := old.Close(); err != nil {
-		s.opts.Logger.Warn("close the old file", "error", err)
+		w.opts.Logger.Warn("close the old file", "error", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if info, err := os.Stat(s.path); err == nil {
-		s.fileBytes = info.Size()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if info, err := os.Stat(w.path); err == nil {
+		w.fileBytes = info.Size()
 	}
 }
 
@@ -123,8 +123,8 @@ const (
 //
 // What is given to the system is the address of the mapping, and as many bytes as the transaction says are in use: all
 // of these are mapped, and stay so while the transaction is open.
-func (s *Store) letGo() {
-	err := s.view(func(tx *bolt.Tx) error {
+func (w *writer) letGo() {
+	err := w.view(func(tx *bolt.Tx) error {
 		size, at := tx.Size(), tx.DB().Info().Data
 		if size < letGoFrom || at == 0 {
 			return nil
@@ -135,6 +135,6 @@ func (s *Store) letGo() {
 		return nil
 	})
 	if err != nil {
-		s.opts.Logger.Debug("the store's pages stay in memory", "error", err)
+		w.opts.Logger.Debug("the store's pages stay in memory", "error", err)
 	}
 }

@@ -14,9 +14,10 @@ const (
 
 // integration is what the store knows of one destination. Memory is the truth and the file follows with each commit:
 // decisions (settled, deleted) take effect here at once, and the next commit writes the record. Guarded by Store.mu but
-// for the counts of rows in the file.
+// for the counts of rows in the file. Methods that end in Locked also need the store.
 type integration struct {
 	record.Cursor
+	store      *Store
 	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
 	split      bool         // faults and alarms are to go into the lane
 
@@ -46,8 +47,11 @@ type entry struct {
 	left            int // picked and not settled
 }
 
-func newIntegration(id, topic string, head uint64) *integration {
-	return integrationOf(record.NewCursor(id, topic, head))
+// newIntegration makes one that gets the sweeps from the next on.
+func newIntegration(s *Store, id, topic string) *integration {
+	it := integrationOf(record.NewCursor(id, topic, s.next))
+	it.store = s
+	return it
 }
 
 // integrationOf goes on from a cursor.

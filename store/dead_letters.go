@@ -33,7 +33,8 @@ type DeadLetter struct {
 }
 
 // setAsideLocked makes a row a dead letter: it is written with the commit that settles the delivery.
-func (s *Store) setAsideLocked(it *integration, w *record.Row) {
+func (it *integration) setAsideLocked(w *record.Row) {
+	s := it.store
 	letter := *w
 	letter.Store = record.Identity{ID: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
@@ -41,32 +42,32 @@ func (s *Store) setAsideLocked(it *integration, w *record.Row) {
 	s.forced = true // what is settled inside the window is else not written
 	s.touchLocked()
 	for len(it.dead) > record.KeepDead {
-		s.buryLocked(it, slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
+		it.buryLocked(slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
 	}
 }
 
 // buryLocked gives a dead letter up, and reports the gap.
-func (s *Store) buryLocked(it *integration, id uint64, why string) {
+func (it *integration) buryLocked(id uint64, why string) {
 	w := it.dead[id]
-	s.unmakeLocked(it, id)
-	s.logGapLocked(it, objects.Gap{
+	it.unmakeLocked(id)
+	it.logGapLocked(objects.Gap{
 		Unit: w.Source.Unit(), Object: w.Sample.Object, Run: w.Run, From: w.Sample.SampledAt, To: w.Sample.SampledAt,
 		First: w.Sample.Seq, Last: w.Sample.Seq, Count: 1, Reason: why,
 	})
 }
 
 // unmakeLocked takes a dead letter out.
-func (s *Store) unmakeLocked(it *integration, id uint64) {
+func (it *integration) unmakeLocked(id uint64) {
 	delete(it.dead, id)
 	it.deadDirty[id] = true
-	s.touchLocked()
+	it.store.touchLocked()
 }
 
 // arrivedLocked takes out the dead letter of a delivery that the cloud has got on another way.
-func (s *Store) arrivedLocked(it *integration, at record.Place) {
+func (it *integration) arrivedLocked(at record.Place) {
 	for id, w := range it.dead {
 		if w.Place == at {
-			s.unmakeLocked(it, id)
+			it.unmakeLocked(id)
 		}
 	}
 }
@@ -130,13 +131,13 @@ func (s *Store) SettleDead(integration string, id uint64, r Result) error {
 	it.dead[id] = &w
 	it.deadDirty[id] = true
 	if w.Success {
-		s.unmakeLocked(it, id)
+		it.unmakeLocked(id)
 		it.Sent++
 		it.modified = true
 	}
 	logged := w
 	logged.Store = ""
-	s.writeRowLocked(it, &logged)
+	it.writeRowLocked(&logged)
 	return nil
 }
 
@@ -152,7 +153,7 @@ func (s *Store) DropDead(integration string, ids ...uint64) (dropped int, err er
 	}
 	for _, id := range slices.Sorted(slices.Values(ids)) {
 		if it.dead[id] != nil {
-			s.buryLocked(it, id, whyDeadDropped)
+			it.buryLocked(id, whyDeadDropped)
 			dropped++
 		}
 	}

@@ -9,32 +9,32 @@ import (
 // then, if that was not enough, the oldest sweeps are deleted for the new ones. err is for the sweeps, stateErr for all
 // the rest. Nothing is deleted before it is known that the file can be written at all. Rows of deliveries wait for
 // better times.
-func (s *Store) makeRoom(sweeps []*offered) (err, stateErr error) {
-	err, stateErr = s.tryRoom(sweeps)
+func (w *writer) makeRoom(sweeps []*offered) (err, stateErr error) {
+	err, stateErr = w.tryRoom(sweeps)
 	if errors.Is(err, ErrFull) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.refuseLocked(sweeps, whyDiskFull)
-		s.releaseLocked(sweeps, nil)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.refuseLocked(sweeps, whyDiskFull)
+		w.releaseLocked(sweeps, nil)
 	}
 	return err, stateErr
 }
 
-func (s *Store) tryRoom(sweeps []*offered) (err, stateErr error) {
-	for _, drop := range s.steps(sweeps) {
-		if stateErr = s.writeState(); stateErr != nil {
+func (w *writer) tryRoom(sweeps []*offered) (err, stateErr error) {
+	for _, drop := range w.steps(sweeps) {
+		if stateErr = w.writeState(); stateErr != nil {
 			return stateErr, stateErr
 		}
 		if drop > 0 {
-			if stateErr = s.write(task{drop: drop}); stateErr != nil {
+			if stateErr = w.write(task{drop: drop}); stateErr != nil {
 				return stateErr, stateErr
 			}
 		}
 		// The ballast comes before the new sweeps, or these would use up its pages and the next
 		// full disk would find none.
-		err = s.write(task{Ballast: file.Restore})
+		err = w.write(task{Ballast: file.Restore})
 		if err == nil && len(sweeps) > 0 {
-			err = s.write(task{offered: sweeps})
+			err = w.write(task{offered: sweeps})
 		}
 		if !errors.Is(err, ErrFull) {
 			return err, err
@@ -48,31 +48,31 @@ func (s *Store) tryRoom(sweeps []*offered) (err, stateErr error) {
 
 // writeState writes what is no sweep. The pages of the ballast are free for the transaction after the one that releases
 // it: that is for rows about gaps, which a kill must not take.
-func (s *Store) writeState() error {
-	if err := s.write(task{Ballast: file.Release}); err != nil {
+func (w *writer) writeState() error {
+	if err := w.write(task{Ballast: file.Release}); err != nil {
 		return err
 	}
-	if err := s.write(task{rows: true, gapsOnly: true}); !errors.Is(err, ErrFull) {
+	if err := w.write(task{rows: true, gapsOnly: true}); !errors.Is(err, ErrFull) {
 		return err
 	}
 	return nil // they wait for room
 }
 
 // steps are how many bytes of old sweeps are deleted, one try after the other.
-func (s *Store) steps(sweeps []*offered) []int64 {
-	if s.opts.RejectNewest {
+func (w *writer) steps(sweeps []*offered) []int64 {
+	if w.opts.RejectNewest {
 		return []int64{0}
 	}
-	return []int64{0, s.roomFor(sweeps)}
+	return []int64{0, w.roomFor(sweeps)}
 }
 
 // roomFor is how many bytes of old sweeps are deleted for new ones on a full disk: twice what these take, and never
 // less than a hundredth of the outbox, so that it is not done at every commit.
-func (s *Store) roomFor(sweeps []*offered) int64 {
+func (w *writer) roomFor(sweeps []*offered) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
 	need := int64(slack + file.BallastBytes)
 	for _, sw := range sweeps {
 		need += 32 * int64(len(sw.sweep.Samples)) // a sample takes less than 16 bytes
 	}
-	return max(need, s.totals.Bytes/100)
+	return max(need, w.totals.Bytes/100)
 }

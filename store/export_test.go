@@ -9,7 +9,7 @@ func CompactNow(s *Store) error {
 	s.update = func(fn func(*bolt.Tx) error) error {
 		err := s.db.Update(fn)
 		if err == nil {
-			s.compact() // which puts update back
+			(&writer{Store: s}).compact() // which puts update back
 		}
 		return err
 	}

@@ -95,37 +95,39 @@ func (l *losses) merge(sp record.Span) {
 }
 
 // logLossesLocked writes what an integration lost into its log.
-func (s *Store) logLossesLocked(it *integration, l losses) {
+func (it *integration) logLossesLocked(l losses) {
 	if len(l.spans) == 0 {
 		return
 	}
-	s.opts.Logger.Warn("samples dropped", "integration", it.ID, "count", l.count, "reason", l.spans[0].Gap.Reason)
+	it.store.opts.Logger.Warn("samples dropped", "integration", it.ID, "count", l.count, "reason",
+		l.spans[0].Gap.Reason)
 	for _, sp := range l.spans {
-		s.logSpanLocked(it.owner(), sp)
+		it.owner().logSpanLocked(sp)
 	}
 }
 
 // logGapLocked writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
-func (s *Store) logGapLocked(it *integration, g objects.Gap) {
+func (it *integration) logGapLocked(g objects.Gap) {
 	g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
 	ongoing := g.Ongoing
 	g.Ongoing = false
-	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now()), Gap: g}}
+	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(it.store.opts.Now()), Gap: g}}
 	if last := it.grows[keyOf(g)]; last != nil && last.Undated == nil && !last.Gap.Acknowledged &&
 		continues(last.Gap, g) && it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Gap, w.Before = last.ID, last.Integration, join(last.Gap, g), last.Before
 		ongoing = ongoing && !last.Open
 	} else {
-		s.newGapRowLocked(it, w)
+		it.newGapRowLocked(w)
 	}
 	w.Error, w.Open = record.GapText(w.Gap), it.announces && !ongoing
-	s.keepGapLocked(it, w)
+	it.keepGapLocked(w)
 }
 
 // newGapRowLocked gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit
 // that writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
 // accepted after it.
-func (s *Store) newGapRowLocked(it *integration, w *record.Row) {
+func (it *integration) newGapRowLocked(w *record.Row) {
+	s := it.store
 	s.totals.Row++
 	w.ID, w.Integration, w.Before = s.totals.Row, it.ID, it.gapsMade
 	it.gapsMade++
@@ -144,7 +146,7 @@ func (s *Store) Missing(integration string, gaps ...objects.Gap) error {
 		return fmt.Errorf("missing: %w", err)
 	}
 	for _, g := range gaps {
-		s.logGapLocked(it, g)
+		it.logGapLocked(g)
 	}
 	return nil
 }

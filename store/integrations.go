@@ -59,8 +59,8 @@ func (s *Store) adoptLocked(named map[string]Integration) (changed bool) {
 	for id, in := range named {
 		it := s.integrations[id]
 		if it == nil {
-			s.integrations[id] = newIntegration(id, in.Topic, s.next)
-			s.openLaneLocked(s.integrations[id], in.AlarmsFirst)
+			s.integrations[id] = newIntegration(s, id, in.Topic)
+			s.integrations[id].openLaneLocked(in.AlarmsFirst)
 			s.integrations[id].announces, s.integrations[id].madeNow = in.GapMessages, !slices.Contains(s.known, id)
 			changed = true
 			continue
@@ -70,11 +70,11 @@ func (s *Store) adoptLocked(named map[string]Integration) (changed bool) {
 			changed = true
 		}
 		it.announces = in.GapMessages
-		changed = s.openLaneLocked(it, in.AlarmsFirst) || changed
+		changed = it.openLaneLocked(in.AlarmsFirst) || changed
 	}
 	for _, it := range s.integrations {
 		if _, ok := named[it.owner().ID]; !ok && it.OrphanedAt.IsZero() {
-			it.OrphanedAt, it.modified = s.orphanTimeLocked(), true
+			it.OrphanedAt, it.modified = s.orphanTime(), true
 			changed = true
 		}
 	}

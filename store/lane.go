@@ -28,14 +28,15 @@ func (it *integration) owner() *integration {
 }
 
 // openLaneLocked gives an integration its lane, or closes it. It reports whether anything changed.
-func (s *Store) openLaneLocked(it *integration, wanted bool) (changed bool) {
+func (it *integration) openLaneLocked(wanted bool) (changed bool) {
+	s := it.store
 	it.split = wanted
 	lane := it.lane
 	if lane == nil {
 		if !wanted {
 			return false
 		}
-		lane = newIntegration(it.ID+record.LaneSuffix, "", s.next)
+		lane = newIntegration(s, it.ID+record.LaneSuffix, "")
 		lane.main, it.lane = it, lane
 		s.integrations[lane.ID] = lane
 		return true

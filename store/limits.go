@@ -90,7 +90,7 @@ func (c *commit) unsettledFrom() uint64 {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.passedLocked()
+	return c.passedLocked()
 }
 
 // tooOld reports whether a sweep is over MaxAge, as far as is known.
@@ -102,9 +102,9 @@ func (c *commit) tooOld(h *record.Heading) bool {
 }
 
 // passedLocked is the number before which no integration waits for anything.
-func (s *Store) passedLocked() uint64 {
-	passed := s.next
-	for _, it := range s.integrations {
+func (c *commit) passedLocked() uint64 {
+	passed := c.store.next
+	for _, it := range c.store.integrations {
 		passed = min(passed, it.At)
 	}
 	return passed
@@ -131,9 +131,9 @@ func (c *commit) giveWay(victims []victim) {
 		}
 	}
 	for _, it := range s.orderedLocked() {
-		s.closeRowsLocked(it.owner())
+		it.owner().closeRowsLocked()
 		if l := lost[it]; l != nil {
-			s.logLossesLocked(it, *l)
+			it.logLossesLocked(*l)
 		}
 		it.trim(s.next)
 	}
@@ -158,7 +158,7 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	s := c.store
 	s.mu.Lock()
 	if s.opts.Clock.old() {
-		s.dateOrphansLocked(c.wall)
+		c.dateOrphans()
 	}
 	due, from := s.orphansLocked(c.wall), uint64(math.MaxUint64)
 	for _, it := range due {
@@ -190,7 +190,7 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 		c.dropBacklog(it, found, all)
 	}
 	for _, it := range s.orderedLocked() {
-		if s.forgetsLocked(it, c.wall) {
+		if it.forgetsLocked(c.wall) {
 			it.wake()
 			s.dirtyRows -= it.dirty.size() // they are not written any more
 			delete(s.integrations, it.ID)
@@ -229,24 +229,23 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 		it.Backlog, it.window, it.modified = 0, nil, true
 	}
 	c.again = c.again || it.Backlog > 0
-	s.closeRowsLocked(it.owner())
+	it.owner().closeRowsLocked()
 	it.trim(s.next)
-	s.logLossesLocked(it, lost)
+	it.logLossesLocked(lost)
 }
 
 // forgetsLocked reports whether nothing of an integration is to be kept any more.
-func (s *Store) forgetsLocked(it *integration, now time.Time) bool {
-	return s.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows && it.Backlog == 0 &&
-		it.lane == nil
+func (it *integration) forgetsLocked(now time.Time) bool {
+	return it.store.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows &&
+		it.Backlog == 0 && it.lane == nil
 }
 
 // overdueLocked reports whether a quiet store has something to throw away.
-func (s *Store) overdueLocked(now time.Time) bool {
-	if s.totals.Bytes > s.opts.MaxSize || s.tail != nil && s.age(s.tail, s.moment()) > s.opts.MaxAge.Milliseconds() {
+func (w *writer) overdueLocked(now time.Time) bool {
+	if w.totals.Bytes > w.opts.MaxSize || w.tail != nil && w.age(w.tail, w.moment()) > w.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	return len(s.orphansLocked(now)) > 0 || slices.ContainsFunc(s.orderedLocked(), func(it *integration) bool {
-		return s.forgetsLocked(it,
-			now)
+	return len(w.orphansLocked(now)) > 0 || slices.ContainsFunc(w.orderedLocked(), func(it *integration) bool {
+		return it.forgetsLocked(now)
 	})
 }

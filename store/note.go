@@ -30,44 +30,44 @@ type notedRun struct {
 var keyNote = []byte("note")
 
 // writeNote renews the note when a sample has been accounted for, and with the last commit. The writer calls it.
-func (s *Store) writeNote(last bool) {
-	if s.opts.Note == "" {
+func (w *writer) writeNote(last bool) {
+	if w.opts.Note == "" {
 		return
 	}
-	s.mu.Lock()
-	b := &s.accounts
-	b.ripen(s)
+	w.mu.Lock()
+	b := &w.accounts
+	b.ripen(w.Store)
 	if b.version == b.noted && !last {
-		s.mu.Unlock()
+		w.mu.Unlock()
 		return
 	}
 	b.noted = b.version
-	n := s.noteLocked()
-	s.mu.Unlock()
+	n := w.noteLocked()
+	w.mu.Unlock()
 	var text bytes.Buffer
 	err := gob.NewEncoder(&text).Encode(n)
 	if err == nil {
-		err = os.WriteFile(s.opts.Note+".new", record.Seal(keyNote, text.Bytes()), 0o600)
+		err = os.WriteFile(w.opts.Note+".new", record.Seal(keyNote, text.Bytes()), 0o600)
 	}
 	if err == nil {
-		err = os.Rename(s.opts.Note+".new", s.opts.Note)
+		err = os.Rename(w.opts.Note+".new", w.opts.Note)
 	}
 	if err != nil {
-		s.opts.Logger.Debug("no note of what is accounted for: after a kill the gap begins at the last commit", "error",
+		w.opts.Logger.Debug("no note of what is accounted for: after a kill the gap begins at the last commit", "error",
 			err)
 	}
 }
 
 // noteLocked returns the note as of now.
-func (s *Store) noteLocked() note {
-	n := note{Run: s.run, Device: s.device, Good: s.times.Good, Accounts: s.accounts.all(), Runs: map[uint64]notedRun{},
-		Integrations: s.configuredLocked()}
-	runs := []uint64{s.run}
+func (w *writer) noteLocked() note {
+	n := note{Run: w.run, Device: w.device, Good: w.times.Good, Accounts: w.accounts.all(), Runs: map[uint64]notedRun{},
+		Integrations: w.configuredLocked()}
+	runs := []uint64{w.run}
 	for _, a := range n.Accounts {
 		runs = append(runs, a.Until.Run)
 	}
 	for _, run := range runs {
-		if st, known := s.starts[run]; known {
+		if st, known := w.starts[run]; known {
 			n.Runs[run] = notedRun{st.Boot, st.Booted, st.Floor}
 		}
 	}
@@ -75,8 +75,8 @@ func (s *Store) noteLocked() note {
 }
 
 // configuredLocked are the integrations that the configuration names.
-func (s *Store) configuredLocked() (ids []string) {
-	for _, it := range s.orderedLocked() {
+func (w *writer) configuredLocked() (ids []string) {
+	for _, it := range w.orderedLocked() {
 		if it.main == nil && it.OrphanedAt.IsZero() {
 			ids = append(ids, it.ID)
 		}

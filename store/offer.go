@@ -126,6 +126,42 @@ func (s *Store) joinLocked(sweeps []objects.Sweep) (*commitGroup, error) {
 	return joined, nil
 }
 
+// checkSweep refuses what could not be read back as it was.
+func (s *Store) checkSweep(sw objects.Sweep) error {
+	n := len(sw.Samples)
+	if len(sw.Routes) > 0 && (n == 0 || n > record.MaxSamples) {
+		return fmt.Errorf("sweep of %s: %d samples, not 1 to %d", sw.Source.Unit(), n, record.MaxSamples)
+	}
+	for _, sample := range sw.Samples {
+		if sample.Value.Kind() == 0 {
+			return fmt.Errorf("sweep of %s: %s has no value", sw.Source.Unit(), sample.Object)
+		}
+	}
+	seen := make(map[string]bool, len(sw.Routes))
+	for _, route := range sw.Routes {
+		if s.integrations[route.Integration] == nil {
+			return fmt.Errorf("sweep of %s: %w %q", sw.Source.Unit(), ErrUnknownIntegration, route.Integration)
+		}
+		if seen[route.Integration] || !ascending(route.Picked, n) {
+			return fmt.Errorf("sweep of %s: route to %s: picks must be ascending indexes below %d, once each",
+				sw.Source.Unit(), route.Integration, n)
+		}
+		seen[route.Integration] = true
+	}
+	return nil
+}
+
+func ascending(picked []int, n int) bool {
+	last := -1
+	for _, i := range picked {
+		if i <= last || i >= n {
+			return false
+		}
+		last = i
+	}
+	return len(picked) > 0
+}
+
 // takeLocked gives a sweep its number and shows it to the integrations it goes to.
 func (s *Store) takeLocked(sw objects.Sweep) {
 	f := &offered{seq: s.next, sweep: sw}
@@ -205,12 +241,12 @@ func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 				if p.Integration == it.ID && !f.refused {
 					it.refuse(f.seq, p.Set, func(i int) {
 						lost.add(f.sweep, i, reason)
-						s.closeRowLocked(it.owner(), record.Place{Seq: f.seq, Index: i})
+						it.owner().closeRowLocked(record.Place{Seq: f.seq, Index: i})
 					})
 				}
 			}
 		}
-		s.logLossesLocked(it, lost)
+		it.logLossesLocked(lost)
 		it.trim(s.next)
 	}
 	for _, f := range sweeps {

@@ -62,12 +62,12 @@ func (s *Store) SettleGap(integration string, announced record.Trigger, r Result
 		it.newGap = true // else a kill has it announced once more
 		s.settledLateLocked()
 	}
-	s.keepGapLocked(it, &w)
+	it.keepGapLocked(&w)
 	return nil
 }
 
 // keepGapLocked puts a row about a gap wherever it is known.
-func (s *Store) keepGapLocked(it *integration, w *record.Row) {
+func (it *integration) keepGapLocked(w *record.Row) {
 	delete(it.openGaps, w.ID)
 	if w.Open {
 		it.openGaps[w.ID] = w
@@ -75,5 +75,5 @@ func (s *Store) keepGapLocked(it *integration, w *record.Row) {
 	}
 	it.mayGrow(w)
 	it.remember(w)
-	s.writeRowLocked(it, w)
+	it.writeRowLocked(w)
 }

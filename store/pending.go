@@ -46,7 +46,7 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 		if err := l.run(); err != nil {
 			return nil, fmt.Errorf("pending %s: %w", integration, err)
 		}
-		out, more := s.endLook(l)
+		out, more := l.finish()
 		if len(out) == limit || !more && (len(out) > 0 || l.integration == integration) {
 			return out, nil
 		}
@@ -92,13 +92,14 @@ func (s *Store) startLook(integration string, limit int) (*look, error) {
 	}
 	it.rearm()
 	if lane := it.first(); lane != nil {
-		return s.lookForLocked(lane, limit), nil
+		return lane.lookForLocked(limit), nil
 	}
-	return s.lookForLocked(it, limit), nil
+	return it.lookForLocked(limit), nil
 }
 
 // lookForLocked plans a look.
-func (s *Store) lookForLocked(it *integration, limit int) *look {
+func (it *integration) lookForLocked(limit int) *look {
+	s := it.store
 	if it.complete() {
 		it.scanned = s.next // what lies between is not for this one
 		it.trim(s.next)
@@ -227,7 +228,7 @@ func (l *look) scanOffered(f *offered) {
 }
 
 func (l *look) enter(sw objects.Sweep, e entry) {
-	l.take(sw, e, len(sw.Samples)) // which of them an earlier run has settled only endLook knows
+	l.take(sw, e, len(sw.Samples)) // which of them an earlier run has settled only finish knows
 	l.entered = append(l.entered, e)
 }
 
@@ -243,9 +244,10 @@ func (l *look) take(sw objects.Sweep, e entry, room int) {
 	}
 }
 
-// endLook takes over what was found and returns what of it is still pending; more says that a
+// finish takes over what was found and returns what of it is still pending; more says that a
 // further look may find more than this one.
-func (s *Store) endLook(l *look) (out []Delivery, more bool) {
+func (l *look) finish() (out []Delivery, more bool) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it := s.integrations[l.integration]
@@ -292,20 +294,20 @@ func (s *Store) endLook(l *look) (out []Delivery, more bool) {
 
 // lookAhead finds the oldest unsettled sweep of an integration that is not read, so that Stats
 // knows its age. It is the writer's, after a commit.
-func (s *Store) lookAhead() error {
-	s.mu.Lock()
+func (w *writer) lookAhead() error {
+	w.mu.Lock()
 	var looks []*look
-	for _, it := range s.orderedLocked() {
+	for _, it := range w.orderedLocked() {
 		if it.Backlog > 0 && len(it.window) == 0 {
-			looks = append(looks, s.lookForLocked(it, 1))
+			looks = append(looks, it.lookForLocked(1))
 		}
 	}
-	s.mu.Unlock()
+	w.mu.Unlock()
 	for _, l := range looks {
 		if err := l.run(); err != nil {
 			return err
 		}
-		s.endLook(l)
+		l.finish()
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func TestALookUnderWayDoesNotFindWhatIsRejected(t *testing.T) {
 	if err := l.run(); err != nil {
 		t.Fatal(err)
 	}
-	out, _ := s.endLook(l)
+	out, _ := l.finish()
 	if backlog := s.Stats().Integrations["aws"].Backlog; len(out) != 40 || backlog != 40 {
 		t.Errorf("%d found, backlog %d", len(out), backlog)
 	}

@@ -37,13 +37,13 @@ func (s *Store) LogReplay(integration string, d *Replayed, r Result) error {
 	if r.Outcome == Accepted {
 		it.replayed++
 		it.traffic.Replayed++
-		s.arrivedLocked(it, w.Place)
+		it.arrivedLocked(w.Place)
 	}
 	if w.ID != 0 {
-		s.writeRowLocked(it, w)
+		it.writeRowLocked(w)
 		return nil
 	}
-	s.addRowLocked(it, w)
+	it.addRowLocked(w)
 	d.Row = w.ID
 	return nil
 }

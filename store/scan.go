@@ -84,7 +84,7 @@ func (c *Scan) Damaged() uint64 { return c.skipped }
 // Step returns the sweeps of the next 1,024 records, or of fewer large ones; often there are none. more is false at the
 // end of the scan. It fails with ErrClosed, and with the error that stopped the store.
 func (c *Scan) Step() (found []Kept, more bool, err error) {
-	memory, ends, err := c.store.inMemory(c.next)
+	memory, ends, err := c.inMemory()
 	if err != nil {
 		return nil, false, err
 	}
@@ -101,9 +101,10 @@ func (c *Scan) Step() (found []Kept, more bool, err error) {
 	return c.found, c.next < c.until, nil
 }
 
-// inMemory returns the sweeps from a number on that the file may not hold, and where it ends: what lies
+// inMemory returns the sweeps from the next on that the file may not hold, and where it ends: what lies
 // before is in the file, or nowhere any more.
-func (s *Store) inMemory(from uint64) (memory []*offered, ends uint64, err error) {
+func (c *Scan) inMemory() (memory []*offered, ends uint64, err error) {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usableLocked(); err != nil {
@@ -114,7 +115,7 @@ func (s *Store) inMemory(from uint64) (memory []*offered, ends uint64, err error
 		ends = s.offered[0].seq
 	}
 	for _, f := range s.offered {
-		if f.seq >= from && !f.refused {
+		if f.seq >= c.next && !f.refused {
 			memory = append(memory, f)
 		}
 	}

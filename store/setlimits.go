@@ -59,10 +59,10 @@ func (s *Store) SetLimits(l Limits) error {
 // end of the file, and no other goroutine has such transactions, so that it can be set between two of them. Lowering it
 // below what the file has would refuse the very pages by which deletions make room. A smaller one comes with the next
 // file: when this one is compacted, or at the next start.
-func (s *Store) takeLimitsLocked() {
-	if s.wanted == nil {
+func (w *writer) takeLimitsLocked() {
+	if w.wanted == nil {
 		return
 	}
-	s.opts.Limits, s.wanted = *s.wanted, nil
-	s.db.MaxSize = max(s.db.MaxSize, file.Limit(s.opts.MaxSize))
+	w.opts.Limits, w.wanted = *w.wanted, nil
+	w.db.MaxSize = max(w.db.MaxSize, file.Limit(w.opts.MaxSize))
 }

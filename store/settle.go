@@ -59,7 +59,7 @@ func (s *Store) Settle(integration string, results []Result) error {
 	for _, r := range results {
 		sw, ok := sweeps[r.Seq]
 		if holder, e := it.holder(record.Place{Seq: r.Seq, Index: r.Index}); ok && e != nil {
-			s.settleLocked(holder, e, sw, r)
+			holder.settleLocked(e, sw, r)
 		}
 	}
 	it.trim(s.next)
@@ -70,9 +70,10 @@ func (s *Store) Settle(integration string, results []Result) error {
 }
 
 // settleLocked records one result.
-func (s *Store) settleLocked(it *integration, e *entry, sw objects.Sweep, r Result) {
+func (it *integration) settleLocked(e *entry, sw objects.Sweep, r Result) {
+	s := it.store
 	main := it.owner()
-	w := s.logResultLocked(main, record.Place{Seq: r.Seq, Index: r.Index}, sw, r)
+	w := main.logResultLocked(record.Place{Seq: r.Seq, Index: r.Index}, sw, r)
 	if it.behind = it.behind || r.Seq < s.lastWritten; r.Outcome != Retrying && it.behind {
 		s.settledLateLocked()
 	}
@@ -85,7 +86,7 @@ func (s *Store) settleLocked(it *integration, e *entry, sw objects.Sweep, r Resu
 		it.settle(e, r.Index)
 		main.Failed++
 		main.modified = true
-		s.setAsideLocked(main, w)
+		main.setAsideLocked(w)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Store) MissingSpan(integration string, spans ...record.Span) error {
 		if it.madeNow && sp.Begins.Run != s.run && sp.Begins.Run != 0 {
 			continue
 		}
-		s.logSpanLocked(it, sp)
+		it.logSpanLocked(sp)
 	}
 	return nil
 }
@@ -72,31 +72,31 @@ func (s *Store) MissingDark(dark map[string][]record.Span) {
 			before, known := s.own[record.Accounted{Unit: sp.Gap.Unit, Object: sp.Gap.Object}]
 			if it := s.integrations[id]; it != nil && known && before.Until.Run < sp.Ends.Run {
 				sp.Begins, sp.Every = before.Until, before.Every
-				s.logUndatedLocked(it, sp)
+				it.logUndatedLocked(sp)
 			}
 		}
 	}
 }
 
-func (s *Store) logSpanLocked(it *integration, sp record.Span) {
-	g, known := s.date(sp)
+func (it *integration) logSpanLocked(sp record.Span) {
+	g, known := it.store.date(sp)
 	switch {
 	case !known:
-		s.logUndatedLocked(it, sp)
+		it.logUndatedLocked(sp)
 	case sp.Every == 0 || g.Count > 0:
-		s.logGapLocked(it, g)
+		it.logGapLocked(g)
 	}
 }
 
 // logUndatedLocked writes a row that waits for the clock, or lets the one before it grow.
-func (s *Store) logUndatedLocked(it *integration, sp record.Span) {
-	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(s.opts.Now())}}
+func (it *integration) logUndatedLocked(sp record.Span) {
+	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(it.store.opts.Now())}}
 	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) &&
 		it.gapsMade-last.Before < growsWithin {
 		w.ID, w.Integration, w.Before = last.ID, last.Integration, last.Before
 		sp = last.Undated.Join(sp)
 	} else {
-		s.newGapRowLocked(it, w)
+		it.newGapRowLocked(w)
 	}
 	w.Gap, w.Undated = sp.Gap, &sp
 	w.Gap.From, w.Gap.To = record.ToMilli(sp.Begins.At), record.ToMilli(sp.Ends.At)
@@ -105,7 +105,7 @@ func (s *Store) logUndatedLocked(it *integration, sp record.Span) {
 		delete(it.undated, slices.Min(slices.Collect(maps.Keys(it.undated))))
 	}
 	it.mayGrow(w)
-	s.writeRowLocked(it, w)
+	it.writeRowLocked(w)
 }
 
 // dateGapsLocked gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
@@ -128,9 +128,9 @@ func (s *Store) dateGapsLocked() {
 			it.newGap, s.forced = true, true
 			s.settledLateLocked()
 			if w.Void {
-				s.writeRowLocked(it, &w)
+				it.writeRowLocked(&w)
 			} else {
-				s.keepGapLocked(it, &w)
+				it.keepGapLocked(&w)
 			}
 		}
 	}

@@ -98,10 +98,11 @@ func (s *Store) start() error {
 	s.accounts.samples, s.known, s.own = m.Accounts, m.known, m.own
 	s.starts, s.times = m.Starts, m.Times
 	for _, it := range s.integrations {
+		it.store = s
 		s.dirtyRows += it.dirty.size()
 	}
 	s.names.Take(&m.Names)
-	return s.lookAhead()
+	return nil
 }
 
 func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {

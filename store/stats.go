@@ -54,11 +54,11 @@ type IntegrationStats struct {
 }
 
 // oldestLocked is the time of the oldest sample that waits; zero: none does.
-func (s *Store) oldestLocked(it *integration) time.Time {
+func (it *integration) oldestLocked() time.Time {
 	if it.Backlog == 0 {
 		return time.Time{}
 	}
-	at, _ := s.dateOf(it.oldest)
+	at, _ := it.store.dateOf(it.oldest)
 	return at
 }
 
@@ -85,12 +85,12 @@ func (s *Store) Stats() Stats {
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.Backlog
 			is.Dropped += lane.Dropped
-			is.Oldest = s.oldestLocked(lane)
+			is.Oldest = lane.oldestLocked()
 		}
 		for _, w := range it.recent {
 			is.Gaps = append(is.Gaps, w.Trigger)
 		}
-		if at := s.oldestLocked(it); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
+		if at := it.oldestLocked(); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
 			is.Oldest = at
 		}
 		st.Integrations[id] = is
@@ -112,7 +112,7 @@ func (s *Store) reportDamagedLocked(seqs []uint64) {
 		s.opts.Logger.Error("damaged record skipped", "sweep", seq)
 		for _, it := range s.orderedLocked() {
 			if seq >= it.At && it.OrphanedAt.IsZero() && it.main == nil {
-				s.logGapLocked(it, objects.Gap{Reason: whyDamaged})
+				it.logGapLocked(objects.Gap{Reason: whyDamaged})
 			}
 		}
 		s.touchLocked()

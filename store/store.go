@@ -67,8 +67,6 @@ type Store struct {
 	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
 	reading sync.RWMutex                     // held for writing while db is exchanged
 
-	sinceLetGo int // commits; the writer's own
-
 	signals
 
 	mu           sync.Mutex
@@ -135,13 +133,17 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	db.AllocSize = file.AllocSize
 	s.db, s.update, s.pageSize = db, db.Update, db.Info().PageSize
-	if err := s.start(); err != nil {
+	w := &writer{Store: s}
+	if err = s.start(); err == nil {
+		err = w.lookAhead()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, file.Hint(err)), db.Close())
 	}
-	s.letGo()
+	w.letGo()
 	s.noCopy(file.WriteNamesCopy(path, s.identityLocked(), &s.names))
 	file.RemoveStale(path) // only now is it sure that no other process is creating one
-	go s.writer()
+	go w.loop()
 	return s, nil
 }
 

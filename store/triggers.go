@@ -41,8 +41,8 @@ func (s *Store) Triggers(q TriggerQuery) (rows []record.Trigger, next uint64, er
 		q.Limit = defaultRows
 	}
 	q.Limit = min(q.Limit, maxRows)
-	p, err := s.startPage(q)
-	if err == nil {
+	p := newPage(s, q)
+	if err = p.takeMemory(); err == nil {
 		err = s.view(p.read)
 	}
 	if err != nil {
@@ -68,17 +68,21 @@ type page struct {
 	next   uint64 // where it was given up; 0: it has all
 }
 
-// startPage takes what is in memory. It does so before the file is read: a row that is written in between is then found
-// twice, and not missed.
-func (s *Store) startPage(q TriggerQuery) (*page, error) {
+func newPage(s *Store, q TriggerQuery) *page {
+	return &page{TriggerQuery: q, store: s, dead: map[uint64]bool{}}
+}
+
+// takeMemory takes what is in memory. This comes before the file is read: a row that is written in between is then
+// found twice, and not missed.
+func (p *page) takeMemory() error {
+	s := p.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usableLocked(); err != nil {
-		return nil, err
+		return err
 	}
-	p := &page{TriggerQuery: q, store: s, dead: map[uint64]bool{}}
 	for id, it := range s.integrations {
-		if q.Integration != "" && q.Integration != id {
+		if p.Integration != "" && p.Integration != id {
 			continue
 		}
 		p.ids = append(p.ids, id)
@@ -89,7 +93,7 @@ func (s *Store) startPage(q TriggerQuery) (*page, error) {
 		p.wait(it.dirty, nil)
 	}
 	slices.SortFunc(p.waiting, func(a, b waitingRow) int { return cmp.Compare(b.id, a.id) })
-	return p, nil
+	return nil
 }
 
 // wait adds the rows of a set that are not in a newer set.
@@ -224,8 +228,8 @@ func (q TriggerQuery) wants(t *record.Trigger) bool {
 // Trigger returns one row by its id, as a letter that can be sent again: place, store and time of the sample are those
 // of the first try. It fails with ErrNoTrigger, with ErrClosed, and with the error that stopped the store.
 func (s *Store) Trigger(id uint64) (DeadLetter, error) {
-	p, err := s.startPage(TriggerQuery{Limit: 1, Before: id + 1})
-	if err != nil {
+	p := newPage(s, TriggerQuery{Limit: 1, Before: id + 1})
+	if err := p.takeMemory(); err != nil {
 		return DeadLetter{}, err
 	}
 	var found *record.Row
@@ -265,15 +269,17 @@ func (p *page) find(tx *bolt.Tx, id uint64) *record.Row {
 }
 
 // addRowLocked puts a new row into the log.
-func (s *Store) addRowLocked(it *integration, w *record.Row) {
+func (it *integration) addRowLocked(w *record.Row) {
+	s := it.store
 	s.totals.Row++
 	w.ID, w.Integration = s.totals.Row, it.ID
-	s.writeRowLocked(it, w)
+	it.writeRowLocked(w)
 }
 
 // writeRowLocked has the next commit with rows write one, new or changed. What the file would not keep anyway is cut
 // now and then, so that those that wait never are many more than it keeps.
-func (s *Store) writeRowLocked(it *integration, w *record.Row) {
+func (it *integration) writeRowLocked(w *record.Row) {
+	s := it.store
 	waiting := it.dirty.size()
 	it.dirty.put(w)
 	if keep := s.opts.KeepTriggers; it.dirty.size() > max(keep, it.cutTo)*9/8+64 {
@@ -285,16 +291,16 @@ func (s *Store) writeRowLocked(it *integration, w *record.Row) {
 }
 
 // closeRowsLocked ends the rows of deliveries that were deleted: they are not tried again.
-func (s *Store) closeRowsLocked(it *integration) {
+func (it *integration) closeRowsLocked() {
 	for at := range it.open {
 		if holder, _ := it.holder(at); at.Seq < it.At && holder == nil {
-			s.closeRowLocked(it, at)
+			it.closeRowLocked(at)
 		}
 	}
 }
 
 // closeRowLocked ends the row of one delivery, if it has one.
-func (s *Store) closeRowLocked(it *integration, at record.Place) {
+func (it *integration) closeRowLocked(at record.Place) {
 	old := it.open[at]
 	if old == nil {
 		return
@@ -302,11 +308,11 @@ func (s *Store) closeRowLocked(it *integration, at record.Place) {
 	w := *old
 	w.Open = false
 	delete(it.open, at)
-	s.writeRowLocked(it, &w)
+	it.writeRowLocked(&w)
 }
 
 // logResultLocked writes the row of one attempt: a new one, or that of the attempt before.
-func (s *Store) logResultLocked(it *integration, at record.Place, sw objects.Sweep, r Result) *record.Row {
+func (it *integration) logResultLocked(at record.Place, sw objects.Sweep, r Result) *record.Row {
 	w := &record.Row{Place: at, Trigger: record.Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.Index]}}
 	if old := it.open[at]; old != nil {
 		*w = *old
@@ -323,9 +329,9 @@ func (s *Store) logResultLocked(it *integration, at record.Place, sw objects.Swe
 		it.open[at] = w
 	}
 	if w.ID == 0 {
-		s.addRowLocked(it, w)
+		it.addRowLocked(w)
 	} else {
-		s.writeRowLocked(it, w)
+		it.writeRowLocked(w)
 	}
 	return w
 }

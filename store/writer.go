@@ -2,52 +2,20 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
-	"noi-agent/objects"
 	"noi-agent/store/internal/file"
-	"noi-agent/store/internal/record"
 )
 
 // tidyEvery is how often a store to which nothing is appended looks at its limits.
 const tidyEvery = 10 * time.Minute
 
-// checkSweep refuses what could not be read back as it was.
-func (s *Store) checkSweep(sw objects.Sweep) error {
-	n := len(sw.Samples)
-	if len(sw.Routes) > 0 && (n == 0 || n > record.MaxSamples) {
-		return fmt.Errorf("sweep of %s: %d samples, not 1 to %d", sw.Source.Unit(), n, record.MaxSamples)
-	}
-	for _, sample := range sw.Samples {
-		if sample.Value.Kind() == 0 {
-			return fmt.Errorf("sweep of %s: %s has no value", sw.Source.Unit(), sample.Object)
-		}
-	}
-	seen := make(map[string]bool, len(sw.Routes))
-	for _, route := range sw.Routes {
-		if s.integrations[route.Integration] == nil {
-			return fmt.Errorf("sweep of %s: %w %q", sw.Source.Unit(), ErrUnknownIntegration, route.Integration)
-		}
-		if seen[route.Integration] || !ascending(route.Picked, n) {
-			return fmt.Errorf("sweep of %s: route to %s: picks must be ascending indexes below %d, once each",
-				sw.Source.Unit(), route.Integration, n)
-		}
-		seen[route.Integration] = true
-	}
-	return nil
-}
-
-func ascending(picked []int, n int) bool {
-	last := -1
-	for _, i := range picked {
-		if i <= last || i >= n {
-			return false
-		}
-		last = i
-	}
-	return len(picked) > 0
+// writer is the goroutine that does all writes. Its methods are called on this goroutine only, and by Open before it
+// begins.
+type writer struct {
+	*Store
+	sinceLetGo int // commits
 }
 
 // touchLocked says that something waits which may wait a while.
@@ -102,29 +70,29 @@ func (d *delay) stop() {
 // and what is accepted later is of the last commit only.
 const cursorEvery = 1500 * time.Millisecond
 
-// writer is the goroutine that owns the write side. An offered sweep opens the commit window; when
+// loop is the goroutine. An offered sweep opens the commit window; when
 // it closes, one commit writes what is not accepted by then, and what was settled. Trigger rows
 // ride on such a commit when none has carried any for nearly as long as FlushTriggers, and get one of their own when
 // they have waited it all: at a sweep a minute that is one commit a minute.
-func (s *Store) writer() {
-	defer close(s.done)
+func (w *writer) loop() {
+	defer close(w.done)
 	var window, flush, cursors delay
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
 	rows := false
-	every := s.opts.FlushTriggers
+	every := w.opts.FlushTriggers
 	for {
-		s.writeNote(false)
-		fresh, settled, unsaved, now := s.waiting()
-		if every != s.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
-			every = s.opts.FlushTriggers
+		w.writeNote(false)
+		fresh, settled, unsaved, now := w.waiting()
+		if every != w.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
+			every = w.opts.FlushTriggers
 			flush.stop()
 		}
 		if fresh {
-			window.start(s.windowLeft())
+			window.start(w.windowLeft())
 		}
 		if settled {
-			flush.start(s.opts.FlushTriggers)
+			flush.start(w.opts.FlushTriggers)
 		} else {
 			flush.stop()
 			rows = false
@@ -137,20 +105,20 @@ func (s *Store) writer() {
 		late := false
 		if !now {
 			select {
-			case <-s.kick:
+			case <-w.kick:
 				continue
 			case <-tidy.C:
-				s.tidy()
-				if s.oversized() {
-					s.compact()
+				w.tidy()
+				if w.oversized() {
+					w.compact()
 				}
 				continue
-			case <-s.fatal:
-				s.giveUp()
+			case <-w.fatal:
+				w.giveUp()
 				return
-			case <-s.stop:
-				s.lastCommit()
-				s.writeNote(true)
+			case <-w.stop:
+				w.lastCommit()
+				w.writeNote(true)
 				return
 			case <-window.c:
 			case <-cursors.c:
@@ -163,7 +131,7 @@ func (s *Store) writer() {
 			}
 		}
 		window.stop()
-		wroteRows, wrote := s.commit(task{rows: rows, cursors: late}, now)
+		wroteRows, wrote := w.commit(task{rows: rows, cursors: late}, now)
 		if wrote || late { // a window that ends without a transaction carries no cursor
 			cursors.stop()
 		}
@@ -176,66 +144,66 @@ func (s *Store) writer() {
 }
 
 // waiting reports what waits for a commit, and whether it should be made now.
-func (s *Store) waiting() (fresh, settled, unsaved, now bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
+func (w *writer) waiting() (fresh, settled, unsaved, now bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
 		return false, false, false, false
 	}
-	fresh = len(s.offered) > 0
-	return fresh, s.dirty || s.dirtyRows > 0, s.unsaved, s.urgent || fresh && s.opts.CommitEvery <= 0
+	fresh = len(w.offered) > 0
+	return fresh, w.dirty || w.dirtyRows > 0, w.unsaved, w.urgent || fresh && w.opts.CommitEvery <= 0
 }
 
 // commit writes what waits and wakes the callers that wait for it. Rows come along when they are due, or when a commit
 // is to be made anyway and none has carried any for a while; it reports whether they did, and whether there was a
 // transaction at all. What every cloud has accepted by the end of its window is not written; if nothing else is, the
 // younger sweeps keep their own windows. all ends these too.
-func (s *Store) commit(t task, all bool) (rows, wrote bool) {
-	s.mu.Lock()
-	s.takeLimitsLocked()
+func (w *writer) commit(t task, all bool) (rows, wrote bool) {
+	w.mu.Lock()
+	w.takeLimitsLocked()
 	rows = t.rows
-	must := rows || t.cursors || s.forced // whatever becomes of the sweeps
-	all = all || s.forced
-	due, cut := s.dueLocked(all)
-	keeps := s.keepsLocked(cut)
+	must := rows || t.cursors || w.forced // whatever becomes of the sweeps
+	all = all || w.forced
+	due, cut := w.dueLocked(all)
+	keeps := w.keepsLocked(cut)
 	if keeps && !all { // one commit for all
 		all = true
-		due, cut = s.dueLocked(all)
+		due, cut = w.dueLocked(all)
 	}
-	s.takeGroups(len(due))
+	w.takeGroups(len(due))
 	if all {
-		s.urgent, s.forced = false, false
+		w.urgent, w.forced = false, false
 	}
 	if !must && !keeps {
-		s.releaseLocked(cut, nil)
-		s.mu.Unlock()
+		w.releaseLocked(cut, nil)
+		w.mu.Unlock()
 		finishGroups(due, nil, nil)
 		return false, false
 	}
-	rows = rows || s.dirtyRows > 0 && time.Since(s.lastRows) >= s.opts.FlushTriggers*7/8
-	s.busy = due
-	s.mu.Unlock()
-	err := s.write(task{offered: cut, rows: rows, newGaps: true, leaves: t.cursors && !rows && len(cut) == 0})
+	rows = rows || w.dirtyRows > 0 && time.Since(w.lastRows) >= w.opts.FlushTriggers*7/8
+	w.busy = due
+	w.mu.Unlock()
+	err := w.write(task{offered: cut, rows: rows, newGaps: true, leaves: t.cursors && !rows && len(cut) == 0})
 	stateErr := err
 	if errors.Is(err, ErrFull) {
-		s.opts.Logger.Error("store is full", "error", err)
-		err, stateErr = s.makeRoom(cut)
+		w.opts.Logger.Error("store is full", "error", err)
+		err, stateErr = w.makeRoom(cut)
 	}
 	if err == nil {
-		err = s.lookAhead()
+		err = w.lookAhead()
 	}
 	if err != nil && !errors.Is(err, ErrFull) {
-		s.abort(err)
+		w.abort(err)
 	}
-	s.mu.Lock()
-	s.busy = nil
+	w.mu.Lock()
+	w.busy = nil
 	if rows = rows && stateErr == nil; rows {
-		s.lastRows = time.Now()
+		w.lastRows = time.Now()
 	}
-	s.mu.Unlock()
-	if s.sinceLetGo++; s.sinceLetGo >= letGoEvery {
-		s.sinceLetGo = 0
-		s.letGo()
+	w.mu.Unlock()
+	if w.sinceLetGo++; w.sinceLetGo >= letGoEvery {
+		w.sinceLetGo = 0
+		w.letGo()
 	}
 	finishGroups(due, err, stateErr)
 	return rows, true
@@ -262,75 +230,75 @@ func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
 }
 
 // tidy commits when the limits say that a quiet store should give something up.
-func (s *Store) tidy() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil && s.overdueLocked(s.opts.Now()) {
-		s.hurryLocked()
+func (w *writer) tidy() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil && w.overdueLocked(w.opts.Now()) {
+		w.hurryLocked()
 	}
 }
 
 // lastCommit is Close's part.
-func (s *Store) lastCommit() {
-	s.mu.Lock()
-	idle := len(s.offered) == 0 && !s.dirty && s.dirtyRows == 0
-	failed := s.err != nil
-	s.mu.Unlock()
+func (w *writer) lastCommit() {
+	w.mu.Lock()
+	idle := len(w.offered) == 0 && !w.dirty && w.dirtyRows == 0
+	failed := w.err != nil
+	w.mu.Unlock()
 	switch {
 	case failed:
-		s.giveUp()
+		w.giveUp()
 	case !idle:
-		s.commit(task{rows: true}, true)
-		s.writeLastRows()
+		w.commit(task{rows: true}, true)
+		w.writeLastRows()
 	}
 }
 
 // writeLastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later
 // one. The ballast makes room for them, and those about gaps come before those of deliveries.
-func (s *Store) writeLastRows() {
+func (w *writer) writeLastRows() {
 	for _, t := range []task{{rows: true}, {Ballast: file.Release}, {rows: true}, {rows: true, gapsOnly: true}} {
-		if s.rowsLeft() == 0 {
+		if w.rowsLeft() == 0 {
 			return
 		}
-		if err := s.write(t); err != nil && !errors.Is(err, ErrFull) {
-			s.abort(err)
+		if err := w.write(t); err != nil && !errors.Is(err, ErrFull) {
+			w.abort(err)
 			return
 		}
 	}
-	if n := s.rowsLeft(); n > 0 {
-		s.opts.Logger.Error("no room for the last rows of the log", "rows", n)
+	if n := w.rowsLeft(); n > 0 {
+		w.opts.Logger.Error("no room for the last rows of the log", "rows", n)
 	}
 }
 
 // rowsLeft is how many rows wait, none when the store has stopped.
-func (s *Store) rowsLeft() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
+func (w *writer) rowsLeft() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
 		return 0
 	}
-	return s.dirtyRows
+	return w.dirtyRows
 }
 
 // giveUp reports to callers that wait for a commit that none will come.
-func (s *Store) giveUp() {
-	s.mu.Lock()
-	waiting := s.groups()
-	s.takeGroups(len(waiting)) // no caller joins the new one: the store has stopped
-	err := s.err
-	s.mu.Unlock()
+func (w *writer) giveUp() {
+	w.mu.Lock()
+	waiting := w.groups()
+	w.takeGroups(len(waiting)) // no caller joins the new one: the store has stopped
+	err := w.err
+	w.mu.Unlock()
 	finishGroups(waiting, err, err)
 }
 
 // windowLeft is how long the oldest batch may still wait.
-func (s *Store) windowLeft() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.untilDue(time.Now(), s.opts.CommitEvery)
+func (w *writer) windowLeft() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.untilDue(time.Now(), w.opts.CommitEvery)
 }
 
 // dueLocked returns the batches whose window is over, or all, and the sweeps in them.
-func (s *Store) dueLocked(all bool) ([]*commitGroup, []*offered) {
-	due, n := s.window.due(time.Now(), s.opts.CommitEvery, all)
-	return due, s.offered[:n:n]
+func (w *writer) dueLocked(all bool) ([]*commitGroup, []*offered) {
+	due, n := w.window.due(time.Now(), w.opts.CommitEvery, all)
+	return due, w.offered[:n:n]
 }

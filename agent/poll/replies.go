@@ -137,10 +137,10 @@ func (r *replies) aside(s modbus.Span) bool {
 
 // refused returns why an object is known not to be had, when it is read alone; nil when it is not known.
 func (r *replies) refused(s modbus.Span) error {
-	if d := r.doubts[s]; refuses(d.err) || r.proven(s) {
+	if d, failed := r.doubts[s]; failed && (refuses(d.err) || r.proven(s)) {
 		return d.err
 	}
-	return nil
+	return nil // as most objects, asked after each sweep
 }
 
 // The kinds of probes.

@@ -10,11 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/encoding/gzip"
-	"google.golang.org/protobuf/proto"
 
 	"noi-agent/sinks"
 )
@@ -54,6 +51,7 @@ type Options struct {
 	Meter    *sinks.Meter  // counts the bytes at the sockets; nil: they are not counted
 	Resolver *net.Resolver // looks names up; nil: the system's
 	Logger   *slog.Logger  // nil: discard
+	Packer   *Packer       // compresses the requests, shared with other sinks; nil: one of its own
 
 	Now func() time.Time // wall time, which credentials end by; nil: time.Now
 }
@@ -97,6 +95,9 @@ func New(o Options) (*Sink, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Packer == nil {
+		o.Packer = new(Packer)
+	}
 	s := &Sink{o: o, topic: name, log: o.Logger, sessions: tls.NewLRUClientSessionCache(4),
 		refusals: sinks.NewRefusals(), turn: make(chan struct{}, 1)}
 	if s.log == nil {
@@ -136,19 +137,19 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	for {
 		selected := s.choose(msgs)
-		batch := s.pack(msgs, selected.Send)
-		if len(batch) == 0 {
+		body, fits := s.pack(msgs, selected.Send)
+		if fits == 0 {
 			first := selected.Send[0]
 			if first > 0 { // what is before it is set aside by the next look at these alone
 				msgs = msgs[:first]
 				continue
 			}
 			text := fmt.Sprintf("message too long: %d bytes with its attributes, Pub/Sub takes %d",
-				proto.Size(s.wireMessage(msgs[0])), maxSingle)
+				s.size(msgs[0]), maxSingle)
 			return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidArgument", text)}
 		}
-		selected = selected.First(len(batch))
-		answers, whole := s.send(ctx, conn, batch)
+		selected = selected.First(fits)
+		answers, whole := s.send(ctx, conn, body, fits)
 		if results := s.learnt(msgs, selected, answers, whole); len(results) > 0 {
 			return results
 		}
@@ -177,27 +178,19 @@ func (s *Sink) Refuses() string {
 	return s.refusals.Words()
 }
 
-// send makes one request. Pub/Sub answers for a request as a whole, always.
-func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, msgs []*pubsubpb.PubsubMessage) (results []sinks.Result,
+// send makes one request of n messages. Pub/Sub answers for a request as a whole, always.
+func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, body request, n int) (results []sinks.Result,
 	whole bool) {
 	if conn.GetState() == connectivity.Shutdown { // a request before, or one beside, has lost the connection
-		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), len(msgs)), true
+		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), n), true
 	}
-	req := &pubsubpb.PublishRequest{Topic: s.topic, Messages: msgs}
-	out, err := s.publish(ctx, conn, req)
+	out, err := s.publish(ctx, conn, body)
 	if err != nil {
 		fault := s.classify(ctx, err)
 		s.giveUp(ctx, conn, fault)
-		return sinks.Repeat(fault, len(msgs)), true
+		return sinks.Repeat(fault, n), true
 	}
-	return accepted(len(msgs), out.GetMessageIds()), false
-}
-
-func packing(req *pubsubpb.PublishRequest) []grpc.CallOption {
-	if proto.Size(req) <= packAbove {
-		return nil
-	}
-	return []grpc.CallOption{grpc.UseCompressor(gzip.Name)}
+	return accepted(n, out.GetMessageIds()), false
 }
 
 // accepted gives each message its id. An id that is missing from the answer leaves its message
@@ -211,40 +204,32 @@ func accepted(n int, ids []string) []sinks.Result {
 	return results
 }
 
-// pack returns the messages at the first of these places that fit one request, as the wire has it; nothing
-// when the first message is too large for any. All messages of a request have to have one ordering
-// key (Pub/Sub RPC reference, PubsubMessage): with Options.Ordering it ends where the key changes.
-func (s *Sink) pack(msgs []sinks.Message, places []int) []*pubsubpb.PubsubMessage {
-	var out []*pubsubpb.PubsubMessage
-	total := 0
+// pack returns a request with the messages at the first of these places that fit one, and their number; 0 when the
+// first message is too large for any. All messages of a request have to have one ordering key (Pub/Sub RPC reference,
+// PubsubMessage): with Options.Ordering it ends where the key changes.
+func (s *Sink) pack(msgs []sinks.Message, places []int) (body request, fits int) {
+	total, key := 0, ""
 	for _, at := range places {
-		w := s.wireMessage(msgs[at])
-		n := proto.Size(w) + framing
-		first := len(out) == 0
-		if n > maxSingle || !first && total+n > maxBytes || len(out) == maxMessages {
+		n, next := s.size(msgs[at])+framing, s.key(msgs[at])
+		first := fits == 0
+		if n > maxSingle || !first && (total+n > maxBytes || next != key) || fits == maxMessages {
 			break
 		}
-		if !first && w.OrderingKey != out[0].OrderingKey {
-			break
-		}
-		out = append(out, w)
-		total += n
+		key, total, fits = next, total+n, fits+1
 	}
-	return out
+	body = appendText(make(request, 0, total+len(s.topic)+framing), fieldTopic, s.topic)
+	for _, at := range places[:fits] {
+		body = s.appendMessage(body, msgs[at])
+	}
+	return body, fits
 }
 
-func (s *Sink) wireMessage(m sinks.Message) *pubsubpb.PubsubMessage {
-	w := &pubsubpb.PubsubMessage{Data: m.Body}
-	if s.o.Ordering && m.Key != "" {
-		w.OrderingKey = orderingKey(s.o.Device, m.Key)
+// key is the ordering key of a message; "": none.
+func (s *Sink) key(m sinks.Message) string {
+	if !s.o.Ordering || m.Key == "" {
+		return ""
 	}
-	for _, a := range m.Attributes {
-		if w.Attributes == nil {
-			w.Attributes = make(map[string]string, len(m.Attributes))
-		}
-		w.Attributes[a.Name] = valid(a.Value)
-	}
-	return w
+	return orderingKey(s.o.Device, m.Key)
 }
 
 // valid puts U+FFFD in place of what is not UTF-8, as a controller may have answered for its product

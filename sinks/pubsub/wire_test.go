@@ -59,7 +59,7 @@ func TestSmallRequestGoesUnpacked(t *testing.T) {
 	if r := sink.Publish(t.Context(), sinktest.Messages(1))[0]; r.Outcome != sinks.Accepted {
 		t.Fatal(r.Error())
 	}
-	if r := cloud.Requests()[0]; r.Compression != "" {
+	if r := cloud.Requests()[0]; r.Compression != "identity" {
 		t.Errorf("%d bytes, compression %q", r.BodyBytes, r.Compression)
 	}
 }

@@ -185,11 +185,14 @@ func (s *Sink) giveTurn() { <-s.turn }
 // send makes one request of msgs. whole says that the service answered for all of them at once.
 func (s *Sink) send(ctx context.Context, client *sns.Client, msgs []sinks.Message) (results []sinks.Result,
 	whole bool) {
-	in := &sns.PublishBatchInput{TopicArn: aws.String(s.o.TopicARN)}
+	entries := make([]types.PublishBatchRequestEntry, len(msgs))
+	texts := make([][2]string, len(msgs)) // the SDK's types want pointers
 	for i, m := range msgs {
-		in.PublishBatchRequestEntries = append(in.PublishBatchRequestEntries, s.entry(i, m))
+		texts[i] = [2]string{entryID(i), valid(string(m.Body))}
+		entries[i] = s.entry(&texts[i], m)
 	}
-	out, err := client.PublishBatch(ctx, in)
+	out, err := client.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: &s.o.TopicARN,
+		PublishBatchRequestEntries: entries}, lean)
 	if err != nil {
 		fault := classify(ctx, err)
 		s.giveUp(ctx, client, fault)
@@ -224,9 +227,9 @@ func (s *Sink) forget(fault sinks.Result) {
 	}
 }
 
-// entry is one message as PublishBatch takes it. Its id is its place in the request.
-func (s *Sink) entry(i int, m sinks.Message) types.PublishBatchRequestEntry {
-	e := types.PublishBatchRequestEntry{Id: aws.String(entryID(i)), Message: aws.String(valid(string(m.Body)))}
+// entry is one message as PublishBatch takes it, with its id and its body.
+func (s *Sink) entry(texts *[2]string, m sinks.Message) types.PublishBatchRequestEntry {
+	e := types.PublishBatchRequestEntry{Id: &texts[0], Message: &texts[1]}
 	for _, a := range m.Attributes {
 		if e.MessageAttributes == nil {
 			e.MessageAttributes = map[string]types.MessageAttributeValue{}
@@ -256,7 +259,8 @@ func valid(text string) string {
 
 const attributeType = "String"
 
-func entryID(i int) string { return string(rune('0' + i)) } // i is below maxEntries
+// entryID is the id of a message in its request: its place there, which is below maxEntries.
+func entryID(i int) string { return "0123456789"[i : i+1] }
 
 // perEntry sorts the answer's lists back into the order of the request. An entry that neither
 // list mentions may or may not have arrived: it is sent again.

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 
 	"noi-agent/status/api"
@@ -13,18 +14,23 @@ import (
 //go:embed *.html
 var templateFiles embed.FS
 
-// templates are the pages by the names of their files, parsed once.
-type templates map[string]*template.Template
+// templates are the pages by the names of their files. Each is parsed when it is asked for first.
+type templates map[string]func() *template.Template
 
-// parseTemplates reads the pages that are built in. Each is the layout with a content of its own.
+// parseTemplates returns the pages that are built in. Each is the layout with a content of its own. It is parsed when
+// it is shown first: all pages together have 1.3 MB, and most gateways show none.
 func parseTemplates(funcs template.FuncMap) templates {
-	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
+	base := sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
+	})
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
 		"doctor", "licences", "message", "logs", "setaside",
 		"form", "confirm", "test", "setup", "login"} {
-		page := template.Must(base.Clone())
-		all[name] = template.Must(page.ParseFS(templateFiles, name+".html"))
+		all[name] = sync.OnceValue(func() *template.Template {
+			page := template.Must(base().Clone())
+			return template.Must(page.ParseFS(templateFiles, name+".html"))
+		})
 	}
 	return all
 }
@@ -69,7 +75,7 @@ func (f *frame) Tabs() []tab {
 // render answers with a page.
 func (s *Site) render(w http.ResponseWriter, status int, name string, view any) {
 	var b bytes.Buffer
-	if err := s.templates[name].Execute(&b, view); err != nil {
+	if err := s.templates[name]().Execute(&b, view); err != nil {
 		http.Error(w, "make the page: "+err.Error(), http.StatusInternalServerError)
 		return
 	}

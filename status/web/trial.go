@@ -68,7 +68,7 @@ const stepsHere template.HTML = "<!-- steps -->"
 func (s *Site) try(w http.ResponseWriter, r *http.Request, id string, config []byte, page string, view any) {
 	takesLong(w)
 	var b bytes.Buffer
-	if err := s.templates[page].Execute(&b, view); err != nil {
+	if err := s.templates[page]().Execute(&b, view); err != nil {
 		s.fail(w, err)
 		return
 	}
@@ -80,7 +80,7 @@ func (s *Site) try(w http.ResponseWriter, r *http.Request, id string, config []b
 	}
 	piece := func(name string, data any) {
 		var p bytes.Buffer
-		_ = s.templates[page].ExecuteTemplate(&p, name, data) // into memory
+		_ = s.templates[page]().ExecuteTemplate(&p, name, data) // into memory
 		write(p.String())
 	}
 	write(string(before) + `<section class="card steps" aria-label="Test"><ol>`)

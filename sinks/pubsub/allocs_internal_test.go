@@ -1,0 +1,103 @@
+package pubsub
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"noi-agent/sinks"
+)
+
+// attributed is a message with all attributes.
+func attributed() sinks.Message {
+	return sinks.Message{Body: []byte(`{"data":1}`), Key: "rs485/1/adc_ia", Attributes: []sinks.Attribute{
+		{Name: "object", Value: "adc_ia"}, {Name: "slave", Value: "PS\xff \u20ac"}, {Name: "unit", Value: "rs485/1"},
+		{Name: "device_id", Value: "5300520006504b5957343920"}, {Name: "sample_id", Value: string(make([]byte, 300))},
+	}}
+}
+
+// The request that we encode is the one that the library decodes, and has as many bytes as its own.
+func TestRequestIsThatOfTheLibrary(t *testing.T) {
+	sink, err := New(Options{Topic: "projects/p/topics/topic", Ordering: true, Device: "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := attributed()
+	want := &pubsubpb.PubsubMessage{Data: m.Body, OrderingKey: "d/rs485/1/adc_ia", Attributes: map[string]string{}}
+	for _, a := range m.Attributes {
+		want.Attributes[a.Name] = valid(a.Value)
+	}
+	for _, m := range []sinks.Message{m, {Body: m.Body, Key: m.Key}} {
+		if m.Attributes == nil {
+			want.Attributes = nil
+		}
+		wire, n := sink.pack([]sinks.Message{m, m}, []int{0, 1})
+		got := new(pubsubpb.PublishRequest)
+		if err := proto.Unmarshal(wire, got); err != nil || n != 2 {
+			t.Fatal(n, err)
+		}
+		all := &pubsubpb.PublishRequest{Topic: "projects/p/topics/topic", Messages: []*pubsubpb.PubsubMessage{want, want}}
+		if diff := cmp.Diff(all, got, protocmp.Transform()); diff != "" {
+			t.Error(diff)
+		}
+		if len(wire) != proto.Size(all) || sink.size(m) != proto.Size(want) {
+			t.Errorf("%d and %d bytes, the library's are %d and %d", len(wire), sink.size(m), proto.Size(all), proto.Size(want))
+		}
+	}
+}
+
+// Allocations are what the garbage collector works for. A sweep of 52 objects is one request.
+func TestAllocationsOfARequest(t *testing.T) {
+	sink, err := New(Options{Topic: "projects/p/topics/topic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	msgs, places := make([]sinks.Message, 52), make([]int, 52)
+	for i := range msgs {
+		msgs[i], places[i] = attributed(), i
+		msgs[i].Attributes[1].Value = "PS-PWM-30M"
+	}
+	got := testing.AllocsPerRun(100, func() {
+		body, n := sink.pack(msgs, places)
+		if n != 52 || len(body) < 52*300 {
+			t.Fatal(n, len(body))
+		}
+		if err := sink.o.Packer.Do(io.Discard, body); err != nil {
+			t.Fatal(err)
+		}
+	})
+	const most = 10 // with a map of attributes each message had 60
+	if t.Logf("%.0f allocations for a request of 52 messages", got); got > most {
+		t.Errorf("%.0f allocations for a request of 52 messages, want %d", got, most)
+	}
+}
+
+// What one request leaves in the packer is not in the next.
+func TestPackerPacksOneRequestAfterTheOther(t *testing.T) {
+	p := new(Packer)
+	for _, n := range []int{100, 2_000_000, 3} {
+		body, packed := make([]byte, n), new(bytes.Buffer)
+		for i := range body {
+			body[i] = byte(i * i >> 3)
+		}
+		if err := p.Do(packed, body); err != nil {
+			t.Fatal(err)
+		}
+		r, err := gzip.NewReader(packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body) {
+			t.Errorf("%d bytes come back as %d: %v", n, len(got), err)
+		}
+	}
+	if p.packed.Cap() > mostPacked {
+		t.Errorf("%d bytes are kept", p.packed.Cap())
+	}
+}
