@@ -45,7 +45,7 @@ bench-uplink:
 bench-lateness:
 	bash tools/bench-lateness.sh
 
-# a million samples from the outbox into both clouds, against the bare clients; memory meanwhile; from a sample to its acceptance
+# 200,000 samples (NOI_DRAIN) from the outbox into both clouds, against the bare clients; memory meanwhile; from a sample to its acceptance
 bench-drain:
 	bash tools/bench-drain.sh
 

@@ -30,7 +30,7 @@ const (
 	benchID     = "FFjU28MMaL3W9B9hhhhH"
 	benchDevice = "5300520006504b5957343920"
 
-	// drainEnv says how many samples are drained; `make bench-drain` sets a million.
+	// drainEnv says how many samples are drained; `make bench-drain` sets 200,000.
 	drainEnv = "NOI_DRAIN"
 
 	// leastOfBare and flatMemory are what is wanted: the share of what a bare client reaches, and MiB more than at the

@@ -18,6 +18,7 @@ import (
 type far struct {
 	roundTrip time.Duration
 	carries   time.Duration // how long a request occupies the link, which carries one at a time
+	each      time.Duration // and for how long more each of its messages
 	shape     sinks.Flight
 	window    int
 	// fate says what becomes of a request: nothing, or a result for those messages that it names. It may be nil.
@@ -110,7 +111,7 @@ func (c *far) arrives(messages []sinks.Message) (f fate, until time.Duration) {
 	if now := time.Now(); c.idle.Before(now) {
 		c.idle = now
 	}
-	c.idle = c.idle.Add(c.carries)
+	c.idle = c.idle.Add(c.carries + time.Duration(len(messages))*c.each)
 	return f, time.Until(c.idle) + c.roundTrip
 }
 

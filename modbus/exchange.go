@@ -306,6 +306,9 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		return nil, l.portFault("write", err)
 	}
 	l.lastByte = l.left(start, len(adu))
+	if l.sent != nil {
+		l.sent()
+	}
 	frame, err := l.await(u, l.lastByte)
 	l.account(u, start)
 	if err == nil {

@@ -33,6 +33,7 @@ type Options struct {
 	Echo     Echo                 // "": EchoAuto
 	Timeout  time.Duration        // first byte of the reply, after the request has left the wire; 0: DefaultTimeout
 	Now      func() time.Time     // wall clock that stamps replies; nil: time.Now. Never used to wait
+	Sent     func()               // called when a request was given to the port: work done now costs the line no time
 	Logger   *slog.Logger         // nil: discard. Frames are logged at debug level only
 }
 
@@ -54,11 +55,11 @@ type Line struct {
 	open     func() (Port, error)
 	now      func() time.Time // wall clock, for stamps
 	tick     func() time.Time // monotonic clock, for waiting; tests may freeze the other one
+	sent     func()           // called after each request; nil: nothing
 	log      *slog.Logger
 
 	port       Port
 	gone       Port // that has failed, and may be dialled again
-	opened     bool
 	echoes     bool // the line echoes, as far as is known
 	echoRun    int  // exchanges in a row that say so, up to echoSure
 	suspicious bool // another program speaks on the line
@@ -135,6 +136,7 @@ func NewLine(o Options) *Line {
 		echo:     cmp.Or(o.Echo, EchoAuto),
 		open:     o.Open,
 		now:      o.Now,
+		sent:     o.Sent,
 		tick:     time.Now,
 		log:      o.Logger,
 		ctx:      context.Background(),
@@ -170,6 +172,7 @@ func (l *Line) Open() error {
 	if err != nil {
 		return err
 	}
+	again := !l.attached.IsZero()
 	l.attach(port)
 	if l.proven() {
 		for _, u := range l.units {
@@ -179,10 +182,9 @@ func (l *Line) Open() error {
 		l.distrust()
 		l.distrustGateway()
 	}
-	if l.opened {
+	if again {
 		l.tally.count(lineOnly, func(a *account) { a.Reopens++ })
 	}
-	l.opened = true
 	return nil
 }
 

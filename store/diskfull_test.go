@@ -149,6 +149,9 @@ func (d *smallDisk) account() {
 		if sum := is.Sent + is.Backlog + is.Dropped; sum != d.n {
 			d.t.Errorf("%s: %d offered, %d sent + %d pending + %d dropped", id, d.n, is.Sent, is.Backlog, is.Dropped)
 		}
+		if n := d.s.Dropped(id); n != is.Dropped {
+			d.t.Errorf("%s: %d dropped, and by itself %d", id, is.Dropped, n)
+		}
 		seen := map[uint64]bool{}
 		for _, delivery := range pending(d.t, d.s, id, 1_000_000) {
 			if seen[delivery.Sample.N] {

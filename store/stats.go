@@ -98,6 +98,20 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
+// Dropped returns how many samples of an integration were deleted unsent, of all runs. Stats has the number too, and
+// costs more. 0 for an integration that the store does not know.
+func (s *Store) Dropped(integration string) (n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it := s.integrations[integration]; it != nil {
+		n = it.Dropped
+		if it.lane != nil {
+			n += it.lane.Dropped
+		}
+	}
+	return n
+}
+
 // maxReported bounds how many damaged records are remembered so as not to count them twice.
 const maxReported = 4096
 

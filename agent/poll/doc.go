@@ -18,7 +18,7 @@
 //
 // In reading order:
 //
-//   - reading.go: the result, a Sweep
+//   - reading.go: the result, a Sweep, and when it is handed on
 //   - poller.go: the loop of a line
 //   - schedule.go: which objects are due, and when
 //   - slave.go: the state of a slave, and the meaning of the line's errors

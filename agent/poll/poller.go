@@ -29,7 +29,7 @@ type Poller struct {
 	version    string
 	clock      clock.Clock
 	log        *slog.Logger
-	out        chan<- *Sweep
+	out        handover
 	slaves     []*slave
 	repeat     worker.Repeats // faults of the port, and of the queue to the store
 	asks       chan ask       // reads that a person wants now
@@ -83,6 +83,8 @@ func (p *Poller) run(ctx context.Context) {
 		}
 		p.handGaps(s)
 	}
+	p.out.give()
+	p.lose(p.out.samples())
 }
 
 // network reports whether the line is reached over the network.
@@ -108,7 +110,11 @@ func (p *Poller) next() (first *slave, at time.Duration) {
 func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	asked := p.asked
 	p.asked = false
-	if asked && due && at <= p.clock.Elapsed() {
+	now := due && at <= p.clock.Elapsed()
+	if !now {
+		p.out.give()
+	}
+	if asked && now {
 		return ctx.Err() == nil
 	}
 	var timer <-chan time.Time
@@ -215,11 +221,13 @@ func New(line *configs.Line, o Options) *Poller {
 		options.Open = func() (modbus.Port, error) { return o.OpenPort(settings) }
 	}
 	p := &Poller{
-		cfg: line, settings: settings, line: modbus.NewLine(options), catalog: o.Catalog, version: o.Version,
-		clock: o.Clock, log: log, out: o.Sweeps, asks: make(chan ask), worker: worker.New(),
+		cfg: line, settings: settings, catalog: o.Catalog, version: o.Version,
+		clock: o.Clock, log: log, out: handover{out: o.Sweeps}, asks: make(chan ask), worker: worker.New(),
 		started: o.Clock.Elapsed(), phased: o.Clock.Wall.Rephasing(),
 		view: lineView{state: lineOpening, since: o.Clock.Now()},
 	}
+	options.Sent = p.out.give
+	p.line = modbus.NewLine(options)
 	for i := range line.Slaves {
 		p.slaves = append(p.slaves, newSlave(&line.Slaves[i], o.Catalog, p.started))
 		p.view.latest = append(p.view.latest, map[string]reading{})

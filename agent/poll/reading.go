@@ -1,8 +1,10 @@
 package poll
 
 import (
-	"noi-agent/objects"
+	"slices"
 	"time"
+
+	"noi-agent/objects"
 )
 
 // reading is one object's value as the line gave it, before it has a number.
@@ -29,4 +31,41 @@ type Sweep struct {
 	Due      []time.Duration // the log interval of the object of each gap
 	BootedAt time.Time       // of the machine, by the clock that stamped the samples
 	Unsure   bool            // it is not known whether that clock is right
+}
+
+// handover gives sweeps to the sampler while the line is busy. What follows takes processor time, down to the clouds;
+// between two requests the line would wait for it. So a sweep is kept back until the next request is on the wire, or
+// until nothing is due. The poller's goroutine owns it.
+type handover struct {
+	out  chan<- *Sweep // the queue of all pollers
+	held []*Sweep      // the oldest first; one, except while the queue is full
+}
+
+// take keeps a sweep. False: there is no room for it.
+func (h *handover) take(t *Sweep) bool {
+	if len(h.out)+len(h.held) >= cap(h.out) {
+		return false
+	}
+	h.held = append(h.held, t)
+	return true
+}
+
+// give hands on what is held, as far as the queue has room. It never waits.
+func (h *handover) give() {
+	for len(h.held) > 0 {
+		select {
+		case h.out <- h.held[0]:
+			h.held = slices.Delete(h.held, 0, 1)
+		default: // other lines have filled it meanwhile
+			return
+		}
+	}
+}
+
+// samples returns how many are held.
+func (h *handover) samples() (n int) {
+	for i := range h.held {
+		n += len(h.held[i].Samples)
+	}
+	return n
 }

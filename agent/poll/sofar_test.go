@@ -29,7 +29,7 @@ lines:
 	c.Wall = clock.NewWall(clock.Options{Now: c.Now, Elapsed: c.Elapsed, Keys: parsed.Clock, Log: slog.New(slog.DiscardHandler)})
 	c.Wall.Begin(noKeeper{})
 	line, queue := &parsed.Lines[0], make(chan *Sweep, 1)
-	p := &Poller{cfg: line, settings: PortSettings(line), clock: c, out: queue}
+	p := &Poller{cfg: line, settings: PortSettings(line), clock: c, out: handover{out: queue}}
 	s := newSlave(&line.Slaves[0], catalog, elapsed)
 	p.adopt(s, s.family)
 	p.slaves = []*slave{s}
@@ -42,6 +42,7 @@ lines:
 			<-queue // room again
 		}
 	}
+	p.out.give()
 	got := <-queue
 	if len(got.Gaps) != 1 || got.Gaps[0].Count != 719 || !got.Gaps[0].Ongoing || got.Due[0] != 10*time.Second {
 		t.Errorf("told %+v, want 719 missing in two hours", got.Gaps)

@@ -388,7 +388,7 @@ func (p *Poller) hand(s *slave, readings []reading) {
 		}
 	}
 	p.remember(s, readings)
-	if len(t.Samples)+len(t.Gaps) > 0 && !p.queue(t) {
+	if len(t.Samples)+len(t.Gaps) > 0 && !p.out.take(t) {
 		for _, r := range readings {
 			it := s.plan.find(r.object)
 			it.owed = max(1, it.owed)
@@ -400,16 +400,6 @@ func (p *Poller) hand(s *slave, readings []reading) {
 	}
 	for _, r := range readings {
 		s.plan.find(r.object).delivered(r.at.Sub(t.BootedAt))
-	}
-}
-
-// queue reports whether the sampler's queue has taken a sweep.
-func (p *Poller) queue(t *Sweep) bool {
-	select {
-	case p.out <- t:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -461,7 +451,7 @@ func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 			after[i] = next
 		}
 	}
-	if len(t.Gaps) > 0 && p.queue(t) { // when the queue is full, the gaps are reported the next time
+	if len(t.Gaps) > 0 && p.out.take(t) { // when the queue is full, the gaps are reported the next time
 		s.plan.items = after
 	}
 }

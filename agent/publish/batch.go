@@ -80,7 +80,7 @@ func (f *Forwarder) whole(pending []store.Delivery) []store.Delivery {
 	if f.cfg.Envelope != configs.EnvelopeBatch {
 		return pending
 	}
-	most := f.atRate(len(pending))
+	most := f.atRate(f.circuit.fit.window(len(pending)))
 	fits, room := 0, f.circuit.window(f.sink.Window())
 	for end := 1; end <= len(pending); end++ {
 		last := end == len(pending)

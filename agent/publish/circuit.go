@@ -22,6 +22,7 @@ const widerEvery = 4
 type circuit struct {
 	backoff backoff
 	pacing  pacing
+	fit     fit
 
 	failing bool          // the last attempt failed
 	network bool          // and no cloud was reached by it
@@ -46,7 +47,7 @@ func (c *circuit) window(full int) int {
 	case !c.failing && c.probes():
 		return 1
 	case !c.failing:
-		return full
+		return c.fit.window(full)
 	case c.network, c.waiting && c.backoff.failures%widerEvery != widerEvery-1:
 		return 1
 	default:

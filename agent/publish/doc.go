@@ -12,8 +12,9 @@
 //     max_wait it is sent, and marked as estimated.
 //   - At the end of the agent one last attempt is made, unless the cloud has asked for a wait.
 //
-// Failure: after a failed attempt the next one comes later and is smaller (backoff, circuit). What only the operator
-// can correct is tried every five minutes, and at once after a reload or TryNow.
+// Failure: after a failed attempt the next one comes later and is smaller (backoff, circuit). Where answers are lost,
+// requests stay smaller for a while (fit). What only the operator can correct is tried every five minutes, and at once
+// after a reload or TryNow.
 //
 // In reading order:
 //
@@ -25,10 +26,10 @@
 //   - times.go: the one rule for the time of a sample, and the wait for a right clock
 //   - batch.go: deliveries as messages, one sample or one sweep each
 //   - wait.go: the one wait, with a table of what ends it
-//   - circuit.go, backoff.go, pacing.go, catchup.go: how long to wait and how much to send
+//   - circuit.go, fit.go, backoff.go, pacing.go, catchup.go: how long to wait and how much to send
 //   - collect.go: rounds of `publish_every`
 //   - announce.go, gaps.go: messages about gaps
 //   - replay.go: samples and dead letters that are sent again
-//   - refusals.go, skew.go, status.go, problems.go: what the status shows, and the problems of an integration
+//   - view.go, status.go, problems.go: what the status shows, and the problems of an integration
 //   - inherit.go: what outlives a reload
 package publish

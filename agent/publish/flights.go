@@ -180,6 +180,7 @@ func (f *Forwarder) settle(fl *flight) error {
 	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
 		return fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
 	}
+	f.circuit.fit.landed(len(settled), fl.results)
 	if len(settled) < len(fl.items) {
 		f.ahead.forget() // what is left of the request is not in it
 	}

@@ -189,7 +189,7 @@ func (p *replay) now(f *Forwarder) api.Replay {
 	defer p.mu.Unlock()
 	out := p.progress
 	if out.State == replayWaiting {
-		out.Error = f.snapshot().lastError
+		out.Error = f.view.now().lastError
 	}
 	return out
 }
@@ -285,7 +285,7 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 	p.queue = p.queue[tried-len(left):]
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
-	p.note(pause > 0, f.snapshot().lastError)
+	p.note(pause > 0, f.view.now().lastError)
 	now := f.clock.Elapsed()
 	p.pauseUntil = now + f.spread(tried, now-begun)
 	return pause, nil

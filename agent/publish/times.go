@@ -71,9 +71,7 @@ func (f *Forwarder) waitForClock(ctx context.Context, most time.Duration, turned
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		return goesOn
 	}
-	f.mu.Lock()
-	f.turnLocked(IntegrationClock, f.clock.Now())
-	f.mu.Unlock()
+	f.view.turn(IntegrationClock, f.clock.Now())
 	end := f.wait(ctx, wait{most: most, turned: turned, asked: f.replays.asked})
 	return end != draining && end != stopped
 }

@@ -1,0 +1,107 @@
+package poll_test
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"noi-agent/agent/clock"
+	"noi-agent/agent/poll"
+	"noi-agent/configs"
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+	"noi-agent/objects"
+)
+
+// polled is a line with one ProStar PWM, whose objects are all read in each sweep.
+type polled struct {
+	poller *poll.Poller
+	sweeps chan *poll.Sweep
+	begun  time.Time
+}
+
+// startPoller starts a poller in virtual time. seen is called for each request, on the poller's goroutine.
+func startPoller(t *testing.T, baud, interval string, slave *modbustest.Slave) *polled {
+	t.Helper()
+	catalog, err := objects.LoadCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, faults := configs.Parse([]byte("clock: {source: system}\nlines:\n  - {name: a, port: /dev/ttyA, baud: "+baud+
+		", slaves: [{id: 1, model: PSPWM, product_code: X, firmware: v1, objects: all, intervals: {\"*\": "+interval+"}}]}\n"),
+		catalog)
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	p := &polled{sweeps: make(chan *poll.Sweep, 1000), begun: time.Now()}
+	line := &parsed.Lines[0]
+	pipe := modbustest.NewPipe(line.Baud, 11, slave)
+	c := clock.Clock{Now: time.Now, Elapsed: func() time.Duration { return time.Since(p.begun) }}
+	c.Wall = clock.NewWall(clock.Options{Now: c.Now, Elapsed: c.Elapsed, Keys: parsed.Clock,
+		Log: slog.New(slog.DiscardHandler)})
+	c.Wall.Begin(forgetful{})
+	p.poller = poll.New(line, poll.Options{Catalog: catalog, Version: "1", Clock: c, Log: slog.New(slog.DiscardHandler),
+		Sweeps: p.sweeps, OpenPort: func(modbus.Settings) (modbus.Port, error) { return pipe.Dial() }})
+	p.poller.Start(t.Context())
+	return p
+}
+
+// forgetful knows nothing about the clock and keeps nothing.
+type forgetful struct{}
+
+func (forgetful) LastGood() time.Time { return time.Time{} }
+func (forgetful) Booted() time.Time   { return time.Time{} }
+func (forgetful) SetBooted(time.Time) {}
+
+// TestABusyLineComesBeforeTheHandover: from one sweep to the next the line rests for the silence and no longer. What a
+// sweep has read is handed on when the next request is on the wire. Else what follows, down to the clouds, would take
+// the processor when the line wants it.
+func TestABusyLineComesBeforeTheHandover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := modbus.Settings{Baud: 115200}
+		var p *polled
+		var quiet time.Time // when the reply before has passed, and the silence
+		requests, handed := 0, 0
+		slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}
+		slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
+			more := len(p.sweeps) - handed
+			handed += more
+			late := time.Since(quiet)
+			quiet = time.Now().Add(settings.WireTime(8+5+2*int(r.Count)) + settings.Silence())
+			if requests++; requests <= 10 { // the start has probes
+				return f
+			}
+			if late > time.Millisecond/10 {
+				t.Errorf("request %d is %v late", requests, late)
+			}
+			switch first := r.Addr == 0; {
+			case first && more > 0:
+				t.Errorf("request %d waited until a sweep was handed on", requests)
+			case !first && more != 1:
+				t.Errorf("%d sweeps were handed on during request %d, want 1", more, requests-1)
+			}
+			return f
+		}
+		p = startPoller(t, "115200", "10ms", slave)
+		time.Sleep(5 * time.Second)
+		p.poller.Stop()
+		if left := requests/2 - len(p.sweeps); requests < 400 || left > 3 {
+			t.Errorf("%d requests, and %d sweeps handed on", requests, len(p.sweeps))
+		}
+	})
+}
+
+// TestALineWithAPauseHandsOnAtOnce: where nothing is due, a sweep does not wait for the next request.
+func TestALineWithAPauseHandsOnAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPoller(t, "9600", "10s", &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress})
+		defer p.poller.Stop()
+		for range 3 {
+			sweep := <-p.sweeps
+			if late := time.Since(sweep.Samples[len(sweep.Samples)-1].SampledAt); late > 0 {
+				t.Errorf("handed on after %v", late)
+			}
+		}
+	})
+}
