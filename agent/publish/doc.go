@@ -30,6 +30,6 @@
 //   - collect.go: rounds of `publish_every`
 //   - announce.go, gaps.go: messages about gaps
 //   - replay.go: samples and dead letters that are sent again
-//   - refusals.go, skew.go, status.go, problems.go: what the status shows, and the problems of an integration
+//   - view.go, status.go, problems.go: what the status shows, and the problems of an integration
 //   - inherit.go: what outlives a reload
 package publish

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"noi-agent/agent/clock"
@@ -19,16 +18,6 @@ import (
 // hangs is given up within the backoff's cap.
 const attemptLimit = 60 * time.Second
 
-// Words for the state of an integration in the status.
-const (
-	integrationIdle     = "idle"     // nothing was sent yet
-	IntegrationOK       = "ok"       // the last attempt was accepted
-	integrationRetrying = "retrying" // the network or the cloud: passes by itself
-	integrationWaiting  = "waiting"  // the operator must do something
-	integrationPaused   = "paused"
-	IntegrationClock    = "waiting_for_clock" // the gateway's clock is not known to be right
-)
-
 // Forwarder publishes what the outbox holds for one integration, in order, from its own cursor.
 type Forwarder struct {
 	cfg      *configs.Integration
@@ -42,7 +31,6 @@ type Forwarder struct {
 	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
 	sending  context.Context // of the attempts: it ends stopGrace after the work was stopped
 	cut      context.CancelFunc
-	repeat   worker.Repeats
 	rejects  worker.Repeats
 	replays  *replays
 	worker   *worker.Worker
@@ -54,23 +42,7 @@ type Forwarder struct {
 
 	droppedBefore uint64 // samples that were deleted unsent in earlier runs
 
-	mu   sync.Mutex
-	view integrationView
-}
-
-// integrationView is what the status shows beside the store's counters.
-type integrationView struct {
-	state       string
-	since       time.Time     // wall time since which the state holds
-	begun       time.Duration // the same, monotonic
-	lastSuccess time.Time     // wall time; zero: never in this run
-	lastError   string        // of the last attempt; empty when all of it was accepted
-	next        time.Duration // monotonic: the next attempt after a failure; 0: none is waited for
-
-	refuses      string         // the kinds of samples that the topic refuses, in words; empty: none
-	refusesSince time.Time      // wall time
-	skewedSince  time.Time      // wall time since which the cloud shows that the clock is wrong; zero: it does not
-	drops        worker.Trouble // samples deleted unsent
+	view view
 }
 
 // run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed. It is back when
@@ -89,7 +61,7 @@ func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
 // step sends what may go now, else waits until something may. False: the forwarder ends.
 func (f *Forwarder) step(ctx context.Context) bool {
 	f.look()
-	f.noteDrops(f.store.Dropped(f.cfg.ID))
+	f.view.noteDrops(f.store.Dropped(f.cfg.ID))
 	if f.flights.n > 0 && f.full() {
 		return f.land(nil)
 	}
@@ -176,8 +148,8 @@ func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 		w.hurry = nil
 	}
 	if f.circuit.failing || f.circuit.refused {
-		f.nextIn(pause)
-		defer f.nextIn(0)
+		f.view.nextIn(pause)
+		defer f.view.nextIn(0)
 	}
 	switch f.wait(ctx, w) {
 	case stopped:
@@ -189,19 +161,10 @@ func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// nextIn notes for the status when the next attempt after a failure is made; 0: no such attempt is waited for.
-func (f *Forwarder) nextIn(pause time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.view.next = 0; pause > 0 {
-		f.view.next = f.clock.Elapsed() + pause
-	}
-}
-
 // Outlook is how it goes on after a failure: waiting says that an operator has to act, left how long it is until the
 // next attempt. known is false when no such attempt is waited for.
 func (f *Forwarder) Outlook() (waiting bool, left time.Duration, known bool) {
-	v := f.snapshot()
+	v := f.view.now()
 	return v.state == integrationWaiting, max(0, v.next-f.clock.Elapsed()), v.next > 0
 }
 
@@ -239,8 +202,10 @@ func (f *Forwarder) heard(results []sinks.Result, completed time.Time) {
 	if err := f.traffic(); err != nil {
 		f.log.Warn("bytes are not counted", "error", err)
 	}
-	f.noteRefusals(completed)
-	f.noteSkew(results, completed)
+	if sink, ok := f.sink.(refuser); ok {
+		f.view.noteRefusals(sink.Refuses(), completed)
+	}
+	f.view.noteSkew(results, completed)
 }
 
 // outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
@@ -300,62 +265,24 @@ func (f *Forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	}
 	switch worst.Outcome {
 	case sinks.Wait:
-		f.failed(f.blamed(integrationWaiting, worst), worst, accepted, at)
+		f.view.failed(f.blamed(integrationWaiting, worst), worst, accepted, at)
 		return f.circuit.failed(f.clock.Elapsed(), worst)
 	case sinks.Retry:
-		f.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
+		f.view.failed(f.blamed(integrationRetrying, worst), worst, accepted, at)
 		return f.circuit.failed(f.clock.Elapsed(), worst)
 	default:
 		if accepted > 0 {
-			f.succeeded(accepted, at, rejected)
+			f.view.succeeded(accepted, at, rejected)
 			return 0
 		}
 		pause := f.circuit.rejected(len(results))
 		if pause > 0 {
-			f.failed(integrationWaiting, rejected, 0, at)
+			f.view.failed(integrationWaiting, rejected, 0, at)
 		} else {
-			f.succeeded(0, at, rejected)
+			f.view.succeeded(0, at, rejected)
 		}
 		return pause
 	}
-}
-
-func (f *Forwarder) failed(state string, r sinks.Result, accepted int, at time.Time) {
-	f.repeat.Failed(f.log, f.clock.Elapsed(), "publishing failed", r)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if accepted > 0 {
-		f.view.lastSuccess = at
-	}
-	f.turnLocked(state, at)
-	f.view.lastError = r.Error()
-}
-
-// succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took
-// all.
-func (f *Forwarder) succeeded(accepted int, at time.Time, rejected sinks.Result) {
-	f.repeat.Recovered(f.log, f.clock.Elapsed(), "publishing recovered")
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if accepted > 0 {
-		f.view.lastSuccess = at
-	}
-	f.turnLocked(IntegrationOK, at)
-	f.view.lastError = rejected.Error()
-}
-
-// turnLocked notes the state, and since when it is so.
-func (f *Forwarder) turnLocked(state string, at time.Time) {
-	if f.view.state != state {
-		f.view.since, f.view.begun = at, f.clock.Elapsed()
-	}
-	f.view.state = state
-}
-
-func (f *Forwarder) snapshot() integrationView {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.view
 }
 
 // Options are what a forwarder is made of, beside its integration. All are needed.
@@ -374,13 +301,13 @@ func New(in *configs.Integration, o Options) *Forwarder {
 	if !in.Enabled {
 		state = integrationPaused
 	}
+	log := o.Log.With("integration", in.ID, "type", in.Type)
 	dropped := o.Store.Dropped(in.ID)
 	return &Forwarder{
-		cfg: in, sink: o.Sink, store: o.Store, clock: o.Clock, deviceID: o.DeviceID,
-		log:     o.Log.With("integration", in.ID, "type", in.Type),
+		cfg: in, sink: o.Sink, store: o.Store, clock: o.Clock, deviceID: o.DeviceID, log: log,
 		circuit: newCircuit(newBackoff(o.DeviceID, in), newPacing(o.DeviceID, in)), hurry: make(chan struct{}, 1),
-		view: integrationView{state: state, since: o.Clock.Now(),
-			drops: worker.Trouble{N: dropped, Last: -worker.Recently}},
+		view: view{clock: o.Clock, log: log, shown: shown{state: state, since: o.Clock.Now(),
+			drops: worker.Trouble{N: dropped, Last: -worker.Recently}}},
 		cut: func() {}, worker: worker.New(), replays: newReplays(),
 		round:         newRound(o.DeviceID, in.PublishEvery, o.Bell),
 		flights:       newFlights(in, o.Sink),

@@ -33,7 +33,7 @@ func KindOf(errorText string, passes bool) api.Kind {
 }
 
 // problems lists what is wrong with the integration.
-func (f *Forwarder) problems(v integrationView, counts store.IntegrationStats) (list []api.Problem) {
+func (f *Forwarder) problems(v shown, counts store.IntegrationStats) (list []api.Problem) {
 	now := f.clock.Elapsed()
 	switch v.state {
 	case integrationRetrying, integrationWaiting:
@@ -51,7 +51,7 @@ func (f *Forwarder) problems(v integrationView, counts store.IntegrationStats) (
 		list = append(list, api.CloudRejected.Of(f.cfg.ID, counts.DeadFrom, counted(counts.Dead, "dead letter")).
 			With("messages", counted(counts.Dead, "message")))
 	}
-	if drops := f.noteDrops(counts.Dropped); drops.Live(now) {
+	if drops := f.view.noteDrops(counts.Dropped); drops.Live(now) {
 		list = append(list, api.CloudDropped.Of(f.cfg.ID, drops.Since,
 			fmt.Sprintf("%d samples were deleted since the start, the last ones within %v",
 				counts.Dropped-f.droppedBefore, worker.Recently)).Lasting(now-drops.Begun))

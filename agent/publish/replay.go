@@ -63,10 +63,11 @@ type again struct {
 
 // outgoing returns the delivery with its time.
 func (d *again) outgoing() outgoing {
+	sent := d.Delivery // a copy: it may be sent again
 	if d.dated {
-		return outgoing{Delivery: d.Delivery, estimated: d.estimated, key: keyOf(&d.Delivery)}
+		return outgoing{Delivery: &sent, estimated: d.estimated, key: keyOf(&sent)}
 	}
-	return timed(&d.Delivery)
+	return timed(&sent)
 }
 
 // sampledAt is the time in the message.
@@ -188,7 +189,7 @@ func (p *replay) now(f *Forwarder) api.Replay {
 	defer p.mu.Unlock()
 	out := p.progress
 	if out.State == replayWaiting {
-		out.Error = f.snapshot().lastError
+		out.Error = f.view.now().lastError
 	}
 	return out
 }
@@ -284,7 +285,7 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 	p.queue = p.queue[tried-len(left):]
 	copy(p.queue, left)
 	pause = f.judge(results, completed)
-	p.note(pause > 0, f.snapshot().lastError)
+	p.note(pause > 0, f.view.now().lastError)
 	now := f.clock.Elapsed()
 	p.pauseUntil = now + f.spread(tried, now-begun)
 	return pause, nil

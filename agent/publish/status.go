@@ -3,24 +3,14 @@ package publish
 import (
 	"math"
 	"noi-agent/agent/clock"
-	"noi-agent/agent/worker"
 	"noi-agent/status/api"
 	"noi-agent/store"
 	"time"
 )
 
-// noteDrops notes how many samples of the integration were deleted unsent, in all runs, and returns this count for the
-// status.
-func (f *Forwarder) noteDrops(n uint64) worker.Trouble {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.view.drops.Seen(n, f.clock.Elapsed(), f.clock.Now())
-	return f.view.drops
-}
-
 // Status returns the state of the integration and its problems.
 func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
-	v, counts := f.snapshot(), stats.Integrations[f.cfg.ID]
+	v, counts := f.view.now(), stats.Integrations[f.cfg.ID]
 	s := api.Integration{
 		ID: f.cfg.ID, Name: f.cfg.Name, Type: f.cfg.Type, Topic: f.cfg.Destination(), State: v.state,
 		Backlog: counts.Backlog, Oldest: clock.WallTime(counts.Oldest), LastSuccess: clock.WallTime(v.lastSuccess),
