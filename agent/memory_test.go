@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,7 +164,7 @@ func TestAfterAPowerCutAnOutboxInMemoryTakesNoRunOfTheDisk(t *testing.T) {
 }
 
 // TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted: a kill or a power cut right after the start that goes
-// back to the disk leaves them there.
+// back to the disk leaves them there, each with the mark of an operator who has acknowledged it.
 func TestGapsOfTheTimeInMemoryAreOnTheDiskBeforeThatOutboxIsDeleted(t *testing.T) {
 	const id = "FFjU28MMaL3W9B9hhhhH"
 	state, memory := t.TempDir(), privateDir(t)
@@ -188,8 +189,14 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 	must(begin().Close())
 	must(failuresOf(memory, state).set(failuresMost))
 	a := begin()
-	must(a.store.Missing(id, objects.Gap{Unit: "rs485/1", Object: "adc_vb", From: time.Now(), To: time.Now(), Count: 7,
-		Reason: objects.GapBus}))
+	gap := func(object string) objects.Gap {
+		return objects.Gap{Unit: "rs485/1", Object: object, From: time.Now(), To: time.Now(), Count: 7, Reason: objects.GapBus}
+	}
+	must(a.store.Missing(id, gap("adc_va")))
+	if done, err := a.AcknowledgeGaps(time.Time{}); err != nil || done.Acknowledged != 1 {
+		t.Fatalf("%d gaps acknowledged in memory, %v", done.Acknowledged, err)
+	}
+	must(a.store.Missing(id, gap("adc_vb")))
 	must(a.Close())
 	back := begin()
 	defer func() { must(back.Close()) }()
@@ -203,8 +210,17 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 	killed, err := store.Open(left, store.Options{})
 	must(err)
 	defer func() { must(killed.Close()) }()
-	if rows, _, err := killed.Triggers(store.TriggerQuery{Gaps: true}); err != nil || len(rows) != 1 || rows[0].Gap.Count != 7 {
-		t.Errorf("gaps %+v, %v", rows, err)
+	rows, _, err := killed.Triggers(store.TriggerQuery{Gaps: true})
+	must(err)
+	marks := map[string]bool{} // acknowledged, by object
+	for _, row := range rows {
+		marks[row.Gap.Object] = row.Gap.Acknowledged && row.Gap.Count == 7
+	}
+	if len(rows) != 2 || !maps.Equal(marks, map[string]bool{"adc_va": true, "adc_vb": false}) {
+		t.Errorf("gaps %+v, want both, and the mark of the first", rows)
+	}
+	if in := back.store.Stats().Integrations[id]; in.Unseen != 1 || len(in.Gaps) != 1 || in.Gaps[0].Gap.Object != "adc_vb" {
+		t.Errorf("%d gaps are shown as news: %+v, want the one that nobody has acknowledged", in.Unseen, in.Gaps)
 	}
 }
 

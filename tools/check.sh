@@ -36,6 +36,8 @@ GOGC=$rarely make --no-print-directory build
 say "licences of the linked modules"
 (cd tools && go build -o ../bin/tools/sbom ./sbom)
 bin/tools/sbom -version "$(cat VERSION)" -cyclonedx bin/tools/noi-agent.cdx.json -licences bin/tools/third-party-licences.txt bin/noi-agent bin/noi-sim
+bin/tools/sbom -cyclonedx /dev/null -licences /dev/null -names bin/tools/licences.txt bin/noi-agent
+diff -u status/web/licences.txt bin/tools/licences.txt # the page of the licences has the first one
 
 say "fuzz smoke"
 bash tools/fuzz.sh "${FUZZTIME:-500x}" # inputs a target: a time would depend on the machine

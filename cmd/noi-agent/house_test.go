@@ -152,5 +152,18 @@ func TestModulesLinkedIntoTheDaemon(t *testing.T) {
 		}
 	}
 	slices.Sort(lines)
-	clitest.Golden(t, "modules.txt", []byte(strings.Join(slices.Compact(lines), "\n")+"\n"))
+	lines = slices.Compact(lines)
+	clitest.Golden(t, "modules.txt", []byte(strings.Join(lines, "\n")+"\n"))
+
+	// The page of the licences names each of them, and Go's own library.
+	listed, err := os.ReadFile(filepath.Join("..", "..", "status", "web", "licences.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range append(lines, "std") {
+		name, _, _ := strings.Cut(line, " ")
+		if got := strings.Split(string(listed), "\n")[i]; !strings.HasPrefix(got, name+" ") {
+			t.Fatalf("status/web/licences.txt has %q where %s and its licence stand", got, name)
+		}
+	}
 }

@@ -86,6 +86,17 @@ func step(n int) string {
 	return " " + strconv.Itoa(n)
 }
 
+// widened is the range of some curves, at least four steps of the last digit that the unit is shown with: less is noise.
+func widened(curves [][]api.Column, unit string) (low, high float64) {
+	low, high, _ = rangeOf(curves, true)
+	places, known := placesOf(unit)
+	if least := 4 * math.Pow(10, -float64(places)); known && high-low < least {
+		middle := (low + high) / 2
+		return middle - least/2, middle + least/2
+	}
+	return low, high
+}
+
 // ticks are round numbers from below the least to above the greatest, about five: 1, 2, 2.5 or 5 times a power of ten.
 func ticks(low, high float64) []float64 {
 	if high-low < 1e-9 {
@@ -172,8 +183,7 @@ func chartOf(h, states *api.History, zone *time.Location) chart {
 
 // curvesSVG draws the band from least to greatest and the mean on it. Between two curves there is a gap, never bridged.
 func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (template.HTML, []string) {
-	low, high, _ := rangeOf(curves, true)
-	levels := ticks(low, high)
+	levels := ticks(widened(curves, h.Unit))
 	s := scale{levels[0], levels[len(levels)-1], chartHeight}
 	var b strings.Builder
 	b.WriteString(`<svg class="chart" viewBox="0 0 480 200" preserveAspectRatio="none" aria-hidden="true">` +

@@ -215,11 +215,18 @@ func rounded(raw json.RawMessage, unit string) string {
 
 // digits prints a number with the digits that its unit deserves.
 func digits(f float64, unit string) string {
-	places := map[string]int{"V": 2, "A": 2, "°C": 1, "Ah": 1, "kWh": 1, "W": 1, "%": 1, "Hz": 2, "s": 0, "h": 0}
-	if n, ok := places[unit]; ok {
+	if n, ok := placesOf(unit); ok {
 		return strconv.FormatFloat(f, 'f', n, 64)
 	}
 	return strconv.FormatFloat(f, 'g', 6, 64)
+}
+
+// placesOf is how many digits behind the point a unit deserves. live.js has the same.
+func placesOf(unit string) (places int, known bool) {
+	places, known = map[string]int{
+		"V": 2, "A": 2, "°C": 1, "Ah": 1, "kWh": 1, "W": 1, "%": 1, "Hz": 2, "s": 0, "h": 0,
+	}[unit]
+	return places, known
 }
 
 // count prints a whole number with its thousands apart.

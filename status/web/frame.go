@@ -25,7 +25,7 @@ func parseTemplates(funcs template.FuncMap) templates {
 	})
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
-		"doctor", "message", "logs", "setaside",
+		"doctor", "licences", "message", "logs", "setaside",
 		"form", "confirm", "test", "setup", "login"} {
 		all[name] = sync.OnceValue(func() *template.Template {
 			page := template.Must(base().Clone())

@@ -91,7 +91,7 @@ func (s *Site) latestOf(status *api.Status, of []api.IntegrationEntry) (rows []r
 	for i := range of {
 		some, _, err := s.rows(status, api.TriggerQuery{Integration: of[i].Config.ID, Limit: latestRows})
 		if err != nil {
-			return rows, []string{"trigger log: " + err.Error()}
+			return rows, []string{"The trigger log cannot be read: " + err.Error() + "."}
 		}
 		rows = append(rows, some...)
 	}

@@ -180,7 +180,7 @@ if (errors) errors.focus();
 let history, asked = 0, place = 1;
 async function read(field) {
   if (!history || now() - asked > 60000) { asked = now(); history = fetch(field.parentElement.dataset.history).then((r) => r.json()); }
-  const h = await history, time = Date.parse, from = time(h.from), span = time(h.to) - from, t = from + place * span;
+  const h = await history, time = Date.parse, since = time(h.kept_since), from = since - time(h.from) > 3e5 ? since : time(h.from), span = time(h.to) - from, t = from + place * span;
   const off = (b) => Math.abs(time(b.from) - t), near = h.buckets.reduce((a, b) => off(b) < off(a) ? b : a, h.buckets[0]);
   const none = !near || off(near) > span / 24 || h.gaps.some((g) => time(g.from) <= t && t < time(g.to));
   let text = clock.format(none ? t : time(near.from)) + '  ', column = 0;

@@ -25,6 +25,7 @@ type objectView struct {
 	Integrations []string        // names of those that send it; nil: not known
 	Range        string          // 1h, 6h or 24h
 	History      *api.History    // nil: there is none
+	Building     bool            // the history is younger than the range
 	Chart        chart
 	Summary      []fact // of the numbers
 	Table        []hour
@@ -91,14 +92,32 @@ func (s *Site) addHistory(v *objectView, span string) {
 		return
 	}
 	v.History = &h
+	v.Building = beginsWhenKept(&h)
+	if v.Building && h.To.Sub(h.From) < leastKept {
+		return
+	}
 	var states *api.History
 	if c := v.Controller.Charge; c != nil && c.Object != v.Value.Object {
 		if st, ok := s.o.Source.History(v.Controller.Line, v.Controller.UnitID, c.Object, length); ok {
+			st.From = h.From
 			states = &st
 		}
 	}
 	v.Chart = chartOf(&h, states, s.o.Zone)
 	v.Summary, v.Table = summaryOf(&h), hoursTable(&h)
+}
+
+// beginsWhenKept lets a history that is younger than its span begin where it is kept from, so that a chart has no empty
+// part that means nothing. It reports whether the history is young. live.js does the same.
+func beginsWhenKept(h *api.History) bool {
+	if h.KeptSince.Sub(h.From) <= 5*time.Minute {
+		return false
+	}
+	h.From = h.KeptSince
+	if len(h.Buckets) > 0 && h.Buckets[0].From.Before(h.From) {
+		h.Buckets[0].From = h.From // it begins at a round time before
+	}
+	return true
 }
 
 // summaryOf is the lowest and the highest of a history.
@@ -192,11 +211,6 @@ func (v *objectView) GapsLeft() int { return max(0, len(v.History.Gaps)-sentGaps
 
 // Hours is the range as the API takes it.
 func (v *objectView) Hours() string { return strings.TrimSuffix(v.Range, "h") }
-
-// Building reports whether the history is younger than the range.
-func (v *objectView) Building() bool {
-	return v.History != nil && v.History.KeptSince.Sub(v.History.From) > 5*time.Minute
-}
 
 // csv answers with the history in numbers: RFC 4180, UTC.
 func (s *Site) csv(w http.ResponseWriter, r *http.Request) {

@@ -118,6 +118,7 @@ func (s *Site) Pages() []Page {
 		{Method: "GET", Path: "/triggers", Handler: s.triggers, Scans: true},
 		{Method: "GET", Path: "/system", Handler: s.system},
 		{Method: "GET", Path: "/system/logs", Handler: s.logs},
+		{Method: "GET", Path: "/system/licences", Handler: s.licences},
 	}
 	if s.o.Doctor != nil {
 		list = append(list, Page{Method: "GET", Path: "/system/doctor", Handler: s.doctor})

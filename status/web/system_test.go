@@ -155,7 +155,7 @@ func TestFailedExchangesStandUnderTheirLine(t *testing.T) {
 	}
 	scene := webtest.Troubled()
 	scene.State.Lines = append(scene.State.Lines, api.Line{Name: "second", State: "ok"})
-	if n := strings.Count(page(t, scene, "/system"), "Last failed exchanges"); n != 1 {
+	if n := strings.Count(page(t, scene, "/system"), "<h4>Last failed exchanges"); n != 1 {
 		t.Errorf("%d tables, want that of the first line", n)
 	}
 }

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,7 @@ func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 	for _, path := range []string{"/", "/system"} {
 		mustContain(t, page(t, webtest.Troubled(), path), "works, with problems")
 		mustContain(t, page(t, webtest.Unplugged(), path), "cannot be used")
+		mustContain(t, page(t, webtest.Troubled(), "/"), "answers, with problems")
 		if strings.Contains(page(t, webtest.Well(), path), "with problems") {
 			t.Errorf("%s: a line without a problem has some", path)
 		}
@@ -96,4 +98,26 @@ func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 func TestMeaningsBeginWithACapital(t *testing.T) {
 	got := page(t, webtest.Troubled(), "/values")
 	mustContain(t, got, ">Battery terminal voltage</a>", ">kWh charge, total</a>")
+}
+
+// The chart of an object that is kept for a short time begins where the history begins, and says so. One of a few minutes
+// is no chart.
+func TestObjectPageSaysThatHistoryIsBuildingUp(t *testing.T) {
+	scene := webtest.Well()
+	for kept, want := range map[time.Duration]struct{ says, chart bool }{
+		4 * time.Minute: {true, false}, 40 * time.Minute: {true, true}, 24 * time.Hour: {false, true},
+	} {
+		scene.Kept = kept
+		got := page(t, scene, "/values/rs485/1/adc_vbterm")
+		if says, chart := strings.Contains(got, "History is building up: it begins at"), strings.Contains(got, "<svg"); says != want.says || chart != want.chart {
+			t.Errorf("kept for %s: says so %v, chart %v", kept, says, chart)
+		}
+		if soon := strings.Contains(got, "The chart begins in a few minutes."); soon == want.chart {
+			t.Errorf("kept for %s: promises a chart %v", kept, soon)
+		}
+		first := regexp.MustCompile(`class="mean" d="M(\d+) `).FindStringSubmatch(got)
+		if want.chart && (first == nil || len(first[1]) > 2) { // a bucket of 40 min is 36 columns
+			t.Errorf("kept for %s: the line begins at column %v, want the first bucket", kept, first)
+		}
+	}
 }

@@ -60,7 +60,7 @@ func mustContain(t *testing.T, text string, parts ...string) {
 // paths are the pages that every scene has.
 func paths() []string {
 	return []string{"/", "/values", "/integrations/aws", "/integrations/gcp", "/triggers", "/system", "/system/logs",
-		"/system/set-aside"}
+		"/system/set-aside", "/system/licences"}
 }
 
 // all are the pages of a scene with values and triggers.

@@ -1,7 +1,7 @@
 // Command sbom writes what the programs are made of: a CycloneDX list of the linked modules, and the texts of their
 // licences.
 //
-//	sbom -version 0.1.0 -time 1764380000 -cyclonedx FILE -licences FILE PROGRAM...
+//	sbom -version 0.1.0 -time 1764380000 -cyclonedx FILE -licences FILE [-names FILE] PROGRAM...
 //
 // The modules come from the programs themselves (debug/buildinfo), the texts from the module cache. A module without
 // a licence text, or with a text that is none of the known licences, is an error: a person has to look.
@@ -29,20 +29,30 @@ func main() {
 	seconds := flag.Int64("time", 0, "time in the list, Unix seconds")
 	list := flag.String("cyclonedx", "", "file of the list")
 	licences := flag.String("licences", "", "file of the licence texts")
+	names := flag.String("names", "", "file of the modules with the names of their licences, one a line")
 	flag.Parse()
-	if err := write(*version, *seconds, *list, *licences, flag.Args()); err != nil {
+	if err := write(*version, *seconds, *list, *licences, *names, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "sbom:", err)
 		os.Exit(1)
 	}
 }
 
-func write(version string, seconds int64, list, licences string, programs []string) error {
+func write(version string, seconds int64, list, licences, names string, programs []string) error {
 	modules, err := linked(programs)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(licences, licenceTexts(modules), 0o644); err != nil {
 		return err
+	}
+	if names != "" {
+		var lines strings.Builder
+		for _, m := range modules {
+			lines.WriteString(m.path + " " + m.licence + "\n")
+		}
+		if err := os.WriteFile(names, []byte(lines.String()), 0o644); err != nil {
+			return err
+		}
 	}
 	text, err := json.MarshalIndent(cycloneDX(version, time.Unix(seconds, 0).UTC(), modules), "", "  ")
 	if err != nil {

@@ -327,6 +327,7 @@ func TestEditsReloadsKillsAndOutages(t *testing.T) {
 func (w *raceWorld) settle() {
 	w.t.Helper()
 	clearWeather(w.t, w.world)
+	w.removeWhileItCollects()
 	ids := []string{pubsubID}
 	for _, l := range w.lives {
 		if !l.removed {

@@ -64,7 +64,7 @@ type Page struct{ Name, Path string }
 func PagesOf(scene *webtest.Scene) []Page {
 	list := []Page{
 		{"overview", "/"}, {"values", "/values"}, {"integrations", "/integrations/aws"}, {"triggers", "/triggers"},
-		{"system", "/system"}, {"logs", "/system/logs"}, {"form", "/integrations/gcp/new"},
+		{"system", "/system"}, {"logs", "/system/logs"}, {"licences", "/system/licences"}, {"form", "/integrations/gcp/new"},
 	}
 	if len(scene.Values.Objects) > 0 {
 		list = append(list, Page{"object", "/values/rs485/1/adc_vbterm"})
