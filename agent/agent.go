@@ -69,7 +69,7 @@ type Agent struct {
 	sampler    *sampler
 	history    *history.Store // nil: none is kept
 	signals    alarmSignals
-	sweeps     chan poll.Sweep
+	sweeps     chan *poll.Sweep
 	reloads    chan reload
 	ending     chan struct{} // closed when Run takes no reload any more
 	configFile configFile
@@ -113,7 +113,7 @@ func New(o Options) (*Agent, error) {
 		options: o, clock: clock.Clock{Now: o.Now, Elapsed: o.Elapsed, Wall: clock.NewWall(clock.Options{
 			Now: o.Now, Elapsed: o.Elapsed, Source: o.Time, Keys: o.Config.Clock, Log: o.Logger.With("part", "clock"),
 		})}, log: o.Logger, started: o.Now(),
-		sweeps: make(chan poll.Sweep, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
+		sweeps: make(chan *poll.Sweep, queuedSweeps), reloads: make(chan reload), abort: make(chan struct{}),
 		ending: make(chan struct{}),
 		probes: probeEvery,
 	}

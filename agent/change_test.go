@@ -29,7 +29,7 @@ func listen(t *testing.T, band map[string]float64, heartbeat time.Duration) *new
 }
 
 func (n *news) sample(object string, v objects.Value, every time.Duration) bool {
-	kept, _ := n.sm.routes(poll.Sweep{
+	kept, _ := n.sm.routes(&poll.Sweep{
 		Source: n.src, Samples: []objects.Sample{{Object: object, Value: v}}, Every: []time.Duration{every},
 	})
 	return len(kept) == 1
@@ -144,7 +144,7 @@ func TestReloadKeepsWhatWasGiven(t *testing.T) {
 	all := every
 	all.Objects = same.Objects
 	n.sm.route([]configs.Integration{all, edited})
-	kept, routes := n.sm.routes(poll.Sweep{Source: n.src, Every: []time.Duration{1, 1},
+	kept, routes := n.sm.routes(&poll.Sweep{Source: n.src, Every: []time.Duration{1, 1},
 		Samples: []objects.Sample{{Object: "adc_vbterm", Value: objects.Number(12)}, {Object: "T_batt", Value: objects.Number(20)}}})
 	n.want(len(kept), "2")
 	n.want(routes, "[{y [0 1]} {x [1]}]")

@@ -9,7 +9,7 @@ func FailedBefore(memory, stateDir string) error {
 
 // Hold keeps what the lines have read away from the store until open is closed. The agent must not run yet.
 func Hold(a *Agent, open <-chan struct{}) {
-	in, gate := a.sampler.in, make(chan poll.Sweep)
+	in, gate := a.sampler.in, make(chan *poll.Sweep)
 	a.sampler.in = gate
 	go func() {
 		defer close(gate)

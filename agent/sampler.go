@@ -22,7 +22,7 @@ type sampler struct {
 	integrations atomic.Pointer[[]configs.Integration]
 	store        *store.Store
 	log          *slog.Logger
-	in           chan poll.Sweep
+	in           chan *poll.Sweep
 	ledger       *ledger
 	history      *history.Store
 	changes      changes
@@ -113,16 +113,16 @@ func (ps promises) keep(ctx context.Context, sm *sampler) error {
 }
 
 // offer hands one sweep over.
-func (sm *sampler) offer(ctx context.Context, t poll.Sweep) (promise, error) {
-	if err := sm.writeGaps(sm.ledger.number(&t)); err != nil {
+func (sm *sampler) offer(ctx context.Context, t *poll.Sweep) (promise, error) {
+	if err := sm.writeGaps(sm.ledger.number(t)); err != nil {
 		return promise{}, err
 	}
 	sm.history.Add(history.Sweep{Source: &t.Source, Family: t.Family, BootedAt: t.BootedAt, Samples: t.Samples,
 		Every: t.Every, Gaps: t.Gaps})
-	samples, gaps := sm.ledger.accounts(&t)
+	samples, gaps := sm.ledger.accounts(t)
 	sm.store.AccountGaps(gaps)
 	sweep, ok := sm.sweep(t)
-	if err := sm.withheld(sm.unnamed.over(&t)); err != nil {
+	if err := sm.withheld(sm.unnamed.over(t)); err != nil {
 		return promise{}, err
 	}
 	if !ok {
@@ -140,7 +140,7 @@ func (sm *sampler) offer(ctx context.Context, t poll.Sweep) (promise, error) {
 }
 
 // sweep returns what is to be kept of t: only the samples that an integration lists; false when there are none.
-func (sm *sampler) sweep(t poll.Sweep) (objects.Sweep, bool) {
+func (sm *sampler) sweep(t *poll.Sweep) (objects.Sweep, bool) {
 	kept, routes := sm.routes(t)
 	if len(kept) == 0 {
 		return objects.Sweep{}, false
@@ -189,22 +189,26 @@ func (sm *sampler) writeGaps(spans []store.Span) error {
 }
 
 // routes returns the samples that go anywhere, and which of them go where.
-func (sm *sampler) routes(t poll.Sweep) (kept []objects.Sample, routes []objects.Route) {
+func (sm *sampler) routes(t *poll.Sweep) (kept []objects.Sample, routes []objects.Route) {
 	listing := sm.integrations.Load()
 	sm.changes.follow(listing)
 	integrations := *listing
 	picked := make([][]int, len(integrations))
+	kept = make([]objects.Sample, 0, len(t.Samples))
 	for at, sample := range t.Samples {
 		listed := false
 		for i := range integrations {
 			in := &integrations[i]
 			if !in.Wants(t.Source.Line, int(t.Source.UnitID), t.Names, sample.Object) {
 				if t.Nameless && in.MayWant(t.Family, sample.Object) {
-					sm.unnamed.add(in.ID, t.Source.Unit(), sm.ledger.instant(&t, sample.SampledAt), &sample)
+					sm.unnamed.add(in.ID, t.Source.Unit(), sm.ledger.instant(t, sample.SampledAt), &sample)
 				}
 				continue
 			}
 			if sm.changes.news(in.ID, &t.Source, &sample, t.Every[at]) {
+				if picked[i] == nil {
+					picked[i] = make([]int, 0, len(t.Samples)-at)
+				}
 				picked[i] = append(picked[i], len(kept))
 				listed = true
 			}

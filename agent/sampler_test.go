@@ -22,7 +22,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 			t.Fatal(err)
 		}
 		parsed, _ := parseConfig(t, "integrations:\n  - {id: FFjU28MMaL3W9B9hhhhH, type: gcp, topic: projects/test-project/topics/Main}\n")
-		in, log := make(chan poll.Sweep), &countedLog{}
+		in, log := make(chan *poll.Sweep), &countedLog{}
 		sm := &sampler{store: st, log: slog.New(log), in: in, ledger: newLedger(1, nil), alarms: map[objectKey]string{}, signals: &alarmSignals{},
 			changes: changes{elapsed: func() time.Duration { return 0 }}}
 		sm.integrations.Store(&[]configs.Integration{parsed.Integrations[0]})
@@ -31,7 +31,7 @@ func TestCommitsAreToldThoughSweepsGoOnComing(t *testing.T) {
 		for range 100 {
 			got := takenAt(time.Now(), time.Now().Add(-time.Hour), false, "Et_float")
 			got.Samples[0].Value = objects.Number(1)
-			in <- *got
+			in <- got
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()

@@ -159,6 +159,12 @@ func lockPort(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	// os.NewFile puts a descriptor that does not block into Go's poller. The poller would wake a thread for each piece of
+	// a reply, a hundred times for one of a second, and nothing waits for it there.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
 	lock := os.NewFile(uintptr(fd), path)
 	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
 		lock.Close()

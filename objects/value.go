@@ -58,7 +58,8 @@ func (v Value) Float() float64 { return v.num }
 func (v Value) String() string {
 	switch v.kind {
 	case KindNumber:
-		return string(appendNumber(nil, v.num))
+		var text numberText
+		return string(appendNumber(text[:0], v.num))
 	case KindText:
 		return v.text
 	case KindBool:
@@ -73,7 +74,8 @@ func (v Value) Names() []string { return v.names }
 
 // Equal reports whether both values are of the same kind and are printed in the same way.
 func (v Value) Equal(w Value) bool {
-	return v.kind == w.kind && string(v.AppendJSON(nil)) == string(w.AppendJSON(nil))
+	var a, b numberText
+	return v.kind == w.kind && string(v.AppendJSON(a[:0])) == string(w.AppendJSON(b[:0]))
 }
 
 // AppendJSON appends the value as in a message (docs/messages.md): a number with at most six decimals and without
@@ -102,6 +104,9 @@ func (v Value) AppendJSON(dst []byte) []byte {
 
 // MarshalJSON is AppendJSON for encoding/json.
 func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
+
+// numberText has room for most numbers: it saves an allocation.
+type numberText [32]byte
 
 // appendNumber prints %.6f without trailing zeros, without a bare point and never "-0".
 func appendNumber(dst []byte, f float64) []byte {

@@ -26,7 +26,8 @@ func KindOf(s objects.Sample) Kind {
 	case objects.KindBits:
 		k.Data = DataList
 	default:
-		for _, c := range s.Value.AppendJSON(nil) {
+		var text [32]byte // room for most numbers
+		for _, c := range s.Value.AppendJSON(text[:0]) {
 			if c == '.' {
 				k.Data = DataFraction
 			}

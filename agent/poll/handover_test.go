@@ -17,7 +17,7 @@ import (
 // polled is a line with one ProStar PWM, whose objects are all read in each sweep.
 type polled struct {
 	poller *poll.Poller
-	sweeps chan poll.Sweep
+	sweeps chan *poll.Sweep
 	begun  time.Time
 }
 
@@ -34,7 +34,7 @@ func startPoller(t *testing.T, baud, interval string, slave *modbustest.Slave) *
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
-	p := &polled{sweeps: make(chan poll.Sweep, 1000), begun: time.Now()}
+	p := &polled{sweeps: make(chan *poll.Sweep, 1000), begun: time.Now()}
 	line := &parsed.Lines[0]
 	pipe := modbustest.NewPipe(line.Baud, 11, slave)
 	c := clock.Clock{Now: time.Now, Elapsed: func() time.Duration { return time.Since(p.begun) }}

@@ -206,7 +206,7 @@ type Options struct {
 	Version  string // of the agent; the second word of `fw_version`
 	Clock    clock.Clock
 	Log      *slog.Logger
-	Sweeps   chan<- Sweep                               // what was read; a sweep that finds it full is counted as lost
+	Sweeps   chan<- *Sweep                              // what was read; a sweep that finds it full is counted as lost
 	OpenPort func(modbus.Settings) (modbus.Port, error) // nil opens the real port
 }
 

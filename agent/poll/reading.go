@@ -37,12 +37,12 @@ type Sweep struct {
 // between two requests the line would wait for it. So a sweep is kept back until the next request is on the wire, or
 // until nothing is due. The poller's goroutine owns it.
 type handover struct {
-	out  chan<- Sweep // the queue of all pollers
-	held []Sweep      // the oldest first; one, except while the queue is full
+	out  chan<- *Sweep // the queue of all pollers
+	held []*Sweep      // the oldest first; one, except while the queue is full
 }
 
 // take keeps a sweep. False: there is no room for it.
-func (h *handover) take(t Sweep) bool {
+func (h *handover) take(t *Sweep) bool {
 	if len(h.out)+len(h.held) >= cap(h.out) {
 		return false
 	}

@@ -28,12 +28,12 @@ lines:
 	c := clock.Clock{Now: func() time.Time { return begun.Add(elapsed) }, Elapsed: func() time.Duration { return elapsed }}
 	c.Wall = clock.NewWall(clock.Options{Now: c.Now, Elapsed: c.Elapsed, Keys: parsed.Clock, Log: slog.New(slog.DiscardHandler)})
 	c.Wall.Begin(noKeeper{})
-	line, queue := &parsed.Lines[0], make(chan Sweep, 1)
+	line, queue := &parsed.Lines[0], make(chan *Sweep, 1)
 	p := &Poller{cfg: line, settings: PortSettings(line), clock: c, out: handover{out: queue}}
 	s := newSlave(&line.Slaves[0], catalog, elapsed)
 	p.adopt(s, s.family)
 	p.slaves = []*slave{s}
-	queue <- Sweep{} // it is full
+	queue <- new(Sweep) // it is full
 	for hour := 1; hour <= 2; hour++ {
 		elapsed += time.Hour + time.Second
 		s.plan.passOver(elapsed, objects.GapBus)

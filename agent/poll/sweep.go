@@ -375,6 +375,7 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 func (p *Poller) hand(s *slave, readings []reading) {
 	t := p.takenFrom(s)
 	t.BootedAt, t.Unsure = p.oneClock(readings)
+	t.Samples, t.Every = make([]objects.Sample, 0, len(readings)), make([]time.Duration, 0, len(readings))
 	for _, r := range readings {
 		it := s.plan.find(r.object)
 		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt)); ok {
@@ -403,8 +404,8 @@ func (p *Poller) hand(s *slave, readings []reading) {
 }
 
 // takenFrom begins what is handed on of a slave.
-func (p *Poller) takenFrom(s *slave) Sweep {
-	return Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
+func (p *Poller) takenFrom(s *slave) *Sweep {
+	return &Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
 }
 
 // SoFarEvery is how often a gap that continues is reported. A kill or a power cut loses what is not reported yet.

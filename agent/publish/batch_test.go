@@ -32,7 +32,7 @@ func sweepsOf(sizes ...int) (out []store.Delivery) {
 func outgoingOf(d []store.Delivery) []outgoing {
 	out := make([]outgoing, len(d))
 	for i := range d {
-		out[i] = outgoing{Delivery: d[i]}
+		out[i] = outgoing{Delivery: &d[i]}
 	}
 	return out
 }

@@ -10,10 +10,9 @@ import (
 	"noi-agent/sinks"
 )
 
-// What the simulated fleet does. Every gateway samples ten objects at each full minute of UTC, as the agent does.
+// What the simulated fleet does. Every gateway samples its objects at each full minute of UTC, as the agent does.
 const (
 	simInterval = time.Minute
-	simObjects  = 10
 	simOutage   = 2 * time.Minute // begins after two minutes of work
 )
 
@@ -60,6 +59,7 @@ type fleet struct {
 	gateways []simulated
 	events   eventQueue
 	full     int           // messages a request takes
+	objects  int           // of each gateway
 	capacity int           // requests a second that the cloud takes, those beyond are throttled; 0: any
 	up       time.Duration // when the link is back, for all
 
@@ -71,28 +71,37 @@ type fleet struct {
 
 type simulated struct {
 	policy policy
+	flow   flow
 	phase  time.Duration // from the full minute until its samples are in the outbox: the line, the commit
 	rtt    time.Duration
-	sent   int // messages
-	asked  int // messages of the request on its way
-	caught bool
+	sent   int   // messages
+	onWay  int   // messages of the requests in flight
+	air    int   // requests in flight
+	clean  int   // requests in a row that were accepted
+	fault  uint8 // of a request, while others are in flight still; 0: none
+
+	failing bool // the last attempt failed
+	caught  bool
 }
 
 type fleetRun struct {
 	gateways, full, capacity int
+	objects, inFlight        int // of each gateway
 	outage, tail             time.Duration
 	policy                   func(id string) policy
 }
 
 // simulate runs a fleet through two minutes of work, an outage, and the time after it.
 func simulate(r fleetRun) *fleet {
-	f := &fleet{full: r.full, capacity: r.capacity, up: simOutage + r.outage, gateways: make([]simulated, r.gateways)}
+	f := &fleet{full: r.full, capacity: r.capacity, objects: r.objects, up: simOutage + r.outage,
+		gateways: make([]simulated, r.gateways)}
 	end := f.up + r.tail
 	f.requests = make([]int, int(end/time.Second)+1)
 	for i := range f.gateways {
 		own := rand.New(rand.NewPCG(uint64(i), 42))
 		f.gateways[i] = simulated{
 			policy: r.policy(simID(i)),
+			flow:   newFlow(r.inFlight),
 			phase:  time.Duration(own.Int64N(int64(1200 * time.Millisecond))), // of one slave at 9600 bit/s
 			rtt:    200*time.Millisecond + time.Duration(own.Int64N(int64(400*time.Millisecond))),
 		}
@@ -119,54 +128,96 @@ const (
 // happen is a forwarder's loop, cut at its waits.
 func (f *fleet) happen(e event) {
 	g := &f.gateways[e.id]
+	if e.kind != looks {
+		g.air, g.onWay = g.air-1, g.onWay-int(e.messages)
+	}
 	switch e.kind {
 	case accepted:
-		g.sent += g.asked
-		f.delivered += g.asked
-		g.policy.succeeded(e.at)
-		if !g.caught && e.at > f.up && g.sampled(e.at)-g.sent <= simObjects {
-			g.caught = true
-			f.back = append(f.back, e.at-f.up)
+		f.accepted(g, e)
+	case throttled, unreached:
+		if g.fault == 0 && !g.failing {
+			g.flow.failed(e.at)
 		}
-	case throttled:
-		f.later(e, g.policy.failed(e.at, sinks.Result{Outcome: sinks.Retry, Code: "Throttling"}), looks)
-		return
-	case unreached:
-		f.later(e, g.policy.failed(e.at, sinks.Result{Outcome: sinks.Retry, Code: sinks.CodeNetwork}), looks)
-		return
+		g.fault, g.failing, g.clean = e.kind, true, 0
 	}
-	pending := g.sampled(e.at) - g.sent
-	if pending == 0 {
-		g.policy.idle()
-		f.later(e, simInterval-(e.at-g.phase)%simInterval, looks)
-		return
+	switch {
+	case g.fault == 0:
+		f.launch(g, e)
+	case g.air == 0: // all that were in flight have met the same fault
+		r := sinks.Result{Outcome: sinks.Retry, Code: "Throttling"}
+		if g.fault == unreached {
+			r.Code = sinks.CodeNetwork
+		}
+		g.fault = 0
+		f.later(e, g.policy.failed(e.at, r), looks)
 	}
-	if rest := g.policy.takePause(); rest > 0 {
-		f.later(e, rest, looks)
-		return
+}
+
+func (f *fleet) accepted(g *simulated, e event) {
+	n := int(e.messages)
+	g.sent += n
+	f.delivered += n
+	g.clean, g.failing = g.clean+1, false
+	g.policy.succeeded(e.at)
+	g.flow.answered(e.at, g.rtt, n)
+	if !g.caught && e.at > f.up && f.sampled(g, e.at)-g.sent <= f.objects {
+		g.caught = true
+		f.back = append(f.back, e.at-f.up)
 	}
-	g.asked = min(pending, g.policy.window(f.full))
-	switch second := int(e.at / time.Second); {
-	case e.at >= simOutage && e.at < f.up:
-		f.later(e, time.Second, unreached)
-	default:
-		f.requests[second]++
-		if f.capacity > 0 && f.requests[second] > f.capacity {
-			f.refused++
-			f.later(e, g.rtt, throttled)
+}
+
+// launch has requests go until one has to wait.
+func (f *fleet) launch(g *simulated, e event) {
+	for {
+		pending := f.sampled(g, e.at) - g.sent - g.onWay
+		switch {
+		case g.air > 0 && (g.air >= f.abreast(g) || min(pending, g.policy.window(f.full)) < f.full):
+			return // it waits for one to land, and a request that is not full does too
+		case pending == 0:
+			g.policy.idle()
+			f.later(e, simInterval-(e.at-g.phase)%simInterval, looks)
 			return
+		case g.air == 0:
+			if rest := g.policy.takePause(); rest > 0 {
+				f.later(e, rest, looks)
+				return
+			}
 		}
-		f.later(e, g.rtt, accepted)
+		f.send(g, e, min(pending, g.policy.window(f.full)))
 	}
+}
+
+// abreast is how many requests of a gateway may be in flight: a message of an object waits for the one before.
+func (f *fleet) abreast(g *simulated) int {
+	if g.clean >= trustAfter {
+		return g.flow.now
+	}
+	return min(g.flow.now, max(1, f.objects/f.full))
+}
+
+func (f *fleet) send(g *simulated, e event, messages int) {
+	g.flow.launched(e.at, g.air == 0)
+	g.air, g.onWay, e.messages = g.air+1, g.onWay+messages, uint16(messages)
+	if e.at >= simOutage && e.at < f.up {
+		f.later(e, time.Second, unreached)
+		return
+	}
+	second := int(e.at / time.Second)
+	if f.requests[second]++; f.capacity > 0 && f.requests[second] > f.capacity {
+		f.refused++
+		f.later(e, g.rtt, throttled)
+		return
+	}
+	f.later(e, g.rtt, accepted)
 }
 
 func (f *fleet) later(e event, wait time.Duration, kind uint8) {
-	f.events.push(event{at: e.at + wait, id: e.id, kind: kind})
+	f.events.push(event{at: e.at + wait, id: e.id, kind: kind, messages: e.messages})
 }
 
-// sampled is how many messages there have been by then.
-func (g *simulated) sampled(at time.Duration) int {
-	return (int((at-g.phase)/simInterval) + 1) * simObjects
+// sampled is how many messages a gateway has had by then.
+func (f *fleet) sampled(g *simulated, at time.Duration) int {
+	return (int((at-g.phase)/simInterval) + 1) * f.objects
 }
 
 // peak is the most requests in a second since the link is back.
@@ -182,9 +233,10 @@ func (f *fleet) caught99() time.Duration {
 }
 
 type event struct {
-	at   time.Duration
-	id   int32
-	kind uint8
+	at       time.Duration
+	id       int32
+	messages uint16 // of its request
+	kind     uint8
 }
 
 func (e event) before(o event) bool { return e.at < o.at || e.at == o.at && e.id < o.id }

@@ -13,42 +13,48 @@ import (
 
 var update = flag.Bool("update", false, "simulate 100,000 gateways and write docs/fleet.md and docs/fleet.svg anew: some minutes")
 
-const simWholeFleet = 100_000
+const (
+	simWholeFleet = 100_000
+	simInFlight   = 16 // in_flight by default
+)
 
 // simCapacity is what a cloud with a limit takes in the simulation: a fifth of the fleet in a second.
 func simCapacity(gateways int) int { return gateways / 5 }
 
 // way is one policy as the document shows it.
 type way struct {
-	name   string
-	colour string
-	policy func(id string) policy
+	name     string
+	colour   string
+	inFlight int
+	policy   func(id string) policy
 }
 
 func ways() []way {
 	return []way{
-		{"every 5 s, drain at once", "#c0392b", func(string) policy { return &naive{} }},
-		{"doubling to 60 s, no jitter", "#e69f00", func(string) policy { return &naive{doubles: true} }},
-		{"agent, as delivered", "#56b4e9", ours(0, 5*time.Minute)},
-		{"agent, `pacing: 30s`", "#0072b2", ours(30*time.Second, 5*time.Minute)},
-		{"agent, `pacing: 30s`, `spread: 15m`", "#009e73", ours(30*time.Second, 15*time.Minute)},
+		{"every 5 s, drain at once", "#c0392b", 1, func(string) policy { return &naive{} }},
+		{"doubling to 60 s, no jitter", "#e69f00", 1, func(string) policy { return &naive{doubles: true} }},
+		{"agent, as delivered", "#56b4e9", simInFlight, ours(0, 5*time.Minute)},
+		{"agent, `pacing: 30s`", "#0072b2", simInFlight, ours(30*time.Second, 5*time.Minute)},
+		{"agent, `pacing: 30s`, `spread: 15m`", "#009e73", simInFlight, ours(30*time.Second, 15*time.Minute)},
 	}
 }
 
 // hour runs a fleet through an outage of an hour and the 20 minutes after it.
 func (w way) hour(gateways, capacity int) *fleet {
-	return simulate(fleetRun{gateways: gateways, full: 10, capacity: capacity, outage: time.Hour, tail: 20 * time.Minute, policy: w.policy})
+	return simulate(fleetRun{gateways: gateways, full: 10, objects: 10, inFlight: w.inFlight, capacity: capacity, outage: time.Hour,
+		tail: 20 * time.Minute, policy: w.policy})
 }
 
 // smallRun is the fleet of `make test`: 2,000 gateways, and an outage of ten minutes.
-func (w way) smallRun() *fleet {
-	return simulate(fleetRun{gateways: 2000, full: 10, outage: 10 * time.Minute, tail: 7 * time.Minute, policy: w.policy})
+func (w way) smallRun(objects, inFlight int) *fleet {
+	return simulate(fleetRun{gateways: 2000, full: 10, objects: objects, inFlight: inFlight, outage: 10 * time.Minute,
+		tail: 7 * time.Minute, policy: w.policy})
 }
 
 // TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud runs what the agent runs, and holds docs/fleet.md against it.
 func TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud(t *testing.T) {
 	all := ways()
-	rude, paced := all[0].smallRun(), all[3].smallRun()
+	rude, paced := all[0].smallRun(10, 1), all[3].smallRun(10, simInFlight)
 	if rude.peak() < 10*paced.peak() {
 		t.Errorf("%d requests in the worst second, and %d by the naive policy; want a tenth at most", paced.peak(), rude.peak())
 	}
@@ -60,8 +66,15 @@ func TestAFleetThatComesBackTogetherDoesNotOverrunTheCloud(t *testing.T) {
 	if late := paced.caught99(); late > 7*time.Minute { // backoff 1, spread 5, pacing 0.5, and sending
 		t.Errorf("99 of 100 gateways had caught up after %v", late)
 	}
-	small := fmt.Sprintf("In the small run of `make test` (2,000 gateways, ten minutes) the peaks are %d and %d requests a second.",
-		rude.peak(), paced.peak())
+	one, several := all[3].smallRun(50, 1), all[3].smallRun(50, simInFlight)
+	if several.caught99() >= one.caught99() {
+		t.Errorf("99 of 100 gateways had caught up after %v with several requests in flight, and after %v with one", several.caught99(),
+			one.caught99())
+	}
+	small := fmt.Sprintf("In the small run of `make test` (2,000 gateways, ten minutes) the peaks are %d and %d requests a second.\n"+
+		"With 50 objects and `pacing: 30s` the peak is %d with several requests in flight, and %d with `in_flight: 1`;\n"+
+		"99 %% have caught up after %s and %s.", rude.peak(), paced.peak(), several.peak(), one.peak(), span(several.caught99()),
+		span(one.caught99()))
 	if *update {
 		writeFleetDocs(t, small)
 	}

@@ -70,7 +70,7 @@ func (s *flights) begin(fl *flight) {
 	s.flow.launched(fl.begun, s.n == 0)
 	s.n++
 	for i := range fl.items {
-		s.places[placeOf(&fl.items[i].Delivery)] = true
+		s.places[placeOf(fl.items[i].Delivery)] = true
 		s.lanes.busy[fl.items[i].key] = true
 	}
 }
@@ -79,7 +79,7 @@ func (s *flights) begin(fl *flight) {
 func (s *flights) end(fl *flight) {
 	s.n--
 	for i := range fl.items {
-		delete(s.places, placeOf(&fl.items[i].Delivery))
+		delete(s.places, placeOf(fl.items[i].Delivery))
 		delete(s.lanes.busy, fl.items[i].key)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func waitingOf(keys string) []outgoing {
 	out := make([]outgoing, len(keys))
 	for i, k := range keys {
-		out[i] = outgoing{key: string(k), Delivery: store.Delivery{Seq: uint64(i), Sample: objects.Sample{N: uint64(i)}}}
+		out[i] = outgoing{key: string(k), Delivery: &store.Delivery{Seq: uint64(i), Sample: objects.Sample{N: uint64(i)}}}
 	}
 	return out
 }

@@ -63,10 +63,11 @@ type again struct {
 
 // outgoing returns the delivery with its time.
 func (d *again) outgoing() outgoing {
+	sent := d.Delivery // a copy: it may be sent again
 	if d.dated {
-		return outgoing{Delivery: d.Delivery, estimated: d.estimated, key: keyOf(&d.Delivery)}
+		return outgoing{Delivery: &sent, estimated: d.estimated, key: keyOf(&sent)}
 	}
-	return timed(&d.Delivery)
+	return timed(&sent)
 }
 
 // sampledAt is the time in the message.

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"noi-agent/agent/clock"
@@ -12,7 +13,7 @@ import (
 
 // outgoing is a delivery with the time it is published with.
 type outgoing struct {
-	store.Delivery
+	*store.Delivery
 	corrected time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
 	estimated bool      // it will never be known when exactly it was taken
 	key       string    // "line/unit/object": messages of one key go in order
@@ -27,11 +28,13 @@ func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
 }
 
 // keyOf is the key of a sample's message.
-func keyOf(d *store.Delivery) string { return d.Source.Unit() + "/" + d.Sample.Object }
+func keyOf(d *store.Delivery) string {
+	return d.Source.Line + "/" + strconv.Itoa(int(d.Source.UnitID)) + "/" + d.Sample.Object // at once: for each sample
+}
 
-// timed returns a delivery with its time, which is the same in messages, exports, replays and the status.
+// timed gives a delivery its time, which is the same in messages, exports, replays and the status. It changes d.
 func timed(d *store.Delivery) outgoing {
-	o := outgoing{Delivery: *d, key: keyOf(d)}
+	o := outgoing{Delivery: d, key: keyOf(d)}
 	var at time.Time
 	if at, o.estimated = d.Stamp.Time(d.Sample.SampledAt); !at.Equal(d.Sample.SampledAt) {
 		o.Sample.SampledAt, o.corrected = at, at
@@ -40,15 +43,16 @@ func timed(d *store.Delivery) outgoing {
 }
 
 // correctTimes gives deliveries their time and returns those that may go now: the ones before the first that has to
-// wait for the clock. So the order is kept. hold is how long this first one still waits.
+// wait for the clock. So the order is kept. hold is how long this first one still waits. It changes pending.
 func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
 	f.clock.Wall.Look()
 	_, up := f.clock.Wall.Read()
 	most := f.clock.Wall.MaxWait()
 	ready = make([]outgoing, 0, len(pending))
-	for _, d := range pending {
+	for i := range pending {
+		d := &pending[i]
 		waited := up - d.Stamp.Uptime
-		o := timed(&d)
+		o := timed(d)
 		switch s := d.Stamp; {
 		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
 		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // soon the moment of the boot is known better
@@ -84,7 +88,10 @@ func (f *Forwarder) blamed(state string, r sinks.Result) string {
 
 // SampledAt is the time at which a sample was taken, as in its message. The range of an export or a replay is compared
 // with it.
-func SampledAt(d *store.Delivery) time.Time { return timed(d).Sample.SampledAt }
+func SampledAt(d *store.Delivery) time.Time {
+	at, _ := d.Stamp.Time(d.Sample.SampledAt)
+	return at
+}
 
 func SampleID(deviceID string, d *store.Delivery) string {
 	return objects.SampleID(deviceID, d.Store, d.Run, d.Sample.N)

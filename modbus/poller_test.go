@@ -1,0 +1,73 @@
+package modbus_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+
+	"noi-agent/modbus"
+	"noi-agent/modbus/modbustest"
+)
+
+// Go's poller wakes a thread for each piece of a reply that comes to a descriptor in it. Nothing waits there for a serial port: its reads
+// have a select of their own.
+func TestSerialPortIsNotInGosPoller(t *testing.T) {
+	pty := modbustest.MustServe(t, 0, 0, ownAddress(1))
+	before := descriptorsOf(t, pty.Path())
+	port, err := modbus.OpenSerial(modbus.Settings{Port: pty.Path()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	polled := polledDescriptors(t)
+	if len(polled) == 0 {
+		t.Fatal("the poller has not even the descriptors of the slave")
+	}
+	own := 0
+	for _, fd := range descriptorsOf(t, pty.Path()) {
+		if slices.Contains(before, fd) {
+			continue
+		}
+		if own++; polled[fd] {
+			t.Errorf("descriptor %d of the port is in the poller", fd)
+		}
+	}
+	if own != 2 {
+		t.Errorf("the port has %d descriptors, want two: its own and the lock", own)
+	}
+}
+
+// descriptorsOf are those that this process has of a device.
+func descriptorsOf(t *testing.T, path string) (fds []int) {
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		target, _ := os.Readlink(link) // the one of Glob is closed
+		if fd, err := strconv.Atoi(filepath.Base(link)); err == nil && target == path {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// polledDescriptors are those in any poller of this process.
+func polledDescriptors(t *testing.T) map[int]bool {
+	files, err := filepath.Glob("/proc/self/fdinfo/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched := map[int]bool{}
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // the one of Glob is closed
+		for _, m := range regexp.MustCompile(`(?m)^tfd:\s*(\d+)`).FindAllSubmatch(text, -1) {
+			fd, _ := strconv.Atoi(string(m[1])) // digits
+			watched[fd] = true
+		}
+	}
+	return watched
+}
