@@ -110,15 +110,11 @@ func (w *writer) swap(db *bolt.DB) {
 	}
 }
 
-const (
-	// letGoFrom is the size from which a file's pages are let go of: a smaller one may stay mapped whole.
-	letGoFrom = 8 << 20
-	// letGoEvery is how many commits lie between two times; those of a draining backlog touch some 50 kB each.
-	letGoEvery = 64
-)
+// letGoFrom is the size from which a file's pages are let go of: a smaller one may stay mapped whole.
+const letGoFrom = 8 << 20
 
 // letGo takes the pages of the file out of the process's memory: opening walks through all of them, and a drain reads
-// most. They stay in the system's cache, and come back when they are read. Without it the resident memory is as large
+// most. So the writer does this after each commit. The pages stay in the system's cache, and come back when they are read. Without it the resident memory is as large
 // as the backlog, and a limit on it (MemoryMax) ends the agent on a system that counts them.
 //
 // What is given to the system is the address of the mapping, and as many bytes as the transaction says are in use: all

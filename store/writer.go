@@ -13,10 +13,7 @@ const tidyEvery = 10 * time.Minute
 
 // writer is the goroutine that does all writes. Its methods are called on this goroutine only, and by Open before it
 // begins.
-type writer struct {
-	*Store
-	sinceLetGo int // commits
-}
+type writer struct{ *Store }
 
 // touchLocked says that something waits which may wait a while.
 func (s *Store) touchLocked() {
@@ -201,10 +198,7 @@ func (w *writer) commit(t task, all bool) (rows, wrote bool) {
 		w.lastRows = time.Now()
 	}
 	w.mu.Unlock()
-	if w.sinceLetGo++; w.sinceLetGo >= letGoEvery {
-		w.sinceLetGo = 0
-		w.letGo()
-	}
+	w.letGo()
 	finishGroups(due, err, stateErr)
 	return rows, true
 }

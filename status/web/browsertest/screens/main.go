@@ -61,32 +61,42 @@ func pictures(ctx context.Context, browser context.Context, scene *webtest.Scene
 	}
 	defer stop()
 	for _, at := range browsertest.PagesOf(scene) {
-		name := scene.Name + "-" + at.Name
-		if strings.Contains(name, only) || strings.Contains(only, name) {
-			if err := looks(browser, base+at.Path, filepath.Join(out, name), only); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+		var shots []shot
+		for _, width := range []int64{390, 1280} {
+			for _, scheme := range []string{"light", "dark"} {
+				name := fmt.Sprintf("%s-%s-%d-%s.png", scene.Name, at.Name, width, scheme)
+				if strings.Contains(name, only) {
+					shots = append(shots, shot{filepath.Join(out, name), width, scheme})
+				}
 			}
+		}
+		if err := looks(browser, base+at.Path, shots); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// looks takes a page at each width, by day and by night.
-func looks(browser context.Context, url, file, only string) error {
+// shot is a picture to take: at a width, by day or by night.
+type shot struct {
+	file   string
+	width  int64
+	scheme string
+}
+
+// looks takes pictures of a page.
+func looks(browser context.Context, url string, shots []shot) error {
+	if len(shots) == 0 {
+		return nil
+	}
 	tab, end := chromedp.NewContext(browser)
 	defer end()
 	if err := chromedp.Run(tab, chromedp.Navigate(url), chromedp.WaitReady("main")); err != nil {
 		return err
 	}
-	for _, width := range []int64{390, 1280} {
-		for _, scheme := range []string{"light", "dark"} {
-			name := fmt.Sprintf("%s-%d-%s.png", file, width, scheme)
-			if !strings.Contains(name, only) {
-				continue
-			}
-			if err := picture(tab, name, width, scheme); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
+	for _, s := range shots {
+		if err := picture(tab, s.file, s.width, s.scheme); err != nil {
+			return fmt.Errorf("%s: %w", s.file, err)
 		}
 	}
 	return nil
