@@ -173,7 +173,7 @@ func (s *turns) Publish(ctx context.Context, messages []sinks.Message) []sinks.R
 	if s.left <= 0 {
 		select {
 		case <-s.goOn:
-			s.left += s.slice // the last request of a slice may have gone beyond it
+			s.left += s.slice                // the last request of a slice may have gone beyond it
 			ctx = context.WithoutCancel(ctx) // on a slow machine the others may need longer than an attempt may take
 		case <-s.end:
 			return sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeTimeout, "not its turn"), len(messages))
