@@ -41,7 +41,7 @@ bench-store:
 bench-uplink:
 	bash tools/bench-uplink.sh
 
-# lateness of polls while the status endpoint is under load, beside an agent that nobody asks
+# lateness of polls while the status endpoint is under load, beside an agent without requests
 bench-lateness:
 	bash tools/bench-lateness.sh
 

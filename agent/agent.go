@@ -286,7 +286,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.lastPublish(stopPublishing)
 	<-a.clock.Wall.Ended
 	a.countFailure(a.store.Err())
-	return errors.Join(ended, failure, a.store.Err(), a.close())
+	return errors.Join(ended, failure, a.store.Err(), a.Close())
 }
 
 // lastPublish gives the forwarders the grace period, or less when a person is in a hurry.
@@ -311,7 +311,8 @@ func (a *Agent) lastPublish(stop context.CancelFunc) {
 	<-done
 }
 
-func (a *Agent) close() error {
+// Close releases the store and the sinks. Run does it at its end, so only an Agent that never ran needs it.
+func (a *Agent) Close() error {
 	var errs []error
 	for _, f := range a.current().forwarders {
 		errs = append(errs, f.CloseSink())
@@ -322,9 +323,6 @@ func (a *Agent) close() error {
 	a.log.Info("agent stopped")
 	return errors.Join(errs...)
 }
-
-// Close releases an Agent that was never run.
-func (a *Agent) Close() error { return a.close() }
 
 // Healthy reports whether the process works: the store accepts samples, and no line hangs in an exchange.
 func (a *Agent) Healthy() error {

@@ -220,7 +220,7 @@ integrations: [{id: `+id+`, type: gcp, objects: all, project_id: my-project, top
 		t.Errorf("gaps %+v, want both, and the mark of the first", rows)
 	}
 	if in := back.store.Stats().Integrations[id]; in.Unseen != 1 || len(in.Gaps) != 1 || in.Gaps[0].Gap.Object != "adc_vb" {
-		t.Errorf("%d gaps are shown as news: %+v, want the one that nobody has acknowledged", in.Unseen, in.Gaps)
+		t.Errorf("%d gaps are shown as news: %+v, want the one that is not acknowledged", in.Unseen, in.Gaps)
 	}
 }
 

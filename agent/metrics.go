@@ -149,7 +149,7 @@ func (m metrics) integration(in *api.Integration) {
 	m.moment("integration_last_success_timestamp_seconds", "When the cloud last took something.", in.LastSuccess)
 	m.counter("integration_sent_samples_total", "Samples accepted by the cloud, since the store was made.", in.Sent)
 	m.counter("integration_failed_samples_total", "Samples rejected for good, since the store was made.", in.Failed)
-	m.gauge("integration_new_gaps", "Gaps that nobody has acknowledged.", float64(in.NewGaps))
+	m.gauge("integration_new_gaps", "Gaps that are not acknowledged.", float64(in.NewGaps))
 	m.gauge("integration_dead_letters", "Rejected samples that are set aside.", float64(in.Dead))
 	m.counter("integration_replayed_samples_total", "Samples accepted again by a replay, since the start.", in.Replayed)
 	m.gauge("integration_uplink_month_bytes", "Bytes sent at the sockets in this month (UTC), TLS included.",

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -14,7 +15,7 @@ import (
 func (v *validator) integrations() {
 	ids := map[string]string{}
 	for i := range v.beside {
-		ids[v.beside[i].ID] = strictyaml.Index("integrations", i) + " of the configuration file"
+		ids[v.beside[i].ID] = called(i, &v.beside[i]) + " of the configuration file"
 	}
 	v.index = v.indexSlaves()
 	for i := range v.config.Integrations {
@@ -31,8 +32,16 @@ func (v *validator) integrations() {
 		} else if v.beside != nil {
 			v.nameTaken(path+".name", i)
 		}
-		ids[in.ID] = path
+		ids[in.ID] = called(i, in)
 	}
+}
+
+// called is an integration as its user knows it: by its name, else by its place in the file.
+func called(at int, in *Integration) string {
+	if in.Name != "" {
+		return fmt.Sprintf("%q", in.Name)
+	}
+	return strictyaml.Index("integrations", at)
 }
 
 // nameTaken refuses a name that another integration is known by: people and commands name integrations so. Within the

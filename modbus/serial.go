@@ -159,8 +159,8 @@ func lockPort(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// os.NewFile puts a descriptor that does not block into Go's poller. The poller would wake a thread for each piece of
-	// a reply, a hundred times for one of a second, and nothing waits for it there.
+	// os.NewFile puts a descriptor that does not block into Go's poller. The poller would wake a thread for each piece
+	// of a reply, a hundred times for a reply of a second, and nothing waits for it there.
 	if err := unix.SetNonblock(fd, false); err != nil {
 		unix.Close(fd)
 		return nil, err

@@ -132,7 +132,7 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 		front = !front
 	}
 	if l.doubts(q) {
-		return wideRead{}, fmt.Errorf("%w: there is no length left that could be told from its own", ErrShared)
+		return wideRead{}, fmt.Errorf("%w: no length is left that differs from those of the other program", ErrShared)
 	}
 	values, err := l.values(nil, u, q)
 	return wideRead{q, values}, err

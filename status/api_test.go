@@ -147,6 +147,9 @@ func TestBadTriggerQueryNamesParameterAndWayOut(t *testing.T) {
 			continue
 		}
 		mustContain(t, fault.Detail, parts...)
+		if strings.Count(fault.Detail, "not \"") > 1 {
+			t.Errorf("%q: the value is named twice: %s", query, fault.Detail)
+		}
 	}
 	if _, n := w.lastAsked(); n != 0 {
 		t.Errorf("%d bad queries reached the trigger log", n)

@@ -34,7 +34,7 @@ func newDoor(o Options) *door {
 	}
 	token, exposed, err := guard.EnsureToken(o.StateDir)
 	if err != nil {
-		o.Logger.Error("nobody can log in: there is no admin token", "error", err)
+		o.Logger.Error("no login is possible: there is no admin token", "error", err)
 		return d
 	}
 	if exposed {

@@ -190,8 +190,8 @@ func configBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	return body, true
 }
 
-// ifMatch is the version that a change is made from; "" when none is named. A list and a weak version name none that we
-// have given out, and match nothing.
+// ifMatch is the version that a change is made from; "" when none is named, "*" for any. A list and a weak version name
+// none that we have given out, and match nothing.
 func ifMatch(r *http.Request) string {
 	return strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
 }

@@ -156,22 +156,34 @@ func ParseRange(from, to string, now time.Time) (r store.Range, err error) {
 }
 
 func parseTime(text string, now time.Time) (time.Time, error) {
+	t, ok := timeOf(text, now)
+	if !ok {
+		return time.Time{}, fmt.Errorf("%s, not %q", wantTime, text)
+	}
+	return t, nil
+}
+
+// wantTime are the ways to write a time.
+const wantTime = "want a time as 2022-06-28T08:20:29Z or \"2022-06-28 03:20\" (local), a date as 2022-06-28, or how " +
+	"long ago as 24h"
+
+// timeOf is parseTime; false: the text is no time.
+func timeOf(text string, now time.Time) (t time.Time, ok bool) {
 	if text == "" {
-		return time.Time{}, nil
+		return time.Time{}, true
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
+			return t.UTC(), true
 		}
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05 -07:00", time.DateTime, "2006-01-02 15:04"} {
 		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
-			return t.UTC(), nil
+			return t.UTC(), true
 		}
 	}
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago).UTC(), nil
+		return now.Add(-ago).UTC(), true
 	}
-	return time.Time{}, fmt.Errorf("want a time as 2022-06-28T08:20:29Z or \"2022-06-28 03:20\" (local), a date as "+
-		"2022-06-28, or how long ago as 24h, not %q", text)
+	return time.Time{}, false
 }

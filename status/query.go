@@ -40,14 +40,8 @@ func filterParameters() []parameter {
 		{"object", setObject},
 		{"success", setSuccess},
 		{"state", setState},
-		{"from", func(q *api.TriggerQuery, value string, now time.Time) (err error) {
-			q.From, err = parseTime(value, now)
-			return err
-		}},
-		{"to", func(q *api.TriggerQuery, value string, now time.Time) (err error) {
-			q.To, err = parseTime(value, now)
-			return err
-		}},
+		{"from", func(q *api.TriggerQuery, value string, now time.Time) error { return setTime(&q.From, value, now) }},
+		{"to", func(q *api.TriggerQuery, value string, now time.Time) error { return setTime(&q.To, value, now) }},
 		{"gaps", setGaps},
 		{"before", setBefore},
 	}
@@ -131,6 +125,15 @@ func setObject(q *api.TriggerQuery, value string, _ time.Time) error {
 		return fmt.Errorf("want the name of an object, or a pattern such as T_*, of at most %d bytes", mostPattern)
 	}
 	q.Object = value
+	return nil
+}
+
+func setTime(to *time.Time, value string, now time.Time) error {
+	t, ok := timeOf(value, now)
+	if !ok {
+		return errors.New(wantTime)
+	}
+	*to = t
 	return nil
 }
 

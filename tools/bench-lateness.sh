@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints how late objects are read while the status endpoint is under load, beside an agent that nobody asks: 32 event
+# Prints how late objects are read while the status endpoint is under load, beside an agent without requests: 32 event
 # streams, 8 pollers with 10 requests a second each, one download of the trigger log and one bundle again and again.
 # Each agent has ten controllers at 115200 baud; the two run at the same time, so they share what else the machine does.
 # Wanted: a ratio of at most 1.2. Needs `make build` first. BENCH_SECONDS is how long the load lasts (60).

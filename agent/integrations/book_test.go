@@ -58,7 +58,14 @@ func TestLifeOfAnIntegration(t *testing.T) {
 	if got := names(d.reload(mainFile).Integrations); got != "fixed solar" {
 		t.Errorf("after a reload: %s", got)
 	}
-	if err := d.Delete(t.Context(), id, p.ETag); err != nil || d.inForce() != "fixed" {
+	if _, err := d.Replace(t.Context(), "nobody", "*", []byte(solar)); problem(t, err).Status != http.StatusNotFound {
+		t.Errorf("any version of none: %v", err)
+	}
+	whole, err := d.Replace(t.Context(), id, "*", []byte(wider)) // whichever version there is
+	if err != nil || whole.ETag != r.ETag {
+		t.Errorf("any version: %v %s", err, asJSON(t, whole))
+	}
+	if err := d.Delete(t.Context(), id, whole.ETag); err != nil || d.inForce() != "fixed" {
 		t.Errorf("deleted: %v, in force: %s", err, d.inForce())
 	}
 	if _, err := d.Get(id); problem(t, err).Status != http.StatusNotFound {

@@ -124,6 +124,10 @@ func (b *Book) after(id string, err error) (api.IntegrationEntry, error) {
 	return b.Get(id)
 }
 
+// anyVersion stands for whichever version there is (RFC 9110 §13.1.1). A client that sends it replaces what another
+// has changed meanwhile.
+const anyVersion = "*"
+
 // own returns the place of an integration that may be changed; etag nil: in whatever version.
 func (b *Book) own(s *state, id string, etag *string) (int, error) {
 	called := func(in configs.Integration) bool { return in.ID == id }
@@ -142,7 +146,7 @@ func (b *Book) own(s *state, id string, etag *string) (int, error) {
 	case etag != nil && *etag == "":
 		return 0, api.NewError(http.StatusPreconditionRequired,
 			"name the version that is to be changed: its ETag, in the header If-Match", "")
-	case etag != nil && *etag != etagOf(&s.made[at]):
+	case etag != nil && *etag != anyVersion && *etag != etagOf(&s.made[at]):
 		return 0, api.NewError(http.StatusPreconditionFailed,
 			"it was changed meanwhile; read it again, and make the change anew", "")
 	}

@@ -4,6 +4,7 @@ package publish
 // before a reload.
 func (f *Forwarder) Inherit(before *Forwarder) {
 	view := before.view.now()
-	f.view.shown.lastSuccess, f.view.shown.drops = view.lastSuccess, view.drops
+	f.view.shown.lastSuccess, f.view.shown.succeeded = view.lastSuccess, view.succeeded
+	f.view.shown.drops = view.drops
 	f.droppedBefore = before.droppedBefore
 }

@@ -20,6 +20,10 @@ func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 		Gaps:     gapsOf(counts.Gaps), NewGaps: counts.Unseen, Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
 	s.NextPublication = f.nextPublication()
+	if s.LastSuccess != nil {
+		age := int64((f.clock.Elapsed() - v.succeeded).Seconds())
+		s.LastSuccessAgeS = &age
+	}
 	if v.next > 0 {
 		s.NextAttempt = clock.WallTime(f.clock.Now().Add(v.next - f.clock.Elapsed()).Truncate(time.Second))
 	}

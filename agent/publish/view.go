@@ -39,6 +39,7 @@ type shown struct {
 	since       time.Time     // wall time since which the state holds
 	begun       time.Duration // the same, monotonic
 	lastSuccess time.Time     // wall time; zero: never in this run
+	succeeded   time.Duration // the same, monotonic
 	lastError   string        // of the last attempt; empty when all of it was accepted
 	next        time.Duration // monotonic: the next attempt after a failure; 0: none is waited for
 
@@ -63,7 +64,7 @@ func (v *view) failed(state string, r sinks.Result, accepted int, at time.Time) 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if accepted > 0 {
-		v.shown.lastSuccess = at
+		v.shown.lastSuccess, v.shown.succeeded = at, v.clock.Elapsed()
 	}
 	v.turnLocked(state, at)
 	v.shown.lastError = r.Error()
@@ -76,7 +77,7 @@ func (v *view) succeeded(accepted int, at time.Time, rejected sinks.Result) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if accepted > 0 {
-		v.shown.lastSuccess = at
+		v.shown.lastSuccess, v.shown.succeeded = at, v.clock.Elapsed()
 	}
 	v.turnLocked(IntegrationOK, at)
 	v.shown.lastError = rejected.Error()

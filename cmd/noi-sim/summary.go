@@ -60,7 +60,7 @@ func summarize(out io.Writer, w *world, report *agentReport, faults []error) {
 	if report == nil {
 		row("samples read", "unknown: the status page did not answer")
 	} else {
-		row("samples read", "%d when the agent was told to stop; its last commit comes on top",
+		row("samples read", "%d before the agent was asked to stop; the samples of its last commit are not counted",
 			report.Store.Committed+report.Store.Spared)
 		for _, i := range report.Integrations {
 			name := i.Name

@@ -128,9 +128,11 @@ type Integration struct {
 	Backlog     uint64     `json:"backlog"`
 	Oldest      *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null when none does
 	LastSuccess *time.Time `json:"last_success"`
-	LastError   string     `json:"last_error"`
-	Sent        uint64     `json:"sent"`
-	Failed      uint64     `json:"failed"` // rejected, the dead letters that were sent later included
+	// seconds since then, by a clock that is never set; null before the first
+	LastSuccessAgeS *int64 `json:"last_success_age_s"`
+	LastError       string `json:"last_error"`
+	Sent            uint64 `json:"sent"`
+	Failed          uint64 `json:"failed"` // rejected, the dead letters that were sent later included
 	// set aside, until an operator sends them again or drops them; 1,024 at most
 	Dead     int    `json:"dead_letters"`
 	Dropped  uint64 `json:"dropped"`

@@ -86,7 +86,8 @@ func step(n int) string {
 	return " " + strconv.Itoa(n)
 }
 
-// widened is the range of some curves, at least four steps of the last digit that the unit is shown with: less is noise.
+// widened is the range of some curves. It has at least four steps of the last digit that the unit is shown with: less
+// is noise.
 func widened(curves [][]api.Column, unit string) (low, high float64) {
 	low, high, _ = rangeOf(curves, true)
 	places, known := placesOf(unit)

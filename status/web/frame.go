@@ -21,7 +21,8 @@ type templates map[string]func() *template.Template
 // it is shown first: all pages together have 1.3 MB, and most gateways show none.
 func parseTemplates(funcs template.FuncMap) templates {
 	base := sync.OnceValue(func() *template.Template {
-		return template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "layout.html", "parts.html"))
+		layout := template.New("layout.html").Funcs(funcs)
+		return template.Must(layout.ParseFS(templateFiles, "layout.html", "parts.html"))
 	})
 	all := templates{}
 	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",

@@ -111,7 +111,8 @@ func (s *Site) controllers(status *api.Status, values []api.Latest) []controller
 				Slave: l.Slaves[j], Line: l.Name, Unit: unitOf(l.Name, l.Slaves[j].UnitID),
 				State: slaveState(l.Slaves[j].State),
 			}
-			if c.Answers() && slices.ContainsFunc(status.Problems, func(p api.Problem) bool { return p.Subject == c.Unit }) {
+			about := func(p api.Problem) bool { return p.Subject == c.Unit }
+			if c.Answers() && slices.ContainsFunc(status.Problems, about) {
 				c.State = saying{warn, "answers, with problems"}
 			}
 			known := byUnit[c.Unit]

@@ -93,7 +93,7 @@ func (s triggerPages) publishView(d *api.TriggerDetail) *confirmView {
 	v := &confirmView{
 		frame: s.frame("Publish "+id+" again", "/triggers"), Heading: "Publish trigger " + id + " again?",
 		Text: "The receiver gets this message a second time. It has the same sample id and the attribute replayed, " +
-			"so that a receiver can tell.",
+			"so that a receiver can see this.",
 		Button: "Publish again", Back: "/triggers/" + id, Hidden: map[string]string{},
 	}
 	if d.State == api.StateSetAside {

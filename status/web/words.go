@@ -145,9 +145,9 @@ func costsData(e api.Effect) string {
 // sentence is the state of the whole gateway, at the top of the overview.
 type sentence struct {
 	Tone string
-	Head string     // "2 things need attention."
-	Rest string     // about the data
-	Age  *time.Time // of the last message; nil: not said
+	Head string // "2 things need attention."
+	Rest string // about the data
+	Age  *int64 // of the last message, in seconds; nil: not said
 }
 
 // sentenceOf cuts the sentence that page and command line share into its parts.
@@ -159,8 +159,9 @@ func sentenceOf(s *api.Status, now time.Time) sentence {
 		head += "."
 	}
 	out := sentence{Tone: cmp.Or(tone, calm), Head: head, Rest: rest}
-	if state.Last != "" {
-		out.Age = wording.LastSuccess(s)
+	if ago, ok := wording.SinceSuccess(s, now); ok && state.Last != "" {
+		seconds := int64(ago.Seconds())
+		out.Age = &seconds
 	}
 	return out
 }

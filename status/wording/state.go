@@ -62,8 +62,8 @@ func StateOf(s *api.Status, now time.Time) State {
 
 // working is the state of a gateway without problems.
 func working(s *api.Status, now time.Time) State {
-	if at := LastSuccess(s); at != nil {
-		return State{Tone: "good", Text: "Everything works.", Last: "Last message " + Age(now.Sub(*at)) + " ago."}
+	if ago, ok := SinceSuccess(s, now); ok {
+		return State{Tone: "good", Text: "Everything works.", Last: "Last message " + Age(ago) + " ago."}
 	}
 	const starting = 5 * 60 // seconds: an object that was not read by then has another reason
 	if read, all := read(s); read < all && s.UptimeS < starting {
@@ -90,14 +90,23 @@ func needing(n int) string {
 	return fmt.Sprintf("%d things need attention.", n)
 }
 
-// LastSuccess is when a cloud last took a message; nil: never.
-func LastSuccess(s *api.Status) (last *time.Time) {
+// SinceSuccess is how long ago a cloud last took a message; false: none has. It goes by the ages: a clock that was set
+// in between changes no age.
+func SinceSuccess(s *api.Status, now time.Time) (ago time.Duration, ok bool) {
 	for i := range s.Integrations {
-		if at := s.Integrations[i].LastSuccess; at != nil && (last == nil || at.After(*last)) {
-			last = at
+		in := &s.Integrations[i]
+		if in.LastSuccess == nil {
+			continue
+		}
+		one := now.Sub(*in.LastSuccess) // of a daemon that is older than this command
+		if in.LastSuccessAgeS != nil {
+			one = time.Duration(*in.LastSuccessAgeS) * time.Second
+		}
+		if !ok || one < ago {
+			ago, ok = one, true
 		}
 	}
-	return last
+	return ago, ok
 }
 
 // Age is a time as people say it: "3 s", "18 min", "5 h", "41 d".

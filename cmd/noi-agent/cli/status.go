@@ -31,7 +31,8 @@ func newStatus(s *session) *cobra.Command {
 		Long: "Behind a pipe the tables are separated by tabs and nothing is shortened. Programs read --json.",
 	}, c)
 	f := cmd.Flags()
-	f.BoolVarP(&c.Verbose, "verbose", "v", false, "Print everything: counters, failed exchanges, gaps, sizes, settings.")
+	f.BoolVarP(&c.Verbose, "verbose", "v", false,
+		"Print everything: counters, failed exchanges, gaps, sizes, settings.")
 	f.BoolVar(&c.Watch, "watch", false,
 		"Print it again whenever it changes, until Ctrl-C; behind a pipe as one JSON line per change.")
 	f.BoolVar(&c.Check, "check", false, "Exit 1 if there is a fault; warnings and notices are not faults.")

@@ -66,7 +66,7 @@ func daemon(_ context.Context, s *Site) []Finding {
 		return []Finding{{
 			ID: "daemon_no_answer", Level: Fault,
 			Evidence: fmt.Sprintf("the daemon runs (process %s), but: %v", p.pid, s.StatusErr),
-			Why:      "nobody can see what it does",
+			Why:      "no person or program can see its state",
 			Command:  "sudo noi-agent status || sudo systemctl restart noi-agent",
 		}}
 	}

@@ -95,7 +95,7 @@ func otherSettings(line *configs.Line, heard modbus.ScanResult) Finding {
 		ID: "line_settings", Level: Fault, Subject: line.Name,
 		Evidence: fmt.Sprintf("unit %d answers at %d baud, parity %s; the configuration has %d baud, parity %s",
 			heard.Found[0].Unit, at.Baud, at.Parity, line.Baud, line.Parity),
-		Why: "at the configured settings nobody answers; the wires are right",
+		Why: "no controller answers at the configured settings; the wires are right",
 		Command: fmt.Sprintf("noi-agent scan --line %s --baud %d --parity %s", shell.Quote(line.Name), at.Baud,
 			at.Parity),
 	}

@@ -2,7 +2,8 @@
 
 Put what is to be done with a sample into keep(). A record that fails is delivered again, and goes to the
 dead-letter queue after five times; the others of its batch are done with (ReportBatchItemFailures).
-Delivery is at least once: the same sample may come again. (device_id, slave, object, sampled_at) tells it.
+Delivery is at least once: the same sample may come again. It then has the same device_id, slave, object
+and sampled_at.
 """
 import base64
 import datetime

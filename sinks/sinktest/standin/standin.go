@@ -169,7 +169,7 @@ func listen(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("stand-in address %q: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("stand-in address %q is not on loopback: nobody else is to find it", addr)
+		return nil, fmt.Errorf("stand-in address %q is not on loopback: other machines must not find it", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

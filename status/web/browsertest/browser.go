@@ -42,8 +42,9 @@ func Browser(
 func Serve(ctx context.Context, scene *webtest.Scene) (base string, stop func(), err error) {
 	s := status.New(status.Options{
 		Reporter: scene, TriggerLog: scene, Health: scene, DeadLetters: scene, Families: scene.Family,
-		Hostname: "main-solar-gw", Logs: scene.Journal(), Integrations: webtest.Book{Scene: scene}, LineFaults: scene.LineFaults,
-		Listen: "127.0.0.1:0", Location: time.UTC, Now: webtest.Moment,
+		Hostname: "main-solar-gw", Logs: scene.Journal(), Integrations: webtest.Book{Scene: scene},
+		LineFaults: scene.LineFaults,
+		Listen:     "127.0.0.1:0", Location: time.UTC, Now: webtest.Moment,
 	})
 	if err := s.Listen(); err != nil {
 		return "", nil, err
@@ -64,7 +65,8 @@ type Page struct{ Name, Path string }
 func PagesOf(scene *webtest.Scene) []Page {
 	list := []Page{
 		{"overview", "/"}, {"values", "/values"}, {"integrations", "/integrations/aws"}, {"triggers", "/triggers"},
-		{"system", "/system"}, {"logs", "/system/logs"}, {"licences", "/system/licences"}, {"form", "/integrations/gcp/new"},
+		{"system", "/system"}, {"logs", "/system/logs"}, {"licences", "/system/licences"},
+		{"form", "/integrations/gcp/new"},
 	}
 	if len(scene.Values.Objects) > 0 {
 		list = append(list, Page{"object", "/values/rs485/1/adc_vbterm"})
