@@ -137,7 +137,6 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithCompressor(s.o.Packer),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
-		grpc.WithSharedWriteBuffer(true), // taken for a request, and given back
 		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer)), // unpacked
 	}
