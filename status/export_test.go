@@ -77,3 +77,13 @@ func (s *Server) Bare() http.Handler {
 func ParseTriggerQuery(raw string, now time.Time) (api.TriggerQuery, error) {
 	return parseQuery(raw, triggerParameters(), now)
 }
+
+// Stream opens an event stream without its connection. close ends it, and the looking.
+func Stream(o *Options) (arriving <-chan events.Event, leave, close func(), err error) {
+	w := newWatch(o)
+	watcher, err := w.join(events.All, "")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return watcher.Events(), watcher.Leave, w.close, nil
+}

@@ -116,6 +116,7 @@ func (w *watch) rest() bool {
 	}
 	w.running, w.values = false, nil
 	clear(w.rows)
+	w.hub.Forget() // as the next client would do
 	return true
 }
 

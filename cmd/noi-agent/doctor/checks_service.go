@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The least that leave the daemon room. It needs about 30 MB, a dozen threads, and a file for each line, connection
+// The least that leave the daemon room. It needs about 36 MB, a dozen threads, and a file for each line, connection
 // and client of the page.
 const (
 	leastMemory = 64 << 20 // GOMEMLIMIT of the unit
