@@ -114,8 +114,9 @@ func (w *writer) swap(db *bolt.DB) {
 const letGoFrom = 8 << 20
 
 // letGo takes the pages of the file out of the process's memory: opening walks through all of them, and a drain reads
-// most. So the writer does this after each commit. The pages stay in the system's cache, and come back when they are read. Without it the resident memory is as large
-// as the backlog, and a limit on it (MemoryMax) ends the agent on a system that counts them.
+// most. So the writer does this after each commit. The pages stay in the system's cache, and come back when they are
+// read. Without it the resident memory is as large as the backlog, and a limit on it (MemoryMax) ends the agent on a
+// system that counts them.
 //
 // What is given to the system is the address of the mapping, and as many bytes as the transaction says are in use: all
 // of these are mapped, and stay so while the transaction is open.
