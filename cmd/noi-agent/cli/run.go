@@ -30,8 +30,8 @@ import (
 type runCommand struct{}
 
 // gcPercent is how much may be allocated before the garbage collector runs again, in percent of the live heap. At 50
-// the daemon has 3 MB less than at Go's default of 100, for 0.3 % of a core on a busy machine (docs/benchmarks.md). GOGC
-// in the environment goes before it.
+// the daemon has 3 MB less than at Go's default of 100, for 0.3 % of a core on a busy machine (docs/benchmarks.md).
+// GOGC in the environment goes before it.
 const gcPercent = 50
 
 func newRun(s *session) *cobra.Command {
