@@ -8,7 +8,13 @@ record=tools/footprint.txt
 top=$PWD
 dir=$(mktemp -d)
 sims=()
-trap 'for p in "${sims[@]}"; do kill -TERM "$p" 2>/dev/null || true; done; wait; rm -rf "$dir"' EXIT
+stop() {
+	local p
+	for p in "${sims[@]}"; do kill -TERM "$p" 2>/dev/null || true; done
+	wait
+	rm -rf "$dir"
+}
+trap stop EXIT
 
 config() { # integrations, port of the endpoint; the stand-ins of the clouds have the next two
 	local i

@@ -21,8 +21,8 @@ type polled struct {
 	begun  time.Time
 }
 
-// startPoller starts a poller in virtual time. seen is called for each request, on the poller's goroutine.
-func startPoller(t *testing.T, baud, interval string, slave *modbustest.Slave) *polled {
+// startPoller starts a poller in virtual time, which hands its sweeps to sweeps.
+func startPoller(t *testing.T, baud, interval string, slave *modbustest.Slave, sweeps chan *poll.Sweep) *polled {
 	t.Helper()
 	catalog, err := objects.LoadCatalog()
 	if err != nil {
@@ -34,7 +34,7 @@ func startPoller(t *testing.T, baud, interval string, slave *modbustest.Slave) *
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
-	p := &polled{sweeps: make(chan *poll.Sweep, 1000), begun: time.Now()}
+	p := &polled{sweeps: sweeps, begun: time.Now()}
 	line := &parsed.Lines[0]
 	pipe := modbustest.NewPipe(line.Baud, 11, slave)
 	c := clock.Clock{Now: time.Now, Elapsed: func() time.Duration { return time.Since(p.begun) }}
@@ -60,12 +60,12 @@ func (forgetful) SetBooted(time.Time) {}
 func TestABusyLineComesBeforeTheHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := modbus.Settings{Baud: 115200}
-		var p *polled
+		sweeps := make(chan *poll.Sweep, 1000)
 		var quiet time.Time // when the reply before has passed, and the silence
 		requests, handed := 0, 0
 		slave := &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress}
 		slave.Script = func(r modbustest.Request) (f modbustest.Fault) {
-			more := len(p.sweeps) - handed
+			more := len(sweeps) - handed
 			handed += more
 			late := time.Since(quiet)
 			quiet = time.Now().Add(settings.WireTime(8+5+2*int(r.Count)) + settings.Silence())
@@ -83,11 +83,11 @@ func TestABusyLineComesBeforeTheHandover(t *testing.T) {
 			}
 			return f
 		}
-		p = startPoller(t, "115200", "10ms", slave)
+		p := startPoller(t, "115200", "10ms", slave, sweeps)
 		time.Sleep(5 * time.Second)
 		p.poller.Stop()
-		if left := requests/2 - len(p.sweeps); requests < 400 || left > 3 {
-			t.Errorf("%d requests, and %d sweeps handed on", requests, len(p.sweeps))
+		if left := requests/2 - len(sweeps); requests < 400 || left > 3 {
+			t.Errorf("%d requests, and %d sweeps handed on", requests, len(sweeps))
 		}
 	})
 }
@@ -95,7 +95,8 @@ func TestABusyLineComesBeforeTheHandover(t *testing.T) {
 // TestALineWithAPauseHandsOnAtOnce: where nothing is due, a sweep does not wait for the next request.
 func TestALineWithAPauseHandsOnAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startPoller(t, "9600", "10s", &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress})
+		p := startPoller(t, "9600", "10s", &modbustest.Slave{Unit: 1, Read: modbustest.OwnAddress},
+			make(chan *poll.Sweep, 1000))
 		defer p.poller.Stop()
 		for range 3 {
 			sweep := <-p.sweeps
