@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"noi-agent/agent/clock"
+	"noi-agent/objects"
 )
 
 // oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the
@@ -31,6 +32,7 @@ func (p *Poller) rephase() {
 	p.phased = nil
 	for _, s := range p.slaves {
 		if s.plan != nil {
+			p.passOver(s)
 			wall := p.clock.Now()
 			s.plan.rephase(p.clock.Elapsed(), wall)
 		}
@@ -38,11 +40,14 @@ func (p *Poller) rephase() {
 }
 
 // rephase moves each item's next regular moment to a UTC multiple. A moment of the old phase that comes before that
-// stays, once, so that no more than a log interval passes without a sample.
+// stays, once, so that no more than a log interval passes without a sample. What has passed by the old phase is owed.
 func (s *schedule) rephase(elapsed time.Duration, wall time.Time) {
 	for i := range s.items {
 		it := &s.items[i]
 		old := it.at()
+		if passed := it.pass(elapsed); passed > 1 {
+			it.blame(objects.GapOverrun, passed-1)
+		}
 		it.next = elapsed + untilMultiple(wall, it.polled.Interval)
 		if old < it.next {
 			it.retry = max(1, old) // 0 means none

@@ -53,11 +53,29 @@ func (it *item) blame(why string, moments uint64) {
 	}
 }
 
+// pass counts the regular moments up to elapsed as owed. Then the next one is later.
+func (it *item) pass(elapsed time.Duration) (passed uint64) {
+	if it.next > elapsed {
+		return 0
+	}
+	n := (elapsed-it.next)/it.polled.Interval + 1
+	it.next += n * it.polled.Interval
+	it.owed += uint64(n)
+	return uint64(n)
+}
+
+// later returns how many of the moments that are owed came after a reply, which was there at read, monotonic. A reply
+// that waits for the identification of its controller is handed on seconds later.
+func (it *item) later(read time.Duration) uint64 {
+	passed := (it.next - read - 1) / it.polled.Interval // next itself has not passed
+	return min(uint64(max(passed, 0)), it.owed)
+}
+
 // gap returns what is missing before a reply. The reply came at a wall time, uptime after the boot; the begin of the
-// gap is computed by the same clock. A late reply stands for the moment that passed last. ok is false when nothing is
-// missing.
-func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok bool) {
-	missing := max(it.owed, 1) - 1
+// gap is computed by the same clock. A late reply stands for the moment that passed last. later is the number of owed
+// moments that came after it. ok is false when nothing is missing.
+func (it *item) gap(at time.Time, uptime time.Duration, later uint64) (gap objects.Gap, ok bool) {
+	missing := max(it.owed-later, 1) - 1
 	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing,
 		Reason: it.why}
 	if gap.Reason == "" {
@@ -66,9 +84,13 @@ func (it *item) gap(at time.Time, uptime time.Duration) (gap objects.Gap, ok boo
 	return gap, missing > 0
 }
 
-// delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too.
-func (it *item) delivered(uptime time.Duration) {
-	it.owed, it.why, it.weight, it.last, it.given, it.lacks = 0, "", 0, uptime, true, false
+// delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too. The moments
+// that came later are owed still, for their reason; what is only late is read at once.
+func (it *item) delivered(uptime time.Duration, later uint64) {
+	it.owed, it.weight, it.last, it.given, it.lacks = later, later, uptime, true, false
+	if later == 0 || it.why == objects.GapOverrun {
+		it.why, it.weight = "", 0
+	}
 }
 
 // soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the
@@ -79,9 +101,9 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 		return objects.Gap{}, *it, false
 	}
 	since := max(0, elapsed-(it.next-it.polled.Interval))
-	gap, ok = it.gap(at.Add(-since), uptime-since)
+	gap, ok = it.gap(at.Add(-since), uptime-since, 0)
 	after = *it
-	after.delivered(uptime - since)
+	after.delivered(uptime-since, 0)
 	gap.Ongoing, after.owed, after.why, after.weight = true, 1, it.why, 1
 	return gap, after, ok
 }
@@ -94,13 +116,10 @@ func (it *item) atEnd(elapsed time.Duration, at time.Time, uptime time.Duration)
 		return objects.Gap{}, *it, false // what is due just now, the next run will miss
 	}
 	after = *it
-	if passed := (elapsed-it.next)/it.polled.Interval + 1; it.next <= elapsed {
-		after.next += passed * it.polled.Interval
-		after.owed += uint64(passed)
-	}
-	after.owed++
-	gap, ok = after.gap(at, uptime)
-	after.delivered(uptime)
+	after.pass(elapsed)
+	after.owed++ // no sample stands for the last moment
+	gap, ok = after.gap(at, uptime, 0)
+	after.delivered(uptime, 0)
 	return gap, after, ok
 }
 
@@ -229,15 +248,12 @@ const retryLimit = 5 * time.Minute
 func (s *schedule) done(i int, begun, elapsed, again time.Duration) {
 	it := &s.items[i]
 	it.retry = 0
-	if it.next <= elapsed {
-		passed := (elapsed - it.next) / it.polled.Interval
+	if passed := it.pass(elapsed); passed > 0 {
 		if it.read { // else the slave is to blame, and not the line
-			it.skipped += uint64(passed)
+			it.skipped += passed - 1
 		}
-		it.next += (passed + 1) * it.polled.Interval
-		it.owed += uint64(passed) + 1
-		if passed > 0 {
-			it.blame(objects.GapOverrun, uint64(passed))
+		if passed > 1 {
+			it.blame(objects.GapOverrun, passed-1)
 		}
 		if last := it.next - it.polled.Interval; it.read && last > begun {
 			it.retry = last
@@ -265,15 +281,11 @@ func (s *schedule) everything(elapsed time.Duration) {
 func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
 	for i := range s.items {
 		it := &s.items[i]
-		if it.next > elapsed {
-			continue
+		if passed := it.pass(elapsed); passed > 0 {
+			it.retry = elapsed
+			it.blame(why, passed)
+			missed += passed
 		}
-		passed := (elapsed-it.next)/it.polled.Interval + 1
-		it.next += passed * it.polled.Interval
-		it.retry = elapsed
-		it.owed += uint64(passed)
-		it.blame(why, uint64(passed))
-		missed += uint64(passed)
 	}
 	return missed
 }

@@ -148,7 +148,7 @@ func TestASlowStartMissesNothing(t *testing.T) {
 		s.beginAt(time.Minute, time.Minute, time.Minute, "why")
 		answered := time.Minute + 11*time.Second - begin
 		s.done(0, answered, answered, 0)
-		if gap, ok := s.items[0].gap(wall.Add(answered-time.Minute), answered); gap.Count != missing || ok != (missing > 0) {
+		if gap, ok := s.items[0].gap(wall.Add(answered-time.Minute), answered, 0); gap.Count != missing || ok != (missing > 0) {
 			t.Errorf("begun %v after a regular moment: %+v, want %d missing", begin, gap, missing)
 		}
 	}
@@ -159,7 +159,7 @@ func TestAReloadLosesNoMoment(t *testing.T) {
 	polled := polledEvery(10 * time.Second)
 	before := newSchedule(polled, time.Minute, wall) // at a full multiple: the next moment is 10 s later
 	before.done(0, time.Minute, time.Minute, 0)
-	before.items[0].delivered(time.Minute)
+	before.items[0].delivered(time.Minute, 0)
 	begun := 70*time.Second + 5*time.Millisecond // the moment at 70 s was not read
 	after := newSchedule(polled, begun, wall.Add(begun-time.Minute))
 	after.beginAt(begun, begun, begun, "why")
@@ -188,5 +188,40 @@ func TestTheEndCountsWhatPassedWhileTheSlaveWasGivenTime(t *testing.T) {
 	}
 	if at, want := after.next, begun+5*time.Second; at != want {
 		t.Errorf("the next moment is at %v, want %v: a reload would count others twice", at, want)
+	}
+}
+
+// TestAReplyThatIsHandedOnLateEndsNoLaterGap: a reply waits for the identification of its controller, and meanwhile two
+// moments pass in vain. They are no part of the gap before the reply, and are owed by the next one.
+func TestAReplyThatIsHandedOnLateEndsNoLaterGap(t *testing.T) {
+	s := newSchedule(polledEvery(10*time.Second), time.Minute, wall) // the first moment is at 70 s
+	it := &s.items[0]
+	s.passOver(95*time.Second, "silent") // 70, 80 and 90 s
+	read := 96 * time.Second
+	s.done(0, read, read, 0)
+	s.passOver(115*time.Second, "silent") // 100 and 110 s
+	if gap, ok := it.gap(wall, read, it.later(read)); !ok || gap.Count != 2 {
+		t.Errorf("%d missing before the reply, want those at 70 and 80 s", gap.Count)
+	}
+	it.delivered(read, it.later(read))
+	s.done(0, 120*time.Second, 120*time.Second, 0)
+	gap, ok := it.gap(wall, 120*time.Second, it.later(120*time.Second))
+	if !ok || gap.Count != 2 || gap.Reason != "silent" {
+		t.Errorf("%d missing for %q before the next one, want those at 100 and 110 s", gap.Count, gap.Reason)
+	}
+}
+
+// TestANewPhaseForgetsNoMoment: three moments pass in vain while a service sets the clock, and the schedule moves to
+// the phase of the clock that is right.
+func TestANewPhaseForgetsNoMoment(t *testing.T) {
+	s := newSchedule(polledEvery(10*time.Second), time.Minute, wall) // the first moment is at 70 s
+	it := &s.items[0]
+	s.rephase(95*time.Second, wall.Add(32*time.Second)) // 70, 80 and 90 s have passed; the new phase goes on at 103 s
+	if it.at() > 95*time.Second || it.next != 103*time.Second {
+		t.Errorf("due at %v, and then at %v; want at once, and at 1m43s", it.at(), it.next)
+	}
+	s.passOver(125*time.Second, "silent") // 103, 113 and 123 s
+	if gap, _, ok := it.atEnd(125*time.Second, wall, 125*time.Second); !ok || gap.Count != 6 {
+		t.Errorf("%d missing at the end, want those at 70, 80, 90, 103, 113 and 123 s", gap.Count)
 	}
 }

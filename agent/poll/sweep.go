@@ -348,7 +348,7 @@ func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 
 // decode turns a reply into readings. What holds no value is counted and left out.
 func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply) []reading {
-	readings, booted := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt()
+	readings, booted, read := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt(), p.clock.Elapsed()
 	for _, m := range rd.Members {
 		o := s.object(b, m)
 		from := b.spans[m].Addr - rd.Addr
@@ -360,12 +360,12 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 			s.noValue[o.Name] = reason
 			p.forget(s, o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
-			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted})
+			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted, read: read})
 			continue
 		}
 		delete(s.noValue, o.Name)
 		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value),
-			value: value, at: reply.At, booted: booted})
+			value: value, at: reply.At, booted: booted, read: read})
 	}
 	return readings
 }
@@ -378,7 +378,7 @@ func (p *Poller) hand(s *slave, readings []reading) {
 	t.Samples, t.Every = make([]objects.Sample, 0, len(readings)), make([]time.Duration, 0, len(readings))
 	for _, r := range readings {
 		it := s.plan.find(r.object)
-		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt)); ok {
+		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt), it.later(r.read)); ok {
 			t.Gaps, t.Due = append(t.Gaps, gap), append(t.Due, it.polled.Interval)
 		}
 		if !r.none {
@@ -399,7 +399,8 @@ func (p *Poller) hand(s *slave, readings []reading) {
 		return
 	}
 	for _, r := range readings {
-		s.plan.find(r.object).delivered(r.at.Sub(t.BootedAt))
+		it := s.plan.find(r.object)
+		it.delivered(r.at.Sub(t.BootedAt), it.later(r.read))
 	}
 }
 
