@@ -40,27 +40,55 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	}
 }
 
+// While a reply is on its way, the line sleeps for a share of the time that its missing bytes take on the wire, in
+// percent, less a slack. The share leaves out how much too fast a slave's clock may be, the slack how late a sleep ends.
+// The runtime's timers are late by up to a millisecond.
 const (
-	// sleepShare of the time that the missing bytes take on the wire is slept through, in percent. The rest is for the
-	// clocks of both ends.
-	sleepShare = 90
-	// timerSlack is how late a timer of the runtime may be where nothing else runs: it waits in whole milliseconds.
-	timerSlack = time.Millisecond
+	sleepShare, sleepSlack = 95, 100 * time.Microsecond // of a port that sleeps by itself
+	timerShare, timerSlack = 90, time.Millisecond       // of any other
 )
 
-// restOf takes what has come of a reply whose length is known. When that is nothing, it sleeps until most of the rest
-// can have come: a serial port would wake us for each byte. A port that hands over whole frames is never slept for.
+// bed is a port that sleeps more exactly than the runtime.
+type bed interface{ Sleep(d time.Duration) error }
+
+// longestSleep is how late the line may notice that its context has ended.
+const longestSleep = 500 * time.Millisecond
+
+// restOf takes what has come of a reply that has begun. When that is nothing, it sleeps until most of what is known to
+// follow can have come: a serial port would wake us for each byte. A port that hands over whole frames is never slept
+// for.
 func (l *Line) restOf(until time.Time) (int, error) {
 	missing := l.window.missing()
-	nap := l.settings.WireTime(missing)*sleepShare/100 - timerSlack
-	if l.network || nap < timerSlack {
+	if missing == 0 || l.network {
+		return 0, nil
+	}
+	bed, _ := l.port.(bed)
+	nap, least := l.settings.WireTime(missing)*timerShare/100-timerSlack, timerSlack
+	if bed != nil {
+		nap, least = l.settings.WireTime(missing)*sleepShare/100-sleepSlack, 2*sleepSlack
+	}
+	if nap < least {
 		return 0, nil
 	}
 	n, err := l.readPort(l.window.space(missing), 0)
 	if n > 0 || err != nil {
 		return n, err
 	}
-	return 0, l.rest.sleep(l.ctx, min(nap, until.Sub(l.tick())))
+	if err := l.sleep(bed, min(nap, until.Sub(l.tick()), longestSleep)); err != nil {
+		return 0, err
+	}
+	return l.readPort(l.window.space(missing), 0)
+}
+
+// sleep waits for d in the bed of the port, if it has one.
+func (l *Line) sleep(bed bed, d time.Duration) error {
+	if bed == nil || d <= 0 {
+		return l.rest.sleep(l.ctx, d)
+	}
+	if err := bed.Sleep(d); err != nil {
+		return l.portFault("sleep", err)
+	}
+	return l.ctx.Err()
 }
 
 // sleeper waits without a new timer each time.

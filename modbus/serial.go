@@ -16,6 +16,7 @@ import (
 // serialPort is an open port and the lock that keeps other programs off it.
 type serialPort struct {
 	modemPort
+	*reader
 	path    string
 	number  uint64    // of the device, st_rdev
 	out     io.Writer // what sends: the port itself, or an rtsSender before it
@@ -30,7 +31,7 @@ func (p *serialPort) Close() error {
 	if p.restore != nil {
 		p.restore()
 	}
-	return errors.Join(p.Port.Close(), p.tty.file.Close())
+	return errors.Join(p.reader.close(), p.Port.Close(), p.tty.file.Close())
 }
 
 // Gone reports whether the path no longer leads to the device that is open: it is missing, or it is
@@ -66,7 +67,7 @@ func openLocked(s Settings) (*serialPort, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	// go.bug.st/serial keeps its descriptor to itself, so a second one carries the lock, and
+	// go.bug.st/serial keeps its descriptor to itself, so a second one carries the lock, is read, and carries
 	// whatever else is asked of the driver.
 	lock, err := lockPort(s.Port)
 	if err != nil {
@@ -94,12 +95,19 @@ func openBehind(lock tty, s Settings, mode *serial.Mode) (*serialPort, error) {
 		return nil, err
 	}
 	p := &serialPort{modemPort: modemPort{Port: port, tty: lock}, path: s.Port, number: number, out: port}
+	err = lock.with(func(fd int) (err error) {
+		p.reader, err = newReader(fd)
+		return err
+	})
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
 	if err := p.setUp(s); err != nil {
 		if p.restore != nil {
 			p.restore()
 		}
-		port.Close()
-		return nil, err
+		return nil, errors.Join(err, p.reader.close(), port.Close())
 	}
 	return p, nil
 }
