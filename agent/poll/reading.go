@@ -16,8 +16,9 @@ type reading struct {
 	value  objects.Value
 	none   bool // the reply held no value; what was missing before it is a gap all the same
 	at     time.Time
-	booted time.Time     // moment of the boot by the clock that gave at
-	read   time.Duration // monotonic: when the reply was there
+	booted time.Time // moment of the boot by the clock that gave at
+	// regular moments of its object, in all, up to the reply
+	moments uint64
 }
 
 // Sweep is the outcome of one sweep, on its way from a poller to the sampler.

@@ -31,7 +31,9 @@ type item struct {
 	failures int  // reads in vain since it was read last
 	read     bool // the last time it was asked
 
-	owed   uint64        // regular moments since the last reply that was handed on
+	moments uint64 // regular ones that have passed, in all
+
+	owed   uint64        // of them since the last reply that was handed on
 	why    string        // why most of them brought none
 	weight uint64        // by how many more than for other reasons
 	last   time.Duration // from the boot to that reply, or to the start, whatever the clock was
@@ -53,23 +55,26 @@ func (it *item) blame(why string, moments uint64) {
 	}
 }
 
-// pass counts the regular moments up to elapsed as owed. Then the next one is later.
-func (it *item) pass(elapsed time.Duration) (passed uint64) {
+// passed returns how many regular moments have passed up to elapsed that are not counted yet.
+func (it *item) passed(elapsed time.Duration) uint64 {
 	if it.next > elapsed {
 		return 0
 	}
-	n := (elapsed-it.next)/it.polled.Interval + 1
-	it.next += n * it.polled.Interval
-	it.owed += uint64(n)
-	return uint64(n)
+	return uint64((elapsed-it.next)/it.polled.Interval) + 1
 }
 
-// later returns how many of the moments that are owed came after a reply, which was there at read, monotonic. A reply
-// that waits for the identification of its controller is handed on seconds later.
-func (it *item) later(read time.Duration) uint64 {
-	passed := (it.next - read - 1) / it.polled.Interval // next itself has not passed
-	return min(uint64(max(passed, 0)), it.owed)
+// pass counts the regular moments up to elapsed as owed. Then the next one is later.
+func (it *item) pass(elapsed time.Duration) (passed uint64) {
+	passed = it.passed(elapsed)
+	it.next += time.Duration(passed) * it.polled.Interval
+	it.moments += passed
+	it.owed += passed
+	return passed
 }
+
+// later returns how many of the moments that are owed came after a reply. Up to that reply there were so many in all. A
+// reply that waits for the identification of its controller is handed on seconds later.
+func (it *item) later(moments uint64) uint64 { return min(it.moments-moments, it.owed) }
 
 // gap returns what is missing before a reply. The reply came at a wall time, uptime after the boot; the begin of the
 // gap is computed by the same clock. A late reply stands for the moment that passed last. later is the number of owed
@@ -94,17 +99,19 @@ func (it *item) delivered(uptime time.Duration, later uint64) {
 }
 
 // soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the
-// moment that passed last: a late sample may stand for it yet.
-func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
-	ok bool) {
-	if it.why == "" || it.owed < 2 || it.lacks {
+// moment that passed last: a late sample may stand for it yet. If a reply waits to be handed on, it leaves that of the
+// reply, and the later ones.
+func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration, later uint64) (gap objects.Gap,
+	after item, ok bool) {
+	left := 1 + later
+	if it.why == "" || it.owed <= left || it.lacks {
 		return objects.Gap{}, *it, false
 	}
-	since := max(0, elapsed-(it.next-it.polled.Interval))
-	gap, ok = it.gap(at.Add(-since), uptime-since, 0)
+	since := max(0, elapsed-(it.next-time.Duration(left)*it.polled.Interval))
+	gap, ok = it.gap(at.Add(-since), uptime-since, later)
 	after = *it
-	after.delivered(uptime-since, 0)
-	gap.Ongoing, after.owed, after.why, after.weight = true, 1, it.why, 1
+	after.delivered(uptime-since, later)
+	gap.Ongoing, after.owed, after.why, after.weight = true, left, it.why, left
 	return gap, after, ok
 }
 
@@ -151,15 +158,18 @@ func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (mi
 	return s.passOver(elapsed, why)
 }
 
-// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there
-// was none.
-func (s *schedule) inherit(earlier *schedule) {
+// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too, up to elapsed.
+// Moments that the earlier one has not counted were missed for the reason why. nil: there was none.
+func (s *schedule) inherit(earlier *schedule, elapsed time.Duration, why string) {
 	if earlier == nil {
 		return
 	}
 	for i := range s.items {
 		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
 			before := earlier.find(it.polled.Object.Name)
+			if passed := before.pass(elapsed); passed > 0 {
+				before.blame(why, passed)
+			}
 			it.owed, it.why, it.weight, it.last, it.given = before.owed, before.why, before.weight, before.last,
 				before.given
 		}
@@ -178,15 +188,16 @@ func (s *schedule) takeUp(earlier *schedule, begun time.Duration) {
 			continue
 		}
 		before := earlier.find(it.polled.Object.Name)
-		owed := before.owed
-		if before.why != "" {
-			owed = 0 // they were reported
+		if before.next-before.polled.Interval == begun { // it has counted that moment, as this one has
+			it.owed = max(it.owed, 1) - 1
 		}
-		if before.next < begun {
-			owed += uint64((begun-1-before.next)/before.polled.Interval) + 1
+		owed := before.owed + before.passed(begun-1)
+		if owed == 0 {
+			continue
 		}
-		if owed > 0 {
-			it.owed, it.last = it.owed+owed, before.last
+		it.owed, it.last = it.owed+owed, before.last
+		if before.why != "" { // the queue was full at the end
+			it.blame(before.why, owed)
 		}
 	}
 }
