@@ -20,6 +20,12 @@
 // encoding.TextUnmarshaler and Unmarshaler. Any other type, or a target that is not a pointer to a struct, is a mistake
 // of the program and panics.
 //
+// In reading order:
+//
+//   - decode.go: Decode and Document
+//   - parse.go, node.go, scalar.go: from text to nodes to values
+//   - fault.go, nearest.go: the errors; "did you mean"
+//
 //	var c struct {
 //		Lines []struct {
 //			Baud int `yaml:"baud"`
