@@ -25,8 +25,8 @@ import (
 )
 
 // pattern is the head of a request that the SDK's client has made and that SNS has accepted. The next requests copy the
-// head. Only what differs from request to request is made new: body, time, id and signature. The SDK's client builds its
-// stack of middleware for each request, at the price of 250 allocations.
+// head. Only what differs from request to request is made new: body, time, id and signature. The SDK's client builds
+// its stack of middleware for each request, at the price of 250 allocations.
 //
 // The SDK's client reads each answer that is not the usual one, as if it had asked itself. After an error the pattern
 // is forgotten: the SDK's client makes the next request.
@@ -132,7 +132,8 @@ func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Crede
 	r.Host, r.Header = p.host, maps.Clone(p.header)
 	r.Header[headerID], r.Header[headerAttempt] = []string{id}, []string{p.attempt + ttl(ctx, skew)}
 	sum := sha256.Sum256(form)
-	if err := p.signer.SignHTTP(ctx, keys, r, hex.EncodeToString(sum[:]), p.name, p.region, now().Add(skew)); err != nil {
+	digest, at := hex.EncodeToString(sum[:]), now().Add(skew)
+	if err := p.signer.SignHTTP(ctx, keys, r, digest, p.name, p.region, at); err != nil {
 		return nil, fmt.Errorf("sign a request: %w", err)
 	}
 	resp, err := client.Do(r)

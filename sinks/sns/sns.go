@@ -67,8 +67,9 @@ type Sink struct {
 	topic topic
 	log   *slog.Logger
 
-	// The goroutine that holds its one place owns what follows, but for ahead and pattern. It is a channel and no mutex, because
-	// credentials are asked for meanwhile, and a Publish waits for them no longer than its context lets it.
+	// The goroutine that holds its one place owns what follows, but for ahead and pattern. It is a channel and no
+	// mutex, because credentials are asked for meanwhile, and a Publish waits for them no longer than its context lets
+	// it.
 	turn   chan struct{}
 	closed bool
 
