@@ -102,12 +102,17 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 	row := api.Trigger{
 		ID: t.ID, IntegrationID: t.Integration, Success: t.Success, State: ahead.state(t),
 		CompletedAt:     *millis(t.CompletedAt),
+		AgeS:            a.rowAge(t.CompletedAt),
 		PublishedData:   json.RawMessage("null"),
 		IntegrationData: api.Answer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts, Replayed: t.Replayed,
 	}
 	if t.Open && !t.IsGap() {
-		row.NextAttemptAt = ahead[t.Integration].at
+		o := ahead[t.Integration]
+		if row.NextAttemptAt = o.at; o.at != nil {
+			left := o.left.Seconds()
+			row.NextAttemptInS = &left
+		}
 	}
 	if t.IsGap() {
 		gap := publish.GapOf(t.Gap)
@@ -119,6 +124,17 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 		Sample: t.Sample,
 	})
 	return row
+}
+
+// rowAge is the age of a row in seconds. The log has only the time of the clock at that time: of one that cannot be
+// right there is no age.
+func (a *Agent) rowAge(at time.Time) *int64 {
+	now := a.clock.Now()
+	if at.After(now) || at.Before(a.clock.Wall.Source().Built) {
+		return nil
+	}
+	age := int64(now.Sub(at).Seconds())
+	return &age
 }
 
 func millis(t time.Time) *string {

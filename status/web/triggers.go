@@ -76,10 +76,8 @@ func triggerState(t *api.Trigger, now time.Time) saying {
 	if t.Attempts > 1 {
 		words += ", " + plural(t.Attempts, "try")
 	}
-	if t.NextAttemptAt != nil {
-		if next, err := time.Parse(time.RFC3339, *t.NextAttemptAt); err == nil && next.After(now) {
-			words += ", next in " + age(int64(next.Sub(now).Seconds()))
-		}
+	if t.NextAttemptInS != nil {
+		words += ", next in " + age(int64(*t.NextAttemptInS))
 	}
 	tone := bad
 	if t.State == api.StateRetrying {
