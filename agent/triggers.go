@@ -15,8 +15,12 @@ import (
 // defaultRows is how many rows a query returns that names no limit.
 const defaultRows = 50
 
-// Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows.
+// Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows. It fails with an
+// *api.Error for an integration or an object that does not exist.
 func (a *Agent) Triggers(q api.TriggerQuery) (api.Triggers, error) {
+	if err := a.checkFilter(&q); err != nil {
+		return api.Triggers{}, err
+	}
 	ahead := a.outlooks()
 	find := store.TriggerQuery{Integration: q.Integration, Gaps: q.Gaps, Success: q.Success, Limit: q.Limit,
 		Before: q.Before, Match: matcher(q, ahead)}
