@@ -19,7 +19,7 @@ func (s *Site) funcs() template.FuncMap {
 	z := zone{s.o.Zone}
 	return template.FuncMap{
 		"when": z.when, "clock": z.clock, "stretch": z.stretch, "parsed": z.parsed, "plain": z.plain,
-		"age": age, "ago": ago, "seconds": secondsOf, "since": since,
+		"age": age, "ago": ago, "seconds": secondsOf,
 		"mark": mark, "lineState": lineState, "slaveState": slaveState, "integrationState": integrationState,
 		"clockState": clockState, "storeState": storeState, "severityTone": severityTone, "levelTone": levelTone,
 		"costsData": costsData,
@@ -106,19 +106,6 @@ func secondsOf(n any) int64 {
 		return int64(min(v.Uint(), math.MaxInt64))
 	}
 	return v.Int()
-}
-
-// since is how many seconds passed from a moment until now, 0 at least.
-func since(now time.Time, at any) int64 {
-	switch t := at.(type) {
-	case time.Time:
-		return int64(max(now.Sub(t), 0).Seconds())
-	case *time.Time:
-		if t != nil {
-			return int64(max(now.Sub(*t), 0).Seconds())
-		}
-	}
-	return 0
 }
 
 // ago prints seconds as an element that the script lets grow: "4 min".
