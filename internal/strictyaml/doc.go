@@ -23,17 +23,19 @@
 // In reading order:
 //
 //   - decode.go: Decode and Document
+//
 //   - parse.go, node.go, scalar.go: from text to nodes to values
+//
 //   - fault.go, nearest.go: the errors; "did you mean"
 //
-//	var c struct {
-//		Lines []struct {
-//			Baud int `yaml:"baud"`
-//		} `yaml:"lines"`
-//	}
-//	doc, faults := strictyaml.Decode(data, &c)
-//	if len(c.Lines) == 0 {
-//		faults = append(faults, doc.Fault("lines", "want at least one line"))
-//	}
-//	return faults.Err() // line 12: lines[0].baud: want a whole number, not 1.5
+//     var c struct {
+//     Lines []struct {
+//     Baud int `yaml:"baud"`
+//     } `yaml:"lines"`
+//     }
+//     doc, faults := strictyaml.Decode(data, &c)
+//     if len(c.Lines) == 0 {
+//     faults = append(faults, doc.Fault("lines", "want at least one line"))
+//     }
+//     return faults.Err() // line 12: lines[0].baud: want a whole number, not 1.5
 package strictyaml
