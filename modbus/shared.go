@@ -7,8 +7,12 @@ import (
 	"slices"
 )
 
-// This file reads behind a gateway that may send us the replies to another program. The package comment has the
-// argument.
+// This file reads behind a gateway that may also send us replies to other programs, without their requests.
+//
+// After the first such reply, reads are widened to lengths that the other program was not seen to use. Without ids,
+// with equal ids, and in the first 20 s after connecting, a value needs a second read of another length. The second
+// reply shows that no second answer to the first read comes. If the other program is new, or itself reads such lengths,
+// both reads must have the same values.
 
 const (
 	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time,

@@ -5,9 +5,26 @@ import (
 	"time"
 )
 
-// trust keeps, for one unit, which replies may still be on their way. The package comment has
-// the argument; in short: a slave answers in the order it was asked, so the reply to a request
-// proves that no reply to an earlier one can come any more.
+// trust keeps, for one unit, the requests in doubt: their replies may still come. The package comment has the argument:
+// a slave answers in the order of the requests, so the reply to a request proves that no reply to an earlier request
+// can come.
+//
+// These are in doubt:
+//
+//   - a request of ours that timed out, or whose reply was damaged or cut off
+//   - after the port was opened, every unit, for one frame of unknown shape: a reply to the previous user of the line
+//     may be on its way. Modbus TCP begins without doubt: its ids are random, so unit, function, byte count and id fit
+//     only one request. After a reply with an unknown id, or a second reply with a known id, it is treated like a
+//     serial line
+//   - all units, after a foreign frame
+//   - a unit, after each request of another master to it
+//   - a unit whose reply equals, byte by byte, its reply before to another address: the frame may have been sent twice
+//
+// Doubt ends with the reply to a probe. If only identifications are unanswered, the wanted read is itself a probe. An
+// unanswered probe may be sent again: its replies may be confused with one another, but are never read as values; one
+// more probe, which was never sent before, settles them. Some units answer only reads of one length, and no probe. So
+// on a serial line doubt also ends by time: half a minute after its timeout a reply is lost (lostAfter). After a failed
+// exchange the line also stays silent until a late reply would have passed, so that the two do not collide.
 type trust struct {
 	// unknown is how many frames of any shape may be on their way, asked by another program: the one that had the
 	// line before us, another master.

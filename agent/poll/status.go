@@ -280,6 +280,7 @@ func (p *Poller) Latest() (rows []api.Latest) {
 		n += len(p.view.latest[i])
 	}
 	rows = make([]api.Latest, 0, n)
+	now := p.clock.Elapsed()
 	if p.view.orders == nil {
 		p.view.orders = make([]order, len(p.slaves))
 	}
@@ -294,6 +295,7 @@ func (p *Poller) Latest() (rows []api.Latest) {
 				Line: p.cfg.Name, Slave: sv.name, UnitID: sv.cfgID, Object: r.object, Unit: r.unit,
 				Value:     r.value.AppendJSON(nil),
 				SampledAt: p.clock.Wall.Shown(r.at, r.booted).UTC().Truncate(time.Second),
+				AgeS:      int64((now - r.read).Seconds()),
 				Interval:  l.interval,
 			})
 		}

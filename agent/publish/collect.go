@@ -110,12 +110,12 @@ func (f *Forwarder) collect(ctx context.Context) bool {
 	return end != stopped
 }
 
-// nextPublication is the next regular moment by the wall clock; nil when there is none. Any goroutine may call it,
-// because phase and interval of a round do not change.
-func (f *Forwarder) nextPublication() *time.Time {
+// nextPublication is the next regular moment, by the wall clock and in seconds from now; nil when there is none. Any
+// goroutine may call it, because phase and interval of a round do not change.
+func (f *Forwarder) nextPublication() (at *time.Time, in *float64) {
 	if f.round.every == 0 || !f.cfg.Enabled {
-		return nil
+		return nil, nil
 	}
-	at := f.clock.Now().Add(f.round.until(f.clock.Elapsed())).Round(time.Second)
-	return clock.WallTime(at)
+	left := f.round.until(f.clock.Elapsed())
+	return clock.WallTime(f.clock.Now().Add(left).Round(time.Second)), seconds(left)
 }

@@ -22,14 +22,6 @@ func (z zone) plain(t time.Time) string {
 	return t.In(z.location).Format(timeLayout)
 }
 
-// since is how many seconds passed from a moment until now, 0 at least. nil: 0.
-func since(now time.Time, at *time.Time) int64 {
-	if at == nil {
-		return 0
-	}
-	return int64(max(now.Sub(*at), 0).Seconds())
-}
-
 // age prints a number of seconds in its largest unit, as "45 s", "3 min", "7 h" or "12 d". live.js does the same.
 func age(seconds int64) string {
 	switch n := max(seconds, 0); {

@@ -68,8 +68,8 @@ func place(e *api.IntegrationEntry) string {
 // traffic is what waits, and the last success.
 func (v *integrationsView) traffic(s *api.Integration) g.Node {
 	waiting, last := count(s.Backlog), g.Text("never")
-	if s.Oldest != nil {
-		waiting += ", oldest " + v.oldest(s)
+	if s.OldestAgeS != nil {
+		waiting += ", oldest " + oldest(s)
 	}
 	if s.LastSuccess != nil {
 		last = v.Zone.known(s.LastSuccess)

@@ -173,17 +173,17 @@ func (v *overviewView) integrationRow(in *api.Integration) g.Node {
 			muted(cloud(in.Type))),
 		cell("State", state(integrationState(in))),
 		numbers("Waiting", g.Text(count(in.Backlog))),
-		cell("Oldest", g.Text(v.oldest(in))),
+		cell("Oldest", g.Text(oldest(in))),
 		cell("Last success", last),
 		numbers("Today", g.Text(wording.Decimal(float64(in.Uplink.TodaySent+in.Uplink.TodayReceived)))))
 }
 
 // oldest is the age of the oldest message that waits.
-func (f *frame) oldest(in *api.Integration) string {
-	if in.Oldest == nil {
+func oldest(in *api.Integration) string {
+	if in.OldestAgeS == nil {
 		return "–"
 	}
-	return age(since(f.Now, in.Oldest))
+	return age(*in.OldestAgeS)
 }
 
 func (v *overviewView) lineTable() g.Node {

@@ -1,20 +1,3 @@
-// Package web makes the pages of the local endpoint: what a technician with a phone or a laptop sees.
-//
-// Pages are made on the gateway. They need no JavaScript and nothing from elsewhere: a script only keeps
-// them fresh. They read the same shapes as the API (package api); what cannot be read is named on the page, and the
-// rest is shown. Package status serves the pages, and guards them.
-//
-// In reading order:
-//
-//   - site.go: what the pages need, and the table of their addresses
-//   - frame.go: what all pages have in common; html.go: pieces that several pages show
-//   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, setaside.go,
-//     logs.go: a page each. The HTML of overview.go is in overview_html.go, and so on; that of short pages is in
-//     small_html.go
-//   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may change it
-//   - paces.go, sparks.go, chart.go: what is computed for the pages
-//   - words.go, format.go: states, times and numbers as people read them
-//   - assets.go: stylesheet, script and icon, with the hash of their content in the name
 package web
 
 import (

@@ -69,10 +69,10 @@ func (v *systemView) Ahead(in *api.Integration) string {
 		}
 	}
 	keeps, err := time.ParseDuration(v.Status.Store.Settings.MaxAge)
-	if err != nil || in.Oldest == nil {
+	if err != nil || in.OldestAgeS == nil {
 		return "–"
 	}
-	return "the oldest is kept for " + age(int64((keeps - v.Now.Sub(*in.Oldest)).Seconds())) + " more"
+	return "the oldest is kept for " + age(int64(keeps.Seconds())-*in.OldestAgeS) + " more"
 }
 
 // Waiting is the number of all messages that wait.

@@ -59,7 +59,7 @@ func (v *systemView) waitingTable() g.Node {
 		}
 		rows = append(rows, tableRow(
 			rowHead(g.Text(cmp.Or(in.Name, in.ID)+" "), muted(cloud(in.Type))),
-			numbers("Waiting", g.Text(count(in.Backlog))), cell("Oldest", g.Text(v.oldest(in))),
+			numbers("Waiting", g.Text(count(in.Backlog))), cell("Oldest", g.Text(oldest(in))),
 			cell("Pace", g.Text(v.Pace(in))), cell("Outlook", g.Text(v.Ahead(in))),
 			numbers("Sent", g.Text(count(in.Sent))), numbers("Set aside", dead),
 			numbers("Dropped", g.Text(count(in.Dropped)))))
