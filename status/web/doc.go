@@ -9,8 +9,10 @@
 //   - site.go: what the pages need, and the table of their addresses
 //   - frame.go, query.go: what all pages have in common; html.go: pieces that several pages show
 //   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, gaps.go,
-//     setaside.go, logs.go, licences.go: one page or one part of a page each. overview_html.go has the HTML of
-//     overview.go, and so on; small_html.go has that of the short pages
+//     setaside.go, logs.go, licences.go: the data of one page, or of one part of a page, each
+//   - overview_html.go, values_html.go, object_html.go, triggers_html.go, trigger_html.go, system_html.go,
+//     setaside_html.go, integrations_html.go, form_html.go, trial_html.go: the HTML of these pages; small_html.go: that
+//     of the short pages
 //   - integrations.go, form.go, trial.go, login.go: the pages that change something; keeper.go: who may change it
 //   - paces.go, sparks.go, chart.go: what is computed for the pages
 //   - words.go, format.go: states, times and numbers as people read them

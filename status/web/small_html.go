@@ -136,7 +136,8 @@ func (v *licencesView) content() g.Node {
 		crumbs("/system", "System", g.Text(" › Licences")),
 		h.H1(g.Text("Licences")),
 		h.P(prose("noi-agent is under the Apache License 2.0. It is built from Go's own library (std) and the " +
-			"modules below. The full texts are in `/usr/share/doc/noi-agent/third-party-licences.txt` on the gateway.")),
+			"modules below. The full texts are in `/usr/share/doc/noi-agent/third-party-licences.txt` on the " +
+			"gateway.")),
 		h.Div(h.Class("card wide"),
 			table("stack", "Modules and their licences", columns("Module", "Version", "Licence"), rows...)),
 	}

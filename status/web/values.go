@@ -175,7 +175,8 @@ func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
 	v := valueView{
 		Object: l.Object, Key: unitOf(l.Line, l.UnitID) + "/" + l.Object, Path: objectPath(l.Line, l.UnitID, l.Object),
 		Shown: rounded(l.Value, l.Unit), Exact: exact, Unit: l.Unit, At: l.SampledAt, Age: l.AgeS,
-		Interval: every(l.Interval), Late: interval > 0 && time.Duration(l.AgeS)*time.Second > 3*interval, Group: groupNow,
+		Interval: every(l.Interval), Late: interval > 0 && time.Duration(l.AgeS)*time.Second > 3*interval,
+		Group:  groupNow,
 		Number: isNumber(l.Value),
 	}
 	if o != nil {
