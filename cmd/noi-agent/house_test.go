@@ -173,3 +173,20 @@ func TestModulesLinkedIntoTheDaemon(t *testing.T) {
 		}
 	}
 }
+
+// TestNoMethodIsFoundByName: a package that finds methods by name at run time, as html/template does, makes the linker
+// keep every method of every type. The binary is then larger by 5 MB (docs/decisions/0049-pages-without-html-template.md).
+func TestNoMethodIsFoundByName(t *testing.T) {
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,nethttpomithttp2", "-ldflags", "-s -w -dumpdep",
+		"-o", filepath.Join(t.TempDir(), "noi-agent"), ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput() // the linker's: which symbol needs which
+	if err != nil || len(out) < 1<<20 {
+		t.Fatalf("%v: %.500s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "<ReflectMethod> ->") {
+			t.Fatalf("a method may be found by name: %s", line)
+		}
+	}
+}

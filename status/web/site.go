@@ -64,11 +64,10 @@ type Page struct {
 
 // Site makes all pages. It may be used by all requests at once.
 type Site struct {
-	o         Options
-	assets    assets
-	templates templates
-	days      days
-	paces     paces
+	o      Options
+	assets assets
+	days   days
+	paces  paces
 }
 
 // New returns the site. It panics without a Source.
@@ -85,9 +84,7 @@ func New(o Options) *Site {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Site{o: o, assets: loadAssets()}
-	s.templates = parseTemplates(s.funcs())
-	return s
+	return &Site{o: o, assets: loadAssets()}
 }
 
 // Pages lists all addresses of the site.
