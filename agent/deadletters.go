@@ -9,8 +9,12 @@ import (
 )
 
 // DeadLetters lists the messages that clouds have rejected and that were not sent again or dropped since then, of one
-// integration, or of all with "". Errors are the store's.
+// integration, by id or name, or of all with "". It fails with an *api.Error (404), and with the store's errors.
 func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
+	integration, err := a.integrationID(integration)
+	if err != nil {
+		return api.DeadLetters{}, unknown(err)
+	}
 	letters, err := a.store.DeadLetters(integration, 0, 0)
 	if err != nil {
 		return api.DeadLetters{}, err
@@ -32,7 +36,7 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 	if err != nil {
 		return err
 	}
-	letters, err := a.store.DeadLetters(integration, 0, 0)
+	letters, err := a.store.DeadLetters(f.Integration().ID, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -42,9 +46,13 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 	return f.SendLetters(ctx, letters, report)
 }
 
-// DropDeadLetters deletes dead letters of an integration, all if ids is empty, and returns their number. Errors are the
-// store's.
+// DropDeadLetters deletes dead letters of an integration, all if ids is empty, and returns their number. It fails as
+// DeadLetters does.
 func (a *Agent) DropDeadLetters(integration string, ids []uint64) (int, error) {
+	integration, err := a.integrationID(integration)
+	if err != nil {
+		return 0, unknown(err)
+	}
 	if len(ids) == 0 {
 		letters, err := a.store.DeadLetters(integration, 0, 0)
 		if err != nil {

@@ -27,10 +27,13 @@ func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, r
 
 // working returns the forwarder that can do it.
 func (a *Agent) working(integration string) (*publish.Forwarder, error) {
-	now := a.current()
-	for _, f := range now.forwarders {
+	id, err := a.integrationID(integration)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range a.current().forwarders {
 		switch {
-		case f.Integration().ID != integration:
+		case f.Integration().ID != id:
 			continue
 		case !f.Integration().Enabled:
 			return nil, fmt.Errorf("%w: enable it first", publish.ErrPaused)
@@ -38,5 +41,5 @@ func (a *Agent) working(integration string) (*publish.Forwarder, error) {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q; `noi-agent status` lists them", publish.ErrNoIntegration, integration)
+	return nil, fmt.Errorf("%w: %q is no longer configured", publish.ErrNoIntegration, integration)
 }

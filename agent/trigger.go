@@ -29,10 +29,6 @@ func (a *Agent) Trigger(id uint64) (api.TriggerDetail, error) {
 			d.Integration, d.Type = cmp.Or(in.Name, in.ID), in.Type
 		}
 	}
-	if d.NextAttemptAt != nil {
-		left := ahead[row.Integration].left.Seconds()
-		d.NextAttemptInS = &left
-	}
 	d.Code, d.Title, d.Remedy = advice(&d)
 	if row.IsGap() {
 		d.Object, d.WhyNot = row.Gap.Object, "a gap has no sample to publish"

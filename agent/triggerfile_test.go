@@ -56,7 +56,7 @@ func TestADownloadOfTheTriggerLogReadsInShortTransactions(t *testing.T) {
 		{"triggers.csv", rows + 1, 501},
 		{"triggers.jsonl", rows, 501},
 		{"triggers.csv?success=false", 1, 2000},
-		{"triggers.jsonl?object=no_such", 0, 2000},
+		{"triggers.jsonl?object=T_rts", 0, 2000},
 	} {
 		r := &readerOf{Agent: a}
 		before := inUse()

@@ -15,8 +15,12 @@ import (
 // defaultRows is how many rows a query returns that names no limit.
 const defaultRows = 50
 
-// Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows.
+// Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows. It fails with an
+// *api.Error for an integration or an object that does not exist.
 func (a *Agent) Triggers(q api.TriggerQuery) (api.Triggers, error) {
+	if err := a.checkFilter(&q); err != nil {
+		return api.Triggers{}, err
+	}
 	ahead := a.outlooks()
 	find := store.TriggerQuery{Integration: q.Integration, Gaps: q.Gaps, Success: q.Success, Limit: q.Limit,
 		Before: q.Before, Match: matcher(q, ahead)}
@@ -102,12 +106,17 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 	row := api.Trigger{
 		ID: t.ID, IntegrationID: t.Integration, Success: t.Success, State: ahead.state(t),
 		CompletedAt:     *millis(t.CompletedAt),
+		AgeS:            a.rowAge(t.CompletedAt),
 		PublishedData:   json.RawMessage("null"),
 		IntegrationData: api.Answer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts, Replayed: t.Replayed,
 	}
 	if t.Open && !t.IsGap() {
-		row.NextAttemptAt = ahead[t.Integration].at
+		o := ahead[t.Integration]
+		if row.NextAttemptAt = o.at; o.at != nil {
+			left := o.left.Seconds()
+			row.NextAttemptInS = &left
+		}
 	}
 	if t.IsGap() {
 		gap := publish.GapOf(t.Gap)
@@ -119,6 +128,17 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 		Sample: t.Sample,
 	})
 	return row
+}
+
+// rowAge is the age of a row in seconds. The log has only the time of the clock at that time: of one that cannot be
+// right there is no age.
+func (a *Agent) rowAge(at time.Time) *int64 {
+	now := a.clock.Now()
+	if at.After(now) || at.Before(a.clock.Wall.Source().Built) {
+		return nil
+	}
+	age := int64(now.Sub(at).Seconds())
+	return &age
 }
 
 func millis(t time.Time) *string {

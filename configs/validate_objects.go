@@ -23,8 +23,17 @@ func anyObject(families []*objects.Family, ok func(*objects.Object) bool) *objec
 	return nil
 }
 
-// unknownObject says that a name or pattern matches nothing, and what may be meant.
-func (v *validator) unknownObject(path, word string, families []*objects.Family) {
+// UnknownObject says that a name or pattern matches no object of the families, and what may be meant; "": it matches
+// one.
+func UnknownObject(word string, families []*objects.Family) string {
+	if anyObject(families, func(o *objects.Object) bool { return match(word, o.Name) }) != nil {
+		return ""
+	}
+	return unknownObject(word, families)
+}
+
+// unknownObject is UnknownObject for a word that is known to match none, or none that can be meant.
+func unknownObject(word string, families []*objects.Family) string {
 	var slugs, names []string
 	for _, f := range families {
 		slugs = append(slugs, f.Slug)
@@ -41,10 +50,9 @@ func (v *validator) unknownObject(path, word string, families []*objects.Family)
 		hint = "did you mean " + near + "?"
 	}
 	if isPattern(word) {
-		v.coded(CodeUnknownObject, path, "the pattern %q matches no object of %s; %s", clip(word), where, hint)
-		return
+		return fmt.Sprintf("the pattern %q matches no object of %s; %s", clip(word), where, hint)
 	}
-	v.coded(CodeUnknownObject, path, "%s %s %q; %s", where, have, clip(word), hint)
+	return fmt.Sprintf("%s %s %q; %s", where, have, clip(word), hint)
 }
 
 // slaveObjects checks what a slave is to poll.
@@ -55,7 +63,7 @@ func (v *validator) slaveObjects(path string, s *Slave, families []*objects.Fami
 		usable := anyObject(families, func(o *objects.Object) bool { return selects(word, o) && s.decided(o) })
 		switch {
 		case found == nil:
-			v.unknownObject(at, word, families)
+			v.coded(CodeUnknownObject, at, "%s", unknownObject(word, families))
 		case usable == nil && !v.broken(strings.TrimSuffix(path, "objects")+"encodings"):
 			v.fault(at, "%s", disputed(found))
 		}
@@ -107,7 +115,7 @@ func (v *validator) encodings(path string, s *Slave, families []*objects.Family)
 		}
 		switch {
 		case !found:
-			v.unknownObject(at, name, families)
+			v.coded(CodeUnknownObject, at, "%s", unknownObject(name, families))
 		case !fits:
 			v.fault(at, "%s", clip(err.Error()))
 		}
@@ -120,7 +128,7 @@ func (v *validator) intervals(path string, s *Slave, families []*objects.Family)
 		at := strictyaml.Key(path, word)
 		v.span(at, s.Intervals[word], leastInterval, mostInterval)
 		if anyObject(families, func(o *objects.Object) bool { return match(word, o.Name) }) == nil {
-			v.unknownObject(at, word, families)
+			v.coded(CodeUnknownObject, at, "%s", unknownObject(word, families))
 		}
 	}
 	v.ties(path, words, families)
@@ -173,7 +181,7 @@ func (v *validator) integrationObjects(path string, in *Integration) {
 		polled := func(s *Slave) bool { return v.polls(s, word) }
 		switch {
 		case found == nil:
-			v.unknownObject(at, word, families)
+			v.coded(CodeUnknownObject, at, "%s", unknownObject(word, families))
 		case !known || slices.ContainsFunc(slaves, polled):
 		case isPattern(word):
 			v.notice(at, "no slave of this integration polls anything that %q matches", clip(word))

@@ -62,7 +62,7 @@ func (v *validator) deadband(path string, in *Integration) {
 		found := matched(func(*objects.Object) bool { return true })
 		switch {
 		case found == nil:
-			v.unknownObject(at, word, families)
+			v.coded(CodeUnknownObject, at, "%s", unknownObject(word, families))
 		case matched(numeric) == nil:
 			v.fault(at, "%s has no number that could lie within a band: each change of it is sent; take it out",
 				found.Name)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// await listens for the answer to the request in the window, which has left at asked: its first byte until the
-// timeout, all of it within its time on the wire after that. Frames that are not the answer and noise are passed
-// over in the same time.
+// await waits for the answer to the request in the window. The request left the wire at the time asked. The first byte
+// of the answer must come before the timeout, and all of it within its time on the wire after that. In this time await
+// skips noise, and frames that are not the answer.
 func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	w := &l.window
 	first := asked.Add(l.timeoutOf(u) + adapterSlack)
@@ -40,31 +40,31 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	}
 }
 
-// While a reply is on its way, the line sleeps for a share of the time that its missing bytes take on the wire, in
-// percent, less a slack. The share leaves out how much too fast a slave's clock may be, the slack how late a sleep ends.
-// The runtime's timers are late by up to a millisecond.
+// The line sleeps for a percentage of the wire time of the missing bytes, less a slack. The remaining time is for
+// differences between the clocks of both ends. The slack is how late a sleep may end: a timer of Go's runtime waits in
+// whole milliseconds if nothing else runs.
 const (
-	sleepShare, sleepSlack = 95, 100 * time.Microsecond // of a port that sleeps by itself
-	timerShare, timerSlack = 90, time.Millisecond       // of any other
+	sleepShare, sleepSlack = 95, 100 * time.Microsecond // of a sleepingPort
+	timerShare, timerSlack = 90, time.Millisecond       // of any other port
 )
-
-// bed is a port that sleeps more exactly than the runtime.
-type bed interface{ Sleep(d time.Duration) error }
 
 // longestSleep is how late the line may notice that its context has ended.
 const longestSleep = 500 * time.Millisecond
 
-// restOf takes what has come of a reply that has begun. When that is nothing, it sleeps until most of what is known to
-// follow can have come: a serial port would wake us for each byte. A port that hands over whole frames is never slept
-// for.
+// sleepingPort is a port with a more exact timer than Go's runtime.
+type sleepingPort interface{ Sleep(d time.Duration) error }
+
+// restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until most of the bytes that are
+// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole frames
+// is never slept for.
 func (l *Line) restOf(until time.Time) (int, error) {
 	missing := l.window.missing()
 	if missing == 0 || l.network {
 		return 0, nil
 	}
-	bed, _ := l.port.(bed)
+	port, _ := l.port.(sleepingPort)
 	nap, least := l.settings.WireTime(missing)*timerShare/100-timerSlack, timerSlack
-	if bed != nil {
+	if port != nil {
 		nap, least = l.settings.WireTime(missing)*sleepShare/100-sleepSlack, 2*sleepSlack
 	}
 	if nap < least {
@@ -74,18 +74,18 @@ func (l *Line) restOf(until time.Time) (int, error) {
 	if n > 0 || err != nil {
 		return n, err
 	}
-	if err := l.sleep(bed, min(nap, until.Sub(l.tick()), longestSleep)); err != nil {
+	if err := l.sleep(port, min(nap, until.Sub(l.tick()), longestSleep)); err != nil {
 		return 0, err
 	}
 	return l.readPort(l.window.space(missing), 0)
 }
 
-// sleep waits for d in the bed of the port, if it has one.
-func (l *Line) sleep(bed bed, d time.Duration) error {
-	if bed == nil || d <= 0 {
+// sleep waits for d by the timer of the port, if it has one.
+func (l *Line) sleep(port sleepingPort, d time.Duration) error {
+	if port == nil || d <= 0 {
 		return l.rest.sleep(l.ctx, d)
 	}
-	if err := bed.Sleep(d); err != nil {
+	if err := port.Sleep(d); err != nil {
 		return l.portFault("sleep", err)
 	}
 	return l.ctx.Err()
@@ -128,7 +128,7 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 		if (l.tcp != nil || !isRequest(frame)) && judge(w.q, frame) != foreign {
 			switch {
 			case frame[1] == w.q.function && l.doubts(w.q):
-				u.trust.answered(w.q.shape()) // if it was not ours, ours will come as one too many
+				u.trust.answered(w.q.shape()) // if it was for another program, our own reply will still come
 				l.tally.count(int(u.id), func(a *account) { a.Ambiguous++ })
 				return nil, ErrShared
 			case w.doubtful && l.network:
@@ -151,19 +151,19 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 	}
 }
 
-// lift takes the answer out of the window. What came with it is looked at like all that no request waited for.
+// lift takes the answer out of the window. Other bytes in the window are handled like bytes that no request waited for.
 func (l *Line) lift(frame []byte) []byte {
 	answer := append(l.reply[:0], frame...)
 	l.window.drop(len(frame))
 	if rest := l.window.have; rest > 0 {
-		skipped := l.window.skipped // noise before the answer and after it are counted apart
+		skipped := l.window.skipped // noise before and after the answer is counted separately
 		l.discarded(rest)
 		l.window.skipped = skipped
 	}
 	return answer
 }
 
-// unanswered says why the window that has closed holds no answer.
+// unanswered returns the reason why the closed window has no answer.
 func (l *Line) unanswered() error {
 	w := &l.window
 	if w.heard && !w.echoed && (l.echo == EchoOn || l.echo == EchoAuto && l.echoes) {
@@ -172,8 +172,8 @@ func (l *Line) unanswered() error {
 	return w.failure()
 }
 
-// readUntil reads at least a byte, or returns 0 once the deadline has passed. What already is in
-// the buffer then is still taken.
+// readUntil reads at least one byte, or returns 0 after the deadline. Bytes that are already in the buffer at the
+// deadline are still read.
 func (l *Line) readUntil(p []byte, deadline time.Time) (int, error) {
 	for {
 		if err := l.ctx.Err(); err != nil {
@@ -202,8 +202,8 @@ func (l *Line) readPort(p []byte, wait time.Duration) (int, error) {
 	return n, nil
 }
 
-// portFault closes the port: nothing but a reopen helps, and an adapter that was pulled out gets its
-// old name back only when no process holds it any more.
+// portFault closes the port. Only opening it again helps. An adapter that was unplugged gets its old name again only
+// after no process has it open any more.
 func (l *Line) portFault(doing string, err error) error {
 	port := l.port
 	l.port, l.gone = nil, port

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"noi-agent/status/api"
 )
@@ -29,16 +31,17 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) {
 	send(w, http.StatusOK, typeJSON, body)
 }
 
-// sendCheaply is sendJSON with an ETag: to one who has the answer already it sends none. The tag is of the content, so
-// it is the same after a restart too.
+// sendCheaply is sendJSON with an ETag: a client that has the answer already gets none. The tag is of the content, so it
+// is the same after a restart too. It is a weak one (RFC 9110 §8.8.1): ages do not count, or no two answers were equal.
+// A client adds to the ages what has passed since.
 func sendCheaply(w http.ResponseWriter, r *http.Request, v any) {
 	body, err := encode(v)
 	if err != nil {
 		fail(w, r, http.StatusInternalServerError, "encode the answer: "+err.Error())
 		return
 	}
-	sum := sha256.Sum256(body)
-	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	sum := sha256.Sum256(ages().ReplaceAll(body, nil))
+	tag := `W/"` + hex.EncodeToString(sum[:16]) + `"`
 	w.Header().Set("ETag", tag)
 	if matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
@@ -47,8 +50,12 @@ func sendCheaply(w http.ResponseWriter, r *http.Request, v any) {
 	send(w, http.StatusOK, typeJSON, body)
 }
 
-// matches reports whether a list of If-None-Match has a tag; weak ones count (RFC 9110 §13.1.2).
+// ages finds the ages of an answer, "age_s":3. In a text of JSON every quote has a backslash.
+var ages = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`_s":[0-9.]+`) })
+
+// matches reports whether a list of If-None-Match has a tag; strong ones count too (RFC 9110 §13.1.2).
 func matches(list, tag string) bool {
+	tag = strings.TrimPrefix(tag, "W/")
 	for one := range strings.SplitSeq(list, ",") {
 		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
 		if one == tag || one == "*" {

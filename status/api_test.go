@@ -22,7 +22,7 @@ func TestAPISendsWhatTheAgentSaysByteForByte(t *testing.T) {
 	)
 	w.status.DeviceID = `<b> & "ü"`
 	w.objects = decoded[api.Objects](t, []byte(objects+`"unit":"°C"}]}`))
-	w.triggers = decoded[api.Triggers](t, []byte(`{"triggers":[{`+rows+`"id":7,"state":"delivered"}]}`))
+	w.triggers = decoded[api.Triggers](t, []byte(`{"triggers":[{`+rows+`"id":7,"state":"delivered","completed_at":"2022-06-28T08:20:37.000Z"}]}`))
 	url := start(t, w)
 	for path, want := range map[string]string{
 		"/api/v1/status": state, "/api/v1/objects": objects, "/api/v1/triggers": rows,

@@ -2,7 +2,6 @@ package status
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 )
@@ -12,12 +11,10 @@ type Control interface {
 	// Reload puts the configuration file in force, and returns when this is done. The error says why it is not in
 	// force.
 	Reload(ctx context.Context) error
-	// TryNow has an integration that waits after a failure try again at once.
+	// TryNow has an integration, named by id or name, try again at once if it waits after a failure. An *api.Error says
+	// which status its failure has; others are 409.
 	TryNow(integration string) error
 }
-
-// ErrNoIntegration is the error of Control.TryNow for an integration that does not exist. It may be wrapped.
-var ErrNoIntegration = errors.New("no such integration")
 
 // tryRequest is the body of POST /api/v1/try.
 type tryRequest struct {
@@ -42,12 +39,9 @@ func (s *Server) try(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, bodyStatus(err), err.Error())
 		return
 	}
-	switch err := s.o.Control.TryNow(q.Integration); {
-	case errors.Is(err, ErrNoIntegration):
-		fail(w, r, http.StatusNotFound, err.Error())
-	case err != nil:
-		fail(w, r, http.StatusConflict, err.Error())
-	default:
-		sendJSON(w, r, map[string]bool{"tries": true})
+	if err := s.o.Control.TryNow(q.Integration); err != nil {
+		failOr(w, r, err, http.StatusConflict)
+		return
 	}
+	sendJSON(w, r, map[string]bool{"tries": true})
 }

@@ -3,7 +3,6 @@ package status
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,7 +17,8 @@ import (
 
 // DeadLetters are the samples that clouds have rejected.
 type DeadLetters interface {
-	// DeadLetters returns the dead letters of one integration, or of all for "", the oldest first.
+	// DeadLetters returns the dead letters of one integration, by id or name, or of all for "", the oldest first. An
+	// *api.Error says which status a failure has; others are 500.
 	DeadLetters(integration string) (api.DeadLetters, error)
 	// RetryDeadLetters sends dead letters again, all when ids is empty. It reports and fails as Replayer.Replay does.
 	RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error
@@ -66,7 +66,7 @@ func (o *Options) wanted(q *lettersRequest) ([]api.Trigger, error) {
 	}
 	list, err := o.DeadLetters.DeadLetters(q.Integration)
 	if err != nil {
-		return nil, api.NewError(lettersStatus(err), err.Error(), "")
+		return nil, err
 	}
 	return slices.DeleteFunc(list.DeadLetters, func(l api.Trigger) bool { return !q.wants(&l, span) }), nil
 }
@@ -88,7 +88,7 @@ func (s *Server) serveDeadLetters(w http.ResponseWriter, r *http.Request) {
 	}
 	list, err := s.o.DeadLetters.DeadLetters(values.Get("integration"))
 	if err != nil {
-		fail(w, r, lettersStatus(err), err.Error())
+		failOr(w, r, err, http.StatusInternalServerError)
 		return
 	}
 	sendJSON(w, r, list)
@@ -106,13 +106,6 @@ func (s *Server) letters(w http.ResponseWriter, r *http.Request) (q lettersReque
 		return q, false
 	}
 	return q, true
-}
-
-func lettersStatus(err error) int {
-	if errors.Is(err, store.ErrUnknownIntegration) {
-		return http.StatusNotFound
-	}
-	return http.StatusInternalServerError
 }
 
 // mostLetters is the most bytes of a request that names all that there can be.
@@ -151,7 +144,7 @@ func (s *Server) dropDeadLetters(w http.ResponseWriter, r *http.Request) {
 		n, err = s.o.DeadLetters.DropDeadLetters(q.Integration, ids)
 	}
 	if err != nil {
-		fail(w, r, lettersStatus(err), err.Error())
+		failOr(w, r, err, http.StatusInternalServerError)
 		return
 	}
 	sendJSON(w, r, map[string]int{"dropped": n})

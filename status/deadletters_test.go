@@ -11,7 +11,6 @@ import (
 
 	"noi-agent/status"
 	"noi-agent/status/api"
-	"noi-agent/store"
 )
 
 // lettersWorld knows one integration, "x", and notes what it is asked to do.
@@ -19,7 +18,7 @@ type lettersWorld struct{ did string }
 
 func (w *lettersWorld) DeadLetters(id string) (api.DeadLetters, error) {
 	if id != "" && id != "x" {
-		return api.DeadLetters{}, fmt.Errorf("dead letters: %w %q", store.ErrUnknownIntegration, id)
+		return api.DeadLetters{}, api.NewError(http.StatusNotFound, fmt.Sprintf("no such integration: %q", id), "")
 	}
 	return api.DeadLetters{DeadLetters: []api.Trigger{{ID: 17, State: api.StateSetAside, CompletedAt: "2022-06-28T08:20:29.000Z"}}}, nil
 }
@@ -51,11 +50,11 @@ func TestDeadLettersAreReadByAllAndTouchedOverTheSocketOnly(t *testing.T) {
 	}{
 		{"GET", overTCP + "?integration=x", "", http.StatusOK, `{"dead_letters":[{"id":17,`, ""},
 		{"GET", path, "", http.StatusOK, `{"dead_letters":[{"id":17,`, ""},
-		{"GET", path + "?integration=y", "", http.StatusNotFound, "unknown integration", ""},
+		{"GET", path + "?integration=y", "", http.StatusNotFound, "no such integration", ""},
 		{"GET", path + "?limit=3", "", http.StatusBadRequest, "one parameter is known", ""},
 		{"POST", path + "/retry", `{"integration":"x","ids":[17,18]}`, http.StatusOK, `"state":"done"`, "retry x[17 18]"},
 		{"POST", path + "/drop", `{"integration":"x","ids":[17]}`, http.StatusOK, `{"dropped":1}`, "drop x[17]"},
-		{"POST", path + "/drop", `{"integration":"y"}`, http.StatusNotFound, "unknown integration", "drop y[]"},
+		{"POST", path + "/drop", `{"integration":"y"}`, http.StatusNotFound, "no such integration", "drop y[]"},
 		{"POST", path + "/drop", `{"integration":"x","id":17}`, http.StatusBadRequest, "id", ""},
 		{"POST", path + "/retry", `{"ids":[17]}`, http.StatusBadRequest, "integration: want", ""},
 		{"POST", overTCP + "/retry", `{"integration":"x"}`, http.StatusUnauthorized, "Log in to change things.", ""},

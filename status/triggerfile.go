@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -61,7 +62,7 @@ func (s *Server) serveRows(w http.ResponseWriter, r *http.Request, name, content
 	case err == nil:
 	case !stream.begun:
 		w.Header().Del("Content-Disposition")
-		fail(w, r, http.StatusInternalServerError, "read the trigger log: "+err.Error())
+		failOr(w, r, fmt.Errorf("read the trigger log: %w", err), http.StatusInternalServerError)
 	default:
 		s.o.Logger.Warn("download of the trigger log broken off", "error", err)
 		panic(http.ErrAbortHandler)

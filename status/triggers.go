@@ -19,7 +19,7 @@ func (s *Server) serveTriggers(w http.ResponseWriter, r *http.Request) {
 	}
 	rows, err := s.o.TriggerLog.Triggers(q)
 	if err != nil {
-		fail(w, r, http.StatusInternalServerError, "read the trigger log: "+err.Error())
+		failOr(w, r, fmt.Errorf("read the trigger log: %w", err), http.StatusInternalServerError)
 		return
 	}
 	if rows.Next != nil {

@@ -38,12 +38,14 @@ type figures struct {
 // IntegrationStats are the figures of one integration. The counters continue over restarts. After a kill they may miss
 // what was not committed.
 type IntegrationStats struct {
-	Backlog  uint64    // samples not settled
-	Oldest   time.Time // sampled_at of the oldest sweep of these; zero without backlog
-	Sent     uint64    // samples accepted by the cloud
-	Failed   uint64    // samples that it has rejected; a dead letter that is sent later counts as sent too
-	Dropped  uint64    // samples that were deleted before they were settled
-	Replayed uint64    // samples accepted again by a replay, in this run
+	Backlog uint64    // samples not settled
+	Oldest  time.Time // sampled_at of the oldest sweep of these; zero without backlog
+	// the same as time since the boot; below zero: of an earlier boot, or not known
+	OldestUp time.Duration
+	Sent     uint64 // samples accepted by the cloud
+	Failed   uint64 // samples that it has rejected; a dead letter that is sent later counts as sent too
+	Dropped  uint64 // samples that were deleted before they were settled
+	Replayed uint64 // samples accepted again by a replay, in this run
 	Traffic  record.Traffic
 	Dead     int              // dead letters
 	DeadFrom time.Time        // when the oldest of them was rejected, by the clock at that time; zero: none
@@ -53,13 +55,17 @@ type IntegrationStats struct {
 	Gaps     []record.Trigger // the newest of them, at most 20, the newest last
 }
 
-// oldestLocked is the time of the oldest sample that waits; zero: none does.
-func (it *integration) oldestLocked() time.Time {
+// oldestLocked returns the time of the oldest waiting sample, and its time since the boot; below zero: it is of another
+// boot. Zero: none waits.
+func (it *integration) oldestLocked() (at time.Time, up time.Duration) {
 	if it.Backlog == 0 {
-		return time.Time{}
+		return time.Time{}, -1
 	}
-	at, _ := it.store.dateOf(it.oldest)
-	return at
+	at, _ = it.store.dateOf(it.oldest)
+	if up = it.oldest.Uptime; !it.store.stamp(it.oldest.Run, Stamp{}).SameBoot {
+		up = -1
+	}
+	return at, up
 }
 
 // Stats returns the present figures. It opens no transaction.
@@ -85,13 +91,13 @@ func (s *Store) Stats() Stats {
 		if lane := it.lane; lane != nil {
 			is.Backlog += lane.Backlog
 			is.Dropped += lane.Dropped
-			is.Oldest = lane.oldestLocked()
+			is.Oldest, is.OldestUp = lane.oldestLocked()
 		}
 		for _, w := range it.recent {
 			is.Gaps = append(is.Gaps, w.Trigger)
 		}
-		if at := it.oldestLocked(); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
-			is.Oldest = at
+		if at, up := it.oldestLocked(); is.Oldest.IsZero() || !at.IsZero() && at.Before(is.Oldest) {
+			is.Oldest, is.OldestUp = at, up
 		}
 		st.Integrations[id] = is
 	}
@@ -112,7 +118,7 @@ func (s *Store) Dropped(integration string) (n uint64) {
 	return n
 }
 
-// maxReported bounds how many damaged records are remembered so as not to count them twice.
+// maxReported limits how many damaged records are remembered, so that none is counted twice.
 const maxReported = 4096
 
 // reportDamagedLocked counts records that could not be read, each once.

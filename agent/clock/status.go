@@ -23,6 +23,10 @@ func (w *Wall) Status() api.Clock {
 		BootID:   w.source.Boot,
 		BootedAt: WallTime(w.trusted), LastGood: WallTime(w.floor), Steps: w.steps,
 	}
+	if s.BootedAt != nil {
+		age := int64(w.source.Uptime().Seconds())
+		s.BootedAgeS = &age
+	}
 	if !v.Good {
 		s.State = Unsure
 	}

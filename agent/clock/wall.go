@@ -418,6 +418,15 @@ func (w *Wall) reportSteps(before uint64) uint64 {
 	return steps
 }
 
+// Age is how long ago a moment was, from its time and its uptime. An uptime below zero is not known, or that of another
+// boot: then the wall clock decides.
+func (w *Wall) Age(at time.Time, uptime time.Duration) time.Duration {
+	if uptime >= 0 {
+		return w.source.Uptime() - uptime
+	}
+	return w.now().Sub(at)
+}
+
 // Shown is a time by another clock, as the present one has it.
 func (w *Wall) Shown(at, booted time.Time) time.Time {
 	if by := w.BootedAt().Sub(booted); by.Abs() > ApartLimit {

@@ -19,15 +19,30 @@ func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 		Replayed: counts.Replayed,
 		Gaps:     gapsOf(counts.Gaps), NewGaps: counts.Unseen, Uplink: uplinkOf(counts.Traffic, counts.Sent),
 	}
-	s.NextPublication = f.nextPublication()
+	s.NextPublication, s.NextPublicationInS = f.nextPublication()
 	if s.LastSuccess != nil {
-		age := int64((f.clock.Elapsed() - v.succeeded).Seconds())
-		s.LastSuccessAgeS = &age
+		s.LastSuccessAgeS = wholeSeconds(f.clock.Elapsed() - v.succeeded)
+	}
+	if s.Oldest != nil {
+		s.OldestAgeS = wholeSeconds(f.clock.Wall.Age(counts.Oldest, counts.OldestUp))
 	}
 	if v.next > 0 {
-		s.NextAttempt = clock.WallTime(f.clock.Now().Add(v.next - f.clock.Elapsed()).Truncate(time.Second))
+		left := v.next - f.clock.Elapsed()
+		s.NextAttempt, s.NextAttemptInS = clock.WallTime(f.clock.Now().Add(left).Truncate(time.Second)), seconds(left)
 	}
 	return s, f.problems(v, counts)
+}
+
+// wholeSeconds returns an age for an answer, in whole seconds; a time in the future has the age 0.
+func wholeSeconds(d time.Duration) *int64 {
+	n := int64(max(0, d).Seconds())
+	return &n
+}
+
+// seconds is a wait in an answer.
+func seconds(d time.Duration) *float64 {
+	n := max(0, d).Seconds()
+	return &n
 }
 
 func uplinkOf(t store.Traffic, sent uint64) api.Uplink {

@@ -34,6 +34,8 @@ type Clock struct {
 	Service  string     `json:"service"`   // timesyncd | chrony | none
 	BootID   string     `json:"boot_id"`   // the kernel's, or one that was drawn for this run
 	BootedAt *time.Time `json:"booted_at"` // when the gateway was started, by a clock that was right; null: not known
+	// seconds since then, monotonic; null: not known
+	BootedAgeS *int64 `json:"booted_age_s"`
 	// the last time known to be right, or the date of the build; null: neither is known
 	LastGood *time.Time `json:"last_good"`
 	Steps    uint64     `json:"steps"` // how often the clock was set since the start
@@ -120,13 +122,15 @@ type Slave struct {
 
 // Integration is one destination.
 type Integration struct {
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	Type        string     `json:"type"`
-	Topic       string     `json:"topic"`
-	State       string     `json:"state"` // idle | ok | retrying | waiting | waiting_for_clock | paused
-	Backlog     uint64     `json:"backlog"`
-	Oldest      *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null when none does
+	ID      string     `json:"id"`
+	Name    string     `json:"name"`
+	Type    string     `json:"type"`
+	Topic   string     `json:"topic"`
+	State   string     `json:"state"` // idle | ok | retrying | waiting | waiting_for_clock | paused
+	Backlog uint64     `json:"backlog"`
+	Oldest  *time.Time `json:"oldest"` // sampled_at of the oldest sample that waits; null when none does
+	// seconds since then; monotonic for a sample of this boot of the gateway
+	OldestAgeS  *int64     `json:"oldest_age_s"`
 	LastSuccess *time.Time `json:"last_success"`
 	// seconds since then, by a clock that is never set; null before the first
 	LastSuccessAgeS *int64 `json:"last_success_age_s"`
@@ -145,7 +149,11 @@ type Integration struct {
 	// With publish_every, when it speaks next if anything waits by then: an alarm, a backlog or the end of the agent
 	// does not wait for it. Left out without, and while the integration is paused.
 	NextPublication *time.Time `json:"next_publication,omitempty"`
-	NextAttempt     *time.Time `json:"next_attempt_at"` // after a failure; null: none is waited for
+	// seconds until then, monotonic
+	NextPublicationInS *float64 `json:"next_publication_in_s,omitempty"`
+
+	NextAttempt    *time.Time `json:"next_attempt_at"`   // after a failure; null: none is waited for
+	NextAttemptInS *float64   `json:"next_attempt_in_s"` // seconds until then, monotonic
 }
 
 // Gap is a stretch of time from which an object has no samples though it was to have them, as status and trigger log
@@ -178,6 +186,7 @@ type Latest struct {
 	Value     json.RawMessage `json:"value"` // a number, a string, true, false, or a list of strings
 	Unit      string          `json:"unit"`
 	SampledAt time.Time       `json:"sampled_at"`
+	AgeS      int64           `json:"age_s"`    // seconds since then, monotonic
 	Interval  string          `json:"interval"` // the log interval in force, as in "1m0s"
 }
 

@@ -55,8 +55,10 @@ type Trigger struct {
 	State         string `json:"state"` // one of TriggerStates
 	// while it is retried: UTC, milliseconds; else, or not known: null
 	NextAttemptAt   *string         `json:"next_attempt_at"`
-	CompletedAt     string          `json:"completed_at"`   // UTC, milliseconds
-	PublishedData   json.RawMessage `json:"published_data"` // the message as it was sent; null in a row about a gap
+	NextAttemptInS  *float64        `json:"next_attempt_in_s"` // seconds until then, monotonic
+	CompletedAt     string          `json:"completed_at"`      // UTC, milliseconds
+	AgeS            *int64          `json:"age_s"`             // seconds since then; null: the clock was wrong then
+	PublishedData   json.RawMessage `json:"published_data"`    // the message as it was sent; null in a row about a gap
 	IntegrationData Answer          `json:"integration_data"`
 	Topic           string          `json:"topic"` // as it was then
 	Attempts        int             `json:"attempts"`
@@ -68,23 +70,22 @@ type Trigger struct {
 // sample is missing: "" and null.
 type TriggerDetail struct {
 	Trigger
-	Integration    string          `json:"integration"`       // its name; its id when it has none
-	Type           string          `json:"type"`              // aws | gcp; "": the integration is no longer configured
-	NextAttemptInS *float64        `json:"next_attempt_in_s"` // seconds until NextAttemptAt, monotonic
-	Code           string          `json:"code"`              // of the kind of problem that keeps it back; "": none
-	Title          string          `json:"title"`             // the same in words
-	Remedy         string          `json:"remedy"`            // what to do; "": nothing
-	CanPublish     bool            `json:"can_publish"`       // it can be published again
-	WhyNot         string          `json:"why_not"`           // else: the reason
-	SampleID       string          `json:"sample_id"`
-	SampledAt      *string         `json:"sampled_at"`   // UTC, whole seconds
-	PublishedAt    *string         `json:"published_at"` // of the last attempt: UTC, milliseconds
-	Line           string          `json:"line"`
-	UnitID         int             `json:"unit_id"`
-	Slave          string          `json:"slave"`
-	Object         string          `json:"object"`
-	Value          json.RawMessage `json:"value"` // a number, a string, true, false, or a list of strings
-	Unit           string          `json:"unit"`  // of the value: "V"
+	Integration string          `json:"integration"` // its name; its id when it has none
+	Type        string          `json:"type"`        // aws | gcp; "": the integration is no longer configured
+	Code        string          `json:"code"`        // of the kind of problem that keeps it back; "": none
+	Title       string          `json:"title"`       // the same in words
+	Remedy      string          `json:"remedy"`      // what to do; "": nothing
+	CanPublish  bool            `json:"can_publish"` // it can be published again
+	WhyNot      string          `json:"why_not"`     // else: the reason
+	SampleID    string          `json:"sample_id"`
+	SampledAt   *string         `json:"sampled_at"`   // UTC, whole seconds
+	PublishedAt *string         `json:"published_at"` // of the last attempt: UTC, milliseconds
+	Line        string          `json:"line"`
+	UnitID      int             `json:"unit_id"`
+	Slave       string          `json:"slave"`
+	Object      string          `json:"object"`
+	Value       json.RawMessage `json:"value"` // a number, a string, true, false, or a list of strings
+	Unit        string          `json:"unit"`  // of the value: "V"
 }
 
 // Answer is what the cloud said: a message id, or an error.

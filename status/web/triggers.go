@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -76,10 +77,8 @@ func triggerState(t *api.Trigger, now time.Time) saying {
 	if t.Attempts > 1 {
 		words += ", " + plural(t.Attempts, "try")
 	}
-	if t.NextAttemptAt != nil {
-		if next, err := time.Parse(time.RFC3339, *t.NextAttemptAt); err == nil && next.After(now) {
-			words += ", next in " + age(int64(next.Sub(now).Seconds()))
-		}
+	if t.NextAttemptInS != nil {
+		words += ", next in " + age(int64(*t.NextAttemptInS))
 	}
 	tone := bad
 	if t.State == api.StateRetrying {
@@ -122,12 +121,21 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 	v := &triggersView{
 		frame: s.frame("Triggers", "/triggers"), Filter: filterOf(r.URL.Query()), zone: s.o.Zone,
 	}
+	for i := range v.Status.Integrations {
+		if in := &v.Status.Integrations[i]; in.Name == v.Filter.Integration && in.Name != "" {
+			v.Filter.Integration = in.ID
+		}
+	}
 	q, err := v.Filter.query(s.o.Zone)
 	if err != nil {
 		s.say(w, http.StatusBadRequest, "This address cannot be read", err.Error())
 		return
 	}
 	rows, next, err := s.rows(&v.Status, q)
+	if wrong := new(api.Error); errors.As(err, &wrong) {
+		s.fail(w, wrong)
+		return
+	}
 	if err != nil {
 		v.Unread = append(v.Unread, "The trigger log cannot be read: "+err.Error()+".")
 	}
@@ -138,7 +146,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 		older.Before = strconv.FormatUint(*next, 10)
 		v.Next = older.path("/triggers")
 	}
-	s.render(w, http.StatusOK, "triggers", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // rows asks the trigger log.

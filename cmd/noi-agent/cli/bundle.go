@@ -35,8 +35,8 @@ func newBundle(s *session) *cobra.Command {
   noi-agent bundle - > bundle.zip    # over ssh, say`,
 		Long: "The file has the configuration without comments and secrets, the state, the latest values, the last " +
 			"1,000 lines of the log, line statistics, metrics, and the findings of doctor. " + bundle.Removed +
-			" in it lists what was taken out. Look into the file before you send it: what else is secret, only " +
-			"you know.",
+			" in the file lists the removed text. Look into the file before you send it: only you know what else is " +
+			"secret.",
 		Args: oneArg(&c.file), ValidArgsFunction: completeFirst(completeFiles),
 	}, c)
 }

@@ -26,8 +26,8 @@ func newCheck(s *session) *cobra.Command {
 		Use: "check [FILE]", Short: "Check a configuration and print every error.",
 		Example: `  noi-agent check                   # the daemon's configuration
   noi-agent check site-12.yaml      # another file`,
-		Long: "All errors are printed with their line. For a valid configuration the command prints how busy each " +
-			"serial line will be, how much is written to flash, and how much mobile data each integration costs.",
+		Long: "Each error is printed with its line. For a valid configuration the command predicts the load of " +
+			"each serial line, the flash writes, and the mobile data of each integration.",
 		Args: oneArg(&c.file), ValidArgsFunction: completeFirst(completeFiles),
 	}, c)
 	return cmd

@@ -39,7 +39,7 @@ const (
 	needsNothing need = "nothing: it works on any computer"
 	needsConfig  need = "a configuration"
 	needsDaemon  need = "the running daemon"
-	needsLine    need = "the serial line: the running daemon reads it, else the command opens the port"
+	needsLine    need = "the serial line: a running daemon reads; without a daemon the command opens the port"
 	needsPort    need = "the serial line, which the daemon must not use at the same time"
 	needsCloud   need = "a configuration, and the cloud"
 	needsStore   need = "the running daemon, or its outbox when no daemon runs"
@@ -116,7 +116,7 @@ func (p *Program) root() (*cobra.Command, *commandLine) {
 	root := &cobra.Command{
 		Use:   "noi-agent",
 		Short: "Solar charge controllers to AWS SNS and Google Pub/Sub.",
-		Example: `  noi-agent status                          # is everything well? Problems come first
+		Example: `  noi-agent status                          # the state; problems come first
   noi-agent check /etc/noi-agent/config.yaml  # every fault of a configuration, and what it costs`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs,

@@ -20,7 +20,7 @@ func newCompletion(s *session) *cobra.Command {
 	c := &completionCommand{}
 	cmd := s.bind(&cobra.Command{
 		Use:   "completion bash|zsh|fish",
-		Short: "Print the script by which a shell completes commands, flags and names.",
+		Short: "Print the script with which a shell completes commands, flags and names.",
 		Example: `  noi-agent completion bash | sudo tee /etc/bash_completion.d/noi-agent
   noi-agent completion fish > ~/.config/fish/completions/noi-agent.fish`,
 		Args: oneArg(&c.shell), ValidArgs: []string{"bash", "zsh", "fish"},

@@ -29,14 +29,13 @@ type doctorCommand struct{ Send bool }
 func newDoctor(s *session) *cobra.Command {
 	c := &doctorCommand{}
 	cmd := s.bind(&cobra.Command{
-		Use: "doctor", Short: "Look for what is wrong with this gateway.",
+		Use: "doctor", Short: "Check this gateway, and print what is wrong.",
 		Example: `  sudo noi-agent doctor          # the verdict is the last line; exit 1 if there is a fault
   sudo noi-agent doctor --send   # sends a test message to each integration too`,
-		Long: "Configuration, ports, adapters, controllers, clock, disk, service, daemon and clouds are looked at, " +
-			"and nothing is changed. Each line has what was seen, why it matters, and a command to paste. The daemon " +
-			"reports what it owns: its problems are among the lines. Only if no daemon answers does this command " +
-			"ask the controllers and try the clouds itself. Run it as root: other users cannot see every program " +
-			"that has the port open.",
+		Long: "The command checks configuration, ports, adapters, controllers, clock, disk, service, daemon and " +
+			"clouds. It changes nothing. Each finding has the evidence, the reason and a command to paste. The " +
+			"problems of the running daemon are findings too. If no daemon answers, the command tests controllers " +
+			"and clouds itself. Run it as root: other users cannot see every program that has the port open.",
 	}, c)
 	cmd.Flags().BoolVar(&c.Send, "send", false,
 		"Try the clouds even if the daemon runs, and send each one test message.")

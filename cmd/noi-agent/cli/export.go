@@ -73,7 +73,7 @@ func newExport(s *session) *cobra.Command {
 		Use: "export", Short: "Print the samples in the outbox.",
 		Example: `  noi-agent export --format csv > samples.csv
   noi-agent export --from 2022-06-28 --to 2022-06-29 | jq .data`,
-		Long: "The daemon is asked, so that it need not stop. When no daemon runs, its outbox is read.",
+		Long: "A running daemon sends the samples. If no daemon runs, the command reads the outbox file.",
 	}, c)
 	c.add(cmd)
 	choose(cmd, &c.Format, "format", []string{agent.FormatJSONL, agent.FormatCSV},

@@ -21,7 +21,7 @@ type gapsCommand struct {
 func newGaps(s *session) *cobra.Command {
 	c, ack := &gapsCommand{}, &gapsAckCommand{}
 	cmd := s.bind(&cobra.Command{
-		Use: "gaps", Short: "List what is missing, and why.",
+		Use: "gaps", Short: "List missing samples, with the reason.",
 		Example: `  noi-agent gaps --since 24h
   noi-agent gaps --integration main-solar --object adc_vbterm --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -30,19 +30,19 @@ func newGaps(s *session) *cobra.Command {
 			}
 			return noSuchCommand(cmd, args)
 		},
-		Long: "A gap is a stretch of time without the samples that were due. The newest comes first. Reasons: " +
-			"docs/durability.md.",
+		Long: "A gap is a time in which due samples are missing. The newest gap comes first. docs/durability.md " +
+			"lists the reasons.",
 	}, c)
 	f := cmd.Flags()
 	f.StringVar(&c.Integration, "integration", "", "Only this integration, by id or `NAME`.")
 	c.addSince(s, cmd)
 	f.IntVarP(&c.Limit, "limit", "n", 100, "How many rows, `N` of 1 to 1000.")
 	acked := s.bind(&cobra.Command{
-		Use: "ack", Short: "Acknowledge gaps: status and page show them no more.",
-		Example: `  noi-agent gaps ack                       # all that there are now
+		Use: "ack", Short: "Acknowledge gaps: status and page no longer show them.",
+		Example: `  noi-agent gaps ack                       # all gaps until now
   noi-agent gaps ack --until 2022-06-28T08:20:29Z`,
-		Long: "An acknowledged gap stays in the list, with a mark. What is missing afterwards is a new gap, and is " +
-			"shown again.",
+		Long: "An acknowledged gap stays in the list, with a mark. Samples that are missing later are a new gap, " +
+			"which is shown again.",
 	}, ack)
 	acked.Flags().StringVar(&ack.Until, "until", "",
 		"Only gaps that ended by this `TIME`: 1h (an hour ago), 2022-06-28T08:20:29Z, or 2022-06-28 (its beginning, "+

@@ -56,10 +56,10 @@ func newInit(s *session) *cobra.Command {
 		Use: "init", Short: "Make a configuration: asks, finds the controllers, tests the cloud, and writes the file.",
 		Example: `  sudo noi-agent init                   # asks
   noi-agent init --port /dev/ttyUSB0 --topic arn:aws:sns:us-east-2:123456789012:MainSolarData   # asks the rest`,
-		Long: "Each question has a flag. Without a terminal nothing is asked: --port and --topic (or --cloud none) " +
-			"are then required, and the other answers have defaults. The file is written at the end, and only if " +
-			"`check` accepts it. Ctrl-C before that changes nothing. A file that exists is replaced only with " +
-			"--force, and is kept as a copy beside the new one.",
+		Long: "Each question has a flag. Without a terminal the command asks nothing: --port and --topic (or " +
+			"--cloud none) are then required, and the other answers have defaults. The command writes the file at " +
+			"the end, and only if `check` accepts the content. Ctrl-C before that changes nothing. An existing " +
+			"file is replaced only with --force; a copy of it is kept beside the new file.",
 	}, c)
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -70,7 +70,7 @@ func newInit(s *session) *cobra.Command {
 	choose(cmd, c.flags["cloud"], "cloud", []string{configs.AWS, configs.GCP, cloudNone},
 		"Where samples go, aws|gcp|none: a `WORD`. Default: the cloud of the topic.")
 	choose(cmd, &c.envelope, "envelope", []string{configs.EnvelopeSingle, configs.EnvelopeBatch},
-		"What a message is, single|batch: a `WORD`. Default: single, one sample; batch is all samples of a poll "+
+		"Content of a message, single|batch: a `WORD`. Default: single, one sample; batch: all samples of a poll "+
 			"(docs/messages.md).")
 	choose(cmd, &c.when, "when", []string{configs.WhenEvery, configs.WhenChange},
 		"Which samples are sent, every|change: a `WORD`. Default: every. With change: also one an "+

@@ -25,9 +25,9 @@ func newIntegrations(s *session) *cobra.Command {
 		Use: "integrations", Short: "List, create, edit, pause, remove or test integrations.",
 		Example: `  noi-agent integrations
   noi-agent integrations add aws --name main-solar --topic-arn ARN --objects adc_vbterm,charge_state`,
-		Long: "A change is on the disk and in force when the command ends; nothing restarts. It is kept in " +
-			"integrations.yaml in the state directory. The integrations of the configuration file are listed too, " +
-			"and are changed there.",
+		Long: "When the command ends, the change is on the disk and active. Nothing restarts. These integrations " +
+			"are in integrations.yaml in the state directory. The list also shows the integrations of the " +
+			"configuration file. Change those in that file.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil

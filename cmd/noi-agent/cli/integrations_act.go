@@ -30,7 +30,7 @@ func newIntegrationsPause(s *session) *cobra.Command {
 func newIntegrationsResume(s *session) *cobra.Command {
 	c := &integrationsSwitchCommand{action: "resume", done: "active"}
 	return s.bindNamed(&cobra.Command{
-		Use: "resume INTEGRATION", Short: "Resume an integration; what has waited is sent.",
+		Use: "resume INTEGRATION", Short: "Resume an integration; its backlog is sent.",
 		Example: "  noi-agent integrations resume main-solar\n  noi-agent integrations resume main-solar --json",
 	}, c, &c.ID)
 }
@@ -58,8 +58,8 @@ func newIntegrationsRemove(s *session) *cobra.Command {
 	cmd := s.bindNamed(&cobra.Command{
 		Use: "remove INTEGRATION", Short: "Remove an integration.",
 		Example: "  noi-agent integrations remove main-solar\n  noi-agent integrations remove main-solar --yes",
-		Long: "What waits for it is kept for 24 hours, then deleted and counted. An integration that is created with " +
-			"the same name within that time goes on with it.",
+		Long: "Its backlog is kept for 24 hours, then deleted and counted. If you create an integration with the " +
+			"same name within this time, it gets the backlog.",
 	}, c, &c.ID)
 	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false, "Do not ask.")
 	return cmd
@@ -90,10 +90,10 @@ type integrationsTestCommand struct{ ID string }
 func newIntegrationsTest(s *session) *cobra.Command {
 	c := &integrationsTestCommand{}
 	return s.bindNamed(&cobra.Command{
-		Use: "test INTEGRATION", Short: "Have the daemon test an integration and send one test message.",
+		Use: "test INTEGRATION", Short: "Test an integration in the daemon, and send one test message.",
 		Example: "  noi-agent integrations test main-solar\n  noi-agent integrations test main-solar --json",
-		Long: "As `noi-agent publish-test`, but in the daemon: with its user, its credentials and its network. The " +
-			"test message is marked; it is neither stored nor in the trigger log.",
+		Long: "The same test as `noi-agent publish-test`, but by the daemon: with the user, the credentials and " +
+			"the network of the daemon. The test message is marked; it is neither stored nor in the trigger log.",
 	}, c, &c.ID)
 }
 

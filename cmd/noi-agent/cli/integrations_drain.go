@@ -23,11 +23,11 @@ type integrationsDrainCommand struct {
 func newIntegrationsDrain(s *session) *cobra.Command {
 	c := &integrationsDrainCommand{}
 	cmd := s.bind(&cobra.Command{
-		Use: "drain [INTEGRATION]", Short: "Wait until everything that waits now is sent.",
+		Use: "drain [INTEGRATION]", Short: "Wait until the present backlog is sent.",
 		Example: `  noi-agent integrations drain                 # before a gateway is switched off for good
   noi-agent integrations drain main-solar --timeout 10m`,
-		Long: "Samples that are taken meanwhile do not count. Without a name the command waits for all integrations " +
-			"that are not paused. It only waits: sending goes on when the command is stopped.",
+		Long: "Samples that are taken meanwhile do not count. Without a name the command waits for all " +
+			"integrations that are not paused. The command only waits: if you stop it, the daemon still sends.",
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
 	}, c)
 	cmd.Flags().DurationVar(&c.Timeout, "timeout", 0, "Give up, and exit 1, after this `TIME`. Default: never.")

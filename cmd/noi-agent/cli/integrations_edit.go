@@ -37,7 +37,7 @@ func keyFlags() []keyFlag {
 		{"role-arn", "role_arn", "text", "aws: `ARN` of a role to assume."},
 		{"external-id", "external_id", "text", "aws: external `ID` for the role."},
 		{"imds", "imds", "bool", "aws: ask the EC2 metadata service for credentials."},
-		{"iot-endpoint", "iot.endpoint", "text", "aws: `HOST` that gives out credentials for a device's certificate."},
+		{"iot-endpoint", "iot.endpoint", "text", "aws: `HOST` that gives credentials for a device's certificate."},
 		{"iot-role-alias", "iot.role_alias", "text", "aws: `ALIAS` of the role for the certificate."},
 		{"iot-certificate", "iot.certificate", "text", "aws: PEM `FILE` of the device's certificate."},
 		{"iot-key", "iot.key", "text", "aws: PEM `FILE` of the private key."},
@@ -48,18 +48,19 @@ func keyFlags() []keyFlag {
 		{"attributes", "attributes", "words", "Message `ATTRIBUTES`: all, none, or some, separated by commas."},
 		{"publish-every", "publish_every", "text",
 			"Collect samples for this `TIME`, and send them together. 0s: at once."},
-		{"in-flight", "in_flight", "number", "Most requests on their way at once, a `NUMBER` from 1 to 64."},
-		{"pacing", "pacing", "text", "Spread a fleet's messages over this `TIME`."},
+		{"in-flight", "in_flight", "number", "Highest `NUMBER` of requests in flight at once, 1 to 64."},
+		{"pacing", "pacing", "text", "Delay new samples by up to this `TIME`, each gateway by its own share."},
 		{"gaps", "gaps", "bool", "Send gaps as messages too."},
 		{"when", "when", "text", "Which samples are sent, every|change: a `WORD`."},
 		{"deadband", "deadband", "bands",
-			"With --when change: `OBJECT=NUMBER`, changes up to which nothing is sent; several with commas."},
+			"With --when change: `OBJECT=NUMBER`, the largest change that is not sent; several with commas."},
 		{"heartbeat", "heartbeat", "text", "With --when change: one sample at least in this `TIME`. 0s: never."},
-		{"envelope", "envelope", "text", "What a message is, single|batch: a `WORD`."},
+		{"envelope", "envelope", "text", "Content of a message, single|batch: a `WORD`."},
 		{"compress", "compress", "text", "With --envelope batch, none|gzip: a `WORD`."},
 		{"catch-up-rate", "catch_up.rate", "number", "Most samples a second of a backlog, a `NUMBER`; 0: no limit."},
-		{"alarms-first", "catch_up.alarms_first", "bool", "Send faults and alarms before everything that waits."},
-		{"catch-up-spread", "catch_up.spread", "text", "Spread a fleet's way back over this `TIME`."},
+		{"alarms-first", "catch_up.alarms_first", "bool", "Send faults and alarms before all other waiting samples."},
+		{"catch-up-spread", "catch_up.spread", "text",
+			"After an outage, begin to send the backlog within this `TIME`, each gateway at its own moment."},
 	}
 }
 
@@ -178,7 +179,8 @@ func newIntegrationsAdd(s *session) *cobra.Command {
 		ValidArgs: []string{configs.AWS, configs.GCP},
 	}, c)
 	c.keys.add(cmd)
-	cmd.Flags().BoolVar(&c.Paused, "paused", false, "Keep its samples, and send them when it is resumed.")
+	cmd.Flags().BoolVar(&c.Paused, "paused", false, "Create the integration paused: its samples are kept, and sent "+
+		"when you resume it.")
 	return cmd
 }
 
@@ -211,7 +213,7 @@ func newIntegrationsEdit(s *session) *cobra.Command {
 	cmd := s.bindNamed(&cobra.Command{
 		Use: "edit INTEGRATION", Short: "Change keys of an integration; the other keys stay.",
 		Example: `  noi-agent integrations edit main-solar --objects adc_vbterm,charge_state
-  noi-agent integrations edit main-solar --profile ""      # an empty text takes a key out`,
+  noi-agent integrations edit main-solar --profile ""      # an empty text removes a key`,
 	}, c, &c.ID)
 	c.keys.add(cmd)
 	return cmd

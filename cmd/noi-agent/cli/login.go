@@ -23,8 +23,8 @@ func newLogin(s *session) *cobra.Command {
 		Use: "login", Short: "Print a one-time code to log in with on the status page.",
 		Example: `  sudo noi-agent login
   noi-agent login --json | jq -r .code`,
-		Long: "The code is good for five minutes and for one login. On a terminal the address is a QR code too. " +
-			"Compare the fingerprint of the certificate with the one that the browser shows.",
+		Long: "The code is valid for five minutes and for one login. On a terminal the command also prints the " +
+			"address as a QR code. Compare the fingerprint of the certificate with the one that the browser shows.",
 	}, &loginCommand{})
 }
 

@@ -29,10 +29,10 @@ func newLogs(s *session) *cobra.Command {
 	c := &logsCommand{Level: "debug"}
 	cmd := s.bind(&cobra.Command{
 		Use: "logs", Short: "Show the last lines of the daemon's log.",
-		Example: `  noi-agent logs --level warn         # what went wrong lately
+		Example: `  noi-agent logs --level warn         # the last warnings and errors
   noi-agent logs --follow --text rs485`,
 		Long: "The daemon keeps the last 1,000 lines in memory, of the level log.level of the configuration and " +
-			"above. journalctl -u noi-agent has the older ones.",
+			"above. journalctl -u noi-agent shows older lines.",
 	}, c)
 	f := cmd.Flags()
 	choose(cmd, &c.Level, "level", logLevels(), "Lines of this `LEVEL` and above: debug, info, warn, error.")

@@ -27,7 +27,7 @@ func newObjects(s *session) *cobra.Command {
 	cmd := s.bind(&cobra.Command{
 		Use: "objects [NAME]", Short: "List families, objects and log intervals, or explain one object.",
 		Example: `  noi-agent objects --family PSPWM     # one family of controllers
-  noi-agent objects adc_vbterm         # one object: meaning, unit, register, who lists it`,
+  noi-agent objects adc_vbterm         # one object: meaning, unit, register, and the families that have it`,
 		Long: "The argument is the name of an object, or of a family.",
 		Args: oneArg(&c.name), ValidArgsFunction: completeFirst(complete(s.cli.objectNames)),
 	}, c)

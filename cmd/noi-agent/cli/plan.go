@@ -27,8 +27,8 @@ func newPlan(s *session) *cobra.Command {
 		Use: "plan", Short: "Show the reads of each line and their bus time.",
 		Example: `  noi-agent plan --verbose             # each read: registers, how often, how long, and which objects
   noi-agent plan --config site-12.yaml --json`,
-		Long: "One row is one read. Objects that are due together share reads: a row with EVERY 1h is read in place " +
-			"of those with shorter intervals when the hour is full. TIME is how long the read keeps the line busy.",
+		Long: "One row is one read. Objects that are due together share reads: at a full hour, a row with EVERY 1h " +
+			"replaces the rows with shorter intervals. TIME is how long the read keeps the line busy.",
 	}, c)
 	cmd.Flags().BoolVarP(&c.verbose, "verbose", "v", false, "Print the names of the objects of each read.")
 	return cmd

@@ -34,9 +34,9 @@ func newPublishTest(s *session) *cobra.Command {
 		Use: "publish-test [INTEGRATION]", Short: "Test an integration and send one test message.",
 		Example: `  noi-agent publish-test main-solar
   sudo -u noi-agent -H noi-agent publish-test main-solar   # with the credentials of the daemon`,
-		Long: "Credentials, network, topic and permission are tested one after the other. Each failure is printed " +
-			"with what to do. The test message is marked; it is neither stored nor in the trigger log. The " +
-			"integration is named by id or name, and may be left out where there is only one.",
+		Long: "The command tests credentials, network, topic and permission one after the other. Each failure has " +
+			"its remedy below it. The test message is marked. It is not stored, and not in the trigger log. " +
+			"INTEGRATION is an id or a name. If there is only one integration, you may leave it out.",
 		Args: oneArg(&c.ID), ValidArgsFunction: completeFirst(complete(s.cli.integrationNames)),
 	}, c)
 	cmd.Flags().BoolVar(&c.DryRun, "dry-run", false, "Test everything, and send no message.")

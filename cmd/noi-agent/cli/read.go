@@ -31,8 +31,9 @@ func newRead(s *session) *cobra.Command {
 		Use: "read OBJECT...", Short: "Read objects or registers of a slave now.",
 		Example: `  noi-agent read adc_vbterm charge_state
   noi-agent read 0x0012 --port /dev/ttyUSB0 --unit 1   # registers, without any configuration`,
-		Long: "An argument is the name of an object, or registers: 0x0012, 0x0012+4, 0x0012-0x0015. A running daemon " +
-			"reads between its own polls; else the command opens the port itself.",
+		Long: "An argument is the name of an object, or registers: 0x0012, 0x0012+4, 0x0012-0x0015. A running " +
+			"daemon reads for the command, between its own polls. If no daemon runs, the command opens the port " +
+			"itself.",
 		Args:              someArgs(&c.What, "name an object or a register, such as adc_vbterm or 0x0012"),
 		ValidArgsFunction: complete(s.cli.objectNames),
 	}, c)

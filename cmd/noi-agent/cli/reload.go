@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/objects"
-	"noi-agent/status"
 	"noi-agent/status/api"
 )
 
@@ -66,7 +66,7 @@ func (r *reloader) Reload(ctx context.Context) error {
 func (r *reloader) TryNow(integration string) error {
 	err := r.agent.TryNow(integration)
 	if errors.Is(err, publish.ErrNoIntegration) {
-		return fmt.Errorf("%w: %q", status.ErrNoIntegration, integration)
+		return api.NewError(http.StatusNotFound, err.Error(), "noi-agent integrations list")
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func newReplay(s *session) *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("integration", complete(s.cli.integrationNames)) // the flag is there
 	c.add(cmd)
 	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false,
-		"Do not ask before everything is sent again, where --from is left out.")
+		"Do not ask. Without --yes, a replay without --from asks first.")
 	return cmd
 }
 

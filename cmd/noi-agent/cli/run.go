@@ -39,8 +39,8 @@ func newRun(s *session) *cobra.Command {
 		Use: "run", Short: "Run the daemon.",
 		Example: `  noi-agent run --config /etc/noi-agent/config.yaml
   noi-sim run -- noi-agent run --config configs/demo.yaml   # with a simulated controller and clouds`,
-		Long: "systemd runs this command. The log goes to stderr. SIGHUP reads the configuration again, SIGTERM and " +
-			"Ctrl-C end the daemon in order.",
+		Long: "systemd runs this command. The log goes to stderr. At SIGHUP the daemon reads the configuration " +
+			"again. At SIGTERM and Ctrl-C it ends cleanly.",
 	}, &runCommand{})
 }
 

@@ -37,7 +37,7 @@ func newScan(s *session) *cobra.Command {
 		Example: `  noi-agent scan /dev/ttyUSB0              # every unit id, at the usual baud rates
   noi-agent scan --line rs485 --units 1-10 # with the settings of a line of the configuration`,
 		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then " +
-			"identified. The command prints what to write into the configuration.",
+			"identified. The command prints the configuration for these units.",
 		Args: oneArg(&c.Port), ValidArgsFunction: completeFirst(completePorts),
 	}, c)
 	f := cmd.Flags()

@@ -22,7 +22,8 @@ func newSetup(s *session) *cobra.Command {
 			"integration's YAML.",
 		Example: `  noi-agent setup aws --topic MainSolarData --region us-east-2 --account 123456789012
   noi-agent setup gcp main-pubsub      # with the values of an integration of the configuration`,
-		Long: "Nothing is run and no cloud is contacted: the commands are for you to read and to paste.",
+		Long: "The command only prints: it runs nothing and contacts no cloud. Read the printed commands, then " +
+			"paste them into a shell.",
 		RunE: noSuchCommand, Args: cobra.ArbitraryArgs,
 	}
 	cmd.AddCommand(newSetupAWS(s), newSetupGCP(s))

@@ -26,7 +26,7 @@ func newStatus(s *session) *cobra.Command {
 	c := &statusCommand{}
 	cmd := s.bind(&cobra.Command{
 		Use: "status", Short: "Show the state of the running daemon.",
-		Example: `  noi-agent status                      # is everything well? Problems come first
+		Example: `  noi-agent status                      # the state; problems come first
   noi-agent status --check --quiet      # for a monitoring script: exit 1 if there is a fault`,
 		Long: "Behind a pipe the tables are separated by tabs and nothing is shortened. Programs read --json.",
 	}, c)
@@ -34,7 +34,7 @@ func newStatus(s *session) *cobra.Command {
 	f.BoolVarP(&c.Verbose, "verbose", "v", false,
 		"Print everything: counters, failed exchanges, gaps, sizes, settings.")
 	f.BoolVar(&c.Watch, "watch", false,
-		"Print it again whenever it changes, until Ctrl-C; behind a pipe as one JSON line per change.")
+		"Print the status again after each change, until Ctrl-C. Behind a pipe: one JSON line per change.")
 	f.BoolVar(&c.Check, "check", false, "Exit 1 if there is a fault; warnings and notices are not faults.")
 	f.BoolVarP(&c.Quiet, "quiet", "q", false, "Print nothing; with --check.")
 	return cmd

@@ -212,11 +212,18 @@ func (g *statusPage) integrations() *table {
 		if in.LastSuccess != nil {
 			last = shortLocal(g.now, *in.LastSuccess)
 		}
-		t.add(orID(in.Name, in.ID), in.Type, g.integrationState(in), fmt.Sprint(in.Backlog), since(g.now, in.Oldest),
-			last,
+		t.add(orID(in.Name, in.ID), in.Type, g.integrationState(in), fmt.Sprint(in.Backlog), g.oldest(in), last,
 			wording.Decimal(float64(in.Uplink.TodaySent+in.Uplink.TodayReceived)))
 	}
 	return t
+}
+
+// oldest is the age of the oldest sample that waits.
+func (g *statusPage) oldest(in *api.Integration) string {
+	if in.Oldest != nil && in.OldestAgeS == nil { // of a daemon that is older than this command
+		return age(g.now.Sub(*in.Oldest))
+	}
+	return ageOf(in.OldestAgeS)
 }
 
 func (g *statusPage) integrationState(in *api.Integration) string {

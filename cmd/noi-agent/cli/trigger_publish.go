@@ -24,8 +24,8 @@ func newTriggerPublish(s *session) *cobra.Command {
 	return s.bind(&cobra.Command{
 		Use: "publish ID", Short: "Publish the sample of one delivery again.",
 		Example: "  noi-agent triggers publish 9982\n  noi-agent triggers publish 9982 --json",
-		Long: "The message is marked as a replay and has the same sample id. The receiver gets it a second time. A " +
-			"message that was set aside is sent as it never arrived.",
+		Long: "The message is marked as a replay and has the same sample id. The receiver gets it a second time. " +
+			"For a dead letter the command does the same as `noi-agent deadletters retry`.",
 		Args: oneArg(&c.word), ValidArgsFunction: completeNothing,
 	}, c)
 }

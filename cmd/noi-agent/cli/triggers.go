@@ -33,8 +33,8 @@ func newTriggers(s *session) *cobra.Command {
 	cmd := s.bind(&cobra.Command{
 		Use: "triggers", Short: "Show the last deliveries of the running daemon.",
 		Example: `  noi-agent triggers --failed --since 1h   # what a cloud refused in the last hour
-  noi-agent triggers --follow              # one line for each delivery, as they come`,
-		Long: "A trigger is one sample handed to one integration. The newest comes first.",
+  noi-agent triggers --follow              # one line for each new delivery`,
+		Long: "A trigger is one delivery of one sample to one integration, with its result. The newest comes first.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil

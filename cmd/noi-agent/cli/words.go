@@ -27,14 +27,6 @@ func ageOf(seconds *int64) string {
 	return age(time.Duration(*seconds) * time.Second)
 }
 
-// since is the age of a moment; – for nil.
-func since(now time.Time, at *time.Time) string {
-	if at == nil {
-		return none
-	}
-	return age(now.Sub(*at))
-}
-
 // localTime shows a stamp in the time zone of the reader, with its offset.
 func localTime(stamp string) string {
 	t, err := time.Parse(time.RFC3339, stamp)

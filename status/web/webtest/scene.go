@@ -1,5 +1,3 @@
-// Package webtest has gateways for tests and pictures of the pages: each is a moment in the life of one, and shows what
-// the pages have to say then. Nothing runs behind them.
 package webtest
 
 import (
@@ -138,7 +136,7 @@ func (s *Scene) valuesOf(unit int, name string, volts float64, state string) []a
 		list = append(list, api.Latest{
 			Line: "rs485", Slave: name, UnitID: unit, Object: o.Name, Value: value(o, i+unit, volts,
 				state), Unit: o.Unit,
-			SampledAt: at(time.Duration(3+i%4) * time.Second), Interval: o.Interval.String(),
+			SampledAt: at(time.Duration(3+i%4) * time.Second), AgeS: int64(3 + i%4), Interval: o.Interval.String(),
 		})
 	}
 	return list
@@ -187,6 +185,7 @@ func Troubled() *Scene {
 	s.Log[7].Success, s.Log[7].PublishedData, s.Log[7].State = false, json.RawMessage("null"), api.StateDropped
 	aws := &s.State.Integrations[0]
 	aws.State, aws.Backlog, aws.Oldest = "waiting", 1204, before(18*time.Minute)
+	aws.OldestAgeS = number(int64(18 * 60))
 	aws.LastError, aws.LastSuccess, aws.Dead = refusal, before(18*time.Minute), 3
 	aws.Gaps = []api.Gap{*s.Log[7].Gap, {Unit: "rs485/2", Object: "charge_state", To: before(30 * time.Hour),
 		Reason: "agent_down"}}
@@ -199,7 +198,7 @@ func Troubled() *Scene {
 	}
 	for i := range s.Values.Objects {
 		if l := &s.Values.Objects[i]; l.UnitID == 2 {
-			l.SampledAt = l.SampledAt.Add(-4 * time.Minute)
+			l.SampledAt, l.AgeS = l.SampledAt.Add(-4*time.Minute), l.AgeS+4*60
 		} else if l.Object == "array_fault" {
 			l.Value = json.RawMessage(`["rts_was_valid_now_disconnected"]`)
 		}
