@@ -185,6 +185,7 @@ func (p *Poller) works() {
 // portFailed closes the line and sets the next moment to try.
 func (p *Poller) portFailed(err error) {
 	p.line.Close()
+	p.line.PortFailed(err)
 	for _, s := range p.slaves { // what passed before this has the reason that there was then
 		p.passOver(s)
 	}
