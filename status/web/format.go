@@ -26,7 +26,7 @@ func (s *Site) funcs() template.FuncMap {
 		"count":     count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
 		"percent": percent, "real": func(f *float64) float64 { return *f },
 		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
-		"gap": wording.Gap, "fault": wording.LineFault, "plural": plural, "prose": prose, "lean": lean, "short": short,
+		"gap": wording.Gap, "fault": wording.LineFault, "plural": plural, "prose": prose, "cmd": command, "lean": lean, "short": short,
 		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base,
 		"keeps": keeps, "every": every, "capital": capital, "spaced": spaced,
 		"add": func(a, b uint64) uint64 { return a + b },
@@ -106,6 +106,27 @@ func secondsOf(n any) int64 {
 		return int64(min(v.Uint(), math.MaxInt64))
 	}
 	return v.Int()
+}
+
+// command is a command to type, each word an element of its own: a browser breaks "noi-agent" and "--now" at a hyphen,
+// and nobody can see then what to type. A tap selects the whole.
+func command(text string) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<code class="cmd">`)
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for j, word := range strings.Split(line, " ") {
+			if j > 0 {
+				b.WriteByte(' ')
+			}
+			if word != "" {
+				b.WriteString("<span>" + template.HTMLEscapeString(word) + "</span>")
+			}
+		}
+	}
+	return template.HTML(b.String() + "</code>") //nolint:gosec // each word is escaped
 }
 
 // ago prints seconds as an element that the script lets grow: "4 min".
