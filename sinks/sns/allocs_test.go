@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"noi-agent/sinks"
 	"noi-agent/sinks/sinktest"
@@ -17,7 +18,7 @@ type taking struct{ answer string }
 
 func (c taking) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, err := io.Copy(io.Discard, r.Body)
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/xml"}}, Request: r, ProtoMajor: 1, ProtoMinor: 1,
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/xml"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}, Request: r, ProtoMajor: 1, ProtoMinor: 1,
 		ContentLength: int64(len(c.answer)), Body: io.NopCloser(strings.NewReader(c.answer))}, err
 }
 
@@ -50,7 +51,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 			t.Fatalf("%v", r)
 		}
 	})
-	const most = 330 // of which the SDK's client has 250; with its own form and reader it had 776
+	const most = 100 // the SDK's client makes 250, and 776 with its own form and reader
 	if t.Logf("%.0f allocations for a request of ten messages", got); got > most {
 		t.Errorf("%.0f allocations for a request of ten messages, want %d", got, most)
 	}

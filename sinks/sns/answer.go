@@ -27,19 +27,30 @@ func (a answerReader) HandleDeserialize(ctx context.Context, in middleware.Deser
 	next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	response, ok := out.RawResponse.(*smithyhttp.Response)
-	if err == nil && ok && response.StatusCode == http.StatusOK {
-		body, readErr := readBody(response.Response)
-		if output, usual := parseAnswer(string(body)); usual && readErr == nil {
-			_ = response.Body.Close() // read to its end
+	if err == nil && ok {
+		if output, ok := usual(response.Response); ok {
 			out.Result = output
 			return out, metadata, nil
 		}
-		response.Body = readAgain{io.MultiReader(bytes.NewReader(body), failing{readErr}), response.Body}
 	}
 	return a.sdk.HandleDeserialize(ctx, in, middleware.DeserializeHandlerFunc(func(context.Context,
 		middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		return out, metadata, err
 	}))
+}
+
+// usual reads an answer that says of each message that it was taken. Any other answer can be read again.
+func usual(r *http.Response) (output *sns.PublishBatchOutput, ok bool) {
+	if r.StatusCode != http.StatusOK {
+		return nil, false
+	}
+	body, err := readBody(r)
+	if output, ok = parseAnswer(string(body)); ok && err == nil {
+		_ = r.Body.Close() // read to its end
+		return output, true
+	}
+	r.Body = readAgain{io.MultiReader(bytes.NewReader(body), failing{err}), r.Body}
+	return nil, false
 }
 
 // readBody reads an answer, whose length ownBody bounds.
@@ -69,6 +80,9 @@ func (f failing) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// taken is what an answer says of one message that was taken.
+type taken struct{ id, messageID string }
+
 // parseAnswer reads an answer that says of each message that it was taken. usual is false for any other text.
 func parseAnswer(text string) (answer *sns.PublishBatchOutput, usual bool) {
 	if strings.ContainsAny(text, "&!?") { // references, comments, instructions
@@ -82,7 +96,7 @@ func parseAnswer(text string) (answer *sns.PublishBatchOutput, usual bool) {
 	if !ok || first != "PublishBatchResult" {
 		return nil, false
 	}
-	answer = &sns.PublishBatchOutput{Successful: make([]types.PublishBatchResultEntry, 0, maxEntries)}
+	entries := make([]taken, 0, maxEntries)
 	for result != "" {
 		name, list, ok := element(&result)
 		if !ok || name == "Failed" && list != "" || name != "Failed" && name != "Successful" {
@@ -93,31 +107,39 @@ func parseAnswer(text string) (answer *sns.PublishBatchOutput, usual bool) {
 			if !ok {
 				return nil, false
 			}
-			answer.Successful = append(answer.Successful, entry)
+			entries = append(entries, entry)
 		}
 	}
-	return answer, len(answer.Successful) > 0
+	return outputOf(entries), len(entries) > 0
+}
+
+// outputOf is an answer as the SDK has it.
+func outputOf(entries []taken) *sns.PublishBatchOutput {
+	out := &sns.PublishBatchOutput{Successful: make([]types.PublishBatchResultEntry, len(entries))}
+	for i := range entries {
+		out.Successful[i].Id, out.Successful[i].MessageId = &entries[i].id, &entries[i].messageID
+	}
+	return out
 }
 
 // parseEntry reads what the answer says of one message that was taken, and moves list behind it.
-func parseEntry(list *string) (entry types.PublishBatchResultEntry, usual bool) {
+func parseEntry(list *string) (entry taken, usual bool) {
 	name, member, ok := element(list)
 	if !ok || name != "member" {
 		return entry, false
 	}
-	texts := new([2]string) // one allocation: the SDK's type wants pointers
 	for member != "" {
 		name, text, ok := element(&member)
 		switch {
 		case !ok || strings.Contains(text, "<"):
 			return entry, false
 		case name == "Id":
-			texts[0], entry.Id = text, &texts[0]
+			entry.id = text
 		case name == "MessageId":
-			texts[1], entry.MessageId = strings.Clone(text), &texts[1] // it is kept; the answer is not
+			entry.messageID = text
 		}
 	}
-	return entry, entry.Id != nil && entry.MessageId != nil
+	return entry, entry.id != "" && entry.messageID != ""
 }
 
 // element reads the element that text begins with, and moves text behind it. inner has no spaces around it. ok is false

@@ -38,7 +38,8 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 			return fault, false
 		}
 	}
-	if _, err := s.creds.Retrieve(ctx); err != nil {
+	keys, err := s.creds.Retrieve(ctx)
+	if err != nil {
 		fault := s.credentialFault(ctx, err)
 		// A client that learnt the time is worth keeping, see forget.
 		if s.givesUp(ctx) && fault.Code != sinks.CodeClock {
@@ -47,7 +48,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 		}
 		return fault, false
 	}
-	s.unanswered = 0
+	s.keys, s.unanswered = keys, 0
 	return sinks.Result{}, true
 }
 

@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"noi-agent/sinks"
 )
 
 // lean has the client use formWriter and answerReader for a PublishBatch. All else is the SDK's: endpoint, signature,
@@ -61,51 +63,78 @@ func (formWriter) HandleSerialize(ctx context.Context, in middleware.SerializeIn
 	return next.HandleSerialize(ctx, in)
 }
 
-// form is the body of a request. The names are those of the SNS API reference, PublishBatch.
+// formHead begins each form. The names are those of the SNS API reference, PublishBatch.
+const formHead = "Action=PublishBatch&Version=2010-03-31&TopicArn="
+
+// room is how many bytes a form takes for so many bytes of a message: a third more for what is escaped in JSON, and the
+// names of the fields.
+func room(message int) int { return message*3/2 + 112 }
+
+// form is the body of a request of the SDK's client.
 func form(in *sns.PublishBatchInput) []byte {
-	room := 256
+	n := room(len(*in.TopicArn))
 	for i := range in.PublishBatchRequestEntries {
-		room += 2*len(*in.PublishBatchRequestEntries[i].Message) + 256
+		n += room(len(*in.PublishBatchRequestEntries[i].Message))
 	}
-	b := append(make([]byte, 0, room), "Action=PublishBatch&Version=2010-03-31&TopicArn="...)
-	b = appendEscaped(b, *in.TopicArn)
-	var prefix [64]byte
+	b := appendEscaped(append(make([]byte, 0, n), formHead...), *in.TopicArn)
 	for i := range in.PublishBatchRequestEntries {
-		member := strconv.AppendInt(append(prefix[:0], "&PublishBatchRequestEntries.member."...), int64(i+1), 10)
-		b = appendEntry(b, append(member, '.'), &in.PublishBatchRequestEntries[i])
+		e := &in.PublishBatchRequestEntries[i]
+		b = appendField(b, i, "Id=", aws.ToString(e.Id))
+		b = appendField(b, i, "Message=", aws.ToString(e.Message))
+		if e.MessageGroupId != nil {
+			b = appendField(b, i, "MessageGroupId=", *e.MessageGroupId)
+		}
+		if e.MessageDeduplicationId != nil {
+			b = appendField(b, i, "MessageDeduplicationId=", *e.MessageDeduplicationId)
+		}
+		for k, name := range slices.Sorted(maps.Keys(e.MessageAttributes)) {
+			value := e.MessageAttributes[name]
+			b = appendAttribute(b, i, k, name, aws.ToString(value.DataType), aws.ToString(value.StringValue))
+		}
 	}
 	return b
 }
 
-// appendEntry appends the fields of one message.
-func appendEntry(b, prefix []byte, e *types.PublishBatchRequestEntry) []byte {
-	b = appendField(b, prefix, "Id=", e.Id)
-	b = appendField(b, prefix, "Message=", e.Message)
-	b = appendField(b, prefix, "MessageGroupId=", e.MessageGroupId)
-	b = appendField(b, prefix, "MessageDeduplicationId=", e.MessageDeduplicationId)
-	if len(e.MessageAttributes) == 0 {
-		return b
+// formOf is the body of a request of msgs: the same as form has for the SDK's client, up to the order of attributes.
+func (s *Sink) formOf(msgs []sinks.Message) []byte {
+	n := room(len(s.o.TopicARN))
+	for i := range msgs {
+		n += room(len(msgs[i].Body)) + len(msgs[i].Attributes)*room(128)
 	}
-	for i, name := range slices.Sorted(maps.Keys(e.MessageAttributes)) {
-		value := e.MessageAttributes[name]
-		at := fmt.Appendf(nil, "%sMessageAttributes.entry.%d.", prefix, i+1)
-		b = appendField(b, at, "Name=", &name)
-		b = appendField(b, at, "Value.DataType=", value.DataType)
-		b = appendField(b, at, "Value.StringValue=", value.StringValue)
+	b := appendEscaped(append(make([]byte, 0, n), formHead...), s.o.TopicARN)
+	for i := range msgs {
+		m := &msgs[i]
+		b = appendField(b, i, "Id=", entryID(i))
+		b = appendField(b, i, "Message=", validBody(m.Body))
+		if s.topic.fifo {
+			b = appendField(b, i, "MessageGroupId=", groupID(s.o.Device, m.Key))
+			b = appendField(b, i, "MessageDeduplicationId=", m.SampleID)
+		}
+		for k, a := range m.Attributes {
+			b = appendAttribute(b, i, k, a.Name, attributeType, valid(a.Value))
+		}
 	}
 	return b
 }
 
-// appendField appends a field, unless value is nil. The name is as it is on the wire.
-func appendField(b, prefix []byte, name string, value *string) []byte {
-	if value == nil {
-		return b
+// appendAttribute appends the fields of an attribute of a message, each by its place.
+func appendAttribute(b []byte, message, at int, name, kind, value string) []byte {
+	for _, field := range [...][2]string{{".Name=", name}, {".Value.DataType=", kind}, {".Value.StringValue=", value}} {
+		b = appendField(b, message, "MessageAttributes.entry.", "")
+		b = append(strconv.AppendInt(b, int64(at+1), 10), field[0]...)
+		b = appendEscaped(b, field[1])
 	}
-	return appendEscaped(append(append(b, prefix...), name...), *value)
+	return b
+}
+
+// appendField appends a field of a message, by its place in the request. The name is as it is on the wire.
+func appendField[T string | []byte](b []byte, message int, name string, value T) []byte {
+	b = strconv.AppendInt(append(b, "&PublishBatchRequestEntries.member."...), int64(message+1), 10)
+	return appendEscaped(append(append(b, '.'), name...), value)
 }
 
 // appendEscaped appends a value as url.QueryEscape has it.
-func appendEscaped(b []byte, value string) []byte {
+func appendEscaped[T string | []byte](b []byte, value T) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := range len(value) {
 		switch c := value[i]; {

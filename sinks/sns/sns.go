@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -65,8 +67,9 @@ type Sink struct {
 	topic topic
 	log   *slog.Logger
 
-	// The goroutine that holds its one place owns what follows, but for ahead. It is a channel and no mutex, because
-	// credentials are asked for meanwhile, and a Publish waits for them no longer than its context lets it.
+	// The goroutine that holds its one place owns what follows, but for ahead and pattern. It is a channel and no
+	// mutex, because credentials are asked for meanwhile, and a Publish waits for them no longer than its context lets
+	// it.
 	turn   chan struct{}
 	closed bool
 
@@ -75,10 +78,13 @@ type Sink struct {
 	// Both nil until credentials have been found, and again after they were refused.
 	client *sns.Client
 	creds  aws.CredentialsProvider
+	keys   aws.Credentials // that creds gave last
 
 	process *process // that prints the credentials; nil: none does
 	// time.Duration by which the clock is ahead at least, as new credentials show; 0: nothing shows that
 	ahead atomic.Int64
+
+	pattern atomic.Pointer[pattern] // of requests; nil: the SDK's client makes the next one. Not owned either
 
 	unanswered int // attempts in a row that ended before there was an answer about credentials
 
@@ -142,27 +148,34 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 		text := fmt.Sprintf("message too long: %d bytes with its attributes, SNS takes %d", size(msgs[0]), maxBytes)
 		return []sinks.Result{sinks.Failed(sinks.Reject, "InvalidParameter", text)}
 	}
-	client, fault := s.connected(ctx)
-	if client == nil {
+	via, fault := s.connected(ctx)
+	if via.client == nil {
 		return sinks.Repeat(fault, n)
 	}
-	results := sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, client, msgs[:n]) })
+	results := sinks.Narrow(n, func(n int) ([]sinks.Result, bool) { return s.send(ctx, via, msgs[:n]) })
 	for i := range results {
 		results[i].Skewed = s.ahead.Load() > 0
 	}
 	return results
 }
 
-// connected returns the client, with credentials that are good now; nil when there is none, and fault says why.
-func (s *Sink) connected(ctx context.Context) (client *sns.Client, fault sinks.Result) {
+// way is what a request goes by: the client, and credentials that are good now.
+type way struct {
+	client *sns.Client
+	keys   aws.Credentials
+	http   *http.Client // of the client
+}
+
+// connected returns the way of a request; without a client when there is none, and fault says why.
+func (s *Sink) connected(ctx context.Context) (via way, fault sinks.Result) {
 	if !s.takeTurn(ctx) {
-		return nil, ended(ctx)
+		return way{}, ended(ctx)
 	}
 	defer s.giveTurn()
 	if fault, ok := s.connect(ctx); !ok {
-		return nil, fault
+		return way{}, fault
 	}
-	return s.client, sinks.Result{}
+	return way{s.client, s.keys, s.http}, sinks.Result{}
 }
 
 // takeTurn waits for the one place of turn; false when ctx ends before.
@@ -183,22 +196,25 @@ func (s *Sink) takeTurn(ctx context.Context) bool {
 func (s *Sink) giveTurn() { <-s.turn }
 
 // send makes one request of msgs. whole says that the service answered for all of them at once.
-func (s *Sink) send(ctx context.Context, client *sns.Client, msgs []sinks.Message) (results []sinks.Result,
-	whole bool) {
+func (s *Sink) send(ctx context.Context, via way, msgs []sinks.Message) (results []sinks.Result, whole bool) {
+	out, err := s.ask(ctx, via, msgs)
+	if err != nil {
+		fault := classify(ctx, err)
+		s.giveUp(ctx, via.client, fault)
+		return sinks.Repeat(fault, len(msgs)), true
+	}
+	return perEntry(len(msgs), out), false
+}
+
+// input is a request of msgs as the SDK's client takes it.
+func (s *Sink) input(msgs []sinks.Message) *sns.PublishBatchInput {
 	entries := make([]types.PublishBatchRequestEntry, len(msgs))
 	texts := make([][2]string, len(msgs)) // the SDK's types want pointers
 	for i, m := range msgs {
 		texts[i] = [2]string{entryID(i), valid(string(m.Body))}
 		entries[i] = s.entry(&texts[i], m)
 	}
-	out, err := client.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: &s.o.TopicARN,
-		PublishBatchRequestEntries: entries}, lean)
-	if err != nil {
-		fault := classify(ctx, err)
-		s.giveUp(ctx, client, fault)
-		return sinks.Repeat(fault, len(msgs)), true
-	}
-	return perEntry(len(msgs), out), false
+	return &sns.PublishBatchInput{TopicArn: &s.o.TopicARN, PublishBatchRequestEntries: entries}
 }
 
 // giveUp forgets a client that a fault was the answer to, unless another request has had it forgotten already.
@@ -250,11 +266,24 @@ func (s *Sink) entry(texts *[2]string, m sinks.Message) types.PublishBatchReques
 // message is not to be refused for it.
 func valid(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
+		if refused(r) {
 			return '\uFFFD'
 		}
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// validBody is valid for a body: nearly always the body itself.
+func validBody(body []byte) []byte {
+	if utf8.Valid(body) && !bytes.ContainsFunc(body, refused) {
+		return body
+	}
+	return []byte(valid(string(body)))
+}
+
+// refused reports whether SNS takes no such character.
+func refused(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 }
 
 const attributeType = "String"

@@ -80,7 +80,7 @@ type ownBody struct{ next *http.Transport }
 
 // RoundTrip is part of http.RoundTripper.
 func (t ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
+	if r.Body == nil || r.GetBody != nil { // the body of a pattern's request is a copy already
 		return t.answer(t.next.RoundTrip(r))
 	}
 	var sent bytes.Buffer // at most maxBytes, form-encoded
