@@ -2,15 +2,15 @@ package api
 
 import "time"
 
-// MismatchRemedy is what to do about it.
+// MismatchRemedy is the remedy of SlaveWrong.
 const MismatchRemedy = "Correct `model` of the slave, or install a controller of this model. If the controller is " +
 	"right and reports the product code of another type, set `model_check: ignore` of the slave."
 
-// soon is after how long it is news that something does not answer: a request that is lost is repeated after a second,
-// and again after five.
+// soon is how long a missing answer must last before it is shown as a problem: a lost request is repeated after one
+// second, and again after five.
 const soon = 10 * time.Second
 
-// triedAgain ends the remedy of what an operator must fix before an integration can send.
+// triedAgain is the end of the remedies of problems that an operator must fix before an integration can send.
 const triedAgain = " Samples are kept. The agent tries again within five minutes, and at once after `noi-agent reload`."
 
 // Pages of the endpoint that show more.
@@ -23,8 +23,8 @@ const (
 	pageSystem       = "/system"
 )
 
-// deadLine are the codes that explain whatever else is wrong on a line; deadSlave those that explain what is wrong with
-// a slave besides.
+// deadLine returns the codes that explain all other problems of a line. deadSlave returns the codes that explain the
+// other problems of a slave.
 func deadLine() []string {
 	return []string{LineDown.Code, LinePortMissing.Code, LinePortDenied.Code, LinePortBusy.Code, GatewayRefuses.Code,
 		GatewayAway.Code, GatewayFails.Code}
@@ -47,12 +47,12 @@ var (
 			"gateway. The agent retries automatically."}
 	LinePortDenied = Kind{Code: "line_port_denied", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "No permission to open the port of {name}",
-		Remedy: "Add the daemon's user to the group of the port, which the error names: sudo usermod -aG dialout " +
-			"noi-agent. Then: sudo systemctl restart noi-agent."}
+		Remedy: "Add the daemon's user to the group of the port, which the error names: `sudo usermod -aG dialout " +
+			"noi-agent`. Then: `sudo systemctl restart noi-agent`."}
 	LinePortBusy = Kind{Code: "line_port_busy", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "{holder} has the port of {name} open",
-		Remedy: "Stop the other program. ModemManager opens every new USB adapter: sudo systemctl disable --now " +
-			"ModemManager. `noi-agent doctor` looks for such programs. The agent retries automatically."}
+		Remedy: "Stop the other program. ModemManager opens every new USB adapter: `sudo systemctl disable " +
+			"--now ModemManager`. `noi-agent doctor` looks for such programs. The agent retries automatically."}
 	LineShared = Kind{Code: "line_shared", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title: "Another master sends requests on {name}",
 		Remedy: "A Modbus line may have only one master. Find the other program or device, and stop it. The agent " +
@@ -137,8 +137,8 @@ var (
 	ClockWrong = Kind{Code: "clock_wrong", Severity: Fault, Effect: Delayed, Href: pageSystem, VisibleAfter: soon,
 		DependsOn: []string{ClockUnset.Code},
 		Title:     "The clock is wrong: {cloud} refuses the signature of {name}",
-		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are kept, and " +
-			"sent when the clock is right."}
+		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are kept, " +
+			"and sent when the clock is right."}
 	CloudRejected = Kind{Code: "dead_letters", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		Title: "{messages} of {name} set aside",
 		Remedy: "`noi-agent deadletters list` shows them with the cloud's reason. When the reason is fixed, " +
@@ -151,8 +151,8 @@ var (
 			"letters."}
 	CloudSkewed = Kind{Code: "clock_differs", Severity: Warning, Effect: None, Href: pageSystem,
 		DependsOn: []string{ClockUnset.Code}, Title: "The gateway's clock differs from the clock of {cloud}",
-		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are published " +
-			"with wrong times until then."}
+		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are " +
+			"published with wrong times until then."}
 	OutboxFilling = Kind{Code: "outbox_filling", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		DependsOn: []string{CloudDropped.Code}, Title: "Samples of {name} will be deleted, beginning on {day}",
 		Remedy: "No sample is lost yet. Make the cloud accept samples again, or increase the limit that the detail " +
@@ -171,7 +171,7 @@ var (
 	ClockUnset = Kind{Code: "clock_unset", Severity: Warning, Effect: Delayed, Href: pageSystem,
 		Title: "The gateway's clock is not known to be right",
 		Remedy: "Samples are kept, and their time is corrected once the clock is right. Let the gateway reach a " +
-			"time server, or set its clock (date -u -s …). If the clock is right, but before the last good time, " +
+			"time server, or set its clock (`sudo date -u -s …`). If the clock is right, but before the last good time, " +
 			"set `clock.source: system` for one start."}
 	StoreRecovered = Kind{Code: "store_recovered", Severity: Warning, Effect: Lost, Href: pageOutbox,
 		Title: "The store could not be used and was replaced",
@@ -185,24 +185,25 @@ var (
 			"memory."}
 	ConfigRefused = Kind{Code: "config_refused", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The configuration file is not valid; the previous one is in use",
-		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl " +
-			"reload noi-agent."}
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: `sudo " +
+			"systemctl reload noi-agent`."}
 	IntegrationsFile = Kind{Code: "integrations_file", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The file integrations.yaml has errors and is not used",
-		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl " +
-			"reload noi-agent. Until then no integration can be changed on the page. The previous version of the " +
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: `sudo " +
+			"systemctl reload noi-agent`. Until then no integration can be changed on the page. The previous version of the " +
 			"file is integrations.yaml.previous."}
 	ConfigRestart = Kind{Code: "restart_needed", Severity: Warning, Effect: None, Href: pageSystem,
-		Title:  "A change of the configuration needs a restart",
-		Remedy: "Run: systemctl restart noi-agent. Or undo the change, then: systemctl reload noi-agent."}
+		Title: "A change of the configuration needs a restart",
+		Remedy: "Run: `sudo systemctl restart noi-agent`. Or undo the change, then: `sudo systemctl reload " +
+			"noi-agent`."}
 	StoreKept = Kind{Code: "store_kept_aside", Severity: Notice, Effect: None, Href: pageOutbox,
 		Title:  "A store that was replaced at an earlier start is kept",
 		Remedy: "Delete the files if you do not need them; the notice ends at the next start."}
 )
 
-// The kinds of a line that is reached over the network, and of replies that are not the answer. No text here speaks of
-// wires. What a serial line has too keeps its code there, since alert rules name codes: gatewayShared, unitNoReply and
-// unitDamaged.
+// The kinds of a line that is reached over the network, and of replies that are not the answer. No text here mentions
+// wires. GatewayShared, UnitNoReply and UnitDamaged have the codes of the same problems of a serial line, because alert
+// rules use codes.
 var (
 	GatewayRefuses = Kind{Code: "gateway_refuses", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "The gateway {name} refuses connections",
@@ -247,8 +248,7 @@ var (
 			"device is faulty."}
 )
 
-// Kinds returns the table of everything that can be wrong. It is in the order of causes: what may explain others comes
-// before them.
+// Kinds returns the table of all kinds of problems. A kind that explains others comes before them.
 func Kinds() []Kind {
 	return []Kind{
 		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,
