@@ -40,19 +40,39 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	}
 }
 
-// The line sleeps for a percentage of the wire time of the missing bytes, less a slack. The remaining time is for
-// differences between the clocks of both ends. The slack is how late a sleep may end: a timer of Go's runtime waits in
-// whole milliseconds if nothing else runs.
+// The line sleeps for sleepShare of the wire time of the missing bytes, in percent, less sleepSlack. The remaining time
+// is for differences between the clocks of both ends. The slack is how late a port delivers bytes that have arrived, and
+// how late a timer of Go's runtime may be if nothing else runs.
 const (
-	sleepShare, sleepSlack = 95, 100 * time.Microsecond // of a sleepingPort
-	timerShare, timerSlack = 90, time.Millisecond       // of any other port
+	sleepShare = 95
+	sleepSlack = time.Millisecond
 )
 
 // longestSleep is how late the line may notice that its context has ended.
 const longestSleep = 500 * time.Millisecond
 
-// sleepingPort is a port with a more exact timer than Go's runtime.
-type sleepingPort interface{ Sleep(d time.Duration) error }
+// sleepingPort is a port with a more exact timer than Go's runtime. While the line is in a hurry, the timer is not used.
+type sleepingPort interface {
+	Sleep(d time.Duration) error
+	Hurry(on bool)
+}
+
+// A line is in a hurry if it had no pause of pauseLeast for hurryAfter.
+const (
+	pauseLeast = 100 * time.Millisecond
+	hurryAfter = 2 * time.Second
+)
+
+// pace notes that a request is sent at start, and whether the line is in a hurry.
+func (l *Line) pace(start time.Time) {
+	if l.rest.paused.IsZero() || start.Sub(l.lastByte) > pauseLeast {
+		l.rest.paused = start
+	}
+	if port, ok := l.port.(sleepingPort); ok {
+		l.rest.hurry = start.Sub(l.rest.paused) > hurryAfter
+		port.Hurry(l.rest.hurry)
+	}
+}
 
 // restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until most of the bytes that are
 // known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole frames
@@ -63,11 +83,15 @@ func (l *Line) restOf(until time.Time) (int, error) {
 		return 0, nil
 	}
 	port, _ := l.port.(sleepingPort)
-	nap, least := l.settings.WireTime(missing)*timerShare/100-timerSlack, timerSlack
-	if port != nil {
-		nap, least = l.settings.WireTime(missing)*sleepShare/100-sleepSlack, 2*sleepSlack
+	if l.rest.hurry {
+		port = nil
 	}
-	if nap < least {
+	nap := l.settings.WireTime(missing)*sleepShare/100 - sleepSlack
+	switch {
+	case nap >= sleepSlack:
+	case port != nil:
+		return l.readPort(l.window.space(missing), min(shortWait, max(0, until.Sub(l.tick()))))
+	default:
 		return 0, nil
 	}
 	n, err := l.readPort(l.window.space(missing), 0)
@@ -92,7 +116,11 @@ func (l *Line) sleep(port sleepingPort, d time.Duration) error {
 }
 
 // sleeper waits without a new timer each time.
-type sleeper struct{ timer *time.Timer }
+type sleeper struct {
+	timer  *time.Timer
+	paused time.Time // when the line had its last pause
+	hurry  bool      // it had none for some time
+}
 
 // sleep waits for d, or returns the context's error.
 func (s *sleeper) sleep(ctx context.Context, d time.Duration) error {

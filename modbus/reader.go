@@ -14,6 +14,50 @@ import (
 // errHungUp comes from a read after the adapter was unplugged.
 var errHungUp = errors.New("the port has hung up")
 
+// sparingPort is a serial port that is read with few wake-ups, except while the line is in a hurry.
+type sparingPort struct {
+	*serialPort
+	*reader
+	hurry *bool
+}
+
+// Hurry sets whether the line has no pauses. Then a thread waits for the port by itself. Go's runtime looks at its poller
+// only when a processor has nothing else to do. If both integrations are busy, that is some milliseconds late.
+func (p sparingPort) Hurry(on bool) { *p.hurry = on }
+
+// SetReadTimeout sets how long a read waits for the first byte; 0: not at all.
+func (p sparingPort) SetReadTimeout(d time.Duration) error {
+	return errors.Join(p.reader.SetReadTimeout(d), p.serialPort.SetReadTimeout(d))
+}
+
+// Read returns what has come; 0 bytes if nothing came until the timeout.
+func (p sparingPort) Read(b []byte) (int, error) {
+	if *p.hurry {
+		return p.serialPort.Read(b)
+	}
+	return p.reader.Read(b)
+}
+
+// newSparingPort makes one of an open port. If this fails, the port is closed, but not its lock.
+func newSparingPort(p *serialPort) (Port, error) {
+	s := sparingPort{serialPort: p, hurry: new(bool)}
+	err := p.tty.with(func(fd int) (err error) {
+		s.reader, err = newReader(fd)
+		return err
+	})
+	if err != nil {
+		if p.restore != nil {
+			p.restore()
+		}
+		p.Port.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the port and its lock.
+func (p sparingPort) Close() error { return errors.Join(p.reader.close(), p.serialPort.Close()) }
+
 // reader reads a serial port with few wake-ups. When a thread waits in the kernel by itself, in select or read, Go's
 // runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance of
 // ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while somebody waits
@@ -115,8 +159,15 @@ func (r *reader) Sleep(d time.Duration) error {
 	return r.wake()
 }
 
+// shortWait is the longest wait in which the thread keeps its processor, as if it computed. It takes no second wake-up,
+// and the line goes on at once even if the integrations use all processors.
+const shortWait = 2 * time.Millisecond
+
 // await waits until the port has bytes, those of before included, or hangs up, but at most for d: then it is not ready.
 func (r *reader) await(d time.Duration) (ready bool, err error) {
+	if d <= shortWait {
+		return r.stay(d)
+	}
 	if err := r.set(d); err != nil {
 		return false, err
 	}
@@ -130,6 +181,17 @@ func (r *reader) await(d time.Duration) (ready bool, err error) {
 		return true, r.set(0)
 	}
 	return false, r.watch(unix.EPOLL_CTL_MOD, r.port, unix.EPOLLONESHOT)
+}
+
+// stay is await for a short time. A signal may end it early.
+func (r *reader) stay(d time.Duration) (ready bool, err error) {
+	port, limit := unix.PollFd{Fd: int32(r.port), Events: unix.POLLIN}, unix.NsecToTimespec(int64(d))
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&port)), 1, uintptr(unsafe.Pointer(&limit)),
+		0, 0, 0)
+	if errno != 0 && errno != unix.EINTR {
+		return false, fmt.Errorf("wait: %w", errno)
+	}
+	return errno == 0 && n > 0, nil
 }
 
 // set starts the timer; 0 stops it.

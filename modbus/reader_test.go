@@ -12,7 +12,8 @@ import (
 // sleepingPort is a port that sleeps by itself, as a serial one does.
 type sleepingPort struct {
 	modbus.Port
-	calls *int // reads and sleeps
+	calls   *int  // reads and sleeps
+	hurried *bool // once
 }
 
 func (p sleepingPort) Read(b []byte) (int, error) {
@@ -26,16 +27,18 @@ func (p sleepingPort) Sleep(d time.Duration) error {
 	return nil
 }
 
+func (p sleepingPort) Hurry(on bool) { *p.hurried = *p.hurried || on }
+
 // TestAReplyTakesFewWakeUps: each one costs a gateway as much as all else that it does with the reply.
 func TestAReplyTakesFewWakeUps(t *testing.T) {
 	const count = 52
 	s := modbus.Settings{Baud: baud}
-	calls := 0
+	calls, hurried := 0, false
 	synctest.Test(t, func(t *testing.T) {
 		pipe := modbustest.NewPipe(baud, bits, ownAddress(1))
 		line := modbus.NewLine(modbus.Options{Settings: s, Timeout: timeout, Open: func() (modbus.Port, error) {
 			p, err := pipe.Dial()
-			return sleepingPort{p, &calls}, err
+			return sleepingPort{p, &calls, &hurried}, err
 		}})
 		if err := line.Open(); err != nil {
 			t.Fatal(err)
@@ -43,15 +46,28 @@ func TestAReplyTakesFewWakeUps(t *testing.T) {
 		mustRead(t, line, 0x10, count)
 		<-time.After(time.Second)
 		start := time.Now()
-		calls = 0
+		before := calls
 		mustRead(t, line, 0x10, count)
-		if took, wire := time.Since(start), s.WireTime(8+5+2*count); took < wire || took > wire+s.CharTime()/2 {
+		if calls -= before; calls > 16 {
+			t.Errorf("%d reads and sleeps for a reply of %d bytes", calls, 5+2*count)
+		}
+		if took, wire := time.Since(start), s.WireTime(8+5+2*count); (took - wire).Abs() > s.CharTime()/2 {
 			t.Errorf("the read took %v, its %d bytes take %v", took, 8+5+2*count, wire)
 		}
+		for range 15 { // a sweep each second is no hurry, two seconds without a pause are one
+			if hurried {
+				t.Error("the line was in a hurry, though it had pauses")
+			}
+			<-time.After(time.Second - time.Since(start)%time.Second)
+			mustRead(t, line, 0x10, count)
+		}
+		for range 20 {
+			mustRead(t, line, 0x10, count)
+		}
+		if !hurried {
+			t.Error("the line is in no hurry without pauses")
+		}
 	})
-	if calls > 16 {
-		t.Errorf("%d reads and sleeps for a reply of %d bytes", calls, 5+2*count)
-	}
 }
 
 // TestASerialPortWaitsAsItIsTold: a read ends with the first bytes or at its timeout, a sleep only at its end. What

@@ -16,7 +16,6 @@ import (
 // serialPort is an open port and the lock that keeps other programs off it.
 type serialPort struct {
 	modemPort
-	*reader
 	path    string
 	number  uint64    // of the device, st_rdev
 	out     io.Writer // what sends: the port itself, or an rtsSender before it
@@ -31,7 +30,7 @@ func (p *serialPort) Close() error {
 	if p.restore != nil {
 		p.restore()
 	}
-	return errors.Join(p.reader.close(), p.Port.Close(), p.tty.file.Close())
+	return errors.Join(p.Port.Close(), p.tty.file.Close())
 }
 
 // Gone reports whether the path no longer leads to the open device: the path is missing, or leads to another device.
@@ -59,7 +58,7 @@ func OpenSerial(s Settings) (Port, error) {
 	return port, nil
 }
 
-func openLocked(s Settings) (*serialPort, error) {
+func openLocked(s Settings) (Port, error) {
 	mode, err := serialMode(s)
 	if err != nil {
 		return nil, err
@@ -67,8 +66,8 @@ func openLocked(s Settings) (*serialPort, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. It is also read, and used
-	// for all other requests to the driver.
+	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. It is also used for
+	// all other requests to the driver, and read while the line has pauses.
 	lock, err := lockPort(s.Port)
 	if err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func openLocked(s Settings) (*serialPort, error) {
 }
 
 // openBehind opens the port that is locked already and sets it up.
-func openBehind(lock tty, s Settings, mode *serial.Mode) (*serialPort, error) {
+func openBehind(lock tty, s Settings, mode *serial.Mode) (Port, error) {
 	number, err := lock.number()
 	if err != nil {
 		return nil, err
@@ -95,21 +94,14 @@ func openBehind(lock tty, s Settings, mode *serial.Mode) (*serialPort, error) {
 		return nil, err
 	}
 	p := &serialPort{modemPort: modemPort{Port: port, tty: lock}, path: s.Port, number: number, out: port}
-	err = lock.with(func(fd int) (err error) {
-		p.reader, err = newReader(fd)
-		return err
-	})
-	if err != nil {
-		port.Close()
-		return nil, err
-	}
 	if err := p.setUp(s); err != nil {
 		if p.restore != nil {
 			p.restore()
 		}
-		return nil, errors.Join(err, p.reader.close(), port.Close())
+		port.Close()
+		return nil, err
 	}
-	return p, nil
+	return newSparingPort(p)
 }
 
 // setUp sets everything that serial.Mode does not have. RS-485 comes first: while this mode is on, a driver does not

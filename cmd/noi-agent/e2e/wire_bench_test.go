@@ -104,9 +104,9 @@ type wireFigure struct {
 	sweeps float64 // a second
 	cpu    float64 // of the whole process, in percent of a core
 	plan   []wireRead
-	// From the end of a reply to the next request, medians: within a sweep, and after its last read. A busy machine spoils
-	// some of them, and the share suffers from all.
-	within, after time.Duration
+	// From the end of a reply to the next request, in order: within a sweep, and after its last read. A busy machine
+	// spoils some of them, and the share suffers from all.
+	within, after pauses
 }
 
 // measure counts for a window of time what the process pid reads.
@@ -129,32 +129,38 @@ func (m *wireMeter) measure(b *testing.B, pid, baud int) (f wireFigure) {
 		f.cpu = 100 * (cpuOf(b, pid) - used).Seconds() / took.Seconds()
 		var limit time.Duration
 		rounds := map[wireRead]int{}
-		var within, after []time.Duration
 		for i, r := range seen[:len(seen)-1] { // the last one has only begun
 			limit += r.limit(baud)
 			if rounds[r.wireRead]++; rounds[r.wireRead] == 1 {
 				f.plan = append(f.plan, r.wireRead)
 			}
 			if pause := seen[i+1].at.Sub(r.at) - r.carries(baud); seen[i+1].addr > r.addr {
-				within = append(within, pause)
+				f.within = append(f.within, pause)
 			} else {
-				after = append(after, pause)
+				f.after = append(f.after, pause)
 			}
 		}
-		f.within, f.after = medianOf(within), medianOf(after)
+		slices.Sort(f.within)
+		slices.Sort(f.after)
 		f.share = limit.Seconds() / took.Seconds()
 		f.sweeps = float64(rounds[f.plan[0]]) / took.Seconds()
 		return f
 	}
 }
 
-// medianOf sorts the times and returns the middle one; 0 for none.
-func medianOf(times []time.Duration) time.Duration {
-	if len(times) == 0 {
-		return 0
+// pauses are sorted times.
+type pauses []time.Duration
+
+// String has the median, and those that one in ten and one in a hundred exceed.
+func (p pauses) String() string {
+	if len(p) == 0 {
+		return "none"
 	}
-	slices.Sort(times)
-	return times[len(times)/2]
+	text := make([]string, 0, 3)
+	for _, percent := range []int{50, 90, 99} {
+		text = append(text, fmt.Sprintf("%.2f", p[len(p)*percent/100].Seconds()*1000))
+	}
+	return strings.Join(text, "/")
 }
 
 // cpuOf returns what a process has used so far, in the kernel's ticks of 10 ms.
@@ -230,14 +236,14 @@ func wireRatio(b *testing.B, baud int) float64 {
 	bare := runMaster(b, m, baud, exec.Command(bareMaster(b), append([]string{pty.Path(), "1", strconv.Itoa(baud)}, reads...)...))
 
 	whole := wireRead{modbus.FuncReadInput, first, end - first}.limit(baud)
-	b.Logf("%d baud, %d reads a sweep      of the wire   of the best plan   CPU       pause, median: in a sweep, after it",
+	b.Logf("%d baud, %d reads a sweep      of the wire   of the best plan   CPU       pause in ms, p50/p90/p99: in a sweep, after it",
 		baud, len(agent.plan))
 	for _, f := range []struct {
 		name string
 		wireFigure
 	}{{"whole agent", agent}, {"modbus.Line", line}, {"libmodbus loop", bare}} {
 		b.Logf("%-32s %.3f         %.3f              %5.2f %%   %v, %v", f.name, f.share, f.sweeps*whole.Seconds(), f.cpu,
-			f.within.Round(10*time.Microsecond), f.after.Round(10*time.Microsecond))
+			f.within, f.after)
 	}
 	b.ReportMetric(agent.share/bare.share, "agent/libmodbus")
 	b.ReportMetric(line.share/bare.share, "line/libmodbus")
