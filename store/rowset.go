@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"iter"
 	"maps"
 	"slices"
@@ -13,7 +14,12 @@ import (
 type rowSet struct {
 	rows  map[uint64]memoryRow
 	names *record.Dictionary // of the encoded rows. The file's dictionary belongs to the writer
+	chunk []byte             // the last of the buffers that the encoded rows are in
+	key   []byte             // of the row that is encoded
 }
+
+// rowChunk is the size of a buffer, in bytes: a dozen rows. One row that is kept keeps the whole buffer.
+const rowChunk = 1 << 10
 
 // memoryRow is one of both.
 type memoryRow struct {
@@ -31,7 +37,18 @@ func (r *rowSet) put(w *record.Row) {
 		r.rows[w.ID] = memoryRow{gap: w}
 		return
 	}
-	r.rows[w.ID] = memoryRow{sealed: r.names.EncodeRow(record.SeqKey(w.ID), w)}
+	r.seal(w)
+}
+
+// seal is put for a row about a delivery. It keeps nothing of w.
+func (r *rowSet) seal(w *record.Row) {
+	if cap(r.chunk)-len(r.chunk) < record.UsualRow {
+		r.chunk = make([]byte, 0, rowChunk)
+	}
+	from := len(r.chunk)
+	r.key = binary.BigEndian.AppendUint64(r.key[:0], w.ID)
+	r.chunk = r.names.AppendRow(r.chunk, r.key, w)
+	r.rows[w.ID] = memoryRow{sealed: slices.Clip(r.chunk[from:])}
 }
 
 func (r *rowSet) size() int { return len(r.rows) }
