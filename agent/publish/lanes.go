@@ -20,9 +20,14 @@ type lanes struct {
 	shape sinks.Flight
 	busy  map[string]bool // keys of which a message is in flight
 	clean int             // requests in a row that were accepted; below 0: after one that was accepted in part
+
+	keys  map[string]bool // of the choice under way; kept for its room
+	taken []bool          // the same, by place
 }
 
-func newLanes(shape sinks.Flight) lanes { return lanes{shape: shape, busy: map[string]bool{}} }
+func newLanes(shape sinks.Flight) lanes {
+	return lanes{shape: shape, busy: map[string]bool{}, keys: map[string]bool{}}
+}
 
 // repeats reports whether a request may have several messages of an object.
 func (l *lanes) repeats() bool {
@@ -52,9 +57,7 @@ func (l *lanes) answered(results []sinks.Result) {
 // Where a request may have several messages of an object, the objects are shared out among the slots: else a controller
 // with 52 objects would fill five requests of ten, whatever waits.
 func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
-	p := picking{
-		lanes: l, waiting: waiting, most: most, keys: map[string]bool{}, taken: make([]bool, len(waiting)),
-	}
+	p := picking{lanes: l, waiting: waiting, most: most, places: make([]int, 0, min(most, len(waiting)))}
 	keys := most
 	switch {
 	case l.shape.OneKey:
@@ -62,6 +65,8 @@ func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
 	case l.repeats():
 		keys = (l.free(waiting) + slots - 1) / slots
 	}
+	clear(l.keys)
+	l.taken = append(l.taken[:0], make([]bool, len(waiting))...)
 	p.scan(keys, l.repeats())
 	for keys < most && !l.shape.OneKey && len(p.places) < most { // a full request costs less than two
 		keys++
@@ -76,13 +81,13 @@ func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
 
 // free counts the objects that wait and of which no message is in flight.
 func (l *lanes) free(waiting []outgoing) int {
-	seen := map[string]bool{}
+	clear(l.keys)
 	for i := range waiting {
 		if key := waiting[i].key; !l.busy[key] {
-			seen[key] = true
+			l.keys[key] = true
 		}
 	}
-	return len(seen)
+	return len(l.keys)
 }
 
 // picking is the choice for one request.
@@ -91,8 +96,6 @@ type picking struct {
 	waiting []outgoing
 	most    int
 	places  []int
-	taken   []bool // by place
-	keys    map[string]bool
 }
 
 // scan adds messages up to so many keys, the oldest first. A key that is left out is left out as a whole, and so is
