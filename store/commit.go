@@ -431,7 +431,7 @@ func (c *commit) undo() {
 	for it, rows := range c.logs {
 		for id := range rows.rows {
 			if !it.dirty.has(id) { // else that one is newer
-				it.dirty.put(rows.row(id))
+				it.dirty.put(rows.row(new(record.Row), id))
 				s.dirtyRows++
 			}
 		}

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"encoding/binary"
+	"slices"
+
 	"noi-agent/store/internal/record"
 
 	"noi-agent/store/internal/file"
@@ -37,8 +40,12 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64,
 		return 0, nil, err
 	}
 	b.FillPercent = 0.9 // mostly appended to: full pages halve the flash writes; a row that is tried again may grow
+	var room record.Row
+	var key []byte // bbolt copies it, but not the values
+	values := make([]byte, 0, len(ids)*record.UsualRow)
 	for _, id := range ids {
-		w, key := c.logs[it].row(id), record.SeqKey(id)
+		key = binary.BigEndian.AppendUint64(key[:0], id)
+		w := c.logs[it].row(&room, id)
 		known := b.Get(key) != nil
 		if w.Void {
 			if known {
@@ -52,7 +59,9 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64,
 		if !known {
 			count++
 		}
-		if err := b.Put(key, c.store.names.EncodeRow(key, w)); err != nil {
+		from := len(values)
+		values = c.store.names.AppendRow(values, key, w)
+		if err := b.Put(key, slices.Clip(values[from:])); err != nil {
 			return 0, nil, err
 		}
 	}

@@ -58,16 +58,23 @@ func (r *rowSet) has(id uint64) bool {
 	return ok
 }
 
-// row returns a row of the set.
-func (r *rowSet) row(id uint64) *record.Row { return r.rows[id].read(id, r.names.All()) }
+// row returns a row of the set. A row about a delivery is in w, until the next call.
+func (r *rowSet) row(w *record.Row, id uint64) *record.Row {
+	return r.rows[id].readInto(w, id, r.names.All())
+}
 
-// read decodes a row. It reads always: this run has encoded it.
+// read decodes a row.
 func (m memoryRow) read(id uint64, ns record.Names) *record.Row {
+	return m.readInto(new(record.Row), id, ns)
+}
+
+// readInto returns w with a row about a delivery, or a row about a gap as it is. It reads always: this run has encoded
+// it.
+func (m memoryRow) readInto(w *record.Row, id uint64, ns record.Names) *record.Row {
 	if m.gap != nil {
 		return m.gap
 	}
-	w, ok := record.DecodeRow(ns, "", record.SeqKey(id), m.sealed)
-	if !ok {
+	if !w.Decode(ns, "", record.SeqKey(id), m.sealed) {
 		panic("store: a row in memory does not read")
 	}
 	return w
@@ -86,7 +93,9 @@ func (r *rowSet) gaps() iter.Seq2[uint64, *record.Row] {
 
 // ids are those of the rows about deliveries, and of those about gaps, ascending.
 func (r *rowSet) ids() (results, gaps []uint64) {
-	for _, id := range slices.Sorted(maps.Keys(r.rows)) {
+	ids := slices.AppendSeq(make([]uint64, 0, len(r.rows)), maps.Keys(r.rows))
+	slices.Sort(ids)
+	for _, id := range ids {
 		if r.rows[id].gap != nil {
 			gaps = append(gaps, id)
 		} else {

@@ -20,6 +20,9 @@ const (
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
 	mostIdle      = 64               // connections; as many requests may be under way (in_flight)
 
+	// A request of ten messages has some 5,500 bytes. It is written at once.
+	writeBuffer = 8 << 10
+
 	// One question to a token service, answer included. The SDK lets it go on after its caller has left, and has every
 	// later caller wait for the same answer: without an end of its own, one that breaks off half-way would hold them
 	// all for good.
@@ -39,6 +42,7 @@ func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: sinks.MaxHeader,
 		MaxIdleConnsPerHost:    mostIdle,
+		WriteBufferSize:        writeBuffer,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    roots,

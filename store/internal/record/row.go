@@ -77,7 +77,9 @@ func (w *Row) Shown() bool { return w.Undated == nil && !w.Void }
 
 // EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is,
 // though the bucket does: where a salvage finds it, there is no bucket.
-func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte { return d.AppendRow(make([]byte, 0, UsualRow), key, w) }
+func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte {
+	return d.AppendRow(make([]byte, 0, UsualRow), key, w)
+}
 
 // UsualRow is room for most records of a row, in bytes: without an error they have some 60.
 const UsualRow = 96
@@ -166,14 +168,23 @@ func readGap(ns Names, r *Reader) objects.Gap {
 // DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. With ""
 // the integration does not matter.
 func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
+	w := new(Row)
+	if !w.Decode(ns, integration, key, sealed) {
+		return nil, false
+	}
+	return w, true
+}
+
+// Decode is DecodeRow into a row that is there already. After false the row is not to be used.
+func (w *Row) Decode(ns Names, integration string, key, sealed []byte) bool {
 	value, ok := Unseal(key, sealed)
 	id, isKey := KeySeq(key)
 	r := &Reader{B: value}
 	if !ok || !isKey || r.Byte() != rowVersion {
-		return nil, false
+		return false
 	}
 	flags := r.Byte()
-	w := &Row{Estimated: flags&rowGuessed != 0, Trigger: Trigger{
+	*w = Row{Estimated: flags&rowGuessed != 0, Trigger: Trigger{
 		ID: id, Integration: ns.text(r),
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
 		Topic: ns.text(r), Attempts: int(r.Uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
@@ -182,7 +193,7 @@ func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 		w.Store = ns.text(r)
 	}
 	if integration != "" && w.Integration != integration {
-		return nil, false
+		return false
 	}
 	if flags&rowGap != 0 {
 		w.Gap = readGap(ns, r)
@@ -193,13 +204,13 @@ func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 			w.Undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r),
 				Every: time.Duration(r.Uvarint()) * time.Millisecond}
 		}
-		return w, r.Done() && w.IsGap()
+		return r.Done() && w.IsGap()
 	}
 	w.Place = Place{Seq: r.Uvarint(), Index: int(r.Uvarint())}
 	w.Run, w.Source = r.Uvarint(), ns.source(r)
 	w.Sample = readSample(ns, r, running{at: w.PublishedAt.UnixMilli()})
 	w.MessageID, w.Error = readMessageID(r), r.Text()
-	return w, r.Done()
+	return r.Done()
 }
 
 func appendMessageID(dst []byte, id string) []byte {
