@@ -23,9 +23,9 @@
 //   - agent.go: Options, New, Run
 //   - sampler.go, ledger.go, unnamed.go, change.go, alarmsignals.go: numbers and routes; gaps; `when: change`; alarms
 //   - reload.go, configfile.go: another configuration while the agent runs
-//   - status.go, storehealth.go, filling.go, triggers.go, metrics.go: reports
+//   - status.go, storehealth.go, filling.go, triggers.go, trigger.go, filters.go, history.go, metrics.go: reports
 //   - problems.go, problemlog.go, sentence.go: the problems, as list, in the log, and as one sentence
-//   - readnow.go, replays.go, deadletters.go, export.go: requests of an operator
+//   - readnow.go, replays.go, deadletters.go, export.go, gaps.go: requests of an operator
 //   - memory.go, memorydir.go: a disk that fails
 //   - identity.go: the device id
 //

@@ -16,11 +16,24 @@
 //
 // A configuration that is allowed but unusual gives notices, see Config.Notices.
 //
-//	catalog, err := objects.LoadCatalog()
-//	config, err := configs.Load("/etc/noi-agent/config.yaml", catalog)
-//	slave := &config.Lines[0].Slaves[0]
-//	family, ok := slave.Family(catalog) // ok is false if the slave must be asked first
-//	for _, p := range slave.Polled(family) {
-//		fmt.Println(p.Object.Name, "every", p.Interval)
-//	}
+// In reading order:
+//
+//   - config.go, kinds.go, registers.go, form.go: the keys, with their defaults and units
+//
+//   - selection.go, pattern.go, slaveindex.go: which objects and slaves a configuration selects
+//
+//   - topic.go, port.go, gateway.go: topics; ports; two names of one device
+//
+//   - validate.go, validate_lines.go, validate_ports.go, validate_objects.go, validate_integrations.go,
+//     validate_sending.go, validate_never.go, sharednames.go: the rules
+//
+//   - integrationsfile.go: the integrations that are made on the page
+//
+//     catalog, err := objects.LoadCatalog()
+//     config, err := configs.Load("/etc/noi-agent/config.yaml", catalog)
+//     slave := &config.Lines[0].Slaves[0]
+//     family, ok := slave.Family(catalog) // ok is false if the slave must be asked first
+//     for _, p := range slave.Polled(family) {
+//     fmt.Println(p.Object.Name, "every", p.Interval)
+//     }
 package configs

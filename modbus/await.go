@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// await listens for the answer to the request in the window, which has left at asked: its first byte until the
-// timeout, all of it within its time on the wire after that. Frames that are not the answer and noise are passed
-// over in the same time.
+// await waits for the answer to the request in the window. The request left the wire at the time asked. The first byte
+// of the answer must come before the timeout, and all of it within its time on the wire after that. In this time await
+// skips noise, and frames that are not the answer.
 func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	w := &l.window
 	first := asked.Add(l.timeoutOf(u) + adapterSlack)
@@ -41,15 +41,17 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 }
 
 const (
-	// sleepShare of the time that the missing bytes take on the wire is slept through, in percent. The rest is for the
-	// clocks of both ends.
+	// sleepShare is the percentage of the wire time of the missing bytes for which the line sleeps. The remaining time
+	// is for differences between the clocks of both ends.
 	sleepShare = 90
-	// timerSlack is how late a timer of the runtime may be where nothing else runs: it waits in whole milliseconds.
+	// timerSlack is how late a timer of Go's runtime may be if nothing else runs: the runtime waits in whole
+	// milliseconds.
 	timerSlack = time.Millisecond
 )
 
-// restOf takes what has come of a reply whose length is known. When that is nothing, it sleeps until most of the rest
-// can have come: a serial port would wake us for each byte. A port that hands over whole frames is never slept for.
+// restOf reads the bytes that have come of a reply whose length is known. If none have come, restOf sleeps until most
+// of the missing bytes can have come, because a serial port would wake the program for each byte. It never sleeps for a
+// port that delivers whole frames.
 func (l *Line) restOf(until time.Time) (int, error) {
 	missing := l.window.missing()
 	nap := l.settings.WireTime(missing)*sleepShare/100 - timerSlack
@@ -100,7 +102,7 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 		if (l.tcp != nil || !isRequest(frame)) && judge(w.q, frame) != foreign {
 			switch {
 			case frame[1] == w.q.function && l.doubts(w.q):
-				u.trust.answered(w.q.shape()) // if it was not ours, ours will come as one too many
+				u.trust.answered(w.q.shape()) // if it was for another program, our own reply will still come
 				l.tally.count(int(u.id), func(a *account) { a.Ambiguous++ })
 				return nil, ErrShared
 			case w.doubtful && l.network:
@@ -123,19 +125,19 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 	}
 }
 
-// lift takes the answer out of the window. What came with it is looked at like all that no request waited for.
+// lift takes the answer out of the window. Other bytes in the window are handled like bytes that no request waited for.
 func (l *Line) lift(frame []byte) []byte {
 	answer := append(l.reply[:0], frame...)
 	l.window.drop(len(frame))
 	if rest := l.window.have; rest > 0 {
-		skipped := l.window.skipped // noise before the answer and after it are counted apart
+		skipped := l.window.skipped // noise before and after the answer is counted separately
 		l.discarded(rest)
 		l.window.skipped = skipped
 	}
 	return answer
 }
 
-// unanswered says why the window that has closed holds no answer.
+// unanswered returns the reason why the closed window has no answer.
 func (l *Line) unanswered() error {
 	w := &l.window
 	if w.heard && !w.echoed && (l.echo == EchoOn || l.echo == EchoAuto && l.echoes) {
@@ -144,8 +146,8 @@ func (l *Line) unanswered() error {
 	return w.failure()
 }
 
-// readUntil reads at least a byte, or returns 0 once the deadline has passed. What already is in
-// the buffer then is still taken.
+// readUntil reads at least one byte, or returns 0 after the deadline. Bytes that are already in the buffer at the
+// deadline are still read.
 func (l *Line) readUntil(p []byte, deadline time.Time) (int, error) {
 	for {
 		if err := l.ctx.Err(); err != nil {
@@ -174,8 +176,8 @@ func (l *Line) readPort(p []byte, wait time.Duration) (int, error) {
 	return n, nil
 }
 
-// portFault closes the port: nothing but a reopen helps, and an adapter that was pulled out gets its
-// old name back only when no process holds it any more.
+// portFault closes the port. Only opening it again helps. An adapter that was unplugged gets its old name again only
+// after no process has it open any more.
 func (l *Line) portFault(doing string, err error) error {
 	port := l.port
 	l.port, l.gone = nil, port

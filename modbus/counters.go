@@ -25,8 +25,8 @@ type Counters struct {
 	ForeignFrames  uint64 // well-formed frames that were not the answer: late, of another unit, of another master
 	Rivals         uint64 // requests of another master; through a gateway, replies to another program
 	ForeignIDs     uint64 // Modbus TCP frames with another transaction id than the request
-	ForeignUnits   uint64 // frames that came instead of an answer, for another unit
-	WrongLengths   uint64 // the same, with another number of registers or another function
+	ForeignUnits   uint64 // frames of another unit that came instead of the answer
+	WrongLengths   uint64 // frames with another number of registers or another function that came instead of the answer
 	Late           uint64 // answers that came after their timeout
 	BadHeaders     uint64 // connections given up for a malformed MBAP header
 	Ambiguous      uint64 // replies dropped because they may be for another program
@@ -49,7 +49,7 @@ type Turnaround struct {
 // line is opened.
 func (l *Line) CountOn(before *Line) { l.tally = before.tally }
 
-// tally is what a line counts in all and by unit. Safe for concurrent use.
+// tally has the counters of a line, and of each unit. It is safe for concurrent use.
 type tally struct {
 	mu     sync.Mutex // guards what follows
 	line   account
@@ -63,10 +63,10 @@ type account struct {
 	taken  int
 }
 
-// lineOnly is the unit of what no unit can be blamed for.
+// lineOnly stands in the place of a unit for events that belong to no unit.
 const lineOnly = -1
 
-// count adds to the line's account, and to a unit's unless unit is lineOnly.
+// count adds to the account of the line, and to the account of the unit, except with lineOnly.
 func (t *tally) count(unit int, add func(*account)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,7 +82,7 @@ func (t *tally) count(unit int, add func(*account)) {
 	add(a)
 }
 
-// misfit counts a frame that is for another unit, or has another length, than the answer to q.
+// misfit counts a frame of another unit, or with another length, than the answer to q.
 func (a *account) misfit(q ask, frame []byte) {
 	if frame[0] != q.unit {
 		a.ForeignUnits++
@@ -107,7 +107,7 @@ func (a *account) turnaround(d time.Duration) {
 	a.Turnaround.Sum += d
 }
 
-// snapshot copies what others may see.
+// snapshot returns a copy for other goroutines.
 func (a *account) snapshot() Counters {
 	c := a.Counters
 	c.ExceptionCodes = maps.Clone(c.ExceptionCodes)

@@ -6,7 +6,7 @@ import "strings"
 // rtu+tcp://host:port for a gateway that passes RTU frames on unchanged. Errors are *OpenError.
 func Dial(s Settings) (Port, error) { return DialOver(s, connectTCP) }
 
-// DialOver is Dial with TCP connections that connect makes.
+// DialOver is Dial, with connect for the TCP connections.
 func DialOver(s Settings, connect Connect) (Port, error) {
 	switch {
 	case strings.HasPrefix(s.Port, schemeTCP):

@@ -11,30 +11,15 @@
 // # Why a late reply never becomes another register's value
 //
 // The reply to a read has unit, function and byte count, but no address. If a reply comes after its timeout, the next
-// read of the same length could take it for its own: right checksum, wrong register. No short wait excludes this. The
-// order of replies does: a slave answers requests in their order, at most once each, and bytes do not overtake one
-// another. So the reply to a request proves that no reply to an earlier request will come.
+// read of the same length could accept it: right checksum, wrong register. No short wait excludes this. The order of
+// replies does: a slave answers requests in their order, at most once each, and bytes do not overtake one another. So
+// the reply to a request proves that no reply to an earlier request will come.
 //
 // For each unit the line keeps the requests whose reply may still come (in doubt): they timed out, or their reply was
 // damaged or cut off. While there is one, the line sends no read for data, but first a probe: a short read, or an
-// identification, whose reply differs from every expected reply in byte count or function. If only identifications are
-// unanswered, the wanted read is such a probe itself. Bytes before the reply to the probe are ignored, and the reply
-// settles all older requests. An unanswered probe may be sent again. Its replies may be confused with one another, but
-// are never read as values; one more probe, which was never sent before, settles them.
-//
-// Some units answer reads of one length only, and no probe. So on a serial line doubt also ends by time: half a minute
-// after its timeout a reply is lost (lostAfter).
-//
-// These are in doubt too: every unit after the port was opened, for one frame of unknown shape, because a reply to the
-// previous user of the line may be on its way; all units after a foreign frame; a unit after each request of another
-// master to it; and a reply that equals, byte by byte, the reply before it to another address (a frame sent twice).
-// Modbus TCP begins without doubt: its ids are random, so unit, function, byte count and id fit only one request. After
-// a reply with an unknown id, or a second reply with a known id, the line is distrusted like a serial line.
-//
-// Behind a gateway, replies to other programs may come without their requests. After the first such reply, reads are
-// widened to lengths that the other program was not seen to use. Without ids, with equal ids, and in the first 20 s
-// after connecting, a value needs a second read of another length. It shows that no second answer to the first read
-// comes. If the other program is new, or reads such lengths itself, both reads must have the same values (shared.go).
+// identification, whose reply differs from every expected reply in byte count or function. The reply to the probe
+// settles all older requests; bytes before it are ignored. trust.go lists all requests that are in doubt, and how
+// doubt ends. shared.go has the rules for a gateway that also sends replies to other programs.
 //
 // The argument has these limits. Without ids, or with equal ids: the first reply to another program on an unsuspected
 // line, if it comes in place of ours; and a first reply of exactly the length drawn, if ours is lost too. On every
@@ -43,10 +28,19 @@
 // at once); two slaves with one unit id; another master whose requests cannot be received; damage that CRC-16 misses
 // (one in 65,536, none of up to three bits); a dozen unanswered requests of different shapes in a row, if all but one
 // reply come late; and a late exception, which names no request and may be taken for the answer to the present request.
-// An exception is no value, and the request stays in doubt. After a failed exchange the line also stays silent until a
-// late reply would have passed, so that the two do not collide.
+// An exception is no value, and the request stays in doubt.
 //
-// # Use
+// In reading order:
+//
+//   - line.go, errors.go, settings.go: Line, its errors, the settings of a port
+//   - exchange.go, frame.go, await.go, receive.go: one request and its reply
+//   - trust.go, others.go, shared.go: late replies, other masters, other programs
+//   - network.go, tcp.go, mbap.go, transactions.go: lines over the network
+//   - plan.go, planner.go, identify.go, scan.go: reads, identification, search for units
+//   - counters.go, faults.go, openerror.go: what the status shows
+//   - dial.go, serial.go, ioctl.go, modem.go, rs485.go, latency.go: the port
+//
+// Use:
 //
 //	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: "/dev/ttyUSB0"}})
 //	if err := line.Open(); err != nil {

@@ -22,13 +22,13 @@ var (
 	ErrUnasked = errors.New("not asked")
 )
 
-// unasked is the failure of a request that was to go before the wanted one.
+// unasked is the failure of a request that had to be sent before the wanted request.
 type unasked struct{ error }
 
 // Unwrap returns the failure.
 func (e unasked) Unwrap() error { return e.error }
 
-// Is reports whether ErrUnasked is meant.
+// Is reports whether target is ErrUnasked.
 func (e unasked) Is(target error) bool { return target == ErrUnasked }
 
 // Exception is a slave's refusal. The request arrived and was understood, so the line works. Another try helps only

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// adapterSlack is added to every deadline: twice the 16 ms after which an FTDI adapter hands
-	// over a packet that is not full, once for the request's way and once for the reply's.
+	// adapterSlack is added to every deadline. It is twice 16 ms, the time after which an FTDI adapter passes on a
+	// packet that is not full: once for the request and once for the reply.
 	adapterSlack = 32 * time.Millisecond
 	// ctxInterval is how often a waiting read looks at its context.
 	ctxInterval = 100 * time.Millisecond
-	// strayFrame is the least that another program's frame can be. Fewer stray bytes are glitches
-	// of a bus driver turning around.
+	// strayFrame is the smallest length of another program's frame, in bytes. Fewer unexpected bytes are errors of a
+	// bus driver that changes its direction.
 	strayFrame = 5
 )
 
-// The kinds of ErrFrame that are counted apart.
+// The kinds of ErrFrame that have their own counters.
 var (
 	errChecksum  = fmt.Errorf("%w: wrong CRC", ErrFrame)
 	errCollision = fmt.Errorf("%w: the request came back changed, so something else was sending", ErrFrame)
@@ -39,8 +39,8 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	u := l.unit(q.unit)
 	frame, err := l.ask(u, q, adu)
 	if err == nil && l.repeats(q, frame) {
-		// Byte for byte the answer to another address: chance, or that frame sent twice. Take this
-		// one for the repetition, so that the answer may still come, and ask again behind a probe.
+		// The reply equals, byte by byte, the reply to another address: by chance, or because that frame was sent
+		// twice. The line treats it as a repetition, so the real answer may still come. It asks again after a probe.
 		u.trust.sent(q.shape(), false, l.tick())
 		frame, err = l.ask(u, q, adu)
 	}
@@ -57,14 +57,14 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	return frame, nil
 }
 
-// repeats reports whether frame is the very one that answered the request before, though that
-// asked for something else. Exceptions name no address and are alike anyway.
+// repeats reports whether frame is the same as the answer to the request before, although that request had another
+// address. Exceptions do not count: they have no address, and are always equal.
 func (l *Line) repeats(q ask, frame []byte) bool {
 	return !l.proven() && q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
 }
 
-// ask brings unit and line in step if they may not be, then asks q. A unit that something is still
-// expected from is probed until nothing is, or at least nothing that looks like the answer.
+// ask brings unit and line in step if needed, then sends q. While a reply of the unit may still come that looks like
+// the answer, ask sends probes to the unit first.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 	if !l.network {
 		u.trust.forget(l.tick().Add(-l.timeoutOf(u) - lostAfter))
@@ -87,21 +87,21 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		probe := u.trust.probe(q.shape(), l.probes(u, q), u.proofs(), try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
-			return nil, unasked{err} // the slave was asked and has not answered, but not for q
+			return nil, unasked{err} // the slave has not answered a probe; q was not sent
 		}
 		refusal = l.openRefusal(q, frame)
 		switch {
 		case refusal == nil && (isRead(probe.function) || frame[1]&exceptionBit == 0):
 			u.proved(probe)
-		case refusal == nil: // it does not know the identification
+		case refusal == nil: // the slave does not know the identification
 		case refusal.Code != deviceFailure:
-			return nil, refusal // it is that of the whole device
+			return nil, refusal // the exception is of the whole device
 		}
 	}
 }
 
-// exchangeOver is exchange, once more over a new connection when the gateway has ended the one in use. A connection on
-// which no unit answers any more is replaced as well, for the next request.
+// exchangeOver is exchange, and a second exchange over a new connection if the gateway has closed the present one. A
+// connection on which no unit answers any more is also replaced, for the next request.
 func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	frame, err := l.exchange(u, q, adu, probe)
 	if l.canRedial(err) {
@@ -123,9 +123,8 @@ func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, err
 	return frame, err
 }
 
-// hush waits until nothing more is to be expected on the line: until any late reply has had
-// its time, and then until t3.5, or the unit's own gap, has passed since the last byte. What comes meanwhile is
-// discarded.
+// hush waits until no bytes are expected on the line any more: until the time of each late reply is over, and then
+// until the silence of t3.5, or of the unit's own gap, is over. It discards bytes that come meanwhile.
 func (l *Line) hush(u *unit) error {
 	if l.port == nil {
 		return fmt.Errorf("%w: not open", ErrPort)
@@ -157,7 +156,7 @@ func (l *Line) hush(u *unit) error {
 		wait := max(0, min(ready.Sub(now), ctxInterval))
 		n, err := l.readPort(l.window.space(maxFrame), wait)
 		switch {
-		case !redialled && l.canRedial(err): // the gateway ended a connection that idled
+		case !redialled && l.canRedial(err): // the gateway closed an idle connection
 			redialled = true
 			if err := l.redial(); err != nil {
 				return err
@@ -177,17 +176,17 @@ func (l *Line) hush(u *unit) error {
 	}
 }
 
-// drainedFor is how long a port that was read empty counts as empty.
+// drainedFor is how long a port counts as empty after it was read until it was empty.
 const drainedFor = time.Millisecond
 
-// drained reports whether the port was read empty a moment ago, so that it need not be read before the next request.
-// Where ids prove what a reply is, that read could find another program's reply or the end of the connection only, and
-// both show after the request as well. It would cost a tenth of a round trip over loopback.
+// drained reports whether the port was empty a moment ago, and need not be read before the next request. This is only
+// for lines on which ids prove what a reply is. There a read could find only another program's reply or the end of the
+// connection, and both are also noticed after the request. The read would cost a tenth of a round trip over loopback.
 func (l *Line) drained() bool {
 	return l.proven() && l.tcp.spent() && l.tick().Sub(l.lastByte) < drainedFor
 }
 
-// silence is what separates frames: t3.5, or nothing where the port has another way.
+// silence returns the pause between two frames: t3.5, or 0 if the port separates frames in another way.
 func (l *Line) silence() time.Duration {
 	if l.tcp != nil {
 		return 0
@@ -195,7 +194,7 @@ func (l *Line) silence() time.Duration {
 	return l.settings.Silence()
 }
 
-// overhear looks at frames that came while no unit was asked.
+// overhear handles frames that came while no request waited for an answer.
 func (l *Line) overhear(final bool) {
 	for {
 		frame := l.window.next(final)
@@ -207,8 +206,9 @@ func (l *Line) overhear(final bool) {
 	}
 }
 
-// stranger accounts for a whole frame that is not the answer, and reports whether it was to be expected: late
-// replies of our own are. Any other means that another program asks here, and replies to it look like those to us.
+// stranger counts a whole frame that is not the answer, and reports whether the frame was expected: a late reply to our
+// own request is expected. Any other frame means that another program sends requests on this line. Replies to it look
+// like replies to us.
 func (l *Line) stranger(frame []byte) (expected bool) {
 	request := isRequest(frame) && l.tcp == nil
 	l.tally.count(lineOnly, func(a *account) {
@@ -240,7 +240,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		switch {
 		case l.network && !again:
 			l.unasked(u, frame)
-		case l.network && l.window.sent != nil && !l.previous.is(frame[:len(frame)-2]): // it errs in the same way
+		case l.network && l.window.sent != nil && !l.previous.is(frame[:len(frame)-2]): // the same error again
 			l.unfit(frame)
 		}
 		l.suspect()
@@ -248,12 +248,12 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 	}
 }
 
-// suspect has all units distrusted after a frame that we did not ask for, once the exchange at hand is over. A program
-// that is known to use the gateway causes such frames at any time. No probe would end that, and the reads beside it
-// (shared.go) are made for it.
+// suspect makes the line distrust all units after a frame that we did not ask for, when the present exchange is over.
+// This is not for another program that is known to use the gateway: it causes such frames at any time, so probes would
+// not help. shared.go handles this case.
 func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
 
-// distrust takes every unit for one from which a frame that we did not ask for may be on its way.
+// distrust marks every unit: a frame of it that we did not ask for may be on its way.
 func (l *Line) distrust() {
 	l.suspicious = false
 	for _, u := range l.units {
@@ -261,8 +261,9 @@ func (l *Line) distrust() {
 	}
 }
 
-// discarded counts bytes that no request waited for. Garbage as long as a frame that no unanswered request explains is
-// another device's: a master, a repeater. Distrust every unit. Frames that a port keeps for itself are not counted.
+// discarded counts bytes that no request waited for. If the bytes are as long as a frame, and no unanswered request
+// explains them, another device sent them: a master, a repeater. The line then distrusts every unit. Frames that the
+// port itself drops are not counted.
 func (l *Line) discarded(n int) {
 	if n > 0 {
 		l.overhear(true)
@@ -284,8 +285,8 @@ func (l *Line) owed() bool {
 	return false
 }
 
-// exchange sends a request on the silent line and returns its answer or exception. The deadline is
-// absolute: no slave can hold the line by dribbling.
+// exchange sends a request on the silent line, and returns its answer or exception. The deadline is absolute: a slave
+// that sends byte by byte cannot block the line.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	start := l.tick()
 	l.tally.count(int(u.id), func(a *account) {
@@ -295,7 +296,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 		}
 	})
 	l.refusal = nil
-	u.trust.sent(q.shape(), probe, start) // from the first byte on; a torn request may be answered too
+	u.trust.sent(q.shape(), probe, start) // from the first byte on: the slave may answer even an incomplete request
 	l.window.reset(q, adu)
 	l.window.disguised = l.company()
 	n, err := l.port.Write(adu)
@@ -327,8 +328,9 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	return frame, err
 }
 
-// left returns when the last of n characters leaves the wire that were written from start on. A port that switches RTS
-// by itself returns from Write only then; any other at once, and the driver may wait before it sends.
+// left returns the time at which the last of n characters leaves the wire, if writing began at start. A port that
+// switches RTS returns from Write only at this time. Any other port returns at once, and its driver may wait before it
+// sends.
 func (l *Line) left(start time.Time, n int) time.Time {
 	if l.settings.RS485.Mode == rs485RTS {
 		return l.tick()
@@ -339,7 +341,7 @@ func (l *Line) left(start time.Time, n int) time.Time {
 // echoSure is how many exchanges in a row must have, or lack, an echo before the line counts as one that echoes.
 const echoSure = 3
 
-// account counts what an exchange cost, and what came with it beside the answer.
+// account counts the bus time of an exchange, and the bytes that came in addition to the answer.
 func (l *Line) account(u *unit, start time.Time) {
 	w := &l.window
 	l.tally.count(int(u.id), func(a *account) {
@@ -361,7 +363,7 @@ func (l *Line) account(u *unit, start time.Time) {
 	}
 }
 
-// answered settles what the answer proves and counts it.
+// answered counts the answer, and ends the doubts that the answer disproves.
 func (l *Line) answered(u *unit, q ask, frame []byte) {
 	u.silent, u.late, l.mute = 0, 0, growing{}
 	refused := frame[1]&exceptionBit != 0
@@ -373,7 +375,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 		u.trust.answered(q.shape())
 	case l.openRefusal(q, frame) != nil:
 		u.missedAt, u.trust.silent = l.asked, 0
-	case l.ambiguous() && l.others.any(): // it may be another program's, and proves nothing
+	case l.ambiguous() && l.others.any(): // the answer may be for another program, and proves nothing
 		u.trust.silent = 0
 	default:
 		u.trust.refused(q.function)
@@ -394,7 +396,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 	}
 }
 
-// miss counts a failed exchange and keeps the line quiet until the reply, were it about to begin, has passed.
+// miss counts a failed exchange. It keeps the line silent until a late reply, if it begins now, would be over.
 func (l *Line) miss(u *unit, q ask, err error) error {
 	if errors.Is(err, ErrPort) {
 		return err
@@ -428,5 +430,5 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 	return err
 }
 
-// errGone: the descriptor is of a device that is not behind the port's name any more.
+// errGone: the port's name now leads to another device than the open one.
 var errGone = errors.New("the port's name leads to another device, or to none")

@@ -9,8 +9,8 @@ import (
 const (
 	// faultsKept is how many failed exchanges a line remembers: twenty take at most 5 KB.
 	faultsKept = 20
-	// faultBytes is how much is kept of a request, and of what came instead of the answer. The longest request has 8
-	// bytes. 64 bytes of a longer reply show its head, and nearly always where it was damaged.
+	// faultBytes is the number of bytes kept of a request, and of the bytes that came instead of the answer. The
+	// longest request has 8 bytes. The first 64 bytes of a longer reply show its head, and nearly always the damage.
 	faultBytes = 64
 )
 
@@ -20,7 +20,7 @@ type FaultKind string
 // The kinds.
 const (
 	FaultTimeout     FaultKind = "timeout"      // no byte came
-	FaultLate        FaultKind = "late"         // none in time; the answer to an earlier request came after its timeout
+	FaultLate        FaultKind = "late"         // no answer in time; the answer to an earlier request came late
 	FaultChecksum    FaultKind = "checksum"     // the only frame that came has a wrong checksum
 	FaultGarbled     FaultKind = "garbled"      // the bytes that came make no frame, or an incomplete one
 	FaultCollision   FaultKind = "collision"    // the request came back changed: another device was sending
@@ -36,12 +36,12 @@ const (
 // Fault is an exchange that gave no registers, with the bytes of both sides. On Modbus TCP the frames have neither
 // header nor checksum: they begin with the unit id.
 type Fault struct {
-	Unit     byte // that was asked
+	Unit     byte // unit id of the request
 	Kind     FaultKind
 	Err      error
 	Request  []byte
-	Received []byte        // all that came until the timeout, an echo included: the first 64 bytes of it
-	Length   int           // of all that came, in bytes
+	Received []byte        // the first 64 bytes that came until the timeout, also an echo
+	Length   int           // number of all bytes that came
 	Age      time.Duration // since the end of the exchange
 }
 
@@ -88,7 +88,7 @@ func (l *Line) fault(err error) {
 	l.tally.faults = append(l.tally.faults, failedAt{f, l.tick()})
 }
 
-// kindOf returns the kind of a failed exchange; "" for one that was given up by us, or by the port.
+// kindOf returns the kind of a failed exchange; "" if the caller ended it, or if the port failed.
 func (w *window) kindOf(err error) FaultKind {
 	var refusal *Exception
 	switch {
@@ -124,7 +124,7 @@ func (w *window) kindOf(err error) FaultKind {
 // checksumSize is the length of the CRC at the end of an RTU frame. Modbus TCP frames come with one from our own port.
 const checksumSize = 2
 
-// hear takes down what came, as much as a Fault shows.
+// hear keeps the bytes that came, as many as a Fault shows.
 func (w *window) hear(b []byte) {
 	if w.length < faultBytes {
 		copy(w.came[w.length:], b)
@@ -132,7 +132,7 @@ func (w *window) hear(b []byte) {
 	w.length += len(b)
 }
 
-// received takes down n new bytes in the window's buffer.
+// received notes n new bytes in the window's buffer.
 func (w *window) received(n int) {
 	b := w.buf[w.have : w.have+n]
 	if w.framed && n > checksumSize {

@@ -32,15 +32,15 @@ const (
 	maxUnit       = 247
 )
 
-// ask is a request, as far as its reply is judged by it.
+// ask is the part of a request that is needed to judge its reply.
 type ask struct {
 	unit, function byte
 	addr           uint16 // first register or bit; object id for FuncEncapsulated
 	count          uint16 // registers or bits; 0 for the other functions
 }
 
-// shape is all that a normal reply says about its request. Two requests of one shape have
-// replies that cannot be distinguished; the address is not in them.
+// shape is everything that a normal reply shows of its request. The address is not in a reply, so the replies to two
+// requests of one shape cannot be distinguished.
 type shape struct {
 	function byte
 	count    uint16 // registers, or bytes of bits
@@ -61,8 +61,8 @@ func (s shape) bytes() int {
 	return 2 * int(s.count)
 }
 
-// replyChars returns the length of the expected reply; the longest there is where the
-// request does not say.
+// replyChars returns the length of the expected reply in characters; the longest possible length if the request does
+// not determine it.
 func (q ask) replyChars() int {
 	if isRead(q.function) {
 		return 5 + q.shape().bytes()
@@ -77,8 +77,8 @@ func ofRegisters(function byte) bool { return function == FuncReadHolding || fun
 
 func ofBits(function byte) bool { return function == FuncReadCoils || function == FuncReadDiscrete }
 
-// ambiguous reports whether the reply to a read of so many bits would have three bytes of data: it is then as long as a
-// request, and it could not be distinguished from that of another master. No such request is sent.
+// ambiguous reports whether the reply to a read of so many bits has three bytes of data. Such a reply has the length of
+// a request, and cannot be distinguished from another master's request. The line sends no such read.
 func ambiguous(function byte, count uint16) bool { return ofBits(function) && (count+7)/8 == 3 }
 
 // most returns the most that a function reads at once.
@@ -107,9 +107,9 @@ func (q ask) appendRequest(dst []byte) []byte {
 	return append(dst, byte(sum), byte(sum>>8))
 }
 
-// parseRequest reads a request that is to be sent. Whatever is not, to the last byte, one of the
-// few requests of this package gives ErrRefused: this is the gate of the read-only promise.
-// tcp takes the unit ids that only Modbus TCP has as well.
+// parseRequest reads a request before it is sent. If the request is not, byte by byte, one of the few requests of this
+// package, the error is ErrRefused. This check keeps the read-only promise. tcp also allows the unit ids that exist
+// only on Modbus TCP.
 func parseRequest(adu []byte, tcp bool) (ask, error) {
 	if len(adu) < minFrame {
 		return ask{}, fmt.Errorf("%w: a request of %d bytes", ErrRefused, len(adu))
@@ -145,8 +145,8 @@ func isUnit(id byte, tcp bool) bool { return id > 0 && id <= maxUnit || tcp && (
 // errGarbage: these bytes begin no reply of ours.
 var errGarbage = errors.New("not a reply")
 
-// replyNeed returns how many bytes the reply that begins with b has at least, and whether that
-// is all of it. It only reads lengths; judge looks at the rest. errGarbage when b cannot begin a reply.
+// replyNeed returns the smallest number of bytes of a reply that begins with b, and whether this is the whole reply. It
+// only reads lengths; judge checks the content. The error is errGarbage if no reply begins with b.
 func replyNeed(b []byte) (need int, whole bool, err error) {
 	if len(b) < 3 {
 		return 3, false, nil
@@ -191,7 +191,7 @@ func limited(need int, whole bool) (int, bool, error) {
 	return need, whole, nil
 }
 
-// verdict is what a whole frame is to the request that waits.
+// verdict is the relation of a whole frame to the request that waits.
 type verdict int
 
 const (
@@ -201,7 +201,7 @@ const (
 	exception                // an exception of the function asked
 )
 
-// judge says what the whole frame f is to q.
+// judge returns the verdict on the whole frame f, as an answer to q.
 func judge(q ask, f []byte) verdict {
 	n := len(f)
 	if n < minFrame || crc16(f[:n-2]) != uint16(f[n-2])|uint16(f[n-1])<<8 {
@@ -224,9 +224,9 @@ func judge(q ask, f []byte) verdict {
 	}
 }
 
-// crc16 is the RTU checksum: polynomial 0xA001 reflected, start 0xFFFF, low byte sent first
-// (MODBUS over Serial Line V1.02 §2.5.1.2). Nibble by nibble: sixteen constants that fit a cache line,
-// and far faster than any line.
+// crc16 is the RTU checksum: polynomial 0xA001 reflected, start 0xFFFF, low byte sent first (MODBUS over Serial Line
+// V1.02 §2.5.1.2). It works nibble by nibble: its sixteen constants fit in a cache line, and it is far faster than any
+// line.
 func crc16(p []byte) uint16 {
 	table := [16]uint16{
 		0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,

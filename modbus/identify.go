@@ -12,8 +12,8 @@ import (
 	goburrow "github.com/goburrow/modbus"
 )
 
-// maxIdentityReplies bounds how often a slave may say that more follows. The basic stream has
-// three objects; one a reply is the worst an honest slave does.
+// maxIdentityReplies limits how often a slave may answer that more follows. The basic stream has three objects, so a
+// correct slave needs at most three replies.
 const maxIdentityReplies = 8
 
 // Identity is the identification that a slave gives. A field that the slave does not give is empty. Texts end at the
@@ -58,7 +58,7 @@ func (l *Line) identify(id byte) (Identity, error) {
 		if !more {
 			return found, nil
 		}
-		if then <= next { // it would go round for ever
+		if then <= next { // otherwise the requests would never end
 			return Identity{}, fmt.Errorf("%w: object 0x%02X follows 0x%02X", ErrFrame, then, next)
 		}
 		next = then
@@ -84,7 +84,8 @@ func (l *Line) ServerID(ctx context.Context, unit byte) (text string, at time.Ti
 	return CleanText(bytes.ReplaceAll(adu[3:len(adu)-2], []byte{0}, []byte{' '})), l.at, nil
 }
 
-// take reads the objects of a whole, checked reply, and whether more follows and from which object on.
+// take reads the objects of a whole, checked reply. It returns whether more objects follow, and the number of the next
+// one.
 func (id *Identity) take(frame []byte) (more bool, next byte) {
 	objects := frame[8 : len(frame)-2]
 	for range frame[7] {
@@ -103,8 +104,8 @@ func (id *Identity) take(frame []byte) (more bool, next byte) {
 	return frame[5] == 0xFF, frame[6]
 }
 
-// CleanText returns a text of a device in a form that can be shown and sent: devices leave junk behind the end of a
-// text, and control characters in it.
+// CleanText returns a text of a device in a form that can be shown and sent. Devices send control characters in a text,
+// and other bytes after its end.
 func CleanText(raw []byte) string {
 	raw, _, _ = bytes.Cut(raw, []byte{0})
 	return strings.TrimSpace(strings.Map(func(r rune) rune {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tty is an open serial port, for what is asked of its driver beyond bytes. All its methods fail once
-// the file is closed, and none touches a descriptor that belongs to another file by then.
+// tty is an open serial port, for requests to its driver. After the file is closed, all methods fail, and none uses a
+// descriptor that may belong to another file by then.
 type tty struct{ file *os.File }
 
 // with calls do with the descriptor.

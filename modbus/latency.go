@@ -52,21 +52,21 @@ type latencyDriver interface {
 func (t tty) getSerial(s *serialStruct) error { return t.ioctl(unix.TIOCGSERIAL, unsafe.Pointer(s)) }
 func (t tty) setSerial(s *serialStruct) error { return t.ioctl(unix.TIOCSSERIAL, unsafe.Pointer(s)) }
 
-// lowLatency has a USB adapter hand over bytes as they come. An FTDI chip otherwise collects them for 16 ms, more
-// than a short reply takes on the wire. Mode auto asks only USB adapters and never fails; on asks any
-// driver, and one that has no such mode is an error.
+// lowLatency makes a USB adapter pass on each byte at once. Without it an FTDI chip collects bytes for 16 ms, which is
+// longer than a short reply on the wire. Mode auto sets only USB adapters, and never fails. Mode on sets any port, and
+// fails if the driver has no such mode.
 func lowLatency(mode string, d latencyDriver, sys string) error {
 	switch {
 	case mode == wordOn:
 		return hurry(d, sys)
 	case mode == wordAuto && usbAdapter(sys):
-		_ = hurry(d, sys) // it works without, a little slower
+		_ = hurry(d, sys) // without it the port works too, a little slower
 	}
 	return nil
 }
 
-// deviceFolder returns where sysfs has the device behind a tty. By number, since a port may have any name
-// in a container; it is the same folder as /sys/class/tty/NAME/device.
+// deviceFolder returns the directory of the device in sysfs. It finds the device by number, because a port may have any
+// name in a container. The directory is the same as /sys/class/tty/NAME/device.
 func deviceFolder(number uint64) string {
 	return fmt.Sprintf("/sys/dev/char/%d:%d/device", unix.Major(number), unix.Minor(number))
 }
@@ -77,8 +77,8 @@ func usbAdapter(sys string) bool {
 	return err == nil && filepath.Base(bus) == "usb-serial"
 }
 
-// hurry sets the driver's flag, which on FTDI sets the chip's timer to 1 ms as well, and where there is such a
-// timer sees to it that it is so.
+// hurry sets the driver's flag. With FTDI this also sets the chip's timer to 1 ms. If there is such a timer, hurry
+// makes sure that it has 1 ms.
 func hurry(d latencyDriver, sys string) error {
 	flagged := setLowLatency(d)
 	timer := filepath.Join(sys, "latency_timer")
@@ -95,13 +95,13 @@ func hurry(d latencyDriver, sys string) error {
 	return nil
 }
 
-// isLeastLatency reports whether a timer stands at 1 ms, the least that FTDI chips take.
+// isLeastLatency reports whether a timer has 1 ms, the shortest time of FTDI chips.
 func isLeastLatency(text string) bool {
 	text = strings.TrimSpace(text)
 	return text == "1" || text == "0"
 }
 
-// writeTimer never makes the file: it is sysfs that has it.
+// writeTimer never creates the file, which is a part of sysfs.
 func writeTimer(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -111,7 +111,7 @@ func writeTimer(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// setLowLatency sets the flag and looks whether it stayed: some drivers take the call and do nothing.
+// setLowLatency sets the flag, and reads it back, because some drivers accept the call and do nothing.
 func setLowLatency(d latencyDriver) error {
 	var s serialStruct
 	if err := d.getSerial(&s); err != nil {

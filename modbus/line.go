@@ -59,7 +59,7 @@ type Line struct {
 	log      *slog.Logger
 
 	port       Port
-	gone       Port // that has failed, and may be dialled again
+	gone       Port // the port that has failed, and may be dialled again
 	echoes     bool // the line echoes, as far as is known
 	echoRun    int  // exchanges in a row that say so, up to echoSure
 	suspicious bool // another program speaks on the line
@@ -67,32 +67,32 @@ type Line struct {
 
 	lastByte   time.Time       // when something was last seen or sent
 	quietUntil time.Time       // until then a late reply may come: send nothing
-	rest       sleeper         // through the rest of a reply
-	ctx        context.Context // of the call in hand; goburrow's Transporter has no place for it
+	rest       sleeper         // sleeps until the missing bytes of a reply can have come
+	ctx        context.Context // of the present call; goburrow's Transporter has no argument for it
 	asked      time.Time       // when the last request had left the wire
 	began      time.Time       // when the last reply's first byte was seen
 	at         time.Time       // wall time of the last reply's last byte
-	window     window          // what has come since the last request
+	window     window          // the bytes since the last request
 	reply      [maxFrame]byte  // the last answer
 	request    [8]byte         // the probe being sent
 	previous   previous
-	refusal    error // why what came in the exchange at hand was not the answer; nil: nothing came
+	refusal    error // why the bytes in this exchange are not the answer; nil: no bytes
 
 	network  bool         // the port is a TCP connection
 	tcp      *tcpPort     // a Modbus TCP port; nil: any other
 	ids      transactions // of all Modbus TCP connections of this line
 	strayed  []byte       // the last frame that was no answer, without checksum
-	crossed  bool         // replies that are not ours came over Modbus TCP: ids alone prove nothing any more
-	others   others       // what another program was seen to get through the gateway
-	unaware  bool         // the read at hand was planned without knowing of another program
+	crossed  bool         // replies for another program came over Modbus TCP: ids alone prove nothing
+	others   others       // the replies to another program that came through the gateway
+	unaware  bool         // the present read was planned before another program was noticed
 	doubled  bool         // one of them had an id of ours
 	attached time.Time    // when the line was opened last
-	mute     growing      // no new connection for want of answers until then
+	mute     growing      // until then no new connection because of missing answers
 
 	tally *tally
 }
 
-// unit is one slave as the line knows it.
+// unit is what the line knows of one slave.
 type unit struct {
 	id     byte
 	client goburrow.Client
@@ -102,21 +102,22 @@ type unit struct {
 	short  []ask // the last short ones, of different shapes, the newest first
 	probed []ask // the last probes that were answered, of different shapes, the newest first
 	named  ask   // the identification, if it was answered last time
-	picky  bool  // it has ignored a probe: it may lack registers, and say nothing when it is asked for those
+	picky  bool  // it has ignored a probe: perhaps it lacks registers, and does not answer reads of them
 
-	silent   int       // exchanges in a row that nothing came in
-	missedAt time.Time // when the last request went out that was not answered
-	misfits  bool      // its last reply to a read had another length than was asked for
-	// at most so long after its request an answer came that was too late; 0: none since the last answer in time
+	silent   int       // exchanges in a row without any byte
+	missedAt time.Time // when the last unanswered request was sent
+	misfits  bool      // its last reply to a read had another length than requested
+	// the longest possible delay of the last late answer, from its request on; 0: no late answer since the last one in
+	// time
 	late  time.Duration
-	avoid []Range // registers that are read only when they are asked for
+	avoid []Range // registers that are read only if an object needs them
 	most  uint16  // registers in a widened read; 0: as many as the protocol allows
 
 	timeout time.Duration // of the first byte; 0: the line's
-	gap     time.Duration // least silence before a request; t3.5 counts where it is longer
+	gap     time.Duration // shortest silence before a request; t3.5 if that is longer
 }
 
-// previous is the last answer taken, to know a repetition by.
+// previous is the last accepted answer. With it the line recognises a repetition.
 type previous struct {
 	q     ask
 	frame []byte
@@ -178,7 +179,7 @@ func (l *Line) Open() error {
 		for _, u := range l.units {
 			u.trust.unknown = 0
 		}
-	} else { // another program may have asked something meanwhile, or we ourselves in an earlier life
+	} else { // another program may have sent a request meanwhile, or this program before its restart
 		l.distrust()
 		l.distrustGateway()
 	}
@@ -296,7 +297,7 @@ func (l *Line) values(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := q.shape().bytes(); len(p) != want { // Send has checked it; this is the last gate before a value
+	if want := q.shape().bytes(); len(p) != want { // Send has checked this; it is the last check before a value
 		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrFrame, len(p), want)
 	}
 	for i := range int(q.count) {
@@ -315,6 +316,6 @@ func (l *Line) isTCP() bool { return strings.HasPrefix(l.settings.Port, schemeTC
 // hasUnit reports whether a unit of this id can be on the line.
 func (l *Line) hasUnit(id byte) bool { return isUnit(id, l.isTCP()) }
 
-// unitIDs says which ids there are.
+// unitIDs is a text with the valid ids.
 const unitIDs = "unit id must be 1 to 247; 0 and 255 are for Modbus TCP (tcp://) only, where they mean the device " +
 	"itself"

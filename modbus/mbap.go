@@ -11,7 +11,7 @@ import (
 // mbapHead is the length of an MBAP header with its unit id: transaction, protocol, length, unit.
 const mbapHead = 7
 
-// wordIgnore is the Settings.TransactionID of devices that do not give the id back.
+// wordIgnore is the Settings.TransactionID for devices that do not send back the id.
 const (
 	wordCheck  = "check"
 	wordIgnore = "ignore"
@@ -20,9 +20,9 @@ const (
 // errMBAP: the stream is out of step, and only a new connection brings it back.
 var errMBAP = errors.New("not a Modbus TCP frame (malformed MBAP header)")
 
-// tcpPort is a Modbus TCP device as a port of RTU frames: requests lose their CRC and get a transaction id, replies
-// the reverse. Only a frame that fits the last request in id, unit, function and byte count comes out. All others
-// are reported to stray.
+// tcpPort is a Modbus TCP device as a port of RTU frames: it replaces the CRC of a request by a transaction id, and the
+// id of a reply by a CRC. Only a frame with the id, unit, function and byte count of the last request becomes a reply.
+// All other frames are reported to stray.
 type tcpPort struct {
 	conn    *netPort
 	loose   bool        // the id proves nothing
@@ -47,7 +47,7 @@ type stray struct {
 	sort  straySort
 	id    uint16
 	after time.Duration // since the request with this id; 0: there is none
-	fits  bool          // but for its id it would be the answer that is waited for
+	fits  bool          // except for its id it fits the waiting request
 }
 
 type straySort int
@@ -98,8 +98,8 @@ func (p *tcpPort) Write(adu []byte) (n int, err error) {
 	return len(adu), nil
 }
 
-// Read returns bytes of the RTU frame that the reply would have been. It returns (0, nil) before the read timeout when
-// something else came; with timeout 0 it takes all that is there.
+// Read returns bytes of the reply as an RTU frame. If another frame comes, it returns (0, nil) before the read timeout.
+// With timeout 0 it reads everything that has arrived.
 func (p *tcpPort) Read(b []byte) (int, error) {
 	if err := p.conn.SetReadTimeout(p.timeout); err != nil {
 		return 0, err
@@ -140,8 +140,8 @@ func (p *tcpPort) unpack() error {
 	return nil
 }
 
-// checkLength returns errMBAP when the reply that begins the buffer is whole, and its header wants more bytes that do
-// not come.
+// checkLength returns errMBAP if the reply at the begin of the buffer is whole, but its header announces more bytes
+// that do not come.
 func (p *tcpPort) checkLength() error {
 	if p.have < mbapHead {
 		return nil
@@ -153,14 +153,14 @@ func (p *tcpPort) checkLength() error {
 	return fmt.Errorf("%w: it says %d bytes, and the reply has fewer: % X", errMBAP, said, p.in[:p.have])
 }
 
-// spent reports whether the last answer was taken and nothing came behind it, on a connection that does not end after
-// each answer.
+// spent reports whether the last answer was read and no byte followed, on a connection that does not end after each
+// answer.
 func (p *tcpPort) spent() bool { return !p.waiting && p.answers > 1 && p.have == 0 && len(p.out) == 0 }
 
-// repeats reports whether unit id and PDU are the last answer once more.
+// repeats reports whether unit id and PDU are the same as in the last answer.
 func (p *tcpPort) repeats(body []byte) bool { return bytes.Equal(body, p.frame[:p.size]) }
 
-// sortOut decides what a frame of unit id and PDU is. Only one frame is the answer.
+// sortOut decides whether a frame is the answer, or which kind of stray frame. Only one frame is the answer.
 func (p *tcpPort) sortOut(id uint16, body []byte) {
 	now, fits := time.Now(), p.waiting && p.fits(body)
 	s := stray{frame: body, id: id, fits: fits}

@@ -31,8 +31,7 @@ func (p modemPort) move(bit int, set bool) error {
 	return p.tty.with(func(fd int) error { return unix.IoctlSetPointerInt(fd, request, bit) })
 }
 
-// levels returns the levels that DTR and RTS are to have while nothing is sent: on, off, or empty
-// for those that stay as they are.
+// levels returns the levels of DTR and RTS while nothing is sent: on, off, or empty if the level does not change.
 func (s Settings) levels() (dtr, rts string) {
 	if s.RS485.Mode != rs485RTS {
 		return s.DTR, s.RTS
@@ -43,9 +42,9 @@ func (s Settings) levels() (dtr, rts string) {
 	return s.DTR, wordOn
 }
 
-// initialBits returns the levels for go.bug.st/serial to set first thing after opening, nil when nothing is asked.
-// The kernel itself raises both in open(2) and nothing can keep it from that; this way the wrong level
-// lasts as short as it can, and ends before the baud rate is set and any byte is sent.
+// initialBits returns the levels for go.bug.st/serial to set first thing after opening, nil when nothing is asked. The
+// kernel itself raises both in open(2), which no program can prevent. With these bits the wrong level ends as soon as
+// possible: before the baud rate is set, and before any byte is sent.
 func initialBits(t tty, s Settings) (*serial.ModemOutputBits, error) {
 	dtr, rts := s.levels()
 	if dtr == "" && rts == "" {
@@ -65,7 +64,7 @@ func initialBits(t tty, s Settings) (*serial.ModemOutputBits, error) {
 	}, nil
 }
 
-// level returns what a word asks for, and for the empty word what is.
+// level returns the level of a word; for the empty word the present level.
 func level(word string, is bool) bool {
 	if word == "" {
 		return is
@@ -79,8 +78,8 @@ type modemLines interface {
 	SetRTS(set bool) error
 }
 
-// setLevels sets what is asked for, once more after the port is set up: a driver raises both when the
-// baud rate changes from 0, which a program before us may have left behind.
+// setLevels sets the requested levels again after the port is set up. A driver raises both when the baud rate changes
+// from 0, and another program may have left 0.
 func setLevels(lines modemLines, s Settings) error {
 	dtr, rts := s.levels()
 	if dtr != "" {

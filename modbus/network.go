@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A network line has two dangers that a serial one has not: connections that end or go mute, and gateways that give
-// one client's reply to another. This file has what the line does about both.
+// A network line has two dangers that a serial line does not have: connections that end or stop answering, and gateways
+// that send one client's reply to another client. This file has the measures against both.
 
 // The kinds of a frame that came instead of the answer. They wrap ErrFrame or ErrTimeout.
 var (
@@ -28,7 +28,7 @@ var (
 // redialer is a port that can replace its connection.
 type redialer interface{ redial() error }
 
-// attach takes what kind of port the line has got.
+// attach notes the kind of the line's port.
 func (l *Line) attach(port Port) {
 	l.port, l.gone = port, nil
 	l.lastByte, l.attached = l.tick(), l.tick()
@@ -42,8 +42,8 @@ func (l *Line) attach(port Port) {
 	l.leaveAlone()
 }
 
-// distrustGateway takes several replies for on their way after a gateway without ids was connected to: its memory holds
-// what was asked before, while a serial line holds one frame.
+// distrustGateway expects several old replies after a connection to a gateway without ids: the gateway may still have
+// several earlier requests in its memory, while a serial line has only one frame.
 func (l *Line) distrustGateway() {
 	if !l.network || l.tcp != nil {
 		return
@@ -53,22 +53,21 @@ func (l *Line) distrustGateway() {
 	}
 }
 
-// leaveAlone gives a device the time after connecting in which it is not to be asked.
+// leaveAlone waits for the time after connecting in which the device gets no request.
 func (l *Line) leaveAlone() {
 	if until := l.tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
 		l.quietUntil = until
 	}
 }
 
-// proven reports whether the port itself matches replies with requests, so that nothing need be distrusted at first
-// sight.
+// proven reports whether the port itself matches replies with requests, so that the line begins without doubt.
 func (l *Line) proven() bool { return l.tcp != nil && !l.tcp.loose && !l.crossed }
 
-// ambiguous reports whether a reply with the right id, if there are ids at all, may still be another program's.
+// ambiguous reports whether a reply may be for another program even with the right id, or because there are no ids.
 func (l *Line) ambiguous() bool { return l.tcp == nil || l.tcp.loose || l.doubled }
 
-// redial makes a new connection after the port has failed. Gateways end connections that idle, and some devices do
-// after each reply: that is no fault. The port is closed when it fails.
+// redial makes a new connection after the port has failed. Gateways close idle connections, and some devices close the
+// connection after each reply. This is no fault. If redial fails, the port is closed.
 func (l *Line) redial() error {
 	port := l.gone
 	l.gone = nil
@@ -92,7 +91,7 @@ func (l *Line) redial() error {
 	return nil
 }
 
-// canRedial reports whether err has cost the connection, and whether a new one may be had at once.
+// canRedial reports whether the connection has ended with err, and whether the line may make a new one at once.
 func (l *Line) canRedial(err error) bool {
 	return errors.Is(err, ErrPort) && l.gone != nil && l.network
 }
@@ -121,8 +120,8 @@ func (l *Line) unmute() error {
 	return l.redial()
 }
 
-// astray takes a frame that the Modbus TCP port did not take for the answer: counts it, and keeps the reason for the
-// case that no answer comes.
+// astray handles a frame that is not the answer for the Modbus TCP port. It counts the frame, and keeps the reason in
+// case no answer comes.
 func (l *Line) astray(s stray) {
 	q := l.window.q
 	l.tally.count(l.askedUnit(), func(a *account) {
@@ -152,11 +151,11 @@ func (l *Line) astray(s stray) {
 		l.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
 		l.refusal = misfit(q, s.frame)
-	case s.sort == strayID && s.fits: // the device errs, unless the answer comes as well
+	case s.sort == strayID && s.fits: // a fault of the device, unless the answer comes too
 		l.window.surplus++
 		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
-	case s.sort == strayDouble && again && !l.tcp.loose: // its id keeps it from being taken for the next answer
+	case s.sort == strayDouble && again && !l.tcp.loose: // because of its id it cannot be taken for the next answer
 		return
 	case s.sort == strayDouble && again:
 	default:
@@ -167,7 +166,7 @@ func (l *Line) astray(s stray) {
 	l.suspect()
 }
 
-// askedUnit is the unit that an answer is waited for from, lineOnly when none is.
+// askedUnit is the unit whose answer is waited for; lineOnly: none.
 func (l *Line) askedUnit() int {
 	if l.window.sent == nil {
 		return lineOnly
@@ -175,20 +174,20 @@ func (l *Line) askedUnit() int {
 	return int(l.window.q.unit)
 }
 
-// repetition reports whether a frame without its checksum is the last answer once more, or the last one that was none.
+// repetition reports whether a frame without its checksum equals the last answer, or the last frame that was no answer.
 func (l *Line) repetition(body []byte) bool {
 	again := l.previous.is(body) || bytes.Equal(body, l.strayed)
 	l.strayed = append(l.strayed[:0], body...)
 	return again
 }
 
-// is reports whether a frame without its checksum is the last answer once more.
+// is reports whether a frame without its checksum equals the last answer.
 func (p *previous) is(body []byte) bool {
 	n := len(p.frame) - 2
 	return n > 0 && bytes.Equal(body, p.frame[:n])
 }
 
-// rival notes a reply to another program, whichever unit it is of: the program may ask our units as well.
+// rival notes a reply of any unit to another program: the program may also send requests to our units.
 func (l *Line) rival(frame []byte) {
 	l.tally.count(lineOnly, func(a *account) { a.Rivals++ })
 	if len(frame) < 3 {
@@ -199,13 +198,13 @@ func (l *Line) rival(frame []byte) {
 	}
 }
 
-// unasked takes a whole RTU frame through a gateway that no request of ours explains.
+// unasked handles a whole RTU frame from a gateway that none of our requests explains.
 func (l *Line) unasked(u *unit, frame []byte) {
 	if l.window.sent == nil {
 		l.rival(frame)
 		return
 	}
-	// It may be a device that errs, or another program's: the answer will show.
+	// The frame is from a faulty device, or for another program. If the answer comes too, it was for another program.
 	l.window.surplus++
 	l.unfit(frame)
 	if s, ok := shapeOf(frame); ok && u != nil {
@@ -213,7 +212,7 @@ func (l *Line) unasked(u *unit, frame []byte) {
 	}
 }
 
-// unfit keeps why a frame is not the answer that is waited for, and counts it.
+// unfit counts a frame that is not the answer, and keeps the reason.
 func (l *Line) unfit(frame []byte) {
 	q := l.window.q
 	l.others.misnamed(q, frame)
@@ -245,12 +244,13 @@ func misfit(q ask, frame []byte) error {
 	}
 }
 
-// deviceFailure is the exception that may be one register's, unlike the others that leave a request open.
+// deviceFailure is the exception that a device may give for a single register. The other exceptions that leave a
+// request open come from the gateway.
 const deviceFailure = 0x04
 
 // openRefusal returns the exception in a reply through a gateway that leaves the request open; nil when there is none.
-// It may be the gateway's own, which has given up waiting: the device's reply may still come, and some gateways take it
-// for that to the next request.
+// The gateway itself may have sent it because it has stopped waiting. Then the device's reply may still come, and some
+// gateways send it as the reply to the next request.
 func (l *Line) openRefusal(q ask, frame []byte) *Exception {
 	if !l.network || frame[1]&exceptionBit == 0 ||
 		!slices.Contains([]byte{deviceFailure, 0x05, 0x06, 0x0A, 0x0B}, frame[2]) {
@@ -259,9 +259,8 @@ func (l *Line) openRefusal(q ask, frame []byte) *Exception {
 	return &Exception{Function: q.function, Code: frame[2]}
 }
 
-// owing takes a frame that looks like the reply to a request that was not answered. One that comes after another
-// request, of a device with replies of wrong lengths or long after the request that it would answer, is more likely a
-// wrong answer to the present one.
+// owing handles a frame that looks like the reply to an earlier, unanswered request. It is more likely a wrong answer
+// to the present request if the device has sent replies of wrong lengths, or if the earlier request was long ago.
 func (l *Line) owing(u *unit, frame []byte) {
 	after := l.tick().Sub(u.missedAt)
 	if l.network && l.window.sent != nil && (u.misfits || after > 3*max(u.timeout, l.timeout)) {
@@ -271,8 +270,8 @@ func (l *Line) owing(u *unit, frame []byte) {
 	l.late(u, after)
 }
 
-// late notes that an answer came after its timeout. It may have lain in the socket until the line was used again, so
-// that the least time says most.
+// late notes that an answer came after its timeout. The answer may have waited in the socket until the line was used
+// again, so the shortest time is the most exact.
 func (l *Line) late(u *unit, after time.Duration) {
 	if u == nil {
 		return
@@ -283,7 +282,7 @@ func (l *Line) late(u *unit, after time.Duration) {
 	l.tally.count(int(u.id), func(a *account) { a.Late++ })
 }
 
-// named returns the reason for which an exchange without an answer failed, in the most exact words there are.
+// named returns the most exact known reason for which an exchange had no answer.
 func (l *Line) named(u *unit, err error) error {
 	if l.window.surplus > 0 && !errors.Is(err, ErrTimeout) {
 		return err

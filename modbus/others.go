@@ -6,22 +6,22 @@ import (
 )
 
 const (
-	// othersLeast is for how long after its last frame another program is taken to be there still, at the least. Three
-	// times the longest pause between its frames counts where that is longer, up to othersMost.
+	// othersLeast is the shortest time after its last frame for which another program counts as present. If three times
+	// the longest pause between its frames is longer, this time counts, up to othersMost.
 	othersLeast = 20 * time.Second
 	othersMost  = 10 * time.Minute
-	// othersNew is for how long another program counts as new: it may have shown a part of its reads only. Most
+	// othersNew is for how long another program counts as new: the line may have seen only some of its reads. Most
 	// programs poll once a minute or more often.
 	othersNew = time.Minute
-	// companyLeast and companyMost bound, in the same way, for how long reads stay widened, and a length counts as
+	// companyLeast and companyMost limit, in the same way, how long reads stay widened, and how long a length counts as
 	// used.
 	companyLeast = time.Hour
 	companyMost  = 72 * time.Hour
 )
 
-// others is what was seen of replies to another program: a gateway may pass on every reply to every client. A reply
-// does not name its address, so one of a shape that the other program gets may be its own. The shapes count for all
-// units of the line: the other program may read the next unit in the same way.
+// others has the observed replies to another program: a gateway may send every reply to every client. A reply does not
+// have its address, so a reply with a shape that the other program requests may be for the other program. The shapes
+// count for all units of the line: the other program may read the next unit in the same way.
 type others struct {
 	seen []sighting
 	last time.Time     // of its last frame
@@ -38,7 +38,8 @@ type sighting struct {
 	at time.Time
 }
 
-// mark takes a reply that no request of ours explains. It may answer a request that this program sent before a restart.
+// mark notes a reply that none of our requests explains. It may be the reply to a request that this program sent before
+// a restart.
 func (o *others) mark(s shape, now time.Time) {
 	if isDisguise(s) {
 		o.drew = now
@@ -47,7 +48,7 @@ func (o *others) mark(s shape, now time.Time) {
 	o.seen = append(o.seen, sighting{s, now})
 }
 
-// misnamed notes a frame that may be the answer to q in the name of another unit.
+// misnamed notes a frame that may be the answer to q, but has another unit id.
 func (o *others) misnamed(q ask, frame []byte) {
 	if len(frame) < 3 {
 		return
@@ -57,7 +58,7 @@ func (o *others) misnamed(q ask, frame []byte) {
 	}
 }
 
-// expired reports whether what was seen at a moment is too long ago to say anything.
+// expired reports whether an observation at that time is too old to count.
 func (o *others) expired(at, now time.Time) bool {
 	return now.Sub(at) >= min(max(companyLeast, 3*o.gap), companyMost)
 }
@@ -82,15 +83,15 @@ func (o *others) has(s shape, now time.Time) bool {
 	return slices.ContainsFunc(o.seen, func(old sighting) bool { return old.shape == s && !o.expired(old.at, now) })
 }
 
-// live reports whether the other program is taken to be there.
+// live reports whether the other program counts as present.
 func (o *others) live(now time.Time) bool {
 	return o.any() && now.Sub(o.last) < min(max(othersLeast, 3*o.gap), othersMost)
 }
 
-// near reports whether the other program was there so shortly ago that it may come back.
+// near reports whether the other program was present recently, and may return.
 func (o *others) near(now time.Time) bool { return o.any() && !o.expired(o.last, now) }
 
-// isNew reports whether the other program is not known for long.
+// isNew reports whether the other program was seen for the first time less than othersNew ago.
 func (o *others) isNew(now time.Time) bool { return o.any() && now.Sub(o.from) < othersNew }
 
 // mayDraw reports whether the other program may get replies of the shapes that widened reads have: it lately got one,

@@ -79,12 +79,12 @@ func Plan(spans []Span, lim Limits) []Read {
 	return plan
 }
 
-// bestCuts returns for each position of order where the read that starts there ends, so that the
-// whole costs least. Going backwards, the best of the rest is known: n² steps for n objects, some
-// hundreds at most.
+// bestCuts returns for each position of order the end of the read that starts there, so that all reads together cost
+// least. It works backwards, so the best cuts of the following positions are known. This takes n² steps for n objects;
+// n is a few hundred at most.
 func bestCuts(spans []Span, order []int, lim Limits) []int {
-	// In bits on the wire, a register being 16: a read costs a gap of MaxGap and a half, so that a gap of just MaxGap
-	// is read over.
+	// Costs are in bits on the wire; a register has 16. A request costs MaxGap registers and a half, so a gap of
+	// exactly MaxGap is included in a read.
 	request := 16*max(lim.MaxGap, 0) + 8
 	cost := make([]int, len(order)+1)
 	cuts := make([]int, len(order))
@@ -112,7 +112,7 @@ func bestCuts(spans []Span, order []int, lim Limits) []int {
 	return cuts
 }
 
-// avoids reports whether a register or bit from from to before to is one to avoid.
+// avoids reports whether the range from from up to, but not including, to has a register or bit to avoid.
 func (lim Limits) avoids(function byte, from, to int) bool {
 	avoid := lim.Avoid
 	if ofBits(function) {

@@ -48,14 +48,14 @@ type Planner struct {
 	registers  lengths
 	bits       lengths
 	splits     []split
-	tests      []Span // to be asked although no object needs them: gaps, and what Retest names
-	blamed     []Span // reads that were never answered, and taught what is known; Retest asks them again
+	tests      []Span // reads that no object needs: gaps, and the reads of Retest
+	blamed     []Span // reads without an answer from which limits were learnt; Retest repeats them
 }
 
-// maxBlamed bounds how many reads are asked again by Retest. A slave teaches a few dozen things at most.
+// maxBlamed limits the number of reads that Retest repeats. A slave has a few dozen limits at most.
 const maxBlamed = 64
 
-// lengths is what was learnt of how long reads may be, in registers; bits count as Span.Words.
+// lengths has what the planner has learnt about the possible length of reads, in registers; bits count as Span.Words.
 type lengths struct {
 	longest uint16 // that was answered
 	tooLong uint16 // the shortest one known to be too long; 0: none
@@ -69,8 +69,8 @@ func (p *Planner) of(function byte) *lengths {
 	return &p.registers
 }
 
-// most returns how much is asked at once: what was given, or while the slave's own limit is being found, halfway
-// between the longest that worked and the shortest that did not.
+// most returns the longest read to send: the given limit. While the planner looks for the slave's own limit, it is the
+// middle between the longest read that worked and the shortest that did not.
 func (l lengths) most(given uint16) uint16 {
 	switch {
 	case l.tooLong == 0:
@@ -82,13 +82,13 @@ func (l lengths) most(given uint16) uint16 {
 	}
 }
 
-// split is a refused read and the parts it was taken into.
+// split is a refused read, and its parts.
 type split struct {
 	whole, left, right Span
 	leftOK, rightOK    bool
 }
 
-// gap returns what lies between the parts; Count 0 when nothing does.
+// gap returns the registers between the parts; Count is 0 if there are none.
 func (s split) gap() Span {
 	from := s.left.end()
 	return Span{Function: s.whole.Function, Addr: uint16(from), Count: uint16(max(0, int(s.right.Addr)-from))}
@@ -114,8 +114,8 @@ func (p *Planner) Plan(spans []Span) []Read {
 	})
 }
 
-// avoids returns the registers not to be read over, given and learnt. Their tables are not distinguished: what one
-// lacks the other seldom has. Bits have addresses of their own.
+// avoids returns the registers that no read may include, given and learnt. It does not distinguish the two tables of
+// registers: a register that one table lacks is seldom in the other. Bits have their own addresses.
 func (p *Planner) avoids() []Range { return append(slices.Clone(p.avoid), p.lacks(ofRegisters)...) }
 
 // lacks returns what was learnt to be illegal.
@@ -135,7 +135,7 @@ func (p *Planner) MaxRegisters() uint16 { return p.registers.most(p.most) }
 func (p *Planner) Answered(s Span) {
 	l := p.of(s.Function)
 	l.longest = max(l.longest, s.Words())
-	if l.tooLong != 0 && l.tooLong <= l.longest { // it gave more than it was thought to
+	if l.tooLong != 0 && l.tooLong <= l.longest { // the slave gave more than the learnt limit
 		l.tooLong = 0
 	}
 	p.tests = slices.DeleteFunc(p.tests, func(gap Span) bool {
@@ -163,11 +163,11 @@ func (p *Planner) Answered(s Span) {
 // the proof, because an exception or silence may have a passing cause. Without proof use Split.
 func (p *Planner) Refused(r Read, spans []Span) []Read {
 	if i := slices.Index(p.tests, r.Span); i >= 0 && len(r.Members) == 0 {
-		p.tests = slices.Delete(p.tests, i, i+1) // it stays illegal, and that was all there was to learn
+		p.tests = slices.Delete(p.tests, i, i+1) // the register stays illegal; there is no more to learn
 		p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.leftOK && s.rightOK && s.gap() == r.Span })
 		return nil
 	}
-	// What is wrong within a part explains why the whole was refused.
+	// A refused part explains why the whole read was refused.
 	p.splits = slices.DeleteFunc(p.splits, func(s split) bool { return s.left == r.Span || s.right == r.Span })
 	parts := p.Split(r, spans)
 	if len(parts) == 0 {
@@ -188,8 +188,9 @@ func (p *Planner) Split(r Read, spans []Span) []Read {
 	return []Read{merge(spans, members), merge(spans, others)}
 }
 
-// parts takes a read's members apart. Objects that lean on common registers overlap, so that there may be no register
-// to cut at; those are parted by where they end, and then by where they begin. Empty when all have the same registers.
+// parts divides the members of a read. Objects that depend on common registers overlap, so there may be no register
+// between them. Such members are divided by their ends, then by their begins. The result is empty if all have the same
+// registers.
 func (p *Planner) parts(r Read, spans []Span) (members, others []int) {
 	if at := p.cut(r, spans); at > 0 {
 		return r.Members[:at:at], r.Members[at:]
@@ -239,7 +240,7 @@ func (p *Planner) cut(r Read, spans []Span) int {
 	return at
 }
 
-// conclude draws what a split teaches once both its parts are answered; it reports whether it is done with.
+// conclude learns from a split when both its parts are answered. It reports whether the split is finished.
 func (p *Planner) conclude(s split) bool {
 	if !s.leftOK || !s.rightOK {
 		return false

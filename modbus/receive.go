@@ -7,19 +7,20 @@ import (
 )
 
 const (
-	// pauseTolerance is how long a frame that has begun may pause: an FTDI adapter hands over what it
-	// has every 16 ms, and a hub or a busy host makes several times that of it. The specification's t1.5
-	// (MODBUS over Serial Line V1.02 §2.5.1.1) cannot be kept by anything behind USB.
+	// pauseTolerance is the longest pause inside a frame. An FTDI adapter passes on its bytes every 16 ms; with a hub
+	// or a busy host it may be several times as long. No adapter on USB can keep t1.5 of the specification (MODBUS over
+	// Serial Line V1.02 §2.5.1.1).
 	pauseTolerance = 150 * time.Millisecond
-	// damagePatience is how long to listen on after damage. What follows within it may still hold the reply.
+	// damagePatience is how long the line continues to listen after damaged bytes. The reply may still follow in this
+	// time.
 	damagePatience = adapterSlack
 )
 
-// window is what has come since a request was sent, from the first byte on that is not accounted for.
-// Frames in it are known by unit, function, byte count and CRC, so that noise before a reply costs only itself.
+// window has the bytes since a request was sent, without those that are handled already. Frames in it are recognised by
+// unit, function, byte count and CRC, so noise before a reply does not affect the reply.
 type window struct {
 	q    ask
-	sent []byte // the request, as its echo looks; nil: nothing was asked
+	sent []byte // the request, to recognise its echo; nil: no request
 	buf  [maxFrame]byte
 	have int
 
@@ -27,12 +28,12 @@ type window struct {
 
 	disguised bool // the request has a shape that no reply to another program has
 
-	surplus  int  // whole frames that are another program's if the answer comes as well
+	surplus  int  // whole frames that are for another program if the answer comes too
 	heard    bool // something came that is no echo
 	echoed   bool // the echo came
 	skipped  int  // bytes that belong to no frame
 	damaged  bool // a frame that began well had a wrong checksum
-	torn     int  // bytes of the first frame that had only begun when the window closed
+	torn     int  // bytes of the first frame, if it was incomplete when the window closed
 	doubtful bool // the unit has answered another program in this window
 
 	came   [faultBytes]byte // the first bytes since the request, for a Fault
@@ -46,8 +47,8 @@ func (w *window) reset(q ask, sent []byte) {
 	w.length = 0
 }
 
-// next returns the first whole frame; nil when more must come to make one. final says that no more
-// will come, so that what only began to be a frame is none. The frame stays in the window until drop.
+// next returns the first whole frame; nil if more bytes are needed. final: no more bytes will come, so an incomplete
+// frame does not count. The frame stays in the window until drop.
 func (w *window) next(final bool) []byte {
 	for w.have > 0 {
 		own, waits := w.echo(final)
@@ -74,9 +75,9 @@ func (w *window) next(final bool) []byte {
 	return nil
 }
 
-// echo takes our own request off the head of the window, before anything else is looked for: it may look like
-// the reply to itself. waits says that all there is looks like the beginning of it. So may a reply; it
-// differs before its end, for no reply is as long as its request.
+// echo removes our own request from the begin of the window, before any other search: a request may look like its own
+// reply. waits: all bytes look like the begin of the request. A reply may look like this too, but differs before its
+// end, because no reply has the length of its request.
 func (w *window) echo(final bool) (own, waits bool) {
 	if w.framed || w.heard || w.echoed || len(w.sent) == 0 {
 		return false, false
@@ -95,8 +96,8 @@ func (w *window) echo(final bool) (own, waits bool) {
 	}
 }
 
-// frame returns the whole frame that the window begins with, nil when it begins with none. waits says
-// that one may have begun of which more must come.
+// frame returns the whole frame at the begin of the window; nil if there is none. waits: an incomplete frame may be
+// there.
 func (w *window) frame(final bool) (frame []byte, waits bool) {
 	b := w.buf[:w.have]
 	w.heard = true
@@ -132,7 +133,7 @@ func (w *window) frame(final bool) (frame []byte, waits bool) {
 	}
 }
 
-// tears notes how much there was of a frame that had begun when the window closed.
+// tears notes the number of bytes of a frame that was incomplete when the window closed.
 func (w *window) tears(n int) {
 	if w.torn == 0 {
 		w.torn = n
@@ -173,8 +174,9 @@ func (w *window) space(n int) []byte { return w.buf[w.have:min(w.have+n, len(w.b
 // drop takes n bytes off the head.
 func (w *window) drop(n int) { w.have = copy(w.buf[:], w.buf[n:w.have]) }
 
-// deadline returns until when the next byte may come. Until a frame's worth has come only first counts, for
-// a glitch of a bus driver says nothing of the reply. What has begun may pause, but not beyond last.
+// deadline returns the time until which the next byte may come. Before there are enough bytes for a frame, only first
+// counts, because a few bytes may be an error of a bus driver. A frame that has begun may pause, but not longer than
+// until last.
 func (w *window) deadline(first, last, lastByte time.Time) time.Time {
 	until := lastByte.Add(pauseTolerance)
 	switch {
@@ -234,9 +236,9 @@ func requestSize(b []byte) int {
 	}
 }
 
-// isRequest reports whether a whole frame is a master's. No reply that we wait for is as long as the request of its
-// function: replies to reads of registers are odd, of bits as ambiguous has it, those of the other functions that we
-// take for one are longer.
+// isRequest reports whether a whole frame is a request of a master. No reply that we wait for has the length of a
+// request of its function: replies to reads of registers have an odd length, replies to reads of bits never have this
+// length (ambiguous), and replies to the other functions are longer.
 func isRequest(frame []byte) bool { return len(frame) == requestSize(frame) }
 
 func validCRC(f []byte) bool {

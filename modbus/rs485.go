@@ -30,7 +30,7 @@ var (
 	errRS485Refused = errors.New("its driver does not take the RS-485 settings")
 )
 
-// kernelForm returns what the driver is asked for.
+// kernelForm returns the settings for the driver.
 func (r RS485) kernelForm() serialRS485 {
 	s := serialRS485{flags: rs485Enabled | rs485RTSOnSend, delayBefore: milliseconds(r.Before),
 		delayAfter: milliseconds(r.After)}
@@ -40,7 +40,7 @@ func (r RS485) kernelForm() serialRS485 {
 	return s
 }
 
-// milliseconds rounds up: a transceiver that is given too little time cuts bits off.
+// milliseconds rounds up, because with too little time a transceiver cuts bits off.
 func milliseconds(d time.Duration) uint32 {
 	return uint32((d + time.Millisecond - 1) / time.Millisecond)
 }
@@ -54,9 +54,9 @@ type rs485Driver interface {
 func (t tty) getRS485(s *serialRS485) error { return t.ioctl(unix.TIOCGRS485, unsafe.Pointer(s)) }
 func (t tty) setRS485(s *serialRS485) error { return t.ioctl(unix.TIOCSRS485, unsafe.Pointer(s)) }
 
-// startKernelRS485 has the driver switch the line. The mode outlives the descriptor, even the
-// process; restore gives back what was there, so that a configuration that goes back to `off`, which
-// touches nothing, finds the port as it was.
+// startKernelRS485 makes the driver switch the line. The mode stays after the descriptor is closed, and even after the
+// process ends. restore sets the mode of before: a configuration that changes back to `off`, which sets nothing, then
+// has the port as it was.
 func startKernelRS485(d rs485Driver, r RS485) (restore func(), err error) {
 	var before serialRS485
 	if err := d.getRS485(&before); err != nil {
@@ -67,7 +67,7 @@ func startKernelRS485(d rs485Driver, r RS485) (restore func(), err error) {
 	if err := d.setRS485(&got); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoRS485, err)
 	}
-	restore = func() { _ = d.setRS485(&before) } // it fails on a port that is gone, and then nothing is left to restore
+	restore = func() { _ = d.setRS485(&before) } // it fails only if the port is gone; then there is nothing to restore
 	if err := got.differs(asked); err != nil {
 		restore()
 		return nil, err
@@ -92,8 +92,8 @@ func (s serialRS485) differs(asked serialRS485) error {
 	return nil
 }
 
-// stopKernelRS485 ends a mode that an earlier program, or we before a crash, left on: with it the driver
-// would move RTS against us. A driver that has no such mode has nothing to stop.
+// stopKernelRS485 ends a mode that an earlier program, or this program before a crash, has left on. With this mode the
+// driver would change RTS at the same time as the agent. A driver without this mode has nothing to stop.
 func stopKernelRS485(d rs485Driver) error {
 	var s serialRS485
 	if d.getRS485(&s) != nil || s.flags&rs485Enabled == 0 {
@@ -122,8 +122,8 @@ type rtsSender struct {
 // sendingLevel reports whether RTS is set while sending.
 func (s Settings) sendingLevel() bool { return s.RS485.Polarity != levelLow }
 
-// Write returns when the frame has left and the line is free, that is after both delays and the time on the wire.
-// Whatever fails, the line is freed: a transceiver that stays on would disturb all other devices.
+// Write returns when the frame has left and the line is free: after both delays and the time on the wire. It frees the
+// line after every failure too, because a transceiver that stays on would disturb all other devices.
 func (s *rtsSender) Write(p []byte) (n int, err error) {
 	sending := s.settings.sendingLevel()
 	defer func() {
@@ -138,9 +138,9 @@ func (s *rtsSender) Write(p []byte) (n int, err error) {
 	if n, err = s.port.Write(p); err != nil {
 		return n, err
 	}
-	// A UART's driver knows when the last bit has left. A USB adapter's knows when the adapter has the bytes,
-	// and no bit is on the wire by then. So both must have passed, drain and wire time, and not one after the
-	// other: the slave may answer after t3.5.
+	// The driver of a UART knows when the last bit has left. The driver of a USB adapter only knows when the adapter
+	// has the bytes, and then no bit is on the wire yet. So Write waits for both, the drain and the wire time. They run
+	// at the same time, because the slave may answer after t3.5.
 	wire := time.NewTimer(s.settings.WireTime(n))
 	defer wire.Stop()
 	if err := drain(s.port); err != nil {

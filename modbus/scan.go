@@ -45,8 +45,8 @@ type Found struct {
 	ServerID  string     // by function 0x11, if 0x2B/0x0E gives none; empty: neither does
 }
 
-// Garbled is a unit after whose request bytes came that are no frame: wrong settings, noise, or two slaves with one
-// unit id.
+// Garbled is a unit whose answer was no valid frame: the settings are wrong, there is noise, or two slaves have the
+// same unit id.
 type Garbled struct {
 	Settings Settings
 	Unit     byte
@@ -146,10 +146,11 @@ func (s *Scan) round(ctx context.Context, step Step, result *ScanResult) (err er
 	return nil
 }
 
-// scanTries is how often a unit is asked whose answer is garbage.
+// scanTries is the number of requests to a unit whose answer is garbage.
 const scanTries = 3
 
-// ask asks one unit for a register. ErrTimeout: no unit is there; ErrFrame: something is. An exception is an answer.
+// ask asks one unit for a register. ErrTimeout: there is no unit; ErrFrame: there is a device, but its answer is not
+// valid. An exception is an answer.
 func (s *Scan) ask(ctx context.Context, line *Line, unit, function byte) (exception *Exception, err error) {
 	for range scanTries {
 		if _, err = line.Read(ctx, unit, function, 0, 1); !errors.Is(err, ErrFrame) {
@@ -181,11 +182,11 @@ func (s *Scan) identify(ctx context.Context, line *Line, unit byte) (found Found
 	return found, nil
 }
 
-// gatewaySpeaks reports whether an exception is a gateway's own, about a slave that it could not reach
-// (MODBUS Application Protocol V1.1b3 §7, codes 0A and 0B).
+// gatewaySpeaks reports whether the gateway itself sent an exception, because it could not reach the slave (MODBUS
+// Application Protocol V1.1b3 §7, codes 0A and 0B).
 func gatewaySpeaks(e *Exception) bool { return e.Code == 0x0A || e.Code == 0x0B }
 
-// ends reports whether an error is not the unit's, but ends the work on the line.
+// ends reports whether an error is of the line or the scan, and ends the scan.
 func ends(err error) bool {
 	var e *Exception
 	return err != nil && !errors.As(err, &e) && !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrFrame)

@@ -19,7 +19,7 @@ type serialPort struct {
 	path    string
 	number  uint64    // of the device, st_rdev
 	out     io.Writer // what sends: the port itself, or an rtsSender before it
-	restore func()    // gives the driver back the RS-485 mode it had; nil: it was not changed
+	restore func()    // restores the RS-485 mode of the driver; nil: the mode was not changed
 }
 
 // Write sends p. It returns once the driver has the bytes, and with RS485 mode rts once they have left.
@@ -33,9 +33,9 @@ func (p *serialPort) Close() error {
 	return errors.Join(p.Port.Close(), p.tty.file.Close())
 }
 
-// Gone reports whether the path no longer leads to the device that is open: it is missing, or it is
-// another one, as when a USB adapter comes back under a new number while the old one is still held. Only a
-// reopen helps then. A path that cannot be looked at for another reason is not taken for gone.
+// Gone reports whether the path no longer leads to the open device: the path is missing, or leads to another device.
+// This happens when a USB adapter gets a new number while the old one is still open. Then only opening the port again
+// helps. If the path cannot be read for another reason, Gone is false.
 func (p *serialPort) Gone() bool {
 	var st unix.Stat_t
 	if err := unix.Stat(p.path, &st); err != nil {
@@ -66,8 +66,8 @@ func openLocked(s Settings) (*serialPort, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	// go.bug.st/serial keeps its descriptor to itself, so a second one carries the lock, and
-	// whatever else is asked of the driver.
+	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock, and is used for all
+	// other requests to the driver.
 	lock, err := lockPort(s.Port)
 	if err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func openBehind(lock tty, s Settings, mode *serial.Mode) (*serialPort, error) {
 	return p, nil
 }
 
-// setUp asks the driver for what is not in the mode. RS-485 comes first: while it is on, a driver
-// does not move RTS for us.
+// setUp sets everything that serial.Mode does not have. RS-485 comes first: while this mode is on, a driver does not
+// change RTS for us.
 func (p *serialPort) setUp(s Settings) (err error) {
 	switch s.RS485.Mode {
 	case rs485Kernel:
@@ -143,9 +143,9 @@ var (
 	errNoTTY = errors.New("not a serial port")
 )
 
-// lockPort opens path a first time and takes flock on it. TIOCEXCL, which go.bug.st/serial sets as
-// well once the port is set up, keeps off programs that know no flock, but not root, and stays behind on some
-// drivers when its owner is killed; with flock it is the other way round.
+// lockPort opens path a first time and takes flock on it. go.bug.st/serial also sets TIOCEXCL after the port is set up.
+// TIOCEXCL excludes programs that do not use flock, but not root, and with some drivers it stays set when its owner is
+// killed. flock also excludes root, and ends with its owner, but excludes only programs that use flock.
 func lockPort(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -159,8 +159,8 @@ func lockPort(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// os.NewFile puts a descriptor that does not block into Go's poller. The poller would wake a thread for each piece
-	// of a reply, a hundred times for a reply of a second, and nothing waits for it there.
+	// os.NewFile puts a non-blocking descriptor into Go's poller. The poller would wake a thread for each piece of a
+	// reply, a hundred times for a reply of a second, although no goroutine waits there.
 	if err := unix.SetNonblock(fd, false); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -180,8 +180,8 @@ func lockPort(path string) (*os.File, error) {
 	return lock, nil
 }
 
-// openPrivate opens the port and sets close-on-exec on what go.bug.st/serial opened without it: the
-// port and its signalling pipe. ForkLock keeps any child from being forked in between.
+// openPrivate opens the port, and sets close-on-exec on the descriptors that go.bug.st/serial opened without it: the
+// port and its signalling pipe. ForkLock prevents that a child is forked between the two steps.
 func openPrivate(path string, mode *serial.Mode) (serial.Port, error) {
 	var device unix.Stat_t
 	if err := unix.Stat(path, &device); err != nil {

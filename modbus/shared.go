@@ -7,18 +7,22 @@ import (
 	"slices"
 )
 
-// This file reads behind a gateway that may send us the replies to another program. The package comment has the
-// argument.
+// This file reads behind a gateway that may also send us replies to other programs, without their requests.
+//
+// After the first such reply, reads are widened to lengths that the other program was not seen to use. Without ids,
+// with equal ids, and in the first 20 s after connecting, a value needs a second read of another length. The second
+// reply shows that no second answer to the first read comes. If the other program is new, or itself reads such lengths,
+// both reads must have the same values.
 
 const (
-	// disguiseLeast is the least length of a widened read. It is odd and above what most programs ask for at a time,
-	// since their lengths are even or small.
+	// disguiseLeast is the shortest length of a widened read. Most programs read other lengths: even ones, or short
+	// ones.
 	disguiseLeast = 11
-	// disguiseMore is how many odd lengths from there on there are to choose from.
+	// disguiseMore is the number of odd lengths, from disguiseLeast on, from which a widened read chooses.
 	disguiseMore = 12
-	// disguiseTries is how many lengths a device may refuse before it is asked for what is wanted.
+	// disguiseTries is how many lengths a device may refuse before the line sends the plain read.
 	disguiseTries = 3
-	// agreeTries is how many reads there are at most to find two that agree: a register may change between two of them.
+	// agreeTries is the highest number of reads to find two that agree: a register may change between two reads.
 	agreeTries = 3
 )
 
@@ -28,21 +32,21 @@ var errAware = errors.New("another program was noticed")
 // errDisagree: no two reads have the same values.
 var errDisagree = fmt.Errorf("%w: two reads of different lengths do not agree", ErrShared)
 
-// company reports whether another program gets replies through the gateway, or did so lately.
+// company reports whether another program gets replies through the gateway, or got some recently.
 func (l *Line) company() bool { return l.others.near(l.tick()) }
 
-// doubts reports whether an answer to q may be another program's.
+// doubts reports whether an answer to q may be for another program.
 func (l *Line) doubts(q ask) bool {
 	return l.ambiguous() && l.others.live(l.tick()) && l.others.has(q.shape(), l.tick())
 }
 
-// early reports whether the line has no ids, and was opened so shortly ago that another program may not have been seen
-// yet.
+// early reports whether the line has no ids, and was opened recently, so that another program may be there unseen.
 func (l *Line) early() bool {
 	return l.network && (l.tcp == nil || l.tcp.loose) && l.tick().Sub(l.attached) < othersLeast
 }
 
-// unshared reads what q asks while no other program is known to get replies through the gateway; errAware when one is.
+// unshared reads the registers of q while no other program is known on the gateway. It fails with errAware if one is
+// known.
 func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if l.company() || l.early() {
 		return nil, errAware
@@ -58,14 +62,14 @@ type wideRead struct {
 	values []uint16
 }
 
-// shared reads what q asks where another program may get replies through the gateway. The read is widened to a length
-// that the other program was not seen to use. Where no id distinguishes the replies there are two such reads, of
+// shared reads the registers of q while another program may get replies through the gateway. The read is widened to a
+// length that the other program was not seen to use. If no id distinguishes the replies, there are two such reads, of
 // different lengths.
 //
-// If another program's reply is taken for the first answer, the right answer comes as one too many, before the second
-// answer. So a read whose length then comes once more does not count. Of a program that may use the lengths of widened
-// reads, or is new, the two reads must have the same values too: then it would have to meet both lengths, and both
-// answers be lost.
+// If the line takes a reply to another program for the first answer, the right answer still comes, before the second
+// answer. So if another reply with the length of the first read comes, the first read does not count. If the other
+// program may use the lengths of widened reads, or is new, both reads must also have the same values: a wrong value
+// would need two replies with both lengths, and the loss of both answers.
 func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	losses := l.others.losses
 	first, err := l.widened(u, q, nil)
@@ -88,7 +92,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 			return append(dst, first.values...), nil
 		}
 		if reads = append(reads, next); next.asked == q {
-			break // plain reads are alike, so a third one would not show which of two is right
+			break // plain reads are equal, so a third read would not show which one is right
 		}
 	}
 	l.tally.count(int(u.id), func(a *account) { a.Ambiguous++ })
@@ -109,11 +113,11 @@ func (l *Line) distinct(q ask) bool {
 	return isDisguise(q.shape()) && !l.others.has(q.shape(), l.tick()) && !l.others.mayDraw(l.tick())
 }
 
-// isDisguise reports whether a shape is one of those that widened reads are given where the device allows it.
+// isDisguise reports whether widened reads use this shape, if the device allows it.
 func isDisguise(s shape) bool { return s.count >= disguiseLeast && s.count%2 == 1 }
 
-// widened reads what q asks, in another length than the reads before it. When the device refuses all lengths that are
-// tried it is asked plainly, unless the other program asks the same.
+// widened reads the registers of q, with another length than the reads before. If the device refuses all these lengths,
+// widened sends the plain read, unless the other program uses this read too.
 func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	front := rand.IntN(2) == 0
 	plain := slices.ContainsFunc(before, func(r wideRead) bool { return r.asked == q })
@@ -138,9 +142,9 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	return wideRead{q, values}, err
 }
 
-// disguise widens a read to a length that the other program was not seen to ask for, nor a read before it had, so that
-// none of their replies can be taken for the answer. It returns the wanted read where no other length can be had. front
-// takes the other registers from before the wanted ones, where there are any.
+// disguise widens a read to a length that neither the other program nor an earlier read has used, so that none of their
+// replies looks like the answer. If there is no such length, it returns the wanted read. With front the additional
+// registers are before the wanted ones, if there are any.
 func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
 	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
 		wide := q
@@ -164,9 +168,9 @@ func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
 	return q
 }
 
-// probes lists what may be asked before want to bring the unit in step, the surest first. Never of the shape that is
-// wanted: a probe's reply that came twice would be taken for the data. Beside another program, only shapes that it does
-// not use, where the unit allows any.
+// probes lists the requests that can bring the unit in step before want, the most reliable first. None has the shape of
+// want: if its reply came twice, it would be taken for the data. If another program is there, probes lists only shapes
+// that the program does not use, if the unit allows any.
 func (l *Line) probes(u *unit, want ask) []ask {
 	widest := uint16(0)
 	if len(l.others.seen) > 0 {
@@ -182,7 +186,7 @@ func (l *Line) probes(u *unit, want ask) []ask {
 	return list
 }
 
-// mostOf returns the most that the unit may be asked for at once.
+// mostOf returns the largest count of one read of the unit.
 func (u *unit) mostOf(function byte) uint16 {
 	if u.most > 0 && ofRegisters(function) {
 		return min(u.most, most(function))
@@ -190,8 +194,9 @@ func (u *unit) mostOf(function byte) uint16 {
 	return most(function)
 }
 
-// wider returns the length of a widened read, in the units of a shape. A device that gives few registers at a time gets
-// any length that it can give: those are less rare, but better than the wanted one.
+// wider returns the length of a widened read, in the units of a shape. If a device gives only few registers at a time,
+// wider uses any length that the device can give: other programs use these lengths more often, but they are better than
+// the wanted length.
 func (u *unit) wider(count uint16, draw int) uint16 {
 	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
 	if u.most == 0 || odd <= u.most {
@@ -200,7 +205,7 @@ func (u *unit) wider(count uint16, draw int) uint16 {
 	return count + 1 + uint16(draw)%max(1, max(u.most, count+1)-count)
 }
 
-// isRefusal reports whether a device does not know the registers, or not so many.
+// isRefusal reports whether a device refuses the registers, or their number.
 func isRefusal(err error) bool {
 	var e *Exception
 	return errors.As(err, &e) && (e.Code == 0x02 || e.Code == 0x03)

@@ -19,14 +19,14 @@ const (
 	// DefaultTCPPort is the port of Modbus TCP (MODBUS Messaging on TCP/IP V1.0b §4.3.2).
 	DefaultTCPPort = "502"
 
-	// connectTimeout bounds a connection's set-up: a gateway beside the site answers in milliseconds.
+	// connectTimeout limits the time to connect: a gateway at the site answers in milliseconds.
 	connectTimeout = 3 * time.Second
 )
 
 // Connect makes a TCP connection to host:port.
 type Connect func(address string) (net.Conn, error)
 
-// connectTCP is the Connect of every line that is given no other.
+// connectTCP is the Connect of every line without Options.Connect.
 func connectTCP(address string) (net.Conn, error) {
 	return net.DialTimeout("tcp", address, connectTimeout)
 }
@@ -49,7 +49,7 @@ type netPort struct {
 	err  error
 }
 
-// dialNet connects to where a port with this scheme leads; fallback is the TCP port when the name has none.
+// dialNet connects to the address of a port with this scheme; fallback is the TCP port if the name has none.
 func dialNet(s Settings, connect Connect, scheme, fallback string) (*netPort, error) {
 	address := strings.TrimPrefix(s.Port, scheme)
 	if _, _, err := net.SplitHostPort(address); err != nil && fallback != "" {
@@ -86,11 +86,11 @@ func (p *netPort) open() error {
 
 // redial replaces the connection. Errors are *OpenError, after which the port is closed.
 func (p *netPort) redial() error {
-	_ = p.conn.Close() // it has ended, or is of no use; closing it twice does no harm
+	_ = p.conn.Close() // it has ended, or is useless; closing it twice does no harm
 	return p.open()
 }
 
-// dialError is openError for what a network says.
+// dialError is openError for errors of a network.
 func dialError(port string, err error) *OpenError {
 	var dns *net.DNSError
 	var network net.Error
@@ -110,8 +110,8 @@ func dialError(port string, err error) *OpenError {
 // IsRefused reports whether a network port could not be opened because its host refuses connections.
 func IsRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// limitSilence has the kernel give up a connection whose other end has not acknowledged anything for a while. Its own
-// patience is a quarter of an hour, for which a gateway that lost its power would look like silent slaves.
+// limitSilence makes the kernel end a connection whose other end acknowledges nothing for some time. The kernel's own
+// limit is a quarter of an hour. In this time a gateway without power would look like silent slaves.
 func limitSilence(raw syscall.RawConn) (err error) {
 	const patience = 10 * time.Second
 	cerr := raw.Control(func(fd uintptr) {
@@ -135,7 +135,7 @@ func (p *netPort) Write(b []byte) (int, error) {
 func (p *netPort) Close() error { return p.conn.Close() }
 
 // Read returns the bytes that have arrived, or (0, nil) after the read timeout, or after half of it at the earliest.
-// Timeout 0 takes what is there, for which a deadline will not do: one that has passed gives nothing at all.
+// Timeout 0 reads the bytes that are there. A deadline cannot do this: a read after its deadline returns nothing.
 func (p *netPort) Read(b []byte) (int, error) {
 	if p.timeout <= 0 && p.raw != nil {
 		return p.poll(b)
@@ -150,8 +150,8 @@ func (p *netPort) Read(b []byte) (int, error) {
 	return 0, err
 }
 
-// renew sets a deadline d from now, unless the one that is set comes in that time, and not before half of it. Setting
-// one moves a timer of the runtime, which would be a tenth of a round trip over loopback.
+// renew sets a deadline d from now. It keeps the present deadline if that is at most d and at least half of d from now.
+// To set a deadline moves a timer of Go's runtime, which takes a tenth of a round trip over loopback.
 func renew(deadline *time.Time, d time.Duration, set func(time.Time) error) error {
 	now := time.Now()
 	if left := deadline.Sub(now); left > 0 && d/2 <= left && left <= d {

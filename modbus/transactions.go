@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// maxTransaction is the largest id that is sent: some devices are said to dislike the sign bit.
+// maxTransaction is the largest id that is sent: some devices may not accept the sign bit.
 const maxTransaction = 0x7FFF
 
-// remembered is how many transactions are kept to name late and doubled replies by: more than go unanswered in a row
-// before a slave is only probed.
+// remembered is the number of transactions kept to recognise late and repeated replies. It is more than the number of
+// unanswered requests after which a slave is only probed.
 const remembered = 32
 
 // transaction is one request of ours on Modbus TCP.
@@ -20,8 +20,8 @@ type transaction struct {
 	answered bool // a frame with its id has come
 }
 
-// transactions gives out ids and knows the latest ones. Ids are drawn at random and never follow one another, so that
-// neither an earlier life of this program nor a client that counts meets ours.
+// transactions makes ids, and knows the latest ones. Ids are random, and never follow one another. So ids of this
+// program before a restart, or of a client that counts, hardly ever equal ours.
 type transactions struct {
 	ring [remembered]transaction
 	last int // index of the newest
@@ -43,7 +43,7 @@ func (t *transactions) begin(now time.Time) uint16 {
 // newest returns the latest request; its id is 0 before the first.
 func (t *transactions) newest() *transaction { return &t.ring[t.last] }
 
-// find returns the request with this id, nil when it is none of the latest.
+// find returns the request with this id; nil if it is not one of the latest.
 func (t *transactions) find(id uint16) *transaction {
 	for i := range t.ring {
 		if id != 0 && t.ring[i].id == id {
@@ -53,8 +53,8 @@ func (t *transactions) find(id uint16) *transaction {
 	return nil
 }
 
-// belongs reports whether a frame with this id may answer the latest request. loose takes the ids of devices
-// that answer with 0, or with the next number.
+// belongs reports whether a frame with this id may answer the latest request. loose also accepts the id 0 and the next
+// number, for devices that answer so.
 func (t *transactions) belongs(id uint16, loose bool) bool {
 	own := t.newest().id
 	return own != 0 && (id == own || loose && (id == 0 || id == own+1))

@@ -5,33 +5,50 @@ import (
 	"time"
 )
 
-// trust keeps, for one unit, which replies may still be on their way. The package comment has
-// the argument; in short: a slave answers in the order it was asked, so the reply to a request
-// proves that no reply to an earlier one can come any more.
+// trust keeps, for one unit, the requests in doubt: their replies may still come. The package comment has the argument:
+// a slave answers in the order of the requests, so the reply to a request proves that no reply to an earlier request
+// can come.
+//
+// These are in doubt:
+//
+//   - a request of ours that timed out, or whose reply was damaged or cut off
+//   - after the port was opened, every unit, for one frame of unknown shape: a reply to the previous user of the line
+//     may be on its way. Modbus TCP begins without doubt: its ids are random, so unit, function, byte count and id fit
+//     only one request. After a reply with an unknown id, or a second reply with a known id, it is treated like a
+//     serial line
+//   - all units, after a foreign frame
+//   - a unit, after each request of another master to it
+//   - a unit whose reply equals, byte by byte, its reply before to another address: the frame may have been sent twice
+//
+// Doubt ends with the reply to a probe. If only identifications are unanswered, the wanted read is itself a probe. An
+// unanswered probe may be sent again: its replies may be confused with one another, but are never read as values; one
+// more probe, which was never sent before, settles them. Some units answer only reads of one length, and no probe. So
+// on a serial line doubt also ends by time: half a minute after its timeout a reply is lost (lostAfter). After a failed
+// exchange the line also stays silent until a late reply would have passed, so that the two do not collide.
 type trust struct {
-	// unknown is how many frames of any shape may be on their way, asked by another program: the one that had the
-	// line before us, another master.
+	// unknown is how many frames of unknown shape may be on their way: replies to the previous user of the line, or to
+	// another master.
 	unknown int
 	// introduced: a first probe has been answered, by its own reply or by the unknown frame. At most
 	// that probe's reply may still come.
 	introduced bool
 	seq        uint64    // requests sent to the unit so far
-	asked      time.Time // when the last one was sent
+	asked      time.Time // when the last request was sent
 	mark       mark      // one of those before, for forget
-	disturbed  time.Time // when the last frame came that makes unknown ones possible
+	disturbed  time.Time // when the last frame came that makes unknown frames possible
 	debts      []debt    // shapes of unanswered requests; a handful at most
-	silent     int       // probes in a row that brought nothing
-	mute       int       // the same without any reply, be it wrong
-	ignored    bool      // the last probe brought nothing, and the one before was answered
-	// which kind of probe is asked first: another one after probePatience in a row that brought nothing
+	silent     int       // probes in a row without their reply
+	mute       int       // probes in a row without any reply, right or wrong
+	ignored    bool      // the last probe got no reply, and the probe before was answered
+	// kind is the kind of probe that is sent first. It changes after probePatience probes in a row without a reply
 	kind int
 }
 
-// debt is a shape of which replies may still come: to requests number first to last.
+// debt is a shape with replies that may still come: replies to the requests number first to last.
 type debt struct {
 	shape
 	first, last uint64
-	probe       bool // asked as a probe only: its reply is never taken for a value
+	probe       bool // sent only as a probe: its reply never becomes a value
 }
 
 // mark says that the request number seq was sent at a moment.
@@ -40,7 +57,7 @@ type mark struct {
 	at  time.Time
 }
 
-// unanswered notes that a probe brought nothing; timeout: not even a reply that is wrong.
+// unanswered notes that a probe got no reply of its own; timeout: no reply at all.
 func (t *trust) unanswered(timeout bool) {
 	t.ignored = timeout && t.silent == 0
 	if t.mute++; !timeout {
@@ -63,10 +80,10 @@ func (t *trust) find(s shape) *debt {
 // clean reports whether nothing can be on its way.
 func (t *trust) clean() bool { return t.unknown == 0 && len(t.debts) == 0 }
 
-// ready reports whether a request of shape s may be sent: nothing can be on its way, or nothing
-// but the reply to the one probe that a newly met unit was sent, which looks different. A read may
-// also be sent while only identifications are open: it is as good a probe as any. An exception that comes
-// twice may settle more than it should, but an identification is never taken for a value.
+// ready reports whether a request of shape s may be sent. It may if no old reply can be on its way, or only the reply
+// to the one probe that a new unit was sent, if that reply has another shape. A read may also be sent while only
+// identifications are open: it is as good a probe as any. An exception that comes twice may settle more than it should,
+// but an identification is never taken for a value.
 func (t *trust) ready(s shape) bool {
 	return t.clean() || t.introduced && !t.blocked(s) || isRead(s.function) && t.onlyIdentification()
 }
@@ -76,14 +93,15 @@ func (t *trust) onlyIdentification() bool {
 	return t.unknown == 0 && !slices.ContainsFunc(t.debts, func(d debt) bool { return isRead(d.function) })
 }
 
-// lostAfter is how long after its timeout a reply on a serial line can come no more. Controllers answer within seconds,
-// and so do radios between. Without this limit, a unit that answers reads of one length only could never be brought
-// into step.
+// lostAfter is the time after its timeout, after which a reply on a serial line is lost. Controllers answer within
+// seconds, and so do radios between. Without this limit, a unit that answers reads of one length only could never be
+// brought into step.
 const lostAfter = 30 * time.Second
 
 // forget ends the doubt that is older than a moment: what was on its way then is lost. Requests that were sent since
-// stay in doubt, for the same time to twice as long. So a unit comes into step that is asked without a pause and
-// answers with exceptions: they do not say which request they answer, and after a disturbance all probes are in doubt.
+// stay in doubt, for the same time to twice as long. Without this, a unit that answers all requests with exceptions
+// could never be brought into step: an exception does not show which request it answers, so after a disturbance all
+// probes stay in doubt.
 func (t *trust) forget(before time.Time) {
 	doubt := !t.clean()
 	if t.disturbed.Before(before) {
@@ -107,8 +125,8 @@ func (t *trust) blocked(s shape) bool { return t.unknown > 0 || t.find(s) != nil
 // suspect notes that a frame that we did not ask for may be on its way.
 func (t *trust) suspect(now time.Time) { t.unknown, t.disturbed = max(t.unknown, 1), now }
 
-// maxUnknown bounds what is remembered of another master. One that asks on without waiting for replies
-// makes a line that cannot be used.
+// maxUnknown limits the number of expected replies to another master. If that master sends requests without waiting for
+// replies, the line cannot be used.
 const maxUnknown = 3
 
 // overheard notes a request of another master to this unit, whose reply will come.
@@ -139,11 +157,11 @@ func (t *trust) sent(s shape, probe bool, now time.Time) {
 	t.debts = append(t.debts, debt{shape: s, first: t.seq, last: t.seq, probe: probe})
 }
 
-// answered notes a reply of shape s. It is at least as young as the oldest request of that
-// shape, so everything asked before that one is settled.
+// answered notes a reply of shape s. The oldest request of this shape, or a later one, has been answered. So everything
+// sent before that oldest request is settled.
 func (t *trust) answered(s shape) {
 	t.silent, t.mute = 0, 0
-	if t.unknown > 0 { // it may have been an unknown frame, which is gone now; it proves no more
+	if t.unknown > 0 { // the reply may be one of the unknown frames; it proves no more than that
 		t.unknown--
 		t.introduced = t.unknown == 0 && len(t.debts) == 1 && t.debts[0].probe && t.debts[0].first == t.debts[0].last
 		return
@@ -201,20 +219,20 @@ func (t *trust) remove(gone func(debt) bool) {
 }
 
 const (
-	// maxProbes bounds the probes of one exchange. Three, since one that is answered by an
-	// exception proves nothing when its function is in debt, and the third cannot be.
+	// maxProbes limits the probes of one exchange. Three are needed: a probe that is answered by an exception proves
+	// nothing if a request of its function is in doubt. The third probe has a function for which this cannot be so.
 	maxProbes = 3
-	// probePatience is how often a probe may go unanswered before the next kind is tried: some
-	// slaves ignore what they do not know instead of refusing it.
+	// probePatience is how often a probe may stay unanswered before the line tries the next kind: some slaves do not
+	// refuse unknown requests, but ignore them.
 	probePatience = 3
 )
 
-// probe returns what to ask before a request of shape want: one of list, the surest first. proofs are what the unit
-// answered before. try counts the probes of this exchange from 0.
+// probe returns the probe to send before a request of shape want: one of list, which has the most reliable first.
+// proofs are requests that the unit has answered before. try counts the probes of this exchange from 0.
 func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
-	if try > 0 { // it answers: something never asked before settles all the rest
+	if try > 0 { // the unit answers: a probe that was never sent before settles all older ones
 		if again, ok := identifies(proofs); ok && t.ignored && again.shape() != want {
-			t.ignored = try < maxProbes-1 // then something new has its turn
+			t.ignored = try < maxProbes-1 // then a new probe follows
 			return again
 		}
 		for _, c := range list {
@@ -223,16 +241,15 @@ func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 			}
 		}
 	}
-	// It may be dead: always the same few, so that no list grows. An identification that is in debt settles one request
-	// at least, which is all there is when the unit ignores the reads.
+	// The unit may be dead: the line sends always the same few probes, so that no list grows. An identification settles
+	// at least one request, even if an identification is in doubt. This is enough if the unit ignores the reads.
 	_, identified := identifies(proofs)
 	usable := slices.DeleteFunc(slices.Clone(list), func(c ask) bool {
 		return !t.proves(c.shape()) && !(c.function == FuncEncapsulated && (identified || t.mute >= probePatience))
 	})
 	if len(usable) == 0 {
-		// A dozen probes were in debt already when the last request failed, so that many polls went
-		// wrong one after another. Forgive all but one frame of whatever shape, so that the unit
-		// cannot stay locked out.
+		// A dozen probes were in doubt already when the last request failed, so many polls have failed in a row. Expect
+		// only one frame of any shape from now on, so that the unit is not excluded for ever.
 		*t = trust{unknown: 1, disturbed: t.asked, seq: t.seq, asked: t.asked, mark: t.mark,
 			debts: t.debts[:0], kind: t.kind}
 		return t.probe(want, list, proofs, 0)
@@ -241,10 +258,10 @@ func (t *trust) probe(want shape, list, proofs []ask, try int) ask {
 	return usable[(t.kind+try)%kinds]
 }
 
-// identifies returns the identification if that is a probe that was answered. It comes after the reads in candidates.
-// So the unit said nothing to those: it may lack a register of each, and a read that was never tried may hold one as
-// well. Where such a read was ignored the identification is asked again. Each answer settles more, and a read may be
-// sent as soon as only identifications are open.
+// identifies returns the identification, if it is a probe that was answered. In candidates it comes after the reads. So
+// the unit did not answer those reads: it may lack a register of each, and of any read that was never tried. After such
+// a read was ignored, the line sends the identification again. Each answer settles more requests, and a read may be
+// sent as soon as only identifications are in doubt.
 func identifies(proofs []ask) (ask, bool) {
 	i := slices.IndexFunc(proofs, func(c ask) bool { return c.function == FuncEncapsulated })
 	if i < 0 {
@@ -253,7 +270,7 @@ func identifies(proofs []ask) (ask, bool) {
 	return proofs[i], true
 }
 
-// proves reports whether a reply of shape c, asked now, settles all requests that were no probes.
+// proves reports whether a reply to a request of shape c, sent now, settles all requests that were no probes.
 func (t *trust) proves(c shape) bool {
 	d := t.find(c)
 	if d == nil {
@@ -268,11 +285,11 @@ func (t *trust) proves(c shape) bool {
 }
 
 const (
-	// shortRead is the most registers of a read that is kept to probe with: a probe is paid for by each unit that
-	// waits.
+	// shortRead is the largest number of registers of a read that is kept as a probe: all other units wait during a
+	// probe.
 	shortRead = 2
-	// keptShort is how many are kept. The third kind of probe is always one beside what is wanted: the unit may be
-	// another one by now, and say nothing to what the one before answered.
+	// keptShort is the number of reads kept. The third kind of probe is always a read next to the wanted registers: the
+	// unit may be another device by now, which does not answer the reads that the old device answered.
 	keptShort = maxProbes - 1
 )
 
@@ -285,18 +302,18 @@ func (u *unit) keep(q ask) {
 	u.short = remember(u.short, q)
 }
 
-// proved notes a probe that was answered. The unit may lack registers next to those it has, and says nothing to a
-// probe that holds one, so this probe comes before any that was not tried.
+// proved notes a probe that was answered. The unit may lack registers next to the ones it has, and may ignore a probe
+// that includes them. So this probe comes before any probe that was not tried.
 func (u *unit) proved(q ask) { u.probed, u.trust.kind = remember(u.probed, q), 0 }
 
-// remember puts an ask before those of other shapes.
+// remember puts a request at the begin of a list, and removes an older one of the same shape.
 func remember(list []ask, q ask) []ask {
 	list = slices.DeleteFunc(list, func(old ask) bool { return old.shape() == q.shape() })
 	return append([]ask{q}, list[:min(len(list), keptShort-1)]...)
 }
 
-// proofs returns what the unit has answered and may be probed with, the best first. The identification is longer than
-// a read, and comes before reads that were not tried only where such a one was ignored.
+// proofs returns the probes that the unit has answered, the best first. The identification is longer than a read. It
+// comes before untried reads only if the unit has ignored an untried read.
 func (u *unit) proofs() []ask {
 	list := append(slices.Clone(u.short), u.probed...)
 	if u.picky && u.named != (ask{}) && !slices.Contains(list, u.named) {
@@ -305,7 +322,7 @@ func (u *unit) proofs() []ask {
 	return list
 }
 
-// drop forgets an ask that brought nothing as a probe.
+// drop removes a request that got no reply as a probe.
 func (u *unit) drop(q ask) {
 	if u.picky = u.picky || q != u.named; q == u.named {
 		u.named = ask{}
@@ -314,12 +331,11 @@ func (u *unit) drop(q ask) {
 	u.probed = slices.DeleteFunc(u.probed, func(old ask) bool { return old == q })
 }
 
-// candidates lists probes for want, the surest first. What the unit answered before comes first of all: it has those
-// registers, and may say nothing when it is asked for others. Then a register or two where want reads (a slave that
-// answers the one answers the other); the same in the other register table, whose exceptions too differ from those of
-// want; identification, which is longer; then lengths that are rarely needed. Bits and an identification are probed
-// where the unit last answered a read of registers. widest adds lengths up to that which hardly any program asks for;
-// 0: none.
+// candidates lists probes for want, the most reliable first: requests that the unit answered before (it has those
+// registers, and may ignore reads of others); one or two registers at the address of want; the same in the other
+// register table, which has other exceptions; the identification, which is longer; then lengths that are rarely needed.
+// For bits and for an identification, the address is that of the last answered read of registers. widest adds lengths
+// up to widest that hardly any program uses; 0: none.
 func candidates(want, good ask, short []ask, widest uint16) []ask {
 	base := want
 	if !ofRegisters(want.function) {

@@ -20,6 +20,15 @@
 // changes: faults and alarms 30 s, electrical values and states 60 s, temperatures 5 min, totals 15 min, daily values
 // and settings 1 h. The configuration can override each of them.
 //
+// In reading order:
+//
+//   - value.go, sample.go: a value; a sample, a sweep and a gap
+//   - family.go, catalog.go: a family with its objects; all families
+//   - encoding.go, field.go, decode.go, span.go: from registers to a value
+//   - file.go, address.go: a family file as it is written
+//   - build.go, build_place.go, build_raw.go, build_reach.go: from the file to a Family, with every check
+//   - pattern.go: names with *
+//
 // One object, from registers to the message:
 //
 //	catalog, err := objects.LoadCatalog()

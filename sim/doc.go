@@ -30,6 +30,14 @@
 // The package reads no clock: simulated time comes in through Options.Elapsed, and it may run faster than real time.
 // A Controller belongs to one goroutine.
 //
+// In reading order:
+//
+//   - controller.go, fault.go: Controller, and forced values
+//   - plant.go, bank.go, site.go: sun, battery and loads; the size of a site
+//   - model.go, quantity.go, encode.go, settings.go: from a quantity of the plant to registers
+//   - pspwm.go, psmppt.go, prostar.go, tsmppt.go, tsmppt600.go, tspwm.go, tristar.go, ssmppt.go, ssduo.go, suresine.go,
+//     genstar.go: a family each, or what two of them share
+//
 // A controller at unit id 1 for which a real second is a simulated minute:
 //
 //	started := time.Now()

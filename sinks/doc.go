@@ -29,6 +29,14 @@
 // A cloud may refuse a whole request because of one message in it. Narrow finds this message without rejecting its
 // neighbours.
 //
+// In reading order:
+//
+//   - message.go, batch.go, kind.go, record.go: the bodies, and the form of an export
+//   - result.go, cause.go, refusals.go: the answers of a cloud, and what is learnt from them
+//   - flight.go, cost.go: how many requests a sink allows at once; what messages cost
+//   - dial.go, reach.go, meter.go, bound.go: connections, their bytes and their limits
+//   - step.go: the steps of a probe
+//
 // Example:
 //
 //	body := sinks.AppendBody(nil, sinks.Envelope{PublishedAt: now(), DeviceID: id, Source: src, Sample: s})

@@ -11,12 +11,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// accounts are those of all objects. A sample counts when it is durable or accepted by every integration, a gap when
-// its row is in the file: a kill must not leave the file with an account of what it does not have.
+// accounts has the accounts of all objects. A sample counts when it is durable or accepted by every integration. A gap
+// counts when its row is in the file. So after a kill the file has no account of a sample or a gap that it does not
+// have.
 type accounts struct {
 	samples map[record.Accounted]record.Account
-	gaps    map[record.Accounted]record.Account // of rows that are in the file
-	rows    map[record.Accounted]record.Account // of rows that are not
+	gaps    map[record.Accounted]record.Account // of gaps with a row in the file
+	rows    map[record.Accounted]record.Account // of gaps whose row is not in the file yet
 	waiting []waitingAccounts                   // of samples that are not durable, in the order of their sweeps
 	changed bool
 	version uint64 // counts changes of samples and gaps
@@ -24,7 +25,7 @@ type accounts struct {
 }
 
 type waitingAccounts struct {
-	until uint64 // number of the first sweep that they are not about
+	until uint64 // the accounts are of the sweeps before this number
 	list  map[record.Accounted]record.Account
 	rows  bool // a new row about a gap before them may not be in the file yet
 }
@@ -73,21 +74,21 @@ func (s *Store) KeepAccounts(units map[string]bool) {
 	s.accounts.changed = true
 }
 
-// all are those that are true of the file and of what everybody has.
+// all returns the accounts of everything that is in the file, or accepted by every integration.
 func (b *accounts) all() map[record.Accounted]record.Account {
 	out := maps.Clone(b.samples)
 	record.MergeAccounts(out, b.gaps)
 	return out
 }
 
-// ripen counts what is waiting as far as no integration waits for a sweep before it.
+// ripen counts the waiting accounts up to the first sweep for which an integration waits.
 func (b *accounts) ripen(s *Store) {
 	owed := slices.IndexFunc(s.offered, func(f *offered) bool { return !f.refused && s.owedLocked(f) })
 	b.count(s, owed)
 }
 
-// count counts what is about fresh sweeps before the one at an index, or all; below zero: all. What was refused is a
-// gap by now.
+// count counts the accounts of the fresh sweeps before the index at; below zero: of all. Refused sweeps are gaps by
+// now.
 func (b *accounts) count(s *Store, at int) {
 	until := s.next
 	if at >= 0 && at < len(s.offered) {
@@ -105,8 +106,8 @@ func (b *accounts) count(s *Store, at int) {
 	}
 }
 
-// takeAccounts takes what the commit writes: also of its own sweeps, and of its rows if it leaves none about gaps
-// behind.
+// takeAccounts takes the accounts that the commit writes: also those of its own sweeps, and those of its rows if the
+// commit writes all rows about gaps.
 func (c *commit) takeAccounts() {
 	b := &c.store.accounts
 	b.ripen(c.store)
@@ -140,7 +141,7 @@ func (s *Store) hasNewGapsLocked() bool {
 	return false
 }
 
-// finishAccounts makes true what the commit's rows brought; its sweeps are released.
+// finishAccounts counts the accounts of the commit's rows. The commit's sweeps are released at another place.
 func (c *commit) finishAccounts() {
 	b := &c.store.accounts
 	if record.MergeAccounts(b.gaps, c.gapAccounts) {

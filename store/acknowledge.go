@@ -12,10 +12,10 @@ import (
 )
 
 // AcknowledgeGaps marks gaps as seen by an operator: those that ended at until or before, or all when that is zero.
-// Stats leaves marked gaps out, and queries return them with the mark. A marked gap does not grow: what is missing
-// afterwards is a new row. A gap that waits for the clock is not shown yet and is not marked. It returns how many it
-// has marked, and the marks are durable then. It fails with ErrFull (they are in force, and written once there is
-// room), with ErrClosed, and with what stopped the store.
+// Stats leaves marked gaps out, and queries return them with the mark. A marked gap does not grow: samples that are
+// missing later are a new row. A gap that waits for the clock is not shown yet, and is not marked. AcknowledgeGaps
+// returns the number of marked gaps; the marks are durable then. It fails with ErrFull (the marks are valid, and are
+// written when there is room), with ErrClosed, and with the error that stopped the store.
 func (s *Store) AcknowledgeGaps(until time.Time) (int, error) {
 	for {
 		s.mu.Lock()
@@ -53,7 +53,7 @@ func (s *Store) AcknowledgeGaps(until time.Time) (int, error) {
 	}
 }
 
-// keptGaps reads from the file what is to be marked, by integration.
+// keptGaps reads the gaps to mark from the file, by integration.
 func keptGaps(tx *bolt.Tx, ns record.Names, until time.Time) (map[string][]*record.Row, error) {
 	kept, gaps := map[string][]*record.Row{}, tx.Bucket(file.BucketGaps)
 	return kept, gaps.ForEachBucket(func(id []byte) error {
@@ -75,7 +75,8 @@ func isNews(w *record.Row, until time.Time) bool {
 	return w.IsGap() && w.Shown() && !w.Gap.Acknowledged && (until.IsZero() || !end.After(until))
 }
 
-// acknowledge marks rows of the integration, and returns them to be written. What is in memory is newer than the file.
+// acknowledge marks rows of the integration, and returns the rows to write. Rows in memory are newer than those in the
+// file.
 func (it *integration) acknowledge(kept []*record.Row, until time.Time) (marked []*record.Row) {
 	rows := map[uint64]*record.Row{}
 	for _, w := range kept {

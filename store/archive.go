@@ -61,7 +61,7 @@ func (a *Archive) view(fn func(*bolt.Tx) error) (err error) {
 		}
 	}()
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("read store: %w", err) // bbolt would say less
+		return fmt.Errorf("read store: %w", err) // bbolt's own error has less information
 	}
 	o := file.BoltOptions(0)
 	o.ReadOnly = true

@@ -11,7 +11,7 @@ import (
 )
 
 // Clock is what the store needs to know about time, besides Options.Now. A gateway's clock may be wrong by decades
-// until the network has set it; how long the machine has been up is always right.
+// until the network has set it. The time since the boot is always right.
 type Clock struct {
 	// Boot names the boot of the machine, as in /proc/sys/kernel/random/boot_id; "": not known.
 	Boot string
@@ -29,7 +29,7 @@ type Clock struct {
 // good reports whether Now can be trusted.
 func (c Clock) good() bool { return c.Good == nil || c.Good() }
 
-// old reports whether it can be trusted with what is past.
+// old reports whether samples of earlier boots may expire by the clock.
 func (c Clock) old() bool {
 	if c.Old == nil {
 		return c.good()
@@ -74,10 +74,10 @@ func (s *Store) Booted() time.Time {
 	return record.FromMilli(s.starts[s.run].Booted)
 }
 
-// undated is since when an integration is gone that was removed by a clock that was not trusted.
+// undated stands in the place of the time at which an integration was removed, if the clock was not trusted then.
 var undated = time.UnixMilli(1).UTC()
 
-// orphanTime is since when an integration that is removed now counts as gone.
+// orphanTime returns the time of the removal of an integration that is removed now.
 func (s *clockBook) orphanTime() time.Time {
 	if !s.clock.good() {
 		return undated
@@ -85,7 +85,7 @@ func (s *clockBook) orphanTime() time.Time {
 	return record.ToMilli(s.now())
 }
 
-// dateOrphans gives those that are undated the first time that is known to be right.
+// dateOrphans gives removed integrations without a time the first time that is known to be right.
 func (c *commit) dateOrphans() {
 	for _, it := range c.store.integrations {
 		if it.OrphanedAt.Equal(undated) {
@@ -102,7 +102,7 @@ func (c *commit) putClock(tx *bolt.Tx) error {
 		}
 	}
 	if c.now.old {
-		c.times.Good = c.now.wall // the last one, not the latest: a clock that was ahead may have been put right
+		c.times.Good = c.now.wall // the last time, not the highest one: a clock that was ahead may have been corrected
 	}
 	c.times.Wrote = c.now.wall
 	return tx.Bucket(file.BucketMeta).Put(record.KeyClock, c.times.Encode())

@@ -7,17 +7,17 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// clockBook is what is known of time: of the runs, and of now. It gives moments of any run the best time that is known.
-// Guarded by Store.mu.
+// clockBook has everything that is known of the times of the runs, and of the present. It gives moments of any run the
+// best known time. Guarded by Store.mu.
 type clockBook struct {
 	now       func() time.Time
 	clock     Clock
 	starts    map[uint64]record.Start
-	newStarts map[uint64]record.Start // of starts, what no commit carries yet
+	newStarts map[uint64]record.Start // starts that are in no commit yet
 	times     record.Times
 }
 
-// stamp adds what is known of the run in which a sample was taken.
+// stamp adds the known time of the run in which a sample was taken.
 func (s *clockBook) stamp(run uint64, p Stamp) Stamp {
 	st := s.starts[run]
 	p.SameBoot = st.Boot != "" && st.Boot == s.clock.Boot
@@ -25,8 +25,8 @@ func (s *clockBook) stamp(run uint64, p Stamp) Stamp {
 	return p
 }
 
-// moment is a point in time as far as the store knows: unix ms by the clock, and whether that
-// counts for what is past; ms since the boot, below zero when not known.
+// moment is a point in time as the store knows it: unix ms by the clock, and whether samples of earlier boots may
+// expire by it; ms since the boot, below zero if not known.
 type moment struct {
 	wall   int64
 	old    bool
@@ -41,10 +41,9 @@ func (s *clockBook) moment() moment {
 	return m
 }
 
-// age is how old a sweep is, in ms, at a moment; 0 when it is not known. Within one boot the
-// clock does not matter. Across boots the clock has to be right, and the sample has the time that it has
-// everywhere (Stamp.Time): a clock that jumps makes no sample
-// old before its time.
+// age returns the age of a sweep at a moment, in ms; 0 if it is not known. Within one boot the age does not depend on
+// the clock. Across boots the clock must be right, and the time of the sample is its time everywhere (Stamp.Time). So a
+// clock that jumps expires no sample.
 func (s *clockBook) age(h *record.Heading, now moment) int64 {
 	st := s.starts[h.Run]
 	switch {
@@ -64,7 +63,7 @@ func (s *clockBook) dateOf(in record.Instant) (time.Time, bool) {
 	return at, !estimated || !p.SameBoot
 }
 
-// date gives a span its times and its count; false: it has to wait for the clock.
+// date returns the span as a gap with times and count; false: the span must wait for the clock.
 func (s *clockBook) date(sp record.Span) (objects.Gap, bool) {
 	if sp.Begins.Run == 0 {
 		return objects.Gap{}, false
@@ -86,7 +85,7 @@ func (s *clockBook) date(sp record.Span) (objects.Gap, bool) {
 	return g, true
 }
 
-// mayHaveLeapt reports whether a span reaches into this boot from another, and the clock may have come up far too late.
+// mayHaveLeapt reports whether a span began in another boot and ends in this one, and the clock may be far ahead.
 func (s *clockBook) mayHaveLeapt(sp record.Span) bool {
 	clock, end := s.clock, s.starts[sp.Ends.Run]
 	if end.Boot == "" || end.Boot != clock.Boot || s.starts[sp.Begins.Run].Boot == end.Boot || clock.Uptime == nil {
@@ -95,8 +94,8 @@ func (s *clockBook) mayHaveLeapt(sp record.Span) bool {
 	return !clock.old() && clock.Uptime()-sp.Ends.Uptime < leapWait
 }
 
-// withoutLeap corrects the end of the time without an agent where the clock had leapt, and was set right later in that
-// boot. The samples of the leap stay as they were published.
+// withoutLeap corrects the end of the time without an agent if the clock was far ahead, and was corrected later in that
+// boot. Samples that were published meanwhile keep their times.
 func (s *clockBook) withoutLeap(in record.Instant, at time.Time) time.Time {
 	booted := record.FromMilli(s.starts[in.Run].Booted)
 	if right := booted.Add(in.Uptime); !booted.IsZero() && in.Uptime >= 0 && right.Sub(at).Abs() > leapLimit {
@@ -105,9 +104,9 @@ func (s *clockBook) withoutLeap(in record.Instant, at time.Time) time.Time {
 	return at
 }
 
-// leapWait is how long a gap that began in another boot waits for a service to confirm a clock that has come up far
-// ahead (Clock.Old).
+// leapWait is how long a gap that began in another boot waits for a time service, if the clock may be far ahead after
+// the boot (Clock.Old).
 const leapWait = time.Hour
 
-// leapLimit is how far a clock may have come up ahead of the last time known to be right before a leap is thought of.
+// leapLimit is how far after the last good time a clock may be after a boot before it counts as far ahead.
 const leapLimit = 24 * time.Hour

@@ -13,16 +13,16 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// task says what a transaction writes, beside cursors, totals and dead letters, which each transaction writes.
+// task selects what a transaction writes. Each transaction also writes cursors, totals and dead letters.
 type task struct {
 	offered []*offered // the oldest of Store.offered, or none
 	drop    int64      // bytes of the oldest sweeps to delete, because the disk is full
-	rows    bool       // rows of the log too; they cost more pages than all else together
+	rows    bool       // rows of the log too; they cost more pages than everything else together
 
 	cursors bool // make the transaction even if no sweep has to be written: the cursors have waited long enough
-	leaves  bool // leave up to leftSweeps that are done with: a later transaction deletes them in fewer pages
+	leaves  bool // do not delete up to leftSweeps finished sweeps: a later transaction deletes them in fewer pages
 
-	gapsOnly bool // of the rows only those about gaps
+	gapsOnly bool // only the rows about gaps
 	newGaps  bool // without rows: write the rows about gaps of each integration that has a new one
 	file.Ballast
 }
@@ -33,9 +33,9 @@ type commit struct {
 	task
 	store *Store
 	tx    *bolt.Tx
-	names record.Names // of what is in the file before it
+	names record.Names // of the file before the commit
 
-	sweeps  uint64   // that it writes
+	sweeps  uint64   // number of sweeps to write
 	records [][]byte // of the offered sweeps, sealed; nil: no integration waits for the sweep
 	bytes   int64    // of these records, with their keys
 	samples uint64
@@ -43,33 +43,33 @@ type commit struct {
 	wall    time.Time // the same by Options.Now
 
 	totals    record.Totals
-	passed    uint64 // every integration is done with the sweeps before it
-	evicted   uint64 // those before it go, also what would else be retained
+	passed    uint64 // every integration has finished with the sweeps before this number
+	evicted   uint64 // the sweeps before this number are deleted, even if RetainAfterAck would keep them
 	cursors   map[string][]byte
 	written   []*integration
-	logs      map[*integration]*rowSet                // the rows it writes
-	dead      map[*integration]map[uint64]*record.Row // what it changes of the dead letters
+	logs      map[*integration]*rowSet                // the rows to write
+	dead      map[*integration]map[uint64]*record.Row // the changed dead letters; nil: removed
 	forgotten []string
 	identity  []byte
 	traffic   []byte
 	pruned    map[*integration][]uint64
 	counts    map[*integration]int // rows about deliveries in the file afterwards
-	gapCounts map[*integration]int // the same about gaps
+	gapCounts map[*integration]int // rows about gaps in the file afterwards
 	damaged   []uint64
 	more      bool            // removals left for the next commit
-	again     bool            // so is some of a removed integration's backlog
+	again     bool            // a part of a removed integration's backlog is left for the next commit
 	tail      *record.Heading // of the oldest sweep that stays
 	removed   record.Totals
-	unsaved   bool                    // it carries what Store.unsaved was about
-	starts    map[uint64]record.Start // of runs, that changed
+	unsaved   bool                    // the commit writes the settlements of Store.unsaved
+	starts    map[uint64]record.Start // changed starts of runs
 
-	// to be written; nil: as they are. Those of rows that it carries
+	// accounts are the accounts to write; nil: they did not change. gapAccounts are those of the rows in this commit
 	accounts, gapAccounts map[record.Accounted]record.Account
 	times                 record.Times
 }
 
-// write runs one transaction. Its error is nil, or wraps ErrFull when nothing of it is in the
-// file, or says something worse: then it is not known what the file holds.
+// write runs one transaction. With an error that wraps ErrFull, the file did not change. After any other error the
+// content of the file is not known.
 func (w *writer) write(t task) (err error) {
 	c := &commit{task: t, store: w.Store, names: w.names.Published()}
 	defer func() {
@@ -81,7 +81,7 @@ func (w *writer) write(t task) (err error) {
 		}
 	}()
 	w.mu.Lock()
-	update := w.update // tests exchange it
+	update := w.update // tests replace it
 	w.mu.Unlock()
 	if err := update(c.run); err != nil {
 		if file.Full(err) {
@@ -122,7 +122,7 @@ func (c *commit) run(tx *bolt.Tx) error {
 	return nil
 }
 
-// encodeSweeps turns into records what an integration waits for.
+// encodeSweeps encodes the sweeps for which an integration waits.
 func (c *commit) encodeSweeps() {
 	s := c.store
 	s.mu.Lock()
@@ -141,8 +141,7 @@ func (c *commit) encodeSweeps() {
 	}
 }
 
-// rejectNewest takes back the newest of the new sweeps as far as the outbox has no room for them and old ones are not
-// deleted.
+// rejectNewest refuses the newest of the new sweeps if the outbox has no room for them, and old sweeps are not deleted.
 func (c *commit) rejectNewest(victims []victim) {
 	s := c.store
 	if !s.opts.RejectNewest {
@@ -161,7 +160,7 @@ func (c *commit) rejectNewest(victims []victim) {
 		over, c.bytes, c.records[i] = over-n, c.bytes-n, nil
 		refused = append(refused, c.offered[i])
 	}
-	slices.Reverse(refused) // reported in their order they are one gap an object
+	slices.Reverse(refused) // in the order of sampling they are one gap for each object
 	s.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
 }
 
@@ -208,8 +207,8 @@ func (c *commit) snapshot() {
 	}
 }
 
-// leaveOut drops records that every integration has settled meanwhile, and returns how much of each backlog the file
-// will not hold.
+// leaveOut drops records that every integration has settled meanwhile. It returns how many samples of each backlog will
+// not be in the file.
 func (c *commit) leaveOut() map[*integration]uint64 {
 	s := c.store
 	for i, f := range c.offered {
@@ -237,7 +236,7 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 	return unwritten
 }
 
-// takeRows takes the rows that wait, as far as the log will keep them.
+// takeRows takes the waiting rows that the log will keep.
 func (c *commit) takeRows(it *integration, gapsOnly bool) {
 	waiting := it.dirty.size()
 	it.dirty.cut(c.store.opts.KeepTriggers)
@@ -252,7 +251,7 @@ func (c *commit) takeRows(it *integration, gapsOnly bool) {
 
 func (c *commit) putSweeps(tx *bolt.Tx) error {
 	b := tx.Bucket(file.BucketSweeps)
-	b.FillPercent = 1 // only ever appended to: full pages save a fifth of the flash writes
+	b.FillPercent = 1 // the store only appends here: full pages save a fifth of the flash writes
 	for i, value := range c.records {
 		if value == nil {
 			continue
@@ -268,8 +267,8 @@ func (c *commit) putSweeps(tx *bolt.Tx) error {
 // leftSweeps is how many sweeps a commit of cursors alone leaves for the next commit with rows: less than that deletes.
 const leftSweeps = maxRemovals / 2
 
-// removePassed deletes the sweeps every integration is done with and that are kept no longer, so
-// many at a time. The keys are collected first: bbolt's cursor skips some when its bucket is changed under it.
+// removePassed deletes sweeps that every integration has finished with and that are not kept for a replay, at most
+// maxRemovals. It collects the keys first, because bbolt's cursor skips keys if its bucket changes.
 func (c *commit) removePassed(tx *bolt.Tx) error {
 	b := tx.Bucket(file.BucketSweeps)
 	passed := c.passed
@@ -278,7 +277,7 @@ func (c *commit) removePassed(tx *bolt.Tx) error {
 		c.more = true
 	}
 	var keys [][]byte
-	ns := c.store.names.All() // with those that come with this commit's own records
+	ns := c.store.names.All() // with the names in this commit's own records
 	cur := b.Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
 		h, _ := record.Peek(ns, k, v)
@@ -338,10 +337,10 @@ func (c *commit) putCursors(tx *bolt.Tx) error {
 	return nil
 }
 
-// putMeta comes last: all names are known and all removals counted by now.
+// putMeta runs last, when all names are known and all removals are counted.
 func (c *commit) putMeta(tx *bolt.Tx) error {
 	names := tx.Bucket(file.BucketNames)
-	names.FillPercent = 1 // only ever appended to
+	names.FillPercent = 1 // the store only appends here
 	if err := c.store.names.Put(names.Put); err != nil {
 		return err
 	}
@@ -351,7 +350,7 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 	t.Bytes += c.bytes - c.removed.Bytes
 	t.Samples += c.samples - c.removed.Samples
 	if t.Sweeps == c.sweeps {
-		t.Samples = c.samples // a damaged record does not say how many went with it
+		t.Samples = c.samples // how many samples a damaged record had is not known
 	}
 	b := tx.Bucket(file.BucketMeta)
 	if c.identity != nil {
@@ -365,7 +364,7 @@ func (c *commit) putMeta(tx *bolt.Tx) error {
 	return b.Put(record.KeyTotals, t.Encode())
 }
 
-// finish makes visible what the file now has.
+// finish updates the memory to the new content of the file.
 func (c *commit) finish() {
 	s := c.store
 	info, err := os.Stat(s.path)
@@ -416,8 +415,8 @@ func (c *commit) finishIntegration(it *integration) {
 	it.trim(c.store.next)
 }
 
-// undo leaves memory as if the transaction had not been tried, except for decisions: what gave
-// way or was settled stays so, and the next commit writes it.
+// undo restores the memory as before the transaction, except for decisions: deleted and settled samples stay deleted
+// and settled, and the next commit writes this.
 func (c *commit) undo() {
 	s := c.store
 	s.names.Undo()
@@ -430,7 +429,7 @@ func (c *commit) undo() {
 	s.accounts.changed = true
 	for it, rows := range c.logs {
 		for id := range rows.rows {
-			if !it.dirty.has(id) { // else that one is newer
+			if !it.dirty.has(id) { // otherwise the row there is newer
 				it.dirty.put(rows.row(new(record.Row), id))
 				s.dirtyRows++
 			}

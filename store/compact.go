@@ -18,13 +18,11 @@ const (
 	// compactRatio is how many times larger than its content a file must be. Pages are half full at worst, and copying
 	// a quarter of the file costs a quarter of what filling it has cost.
 	compactRatio = 4
-	// logRoom is what trigger rows, gaps and names take beside the sweeps: 4 MiB for two integrations that keep 1,000
-	// rows.
+	// logRoom is the size of trigger rows, gaps and names in the file: 4 MiB for two integrations that keep 1,000 rows.
 	logRoom = 4 << 20
 )
 
-// oversized reports whether the file is mostly free pages: what a long outage has left behind. It never shrinks by
-// itself.
+// oversized reports whether most pages of the file are free, as after a long outage. bbolt never makes a file smaller.
 func (w *writer) oversized() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -32,9 +30,9 @@ func (w *writer) oversized() bool {
 }
 
 // compact replaces the file by a copy without its free pages. The old one keeps its name until the copy is whole and on
-// the disk, so that a power cut costs nothing. Sweeps are taken meanwhile, and wait for the writer, who does this.
-// Without room for the copy all stays as it is; an error after the renaming stops the store, because then it is not
-// known which of the two a restart would find.
+// the disk, so that a power cut loses nothing. The writer makes the copy. New sweeps are accepted meanwhile, and wait
+// for the writer. Without room for the copy nothing changes. An error after the renaming stops the store, because it is
+// not known which of the two files a restart would find.
 func (w *writer) compact() {
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on damaged pages
@@ -49,13 +47,13 @@ func (w *writer) compact() {
 	}
 	db, err := bolt.Open(name, 0o600, file.BoltOptions(w.room()))
 	if err != nil {
-		_ = os.Remove(name) // a copy, of no use
+		_ = os.Remove(name) // an incomplete copy
 		w.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error", err)
 		return
 	}
 	db.AllocSize = file.AllocSize
 	err = os.Rename(name, w.path)
-	if _, gone := os.Lstat(name); err != nil && gone == nil { // nothing has happened
+	if _, gone := os.Lstat(name); err != nil && gone == nil { // the file was not renamed
 		w.opts.Logger.Warn("the store stays as large as it is", "bytes", before, "error",
 			errors.Join(err, db.Close(), os.Remove(name)))
 		return
@@ -71,7 +69,7 @@ func (w *writer) compact() {
 	w.opts.Logger.Info("the store was compacted", "bytes_before", before, "bytes", w.fileBytes)
 }
 
-// room is what the copy has to hold: what there is may still be more than a MaxSize that was made smaller.
+// room returns the size for which the copy must have room: the content may still be larger than a new, smaller MaxSize.
 func (w *writer) room() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,7 +92,7 @@ func (w *writer) copyTo(name string) error {
 	return file.SyncPath(name)
 }
 
-// swap goes on with the copy. Readers have short transactions, and none is open now.
+// swap replaces the open file by the copy. Readers have short transactions, and none is open now.
 func (w *writer) swap(db *bolt.DB) {
 	w.reading.Lock()
 	old := w.db
@@ -110,16 +108,16 @@ func (w *writer) swap(db *bolt.DB) {
 	}
 }
 
-// letGoFrom is the size from which a file's pages are let go of: a smaller one may stay mapped whole.
+// letGoFrom is the size of a file from which on its pages are released. A smaller file may stay mapped.
 const letGoFrom = 8 << 20
 
-// letGo takes the pages of the file out of the process's memory: opening walks through all of them, and a drain reads
-// most. So the writer does this after each commit. The pages stay in the system's cache, and come back when they are
-// read. Without it the resident memory is as large as the backlog, and a limit on it (MemoryMax) ends the agent on a
-// system that counts them.
+// letGo releases the mapped pages of the file from the process's memory. Opening a file reads all pages, and sending a
+// backlog reads most of them. So the writer calls letGo after each commit. The pages stay in the system's cache, and
+// are mapped again when they are read. Without letGo the resident memory is as large as the backlog, and a limit
+// (MemoryMax) ends the agent on a system that counts these pages.
 //
-// What is given to the system is the address of the mapping, and as many bytes as the transaction says are in use: all
-// of these are mapped, and stay so while the transaction is open.
+// letGo passes the address of the mapping and the size of the file in this transaction to the system. All these bytes
+// are mapped while the transaction is open.
 func (w *writer) letGo() {
 	err := w.view(func(tx *bolt.Tx) error {
 		size, at := tx.Size(), tx.DB().Info().Data

@@ -7,39 +7,38 @@ import (
 )
 
 const (
-	// maxWindow is how many sweeps behind an unsettled one may be under way at once. It bounds
-	// memory (about 100 bytes each) and the cursor's record when one sample never gets through.
+	// maxWindow is how many sweeps from the first unsettled one on may be in the window. It limits the memory (about
+	// 100 bytes per sweep) and the cursor's record if one sample is never accepted.
 	maxWindow = 4096
 )
 
-// integration is what the store knows of one destination. Memory is the truth and the file follows with each commit:
-// decisions (settled, deleted) take effect here at once, and the next commit writes the record. Guarded by Store.mu but
-// for the counts of rows in the file. Methods that end in Locked also need the store.
+// integration is what the store knows of one destination. Decisions (settled, deleted) apply here at once, and the next
+// commit writes them to the file. Guarded by Store.mu but for the counts of rows in the file. Methods that end in
+// Locked also need the store.
 type integration struct {
 	record.Cursor
 	store      *Store
-	main, lane *integration // of a lane: whose it is; else: its lane. nil: none
-	split      bool         // faults and alarms are to go into the lane
+	main, lane *integration // main: the integration of a lane; lane: the lane of an integration. nil: none
+	split      bool         // faults and alarms go into the lane
 
-	// Every sweep before scanned was looked at. Those of them with something for this integration that is not settled
-	// are in window, ascending. Sweeps from scanned on were not looked at; Settled says what earlier runs settled of
-	// them.
+	// Every sweep before scanned was read. The window has those with unsettled samples for this integration, ascending.
+	// Sweeps from scanned on were not read yet; Settled has the samples of them that earlier runs settled.
 	scanned uint64
 	window  []entry
 
-	behind bool // it catches up: it has settled what is older than the last commit, and something waits still
+	behind bool // the integration catches up: it has settled samples older than the last commit, and others still wait
 
 	replayed uint64 // in this run
 	traffic  record.Meter
-	oldest   record.Instant // of the oldest unsettled sweep, as far as looked at
+	oldest   record.Instant // of the oldest unsettled sweep that was read
 
 	rowLog
 
-	changed  chan struct{} // closed when there is something new
+	changed  chan struct{} // closed when there is a new sample
 	modified bool          // the record must be written
 }
 
-// entry is a sweep that is on its way to one integration.
+// entry is a sweep with samples that an integration must still send.
 type entry struct {
 	seq             uint64
 	at              record.Instant
@@ -47,19 +46,20 @@ type entry struct {
 	left            int // picked and not settled
 }
 
-// newIntegration makes one that gets the sweeps from the next on.
+// newIntegration returns an integration that gets the sweeps from the next one on.
 func newIntegration(s *Store, id, topic string) *integration {
 	it := integrationOf(record.NewCursor(id, topic, s.next))
 	it.store = s
 	return it
 }
 
-// integrationOf goes on from a cursor.
+// integrationOf returns an integration that continues from a cursor.
 func integrationOf(c record.Cursor) *integration {
 	return &integration{Cursor: c, scanned: c.At, rowLog: newRowLog(), changed: make(chan struct{}), modified: true}
 }
 
-// snapshot is the cursor as a commit writes it. unwritten is how much of the backlog the file will not hold.
+// snapshot returns the cursor for a commit. unwritten is the number of samples of the backlog that will not be in the
+// file.
 func (it *integration) snapshot(unwritten uint64) record.Cursor {
 	c := it.Cursor
 	c.Backlog -= min(unwritten, c.Backlog)
@@ -100,10 +100,10 @@ func (it *integration) seen() uint64 {
 	return uint64(n)
 }
 
-// complete reports whether the window holds the whole backlog, so that nothing is left to look for.
+// complete reports whether the window has the whole backlog, so that the file need not be read.
 func (it *integration) complete() bool { return it.seen() == it.Backlog }
 
-// enter takes a sweep into the window: it was looked at, and holds something for us.
+// enter takes a sweep into the window: it was read, and has samples for this integration.
 func (it *integration) enter(seq uint64, at record.Instant, picked record.Bitset) {
 	e := entry{seq: seq, at: at, picked: picked, settled: record.NewBitset(len(picked) * 8)}
 	if before, ok := it.Settled[seq]; ok {
@@ -130,7 +130,7 @@ func (e *entry) pending(index int) bool {
 	return e.picked.Has(index) && !e.settled.Has(index)
 }
 
-// abandon settles what is left of a sweep that turned out to be unreadable.
+// abandon settles the remaining samples of an unreadable sweep.
 func (it *integration) abandon(e *entry) {
 	it.reduce(uint64(e.left))
 	e.settled, e.left = append(record.Bitset(nil), e.picked...), 0
@@ -139,10 +139,10 @@ func (it *integration) abandon(e *entry) {
 
 func (it *integration) reduce(n uint64) { it.Backlog -= min(n, it.Backlog) }
 
-// trim moves the cursor over what is settled. head is the number the next sweep will get.
+// trim moves the cursor past the settled sweeps. head is the number of the next new sweep.
 func (it *integration) trim(head uint64) {
 	if it.scanned == head {
-		it.Backlog = it.seen() // what damaged records promised will not come any more
+		it.Backlog = it.seen() // the samples of damaged records cannot be read any more
 	}
 	before := it.At
 	if it.Backlog == 0 {
@@ -157,15 +157,15 @@ func (it *integration) trim(head uint64) {
 		it.At, it.oldest = it.window[0].seq, it.window[0].at
 	}
 	for seq := range it.Settled {
-		if seq < it.At { // whole ones that were skipped because nothing was left to look for
+		if seq < it.At { // whole sweeps that were skipped, because the window has the whole backlog
 			delete(it.Settled, seq)
 		}
 	}
 	it.modified = it.modified || it.At != before
 }
 
-// giveWay takes a sweep out of the outbox as far as this integration goes and returns which of its samples were still
-// unsettled. The oldest sweeps are deleted first.
+// giveWay removes a sweep from this integration's backlog, because the sweep is deleted. It returns which samples were
+// still unsettled. The oldest sweeps are deleted first.
 func (it *integration) giveWay(seq uint64, picked record.Bitset) (lost []int) {
 	e := it.find(seq)
 	switch {
@@ -192,7 +192,7 @@ func (it *integration) giveWay(seq uint64, picked record.Bitset) (lost []int) {
 	return lost
 }
 
-// wake closes the channel Changed gave out.
+// wake closes the channel of Changed.
 func (it *integration) wake() {
 	select {
 	case <-it.changed:

@@ -39,14 +39,14 @@ func (it *integration) setAsideLocked(w *record.Row) {
 	letter.Store = record.Identity{ID: s.id, Origins: s.origins}.Of(w.Seq)
 	it.dead[w.ID] = &letter
 	it.deadDirty[w.ID] = true
-	s.forced = true // what is settled inside the window is else not written
+	s.forced = true // without this, a settlement inside the window is not written
 	s.touchLocked()
 	for len(it.dead) > record.KeepDead {
 		it.buryLocked(slices.Min(slices.Collect(maps.Keys(it.dead))), fmt.Sprintf(whyDeadPushed, record.KeepDead))
 	}
 }
 
-// buryLocked gives a dead letter up, and reports the gap.
+// buryLocked deletes a dead letter, and reports the gap.
 func (it *integration) buryLocked(id uint64, why string) {
 	w := it.dead[id]
 	it.unmakeLocked(id)
@@ -56,14 +56,15 @@ func (it *integration) buryLocked(id uint64, why string) {
 	})
 }
 
-// unmakeLocked takes a dead letter out.
+// unmakeLocked removes a dead letter, without a gap.
 func (it *integration) unmakeLocked(id uint64) {
 	delete(it.dead, id)
 	it.deadDirty[id] = true
 	it.store.touchLocked()
 }
 
-// arrivedLocked takes out the dead letter of a delivery that the cloud has got on another way.
+// arrivedLocked removes the dead letter of a delivery that the cloud has accepted in another way, for example by a
+// replay.
 func (it *integration) arrivedLocked(at record.Place) {
 	for id, w := range it.dead {
 		if w.Place == at {

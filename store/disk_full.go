@@ -5,10 +5,10 @@ import (
 	"noi-agent/store/internal/file"
 )
 
-// makeRoom is what a full disk calls for: first settlements and deletions alone, which free pages inside the file;
-// then, if that was not enough, the oldest sweeps are deleted for the new ones. err is for the sweeps, stateErr for all
-// the rest. Nothing is deleted before it is known that the file can be written at all. Rows of deliveries wait for
-// better times.
+// makeRoom handles a full disk. First it writes only settlements and deletions, which free pages inside the file. If
+// this is not enough, it deletes the oldest sweeps for the new ones. It deletes nothing before it knows that the file
+// can be written at all. Rows of deliveries wait until there is room. err is for the sweeps, stateErr for everything
+// else.
 func (w *writer) makeRoom(sweeps []*offered) (err, stateErr error) {
 	err, stateErr = w.tryRoom(sweeps)
 	if errors.Is(err, ErrFull) {
@@ -30,8 +30,8 @@ func (w *writer) tryRoom(sweeps []*offered) (err, stateErr error) {
 				return stateErr, stateErr
 			}
 		}
-		// The ballast comes before the new sweeps, or these would use up its pages and the next
-		// full disk would find none.
+		// The ballast is restored before the new sweeps are written. Otherwise these would use its pages, and there
+		// would be no ballast for the next full disk.
 		err = w.write(task{Ballast: file.Restore})
 		if err == nil && len(sweeps) > 0 {
 			err = w.write(task{offered: sweeps})
@@ -40,14 +40,14 @@ func (w *writer) tryRoom(sweeps []*offered) (err, stateErr error) {
 			return err, err
 		}
 		if len(sweeps) == 0 {
-			return nil, nil // what else waited is written; no samples are deleted for ballast
+			return nil, nil // everything else that waited is written; no samples are deleted for the ballast
 		}
 	}
 	return err, nil
 }
 
-// writeState writes what is no sweep. The pages of the ballast are free for the transaction after the one that releases
-// it: that is for rows about gaps, which a kill must not take.
+// writeState writes everything but sweeps. The pages of the ballast are free in the transaction after its release. That
+// transaction writes rows about gaps, so that a kill does not lose them.
 func (w *writer) writeState() error {
 	if err := w.write(task{Ballast: file.Release}); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (w *writer) writeState() error {
 	return nil // they wait for room
 }
 
-// steps are how many bytes of old sweeps are deleted, one try after the other.
+// steps returns how many bytes of old sweeps each try deletes.
 func (w *writer) steps(sweeps []*offered) []int64 {
 	if w.opts.RejectNewest {
 		return []int64{0}
@@ -67,7 +67,7 @@ func (w *writer) steps(sweeps []*offered) []int64 {
 }
 
 // roomFor is how many bytes of old sweeps are deleted for new ones on a full disk: twice what these take, and never
-// less than a hundredth of the outbox, so that it is not done at every commit.
+// less than a hundredth of the outbox, so that not every commit must delete.
 func (w *writer) roomFor(sweeps []*offered) int64 {
 	const slack = 64 << 10 // the pages a commit touches beside its records
 	need := int64(slack + file.BallastBytes)

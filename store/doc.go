@@ -39,12 +39,12 @@
 // The files, in reading order:
 //
 //	internal/record, internal/file     the layout of a value; the file while no store has it open
-//	store.go open.go start.go          Store, Recover, the start of a run
+//	store.go open.go start.go records.go  Store, Recover, the start of a run
 //	offer.go window.go writer.go commit.go  from Offer over the window to the transaction
 //	cursor.go lane.go integrations.go  the position of each integration; alarms first
 //	pending.go settle.go dead_letters.go  the samples to send, and the results
 //	limits.go setlimits.go disk_full.go  which samples are deleted, and when
-//	rowlog.go rowset.go triggers.go putrows.go gaps.go spans.go open_gaps.go  the log, and gaps
+//	rowlog.go rowset.go triggers.go putrows.go gaps.go spans.go open_gaps.go acknowledge.go  the log, and gaps
 //	clockbook.go clock.go stamp.go accounts.go note.go  time; the last sample or gap of each object
 //	scan.go archive.go replay.go       reading the stored samples
 //	stats.go traffic.go compact.go     figures, size of the file, memory

@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// growsWithin is how many rows may follow on one that still grows. After that a new one goes on: the log keeps the
-	// newest by their ids, and what it loses then must not be what happens now.
+	// growsWithin is how many rows may follow a row that still grows. After that the gap continues in a new row: the
+	// log keeps the rows with the newest ids, and must not lose the gap that continues now.
 	growsWithin = record.KeepGaps / 2
 	// recentGaps is how many of them Stats shows.
 	recentGaps = 20
-	// maxOpenGaps bounds how many gaps are remembered so that they can grow instead of becoming many.
+	// maxOpenGaps limits how many gaps are kept in memory, so that they can grow instead of becoming many rows.
 	maxOpenGaps = 8192
 )
 
@@ -27,7 +27,7 @@ const (
 	whyDamaged  = objects.GapDamaged + ": a record in the outbox does not read"
 )
 
-// gapKey is equal for gaps that can be one.
+// gapKey is equal for gaps that can share a row.
 type gapKey struct {
 	unit, object, reason string
 	run                  uint64
@@ -35,8 +35,8 @@ type gapKey struct {
 
 func keyOf(g objects.Gap) gapKey { return gapKey{g.Unit, g.Object, g.Reason, g.Run} }
 
-// continues reports whether b goes on with a: no sample lies between them, or not for long. Each time without an agent
-// is a row.
+// continues reports whether b continues a: there is no sample between them, or the time between them is short. Each
+// time without an agent has its own row.
 func continues(a, b objects.Gap) bool {
 	if a.Reason == objects.GapAgent {
 		return false
@@ -58,14 +58,14 @@ func join(a, b objects.Gap) objects.Gap {
 	return a
 }
 
-// losses are the samples that one integration loses at a time, as gaps.
+// losses are the samples that one integration loses in one commit, as gaps.
 type losses struct {
 	spans []record.Span
 	last  map[gapKey]int
 	count uint64
 }
 
-// add counts one sample of a sweep. What does not read is counted, and reported as a damaged record.
+// add counts one sample of a sweep. A sample that cannot be read is counted, and reported as a damaged record.
 func (l *losses) add(sw objects.Sweep, i int, reason string) {
 	l.count++
 	if i >= len(sw.Samples) {
@@ -106,7 +106,7 @@ func (it *integration) logLossesLocked(l losses) {
 	}
 }
 
-// logGapLocked writes a gap, or lets the one before it grow: an overflow that lasts hours is one row an object.
+// logGapLocked writes a gap, or extends the gap before it: an overflow that lasts hours is one row for each object.
 func (it *integration) logGapLocked(g objects.Gap) {
 	g.From, g.To = record.ToMilli(g.From), record.ToMilli(g.To)
 	ongoing := g.Ongoing
@@ -123,9 +123,9 @@ func (it *integration) logGapLocked(g objects.Gap) {
 	it.keepGapLocked(w)
 }
 
-// newGapRowLocked gives a row about a gap its number. The commit window that is open, or opens next, ends with a commit
-// that writes the row, though the samples may need none: until then, a kill has the gap reach over samples that were
-// accepted after it.
+// newGapRowLocked gives a row about a gap its number. The present commit window, or the next one, ends with a commit
+// that writes the row, even if no sample must be written. Before this commit, a kill would make the gap include samples
+// that were accepted after it.
 func (it *integration) newGapRowLocked(w *record.Row) {
 	s := it.store
 	s.totals.Row++

@@ -47,7 +47,7 @@ func (s *Store) SetIntegrations(list []Integration) error {
 	s.dateGapsLocked()
 	if !adopted && !s.hasNewGapsLocked() {
 		s.mu.Unlock()
-		return nil // nothing new: a start does not cost a commit for it
+		return nil // nothing has changed, so a start needs no commit
 	}
 	b := s.hurryLocked()
 	s.mu.Unlock()

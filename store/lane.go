@@ -7,19 +7,19 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// A lane is a second cursor of an integration, for its faults and alarms. Its samples go first. In the outbox a lane is
-// an integration like others, with an id that no integration has. Its rows, and its counters of what was sent, are
-// those of the integration it belongs to. An object is in one of the two only, so that its samples keep their order.
+// A lane is a second cursor of an integration, for its faults and alarms. Samples of the lane are sent first. In the
+// outbox a lane is an integration like others, with an id that no integration has. Its rows and counters are those of
+// the integration to which it belongs. An object is in only one of the two, so that its samples keep their order.
 //
-// When the lane is new, samples of its objects may still wait among the others. The lane is blocked until these have
-// gone: until the cursor has passed the sweep at which the lane was born. While the lane holds something, no sample of
-// that sweep or later goes but by the lane. A lane that is no longer wanted is emptied before the others go on. When it
-// is wanted again, it takes nothing before it is empty, and is born again then.
+// When the lane is new, samples of its objects may still wait among the others. The lane is blocked until these are
+// settled: until the cursor has passed the sweep at which the lane began. While the lane has samples, no other sample
+// of that sweep or of a later one is sent. A lane that is no longer wanted is emptied before the other samples
+// continue. If it is wanted again, it gets no samples before it is empty, and then begins again.
 
-// laneClosed stands where other integrations have their topic: the lane was not wanted when it was last heard of.
+// laneClosed is in the place of the topic: the lane was not wanted at the last SetIntegrations.
 const laneClosed = "closed"
 
-// owner is the integration whose log and counters count: itself, or that of a lane.
+// owner returns the integration that has log and counters: of a lane its integration, otherwise the integration itself.
 func (it *integration) owner() *integration {
 	if it.main != nil {
 		return it.main
@@ -51,8 +51,8 @@ func (it *integration) openLaneLocked(wanted bool) (changed bool) {
 	return changed
 }
 
-// takes reports whether alarms of the sweep that gets the number head go into the lane. One that was closed opens once
-// it is empty.
+// takes reports whether the alarms of the sweep with the number head go into the lane. A closed lane opens when it is
+// empty.
 func (it *integration) takes(head uint64) bool {
 	if it.lane == nil || !it.split {
 		return false
@@ -76,7 +76,7 @@ func (m *beginning) linkLanes() {
 	}
 }
 
-// first is the lane when its samples are to go first now, else nil.
+// first returns the lane if its samples must be sent first now, otherwise nil.
 func (it *integration) first() *integration {
 	if it.lane != nil && it.lane.Backlog > 0 && it.At >= it.lane.Born {
 		return it.lane
@@ -84,7 +84,7 @@ func (it *integration) first() *integration {
 	return nil
 }
 
-// until is the number of the first sweep that may not go before the lane's.
+// until returns the number of the first sweep that must not be sent before the samples of the lane.
 func (it *integration) until() uint64 {
 	if it.lane != nil && it.lane.Backlog > 0 {
 		return it.lane.Born
@@ -92,7 +92,8 @@ func (it *integration) until() uint64 {
 	return math.MaxUint64
 }
 
-// holder returns which of the two waits for a delivery, and its entry; nil when neither does.
+// holder returns the one that waits for a delivery, the integration or its lane, and the entry there; nil if neither
+// waits.
 func (it *integration) holder(at record.Place) (*integration, *entry) {
 	if e := it.find(at.Seq); e != nil && e.pending(at.Index) {
 		return it, e
@@ -105,7 +106,7 @@ func (it *integration) holder(at record.Place) (*integration, *entry) {
 	return nil, nil
 }
 
-// lanes returns which of the samples of a new sweep go to which of the two.
+// lanes divides the samples of a new sweep between the integration and its lane.
 func (it *integration) lanes(seq uint64, samples []objects.Sample, set record.Bitset) []record.Picks {
 	if !it.takes(seq) {
 		return []record.Picks{{Integration: it.ID, Set: set}}

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// maxRemovals bounds the sweeps that one commit takes out of the outbox: 10,000 take some
-	// 20 ms on a desktop and stay well below a second on a gateway. The rest waits for the next.
+	// maxRemovals limits the sweeps that one commit removes from the outbox. 10,000 take about 20 ms on a desktop, and
+	// much less than a second on a gateway. The next commit removes more.
 	maxRemovals = 10_000
 
-	// orphanBacklog is how long the backlog of a removed integration is kept, and orphanRows how
-	// long its counters and its rows of the trigger log are.
+	// orphanBacklog is how long the backlog of a removed integration is kept. orphanRows is how long its counters and
+	// its rows of the trigger log are kept.
 	orphanBacklog = 24 * time.Hour
 	orphanRows    = 30 * 24 * time.Hour
 )
@@ -46,8 +46,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%dB", n)
 }
 
-// chooseVictims looks from the oldest sweep on at what is over the limits. It looks at the outbox
-// before the new records are put. Sweeps that are only kept because of RetainAfterAck are the oldest.
+// chooseVictims returns the sweeps over the limits, from the oldest on. It runs before the new records are put. The
+// oldest sweeps are those that are kept only because of RetainAfterAck.
 func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	s := c.store
 	excess := c.drop
@@ -63,7 +63,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 		seq, isKey := record.KeySeq(k)
 		w := victim{Heading: h, seq: seq, bytes: record.Size(k, v), reason: reason, record: v}
 		if excess <= 0 || seq >= keep {
-			// A damaged record at the very end of the queue is of no use: it is deleted at once.
+			// A damaged record at the oldest end of the outbox is useless, and is deleted at once.
 			if ok && !c.tooOld(&h) {
 				break
 			}
@@ -81,8 +81,8 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	return out
 }
 
-// unsettledFrom is the place from which on sweeps are not deleted for new ones: from the oldest that an integration
-// waits for when the new ones are rejected instead, else from nowhere.
+// unsettledFrom returns the number from which on sweeps are not deleted for new ones. With RejectNewest this is the
+// oldest sweep for which an integration waits; otherwise there is no such number.
 func (c *commit) unsettledFrom() uint64 {
 	s := c.store
 	if !s.opts.RejectNewest {
@@ -93,7 +93,7 @@ func (c *commit) unsettledFrom() uint64 {
 	return c.passedLocked()
 }
 
-// tooOld reports whether a sweep is over MaxAge, as far as is known.
+// tooOld reports whether a sweep is known to be over MaxAge.
 func (c *commit) tooOld(h *record.Heading) bool {
 	s := c.store
 	s.mu.Lock()
@@ -101,7 +101,7 @@ func (c *commit) tooOld(h *record.Heading) bool {
 	return s.age(h, c.now) > s.opts.MaxAge.Milliseconds()
 }
 
-// passedLocked is the number before which no integration waits for anything.
+// passedLocked returns the number of the oldest sweep for which an integration waits.
 func (c *commit) passedLocked() uint64 {
 	passed := c.store.next
 	for _, it := range c.store.integrations {
@@ -110,8 +110,8 @@ func (c *commit) passedLocked() uint64 {
 	return passed
 }
 
-// giveWay lets the victims go: each integration's cursor moves past them, and what was still
-// unsettled there is counted and reported, a gap an object.
+// giveWay deletes the victims: each integration's cursor moves past them. Their unsettled samples are counted, and
+// reported as one gap for each object.
 func (c *commit) giveWay(victims []victim) {
 	s := c.store
 	if len(victims) == 0 {
@@ -139,7 +139,7 @@ func (c *commit) giveWay(victims []victim) {
 	}
 }
 
-// orphansLocked are the integrations, and lanes, whose backlog is to be dropped: they were removed a day ago.
+// orphansLocked returns the integrations and lanes whose backlog must be deleted, because they were removed a day ago.
 func (s *Store) orphansLocked(now time.Time) (due []*integration) {
 	if !s.opts.Clock.old() {
 		return nil
@@ -152,8 +152,8 @@ func (s *Store) orphansLocked(now time.Time) (due []*integration) {
 	return due
 }
 
-// unwanted looks for sweeps that removed integrations still wait for, from the oldest on, so many at a time. all is
-// true when it came to the end of the file.
+// unwanted finds sweeps for which removed integrations still wait, from the oldest on, a limited number at a time. all
+// reports whether it reached the end of the file.
 func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 	s := c.store
 	s.mu.Lock()
@@ -183,7 +183,7 @@ func (c *commit) unwanted(sweeps *bolt.Bucket) (found []victim, all bool) {
 }
 
 // expire drops the backlog of integrations removed a day ago, reported by object, and forgets them after a month. found
-// is what unwanted has found. it returns whose bucket and record are to go.
+// is the result of unwanted. expire returns the integrations whose bucket and record must be deleted.
 func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	s := c.store
 	for _, it := range s.orphansLocked(c.wall) {
@@ -192,10 +192,10 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	for _, it := range s.orderedLocked() {
 		if it.forgetsLocked(c.wall) {
 			it.wake()
-			s.dirtyRows -= it.dirty.size() // they are not written any more
+			s.dirtyRows -= it.dirty.size() // these rows are not written any more
 			delete(s.integrations, it.ID)
 			if it.main != nil {
-				it.main.lane = nil // and that one goes with the next commit
+				it.main.lane = nil // the lane is deleted with the next commit
 			}
 			forgotten = append(forgotten, it.ID)
 		}
@@ -203,8 +203,8 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 	return forgotten
 }
 
-// dropBacklog takes sweeps from a removed integration. What is left of its backlog at the end of the file, no record
-// that reads has.
+// dropBacklog removes sweeps from the backlog of a removed integration. At the end of the file, the remaining backlog
+// is of records that cannot be read.
 func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	s := c.store
 	reason := fmt.Sprintf(whyRemoved, orphanBacklog)
@@ -234,13 +234,13 @@ func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	it.logLossesLocked(lost)
 }
 
-// forgetsLocked reports whether nothing of an integration is to be kept any more.
+// forgetsLocked reports whether the store keeps nothing of an integration any more.
 func (it *integration) forgetsLocked(now time.Time) bool {
 	return it.store.opts.Clock.old() && !it.OrphanedAt.IsZero() && now.Sub(it.OrphanedAt) >= orphanRows &&
 		it.Backlog == 0 && it.lane == nil
 }
 
-// overdueLocked reports whether a quiet store has something to throw away.
+// overdueLocked reports whether a store without new samples has something to delete.
 func (w *writer) overdueLocked(now time.Time) bool {
 	if w.totals.Bytes > w.opts.MaxSize || w.tail != nil && w.age(w.tail, w.moment()) > w.opts.MaxAge.Milliseconds() {
 		return true

@@ -7,21 +7,21 @@ import (
 	"os"
 )
 
-// A note is a file in memory, beside the store on the flash: what is accepted inside the commit window is in no commit,
-// and after a kill the next run would count it as missing. The note costs no flash. A power cut deletes the note, and
-// then the gap begins at the last commit. The note also carries the accounts from the store on a disk to one in memory,
-// and back.
+// A note is a file in memory, in addition to the store on the flash. Samples that are accepted inside the commit window
+// are in no commit, so after a kill the next run would count them as missing. The note prevents this. The note costs no
+// flash. A power cut deletes the note, and then the gap begins at the last commit. The note also carries the accounts
+// from the store on a disk to one in memory, and back.
 type note struct {
 	Run      uint64
 	Device   string
 	Good     int64 // unix ms, as in times
 	Accounts map[record.Accounted]record.Account
-	Runs     map[uint64]notedRun // that the accounts name, and this one
+	Runs     map[uint64]notedRun // the runs that the accounts name, and this run
 
-	Integrations []string // that the configuration names: a new store in memory cannot know that they are not new
+	Integrations []string // ids in the configuration: a new store in memory cannot know that they are not new
 }
 
-// notedRun is a start for gob, which wants exported fields.
+// notedRun is a start for gob, which needs exported fields.
 type notedRun struct {
 	Boot          string
 	Booted, Floor int64
@@ -29,7 +29,7 @@ type notedRun struct {
 
 var keyNote = []byte("note")
 
-// writeNote renews the note when a sample has been accounted for, and with the last commit. The writer calls it.
+// writeNote writes the note again if the accounts have changed, and with the last commit. The writer calls it.
 func (w *writer) writeNote(last bool) {
 	if w.opts.Note == "" {
 		return
@@ -58,7 +58,7 @@ func (w *writer) writeNote(last bool) {
 	}
 }
 
-// noteLocked returns the note as of now.
+// noteLocked returns the present note.
 func (w *writer) noteLocked() note {
 	n := note{Run: w.run, Device: w.device, Good: w.times.Good, Accounts: w.accounts.all(), Runs: map[uint64]notedRun{},
 		Integrations: w.configuredLocked()}
@@ -74,7 +74,7 @@ func (w *writer) noteLocked() note {
 	return n
 }
 
-// configuredLocked are the integrations that the configuration names.
+// configuredLocked returns the ids of the integrations in the configuration.
 func (w *writer) configuredLocked() (ids []string) {
 	for _, it := range w.orderedLocked() {
 		if it.main == nil && it.OrphanedAt.IsZero() {
@@ -84,7 +84,7 @@ func (w *writer) configuredLocked() (ids []string) {
 	return ids
 }
 
-// readNote returns the note of an earlier run; one that is not there, or does not read, is empty.
+// readNote returns the note of an earlier run. If there is no readable note, it returns an empty one.
 func readNote(path string) (n note) {
 	sealed, err := os.ReadFile(path)
 	if path == "" || err != nil {

@@ -14,15 +14,15 @@ import (
 // may be offered while it is made.
 const maxWaiting = 1 << 16
 
-// offered is a sweep that was offered and that no committed record holds. Forwarders get it all the
-// same; what every integration has settled by the end of the commit window costs no write.
+// offered is a sweep that was offered, and is in no commit yet. Forwarders get it at once. If every integration has
+// settled it by the end of the commit window, it is never written.
 type offered struct {
 	seq    uint64
 	sweep  objects.Sweep // never changed; its routes name lanes
 	routes []record.Picks
 
-	// Given up, though it stays in Store.fresh until the commit is made: an integration that has not looked at it
-	// yet does not know by itself. Guarded by Store.mu.
+	// The sweep was refused. It stays in Store.fresh until the commit, so that an integration that has not read it yet
+	// learns this. Guarded by Store.mu.
 	refused bool
 }
 
@@ -98,7 +98,7 @@ func (s *Store) Append(ctx context.Context, sweeps ...objects.Sweep) error {
 	}
 }
 
-// joinLocked puts the sweeps into the waiting batch; nil when there is nothing to keep.
+// joinLocked puts the sweeps into the waiting group; nil if there is nothing to keep.
 func (s *Store) joinLocked(sweeps []objects.Sweep) (*commitGroup, error) {
 	if err := s.usableLocked(); err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (s *Store) joinLocked(sweeps []objects.Sweep) (*commitGroup, error) {
 	return joined, nil
 }
 
-// checkSweep refuses what could not be read back as it was.
+// checkSweep refuses a sweep that could not be read back unchanged.
 func (s *Store) checkSweep(sw objects.Sweep) error {
 	n := len(sw.Samples)
 	if len(sw.Routes) > 0 && (n == 0 || n > record.MaxSamples) {
@@ -162,7 +162,7 @@ func ascending(picked []int, n int) bool {
 	return len(picked) > 0
 }
 
-// takeLocked gives a sweep its number and shows it to the integrations it goes to.
+// takeLocked gives a sweep its number, and adds it to the backlog of its integrations.
 func (s *Store) takeLocked(sw objects.Sweep) {
 	f := &offered{seq: s.next, sweep: sw}
 	f.sweep.Routes = nil
@@ -184,7 +184,7 @@ func (s *Store) takeLocked(sw objects.Sweep) {
 	s.offered = append(s.offered, f)
 }
 
-// expect counts a new sweep, and takes it into the window when nothing before it waits outside.
+// expect counts a new sweep. It takes the sweep into the window if no earlier sweep waits outside of the window.
 func (it *integration) expect(seq uint64, at record.Instant, picked record.Bitset) {
 	whole := it.complete() && len(it.window) < maxWindow
 	it.Backlog += uint64(picked.Count())
@@ -196,7 +196,7 @@ func (it *integration) expect(seq uint64, at record.Instant, picked record.Bitse
 	}
 }
 
-// pendingIn is how much of a sweep the integration has not settled.
+// pendingIn returns how many samples of a sweep the integration has not settled.
 func (it *integration) pendingIn(seq uint64, picked record.Bitset) uint64 {
 	switch e := it.find(seq); {
 	case seq < it.At:
@@ -219,7 +219,7 @@ func (s *Store) owedLocked(f *offered) bool {
 	return false
 }
 
-// findOffered returns the sweep of a number from a part of Store.fresh, nil when it is not there.
+// findOffered returns the sweep with a number from a part of Store.fresh; nil if it is not there.
 func findOffered(all []*offered, seq uint64) *offered {
 	i, ok := slices.BinarySearchFunc(all, seq,
 		func(f *offered, seq uint64) int { return compareEntry(entry{seq: f.seq}, seq) })
@@ -229,7 +229,7 @@ func findOffered(all []*offered, seq uint64) *offered {
 	return all[i]
 }
 
-// refuseLocked takes back fresh sweeps that cannot be kept: an integration that has not settled them loses them.
+// refuseLocked refuses fresh sweeps that cannot be kept. An integration that has not settled them loses them.
 func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 	if len(sweeps) == 0 {
 		return
@@ -254,7 +254,7 @@ func (s *Store) refuseLocked(sweeps []*offered, reason string) {
 	}
 }
 
-// refuseLocked settles what is left of a sweep as lost. Unlike giveWay it may be the newest.
+// refuse settles the remaining samples of a sweep as lost. Unlike with giveWay, the sweep may be the newest.
 func (it *integration) refuse(seq uint64, picked record.Bitset, lose func(index int)) {
 	n := it.pendingIn(seq, picked)
 	if n == 0 {

@@ -31,7 +31,7 @@ func Recover(ctx context.Context, path string, o Options, ro file.RecoverOptions
 	if err == nil || !file.Spoiled(err) || r.Moved() {
 		return s, r, err
 	}
-	r.Reason = err.Error() // it has gone bad since
+	r.Reason = err.Error() // the file became damaged after its check
 	if err := file.GiveUp(ctx, path, fo, ro, &r); err != nil {
 		return nil, r, err
 	}
@@ -39,10 +39,10 @@ func Recover(ctx context.Context, path string, o Options, ro file.RecoverOptions
 	return s, r, err
 }
 
-// tryOpen is Open for a file that was left clean or found sound. Should it have gone bad since,
-// bbolt may panic: on this goroutine that is an error like others. (On one of its own it ends the
-// process, and the next start finds no note of a clean stop.) The lock on the bad file stays with
-// the process, which is no harm: the file will be moved.
+// tryOpen is Open for a file that was left clean, or was found sound. If the file became damaged meanwhile, bbolt may
+// panic. On this goroutine a panic is an error like others. (On bbolt's own goroutine it ends the process, and the next
+// start finds no note of a clean stop.) The process keeps the lock on the damaged file; this does no harm, because the
+// file will be moved.
 func tryOpen(path string, o Options) (s *Store, err error) {
 	defer func() {
 		if p := recover(); p != nil {

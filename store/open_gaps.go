@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// announceAfter is how long a gap must not have grown before it is announced: a gap that grows every second is not news
-// every second.
+// announceAfter is how long a gap must not have grown before it is announced, so that a gap that grows every second is
+// not announced every second.
 const announceAfter = time.Minute
 
 // OpenGaps returns the gaps of an integration with GapMessages that have not been announced, or have grown since,
@@ -56,17 +56,17 @@ func (s *Store) SettleGap(integration string, announced record.Trigger, r Result
 	w := *old
 	w.Attempts++
 	w.PublishedAt, w.MessageID = record.ToMilli(r.PublishedAt), r.MessageID
-	announced.Gap.Acknowledged = w.Gap.Acknowledged // no news for the cloud
+	announced.Gap.Acknowledged = w.Gap.Acknowledged // of no interest for the cloud
 	if r.Outcome != Retrying && w.Gap == announced.Gap {
 		w.Open = false
-		it.newGap = true // else a kill has it announced once more
+		it.newGap = true // otherwise the gap would be announced again after a kill
 		s.settledLateLocked()
 	}
 	it.keepGapLocked(&w)
 	return nil
 }
 
-// keepGapLocked puts a row about a gap wherever it is known.
+// keepGapLocked replaces a row about a gap in every place that has it.
 func (it *integration) keepGapLocked(w *record.Row) {
 	delete(it.openGaps, w.ID)
 	if w.Open {

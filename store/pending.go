@@ -65,24 +65,24 @@ func (s *Store) Changed(integration string) <-chan struct{} {
 	return nil
 }
 
-// look is one reading of the outbox for one integration: first the sweeps of the window, then on
-// from where the last look ended. It reads without the lock and so works on copies.
+// look is one reading of the outbox for one integration: first the sweeps of the window, then the sweeps after the last
+// look. It reads without the lock, and therefore works on copies.
 type look struct {
 	store       *Store
 	integration string
 	limit       int
 	wanted      []entry    // unsettled ones of the window
-	from, until uint64     // what to look through
-	room        int        // entries the window still takes
+	from, until uint64     // the range of sweeps to read
+	room        int        // number of entries for which the window has room
 	memory      []*offered // sweeps that the file may not hold
 
 	found   []Delivery
 	entered []entry
 	damaged []uint64
-	end     uint64 // looked through up to before it
+	end     uint64 // all sweeps before this number were read
 }
 
-// startLook begins a look at the lane, if that goes first, else at all the rest.
+// startLook begins a look at the lane, if its samples go first; otherwise at all other samples.
 func (s *Store) startLook(integration string, limit int) (*look, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *Store) startLook(integration string, limit int) (*look, error) {
 func (it *integration) lookForLocked(limit int) *look {
 	s := it.store
 	if it.complete() {
-		it.scanned = s.next // what lies between is not for this one
+		it.scanned = s.next // the sweeps between are not for this integration
 		it.trim(s.next)
 	}
 	l := &look{store: s, integration: it.ID, limit: limit, from: it.scanned, until: s.next, memory: s.offered}
@@ -110,7 +110,7 @@ func (it *integration) lookForLocked(limit int) *look {
 			break
 		}
 		if e.left > 0 {
-			e.settled = append(record.Bitset(nil), e.settled...) // the writing side goes on
+			e.settled = append(record.Bitset(nil), e.settled...) // the original changes meanwhile
 			l.wanted = append(l.wanted, e)
 			limit -= e.left
 		}
@@ -120,7 +120,7 @@ func (it *integration) lookForLocked(limit int) *look {
 	return l
 }
 
-// fileEnds is the number from which on the file has nothing that is not in memory too.
+// fileEnds returns the number from which on all sweeps are in memory too.
 func (l *look) fileEnds() uint64 {
 	if len(l.memory) > 0 {
 		return l.memory[0].seq
@@ -128,12 +128,12 @@ func (l *look) fileEnds() uint64 {
 	return l.until
 }
 
-// needsFile reports whether memory does not hold all that is looked for.
+// needsFile reports whether a wanted sweep is only in the file.
 func (l *look) needsFile() bool {
 	return len(l.wanted) > 0 && l.wanted[0].seq < l.fileEnds() || l.from < l.fileEnds()
 }
 
-// run looks: in the file as far as it must, and in memory.
+// run reads the file as far as needed, and the memory.
 func (l *look) run() error {
 	if l.needsFile() {
 		if err := l.store.view(l.read); err != nil {
@@ -185,7 +185,7 @@ func (l *look) read(tx *bolt.Tx) error {
 	return nil
 }
 
-// takeWanted adds what is pending of the window.
+// takeWanted adds the pending deliveries of the window.
 func (l *look) takeWanted(ns record.Names, b *bolt.Bucket) {
 	for _, e := range l.wanted {
 		if f := findOffered(l.memory, e.seq); f != nil {
@@ -201,7 +201,7 @@ func (l *look) takeWanted(ns record.Names, b *bolt.Bucket) {
 	}
 }
 
-// scan looks at one record that was not looked at before.
+// scan reads one record that was not read before.
 func (l *look) scan(ns record.Names, key, value []byte, seq uint64) {
 	h, ok := record.Peek(ns, key, value)
 	if !ok {
@@ -228,7 +228,7 @@ func (l *look) scanOffered(f *offered) {
 }
 
 func (l *look) enter(sw objects.Sweep, e entry) {
-	l.take(sw, e, len(sw.Samples)) // which of them an earlier run has settled only finish knows
+	l.take(sw, e, len(sw.Samples)) // only finish knows which samples an earlier run has settled
 	l.entered = append(l.entered, e)
 }
 
@@ -236,7 +236,7 @@ func (l *look) enter(sw objects.Sweep, e entry) {
 func (l *look) take(sw objects.Sweep, e entry, room int) {
 	from := record.Identity{ID: l.store.id, Origins: l.store.origins}.Of(e.seq)
 	left := e.picked.Count() - e.settled.Count()
-	l.found = slices.Grow(l.found, max(0, min(room, left))) // never by the limit: it may be any number
+	l.found = slices.Grow(l.found, max(0, min(room, left))) // not by the limit, which may be any number
 	for i := range sw.Samples {
 		if room > 0 && e.pending(i) {
 			room--
@@ -245,8 +245,8 @@ func (l *look) take(sw objects.Sweep, e entry, room int) {
 	}
 }
 
-// finish takes over what was found and returns what of it is still pending; more says that a
-// further look may find more than this one.
+// finish takes over the result of the look, and returns the deliveries that are still pending. more: another look may
+// find more.
 func (l *look) finish() (out []Delivery, more bool) {
 	s := l.store
 	s.mu.Lock()
@@ -261,7 +261,7 @@ func (l *look) finish() (out []Delivery, more bool) {
 			it.abandon(e)
 		}
 	}
-	if it.scanned == l.from { // else another scan was faster, or sweeps were deleted: scan again
+	if it.scanned == l.from { // otherwise another scan was faster, or sweeps were deleted: scan again
 		for _, e := range l.entered {
 			if f := findOffered(l.memory, e.seq); f == nil || !f.refused {
 				it.enter(e.seq, e.at, e.picked)
@@ -271,7 +271,7 @@ func (l *look) finish() (out []Delivery, more bool) {
 	}
 	it.trim(s.next)
 	out = l.found[:0]
-	held := false // what follows waits for the lane
+	held := false // the following samples wait for the lane
 	for _, d := range l.found {
 		if len(out) == l.limit {
 			break
@@ -289,12 +289,12 @@ func (l *look) finish() (out []Delivery, more bool) {
 		}
 	}
 	unread := it.scanned < l.until && !it.complete() && len(it.window) < maxWindow
-	missed := len(out) == 0 && it.seen() > 0 // all it wanted was settled meanwhile, or unreadable
+	missed := len(out) == 0 && it.seen() > 0 // all wanted samples were settled meanwhile, or are unreadable
 	return out, unread && (!held || len(out) == 0) || missed
 }
 
-// lookAhead finds the oldest unsettled sweep of an integration that is not read, so that Stats
-// knows its age. It is the writer's, after a commit.
+// lookAhead finds the oldest unsettled sweep of an integration whose backlog nobody reads, for the age in Stats. The
+// writer calls it after a commit.
 func (w *writer) lookAhead() error {
 	w.mu.Lock()
 	var looks []*look

@@ -11,7 +11,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// putRows writes the trigger rows and cuts each integration's logs to what is kept.
+// putRows writes the trigger rows, and deletes the rows that the logs no longer keep.
 func (c *commit) putRows(tx *bolt.Tx) error {
 	c.pruned, c.counts, c.gapCounts = map[*integration][]uint64{}, map[*integration]int{}, map[*integration]int{}
 	for it, rows := range c.logs {
@@ -29,7 +29,7 @@ func (c *commit) putRows(tx *bolt.Tx) error {
 	return nil
 }
 
-// putLog writes rows of one kind and returns how many there are then, and which were cut.
+// putLog writes rows of one kind. It returns how many there are then, and the ids of the deleted ones.
 func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64, count, keep int) (int, []uint64,
 	error) {
 	if len(ids) == 0 {
@@ -39,9 +39,10 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64,
 	if err != nil {
 		return 0, nil, err
 	}
-	b.FillPercent = 0.9 // mostly appended to: full pages halve the flash writes; a row that is tried again may grow
+	// The store mostly appends here: full pages halve the flash writes. A row may grow if its delivery is tried again.
+	b.FillPercent = 0.9
 	var room record.Row
-	var key []byte // bbolt copies it, but not the values
+	var key []byte // bbolt copies a key, but no value
 	values := make([]byte, 0, len(ids)*record.UsualRow)
 	for _, id := range ids {
 		key = binary.BigEndian.AppendUint64(key[:0], id)
@@ -69,7 +70,7 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64,
 	return count - len(gone), gone, err
 }
 
-// pruneRows deletes the n oldest rows, so many at a time.
+// pruneRows deletes the n oldest rows, a limited number at a time.
 func (c *commit) pruneRows(b *bolt.Bucket, n int) (gone []uint64, err error) {
 	cur := b.Cursor()
 	for k, _ := cur.First(); k != nil && len(gone) < min(n, maxRemovals); k, _ = cur.Next() {

@@ -9,27 +9,27 @@ import (
 )
 
 // rowLog is the trigger log of an integration, as far as it is in memory: rows that wait for a commit, deliveries that
-// are tried again, dead letters and gaps. Guarded by Store.mu but for the counts of rows in the file.
+// will be tried again, dead letters and gaps. Guarded by Store.mu but for the counts of rows in the file.
 type rowLog struct {
 	open     map[record.Place]*record.Row // rows of deliveries still being retried
-	dirty    *rowSet                      // rows no commit carries yet
-	cutTo    int                          // how many of them were left when some were cut
-	flushing *rowSet                      // rows the running commit carries
-	rowCount int                          // rows about deliveries in the file; the writer's own
-	gapsKept int                          // rows about gaps in the file; the writer's own
+	dirty    *rowSet                      // rows that are in no commit yet
+	cutTo    int                          // how many of these rows were left after the last cut
+	flushing *rowSet                      // rows of the running commit
+	rowCount int                          // rows about deliveries in the file; only the writer uses it
+	gapsKept int                          // rows about gaps in the file; only the writer uses it
 
 	dead      map[uint64]*record.Row // rejected deliveries, by the id of their row
-	deadDirty map[uint64]bool        // those that are not in the file as they are here
+	deadDirty map[uint64]bool        // changed dead letters that are not in the file yet
 
 	grows     map[gapKey]*record.Row // the newest row of each kind of gap
 	undated   map[uint64]*record.Row // rows about gaps that wait for the clock, by id
 	madeNow   bool                   // the integration is new in this run
 	gapsMade  uint64                 // rows about gaps, those in the file included
-	newGap    bool                   // one that no commit carries yet
-	announces bool                   // gaps are to be published too
-	openGaps  map[uint64]*record.Row // those that are not, by id
-	unseen    map[uint64]bool        // ids of those that are not acknowledged; an undated one comes later
-	recent    []*record.Row          // the newest of these, for Stats
+	newGap    bool                   // a gap is in no commit yet
+	announces bool                   // gaps are sent as messages too
+	openGaps  map[uint64]*record.Row // gaps that are not sent yet, by id
+	unseen    map[uint64]bool        // ids of the gaps that are not acknowledged; without the undated ones
+	recent    []*record.Row          // the newest gaps in unseen, for Stats
 }
 
 func newRowLog() rowLog {
@@ -40,7 +40,7 @@ func newRowLog() rowLog {
 	}
 }
 
-// mayGrow notes the newest row of each kind of gap. What has no numbers, such as the time without an agent, does not
+// mayGrow notes the newest row of each kind of gap. A gap without numbers, such as the time without an agent, does not
 // grow.
 func (l *rowLog) mayGrow(w *record.Row) {
 	if w.Undated != nil && w.Gap.First == 0 {
@@ -54,9 +54,9 @@ func (l *rowLog) mayGrow(w *record.Row) {
 	}
 }
 
-// reload takes over a row about a gap from the file, in the order of their ids. One with numbers may still grow:
-// samples of earlier runs are deleted in this one. What has no numbers, such as the time without an agent, belongs to
-// one start.
+// reload takes over a row about a gap from the file; the calls are in the order of the ids. A gap with numbers may
+// still grow, because samples of earlier runs are deleted in this run. A gap without numbers, such as the time without
+// an agent, belongs to one start.
 func (l *rowLog) reload(w *record.Row) {
 	w.Before = l.gapsMade
 	l.gapsMade++
@@ -89,14 +89,14 @@ func (l *rowLog) remember(w *record.Row) {
 	l.recent = l.recent[max(0, len(l.recent)-recentGaps):]
 }
 
-// dismiss forgets a gap that is acknowledged.
+// dismiss removes an acknowledged gap from those of Stats.
 func (l *rowLog) dismiss(id uint64) {
 	delete(l.unseen, id)
 	l.recent = slices.DeleteFunc(l.recent, func(w *record.Row) bool { return w.ID == id })
 }
 
-// cutGaps forgets the oldest gaps, by id, when there are twice as many as the log keeps: they are in it no more, and
-// memory must not grow with the time for which a cloud is out of reach.
+// cutGaps removes the oldest gaps, by id, if there are twice as many as the log keeps. The log does not have them any
+// more, and memory must not grow while a cloud is out of reach.
 func cutGaps[V any](gaps map[uint64]V) {
 	if len(gaps) <= 2*record.KeepGaps {
 		return
@@ -107,7 +107,7 @@ func cutGaps[V any](gaps map[uint64]V) {
 	}
 }
 
-// oldestDead is when the oldest dead letter was rejected; zero: there is none.
+// oldestDead returns the time at which the oldest dead letter was rejected; zero: there is none.
 func (l *rowLog) oldestDead() (at time.Time) {
 	for _, w := range l.dead {
 		if at.IsZero() || w.CompletedAt.Before(at) {
@@ -117,7 +117,7 @@ func (l *rowLog) oldestDead() (at time.Time) {
 	return at
 }
 
-// takeDead is what the running commit does to an integration's dead letters: nil takes one out.
+// takeDead returns the changes of dead letters for the running commit; nil: removed.
 func (l *rowLog) takeDead() map[uint64]*record.Row {
 	out := map[uint64]*record.Row{}
 	for id := range l.deadDirty {
@@ -127,7 +127,7 @@ func (l *rowLog) takeDead() map[uint64]*record.Row {
 	return out
 }
 
-// waitingGaps is how many gaps get their times from this store once the clock is right.
+// waitingGaps returns how many gaps of this store wait for the clock.
 func (l *rowLog) waitingGaps() (n int) {
 	for _, w := range l.undated {
 		if w.Undated.Begins.Run != 0 {
@@ -137,7 +137,7 @@ func (l *rowLog) waitingGaps() (n int) {
 	return n
 }
 
-// owesGapRows reports whether any row about a gap waits for a commit.
+// owesGapRows reports whether a row about a gap waits for a commit.
 func (l *rowLog) owesGapRows() bool {
 	for range l.dirty.gaps() {
 		return true

@@ -9,22 +9,22 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// rowSet is rows of the log in memory, by id. Rows about deliveries are many, up to a thousand of each integration, and
-// so they are encoded: this takes a fifth of the memory.
+// rowSet has rows of the log in memory, by id. There may be a thousand rows about deliveries for each integration, so
+// they are encoded, which takes a fifth of the memory.
 type rowSet struct {
 	rows  map[uint64]memoryRow
-	names *record.Dictionary // of the encoded rows. The file's dictionary belongs to the writer
+	names *record.Dictionary // names in the encoded rows. The dictionary of the file belongs to the writer
 	chunk []byte             // the last of the buffers that the encoded rows are in
-	key   []byte             // of the row that is encoded
+	key   []byte             // of the row that is being encoded
 }
 
 // rowChunk is the size of a buffer, in bytes: a dozen rows. One row that is kept keeps the whole buffer.
 const rowChunk = 1 << 10
 
-// memoryRow is one of both.
+// memoryRow is one row: encoded, or about a gap.
 type memoryRow struct {
 	gap    *record.Row
-	sealed []byte // of a row about a delivery
+	sealed []byte // the encoded row about a delivery
 }
 
 func newRowSet() *rowSet {
@@ -68,8 +68,8 @@ func (m memoryRow) read(id uint64, ns record.Names) *record.Row {
 	return m.readInto(new(record.Row), id, ns)
 }
 
-// readInto returns w with a row about a delivery, or a row about a gap as it is. It reads always: this run has encoded
-// it.
+// readInto returns w with a row about a delivery, or the row about a gap itself. This never fails, because this run has
+// encoded the row.
 func (m memoryRow) readInto(w *record.Row, id uint64, ns record.Names) *record.Row {
 	if m.gap != nil {
 		return m.gap
@@ -80,7 +80,7 @@ func (m memoryRow) readInto(w *record.Row, id uint64, ns record.Names) *record.R
 	return w
 }
 
-// gaps are the rows about gaps, by id.
+// gaps returns the rows about gaps, by id.
 func (r *rowSet) gaps() iter.Seq2[uint64, *record.Row] {
 	return func(yield func(uint64, *record.Row) bool) {
 		for id, m := range r.rows {
@@ -91,7 +91,7 @@ func (r *rowSet) gaps() iter.Seq2[uint64, *record.Row] {
 	}
 }
 
-// ids are those of the rows about deliveries, and of those about gaps, ascending.
+// ids returns the ids of the rows about deliveries, and those of the rows about gaps, ascending.
 func (r *rowSet) ids() (results, gaps []uint64) {
 	ids := slices.AppendSeq(make([]uint64, 0, len(r.rows)), maps.Keys(r.rows))
 	slices.Sort(ids)
@@ -105,12 +105,12 @@ func (r *rowSet) ids() (results, gaps []uint64) {
 	return results, gaps
 }
 
-// cut removes what the log would not keep, the oldest of each kind, and returns how many went.
+// cut removes the oldest rows of each kind that the log would not keep, and returns their number.
 func (r *rowSet) cut(keep int) int {
 	return record.CutRows(r.rows, func(m memoryRow) bool { return m.gap != nil }, keep)
 }
 
-// takeGaps moves the rows about gaps into a set of their own.
+// takeGaps moves the rows about gaps into another set.
 func (r *rowSet) takeGaps() *rowSet {
 	taken := newRowSet()
 	for id, w := range r.gaps() {

@@ -27,7 +27,7 @@ type Kept struct {
 	Seq   uint64
 	Store string        // id of the store that took it; after a recovery it differs from Store.ID
 	Sweep objects.Sweep // not to be changed
-	known Stamp         // what is known of its run's time
+	known Stamp         // the known time of its run
 }
 
 // Delivery returns one sample of the sweep as a Delivery.
@@ -49,8 +49,7 @@ func deliveryOf(from string, seq uint64, sw objects.Sweep, index int) Delivery {
 	return d
 }
 
-// scanSamples is how many samples one step of a Scan takes into memory, give or take a sweep: a
-// megabyte or so.
+// scanSamples is about how many samples one step of a Scan takes into memory: about a megabyte.
 const scanSamples = 8192
 
 // Scan reads the content of the outbox at its begin, oldest first, in steps. No transaction is open between two steps,
@@ -59,8 +58,8 @@ type Scan struct {
 	store *Store
 	view  func(func(*bolt.Tx) error) error
 	r     Range
-	next  uint64 // sweep to look at
-	until uint64 // the first that was not there at the beginning
+	next  uint64 // number of the next sweep to read
+	until uint64 // number of the first sweep that was offered after the begin
 
 	// Of the running step.
 	found   []Kept
@@ -101,8 +100,8 @@ func (c *Scan) Step() (found []Kept, more bool, err error) {
 	return c.found, c.next < c.until, nil
 }
 
-// inMemory returns the sweeps from the next on that the file may not hold, and where it ends: what lies
-// before is in the file, or nowhere any more.
+// inMemory returns the sweeps from next on that may not be in the file. ends is the number of the first of them: sweeps
+// before ends are in the file, or deleted.
 func (c *Scan) inMemory() (memory []*offered, ends uint64, err error) {
 	s := c.store
 	s.mu.Lock()
@@ -122,7 +121,7 @@ func (c *Scan) inMemory() (memory []*offered, ends uint64, err error) {
 	return memory, ends, nil
 }
 
-// read takes records up to before a number, so many at a time.
+// read reads the records before the number ends, a limited number at a time.
 func (c *Scan) read(tx *bolt.Tx, ends uint64) error {
 	ns := record.Names(c.store.names.Published())
 	cur := tx.Bucket(file.BucketSweeps).Cursor()
@@ -180,7 +179,7 @@ func (c *Scan) wants(sw objects.Sweep) bool {
 	return false
 }
 
-// complete adds what only the store's memory knows, and reports to it what did not read.
+// complete adds the data that only the store's memory has, and reports unreadable records to the store.
 func (c *Scan) complete() {
 	c.skipped += uint64(len(c.damaged))
 	s := c.store
@@ -216,11 +215,11 @@ func (s *Store) Settled(integration string, k *Kept) ([]Delivery, error) {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Delivery) int { return cmp.Compare(a.Index, b.Index) }) // a lane's stand apart
+	slices.SortFunc(out, func(a, b Delivery) int { return cmp.Compare(a.Index, b.Index) }) // the lane has its own
 	return out, nil
 }
 
-// isSettled reports whether a sample that is for the integration needs no more tries.
+// isSettled reports whether the integration has settled a sample.
 func (it *integration) isSettled(seq uint64, index int) bool {
 	e := it.find(seq)
 	switch {

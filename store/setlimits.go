@@ -30,7 +30,7 @@ func (l Limits) withDefaults() Limits {
 
 // SetLimits sets new limits and makes a commit, the first with these limits. If a limit is smaller than before, this
 // commit and the next ones delete what is over it, as always: at most 10,000 sweeps per commit, and rows of the log
-// when new rows are written. Commit windows and flushes use the new times from then on. The limits are in force even if
+// when new rows are written. Commit windows and flushes use the new times from then on. The limits are active even if
 // the disk is too full for the commit. It fails with ErrClosed, and with the error that stopped the store.
 func (s *Store) SetLimits(l Limits) error {
 	l = l.withDefaults()
@@ -52,13 +52,13 @@ func (s *Store) SetLimits(l Limits) error {
 	return nil
 }
 
-// takeLimitsLocked puts in force what SetLimits was given. The writer does it as it begins a commit: no limit changes
-// under one.
+// takeLimitsLocked makes the limits of SetLimits active. The writer does this at the begin of a commit, so that no
+// limit changes during a commit.
 //
-// bbolt's own limit of the file is only raised. It reads MaxSize where a transaction that writes needs pages from the
-// end of the file, and no other goroutine has such transactions, so that it can be set between two of them. Lowering it
-// below what the file has would refuse the very pages by which deletions make room. A smaller one comes with the next
-// file: when this one is compacted, or at the next start.
+// bbolt's own limit of the file is only raised here. bbolt reads MaxSize only in write transactions, which no other
+// goroutine has, so it can be set between two of them. A limit below the present size of the file would refuse the
+// pages that deletions need to make room. A smaller limit is set for the next file: when this file is compacted, or at
+// the next start.
 func (w *writer) takeLimitsLocked() {
 	if w.wanted == nil {
 		return

@@ -90,14 +90,14 @@ func (it *integration) settleLocked(e *entry, sw objects.Sweep, r Result) {
 	}
 }
 
-// settledLateLocked notes that the file promises a delivery that is settled: a kill has it sent once more, until a
-// commit carries the cursor.
+// settledLateLocked notes that a settled delivery is still pending in the file: after a kill it would be sent again,
+// until a commit has the cursor.
 func (s *Store) settledLateLocked() {
 	s.unsaved = true
 	s.wakeWriter()
 }
 
-// sweepsOf finds the sweeps the results speak of: their trigger rows repeat the sample.
+// sweepsOf finds the sweeps of the results, because the trigger rows repeat the samples.
 func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	sweeps := map[uint64]objects.Sweep{}
 	missing := s.offeredOf(results, sweeps)
@@ -117,7 +117,7 @@ func (s *Store) sweepsOf(results []Result) (map[uint64]objects.Sweep, error) {
 	return sweeps, err
 }
 
-// offeredOf takes what is in memory and returns the numbers of the others.
+// offeredOf takes the sweeps that are in memory, and returns the numbers of the others.
 func (s *Store) offeredOf(results []Result, sweeps map[uint64]objects.Sweep) (missing map[uint64]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"noi-agent/store/internal/record"
 )
 
-// multiples is how many multiples of an interval have passed since 1970: objects are sampled at these.
+// multiples returns how many multiples of an interval have passed since 1970. Objects are sampled at these multiples.
 func multiples(at time.Time, every time.Duration) int64 {
 	ms, step := at.UnixMilli(), max(1, every.Milliseconds())
 	if ms < 0 {
@@ -18,7 +18,7 @@ func multiples(at time.Time, every time.Duration) int64 {
 	return ms / step
 }
 
-// untilNext is how long it is from a moment to the next multiple of an interval.
+// untilNext returns the time from a moment to the next multiple of an interval.
 func untilNext(at time.Time, every time.Duration) time.Duration {
 	step := max(1, every.Milliseconds())
 	return time.UnixMilli((multiples(at, every) + 1) * step).Sub(at)
@@ -88,7 +88,7 @@ func (it *integration) logSpanLocked(sp record.Span) {
 	}
 }
 
-// logUndatedLocked writes a row that waits for the clock, or lets the one before it grow.
+// logUndatedLocked writes a row that waits for the clock, or extends the row before it.
 func (it *integration) logUndatedLocked(sp record.Span) {
 	w := &record.Row{Trigger: record.Trigger{Topic: it.Topic, CompletedAt: record.ToMilli(it.store.opts.Now())}}
 	if last := it.grows[keyOf(sp.Gap)]; last != nil && last.Undated != nil && last.Undated.GoesOn(sp) &&
@@ -108,7 +108,7 @@ func (it *integration) logUndatedLocked(sp record.Span) {
 	it.writeRowLocked(w)
 }
 
-// dateGapsLocked gives those rows their times that had to wait until now. What turns out to have missed nothing goes.
+// dateGapsLocked gives waiting rows their times, if these are known now. A row is deleted if no sample is missing.
 func (s *Store) dateGapsLocked() {
 	for _, it := range s.orderedLocked() {
 		for _, id := range slices.Sorted(maps.Keys(it.undated)) {

@@ -12,8 +12,8 @@ type Stamp struct {
 	Floor    time.Time     // the last time known to be right when that run began: the stamped moment is not earlier
 }
 
-// lifetime is how long after the last time known to be right an unsure clock is believed: no gateway is off for that
-// long, and dead clocks like to come up in 2036, 2080 or 2099.
+// lifetime is how long after the last good time an unsure clock is believed: no gateway is off for that long, and
+// clocks without a battery often start in 2036, 2080 or 2099.
 const lifetime = 20 * 365 * 24 * time.Hour
 
 // Time returns the corrected time of a moment that had the time taken by the clock at that moment. It is the only rule

@@ -13,16 +13,17 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// beginning is what a start makes of a file: the image, the running integrations, and what the note adds.
+// beginning is the state of a store at its start: the image of the file, the integrations, and the additions of the
+// note.
 type beginning struct {
 	*file.Image
 	integrations map[string]*integration
-	noted        []uint64                            // runs that only the note knows
-	own          map[record.Accounted]record.Account // without those of the note
+	noted        []uint64                            // runs that are only in the note
+	own          map[record.Accounted]record.Account // accounts without those of the note
 	known        []string                            // integrations of the run before, by its note
 }
 
-// takeIntegrations makes integrations of the cursors and their rows.
+// takeIntegrations makes the integrations from the cursors and the rows.
 func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 	for id, c := range m.Cursors {
 		it := integrationOf(*c)
@@ -37,7 +38,7 @@ func (m *beginning) takeIntegrations(tx *bolt.Tx) {
 			}
 		})
 		m.EachRow(tx, file.BucketDead, id, func(w *record.Row) {
-			w.Store = cmp.Or(w.Store, m.Identity.Of(w.Seq)) // old rows are known by their place
+			w.Store = cmp.Or(w.Store, m.Identity.Of(w.Seq)) // in old rows the place shows the store
 			it.dead[w.ID] = w
 		})
 		it.gapsKept = m.EachRow(tx, file.BucketGaps, id, it.reload)
@@ -53,8 +54,8 @@ func (s *Store) identityLocked() record.Identity {
 // rows are written less often than cursors.
 const lostResult = "Unknown: the sample is settled; how its last attempt ended was lost in a restart"
 
-// routed returns which of the two has a delivery, the integration or its lane. Only the sweep says which: while a lane
-// is closed and not empty, faults and alarms do not go into it.
+// routed returns the one that has a delivery: the integration or its lane. Only the sweep shows this, because faults
+// and alarms do not go into a lane that is closed and not empty.
 func (m *beginning) routed(tx *bolt.Tx, it *integration, at record.Place) *integration {
 	if it.lane == nil {
 		return it
@@ -67,8 +68,8 @@ func (m *beginning) routed(tx *bolt.Tx, it *integration, at record.Place) *integ
 	return it
 }
 
-// reopen takes over a row that was still being retried when the file was last written, by the cursor of who has the
-// delivery.
+// reopen takes over a row whose delivery was still being retried at the last commit. by is the integration or the lane
+// that has the delivery.
 func (it *integration) reopen(w *record.Row, by *integration) {
 	if w.Seq >= by.At && !by.Settled[w.Seq].Has(w.Index) {
 		it.open[w.Place] = w
@@ -144,18 +145,18 @@ func (s *Store) countRun(b file.Ballast) (m *beginning, err error) {
 	return m, err
 }
 
-// adoptNote takes from the note what the file does not know. The note may be that of another store: the numbers of runs
-// are never used twice, and runs are those that were counted elsewhere. A note of a later run is refused. What is new
-// goes into the file at once: a power cut in this run deletes the note.
+// adoptNote takes the data of the note that the file does not have. The note may be of another store; run numbers are
+// never used twice. runs is the highest run number used elsewhere. A note of a later run is refused. New data goes into
+// the file at once, because a power cut in this run deletes the note.
 func (m *beginning) adoptNote(tx *bolt.Tx, n note, runs uint64) error {
 	m.own = maps.Clone(m.Accounts)
-	other := n.Run > m.Identity.Run // another store has worked since this one
+	other := n.Run > m.Identity.Run // another store has run after this one
 	m.Identity.Run = max(m.Identity.Run, runs)
 	if len(n.Accounts) == 0 || n.Run > m.Identity.Run {
 		return nil
 	}
 	if other && n.Good != 0 {
-		m.Times.Good = n.Good // the last one, not the latest: see putClock
+		m.Times.Good = n.Good // the last time, not the highest one: see putClock
 	}
 	news := record.MergeAccounts(m.Accounts, n.Accounts)
 	m.known = n.Integrations
@@ -205,10 +206,11 @@ func (m *beginning) beginRun(tx *bolt.Tx, o Options, oldest uint64) error {
 	return b.Put(record.SeqKey(run), this.Encode(record.SeqKey(run)))
 }
 
-// spreadBoots has all runs of one boot know its time when one of them does: a store in memory may have learnt it.
+// spreadBoots gives all runs of one boot the time of the boot, if one of them has it: a store in memory may have learnt
+// it.
 func (m *beginning) spreadBoots(b *bolt.Bucket) error {
 	known := map[string]int64{}
-	for _, run := range slices.Sorted(maps.Keys(m.Starts)) { // the last run knows best
+	for _, run := range slices.Sorted(maps.Keys(m.Starts)) { // the last run has the best time
 		if s := m.Starts[run]; s.Boot != "" && s.Booted != 0 {
 			known[s.Boot] = s.Booted
 		}
@@ -226,10 +228,10 @@ func (m *beginning) spreadBoots(b *bolt.Bucket) error {
 	return nil
 }
 
-// namedRuns are those of which something is to get its time yet: accounts, and gaps that wait for the clock.
+// namedRuns returns the runs of which accounts, or gaps that wait for the clock, still need a time.
 func (m *beginning) namedRuns() map[uint64]bool {
 	named := map[uint64]bool{}
-	// own is for the dark time before an outbox in memory.
+	// own is for the time without an agent before an outbox in memory.
 	for _, accounts := range []map[Accounted]Account{m.Accounts, m.own} {
 		for _, a := range accounts {
 			named[a.Until.Run] = true

@@ -55,7 +55,7 @@ type IntegrationStats struct {
 	Gaps     []record.Trigger // the newest of them, at most 20, the newest last
 }
 
-// oldestLocked is the time of the oldest sample that waits, and the time since the boot, below zero for one of another
+// oldestLocked returns the time of the oldest waiting sample, and its time since the boot; below zero: it is of another
 // boot. Zero: none waits.
 func (it *integration) oldestLocked() (at time.Time, up time.Duration) {
 	if it.Backlog == 0 {
@@ -118,7 +118,7 @@ func (s *Store) Dropped(integration string) (n uint64) {
 	return n
 }
 
-// maxReported bounds how many damaged records are remembered so as not to count them twice.
+// maxReported limits how many damaged records are remembered, so that none is counted twice.
 const maxReported = 4096
 
 // reportDamagedLocked counts records that could not be read, each once.

@@ -57,7 +57,7 @@ func (o Options) withDefaults() Options {
 // Store is the open outbox, trigger log and identity. Its methods may be called from any goroutine. The store's own
 // goroutine does all writes.
 type Store struct {
-	opts    Options // Limits: changed by the writer, under mu, so that either of the two is enough to read them
+	opts    Options // only the writer changes Limits, under mu: so the writer, or a holder of mu, may read them
 	path    string
 	db      *bolt.DB
 	id      string
@@ -65,7 +65,7 @@ type Store struct {
 	origins []record.Origin
 	names   record.Dictionary
 	update  func(func(*bolt.Tx) error) error // db.Update; tests make it fail
-	reading sync.RWMutex                     // held for writing while db is exchanged
+	reading sync.RWMutex                     // locked for writing while db is replaced
 
 	signals
 
@@ -84,14 +84,14 @@ type Store struct {
 	accounts accounts
 	own      map[record.Accounted]record.Account // accounts of the file when it was opened
 	known    []string                            // integrations of the run before, by its note
-	// number of the first sweep of the last commit that wrote any; of a new run: the first it can give
+	// number of the first sweep of the last commit that wrote sweeps; in a new run: the first number of the run
 	lastWritten uint64
 	damaged     map[uint64]struct{} // records reported so far
 	tail        *record.Heading     // of the oldest sweep in the file
-	wanted      *Limits             // not in force yet; nil: none
+	wanted      *Limits             // not active yet; nil: none
 }
 
-// signals are the channels between the writer and the rest.
+// signals are the channels between the writer and other goroutines.
 type signals struct {
 	kick  chan struct{} // something new for the writer
 	stop  chan struct{} // closed by Close
@@ -99,12 +99,12 @@ type signals struct {
 	fatal chan struct{} // closed when the store has stopped itself
 }
 
-// unwritten is what a commit has to write beside sweeps.
+// unwritten is what a commit must write in addition to sweeps.
 type unwritten struct {
-	dirty           bool      // something other than appends waits for it
+	dirty           bool      // something other than sweeps waits for a commit
 	dirtyRows       int       // rows that wait
-	lastRows        time.Time // when a commit carried rows last, or the run began
-	unsaved         bool      // something that the file promises is settled, and no commit carries that
+	lastRows        time.Time // time of the last commit with rows, or of the begin of the run
+	unsaved         bool      // a delivery that is pending in the file is settled, and no commit has this yet
 	identityChanged bool
 }
 
@@ -142,7 +142,7 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	w.letGo()
 	s.noCopy(file.WriteNamesCopy(path, s.identityLocked(), &s.names))
-	file.RemoveStale(path) // only now is it sure that no other process is creating one
+	file.RemoveStale(path) // only now it is sure that no other process creates one
 	go w.loop()
 	return s, nil
 }
@@ -224,7 +224,7 @@ func (s *Store) Err() error {
 // Fatal returns a channel that is closed when the store has stopped itself. Err returns the reason.
 func (s *Store) Fatal() <-chan struct{} { return s.fatal }
 
-// usableLocked returns why no call can be served, nil when it can.
+// usableLocked returns the reason why the store serves no call; nil: it works.
 func (s *Store) usableLocked() error {
 	if s.err != nil {
 		return s.err
@@ -235,7 +235,7 @@ func (s *Store) usableLocked() error {
 	return nil
 }
 
-// integrationLocked returns a known one, removed ones included.
+// integrationLocked returns a known integration, also a removed one.
 func (s *Store) integrationLocked(id string) (*integration, error) {
 	if err := s.usableLocked(); err != nil {
 		return nil, err
@@ -246,7 +246,7 @@ func (s *Store) integrationLocked(id string) (*integration, error) {
 	return nil, fmt.Errorf("%w %q", ErrUnknownIntegration, id)
 }
 
-// orderedLocked returns the integrations by id, so that equal runs do equal things.
+// orderedLocked returns the integrations in the order of their ids, so that equal runs have equal results.
 func (s *Store) orderedLocked() []*integration {
 	out := make([]*integration, 0, len(s.integrations))
 	for _, it := range s.integrations {
@@ -271,8 +271,8 @@ func (s *Store) abort(err error) {
 	}
 }
 
-// view runs a short read transaction. fn copies out what it needs. A page so damaged that bbolt
-// panics stops the store.
+// view runs a short read transaction. fn copies out what it needs. If a page is so damaged that bbolt panics, the store
+// stops.
 func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

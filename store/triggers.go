@@ -60,20 +60,20 @@ type page struct {
 	TriggerQuery
 	store   *Store
 	ids     []string        // the integrations
-	waiting []waitingRow    // in memory, the newest first
+	waiting []waitingRow    // rows in memory, the newest first
 	dead    map[uint64]bool // ids of the rows that are dead letters now
 
 	rows   []record.Trigger // one more than the limit at most
 	looked int
-	next   uint64 // where it was given up; 0: it has all
+	next   uint64 // id before which the query must continue; 0: it is complete
 }
 
 func newPage(s *Store, q TriggerQuery) *page {
 	return &page{TriggerQuery: q, store: s, dead: map[uint64]bool{}}
 }
 
-// takeMemory takes what is in memory. This comes before the file is read: a row that is written in between is then
-// found twice, and not missed.
+// takeMemory takes the rows in memory. This is done before the file is read: a row that is written in between is then
+// found twice, and is not missed.
 func (p *page) takeMemory() error {
 	s := p.store
 	s.mu.Lock()
@@ -120,7 +120,7 @@ type rowCursor struct {
 	*bolt.Cursor
 	integration string
 	k, v        []byte
-	id          uint64 // of the row that it is at; 0: it is at the end
+	id          uint64 // id of the present row; 0: the end
 }
 
 func (c *rowCursor) at(k, v []byte) {
@@ -130,7 +130,7 @@ func (c *rowCursor) at(k, v []byte) {
 	}
 }
 
-// read takes the newest row of all logs, again and again.
+// read takes the newest row of all logs, until the page is complete.
 func (p *page) read(tx *bolt.Tx) error {
 	logs := p.cursors(tx)
 	ns := record.Names(p.store.names.Published())
@@ -159,7 +159,7 @@ func (p *page) read(tx *bolt.Tx) error {
 	return nil
 }
 
-// last is the id to go on before: one above the newest row that was not looked at.
+// last returns the id before which the next query continues: one above the newest row that was not read.
 func (p *page) last(c *rowCursor) (before uint64) {
 	if c != nil {
 		before = c.id + 1
@@ -183,7 +183,7 @@ func (p *page) cursors(tx *bolt.Tx) (logs []*rowCursor) {
 	return logs
 }
 
-// newest is the log whose next row is the newest; nil: all are at their end.
+// newest returns the log whose next row is the newest; nil: all are at their end.
 func newest(logs []*rowCursor) (first *rowCursor) {
 	for _, c := range logs {
 		if c.id > 0 && (first == nil || c.id > first.id) {
@@ -280,15 +280,15 @@ func (it *integration) numberRowLocked(w *record.Row) {
 	w.ID, w.Integration = it.store.totals.Row, it.ID
 }
 
-// writeRowLocked has the next commit with rows write one, new or changed.
+// writeRowLocked makes the next commit with rows write a new or changed row.
 func (it *integration) writeRowLocked(w *record.Row) {
 	waiting := it.dirty.size()
 	it.dirty.put(w)
 	it.wroteRowLocked(waiting)
 }
 
-// wroteRowLocked counts a row that waits for a commit, beside so many. What the file would not keep anyway is cut now
-// and then, so that those that wait never are many more than it keeps.
+// wroteRowLocked counts the rows that wait for a commit, where so many waited before. From time to time it removes rows
+// that the file would not keep, so that not many more rows wait than the log keeps.
 func (it *integration) wroteRowLocked(waiting int) {
 	s := it.store
 	if keep := s.opts.KeepTriggers; it.dirty.size() > max(keep, it.cutTo)*9/8+64 {
@@ -320,8 +320,8 @@ func (it *integration) closeRowLocked(at record.Place) {
 	it.writeRowLocked(&w)
 }
 
-// logResultLocked writes the row of one attempt: a new one, or that of the attempt before. Nearly all rows are encoded
-// at once, so the row lives on the stack: it has 600 bytes.
+// logResultLocked writes the row of one attempt: a new row, or the row of the attempt before. Nearly all rows are encoded
+// at once. So the row is on the stack: a row has 600 bytes.
 func (it *integration) logResultLocked(at record.Place, sw objects.Sweep, r Result) (w record.Row) {
 	if old := it.open[at]; old != nil {
 		w = *old

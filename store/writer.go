@@ -8,20 +8,20 @@ import (
 	"noi-agent/store/internal/file"
 )
 
-// tidyEvery is how often a store to which nothing is appended looks at its limits.
+// tidyEvery is how often a store without new samples checks its limits.
 const tidyEvery = 10 * time.Minute
 
 // writer is the goroutine that does all writes. Its methods are called on this goroutine only, and by Open before it
 // begins.
 type writer struct{ *Store }
 
-// touchLocked says that something waits which may wait a while.
+// touchLocked notes that something waits for a commit, and is not urgent.
 func (s *Store) touchLocked() {
 	s.dirty = true
 	s.wakeWriter()
 }
 
-// hurryLocked asks for a commit now and returns the batch that is done when it is made.
+// hurryLocked requests a commit at once. It returns the group that is done after this commit.
 func (s *Store) hurryLocked() *commitGroup {
 	s.urgent, s.forced, s.dirty = true, true, true
 	s.wakeWriter()
@@ -31,14 +31,14 @@ func (s *Store) hurryLocked() *commitGroup {
 func (s *Store) wakeWriter() {
 	select {
 	case s.kick <- struct{}{}:
-	default: // it will look anyway
+	default: // the writer will run in any case
 	}
 }
 
 // delay is a timer that is started once and stays set until it is stopped.
 type delay struct {
 	timer *time.Timer
-	c     <-chan time.Time // nil while not set
+	c     <-chan time.Time // nil: not set
 }
 
 func (d *delay) start(wait time.Duration) {
@@ -48,7 +48,7 @@ func (d *delay) start(wait time.Duration) {
 	}
 }
 
-// hold keeps it from going off, and from being started, until it is stopped.
+// hold prevents the timer from ending, and from being started, until it is stopped.
 func (d *delay) hold() {
 	d.timer.Stop()
 	d.c = make(chan time.Time)
@@ -61,16 +61,16 @@ func (d *delay) stop() {
 	}
 }
 
-// cursorEvery is how long the cursor of an integration that catches up waits for a commit. With the time that the
-// answer of the cloud and a commit take, what a kill has sent twice was accepted in the last two seconds. An
-// integration that is up to date needs no such commit: what is accepted inside the commit window the file never had,
-// and what is accepted later is of the last commit only.
+// cursorEvery is how long the cursor of an integration that catches up waits for a commit. Together with the time of
+// the cloud's answer and of a commit, this means: a kill repeats only samples of the last two seconds. An integration
+// without a backlog needs no such commit. The file never had the samples that were accepted inside the commit window,
+// and samples that are accepted later are of the last commit only.
 const cursorEvery = 1500 * time.Millisecond
 
-// loop is the goroutine. An offered sweep opens the commit window; when
-// it closes, one commit writes what is not accepted by then, and what was settled. Trigger rows
-// ride on such a commit when none has carried any for nearly as long as FlushTriggers, and get one of their own when
-// they have waited it all: at a sweep a minute that is one commit a minute.
+// loop is the goroutine. An offered sweep opens the commit window. When the window ends, one commit writes the samples
+// that are not accepted by then, and the settlements. If trigger rows have waited for nearly FlushTriggers, such a
+// commit also writes them. If they have waited for the whole FlushTriggers, they get their own commit: with a sweep a
+// minute this is one commit a minute.
 func (w *writer) loop() {
 	defer close(w.done)
 	var window, flush, cursors delay
@@ -81,7 +81,7 @@ func (w *writer) loop() {
 	for {
 		w.writeNote(false)
 		fresh, settled, unsaved, now := w.waiting()
-		if every != w.opts.FlushTriggers { // SetLimits: what waits does so by the new time, from now on
+		if every != w.opts.FlushTriggers { // SetLimits: waiting rows use the new time from now on
 			every = w.opts.FlushTriggers
 			flush.stop()
 		}
@@ -123,16 +123,16 @@ func (w *writer) loop() {
 			case <-flush.c:
 				rows = true
 				if flush.hold(); fresh {
-					continue // the window is open, and ends soon
+					continue // the window is open and ends soon
 				}
 			}
 		}
 		window.stop()
 		wroteRows, wrote := w.commit(task{rows: rows, cursors: late}, now)
-		if wrote || late { // a window that ends without a transaction carries no cursor
+		if wrote || late { // a window that ends without a transaction writes no cursor
 			cursors.stop()
 		}
-		// Rows that found no room wait as long again.
+		// Rows without room wait for the same time again.
 		if wroteRows || rows {
 			flush.stop()
 			rows = false
@@ -151,15 +151,15 @@ func (w *writer) waiting() (fresh, settled, unsaved, now bool) {
 	return fresh, w.dirty || w.dirtyRows > 0, w.unsaved, w.urgent || fresh && w.opts.CommitEvery <= 0
 }
 
-// commit writes what waits and wakes the callers that wait for it. Rows come along when they are due, or when a commit
-// is to be made anyway and none has carried any for a while; it reports whether they did, and whether there was a
-// transaction at all. What every cloud has accepted by the end of its window is not written; if nothing else is, the
-// younger sweeps keep their own windows. all ends these too.
+// commit writes everything that waits, and wakes the callers. It also writes the rows if they are due, or nearly due
+// and a commit is made in any case. Sweeps that every cloud has accepted by the end of their window are not written. If
+// there is no other sweep to write, the newer sweeps keep their own windows; all ends these windows too. commit reports
+// whether it wrote rows, and whether there was a transaction.
 func (w *writer) commit(t task, all bool) (rows, wrote bool) {
 	w.mu.Lock()
 	w.takeLimitsLocked()
 	rows = t.rows
-	must := rows || t.cursors || w.forced // whatever becomes of the sweeps
+	must := rows || t.cursors || w.forced // independent of the sweeps
 	all = all || w.forced
 	due, cut := w.dueLocked(all)
 	keeps := w.keepsLocked(cut)
@@ -203,7 +203,7 @@ func (w *writer) commit(t task, all bool) (rows, wrote bool) {
 	return rows, true
 }
 
-// keepsLocked reports whether any of the fresh sweeps is to be written.
+// keepsLocked reports whether one of the fresh sweeps must be written.
 func (s *Store) keepsLocked(sweeps []*offered) bool {
 	return slices.ContainsFunc(sweeps, func(f *offered) bool {
 		return !f.refused && (s.opts.RetainAfterAck > 0 ||
@@ -211,8 +211,8 @@ func (s *Store) keepsLocked(sweeps []*offered) bool {
 	})
 }
 
-// releaseLocked lets go of the oldest fresh sweeps: they are in the file, where they have a record, or
-// no caller waits for them.
+// releaseLocked drops the oldest fresh sweeps from memory: they are in the file if they have a record, or every
+// integration has settled them.
 func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
 	for i, f := range sweeps {
 		if !f.refused && (records == nil || records[i] == nil) {
@@ -223,7 +223,7 @@ func (s *Store) releaseLocked(sweeps []*offered, records [][]byte) {
 	s.offered = append([]*offered(nil), s.offered[len(sweeps):]...)
 }
 
-// tidy commits when the limits say that a quiet store should give something up.
+// tidy makes a commit if a store without new samples has something to delete by its limits.
 func (w *writer) tidy() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -232,7 +232,7 @@ func (w *writer) tidy() {
 	}
 }
 
-// lastCommit is Close's part.
+// lastCommit makes the commit of Close.
 func (w *writer) lastCommit() {
 	w.mu.Lock()
 	idle := len(w.offered) == 0 && !w.dirty && w.dirtyRows == 0
@@ -247,8 +247,8 @@ func (w *writer) lastCommit() {
 	}
 }
 
-// writeLastRows is for a disk that was too full for the last commit: the rows about what was lost by it have no later
-// one. The ballast makes room for them, and those about gaps come before those of deliveries.
+// writeLastRows is for a disk that was too full for the last commit: there is no later commit for the rows about the
+// lost samples. The ballast makes room. Rows about gaps come before rows of deliveries.
 func (w *writer) writeLastRows() {
 	for _, t := range []task{{rows: true}, {Ballast: file.Release}, {rows: true}, {rows: true, gapsOnly: true}} {
 		if w.rowsLeft() == 0 {
@@ -264,7 +264,7 @@ func (w *writer) writeLastRows() {
 	}
 }
 
-// rowsLeft is how many rows wait, none when the store has stopped.
+// rowsLeft returns how many rows wait; 0 if the store has stopped.
 func (w *writer) rowsLeft() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -274,7 +274,7 @@ func (w *writer) rowsLeft() int {
 	return w.dirtyRows
 }
 
-// giveUp reports to callers that wait for a commit that none will come.
+// giveUp wakes the callers that wait for a commit: there will be none.
 func (w *writer) giveUp() {
 	w.mu.Lock()
 	waiting := w.groups()
@@ -284,14 +284,14 @@ func (w *writer) giveUp() {
 	finishGroups(waiting, err, err)
 }
 
-// windowLeft is how long the oldest batch may still wait.
+// windowLeft returns how long the oldest group may still wait.
 func (w *writer) windowLeft() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.untilDue(time.Now(), w.opts.CommitEvery)
 }
 
-// dueLocked returns the batches whose window is over, or all, and the sweeps in them.
+// dueLocked returns the groups whose window is over, or all groups, and their sweeps.
 func (w *writer) dueLocked(all bool) ([]*commitGroup, []*offered) {
 	due, n := w.window.due(time.Now(), w.opts.CommitEvery, all)
 	return due, w.offered[:n:n]

@@ -1,43 +1,45 @@
-// Command noi-sim is a world to try the agent in, without hardware and without an account:
+// Command noi-sim simulates a site, to try the agent without hardware and without an account at a cloud:
 //
 //	noi-sim run -- bin/noi-agent run --config configs/demo.yaml
 //
-// It puts a simulated PS-PWM-30M on a pseudo-terminal whose bytes travel at wire pace (linked at run/ttyNOI), starts
-// stand-ins of SNS and Pub/Sub on loopback, and runs the command with credentials that open nothing else.
-//
-// Without a command it prints the configuration and the environment for an agent in a second terminal, and stands until
-// Ctrl-C. Faults are rehearsed from a third one, while the world runs:
+// It starts a simulated PS-PWM-30M on a pseudo-terminal that passes bytes on at the baud rate (linked at run/ttyNOI),
+// and simulated SNS and Pub/Sub on loopback. Then it runs the command with credentials that are only valid there.
+// Without a command it prints the configuration and the environment for an agent in a second terminal, and runs until
+// Ctrl-C. A third terminal can begin and end faults meanwhile:
 //
 //	noi-sim fault cloud sns refuse      stop | slow | reject | refuse | ok; of sns, pubsub or all
 //	noi-sim fault line silent           silent | garbage | slow | ok; --unit N for one controller
 //
-// A port that is set to another baud rate than --baud gets garbage, as on a real line.
+// If the port is opened with another baud rate than --baud, the bytes are garbage, as on a real line.
 //
-// --slaves puts other controllers there, of any built-in family, each under a sky of its own:
+// --slaves selects other controllers, of any built-in family, each with its own sun:
 //
 //	noi-sim run --slaves 1=PSPWM,2=TSMPPT,5=SSMPPT -- bin/noi-agent run --config configs/demo-many.yaml
 //
-// --speed lets the sun move faster: 600 is a day in 144 s. --fault (or --faults, with commas) forces what an object
-// shows:
+// --speed makes the sun faster: 600 is a day in 144 s. --fault (or --faults, with commas) forces the value of an
+// object:
 //
-//	--fault array_fault:rts_shorted@30s         a bit, beside those that are set, from 30 s after the start on
-//	--fault 2/charge_state:DISCONNECT@30s-90s   a state, of unit 2 alone, for a minute
+//	--fault array_fault:rts_shorted@30s         sets a bit, from 30 s after the start on
+//	--fault 2/charge_state:DISCONNECT@30s-90s   a state, only of unit 2, for a minute
 //	--fault adc_vbsense:0@1m --fault T_amb:none@2m    a number; a sensor that is gone
 //
-// Without a unit it is for each controller that has the object. These times are real ones, from the moment the line is
-// served, whatever --speed is; a fault begins and ends with a simulated second. What follows from one is in package
-// sim: a fault of the charger stops the charge.
+// Without a unit the fault is for each controller that has the object. The times are real times since the start of the
+// line, independent of --speed. A fault begins and ends with a simulated second. Package sim describes the effects: a
+// fault of the charger stops the charge.
+// Stdout has one line with the address of the status page, then each message that the clouds accept as one line of raw
+// JSON, byte for byte, and a summary at the end. Everything else goes to stderr, also the output of the command.
+// Ctrl-C (or SIGTERM, or a terminal that closes) sends one SIGTERM to the command, which runs in its own process group.
+// A second Ctrl-C kills the command. Exit codes: 0 the command ended well, 1 the command failed or the simulation could
+// not start, 2 wrong usage.
+// The command's environment has no AWS_* variable but the key of the simulated cloud, no proxy, and no way to a real
+// cloud: an integration without an endpoint also finds the simulated clouds.
 //
-// On stdout: one line with the address of the status page, then each message the clouds take as one line of raw JSON,
-// byte for byte as it came, and a summary at the end. Everything else, what the command prints included, goes to
-// stderr.
+// Refused: noi-sim replaces nothing but a link at run/ttyNOI, and listens only on loopback.
 //
-// Ctrl-C (or SIGTERM, or a terminal that goes away) sends one SIGTERM to the command, which runs in a process group of
-// its own; a second one kills it. The exit code is 0 when the command ended well, 1 when it did not or the world could
-// not be set up, 2 when the command line is wrong.
+// In reading order:
 //
-// The command's environment has no AWS_* variable but the stand-in's key, no proxy, and no way to a real cloud: an
-// integration without an endpoint finds the stand-ins too.
-//
-// It refuses to replace anything at run/ttyNOI but a link, and to listen anywhere but on loopback.
+//   - main.go, run.go, child.go: the command line, a run, the command
+//   - world.go, fleet.go, link.go: the simulated clouds and line, its controllers, the link to the port
+//   - control.go, faults.go: faults from another terminal
+//   - guide.go, screen.go, summary.go: what is printed
 package main

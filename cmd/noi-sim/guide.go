@@ -14,7 +14,7 @@ func guide(out io.Writer, w *world, o runOptions) {
 		port = abs
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The world stands: %v on %s. Ctrl-C ends it.\n# In a second terminal:\n\n", w.fleet, w.link)
+	fmt.Fprintf(&b, "# The simulation runs: %v on %s. Ctrl-C ends it.\n# In a second terminal:\n\n", w.fleet, w.link)
 	for _, kv := range w.env() {
 		name, value, _ := strings.Cut(kv, "=")
 		fmt.Fprintf(&b, "export %s='%s'\n", name, value)

@@ -3,5 +3,5 @@
 // in other logs.
 //
 // If the journal does not accept a record, the record goes to the fallback handler. No record is lost, and no caller
-// waits.
+// waits. The code is in journal.go.
 package journal

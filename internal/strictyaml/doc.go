@@ -20,14 +20,22 @@
 // encoding.TextUnmarshaler and Unmarshaler. Any other type, or a target that is not a pointer to a struct, is a mistake
 // of the program and panics.
 //
-//	var c struct {
-//		Lines []struct {
-//			Baud int `yaml:"baud"`
-//		} `yaml:"lines"`
-//	}
-//	doc, faults := strictyaml.Decode(data, &c)
-//	if len(c.Lines) == 0 {
-//		faults = append(faults, doc.Fault("lines", "want at least one line"))
-//	}
-//	return faults.Err() // line 12: lines[0].baud: want a whole number, not 1.5
+// In reading order:
+//
+//   - decode.go: Decode and Document
+//
+//   - parse.go, node.go, scalar.go: from text to nodes to values
+//
+//   - fault.go, nearest.go: the errors; "did you mean"
+//
+//     var c struct {
+//     Lines []struct {
+//     Baud int `yaml:"baud"`
+//     } `yaml:"lines"`
+//     }
+//     doc, faults := strictyaml.Decode(data, &c)
+//     if len(c.Lines) == 0 {
+//     faults = append(faults, doc.Fault("lines", "want at least one line"))
+//     }
+//     return faults.Err() // line 12: lines[0].baud: want a whole number, not 1.5
 package strictyaml

@@ -30,6 +30,14 @@
 // Connections use the proxy of HTTPS_PROXY (only http://), trust the system's authorities and those of Options.CAFile,
 // and are counted by Options.Meter. This includes connections to token services.
 //
+// In reading order:
+//
+//   - pubsub.go: the sink
+//   - client.go, credentials.go, identity.go, tokens.go, metadata.go, x509.go: connecting, and credentials
+//   - request.go, packer.go: the bytes of a request, and gzip
+//   - classify.go: the outcome of each error
+//   - probe.go, remedy.go, cost.go: test, remedies, cost
+//
 // Example:
 //
 //	sink, err := pubsub.New(pubsub.Options{Topic: "projects/test-project/topics/MainSolarData"})

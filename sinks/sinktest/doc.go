@@ -14,6 +14,14 @@
 // The suite does not look inside a sink. Features of one cloud (entries that fail one by one, gzip) are tested in the
 // package of the sink.
 //
+// In reading order:
+//
+//   - sinktest.go, rules.go: Run, and the rules
+//   - network.go, front.go, proxy.go, certs.go: RunNetwork, and the faults of the network
+//   - hostile.go: servers that send too much or never end
+//   - probe.go: the steps of a probe
+//   - sweep.go, compare.go: sample data; bytes of uplink beside other clients
+//
 // Example:
 //
 //	func TestConformance(t *testing.T) {

@@ -26,6 +26,15 @@
 // On a FIFO topic the group is device and order key, and the deduplication id is the sample id. The topic's own
 // content-based deduplication would not recognise a repeat, because published_at changes.
 //
+// In reading order:
+//
+//   - sns.go, fifo.go: the sink
+//   - client.go, own.go, steady.go, iot.go, process.go: connecting, and credentials
+//   - endpoint.go, transport.go: address and connections
+//   - form.go, pattern.go, answer.go: requests and answers without the SDK's maps
+//   - classify.go: the outcome of each error
+//   - probe.go, remedy.go, cost.go: test, remedies, cost
+//
 // Example:
 //
 //	sink, err := sns.New(sns.Options{TopicARN: "arn:aws:sns:us-east-2:393221637266:MainSolarData"})

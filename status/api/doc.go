@@ -12,7 +12,8 @@
 //   - error.go: an answer that is an error
 //   - integrations.go: the configuration of an integration, its cost, and the result of its test
 //   - triggers.go: rows of the trigger log, dead letters, and the progress of a replay
-//   - history.go, events.go, logs.go: data of the charts, the stream of events, lines of the log
+//   - history.go, events.go, logs.go, linefaults.go: data of the charts, the stream of events, lines of the log, failed
+//     exchanges of a line
 //   - login.go, doctor.go, build.go: sessions, findings, the build
 //   - openapi.go: the description of the whole API
 package api

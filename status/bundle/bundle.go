@@ -1,10 +1,3 @@
-// Package bundle makes a zip file for remote support: configuration, state, log and counters of a gateway, without what
-// is secret. A list in the file says what was taken out, and where.
-//
-// It promises that a comment, the value of a key that names a secret, a password in an address, an AWS key id and a
-// private key are in no part. What else is secret it cannot know: the operator is to look before sending.
-//
-// Files in reading order: bundle.go, redact.go.
 package bundle
 
 import (

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"html/template"
 	"math"
 	"strconv"
 	"strings"
@@ -48,7 +47,7 @@ func rangeOf(curves [][]api.Column, band bool) (low, high float64, ok bool) {
 }
 
 // spark draws the means of a history as one small line, broken at gaps; "" when there is nothing to draw.
-func spark(h *api.History, columns int) template.HTML {
+func spark(h *api.History, columns int) markup {
 	curves := h.Curves(columns)
 	low, high, ok := rangeOf(curves, false)
 	if !ok {
@@ -59,7 +58,7 @@ func spark(h *api.History, columns int) template.HTML {
 	for _, curve := range curves {
 		sparkLine(&d, curve, s)
 	}
-	return template.HTML(`<svg viewBox="0 0 ` + strconv.Itoa(columns-1) +
+	return markup(`<svg viewBox="0 0 ` + strconv.Itoa(columns-1) +
 		` 40" preserveAspectRatio="none" ` +
 		`aria-hidden="true"><path d="` + d.String() + `"/></svg>`)
 }
@@ -142,10 +141,10 @@ func tickWords(list []float64) []string {
 
 // chart is the picture of an object's hours, with its labels.
 type chart struct {
-	SVG    template.HTML // of numbers; "": there are none
-	Levels []string      // labels of the left edge, from the top, at equal distances
-	Hours  []stretch     // labels below
-	Bands  []band        // states
+	SVG    markup    // of numbers; "": there are none
+	Levels []string  // labels of the left edge, from the top, at equal distances
+	Hours  []stretch // labels below
+	Bands  []band    // states
 }
 
 // stretch is a part of the width with a label at its left edge.
@@ -183,7 +182,7 @@ func chartOf(h, states *api.History, zone *time.Location) chart {
 }
 
 // curvesSVG draws the band from least to greatest and the mean on it. Between two curves there is a gap, never bridged.
-func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (template.HTML, []string) {
+func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (markup, []string) {
 	levels := ticks(widened(curves, h.Unit))
 	s := scale{levels[0], levels[len(levels)-1], chartHeight}
 	var b strings.Builder
@@ -213,7 +212,7 @@ func curvesSVG(h *api.History, curves [][]api.Column, hours []stretch) (template
 			`"/>`)
 	}
 	b.WriteString(`</svg>`)
-	return template.HTML(b.String()), tickWords(levels) //nolint:gosec // digits only
+	return markup(b.String()), tickWords(levels)
 }
 
 // one prints a coordinate with one decimal at most.

@@ -19,7 +19,7 @@ func (s *Site) doctor(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &doctorView{s.frame("Diagnostics", "/system"), s.o.Doctor(r.Context())}
 	v.Refresh = false
-	s.render(w, http.StatusOK, "doctor", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // levelTone is the tone of a finding.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"html/template"
 	"net/http"
 	"strings"
 
@@ -65,7 +64,7 @@ type formView struct {
 	Faults   int                   // all faults
 	Offers   []offer               // objects that can be named
 	Cost     *api.IntegrationCost  // nil: not known
-	Here     template.HTML         // where the steps of a test without saving stand
+	Tests    bool                  // it has the steps of a test without saving
 	Newer    *api.IntegrationEntry // what is in force, when it was changed meanwhile
 	Locked   *api.Error            // the login that is needed
 	typed    map[string]any        // the whole configuration
@@ -230,7 +229,7 @@ func loose(c api.IntegrationConfig) (map[string]any, error) {
 func (s *Site) newForm(cloudType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.accepts(w, r) {
-			s.render(w, http.StatusOK, "form", s.form(cloudType, "", "", map[string]any{"objects": "all"}))
+			s.render(w, http.StatusOK, s.form(cloudType, "", "", map[string]any{"objects": "all"}))
 		}
 	}
 }
@@ -256,14 +255,14 @@ func (s *Site) editForm(w http.ResponseWriter, r *http.Request) {
 	}
 	v := s.form(entry.Config.Type, entry.Config.ID, entry.ETag, config)
 	v.Cost = &entry.Cost
-	s.render(w, http.StatusOK, "form", v)
+	s.render(w, http.StatusOK, v)
 }
 
 func (s *Site) lockedNew(cloudType string) func(http.ResponseWriter, *http.Request, *api.Error) {
 	return func(w http.ResponseWriter, r *http.Request, why *api.Error) {
 		v := s.form(cloudType, "", "", typedConfig(r, cloudType, nil))
 		v.Locked = why
-		s.render(w, why.Status, "form", v)
+		s.render(w, why.Status, v)
 	}
 }
 
@@ -275,7 +274,7 @@ func (s *Site) lockedEdit(w http.ResponseWriter, r *http.Request, why *api.Error
 	}
 	v := s.form(entry.Config.Type, entry.Config.ID, r.PostFormValue("etag"), typedConfig(r, entry.Config.Type, nil))
 	v.Locked = why
-	s.render(w, why.Status, "form", v)
+	s.render(w, why.Status, v)
 }
 
 func (s *Site) submitNew(cloudType string) http.HandlerFunc {
@@ -331,8 +330,8 @@ func (s *Site) tryOut(w http.ResponseWriter, r *http.Request, v *formView, body 
 		return
 	}
 	v.Cost = &preview.Cost
-	v.Here = stepsHere
-	s.try(w, r, v.ID, body, "form", v)
+	v.Tests = true
+	s.try(w, r, v.ID, body, v)
 }
 
 // refuseForm shows the form again with its faults and all that was typed. If another person has changed the integration
@@ -346,19 +345,22 @@ func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	if status == http.StatusPreconditionFailed {
 		if entry, err := s.o.Integrations.Get(v.ID); err == nil {
 			v.Newer, v.ETag = &entry, entry.ETag
-			s.render(w, http.StatusConflict, "form", v)
+			s.render(w, http.StatusConflict, v)
 			return
 		}
 	}
 	v.blame(err)
 	v.Title = "Error: " + v.Title
-	s.render(w, status, "form", v)
+	s.render(w, status, v)
 }
 
-// NewerValue is the value in force of a field that was changed meanwhile.
-func (v *formView) NewerValue(f field) (string, error) {
+// newerValue is the value in force of a field that was changed meanwhile.
+func (v *formView) newerValue(f field) string {
 	config, err := loose(v.Newer.Config)
-	return cmp.Or(typedText(config[f.Name]), "–"), err
+	if err != nil {
+		return err.Error()
+	}
+	return cmp.Or(typedText(config[f.Name]), "–")
 }
 
 // Action is the address to which the form is sent.

@@ -3,35 +3,10 @@ package web
 import (
 	"encoding/json"
 	"fmt"
-	"html/template"
-	"math"
-	"path"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
-
-	"noi-agent/status/wording"
 )
-
-// funcs are the functions for the templates.
-func (s *Site) funcs() template.FuncMap {
-	z := zone{s.o.Zone}
-	return template.FuncMap{
-		"when": z.when, "clock": z.clock, "stretch": z.stretch, "parsed": z.parsed, "plain": z.plain,
-		"age": age, "ago": ago, "seconds": secondsOf,
-		"mark": mark, "lineState": lineState, "slaveState": slaveState, "integrationState": integrationState,
-		"clockState": clockState, "storeState": storeState, "severityTone": severityTone, "levelTone": levelTone,
-		"costsData": costsData,
-		"count":     count, "bytes": size, "decimal": func(n any) string { return wording.Decimal(number(n)) },
-		"percent": percent, "real": func(f *float64) float64 { return *f },
-		"share": share, "text": text, "duration": wording.Duration, "start": wording.Start,
-		"gap": wording.Gap, "fault": wording.LineFault, "plural": plural, "prose": prose, "lean": lean, "short": short,
-		"cloud": cloud, "ended": ended, "logTone": logTone, "base": path.Base,
-		"keeps": keeps, "every": every, "capital": capital, "spaced": spaced,
-		"add": func(a, b uint64) uint64 { return a + b },
-	}
-}
 
 // zone prints times where no script puts them into the reader's zone and manner.
 type zone struct{ location *time.Location }
@@ -47,76 +22,9 @@ func (z zone) plain(t time.Time) string {
 	return t.In(z.location).Format(timeLayout)
 }
 
-// when prints a time as an element that the script can read. It takes a time, or nil for none.
-func (z zone) when(at any) template.HTML {
-	var t time.Time
-	switch at := at.(type) {
-	case time.Time:
-		t = at
-	case *time.Time:
-		if at != nil {
-			t = *at
-		}
-	}
-	if t.IsZero() {
-		return "not known"
-	}
-	utc := t.UTC().Format("2006-01-02T15:04:05Z")
-	return template.HTML(`<time datetime="` + utc + `">` + z.plain(t) + `</time>`) //nolint:gosec // digits only
-}
-
-// clock prints the time of day, as an element that the script can read.
-func (z zone) clock(t time.Time) template.HTML {
-	utc := t.UTC().Format("2006-01-02T15:04:05Z")
-	return template.HTML(`<time data-clock datetime="` + utc + `">` + t.In(z.location).Format("15:04") + `</time>`)
-}
-
-// parsed prints an RFC 3339 time as when does. What is no time comes back as text.
-func (z zone) parsed(rfc3339 string) any {
-	t, err := time.Parse(time.RFC3339, rfc3339)
-	if err != nil {
-		return rfc3339
-	}
-	return z.when(t)
-}
-
-// stretch prints the time from one moment to another. nil: not known.
-func (z zone) stretch(from, to *time.Time) template.HTML {
-	switch {
-	case from == nil && to == nil:
-		return "not known"
-	case from == nil:
-		return "until " + z.when(to)
-	case to == nil:
-		return "from " + z.when(from)
-	}
-	return z.when(from) + " – " + z.when(to)
-}
-
-// secondsOf is a number of seconds, of a number or a pointer to one; -1 for nil.
-func secondsOf(n any) int64 {
-	v := reflect.ValueOf(n)
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return -1
-		}
-		v = v.Elem()
-	}
-	if v.CanUint() {
-		return int64(min(v.Uint(), math.MaxInt64))
-	}
-	return v.Int()
-}
-
-// ago prints seconds as an element that the script lets grow: "4 min".
-func ago(seconds any) template.HTML {
-	n := secondsOf(seconds)
-	return template.HTML(fmt.Sprintf(`<span data-age="%d">%s</span>`, n, age(n))) //nolint:gosec // digits
-}
-
 // age prints a number of seconds in its largest unit, as "45 s", "3 min", "7 h" or "12 d". live.js does the same.
-func age(seconds any) string {
-	switch n := max(secondsOf(seconds), 0); {
+func age(seconds int64) string {
+	switch n := max(seconds, 0); {
 	case n < 90:
 		return fmt.Sprintf("%d s", n)
 	case n < 90*60:
@@ -216,9 +124,14 @@ func placesOf(unit string) (places int, known bool) {
 	return places, known
 }
 
+// whole is a number of things.
+type whole interface {
+	~int | ~int64 | ~uint64 | ~float64
+}
+
 // count prints a whole number with its thousands apart.
-func count(n any) string {
-	digits := strconv.FormatFloat(number(n), 'f', 0, 64)
+func count[N whole](n N) string {
+	digits := strconv.FormatFloat(float64(n), 'f', 0, 64)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
 		digits = digits[:i] + "\u202f" + digits[i:] // a narrow space that does not break
 	}
@@ -226,26 +139,14 @@ func count(n any) string {
 }
 
 // plural prints a number with its noun: "1 message", "3 messages", "3 tries".
-func plural(n any, noun string) string {
-	if number(n) == 1 {
+func plural[N whole](n N, noun string) string {
+	if n == 1 {
 		return "1 " + noun
 	}
 	if stem, y := strings.CutSuffix(noun, "ry"); y {
 		return count(n) + " " + stem + "ries"
 	}
 	return count(n) + " " + noun + "s"
-}
-
-// number is a number of any type.
-func number(n any) float64 {
-	switch v := reflect.Indirect(reflect.ValueOf(n)); {
-	case v.CanInt():
-		return float64(v.Int())
-	case v.CanUint():
-		return float64(v.Uint())
-	default:
-		return v.Float()
-	}
 }
 
 // size prints a number of bytes as "812 B", "64.0 KiB" or "3.5 MiB".
@@ -264,12 +165,11 @@ func size(bytes int64) string {
 func share(part float64) string { return fmt.Sprintf("%.1f %%", part*100) }
 
 // percent prints how much of a whole a part is: "4 %".
-func percent(part, whole any) string {
-	w := number(whole)
-	if w == 0 {
+func percent(part, whole float64) string {
+	if whole == 0 {
 		return "0 %"
 	}
-	p := number(part) / w * 100
+	p := part / whole * 100
 	if p > 0 && p < 1 {
 		return "under 1 %"
 	}
@@ -286,11 +186,6 @@ func cloud(kind string) string {
 	default:
 		return kind
 	}
-}
-
-// lean escapes a text for the inside of an element, where quotes may stay: JSON is mostly quotes.
-func lean(text string) template.HTML {
-	return template.HTML(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
 }
 
 // shortText is about what two lines of a table's cell hold, in characters.

@@ -2,38 +2,19 @@ package web
 
 import (
 	"bytes"
-	"embed"
-	"html/template"
 	"net/http"
-	"sync"
 	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 
 	"noi-agent/status/api"
 )
 
-//go:embed *.html
-var templateFiles embed.FS
-
-// templates are the pages by the names of their files. Each is parsed when it is asked for first.
-type templates map[string]func() *template.Template
-
-// parseTemplates returns the pages that are built in. Each is the layout with a content of its own. It is parsed when
-// it is shown first: all pages together have 1.3 MB, and most gateways show none.
-func parseTemplates(funcs template.FuncMap) templates {
-	base := sync.OnceValue(func() *template.Template {
-		layout := template.New("layout.html").Funcs(funcs)
-		return template.Must(layout.ParseFS(templateFiles, "layout.html", "parts.html"))
-	})
-	all := templates{}
-	for _, name := range []string{"overview", "values", "object", "integrations", "triggers", "trigger", "system",
-		"doctor", "licences", "message", "logs", "setaside",
-		"form", "confirm", "test", "setup", "login"} {
-		all[name] = sync.OnceValue(func() *template.Template {
-			page := template.Must(base().Clone())
-			return template.Must(page.ParseFS(templateFiles, name+".html"))
-		})
-	}
-	return all
+// view is a page: the frame, which all pages have in common, and what is on it.
+type view interface {
+	outline() *frame
+	content() g.Node
 }
 
 // frame has the data of every page. A page's view embeds it.
@@ -43,6 +24,7 @@ type frame struct {
 	Refresh bool   // without a script the page comes again by itself
 	Site    string
 	Now     time.Time
+	Zone    zone // of times that no script shows in the reader's
 	Status  api.Status
 	Login   bool // there is a login
 	// Editable is set where integrations can be changed here.
@@ -56,30 +38,77 @@ type frame struct {
 // frame returns the frame of a page.
 func (s *Site) frame(title, tab string) frame {
 	f := frame{
-		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Status: s.o.Source.Status(),
-		Login: s.o.Keeper != nil, Editable: s.o.Integrations != nil,
+		Title: title, Tab: tab, Refresh: true, Site: s.o.Name, Now: s.o.Now(), Zone: zone{s.o.Zone},
+		Status: s.o.Source.Status(),
+		Login:  s.o.Keeper != nil, Editable: s.o.Integrations != nil,
 		Style: s.assets.path("style.css"), Script: s.assets.path("live.js"), Icon: s.assets.path("icon.svg"),
 	}
 	s.paces.note(f.Now, &f.Status)
 	return f
 }
 
-// tab is one of the five tabs.
-type tab struct{ Name, Path string }
+// outline is the frame itself.
+func (f *frame) outline() *frame { return f }
 
-// Tabs lists the tabs in their order.
-func (f *frame) Tabs() []tab {
-	return []tab{{"Overview", "/"}, {"Values", "/values"}, {"Integrations", "/integrations/aws"},
-		{"Triggers", "/triggers"}, {"System", "/system"}}
+// layout is the whole page with a content in it.
+func (f *frame) layout(content g.Node) g.Node {
+	return h.Doctype(h.HTML(h.Lang("en"), h.Data("version", f.Status.Version),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
+			h.TitleEl(g.Text(f.Title+" · "+f.Site)),
+			h.Link(h.Rel("icon"), link(f.Icon), h.Type("image/svg+xml")),
+			h.Link(h.Rel("stylesheet"), link(f.Style)),
+			h.Script(h.Src(f.Script), h.Defer()),
+			g.If(f.Refresh, h.NoScript(h.Meta(g.Attr("http-equiv", "refresh"), h.Content("30")))),
+		),
+		h.Body(
+			h.A(h.Class("skip"), link("#main"), g.Text("Skip to the content")),
+			h.Header(h.Class("top"), h.Div(h.Class("bar"),
+				h.A(h.Class("site"), link("/"), g.Text(f.Site)),
+				h.P(h.Class("fresh"), h.ID("fresh"), h.Role("status"), h.Span(h.Class("dot")), g.Text(" "),
+					h.Span(h.Class("words"), g.Text("as of "), f.Zone.clock(f.Now))),
+				f.tabs())),
+			h.Main(h.ID("main"), h.TabIndex("-1"), g.If(f.Refresh, g.Attr("data-live")),
+				g.Map(f.Unread, incomplete), content),
+			f.footer(),
+		)))
+}
+
+// tabs are the links to the five parts of the site.
+func (f *frame) tabs() g.Node {
+	tab := func(name, path string) g.Node { return h.A(link(path), pressed(path == f.Tab), g.Text(name)) }
+	return h.Nav(h.Aria("label", "Pages"),
+		tab("Overview", "/"), tab("Values", "/values"), tab("Integrations", "/integrations/aws"),
+		tab("Triggers", "/triggers"), tab("System", "/system"))
+}
+
+// incomplete says what could not be read.
+func incomplete(what string) g.Node {
+	return h.Div(h.Class("note-box bad"),
+		h.P(h.Class("bad"), markOf(bad), g.Text(" "), h.Strong(g.Text("This page is not complete.")),
+			g.Text(" "+what)),
+		h.P(g.Text("What stands here is right. "), h.A(link("/system#log"), g.Text("The log")),
+			g.Text(" may say more.")))
+}
+
+func (f *frame) footer() g.Node {
+	var about g.Node
+	if f.Title != "Log in" { // that page is open to all
+		about = h.P(g.Text("noi-agent "+f.Status.Version+" · up "+age(f.Status.UptimeS)+" · device "),
+			h.Span(h.Class("id"), g.Text(f.Status.DeviceID)))
+	}
+	api := func(name string) g.Node { return h.A(link("/api/v1/"+name), g.Text(name)) }
+	return h.Footer(about, h.P(
+		g.If(f.Login, g.Group{h.A(link("/login"), g.Text("Log in or out")), g.Text(" · ")}),
+		g.Text("JSON: "), api("status"), g.Text(" "), api("objects"), g.Text(" "), api("triggers")))
 }
 
 // render answers with a page.
-func (s *Site) render(w http.ResponseWriter, status int, name string, view any) {
+func (s *Site) render(w http.ResponseWriter, status int, v view) {
 	var b bytes.Buffer
-	if err := s.templates[name]().Execute(&b, view); err != nil {
-		http.Error(w, "make the page: "+err.Error(), http.StatusInternalServerError)
-		return
-	}
+	_ = v.outline().layout(v.content()).Render(&b) // into memory
 	send(w, status, typeHTML, b.Bytes())
 }
 
@@ -90,9 +119,13 @@ type message struct {
 	Text    string
 }
 
+func (v *message) content() g.Node {
+	return g.Group{h.H1(g.Text(v.Heading)), h.P(g.Text(v.Text)), h.P(button("/", g.Text("Overview")))}
+}
+
 // say answers with a page that says one thing.
 func (s *Site) say(w http.ResponseWriter, status int, heading, text string) {
 	m := message{s.frame(heading, ""), heading, text}
 	m.Refresh = false
-	s.render(w, status, "message", &m)
+	s.render(w, status, &m)
 }

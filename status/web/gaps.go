@@ -44,5 +44,5 @@ func (s gapPages) locked(w http.ResponseWriter, r *http.Request, why *api.Error)
 		Button: "Log in and acknowledge", Locked: why, Back: "/system",
 		Hidden: map[string]string{"until": r.PostFormValue("until")}}
 	v.Refresh = false
-	s.render(w, why.Status, "confirm", v)
+	s.render(w, why.Status, v)
 }

@@ -56,7 +56,7 @@ func (s *Site) integrations(cloudType string) http.HandlerFunc {
 		v.Done = doneWords(r.URL.Query().Get("done"), nameOf(&v.Status, r.URL.Query().Get("id")))
 		v.First = s.firstMessage(v, r.URL.Query())
 		v.Rows, v.Unread = s.latestOf(&v.Status, v.Of)
-		s.render(w, http.StatusOK, "integrations", v)
+		s.render(w, http.StatusOK, v)
 	}
 }
 
@@ -218,7 +218,7 @@ func (s *Site) lockedAction(name string) func(http.ResponseWriter, *http.Request
 		if etag := r.PostFormValue("etag"); etag != "" {
 			v.Hidden["etag"] = etag
 		}
-		s.render(w, why.Status, "confirm", v)
+		s.render(w, why.Status, v)
 	}
 }
 
@@ -240,7 +240,7 @@ func (s *Site) askRemove(w http.ResponseWriter, r *http.Request) {
 	if entry.State != nil && entry.State.Backlog > 0 {
 		v.Text = plural(entry.State.Backlog, "message") + " not yet published: kept for 24 h, then deleted and counted."
 	}
-	s.render(w, http.StatusOK, "confirm", v)
+	s.render(w, http.StatusOK, v)
 }
 
 func (s *Site) remove(w http.ResponseWriter, r *http.Request) {

@@ -38,7 +38,7 @@ func (s *Site) licences(w http.ResponseWriter, r *http.Request) {
 		name, licence, _ := strings.Cut(strings.TrimSpace(line), " ")
 		v.Modules = append(v.Modules, licensed{name, versions[name], licence})
 	}
-	s.render(w, http.StatusOK, "licences", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // linkedVersions are the versions of the modules that the program was built from; that of Go's own library is "std".

@@ -41,7 +41,7 @@ func (s loginPages) login(w http.ResponseWriter, r *http.Request) {
 func (s loginPages) renderLogin(w http.ResponseWriter, status int, v *loginView) {
 	v.frame = s.frame("Log in", "")
 	v.Refresh = false
-	s.render(w, status, "login", v)
+	s.render(w, status, v)
 }
 
 func (s loginPages) logIn(w http.ResponseWriter, r *http.Request) {

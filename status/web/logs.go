@@ -50,7 +50,7 @@ func (s *Site) logs(w http.ResponseWriter, r *http.Request) {
 		v.Lines = v.Lines[1:]
 	}
 	slices.Reverse(v.Lines)
-	s.render(w, http.StatusOK, "logs", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // Levels are those that can be chosen, the lowest first.

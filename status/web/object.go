@@ -66,7 +66,7 @@ func (s *Site) object(w http.ResponseWriter, r *http.Request) {
 				v.Controller, v.Value, v.Definition = c, value, s.objectOf(c.Family, name)
 				v.Title = name + " of " + c.Name()
 				s.addHistory(v, r.URL.Query().Get("range"))
-				s.render(w, http.StatusOK, "object", v)
+				s.render(w, http.StatusOK, v)
 				return
 			}
 		}

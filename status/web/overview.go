@@ -24,6 +24,7 @@ type overviewView struct {
 type problemView struct {
 	api.Problem
 	Open bool
+	Zone zone
 }
 
 // overview answers with the first page.
@@ -32,7 +33,7 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &overviewView{frame: s.frame("Overview", "/")}
-	v.Problems = problemsOf(&v.Status)
+	v.Problems = problemsOf(&v.Status, v.Zone)
 	v.Controllers = s.controllers(&v.Status, s.o.Source.Objects().Objects)
 	for i := range v.Controllers {
 		if c := &v.Controllers[i]; c.Battery != nil {
@@ -40,14 +41,14 @@ func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.Sentence = sentenceOf(&v.Status, v.Now.In(s.o.Zone))
-	s.render(w, http.StatusOK, "overview", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // problemsOf lists the problems, the worst first, and of equal ones those that lose data. The first one is open.
-func problemsOf(status *api.Status) []problemView {
+func problemsOf(status *api.Status, z zone) []problemView {
 	list := make([]problemView, 0, len(status.Problems))
 	for _, p := range status.Problems {
-		list = append(list, problemView{Problem: p})
+		list = append(list, problemView{Problem: p, Zone: z})
 	}
 	rank := []api.Severity{api.Fault, api.Warning, api.Notice}
 	cost := []api.Effect{api.Lost, api.Delayed, api.None}
@@ -150,6 +151,9 @@ func (c *controller) About() string {
 
 // Name is what people call it.
 func (c *controller) Name() string { return cmp.Or(c.Slave.Slave, "unit "+fmt.Sprint(c.UnitID)) }
+
+// valuesPath is the address of the controller's values.
+func (c *controller) valuesPath() string { return "/values?unit=" + url.QueryEscape(c.Unit) }
 
 // objectPath is the address of an object's page. Names like "T_ind[U]" need care.
 func objectPath(line string, unit int, object string) string {

@@ -89,7 +89,7 @@ func (s setAsidePages) setAside(w http.ResponseWriter, r *http.Request) {
 	for i := len(list) - 1; i >= 0 && len(v.Rows) < pageRows; i-- { // the newest first
 		v.Rows = append(v.Rows, rowOf(&v.Status, list[i], v.Now))
 	}
-	s.render(w, http.StatusOK, "setaside", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // setAsideWords say what was done: "310 accepted, 2 set aside again".
@@ -167,7 +167,7 @@ func (s setAsidePages) askSetAside(verb string, f SetAsideFilter, expect int) *c
 
 func (s setAsidePages) askDrop(w http.ResponseWriter, r *http.Request) {
 	if f, expect, ok := s.asked(w, r); ok {
-		s.render(w, http.StatusOK, "confirm", s.askSetAside("Drop", f, expect))
+		s.render(w, http.StatusOK, s.askSetAside("Drop", f, expect))
 	}
 }
 
@@ -177,7 +177,7 @@ func (s setAsidePages) lockedSetAside(verb string) func(http.ResponseWriter, *ht
 		if f, expect, ok := s.asked(w, r); ok {
 			v := s.askSetAside(verb, f, expect)
 			v.Locked = why
-			s.render(w, why.Status, "confirm", v)
+			s.render(w, why.Status, v)
 		}
 	}
 }

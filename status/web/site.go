@@ -1,19 +1,3 @@
-// Package web makes the pages of the local endpoint: what a technician with a phone or a laptop sees.
-//
-// Pages are made on the gateway from templates. They need no JavaScript and nothing from elsewhere: a script only keeps
-// them fresh. They read the same shapes as the API (package api); what cannot be read is named on the page, and the
-// rest is shown. Package status serves the pages, and guards them.
-//
-// In reading order:
-//
-//   - site.go: what the pages need, and the table of their addresses
-//   - frame.go, layout.html: what all pages have in common; parts.html: pieces that several pages show
-//   - overview.go, values.go, object.go, triggers.go (filter.go), trigger.go, system.go, doctor.go, setaside.go,
-//     logs.go: a page each, with the template beside it
-//   - integrations.go, form.go, login.go: what changes something, and keeper.go: who may change it
-//   - paces.go, sparks.go, chart.go: what is computed for the pages
-//   - words.go, format.go: states, times and numbers as people read them
-//   - assets.go: stylesheet, script and icon, with the hash of their content in the name
 package web
 
 import (
@@ -80,11 +64,10 @@ type Page struct {
 
 // Site makes all pages. It may be used by all requests at once.
 type Site struct {
-	o         Options
-	assets    assets
-	templates templates
-	days      days
-	paces     paces
+	o      Options
+	assets assets
+	days   days
+	paces  paces
 }
 
 // New returns the site. It panics without a Source.
@@ -101,9 +84,7 @@ func New(o Options) *Site {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Site{o: o, assets: loadAssets()}
-	s.templates = parseTemplates(s.funcs())
-	return s
+	return &Site{o: o, assets: loadAssets()}
 }
 
 // Pages lists all addresses of the site.

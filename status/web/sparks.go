@@ -1,7 +1,6 @@
 package web
 
 import (
-	"html/template"
 	"strconv"
 	"sync"
 	"time"
@@ -15,10 +14,10 @@ const daysFor = 3 * time.Minute
 
 // day is the history of a number in the last 24 h, or since the agent began to keep it.
 type day struct {
-	Line         template.HTML // the small line; "": nothing is kept yet
-	Lowest, Most string        // with the digits of the unit
-	Over         string        // "24 h", "40 min": how long the line is
-	Building     bool          // the history is too short for a line that says something
+	Line         markup // the small line; "": nothing is kept yet
+	Lowest, Most string // with the digits of the unit
+	Over         string // "24 h", "40 min": how long the line is
+	Building     bool   // the history is too short for a line that says something
 }
 
 // days are the histories of all values. Each is made once for a while.

@@ -42,7 +42,7 @@ func (s *Site) system(w http.ResponseWriter, r *http.Request) {
 	v.LoggedIn = s.o.Keeper != nil && s.o.Keeper.LoggedIn(r)
 	v.Recent = s.o.Logs.Lines(logs.Query{Level: slog.LevelWarn, Limit: recentLines})
 	slices.Reverse(v.Recent)
-	s.render(w, http.StatusOK, "system", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // Pace is how fast an integration gets and sends messages: "60 in, 58 out".
@@ -142,15 +142,11 @@ func figureWords(name string) string {
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
-// Figures are the counters of a line or slave that are not zero, in words.
-func (v *systemView) Figures(c api.Counters) ([]figure, error) {
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
+// figures are the counters of a line or slave that are not zero, in words.
+func figures(c *api.Counters) []figure {
 	var all map[string]any
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, err
+	if raw, err := json.Marshal(c); err == nil { // numbers only
+		_ = json.Unmarshal(raw, &all)
 	}
 	var list []figure
 	for name, value := range all {
@@ -163,5 +159,5 @@ func (v *systemView) Figures(c api.Counters) ([]figure, error) {
 		list = append(list, figure{"Exception " + code, float64(n)})
 	}
 	slices.SortFunc(list, func(a, b figure) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return list
 }

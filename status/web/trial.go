@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"html/template"
 	"net/http"
+	"strings"
 	"time"
+
+	g "maragu.dev/gomponents"
 
 	"noi-agent/status/api"
 )
@@ -18,18 +20,25 @@ const longestTest = 2 * time.Minute
 type aboutView struct {
 	frame
 	ID, Name, Type string
-	Here           template.HTML // where the steps of a test stand
-	Needs          string        // commands
+}
+
+// testView is the page of a test.
+type testView struct{ aboutView }
+
+// setupView is the page of what the cloud needs first.
+type setupView struct {
+	aboutView
+	Needs string // commands
 }
 
 // about returns the page of an integration. If it cannot, it has answered.
-func (s *Site) about(w http.ResponseWriter, r *http.Request, title string) (*aboutView, bool) {
+func (s *Site) about(w http.ResponseWriter, r *http.Request, title string) (v aboutView, ok bool) {
 	entry, err := s.o.Integrations.Get(r.PathValue("id"))
 	if err != nil {
 		s.fail(w, err)
-		return nil, false
+		return v, false
 	}
-	v := &aboutView{ID: entry.Config.ID, Name: cmp.Or(entry.Config.Name, entry.Config.ID), Type: entry.Config.Type}
+	v = aboutView{ID: entry.Config.ID, Name: cmp.Or(entry.Config.Name, entry.Config.ID), Type: entry.Config.Type}
 	v.frame = s.frame(title+v.Name, "/integrations/aws")
 	v.Refresh = false
 	return v, true
@@ -40,58 +49,51 @@ func (s *Site) setup(w http.ResponseWriter, r *http.Request) {
 	if !s.accepts(w, r) {
 		return
 	}
-	v, ok := s.about(w, r, "Set-up of ")
+	about, ok := s.about(w, r, "Set-up of ")
 	if !ok {
 		return
 	}
-	var err error
-	if v.Needs, err = s.o.Integrations.Needs(v.ID); err != nil {
+	needs, err := s.o.Integrations.Needs(about.ID)
+	if err != nil {
 		s.fail(w, err)
 		return
 	}
-	s.render(w, http.StatusOK, "setup", v)
+	s.render(w, http.StatusOK, &setupView{about, needs})
 }
 
 // test tests the integration in force. Its steps are shown as they end.
 func (s *Site) test(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.about(w, r, "Test of "); ok {
-		v.Here = stepsHere
-		s.try(w, r, v.ID, nil, "test", v)
+		s.try(w, r, v.ID, nil, &testView{v})
 	}
 }
 
-// stepsHere marks the place of the steps of a test in a page.
-const stepsHere template.HTML = "<!-- steps -->"
-
-// try answers with a page that has stepsHere in it, and runs a test there: the browser gets each step as it ends. No
-// script is needed for it. config is as Integrations.Test takes it.
-func (s *Site) try(w http.ResponseWriter, r *http.Request, id string, config []byte, page string, view any) {
+// try answers with a page that has the place of steps in it, and runs a test there: the browser gets each step as it
+// ends. No script is needed for it. config is as Integrations.Test takes it.
+func (s *Site) try(w http.ResponseWriter, r *http.Request, id string, config []byte, v view) {
 	takesLong(w)
 	var b bytes.Buffer
-	if err := s.templates[page]().Execute(&b, view); err != nil {
-		s.fail(w, err)
-		return
-	}
+	_ = v.outline().layout(v.content()).Render(&b) // into memory
 	before, after, _ := bytes.Cut(b.Bytes(), []byte(stepsHere))
 	w.Header().Set("Content-Type", typeHTML)
 	write := func(part string) {
 		_, _ = w.Write([]byte(part)) // a reader who has gone needs none
 		_ = http.NewResponseController(w).Flush()
 	}
-	piece := func(name string, data any) {
-		var p bytes.Buffer
-		_ = s.templates[page]().ExecuteTemplate(&p, name, data) // into memory
+	piece := func(n g.Node) {
+		var p strings.Builder
+		_ = n.Render(&p) // into memory
 		write(p.String())
 	}
 	write(string(before) + `<section class="card steps" aria-label="Test"><ol>`)
 	ctx, cancel := context.WithTimeout(r.Context(), longestTest)
 	defer cancel()
-	result, err := s.o.Integrations.Test(ctx, id, config, func(step api.TestStep) { piece("step", step) })
+	result, err := s.o.Integrations.Test(ctx, id, config, func(step api.TestStep) { piece(stepNode(step)) })
 	write(`</ol>`)
 	if err != nil {
-		piece("broken", err.Error())
+		piece(broken(err))
 	} else {
-		piece("verdict", result)
+		piece(verdict(&result))
 	}
 	write(`</section>` + string(after))
 }

@@ -79,7 +79,7 @@ func (s triggerPages) trigger(w http.ResponseWriter, r *http.Request) {
 			v.Older = id
 		}
 	}
-	s.render(w, http.StatusOK, "trigger", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // Held reports whether the trigger waits for a cloud that can be asked again now.
@@ -108,7 +108,7 @@ func (s triggerPages) askPublish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if d, ok := s.triggerOf(w, r); ok {
-		s.render(w, http.StatusOK, "confirm", s.publishView(&d))
+		s.render(w, http.StatusOK, s.publishView(&d))
 	}
 }
 
@@ -116,7 +116,7 @@ func (s triggerPages) lockedPublish(w http.ResponseWriter, r *http.Request, why 
 	if d, ok := s.triggerOf(w, r); ok {
 		v := s.publishView(&d)
 		v.Locked = why
-		s.render(w, why.Status, "confirm", v)
+		s.render(w, why.Status, v)
 	}
 }
 

@@ -146,7 +146,7 @@ func (s *Site) triggers(w http.ResponseWriter, r *http.Request) {
 		older.Before = strconv.FormatUint(*next, 10)
 		v.Next = older.path("/triggers")
 	}
-	s.render(w, http.StatusOK, "triggers", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // rows asks the trigger log.

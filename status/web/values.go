@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/json"
-	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -31,7 +30,7 @@ type valueView struct {
 	Why      string // why there is no value; "": there is one
 	Group    string // one of the groups
 	Number   bool
-	Spark    template.HTML // the last 24 h; "": there is none
+	Spark    markup // the last 24 h; "": there is none
 }
 
 // The groups of a controller's values, in their order.
@@ -90,7 +89,7 @@ func (s *Site) values(w http.ResponseWriter, r *http.Request) {
 			s.addUnit(v, c, latest)
 		}
 	}
-	s.render(w, http.StatusOK, "values", v)
+	s.render(w, http.StatusOK, v)
 }
 
 // addUnit adds the values of a controller that the query finds.
@@ -176,7 +175,8 @@ func (s *Site) valueOf(l *api.Latest, o *objects.Object) valueView {
 	v := valueView{
 		Object: l.Object, Key: unitOf(l.Line, l.UnitID) + "/" + l.Object, Path: objectPath(l.Line, l.UnitID, l.Object),
 		Shown: rounded(l.Value, l.Unit), Exact: exact, Unit: l.Unit, At: l.SampledAt, Age: l.AgeS,
-		Interval: every(l.Interval), Late: interval > 0 && time.Duration(l.AgeS)*time.Second > 3*interval, Group: groupNow,
+		Interval: every(l.Interval), Late: interval > 0 && time.Duration(l.AgeS)*time.Second > 3*interval,
+		Group:  groupNow,
 		Number: isNumber(l.Value),
 	}
 	if o != nil {

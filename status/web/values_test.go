@@ -45,7 +45,7 @@ func TestValuesAreThoseOfOneController(t *testing.T) {
 		}
 	}
 	mustContain(t, ask(mux, "/values?q=e").Body.String(), "more values not shown")
-	mustContain(t, ask(mux, "/values?unit=rs485/7").Body.String(), `<a href="/values?unit=rs485%2f7" aria-current="page">`, ">workshop</h2>")
+	mustContain(t, ask(mux, "/values?unit=rs485/7").Body.String(), `<a href="/values?unit=rs485%2F7" aria-current="page">`, ">workshop</h2>")
 	if w := ask(mux, "/values?unit=rs485/77"); w.Code != http.StatusNotFound {
 		t.Errorf("a controller that there is not: %d", w.Code)
 	}

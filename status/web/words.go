@@ -113,23 +113,6 @@ func severityTone(s api.Severity) string {
 	}
 }
 
-// piece is a part of a text: words, or a command to type.
-type piece struct {
-	Code bool
-	Text string
-}
-
-// prose cuts a text at its backquotes.
-func prose(text string) []piece {
-	var list []piece
-	for i, part := range strings.Split(text, "`") {
-		if part != "" {
-			list = append(list, piece{i%2 == 1, part})
-		}
-	}
-	return list
-}
-
 // costsData says whether a problem costs data.
 func costsData(e api.Effect) string {
 	switch e {

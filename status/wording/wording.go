@@ -1,5 +1,3 @@
-// Package wording has what page and command line both say: sizes, durations, and the words of the status for people.
-// It has no state.
 package wording
 
 import (

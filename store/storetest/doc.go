@@ -3,6 +3,8 @@
 //
 // Promise: a test that leaves a damaged file fails. The package has no fake store, because the real one is fast enough.
 //
+// The code is in storetest.go.
+//
 //	s := storetest.MustOpen(t, store.Options{})
 //	err := s.SetIntegrations([]store.Integration{{ID: "aws", Topic: "arn:…"}})
 //	err = s.Append(t.Context(), storetest.Sweep(s.Run(), 1, 48, "aws"))

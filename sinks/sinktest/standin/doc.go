@@ -12,6 +12,12 @@
 //
 // Failure: StartSNS, StartPubSub and SetDown(false) return an error if they cannot listen on the address.
 //
+// In reading order:
+//
+//   - standin.go: what both simulated clouds share
+//   - sns.go, snsxml.go, sigv4.go, look.go: SNS, and the actions that only read
+//   - pubsub.go, pubsublook.go: Pub/Sub, and the methods that only read
+//
 // Example:
 //
 //	cloud, err := standin.StartSNS(standin.SNSOptions{Topics: []string{arn}})

@@ -1,5 +1,3 @@
-// Package webtest has gateways for tests and pictures of the pages: each is a moment in the life of one, and shows what
-// the pages have to say then. Nothing runs behind them.
 package webtest
 
 import (

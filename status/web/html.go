@@ -1,0 +1,216 @@
+package web
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"noi-agent/status/api"
+)
+
+// Pages are built of nodes. Texts and the values of attributes are escaped; only g.Raw is not, and it gets nothing that
+// comes from elsewhere, or what was escaped before. Addresses go through link.
+
+// link is an address of this site. Another one becomes "#": a text from elsewhere cannot lead out of the page, or to a
+// script.
+func link(address string) g.Node {
+	switch {
+	case strings.HasPrefix(address, "#"), strings.HasPrefix(address, "?"):
+	case !strings.HasPrefix(address, "/"), strings.HasPrefix(address, "//"), strings.Contains(address, `\`):
+		address = "#"
+	}
+	return h.Href(address)
+}
+
+// at is a path of this site: each part is one step, whatever it has in it.
+func at(parts ...string) string {
+	var path strings.Builder
+	for _, p := range parts {
+		path.WriteString("/" + url.PathEscape(p))
+	}
+	return path.String()
+}
+
+// button is a link that looks like a button.
+func button(address string, content ...g.Node) g.Node {
+	return h.A(h.Class("button"), link(address), g.Group(content))
+}
+
+// muted is a text that is less important.
+func muted(text string) g.Node { return h.Span(h.Class("muted"), g.Text(text)) }
+
+// marked is a text with the mark of its tone before it.
+func marked(tone string, content ...g.Node) g.Node {
+	return h.Span(h.Class("state "+tone), markOf(tone), g.Text(" "), g.Group(content))
+}
+
+// state is a state in words, with its mark.
+func state(s saying) g.Node { return marked(s.Tone, g.Text(s.Words)) }
+
+// markOf is the sign of a tone.
+func markOf(tone string) g.Node { return h.Span(h.Class("mark"), g.Text(mark(tone))) }
+
+// pair is a row of a list of facts: a name and its value.
+func pair(name string, value ...g.Node) g.Node {
+	return h.Div(h.Dt(g.Text(name)), h.Dd(value...))
+}
+
+// crumbs lead back to the page above.
+func crumbs(address, name string, here ...g.Node) g.Node {
+	return h.P(h.Class("crumbs"), h.A(link(address), g.Text(name)), g.Group(here))
+}
+
+// done says that something was done; nothing for "".
+func done(words string, more ...g.Node) g.Node {
+	if words == "" {
+		return nil
+	}
+	return h.Div(h.Class("note-box good"), h.Role("status"), h.P(marked(good, g.Text(words))), g.Group(more))
+}
+
+// table is a table whose rows become blocks on a phone (class "stack") or keep their form.
+func table(class, caption string, head []g.Node, rows ...g.Node) g.Node {
+	return h.Table(h.Class(class), h.Role("table"),
+		h.Caption(h.Class("sr"), g.Text(caption)),
+		h.THead(h.Role("rowgroup"), h.Tr(h.Role("row"), g.Group(head))),
+		h.TBody(h.Role("rowgroup"), g.Group(rows)))
+}
+
+// columns are the heads of columns. A name that begins with # is that of a column of numbers.
+func columns(names ...string) []g.Node {
+	return g.Map(names, func(name string) g.Node {
+		name, number := strings.CutPrefix(name, "#")
+		return h.Th(h.Role("columnheader"), h.Scope("col"), g.If(number, h.Class("n")), g.Text(name))
+	})
+}
+
+// tableRow is a row: its head, and the cells.
+func tableRow(head g.Node, cells ...g.Node) g.Node { return h.Tr(h.Role("row"), head, g.Group(cells)) }
+
+// rowHead is the cell that names a row.
+func rowHead(content ...g.Node) g.Node {
+	return h.Th(h.Role("rowheader"), h.Scope("row"), g.Group(content))
+}
+
+// cell is a cell with the name of its column, which a phone shows beside it.
+func cell(column string, content ...g.Node) g.Node {
+	return h.Td(h.Role("cell"), h.Data("label", column), g.Group(content))
+}
+
+// numbers is a cell of a column of numbers.
+func numbers(column string, content ...g.Node) g.Node {
+	return h.Td(h.Role("cell"), h.Data("label", column), h.Class("n"), g.Group(content))
+}
+
+// posts is a form with one button.
+func posts(address, words string) g.Node {
+	return h.Form(h.Method("post"), h.Action(address), h.Button(g.Text(words)))
+}
+
+// hidden is a field that goes along.
+func hidden(name, value string) g.Node {
+	return h.Input(h.Type("hidden"), h.Name(name), h.Value(value))
+}
+
+// option is a choice of a list.
+func option(value, words string, chosen bool) g.Node {
+	return h.Option(h.Value(value), g.If(chosen, h.Selected()), g.Text(words))
+}
+
+// pressed marks the link to what is shown now.
+func pressed(here bool) g.Node { return g.If(here, h.Aria("current", "page")) }
+
+// copied is a text with a button that copies it.
+func copied(head g.Node, text g.Node) g.Node {
+	return h.Section(h.Class("card copy"),
+		h.Header(head, h.Button(g.Attr("data-copy"), g.Attr("hidden"), g.Text("Copy"))),
+		h.Pre(h.Code(text)))
+}
+
+// prose is a text whose backquotes mark commands.
+func prose(text string) g.Node {
+	var all g.Group
+	for i, part := range strings.Split(text, "`") {
+		if i%2 == 1 {
+			all = append(all, h.Code(g.Text(part)))
+		} else {
+			all = append(all, g.Text(part))
+		}
+	}
+	return all
+}
+
+// markup is HTML or SVG whose texts are escaped. It is kept where a node would be made again each time.
+type markup string
+
+func (m markup) node() g.Node { return g.Raw(string(m)) }
+
+// lean escapes a text for the inside of an element, where quotes may stay: JSON is mostly quotes.
+func lean(text string) g.Node {
+	return g.Raw(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
+}
+
+// moment is an element with a time that the script shows in the reader's zone and manner.
+func moment(t time.Time, words string, attributes ...g.Node) g.Node {
+	return h.Time(g.Group(attributes), h.DateTime(t.UTC().Format("2006-01-02T15:04:05Z")), g.Text(words))
+}
+
+// when is a moment; "not known" for the zero time.
+func (z zone) when(t time.Time) g.Node {
+	if t.IsZero() {
+		return g.Text("not known")
+	}
+	return moment(t, z.plain(t))
+}
+
+// known is when of a time that may be missing.
+func (z zone) known(t *time.Time) g.Node {
+	if t == nil {
+		return g.Text("not known")
+	}
+	return z.when(*t)
+}
+
+// clock is the time of day.
+func (z zone) clock(t time.Time) g.Node {
+	return moment(t, t.In(z.location).Format("15:04"), g.Attr("data-clock"))
+}
+
+// parsed is when of an RFC 3339 time. What is no time comes back as text.
+func (z zone) parsed(rfc3339 string) g.Node {
+	t, err := time.Parse(time.RFC3339, rfc3339)
+	if err != nil {
+		return g.Text(rfc3339)
+	}
+	return z.when(t)
+}
+
+// stretch is the time from one moment to another. nil: not known.
+func (z zone) stretch(from, to *time.Time) g.Node {
+	switch {
+	case from == nil && to == nil:
+		return g.Text("not known")
+	case from == nil:
+		return g.Group{g.Text("until "), z.known(to)}
+	case to == nil:
+		return g.Group{g.Text("from "), z.known(from)}
+	}
+	return g.Group{z.known(from), g.Text(" – "), z.known(to)}
+}
+
+// ago is a number of seconds that the script lets grow: "4 min".
+func ago(seconds int64) g.Node {
+	return h.Span(h.Data("age", strconv.FormatInt(seconds, 10)), g.Text(age(seconds)))
+}
+
+// logLines are lines of the log.
+func (z zone) logLines(lines []api.LogLine) g.Node {
+	return h.Ol(h.Class("log card"), g.Map(lines, func(l api.LogLine) g.Node {
+		return h.Li(h.Class(logTone(l.Level)), h.Span(h.Class("muted"), z.when(l.Time)), g.Text(" "),
+			h.Strong(g.Text(l.Level)), g.Text(" "+l.Text))
+	}))
+}
