@@ -57,14 +57,14 @@ type Agent struct {
 	log        *slog.Logger
 	deviceID   string
 	started    time.Time
-	booted     time.Time // moment of the boot by the clock that gave started
+	booted     time.Time // time of the boot, by the clock of started
 	store      *store.Store
-	recovery   store.Recovery // what it took to open it
-	noted      atomic.Bool    // an operator has acknowledged what that cost
+	recovery   store.Recovery // how the store was opened
+	noted      atomic.Bool    // an operator has acknowledged the gaps of a replaced store
 	failures   failures
 	degraded   string        // why the store is in memory; "": it is not
-	left       *gapsLeft     // in memory, by the start that went back to the disk
-	probes     time.Duration // how often the disk is probed then
+	left       *gapsLeft     // gaps of an outbox in memory, if this start returned to the disk
+	probes     time.Duration // time between two probes of the disk then
 	began      time.Duration // monotonic
 	sampler    *sampler
 	history    *history.Store // nil: none is kept
@@ -73,7 +73,7 @@ type Agent struct {
 	reloads    chan reload
 	ending     chan struct{} // closed when Run takes no reload any more
 	configFile configFile
-	replays    atomic.Uint64 // how many were asked for
+	replays    atomic.Uint64 // number of requested replays
 	abort      chan struct{}
 	abortOnce  sync.Once
 
@@ -81,7 +81,7 @@ type Agent struct {
 	workers workers
 }
 
-// workers are the goroutines of the configuration in force.
+// workers are the goroutines of the active configuration.
 type workers struct {
 	config     *configs.Config
 	catalog    *objects.Catalog
@@ -89,7 +89,7 @@ type workers struct {
 	forwarders []*publish.Forwarder // of all integrations
 }
 
-// current returns the workers as they are; its slices are never changed.
+// current returns the present workers; their slices never change.
 func (a *Agent) current() workers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -215,7 +215,7 @@ func (a *Agent) pollerOptions(catalog *objects.Catalog) poll.Options {
 	}
 }
 
-// newForwarder makes the forwarder of an integration, with a sink that fails when none can be made.
+// newForwarder makes the forwarder of an integration. If no sink can be made, the forwarder gets a sink that fails.
 func (a *Agent) newForwarder(in *configs.Integration) *publish.Forwarder {
 	sink, err := a.options.NewSink(*in, a.deviceID)
 	if err != nil {
@@ -268,7 +268,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			continue
 		case <-ctx.Done():
 			a.log.Info("stopping: no more polling")
-		case <-sampled: // nothing can be kept any more
+		case <-sampled: // no sample can be stored any more
 		case <-a.store.Fatal():
 		case <-diskBack:
 			ended = errDiskBack
@@ -289,7 +289,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(ended, failure, a.store.Err(), a.Close())
 }
 
-// lastPublish gives the forwarders the grace period, or less when a person is in a hurry.
+// lastPublish waits for the forwarders during the grace period, or until Abort.
 func (a *Agent) lastPublish(stop context.CancelFunc) {
 	done := make(chan struct{})
 	go func() {

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// alarmSignals are rung for integrations whose faults or alarms have changed, for forwarders that collect. They outlive
-// a reload.
+// alarmSignals are the signals to forwarders that collect: a fault or an alarm of their integration has changed. They
+// stay over a reload.
 type alarmSignals struct {
 	mu sync.Mutex
 	by map[string]chan struct{}
 }
 
-// of returns the bell of an integration. It is rung once, however often.
+// of returns the channel of an integration. It has room for one signal.
 func (b *alarmSignals) of(integration string) chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -26,8 +26,7 @@ func (b *alarmSignals) of(integration string) chan struct{} {
 	return b.by[integration]
 }
 
-// ring rings for the integrations that an urgent sweep goes to with a fault or an alarm that has changed. The outbox
-// has the sweep already.
+// ring signals the integrations that get a changed fault or alarm of an urgent sweep. The outbox has the sweep already.
 func (b *alarmSignals) ring(sweep *objects.Sweep, changed []int) {
 	has := func(i int) bool { return slices.Contains(changed, i) }
 	for _, route := range sweep.Routes {

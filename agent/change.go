@@ -9,7 +9,7 @@ import (
 	"noi-agent/objects"
 )
 
-// changes decides for the integrations with `when: change` which samples say something new. The sampler owns it.
+// changes decides for the integrations with `when: change` which samples have changed. The sampler owns it.
 type changes struct {
 	elapsed func() time.Duration // monotonic
 	by      *[]configs.Integration
@@ -22,17 +22,17 @@ type watch struct {
 	last map[objectKey]given
 }
 
-// given is the last sample of an object that was routed: it and not the last one seen is what the next is held against,
-// so that a value that drifts is sent in time.
+// given is the last routed sample of an object. The next sample is compared with this one, and not with the last one
+// taken, so that a slow drift is sent too.
 type given struct {
 	value           objects.Value
-	slave, firmware string        // another controller's value is news
+	slave, firmware string        // the value of another controller counts as changed
 	at              time.Duration // monotonic
-	band            float64       // a number within it is no change
+	band            float64       // a number within this band has not changed
 }
 
-// follow makes the watches fit a list of integrations. What an integration was given is forgotten only where it
-// changed: after an edit everything is sent once more.
+// follow adapts the watches to a list of integrations. The watch of a changed integration begins again: after an edit
+// all objects are sent once.
 func (c *changes) follow(integrations *[]configs.Integration) {
 	if c.by == integrations {
 		return
@@ -52,12 +52,12 @@ func (c *changes) follow(integrations *[]configs.Integration) {
 	c.by, c.watches = integrations, watches
 }
 
-// news reports whether an integration is to have a sample that it lists; every is the log interval of its object. From
-// then on the sample is what the next is held against.
+// news reports whether an integration gets a sample; every is the log interval of its object. If so, the next sample is
+// compared with this one.
 func (c *changes) news(id string, source *objects.Source, s *objects.Sample, every time.Duration) bool {
 	w := c.watches[id]
 	if w == nil {
-		return true // it gets them all
+		return true // the integration gets all samples
 	}
 	key, now := objectKey{source.Unit(), s.Object}, c.elapsed()
 	last, known := w.last[key]
@@ -73,12 +73,12 @@ func (c *changes) news(id string, source *objects.Source, s *objects.Sample, eve
 	return true
 }
 
-// lastDigit is half of the last digit that a message shows of a number. By less than that a difference says nothing:
-// 1.3 - 1.2 is more than 0.1 in binary.
+// lastDigit is half of the last digit of a number in a message. A smaller difference is ignored, because 1.3 - 1.2 is
+// more than 0.1 in binary.
 const lastDigit = 5e-7
 
-// differ reports whether b is a change after a. States and bit fields, faults and alarms among them, differ or do not;
-// a number has to leave the band. What prints the same is never a change.
+// differ reports whether b is a change after a. A state or a bit field, also of a fault or an alarm, must only differ.
+// A number must leave the band. Two values with the same text are never a change.
 func differ(a, b objects.Value, band float64) bool {
 	if a.Equal(b) {
 		return false
@@ -89,8 +89,8 @@ func differ(a, b objects.Value, band float64) bool {
 	return a.Kind() != objects.KindNumber || b.Kind() != objects.KindNumber || math.Abs(b.Float()-a.Float()) > band
 }
 
-// beats reports whether a sample that is no change is due: the next one, a log interval later, would come too late.
-// Samples come somewhat late now and then, by which no heartbeat is to come a log interval early.
+// beats reports whether an unchanged sample must be sent, because the next one, a log interval later, would be too late
+// for the heartbeat. Samples are sometimes a little late; this does not make a heartbeat a log interval early.
 func beats(heartbeat, since, every time.Duration) bool {
 	return heartbeat > 0 && since+every > heartbeat+every/10
 }

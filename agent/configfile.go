@@ -13,20 +13,20 @@ import (
 	"noi-agent/status/api"
 )
 
-// ErrInForce comes from Agent.Reload when the new configuration is in force, but a part of it failed.
+// ErrInForce comes from Agent.Reload if the new configuration is active, but a part of the reload failed.
 var ErrInForce = errors.New("the new configuration is in force, but not all of it works")
 
-// configFile is how the configuration file and the configuration in force differ, as far as the last reload knows.
+// configFile has the differences between the configuration file and the active configuration, as of the last reload.
 type configFile struct {
 	mu      sync.Mutex
-	refused string    // why the file was refused; "": the last reload took it
-	since   time.Time // wall time of the first refusal since a reload took the file
-	inForce time.Time // wall time since which the configuration in force is in force
-	restart []string  // keys of the file that count after a restart only
+	refused string    // why the file was refused; "": the last reload accepted it
+	since   time.Time // wall time of the first refusal since a reload accepted the file
+	inForce time.Time // wall time since which the active configuration is active
+	restart []string  // keys of the file that apply only after a restart
 	changed time.Time // wall time since which restart is not empty
 
-	added      string    // what is wrong with the file of integrations; "": nothing
-	addedSince time.Time // wall time since which something is
+	added      string    // the errors of the file of integrations; "": none
+	addedSince time.Time // wall time since which it has errors
 }
 
 // IntegrationsFile notes the fault of the file with the integrations that are made over the API. The status shows it
@@ -63,8 +63,8 @@ func shortened(text string) string {
 	return strings.Join(lines, "; ")
 }
 
-// taken notes that a configuration is in force from now on, except for keys that need a restart. It reports whether
-// these keys are others than before.
+// taken notes that a configuration is active from now on, except for keys that need a restart. It reports whether these
+// keys have changed.
 func (c *configFile) taken(now time.Time, restart []string) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *configFile) taken(now time.Time, restart []string) (changed bool) {
 	return changed
 }
 
-// problems lists the reasons why the file is not in force.
+// problems lists the reasons why the file is not active.
 func (c *configFile) problems() (list []api.Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,8 +95,8 @@ func (c *configFile) problems() (list []api.Problem) {
 }
 
 // needRestart names the keys of a configuration that differ from those the agent was started with, and are read at the
-// start only: the identity of the gateway goes into the ids of all its samples, the store is open where it is, and the
-// endpoint is how a person watches this very reload. A device id that is the gateway's already needs no restart.
+// start only: the device id is in the ids of all samples, the store is open in the old directory, and a person watches
+// this reload on the endpoint. If the configured device id is already that of the gateway, no restart is needed.
 func (a *Agent) needRestart(next *configs.Config) (keys []string) {
 	start := a.options.Config
 	if start.DeviceID != next.DeviceID && next.DeviceID != a.deviceID {

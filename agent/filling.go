@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// fillsFor is for how long samples must have waited before it is predicted when the outbox will be full: less is
-	// no measure of how fast they come.
+	// fillsFor is how long samples must have waited before the agent predicts when the outbox will be full. A shorter
+	// time does not show how fast samples come.
 	fillsFor = time.Hour
-	// fillsWithin is how far ahead the operator is warned. A week has one working day at least.
+	// fillsWithin is how long before the first deletion the operator is warned. A week has at least one working day.
 	fillsWithin = 7 * 24 * time.Hour
 )
 
-// filling predicts for each integration that takes nothing when its first sample will be deleted unsent: its oldest
-// sample reaches max_age, or the outbox reaches max_size at the pace at which samples have come since the oldest. A
-// clock that is not known to be right can predict nothing.
+// filling predicts for each integration whose cloud accepts nothing when its first sample will be deleted unsent: its
+// oldest sample reaches max_age, or the outbox reaches max_size at the pace at which samples have come since the
+// oldest. Without a good clock there is no prediction.
 func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 	if s.Clock.State != clock.Good {
 		return nil
@@ -47,7 +47,7 @@ func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 	return list
 }
 
-// day names a moment to come for people, by the gateway's zone: as exactly as it can be predicted.
+// day returns a future moment as a text, in the gateway's time zone, as exactly as it can be predicted.
 func day(ahead time.Duration, at time.Time) string {
 	if ahead < 24*time.Hour {
 		return at.Local().Round(time.Hour).Format("2 January, 15:04")
@@ -55,8 +55,8 @@ func day(ahead time.Duration, at time.Time) string {
 	return at.Local().Format("2 January")
 }
 
-// timeToFull is how long it takes until what waits fills the outbox: samples that every cloud has are deleted first and
-// leave room.
+// timeToFull returns the time until the waiting samples fill the outbox. Samples that every cloud has accepted are
+// deleted first.
 func timeToFull(in *api.Integration, stats store.Stats, most int64, now time.Time) time.Duration {
 	if stats.Samples == 0 || stats.RecordBytes == 0 || in.Backlog == 0 {
 		return fillsWithin + 1

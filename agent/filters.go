@@ -34,8 +34,8 @@ func (a *Agent) integrationID(word string) (string, error) {
 // unknown is the answer to a client that named an integration that does not exist.
 func unknown(err error) error { return api.NewError(404, err.Error(), "noi-agent integrations list") }
 
-// checkFilter replaces the name of an integration by its id. It fails with an *api.Error for a value that can find
-// nothing: an empty answer would look like good news.
+// checkFilter replaces the name of an integration by its id. It fails with an *api.Error for a value that can match
+// nothing: an empty answer would look as if all were well.
 func (a *Agent) checkFilter(q *api.TriggerQuery) (err error) {
 	if q.Integration != "" {
 		if q.Integration, err = a.integrationID(q.Integration); err != nil {

@@ -6,9 +6,9 @@ import (
 	"noi-agent/status/api"
 )
 
-// AcknowledgeGaps marks gaps as seen by an operator: those that ended at until or before, or all when that is zero. The
-// status shows them no more; the trigger log lists them with the mark. The problem of a store that this start has
-// replaced ends with all of this run. Errors are the store's.
+// AcknowledgeGaps marks gaps as seen by an operator: those that ended at until or before; all if until is zero. The
+// status no longer shows them. The trigger log lists them with the mark. If all gaps are marked, the problem
+// `store_recovered` of this run ends too. Errors are the store's.
 func (a *Agent) AcknowledgeGaps(until time.Time) (api.Acknowledged, error) {
 	n, err := a.store.AcknowledgeGaps(until)
 	if err != nil {

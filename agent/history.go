@@ -10,7 +10,7 @@ import (
 )
 
 // History returns the values of an object in the last span, or as far back as they are kept; false if the object is not
-// sampled. It is empty for an object without a sample since the start.
+// sampled. For an object without a sample since the start the history is empty.
 func (a *Agent) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
 	pollers := a.current().pollers
 	at := slices.IndexFunc(pollers, func(p *poll.Poller) bool { return p.Line().Name == line })

@@ -17,7 +17,7 @@ import (
 const machineIDFile = "/etc/machine-id"
 
 // deviceIDFile is a copy of the device id in the state directory: the identity of the gateway must not depend on one
-// file, and what was drawn cannot be drawn again.
+// file, because a random id cannot be made again.
 const deviceIDFile = "device-id"
 
 // identify returns the identity of this gateway: the configured one, or the one that is kept in the store or beside
@@ -55,8 +55,8 @@ func readDeviceID(file string) string {
 	return id
 }
 
-// deriveDeviceID returns 24 lower-case hex digits. Without a machine id (tiny images) it draws them: they are
-// stable as long as the store is kept, or the copy beside it.
+// deriveDeviceID returns 24 lower-case hex digits. Without a machine id (tiny images) the digits are random. They stay
+// the same as long as the store, or the copy beside it, is kept.
 func deriveDeviceID(file string) string {
 	machine, err := os.ReadFile(file)
 	if text := strings.TrimSpace(string(machine)); err == nil && text != "" {

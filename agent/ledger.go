@@ -11,17 +11,18 @@ import (
 // objectKey is an object of one slave.
 type objectKey struct{ unit, object string }
 
-// ledger numbers the samples of each object through the run and knows which are missing: what was due and did not come
-// takes numbers too, so that a consumer that counts the messages finds either the sample or the gap. The sampler owns
-// it. Gaps that wait for the clock are the store's.
+// ledger numbers the samples of each object in a run. Missing samples get numbers too, so that a consumer that counts
+// the messages finds either the sample or the gap. The sampler owns the ledger. The store has the gaps that wait for
+// the clock.
 type ledger struct {
 	run uint64
 	seq map[objectKey]uint64 // the last number given
-	// up to when earlier runs account for the objects; one is taken out when it is met
+	// before has, for each object, the time of the last sample or gap of earlier runs; an object is removed at its
+	// first sample of this run
 	before map[store.Accounted]store.Account
 	who    map[string]who // the slaves by unit, for the filters of the integrations
 
-	standsIn bool // the outbox is in memory: of an object that it does not know, only the disk knows the last sample
+	standsIn bool // the outbox is in memory: the last sample of an unknown object is only on the disk
 }
 
 // who has the names of a slave that filters use.
@@ -38,8 +39,8 @@ func newLedger(run uint64, before map[store.Accounted]store.Account) *ledger {
 	return &ledger{run: run, seq: map[objectKey]uint64{}, before: before, who: map[string]who{}}
 }
 
-// number gives the samples of a sweep their numbers, and the gaps before them those that are missing. It returns the
-// gaps, and with them those of the time when the agent was down.
+// number gives the samples of a sweep, and the gaps before them, their numbers. It returns these gaps, and the gaps of
+// the time without an agent.
 func (l *ledger) number(t *poll.Sweep) (spans []store.Span) {
 	unit := t.Source.Unit()
 	l.who[unit] = who{t.Source.Line, int(t.Source.UnitID), t.Names, t.Family, t.Nameless}
@@ -66,9 +67,8 @@ func (l *ledger) instant(t *poll.Sweep, at time.Time) store.Instant {
 	return store.Instant{Run: l.run, At: at, Uptime: at.Sub(t.BootedAt), Unsure: t.Unsure}
 }
 
-// welcome returns the time without an agent for each object that comes for the first time in this run, or is missing
-// since it began. What is missing before the first sample is so since the run began: the time without an agent ends
-// there.
+// welcome returns the gap of the time without an agent for each object that has its first sample or gap in this run.
+// The time without an agent ends where the run begins. Samples that are missing after that belong to this run.
 func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	meet := func(object string, at time.Time) {
 		if l.seq[objectKey{unit, object}] > 0 {
@@ -94,7 +94,7 @@ func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 	return spans
 }
 
-// accounts returns up to when a sweep accounts for its objects: by samples, and by gaps that nothing has followed yet.
+// accounts returns for each object of a sweep the time of its sample, or of the end of a gap without a sample after it.
 func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]store.Account) {
 	samples, gaps = map[store.Accounted]store.Account{}, map[store.Accounted]store.Account{}
 	unit := t.Source.Unit()

@@ -23,25 +23,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk that fails does not end the sampling. A commit that fails, other than for want of space, ends the agent,
-// because the content of the file is not known then. The supervisor starts the agent again, and the file is checked.
-// After failuresMost failures in a row the next start keeps its outbox in memory, and the status says so.
+// A disk that fails does not end the sampling. A commit that fails for another reason than a full disk ends the agent,
+// because the content of the file is then not known. The supervisor starts the agent again, and the file is checked.
+// After failuresMost failures in a row the next start keeps its outbox in memory, and the status shows this.
 //
-// The agent stays in memory until the disk has passed its probes and nothing waits in memory. Then the agent ends, and
-// the next start works on the disk with what the disk has, and deletes the outbox in memory. No sample is moved from
-// the one to the other. The log of publications, the counters and the kept samples of that time are lost. The gaps go
-// over, and by files in memory the number of the run and the accounts.
+// The agent stays in memory until the disk has passed its probes and nothing waits in memory. Then the agent ends. The
+// next start uses the store on the disk, and deletes the outbox in memory. No sample is moved from one to the other.
+// The log of publications, the counters and the kept samples of that time are lost. The gaps are copied to the disk.
+// Files in memory pass on the number of the run and the accounts.
 const (
 	failuresMost = 3
-	// healthyAfter ends a row of failures: a disk that has worked so long is tried again as often as at first.
+	// healthyAfter is the time of work after which the failures before no longer count.
 	healthyAfter = time.Hour
-	// memorySize bounds an outbox in memory, in bytes: a day of 48 objects a minute.
+	// memorySize is the limit of an outbox in memory, in bytes: a day of 48 objects per minute.
 	memorySize = 16 << 20
 
 	probeEvery  = 20 * time.Minute
-	probesInRow = 3       // one good answer of a disk that has failed says little
+	probesInRow = 3       // one good probe of a failed disk proves little
 	probeSize   = 1 << 20 // bytes
-	// sentWithin is how long a sample of a healthy integration waits at most, its publish_every aside.
+	// sentWithin is the longest time for which a sample of a working integration waits, without publish_every.
 	sentWithin = time.Minute
 )
 
@@ -51,10 +51,10 @@ var errDiskBack = errors.New("the disk works again, and nothing waits in memory:
 	"" +
 	"on the disk")
 
-// failures counts in a file in memory, which is gone after a reboot, how often the store has failed in a row.
+// failures counts how often the store has failed in a row. The count is in a file in memory, which a reboot deletes.
 type failures struct{ path string }
 
-// failuresOf is where the failures of a state directory are counted; without a directory in memory nothing is.
+// failuresOf returns the counter of a state directory; without a directory in memory nothing is counted.
 func failuresOf(memory, stateDir string) failures {
 	if memory == "" {
 		return failures{}
@@ -64,7 +64,7 @@ func failuresOf(memory, stateDir string) failures {
 	return failures{filepath.Join(memory, fmt.Sprintf("store-failures-%08x", h.Sum32()))}
 }
 
-// count returns how many there were. A file that does not read counts as none: the disk is tried.
+// count returns the number of failures; 0 if the file is not readable: the disk is then tried.
 func (f failures) count() int {
 	data, err := readOwn(f.path)
 	if err != nil {
@@ -141,7 +141,7 @@ func (f failures) outbox(path string) (string, error) {
 	return "", err
 }
 
-// diskFailed reports whether an error of opening the store is the medium's, and not a matter of configuration or of
+// diskFailed reports whether an error of opening the store comes from the medium, and not from the configuration or
 // another agent.
 func diskFailed(err error) bool {
 	return slices.ContainsFunc([]syscall.Errno{
@@ -149,8 +149,8 @@ func diskFailed(err error) bool {
 	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
-// recoverStore opens the store: in memory when something waits there or when the disk has failed too often, else on the
-// disk.
+// recoverStore opens the store: in memory if something waits there, or if the disk has failed too often; otherwise on
+// the disk.
 func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r store.Recovery, err error) {
 	memory, foreign := a.failures.outbox(path)
 	if foreign != nil {
@@ -189,8 +189,8 @@ func (a *Agent) recoverStore(path string, o store.Options) (st *store.Store, r s
 	return a.openInMemory(memory, o)
 }
 
-// makeStateDir makes the state directory when it is not there. It fails as the disk does, a medium that is read only
-// from the start included, or for want of the right.
+// makeStateDir makes the state directory if it does not exist. It fails with the error of the disk, also on a read-only
+// medium, or without permission.
 func makeStateDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make the state directory: %w; give the daemon's user the right to it, or name another one "+
@@ -203,11 +203,11 @@ func makeStateDir(dir string) error {
 type gapsLeft struct {
 	dir  string                  // that holds the outbox
 	rows []store.Trigger         // the newest first; the clouds have had them
-	dark map[string][]store.Span // before the outbox, since a sample that only the disk knows
+	dark map[string][]store.Span // gaps that begin before this outbox, after a sample that only the disk knows
 }
 
-// owedInMemory returns the store in memory when an earlier run has left one in which something waits. If nothing waits
-// in it, its gaps are returned.
+// owedInMemory returns the store in memory of an earlier run, if something waits in it. If nothing waits, it returns
+// the gaps of this store.
 func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.Recovery, *gapsLeft) {
 	if _, err := os.Lstat(path); path == "" || err != nil {
 		return nil, store.Recovery{}, nil
@@ -231,7 +231,7 @@ func (a *Agent) owedInMemory(path string, o store.Options) (*store.Store, store.
 	return nil, store.Recovery{}, &left
 }
 
-// setIntegrations has the store know the integrations, and writes the gaps of the outbox in memory into the log on the
+// setIntegrations gives the store the integrations, and writes the gaps of the outbox in memory into the log on the
 // disk. The outbox in memory is deleted when they are durable there.
 func (a *Agent) setIntegrations(list []store.Integration) error {
 	if a.left == nil {
@@ -242,7 +242,7 @@ func (a *Agent) setIntegrations(list []store.Integration) error {
 		return err
 	}
 	for _, row := range slices.Backward(a.left.rows) {
-		row.Gap.Ongoing = true // not to be announced
+		row.Gap.Ongoing = true // so that it is not announced
 		if err := a.store.Missing(row.Integration, row.Gap); err != nil {
 			a.log.Warn("a gap of the time in memory is not in the log", "error", err)
 		}
@@ -256,7 +256,7 @@ func (a *Agent) setIntegrations(list []store.Integration) error {
 	return os.RemoveAll(dir)
 }
 
-// owed says what waits in an outbox; "" when nothing waits.
+// owed returns a text about what waits in an outbox; "": nothing waits.
 func owed(stats store.Stats) string {
 	samples, letters, gaps := uint64(0), 0, 0
 	for _, in := range stats.Integrations {
@@ -269,7 +269,7 @@ func owed(stats store.Stats) string {
 		letters, gaps)
 }
 
-// degrade notes that this run is in memory. The next start that tries the disk tries it once.
+// degrade notes that this run is in memory. A later start tries the disk only once.
 func (a *Agent) degrade(reason string) {
 	a.degraded = reason
 	a.log.Error("THE DISK FAILS: samples are kept in memory only, and lost when power is", "reason", reason)
@@ -287,7 +287,8 @@ func (a *Agent) openInMemory(path string, o store.Options) (*store.Store, store.
 	return store.Recover(context.Background(), path, o, store.RecoverOptions{Check: a.options.CheckStore})
 }
 
-// countFailure notes how the run ended. A store that has worked for long, or was closed in order, ends the row.
+// countFailure notes how the run ended. If the store has worked for healthyAfter, or was closed cleanly, the count
+// begins again.
 func (a *Agent) countFailure(stopped error) {
 	n := 0
 	switch {
@@ -304,7 +305,7 @@ func (a *Agent) countFailure(stopped error) {
 }
 
 // diskBack returns a channel that is closed when the disk has passed its probes in a row and nothing waits in memory.
-// It stays open when the store is on the disk anyway.
+// If the store is on the disk, the channel stays open.
 func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 	back := make(chan struct{})
 	if a.degraded == "" {
@@ -336,8 +337,8 @@ func (a *Agent) diskBack(ctx context.Context) <-chan struct{} {
 	return back
 }
 
-// sentAll reports whether nothing waits in the outbox but what the last publish will send: the samples of healthy
-// integrations since their last turn. When the last publish fails, the next start finds them and stays in memory.
+// sentAll reports whether only samples wait that the last publish will send: the newest samples of working
+// integrations. If the last publish fails, the next start finds them, and stays in memory.
 func (a *Agent) sentAll() bool {
 	turn := map[string]time.Duration{}
 	for _, in := range a.current().config.Integrations {
@@ -367,7 +368,7 @@ func probeDisk(dir string) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // else the cache answers; a wish only
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // otherwise the cache answers; the kernel may ignore this
 	read := make([]byte, probeSize)
 	if _, err := f.ReadAt(read, 0); err != nil {
 		return err
@@ -378,7 +379,7 @@ func probeDisk(dir string) (err error) {
 	return readHead(filepath.Join(dir, "noi.db"))
 }
 
-// readHead reads the first pages of a file, which a start needs; none is fine.
+// readHead reads the first pages of a file, which a start needs. A missing file is no error.
 func readHead(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {

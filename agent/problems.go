@@ -12,9 +12,10 @@ import (
 	"noi-agent/status/api"
 )
 
-// present turns what lines, integrations, clock, store and configuration find wrong into what is shown: what is no news
-// yet is left out, what another problem explains is folded under that one, each gets the name of its subject, and the
-// worst comes first. Page, command line, metrics, log and systemd all show this list.
+// present makes the shown list of the problems that lines, integrations, clock, store and configuration report. It
+// leaves out problems that have not lasted long enough. It folds a problem under the problem that explains it. It fills
+// in the name of the subject, and sorts the worst first. Page, command line, metrics, log and systemd all show this
+// list.
 func present(raw []api.Problem, s *api.Status, now time.Time) []api.Problem {
 	table := kindsByCode()
 	list := slices.DeleteFunc(raw, func(p api.Problem) bool { return p.Lasts < table[p.Code].VisibleAfter })
@@ -34,7 +35,7 @@ func present(raw []api.Problem, s *api.Status, now time.Time) []api.Problem {
 	return list
 }
 
-// rank is the place of a word in an order; a word that is not there comes last.
+// rank returns the place of a word in an order; an unknown word comes last.
 func rank[T comparable](word T, order ...T) int {
 	if i := slices.Index(order, word); i >= 0 {
 		return i
@@ -51,8 +52,8 @@ var kindsByCode = sync.OnceValue(func() map[string]api.Kind {
 	return table
 })
 
-// fold takes out each problem that another one explains, and notes it there. The explanation may have one itself: then
-// both are noted at the last.
+// fold removes each problem that another one explains, and notes it there. If the explanation is itself explained by a
+// third problem, both are noted at the third.
 func fold(list []api.Problem, table map[string]api.Kind) []api.Problem {
 	explainer := func(i int) int {
 		return slices.IndexFunc(list, func(by api.Problem) bool {
@@ -90,7 +91,7 @@ func partOf(subject, whole string) bool {
 // subjectAgent is the subject of problems that concern the agent as a whole.
 const subjectAgent = "agent"
 
-// subject is the name of the thing with the problem, as people call it.
+// subject has the name of the thing with the problem.
 type subject struct{ name, kind, cloud string }
 
 // subjectsOf names the lines, slaves and integrations of a status by the subjects of their problems.
@@ -111,7 +112,7 @@ func subjectsOf(s *api.Status) map[string]subject {
 	return all
 }
 
-// slaveName is how people call a slave: by the name that it has of the configuration, else by where it is.
+// slaveName returns the name of a slave for people: its configured name, otherwise its unit.
 func slaveName(id string, s *api.Slave) string {
 	switch s.Slave {
 	case "":
@@ -130,7 +131,7 @@ func cloudName(kind string) string {
 	return "Google"
 }
 
-// named fills the places of a problem's texts.
+// named fills the placeholders in the texts of a problem.
 func named(p api.Problem, subjects map[string]subject) api.Problem {
 	s := subjects[p.Subject]
 	p.Name = cmp.Or(s.name, p.Subject)

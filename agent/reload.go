@@ -15,11 +15,11 @@ import (
 	"noi-agent/objects"
 )
 
-// lifetimes is until when pollers and forwarders work.
+// lifetimes has the contexts that end pollers and forwarders.
 type lifetimes struct {
 	polling    context.Context
 	publishing context.Context
-	draining   chan struct{} // closed when nothing new will come
+	draining   chan struct{} // closed when there will be no new samples
 }
 
 func (w lifetimes) start(pollers []*poll.Poller, forwarders []*publish.Forwarder) {
@@ -35,7 +35,7 @@ func (w lifetimes) start(pollers []*poll.Poller, forwarders []*publish.Forwarder
 	}
 }
 
-// reload is another configuration to be put in force. An edit is one of integrations only: nothing else is looked at.
+// reload is a new configuration to apply. An edit changes only integrations.
 type reload struct {
 	config  *configs.Config // of an edit: nil
 	catalog *objects.Catalog
@@ -43,23 +43,23 @@ type reload struct {
 	done    chan<- error
 }
 
-// Reload puts another valid configuration in force while the agent runs. Unchanged lines and integrations keep running.
-// The others are stopped and started again, and the content of the outbox stays. device_id, state_dir and status need a
+// Reload applies another valid configuration while the agent runs. Unchanged lines and integrations keep running. The
+// others are stopped and started again, and the content of the outbox stays. device_id, state_dir and status need a
 // restart: log and status show which of them changed. The caller applies `log`, because it made the logger. Reload
-// returns when the new configuration is in force. The error is ErrInForce if a part failed. It is ctx's if the agent
-// does not run; then nothing has changed.
+// returns when the new configuration is active. The error is ErrInForce if a part failed. It is ctx's if the agent does
+// not run; then nothing has changed.
 func (a *Agent) Reload(ctx context.Context, config *configs.Config, catalog *objects.Catalog) error {
 	return a.put(ctx, reload{config: config, catalog: catalog})
 }
 
-// EditIntegrations puts a new set of integrations in force while the agent runs. Lines and unchanged integrations are
-// not touched, and neither are their waits and the problems about the configuration file. It returns, and fails, as
-// Reload does.
+// EditIntegrations applies a new set of integrations while the agent runs. Lines, unchanged integrations and their
+// waits, and the problems about the configuration file do not change. EditIntegrations returns, and fails, as Reload
+// does.
 func (a *Agent) EditIntegrations(ctx context.Context, all []configs.Integration) error {
 	return a.put(ctx, reload{edit: all})
 }
 
-// put has Run's goroutine apply r, and waits for it.
+// put gives r to the goroutine of Run, and waits until it is applied.
 func (a *Agent) put(ctx context.Context, r reload) error {
 	done := make(chan error, 1)
 	r.done = done
@@ -126,7 +126,7 @@ func (a *Agent) apply(w lifetimes, r reload) error {
 	return nil
 }
 
-// noteFile notes that a configuration file is taken, and logs what of it needs a restart.
+// noteFile notes that a configuration file is active, and logs the keys that need a restart.
 func (a *Agent) noteFile(config *configs.Config) {
 	restart := a.needRestart(config)
 	if a.configFile.taken(a.options.Now(), restart) {
@@ -166,8 +166,8 @@ func (a *Agent) keepLines(old workers, next *workers, families bool) (fresh map[
 	return fresh
 }
 
-// keepForwarders is keepLines for integrations. Each has a place in next. An edit leaves those alone whose files have
-// changed.
+// keepForwarders is keepLines for integrations. Each has a place in next. An edit does not restart integrations whose
+// files have changed.
 func (a *Agent) keepForwarders(old workers, next *workers, isEdit bool) (fresh []int, errs []error) {
 	kept := map[*publish.Forwarder]bool{}
 	next.forwarders = make([]*publish.Forwarder, len(next.config.Integrations))
@@ -182,7 +182,7 @@ func (a *Agent) keepForwarders(old workers, next *workers, isEdit bool) (fresh [
 		kept[old.forwarders[at]] = true
 		next.forwarders[i] = old.forwarders[at]
 	}
-	var stops sync.WaitGroup // each may have an attempt under way
+	var stops sync.WaitGroup // each may have requests in flight
 	for _, f := range old.forwarders {
 		if !kept[f] {
 			stops.Go(f.Stop)

@@ -25,7 +25,7 @@ func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, r
 	return f.Replay(ctx, number, r, report)
 }
 
-// working returns the forwarder that can do it.
+// working returns the running forwarder of an integration.
 func (a *Agent) working(integration string) (*publish.Forwarder, error) {
 	id, err := a.integrationID(integration)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"noi-agent/store"
 )
 
-// queuedSweeps is how many sweeps may wait for the store: with a sweep a second, minutes of a stuck disk.
+// queuedSweeps is how many sweeps may wait for the store. With a sweep per second this is enough for a disk that hangs
+// for minutes.
 const queuedSweeps = 1024
 
 // sampler gives sweeps their routes and their samples numbers, and makes them durable. One goroutine.
@@ -32,12 +33,12 @@ type sampler struct {
 	n            uint64 // number of the last sample in this run
 }
 
-// route sets by whose lists the samples go from now on. It is safe from any goroutine.
+// route sets the integrations to which samples are routed from now on. It is safe from any goroutine.
 func (sm *sampler) route(integrations []configs.Integration) { sm.integrations.Store(&integrations) }
 
-// run takes sweeps until in is closed, so that everything read is kept before the agent ends. It waits for no commit:
-// forwarders see a sweep at once. It returns the store's error when the store has stopped; what is taken after that is
-// lost with it.
+// run takes sweeps until in is closed, so that everything read is kept before the agent ends. It waits for no commit,
+// because forwarders see a sweep at once. If the store has stopped, it returns the store's error; sweeps that are taken
+// after that are lost.
 func (sm *sampler) run(ctx context.Context) error {
 	var made promises
 	for {
@@ -68,11 +69,11 @@ type promise struct {
 	to     uint64
 }
 
-// promises are those that are not kept yet, the oldest first. Each sweep has a commit window of its own, so they are as
-// many as sweeps come in one.
+// promises are the commits that are not made yet, the oldest first. Each sweep has its own commit window, so there may
+// be as many promises as sweeps in a window.
 type promises []promise
 
-// first is closed when the oldest is kept or broken; never ready for none.
+// first is closed when the oldest promise is kept or broken. Without a promise it is never ready.
 func (ps promises) first() <-chan struct{} {
 	if len(ps) == 0 {
 		return nil
@@ -80,8 +81,8 @@ func (ps promises) first() <-chan struct{} {
 	return ps[0].pledge.Done()
 }
 
-// writeGaps logs what has become of those that are over, in one line, and returns the others. A full store has said so
-// itself, and goes on.
+// logKept logs the results of the finished promises in one line, and returns the other promises. A full store has
+// logged this itself, and continues.
 func (ps promises) logKept(sm *sampler) promises {
 	to := uint64(0)
 	for len(ps) > 0 && worker.Over(ps[0].pledge.Done()) {
@@ -96,7 +97,7 @@ func (ps promises) logKept(sm *sampler) promises {
 	return ps
 }
 
-// keep waits for all.
+// keep waits for all promises.
 func (ps promises) keep(ctx context.Context, sm *sampler) error {
 	if len(ps) == 0 {
 		return nil
@@ -112,7 +113,7 @@ func (ps promises) keep(ctx context.Context, sm *sampler) error {
 	return sm.store.Err()
 }
 
-// offer hands one sweep over.
+// offer numbers and routes one sweep, and offers it to the store.
 func (sm *sampler) offer(ctx context.Context, t *poll.Sweep) (promise, error) {
 	if err := sm.writeGaps(sm.ledger.number(t)); err != nil {
 		return promise{}, err
@@ -139,7 +140,7 @@ func (sm *sampler) offer(ctx context.Context, t *poll.Sweep) (promise, error) {
 	return promise{pledge, sm.n}, err
 }
 
-// sweep returns what is to be kept of t: only the samples that an integration lists; false when there are none.
+// sweep returns the part of t to store: only the samples that an integration gets; false if there are none.
 func (sm *sampler) sweep(t *poll.Sweep) (objects.Sweep, bool) {
 	kept, routes := sm.routes(t)
 	if len(kept) == 0 {
@@ -154,8 +155,8 @@ func (sm *sampler) sweep(t *poll.Sweep) (objects.Sweep, bool) {
 	}, true
 }
 
-// alarming returns which of the samples are a fault or an alarm that has come or gone: their sweep is made durable at
-// once. The first value of a run counts when it is not clear.
+// alarming returns the samples in which a fault or an alarm has begun or ended: their sweep is committed at once. The
+// first value of a run counts if an alarm is active.
 func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []int) {
 	for i := range samples {
 		s := &samples[i]
@@ -171,7 +172,7 @@ func (sm *sampler) alarming(unit string, samples []objects.Sample) (changed []in
 	return changed
 }
 
-// writeGaps writes gaps into the log of every integration that was to have the samples.
+// writeGaps writes gaps into the log of every integration that should have got the samples.
 func (sm *sampler) writeGaps(spans []store.Span) error {
 	for _, span := range spans {
 		slave := sm.ledger.who[span.Gap.Unit]
@@ -188,7 +189,7 @@ func (sm *sampler) writeGaps(spans []store.Span) error {
 	return nil
 }
 
-// routes returns the samples that go anywhere, and which of them go where.
+// routes returns the samples that an integration gets, and the samples of each integration.
 func (sm *sampler) routes(t *poll.Sweep) (kept []objects.Sample, routes []objects.Route) {
 	listing := sm.integrations.Load()
 	sm.changes.follow(listing)

@@ -48,7 +48,8 @@ func (a *Agent) Status() api.Status {
 	return s
 }
 
-// clockStatus adds the number of samples that wait for the clock, and the problem when there is one.
+// clockStatus returns the state of the clock, with the number of samples that wait for it, and its problem if there is
+// one.
 func (a *Agent) clockStatus(integrations []api.Integration) (api.Clock, []api.Problem) {
 	s := a.clock.Wall.Status()
 	for _, in := range integrations {

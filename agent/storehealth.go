@@ -15,12 +15,12 @@ import (
 	"noi-agent/store"
 )
 
-// Words for how the store came up.
+// Words for the start of the store.
 const (
 	storeCreated = "created" // there was none
 	storeClean   = "clean"   // as it was left
 	storeChecked = "checked" // the last stop was not clean; the file was checked, and is sound
-	storeRenewed = "renewed" // the file was of no use and was moved aside; see problems
+	storeRenewed = "renewed" // the file was not usable and was moved aside; see problems
 	storeMemory  = "memory"  // the disk fails: the outbox is in memory
 )
 
@@ -45,10 +45,10 @@ func settingsOf(l store.Limits) api.Buffer {
 	}
 }
 
-// measuredAfter is the time after which the bytes written so far say something about a day.
+// measuredAfter is the time after which a rate per day is calculated from the written bytes.
 const measuredAfter = 10 * time.Minute
 
-// perDay is the bytes written since the start as a rate, in megabytes a day; nil when it is too early to say.
+// perDay returns the bytes written since the start as a rate, in megabytes per day; nil: it is too early.
 func perDay(bytes uint64, ran time.Duration) *float64 {
 	if ran < measuredAfter {
 		return nil
@@ -72,9 +72,9 @@ func startWord(degraded string, r store.Recovery) string {
 	return storeClean
 }
 
-// storeProblems says what a start had to do to the store. That it was replaced is shown until the gaps are
-// acknowledged or the process ends: a gap that is over is still a gap. What this start did is the case since the start.
-// Files that an earlier start moved aside are kept since then.
+// storeProblems returns the problems of the store's start. A replaced store is shown until the gaps are acknowledged,
+// or the process ends. The problem began with this start. Files that an earlier start moved aside have the time of that
+// start.
 func (a *Agent) storeProblems() []api.Problem {
 	r, since := a.recovery, a.started
 	switch {
@@ -88,7 +88,7 @@ func (a *Agent) storeProblems() []api.Problem {
 	return nil
 }
 
-// movedAt returns when a file got its name, as its inode says; otherwise when that is not known.
+// movedAt returns the time at which a file got its name, from its inode; otherwise, if this time is not known.
 func movedAt(path string, otherwise time.Time) time.Time {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -101,7 +101,7 @@ func movedAt(path string, otherwise time.Time) time.Time {
 	return time.Unix(stat.Ctim.Unix())
 }
 
-// recoveryDetail says why the store was replaced, where the old file is, and what was lost.
+// recoveryDetail returns a text: why the store was replaced, where the old file is, and what was lost.
 func recoveryDetail(r store.Recovery) string {
 	detail := fmt.Sprintf("%s; moved to %s; %d samples salvaged", r.Reason, r.Aside, r.Samples)
 	if r.DeadLetters > 0 {

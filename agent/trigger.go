@@ -40,7 +40,7 @@ func (a *Agent) Trigger(id uint64) (api.TriggerDetail, error) {
 	return d, nil
 }
 
-// describe adds the fields that are known of the sample.
+// describe adds the known fields of the sample.
 func describe(a *Agent, d *api.TriggerDetail, row *store.DeadLetter) {
 	sampled := row.Sample.SampledAt.UTC().Format(time.RFC3339)
 	d.SampledAt, d.PublishedAt = &sampled, millis(row.PublishedAt)
@@ -55,7 +55,7 @@ func describe(a *Agent, d *api.TriggerDetail, row *store.DeadLetter) {
 	}
 }
 
-// advice says what keeps a message back and what to do, from the table of problems.
+// advice returns why a message waits and what to do, from the table of problems.
 func advice(d *api.TriggerDetail) (code, title, remedy string) {
 	var kind api.Kind
 	switch d.State {
@@ -83,7 +83,7 @@ func deletedUnsent(reason string) bool {
 		word == objects.GapRejected
 }
 
-// publishable says why a row cannot be published again; "": it can.
+// publishable returns why a row cannot be published again; "": it can.
 func publishable(state string) string {
 	switch state {
 	case api.StateRetrying, api.StateRefused:
@@ -94,7 +94,7 @@ func publishable(state string) string {
 	return ""
 }
 
-// publishLimit is how long a single sample is tried: a person waits for the answer.
+// publishLimit is the longest time for publishing a single sample, because a person waits for the answer.
 const publishLimit = 30 * time.Second
 
 // PublishTrigger publishes the sample of a row again, with the same sample id and marked as a replay. A dead letter is

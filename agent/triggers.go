@@ -41,7 +41,7 @@ func (a *Agent) Triggers(q api.TriggerQuery) (api.Triggers, error) {
 	return page, nil
 }
 
-// matcher is the filters that the store does not know; nil: there are none.
+// matcher returns the filters that the store does not have; nil: there are none.
 func matcher(q api.TriggerQuery, ahead outlooks) func(*store.Trigger) bool {
 	if q.Object == "" && q.State == "" && q.From.IsZero() && q.To.IsZero() {
 		return nil
@@ -60,7 +60,7 @@ func objectOf(t *store.Trigger) string {
 	return t.Sample.Object
 }
 
-// outlook says when an integration whose last attempt failed tries again.
+// outlook is when an integration tries again after a failed attempt.
 type outlook struct {
 	waiting bool          // an operator has to act
 	left    time.Duration // until the next attempt
@@ -83,7 +83,7 @@ func (a *Agent) outlooks() outlooks {
 	return all
 }
 
-// state is the word for how far a row is.
+// state returns the word for the state of a row.
 func (o outlooks) state(t *store.Trigger) string {
 	switch {
 	case t.Success:
@@ -130,8 +130,8 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 	return row
 }
 
-// rowAge is the age of a row in seconds. The log has only the time of the clock at that time: of one that cannot be
-// right there is no age.
+// rowAge returns the age of a row in seconds. The log has only the time by the clock at that time. If this time cannot
+// be right, there is no age.
 func (a *Agent) rowAge(at time.Time) *int64 {
 	now := a.clock.Now()
 	if at.After(now) || at.Before(a.clock.Wall.Source().Built) {
@@ -146,7 +146,7 @@ func millis(t time.Time) *string {
 	return &text
 }
 
-// triggerGone is the answer to a question for a row that is not there.
+// triggerGone is the answer to a request for a row that does not exist.
 func triggerGone(err error) error {
 	if errors.Is(err, store.ErrNoTrigger) {
 		return api.NewError(404, err.Error()+": it never was, or it is no longer kept (triggers.keep)",

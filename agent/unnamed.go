@@ -10,8 +10,8 @@ import (
 	"noi-agent/store"
 )
 
-// unnamed are the samples that an integration does not get because its list has product codes, and the slave has not
-// reported its own: whether it was meant is not known. They are a gap, from the first to the last. The sampler owns it.
+// unnamed has the samples that an integration does not get because its list has product codes, and the slave has not
+// reported its product code. They are a gap from the first to the last. The sampler owns it.
 type unnamed map[unnamedKey]store.Span
 
 type unnamedKey struct{ integration, unit, object string }
@@ -35,8 +35,8 @@ func (u *unnamed) add(integration, unit string, at store.Instant, s *objects.Sam
 	(*u)[key] = span
 }
 
-// over takes out what is to be reported when a sweep has come: all of its slave once that has a name, and what goes on
-// for an hour.
+// over removes and returns the gaps to report after a sweep: all gaps of its slave if the slave now has a product code,
+// and gaps that have lasted for an hour.
 func (u *unnamed) over(t *poll.Sweep) []withheld {
 	unit := t.Source.Unit()
 	return u.take(func(key unnamedKey, span *store.Span) bool {
@@ -45,7 +45,7 @@ func (u *unnamed) over(t *poll.Sweep) []withheld {
 	})
 }
 
-// all takes out everything, at the end.
+// all removes and returns all gaps, at the end.
 func (u *unnamed) all() []withheld {
 	return u.take(func(unnamedKey, *store.Span) bool { return true })
 }

@@ -31,9 +31,9 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) {
 	send(w, http.StatusOK, typeJSON, body)
 }
 
-// sendCheaply is sendJSON with an ETag: a client that has the answer already gets none. The tag is of the content, so it
-// is the same after a restart too. It is a weak one (RFC 9110 §8.8.1): ages do not count, or no two answers were equal.
-// A client adds to the ages what has passed since.
+// sendCheaply is sendJSON with an ETag: a client that has the answer already gets none. The tag is of the content, so
+// it is the same after a restart too. It is a weak one (RFC 9110 §8.8.1): ages do not count, because otherwise no two
+// answers would be equal. A client adds the time since the answer to the ages.
 func sendCheaply(w http.ResponseWriter, r *http.Request, v any) {
 	body, err := encode(v)
 	if err != nil {
@@ -65,8 +65,8 @@ func matches(list, tag string) bool {
 	return false
 }
 
-// encode returns v as JSON and a newline. Without HTML escapes: the messages in trigger rows read
-// here as they went out.
+// encode returns v as JSON and a newline, without HTML escapes, so that the messages in trigger rows are the same as
+// the sent ones.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -77,7 +77,7 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// fail answers with an error that needs no more than a status and a sentence.
+// fail answers with an error that has only a status and a sentence.
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	failWith(w, r, api.NewError(status, detail, ""))
 }
@@ -91,7 +91,7 @@ func failOr(w http.ResponseWriter, r *http.Request, err error, status int) {
 	failWith(w, r, f)
 }
 
-// failWith answers with a fault: JSON under /api, where programs ask, text elsewhere.
+// failWith answers with a fault: JSON under /api, which programs use; otherwise text.
 func failWith(w http.ResponseWriter, r *http.Request, f *api.Error) {
 	describe(w, f)
 	if !strings.HasPrefix(r.URL.Path, "/api/") {
@@ -106,7 +106,7 @@ func failWith(w http.ResponseWriter, r *http.Request, f *api.Error) {
 	send(w, f.Status, typeError, body)
 }
 
-// send writes an answer that is complete. A client that went away is its own business.
+// send writes a complete answer. An error of the write is ignored, because the client has gone.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

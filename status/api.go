@@ -18,7 +18,7 @@ func (s *Server) serveLineFaults(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, s.o.LineFaults())
 }
 
-// health answers a supervisor's or a script's question in one line.
+// health answers a health check in one line.
 func health(check func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if err := check(); err != nil {

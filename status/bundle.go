@@ -28,11 +28,11 @@ func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) {
 		now.Format("20060102")))
 	if err := bundle.Write(out, now, s.o.Files, s.bundleParts(&state, r)); err != nil {
 		s.o.Logger.Warn("support bundle broken off", "error", err)
-		panic(http.ErrAbortHandler) // half a zip file must not look whole
+		panic(http.ErrAbortHandler) // half a zip file must not look complete
 	}
 }
 
-// bundleParts are the parts that are not files of the gateway.
+// bundleParts returns the parts of the bundle that are not files of the gateway.
 func (s *Server) bundleParts(state *api.Status, r *http.Request) []bundle.Part {
 	parts := []bundle.Part{
 		{Name: "version.json", Make: func() ([]byte, error) {
@@ -71,7 +71,7 @@ func logText(ring *logs.Ring) []byte {
 	return []byte(b.String())
 }
 
-// pageWriter takes an answer of a handler of our own.
+// pageWriter keeps the answer of one of our handlers.
 type pageWriter struct {
 	header http.Header
 	body   bytes.Buffer

@@ -8,11 +8,11 @@ import (
 
 // Control has the actions of an operator, besides replays and dead letters.
 type Control interface {
-	// Reload puts the configuration file in force, and returns when this is done. The error says why it is not in
-	// force.
+	// Reload applies the configuration file, and returns when the file is active. The error is the reason why it is
+	// not.
 	Reload(ctx context.Context) error
-	// TryNow has an integration, named by id or name, try again at once if it waits after a failure. An *api.Error says
-	// which status its failure has; others are 409.
+	// TryNow makes an integration, by id or name, try again at once if it waits after a failure. An *api.Error has its
+	// status; other errors are 409.
 	TryNow(integration string) error
 }
 
@@ -21,9 +21,9 @@ type tryRequest struct {
 	Integration string `json:"integration"`
 }
 
-// reload has the configuration file put in force, and answers when it is.
+// reload applies the configuration file, and answers when the file is active.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
-	// A line that has to be closed takes as long as its exchange under way.
+	// To close a line takes as long as its present exchange.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	if err := s.o.Control.Reload(r.Context()); err != nil {
 		fail(w, r, http.StatusUnprocessableEntity, err.Error())
@@ -32,7 +32,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, map[string]bool{"reloaded": true})
 }
 
-// try has an integration try again at once.
+// try makes an integration try again at once.
 func (s *Server) try(w http.ResponseWriter, r *http.Request) {
 	var q tryRequest
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, mostReadBody), &q, `{"integration":"ID"}`); err != nil {

@@ -18,7 +18,7 @@ import (
 // DeadLetters are the samples that clouds have rejected.
 type DeadLetters interface {
 	// DeadLetters returns the dead letters of one integration, by id or name, or of all for "", the oldest first. An
-	// *api.Error says which status a failure has; others are 500.
+	// *api.Error has its status; other errors are 500.
 	DeadLetters(integration string) (api.DeadLetters, error)
 	// RetryDeadLetters sends dead letters again, all when ids is empty. It reports and fails as Replayer.Replay does.
 	RetryDeadLetters(ctx context.Context, integration string, ids []uint64, report func(line any) error) error
@@ -26,18 +26,19 @@ type DeadLetters interface {
 	DropDeadLetters(integration string, ids []uint64) (int, error)
 }
 
-// lettersRequest is the body of POST /api/v1/deadletters/retry and …/drop. Filters that are left out let all through.
+// lettersRequest is the body of POST /api/v1/deadletters/retry and …/drop. A filter that is left out matches
+// everything.
 type lettersRequest struct {
 	Integration string   `json:"integration"`
 	IDs         []uint64 `json:"ids"`    // none: of any id
 	Object      string   `json:"object"` // a name or a pattern
 	From        string   `json:"from"`   // of completed_at; times are as ParseRange reads them
 	To          string   `json:"to"`
-	Expect      *int     `json:"expect"` // how many there are: with another number nothing is done
+	Expect      *int     `json:"expect"` // expected number: if there are more or fewer, nothing is done
 }
 
-// chosen returns the ids of the dead letters that a request means; nil: all of the integration. It fails with an
-// *api.Error where the filter cannot be read, and where they are not as many as expected.
+// chosen returns the ids of the dead letters of a request; nil: all of the integration. It fails with an *api.Error if
+// the filter is not valid, or if their number is not the expected one.
 func (o *Options) chosen(q *lettersRequest) ([]uint64, error) {
 	if q.Object == "" && q.From == "" && q.To == "" && q.Expect == nil {
 		return q.IDs, nil
@@ -58,7 +59,7 @@ func (o *Options) chosen(q *lettersRequest) ([]uint64, error) {
 	return ids, nil
 }
 
-// wanted returns the dead letters that a request means, the oldest first. It fails as chosen does.
+// wanted returns the dead letters of a request, the oldest first. It fails as chosen does.
 func (o *Options) wanted(q *lettersRequest) ([]api.Trigger, error) {
 	span, err := ParseRange(q.From, q.To, o.Now())
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *Server) letters(w http.ResponseWriter, r *http.Request) (q lettersReque
 	return q, true
 }
 
-// mostLetters is the most bytes of a request that names all that there can be.
+// mostLetters is the highest number of bytes of a request. It is enough for the ids of all possible dead letters.
 const mostLetters = 32 << 10
 
 func (s *Server) retryDeadLetters(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +123,7 @@ func (s *Server) retryDeadLetters(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.streamReport(w, r, func(report func(any) error) error {
-		if ids != nil && len(ids) == 0 { // by the filter; the agent would take it for all
+		if ids != nil && len(ids) == 0 { // none match the filter; for the agent an empty list means all
 			return report(api.Replay{State: "done"})
 		}
 		return s.o.DeadLetters.RetryDeadLetters(r.Context(), q.Integration, ids, report)
@@ -180,7 +181,7 @@ func (p pageLetters) Drop(f web.SetAsideFilter, expect int) (int, error) {
 	return n, p.failed(err)
 }
 
-// failed gives an error of the agent the status that the API answers with.
+// failed gives an error of the agent the same status as in the API.
 func (p pageLetters) failed(err error) error {
 	if err == nil {
 		return nil
@@ -188,7 +189,7 @@ func (p pageLetters) failed(err error) error {
 	return api.NewError(p.o.ReplayStatus(err), err.Error(), "")
 }
 
-// request is what the API would be asked for.
+// request returns the same request for the API.
 func request(f web.SetAsideFilter, expect *int) *lettersRequest {
 	return &lettersRequest{Integration: f.Integration, Object: f.Object, From: f.From, To: f.To, Expect: expect}
 }

@@ -7,7 +7,7 @@ import (
 	"noi-agent/status/api"
 )
 
-// serveDoctor answers with the findings about this gateway, as far as the daemon may see them.
+// serveDoctor answers with the findings about this gateway that the daemon has the permissions to find.
 func (s *Server) serveDoctor(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, s.o.Doctor(r.Context()))
 }

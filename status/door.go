@@ -20,13 +20,13 @@ import (
 type door struct {
 	keeper   *guard.Keeper
 	cookie   string // name of the session's cookie, without TLS
-	outside  bool   // TCP can be reached from other machines: reading needs a login too
+	outside  bool   // other machines can reach TCP: reading needs a login too
 	log      *slog.Logger
-	stateDir string // of the admin token; "": there is none
+	stateDir string // directory of the admin token; "": there is none
 }
 
-// newDoor returns the door with the admin token of the state directory. Without one the endpoint is read, and changed
-// over the socket.
+// newDoor returns the door with the admin token of the state directory. Without a token, TCP can only read, and changes
+// need the socket.
 func newDoor(o Options) *door {
 	d := &door{keeper: guard.NewKeeper(o.Elapsed), cookie: cookieName(o.DeviceID), log: o.Logger, stateDir: o.StateDir}
 	if o.StateDir == "" {
@@ -59,7 +59,8 @@ func cookieName(deviceID string) string {
 	return "noi-" + deviceID[:min(digits, len(deviceID))]
 }
 
-// sessionCookie is the name for r. Browsers take a name that begins with __Host- from this very host over TLS only.
+// sessionCookie returns the name of the cookie for r. Browsers accept a name that begins with __Host- only over TLS,
+// and only from the same host.
 func (d *door) sessionCookie(r *http.Request) string {
 	if r.TLS != nil {
 		return "__Host-" + d.cookie
@@ -125,8 +126,8 @@ func (d *door) pass(need access, r *http.Request) *api.Error {
 	}
 }
 
-// stillReads reports whether one whom pass has let read may still read: until the session ends, or the admin token is
-// replaced. To ask does not have the session last longer, and is no try of a token.
+// stillReads reports whether a client that pass has allowed to read may still read: until its session ends, or the
+// admin token is replaced. This check does not extend the session, and is no try of a token.
 func (d *door) stillReads(r *http.Request) bool {
 	if !d.outside || overSocket(r) {
 		return true
@@ -147,7 +148,7 @@ func (d *door) LoggedIn(r *http.Request) bool {
 	return err == nil && by != byNothing
 }
 
-// admittedKey marks the context of a request that has logged in by its own form: its cookie is still to come.
+// admittedKey marks the context of a request that has logged in by its own form, because its cookie is not set yet.
 type admittedKey struct{}
 
 // LogIn implements web.Keeper.
@@ -211,7 +212,7 @@ func (s *Server) lockedForm(to route) func(http.ResponseWriter, *http.Request, *
 	return nil
 }
 
-// formLogIn logs in with the field of a form that is there for it. why stays when it is empty.
+// formLogIn logs in with the token field of a form. If the field is empty, it returns why unchanged.
 func (d *door) formLogIn(w http.ResponseWriter, r *http.Request, why *api.Error) (*http.Request, *api.Error) {
 	if err := r.ParseForm(); err != nil {
 		return r, api.NewError(bodyStatus(err), "read the form: "+err.Error(), "")
@@ -249,7 +250,7 @@ func (s *Server) hasLoginPage() bool {
 	})
 }
 
-// describe sets the headers that an error asks for.
+// describe sets the headers that belong to an error.
 func describe(w http.ResponseWriter, why *api.Error) {
 	if why.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="noi-agent"`)

@@ -49,7 +49,7 @@ func (h integrationHandlers) getIntegration(w http.ResponseWriter, r *http.Reque
 	}
 }
 
-// createIntegration adds one. `?preview=true` only checks it.
+// createIntegration adds an integration. `?preview=true` only checks it.
 func (h integrationHandlers) createIntegration(w http.ResponseWriter, r *http.Request) {
 	h.edit(w, r, "", func(ctx context.Context, body []byte) (api.IntegrationEntry, error) {
 		return h.book.Create(ctx, body)
@@ -126,7 +126,7 @@ func (h integrationHandlers) wakeIntegration(w http.ResponseWriter, r *http.Requ
 // newID stands for an integration that is not saved, where a test wants an id. Ids have 20 characters.
 const newID = "new"
 
-// testIntegration tests what is in force, or with a body that configuration in its place.
+// testIntegration tests the active integration; with a body it tests the configuration in the body instead.
 func (h integrationHandlers) testIntegration(w http.ResponseWriter, r *http.Request) {
 	if !noQuery(w, r) {
 		return
@@ -190,8 +190,8 @@ func configBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	return body, true
 }
 
-// ifMatch is the version that a change is made from; "" when none is named, "*" for any. A list and a weak version name
-// none that we have given out, and match nothing.
+// ifMatch returns the version on which a change is based; "": none is given; "*": any. A list and a weak version match
+// nothing, because the agent never sends them.
 func ifMatch(r *http.Request) string {
 	return strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
 }
@@ -205,7 +205,7 @@ func noQuery(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// unhurried takes the write deadline off an answer that waits for attempts and clouds, which have limits of their own.
+// unhurried removes the write deadline of an answer that waits for requests and clouds, which have their own limits.
 func unhurried(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 }

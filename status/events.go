@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// eventRetry is after how many milliseconds a browser comes back, and eventLater after how many seconds one should
-	// that found too many streams.
+	// eventRetry is the time in milliseconds after which a browser connects again. eventLater is this time in seconds
+	// for a browser that was refused because of too many streams.
 	eventRetry = 3000
 	eventLater = "10"
 	// mostEventID bounds the header Last-Event-ID; ours have about ten bytes.
 	mostEventID = 64
 )
 
-// serveEvents sends each change until the client goes.
+// serveEvents sends each change until the client disconnects.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	values, err := readQuery(r.URL.RawQuery, "topics")
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer watcher.Leave()
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // nothing comes from a browser any more
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a browser sends nothing more
 	out := s.stream(w)
 	out.limit = s.limits.event
 	defer out.stop()
@@ -93,19 +93,19 @@ func (s *Server) sendEvents(r *http.Request, watcher *events.Watcher, out *strea
 func (s *Server) hello() []byte {
 	now := s.o.Reporter.Status()
 	body, _ := json.Marshal(api.Hello{Version: now.Version, BootID: now.Clock.BootID, DeviceID: now.DeviceID,
-		Now: s.o.Now().UTC().Truncate(time.Millisecond)}) // words and a time always encode
+		Now: s.o.Now().UTC().Truncate(time.Millisecond)}) // texts and a time can always be encoded
 	return fmt.Appendf(nil, "retry: %d\nevent: %s\ndata: %s\n\n", eventRetry, api.EventHello, body)
 }
 
-// appendEvent writes an event as text/event-stream has it. JSON has no line ends outside of texts, and there they are
-// escaped: one line of data is enough.
+// appendEvent writes an event in the format text/event-stream. In JSON, line ends are escaped, so one line of data is
+// enough.
 func appendEvent(to []byte, e events.Event) []byte {
 	return fmt.Appendf(to, "id: %s\nevent: %s\ndata: %s\n\n", e.ID, e.Name, bytes.ReplaceAll(e.Data, []byte("\n"), nil))
 }
 
-// listening has the kernel end connections whose other side does not answer, such as a phone that has left the Wi-Fi:
-// those that are silent, and by TCP_USER_TIMEOUT, which connections take from their listener (tcp(7)), also those that
-// have sent data that is not acknowledged. The kernel alone would wait for a quarter of an hour.
+// listening makes the kernel end connections whose other side does not answer, such as a phone that has left the Wi-Fi.
+// This is for silent connections, and for connections with data that is not acknowledged (TCP_USER_TIMEOUT, which
+// connections inherit from their listener, tcp(7)). Without it the kernel waits for a quarter of an hour.
 func listening(abandoned time.Duration) net.ListenConfig {
 	return net.ListenConfig{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: abandoned / 2, Interval: abandoned / 2, Count: 2},

@@ -16,8 +16,8 @@ import (
 
 // Exporter writes what the outbox holds.
 type Exporter interface {
-	// Export writes the samples of a range in one of Formats, and returns how many there were and how many records did
-	// not read. It ends with ctx's error, the store's, or w's.
+	// Export writes the samples of a range in one of Formats, and returns the number of samples, and the number of
+	// unreadable records. It ends with ctx's error, the store's, or w's.
 	Export(ctx context.Context, r store.Range, format string, w io.Writer) (samples, damaged uint64, err error)
 }
 
@@ -28,17 +28,17 @@ const (
 	typeJSONL = "application/jsonl"
 	typeCSV   = "text/csv; charset=utf-8"
 
-	// HeaderSamples and HeaderDamaged come as trailers behind an export: how many samples it has, and how many records
-	// of the outbox did not read.
+	// HeaderSamples and HeaderDamaged are trailers after an export: the number of its samples, and the number of
+	// unreadable records.
 	HeaderSamples = "Noi-Samples"
 	HeaderDamaged = "Noi-Damaged-Records"
 
-	// exportBuffer is what is written at a time, and so what a client must take within limits.write.
+	// exportBuffer is the number of bytes in one write, which a client must take within limits.write.
 	exportBuffer = 32 << 10
 )
 
-// serveExport streams the outbox. An error before the first piece is answered as usual; later the answer is broken off,
-// so that no client takes the half of it for the whole.
+// serveExport streams the outbox. An error before the first piece is answered as usual. After that the answer is cut
+// off, so that no client takes a part for the whole.
 func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
 	q, err := parseExport(r.URL.RawQuery, s.o.Now())
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream writes an answer that may take for ever: each piece has its own limit, and not the whole.
+// stream writes an answer that may take any time: not the whole answer has a limit, but each piece.
 type stream struct {
 	w     http.ResponseWriter
 	late  *time.Timer
@@ -85,10 +85,10 @@ type stream struct {
 // longAgo is a deadline that has passed; which time it is does not matter.
 func longAgo() time.Time { return time.Unix(1, 0) }
 
-// stream takes the limit off that is meant for small answers.
+// stream removes the time limit for small answers.
 func (s *Server) stream(w http.ResponseWriter) *stream {
 	c := http.NewResponseController(w)
-	_ = c.SetWriteDeadline(time.Time{}) // a writer that cannot has no limit
+	_ = c.SetWriteDeadline(time.Time{}) // a writer without deadlines has no limit
 	late := time.AfterFunc(s.limits.write, func() { _ = c.SetWriteDeadline(longAgo()) })
 	late.Stop()
 	return &stream{w: w, late: late, limit: s.limits.write}

@@ -10,7 +10,7 @@ import (
 
 // Gaps are the times for which samples are missing.
 type Gaps interface {
-	// AcknowledgeGaps marks the gaps as seen that ended at until or before; all gaps when until is zero.
+	// AcknowledgeGaps marks the gaps that ended at until or before as seen; all gaps if until is zero.
 	AcknowledgeGaps(until time.Time) (api.Acknowledged, error)
 }
 

@@ -12,8 +12,9 @@ import (
 	"noi-agent/status/guard"
 )
 
-// policy lets the pages load their own scripts, styles and pictures, ask and post to this endpoint, and nothing else: a
-// hostile string that ever got past the escaping would still find no inline script and no way out.
+// policy allows the pages to load their own scripts, styles and pictures, and to send requests to this endpoint, and
+// nothing else. If a hostile text ever passes the escaping, it can run no inline script and send nothing to other
+// servers.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -27,8 +28,8 @@ var headers = [...][2]string{
 	{"Cache-Control", "no-store"},
 }
 
-// guard sets the headers every answer carries. It refuses requests under a forged name, those that a browser sends for
-// a foreign site, and bodies of another kind than is served here.
+// guard sets the headers every answer carries. It refuses requests with a foreign host name, requests that a browser
+// sends for another site, and bodies of a wrong type.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range headers {
@@ -73,8 +74,8 @@ func (s *Server) knownHost(r *http.Request) bool {
 	return s.hosts.Allows(r.Host)
 }
 
-// wrongBody refuses a body of another kind than is served at its address. JSON is the one kind that no form of another
-// site can send.
+// wrongBody refuses a body of a wrong type for its address. JSON is the only type that a form of another site cannot
+// send.
 func wrongBody(r *http.Request) *api.Error {
 	if r.ContentLength == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
@@ -91,7 +92,7 @@ func wrongBody(r *http.Request) *api.Error {
 		"send the header Content-Type: "+want)
 }
 
-// scarcely lets a few requests at once read much of the store. One more waits a moment for its turn.
+// scarcely allows a few requests at once to read much of the store. One more waits a moment for a free place.
 func (s *Server) scarcely(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		turn, cancel := context.WithTimeout(r.Context(), s.limits.queue)

@@ -80,8 +80,8 @@ func listenTCP(address string, abandoned time.Duration) (net.Listener, error) {
 	return l, nil
 }
 
-// literalAddress returns the address to bind. localhost is taken as 127.0.0.1 without asking a resolver, which on a
-// badly set up gateway may answer anything.
+// literalAddress returns the address to bind. localhost means 127.0.0.1, without a resolver, which may answer anything
+// on a badly configured gateway.
 func literalAddress(address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -96,7 +96,7 @@ func literalAddress(address string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// isLoopback reports whether only this machine reaches an address.
+// isLoopback reports whether only this machine can reach an address.
 func isLoopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
@@ -115,7 +115,7 @@ func listenSocket(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for status: %w: %s", err, socketHint(err))
 	}
-	// The umask of most systems takes the group's right to write, which connecting needs.
+	// The umask of most systems removes the group's permission to write, which connecting needs.
 	if err := os.Chmod(path, socketMode); err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("listen for status: set mode of the socket: %w", err)

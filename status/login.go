@@ -19,7 +19,7 @@ func (d *door) routes() []route {
 	}
 }
 
-// serveSession says whether the client may change things.
+// serveSession answers whether the client may change things.
 func (d *door) serveSession(w http.ResponseWriter, r *http.Request) {
 	by, err := d.who(r)
 	if err != nil {
@@ -56,13 +56,13 @@ func (d *door) logOut(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, sessionBy(byNothing))
 }
 
-// newLoginCode makes a one-time code, which ends the one before.
+// newLoginCode makes a one-time code, which replaces the code before.
 func (d *door) newLoginCode(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, api.LoginCode{Code: d.keeper.NewCode(), ExpiresS: int(guard.CodeLife.Seconds())})
 }
 
-// rotateToken puts a new admin token in the place of the one there is, and ends all sessions. The answer has no token:
-// who may read the file reads it there.
+// rotateToken replaces the admin token, and ends all sessions. The answer does not have the token: a user with
+// permission reads it in its file.
 func (d *door) rotateToken(w http.ResponseWriter, r *http.Request) {
 	if d.stateDir == "" {
 		fail(w, r, http.StatusConflict, errNoStateDir.Error())

@@ -20,16 +20,16 @@ const (
 	maxRows     = 500
 )
 
-// mostPattern is more than the longest name of an object has, in bytes.
+// mostPattern is longer than the longest name of an object, in bytes.
 const mostPattern = 256
 
-// parameter reads one query parameter into q. Times that are ages are reckoned from now.
+// parameter reads one query parameter into q. An age is counted back from now.
 type parameter struct {
 	name string
 	set  func(q *api.TriggerQuery, value string, now time.Time) error
 }
 
-// filterParameters say which rows are wanted.
+// filterParameters are the parameters that select rows.
 func filterParameters() []parameter {
 	return []parameter{
 		{"integration", func(q *api.TriggerQuery, value string,
@@ -50,8 +50,8 @@ func filterParameters() []parameter {
 // triggerParameters are the parameters of /api/v1/triggers.
 func triggerParameters() []parameter { return append(filterParameters(), parameter{"limit", setLimit}) }
 
-// parseQuery reads a raw query strictly: a misspelt parameter that were ignored would give the wrong rows
-// without a word. A parameter with an empty value counts as not given, as forms send it.
+// parseQuery reads a raw query strictly. If it ignored a misspelt parameter, the answer would have the wrong rows
+// without an error. A parameter with an empty value counts as not given, as forms send it.
 func parseQuery(raw string, known []parameter, now time.Time) (api.TriggerQuery, error) {
 	q := api.TriggerQuery{Limit: defaultRows}
 	values, err := url.ParseQuery(raw)
@@ -173,8 +173,8 @@ func setLimit(q *api.TriggerQuery, value string, _ time.Time) error {
 	return nil
 }
 
-// setBefore refuses 0: it is the next of the last answer, and a client that follows it would start again at the newest
-// row and never end.
+// setBefore refuses 0. The last answer has next 0; a client that uses it would start again at the newest row, and never
+// end.
 func setBefore(q *api.TriggerQuery, value string, _ time.Time) error {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || n == 0 {

@@ -13,8 +13,8 @@ import (
 // mostReadBody is far above the longest sound body, some 150 bytes.
 const mostReadBody = 1 << 10
 
-// readRequest is the body of POST /api/v1/read. The address is a pointer because 0 is one, and must not be what a
-// forgotten key means.
+// readRequest is the body of POST /api/v1/read. The address is a pointer, because 0 is a valid address and must differ
+// from a missing key.
 type readRequest struct {
 	Line     string  `json:"line"`
 	UnitID   *int    `json:"unit_id"`
@@ -54,7 +54,7 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// decodeRead reads and checks a body strictly, as all that comes from outside.
+// decodeRead reads and checks a body strictly.
 func decodeRead(body io.Reader) (readRequest, error) {
 	var q readRequest
 	if err := decodeStrictly(body, &q, `{"line":"rs485","unit_id":1,"function":4,"address":18,"count":1}`); err != nil {
@@ -80,7 +80,7 @@ func (q readRequest) check() error {
 	const (
 		mostUnit      = 247
 		deviceItself  = 255 // or 0: on tcp:// only, the line refuses both elsewhere
-		mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3; of bits too, which is plenty
+		mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3; the same limit for bits
 		addresses     = 1 << 16
 	)
 	switch {

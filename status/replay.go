@@ -11,8 +11,8 @@ import (
 // Replayer sends settled samples of an integration again.
 type Replayer interface {
 	// Replay returns when everything is sent, or ctx ends. It gives report lines that marshal to JSON objects; the last
-	// one when all is done. An error before the first line is one of the question, and Options.ReplayStatus says what
-	// it is.
+	// one when all is done. An error before the first line is an error of the request; Options.ReplayStatus gives its
+	// status.
 	Replay(ctx context.Context, integration string, r store.Range, report func(line any) error) error
 }
 
@@ -47,7 +47,7 @@ func (s *Server) serveReplay(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// streamReport answers with the lines that do gives report. An error before the first is the answer's.
+// streamReport answers with the lines that do passes to report. An error before the first line becomes the answer.
 func (s *Server) streamReport(w http.ResponseWriter, r *http.Request, do func(report func(any) error) error) {
 	w.Header().Set("Content-Type", typeJSONL)
 	stream := s.stream(w)

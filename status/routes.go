@@ -116,7 +116,7 @@ func (s *Server) handler() http.Handler {
 			methods[r.path] = append(methods[r.path], http.MethodHead)
 		}
 	}
-	// What no route serves: another method is 405, and another path 404. The mux would answer both as text.
+	// Requests without a route: another method is 405, another path 404. The mux would answer both as text.
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, path := paths.Handler(r); methods[path] != nil {
 			refuseMethod(w, r, strings.Join(methods[path], ", "))

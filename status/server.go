@@ -24,7 +24,8 @@ type Reporter interface {
 	Status() api.Status
 	// Objects returns the latest value of each object.
 	Objects() api.Objects
-	// History returns what an object was in the last span, or as far back as is kept; false when it is not polled.
+	// History returns the values of an object in the last span, or as far back as they are kept; false if the object is
+	// not polled.
 	History(line string, unit int, object string, span time.Duration) (api.History, bool)
 }
 
@@ -32,16 +33,16 @@ type Reporter interface {
 type TriggerLog interface {
 	// Triggers returns the rows that match, the newest first.
 	Triggers(q api.TriggerQuery) (api.Triggers, error)
-	// Trigger returns one row with all that is known of it; an *api.Error when it is not kept.
+	// Trigger returns one row with all its details; an *api.Error if it is not kept.
 	Trigger(id uint64) (api.TriggerDetail, error)
 	// PublishTrigger publishes the sample of a row again and returns when the cloud has answered. It fails with an
-	// *api.Error where it cannot be published, or is not taken.
+	// *api.Error if the sample cannot be published, or the cloud does not accept it.
 	PublishTrigger(ctx context.Context, id uint64) (api.Replay, error)
 }
 
 // Health reports whether the agent works. The error's text is in the answer.
 type Health interface {
-	// Healthy returns nil while the process moves.
+	// Healthy returns nil while the process works.
 	Healthy() error
 	// Ready returns nil while lines and store work.
 	Ready() error
@@ -49,8 +50,8 @@ type Health interface {
 
 // Reader reads registers of a slave now, between two sweeps of its line.
 type Reader interface {
-	// Read asks for count registers from addr with function 03 or 04, or bits with 01 or 02, and returns them and when
-	// they came. It gives up waiting for the line when ctx ends, with its error.
+	// Read reads count registers from addr with function 03 or 04, or bits with 01 or 02, and returns them and the time
+	// of the reply. It stops waiting for the line when ctx ends, with ctx's error.
 	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
 }
 
@@ -60,62 +61,62 @@ type Options struct {
 	TriggerLog TriggerLog
 	Health     Health
 	Metrics    http.Handler    // answers GET /metrics; nil: there are none
-	Reader     Reader          // nil: registers cannot be asked for
+	Reader     Reader          // nil: registers cannot be read
 	ReadStatus func(error) int // HTTP status of a Reader's error other than ctx's; nil: 502
 
 	Exporter     Exporter         // nil: there is no export
 	Replayer     Replayer         // nil: there is no replay
-	DeadLetters  DeadLetters      // nil: they cannot be asked for
-	Gaps         Gaps             // nil: they cannot be acknowledged
+	DeadLetters  DeadLetters      // nil: dead letters are not served
+	Gaps         Gaps             // nil: gaps cannot be acknowledged
 	Control      Control          // nil: the agent takes no requests of an operator
-	Integrations Integrations     // nil: they cannot be listed and changed
+	Integrations Integrations     // nil: integrations are not served
 	ReplayStatus func(error) int  // HTTP status of a Replayer's error before its first line; nil: 500
-	Now          func() time.Time // what "24h ago" is reckoned from; nil: time.Now
+	Now          func() time.Time // the time from which "24h" is counted back; nil: time.Now
 
 	StateDir string               // directory of the admin token, made at the first start; "": there is none
 	DeviceID string               // names the cookie of a session
-	Hosts    []string             // names by which the endpoint may be asked for, beside its own
+	Hosts    []string             // more accepted host names, in addition to its own
 	Hostname string               // of this machine; "": not known
 	Elapsed  func() time.Duration // monotonic time; nil: the system's
 
 	Listen   string         // IP address and port, "127.0.0.1:8780"; port 0 picks one; empty: no TCP
-	TLS      TLS            // how TCP is secured
+	TLS      TLS            // certificate of TCP
 	Socket   string         // path of the unix socket, at most 107 bytes; empty: none
 	Logger   *slog.Logger   // nil: nothing is logged
 	Logs     *logs.Ring     // the last lines of the log; nil: there are none
-	Files    []bundle.File  // of the configuration, for a support bundle; one that is not there is left out
+	Files    []bundle.File  // files of the configuration, for a support bundle; a missing file is left out
 	Run      uint64         // counts the starts of the agent: events of two runs differ by it
 	Location *time.Location // zone of the times on the page; nil: time.Local
 
-	// Doctor looks for what is wrong with the gateway; nil: it cannot be asked for.
+	// Doctor checks the gateway; nil: not served.
 	Doctor func(ctx context.Context) api.Diagnosis
 
-	// LineFaults lists the last failed exchanges of all lines, the newest first; nil: they cannot be asked for.
+	// LineFaults lists the last failed exchanges of all lines, the newest first; nil: not served.
 	LineFaults func() api.LineFaults
 
 	// Families returns a family of the catalogue by its slug, for the meaning of objects on the page; nil: without.
 	Families func(slug string) (*objects.Family, bool)
 }
 
-// limits bound what clients can take from the agent. All are per server, connections per listener.
+// limits has the limits for clients. All are per server, connections per listener.
 type limits struct {
 	header      time.Duration // from the connection to the end of the header
 	write       time.Duration // from the header's end to the last byte of the answer
 	line        time.Duration // instead of write, until a line has read registers
 	event       time.Duration // instead of write, for each event of a stream
-	pause       time.Duration // without an event; then a comment is sent, so that a proxy keeps the connection
+	pause       time.Duration // without an event; after that a comment is sent, so that a proxy keeps the connection
 	abandoned   time.Duration // until a connection ends whose other side does not answer
 	idle        time.Duration // between two requests of a kept connection
 	grace       time.Duration // for requests in flight when the server ends
 	headerBytes int           // request line and header; net/http adds 4 KiB of slack
 	connections int           // open at once, over TCP and over the socket; one more closes one without a request
 	scarce      int           // requests at once that read much of the store
-	queue       time.Duration // that one of them waits for its turn
+	queue       time.Duration // longest wait of such a request for a free place
 }
 
 // defaultLimits: the largest answer, a thousand triggers, is about 700 KB, and 15 s carry that over 400 kbit/s of an
-// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with replies that come late; a line
-// that is free answers at once.
+// ssh tunnel. 128 connections are twenty browsers. 20 s are a sweep at 2400 baud with late replies; a free line answers
+// at once.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	write:       15 * time.Second,
@@ -139,12 +140,12 @@ type Server struct {
 	origins   guard.Origins
 	door      *door
 	site      *web.Site
-	tap       func(http.Handler) http.Handler // around all; nil but in tests
+	tap       func(http.Handler) http.Handler // around all handlers; nil except in tests
 	listeners []net.Listener
 	listened  bool
 
 	place     *place
-	tcp, unix *guard.Connections // apart: a crowd on TCP does not keep the operator out
+	tcp, unix *guard.Connections // separate, so that many clients on TCP do not block the operator
 	scarce    chan struct{}      // one for each request that reads much of the store
 	flights   flights
 	watch     *watch
@@ -187,7 +188,7 @@ func New(o Options) *Server {
 // newSite returns the pages.
 func newSite(o *Options, keeper web.Keeper) *web.Site {
 	var letters web.SetAside
-	var gaps web.Gaps // a nil of another type is none
+	var gaps web.Gaps // a nil pointer must stay a nil interface
 	if o.Gaps != nil {
 		gaps = o.Gaps
 	}
@@ -216,10 +217,9 @@ func (s *Server) Page() string {
 	return ""
 }
 
-// Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and
-// returns nil. When it returns nothing is being answered any more: Reporter, TriggerLog and Health are not
-// called. The error is that of a listener that broke. To give up after Listen without serving, call it
-// with a context that has ended.
+// Serve answers requests until ctx ends, then gives those in flight a short grace, removes the socket and returns nil.
+// When it returns, no request is being answered: Reporter, TriggerLog and Health are not called any more. The error is
+// that of a failed listener. To stop after Listen without serving, call Serve with a context that has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	if !s.listened {
 		return errors.New("serve status: Listen was not called")
@@ -273,7 +273,7 @@ func (s *Server) shutdown(ctx context.Context, srv *http.Server) {
 	defer cancel()
 	s.watch.close()
 	if err := srv.Shutdown(grace); err != nil {
-		// A reader too slow for the grace; its write fails now and its handler returns.
+		// For a client too slow for the grace: its write fails now, and its handler returns.
 		_ = srv.Close()
 	}
 	s.flights.land()
@@ -299,7 +299,7 @@ func (f *flights) start() bool {
 	return true
 }
 
-// land lets no more requests begin and waits for those under way.
+// land allows no more requests to begin, and waits for the present ones.
 func (f *flights) land() {
 	f.mu.Lock()
 	f.closed = true

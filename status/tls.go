@@ -14,10 +14,10 @@ import (
 	"noi-agent/status/guard"
 )
 
-// TLS says with which certificate TCP is served. Zero: on loopback without TLS, else with an own certificate.
+// TLS is the certificate of TCP. Zero: on loopback no TLS, otherwise the agent's own certificate.
 type TLS struct {
 	Cert, Key string    // PEM files; "": an own certificate, kept in the state directory
-	Built     time.Time // date of the build, from which an own certificate is good; zero: not known
+	Built     time.Time // date of the build, from which an own certificate is valid; zero: not known
 }
 
 // place is where TCP is served.
@@ -61,7 +61,7 @@ func (p *place) certificate() (tls.Certificate, error) {
 	return c, err
 }
 
-// ownHosts are the names and addresses that an own certificate names.
+// ownHosts returns the names and addresses in the agent's own certificate.
 func (p *place) ownHosts() []string {
 	var hosts []string
 	if name := strings.ToLower(p.o.Hostname); name != "" {
@@ -105,7 +105,7 @@ func (p *place) reachable() (addresses []string) {
 	return addresses
 }
 
-// endpoint says where browsers find the page, the best address first.
+// endpoint returns the addresses of the page for browsers, the best one first.
 func (p *place) endpoint() *api.Endpoint {
 	if p.addr == "" {
 		return nil
@@ -126,7 +126,7 @@ func (p *place) endpoint() *api.Endpoint {
 	return e
 }
 
-// placed is a Reporter that knows where the endpoint is.
+// placed is a Reporter that adds the addresses of the endpoint to the status.
 type placed struct {
 	Reporter
 	place *place
@@ -139,7 +139,7 @@ func (p placed) Status() api.Status {
 	return status
 }
 
-// url is where a browser finds the page, for advice.
+// url returns the address of the page for a browser, for hints.
 func (p *place) url() string {
 	if e := p.endpoint(); e != nil {
 		return e.Addresses[0]

@@ -13,8 +13,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// filePage is how many rows are read at a time: each page is a read transaction of its own, and no client that reads
-// slowly keeps one open.
+// filePage is how many rows are read at a time: each page is one read transaction, so a slow client keeps no
+// transaction open.
 const filePage = 500
 
 // rowWriter writes rows of the trigger log in one format.
@@ -38,8 +38,8 @@ func (s *Server) serveTriggersJSONL(w http.ResponseWriter, r *http.Request) {
 	s.serveRows(w, r, "triggers.jsonl", typeJSONL, func(out io.Writer) rowWriter { return jsonRows{out} })
 }
 
-// serveRows streams rows. An error before the first page is answered as usual; later the answer is broken off, so that
-// no client takes the half of it for the whole.
+// serveRows streams rows. An error before the first page is answered as usual. After that the answer is cut off, so
+// that no client takes a part for the whole.
 func (s *Server) serveRows(w http.ResponseWriter, r *http.Request, name, contentType string,
 	format func(io.Writer) rowWriter) {
 	q, err := parseQuery(r.URL.RawQuery, filterParameters(), s.o.Now())
@@ -160,8 +160,8 @@ func cell(data json.RawMessage) string {
 	return string(data)
 }
 
-// inert keeps a spreadsheet from running a text as a formula, which begins with one of these characters. A number stays
-// a number.
+// inert prevents that a spreadsheet runs a text as a formula: a formula begins with one of these characters. A number
+// stays a number.
 func inert(text string) string {
 	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return text

@@ -67,7 +67,7 @@ func (s *Server) publishTrigger(w http.ResponseWriter, r *http.Request) {
 		failOr(w, r, err, http.StatusNotFound)
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the log gives up by itself
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the agent has its own time limit
 	done, err := s.o.TriggerLog.PublishTrigger(r.Context(), id)
 	if err != nil {
 		failOr(w, r, err, http.StatusInternalServerError)

@@ -18,15 +18,15 @@ const (
 	lookEvery = time.Second
 	// statusEvery is after how many comparisons counters and ages are sent. A changed state is sent at once.
 	statusEvery = 10
-	// linger is how many comparisons follow after the last client has gone: it may come back, and then gets the missed
-	// events.
+	// linger is how many comparisons follow after the last client has disconnected. If it connects again meanwhile, it
+	// gets the missed events.
 	linger = 30
 	// mostNews is the most rows or lines that are sent after one comparison. If there are more, the clients fetch them.
 	mostNews = 50
 )
 
 // watch compares the agent's state once a second while a client watches, and publishes the changes. Without a watching
-// client it costs nothing.
+// client it does nothing.
 type watch struct {
 	o   *Options
 	hub *events.Hub
@@ -38,10 +38,10 @@ type watch struct {
 
 	// Of the goroutine that looks.
 	looks      int
-	valueLooks uint64                 // all looks at the values
-	states     string                 // what of the status is worth an event at once
-	problems   string                 // the same of the problems
-	counters   uint64                 // by which it shows how much the trigger log has grown
+	valueLooks uint64                 // number of looks at the values
+	states     string                 // the part of the status whose change is an event at once
+	problems   string                 // the part of the problems whose change is an event
+	counters   uint64                 // counters that grow with the trigger log
 	values     map[valueKey]sentValue // as sent last
 	rows       map[uint64]rowState    // of the trigger log: the newest, as sent last
 	line       uint64                 // the last line of the log
@@ -71,7 +71,7 @@ func newWatch(o *Options) *watch {
 	return &watch{o: o, hub: events.New(o.Run), stopped: make(chan struct{}), rows: map[uint64]rowState{}}
 }
 
-// join begins to watch. What is so already when it returns makes no event.
+// join begins to watch. The state at its return makes no event.
 func (w *watch) join(topics events.Topic, last string) (*events.Watcher, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,7 +107,7 @@ func (w *watch) run() {
 	}
 }
 
-// rest ends run, unless a client has come.
+// rest ends run, except if a client has connected.
 func (w *watch) rest() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,7 +116,7 @@ func (w *watch) rest() bool {
 	}
 	w.running, w.values = false, nil
 	clear(w.rows)
-	w.hub.Forget() // as the next client would do
+	w.hub.Forget() // the next client would do the same
 	return true
 }
 
@@ -218,7 +218,7 @@ func (w *watch) lookAtValues(publish bool) {
 // lookAtTriggers reads the newest rows, when the counters say that there are new ones, and with each status.
 func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
 	counters, limit := countersOf(s.Integrations), mostNews
-	if publish && w.looks > 0 { // else all: a row may change without the counters
+	if publish && w.looks > 0 { // otherwise all rows: a row may change without the counters
 		limit = int(min(counters-w.counters, mostNews)) // a counter that falls makes it many
 	}
 	if limit == 0 {
@@ -226,7 +226,7 @@ func (w *watch) lookAtTriggers(s *api.Status, publish bool) {
 	}
 	log, err := w.o.TriggerLog.Triggers(api.TriggerQuery{Limit: limit})
 	if err != nil {
-		return // it is looked at again in a second; the page of the log says what is wrong
+		return // the next look is in a second; the page of the trigger log shows the error
 	}
 	news := []*api.Trigger{}
 	for i := range slices.Backward(log.Triggers) {
@@ -261,7 +261,7 @@ func (w *watch) forgetRows() {
 	}
 }
 
-// countersOf grows by one at least with each row of the trigger log.
+// countersOf returns a number that grows by at least one with each row of the trigger log.
 func countersOf(integrations []api.Integration) (n uint64) {
 	for i := range integrations {
 		in := &integrations[i]

@@ -8,7 +8,7 @@ import (
 	"noi-agent/modbus"
 )
 
-// ask is a read that a person wants now, between two sweeps.
+// ask is a read that a person has requested. It is done between two sweeps.
 type ask struct {
 	unit   int
 	span   modbus.Span

@@ -11,8 +11,8 @@ import (
 	"noi-agent/status/api"
 )
 
-// identifyRest is what a slave is given after it did not answer: some lose their frame over a function that they do not
-// know, and find it again only when the line is silent.
+// identifyRest is the pause after a slave did not answer: after an unknown function some slaves find the begin of a
+// frame again only when the line is silent.
 const identifyRest = time.Second
 
 // identityWay is one way to ask a slave for its identification.
@@ -21,12 +21,12 @@ type identityWay func(ctx context.Context, p *Poller, s *slave) (modbus.Identity
 // identityWays are tried in this order.
 func identityWays() []identityWay { return []identityWay{byDeviceID, byServerID, byRegisters} }
 
-// byDeviceID is function 0x2B/0x0E, which the controllers that this agent was made for answer.
+// byDeviceID is function 0x2B/0x0E. Most controllers of the built-in families answer it.
 func byDeviceID(ctx context.Context, p *Poller, s *slave) (modbus.Identity, error) {
 	return p.line.Identify(ctx, byte(s.cfg.ID))
 }
 
-// byRegisters reads the objects that the family names for it, if it does.
+// byRegisters reads the objects that the family names in `identity`, if there are any.
 func byRegisters(ctx context.Context, p *Poller, s *slave) (id modbus.Identity, err error) {
 	if !s.named || s.family.CodeObject == "" && s.family.FirmwareObject == "" {
 		return id, errUntold
@@ -56,8 +56,8 @@ func (p *Poller) readText(ctx context.Context, s *slave, object string) (string,
 	return modbus.CleanText([]byte(value.String())), reply.At, nil
 }
 
-// byServerID is function 0x11, whose answer is the maker's own affair: it counts only when it holds a product code
-// that a family knows.
+// byServerID is function 0x11. Each maker defines the answer, so it counts only if it has a product code of a known
+// family.
 func byServerID(ctx context.Context, p *Poller, s *slave) (modbus.Identity, error) {
 	text, at, err := p.line.ServerID(ctx, byte(s.cfg.ID))
 	if err != nil {
@@ -80,9 +80,9 @@ func (s *slave) identityDue(elapsed time.Duration) bool {
 	return s.identifiesItself() && s.identity.due(elapsed)
 }
 
-// identify asks the slave for its identity until the answer is final. An answer that is a refusal is tried again at
-// once, anything else after a rest, for which it returns false: the samples wait. When the line fails they are dropped,
-// since it is not known which controller gave them.
+// identify asks the slave for its identity until the answer is final. After a refusal it tries again at once. After any
+// other failure it returns false, and tries again after a rest; the samples wait. If the line fails, the samples are
+// dropped, because it is not known which controller gave them.
 func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 	over := false
 	if s.identity.silent {
@@ -124,8 +124,9 @@ func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 	return true
 }
 
-// lives asks a slave that said nothing to an identification for one object. When it answers that, it does not know the
-// identification, and the try counts. Otherwise it is away: another one may come back, so what it gave is dropped.
+// lives reads one object of a slave that did not answer an identification. If the slave answers this read, it does not
+// know the identification, and the try counts. Otherwise the slave is away. Another one may be there afterwards, so the
+// waiting readings are dropped.
 func (p *Poller) lives(ctx context.Context, s *slave) bool {
 	s.identity.silent = false
 	_, err := p.exchange(ctx, s, s.probe(), false)
@@ -141,14 +142,14 @@ func (p *Poller) lives(ctx context.Context, s *slave) bool {
 	return true
 }
 
-// askBarred asks a slave that is not sampled what it is, and counts what is missing meanwhile. It is asked at growing
-// intervals.
+// askBarred asks a slave that is not sampled for its identity, at growing intervals. It counts the samples that are
+// missing meanwhile.
 func (p *Poller) askBarred(ctx context.Context, s *slave) {
 	s.postpone(p.clock.Elapsed())
 	wait, from := s.probing, s.identity.way
 	p.passOver(s)
 	over := p.askRound(ctx, s)
-	if over && from > 0 { // the ways before had failed by silence, which may be over
+	if over && from > 0 { // the ways before have failed by silence, which may be over
 		s.identity.newRound()
 		over = p.askRound(ctx, s)
 	}
@@ -160,9 +161,9 @@ func (p *Poller) askBarred(ctx context.Context, s *slave) {
 	}
 }
 
-// askRound tries the ways of identification from the current one on, up to the first that is not answered: the next one
-// has its turn the next time, since silence does not say which function the slave lacks. It reports whether all ways
-// are done.
+// askRound tries the ways of identification from the present one on, up to the first one without an answer. The next
+// way is tried the next time, because silence does not show which function the slave lacks. askRound reports whether
+// all ways are done.
 func (p *Poller) askRound(ctx context.Context, s *slave) (over bool) {
 	for !over {
 		id, err := identityWays()[s.identity.way](ctx, p, s)
@@ -192,7 +193,7 @@ func (p *Poller) askRound(ctx context.Context, s *slave) (over bool) {
 	return true
 }
 
-// passOver counts the moments of a slave that is not asked for its objects.
+// passOver counts the due moments of a slave whose objects are not read.
 func (p *Poller) passOver(s *slave) {
 	switch now := p.clock.Elapsed(); {
 	case s.plan == nil:
@@ -205,9 +206,9 @@ func (p *Poller) passOver(s *slave) {
 	}
 }
 
-// notIdentified ends a round in which the slave did not report what it is. A slave of a named model is sampled as
-// before. One of `model: auto` is too, as long as it has answered every read since it was identified; else another one
-// may have taken its place.
+// notIdentified ends a round in which the slave did not identify itself. A slave with a named model is sampled as
+// before. A slave with `model: auto` is sampled too if it has answered every read since it was identified. Otherwise
+// another controller may have taken its place.
 func (p *Poller) notIdentified(s *slave) {
 	before, another := s.identity.known, s.identity.another()
 	if another {
@@ -231,7 +232,7 @@ func (p *Poller) identifiedAs(s *slave, id modbus.Identity) {
 	before, j := s.identity.known, judge(s.cfg, p.catalog, id.ProductCode)
 	exchanged := before.ProductCode != "" && before.ProductCode != id.ProductCode
 	if exchanged {
-		p.reportMissing(s, j.family) // by the name of the one that is gone
+		p.reportMissing(s, j.family) // under the name of the controller before
 	}
 	s.identity.answered(id, p.clock.Elapsed())
 	if before.ProductCode != id.ProductCode || before.Revision != id.Revision {
@@ -243,7 +244,7 @@ func (p *Poller) identifiedAs(s *slave, id modbus.Identity) {
 	p.rule(s, j)
 }
 
-// forgetDevice forgets what was learnt of the controller that was there before.
+// forgetDevice forgets everything that was learnt of the controller before.
 func (p *Poller) forgetDevice(s *slave) {
 	if s.planner != nil {
 		s.planner.Forget()
@@ -252,8 +253,8 @@ func (p *Poller) forgetDevice(s *slave) {
 	p.forgetAlarms(s)
 }
 
-// rule takes a judgement. What was read and not handed on is of another register map if the family changes, and is
-// dropped.
+// rule applies a judgement. If the family changes, readings that were not handed on are of another register map, and
+// are dropped.
 func (p *Poller) rule(s *slave, j judgement) {
 	before, now := s.judged, p.clock.Elapsed()
 	s.judged = j
@@ -287,7 +288,7 @@ func (p *Poller) logJudgement(s *slave, j judgement) {
 	}
 }
 
-// bar ends the sampling of a slave. What is missing from here on has a reason of its own.
+// bar ends the sampling of a slave. Samples that are missing from now on have another reason.
 func (p *Poller) bar(s *slave, before, j judgement) {
 	if before.barred() {
 		if s.plan != nil && j.why != before.why {
@@ -306,20 +307,20 @@ func (p *Poller) bar(s *slave, before, j judgement) {
 	s.postpone(p.clock.Elapsed())
 }
 
-// gapReason is why a slave that is not sampled gives no samples.
+// gapReason returns the reason of a gap for a slave that is not sampled.
 func (s *slave) gapReason() string {
 	return objects.GapIdentity + ": " + firstNonEmpty(s.judged.why, errUntold.Error())
 }
 
-// gapNameless is the reason of readings of which it is not known which controller gave them.
+// gapNameless is the reason for dropped readings if it is not known which controller gave them.
 const gapNameless = objects.GapIdentity + ": it was not known which controller had answered"
 
-// gapUnidentified is the reason of what was due before it was known which objects a slave of `model: auto` has.
+// gapUnidentified is the reason for samples that were due before the objects of a slave with `model: auto` were known.
 const gapUnidentified = objects.GapIdentity + ": the controller was not identified yet"
 
-// reportMissing reports what is missing of a slave so far, before its name or its family changes. The last moment of an
-// object that goes on may still get a late sample. next is the family from then on; nil: it is not sampled, and all
-// objects go on.
+// reportMissing reports the missing samples of a slave so far, before its name or its family changes. The last due
+// moment of an object that continues may still get a late sample. next is the family from then on; nil: it is not
+// sampled, and all objects go on.
 func (p *Poller) reportMissing(s *slave, next *objects.Family) {
 	goesOn := func(string) bool { return true }
 	if next != nil && next != s.family {

@@ -2,9 +2,9 @@ package poll
 
 import "maps"
 
-// Inherit has a poller continue the counters of the poller that the line had before a reload, and each controller's
-// last good reply. The poller before has ended. The troubles of its view go along, since old counts would look like new
-// troubles. So do the moments that were due when it ended: the new poller reads them.
+// Inherit takes over from the poller that the line had before a reload: the counters, each controller's last good
+// reply, the troubles of its view (otherwise old counts would look like new troubles), and the moments that were due
+// when it ended, which the new poller reads. The poller before must have ended.
 func (p *Poller) Inherit(before *Poller) {
 	p.line.CountOn(before.line)
 	p.started = before.started

@@ -7,18 +7,18 @@ import (
 	"noi-agent/objects"
 )
 
-// finding is whether a slave is what the configuration says.
+// finding is the result of the comparison of a slave with the configuration.
 type finding int
 
 const (
 	findingFits     finding = iota // it may be sampled
-	findingUnlisted                // no family has its product code: it is sampled as configured, with a warning
+	findingUnlisted                // no family has its product code: sampled as configured, with a warning
 	findingOther                   // its product code belongs to another family: not sampled
-	findingUnknown                 // `model: auto`, and it is not known what it is: not sampled
+	findingUnknown                 // `model: auto`, and its family is not known: not sampled
 	findingNothing                 // `model: auto`, and it has none of the listed objects: not sampled
 )
 
-// judgement says as what a slave is sampled, or why it is not.
+// judgement is the family as which a slave is sampled, or the reason why it is not sampled.
 type judgement struct {
 	finding finding
 	family  *objects.Family // nil when it is not sampled
@@ -28,8 +28,8 @@ type judgement struct {
 // barred reports whether the slave must not be sampled.
 func (j judgement) barred() bool { return j.finding > findingUnlisted }
 
-// judge compares the product code that a slave reports with the configuration. With model_check: ignore the
-// configuration counts, and so it does when the slave reports none. A family may share codes with another one.
+// judge compares the product code that a slave reports with the configuration. With model_check: ignore, or if the
+// slave reports no product code, the configuration counts. A family may share codes with another one.
 func judge(cfg *configs.Slave, catalog *objects.Catalog, code string) judgement {
 	family, named := cfg.Family(catalog)
 	if !named {
@@ -43,7 +43,7 @@ func judge(cfg *configs.Slave, catalog *objects.Catalog, code string) judgement 
 	case other != nil && !fits:
 		return judgement{finding: findingOther,
 			why: fmt.Sprintf("the controller says %s (%s), the configuration says %s", code, other.Slug, family.Slug)}
-	case !fits && family.CodeObject == "": // else its own registers give the code, and it can be any
+	case !fits && family.CodeObject == "": // otherwise the code comes from registers, and can be any text
 		return judgement{findingUnlisted, family,
 			fmt.Sprintf("the controller says %s, which is no product code of %s or any other family", code,
 				family.Slug)}
@@ -68,8 +68,8 @@ func judgeAuto(cfg *configs.Slave, catalog *objects.Catalog, code string) judgem
 	return judgement{family: family}
 }
 
-// Mismatch says that a slave which reports a product code is of another family than the configuration says; "" when it
-// is not, or when nothing is known against it.
+// Mismatch returns a text if the product code of a slave is of another family than the configured one; "" if it is not,
+// or if the product code proves nothing.
 func Mismatch(cfg *configs.Slave, catalog *objects.Catalog, code string) string {
 	if j := judge(cfg, catalog, code); j.finding == findingOther {
 		return j.why

@@ -22,7 +22,7 @@ func (p *Poller) Polls(unit int, object string) (configs.Polled, bool) {
 	return configs.Polled{}, false
 }
 
-// WhyMissing returns the reason for which a slave gives no samples now, in the words of a gap; "" when it gives some.
+// WhyMissing returns why a slave gives no samples now, in the words of a gap; "": it gives samples.
 func (p *Poller) WhyMissing(unit int) string {
 	view, _ := p.snapshot()
 	if view.state == lineFailed {

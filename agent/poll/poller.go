@@ -13,8 +13,8 @@ import (
 	"noi-agent/objects"
 )
 
-// Waits of a line that cannot be opened: an adapter that was plugged in again is found within seconds, and a
-// port that never comes costs next to nothing.
+// The waits between two tries to open a port: an adapter that was plugged in again is found within seconds, and a port
+// that stays missing costs almost nothing.
 const (
 	reopenFirst = time.Second
 	reopenLimit = 15 * time.Second
@@ -33,18 +33,18 @@ type Poller struct {
 	slaves     []*slave
 	repeat     worker.Repeats // faults of the port, and of the queue to the store
 	asks       chan ask       // reads that a person wants now
-	asked      bool           // one was answered since the schedule had its turn
+	asked      bool           // such a read was done since the last read of the schedule
 	worker     *worker.Worker
 	started    time.Duration // monotonic
 	round      uint64        // sweeps so far
 	open       bool
 	reopenAt   time.Duration
 	reopen     time.Duration   // the last wait for the port
-	reportedAt time.Duration   // when gaps that continue were reported last
-	phased     <-chan struct{} // closed when the schedules are to find their phase again; nil: they have it
+	reportedAt time.Duration   // time of the last report of gaps that continue
+	phased     <-chan struct{} // closed when the schedules must move to UTC multiples; nil: they have done so
 
 	mu   sync.Mutex
-	view lineView // what status shows; a copy, so that status never waits for the line
+	view lineView // the data for the status; a copy, so that the status never waits for the line
 }
 
 // run polls until ctx ends. It returns within one exchange.
@@ -78,7 +78,7 @@ func (p *Poller) run(ctx context.Context) {
 		}
 	}
 	for _, s := range p.slaves {
-		if s.work != nil { // the read that was next ends at once, and what came before it is handed on
+		if s.work != nil { // the next read ends at once, and the readings before it are handed on
 			p.sweep(ctx, s)
 		}
 		p.handGaps(s)
@@ -93,8 +93,8 @@ func (p *Poller) network() bool {
 	return scheme != ""
 }
 
-// next returns the slave that wants the line first, and when. Of those that want it at the same time it is the one that
-// has waited longest, so that on a line that is too slow all come to their turn.
+// next returns the slave that needs the line first, and the time. If several slaves need the line at the same time,
+// next returns the one that has waited longest. So on a line that is too slow all slaves are read.
 func (p *Poller) next() (first *slave, at time.Duration) {
 	for _, s := range p.slaves {
 		t, ok := s.nextDue()
@@ -105,8 +105,8 @@ func (p *Poller) next() (first *slave, at time.Duration) {
 	return first, at
 }
 
-// waits until the monotonic time at, or for ever when nothing is due. False: something else came first, look again.
-// What is due comes after at most one read that a person wants.
+// waits returns true at the monotonic time at; if nothing is due, it waits for ever. False: something else came first,
+// and the caller must look again. A due read comes after at most one read that a person has requested.
 func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	asked := p.asked
 	p.asked = false
@@ -124,7 +124,7 @@ func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 		timer = t.C
 	}
 	select {
-	case a := <-p.asks: // a person at a keyboard comes before the schedule, one read at a time
+	case a := <-p.asks: // a person's read comes before the schedule, one at a time
 		p.answer(ctx, a)
 		return false
 	default:
@@ -142,7 +142,7 @@ func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	}
 }
 
-// ready opens the port when it is closed. While it stays closed the misses are counted and nothing is queued.
+// ready opens the port if it is closed. While the port stays closed, missed readings are counted, and none is queued.
 func (p *Poller) ready(ctx context.Context) bool {
 	if p.open {
 		return true
@@ -160,19 +160,19 @@ func (p *Poller) ready(ctx context.Context) bool {
 		return false
 	}
 	for _, s := range p.slaves {
-		// That was the port's fault; the slave has not been asked since, and it may be another one.
+		// The failures were the port's. No slave was asked since, and another one may be there now.
 		s.lastErr, s.misses, s.pauseUntil, s.probeAt = nil, 0, 0, 0
 		s.identity.reconsider()
 	}
 	p.open = true
 	p.setError(nil)
-	if p.reopen == 0 { // else works logs it
+	if p.reopen == 0 { // otherwise works logs this
 		p.log.Info("line open", "port", p.cfg.Port, "baud", p.cfg.Baud)
 	}
 	return true
 }
 
-// works ends the waits for the port. That it opens does not do: an adapter that hangs, or a gateway that serves
+// works ends the waits for the port. A successful open is not enough: an adapter that hangs, or a gateway that serves
 // another program, can be opened again and again, and fails at the first byte.
 func (p *Poller) works() {
 	if p.reopen == 0 {
@@ -182,10 +182,10 @@ func (p *Poller) works() {
 	p.repeat.Recovered(p.log, p.clock.Elapsed(), "line open again")
 }
 
-// portFailed closes the line and sets the next moment to try.
+// portFailed closes the line, and sets the time of the next try.
 func (p *Poller) portFailed(err error) {
 	p.line.Close()
-	for _, s := range p.slaves { // what passed before this has the reason that there was then
+	for _, s := range p.slaves { // moments that passed before this keep their reason
 		p.passOver(s)
 	}
 	p.open = false
@@ -196,17 +196,17 @@ func (p *Poller) portFailed(err error) {
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.Elapsed())
 		p.dropUnidentified(s, objects.GapLine)
-		s.work = nil // what it had read is due still, and asked again when the port is back
+		s.work = nil // its readings are still due, and are read again when the port is back
 	}
 }
 
-// Options are what a poller is made of, beside its line. All but OpenPort are needed.
+// Options are the parts of a poller, except its line. All but OpenPort are required.
 type Options struct {
 	Catalog  *objects.Catalog
 	Version  string // of the agent; the second word of `fw_version`
 	Clock    clock.Clock
 	Log      *slog.Logger
-	Sweeps   chan<- *Sweep                              // what was read; a sweep that finds it full is counted as lost
+	Sweeps   chan<- *Sweep                              // queue for sweeps; if it is full, a sweep is lost and counted
 	OpenPort func(modbus.Settings) (modbus.Port, error) // nil opens the real port
 }
 

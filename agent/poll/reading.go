@@ -11,38 +11,38 @@ import (
 type reading struct {
 	object string
 	unit   string
-	alarm  bool     // its object is marked as one
-	active []string // what of it is active then: names of bits, or of a state
+	alarm  bool     // its object is marked as an alarm
+	active []string // the active alarms: names of bits, or of a state
 	value  objects.Value
-	none   bool // the reply held no value; what was missing before it is a gap all the same
+	none   bool // the reply has no value, but still ends a gap
 	at     time.Time
-	booted time.Time     // moment of the boot by the clock that gave at
-	read   time.Duration // monotonic: when the reply was there
+	booted time.Time     // time of the boot by the clock of at
+	read   time.Duration // monotonic time at which the reply arrived
 }
 
 // Sweep is the outcome of one sweep, on its way from a poller to the sampler.
 type Sweep struct {
 	Source   objects.Source
-	Names    []string // words by which filters may mean the slave
+	Names    []string // the words for the slave in filters
 	Family   *objects.Family
-	Nameless bool // its product code is not known: filters by product code may mean it too
+	Nameless bool // its product code is not known, so it may belong to filters by product code
 	Samples  []objects.Sample
-	Every    []time.Duration // the log interval of each
-	Gaps     []objects.Gap   // what is missing before them: object, from, to, count and reason
+	Every    []time.Duration // the log interval of each sample
+	Gaps     []objects.Gap   // the gaps before the samples: object, from, to, count and reason
 	Due      []time.Duration // the log interval of the object of each gap
-	BootedAt time.Time       // of the machine, by the clock that stamped the samples
+	BootedAt time.Time       // time of the boot, by the clock that stamped the samples
 	Unsure   bool            // it is not known whether that clock is right
 }
 
-// handover gives sweeps to the sampler while the line is busy. What follows takes processor time, down to the clouds;
-// between two requests the line would wait for it. So a sweep is kept back until the next request is on the wire, or
+// handover gives sweeps to the sampler while the line is busy. The sampler and the integrations need processor time,
+// for which the line would wait between two requests. So a sweep is kept until the next request is on the wire, or
 // until nothing is due. The poller's goroutine owns it.
 type handover struct {
 	out  chan<- *Sweep // the queue of all pollers
-	held []*Sweep      // the oldest first; one, except while the queue is full
+	held []*Sweep      // kept sweeps, the oldest first; one, except while the queue is full
 }
 
-// take keeps a sweep. False: there is no room for it.
+// take keeps a sweep. False: there is no room.
 func (h *handover) take(t *Sweep) bool {
 	if len(h.out)+len(h.held) >= cap(h.out) {
 		return false
@@ -51,7 +51,7 @@ func (h *handover) take(t *Sweep) bool {
 	return true
 }
 
-// give hands on what is held, as far as the queue has room. It never waits.
+// give hands on the kept sweeps for which the queue has room. It never waits.
 func (h *handover) give() {
 	for len(h.held) > 0 {
 		select {
@@ -63,7 +63,7 @@ func (h *handover) give() {
 	}
 }
 
-// samples returns how many are held.
+// samples returns the number of kept samples.
 func (h *handover) samples() (n int) {
 	for i := range h.held {
 		n += len(h.held[i].Samples)

@@ -6,46 +6,48 @@ import (
 	"noi-agent/modbus"
 )
 
-// replies is what one slave has answered, what not, and what that proves. Silence, a damaged reply and a refusal may
-// be of the moment: a lossy line makes all kinds of silence. So a read counts as one that the slave does not answer
-// only by contrast: it has failed several times, and each time the slave has answered another read since the failure
-// before. How many times, depends on how many replies get lost on this line anyway. A reply ends all doubt about its
-// read.
+// replies has the reads that one slave has answered, those it has not, and what this proves. Silence, a damaged reply
+// and a refusal may have a passing cause, for example on a line that loses many replies. So the agent needs proof that
+// a slave does not answer a read: the read has failed several times, and before each failure the slave has answered
+// another read. The number of failures depends on how many replies the line loses. A good reply ends all doubt about
+// its read.
 type replies struct {
 	count  uint64                // replies to reads so far, exceptions included
 	known  map[modbus.Span]bool  // reads that were answered with registers
 	doubts map[modbus.Span]doubt // reads that failed and were not answered since
-	healed uint64                // doubts about known reads that a reply has ended: what had failed was lost
+	healed uint64                // doubts about known reads that a reply has ended: the failure was a lost reply
 	lost   float64               // share of the known reads that failed: a moving average
 	seen   int                   // reads in that average, up to lostMemory
 	probes int                   // so far
 	turns  [probeKinds]int       // of the probes, by kind
 }
 
-// doubt is about one read that failed.
+// doubt has the failures of one read.
 type doubt struct {
-	strikes int    // failures, each with a reply to another read since the one before
+	strikes int    // failures with a reply to another read since the failure before
 	fails   int    // all failures
-	count   uint64 // replies when it failed last
+	count   uint64 // replies at the last failure
 	err     error  // of the last failure
-	// replies and healed doubts of the slave when it failed first; what the line has lost since then counts as well
+	// replies and healed doubts of the slave at the first failure; replies that the line has lost since then count too
 	count0, healed0 uint64
 }
 
 const (
-	// lostMemory is over how many reads the average of lost ones goes. A new line counts as one that lost lostAtFirst
-	// of seenAtFirst.
+	// lostMemory is the number of reads in the average of lost ones. A new line counts as if it had lost lostAtFirst of
+	// seenAtFirst reads.
 	lostMemory  = 128
 	lostAtFirst = 0.1
 	seenAtFirst = 10
-	// chance is how probable a false proof may be: once in a million reads is once in months.
+	// chance is the allowed probability of a false proof: once in a million reads is once in months.
 	chance = 1e-6
-	// A read is proven never to be answered by fewestStrikes on a line that loses nothing, and by mostStrikes on any.
+	// On a line that loses nothing, fewestStrikes prove that a read is never answered. On any line, mostStrikes prove
+	// it.
 	fewestStrikes = 3
 	mostStrikes   = 64
-	// asideAfter is after how many strikes an object is read alone, for its silence not to cost its neighbours theirs.
+	// asideAfter is the number of strikes after which an object is read alone, so that its silence does not affect
+	// other objects.
 	asideAfter = 2
-	// maxReads bounds the maps. A slave has some dozens of reads, by which objects are due together.
+	// maxReads limits the maps. A slave has a few dozen reads, depending on which objects are due together.
 	maxReads = 1024
 )
 
@@ -54,7 +56,7 @@ func newReplies() *replies {
 		seen: seenAtFirst}
 }
 
-// answered notes that a read brought registers.
+// answered notes that a read was answered with registers.
 func (r *replies) answered(s modbus.Span) {
 	r.count++
 	if r.known[s] {
@@ -70,14 +72,14 @@ func (r *replies) answered(s modbus.Span) {
 	r.known[s] = true
 }
 
-// average takes one more known read: 1 for one that failed, 0 for one that was answered.
+// average adds one known read to the average: 1 if it failed, 0 if it was answered.
 func (r *replies) average(lost float64) {
 	r.seen = min(r.seen+1, lostMemory)
 	r.lost += (lost - r.lost) / float64(r.seen)
 }
 
-// failed notes that a read brought none. It reports whether the slave has answered others since this read failed
-// before: then the failure says nothing about how the slave fares.
+// failed notes that a read was not answered with registers. It reports whether the slave has answered other reads since
+// this read failed before. In this case the failure does not mean that the slave is away.
 func (r *replies) failed(s modbus.Span, err error) (contrast bool) {
 	d, again := r.doubts[s]
 	contrast = again && r.count > d.count
@@ -101,8 +103,8 @@ func (r *replies) failed(s modbus.Span, err error) (contrast bool) {
 	return contrast
 }
 
-// proven reports whether the slave is known not to answer a read. An exception is explicit: it is believed when it
-// comes again.
+// proven reports whether there is proof that the slave does not answer a read. An exception is proof when it comes a
+// second time.
 func (r *replies) proven(s modbus.Span) bool {
 	d := r.doubts[s]
 	if refuses(d.err) {
@@ -111,8 +113,8 @@ func (r *replies) proven(s modbus.Span) bool {
 	return d.strikes >= r.strikes(d)
 }
 
-// strikes is how many failures with contrast prove something on this line: by what it loses on average, and by what it
-// has lost since the doubt began. The average of a line that has just become lossy comes too late.
+// strikes returns the number of strikes that are proof on this line. It depends on the average loss, and on the loss
+// since the doubt began: if a line has just begun to lose replies, the average is still too low.
 func (r *replies) strikes(d doubt) int {
 	// Only the first failure in a row is counted, so of n reads with loss p there are n*p*(1-p) failures and n*(1-p)
 	// answers.
@@ -126,21 +128,21 @@ func (r *replies) strikes(d doubt) int {
 	return max(fewestStrikes, n)
 }
 
-// lossy reports whether the line loses so many replies that one more says little.
+// lossy reports whether the line loses so many replies that one more proves little.
 func (r *replies) lossy() bool { return r.lost > 2*lostAtFirst }
 
-// aside reports whether an object is to be read alone.
+// aside reports whether an object must be read alone.
 func (r *replies) aside(s modbus.Span) bool {
 	d, ok := r.doubts[s]
 	return ok && (refuses(d.err) || d.strikes >= asideAfter)
 }
 
-// refused returns why an object is known not to be had, when it is read alone; nil when it is not known.
+// refused returns the reason why the slave does not give an object that is read alone; nil: there is no proof.
 func (r *replies) refused(s modbus.Span) error {
 	if d, failed := r.doubts[s]; failed && (refuses(d.err) || r.proven(s)) {
 		return d.err
 	}
-	return nil // as most objects, asked after each sweep
+	return nil // the case of most objects; called after each sweep
 }
 
 // The kinds of probes.
@@ -151,9 +153,9 @@ const (
 	probeKinds
 )
 
-// probe picks the read by which a silent slave is asked whether it lives. They vary, since the slave may lack any of
-// them, and another slave may be in its place. Three of four have good prospects: without a reply in between, nothing
-// is learnt from the silence to another read.
+// probe chooses the read that tests whether a silent slave answers again. The reads vary, because the slave may lack
+// each of these objects, and another slave may be in its place. Three of four probes are reads that are likely to be
+// answered: only after an answer does the silence to another read prove something.
 func (r *replies) probe(spans []modbus.Span) modbus.Span {
 	r.probes++
 	kind := [...]int{probeAny, probeKnown, probeOpen, probeKnown}[r.probes%4]
@@ -167,7 +169,7 @@ func (r *replies) probe(spans []modbus.Span) modbus.Span {
 	return list[r.turns[kind]%len(list)]
 }
 
-// forget drops everything that another slave may do otherwise.
+// forget drops everything that may be different for another slave.
 func (r *replies) forget() {
 	clear(r.known)
 	clear(r.doubts)

@@ -7,8 +7,8 @@ import (
 	"noi-agent/objects"
 )
 
-// oneClock gives the readings of a sweep the clock as it is now, where it was set while they were read, and returns the
-// moment of the boot by it, and whether it is unsure.
+// oneClock gives all readings of a sweep their times by the present clock, in case the clock was set during the sweep.
+// It returns the time of the boot by this clock, and whether the clock is unsure.
 func (p *Poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
 	booted, v := p.clock.Wall.Look()
 	for i := range readings {
@@ -21,8 +21,8 @@ func (p *Poller) oneClock(readings []reading) (booted time.Time, unsure bool) {
 	return booted, !v.Good
 }
 
-// rephase brings the schedules to the UTC multiples of their log intervals by a clock that has become good. It does so
-// once; a clock that is set later moves no schedule.
+// rephase moves the schedules to the UTC multiples of their log intervals when the clock becomes good. It does so once.
+// A clock that is set later moves no schedule.
 func (p *Poller) rephase() {
 	select {
 	case <-p.phased: // never, when nil
@@ -39,8 +39,9 @@ func (p *Poller) rephase() {
 	}
 }
 
-// rephase moves each item's next regular moment to a UTC multiple. A moment of the old phase that comes before that
-// stays, once, so that no more than a log interval passes without a sample. What has passed by the old phase is owed.
+// rephase moves each item's next regular moment to a UTC multiple. If a moment of the old phase comes before that, it
+// stays once, so that at most one log interval passes without a sample. Moments that have passed by the old phase are
+// owed.
 func (s *schedule) rephase(elapsed time.Duration, wall time.Time) {
 	for i := range s.items {
 		it := &s.items[i]

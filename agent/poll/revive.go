@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// aliveTries is how many objects a silent slave is asked for that is known to live.
+// aliveTries is the number of objects that are read of a silent slave if an identification has shown that it answers.
 const aliveTries = 4
 
-// revives probes a slave that did not answer last time. When a dead one answers, what was missed is due at once, and
-// what was learnt is in doubt: another slave may be in its place.
+// revives probes a slave that did not answer last time. When a dead slave answers, the missed objects are due at once,
+// and the learnt limits are in doubt, because another slave may be in its place.
 func (p *Poller) revives(ctx context.Context, s *slave) bool {
 	dead := s.dead()
 	s.missed += s.plan.passOver(p.clock.Elapsed(), whyMissed(s.lastErr))
@@ -32,10 +32,10 @@ func (p *Poller) revives(ctx context.Context, s *slave) bool {
 	return true
 }
 
-// probe asks a slave that did not answer last time for one object. A dead one is asked what it is every second time:
-// another controller may be in its place that says nothing to the reads of the one before. When it answers that, it
-// lives, and is asked for some objects: it may lack the first one. One that is not there costs its neighbours one
-// timeout a probe.
+// probe reads one object of a slave that did not answer last time. Every second probe of a dead slave is an
+// identification, because another controller in its place may not answer the reads of the old one. If the slave answers
+// the identification, probe reads several objects, because the slave may lack the first one. A missing slave costs the
+// other slaves one timeout per probe.
 func (p *Poller) probe(ctx context.Context, s *slave) error {
 	tries := 1
 	if s.dead() && s.identity.probes() && s.identifiesItself() {
@@ -53,7 +53,8 @@ func (p *Poller) probe(ctx context.Context, s *slave) error {
 	}
 }
 
-// answersWho asks a dead slave what it is, and reports whether it is another one than before. No error: it lives.
+// answersWho asks a dead slave for its identification, and reports whether another device is there. No error: the slave
+// answers.
 func (p *Poller) answersWho(ctx context.Context, s *slave) (another bool, err error) {
 	id, err := identityWays()[s.identity.by](ctx, p, s)
 	switch {

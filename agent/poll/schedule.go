@@ -8,40 +8,41 @@ import (
 	"noi-agent/objects"
 )
 
-// retryAfter is how long after a failed read an object is asked again, when its log interval is longer:
-// an hourly total must not be lost for an hour because of one torn frame.
+// retryAfter is the time after a failed read until the object is read again, if its log interval is longer: one damaged
+// frame must not cost an hourly total for an hour.
 const retryAfter = 10 * time.Second
 
-// retrySoon is the same after silence, or when the slave was busy: one missed reply says little.
+// retrySoon is the same time after silence, or if the slave was busy: one missed reply proves little.
 const retrySoon = time.Second
 
-// schedule says which objects of one slave are due. All times are monotonic, counted from the start
-// of the agent, so a step of the wall clock moves nothing. One goroutine owns it.
+// schedule has the objects of one slave, and when they are due. All times are monotonic, counted from the start of the
+// agent, so a step of the wall clock moves nothing. One goroutine owns it.
 type schedule struct {
 	items []item
 }
 
-// item is one object and when it is due next.
+// item is one object, and its next due time.
 type item struct {
 	polled  configs.Polled
 	next    time.Duration // the next regular moment: a UTC multiple of the log interval
-	retry   time.Duration // an earlier moment after a failed read; 0 when there is none
+	retry   time.Duration // an earlier moment after a failed read; 0: none
 	skipped uint64        // regular moments that passed while the line was busy
 
-	failures int  // reads in vain since it was read last
-	read     bool // the last time it was asked
+	failures int  // failed reads since the last good one
+	read     bool // the last read was answered
 
 	owed   uint64        // regular moments since the last reply that was handed on
-	why    string        // why most of them brought none
-	weight uint64        // by how many more than for other reasons
-	last   time.Duration // from the boot to that reply, or to the start, whatever the clock was
+	why    string        // why most of these moments gave no sample
+	weight uint64        // how many more of these moments have this reason than others
+	last   time.Duration // time since the boot of that reply, or of the start; independent of the clock
 	given  bool          // there was such a reply
-	// the slave says that it has no such object, and it never gave it: reported only when it comes, or at the end
+	// lacks: the slave refuses the object, and never gave it. Its missing samples are reported only when it gives the
+	// object, or at the end
 	lacks bool
 }
 
-// blame notes why moments brought no sample. A gap has one reason, that of most of its moments: another one takes over
-// once it has as many (the majority vote of Boyer and Moore).
+// blame notes why moments gave no sample. A gap has one reason, that of most of its moments. Another reason replaces it
+// when it has as many moments (the majority vote of Boyer and Moore).
 func (it *item) blame(why string, moments uint64) {
 	switch {
 	case it.why == why:
@@ -53,7 +54,7 @@ func (it *item) blame(why string, moments uint64) {
 	}
 }
 
-// pass counts the regular moments up to elapsed as owed. Then the next one is later.
+// pass counts the regular moments up to elapsed as owed. The next moment is then after elapsed.
 func (it *item) pass(elapsed time.Duration) (passed uint64) {
 	if it.next > elapsed {
 		return 0
@@ -64,16 +65,16 @@ func (it *item) pass(elapsed time.Duration) (passed uint64) {
 	return uint64(n)
 }
 
-// later returns how many of the moments that are owed came after a reply, which was there at read, monotonic. A reply
-// that waits for the identification of its controller is handed on seconds later.
+// later returns how many owed moments came after a reply that arrived at the monotonic time read. A reply that waits
+// for the identification of its controller is handed on seconds later.
 func (it *item) later(read time.Duration) uint64 {
-	passed := (it.next - read - 1) / it.polled.Interval // next itself has not passed
+	passed := (it.next - read - 1) / it.polled.Interval // next has not passed yet
 	return min(uint64(max(passed, 0)), it.owed)
 }
 
-// gap returns what is missing before a reply. The reply came at a wall time, uptime after the boot; the begin of the
-// gap is computed by the same clock. A late reply stands for the moment that passed last. later is the number of owed
-// moments that came after it. ok is false when nothing is missing.
+// gap returns the gap before a reply. The reply arrived at the wall time at, uptime after the boot. The begin of the
+// gap is computed by the same clock. A late reply counts for the moment that passed last. later is the number of owed
+// moments after the reply. ok is false if no sample is missing.
 func (it *item) gap(at time.Time, uptime time.Duration, later uint64) (gap objects.Gap, ok bool) {
 	missing := max(it.owed-later, 1) - 1
 	gap = objects.Gap{Object: it.polled.Object.Name, From: at.Add(it.last - uptime), To: at, Count: missing,
@@ -84,8 +85,8 @@ func (it *item) gap(at time.Time, uptime time.Duration, later uint64) (gap objec
 	return gap, missing > 0
 }
 
-// delivered notes that the gap and the reply were handed on. A reply that holds no value ends a gap too. The moments
-// that came later are owed still, for their reason; what is only late is read at once.
+// delivered notes that the gap and the reply were handed on. A reply without a value ends a gap too. Moments after the
+// reply are still owed, with their reason. If the item is only late, it is read at once.
 func (it *item) delivered(uptime time.Duration, later uint64) {
 	it.owed, it.weight, it.last, it.given, it.lacks = later, later, uptime, true, false
 	if later == 0 || it.why == objects.GapOverrun {
@@ -93,8 +94,8 @@ func (it *item) delivered(uptime time.Duration, later uint64) {
 	}
 }
 
-// soFar returns what is missing though nothing has come after it, and the item once that is handed on. It leaves the
-// moment that passed last: a late sample may stand for it yet.
+// soFar returns the gap up to now, without a reply after it, and the item after this gap is handed on. It does not
+// include the moment that passed last, because a late sample may still count for it.
 func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
 	ok bool) {
 	if it.why == "" || it.owed < 2 || it.lacks {
@@ -108,51 +109,52 @@ func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration)
 	return gap, after, ok
 }
 
-// atEnd returns all that is missing when the agent, or its line, ends: no late sample will come. Moments that passed
-// while the slave was given time are missing too.
+// atEnd returns everything that is missing when the agent, or its line, ends: no late sample will come. Moments that
+// passed during a pause for the slave are missing too.
 func (it *item) atEnd(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
 	ok bool) {
 	if it.why == "" {
-		return objects.Gap{}, *it, false // what is due just now, the next run will miss
+		return objects.Gap{}, *it, false // a moment that is due just now is missing in the next run
 	}
 	after = *it
 	after.pass(elapsed)
-	after.owed++ // no sample stands for the last moment
+	after.owed++ // there is no sample for the last moment
 	gap, ok = after.gap(at, uptime, 0)
 	after.delivered(uptime, 0)
 	return gap, after, ok
 }
 
-// newSchedule has everything due at once, and then at the UTC multiples of each log interval: elapsed is the monotonic
-// time, wall the wall time at that moment. The phase is kept from then on. The caller reads wall first: a sample may
-// then be a little late, but not early, which would give it the second before.
+// newSchedule returns a schedule in which everything is due at once, and then at the UTC multiples of each log
+// interval. elapsed is the monotonic time, wall the wall time at that moment. The phase does not change after that. The
+// caller reads wall first, so that a sample may be a little late, but never early: an early sample would have the
+// second before as its time.
 func newSchedule(polled []configs.Polled, elapsed time.Duration, wall time.Time) *schedule {
 	s := &schedule{items: make([]item, len(polled))}
 	for i, p := range polled {
 		s.items[i] = item{polled: p, next: elapsed + untilMultiple(wall, p.Interval), retry: elapsed}
 		if elapsed == 0 {
-			s.items[i].retry = 1 // 0 means none; a nanosecond is as good as at once
+			s.items[i].retry = 1 // 0 means none; one nanosecond means at once
 		}
 	}
 	return s
 }
 
-// beginAt has a new schedule count from an earlier moment on: begun by the monotonic time, uptime since the boot. It
-// returns how many regular moments have passed since. They are missing for the reason why.
+// beginAt makes a new schedule count from an earlier moment on: begun in monotonic time, uptime since the boot. It
+// returns how many regular moments have passed since then. They are missing, with the reason why.
 func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (missed uint64) {
 	for i := range s.items {
 		it := &s.items[i]
 		it.next -= (it.next - begun - 1) / it.polled.Interval * it.polled.Interval
 		if it.last = uptime; it.next-begun == it.polled.Interval {
-			// the beginning is a regular moment itself; else the sample then is an extra one, and is not missing
+			// the begin is itself a regular moment; otherwise its sample is an extra one, and is not missing
 			it.owed = 1
 		}
 	}
 	return s.passOver(elapsed, why)
 }
 
-// inherit takes over what is missing of the objects that an earlier schedule of the same slave polls too. nil: there
-// was none.
+// inherit takes over the missing samples of objects that an earlier schedule of the same slave also polls. nil: there
+// is no earlier one.
 func (s *schedule) inherit(earlier *schedule) {
 	if earlier == nil {
 		return
@@ -166,8 +168,8 @@ func (s *schedule) inherit(earlier *schedule) {
 	}
 }
 
-// takeUp takes over the moments that were due when an earlier schedule of the slave ended, and that it neither read nor
-// reported as missing. begun is the monotonic time at which this one began. nil: there was no earlier one.
+// takeUp takes over the moments that were due when an earlier schedule of the slave ended, and that were neither read
+// nor reported as missing. begun is the monotonic time at which this one began. nil: there was no earlier one.
 func (s *schedule) takeUp(earlier *schedule, begun time.Duration) {
 	if earlier == nil {
 		return
@@ -191,7 +193,7 @@ func (s *schedule) takeUp(earlier *schedule, begun time.Duration) {
 	}
 }
 
-// turn gives what is missing from here on another reason.
+// turn gives samples that are missing from now on another reason.
 func (s *schedule) turn(why string) {
 	for i := range s.items {
 		if s.items[i].why != "" {
@@ -238,18 +240,19 @@ func (s *schedule) next() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// retryLimit is the longest wait before an object that cannot be read is asked again, when its log interval is longer.
+// retryLimit is the longest wait before an unreadable object is read again, if its log interval is longer.
 const retryLimit = 5 * time.Minute
 
-// done moves the item on after a sweep, by its begin and its end, in which it was read or tried in vain. Then it is due
-// again after again, twice as long each time, or at its next regular moment when that is sooner, or when again is 0.
-// A regular moment that has passed meanwhile is skipped and counted: a slow line never builds up a queue. One that
-// passed while the item was read makes it due at once: a line without a pause does not wait for the next multiple.
+// done sets the next due time of an item after a sweep, in which the item was read or its read failed. begun and
+// elapsed are begin and end of the sweep. After a failure the item is due again after the time again, twice as long
+// each time. It is due at its next regular moment if that is sooner, or if again is 0. A regular moment that has passed
+// meanwhile is skipped and counted, so a slow line never builds a queue. If a moment passed while the item was read,
+// the item is due at once: a line without a pause does not wait for the next multiple.
 func (s *schedule) done(i int, begun, elapsed, again time.Duration) {
 	it := &s.items[i]
 	it.retry = 0
 	if passed := it.pass(elapsed); passed > 0 {
-		if it.read { // else the slave is to blame, and not the line
+		if it.read { // otherwise the reason is the slave, and not the line
 			it.skipped += passed - 1
 		}
 		if passed > 1 {
@@ -269,15 +272,15 @@ func (s *schedule) done(i int, begun, elapsed, again time.Duration) {
 	}
 }
 
-// everything has all items due now, as at the start.
+// everything makes all items due now, as at the start.
 func (s *schedule) everything(elapsed time.Duration) {
 	for i := range s.items {
 		s.items[i].retry = elapsed
 	}
 }
 
-// passOver counts the regular moments that passed while the line was closed, and has what was missed due now:
-// one sample of each as soon as the line is back. why begins a gap.
+// passOver counts the regular moments that passed while the line was closed, and makes the missed items due now: one
+// sample of each when the line is back. why is the reason of the gap.
 func (s *schedule) passOver(elapsed time.Duration, why string) (missed uint64) {
 	for i := range s.items {
 		it := &s.items[i]

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// deadAfter is how many exchanges in a row must go unanswered before a slave is only probed.
+	// deadAfter is the number of unanswered exchanges in a row after which a slave is only probed.
 	deadAfter = 3
-	// A slave that is only probed is asked for one object after probeFirst, then after twice as long each time, up to
-	// probeLimit. One timeout a probe is all that it costs its neighbours.
+	// A dead slave is probed after probeFirst, then after twice as long each time, up to probeLimit. A probe costs the
+	// other slaves one timeout.
 	probeFirst = 5 * time.Second
 	probeLimit = 5 * time.Minute
 	probeLossy = 30 * time.Second // the same on a line that loses many replies: one lost probe says little
@@ -25,27 +25,28 @@ const (
 type slave struct {
 	cfg   *configs.Slave
 	named bool // the configuration says which family it is
-	// by which it is sampled, or was; nil until a `model: auto` has reported its product code
+	// family is the family as which the slave is sampled, or was; nil: a slave with `model: auto` that has not reported
+	// its product code
 	family     *objects.Family
-	plan       *schedule     // nil as long as family is
-	begun      time.Duration // when its line began, monotonic: its samples are due from then on
-	left       *schedule     // of the poller before a reload; nil: there was none, or its moments are taken over
-	pauseUntil time.Duration // not to be asked before, monotonic: it is given time
-	served     uint64        // the round in which it had the line last
+	plan       *schedule     // nil while family is nil
+	begun      time.Duration // monotonic time at which its line began; its samples are due from then on
+	left       *schedule     // schedule of the poller before a reload; nil: none, or its moments are taken over
+	pauseUntil time.Duration // monotonic time before which it gets no request
+	served     uint64        // the last round in which it had the line
 
 	planner *modbus.Planner
-	learnt  string        // by the planner, as YAML for the configuration
-	doubted time.Duration // when that was put in doubt last, monotonic
+	learnt  string        // limits that the planner has learnt, as YAML for the configuration
+	doubted time.Duration // monotonic time at which these limits were last put in doubt
 	replies *replies
 
 	identity     identification
 	judged       judgement // whether it is what the configuration says
 	judgedAt     time.Time // wall time since which
-	work         *work     // the sweep under way; nil: none
-	unidentified []reading // read, and waiting for the identity
+	work         *work     // the present sweep; nil: none
+	unidentified []reading // readings that wait for the identity
 
 	misses   int           // exchanges in a row without an answer
-	probeAt  time.Duration // when a dead slave, or one of unknown model, is asked next, monotonic
+	probeAt  time.Duration // monotonic time of the next probe of a dead slave, or of one of unknown model
 	probing  time.Duration // the last wait for that
 	answered bool          // the slave answered the last request it got
 	lastGood time.Duration // monotonic time of the last good reply; 0: never
@@ -54,13 +55,13 @@ type slave struct {
 
 	repeat   worker.Repeats
 	noSample uint64            // replies that held no value (NaN, absent sensor)
-	reasons  map[string]uint64 // the same by reason
+	reasons  map[string]uint64 // number of these replies by reason
 	noValue  map[string]string // objects whose last reply held no value, and the reason
 	missed   uint64            // objects whose read failed
-	lateness time.Duration     // the most that an object was read after it was due, while the slave was well
+	lateness time.Duration     // the longest delay of a reading, while the slave answered
 }
 
-// newSlave prepares a slave, whose line begins now, monotonic. The family of a named model is known at once.
+// newSlave returns a slave whose line begins at the monotonic time now. The family of a named model is known at once.
 func newSlave(cfg *configs.Slave, catalog *objects.Catalog, now time.Duration) *slave {
 	s := &slave{cfg: cfg, begun: now, replies: newReplies(), reasons: map[string]uint64{}, noValue: map[string]string{}}
 	s.family, s.named = cfg.Family(catalog)
@@ -71,17 +72,17 @@ func newSlave(cfg *configs.Slave, catalog *objects.Catalog, now time.Duration) *
 	return s
 }
 
-// adopt takes a family: its limits, and a schedule with everything due now. What was due before the first one is
-// missing.
+// adopt sets the family of a slave: its limits, and a schedule with everything due now. Samples that were due before
+// the first family are missing.
 func (p *Poller) adopt(s *slave, f *objects.Family) {
-	wall := p.clock.Now() // before Elapsed: no moment comes early
+	wall := p.clock.Now() // read before Elapsed, so that no moment is early
 	now, before := p.clock.Elapsed(), s.plan
 	begun := now
 	if before == nil {
 		begun = s.begun
 	}
 	s.family = f
-	s.work = nil // it was of another register map
+	s.work = nil // its sweep was of another register map
 	s.replies, s.noValue = newReplies(), map[string]string{}
 	s.plan = newSchedule(s.cfg.Polled(f), now, wall)
 	s.missed += s.plan.beginAt(begun, wall.Sub(p.clock.Wall.BootedAt())-(now-begun), now, gapUnidentified)
@@ -104,7 +105,7 @@ func Ranges(registers configs.Registers) []modbus.Range {
 	return out
 }
 
-// limit gives the line the limits of a slave, as far as they are known by now.
+// limit gives the line the known limits of a slave.
 func (p *Poller) limit(s *slave) {
 	most := uint16(s.cfg.MaxRegisters)
 	if s.planner != nil {
@@ -133,7 +134,7 @@ func (s *slave) miss(err error, elapsed time.Duration) {
 	s.identity.doubt()
 }
 
-// postpone sets the next probe, later each time.
+// postpone sets the time of the next probe, after a longer wait each time.
 func (s *slave) postpone(elapsed time.Duration) {
 	limit := probeLimit
 	if s.replies.lossy() {
@@ -145,14 +146,14 @@ func (s *slave) postpone(elapsed time.Duration) {
 
 // good notes a reply.
 func (s *slave) good(elapsed time.Duration, at time.Time) {
-	if s.dead() { // another one may be in its place
+	if s.dead() { // another slave may be in its place
 		s.identity.reconsider()
 	}
 	s.answered, s.lastErr, s.lastGood, s.goodAt = true, nil, elapsed, at
 	s.misses, s.probing = 0, 0
 }
 
-// source returns what the messages say of where a sample comes from.
+// source returns the origin of a sample, as in the messages.
 func (s *slave) source(line, version string) objects.Source {
 	return objects.Source{
 		Line: line, UnitID: uint8(s.cfg.ID), Slave: s.name(), Firmware: s.firmware(),
@@ -165,21 +166,21 @@ func (s *slave) name() string {
 	return firstNonEmpty(s.cfg.Name, s.cfg.ProductCode, s.identity.known.ProductCode, s.cfg.Model)
 }
 
-// firmware is `cc_firmware` of the message; empty when neither the configuration nor the slave gives it.
+// firmware is `cc_firmware` of the message; empty if neither the configuration nor the slave has it.
 func (s *slave) firmware() string { return firstNonEmpty(s.cfg.Firmware, s.identity.known.Revision) }
 
-// nameless reports whether an integration that lists product codes cannot know whether it means this slave.
+// nameless reports whether the product code is not known, so that a filter by product codes cannot be applied.
 func (s *slave) nameless() bool {
 	return s.cfg.ProductCode == "" && s.identity.known.ProductCode == ""
 }
 
-// names are the words by which an integration's `slaves` filter may mean this slave.
+// names returns the words for this slave in the `slaves` filter of an integration.
 func (s *slave) names() []string {
 	names := []string{s.cfg.Name, s.cfg.ProductCode, s.identity.known.ProductCode, s.cfg.Model}
 	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }
 
-// nextDue returns when the slave wants the line, monotonic.
+// nextDue returns the monotonic time at which the slave needs the line.
 func (s *slave) nextDue() (at time.Duration, ok bool) {
 	ok = true
 	switch {
@@ -187,19 +188,19 @@ func (s *slave) nextDue() (at time.Duration, ok bool) {
 		at = s.probeAt
 	case s.work != nil:
 		at = s.work.turn
-	case len(s.unidentified) > 0: // as soon as it has had its rest
+	case len(s.unidentified) > 0: // after its pause
 	default:
 		at, ok = s.plan.next()
 	}
 	return max(at, s.pauseUntil), ok
 }
 
-// newDueSet is what is due of a slave, with what each object takes of the register map.
+// dueSet is the due objects of a slave, with the registers of each.
 type dueSet struct {
 	items []int // of the schedule
 	spans []modbus.Span
-	read  []bool  // which of them were answered
-	errs  []error // why the others were not; nil: they were not asked
+	read  []bool  // which of the items were answered
+	errs  []error // why the others were not answered; nil: they were not read
 }
 
 func (s *slave) newDueSet(items []int) *dueSet {
@@ -211,8 +212,8 @@ func (s *slave) newDueSet(items []int) *dueSet {
 	return b
 }
 
-// reads plans the reads of a batch: merged where that is cheaper, doubtful objects alone and last. Members are
-// indexes into the batch.
+// reads plans the reads of a due set: merged if this is cheaper; doubtful objects alone and last. Members are indexes
+// into the set.
 func (s *slave) reads(b *dueSet) []modbus.Read {
 	var spans []modbus.Span
 	var members []int
@@ -233,7 +234,7 @@ func (s *slave) reads(b *dueSet) []modbus.Read {
 	return append(reads, alone...)
 }
 
-// probe returns a read of one object, another one each time.
+// probe returns a read of one object, each time of another one.
 func (s *slave) probe() modbus.Span {
 	spans := make([]modbus.Span, len(s.plan.items))
 	for i := range s.plan.items {
@@ -262,7 +263,7 @@ func SpanOf(o *objects.Object) modbus.Span {
 	return modbus.Span{Function: o.Function(), Addr: addr, Count: count}
 }
 
-// reasonOf names why a sound reply gave no sample.
+// reasonOf returns why a valid reply gave no sample.
 func reasonOf(err error) string {
 	switch {
 	case errors.Is(err, objects.ErrAbsent):
@@ -276,25 +277,25 @@ func reasonOf(err error) string {
 	}
 }
 
-// fate is what has become of an exchange, as far as it decides what to do next.
+// fate is the result of a failed exchange, as far as it decides the next step.
 type fate int
 
 const (
 	fatePort    fate = iota // the line is closed, or the agent ends
 	fateSilent              // no answer, or a gateway says so for the slave
-	fateDamaged             // something came that is no answer: again at once
+	fateDamaged             // bytes came that are no answer: again at once
 	fateBusy                // exceptions 05 and 06: again after a pause
 	fateRefused             // exceptions 01 to 03: never again as it was
-	fateTrouble             // any other exception: again later
+	fateTrouble             // any other exception: later again
 )
 
-// isReply reports whether a failed read is a reply of the slave: an exception that no gateway sent.
+// isReply reports whether the error of a read is a reply of the slave itself: an exception that no gateway sent.
 func isReply(err error) bool {
 	f := fateOf(err)
 	return f == fateBusy || f == fateRefused || f == fateTrouble
 }
 
-// refuses reports whether a slave will not answer this very read: any exception but 06, busy.
+// refuses reports whether a slave refuses this read: any exception but 06 (busy).
 func refuses(err error) bool {
 	var e *modbus.Exception
 	return isReply(err) && errors.As(err, &e) && e.Code != 0x06
@@ -310,7 +311,7 @@ func fateOf(err error) fate {
 			return fateRefused
 		case 0x05, 0x06:
 			return fateBusy
-		case 0x0A, 0x0B: // a gateway speaks, not the slave
+		case 0x0A, 0x0B: // from a gateway, not from the slave
 			return fateSilent
 		}
 		return fateTrouble

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// lineKind returns what is wrong with a line that is down.
+// lineKind returns the problem of a line that is down.
 func lineKind(network bool, err error) api.Kind {
 	var open *modbus.OpenError
 	switch {
@@ -37,7 +37,7 @@ func lineKind(network bool, err error) api.Kind {
 	}
 }
 
-// replyKind returns what is wrong with a slave that gives no valid answer.
+// replyKind returns the problem of a slave that gives no valid answer.
 func replyKind(network, silent bool, err error) api.Kind {
 	switch {
 	case errors.Is(err, modbus.ErrLate):
@@ -82,12 +82,12 @@ func countersOf(c modbus.Counters) api.Counters {
 	return out
 }
 
-// milliseconds rounds to a tenth, which is what a turnaround can be measured to.
+// milliseconds rounds to a tenth, the precision of a measured turnaround.
 func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Millisecond/10)) / 10
 }
 
-// Status returns how the line and its slaves are, and what is wrong with them.
+// Status returns the state of the line and its slaves, and their problems.
 func (p *Poller) Status() (api.Line, []api.Problem) {
 	v, c := p.snapshot()
 	problems := lineProblems(p.cfg.Name, p.network(), v, p.clock.Elapsed())
@@ -134,13 +134,13 @@ func (p *Poller) Faults() []api.LineFault {
 	return list
 }
 
-// share is the part of the time since the start of the line in which it was busy, 0 to 1.
+// share returns the share of time in which the line was busy since its start, 0 to 1.
 func (p *Poller) share(c modbus.Counters) float64 {
 	up := p.clock.Elapsed() - p.started
 	return min(1, float64(c.BusTime.Milliseconds())/float64(max(1, up.Milliseconds())))
 }
 
-// lineProblems lists what is wrong on a line.
+// lineProblems lists the problems of a line.
 func lineProblems(name string, network bool, v lineView, now time.Duration) []api.Problem {
 	var problems []api.Problem
 	if v.losses.Live(now) {
@@ -175,7 +175,7 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 	return problems
 }
 
-// slaveProblems lists what is wrong with one slave.
+// slaveProblems lists the problems of one slave.
 func slaveProblems(network bool, subject string, v slaveView, now time.Duration) (problems []api.Problem) {
 	states := map[string]api.Kind{
 		slaveSilent: replyKind(network, true, v.fault), slaveGarbled: replyKind(network, false, v.fault),
@@ -194,7 +194,7 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 		problems = append(problems,
 			api.SlaveNoIdentity.Of(subject, v.nameless, "unit "+subject+" gave no product code"))
 	}
-	if !v.refuses.IsZero() && v.state == SlaveOK { // else the state explains it
+	if !v.refuses.IsZero() && v.state == SlaveOK { // otherwise the state explains it
 		problems = append(problems, api.SlaveRefuses.Of(subject, v.refuses, refusals(v)))
 	}
 	if v.overrun.Live(now) {
@@ -229,8 +229,8 @@ func refusals(v slaveView) string {
 	return strings.Join(parts, "; ")
 }
 
-// alarmProblems lists what the controllers of a line report of themselves. Of one that does not answer it is not known
-// now.
+// alarmProblems lists the faults and alarms that the controllers of a line report. The alarms of a controller that does
+// not answer are not known now.
 func (p *Poller) alarmProblems(v *lineView) (list []api.Problem) {
 	if v.state != LineOK {
 		return nil
@@ -251,27 +251,27 @@ const (
 	lineFailed   = "failed"
 	LineDisabled = "disabled"
 
-	slaveWaiting  = "waiting" // nothing was asked since the line was opened
+	slaveWaiting  = "waiting" // no request was sent since the line was opened
 	SlaveOK       = "ok"
 	slaveSilent   = "silent"        // the last request was not answered
-	slaveGarbled  = "garbled"       // what came last made no reply
-	slaveRefusing = "refusing"      // it answers all that is read with exceptions
+	slaveGarbled  = "garbled"       // the last bytes were not a valid reply
+	slaveRefusing = "refusing"      // it answers every read with an exception
 	slaveUnknown  = "unknown_model" // it answers, but no family fits
-	slaveOther    = "wrong_model"   // it says that it is of another family than the configuration says
+	slaveOther    = "wrong_model"   // its product code is of another family than the configured one
 	slaveNothing  = "no_objects"    // it has none of the objects that the configuration lists
 )
 
-// order is what Latest lists of a slave, in the order of the register map.
+// order is the list of objects of a slave in Latest, in the order of the register map.
 type order struct {
-	family  string // of which it is; "": not known yet
+	family  string // family of the list; "": not known yet
 	objects []listed
 }
 
 // listed is one object and its log interval, in words.
 type listed struct{ object, interval string }
 
-// Latest returns the last good value of each object that a slave is polled for, in the order of the register map.
-// A client that watches has this called each second: it makes no more than the rows.
+// Latest returns the last good value of each object that a slave is polled for, in the order of the register map. While
+// a client watches, Latest is called each second, so it allocates only the rows.
 func (p *Poller) Latest() (rows []api.Latest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -303,7 +303,7 @@ func (p *Poller) Latest() (rows []api.Latest) {
 	return rows
 }
 
-// of returns what Latest lists of a slave with this family: made once, and again when the family is another one.
+// of returns the list of a slave with this family. It makes the list again only if the family has changed.
 func (o *order) of(slug string, slave *configs.Slave, catalog *objects.Catalog) []listed {
 	if o.family == slug {
 		return o.objects
@@ -317,8 +317,8 @@ func (o *order) of(slug string, slave *configs.Slave, catalog *objects.Catalog) 
 	return o.objects
 }
 
-// stuckAfter is how long one exchange may take before the process counts as stuck: with its probes it is over after
-// some four timeouts. A sweep may take longer: there are lines whose slaves take seconds for each of many reads.
+// stuckAfter is how long one exchange may take before the process counts as stuck. An exchange with its probes takes at
+// most about four timeouts. A sweep may take longer: on some lines the slaves need seconds for each of many reads.
 const stuckAfter = 3 * time.Minute
 
 // Healthy returns an error when the poller hangs in an exchange.
@@ -330,7 +330,7 @@ func (p *Poller) Healthy() error {
 	return nil
 }
 
-// Ready returns an error that says why when the line is not open.
+// Ready returns nil if the line is open, otherwise the reason.
 func (p *Poller) Ready() error {
 	if view, _ := p.snapshot(); view.state != LineOK {
 		return fmt.Errorf("line %s is %s: %s", p.cfg.Name, view.state, view.err)

@@ -11,8 +11,8 @@ import (
 	"noi-agent/objects"
 )
 
-// readTries is how often a read is sent whose reply came damaged. Silence is not asked again at once: the
-// other slaves come first.
+// readTries is how often a read is sent if its reply arrives damaged. After silence the read is not repeated at once:
+// the other slaves come first.
 const readTries = 3
 
 // sweep reads the due objects of one slave, identifies the slave when this is due, and hands the samples on.
@@ -28,23 +28,23 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 	if len(s.unidentified) == 0 && !p.step(ctx, s, replies) {
 		return
 	}
-	if len(s.unidentified) == 0 && !s.answered { // one that refuses everything may be another one
+	if len(s.unidentified) == 0 && !s.answered { // a slave that refuses everything may be another device
 		return
 	}
 	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
-		if ctx.Err() != nil || !p.open { // it will never be known whose they are
+		if ctx.Err() != nil || !p.open { // it will never be known which controller gave the readings
 			p.dropUnidentified(s, gapNameless)
 		}
 		return
 	}
-	if len(s.unidentified) == 0 { // the slave is another one, and they were dropped
+	if len(s.unidentified) == 0 { // the slave is another device, and the readings were dropped
 		return
 	}
 	p.hand(s, s.unidentified)
 	s.unidentified = nil
 }
 
-// dropUnidentified gives up readings of which it is not known which controller gave them.
+// dropUnidentified drops readings if it is not known which controller gave them.
 func (p *Poller) dropUnidentified(s *slave, why string) {
 	s.missed += uint64(len(s.unidentified))
 	for _, r := range s.unidentified {
@@ -56,37 +56,36 @@ func (p *Poller) dropUnidentified(s *slave, why string) {
 }
 
 const (
-	// sweepBudget is for how long a slave may hold the line in one sweep while others wait. A sweep of all objects at
-	// 9600 baud takes a fifth of it; one that takes longer lets the others go first between its reads.
+	// sweepBudget is the longest time for which a slave may use the line in one sweep while others wait. A sweep of all
+	// objects at 9600 baud takes a fifth of this time. In a longer sweep the other slaves come first between its reads.
 	sweepBudget = time.Second
-	// silencePatience is how many reads in a row may stay without a reply while the slave is known to live: it may
-	// lack registers of them. One register among a hundred makes two in a row, since the parts of a read are asked
-	// side by side.
+	// silencePatience is how many reads in a row may stay without a reply while the slave is known to answer: the slave
+	// may lack some of their registers. One missing register among a hundred makes two such reads in a row, because the
+	// parts of a failed read are sent one after the other.
 	silencePatience = 16
-	// damagedPatience is the same for replies that come damaged, or say that the slave is busy, as long as nothing
-	// else came.
+	// damagedPatience is how many reads in a row may have a damaged reply, or the answer busy, if no other reply came.
 	damagedPatience = 3
-	// busyPatience is how often a read must fail because the slave is busy, before its parts are asked.
+	// busyPatience is how often a read must fail because the slave is busy, before its parts are sent.
 	busyPatience = 3
-	// retestAfter is how often what was learnt about the slave is put in doubt.
+	// retestAfter is how often the learnt limits of the slave are put in doubt.
 	retestAfter = time.Hour
 )
 
-// work is a sweep under way. It is done one read at a time, so that a slave that takes long over each does not hold
-// up the rest.
+// work is a sweep that is not finished. It is done one read at a time, so that a slow slave does not delay the others.
 type work struct {
 	batch    *dueSet
 	todo     []modbus.Read
 	readings []reading
 	begun    time.Duration // monotonic
-	replies  uint64        // of the slave when the sweep began: with more, it lives
-	barren   int           // reads in a row without a reply that counts
-	// its place in the queue, monotonic: when it came due, or the end of its last read once the budget is used up
+	replies  uint64        // replies of the slave when the sweep began: if there are more now, it answers
+	barren   int           // reads in a row without a valid reply
+	// turn is its place in the queue: the monotonic time at which it was due, or after the budget is used the end of
+	// its last read
 	turn  time.Duration
 	spent time.Duration
 }
 
-// begin plans a sweep of all that is due.
+// begin plans a sweep of all due objects.
 func (p *Poller) begin(s *slave, replies uint64) *work {
 	now := p.clock.Elapsed()
 	turn, _ := s.nextDue()
@@ -101,8 +100,8 @@ func (p *Poller) begin(s *slave, replies uint64) *work {
 	return w
 }
 
-// step does the next read of the slave's sweep, of a new one when none is under way. True: the sweep is over, and what
-// was read is held. If the slave seems to be silent, the remaining reads are left out: they are due again soon.
+// step does the next read of the slave's sweep; it begins a sweep if there is none. True: the sweep is over, and its
+// readings are kept. If the slave seems to be silent, step leaves out the remaining reads, which are due again soon.
 func (p *Poller) step(ctx context.Context, s *slave, replies uint64) (over bool) {
 	if s.work == nil {
 		s.work = p.begin(s, replies)
@@ -124,7 +123,7 @@ func (p *Poller) step(ctx context.Context, s *slave, replies uint64) (over bool)
 	return true
 }
 
-// readNext does one read of a sweep. The parts of a read that failed are put into what is left to do. The error ends
+// readNext does one read of a sweep. If the read fails, its parts may be added to the remaining reads. An error ends
 // the sweep.
 func (p *Poller) readNext(ctx context.Context, s *slave, w *work) error {
 	rd := w.todo[0]
@@ -148,14 +147,14 @@ func (p *Poller) readNext(ctx context.Context, s *slave, w *work) error {
 	return p.readFailed(s, w, rd, err)
 }
 
-// readFailed judges a read that brought no registers: whether its parts are asked, and whether the sweep goes on (nil).
-// A read that was not sent, since the line was not in step with the slave, says nothing about its registers.
+// readFailed decides after a failed read whether its parts are sent, and whether the sweep continues (nil). A read that
+// was not sent, because the line was not in step with the slave, proves nothing about its registers.
 func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error {
 	lives := s.replies.count > w.replies
 	asked := !errors.Is(err, modbus.ErrUnasked)
 	contrast := asked && s.replies.failed(rd.Span, err) || s.lacksOnly(rd.Span, p.clock.Elapsed())
 	switch {
-	case refuses(err): // cheap, and the parts may well be answered
+	case refuses(err): // this costs little, and the parts are probably answered
 		w.barren = 0
 		s.miss(err, p.clock.Elapsed())
 		w.todo = append(s.parts(w.batch, rd), w.todo...)
@@ -166,9 +165,9 @@ func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 			return err
 		}
 		if asked {
-			w.todo = append(w.todo, s.parts(w.batch, rd)...) // last, so that something answers soon
+			w.todo = append(w.todo, s.parts(w.batch, rd)...) // last: other reads are answered sooner
 		}
-	default: // damaged, or busy; a busy slave is given time before it is asked for more
+	default: // damaged, or busy; a busy slave gets no more requests for some time
 		if isReply(err) || !contrast && !lives {
 			s.miss(err, p.clock.Elapsed())
 		}
@@ -183,23 +182,23 @@ func (p *Poller) readFailed(s *slave, w *work, rd modbus.Read, err error) error 
 	if w.barren < limit {
 		return nil
 	}
-	if limit == silencePatience && fateOf(err) == fateSilent { // it has died just now
+	if limit == silencePatience && fateOf(err) == fateSilent { // it has stopped answering
 		s.miss(err, p.clock.Elapsed())
 	}
 	return err
 }
 
-// believedFor is for how long after a reply the silence about a read that is never answered is no sign that the slave
-// is away. A slave that is away is asked as often.
+// believedFor is the time after a reply for which silence after a never answered read does not mean that the slave is
+// away. A slave that is away is probed as often.
 const believedFor = probeLimit
 
-// lacksOnly reports whether a read that failed says nothing of how the slave fares: it is proven never to be answered,
-// and the slave has answered another one lately.
+// lacksOnly reports whether a failed read does not mean that the slave is away: there is proof that this read is never
+// answered, and the slave has answered another read recently.
 func (s *slave) lacksOnly(span modbus.Span, elapsed time.Duration) bool {
 	return s.replies.proven(span) && s.lastGood > 0 && elapsed-s.lastGood < believedFor
 }
 
-// parts takes a read apart that failed. What that teaches about the slave counts once it is proven.
+// parts divides a failed read. The planner learns from this only after there is proof.
 func (s *slave) parts(b *dueSet, rd modbus.Read) []modbus.Read {
 	if s.replies.proven(rd.Span) {
 		return s.planner.Refused(rd, b.spans)
@@ -207,8 +206,8 @@ func (s *slave) parts(b *dueSet, rd modbus.Read) []modbus.Read {
 	return s.planner.Split(rd, b.spans)
 }
 
-// finish moves the schedule on after a sweep and settles what was learnt in it. It reads the clock once, so that all
-// that was due together stays together.
+// finish sets the next due times after a sweep, and notes what was learnt. It reads the clock once, so that objects
+// that were due together stay due together.
 func (p *Poller) finish(ctx context.Context, s *slave, w *work, failure error) {
 	b, now := w.batch, p.clock.Elapsed()
 	for i, n := range b.items {
@@ -219,18 +218,18 @@ func (p *Poller) finish(ctx context.Context, s *slave, w *work, failure error) {
 			it.failures = 0
 			continue
 		}
-		if err == nil { // the sweep ended before it
+		if err == nil { // the sweep ended before this read
 			err = failure
 		}
 		refused := s.replies.refused(b.spans[i]) != nil
 		if isReply(err) {
 			it.lacks = refused && !it.given && fateOf(err) == fateRefused && s.lastGood > 0
 		}
-		if fateOf(err) == fateDamaged && !refused { // soon again, until it is proven that it always arrives so
+		if fateOf(err) == fateDamaged && !refused { // soon again, until it is proven permanent
 			it.failures = 0
 		}
 		s.missed++
-		// Else the line is ending, or the moment has its reason already.
+		// Otherwise the line ends, or the moment has its reason already.
 		if ctx.Err() == nil && (it.why == "" || it.next <= now) {
 			it.blame(whyMissed(err), 1)
 		}
@@ -245,8 +244,9 @@ func (p *Poller) finish(ctx context.Context, s *slave, w *work, failure error) {
 	}
 }
 
-// waitAfter is how long after a failed read an object is asked again at first; 0: at its next regular moment.
-// unknown: the slave never gave it, and what it does not know it will not know in ten seconds.
+// waitAfter returns the first wait after a failed read until the object is read again; 0: until its next regular
+// moment. unknown: the slave never gave the object. If it does not know the object now, it will not know it in ten
+// seconds.
 func waitAfter(err error, unknown bool) time.Duration {
 	switch fateOf(err) {
 	case fateRefused:
@@ -264,7 +264,7 @@ func waitAfter(err error, unknown bool) time.Duration {
 	return retryAfter
 }
 
-// measureLateness keeps the most that an object had to wait for the line.
+// measureLateness keeps the longest time for which an object had to wait for the line.
 func (p *Poller) measureLateness(s *slave, b *dueSet) {
 	now := p.clock.Elapsed()
 	for _, n := range b.items {
@@ -274,9 +274,8 @@ func (p *Poller) measureLateness(s *slave, b *dueSet) {
 	}
 }
 
-// runTest asks one of the reads that would settle what the planner has learnt. Its outcome says nothing of how the
-// slave fares. Silence must be proven like that about any other read: some slaves say nothing when they are asked for
-// what they lack.
+// runTest sends one of the reads that check the learnt limits. Its failure does not mean that the slave is away.
+// Silence needs proof here too, because some slaves do not answer reads of missing registers.
 func (p *Poller) runTest(ctx context.Context, s *slave) {
 	tests := s.planner.Tests()
 	if len(tests) == 0 {
@@ -307,10 +306,10 @@ func (s *slave) object(b *dueSet, member int) *objects.Object {
 	return &s.plan.items[b.items[member]].polled.Object
 }
 
-// exchange sends one read, again at once when the reply came damaged. A failure is noted as a sign of how the slave
-// fares, unless the caller is to judge it.
+// exchange sends one read, and repeats it at once if the reply arrives damaged. A failure counts as a miss of the
+// slave, unless the caller judges it.
 func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
-	known := s.replies.doubts[span].fails >= asideAfter // not to be logged, and no reason for an identification
+	known := s.replies.doubts[span].fails >= asideAfter // then not logged, and no reason for an identification
 	for try := 1; ; try++ {
 		p.busy(p.clock.Elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
@@ -346,7 +345,7 @@ func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 	}
 }
 
-// decode turns a reply into readings. What holds no value is counted and left out.
+// decode turns a reply into readings. Objects without a value are counted and left out.
 func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply) []reading {
 	readings, booted, read := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt(), p.clock.Elapsed()
 	for _, m := range rd.Members {
@@ -370,8 +369,8 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 	return readings
 }
 
-// hand gives a sweep to the sampler. The queue holds minutes of sweeps; when the store is stuck for longer
-// than that, the sweep is lost and counted. The line never waits.
+// hand gives a sweep to the sampler. The queue has room for minutes of sweeps. If the store hangs for longer, the sweep
+// is lost and counted. The line never waits.
 func (p *Poller) hand(s *slave, readings []reading) {
 	t := p.takenFrom(s)
 	t.BootedAt, t.Unsure = p.oneClock(readings)
@@ -404,7 +403,7 @@ func (p *Poller) hand(s *slave, readings []reading) {
 	}
 }
 
-// takenFrom begins what is handed on of a slave.
+// takenFrom returns a Sweep of the slave, without samples and gaps.
 func (p *Poller) takenFrom(s *slave) *Sweep {
 	return &Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
 }
@@ -426,7 +425,7 @@ func (p *Poller) reportSoFar() {
 	}
 }
 
-// handGaps reports at the end of a poller what is missing of each object up to now.
+// handGaps reports the missing samples of each object at the end of a poller.
 func (p *Poller) handGaps(s *slave) {
 	now := p.clock.Elapsed()
 	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
@@ -434,8 +433,8 @@ func (p *Poller) handGaps(s *slave) {
 	})
 }
 
-// handMissing hands on what is missing of a slave's objects without a sample. missing returns it, and the item once
-// it is handed on.
+// handMissing hands on the gaps of a slave's objects without a sample. missing returns a gap, and the item after the
+// gap is handed on.
 func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item,
 	bool)) {
 	if s.plan == nil {
@@ -452,12 +451,12 @@ func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 			after[i] = next
 		}
 	}
-	if len(t.Gaps) > 0 && p.out.take(t) { // when the queue is full, the gaps are reported the next time
+	if len(t.Gaps) > 0 && p.out.take(t) { // if the queue is full, the gaps are reported the next time
 		s.plan.items = after
 	}
 }
 
-// whyMissed is the reason of a gap that a failed read begins.
+// whyMissed returns the reason of a gap after a failed read.
 func whyMissed(err error) string {
 	switch fateOf(err) {
 	case fatePort:

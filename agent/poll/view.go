@@ -9,16 +9,15 @@ import (
 	"noi-agent/modbus"
 )
 
-// lineView is a copy of what a poller knows, for the status. Its strings and slices are never changed
-// after they were stored.
+// lineView is a copy of a poller's data, for the status. Its strings and slices do not change after they were stored.
 type lineView struct {
 	state  string
 	err    string
 	fault  error         // the same for programs
 	since  time.Time     // wall time since which err holds
 	begun  time.Duration // the same, monotonic
-	holder string        // of a port that is busy: the program that has it, as far as that can be said
-	lost   uint64        // samples that no queue would take
+	holder string        // of a busy port: the program that probably has it open
+	lost   uint64        // samples lost because the queue was full
 	slaves []slaveView
 	latest []map[string]reading // by slave, by object
 	orders []order              // of these: by slave
@@ -26,9 +25,9 @@ type lineView struct {
 
 	rivals     worker.Trouble // requests of another master
 	collisions worker.Trouble
-	losses     worker.Trouble // samples that no queue would take
+	losses     worker.Trouble // samples lost because the queue was full
 
-	busySince time.Duration // monotonic time since which an exchange of a sweep runs; 0 when none does
+	busySince time.Duration // monotonic time at which the present exchange of a sweep began; 0: none
 }
 
 type slaveView struct {
@@ -49,7 +48,7 @@ type slaveView struct {
 	judged   judgement
 	judgedAt time.Time
 	polled   int
-	read     int // of the polled ones, since the start
+	read     int // number of polled objects that were read since the start
 	noSample uint64
 	reasons  map[string]uint64
 	noValue  map[string]string
@@ -88,7 +87,7 @@ func (p *Poller) show() {
 	}
 }
 
-// follow keeps since when all that is shown is the case.
+// follow keeps the times since which the shown states last.
 func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Time) {
 	v.since, v.begun = now, elapsed
 	if before.state == v.state || before.unheard() && v.unheard() {
@@ -100,11 +99,11 @@ func (v *slaveView) follow(before slaveView, elapsed time.Duration, now time.Tim
 	v.nameless = since(before.nameless, v.state == SlaveOK && v.asked && !v.named, now)
 }
 
-// unheard reports whether no answer of the slave arrives as it should. Noise may make it silent now and garbled then:
-// that is one problem, which must not vanish in between because a new one is not shown at once.
+// unheard reports whether no valid answer of the slave arrives. With noise the slave may be silent and garbled in turn.
+// This is one problem, which must not disappear between the two because a new problem is not shown at once.
 func (v *slaveView) unheard() bool { return v.state == slaveSilent || v.state == slaveGarbled }
 
-// since returns since when something is the case: as before, from now on, or not at all (zero).
+// since returns the time since which a condition holds: the time of before, now, or zero if it does not hold.
 func since(before time.Time, is bool, now time.Time) time.Time {
 	switch {
 	case !is:
@@ -165,7 +164,7 @@ func stateOf(s *slave) string {
 	}
 }
 
-// refusing reports whether the slave answers, and gives no object.
+// refusing reports whether the slave answers, but gives no object.
 func (s *slave) refusing() bool {
 	return s.plan != nil && isReply(s.lastErr) &&
 		!slices.ContainsFunc(s.plan.items, func(it item) bool { return it.read })
@@ -202,7 +201,7 @@ func (p *Poller) remember(s *slave, readings []reading) {
 	}
 }
 
-// forget takes a value back that the slave no longer has, such as that of a sensor that was unplugged.
+// forget removes a value that the slave no longer has, for example of a sensor that was unplugged.
 func (p *Poller) forget(s *slave, object string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -211,7 +210,7 @@ func (p *Poller) forget(s *slave, object string) {
 	delete(p.view.alarms[n], object)
 }
 
-// forgetAlarms drops what the controller reported that was there before.
+// forgetAlarms drops the faults and alarms of the controller before.
 func (p *Poller) forgetAlarms(s *slave) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,7 +229,7 @@ func (p *Poller) lose(n int) {
 	p.view.lost += uint64(n)
 }
 
-// snapshot returns what status shows of the line, but for the latest values.
+// snapshot returns the data of the line for the status, without the latest values.
 func (p *Poller) snapshot() (lineView, modbus.Counters) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

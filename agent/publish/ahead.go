@@ -10,32 +10,32 @@ import (
 	"noi-agent/store"
 )
 
-// mostAhead bounds how many samples are read ahead of the requests in flight.
+// mostAhead limits how many samples are read ahead of the requests in flight.
 const mostAhead = 1000
 
-// ahead is what was read of the outbox and is not in flight, the oldest first. It is read again when something has
-// changed, and when a request cannot be filled with it. The zero ahead has nothing.
+// ahead has the samples that were read of the outbox and are not in flight, the oldest first. The forwarder reads again
+// when something has changed, and when these samples do not fill a request. The zero ahead has no samples.
 type ahead struct {
 	ready   []outgoing
-	pending int           // samples that wait, as far as was looked; 0: none
-	due     int           // those of them that may go in this round
-	hold    time.Duration // how long the first one that is not ready waits for the clock
+	pending int           // waiting samples that were read; 0: none
+	due     int           // those of them that may be sent in this round
+	hold    time.Duration // how long the first sample that is not ready waits for the clock
 	all     bool          // nothing more waits
-	again   bool          // it was read to fill a request, and no request has landed since
+	again   bool          // it was read again to fill a request, and no request has ended since
 
-	changed <-chan struct{} // closed: there is something new in the outbox
+	changed <-chan struct{} // closed: there is a new sample in the outbox
 	turned  <-chan struct{} // closed: more is known about the clock
 }
 
-// forget has the outbox be read again.
+// forget makes the forwarder read the outbox again.
 func (a *ahead) forget() { *a = ahead{} }
 
-// current reports whether what was read can be sent as it is.
+// current reports whether the read samples are still current.
 func (a *ahead) current() bool {
 	return len(a.ready) > 0 && !worker.Over(a.changed) && !worker.Over(a.turned)
 }
 
-// take returns what is at these places, ascending, and removes it.
+// take returns the samples at these places, ascending, and removes them.
 func (a *ahead) take(places []int) []outgoing {
 	taken := make([]outgoing, 0, len(places))
 	left := a.ready[:0]
@@ -50,7 +50,7 @@ func (a *ahead) take(places []int) []outgoing {
 	return taken
 }
 
-// read reads what waits in the outbox and may go, but for what is in flight.
+// read reads the samples in the outbox that wait and may be sent, without those in flight.
 func (f *Forwarder) read() error {
 	a := ahead{turned: f.clock.Wall.Turned()}
 	limit := f.readLimit()
@@ -64,13 +64,13 @@ func (f *Forwarder) read() error {
 	a.pending, a.due = len(pending), len(due)
 	a.ready, a.hold = f.correctTimes(due)
 	if worker.Over(a.turned) {
-		a.ready = nil // what is known of the clock is newer than what was read with the samples
+		a.ready = nil // the clock was judged again after these samples were read
 	}
 	f.ahead = a
 	return nil
 }
 
-// readLimit is how many deliveries are worth asking for at once.
+// readLimit is the highest useful number of deliveries in one read of the outbox.
 func (f *Forwarder) readLimit() int {
 	w := f.window()
 	if f.cfg.Envelope == configs.EnvelopeBatch || f.flights.flow.most == 1 {
@@ -79,7 +79,7 @@ func (f *Forwarder) readLimit() int {
 	return f.flights.samples() + max(w, min(2*(1+f.abreast())*w, mostAhead))
 }
 
-// without leaves out what is in flight.
+// without leaves out the deliveries in flight.
 func (s *flights) without(pending []store.Delivery) []store.Delivery {
 	if s.n == 0 {
 		return pending

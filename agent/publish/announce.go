@@ -18,8 +18,8 @@ type announcement struct {
 	IntegrationID string  `json:"integration_id"`
 }
 
-// announce sends the gaps that the integration has not been sent yet, when no sample can go. worked reports whether
-// there were any. pause is the wait after them.
+// announce sends the gaps that the cloud of the integration does not have yet, when no sample can be sent. worked
+// reports whether there were any. pause is the wait after them.
 func (f *Forwarder) announce() (pause time.Duration, worked bool, err error) {
 	gaps, err := f.store.OpenGaps(f.cfg.ID, f.window())
 	if err != nil || len(gaps) == 0 {

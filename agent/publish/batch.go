@@ -12,11 +12,10 @@ import (
 )
 
 const (
-	// BatchWindow is how many samples are worth asking for at once where messages are batches: ten sweeps of a large
+	// BatchWindow is the number of samples in one read of the outbox if messages are batches: ten sweeps of a large
 	// controller.
 	BatchWindow = 1000
-	// mostBatch is how many bytes of JSON one batch has at most, half of what SNS takes in a request. A sweep has some
-	// 4 kB.
+	// mostBatch is the highest number of bytes of JSON in one batch, half of a request to SNS. A sweep has about 4 kB.
 	mostBatch = 128 << 10
 )
 
@@ -30,7 +29,7 @@ func (p *parcels) add(m sinks.Message, deliveries int) {
 	p.messages, p.counts = append(p.messages, m), append(p.counts, deliveries)
 }
 
-// parcels makes the messages of what is to be sent.
+// parcels makes messages of the samples to send.
 func (f *Forwarder) parcels(published time.Time, batch []outgoing) parcels {
 	if f.cfg.Envelope != configs.EnvelopeBatch {
 		return f.singles(published, batch)
@@ -47,8 +46,8 @@ func (f *Forwarder) parcels(published time.Time, batch []outgoing) parcels {
 	return out
 }
 
-// singles makes a message of each delivery. The messages of a request share their memory: four allocations in place of
-// four for each message.
+// singles makes a message of each delivery. The messages of a request share their memory: that is four allocations
+// instead of four for each message.
 func (f *Forwarder) singles(published time.Time, batch []outgoing) parcels {
 	out := parcels{make([]sinks.Message, 0, len(batch)), make([]int, 0, len(batch))}
 	bodies := make([]byte, 0, len(batch)*sinks.UsualBody)
@@ -78,14 +77,14 @@ func (f *Forwarder) singles(published time.Time, batch []outgoing) parcels {
 	return out
 }
 
-// follows reports whether b goes into a batch behind a. Dead letters may be of stores that gave their sweeps the same
-// numbers, and come in the order in which they were sent first.
+// follows reports whether b may follow a in a batch. Dead letters may come from stores that gave their sweeps the same
+// numbers; they are in the order of their first sending.
 func follows(a, b *outgoing) bool {
 	return a.Seq == b.Seq && a.Store == b.Store && a.Run == b.Run && a.estimated == b.estimated &&
 		a.Sample.N < b.Sample.N
 }
 
-// pack adds deliveries of one sweep as one message, or as more when they would have more than most bytes.
+// pack adds the deliveries of one sweep as one message, or as several if one message would have more than most bytes.
 func (f *Forwarder) pack(out *parcels, published time.Time, items []outgoing, most int) {
 	first := &items[0]
 	b := sinks.Batch{
@@ -110,8 +109,8 @@ func (f *Forwarder) pack(out *parcels, published time.Time, items []outgoing, mo
 	}, len(items))
 }
 
-// whole leaves out of what is pending the last sweep, where the window may have cut it in two, and sweeps beyond what
-// the sink takes at once and beyond the burst of a rate. One sweep always stays.
+// whole leaves out the last pending sweep if the window may have cut it in two. It also leaves out sweeps beyond the
+// window of the sink, and beyond the burst of a rate. One sweep always stays.
 func (f *Forwarder) whole(pending []store.Delivery) []store.Delivery {
 	if f.cfg.Envelope != configs.EnvelopeBatch {
 		return pending
@@ -121,7 +120,7 @@ func (f *Forwarder) whole(pending []store.Delivery) []store.Delivery {
 	for end := 1; end <= len(pending); end++ {
 		last := end == len(pending)
 		if last && len(pending) == BatchWindow || !last && pending[end].Seq == pending[end-1].Seq {
-			continue // no end of a sweep, or not known
+			continue // not the end of a sweep, or not known
 		}
 		if fits > 0 && (end > most || room == 0) {
 			break

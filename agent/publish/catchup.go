@@ -15,7 +15,7 @@ const (
 	Burst = 10
 )
 
-// window is how many deliveries are worth asking for at once.
+// window is the highest useful number of deliveries for one attempt.
 func (f *Forwarder) window() int {
 	if f.cfg.Envelope == configs.EnvelopeBatch {
 		return BatchWindow

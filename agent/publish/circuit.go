@@ -25,7 +25,7 @@ type circuit struct {
 	fit     fit
 
 	failing bool          // the last attempt failed
-	network bool          // and no cloud was reached by it
+	network bool          // and it reached no cloud
 	asked   bool          // and the cloud has asked for a least wait
 	waiting bool          // and an operator has to act
 	refused bool          // the last attempt had rejected messages alone
@@ -33,7 +33,7 @@ type circuit struct {
 	since   time.Duration // since when it fails, or works
 	ever    bool          // it has worked since the start
 	held    time.Duration // how long it had worked before it failed; below 0: not known
-	pause   time.Duration // to be waited before the next attempt, see takePause
+	pause   time.Duration // wait before the next attempt, see takePause
 }
 
 // newCircuit returns the circuit of a gateway that has sent nothing yet. The first attempt has the gateway's phase.
@@ -77,12 +77,13 @@ func (c *circuit) failed(now time.Duration, r sinks.Result) time.Duration {
 	return c.backoff.failAfter(capNetwork, after)
 }
 
-// succeeded notes that a cloud has taken something.
+// succeeded notes that a cloud has accepted a message.
 func (c *circuit) succeeded(now time.Duration) {
 	c.backoff.succeed()
 	c.refused, c.rejects = false, 0
 	if c.failing {
-		// An operator who has acted wants to see it, and no operator acts for a whole fleet in one second.
+		// After an operator has fixed the cause, the backlog is sent at once: no operator fixes a whole fleet in one
+		// second.
 		if !c.waiting {
 			c.pause = c.pacing.back(now-c.since, c.held)
 		}
@@ -115,7 +116,7 @@ func (c *circuit) idle() {
 	}
 }
 
-// takePause returns the time for which the waiting samples are kept back before the next attempt, once.
+// takePause returns, once, the time for which the waiting samples must wait before the next attempt.
 func (c *circuit) takePause() time.Duration {
 	rest := c.pause
 	c.pause = 0

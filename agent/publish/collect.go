@@ -11,8 +11,8 @@ import (
 )
 
 // round is what an integration with `publish_every` may send: the sweeps that were in the outbox when the round opened.
-// A round opens at each regular moment, when a fault or an alarm came or went, when an outage ends, when a forwarder
-// begins, and when the agent ends. The zero round is that of an integration that never waits. The forwarder owns it.
+// A round opens at each regular moment, when a fault or an alarm appears or ends, when an outage ends, when a forwarder
+// begins, and when the agent ends. The zero round is for an integration that never waits. The forwarder owns it.
 type round struct {
 	every, phase time.Duration
 	bell         <-chan struct{}
@@ -48,7 +48,7 @@ func (r *round) begin(now time.Duration, next uint64) {
 	}
 }
 
-// open lets everything go whose number is below next.
+// open allows the sweeps with a number below next to be sent.
 func (r *round) open(next uint64) { r.next = next }
 
 // passed reports whether a regular moment has passed since the last call.
@@ -78,7 +78,7 @@ func (r *round) left(now time.Duration) time.Duration {
 	return max(r.at-now, time.Millisecond)
 }
 
-// due returns what of pending may go in this round.
+// due returns the pending deliveries that may be sent in this round.
 func (r *round) due(pending []store.Delivery) []store.Delivery {
 	if r.every == 0 {
 		return pending
@@ -90,7 +90,7 @@ func (r *round) due(pending []store.Delivery) []store.Delivery {
 	return pending[:n]
 }
 
-// look opens a round when its time has come. The sample that causes this is in the outbox by then.
+// look opens a round at its time, or when an alarm has changed. The sample of this alarm is then already in the outbox.
 func (f *Forwarder) look() {
 	passed, rang := f.round.passed(f.clock.Elapsed()), f.round.rang()
 	if passed || rang || worker.Over(f.draining) {
@@ -98,7 +98,8 @@ func (f *Forwarder) look() {
 	}
 }
 
-// collect waits until a round opens. A replay goes on meanwhile: a person waits for it. Gaps wait like samples.
+// collect waits until a round opens. A replay continues meanwhile, because a person waits for its end. Gaps wait like
+// samples.
 func (f *Forwarder) collect(ctx context.Context) bool {
 	if pause, worked := f.replayWindow(ctx); worked {
 		return f.pause(ctx, pause)

@@ -10,16 +10,16 @@ import (
 	"noi-agent/store"
 )
 
-// flight is one request on its way.
+// flight is one request in flight.
 type flight struct {
 	items     []outgoing
 	parcels   parcels // of the items
 	published time.Time
 	begun     time.Duration
-	results   []sinks.Result // set when it has landed
+	results   []sinks.Result // set when the request has ended
 }
 
-// place names a delivery.
+// place identifies a delivery.
 type place struct {
 	seq   uint64
 	index int
@@ -33,12 +33,12 @@ type flights struct {
 	landed chan *flight
 	flow   flow
 	lanes  lanes
-	places map[place]bool // what is in flight
+	places map[place]bool // the deliveries in flight
 
-	settled []store.Result // room for the results of the request that has landed last
+	settled []store.Result // room for the results of the request that has ended last
 
-	// After a failure no request goes before all in flight have landed. Then their results are judged together: they
-	// met the same fault.
+	// After a failure no request is sent before all requests in flight have ended. Then their results are judged
+	// together, because they had the same failure.
 	failed []sinks.Result
 	pause  time.Duration // before the next request
 }
@@ -64,10 +64,10 @@ func (s *flights) takePause() time.Duration {
 	return pause
 }
 
-// samples is how many samples are in flight.
+// samples returns the number of samples in flight.
 func (s *flights) samples() int { return len(s.places) }
 
-// begin notes a request that goes.
+// begin notes a request that is sent.
 func (s *flights) begin(fl *flight) {
 	s.flow.launched(fl.begun, s.n == 0)
 	s.n++
@@ -77,7 +77,7 @@ func (s *flights) begin(fl *flight) {
 	}
 }
 
-// end notes a request that has landed.
+// end notes a request that has ended.
 func (s *flights) end(fl *flight) {
 	s.n--
 	for i := range fl.items {
@@ -94,13 +94,12 @@ func (f *Forwarder) abreast() int {
 	return f.flights.flow.now
 }
 
-// full reports whether no further request may go before one of those in flight has landed.
+// full reports whether no further request may be sent before one in flight has ended.
 func (f *Forwarder) full() bool {
 	return f.flights.n >= f.abreast() || len(f.flights.failed) > 0 || f.flights.pause > 0
 }
 
-// next has the next request go, if there is one that is worth it beside those in flight. Else it waits for one to
-// land.
+// next sends the next request, if one is useful in addition to those in flight. Otherwise it waits until one has ended.
 func (f *Forwarder) next() bool {
 	s := &f.flights
 	if s.flow.most == 1 {
@@ -110,7 +109,8 @@ func (f *Forwarder) next() bool {
 	}
 	most := f.window()
 	places := s.lanes.pick(f.ahead.ready, most, f.abreast()-s.n, s.n == 0)
-	// A request that is not full costs as much as a full one. It waits for its neighbours, as with one in flight.
+	// A request that is not full costs as much as a full one. So it waits until the requests in flight have ended, as
+	// with one request in flight.
 	if short := len(places) < most && !s.lanes.shape.OneKey; s.n > 0 && (short || len(places) == 0) {
 		return f.readOrLand()
 	}
@@ -118,7 +118,7 @@ func (f *Forwarder) next() bool {
 	return true
 }
 
-// readOrLand reads further in the outbox where that can help to fill a request, else it waits for one to land.
+// readOrLand reads more of the outbox if this can help to fill a request. Otherwise it waits until a request has ended.
 func (f *Forwarder) readOrLand() bool {
 	a := &f.ahead
 	if !a.all && !a.again {
@@ -133,7 +133,7 @@ func (f *Forwarder) readOrLand() bool {
 	return f.land(a.changed)
 }
 
-// launch has a request go. As many of the samples go as fit it.
+// launch sends a request with as many of the samples as fit.
 func (f *Forwarder) launch(items []outgoing) {
 	fl := &flight{items: items, published: f.clock.Now(), begun: f.clock.Elapsed()}
 	fl.parcels = f.parcels(fl.published, items)
@@ -145,8 +145,8 @@ func (f *Forwarder) launch(items []outgoing) {
 	}()
 }
 
-// land waits until a request has landed, or until there is something more to send beside those in flight. False: the
-// store does not take its results.
+// land waits until a request has ended, or until more samples can be sent in addition to those in flight. False: the
+// store does not accept the results.
 func (f *Forwarder) land(more <-chan struct{}) bool {
 	select {
 	case fl := <-f.flights.landed:
@@ -160,7 +160,7 @@ func (f *Forwarder) land(more <-chan struct{}) bool {
 	return true
 }
 
-// settle records the results of a request that has landed, and notes what they say of the integration.
+// settle records the results of a request that has ended, and notes what they mean for the integration.
 func (f *Forwarder) settle(fl *flight) error {
 	s, now, completed := &f.flights, f.clock.Elapsed(), f.clock.Now()
 	s.end(fl)
@@ -181,7 +181,7 @@ func (f *Forwarder) settle(fl *flight) error {
 	}
 	f.circuit.fit.landed(len(settled), fl.results)
 	if len(settled) < len(fl.items) {
-		f.ahead.forget() // what is left of the request is not in it
+		f.ahead.forget() // the samples that must be sent again are not in it
 	}
 	f.weigh(fl, now, completed)
 	if s.pause == 0 && len(s.failed) == 0 {
@@ -193,7 +193,7 @@ func (f *Forwarder) settle(fl *flight) error {
 // mostSettled is for how many results room is kept: a sweep of a large controller.
 const mostSettled = 128
 
-// keepRoom keeps the room of results for those of the next request, without their texts.
+// keepRoom keeps the room of results, without their texts, for the next request.
 func (s *flights) keepRoom(settled []store.Result) {
 	if cap(settled) <= mostSettled {
 		clear(settled)
@@ -201,8 +201,8 @@ func (s *flights) keepRoom(settled []store.Result) {
 	}
 }
 
-// weigh judges the results of a request: at once while nothing has failed, else with those of all that were in flight
-// beside it.
+// weigh judges the results of a request: at once if no request has failed, otherwise together with the results of all
+// requests in flight.
 func (f *Forwarder) weigh(fl *flight, now time.Duration, completed time.Time) {
 	s := &f.flights
 	s.lanes.answered(fl.results)
@@ -221,7 +221,7 @@ func (f *Forwarder) weigh(fl *flight, now time.Duration, completed time.Time) {
 	}
 }
 
-// tally counts what a cloud has accepted; failed: it wants something again.
+// tally counts the accepted messages; failed: a message must be sent again.
 func tally(results []sinks.Result) (accepted int, failed bool) {
 	for _, r := range results {
 		switch r.Outcome {

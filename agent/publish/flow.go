@@ -3,34 +3,35 @@ package publish
 import "time"
 
 const (
-	// judgedAfter is how long a number of requests is kept in flight at least before the next one is tried;
-	// judgedOne is the same for one request. What is sent in less time needs no second connection.
+	// judgedAfter is the shortest time for which a number of requests is kept in flight before the next number is
+	// tried. judgedOne is this time for one request. Samples that are sent in less time need no second connection.
 	judgedAfter = 250 * time.Millisecond
 	judgedOne   = 500 * time.Millisecond
-	// slowAnswer is the mean time of a request from which on more of them only wait for one another: on a link so slow
-	// they would make a new sample later, and meet the limit of an attempt.
+	// slowAnswer is the mean time of a request from which on more requests in flight are useless. On such a slow link
+	// the requests only wait for each other: a new sample would be later, and requests could reach the time limit of an
+	// attempt.
 	slowAnswer = 2 * time.Second
-	// gainShare is the share of what a larger number could win that it has to win: a quarter. Two requests have to
-	// carry 1.25 times as much as one.
+	// gainShare is the share of the possible gain that a larger number must reach: a quarter. Two requests must send
+	// 1.25 times as much as one.
 	gainShare = 0.25
-	// firstHold and longestHold bound how long a number that won nothing, or that a cloud did not like, is not tried
-	// again.
+	// firstHold and longestHold are the limits of the time for which a number without a gain, or with a failure, is not
+	// tried again.
 	firstHold   = 10 * time.Second
 	longestHold = time.Hour
-	// restsAfter is a time without a request. After it one request goes first again.
+	// restsAfter is a time without a request after which flow begins with one request again.
 	restsAfter = 5 * time.Second
 )
 
 // flow decides how many requests of an integration are in flight at once. It begins at one. The number doubles while
-// this wins throughput, and halves after a failure. On a link that one request fills, it stays at one. One goroutine
-// owns a flow; all times are monotonic.
+// this increases the throughput, and halves after a failure. On a link that one request fills, the number stays one.
+// One goroutine owns a flow; all times are monotonic.
 type flow struct {
 	most int // from 1 up; 1: it never changes
 	now  int
 
-	sure  int           // up to this number each larger one has won something
-	again time.Duration // before this time no number above sure is tried
-	hold  time.Duration // how long the next one that wins nothing is not tried again
+	sure  int           // up to this number each increase was a gain
+	again time.Duration // until this time no number above sure is tried
+	hold  time.Duration // how long the next number without a gain is not tried again
 
 	before int     // the number before the one on trial; 0: none is on trial
 	rate   float64 // messages accepted in a second with that number
@@ -47,7 +48,7 @@ func newFlow(most int) flow {
 	return flow{most: max(1, most), now: 1, sure: 1, hold: firstHold, fresh: true}
 }
 
-// launched notes a request that goes; first: no other is in flight.
+// launched notes a request that is sent; first: no other is in flight.
 func (w *flow) launched(now time.Duration, first bool) {
 	if first && now-w.last >= restsAfter {
 		w.now, w.before = 1, 0
@@ -58,7 +59,7 @@ func (w *flow) launched(now time.Duration, first bool) {
 	}
 }
 
-// slack notes that fewer requests are in flight than could be: there is nothing to measure.
+// slack notes that fewer requests are in flight than allowed, so there is nothing to measure.
 func (w *flow) slack() { w.fresh = true }
 
 // answered notes a request that took some time, and in which so many messages were accepted.
@@ -77,7 +78,7 @@ func (w *flow) answered(now, took time.Duration, accepted int) {
 	w.fresh = true
 }
 
-// judge goes on from a measurement: messages a second, and the mean time of a request.
+// judge sets the next number after a measurement: messages per second, and the mean time of a request.
 func (w *flow) judge(now time.Duration, rate float64, mean time.Duration) {
 	slow := mean > slowAnswer
 	if w.before > 0 {
@@ -97,11 +98,11 @@ func (w *flow) judge(now time.Duration, rate float64, mean time.Duration) {
 	}
 }
 
-// back goes on with a smaller number, and does not try a larger one for some time.
+// back continues with a smaller number, and tries no larger number for some time.
 func (w *flow) back(now time.Duration, to int) {
 	w.now, w.sure, w.before, w.fresh = to, to, 0, true
 	w.again, w.hold = now+w.hold, min(2*w.hold, longestHold)
 }
 
-// failed notes that a cloud has refused for want of room, or has not answered.
+// failed notes that a cloud cannot accept messages now, or has not answered.
 func (w *flow) failed(now time.Duration) { w.back(now, max(1, w.now/2)) }

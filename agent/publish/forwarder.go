@@ -13,11 +13,11 @@ import (
 	"noi-agent/store"
 )
 
-// attemptLimit bounds one attempt to publish: long enough for a slow modem, short enough that a connection that
-// hangs is given up within the backoff's cap.
+// attemptLimit limits the time of one attempt to publish. It is long enough for a slow modem, and short enough that a
+// hanging connection ends within the cap of the backoff.
 const attemptLimit = 60 * time.Second
 
-// Forwarder publishes what the outbox holds for one integration, in order, from its own cursor.
+// Forwarder publishes the samples of one integration in order, from the cursor of the integration in the outbox.
 type Forwarder struct {
 	cfg      *configs.Integration
 	sink     Sink
@@ -26,9 +26,9 @@ type Forwarder struct {
 	deviceID string
 	log      *slog.Logger
 	circuit  circuit
-	draining <-chan struct{} // closed when nothing new will come
-	hurry    chan struct{}   // an operator may have removed the cause of a failure; room for one
-	sending  context.Context // of the attempts: it ends stopGrace after the work was stopped
+	draining <-chan struct{} // closed when there will be no new samples
+	hurry    chan struct{}   // receives when an operator may have removed the cause of a failure; room for one
+	sending  context.Context // context of the attempts: it ends stopGrace after Stop
 	cut      context.CancelFunc
 	rejects  worker.Repeats
 	replays  *replays
@@ -45,8 +45,8 @@ type Forwarder struct {
 	view view
 }
 
-// run publishes until ctx ends, or until draining is closed and nothing is left or an attempt failed. It is back when
-// no request is in flight.
+// run publishes until ctx ends. It also ends when draining is closed and either no sample is left or an attempt has
+// failed. It returns when no request is in flight.
 func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	f.draining = draining
 	f.round.begin(f.clock.Elapsed(), f.store.Next())
@@ -58,7 +58,7 @@ func (f *Forwarder) run(ctx context.Context, draining <-chan struct{}) {
 	}
 }
 
-// step sends what may go now, else waits until something may. False: the forwarder ends.
+// step sends the samples that may be sent now, or waits until there are some. False: the forwarder ends.
 func (f *Forwarder) step(ctx context.Context) bool {
 	f.look()
 	f.view.noteDrops(f.store.Dropped(f.cfg.ID))
@@ -87,8 +87,8 @@ func (f *Forwarder) step(ctx context.Context) bool {
 	return f.next()
 }
 
-// nothing is done when no sample may go: it waits for the requests in flight, for the next round, for the clock, or for
-// something new.
+// nothing handles the case that no sample may be sent: it waits for the requests in flight, for the next round, for the
+// clock, or for a new sample.
 func (f *Forwarder) nothing(ctx context.Context) bool {
 	a := f.ahead
 	f.ahead.forget()
@@ -107,8 +107,7 @@ func (f *Forwarder) nothing(ctx context.Context) bool {
 	}
 }
 
-// idle does what can be done without a sample that waits: it reports gaps, goes on with a replay, or waits for
-// something new.
+// idle handles the case that no sample waits: it sends gaps, continues a replay, or waits for a new sample.
 func (f *Forwarder) idle(ctx context.Context) bool {
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		f.circuit.idle()
@@ -120,8 +119,8 @@ func (f *Forwarder) idle(ctx context.Context) bool {
 	return end != draining && end != stopped
 }
 
-// meanwhile does what no sample is needed for: it reports gaps, then goes on with a replay. Worked: there was something
-// to do.
+// meanwhile does the work that needs no waiting sample: it sends gaps, then continues a replay. worked: there was
+// something to do.
 func (f *Forwarder) meanwhile(ctx context.Context) (worked, goesOn bool) {
 	pause, worked, err := f.announce()
 	if err != nil {
@@ -161,14 +160,14 @@ func (f *Forwarder) pause(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// Outlook is how it goes on after a failure: waiting says that an operator has to act, left how long it is until the
-// next attempt. known is false when no such attempt is waited for.
+// Outlook returns the state after a failure. waiting: an operator must act. left: the time until the next attempt.
+// known is false if the forwarder does not wait for such an attempt.
 func (f *Forwarder) Outlook() (waiting bool, left time.Duration, known bool) {
 	v := f.view.now()
 	return v.state == integrationWaiting, max(0, v.next-f.clock.Elapsed()), v.next > 0
 }
 
-// publish hands messages to the sink once, while no other request is in flight; completed is when its answer came.
+// publish gives messages to the sink once, while no other request is in flight; completed is the time of the answer.
 func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result, completed time.Time) {
 	f.hurried()
 	results = f.ask(messages)
@@ -178,7 +177,7 @@ func (f *Forwarder) publish(messages []sinks.Message) (results []sinks.Result, c
 	return results, completed
 }
 
-// hurried notes that the attempt is made which TryNow asks for.
+// hurried notes that the attempt of TryNow is being made.
 func (f *Forwarder) hurried() {
 	select {
 	case <-f.hurry:
@@ -186,7 +185,7 @@ func (f *Forwarder) hurried() {
 	}
 }
 
-// ask hands messages to the sink once. It may be called by several goroutines where the sink allows that.
+// ask gives messages to the sink once. Several goroutines may call it at once if the sink allows this.
 func (f *Forwarder) ask(messages []sinks.Message) []sinks.Result {
 	limited, cancel := context.WithTimeout(f.sending, attemptLimit)
 	defer cancel()
@@ -197,7 +196,8 @@ func (f *Forwarder) ask(messages []sinks.Message) []sinks.Result {
 	return results
 }
 
-// heard notes what an answer shows beside its results.
+// heard notes other facts after an answer: the bytes at the sockets, the refused kinds of samples, and the cloud's
+// clock.
 func (f *Forwarder) heard(results []sinks.Result, completed time.Time) {
 	if err := f.traffic(); err != nil {
 		f.log.Warn("bytes are not counted", "error", err)
@@ -208,7 +208,7 @@ func (f *Forwarder) heard(results []sinks.Result, completed time.Time) {
 	f.view.noteSkew(results, completed)
 }
 
-// outcomeOf says what the answer of a cloud means for the outbox. What is no answer stays in it.
+// outcomeOf returns what the answer of a cloud means for the outbox. A sample without an answer stays pending.
 func outcomeOf(o sinks.Outcome) store.Outcome {
 	switch o {
 	case sinks.Accepted:
@@ -220,7 +220,7 @@ func outcomeOf(o sinks.Outcome) store.Outcome {
 	}
 }
 
-// judge notes what the results say of the integration and returns the wait before the next attempt.
+// judge notes what the results mean for the integration, and returns the wait before the next attempt.
 func (f *Forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	worst, rejected := sinks.Result{Outcome: sinks.Accepted}, sinks.Result{}
 	accepted, after := 0, time.Duration(0)
@@ -243,7 +243,7 @@ func (f *Forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	worst.After = after
 	if accepted > 0 {
 		if f.circuit.failing {
-			f.round.open(f.store.Next()) // a backlog is not sent in pieces
+			f.round.open(f.store.Next()) // a backlog is not divided into rounds
 		}
 		f.circuit.succeeded(f.clock.Elapsed())
 	}
@@ -269,7 +269,7 @@ func (f *Forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	}
 }
 
-// Options are what a forwarder is made of, beside its integration. All are needed.
+// Options are the parts of a forwarder, except its integration. All are required.
 type Options struct {
 	Sink     Sink
 	Store    *store.Store
@@ -303,7 +303,8 @@ func New(in *configs.Integration, o Options) *Forwarder {
 // Integration is the forwarder's configuration.
 func (f *Forwarder) Integration() *configs.Integration { return f.cfg }
 
-// Start begins to publish until ctx ends, or until draining is closed and nothing is left or an attempt failed.
+// Start begins to publish. The forwarder ends when ctx ends, or when draining is closed and either no sample is left or
+// an attempt has failed.
 func (f *Forwarder) Start(ctx context.Context, draining <-chan struct{}) {
 	f.sending, f.cut = context.WithCancel(ctx)
 	f.worker.Start(ctx, func(ctx context.Context) { f.run(ctx, draining) })
@@ -312,11 +313,12 @@ func (f *Forwarder) Start(ctx context.Context, draining <-chan struct{}) {
 // Skip takes the place of Start for an integration that is paused.
 func (f *Forwarder) Skip() { f.worker.Skip() }
 
-// stopGrace is how long an attempt under way may take to end when the integration is edited. What is cut is sent again,
-// and the cloud may have it already; a cloud that hangs must not hold up an operator for longer.
+// stopGrace is how long the requests in flight may take to end when the integration is edited. Messages of a request
+// that is cut off are sent again, although the cloud may have them already. But a cloud that hangs must not block an
+// operator for longer.
 const stopGrace = 5 * time.Second
 
-// Stop ends the publishing, and waits for its end: that of an attempt under way, for stopGrace at most.
+// Stop ends the publishing, and waits until the requests in flight have ended, for at most stopGrace.
 func (f *Forwarder) Stop() {
 	grace := time.AfterFunc(stopGrace, f.cut)
 	defer grace.Stop()
@@ -340,6 +342,6 @@ func (f *Forwarder) CloseSink() error {
 func (f *Forwarder) TryNow() {
 	select {
 	case f.hurry <- struct{}{}:
-	default: // it is asked already
+	default: // a try is already requested
 	}
 }

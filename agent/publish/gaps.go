@@ -15,7 +15,7 @@ func GapOf(g objects.Gap) api.Gap {
 	}
 }
 
-// toldGap is a gap as a cloud gets it: that an operator of this gateway has acknowledged it is no news there.
+// toldGap returns a gap as a cloud gets it: without the mark that an operator of this gateway has acknowledged it.
 func toldGap(g objects.Gap) api.Gap {
 	g.Acknowledged = false
 	return GapOf(g)

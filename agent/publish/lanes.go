@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	// trustAfter is how many requests in a row have to be accepted before a request may have several messages of an
-	// object. Of such a request, a cloud that takes a later message and not an earlier one spoils the order.
+	// trustAfter is the number of requests in a row that must be accepted before a request may have several messages of
+	// an object. If a cloud accepts a later message of such a request and not an earlier one, the order is lost.
 	trustAfter = 150
-	// mistrust is how many requests more it takes after a request of which a cloud took only some messages.
+	// mistrust is how many more accepted requests are needed after a request of which a cloud accepted only some
+	// messages.
 	mistrust = 10_000
 )
 
@@ -18,11 +19,11 @@ const (
 // goes when the one before it is settled. One goroutine owns it.
 type lanes struct {
 	shape sinks.Flight
-	busy  map[string]bool // keys of which a message is in flight
-	clean int             // requests in a row that were accepted; below 0: after one that was accepted in part
+	busy  map[string]bool // keys with a message in flight
+	clean int             // accepted requests in a row; below 0: after a request that was accepted in part
 
-	keys  map[string]bool // of the choice under way; kept for its room
-	taken []bool          // the same, by place
+	keys  map[string]bool // keys of the present choice; kept for its room
+	taken []bool          // places of the present choice; kept for its room
 }
 
 func newLanes(shape sinks.Flight) lanes {
@@ -34,7 +35,7 @@ func (l *lanes) repeats() bool {
 	return l.shape.OneKey || !l.shape.Distinct && l.clean >= trustAfter
 }
 
-// answered notes whether a cloud has taken a request, or wants some of its messages or all again.
+// answered notes whether a cloud has accepted a request, or whether some or all of its messages must be sent again.
 func (l *lanes) answered(results []sinks.Result) {
 	var taken, left bool
 	for _, r := range results {
@@ -51,11 +52,11 @@ func (l *lanes) answered(results []sinks.Result) {
 	}
 }
 
-// pick returns the places of what goes into the next request of most messages, the oldest first. As many requests as
-// there are slots are to go beside one another. alone: none is in flight.
+// pick returns the places of the samples for the next request, at most most messages, the oldest first. slots is the
+// number of requests that may be in flight at once. alone: none is in flight.
 //
-// Where a request may have several messages of an object, the objects are shared out among the slots: else a controller
-// with 52 objects would fill five requests of ten, whatever waits.
+// If a request may have several messages of an object, the objects are divided among the slots. Otherwise a controller
+// with 52 objects would fill only five requests of ten, however many samples wait.
 func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
 	p := picking{lanes: l, waiting: waiting, most: most, places: make([]int, 0, min(most, len(waiting)))}
 	keys := most
@@ -68,18 +69,18 @@ func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
 	clear(l.keys)
 	l.taken = append(l.taken[:0], make([]bool, len(waiting))...)
 	p.scan(keys, l.repeats())
-	for keys < most && !l.shape.OneKey && len(p.places) < most { // a full request costs less than two
+	for keys < most && !l.shape.OneKey && len(p.places) < most { // one full request costs less than two
 		keys++
 		p.scan(keys, l.repeats())
 	}
 	if alone && !l.shape.Distinct {
-		p.scan(len(p.keys), true) // fewer objects wait than a request has room for
+		p.scan(len(p.keys), true) // fewer objects wait than the request has room for
 	}
 	slices.Sort(p.places)
 	return p.places
 }
 
-// free counts the objects that wait and of which no message is in flight.
+// free counts the waiting objects without a message in flight.
 func (l *lanes) free(waiting []outgoing) int {
 	clear(l.keys)
 	for i := range waiting {
@@ -98,8 +99,8 @@ type picking struct {
 	places  []int
 }
 
-// scan adds messages up to so many keys, the oldest first. A key that is left out is left out as a whole, and so is
-// what follows a message that is left out.
+// scan adds messages with at most keys different keys, the oldest first. If a message is left out, all later messages
+// of its key are left out too.
 func (p *picking) scan(keys int, repeats bool) {
 	for i := range p.waiting {
 		if len(p.places) == p.most {

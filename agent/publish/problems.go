@@ -9,8 +9,8 @@ import (
 	"noi-agent/store"
 )
 
-// KindOf is what is wrong when a cloud has answered with an error that keeps messages back, "Code: Text". An error that
-// passes by itself is CloudRetrying.
+// KindOf returns the problem of an integration whose messages wait because of a cloud's error, "Code: Text". passes:
+// the agent tries again without an operator; an error without a known cause is then CloudRetrying.
 func KindOf(errorText string, passes bool) api.Kind {
 	switch sinks.CauseOf(errorText) {
 	case sinks.CauseUnreachable:
@@ -32,7 +32,7 @@ func KindOf(errorText string, passes bool) api.Kind {
 	return api.CloudWaiting
 }
 
-// problems lists what is wrong with the integration.
+// problems lists the problems of the integration.
 func (f *Forwarder) problems(v shown, counts store.IntegrationStats) (list []api.Problem) {
 	now := f.clock.Elapsed()
 	switch v.state {

@@ -33,20 +33,20 @@ const reportEvery = time.Second
 const (
 	replayWaiting  = "waiting"  // new samples go first
 	replaySending  = "sending"  //
-	replayRetrying = "retrying" // the last attempt failed; it goes on
+	replayRetrying = "retrying" // the last attempt failed; the replay continues
 	replayDone     = "done"     // the last line
 )
 
-// replay is one request to send samples again that an integration has had, or that its cloud has rejected.
+// replay is one request to send samples again that the cloud of an integration has accepted or rejected.
 type replay struct {
 	number string // differs from that of any other replay of this store; "" of dead letters: they are no replay
 	r      store.Range
 	scan   *store.Scan // nil: the dead letters in the queue are all
 	more   bool        // the scan is not at its end
 
-	queue      []*again      // found, and still to be sent; the forwarder's own
-	pauseUntil time.Duration // monotonic: nothing more before then, for the rate
-	done       chan struct{} // closed when it is over
+	queue      []*again      // deliveries that must still be sent; only the forwarder uses it
+	pauseUntil time.Duration // monotonic: nothing is sent before this time, because of the rate
+	done       chan struct{} // closed when the replay is over
 
 	mu       sync.Mutex
 	progress api.Replay
@@ -56,9 +56,9 @@ type replay struct {
 // again is one delivery of a replay.
 type again struct {
 	store.Replayed
-	letter    uint64 // the dead letter that it is; 0: it is none
-	dated     bool   // its time is that of its first try, as a row of the trigger log has it
-	estimated bool   // if it is dated: it is not known when exactly it was taken
+	letter    uint64 // id of the dead letter; 0: it is none
+	dated     bool   // its time is that of its first try, as in the row of the trigger log
+	estimated bool   // if it is dated: its time is an estimate
 }
 
 // outgoing returns the delivery with its time.
@@ -75,7 +75,7 @@ func (d *again) sampledAt() time.Time { return d.outgoing().Sample.SampledAt }
 
 // replays is the one replay that a forwarder may have.
 type replays struct {
-	asked chan struct{} // something was put into current; room for one
+	asked chan struct{} // receives when current was set; room for one
 
 	mu      sync.Mutex
 	current *replay // nil: none
@@ -98,7 +98,7 @@ func (o *replays) begin(p *replay) error {
 	o.current = p
 	select {
 	case o.asked <- struct{}{}:
-	default: // the forwarder has not taken up the last one yet
+	default: // the forwarder has not seen the last one yet
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func rowAgain(l *store.DeadLetter) *again {
 	}}}
 }
 
-// send hands a replay to the forwarder's goroutine, and returns when it is over.
+// send gives a replay to the forwarder's goroutine, and returns when the replay is over.
 func (f *Forwarder) send(ctx context.Context, p *replay, report func(line any) error) error {
 	if err := f.replays.begin(p); err != nil {
 		return fmt.Errorf("%w: wait for its end, or end the command that asked for it", err)
@@ -214,7 +214,7 @@ func (f *Forwarder) replayWindow(ctx context.Context) (pause time.Duration, work
 		}
 	}
 	switch {
-	case len(p.queue) < window && p.more: // the next piece finds more; new samples first
+	case len(p.queue) < window && p.more: // the next step finds more; new samples first
 		return 0, true
 	case len(p.queue) == 0:
 		f.replays.end(p)
@@ -297,9 +297,9 @@ func (f *Forwarder) logAgain(d *again, r store.Result) error {
 	return f.store.LogReplay(f.cfg.ID, &d.Replayed, r)
 }
 
-// mark makes a message one of a replay. It has the attribute, whatever the integration's `attributes` say. For five
-// minutes a FIFO topic drops a message whose deduplication id it has seen. So this id gets the replay's number, which
-// is the same at each try of this replay and differs from that of any other.
+// mark marks a message as replayed. The message gets the attribute even if the integration's `attributes` do not list
+// it. A FIFO topic drops a message whose deduplication id it has seen within five minutes. So this id gets the number
+// of the replay, which is the same in each try of this replay, and different from that of any other replay.
 func (p *replay) mark(m sinks.Message) sinks.Message {
 	if p.number == "" {
 		return m // the cloud has never had a dead letter

@@ -5,16 +5,16 @@ import (
 	"noi-agent/sinks"
 )
 
-// Sink speaks to one cloud. Publish sends the longest prefix of the messages that fits one request and
-// returns one result for each message it sent, at least one; it returns by ctx's end.
+// Sink sends messages to one cloud. Publish sends the longest prefix of the messages that fits one request. It returns
+// one result for each sent message, at least one, and returns before ctx ends or soon after.
 type Sink interface {
 	Publish(ctx context.Context, messages []sinks.Message) []sinks.Result
-	Window() int // how many messages are worth preparing for one Publish, at least 1
+	Window() int // highest useful number of messages for one Publish, at least 1
 	Close() error
 }
 
-// Broken returns a sink in the place of one that could not be made. The samples stay in the outbox. A reload tries
-// again to make the sink.
+// Broken returns a sink that stands for a sink that could not be made. It fails each Publish with err, so the samples
+// stay in the outbox. A reload tries again to make the sink.
 func Broken(err error) Sink { return brokenSink{err} }
 
 // brokenSink stands for a sink that could not be made. The samples stay in the outbox.
@@ -30,8 +30,8 @@ func (b brokenSink) Close() error { return nil }
 
 func (b brokenSink) Outdated() bool { return true } // a reload makes a new one
 
-// Outdated reports whether a new sink has to be made although its configuration did not change, because the files that
-// it was made of did.
+// Outdated reports whether the sink must be made again, because its files have changed. Its configuration may be the
+// same.
 func (f *Forwarder) Outdated() bool {
 	s, ok := f.sink.(interface{ Outdated() bool })
 	return ok && s.Outdated()
@@ -47,7 +47,7 @@ type metered interface {
 	Traffic() (sent, received uint64) // so far
 }
 
-// traffic counts what an attempt has cost.
+// traffic counts the bytes of an attempt.
 func (f *Forwarder) traffic() error {
 	m, ok := f.sink.(metered)
 	if !ok {

@@ -33,7 +33,7 @@ func (f *Forwarder) Status(stats store.Stats) (api.Integration, []api.Problem) {
 	return s, f.problems(v, counts)
 }
 
-// wholeSeconds is an age in an answer; what is not over yet has none.
+// wholeSeconds returns an age for an answer, in whole seconds; a time in the future has the age 0.
 func wholeSeconds(d time.Duration) *int64 {
 	n := int64(max(0, d).Seconds())
 	return &n

@@ -14,12 +14,12 @@ import (
 // outgoing is a delivery with the time it is published with.
 type outgoing struct {
 	*store.Delivery
-	corrected time.Time // Sample.SampledAt where that is not as it was taken; zero: it is
-	estimated bool      // it will never be known when exactly it was taken
+	corrected time.Time // the corrected Sample.SampledAt; zero: it needs no correction
+	estimated bool      // its exact time will never be known
 	key       string    // "line/unit/object": messages of one key go in order
 }
 
-// mark adds the attribute of an estimated time, whatever attributes the integration asks for.
+// mark adds the attribute of an estimated time, even if the integration does not list it.
 func (o *outgoing) mark(attributes []sinks.Attribute) []sinks.Attribute {
 	if o.estimated {
 		attributes = append(attributes, sinks.Attribute{Name: "clock", Value: "estimated"})
@@ -62,8 +62,8 @@ func timed(d *store.Delivery, key string) outgoing {
 	return o
 }
 
-// correctTimes gives deliveries their time and returns those that may go now: the ones before the first that has to
-// wait for the clock. So the order is kept. hold is how long this first one still waits. It changes pending.
+// correctTimes gives deliveries their time, and returns those that may be sent now: the ones before the first that must
+// wait for the clock. So the order is kept. hold is the remaining wait of this first one. correctTimes changes pending.
 func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, hold time.Duration) {
 	f.clock.Wall.Look()
 	_, up := f.clock.Wall.Read()
@@ -75,7 +75,7 @@ func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, ho
 		o := timed(d, f.keys.of(d))
 		switch s := d.Stamp; {
 		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
-		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // soon the moment of the boot is known better
+		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // the time of the boot will soon be known better
 			return ready, clock.ProbeUnsure - waited
 		case o.estimated && waited < most:
 			return ready, most - waited
@@ -85,8 +85,8 @@ func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, ho
 	return ready, 0
 }
 
-// waitForClock waits for the clock, until the sample at the front has waited long enough. Work that needs no clock is
-// done meanwhile, because a clock may never become right.
+// waitForClock waits until the clock is right, or until the first sample has waited for max_wait. Meanwhile it does
+// work that needs no clock, because a clock may never become right.
 func (f *Forwarder) waitForClock(ctx context.Context, most time.Duration, turned <-chan struct{}) bool {
 	if worked, goesOn := f.meanwhile(ctx); worked {
 		return goesOn
@@ -96,8 +96,8 @@ func (f *Forwarder) waitForClock(ctx context.Context, most time.Duration, turned
 	return end != draining && end != stopped
 }
 
-// blamed is the state of an integration whose last attempt failed. If a certificate is not valid yet, and the clock is
-// not known to be right, the clock is blamed and not the cloud.
+// blamed returns the state of an integration whose last attempt failed. If a certificate is not valid yet, and the
+// clock is not known to be right, the state is that the integration waits for the clock.
 func (f *Forwarder) blamed(state string, r sinks.Result) string {
 	_, v := f.clock.Wall.Look()
 	if !v.Good && r.ClockFault() {

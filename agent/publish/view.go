@@ -16,7 +16,7 @@ import (
 const (
 	integrationIdle     = "idle"     // nothing was sent yet
 	IntegrationOK       = "ok"       // the last attempt was accepted
-	integrationRetrying = "retrying" // the network or the cloud: passes by itself
+	integrationRetrying = "retrying" // a failure of the network or the cloud, which ends without an operator
 	integrationWaiting  = "waiting"  // the operator must do something
 	integrationPaused   = "paused"
 	IntegrationClock    = "waiting_for_clock" // the gateway's clock is not known to be right
@@ -33,7 +33,7 @@ type view struct {
 	shown shown
 }
 
-// shown is what the status shows beside the store's counters.
+// shown is the data for the status, except the store's counters.
 type shown struct {
 	state       string
 	since       time.Time     // wall time since which the state holds
@@ -70,8 +70,8 @@ func (v *view) failed(state string, r sinks.Result, accepted int, at time.Time) 
 	v.shown.lastError = r.Error()
 }
 
-// succeeded notes an answer of the cloud. rejected is what it said of a message that it does not take; zero: it took
-// all.
+// succeeded notes an answer of the cloud. rejected is the result of a message that the cloud does not accept; zero: it
+// accepted all.
 func (v *view) succeeded(accepted int, at time.Time, rejected sinks.Result) {
 	v.repeat.Recovered(v.log, v.clock.Elapsed(), "publishing recovered")
 	v.mu.Lock()
@@ -83,7 +83,7 @@ func (v *view) succeeded(accepted int, at time.Time, rejected sinks.Result) {
 	v.shown.lastError = rejected.Error()
 }
 
-// turn notes the state, and since when it is so.
+// turn notes the state, and the time since which it lasts.
 func (v *view) turn(state string, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -127,7 +127,7 @@ func (v *view) noteSkew(results []sinks.Result, at time.Time) {
 	}
 }
 
-// noteRefusals notes what the sink has learnt by the last attempt.
+// noteRefusals notes the kinds of samples that the topic refuses, as the sink knows after the last attempt.
 func (v *view) noteRefusals(words string, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -141,6 +141,6 @@ func (v *view) noteRefusals(words string, at time.Time) {
 	v.shown.refuses = words
 }
 
-// fault is the text that the status shows as the last error: that of the last attempt, or the kinds of samples that the
-// topic always refuses.
+// fault returns the last error for the status: the error of the last attempt, or the kinds of samples that the topic
+// refuses.
 func (s *shown) fault() string { return cmp.Or(s.lastError, s.refuses) }

@@ -17,7 +17,7 @@ import (
 //	the rate of a replay  the rest     a new sample                         the replay is cut short
 type wait struct {
 	most    time.Duration   // monotonic; 0: as long as it takes
-	changed <-chan struct{} // closed: there is something new in the outbox
+	changed <-chan struct{} // closed: there is a new sample in the outbox
 	asked   <-chan struct{} // an operator wants something to be sent again
 	bell    <-chan struct{} // a fault or an alarm has changed
 	turned  <-chan struct{} // closed: more is known about the clock
@@ -31,11 +31,11 @@ const (
 	timeUp   reason = iota
 	awake           // by one of the channels of the wait
 	rung            // by the bell
-	draining        // nothing new will come: the agent ends
+	draining        // the agent ends: there will be no new samples
 	stopped         // the forwarder must end now
 )
 
-// wait waits and returns the reason for its end. Something new in the outbox comes before the end of the agent.
+// wait waits, and returns the reason for its end. A new sample in the outbox has priority over the end of the agent.
 func (f *Forwarder) wait(ctx context.Context, w wait) reason {
 	if worker.Over(w.changed) {
 		return awake

@@ -2,7 +2,7 @@ package api
 
 import "time"
 
-// Build says what runs, in a support bundle.
+// Build is the build of the running agent, in a support bundle.
 type Build struct {
 	Version   string    `json:"version"`
 	Go        string    `json:"go"`

@@ -2,15 +2,15 @@ package api
 
 import "time"
 
-// MismatchRemedy is what to do about it.
+// MismatchRemedy is the remedy of SlaveWrong.
 const MismatchRemedy = "Correct `model` of the slave, or install a controller of this model. If the controller is " +
 	"right and reports the product code of another type, set `model_check: ignore` of the slave."
 
-// soon is after how long it is news that something does not answer: a request that is lost is repeated after a second,
-// and again after five.
+// soon is how long a missing answer must last before it is shown as a problem: a lost request is repeated after one
+// second, and again after five.
 const soon = 10 * time.Second
 
-// triedAgain ends the remedy of what an operator must fix before an integration can send.
+// triedAgain is the end of the remedies of problems that an operator must fix before an integration can send.
 const triedAgain = " Samples are kept. The agent tries again within five minutes, and at once after `noi-agent reload`."
 
 // Pages of the endpoint that show more.
@@ -23,8 +23,8 @@ const (
 	pageSystem       = "/system"
 )
 
-// deadLine are the codes that explain whatever else is wrong on a line; deadSlave those that explain what is wrong with
-// a slave besides.
+// deadLine returns the codes that explain all other problems of a line. deadSlave returns the codes that explain the
+// other problems of a slave.
 func deadLine() []string {
 	return []string{LineDown.Code, LinePortMissing.Code, LinePortDenied.Code, LinePortBusy.Code, GatewayRefuses.Code,
 		GatewayAway.Code, GatewayFails.Code}
@@ -200,9 +200,9 @@ var (
 		Remedy: "Delete the files if you do not need them; the notice ends at the next start."}
 )
 
-// The kinds of a line that is reached over the network, and of replies that are not the answer. No text here speaks of
-// wires. What a serial line has too keeps its code there, since alert rules name codes: gatewayShared, unitNoReply and
-// unitDamaged.
+// The kinds of a line that is reached over the network, and of replies that are not the answer. No text here mentions
+// wires. GatewayShared, UnitNoReply and UnitDamaged have the codes of the same problems of a serial line, because alert
+// rules use codes.
 var (
 	GatewayRefuses = Kind{Code: "gateway_refuses", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "The gateway {name} refuses connections",
@@ -247,8 +247,7 @@ var (
 			"device is faulty."}
 )
 
-// Kinds returns the table of everything that can be wrong. It is in the order of causes: what may explain others comes
-// before them.
+// Kinds returns the table of all kinds of problems. A kind that explains others comes before them.
 func Kinds() []Kind {
 	return []Kind{
 		StoreInMemory, SamplesLost, StoreRecovered, ClockUnset, ConfigRefused, IntegrationsFile,

@@ -9,22 +9,22 @@ import (
 // ErrorPrefix begins the type of each Error; the code follows.
 const ErrorPrefix = "urn:noi-agent:problem:"
 
-// Error is an answer that is an error, as application/problem+json (RFC 9457). It implements error, so that whatever
-// stands behind a handler can choose the answer.
+// Error is an answer that is an error, as application/problem+json (RFC 9457). It implements error, so that the code
+// behind a handler can choose the answer.
 type Error struct {
 	Type  string `json:"type"`  // ErrorPrefix and a code
-	Title string `json:"title"` // what all errors of the code have in common
+	Title string `json:"title"` // the same for all errors of this code
 	// of HTTP, 400 to 599; left out by the command line where no daemon answered
 	Status int          `json:"status,omitempty"`
-	Detail string       `json:"detail"` // the case at hand
+	Detail string       `json:"detail"` // the reason in this case
 	Hint   string       `json:"hint,omitempty"`
-	Errors []FieldError `json:"errors,omitempty"` // one for each field of a body that is wrong
+	Errors []FieldError `json:"errors,omitempty"` // one for each wrong field of a body
 
-	// seconds after which to ask again, as the header Retry-After; 0: left out
+	// seconds until the client may try again, as in the header Retry-After; 0: left out
 	RetryAfterS int `json:"retry_after_s,omitempty"`
 }
 
-// FieldError is what is wrong with one field of a body.
+// FieldError is an error of one field of a body.
 type FieldError struct {
 	Pointer string `json:"pointer"` // JSON pointer as a fragment: "#/topic_arn"; "#" is the whole body
 	Code    string `json:"code"`
@@ -50,7 +50,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// usualCode is the code of a status where the cause has none of its own, and its title.
+// usualCode returns the code and the title of a status, for a cause without its own code.
 func usualCode(status int) (code, title string) {
 	switch status {
 	case http.StatusBadRequest:

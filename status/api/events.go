@@ -2,8 +2,8 @@ package api
 
 import "time"
 
-// The names of the events of GET /api/v1/events, beside "resync", which has no content: what was shown before may be
-// old, and is to be fetched again.
+// The names of the events of GET /api/v1/events, except "resync". "resync" has no content: the client must fetch
+// everything again, because it may have missed events.
 const (
 	EventHello   = "hello"   // Hello, once, at the begin of a stream
 	EventStatus  = "status"  // Status, when a state has changed, and else every ten seconds

@@ -13,8 +13,8 @@ const (
 	HistoryBool   = "bool"   // has runs
 )
 
-// History is the answer of GET /api/v1/objects/{line}/{unit}/{object}/history: what one object was in the last hours.
-// Times are of the clock as it is now, in UTC and milliseconds. A clock that is set moves all of them by the same
+// History is the answer of GET /api/v1/objects/{line}/{unit}/{object}/history: the values of one object in the last
+// hours. Times are by the present clock, in UTC and milliseconds. A clock that is set moves all of them by the same
 // amount, so that the age of each stays what it is.
 type History struct {
 	Line   string    `json:"line"`
@@ -22,17 +22,17 @@ type History struct {
 	Object string    `json:"object"`
 	Unit   string    `json:"unit"` // of the numbers, "V"; "" for none
 	Kind   string    `json:"kind"` // number | text | bits | bool
-	From   time.Time `json:"from"` // the hours that were asked for end now, at To
+	From   time.Time `json:"from"` // begin of the requested hours, which end at To, now
 	To     time.Time `json:"to"`
-	// where the history of this object begins: the start of the agent, or as far back as the memory goes
+	// begin of the history of this object: the start of the agent, or the oldest time in memory
 	KeptSince time.Time    `json:"kept_since"`
 	Step      string       `json:"step"`    // length of a bucket, as in "3m0s"
-	Buckets   []Bucket     `json:"buckets"` // of numbers: those that hold a sample, the oldest first
+	Buckets   []Bucket     `json:"buckets"` // of numbers: the buckets with a sample, the oldest first
 	Runs      []Run        `json:"runs"`    // of the other kinds, the oldest first
 	Gaps      []HistoryGap `json:"gaps"`    // the oldest first; none overlaps a bucket
 }
 
-// Bucket is what the samples of one step were.
+// Bucket has the lowest, the mean and the highest sample of one step.
 type Bucket struct {
 	From time.Time `json:"from"` // its begin; the next one begins a step later at the earliest
 	Min  float32   `json:"min"`
@@ -69,8 +69,8 @@ func (r *Run) Text() string {
 	return string(r.Value)
 }
 
-// GapNoValue is the reason of a HistoryGap that the agent's list of missing samples does not have: the controller
-// answered and gave no value, such as that of a sensor that is not connected, or the object was not polled.
+// GapNoValue is the reason of a HistoryGap that is no gap in the trigger log: the controller answered without a value,
+// for example of a sensor that is not connected, or the object was not polled.
 const GapNoValue = "no_value"
 
 // HistoryGap is a time without samples. A time before KeptSince is none.
@@ -87,7 +87,7 @@ type Column struct {
 }
 
 // Curves returns the numbers for a chart of n columns over From to To: the columns that hold samples, from left to
-// right, in one curve for each stretch without a gap. A curve must not be joined to the next one. A column is one
+// right, in one curve for each stretch without a gap. A curve must not be connected with the next one. A column is one
 // bucket or more; where buckets are longer than columns, columns between two of a curve are left out.
 func (h *History) Curves(n int) [][]Column {
 	var curves [][]Column
@@ -121,7 +121,8 @@ func (c *Column) join(b *Bucket, samples int) {
 }
 
 // Place returns the column of n that an instant lies in, from 0 to n-1. Columns are equal lengths of time, so an hour
-// has the same width on a day of 23 or 25 hours too. What lies outside From to To is put into the first or the last.
+// has the same width on a day of 23 or 25 hours too. An instant outside From to To belongs to the first or the last
+// column.
 func (h *History) Place(at time.Time, n int) int {
 	span := h.To.Sub(h.From)
 	if span <= 0 {

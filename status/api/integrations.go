@@ -1,8 +1,8 @@
 package api
 
-// IntegrationConfig is the configuration of one integration, by the keys of the configuration file. What is read can be
-// sent back: a key that means nothing for the type or beside the other keys is left out, and so is what the topic says
-// already (`region`, `project_id`). Durations are texts as in the file, "10s".
+// IntegrationConfig is the configuration of one integration, by the keys of the configuration file. A client can send
+// back what it has read. Keys without a meaning for the type or with the other keys are left out, and so are `region`
+// and `project_id`, which are part of the topic. Durations are texts as in the file, "10s".
 type IntegrationConfig struct {
 	ID      string   `json:"id,omitempty"`   // 20 letters and digits; left out of a new one: derived from the name
 	Name    string   `json:"name,omitempty"` // a text of the operator; "": none
@@ -21,7 +21,7 @@ type IntegrationConfig struct {
 	RoleARN         string `json:"role_arn,omitempty"`         // aws
 	ExternalID      string `json:"external_id,omitempty"`      // aws, with role_arn
 	IMDS            bool   `json:"imds,omitempty"`             // aws
-	IoT             *IoT   `json:"iot,omitempty"`              // aws; null: credentials do not come from there
+	IoT             *IoT   `json:"iot,omitempty"`              // aws; null: not used
 	CAFile          string `json:"ca_file,omitempty"`          // a path on the gateway
 	Ordering        bool   `json:"ordering,omitempty"`         // gcp
 
@@ -38,8 +38,8 @@ type IntegrationConfig struct {
 	Compress     string             `json:"compress"`            // none | gzip
 }
 
-// IoT is where AWS IoT Core gives out credentials for a device's certificate. Certificate and key are paths on the
-// gateway.
+// IoT has the endpoint at which AWS IoT Core gives credentials for a device's certificate. Certificate and key are
+// paths on the gateway.
 type IoT struct {
 	Endpoint    string `json:"endpoint"`
 	RoleAlias   string `json:"role_alias"`
@@ -64,22 +64,22 @@ const (
 // IntegrationEntry is one integration with all that a form needs.
 type IntegrationEntry struct {
 	Config IntegrationConfig `json:"config"`
-	ETag   string            `json:"etag"`   // strong, quotes included: as If-Match takes it; "" of what is not saved
+	ETag   string            `json:"etag"`   // strong, with quotes, for If-Match; "" if the entry is not saved
 	Source string            `json:"source"` // SourceFile or SourceAPI
 	File   string            `json:"file"`   // path of the file that it is in
 	Line   int               `json:"line"`   // in that file, from 1; 0: not known
-	Locked bool              `json:"locked"` // it is changed in File only, which is read again at a reload
-	State  *Integration      `json:"state"`  // as in the status; null of what is not in force
+	Locked bool              `json:"locked"` // it can only be changed in File, which is read again at a reload
+	State  *Integration      `json:"state"`  // as in the status; null if it is not active
 	Cost   IntegrationCost   `json:"cost"`
 }
 
-// IntegrationCost is what an integration costs in a day while its cloud takes everything, predicted from the log
-// intervals. With when: change it is the most. Slaves with model: auto count nothing. A paused one has the figures that
-// it would have.
+// IntegrationCost is the predicted cost of an integration per day, from the log intervals, while its cloud accepts
+// everything. With when: change it is the maximum. Slaves with model: auto are not counted. A paused integration has
+// the figures of an active one.
 type IntegrationCost struct {
 	MessagesPerDay float64  `json:"messages_per_day"`
 	BytesPerDay    float64  `json:"bytes_per_day"` // of uplink and downlink
-	Objects        int      `json:"objects"`       // that it sends; two controllers' are two
+	Objects        int      `json:"objects"`       // sent objects; an object of two controllers counts twice
 	Slaves         int      `json:"slaves"`        // from which they come
 	Uncounted      []string `json:"uncounted"`     // "line/unit id" of the slaves with model: auto
 }
@@ -89,7 +89,7 @@ type Integrations struct {
 	Integrations []IntegrationEntry `json:"integrations"`
 }
 
-// IntegrationTest is what a test of an integration has found. Nothing of it is stored.
+// IntegrationTest is the result of a test of an integration. It is not stored.
 type IntegrationTest struct {
 	IntegrationID string     `json:"integration_id"`
 	Name          string     `json:"name"`
@@ -101,11 +101,11 @@ type IntegrationTest struct {
 	Notice        string     `json:"notice,omitempty"`
 }
 
-// TestStep is one thing that the test has looked at.
+// TestStep is one check of the test.
 type TestStep struct {
 	// credentials, endpoint, identity (aws), topic, permission (gcp), message: in this order
 	Name    string `json:"step"`
 	Verdict string `json:"verdict"` // ok | FAILED | unknown | skipped
-	Text    string `json:"text"`    // what was found, or what is wrong in the cloud's words; one line, never a secret
-	Remedy  string `json:"remedy"`  // what to do, commands included; may have several lines; "" unless it failed
+	Text    string `json:"text"`    // the finding, or the error in the cloud's words; one line, never a secret
+	Remedy  string `json:"remedy"`  // the remedy, with commands; may have several lines; "" unless the step failed
 }

@@ -13,7 +13,7 @@ type LineFaults struct {
 // begin with the unit id and have no checksum.
 type LineFault struct {
 	Line   string    `json:"line"`
-	UnitID int       `json:"unit_id"` // that was asked
+	UnitID int       `json:"unit_id"` // of the request
 	At     time.Time `json:"at"`      // its end, by the clock as it is now
 	AgeS   int64     `json:"age_s"`
 	// timeout | late | checksum | garbled | collision | other_master | foreign | foreign_unit | foreign_id |
@@ -21,6 +21,6 @@ type LineFault struct {
 	Kind     string `json:"kind"`
 	Error    string `json:"error"`          // the same in words: "illegal data address (02)"
 	Request  string `json:"request"`        // the bytes that were sent
-	Received string `json:"received"`       // what came before the timeout, its first 64 bytes; "": nothing
+	Received string `json:"received"`       // the first 64 bytes that came before the timeout; "": none
 	Length   int    `json:"received_bytes"` // how many bytes came in all
 }

@@ -9,7 +9,7 @@ type Session struct {
 // LoginCode is the answer of POST /api/v1/login-code.
 type LoginCode struct {
 	Code     string `json:"code"`      // "K7QF-29MX": for one login
-	ExpiresS int    `json:"expires_s"` // seconds that it is good for
+	ExpiresS int    `json:"expires_s"` // seconds for which the code is valid
 }
 
 // TokenRotated is the answer of POST /api/v1/token/rotate. The token is in its file only.
