@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -67,7 +68,7 @@ type Sink struct {
 	topic topic
 	log   *slog.Logger
 
-	// The goroutine that holds its one place owns what follows, but for ahead and pattern. It is a channel and no
+	// The goroutine that holds its one place owns what follows, but for ahead, pattern and forms. It is a channel and no
 	// mutex, because credentials are asked for meanwhile, and a Publish waits for them no longer than its context lets
 	// it.
 	turn   chan struct{}
@@ -85,6 +86,7 @@ type Sink struct {
 	ahead atomic.Int64
 
 	pattern atomic.Pointer[pattern] // of requests; nil: the SDK's client makes the next one. Not owned either
+	forms   sync.Pool               // of *[]byte: memory of forms that were sent. Not owned either
 
 	unanswered int // attempts in a row that ended before there was an answer about credentials
 
