@@ -18,8 +18,8 @@ type Envelope struct {
 	Sample        objects.Sample
 }
 
-// The two spellings of time in a message. Formatting cuts and never rounds, so that neither can
-// name a moment that has not been yet.
+// The two spellings of time in a message. Formatting cuts and never rounds, so that no time in a message is in the
+// future.
 const (
 	publishedLayout = "2006-01-02T15:04:05.000Z"
 	sampledLayout   = "2006-01-02T15:04:05Z"
@@ -71,7 +71,7 @@ func AttributeNames() []string {
 func Attributes(names []string, e Envelope, sampleID string) []Attribute {
 	var out []Attribute
 	if len(names) > 0 {
-		out = make([]Attribute, 0, len(names)+1) // and whatever marks the message
+		out = make([]Attribute, 0, len(names)+1) // and one more, for a mark of the message
 	}
 	for _, name := range names {
 		if v := attribute(name, e, sampleID); v != "" {
