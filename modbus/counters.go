@@ -55,6 +55,7 @@ type tally struct {
 	line   account
 	units  map[byte]*account
 	faults []failedAt // the last faultsKept, the oldest first
+	trying bool       // a call of Try is under way
 }
 
 type account struct {

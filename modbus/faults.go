@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -31,6 +32,7 @@ const (
 	FaultLength      FaultKind = "wrong_length" // the answer had another length or another function
 	FaultAmbiguous   FaultKind = "ambiguous"    // the answer may be for another program that uses the gateway
 	FaultException   FaultKind = "exception"    // the slave refused the request
+	FaultPort        FaultKind = "port"         // the port cannot be opened, or has failed; nothing is known of a unit
 )
 
 // Fault is an exchange that gave no registers, with the bytes of both sides. On Modbus TCP the frames have neither
@@ -45,8 +47,8 @@ type Fault struct {
 	Age      time.Duration // since the end of the exchange
 }
 
-// Faults returns the last failed exchanges of the line, at most 20, the newest first. Failures of the port itself are
-// not among them. It is safe from any goroutine.
+// Faults returns the last failed exchanges of the line and failures of its port (PortFailed), at most 20, the newest
+// first. It is safe from any goroutine.
 func (l *Line) Faults() []Fault {
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()
@@ -82,10 +84,46 @@ func (l *Line) fault(err error) {
 	}
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()
-	if len(l.tally.faults) == faultsKept {
-		l.tally.faults = slices.Delete(l.tally.faults, 0, 1)
+	if l.tally.trying && (kind == FaultTimeout || kind == FaultException) {
+		return
 	}
-	l.tally.faults = append(l.tally.faults, failedAt{f, l.tick()})
+	l.tally.remember(failedAt{f, l.tick()})
+}
+
+// PortFailed adds a failure of the port to the faults. A port that fails again in the same way stays one fault, with
+// the last time: a port is tried for days. It is safe from any goroutine.
+func (l *Line) PortFailed(err error) {
+	l.tally.mu.Lock()
+	defer l.tally.mu.Unlock()
+	now := l.tick()
+	if n := len(l.tally.faults); n > 0 {
+		if last := &l.tally.faults[n-1]; last.Kind == FaultPort && last.Err.Error() == err.Error() {
+			last.at = now
+			return
+		}
+	}
+	l.tally.remember(failedAt{Fault{Kind: FaultPort, Err: err}, now})
+}
+
+// remember adds a fault. t.mu is held.
+func (t *tally) remember(f failedAt) {
+	if len(t.faults) == faultsKept {
+		t.faults = slices.Delete(t.faults, 0, 1)
+	}
+	t.faults = append(t.faults, f)
+}
+
+// Try is Read for a unit that may not exist, as in a scan: that it does not answer, or refuses, is no Fault.
+func (l *Line) Try(ctx context.Context, unit, function byte, addr, count uint16) (Reply, error) {
+	l.tally.try(true)
+	defer l.tally.try(false)
+	return l.Read(ctx, unit, function, addr, count)
+}
+
+func (t *tally) try(now bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trying = now
 }
 
 // kindOf returns the kind of a failed exchange; "" if the caller ended it, or if the port failed.

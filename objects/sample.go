@@ -80,11 +80,19 @@ type Route struct {
 	Picked      []int // indexes into Samples, ascending, at least one
 }
 
+// UsualSampleID is room for most sample ids, in bytes: a device id has 24, a store's 8.
+const UsualSampleID = 56
+
 // SampleID returns the permanent identity of a sample: the device, its store, the run and the number. It is the same in
 // each attempt to publish.
 func SampleID(deviceID, storeID string, run, n uint64) string {
-	var buffer [96]byte // for the usual lengths: one for each sample, so it costs one allocation
-	id := append(append(append(append(buffer[:0], deviceID...), '-'), storeID...), '-')
-	id = append(strconv.AppendUint(id, run, 10), '-')
-	return string(strconv.AppendUint(id, n, 10))
+	var room [UsualSampleID]byte // one for each sample, so it costs one allocation
+	return string(AppendSampleID(room[:0], deviceID, storeID, run, n))
+}
+
+// AppendSampleID appends what SampleID returns.
+func AppendSampleID(dst []byte, deviceID, storeID string, run, n uint64) []byte {
+	dst = append(append(append(append(dst, deviceID...), '-'), storeID...), '-')
+	dst = append(strconv.AppendUint(dst, run, 10), '-')
+	return strconv.AppendUint(dst, n, 10)
 }

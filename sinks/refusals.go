@@ -105,6 +105,9 @@ func (r *Refusals) Select(msgs []Message) Selection {
 	for i := range msgs {
 		r.see(msgs[i].Kind)
 	}
+	if r.calm(msgs) {
+		return first(r.most(len(msgs)))
+	}
 	types := r.types()
 	verdicts := make([]verdict, len(msgs))
 	for i := range msgs {
@@ -131,6 +134,39 @@ func (r *Refusals) Select(msgs []Message) Selection {
 	}
 	if len(s.Send) == 0 { // there is no other message to send: the request tries one
 		return Selection{Send: []int{0}, End: min(len(msgs), mostAside)}
+	}
+	return s
+}
+
+// calm reports whether every message is free: no kind was refused last, and all kinds of the messages were accepted
+// before.
+func (r *Refusals) calm(msgs []Message) bool {
+	if r.refuses() {
+		return false
+	}
+	for i := range msgs {
+		if k := msgs[i].Kind; k != (Kind{}) && !r.kinds[k].taken {
+			return false
+		}
+	}
+	return true
+}
+
+// refuses reports whether a kind was refused last.
+func (r *Refusals) refuses() bool {
+	for _, k := range r.kinds {
+		if k.streak > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// first selects the first n messages.
+func first(n int) Selection {
+	s := Selection{Send: make([]int, n), End: n}
+	for i := range s.Send {
+		s.Send[i] = i
 	}
 	return s
 }
@@ -309,6 +345,9 @@ const mostNamed = 5
 // Words returns one line about the refused kinds, with the topic's own words: "the topic's schema refuses text values
 // and lists (InvalidArgument: …)"; "": the topic refuses no kind.
 func (r *Refusals) Words() string {
+	if !r.refuses() {
+		return "" // it is asked for after each request
+	}
 	types := r.types()
 	var what []string
 	var words record

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"noi-agent/modbus"
 )
@@ -23,7 +24,11 @@ type askResult struct {
 // answer does the read. The channel has room for the one result.
 func (p *Poller) answer(ctx context.Context, a ask) {
 	p.asked = true
-	reply, err := p.line.Read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count)
+	read := p.line.Try
+	if slices.ContainsFunc(p.slaves, func(s *slave) bool { return s.cfg.ID == a.unit }) {
+		read = p.line.Read
+	}
+	reply, err := read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count)
 	if p.open && errors.Is(err, modbus.ErrPort) {
 		p.portFailed(err)
 	}

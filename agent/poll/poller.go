@@ -185,6 +185,7 @@ func (p *Poller) works() {
 // portFailed closes the line, and sets the time of the next try.
 func (p *Poller) portFailed(err error) {
 	p.line.Close()
+	p.line.PortFailed(err)
 	for _, s := range p.slaves { // moments that passed before this keep their reason
 		p.passOver(s)
 	}

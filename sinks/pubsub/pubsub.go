@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,8 @@ type Sink struct {
 	creds *tokens          // nil until found, and again after they were refused
 	who   identity         // owner of the last credentials
 
+	rooms sync.Pool // of requests that are done with: of *request
+
 	learn    sync.Mutex      // guards refusals
 	refusals *sinks.Refusals // the known refusals of the topic
 
@@ -136,7 +139,7 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	for {
 		selected := s.choose(msgs)
-		body, fits := s.pack(msgs, selected.Send)
+		body, fits := s.pack(s.room(), msgs, selected.Send)
 		if fits == 0 {
 			first := selected.Send[0]
 			if first > 0 { // the messages before it are set aside by the next call, with these alone
@@ -184,6 +187,7 @@ func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, body request, n 
 		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), n), true
 	}
 	out, err := s.publish(ctx, conn, body)
+	s.done(body)
 	if err != nil {
 		fault := s.classify(ctx, err)
 		s.giveUp(ctx, conn, fault)
@@ -205,8 +209,9 @@ func accepted(n int, ids []string) []sinks.Result {
 
 // pack returns a request with the messages at the first of these places that fit one, and their number; 0 when the
 // first message is too large for any. All messages of a request have to have one ordering key (Pub/Sub RPC reference,
-// PubsubMessage): with Options.Ordering it ends where the key changes.
-func (s *Sink) pack(msgs []sinks.Message, places []int) (body request, fits int) {
+// PubsubMessage): with Options.Ordering it ends where the key changes. The request has the room of another that is done
+// with.
+func (s *Sink) pack(room request, msgs []sinks.Message, places []int) (body request, fits int) {
 	total, key := 0, ""
 	for _, at := range places {
 		n, next := s.size(msgs[at])+framing, s.key(msgs[at])
@@ -216,11 +221,30 @@ func (s *Sink) pack(msgs []sinks.Message, places []int) (body request, fits int)
 		}
 		key, total, fits = next, total+n, fits+1
 	}
-	body = appendText(make(request, 0, total+len(s.topic)+framing), fieldTopic, s.topic)
+	body = appendText(slices.Grow(room[:0], total+len(s.topic)+framing), fieldTopic, s.topic)
 	for _, at := range places[:fits] {
 		body = s.appendMessage(body, msgs[at])
 	}
 	return body, fits
+}
+
+// mostRoom is how much room is kept for a request, in bytes: a sweep of a large controller has some 25,000.
+const mostRoom = 64 << 10
+
+// room returns room for a request.
+func (s *Sink) room() request {
+	if kept, ok := s.rooms.Get().(*request); ok {
+		return *kept
+	}
+	return nil
+}
+
+// done keeps the room of a request that was answered, or has failed. A small request goes unpacked: gRPC may still hold
+// it then.
+func (s *Sink) done(body request) {
+	if len(body) > packAbove && cap(body) <= mostRoom {
+		s.rooms.Put(&body)
+	}
 }
 
 // key is the ordering key of a message; "": none.

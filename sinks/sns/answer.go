@@ -1,7 +1,6 @@
 package sns
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -45,22 +44,22 @@ func usual(r *http.Response) (output *sns.PublishBatchOutput, ok bool) {
 		return nil, false
 	}
 	body, err := readBody(r)
-	if output, ok = parseAnswer(string(body)); ok && err == nil {
+	if output, ok = parseAnswer(body); ok && err == nil {
 		_ = r.Body.Close() // read to its end
 		return output, true
 	}
-	r.Body = readAgain{io.MultiReader(bytes.NewReader(body), failing{err}), r.Body}
+	r.Body = readAgain{io.MultiReader(strings.NewReader(body), failing{err}), r.Body}
 	return nil, false
 }
 
 // readBody reads an answer, whose length ownBody bounds.
-func readBody(r *http.Response) ([]byte, error) {
-	var b bytes.Buffer
+func readBody(r *http.Response) (string, error) {
+	var b strings.Builder
 	if r.ContentLength > 0 && r.ContentLength < maxBytes {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
+		b.Grow(int(r.ContentLength))
 	}
-	_, err := b.ReadFrom(r.Body)
-	return b.Bytes(), err
+	_, err := io.CopyBuffer(&b, r.Body, make([]byte, 512))
+	return b.String(), err
 }
 
 // readAgain is a body that was read, from its beginning.

@@ -20,6 +20,9 @@ const (
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
 	mostIdle      = 64               // connections; as many requests may be under way (in_flight)
 
+	// A request of ten messages has some 5,500 bytes. It is written at once.
+	writeBuffer = 8 << 10
+
 	// One request to a token service, with its answer. The SDK lets it continue after its caller has stopped waiting,
 	// and makes every later caller wait for the same answer. Without a time limit, a request that hangs would block all
 	// of them for ever.
@@ -39,6 +42,7 @@ func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: sinks.MaxHeader,
 		MaxIdleConnsPerHost:    mostIdle,
+		WriteBufferSize:        writeBuffer,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    roots,

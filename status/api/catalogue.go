@@ -47,12 +47,12 @@ var (
 			"gateway. The agent retries automatically."}
 	LinePortDenied = Kind{Code: "line_port_denied", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "No permission to open the port of {name}",
-		Remedy: "Add the daemon's user to the group of the port, which the error names: sudo usermod -aG dialout " +
-			"noi-agent. Then: sudo systemctl restart noi-agent."}
+		Remedy: "Add the daemon's user to the group of the port, which the error names: `sudo usermod -aG dialout " +
+			"noi-agent`. Then: `sudo systemctl restart noi-agent`."}
 	LinePortBusy = Kind{Code: "line_port_busy", Severity: Fault, Effect: Lost, Href: pageLines,
 		Title: "{holder} has the port of {name} open",
-		Remedy: "Stop the other program. ModemManager opens every new USB adapter: sudo systemctl disable --now " +
-			"ModemManager. `noi-agent doctor` looks for such programs. The agent retries automatically."}
+		Remedy: "Stop the other program. ModemManager opens every new USB adapter: `sudo systemctl disable " +
+			"--now ModemManager`. `noi-agent doctor` looks for such programs. The agent retries automatically."}
 	LineShared = Kind{Code: "line_shared", Severity: Warning, Effect: Lost, Href: pageLines, DependsOn: deadLine(),
 		Title: "Another master sends requests on {name}",
 		Remedy: "A Modbus line may have only one master. Find the other program or device, and stop it. The agent " +
@@ -137,8 +137,8 @@ var (
 	ClockWrong = Kind{Code: "clock_wrong", Severity: Fault, Effect: Delayed, Href: pageSystem, VisibleAfter: soon,
 		DependsOn: []string{ClockUnset.Code},
 		Title:     "The clock is wrong: {cloud} refuses the signature of {name}",
-		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are kept, and " +
-			"sent when the clock is right."}
+		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are kept, " +
+			"and sent when the clock is right."}
 	CloudRejected = Kind{Code: "dead_letters", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		Title: "{messages} of {name} set aside",
 		Remedy: "`noi-agent deadletters list` shows them with the cloud's reason. When the reason is fixed, " +
@@ -151,8 +151,8 @@ var (
 			"letters."}
 	CloudSkewed = Kind{Code: "clock_differs", Severity: Warning, Effect: None, Href: pageSystem,
 		DependsOn: []string{ClockUnset.Code}, Title: "The gateway's clock differs from the clock of {cloud}",
-		Remedy: "Set the gateway's clock: timedatectl set-ntp true; then compare: date -u. Samples are published " +
-			"with wrong times until then."}
+		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are " +
+			"published with wrong times until then."}
 	OutboxFilling = Kind{Code: "outbox_filling", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		DependsOn: []string{CloudDropped.Code}, Title: "Samples of {name} will be deleted, beginning on {day}",
 		Remedy: "No sample is lost yet. Make the cloud accept samples again, or increase the limit that the detail " +
@@ -171,7 +171,7 @@ var (
 	ClockUnset = Kind{Code: "clock_unset", Severity: Warning, Effect: Delayed, Href: pageSystem,
 		Title: "The gateway's clock is not known to be right",
 		Remedy: "Samples are kept, and their time is corrected once the clock is right. Let the gateway reach a " +
-			"time server, or set its clock (date -u -s …). If the clock is right, but before the last good time, " +
+			"time server, or set its clock (`sudo date -u -s …`). If the clock is right, but before the last good time, " +
 			"set `clock.source: system` for one start."}
 	StoreRecovered = Kind{Code: "store_recovered", Severity: Warning, Effect: Lost, Href: pageOutbox,
 		Title: "The store could not be used and was replaced",
@@ -185,16 +185,17 @@ var (
 			"memory."}
 	ConfigRefused = Kind{Code: "config_refused", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The configuration file is not valid; the previous one is in use",
-		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl " +
-			"reload noi-agent."}
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: `sudo " +
+			"systemctl reload noi-agent`."}
 	IntegrationsFile = Kind{Code: "integrations_file", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The file integrations.yaml has errors and is not used",
-		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: systemctl " +
-			"reload noi-agent. Until then no integration can be changed on the page. The previous version of the " +
+		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: `sudo " +
+			"systemctl reload noi-agent`. Until then no integration can be changed on the page. The previous version of the " +
 			"file is integrations.yaml.previous."}
 	ConfigRestart = Kind{Code: "restart_needed", Severity: Warning, Effect: None, Href: pageSystem,
-		Title:  "A change of the configuration needs a restart",
-		Remedy: "Run: systemctl restart noi-agent. Or undo the change, then: systemctl reload noi-agent."}
+		Title: "A change of the configuration needs a restart",
+		Remedy: "Run: `sudo systemctl restart noi-agent`. Or undo the change, then: `sudo systemctl reload " +
+			"noi-agent`."}
 	StoreKept = Kind{Code: "store_kept_aside", Severity: Notice, Effect: None, Href: pageOutbox,
 		Title:  "A store that was replaced at an earlier start is kept",
 		Remedy: "Delete the files if you do not need them; the notice ends at the next start."}

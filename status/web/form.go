@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"noi-agent/status/api"
@@ -116,7 +117,19 @@ func (s *Site) form(cloudType, id, etag string, config map[string]any) *formView
 		}
 	}
 	v.Offers = s.offers(&v.Status)
+	ticked := typedText(config["objects"])
+	slices.SortStableFunc(v.Offers, func(a, b offer) int { return a.rank(ticked) - b.rank(ticked) })
 	return v
+}
+
+// rank puts the objects of a comma separated list above the others.
+func (o *offer) rank(ticked string) int {
+	for word := range strings.SplitSeq(ticked, ",") {
+		if strings.TrimSpace(word) == o.Name {
+			return 0
+		}
+	}
+	return 1
 }
 
 // typedText is a value of a configuration as it is typed.

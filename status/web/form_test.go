@@ -127,3 +127,20 @@ func TestFormKeepsKeysThatItDoesNotShow(t *testing.T) {
 		t.Errorf("objects %v", b.written["objects"])
 	}
 }
+
+// The objects that an integration has stand above the others, in the order of the register map.
+func TestTickedObjectsComeFirst(t *testing.T) {
+	b := newBook()
+	b.entry.Config.Objects = []string{"T_batt", "adc_il", "E*"}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/integrations/x/edit", nil)
+	formPage(t, b, http.MethodGet, "/integrations/{id}/edit").Handler(w, r)
+	var names []string
+	for _, part := range strings.Split(w.Body.String(), `<input type="checkbox" value="`)[1:] {
+		name, _, _ := strings.Cut(part, `"`)
+		names = append(names, name)
+	}
+	if len(names) < 20 || names[0] != "adc_il" || names[1] != "T_batt" || names[2] == "T_batt" {
+		t.Errorf("the objects come as %v", names)
+	}
+}

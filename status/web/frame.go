@@ -120,7 +120,7 @@ type message struct {
 }
 
 func (v *message) content() g.Node {
-	return g.Group{h.H1(g.Text(v.Heading)), h.P(g.Text(v.Text)), h.P(button("/", g.Text("Overview")))}
+	return g.Group{h.H1(g.Text(v.Heading)), h.P(prose(v.Text)), h.P(button("/", g.Text("Overview")))}
 }
 
 // say answers with a page that says one thing.

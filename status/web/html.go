@@ -124,11 +124,31 @@ func option(value, words string, chosen bool) g.Node {
 // pressed marks the link to what is shown now.
 func pressed(here bool) g.Node { return g.If(here, h.Aria("current", "page")) }
 
+// command is a command to type, each word an element of its own. A browser breaks "noi-agent" and "--now" at a hyphen,
+// and then a person cannot see what to type. A tap selects the whole.
+func command(text string) g.Node {
+	var parts g.Group
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			parts = append(parts, g.Text("\n"))
+		}
+		for j, word := range strings.Split(line, " ") {
+			if j > 0 {
+				parts = append(parts, g.Text(" "))
+			}
+			if word != "" {
+				parts = append(parts, h.Span(g.Text(word)))
+			}
+		}
+	}
+	return h.Code(h.Class("cmd"), parts)
+}
+
 // copied is a text with a button that copies it.
 func copied(head g.Node, text g.Node) g.Node {
 	return h.Section(h.Class("card copy"),
 		h.Header(head, h.Button(g.Attr("data-copy"), g.Attr("hidden"), g.Text("Copy"))),
-		h.Pre(h.Code(text)))
+		h.Pre(text))
 }
 
 // prose is a text whose backquotes mark commands.
@@ -136,7 +156,7 @@ func prose(text string) g.Node {
 	var all g.Group
 	for i, part := range strings.Split(text, "`") {
 		if i%2 == 1 {
-			all = append(all, h.Code(g.Text(part)))
+			all = append(all, command(part))
 		} else {
 			all = append(all, g.Text(part))
 		}

@@ -120,7 +120,7 @@ gcloud pubsub topics add-iam-policy-binding MainSolarData --project test-project
     "Resource": "arn:aws:sns:us-east-2:393221637266:MainSolarData"}]
 }`
 	}
-	return g.Group{h.P(g.Text(about), h.Em(g.Text(needs)), g.Text(end)), h.Pre(h.Code(lean(example)))}
+	return g.Group{h.P(g.Text(about), h.Em(g.Text(needs)), g.Text(end)), h.Pre(command(example))}
 }
 
 // latest are the newest triggers of the integrations of this cloud.

@@ -20,7 +20,7 @@ func (v *overviewView) content() g.Node {
 // headline is the state of the gateway in one sentence.
 func (v *overviewView) headline() g.Node {
 	s := &v.Sentence
-	var age g.Node
+	age := g.If(s.Last != "", h.P(g.Text(s.Last)))
 	if s.Age != nil {
 		age = h.P(g.Text("Last message "), ago(*s.Age), g.Text(" ago."))
 	}

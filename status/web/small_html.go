@@ -73,7 +73,7 @@ func (v *loginView) content() g.Node {
 
 func (v *logsView) content() g.Node {
 	about := g.Group{g.Text("Newest first. The last " + count(v.Kept) + " lines are kept in memory; "),
-		h.Code(g.Text("journalctl -u noi-agent")), g.Text(" has more."),
+		command("journalctl -u noi-agent"), g.Text(" has more."),
 		g.If(v.Full, g.Text(" Older lines match too: the JSON has all of them."))}
 	lines := v.Zone.logLines(v.Lines)
 	if len(v.Lines) == 0 {
@@ -115,15 +115,15 @@ func findingNode(f api.Finding) g.Node {
 	if f.Subject != "" {
 		evidence = f.Subject + ": " + evidence
 	}
-	var command g.Node
+	var try g.Node
 	if f.Command != "" {
-		command = g.Group{h.P(h.Strong(g.Text("Try on the gateway:"))), h.Pre(g.Text(f.Command))}
+		try = g.Group{h.P(h.Strong(g.Text("Try on the gateway:"))), h.Pre(command(f.Command))}
 	}
 	return h.Details(h.Class("problem "+tone), h.Data("key", f.ID+" "+f.Subject),
 		g.If(f.Level != api.LevelOK, g.Attr("open")),
 		h.Summary(markOf(tone), g.Text(" "), h.Span(g.Text(evidence))),
 		h.Div(h.Class("body"), h.P(h.Class("muted id"), g.Text(f.ID)),
-			g.If(f.Why != "", h.P(prose(f.Why))), command))
+			g.If(f.Why != "", h.P(prose(f.Why))), try))
 }
 
 func (v *licencesView) content() g.Node {

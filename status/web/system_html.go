@@ -205,14 +205,18 @@ func (v *systemView) faultTable(line string) g.Node {
 			}
 			received = g.Group{h.Code(g.Text(bytes)), g.Text(" "), muted(plural(f.Length, "byte"))}
 		}
+		unit, sent := strconv.Itoa(f.UnitID), g.Node(h.Code(g.Text(f.Request)))
+		if f.Request == "" { // of the port
+			unit, sent, received = "–", g.Text("–"), g.Group{g.Text("–")}
+		}
 		return tableRow(rowHead(v.Zone.when(f.At), g.Text(" "), muted(age(f.AgeS))),
-			cell("Unit", g.Text(strconv.Itoa(f.UnitID))),
+			cell("Unit", g.Text(unit)),
 			cell("What", g.Text(wording.LineFault(f.Kind)+" "), muted(f.Error)),
-			cell("Sent", h.Code(g.Text(f.Request))),
+			cell("Sent", sent),
 			cell("Received", received))
 	})
-	return g.Group{h.H4(g.Text("Last failed exchanges")), h.Div(h.Class("wide"),
-		table("stack", "Last failed exchanges, the newest first",
+	return g.Group{h.H4(g.Text("Last faults")), h.Div(h.Class("wide"),
+		table("stack", "Last faults, the newest first",
 			columns("Time", "Unit", "What", "Sent", "Received"), rows...))}
 }
 

@@ -146,16 +146,16 @@ func TestOutboxHasAPace(t *testing.T) {
 // The System page has the last failed exchanges under their line, with the bytes of both sides; no other line has them.
 func TestFailedExchangesStandUnderTheirLine(t *testing.T) {
 	got := page(t, webtest.Troubled(), "/system")
-	mustContain(t, got, "Last failed exchanges", "<td role=\"cell\" data-label=\"Unit\">2</td>",
+	mustContain(t, got, "Last faults", "<td role=\"cell\" data-label=\"Unit\">2</td>",
 		`no answer <span class="muted">timeout</span>`, "<code>02 04 00 12 00 21 90 24</code>", ">nothing</td>",
 		"damaged reply", "00 00 …</code> <span class=\"muted\">71 bytes</span>",
 		`refused <span class="muted">illegal data address (02)</span>`)
-	if well := page(t, webtest.Well(), "/system"); strings.Contains(well, "failed exchanges") {
+	if well := page(t, webtest.Well(), "/system"); strings.Contains(well, "Last faults") {
 		t.Error("a line without a failed exchange shows a table")
 	}
 	scene := webtest.Troubled()
 	scene.State.Lines = append(scene.State.Lines, api.Line{Name: "second", State: "ok"})
-	if n := strings.Count(page(t, scene, "/system"), "<h4>Last failed exchanges"); n != 1 {
+	if n := strings.Count(page(t, scene, "/system"), "<h4>Last faults"); n != 1 {
 		t.Errorf("%d tables, want that of the first line", n)
 	}
 }

@@ -24,9 +24,9 @@ func (v *setupView) content() g.Node {
 		h.H1(g.Text("What " + name + " needs for " + v.Name)),
 		h.P(g.Text("Run these commands where the command line of " + name + " is logged in, for example in its cloud " +
 			"shell. They make the topic, and give this gateway the right to publish to it and no other right.")),
-		copied(h.H2(g.Text("Commands")), g.Text(v.Needs)),
+		copied(h.H2(g.Text("Commands")), command(v.Needs)),
 		h.P(h.Class("muted"), g.Text("The gateway has no credentials yet? On the gateway, "),
-			h.Code(g.Text("noi-agent setup "+v.Type+" "+v.Name)), g.Text(" prints every way to get them.")),
+			command("noi-agent setup "+v.Type+" "+v.Name), g.Text(" prints every way to get them.")),
 		h.Div(h.Class("buttons"), posts(at("integrations", v.ID, "test"), "Test"), g.Text(" "), v.back()),
 	}
 }
@@ -54,7 +54,7 @@ func stepNode(step api.TestStep) g.Node {
 		tone, words = bad, step.Name+": failed"
 	}
 	return h.Li(marked(tone, g.Text(words)), g.Text(" "), h.Span(g.Text(step.Text)),
-		g.If(step.Remedy != "", h.Pre(g.Text(step.Remedy))))
+		g.If(step.Remedy != "", h.Pre(command(step.Remedy))))
 }
 
 // verdict is the end of a test.

@@ -23,7 +23,7 @@ type bench struct {
 	steps []api.TestStep
 }
 
-func (b *bench) Needs(string) (string, error) { return "aws iam put-user-policy --user-name push", nil }
+func (b *bench) Needs(string) (string, error) { return "aws iam --user-name push", nil }
 
 func (b *bench) Preview(string, []byte) (api.IntegrationEntry, error) { return b.entry, nil }
 
@@ -68,7 +68,7 @@ func TestStepsOfATestAreShownAsTheyEnd(t *testing.T) {
 		b.on <- struct{}{}
 		until("user/push")
 		b.on <- struct{}{}
-		until("AuthorizationError: &lt;b&gt;</span><pre>aws iam put-user-policy</pre>")
+		until("AuthorizationError: &lt;b&gt;</span><pre><code class=\"cmd\"><span>aws</span> <span>iam</span> <span>put-user-policy</span></code></pre>")
 		if strings.Contains(got, "cannot publish yet") {
 			t.Errorf("%s: the verdict came before the test has ended", path)
 		}
@@ -99,7 +99,7 @@ func TestATestThatIsBrokenOffSaysSo(t *testing.T) {
 func TestSetupShowsTheCommands(t *testing.T) {
 	mux := muxOf(web.Options{Source: webtest.Well(), Integrations: &bench{book: newBook()}, Now: webtest.Moment})
 	mustContain(t, ask(mux, "/integrations/aws").Body.String(), `href="/integrations/`+webtest.AWS+`/setup">What AWS needs</a>`)
-	mustContain(t, ask(mux, "/integrations/"+webtest.AWS+"/setup").Body.String(), "put-user-policy --user-name push",
+	mustContain(t, ask(mux, "/integrations/"+webtest.AWS+"/setup").Body.String(), "<span>--user-name</span> <span>push</span>",
 		"data-copy hidden", "What AWS needs for main-solar")
 }
 

@@ -18,7 +18,7 @@ func (v *triggerView) content() g.Node {
 	var message g.Node
 	if r.Gap == nil {
 		message = copied(h.H2(g.Text("Published Data "),
-			h.Span(h.Class("muted small"), g.Textf("%d bytes", len(r.Raw)))), lean(r.Raw))
+			h.Span(h.Class("muted small"), g.Textf("%d bytes", len(r.Raw)))), h.Code(lean(r.Raw)))
 	}
 	return g.Group{
 		crumbs("/triggers", "Triggers", g.Textf(" › %d", r.ID)),
@@ -28,7 +28,7 @@ func (v *triggerView) content() g.Node {
 		v.buttons(),
 		v.facts(),
 		message,
-		copied(h.H2(g.Text("Integration Data")), lean(r.Said)),
+		copied(h.H2(g.Text("Integration Data")), h.Code(lean(r.Said))),
 		v.turns(),
 	}
 }

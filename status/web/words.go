@@ -130,7 +130,8 @@ type sentence struct {
 	Tone string
 	Head string // "2 things need attention."
 	Rest string // about the data
-	Age  *int64 // of the last message, in seconds; nil: not said
+	Age  *int64 // of the last message, in seconds; nil: none was sent
+	Last string // then: what is said instead
 }
 
 // sentenceOf cuts the sentence that page and command line share into its parts.
@@ -141,8 +142,8 @@ func sentenceOf(s *api.Status, now time.Time) sentence {
 	if two {
 		head += "."
 	}
-	out := sentence{Tone: cmp.Or(tone, calm), Head: head, Rest: rest}
-	if ago, ok := wording.SinceSuccess(s, now); ok && state.Last != "" {
+	out := sentence{Tone: cmp.Or(tone, calm), Head: head, Rest: rest, Last: state.Last}
+	if ago, ok := wording.SinceSuccess(s, now); ok {
 		seconds := int64(ago.Seconds())
 		out.Age = &seconds
 	}

@@ -11,7 +11,7 @@ import (
 type State struct {
 	Tone   string // good | warning | fault | calm
 	Text   string // "2 things need attention. No data is being lost."
-	Last   string // of a gateway where all works: "Last message 3 s ago."; else ""
+	Last   string // "Last message 3 s ago."; "": nothing is to be sent
 	Faults int
 }
 
@@ -47,13 +47,13 @@ func StateOf(s *api.Status, now time.Time) State {
 			}
 		}
 	}
-	switch n := faults + warnings; {
+	switch n, last := faults+warnings, lastMessage(s, now); {
 	case lost != nil:
-		return State{Tone: "fault", Text: "Samples are being lost since " + ShortTime(*lost, now) + ".", Faults: faults}
+		return State{"fault", "Samples are being lost since " + ShortTime(*lost, now) + ".", last, faults}
 	case faults > 0:
-		return State{Tone: "fault", Text: needing(n) + effect, Faults: faults}
+		return State{"fault", needing(n) + effect, last, faults}
 	case n > 0:
-		return State{Tone: "warning", Text: needing(n) + effect}
+		return State{"warning", needing(n) + effect, last, 0}
 	case len(s.Lines) == 0 && len(s.Integrations) == 0:
 		return State{Tone: "calm", Text: "Not configured yet."}
 	}
@@ -62,14 +62,24 @@ func StateOf(s *api.Status, now time.Time) State {
 
 // working is the state of a gateway without problems.
 func working(s *api.Status, now time.Time) State {
-	if ago, ok := SinceSuccess(s, now); ok {
-		return State{Tone: "good", Text: "Everything works.", Last: "Last message " + Age(ago) + " ago."}
-	}
+	_, sent := SinceSuccess(s, now)
 	const starting = 5 * 60 // seconds: an object that was not read by then has another reason
-	if read, all := read(s); read < all && s.UptimeS < starting {
+	if read, all := read(s); !sent && read < all && s.UptimeS < starting {
 		return State{Tone: "calm", Text: fmt.Sprintf("Starting: %d of %d objects read.", read, all)}
 	}
-	return State{Tone: "good", Text: "Everything works.", Last: "No message was sent yet."}
+	return State{Tone: "good", Text: "Everything works.", Last: lastMessage(s, now)}
+}
+
+// lastMessage says how long ago a cloud last took a message.
+func lastMessage(s *api.Status, now time.Time) string {
+	ago, sent := SinceSuccess(s, now)
+	switch {
+	case sent:
+		return "Last message " + Age(ago) + " ago."
+	case len(s.Integrations) > 0:
+		return "No message was sent yet."
+	}
+	return ""
 }
 
 // read is how many of the objects that are polled have been read since the start.

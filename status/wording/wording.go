@@ -62,6 +62,7 @@ func LineFault(kind string) string {
 		"wrong_length": "another length",
 		"ambiguous":    "perhaps for another program",
 		"exception":    "refused",
+		"port":         "the port failed",
 	}[kind], kind)
 }
 

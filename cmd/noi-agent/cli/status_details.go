@@ -69,9 +69,13 @@ func (g *statusPage) printFaults(w io.Writer, line string) {
 			continue
 		}
 		if shown == 0 {
-			g.item(w, "last failed exchanges:")
+			g.item(w, "last faults:")
 		}
 		shown++
+		if f.Request == "" { // of the port
+			g.item(w, "  %s: %s (%s)", local(f.At), wording.LineFault(f.Kind), f.Error)
+			continue
+		}
 		g.item(w, "  %s, unit %d: %s (%s)", local(f.At), f.UnitID, wording.LineFault(f.Kind), f.Error)
 		g.item(w, "    sent %s", f.Request)
 		g.item(w, "    received %s", receivedWords(f))

@@ -146,10 +146,10 @@ func TestSentenceNamesTheWorst(t *testing.T) {
 		{site(), "✓ Everything works. Last message 3 s ago."},
 		{never, "✓ Everything works. No message was sent yet."},
 		{&api.Status{}, "– Not configured yet."},
-		{with(api.SlaveDamaged.Of("rs485/1", at, "")), "! 1 thing needs attention. Some samples may be missing."},
-		{with(api.CloudRetrying.Of("x", at, "")), "! 1 thing needs attention. No data is being lost."},
-		{with(api.CloudWaiting.Of("x", at, ""), api.SlaveDamaged.Of("rs485/1", at, "")), "✗ 2 things need attention. Some samples may be missing."},
-		{with(api.SlaveNoReply.Of("rs485/1", at, ""), api.CloudWaiting.Of("x", at, "")), "✗ Samples are being lost since 03:02:40."},
+		{with(api.SlaveDamaged.Of("rs485/1", at, "")), "! 1 thing needs attention. Some samples may be missing. Last message 3 s ago."},
+		{with(api.CloudRetrying.Of("x", at, "")), "! 1 thing needs attention. No data is being lost. Last message 3 s ago."},
+		{with(api.CloudWaiting.Of("x", at, ""), api.SlaveDamaged.Of("rs485/1", at, "")), "✗ 2 things need attention. Some samples may be missing. Last message 3 s ago."},
+		{with(api.SlaveNoReply.Of("rs485/1", at, ""), api.CloudWaiting.Of("x", at, "")), "✗ Samples are being lost since 03:02:40. Last message 3 s ago."},
 		{with(api.SlaveNoIdentity.Of("rs485/1", at, "")), "✓ Everything works. Last message 3 s ago."},
 	} {
 		if got := wording.StateOf(c.s, siteNow.Local()).Sentence(); got != c.want {
