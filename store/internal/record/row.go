@@ -241,8 +241,8 @@ func readMessageID(r *Reader) string {
 	return ""
 }
 
-// packNumber returns a decimal number in its one canonical spelling. The check comes first: an error of the parser costs
-// two allocations, and most message ids are no numbers.
+// packNumber returns a decimal number in its one canonical spelling. The check comes first: an error of the parser
+// costs two allocations, and most message ids are no numbers.
 func packNumber(s string) (n uint64, ok bool) {
 	if len(s) > 20 || strings.Trim(s, "0123456789") != "" || s[0] == '0' && len(s) > 1 {
 		return 0, false
