@@ -10,13 +10,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Verify looks whether an agent can work with the file, and is what runs after an unclean stop:
-// bbolt's own consistency check, identity, totals, names and cursors read, and every byte of the
-// outbox touched. It leaves alone what the store itself goes on with: single damaged sweeps and
-// trigger rows are skipped and counted when their turn comes, and Check finds them. It fails with
-// ErrDamaged, with ErrVersion, with ErrLocked while an agent has the file open, and with the
-// system's error when it cannot find out. On a damaged file bbolt may panic, or hang: a program that
-// must go on runs Verify in a child process (Verdict, InChild).
+// Verify checks whether an agent can work with the file. It runs after an unclean stop: bbolt's own consistency check,
+// a read of identity, totals, names and cursors, and of every byte of the outbox. It ignores single damaged sweeps and
+// trigger rows, because the store skips and counts them later; Check finds them. It fails with ErrDamaged, with
+// ErrVersion, with ErrLocked while an agent has the file open, and with the system's error if the check cannot be made.
+// On a damaged file bbolt may panic, or hang: a program that must go on runs Verify in a child process (Verdict,
+// InChild).
 func Verify(path string) error {
 	if err := verify(path); err != nil {
 		return fmt.Errorf("check store: %w", err)
@@ -26,7 +25,7 @@ func Verify(path string) error {
 
 func verify(path string) error {
 	if _, err := os.Stat(path); err != nil {
-		return err // bbolt would make a file
+		return err // otherwise bbolt would make a file
 	}
 	o := BoltOptions(0)
 	o.ReadOnly = true
@@ -36,7 +35,7 @@ func verify(path string) error {
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		var first error
-		for fault := range tx.Check() { // to its end: it is a goroutine that sends
+		for fault := range tx.Check() { // read to the end, because a goroutine sends the faults
 			if first == nil {
 				first = fault
 			}
@@ -49,8 +48,8 @@ func verify(path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// sound reads what a start needs, and touches the rest: a length that leads out of the file kills
-// the process here, and not the agent later.
+// sound reads everything that a start needs, and every other byte: a length that leads out of the file ends this
+// process here, and not the agent later.
 func sound(tx *bolt.Tx) error {
 	m, err := Load(tx)
 	if err != nil {
@@ -61,7 +60,7 @@ func sound(tx *bolt.Tx) error {
 			record.ErrDamaged, m.BadTotals, m.BadNames, len(m.BadCursors))
 	}
 	return tx.Bucket(BucketSweeps).ForEach(func(k, v []byte) error {
-		_, _ = record.Unseal(k, v) // a wrong one is skipped when its turn comes
+		_, _ = record.Unseal(k, v) // the store skips a wrong one later
 		return nil
 	})
 }
