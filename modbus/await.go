@@ -55,8 +55,8 @@ const longestSleep = 500 * time.Millisecond
 type sleepingPort interface{ Sleep(d time.Duration) error }
 
 // restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until most of the bytes that are
-// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole frames
-// is never slept for.
+// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole
+// frames is never slept for.
 func (l *Line) restOf(until time.Time) (int, error) {
 	missing := l.window.missing()
 	if missing == 0 || l.network {

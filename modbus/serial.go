@@ -67,8 +67,8 @@ func openLocked(s Settings) (*serialPort, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. It is also read, and used
-	// for all other requests to the driver.
+	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. It is also read, and
+	// used for all other requests to the driver.
 	lock, err := lockPort(s.Port)
 	if err != nil {
 		return nil, err

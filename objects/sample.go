@@ -8,7 +8,7 @@ import (
 // Source is the origin of a sample: line and unit on the gateway, and the controller that answered.
 type Source struct {
 	Line      string // name of the line in the configuration
-	UnitID    uint8  // Modbus unit id, 1 to 247
+	UnitID    uint8  // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
 	Slave     string // `slave` of the message: product code, model, or configured name
 	Firmware  string // `cc_firmware` of the message; empty if the slave does not report it
 	FWVersion string // `fw_version` of the message: family slug, space, agent version

@@ -18,8 +18,8 @@ type Envelope struct {
 	Sample        objects.Sample
 }
 
-// The two spellings of time in a message. Formatting cuts and never rounds, so that neither can
-// name a moment that has not been yet.
+// The two spellings of time in a message. Formatting cuts and never rounds, so that no time in a message is in the
+// future.
 const (
 	publishedLayout = "2006-01-02T15:04:05.000Z"
 	sampledLayout   = "2006-01-02T15:04:05Z"
@@ -72,7 +72,7 @@ func Attributes(names []string, e Envelope, sampleID string) []Attribute {
 	if len(names) == 0 {
 		return nil
 	}
-	return AppendAttributes(make([]Attribute, 0, len(names)+1), names, e, sampleID) // and whatever marks the message
+	return AppendAttributes(make([]Attribute, 0, len(names)+1), names, e, sampleID) // and one for a mark of the message
 }
 
 // AppendAttributes appends what Attributes returns.

@@ -320,8 +320,8 @@ func (it *integration) closeRowLocked(at record.Place) {
 	it.writeRowLocked(&w)
 }
 
-// logResultLocked writes the row of one attempt: a new row, or the row of the attempt before. Nearly all rows are encoded
-// at once. So the row is on the stack: a row has 600 bytes.
+// logResultLocked writes the row of one attempt: a new row, or the row of the attempt before. Nearly all rows are
+// encoded at once. So the row is on the stack: a row has 600 bytes.
 func (it *integration) logResultLocked(at record.Place, sw objects.Sweep, r Result) (w record.Row) {
 	if old := it.open[at]; old != nil {
 		w = *old

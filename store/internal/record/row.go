@@ -57,15 +57,15 @@ type Place struct {
 	Index int
 }
 
-// Row is one line of the trigger log. It is never changed once others can see it: an update is a
-// new row with the same id.
+// Row is one row of the trigger log. It does not change after other goroutines can see it: an update is a new Row with
+// the same id.
 type Row struct {
 	Trigger
 	Place
 	Store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
 	Estimated bool   // the sample's time is a guess
 	Undated   *Span  // of a gap that waits for the clock; nil: it has its times
-	Void      bool   // of a gap that missed nothing: the row is to go
+	Void      bool   // of a gap without missing samples: the row must be deleted
 	Before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
 
@@ -75,13 +75,13 @@ func (t *Trigger) IsGap() bool { return t.Gap.Reason != "" }
 // Shown reports whether the log shows a row: a gap without its times is not shown.
 func (w *Row) Shown() bool { return w.Undated == nil && !w.Void }
 
-// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is,
-// though the bucket does: where a salvage finds it, there is no bucket.
+// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. The record has the
+// integration, although the bucket shows it, because a salvage finds rows without a bucket.
 func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte {
 	return d.AppendRow(make([]byte, 0, UsualRow), key, w)
 }
 
-// UsualRow is room for most records of a row, in bytes: without an error they have some 60.
+// UsualRow is enough bytes for most records of a row. Without an error they have about 60.
 const UsualRow = 96
 
 // AppendRow appends what EncodeRow returns. The seal is of the row alone, so the row begins a slice of its own, in the
@@ -241,8 +241,8 @@ func readMessageID(r *Reader) string {
 	return ""
 }
 
-// packNumber returns a decimal number in its one canonical spelling. The check comes first: an error of the parser costs
-// two allocations, and most message ids are no numbers.
+// packNumber returns a decimal number in its one canonical spelling. The check comes first: an error of the parser
+// costs two allocations, and most message ids are no numbers.
 func packNumber(s string) (n uint64, ok bool) {
 	if len(s) > 20 || strings.Trim(s, "0123456789") != "" || s[0] == '0' && len(s) > 1 {
 		return 0, false
@@ -358,11 +358,11 @@ func GapText(g objects.Gap) string {
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// IsRow reports whether a record says of itself that it is a row. No other kind of record begins so.
+// IsRow reports whether a record begins like a row. No other kind of record begins like this.
 func IsRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
 
-// Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only
-// grows.
+// Further reports whether a row is newer than another of the same number. Clocks jump, so it compares only values that
+// always grow.
 func (w *Row) Further(than *Row) bool {
 	one := map[bool]int{true: 1}
 	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts),
