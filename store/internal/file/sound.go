@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"noi-agent/objects"
 )
 
 // RecoverOptions say how Recover looks at a file that was not left clean.
@@ -169,7 +171,7 @@ func (ro RecoverOptions) check(ctx context.Context, path string) (reason string,
 	case ctx.Err() != nil:
 		return "", ctx.Err() // we are to end: the file is as good as before
 	case limited.Err() != nil:
-		return fmt.Sprintf("the file could not be checked within %v", limit), nil
+		return fmt.Sprintf("the file could not be checked within %s", objects.Period(limit)), nil
 	case Spoiled(err):
 		return err.Error(), nil
 	}
