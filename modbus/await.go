@@ -40,29 +40,55 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	}
 }
 
+// The line sleeps for a percentage of the wire time of the missing bytes, less a slack. The remaining time is for
+// differences between the clocks of both ends. The slack is how late a sleep may end: a timer of Go's runtime waits in
+// whole milliseconds if nothing else runs.
 const (
-	// sleepShare is the percentage of the wire time of the missing bytes for which the line sleeps. The remaining time
-	// is for differences between the clocks of both ends.
-	sleepShare = 90
-	// timerSlack is how late a timer of Go's runtime may be if nothing else runs: the runtime waits in whole
-	// milliseconds.
-	timerSlack = time.Millisecond
+	sleepShare, sleepSlack = 95, 100 * time.Microsecond // of a sleepingPort
+	timerShare, timerSlack = 90, time.Millisecond       // of any other port
 )
 
-// restOf reads the bytes that have come of a reply whose length is known. If none have come, restOf sleeps until most
-// of the missing bytes can have come, because a serial port would wake the program for each byte. It never sleeps for a
-// port that delivers whole frames.
+// longestSleep is how late the line may notice that its context has ended.
+const longestSleep = 500 * time.Millisecond
+
+// sleepingPort is a port with a more exact timer than Go's runtime.
+type sleepingPort interface{ Sleep(d time.Duration) error }
+
+// restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until most of the bytes that are
+// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole
+// frames is never slept for.
 func (l *Line) restOf(until time.Time) (int, error) {
 	missing := l.window.missing()
-	nap := l.settings.WireTime(missing)*sleepShare/100 - timerSlack
-	if l.network || nap < timerSlack {
+	if missing == 0 || l.network {
+		return 0, nil
+	}
+	port, _ := l.port.(sleepingPort)
+	nap, least := l.settings.WireTime(missing)*timerShare/100-timerSlack, timerSlack
+	if port != nil {
+		nap, least = l.settings.WireTime(missing)*sleepShare/100-sleepSlack, 2*sleepSlack
+	}
+	if nap < least {
 		return 0, nil
 	}
 	n, err := l.readPort(l.window.space(missing), 0)
 	if n > 0 || err != nil {
 		return n, err
 	}
-	return 0, l.rest.sleep(l.ctx, min(nap, until.Sub(l.tick())))
+	if err := l.sleep(port, min(nap, until.Sub(l.tick()), longestSleep)); err != nil {
+		return 0, err
+	}
+	return l.readPort(l.window.space(missing), 0)
+}
+
+// sleep waits for d by the timer of the port, if it has one.
+func (l *Line) sleep(port sleepingPort, d time.Duration) error {
+	if port == nil || d <= 0 {
+		return l.rest.sleep(l.ctx, d)
+	}
+	if err := port.Sleep(d); err != nil {
+		return l.portFault("sleep", err)
+	}
+	return l.ctx.Err()
 }
 
 // sleeper waits without a new timer each time.

@@ -38,7 +38,7 @@
 //   - network.go, tcp.go, mbap.go, transactions.go: lines over the network
 //   - plan.go, planner.go, identify.go, scan.go: reads, identification, search for units
 //   - counters.go, faults.go, openerror.go: what the status shows
-//   - dial.go, serial.go, ioctl.go, modem.go, rs485.go, latency.go: the port
+//   - dial.go, serial.go, reader.go, ioctl.go, modem.go, rs485.go, latency.go: the port
 //
 // Use:
 //

@@ -156,16 +156,21 @@ func (w *window) need() int {
 	return max(1, requestSize(b)-len(b))
 }
 
-// missing returns how many bytes the reply that has begun still lacks; 0 while its length is not known, and while all
-// that came may be our own request.
+// missing returns how many bytes still come at least, of the reply that has begun or of what may be the echo of our own
+// request; 0 after noise.
 func (w *window) missing() int {
-	if !w.heard {
+	least := exceptionSize // no reply is shorter, and one follows an echo
+	if w.heard {
+		reply, _, err := replyNeed(w.buf[:w.have])
+		if err != nil {
+			return 0
+		}
+		least = max(least, reply)
+	}
+	if w.have == 0 {
 		return 0
 	}
-	if reply, whole, err := replyNeed(w.buf[:w.have]); err == nil && whole {
-		return max(0, reply-w.have)
-	}
-	return 0
+	return max(0, least-w.have)
 }
 
 // space returns where the next n bytes go.

@@ -16,6 +16,7 @@ import (
 // serialPort is an open port and the lock that keeps other programs off it.
 type serialPort struct {
 	modemPort
+	*reader
 	path    string
 	number  uint64    // of the device, st_rdev
 	out     io.Writer // what sends: the port itself, or an rtsSender before it
@@ -30,7 +31,7 @@ func (p *serialPort) Close() error {
 	if p.restore != nil {
 		p.restore()
 	}
-	return errors.Join(p.Port.Close(), p.tty.file.Close())
+	return errors.Join(p.reader.close(), p.Port.Close(), p.tty.file.Close())
 }
 
 // Gone reports whether the path no longer leads to the open device: the path is missing, or leads to another device.
@@ -66,8 +67,8 @@ func openLocked(s Settings) (*serialPort, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock, and is used for all
-	// other requests to the driver.
+	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. It is also read, and
+	// used for all other requests to the driver.
 	lock, err := lockPort(s.Port)
 	if err != nil {
 		return nil, err
@@ -94,12 +95,19 @@ func openBehind(lock tty, s Settings, mode *serial.Mode) (*serialPort, error) {
 		return nil, err
 	}
 	p := &serialPort{modemPort: modemPort{Port: port, tty: lock}, path: s.Port, number: number, out: port}
+	err = lock.with(func(fd int) (err error) {
+		p.reader, err = newReader(fd)
+		return err
+	})
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
 	if err := p.setUp(s); err != nil {
 		if p.restore != nil {
 			p.restore()
 		}
-		port.Close()
-		return nil, err
+		return nil, errors.Join(err, p.reader.close(), port.Close())
 	}
 	return p, nil
 }

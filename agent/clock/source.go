@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,11 +47,13 @@ func System(built time.Time) Source {
 	return Source{Boot: strings.TrimSpace(string(boot)), Uptime: uptimeOfSystem, Built: built, Probe: s.probe}
 }
 
-// uptimeOfSystem is the time since the boot, suspended or not (clock_gettime(2)).
+// uptimeOfSystem is the time since the boot, suspended or not (clock_gettime(2)). The call never waits, so it is raw:
+// another one would also wake up the thread of the runtime that looks after threads that wait.
 func uptimeOfSystem() time.Duration {
 	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		panic("clock: CLOCK_BOOTTIME: " + err.Error()) // there since Linux 2.6.39, and the pointer is good
+	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&t)), 0)
+	if errno != 0 {
+		panic("clock: CLOCK_BOOTTIME: " + errno.Error()) // there since Linux 2.6.39, and the pointer is good
 	}
 	return time.Duration(t.Nano())
 }

@@ -231,7 +231,7 @@ func (p *Poller) notIdentified(s *slave) {
 func (p *Poller) identifiedAs(s *slave, id modbus.Identity) {
 	before, j := s.identity.known, judge(s.cfg, p.catalog, id.ProductCode)
 	exchanged := before.ProductCode != "" && before.ProductCode != id.ProductCode
-	if exchanged {
+	if exchanged || s.plan != nil && j.family != nil && j.family != s.family {
 		p.reportMissing(s, j.family) // under the name of the controller before
 	}
 	s.identity.answered(id, p.clock.Elapsed())
@@ -330,7 +330,7 @@ func (p *Poller) reportMissing(s *slave, next *objects.Family) {
 	now := p.clock.Elapsed()
 	p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
 		if goesOn(it.polled.Object.Name) {
-			gap, after, ok := it.soFar(now, at, uptime)
+			gap, after, ok := it.soFar(now, at, uptime, s.later(it))
 			gap.Ongoing = false
 			return gap, after, ok
 		}

@@ -15,7 +15,7 @@ func (p *Poller) Inherit(before *Poller) {
 			if old.cfg.ID == s.cfg.ID {
 				s.lastGood, s.goodAt = old.lastGood, old.goodAt
 				if s.left = old.plan; old.plan == nil { // it was not identified yet
-					s.begun = old.begun
+					s.begun, s.left = old.begun, old.left
 				}
 				s.noSample, s.reasons, s.missed = old.noSample, maps.Clone(old.reasons), old.missed
 			}

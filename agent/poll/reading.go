@@ -18,6 +18,8 @@ type reading struct {
 	at     time.Time
 	booted time.Time     // time of the boot by the clock of at
 	read   time.Duration // monotonic time at which the reply arrived
+	// moments: how many regular moments of its object had passed when the reply arrived, in all
+	moments uint64
 }
 
 // Sweep is the outcome of one sweep, on its way from a poller to the sampler.

@@ -31,6 +31,8 @@ type item struct {
 	failures int  // failed reads since the last good one
 	read     bool // the last read was answered
 
+	moments uint64 // regular moments that have passed, in all
+
 	owed   uint64        // regular moments since the last reply that was handed on
 	why    string        // why most of these moments gave no sample
 	weight uint64        // how many more of these moments have this reason than others
@@ -54,23 +56,26 @@ func (it *item) blame(why string, moments uint64) {
 	}
 }
 
-// pass counts the regular moments up to elapsed as owed. The next moment is then after elapsed.
-func (it *item) pass(elapsed time.Duration) (passed uint64) {
+// passed returns how many regular moments up to elapsed are not counted yet.
+func (it *item) passed(elapsed time.Duration) uint64 {
 	if it.next > elapsed {
 		return 0
 	}
-	n := (elapsed-it.next)/it.polled.Interval + 1
-	it.next += n * it.polled.Interval
-	it.owed += uint64(n)
-	return uint64(n)
+	return uint64((elapsed-it.next)/it.polled.Interval) + 1
 }
 
-// later returns how many owed moments came after a reply that arrived at the monotonic time read. A reply that waits
-// for the identification of its controller is handed on seconds later.
-func (it *item) later(read time.Duration) uint64 {
-	passed := (it.next - read - 1) / it.polled.Interval // next has not passed yet
-	return min(uint64(max(passed, 0)), it.owed)
+// pass counts the regular moments up to elapsed as owed. The next moment is then after elapsed.
+func (it *item) pass(elapsed time.Duration) (passed uint64) {
+	passed = it.passed(elapsed)
+	it.next += time.Duration(passed) * it.polled.Interval
+	it.moments += passed
+	it.owed += passed
+	return passed
 }
+
+// later returns how many owed moments came after a reply. moments is how many had passed when it arrived, in all. A
+// reply that waits for the identification of its controller is handed on seconds later.
+func (it *item) later(moments uint64) uint64 { return min(it.moments-moments, it.owed) }
 
 // gap returns the gap before a reply. The reply arrived at the wall time at, uptime after the boot. The begin of the
 // gap is computed by the same clock. A late reply counts for the moment that passed last. later is the number of owed
@@ -95,17 +100,19 @@ func (it *item) delivered(uptime time.Duration, later uint64) {
 }
 
 // soFar returns the gap up to now, without a reply after it, and the item after this gap is handed on. It does not
-// include the moment that passed last, because a late sample may still count for it.
-func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration) (gap objects.Gap, after item,
-	ok bool) {
-	if it.why == "" || it.owed < 2 || it.lacks {
+// include the moment that passed last, because a late sample may still count for it. If a reply waits to be handed on,
+// the gap ends before the moment of this reply. later is the number of owed moments after it.
+func (it *item) soFar(elapsed time.Duration, at time.Time, uptime time.Duration, later uint64) (gap objects.Gap,
+	after item, ok bool) {
+	left := 1 + later
+	if it.why == "" || it.owed <= left || it.lacks {
 		return objects.Gap{}, *it, false
 	}
-	since := max(0, elapsed-(it.next-it.polled.Interval))
-	gap, ok = it.gap(at.Add(-since), uptime-since, 0)
+	since := max(0, elapsed-(it.next-time.Duration(left)*it.polled.Interval))
+	gap, ok = it.gap(at.Add(-since), uptime-since, later)
 	after = *it
-	after.delivered(uptime-since, 0)
-	gap.Ongoing, after.owed, after.why, after.weight = true, 1, it.why, 1
+	after.delivered(uptime-since, later)
+	gap.Ongoing, after.owed, after.why, after.weight = true, left, it.why, left
 	return gap, after, ok
 }
 
@@ -153,15 +160,18 @@ func (s *schedule) beginAt(begun, uptime, elapsed time.Duration, why string) (mi
 	return s.passOver(elapsed, why)
 }
 
-// inherit takes over the missing samples of objects that an earlier schedule of the same slave also polls. nil: there
-// is no earlier one.
-func (s *schedule) inherit(earlier *schedule) {
+// inherit takes over the missing samples of objects that an earlier schedule of the same slave also polls, up to
+// elapsed. why is the reason of the moments that the earlier schedule has not counted. nil: there is no earlier one.
+func (s *schedule) inherit(earlier *schedule, elapsed time.Duration, why string) {
 	if earlier == nil {
 		return
 	}
 	for i := range s.items {
 		if it := &s.items[i]; earlier.polls(it.polled.Object.Name) {
 			before := earlier.find(it.polled.Object.Name)
+			if passed := before.pass(elapsed); passed > 0 {
+				before.blame(why, passed)
+			}
 			it.owed, it.why, it.weight, it.last, it.given = before.owed, before.why, before.weight, before.last,
 				before.given
 		}
@@ -180,15 +190,16 @@ func (s *schedule) takeUp(earlier *schedule, begun time.Duration) {
 			continue
 		}
 		before := earlier.find(it.polled.Object.Name)
-		owed := before.owed
-		if before.why != "" {
-			owed = 0 // they were reported
+		if before.next-before.polled.Interval == begun { // it has counted that moment, as this one has
+			it.owed = max(it.owed, 1) - 1
 		}
-		if before.next < begun {
-			owed += uint64((begun-1-before.next)/before.polled.Interval) + 1
+		owed := before.owed + before.passed(begun-1)
+		if owed == 0 {
+			continue
 		}
-		if owed > 0 {
-			it.owed, it.last = it.owed+owed, before.last
+		it.owed, it.last = it.owed+owed, before.last
+		if before.why != "" { // the queue was full at the end
+			it.blame(before.why, owed)
 		}
 	}
 }

@@ -197,15 +197,15 @@ func TestAReplyThatIsHandedOnLateEndsNoLaterGap(t *testing.T) {
 	s := newSchedule(polledEvery(10*time.Second), time.Minute, wall) // the first moment is at 70 s
 	it := &s.items[0]
 	s.passOver(95*time.Second, "silent") // 70, 80 and 90 s
-	read := 96 * time.Second
+	read, moments := 96*time.Second, it.moments
 	s.done(0, read, read, 0)
 	s.passOver(115*time.Second, "silent") // 100 and 110 s
-	if gap, ok := it.gap(wall, read, it.later(read)); !ok || gap.Count != 2 {
+	if gap, ok := it.gap(wall, read, it.later(moments)); !ok || gap.Count != 2 {
 		t.Errorf("%d missing before the reply, want those at 70 and 80 s", gap.Count)
 	}
-	it.delivered(read, it.later(read))
+	it.delivered(read, it.later(moments))
 	s.done(0, 120*time.Second, 120*time.Second, 0)
-	gap, ok := it.gap(wall, 120*time.Second, it.later(120*time.Second))
+	gap, ok := it.gap(wall, 120*time.Second, it.later(it.moments))
 	if !ok || gap.Count != 2 || gap.Reason != "silent" {
 		t.Errorf("%d missing for %q before the next one, want those at 100 and 110 s", gap.Count, gap.Reason)
 	}
@@ -224,4 +224,12 @@ func TestANewPhaseForgetsNoMoment(t *testing.T) {
 	if gap, _, ok := it.atEnd(125*time.Second, wall, 125*time.Second); !ok || gap.Count != 6 {
 		t.Errorf("%d missing at the end, want those at 70, 80, 90, 103, 113 and 123 s", gap.Count)
 	}
+}
+
+// polledOf are the objects of a schedule.
+func polledOf(s *schedule) (polled []configs.Polled) {
+	for i := range s.items {
+		polled = append(polled, s.items[i].polled)
+	}
+	return polled
 }

@@ -86,7 +86,7 @@ func (p *Poller) adopt(s *slave, f *objects.Family) {
 	s.replies, s.noValue = newReplies(), map[string]string{}
 	s.plan = newSchedule(s.cfg.Polled(f), now, wall)
 	s.missed += s.plan.beginAt(begun, wall.Sub(p.clock.Wall.BootedAt())-(now-begun), now, gapUnidentified)
-	s.plan.inherit(before)
+	s.plan.inherit(before, now, gapUnidentified)
 	s.plan.takeUp(s.left, s.begun)
 	s.left = nil
 	most := f.MaxRegisters
@@ -151,6 +151,20 @@ func (s *slave) good(elapsed time.Duration, at time.Time) {
 	}
 	s.answered, s.lastErr, s.lastGood, s.goodAt = true, nil, elapsed, at
 	s.misses, s.probing = 0, 0
+}
+
+// later returns how many owed moments of an item came after its reply that waits to be handed on; 0: no reply waits.
+func (s *slave) later(it *item) uint64 {
+	waiting := s.unidentified
+	if s.work != nil {
+		waiting = s.work.readings
+	}
+	for i := range waiting {
+		if waiting[i].object == it.polled.Object.Name {
+			return it.later(waiting[i].moments)
+		}
+	}
+	return 0
 }
 
 // source returns the origin of a sample, as in the messages.

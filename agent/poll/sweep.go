@@ -347,9 +347,10 @@ func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 
 // decode turns a reply into readings. Objects without a value are counted and left out.
 func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply) []reading {
-	readings, booted, read := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt(), p.clock.Elapsed()
+	readings, booted, now := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt(), p.clock.Elapsed()
 	for _, m := range rd.Members {
-		o := s.object(b, m)
+		it := &s.plan.items[b.items[m]]
+		o, moments := &it.polled.Object, it.moments+it.passed(now)
 		from := b.spans[m].Addr - rd.Addr
 		value, err := o.DecodeSpan(reply.Registers[from : from+b.spans[m].Count])
 		if err != nil {
@@ -359,12 +360,14 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 			s.noValue[o.Name] = reason
 			p.forget(s, o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
-			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted, read: read})
+			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted,
+				read: now, moments: moments})
 			continue
 		}
 		delete(s.noValue, o.Name)
 		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value),
-			value: value, at: reply.At, booted: booted, read: read})
+			value: value, at: reply.At, booted: booted, read: now,
+			moments: moments})
 	}
 	return readings
 }
@@ -377,7 +380,7 @@ func (p *Poller) hand(s *slave, readings []reading) {
 	t.Samples, t.Every = make([]objects.Sample, 0, len(readings)), make([]time.Duration, 0, len(readings))
 	for _, r := range readings {
 		it := s.plan.find(r.object)
-		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt), it.later(r.read)); ok {
+		if gap, ok := it.gap(r.at, r.at.Sub(t.BootedAt), it.later(r.moments)); ok {
 			t.Gaps, t.Due = append(t.Gaps, gap), append(t.Due, it.polled.Interval)
 		}
 		if !r.none {
@@ -399,7 +402,7 @@ func (p *Poller) hand(s *slave, readings []reading) {
 	}
 	for _, r := range readings {
 		it := s.plan.find(r.object)
-		it.delivered(r.at.Sub(t.BootedAt), it.later(r.read))
+		it.delivered(r.at.Sub(t.BootedAt), it.later(r.moments))
 	}
 }
 
@@ -420,7 +423,7 @@ func (p *Poller) reportSoFar() {
 	p.reportedAt = now
 	for _, s := range p.slaves {
 		p.handMissing(s, func(it *item, at time.Time, uptime time.Duration) (objects.Gap, item, bool) {
-			return it.soFar(now, at, uptime)
+			return it.soFar(now, at, uptime, s.later(it))
 		})
 	}
 }

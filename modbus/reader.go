@@ -1,0 +1,172 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// errHungUp comes from a read after the adapter was unplugged.
+var errHungUp = errors.New("the port has hung up")
+
+// reader reads a serial port with few wake-ups. When a thread waits in the kernel by itself, in select or read, Go's
+// runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance
+// of ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while somebody
+// waits for bytes: else each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A timer of
+// the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The system calls here never
+// wait, so they are raw: another one also wakes up the thread that would look after it.
+type reader struct {
+	poll  *os.File        // the epoll instance
+	wait  syscall.RawConn // of poll
+	epfd  int             // the descriptor of poll
+	timer int             // a timerfd
+	port  int             // the descriptor that is read; another owner closes it
+
+	patience time.Duration // of a read
+
+	events [2]unix.EpollEvent
+	found  int                   // how many of them the last look found
+	err    error                 // of that look
+	look   func(fd uintptr) bool // made once
+}
+
+// newReader makes one for the descriptor of an open port. No read of it waits in the kernel from now on.
+func newReader(port int) (r *reader, err error) {
+	if err := unix.SetNonblock(port, true); err != nil {
+		return nil, fmt.Errorf("no waits: %w", err)
+	}
+	r = &reader{port: port, timer: -1}
+	if r.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	if err := unix.SetNonblock(r.epfd, true); err != nil { // else os.NewFile keeps it from Go's poller
+		return nil, errors.Join(fmt.Errorf("epoll: %w", err), unix.Close(r.epfd))
+	}
+	r.poll = os.NewFile(uintptr(r.epfd), "epoll")
+	r.look = r.ready
+	if err := r.fill(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// fill puts the timer and the port into the epoll instance. Nobody waits for the port yet.
+func (r *reader) fill() (err error) {
+	if r.wait, err = r.poll.SyscallConn(); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	if r.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return fmt.Errorf("timer: %w", err)
+	}
+	if err := r.watch(unix.EPOLL_CTL_ADD, r.timer, unix.EPOLLIN); err != nil {
+		return err
+	}
+	return r.watch(unix.EPOLL_CTL_ADD, r.port, unix.EPOLLONESHOT)
+}
+
+// close ends all reads. The port stays open.
+func (r *reader) close() error {
+	r.port = -1
+	err := r.poll.Close()
+	if r.timer >= 0 {
+		err = errors.Join(err, unix.Close(r.timer))
+	}
+	return err
+}
+
+// SetReadTimeout sets how long a read waits for the first byte; 0: not at all.
+func (r *reader) SetReadTimeout(d time.Duration) error {
+	r.patience = d
+	return nil
+}
+
+// Read returns what has come; 0 bytes if nothing came until the timeout.
+func (r *reader) Read(p []byte) (int, error) {
+	if r.patience > 0 {
+		if ready, err := r.await(r.patience); !ready || err != nil {
+			return 0, err
+		}
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(r.port), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	switch {
+	case errno == unix.EAGAIN, errno == unix.EINTR:
+		return 0, nil
+	case errno != 0:
+		return 0, errno
+	case n == 0:
+		return 0, errHungUp
+	}
+	return int(n), nil
+}
+
+// Sleep waits for d, above zero, to a tenth of a millisecond. It ends early when the port hangs up.
+func (r *reader) Sleep(d time.Duration) error {
+	if err := r.set(d); err != nil {
+		return err
+	}
+	return r.wake()
+}
+
+// await waits until the port has bytes, those of before included, or hangs up, but at most for d: then it is not ready.
+func (r *reader) await(d time.Duration) (ready bool, err error) {
+	if err := r.set(d); err != nil {
+		return false, err
+	}
+	if err := r.watch(unix.EPOLL_CTL_MOD, r.port, unix.EPOLLIN|unix.EPOLLONESHOT); err != nil {
+		return false, err
+	}
+	if err := r.wake(); err != nil {
+		return false, err
+	}
+	if r.events[0].Fd == int32(r.port) || r.found > 1 { // then the kernel waits for it no more
+		return true, r.set(0)
+	}
+	return false, r.watch(unix.EPOLL_CTL_MOD, r.port, unix.EPOLLONESHOT)
+}
+
+// set starts the timer; 0 stops it.
+func (r *reader) set(d time.Duration) error {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	if err := unix.TimerfdSettime(r.timer, 0, &spec, nil); err != nil {
+		return fmt.Errorf("set timer: %w", err)
+	}
+	return nil
+}
+
+// watch changes for what the epoll instance waits at a descriptor.
+func (r *reader) watch(op, fd int, events uint32) error {
+	if err := unix.EpollCtl(r.epfd, op, fd, &unix.EpollEvent{Fd: int32(fd), Events: events}); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	return nil
+}
+
+// wake waits for the next event.
+func (r *reader) wake() error {
+	if err := r.wait.Read(r.look); err != nil {
+		return fmt.Errorf("wait: %w", err)
+	}
+	if r.err != nil {
+		return fmt.Errorf("wait: %w", r.err)
+	}
+	return nil
+}
+
+// ready takes the events that there are, and reports whether there was any. If not, Go's poller waits.
+func (r *reader) ready(uintptr) bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(r.epfd), uintptr(unsafe.Pointer(&r.events[0])),
+		uintptr(len(r.events)), 0, 0, 0)
+	r.found, r.err = int(n), nil
+	if errno != 0 && errno != unix.EINTR {
+		r.err = errno
+	}
+	return errno == 0 && n > 0 || r.err != nil
+}
