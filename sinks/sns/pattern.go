@@ -1,7 +1,6 @@
 package sns
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -102,9 +101,11 @@ func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.Pub
 	if p == nil || p.client != via.client {
 		return via.client.PublishBatch(ctx, s.input(msgs), lean, s.learn(via.client))
 	}
-	resp, err := p.ask(ctx, via.http, via.keys, s.formOf(msgs), s.o.Now)
+	body := s.bodyOf(msgs)
+	resp, err := p.ask(ctx, via.http, via.keys, body, s.o.Now)
 	if err == nil {
 		if out, ok := usual(resp); ok {
+			s.reuse(body)
 			return out, nil
 		}
 	}
@@ -118,9 +119,9 @@ func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.Pub
 }
 
 // ask makes one request.
-func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Credentials, form []byte,
+func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Credentials, body *body,
 	now func() time.Time) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(form))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, body)
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
 	}
@@ -130,8 +131,9 @@ func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Crede
 	}
 	skew := time.Duration(p.skew.Load())
 	r.Host, r.Header = p.host, maps.Clone(p.header)
+	r.ContentLength, r.GetBody = int64(len(body.form)), body.again
 	r.Header[headerID], r.Header[headerAttempt] = []string{id}, []string{p.attempt + ttl(ctx, skew)}
-	sum := sha256.Sum256(form)
+	sum := sha256.Sum256(body.form)
 	digest, at := hex.EncodeToString(sum[:]), now().Add(skew)
 	if err := p.signer.SignHTTP(ctx, keys, r, digest, p.name, p.region, at); err != nil {
 		return nil, fmt.Errorf("sign a request: %w", err)

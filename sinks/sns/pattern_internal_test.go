@@ -232,6 +232,52 @@ func TestFaultsAreTheSameAfterThePattern(t *testing.T) {
 	}
 }
 
+// The memory of a form is used again only if nobody can read the form any more.
+func TestFormIsNotChangedWhileItMayBeRead(t *testing.T) {
+	var late []io.Reader
+	cloud := &cloudOf{reply: takes}
+	sink := newSink(t, cloud, Options{})
+	publish := func(value string) {
+		msgs := odd()
+		msgs[0].Body = []byte(value)
+		if r := sink.Publish(t.Context(), msgs); r[0].Outcome != sinks.Accepted {
+			t.Fatal(r)
+		}
+	}
+	publish("the SDK's own")
+	for i, value := range []string{"answered early", "sent again", "closed", "and closed"} {
+		sink.http = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			switch i {
+			case 0:
+				late = append(late, r.Body)
+			case 1:
+				again, err := r.GetBody()
+				if err != nil {
+					t.Error(err)
+				}
+				late = append(late, again)
+				_ = r.Body.Close()
+			default:
+				_ = r.Body.Close()
+			}
+			return takes(r)
+		})}
+		publish(value)
+		if i < 2 && sink.forms.Get() != nil {
+			t.Errorf("%s: the memory would be used again", value)
+		}
+	}
+	for i, want := range []string{"answered+early", "sent+again"} {
+		if got, err := io.ReadAll(late[i]); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("the form reads %s, want %s in it", got, want)
+		}
+	}
+}
+
+type roundTrip func(r *http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // cut is a text that ends with its connection.
 func cut(text string) io.Reader {
 	return io.MultiReader(strings.NewReader(text), failing{io.ErrUnexpectedEOF})

@@ -320,7 +320,8 @@ type Trigger struct {
 
 // CutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
 func CutRows[R any](rows map[uint64]R, isGap func(R) bool, keep int) (cut int) {
-	ids := slices.Sorted(maps.Keys(rows))
+	ids := slices.AppendSeq(make([]uint64, 0, len(rows)), maps.Keys(rows))
+	slices.Sort(ids)
 	left := map[bool]int{false: keep, true: KeepGaps}
 	for _, id := range slices.Backward(ids) {
 		gap := isGap(rows[id])
