@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"noi-agent/objects"
 )
 
 // RecoverOptions are the options for checking a file that was not closed cleanly.
@@ -171,7 +173,7 @@ func (ro RecoverOptions) check(ctx context.Context, path string) (reason string,
 	case ctx.Err() != nil:
 		return "", ctx.Err() // the agent must end; the file did not change
 	case limited.Err() != nil:
-		return fmt.Sprintf("the file could not be checked within %v", limit), nil
+		return fmt.Sprintf("the file could not be checked within %s", objects.Period(limit)), nil
 	case Spoiled(err):
 		return err.Error(), nil
 	}

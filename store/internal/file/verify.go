@@ -50,8 +50,8 @@ func verify(path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// sound reads what a start needs, and touches the rest: a length that leads out of the file kills
-// the process here, and not the agent later.
+// sound reads everything that a start needs, and every other byte: a length that leads out of the file ends this
+// process here, and not the agent later.
 func sound(tx *bolt.Tx) error {
 	m, err := Load(tx)
 	if err != nil {
@@ -76,7 +76,7 @@ func touch(b *bolt.Bucket, most int64) error {
 		case int64(len(k)) > most || int64(len(v)) > most:
 			return fmt.Errorf("%w: a value is longer than the file", record.ErrDamaged)
 		}
-		_, _ = record.Unseal(k, v) // a wrong one is skipped when its turn comes
+		_, _ = record.Unseal(k, v) // the store skips a wrong one later
 		return nil
 	})
 }
