@@ -432,7 +432,7 @@ func open(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to "+
 			"read it", err)
 	case err != nil:
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the configuration: %w; name the file with --config FILE", err)
 	}
 	return data, nil
 }

@@ -73,6 +73,9 @@ func TestGoldenEndToEnd(t *testing.T) {
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
+	if log := daemon.stderr.String(); !strings.Contains(log, " lines=1 slaves=1 integrations=2 ") {
+		t.Error("the line \"ready\" of the log does not count what is configured")
+	}
 	clitest.Golden(t, "sns-messages.jsonl", messageLines(w.sns.Messages()))
 	clitest.Golden(t, "pubsub-messages.jsonl", messageLines(w.pubsub.Messages()))
 	clitest.Golden(t, "status.json", steady(status, w))
