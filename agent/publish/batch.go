@@ -102,7 +102,7 @@ func (f *Forwarder) pack(out *parcels, published time.Time, items []outgoing, mo
 		return
 	}
 	if f.cfg.Compress == configs.CompressGzip {
-		body = sinks.Pack(body)
+		body = f.packer.Pack(body)
 	}
 	out.add(sinks.Message{
 		Body: body, Attributes: first.mark(b.Attributes(f.cfg.Attributes)), SampleID: b.ID(), Key: first.Source.Unit(),

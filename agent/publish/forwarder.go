@@ -36,6 +36,7 @@ type Forwarder struct {
 	round    round
 	ahead    ahead
 	keys     keys
+	packer   sinks.Packer
 	flights  flights
 
 	sent, received uint64 // bytes that are counted already

@@ -95,14 +95,13 @@ func form(in *sns.PublishBatchInput) []byte {
 	return b
 }
 
-// formOf is the body of a request of msgs: the same as form has for the SDK's client, up to the order of attributes. It
-// is written into dst, from its beginning.
-func (s *Sink) formOf(dst []byte, msgs []sinks.Message) []byte {
+// formOf is the body of a request of msgs: the same as form has for the SDK's client, up to the order of attributes.
+func (s *Sink) formOf(msgs []sinks.Message) []byte {
 	n := room(len(s.o.TopicARN))
 	for i := range msgs {
 		n += room(len(msgs[i].Body)) + len(msgs[i].Attributes)*room(128)
 	}
-	b := appendEscaped(append(slices.Grow(dst[:0], n), formHead...), s.o.TopicARN)
+	b := appendEscaped(append(make([]byte, 0, n), formHead...), s.o.TopicARN)
 	for i := range msgs {
 		m := &msgs[i]
 		b = appendField(b, i, "Id=", entryID(i))

@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -101,11 +102,9 @@ func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.Pub
 	if p == nil || p.client != via.client {
 		return via.client.PublishBatch(ctx, s.input(msgs), lean, s.learn(via.client))
 	}
-	body := s.bodyOf(msgs)
-	resp, err := p.ask(ctx, via.http, via.keys, body, s.o.Now)
+	resp, err := p.ask(ctx, via.http, via.keys, s.formOf(msgs), s.o.Now)
 	if err == nil {
 		if out, ok := usual(resp); ok {
-			s.reuse(body)
 			return out, nil
 		}
 	}
@@ -119,9 +118,10 @@ func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.Pub
 }
 
 // ask makes one request.
-func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Credentials, body *body,
+func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Credentials, form []byte,
 	now func() time.Time) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, body)
+	// net/http knows this kind of reader: it writes head and body at once.
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(form))
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
 	}
@@ -131,9 +131,8 @@ func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Crede
 	}
 	skew := time.Duration(p.skew.Load())
 	r.Host, r.Header = p.host, maps.Clone(p.header)
-	r.ContentLength, r.GetBody = int64(len(body.form)), body.again
 	r.Header[headerID], r.Header[headerAttempt] = []string{id}, []string{p.attempt + ttl(ctx, skew)}
-	sum := sha256.Sum256(body.form)
+	sum := sha256.Sum256(form)
 	digest, at := hex.EncodeToString(sum[:]), now().Add(skew)
 	if err := p.signer.SignHTTP(ctx, keys, r, digest, p.name, p.region, at); err != nil {
 		return nil, fmt.Errorf("sign a request: %w", err)

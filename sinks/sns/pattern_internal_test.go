@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,51 +235,43 @@ func TestFaultsAreTheSameAfterThePattern(t *testing.T) {
 	}
 }
 
-// The memory of a form is used again only if nobody can read the form any more.
-func TestFormIsNotChangedWhileItMayBeRead(t *testing.T) {
-	var late []io.Reader
-	cloud := &cloudOf{reply: takes}
-	sink := newSink(t, cloud, Options{})
-	publish := func(value string) {
-		msgs := odd()
-		msgs[0].Body = []byte(value)
-		if r := sink.Publish(t.Context(), msgs); r[0].Outcome != sinks.Accepted {
-			t.Fatal(r)
-		}
+// writes counts what is written to a connection.
+type writes struct {
+	net.Conn
+	n *atomic.Int32
+}
+
+func (w writes) Write(b []byte) (int, error) {
+	w.n.Add(1)
+	return w.Conn.Write(b)
+}
+
+// A request is written at once: each write is a packet and a record of TLS.
+func TestRequestIsWrittenAtOnce(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, usualAnswer)
+	}))
+	defer server.Close()
+	var n atomic.Int32
+	transport := newTransport(sinks.Dialer{}, nil)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return writes{conn, &n}, err
 	}
-	publish("the SDK's own")
-	for i, value := range []string{"answered early", "sent again", "closed", "and closed"} {
-		sink.http = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			switch i {
-			case 0:
-				late = append(late, r.Body)
-			case 1:
-				again, err := r.GetBody()
-				if err != nil {
-					t.Error(err)
-				}
-				late = append(late, again)
-				_ = r.Body.Close()
-			default:
-				_ = r.Body.Close()
-			}
-			return takes(r)
-		})}
-		publish(value)
-		if i < 2 && sink.forms.Get() != nil {
-			t.Errorf("%s: the memory would be used again", value)
-		}
+	defer transport.CloseIdleConnections()
+	sink := newSink(t, &cloudOf{}, Options{Endpoint: server.URL})
+	sink.http = &http.Client{Transport: ownBody{transport}}
+	msgs := sinktest.Messages(10)
+	for i := range msgs {
+		msgs[i].Body = []byte(strings.Repeat(`{"data":1}`, 28)) // of the usual size
 	}
-	for i, want := range []string{"answered+early", "sent+again"} {
-		if got, err := io.ReadAll(late[i]); err != nil || !strings.Contains(string(got), want) {
-			t.Errorf("the form reads %s, want %s in it", got, want)
+	for i := range int32(4) {
+		if _ = sink.Publish(t.Context(), msgs); n.Load() != i+1 || i > 0 && sink.pattern.Load() == nil {
+			t.Errorf("%d writes for %d requests", n.Load(), i+1)
 		}
 	}
 }
-
-type roundTrip func(r *http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // cut is a text that ends with its connection.
 func cut(text string) io.Reader {

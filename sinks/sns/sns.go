@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -68,7 +67,7 @@ type Sink struct {
 	topic topic
 	log   *slog.Logger
 
-	// turn has one place. The goroutine that has it owns the following fields, except ahead, pattern and forms. It is a
+	// turn has one place. The goroutine that has it owns the following fields, except ahead and pattern. It is a
 	// channel and not a mutex, because credentials are requested meanwhile, and a Publish waits only until its context
 	// ends.
 	turn   chan struct{}
@@ -86,7 +85,6 @@ type Sink struct {
 	ahead atomic.Int64
 
 	pattern atomic.Pointer[pattern] // of requests; nil: the SDK's client makes the next one. Not owned either
-	forms   sync.Pool               // of *[]byte: memory of forms that were sent. Not owned either
 
 	unanswered int // attempts in a row that ended before there was an answer about credentials
 
