@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Period is a length of time as people write it, in the largest unit that divides it: "500 ms", "90 s", "10 min", "24 h",
-// "30 d". All texts for people use it. What is finer than a millisecond is rounded. Files and answers for programs have
-// the form of Go instead, "10m".
+// Period writes a duration as people write it, in the largest unit that divides it: "500 ms", "90 s", "10 min",
+// "24 h", "30 d". All texts for people use it. The duration is rounded to a millisecond. Files and answers for programs
+// have the form of Go instead: "10m".
 func Period(d time.Duration) string {
 	const day = 24 * time.Hour
 	d = d.Round(time.Millisecond)

@@ -11,7 +11,7 @@ import (
 type series struct {
 	kind    objects.Kind
 	unit    string
-	every   time.Duration // the log interval in force
+	every   time.Duration // the active log interval
 	changed time.Duration // when it was changed last; 0: never
 	was     time.Duration // the longest log interval before that
 	step    time.Duration // length of a bucket

@@ -91,7 +91,7 @@ func storeFacts(st *api.Store) g.Node {
 
 func storeSettings(b *api.Buffer) g.Node {
 	setting := func(name, value string) g.Node { return pair(name, g.Text(value)) }
-	return h.Details(h.Summary(g.Text("Settings in force")), h.Dl(h.Class("facts-list"),
+	return h.Details(h.Summary(g.Text("Active settings")), h.Dl(h.Class("facts-list"),
 		setting("buffer.max_size", size(b.MaxSize)),
 		setting("buffer.max_age", wording.Duration(b.MaxAge)),
 		setting("buffer.when_full", b.WhenFull),
