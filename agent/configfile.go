@@ -14,7 +14,7 @@ import (
 )
 
 // ErrInForce comes from Agent.Reload if the new configuration is active, but a part of the reload failed.
-var ErrInForce = errors.New("the new configuration is in force, but not all of it works")
+var ErrInForce = errors.New("the new configuration is active, but a part of it failed")
 
 // configFile has the differences between the configuration file and the active configuration, as of the last reload.
 type configFile struct {
@@ -82,7 +82,7 @@ func (c *configFile) problems() (list []api.Problem) {
 	defer c.mu.Unlock()
 	if c.refused != "" {
 		list = append(list, api.ConfigRefused.Of("agent", c.since,
-			fmt.Sprintf("%s; the configuration of %s stays in force", c.refused, c.inForce.UTC().Format(time.RFC3339))))
+			fmt.Sprintf("%s; the configuration of %s stays active", c.refused, c.inForce.UTC().Format(time.RFC3339))))
 	}
 	if c.added != "" {
 		list = append(list, api.IntegrationsFile.Of("agent", c.addedSince, c.added))

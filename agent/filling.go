@@ -6,6 +6,7 @@ import (
 
 	"noi-agent/agent/clock"
 	"noi-agent/agent/publish"
+	"noi-agent/objects"
 	"noi-agent/status/api"
 	"noi-agent/store"
 )
@@ -32,7 +33,7 @@ func (a *Agent) filling(s *api.Status, stats store.Stats) (list []api.Problem) {
 			continue
 		}
 		left := limits.MaxAge - now.Sub(*in.Oldest)
-		why := fmt.Sprintf("the oldest of them reaches max_age (%v)", limits.MaxAge)
+		why := fmt.Sprintf("the oldest of them reaches max_age (%s)", objects.Period(limits.MaxAge))
 		if room := timeToFull(in, stats, limits.MaxSize, now); room < left {
 			left, why = room, fmt.Sprintf("the outbox reaches max_size (%d MiB)", limits.MaxSize>>20)
 		}

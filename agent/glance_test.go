@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -316,8 +317,14 @@ func TestEveryProblemSaysWhatSinceWhenWhatItCostsAndWhatToDo(t *testing.T) {
 	golden(t, "problems.json", text)
 }
 
+// goDuration is a duration as Go prints it, "10m0s": a text for people has "10 min".
+var goDuration = regexp.MustCompile(`\b[0-9]+(h[0-9]+m|m)[0-9.]+s\b`)
+
 func judgeProblem(t *testing.T, p api.Problem) {
 	t.Helper()
+	if goDuration.MatchString(p.Title + p.Detail + p.Remedy) {
+		t.Errorf("a duration as Go prints it in %q", p.Detail)
+	}
 	if p.Title == "" || p.Remedy == "" || p.Effect == "" || p.Since.IsZero() || p.Name == "" || !strings.HasPrefix(p.Href, "/") {
 		t.Errorf("it does not say everything: %+v", p)
 	}

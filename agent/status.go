@@ -60,8 +60,8 @@ func (a *Agent) clockStatus(integrations []api.Integration) (api.Clock, []api.Pr
 	if s.State == clock.Good {
 		return s, nil
 	}
-	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait to be sent, each at most %v",
-		a.clock.Now().UTC().Format(time.RFC3339), s.Reason, s.Held, a.clock.Wall.MaxWait())
+	detail := fmt.Sprintf("the clock says %s: %s; %d samples wait to be sent, each at most %s",
+		a.clock.Now().UTC().Format(time.RFC3339), s.Reason, s.Held, objects.Period(a.clock.Wall.MaxWait()))
 	if s.LastGood != nil {
 		detail += "; the last good time is " + s.LastGood.Format(time.RFC3339)
 	}

@@ -126,7 +126,8 @@ func (a *Agent) PublishTrigger(ctx context.Context, id uint64) (last api.Replay,
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return last, api.NewError(503, fmt.Sprintf("the cloud did not take it within %v: %s", publishLimit, last.Error),
+		return last, api.NewError(503, fmt.Sprintf("the cloud did not take it within %s: %s",
+			objects.Period(publishLimit), last.Error),
 			"noi-agent publish-test "+d.Integration)
 	case errors.Is(err, publish.ErrReplaying):
 		return last, api.NewError(409, err.Error(), "")

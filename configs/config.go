@@ -176,7 +176,7 @@ type Integration struct {
 	CAFile     string     `yaml:"ca_file"`    // PEM file of authorities to trust beside the system's; "": none
 
 	CatchUp CatchUp `yaml:"catch_up"` // how a backlog is sent
-	// most requests that are on their way to the cloud at once, 1 to 64; default 16; 1: one after the other
+	// highest number of requests in flight at once, 1 to 64; default 16; 1: one after the other
 	InFlight int  `yaml:"in_flight"`
 	Gaps     bool `yaml:"gaps"` // whether gaps are sent as messages too (docs/messages.md); default false
 
@@ -199,7 +199,7 @@ type Integration struct {
 	Profile  string `yaml:"profile"`   // AWS shared profile; "": the SDK's default chain
 	TopicARN string `yaml:"topic_arn"` // arn:aws:sns:REGION:ACCOUNT:NAME; .fifo at its end makes it a FIFO topic
 	Region   string `yaml:"region"`    // default: from the ARN
-	IMDS     bool   `yaml:"imds"`      // ask the EC2 metadata service for credentials; default false
+	IMDS     bool   `yaml:"imds"`      // use the EC2 metadata service for credentials; default false
 
 	IoT        IoT    `yaml:"iot"`         // credentials for a device's certificate; zero: not used
 	RoleARN    string `yaml:"role_arn"`    // role to assume with the credentials found; "": none
@@ -432,7 +432,7 @@ func open(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the configuration: %w; run as the daemon's user, or give this one the right to "+
 			"read it", err)
 	case err != nil:
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the configuration: %w; name the file with --config FILE", err)
 	}
 	return data, nil
 }

@@ -75,8 +75,8 @@ func (l *Line) pace(start time.Time) {
 }
 
 // restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until most of the bytes that are
-// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole frames
-// is never slept for.
+// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole
+// frames is never slept for.
 func (l *Line) restOf(until time.Time) (int, error) {
 	missing := l.window.missing()
 	if missing == 0 || l.network {

@@ -59,11 +59,11 @@ func newSparingPort(p *serialPort) (Port, error) {
 func (p sparingPort) Close() error { return errors.Join(p.reader.close(), p.serialPort.Close()) }
 
 // reader reads a serial port with few wake-ups. When a thread waits in the kernel by itself, in select or read, Go's
-// runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance of
-// ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while somebody waits
-// for bytes: else each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A timer of the
-// runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The system calls here never wait,
-// so they are raw: another one also wakes up the thread that would look after it.
+// runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance
+// of ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while somebody
+// waits for bytes: else each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A timer of
+// the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The system calls here never
+// wait, so they are raw: another one also wakes up the thread that would look after it.
 type reader struct {
 	poll  *os.File        // the epoll instance
 	wait  syscall.RawConn // of poll

@@ -66,8 +66,8 @@ func openLocked(s Settings) (Port, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. It is also used for
-	// all other requests to the driver, and read while the line has pauses.
+	// go.bug.st/serial gives no access to its descriptor. So a second descriptor has the lock. This descriptor is also
+	// used for all other requests to the driver, and is read while the line has pauses.
 	lock, err := lockPort(s.Port)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@
 // In reading order:
 //
 //   - value.go, sample.go: a value; a sample, a sweep and a gap
+//   - period.go: a duration as text for people
 //   - family.go, catalog.go: a family with its objects; all families
 //   - encoding.go, field.go, decode.go, span.go: from registers to a value
 //   - file.go, address.go: a family file as it is written

@@ -8,7 +8,7 @@ import (
 // Source is the origin of a sample: line and unit on the gateway, and the controller that answered.
 type Source struct {
 	Line      string // name of the line in the configuration
-	UnitID    uint8  // Modbus unit id, 1 to 247
+	UnitID    uint8  // Modbus unit id, 1 to 247; 0 and 255 too on tcp://
 	Slave     string // `slave` of the message: product code, model, or configured name
 	Firmware  string // `cc_firmware` of the message; empty if the slave does not report it
 	FWVersion string // `fw_version` of the message: family slug, space, agent version
@@ -80,11 +80,19 @@ type Route struct {
 	Picked      []int // indexes into Samples, ascending, at least one
 }
 
+// UsualSampleID is room for most sample ids, in bytes: a device id has 24, a store's 8.
+const UsualSampleID = 56
+
 // SampleID returns the permanent identity of a sample: the device, its store, the run and the number. It is the same in
 // each attempt to publish.
 func SampleID(deviceID, storeID string, run, n uint64) string {
-	var buffer [96]byte // for the usual lengths: one for each sample, so it costs one allocation
-	id := append(append(append(append(buffer[:0], deviceID...), '-'), storeID...), '-')
-	id = append(strconv.AppendUint(id, run, 10), '-')
-	return string(strconv.AppendUint(id, n, 10))
+	var room [UsualSampleID]byte // one for each sample, so it costs one allocation
+	return string(AppendSampleID(room[:0], deviceID, storeID, run, n))
+}
+
+// AppendSampleID appends what SampleID returns.
+func AppendSampleID(dst []byte, deviceID, storeID string, run, n uint64) []byte {
+	dst = append(append(append(append(dst, deviceID...), '-'), storeID...), '-')
+	dst = append(strconv.AppendUint(dst, run, 10), '-')
+	return strconv.AppendUint(dst, n, 10)
 }

@@ -13,7 +13,7 @@ destdir=${DESTDIR:-} prefix=${PREFIX:-/usr} bin=${BIN:-bin}
 root=$destdir$prefix
 doc=$root/share/doc/noi-agent
 
-# A program that runs cannot be written to: the new file takes its name.
+# A running program cannot be overwritten: the new file gets its name by a rename.
 put() { # mode, source, target
 	mkdir -p "${3%/*}"
 	cp "$2" "$3.new"
@@ -26,7 +26,7 @@ programs() {
 	put 0755 "$bin/noi-sim" "$root/bin/noi-sim"
 }
 
-# The paths that systemd and udev read do not follow PREFIX: a unit of /usr/local would belong into /etc, which is the site's.
+# The paths that systemd and udev read do not follow PREFIX: a unit for /usr/local would have to be in /etc, which belongs to the site.
 system() {
 	lib=$destdir/usr/lib
 	mkdir -p "$lib/systemd/system"
@@ -49,7 +49,7 @@ manual() {
 	put 0644 packaging/completions/noi-agent.fish "$root/share/fish/vendor_completions.d/noi-agent.fish"
 }
 
-# The documents keep the places that they have in the sources, so that their links work.
+# The documents have the same directories as in the sources, so that their links work.
 documents() {
 	mkdir -p "$doc"
 	tar cf - README.md docs packaging/cloud configs/*.yaml | tar xof - -C "$doc"
@@ -59,7 +59,7 @@ documents() {
 	put 0644 configs/noi-agent.yaml "$root/share/noi-agent/config.yaml.example"
 }
 
-# What belongs to the running system: the user, and the directory of the configuration. An existing one is left as it is.
+# The parts of the running system: the user, and the directory of the configuration. An existing directory is not changed.
 # With the set-group-id bit new files belong to the group noi-agent, so the daemon can read them and other users cannot.
 settle() {
 	systemd-sysusers noi-agent.conf

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -193,5 +194,26 @@ func TestPackedBatchIsGzipThatFormEncodingLeavesAlone(t *testing.T) {
 		if d := cmp.Diff(string(body), string(got)); err != nil || d != "" {
 			t.Errorf("%v %s", err, d)
 		}
+	}
+}
+
+// A packer packs one body after the other as if each were the first, and needs no new writer of 0.8 MB each time.
+func TestPackerIsUsedAgain(t *testing.T) {
+	var p sinks.Packer
+	used := func(pack func([]byte) []byte) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for n := range 20 {
+			body := bytes.Repeat([]byte(`["adc_ia",1.5],`), 10+7*n)
+			if got, want := pack(body), sinks.Pack(body); !bytes.Equal(got, want) {
+				t.Fatalf("%d bytes are packed as %s, want %s", len(body), got, want)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	kept, fresh := used(p.Pack), used(sinks.Pack)
+	if t.Logf("%d kB with a writer that is kept, %d kB with fresh ones", kept>>10, fresh>>10); kept > fresh*4/5 {
+		t.Errorf("%d bytes, with fresh writers %d", kept, fresh)
 	}
 }

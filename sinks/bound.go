@@ -13,10 +13,10 @@ const MaxAnswer = 256 << 10
 // MaxHeader is the most bytes that are read of an answer's headers.
 const MaxHeader = 64 << 10
 
-// tooLong is the end of an answer that has none.
+// tooLong is the error of an answer that is longer than this limit, in bytes.
 type tooLong int64
 
-// Error says so.
+// Error returns the limit in a text.
 func (e tooLong) Error() string {
 	return fmt.Sprintf("the answer has more than %d bytes: this is no answer of a cloud (a captive portal?)", int64(e))
 }
@@ -47,8 +47,8 @@ func BoundBody(body io.ReadCloser) io.ReadCloser {
 	}{Bound(body, MaxAnswer), body}
 }
 
-// boundConn is a connection of which no more than so much is read. It serves clients that do not give access to their
-// answers, and that ask one question on a connection.
+// boundConn is a connection with a limit for the bytes that are read. It is for clients that give no access to their
+// answers, and that send one request per connection.
 type boundConn struct {
 	net.Conn
 	r io.Reader

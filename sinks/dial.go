@@ -33,8 +33,8 @@ const (
 	// Go's default of 15 s would send a probe four times a minute over a metered link.
 	keepAlive = 2 * time.Minute
 
-	// What is sent and not acknowledged for so long ends the connection. Left to the kernel's own
-	// idea, a dead path shows after a quarter of an hour.
+	// If sent data is not acknowledged for this time, the connection ends. The kernel's own limit is a quarter of an
+	// hour.
 	ackTimeout = 30 * time.Second
 )
 
@@ -65,7 +65,7 @@ func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn
 	return conn, nil
 }
 
-// boundSilence sets ackTimeout. gRPC would do so by itself, but not through a connection that is metered.
+// boundSilence sets ackTimeout. gRPC does this itself, but not with a metered connection.
 func boundSilence(_, _ string, c syscall.RawConn) error {
 	var err error
 	if cerr := c.Control(func(fd uintptr) {
@@ -80,22 +80,22 @@ func boundSilence(_, _ string, c syscall.RawConn) error {
 // as always for loopback. http.ProxyFromEnvironment would read them only once in a process.
 func Proxy(r *http.Request) (*url.URL, error) { return proxyFor(r.URL) }
 
-// proxyFor is Proxy for an address. A malformed variable is an error: httpproxy would go on without a
-// proxy, where there may be no way, or one that is not to be taken.
+// proxyFor is Proxy for an address. A malformed variable is an error: httpproxy would continue without a proxy,
+// although a direct connection may be impossible or not allowed.
 func proxyFor(u *url.URL) (*url.URL, error) {
 	config := httpproxy.FromEnvironment()
 	name, value := "HTTPS_PROXY", config.HTTPSProxy
 	if u.Scheme == "http" {
 		name, value = "HTTP_PROXY", config.HTTPProxy
 	}
-	if value != "" && !soundProxy(value) { // not quoted: it may hold a password
+	if value != "" && !soundProxy(value) { // the text does not quote it, because it may have a password
 		return nil, proxySetting(name + " is malformed; want a URL as in http://proxy:3128")
 	}
 	return config.ProxyFunc()(u)
 }
 
-// soundProxy reports whether value is a URL with a host that proxies are spoken to by, or host:port alone. httpproxy
-// takes "ftp://proxy" for a proxy called "ftp".
+// soundProxy reports whether value is host:port, or a URL with a host and a scheme of proxies. httpproxy takes
+// "ftp://proxy" for a proxy called "ftp".
 func soundProxy(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
@@ -104,7 +104,7 @@ func soundProxy(value string) bool {
 	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// proxySetting is a variable of the environment that no connection can be made by, in words.
+// proxySetting is the error of a variable of the environment with which no connection can be made.
 type proxySetting string
 
 // Error returns the words.
@@ -112,7 +112,7 @@ func (e proxySetting) Error() string { return string(e) }
 
 // ProxyFault returns the result of an attempt that failed because of an error that an operator must correct: the proxy
 // requires a user and password, or other ones, or its variable is malformed. ok is false for all other errors. Any
-// other refusal may come from a captive portal, or from a proxy without uplink, and will pass.
+// other refusal may come from a captive portal, or from a proxy without uplink, and ends without an operator.
 func ProxyFault(err error) (fault Result, ok bool) {
 	var (
 		setting proxySetting
@@ -190,7 +190,7 @@ func (d Dialer) DialTunnel(ctx context.Context, addr string) (net.Conn, error) {
 
 // tunnel asks the proxy at the other end of conn to connect it to addr (RFC 9110 §9.3.6).
 func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) error {
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends what waits below
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends the waits below
 	defer stop()
 	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
 	if u := proxy.User; u != nil {
@@ -201,7 +201,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	if err := req.Write(conn); err != nil {
 		return fmt.Errorf("ask proxy %s: %w", proxy.Host, err)
 	}
-	// A byte at a time: what follows the answer's head belongs to the caller, which gets the connection.
+	// Read one byte at a time: the bytes after the answer's head belong to the caller, which gets the connection.
 	answer, err := http.ReadResponse(bufio.NewReaderSize(oneByte{conn}, 16), req)
 	if err != nil {
 		return fmt.Errorf("answer of proxy %s: %w", proxy.Host, err)
@@ -251,7 +251,7 @@ func Roots(file string) (*x509.CertPool, error) {
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // no system's: the file's alone
+		pool = x509.NewCertPool() // without the system's authorities: only those of the file
 	}
 	if !pool.AppendCertsFromPEM(text) {
 		return nil, fmt.Errorf("ca_file %s: no certificate in it; want PEM, -----BEGIN CERTIFICATE-----", file)

@@ -1,9 +1,9 @@
 package sinks
 
-// Flight says how requests of a sink may go beside one another. The zero Flight is that of a sink that sends one
-// request after the other.
+// Flight has the rules for several requests of a sink at once. The zero Flight is for a sink that sends one request
+// after the other.
 type Flight struct {
-	Several  bool // Publish may be called while other calls of it are under way
-	Distinct bool // no request has two messages of a key: of a FIFO topic
-	OneKey   bool // all messages of a request have one key: of a Pub/Sub topic with ordering keys
+	Several  bool // Publish may be called while other calls of it run
+	Distinct bool // no request has two messages of a key: for a FIFO topic
+	OneKey   bool // all messages of a request have one key: for a Pub/Sub topic with ordering keys
 }

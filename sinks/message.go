@@ -18,21 +18,21 @@ type Envelope struct {
 	Sample        objects.Sample
 }
 
-// The two spellings of time in a message. Formatting cuts and never rounds, so that neither can
-// name a moment that has not been yet.
+// The two spellings of time in a message. Formatting cuts and never rounds, so that no time in a message is in the
+// future.
 const (
 	publishedLayout = "2006-01-02T15:04:05.000Z"
 	sampledLayout   = "2006-01-02T15:04:05Z"
 )
 
-// usualBody is room for most bodies: the example in docs/messages.md has 279 bytes.
-const usualBody = 320
+// UsualBody is room for most bodies, in bytes: the example in docs/messages.md has 279.
+const UsualBody = 320
 
 // AppendBody appends the message's JSON: nine keys in a fixed order, no spaces, UTF-8. Consumers compare bodies as
 // text, so the order and the spelling of every value are part of the contract. AppendBody cannot fail; bytes that are
 // not UTF-8 become U+FFFD.
 func AppendBody(dst []byte, e Envelope) []byte {
-	dst = append(slices.Grow(dst, usualBody), `{"published_at":"`...)
+	dst = append(slices.Grow(dst, UsualBody), `{"published_at":"`...)
 	dst = e.PublishedAt.UTC().AppendFormat(dst, publishedLayout)
 	dst = append(dst, `","device_id":`...)
 	dst = objects.AppendJSONString(dst, e.DeviceID)
@@ -69,16 +69,20 @@ func AttributeNames() []string {
 // SNS would refuse the message. A name that is neither in AttributeNames nor seq is left out too; the configuration
 // does not allow it.
 func Attributes(names []string, e Envelope, sampleID string) []Attribute {
-	var out []Attribute
-	if len(names) > 0 {
-		out = make([]Attribute, 0, len(names)+1) // and whatever marks the message
+	if len(names) == 0 {
+		return nil
 	}
+	return AppendAttributes(make([]Attribute, 0, len(names)+1), names, e, sampleID) // and one for a mark of the message
+}
+
+// AppendAttributes appends what Attributes returns.
+func AppendAttributes(dst []Attribute, names []string, e Envelope, sampleID string) []Attribute {
 	for _, name := range names {
 		if v := attribute(name, e, sampleID); v != "" {
-			out = append(out, Attribute{Name: name, Value: v})
+			dst = append(dst, Attribute{Name: name, Value: v})
 		}
 	}
-	return out
+	return dst
 }
 
 func attribute(name string, e Envelope, sampleID string) string {

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Meter counts the bytes of an integration at its TCP sockets: The count includes TLS, HTTP and gRPC framing, the
+// Meter counts the bytes of an integration at its TCP sockets. The count includes TLS, HTTP and gRPC framing, the
 // requests to token services, and the exchange with a proxy. It does not include bytes that the kernel adds (TCP and IP
 // headers, acknowledgements, repeats), DNS, and the connection from the proxy to the cloud. The zero Meter is ready to
 // use; a nil Meter counts nothing. It may be read from any goroutine.

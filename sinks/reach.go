@@ -40,15 +40,15 @@ func (d Dialer) Reach(ctx context.Context, u *url.URL, config *tls.Config) Step 
 	if err != nil {
 		return connectFault(err, at, proxy != nil)
 	}
-	defer func() { _ = conn.Close() }() // it was opened to be closed
+	defer func() { _ = conn.Close() }() // it was only opened for the test
 	if config == nil {
 		return Good(stepEndpoint, addr+way+" answers; no TLS")
 	}
 	return handshake(ctx, conn, addr, way, config)
 }
 
-// open connects to addr, by way of the proxy when there is one. A proxy for plaintext is only connected to: it
-// passes on requests, not connections.
+// open connects to addr, through the proxy if there is one. For plain text it connects only to the proxy, which passes
+// on requests and not connections.
 func (d Dialer) open(ctx context.Context, u *url.URL, addr, at string) (net.Conn, error) {
 	if u.Scheme == "https" {
 		return d.DialTunnel(ctx, addr)
@@ -68,7 +68,7 @@ func withPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// look has the name in addr looked up; ok is true where it is an address already.
+// look looks up the name in addr; ok is true if addr is already an IP address.
 func (d Dialer) look(ctx context.Context, addr string) (Step, bool) {
 	host, _, err := net.SplitHostPort(addr)
 	if _, perr := netip.ParseAddr(host); err == nil && perr == nil {
@@ -138,7 +138,7 @@ func issuer(c *x509.Certificate) string {
 	return c.Issuer.CommonName
 }
 
-// tlsFault names the remedy for a handshake that failed.
+// tlsFault returns the failed step of a TLS handshake, with its remedy.
 func tlsFault(err error, addr string) Step {
 	var (
 		invalid x509.CertificateInvalidError

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// Bounds of what is learnt. See Refusals.
+// The limits of Refusals.
 const (
-	// sure is how many messages of a kind have to be refused alone, with none taken between, before the kind counts as
-	// refused; of a kind that was never taken, sureNew.
+	// sure is how many messages of a kind must be refused alone, with none accepted between them, before the kind
+	// counts as refused. sureNew is this number for a kind that was never accepted.
 	sure    = 3
 	sureNew = 2
-	// alike is how many kinds have to speak for all kinds with the same way of writing `data`.
+	// alike is how many kinds must have the same result before it counts for all kinds with the same form of `data`.
 	alike = 3
-	// probeEvery is after how many requests one message of a refused kind is tried again. A probe costs up to two more
-	// requests, so probing costs at most an eighth.
+	// probeEvery is the number of requests after which one message of a refused kind is tried again. A probe costs up
+	// to two more requests, so probing costs at most an eighth.
 	probeEvery = 16
-	// mostAside bounds how many messages are set aside at once where nothing else is there to be sent.
+	// mostAside limits how many messages are set aside at once if there are no other messages to send.
 	mostAside = 64
 )
 
@@ -45,30 +45,30 @@ type Refusals struct {
 	requests int // answered so far
 	probed   int // the number of the request in which a refused kind was last tried
 
-	doubt int // so many of the next messages hold one that is refused; 0: nothing is known
+	doubt int // one of this number of next messages will be refused; 0: not known
 	limit int // most messages in a request; 0: no limit
-	since int // messages taken since one was refused that no kind explains
+	since int // messages accepted since the last refusal that no kind explains
 }
 
-// record is what is known of a kind.
+// record has what is known of a kind.
 type record struct {
-	taken  bool   // the topic has taken one, in this sink's life
-	streak int    // how many were refused alone since
+	taken  bool   // the topic has accepted one since the sink was made
+	streak int    // messages refused alone since then
 	tried  int    // the number of the request in which one was last sent alone
 	words  Result // the topic's own words
 }
 
-// refused reports whether the kind as such is refused. One that was never taken needs less to show that.
+// refused reports whether the whole kind counts as refused. A kind that was never accepted needs fewer refusals.
 func (k *record) refused() bool { return k.streak >= sure || k.streak >= sureNew && !k.taken }
 
-// verdict is how a message is treated for its kind.
+// verdict is how a message is treated because of its kind.
 type verdict uint8
 
 const (
-	free    verdict = iota // goes with others
-	unknown                // goes with others, one of the kind
-	suspect                // goes alone
-	refused                // does not go
+	free    verdict = iota // sent with others
+	unknown                // sent with others, at most one of the kind
+	suspect                // sent alone
+	refused                // not sent
 )
 
 // NewRefusals returns Refusals without any knowledge.
@@ -105,6 +105,9 @@ func (r *Refusals) Select(msgs []Message) Selection {
 	for i := range msgs {
 		r.see(msgs[i].Kind)
 	}
+	if r.calm(msgs) {
+		return first(r.most(len(msgs)))
+	}
 	types := r.types()
 	verdicts := make([]verdict, len(msgs))
 	for i := range msgs {
@@ -119,7 +122,7 @@ func (r *Refusals) Select(msgs []Message) Selection {
 		kind, v := msgs[i].Kind, verdicts[i]
 		switch {
 		case v == refused:
-			s.End, r.doubt = i+1, 0 // it may be the one in doubt
+			s.End, r.doubt = i+1, 0 // this may be the refused message
 			continue
 		case v == suspect && len(s.Send) == 0:
 			return Selection{Send: []int{i}, End: i + 1}
@@ -129,13 +132,46 @@ func (r *Refusals) Select(msgs []Message) Selection {
 		seen[kind] = true
 		s.Send, s.End = append(s.Send, i), i+1
 	}
-	if len(s.Send) == 0 { // the request is paid for by none other: it tries one
+	if len(s.Send) == 0 { // there is no other message to send: the request tries one
 		return Selection{Send: []int{0}, End: min(len(msgs), mostAside)}
 	}
 	return s
 }
 
-// see gives a kind its record.
+// calm reports whether every message is free: no kind was refused last, and all kinds of the messages were accepted
+// before.
+func (r *Refusals) calm(msgs []Message) bool {
+	if r.refuses() {
+		return false
+	}
+	for i := range msgs {
+		if k := msgs[i].Kind; k != (Kind{}) && !r.kinds[k].taken {
+			return false
+		}
+	}
+	return true
+}
+
+// refuses reports whether a kind was refused last.
+func (r *Refusals) refuses() bool {
+	for _, k := range r.kinds {
+		if k.streak > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// first selects the first n messages.
+func first(n int) Selection {
+	s := Selection{Send: make([]int, n), End: n}
+	for i := range s.Send {
+		s.Send[i] = i
+	}
+	return s
+}
+
+// see makes the record of a new kind.
 func (r *Refusals) see(k Kind) {
 	if k != (Kind{}) && r.kinds[k] == nil {
 		r.kinds[k] = &record{}
@@ -153,8 +189,8 @@ func (r *Refusals) most(n int) int {
 	return n
 }
 
-// probe returns the place of the message by which a refused kind is tried now, of those that have waited longest; below
-// 0: none.
+// probe returns the place of the message with which a refused kind is tried again now: the kind that has waited
+// longest. Below 0: none.
 func (r *Refusals) probe(msgs []Message, verdicts []verdict) int {
 	if r.requests-r.probed < probeEvery {
 		return -1
@@ -172,8 +208,8 @@ func (r *Refusals) probe(msgs []Message, verdicts []verdict) int {
 }
 
 // Settle takes the answers to a selection, one for each message sent, in order. whole says that the topic answered for
-// all of them at once. It returns the results of the window's first messages; none when the request was refused and has
-// to be made again, smaller: Select knows how.
+// all of them at once. It returns the results of the window's first messages. It returns none if the request was
+// refused and must be sent again with fewer messages: the next Select chooses them.
 func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole bool) []Result {
 	r.requests++
 	if whole && len(s.Send) > 1 && answers[0].Outcome == Reject {
@@ -188,7 +224,7 @@ func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole b
 	for i, at := range s.Send {
 		results[at] = answers[i]
 		if r.learn(msgs[at].Kind, answers[i], types) {
-			return results[:at+1] // the others may be taken now
+			return results[:at+1] // the others may be accepted now
 		}
 	}
 	switch answers[0].Outcome {
@@ -200,7 +236,7 @@ func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole b
 		}
 	case Reject:
 		r.doubt = 0
-	default: // no topic was asked, or the answer is not known: what would be set aside waits with the others
+	default: // no topic was reached, or the answer is not known: messages to set aside wait with the others
 		for at := range s.aside {
 			results[at] = answers[0]
 		}
@@ -208,8 +244,8 @@ func (r *Refusals) Settle(msgs []Message, s Selection, answers []Result, whole b
 	return results
 }
 
-// learn notes what became of a message that was alone, or taken with others. It reports whether a refused kind is taken
-// again.
+// learn notes the result of a message that was sent alone, or accepted with others. It reports whether a refused kind
+// is accepted again.
 func (r *Refusals) learn(k Kind, answer Result, types map[string]tally) (again bool) {
 	v := r.verdict(k, types)
 	if answer.Outcome == Reject && (v == free || v == unknown) {
@@ -234,7 +270,7 @@ func (r *Refusals) learn(k Kind, answer Result, types map[string]tally) (again b
 	return false
 }
 
-// forget drops what was learnt of refused kinds: the topic has changed.
+// forget drops the knowledge about refused kinds, because the topic has changed.
 func (r *Refusals) forget() {
 	for _, k := range r.kinds {
 		k.streak = 0
@@ -249,7 +285,7 @@ func (r *Refusals) aside(k Kind) Result {
 		words.Text+" (set aside without being sent: the topic refuses "+k.Data+" of "+k.Object+")")
 }
 
-// words returns the topic's own words for a refused kind, or for one like it.
+// words returns the topic's own error for a refused kind, or for a kind with the same form of data.
 func (r *Refusals) words(k Kind) Result {
 	if own := r.kinds[k]; own.streak > 0 {
 		return own.words
@@ -263,8 +299,8 @@ func (r *Refusals) words(k Kind) Result {
 	return latest.words
 }
 
-// tally counts the kinds that write `data` in one way: those that were seen, and of them those that are taken and those
-// that were refused last.
+// tally counts the kinds with one form of `data`: the seen ones, and of these the accepted ones and those that were
+// refused last.
 type tally struct{ seen, taken, refused int }
 
 func (t tally) trusted() bool { return t.taken >= alike && t.refused == 0 }
@@ -309,6 +345,9 @@ const mostNamed = 5
 // Words returns one line about the refused kinds, with the topic's own words: "the topic's schema refuses text values
 // and lists (InvalidArgument: …)"; "": the topic refuses no kind.
 func (r *Refusals) Words() string {
+	if !r.refuses() {
+		return "" // it is asked for after each request
+	}
 	types := r.types()
 	var what []string
 	var words record

@@ -94,7 +94,7 @@ func (r Result) Unreached() bool {
 		return false
 	}
 	switch r.Code {
-	case CodeNetwork, CodeTimeout, "Unavailable", "DeadlineExceeded": // the latter two are gRPC's, and so Pub/Sub's
+	case CodeNetwork, CodeTimeout, "Unavailable", "DeadlineExceeded": // the last two are codes of gRPC, for Pub/Sub
 		return true
 	default:
 		return false
@@ -107,7 +107,7 @@ func (r Result) ClockFault() bool {
 	return r.Skewed || r.Code == CodeClock || strings.Contains(r.Text, notYet)
 }
 
-// Bounds of what a cloud may put into a trigger row, a log line and a step, in bytes.
+// Limits of a cloud's text in a trigger row, a log line and a step, in bytes.
 const (
 	maxText = 1024 // the longest refusals seen (a policy with two ARNs) stay below 600
 	maxCode = 128  // the longest code of AWS has some 60
@@ -119,9 +119,9 @@ const (
 // through Clean.
 func Clean(text string, most int) string {
 	if len(text) <= most && strings.IndexFunc(text, notPlain) < 0 {
-		return text // the id of a message: one for each, so it must cost nothing
+		return text // the usual case: each message has an id, so this must be cheap
 	}
-	cut := len(text) > 4*most // before anything is done with it: it may be large
+	cut := len(text) > 4*most // cut first, because the text may be large
 	if cut {
 		text = text[:4*most]
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"noi-agent/objects"
 )
 
 // mostReadBody is far above the longest sound body, some 150 bytes.
@@ -45,8 +47,8 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		fail(w, r, http.StatusGatewayTimeout,
-			fmt.Sprintf("%v: the line did not come to it within %v; `noi-agent status` says how it is", err,
-				s.limits.line))
+			fmt.Sprintf("%v: the line did not come to it within %s; `noi-agent status` says how it is", err,
+				objects.Period(s.limits.line)))
 	case err != nil:
 		fail(w, r, s.o.ReadStatus(err), err.Error())
 	default:

@@ -430,7 +430,7 @@ func (c *commit) undo() {
 	for it, rows := range c.logs {
 		for id := range rows.rows {
 			if !it.dirty.has(id) { // otherwise the row there is newer
-				it.dirty.put(rows.row(id))
+				it.dirty.put(rows.row(new(record.Row), id))
 				s.dirtyRows++
 			}
 		}

@@ -28,7 +28,7 @@
 // If a commit fails for any reason but a full disk, the store stops for good, because the content of the file is then
 // unknown. Fatal is closed, every call returns the error, and the agent must end and start again.
 //
-// One goroutine does all writes. Decisions are in force in memory at once. The next commit writes them.
+// One goroutine does all writes. A decision (settled, deleted) applies in memory at once. The next commit writes it.
 //
 //	s, recovery, err := store.Recover(ctx, path, store.Options{}, store.RecoverOptions{Check: check})
 //	err = s.SetIntegrations([]store.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", Topic: "arn:aws:sns:…"}})

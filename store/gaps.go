@@ -19,11 +19,11 @@ const (
 
 // Details of the reasons, behind the constants of package objects.
 const (
-	whyAge      = objects.GapAge + ": the outbox keeps samples for %v"
+	whyAge      = objects.GapAge + ": the outbox keeps samples for %s"
 	whySize     = objects.GapSize + ": the outbox is full at %s"
 	whyReject   = objects.GapRejected + ": the outbox is full at %s, and keeps what it has"
 	whyDiskFull = objects.GapDiskFull
-	whyRemoved  = objects.GapRemoved + ": %v after the integration was taken out of the configuration"
+	whyRemoved  = objects.GapRemoved + ": %s after the integration was taken out of the configuration"
 	whyDamaged  = objects.GapDamaged + ": a record in the outbox does not read"
 )
 

@@ -80,7 +80,7 @@ func TestRemovedIntegrationKeepsItsBacklogForADay(t *testing.T) {
 			continue // of a delivery
 		}
 		told[row.Gap.Object] += row.Gap.Count
-		if !strings.Contains(row.Error, "removed: 24h0m0s after the integration was taken out of the configuration") {
+		if !strings.Contains(row.Error, "removed: 24 h after the integration was taken out of the configuration") {
 			t.Errorf("row %+v", row)
 		}
 	}

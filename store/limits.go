@@ -67,7 +67,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 			if ok && !c.tooOld(&h) {
 				break
 			}
-			w.reason = fmt.Sprintf(whyAge, s.opts.MaxAge)
+			w.reason = fmt.Sprintf(whyAge, objects.Period(s.opts.MaxAge))
 		}
 		if isKey {
 			if !ok {
@@ -207,7 +207,7 @@ func (c *commit) expire(found []victim, all bool) (forgotten []string) {
 // is of records that cannot be read.
 func (c *commit) dropBacklog(it *integration, found []victim, all bool) {
 	s := c.store
-	reason := fmt.Sprintf(whyRemoved, orphanBacklog)
+	reason := fmt.Sprintf(whyRemoved, objects.Period(orphanBacklog))
 	lost := losses{}
 	for i := range found {
 		v := &found[i]

@@ -82,7 +82,7 @@ func TestOldestGiveWayToAge(t *testing.T) {
 	}
 	rows := triggers(t, s, store.TriggerQuery{Integration: "aws"})
 	want := "Gap: 2 samples of rs485/1 object_03 from 2022-06-28T08:20:39Z to 2022-06-28T08:20:49Z missing: max_age: " +
-		"the outbox keeps samples for 30s"
+		"the outbox keeps samples for 30 s"
 	if len(rows) != 5 || rows[0].Error != want || rows[0].Gap.Count != 2 {
 		t.Errorf("rows %+v", rows)
 	}
@@ -128,8 +128,8 @@ func TestDropsOfOtherReasonsHaveTheirOwnRow(t *testing.T) {
 		counts[w.Gap.Reason] += w.Gap.Count
 	}
 	want := map[string]uint64{
-		"max_age: the outbox keeps samples for 1m0s": 10,
-		"max_size: the outbox is full at 2KiB":       s.Stats().Integrations["aws"].Dropped - 10,
+		"max_age: the outbox keeps samples for 1 min": 10,
+		"max_size: the outbox is full at 2KiB":        s.Stats().Integrations["aws"].Dropped - 10,
 	}
 	if diff := cmp.Diff(want, counts); diff != "" || len(rows) != 20 {
 		t.Errorf("%d rows, and by reason (-want +got):\n%s", len(rows), diff)

@@ -235,7 +235,8 @@ func (l *look) enter(sw objects.Sweep, e entry) {
 // take adds the unsettled deliveries of one sweep, room of them at most.
 func (l *look) take(sw objects.Sweep, e entry, room int) {
 	from := record.Identity{ID: l.store.id, Origins: l.store.origins}.Of(e.seq)
-	l.found = slices.Grow(l.found, max(0, min(room, len(sw.Samples)))) // not by the limit, which may be any number
+	left := e.picked.Count() - e.settled.Count()
+	l.found = slices.Grow(l.found, max(0, min(room, left))) // not by the limit, which may be any number
 	for i := range sw.Samples {
 		if room > 0 && e.pending(i) {
 			room--

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"encoding/binary"
+	"slices"
+
 	"noi-agent/store/internal/record"
 
 	"noi-agent/store/internal/file"
@@ -38,8 +41,12 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64,
 	}
 	// The store mostly appends here: full pages halve the flash writes. A row may grow if its delivery is tried again.
 	b.FillPercent = 0.9
+	var room record.Row
+	var key []byte // bbolt copies a key, but no value
+	values := make([]byte, 0, len(ids)*record.UsualRow)
 	for _, id := range ids {
-		w, key := c.logs[it].row(id), record.SeqKey(id)
+		key = binary.BigEndian.AppendUint64(key[:0], id)
+		w := c.logs[it].row(&room, id)
 		known := b.Get(key) != nil
 		if w.Void {
 			if known {
@@ -53,7 +60,9 @@ func (c *commit) putLog(tx *bolt.Tx, kind []byte, it *integration, ids []uint64,
 		if !known {
 			count++
 		}
-		if err := b.Put(key, c.store.names.EncodeRow(key, w)); err != nil {
+		from := len(values)
+		values = c.store.names.AppendRow(values, key, w)
+		if err := b.Put(key, slices.Clip(values[from:])); err != nil {
 			return 0, nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"iter"
 	"maps"
 	"slices"
@@ -13,7 +14,12 @@ import (
 type rowSet struct {
 	rows  map[uint64]memoryRow
 	names *record.Dictionary // names in the encoded rows. The dictionary of the file belongs to the writer
+	chunk []byte             // the last of the buffers that the encoded rows are in
+	key   []byte             // of the row that is being encoded
 }
+
+// rowChunk is the size of a buffer, in bytes: a dozen rows. One row that is kept keeps the whole buffer.
+const rowChunk = 1 << 10
 
 // memoryRow is one row: encoded, or about a gap.
 type memoryRow struct {
@@ -31,7 +37,18 @@ func (r *rowSet) put(w *record.Row) {
 		r.rows[w.ID] = memoryRow{gap: w}
 		return
 	}
-	r.rows[w.ID] = memoryRow{sealed: r.names.EncodeRow(record.SeqKey(w.ID), w)}
+	r.seal(w)
+}
+
+// seal is put for a row about a delivery. It keeps nothing of w.
+func (r *rowSet) seal(w *record.Row) {
+	if cap(r.chunk)-len(r.chunk) < record.UsualRow {
+		r.chunk = make([]byte, 0, rowChunk)
+	}
+	from := len(r.chunk)
+	r.key = binary.BigEndian.AppendUint64(r.key[:0], w.ID)
+	r.chunk = r.names.AppendRow(r.chunk, r.key, w)
+	r.rows[w.ID] = memoryRow{sealed: slices.Clip(r.chunk[from:])}
 }
 
 func (r *rowSet) size() int { return len(r.rows) }
@@ -41,16 +58,23 @@ func (r *rowSet) has(id uint64) bool {
 	return ok
 }
 
-// row returns a row of the set.
-func (r *rowSet) row(id uint64) *record.Row { return r.rows[id].read(id, r.names.All()) }
+// row returns a row of the set. A row about a delivery is in w, until the next call.
+func (r *rowSet) row(w *record.Row, id uint64) *record.Row {
+	return r.rows[id].readInto(w, id, r.names.All())
+}
 
-// read decodes a row. This never fails, because this run has encoded the row.
+// read decodes a row.
 func (m memoryRow) read(id uint64, ns record.Names) *record.Row {
+	return m.readInto(new(record.Row), id, ns)
+}
+
+// readInto returns w with a row about a delivery, or the row about a gap itself. This never fails, because this run has
+// encoded the row.
+func (m memoryRow) readInto(w *record.Row, id uint64, ns record.Names) *record.Row {
 	if m.gap != nil {
 		return m.gap
 	}
-	w, ok := record.DecodeRow(ns, "", record.SeqKey(id), m.sealed)
-	if !ok {
+	if !w.Decode(ns, "", record.SeqKey(id), m.sealed) {
 		panic("store: a row in memory does not read")
 	}
 	return w
@@ -69,7 +93,9 @@ func (r *rowSet) gaps() iter.Seq2[uint64, *record.Row] {
 
 // ids returns the ids of the rows about deliveries, and those of the rows about gaps, ascending.
 func (r *rowSet) ids() (results, gaps []uint64) {
-	for _, id := range slices.Sorted(maps.Keys(r.rows)) {
+	ids := slices.AppendSeq(make([]uint64, 0, len(r.rows)), maps.Keys(r.rows))
+	slices.Sort(ids)
+	for _, id := range ids {
 		if r.rows[id].gap != nil {
 			gaps = append(gaps, id)
 		} else {

@@ -255,6 +255,7 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 	must(t, err)
 	used := data[:lastUsed(data)] // the rest is what the file has grown ahead
 	seed := rand.Uint64()
+	t.Logf("seed %d", seed) // a crash prints nothing more
 	for what, change := range damages {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -318,4 +319,43 @@ func lastUsed(data []byte) int {
 		at -= page
 	}
 	return at
+}
+
+// TestALengthThatLeadsOutOfTheFileIsFound: the last value of a page says that it is longer than what follows in the
+// file. To read it would end the process, so a child finds it first, in whatever bucket it is.
+func TestALengthThatLeadsOutOfTheFileIsFound(t *testing.T) {
+	original, samples := laden(t)
+	data, err := os.ReadFile(original)
+	must(t, err)
+	names, err := os.ReadFile(original + ".names")
+	must(t, err)
+	used := data[:lastUsed(data)]
+	var lengths []int // where the last value of each leaf page has its length
+	for at := 2 * page; at+page <= len(used); at += page {
+		count := int(binary.LittleEndian.Uint16(used[at+10:]))
+		element := at + 16*count // behind the header of the page
+		if binary.LittleEndian.Uint16(used[at+8:]) == 2 && count > 0 && count < page/16 && used[element]&1 == 0 {
+			lengths = append(lengths, element+12)
+		}
+	}
+	if len(lengths) < 20 {
+		t.Fatalf("%d leaf pages", len(lengths))
+	}
+	for i := 0; i < len(lengths); i += max(1, len(lengths)/storetest.Rounds(24, len(lengths))) {
+		for _, length := range []uint32{uint32(len(data) - lengths[i]), 0x27000038} {
+			name := fmt.Sprintf("the length at %d is %d", lengths[i], length)
+			path := filepath.Join(t.TempDir(), "noi.db")
+			must(t, os.WriteFile(path+".names", names, 0o600))
+			spoiled := append([]byte(nil), data...)
+			binary.LittleEndian.PutUint32(spoiled[lengths[i]:], length)
+			must(t, os.WriteFile(path, spoiled, 0o600))
+			s, _, err := store.Recover(t.Context(), path, store.Options{Now: soon},
+				store.RecoverOptions{Check: (&counted{}).check})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			comesUp(t, name, s, samples)
+			must(t, s.Close())
+		}
+	}
 }

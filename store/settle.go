@@ -86,7 +86,7 @@ func (it *integration) settleLocked(e *entry, sw objects.Sweep, r Result) {
 		it.settle(e, r.Index)
 		main.Failed++
 		main.modified = true
-		main.setAsideLocked(w)
+		main.setAsideLocked(&w)
 	}
 }
 

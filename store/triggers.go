@@ -270,18 +270,27 @@ func (p *page) find(tx *bolt.Tx, id uint64) *record.Row {
 
 // addRowLocked puts a new row into the log.
 func (it *integration) addRowLocked(w *record.Row) {
-	s := it.store
-	s.totals.Row++
-	w.ID, w.Integration = s.totals.Row, it.ID
+	it.numberRowLocked(w)
 	it.writeRowLocked(w)
 }
 
-// writeRowLocked makes the next commit with rows write a new or changed row. From time to time it removes rows that the
-// file would not keep, so that not many more rows wait than the log keeps.
+// numberRowLocked gives a new row its id.
+func (it *integration) numberRowLocked(w *record.Row) {
+	it.store.totals.Row++
+	w.ID, w.Integration = it.store.totals.Row, it.ID
+}
+
+// writeRowLocked makes the next commit with rows write a new or changed row.
 func (it *integration) writeRowLocked(w *record.Row) {
-	s := it.store
 	waiting := it.dirty.size()
 	it.dirty.put(w)
+	it.wroteRowLocked(waiting)
+}
+
+// wroteRowLocked counts the rows that wait for a commit, where so many waited before. From time to time it removes rows
+// that the file would not keep, so that not many more rows wait than the log keeps.
+func (it *integration) wroteRowLocked(waiting int) {
+	s := it.store
 	if keep := s.opts.KeepTriggers; it.dirty.size() > max(keep, it.cutTo)*9/8+64 {
 		it.dirty.cut(keep)
 		it.cutTo = it.dirty.size()
@@ -311,11 +320,14 @@ func (it *integration) closeRowLocked(at record.Place) {
 	it.writeRowLocked(&w)
 }
 
-// logResultLocked writes the row of one attempt: a new row, or the row of the attempt before.
-func (it *integration) logResultLocked(at record.Place, sw objects.Sweep, r Result) *record.Row {
-	w := &record.Row{Place: at, Trigger: record.Trigger{Run: sw.Run, Source: sw.Source, Sample: sw.Samples[at.Index]}}
+// logResultLocked writes the row of one attempt: a new row, or the row of the attempt before. Nearly all rows are
+// encoded at once. So the row is on the stack: a row has 600 bytes.
+func (it *integration) logResultLocked(at record.Place, sw objects.Sweep, r Result) (w record.Row) {
 	if old := it.open[at]; old != nil {
-		*w = *old
+		w = *old
+	} else {
+		w.Place, w.Run, w.Source, w.Sample = at, sw.Run, sw.Source, sw.Samples[at.Index]
+		it.numberRowLocked(&w)
 	}
 	w.Topic, w.Attempts = it.Topic, w.Attempts+1
 	w.Success, w.Open = r.Outcome == Accepted, r.Outcome == Retrying
@@ -326,12 +338,11 @@ func (it *integration) logResultLocked(at record.Place, sw objects.Sweep, r Resu
 	}
 	delete(it.open, at)
 	if w.Open {
-		it.open[at] = w
+		kept := w
+		it.open[at] = &kept
 	}
-	if w.ID == 0 {
-		it.addRowLocked(w)
-	} else {
-		it.writeRowLocked(w)
-	}
+	waiting := it.dirty.size()
+	it.dirty.seal(&w)
+	it.wroteRowLocked(waiting)
 	return w
 }

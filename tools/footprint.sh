@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # footprint.sh [save]: what the daemon needs, beside the wanted figures and those of the last release in tools/footprint.txt. With "save" the
-# figures replace them: at a release. A daemon with two integrations (both clouds) and one with eight run at the same time. Each reads all 52
-# objects of one controller once a second and sends all of them to each integration. Needs `make build` first.
+# figures replace them: at a release. It ends with exit code 1 if a figure is above the wanted one. A daemon with two integrations (both
+# clouds) and one with eight run at the same time. Each reads all 52 objects of one controller once a second and sends all of them to each
+# integration. Needs `make build` first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 record=tools/footprint.txt
@@ -93,7 +94,15 @@ wanted() {
 now >"$dir/now"
 wanted >"$dir/wanted"
 echo "== footprint: now, wanted, and at the last release: $(sed -n 's/^version: //p' $record) on $(sed -n 's/^machine: //p' $record)"
+missed=0
 awk -F': ' 'FILENAME == ARGV[1] {was[$1] = $2; next} FILENAME == ARGV[2] {want[$1] = $2; next}
-	$1 != "version" {printf "%-48s %-10s %-8s %s\n", $1, $2, want[$1], was[$1]}' $record "$dir/wanted" "$dir/now"
+	BEGIN {printf "%-48s %-10s %-8s %-8s %s\n", "", "now", "wanted", "ratio", "last release"}
+	$1 == "version" {next}
+	{ratio = ""}
+	want[$1] {ratio = sprintf("%.2f", $2 / want[$1])}
+	want[$1] && $2 > want[$1] {ratio = ratio " !"; missed = 1}
+	{printf "%-48s %-10s %-8s %-8s %s\n", $1, $2, want[$1], ratio, was[$1]}
+	END {exit missed}' $record "$dir/wanted" "$dir/now" || missed=1
 cmp -s <(grep ^machine "$dir/now") <(grep ^machine $record) || echo "Other machine: start and CPU cannot be compared."
 [ "${1:-}" != save ] || cp "$dir/now" $record
+[ $missed = 0 ] || { echo "footprint: more than wanted (!)"; exit 1; }

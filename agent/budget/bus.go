@@ -13,14 +13,14 @@ import (
 	"noi-agent/objects"
 )
 
-// BusLoad is what the log intervals ask of a line in the long run. Identification, retries and probes of dead slaves
-// come on top.
+// BusLoad is the average load of a line from the log intervals. Identification, retries and probes of dead slaves are
+// not included.
 type BusLoad struct {
 	Share  float64 // of the time in which the line is busy; 1 is all of it, and above that moments are skipped
-	Timed  bool    // false for Modbus TCP, where bus time means nothing: Share and all bus times are 0
+	Timed  bool    // false for Modbus TCP, which has no bus time: Share and all bus times are 0
 	Reads  float64 // a second
-	AtMost bool    // a slave has so many log intervals that the rare ones are counted as if they shared no read
-	Apart  float64 // what Share would be if each object had a read of its own
+	AtMost bool    // a slave has so many log intervals that the longest ones are counted as if they shared no read
+	Apart  float64 // Share if each object had its own read
 	Slaves []SlaveLoad
 }
 
@@ -29,15 +29,15 @@ type SlaveLoad struct {
 	Config  *configs.Slave
 	Family  *objects.Family // nil: not identified yet (`model: auto`); it counts nothing
 	Objects int             // how many are polled
-	TooLong []string        // objects longer than the slave's max_registers: no read can bring them
+	TooLong []string        // objects longer than the slave's max_registers, which cannot be read
 	Moments []Moment        // the most frequent first
 	Apart   float64         // its part of BusLoad.Apart
 }
 
-// Moment is when the same log intervals of a slave fall together, and what is read then.
+// Moment is a set of log intervals of a slave that are due together, and the reads then.
 type Moment struct {
 	Intervals []time.Duration // ascending
-	Rate      float64         // how often it comes, a second
+	Rate      float64         // how often it occurs, per second
 	Reads     []PlannedRead
 }
 
@@ -64,8 +64,8 @@ func (s SlaveLoad) Share() (sum float64) {
 	return sum
 }
 
-// Bus computes what a line's slaves ask of it, whether it is enabled or not. Objects come due at UTC multiples of their
-// log intervals, so those of one slave that fall together share reads, as its poller plans them.
+// Bus computes the load of a line, also of a disabled one. Objects are due at UTC multiples of their log intervals.
+// Objects of one slave that are due together share reads, as its poller plans them.
 func Bus(line *configs.Line, catalog *objects.Catalog) BusLoad {
 	scheme, _ := line.Network()
 	l := BusLoad{Timed: scheme != configs.ModbusTCP}
@@ -83,7 +83,7 @@ func Bus(line *configs.Line, catalog *objects.Catalog) BusLoad {
 	return l
 }
 
-// costs is what the reads of one slave cost.
+// costs has the cost of the reads of one slave.
 type costs struct {
 	settings modbus.Settings
 	slave    *configs.Slave
@@ -147,21 +147,21 @@ func (c *costs) plan(due []objects.Object) []PlannedRead {
 	return reads
 }
 
-// busTime is that of one read: the slave's own gap where it is longer than t3.5, and the time in which a driver or we
-// switch an RS-485 line, are in it.
+// busTime returns the bus time of one read. It includes the slave's own gap if that is longer than t3.5, and the time
+// for switching an RS-485 line.
 func (c *costs) busTime(count uint16) time.Duration {
 	t := modbus.ReadTime(c.settings, 0, count) + max(0, c.slave.Gap-c.settings.Silence())
 	return t + c.settings.RS485.Before + c.settings.RS485.After
 }
 
-// combined is how many log intervals of one slave are combined exactly: two to the power of it are the plans to be
-// made at worst. Families have five, and few people name more than two or three beside them.
+// combined is how many log intervals of one slave are combined exactly. At worst 2^combined plans must be made.
+// Families have five log intervals, and configurations seldom add more than three.
 const combined = 12
 
-// moments returns which of the intervals (ascending, above 0) fall together, and how often. The rates are exact,
-// whatever the intervals' common multiple: by inclusion and exclusion over the sets of intervals, since all of a set
-// fall together once in their least common multiple. Intervals beyond the shortest `combined` come alone, as if they
-// shared no read, which is the most that they can cost.
+// moments returns which of the intervals (ascending, above 0) fall together, and how often. The rates are exact for any
+// intervals, by inclusion and exclusion over the sets of intervals: all intervals of a set are due together once in
+// their least common multiple. Intervals beyond the shortest `combined` count as if they shared no read, which is the
+// most that they can cost.
 func moments(intervals []time.Duration) []Moment {
 	n := min(len(intervals), combined)
 	common := make([]time.Duration, 1<<n) // least common multiple of a set; 0: beyond any life
@@ -212,7 +212,7 @@ func members(set int, intervals []time.Duration) (out []time.Duration) {
 	return out
 }
 
-// commonMultiple returns the least common multiple, 0 when it is beyond what a Duration holds, some 290 years.
+// commonMultiple returns the least common multiple; 0 if it is longer than the longest Duration, about 290 years.
 func commonMultiple(a, b time.Duration) time.Duration {
 	if a == 0 {
 		return 0

@@ -10,28 +10,28 @@ import (
 	"noi-agent/objects"
 )
 
-// What the outbox writes, from `make bench-store`: a commit costs whole pages of 4 KiB, mostly the same ones, and what
-// it carries on top of that, with the share of pages that are begun. Samples that go are deleted in the same pages.
+// The bytes that the outbox writes, from `make bench-store`. A commit writes whole pages of 4 KiB, mostly the same
+// ones, plus its content, with the share of new pages. Sent samples are deleted in the same pages.
 const (
 	commitBytes = 14_400 // with one sample in it
 	sampleBytes = 42     // each further one: 6.5 in the record, the rest for half full pages
 	logBytes    = 13_000 // the pages of an integration's log that a commit with rows begins
-	rowBytes    = 90     // each row in it, and the one that it pushes out
+	rowBytes    = 90     // each row in it, and the row that it replaces
 )
 
-// FlashRate is what a configuration writes to flash, in megabytes (10^6 bytes) a day.
+// FlashRate has the flash writes of a configuration, in megabytes (10^6 bytes) per day.
 type FlashRate struct {
 	Samples float64 // a day, of those that any integration gets
-	// while every cloud takes its samples in time: trigger rows, and what waits for a `publish_every` or is kept after
-	// it
+	// Online: while every cloud accepts its samples in time: trigger rows, and samples that wait for `publish_every` or
+	// are kept for a replay
 	Online  float64
 	Offline float64 // while no cloud can be reached: every sweep. The rows of the failures are few, and not counted
 }
 
 const secondsPerDay = 86400
 
-// Flash predicts what the outbox writes, at the least and at the most: the two differ with `when: change` only, whose
-// samples may all change, or none. A `model: auto` slave counts nothing: what it will be is not known.
+// Flash predicts the writes of the outbox, as a minimum and a maximum. The two differ only with `when: change`, because
+// all samples may change, or none. A slave with `model: auto` is not counted, because its objects are not known.
 func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashRate) {
 	most = flash(config, catalog, func(_ *configs.Integration, every time.Duration) time.Duration { return every })
 	least = flash(config, catalog, func(in *configs.Integration, every time.Duration) time.Duration {
@@ -46,8 +46,8 @@ func Flash(config *configs.Config, catalog *objects.Catalog) (least, most FlashR
 	return least, most
 }
 
-// flash predicts it when an integration gets the samples of an object that is sampled every so often as far apart as
-// interval says; 0: none.
+// flash predicts the writes. interval returns how far apart the samples are that an integration gets of an object; 0:
+// none.
 func flash(config *configs.Config, catalog *objects.Catalog,
 	interval func(*configs.Integration, time.Duration) time.Duration) FlashRate {
 	// what any integration gets; what one lets wait for longer than a commit does
@@ -126,8 +126,7 @@ func (r sweepRate) bytes(commits float64) float64 {
 	return min(r.sweeps, commits)*commitBytes + r.samples*sampleBytes
 }
 
-// wants reports whether an integration gets an object of a slave, as far as the configuration says what that will be
-// called.
+// wants reports whether an integration gets an object of a slave, by the names in the configuration.
 func wants(in *configs.Integration, line *configs.Line, slave *configs.Slave, object string) bool {
 	names := slices.DeleteFunc([]string{slave.Name, slave.ProductCode, slave.Model},
 		func(n string) bool { return n == "" })

@@ -12,23 +12,23 @@ import (
 	"noi-agent/sinks"
 )
 
-// UplinkRange is what an integration is to cost at its sockets, up and down, in megabytes (10^6 bytes) in 30 days. The
-// two differ with `when: change` only: how often something changes is not known beforehand.
+// UplinkRange is the predicted cost of an integration at its sockets, upload plus download, in megabytes (10^6 bytes)
+// in 30 days. Minimum and maximum differ only with `when: change`, because it is not known how often values change.
 type UplinkRange struct {
-	Least float64 // nothing changes: the heartbeat alone, nothing without one
+	Least float64 // nothing changes: only the heartbeats, 0 without a heartbeat
 	Most  float64 // every sample is sent
 }
 
 const (
 	connection = 1_500 // bytes of another one, with a resumed TLS session
-	keptFor    = 300   // seconds for which an idle one is kept: each request after that pays for another
+	keptFor    = 300   // seconds for which an idle connection is kept: each request after that needs a new one
 )
 
 // CostOf returns what messages of a shape cost at a cloud, by the type of an integration.
 type CostOf func(cloud string, shape sinks.Shape) sinks.Cost
 
-// Uplink predicts what the integrations cost, by id. What is sent early, as alarms are, what is sent again, and
-// backlogs come on top. A `model: auto` slave counts nothing.
+// Uplink predicts the cost of the integrations, by id. Messages that are sent early because of alarms, repeats and
+// backlogs are not included. A slave with `model: auto` is not counted.
 func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map[string]UplinkRange {
 	out := map[string]UplinkRange{}
 	for i := range config.Integrations {
@@ -53,8 +53,8 @@ func Uplink(config *configs.Config, catalog *objects.Catalog, costOf CostOf) map
 	return out
 }
 
-// Traffic is what an integration sends in a day at the most, as if it were enabled. A `model: auto` slave counts
-// nothing.
+// Traffic is the highest traffic of an integration in a day, also of a paused one. A slave with `model: auto` is not
+// counted.
 type Traffic struct {
 	Messages       float64
 	Bytes          float64 // at its sockets, up and down

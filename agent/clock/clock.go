@@ -7,10 +7,10 @@ import "time"
 type Clock struct {
 	Now     func() time.Time
 	Elapsed func() time.Duration
-	Wall    *Wall // how far now is to be believed
+	Wall    *Wall // judges whether Now is right
 }
 
-// SinceStart counts monotonic time from this call, on a source that a frozen wall clock does not touch.
+// SinceStart counts monotonic time from this call. A test that freezes the wall clock does not freeze this time.
 func SinceStart(now func() time.Time) func() time.Duration {
 	start := now()
 	return func() time.Duration { return now().Sub(start) }

@@ -17,30 +17,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Source is what the agent asks about time beside its clocks. The zero one knows nothing: it is not known whether the
-// wall clock is right, and each run counts as a boot of its own.
+// Source has the sources about time, in addition to the clocks. The zero Source has none: it is not known whether the
+// wall clock is right, and each run counts as a boot.
 type Source struct {
 	Boot   string                          // names the boot of the machine; "": not known
-	Uptime func() time.Duration            // since that boot, with what the machine slept; nil: not known
-	Built  time.Time                       // when the program was made: no right clock is before it. Zero: not known
+	Uptime func() time.Duration            // time since that boot, sleep included; nil: not known
+	Built  time.Time                       // date of the build: no right clock is before it. Zero: not known
 	Probe  func(ctx context.Context) Synch // asks the time services; it may take seconds. nil: there is none
 }
 
-// Synch is what a time service says of the wall clock.
+// Synch is the report of a time service about the wall clock.
 type Synch struct {
 	Service string    // the service that reports it; "": none was found
 	Synched bool      // it has set the clock, or found it right
-	At      time.Time // when it did so last, by the clock of then; zero: not known
+	At      time.Time // time of the last measurement, by the clock at that time; zero: not known
 }
 
-// The time services that report whether the clock is right. Others (busybox ntpd, openntpd, ntpdate, a GPS script)
-// leave no word that can be read without privileges; with them the clock is judged by its looks alone.
+// The time services that report whether the clock is right. The state of other services (busybox ntpd, openntpd,
+// ntpdate, a GPS script) cannot be read without privileges. With them the clock is judged only by its time.
 const (
 	timesyncd = "timesyncd"
 	chrony    = "chrony"
 )
 
-// System is the machine's own: its boot, systemd-timesyncd and chrony.
+// System returns the sources of this machine: its boot, systemd-timesyncd and chrony.
 func System(built time.Time) Source {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, a run is a boot
 	s := services{timesyncDir: "/run/systemd/timesync", chronyc: askChronyc, uptime: uptimeOfSystem}
@@ -58,15 +58,15 @@ func uptimeOfSystem() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// services asks those that are there.
+// services asks the time services of the machine.
 type services struct {
 	timesyncDir string
 	chronyc     func(ctx context.Context) ([]byte, error)
 	uptime      func() time.Duration
 }
 
-// probe returns what the first service says that has synchronised the clock, or else the first that is there: one may
-// have been stopped for the other's sake and left its traces.
+// probe returns the report of the first service that has synchronised the clock; without one, the report of the first
+// existing service. A service that was replaced by the other one may have left its files.
 func (s services) probe(ctx context.Context) Synch {
 	first := s.askTimesyncd()
 	if first.Synched {
@@ -92,11 +92,10 @@ func (s services) askTimesyncd() Synch {
 }
 
 const (
-	// chronycLimit bounds the question to chronyd; the answer takes some ten milliseconds, on a slow gateway a few
+	// chronycLimit limits the request to chronyd. The answer takes about ten milliseconds, on a slow gateway a few
 	// hundred.
 	chronycLimit = 5 * time.Second
-	// youngBoot is how long after a boot a chrony that is installed and does not answer counts as one that has yet to
-	// start.
+	// youngBoot is the time after a boot in which an installed chrony without an answer counts as not started yet.
 	youngBoot = 2 * time.Minute
 )
 
@@ -124,8 +123,8 @@ func (s services) askChrony(ctx context.Context) Synch {
 }
 
 // parseTracking reads chronyc's CSV: 14 fields, the fourth the time of the last measurement in Unix seconds, the last
-// the leap status in words (chrony 4.3 client.c, process_cmd_tracking). What reads otherwise is of a version that we do
-// not know: it cannot report anything.
+// the leap status in words (chrony 4.3 client.c, process_cmd_tracking). Any other output is of an unknown version, and
+// counts as no report.
 func parseTracking(csv []byte) Synch {
 	fields := strings.Split(string(bytes.TrimSpace(csv)), ",")
 	if len(fields) != 14 {

@@ -13,7 +13,7 @@ const (
 	Unsure = "unsure"
 )
 
-// Status returns how the clock is, but for what waits for it.
+// Status returns the state of the clock, without the number of samples that wait for it.
 func (w *Wall) Status() api.Clock {
 	_, v := w.Look()
 	w.mu.Lock()

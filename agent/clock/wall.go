@@ -12,20 +12,21 @@ import (
 )
 
 const (
-	// stepLimit is how far the wall clock may move against the uptime before it counts as set. Between two looks a
-	// service that only steers moves it not at all (it steers both), a leap second by one.
+	// stepLimit is how far the wall clock may move against the uptime before it counts as set. A service that only
+	// changes the speed of the clock does not move it, because both clocks change. A leap second moves it by one
+	// second.
 	stepLimit = 2 * time.Second
-	// giveAfter is how much the time of the boot must be wrong before samples are corrected by a better one.
+	// giveAfter is the smallest error of the time of the boot for which samples are corrected.
 	giveAfter = time.Second
-	// backLimit is how far before the last good time a right clock may be: it ran fast then, and was put right.
+	// backLimit is how far before the last good time a right clock may be: the clock was ahead then, and was corrected.
 	backLimit = 2 * time.Minute
-	// jumpLimit is the longest step, and the longest time off, that is believed without a service that vouches for it,
-	// as far as ages go.
+	// jumpLimit is the longest step, and the longest time without power, after which ages are trusted without the
+	// confirmation of a time service.
 	jumpLimit = 24 * time.Hour
-	// vouchSlack is by how much the times of a service's measurement and of a step may disagree.
+	// vouchSlack is the allowed difference between the times of a service's measurement and of a step.
 	vouchSlack = time.Minute
-	// lifetime is how long after the build no clock is believed without a service: no gateway runs that long without an
-	// update, and dead clocks like to come up in 2036, 2080 or 2099.
+	// lifetime is the time after the build from which on no clock is trusted without a time service: no gateway runs
+	// that long without an update, and clocks without a battery often start in 2036, 2080 or 2099.
 	lifetime = 20 * 365 * 24 * time.Hour
 
 	// ProbeUnsure is how often the time services are asked while the clock is unsure.
@@ -33,12 +34,12 @@ const (
 	probeGood   = time.Minute
 )
 
-// ApartLimit is by how much the clocks of a sweep's readings may differ before they are made one. What is below it is
-// how exactly two clocks can be read one after the other by a busy process.
+// ApartLimit is the difference between the clocks of a sweep's readings from which on all get one clock. A busy process
+// cannot read two clocks more exactly than this.
 const ApartLimit = 500 * time.Millisecond
 
-// Wall judges the wall clock. What never lies is the uptime; the wall clock is that and the moment of the boot, so
-// all that can be wrong is one number, and a step is a change of it.
+// Wall judges the wall clock. The uptime is always right. The wall clock is the uptime plus the time of the boot, so
+// only one number can be wrong, and a step is a change of this number.
 type Wall struct {
 	now    func() time.Time
 	source Source
@@ -51,44 +52,44 @@ type Wall struct {
 	mu      sync.Mutex // not held over calls of the store, which calls good under its own lock
 	keys    configs.Clock
 	begun   bool
-	asked   bool // the services, once at least
+	asked   bool // the services were asked at least once
 	synch   Synch
 	floor   time.Time // the last time known to be right
-	given   time.Time // the same, as the store has it
-	trusted time.Time // moment of the boot by a clock that was right; zero: never in this boot
-	booted  time.Time // moment of the boot by the clock as it is
-	from    time.Time // wall time since which the clock runs without a step
+	given   time.Time // trusted, as the store has it
+	trusted time.Time // time of the boot by a clock that was right; zero: never in this boot
+	booted  time.Time // time of the boot by the present clock
+	from    time.Time // wall time of the last step, or of the boot if there was none
 	seen    time.Duration
 	steps   uint64
-	moved   time.Duration // by the last step
-	unasked bool          // no service was asked about it yet
+	moved   time.Duration // size of the last step
+	unasked bool          // no service was asked since the last step
 	verdict verdict
 	since   time.Duration // uptime since which the verdict's good is as it is
-	turn    chan struct{} // closed when samples that wait for the clock are to be looked at again
+	turn    chan struct{} // closed when samples that wait for the clock must be checked again
 }
 
-// verdict says how far the wall clock is to be believed.
+// verdict is the judgement of the wall clock.
 type verdict struct {
-	Good   bool   // samples may be stamped by it
-	ages   bool   // and it can be trusted for the rest
-	old    bool   // and samples of earlier boots may be old by it
+	Good   bool   // samples get their time by it
+	ages   bool   // and samples may expire by it
+	old    bool   // and samples of earlier boots may expire by it
 	reason string // in words
 }
 
-// Options are what a Wall is made of. All but Source are needed.
+// Options are the parts of a Wall. All but Source are required.
 type Options struct {
 	Now     func() time.Time
 	Elapsed func() time.Duration // monotonic time since the start of the run
-	Source  Source               // zero: nothing is known about time beside Now
+	Source  Source               // zero: only Now is known
 	Keys    configs.Clock        // of the configuration
 	Log     *slog.Logger
 }
 
-// Keeper keeps what is known about the clock over the end of a run. A store is one.
+// Keeper keeps the knowledge about the clock between runs. A store is a Keeper.
 type Keeper interface {
 	LastGood() time.Time        // the last time known to be right; zero: none
 	Booted() time.Time          // moment of this boot by a clock that was right; zero: not known
-	SetBooted(booted time.Time) // it is known now, or better than before
+	SetBooted(booted time.Time) // the time of the boot is known now, or more exactly than before
 }
 
 func NewWall(o Options) *Wall {
@@ -96,16 +97,16 @@ func NewWall(o Options) *Wall {
 		now: o.Now, source: o.Source, log: o.Log, keys: o.Keys, turn: make(chan struct{}),
 		kick: make(chan struct{}, 1), Ended: make(chan struct{}), phased: make(chan struct{}),
 	}
-	if w.source.Boot == "" || w.source.Uptime == nil { // a run is a boot then
+	if w.source.Boot == "" || w.source.Uptime == nil { // then each run counts as a boot
 		w.source.Boot, w.source.Uptime = "run-"+rand.Text(), o.Elapsed
 	}
 	return w
 }
 
-// Source returns what is asked about time. Its Boot and Uptime are always set.
+// Source returns the sources about time. Its Boot and Uptime are always set.
 func (w *Wall) Source() Source { return w.source }
 
-// Ages reports whether ages may be reckoned by the wall clock.
+// Ages reports whether ages may be counted by the wall clock.
 func (w *Wall) Ages() bool {
 	_, v := w.Look()
 	return v.ages
@@ -125,21 +126,20 @@ func (w *Wall) Read() (wall time.Time, up time.Duration) {
 		before := w.source.Uptime()
 		wall = w.now().Round(0)
 		up = w.source.Uptime()
-		if up-before < apart { // else the process stood still in between
+		if up-before < apart { // otherwise the process was stopped between the two
 			break
 		}
 	}
 	return wall, up
 }
 
-// BootedAt is the moment of the boot by the wall clock as it is now.
+// BootedAt returns the time of the boot by the present wall clock.
 func (w *Wall) BootedAt() time.Time {
 	wall, up := w.Read()
 	return wall.Add(-up)
 }
 
-// Begin takes over what the store knows, and judges for the first time. Where no service can be asked, that is all it
-// needs.
+// Begin takes the knowledge of the store, and judges for the first time. Without a time service this is enough.
 func (w *Wall) Begin(st Keeper) {
 	w.mu.Lock()
 	w.store = st
@@ -153,8 +153,8 @@ func (w *Wall) Begin(st Keeper) {
 	}
 }
 
-// offer says the last time known to be right where the clock is before it, for a program that may set clocks. We never
-// do.
+// offer logs the last good time if the clock is before it, for a program that may set the clock. The agent never sets
+// it.
 func (w *Wall) offer(last time.Time) {
 	if wall := w.now(); w.keys.Source != configs.ClockSystem && wall.Before(last.Add(-backLimit)) {
 		w.log.Warn("the system's clock lies before the last time known to be right",
@@ -163,8 +163,8 @@ func (w *Wall) offer(last time.Time) {
 	}
 }
 
-// Look judges the wall clock as it is now, and returns the moment of the boot by it. It asks no service and may be
-// called from anywhere, the store's own lock included.
+// Look judges the present wall clock, and returns the time of the boot by it. It asks no service and may be called from
+// anywhere, the store's own lock included.
 func (w *Wall) Look() (booted time.Time, v verdict) {
 	wall, up := w.Read()
 	booted = wall.Add(-up)
@@ -201,17 +201,17 @@ func (w *Wall) noticeStep(booted time.Time, up time.Duration) {
 		w.from = booted
 	case by.Abs() > stepLimit:
 		w.steps++
-		w.from = booted.Add(w.seen) // it was set after that
+		w.from = booted.Add(w.seen) // the clock was set after that
 		w.moved, w.unasked = by, w.source.Probe != nil
 		w.again()
 	}
 	w.booted, w.seen = booted, up
 }
 
-// quiet is why a clock is believed on which no service reports.
+// quiet is the reason why a clock without a time service is trusted.
 const quiet = "no time service found; clock looks plausible"
 
-// judge is the rule of docs/time.md. w.mu is held.
+// judge has the rules of docs/time.md. w.mu is held.
 func (w *Wall) judge(wall, booted time.Time) verdict {
 	off := booted.Sub(w.trusted).Abs()
 	known := !w.trusted.IsZero()
@@ -244,22 +244,23 @@ func (w *Wall) judge(wall, booted time.Time) verdict {
 	}
 }
 
-// vouched reports whether a service stands for the clock as it runs now: that it was asked, and has measured, since the
-// clock was set last, as far as it says when. w.mu is held.
+// vouched reports whether a time service confirms the present clock: it was asked, and has measured, after the clock
+// was last set, if it reports the time of its measurement. w.mu is held.
 func (w *Wall) vouched(wall time.Time) bool {
 	at := w.synch.At
 	return w.synch.Synched && !w.unasked && (at.IsZero() || !at.Before(w.from.Add(-vouchSlack)) &&
 		!at.After(wall.Add(vouchSlack)))
 }
 
-// beyond reports whether a time is later than this program can live. w.mu is held, or begin has returned.
+// beyond reports whether a time is more than lifetime after the build. w.mu is held, or begin has returned.
 func (w *Wall) beyond(t time.Time) bool {
 	return !w.source.Built.IsZero() && t.After(w.source.Built.Add(lifetime))
 }
 
-// leapt reports whether a clock that no service vouches for has come up far beyond the last good time: the gateway was
-// off for long, or its RTC is wrong. It is not known, so what waits from before must not expire. That time then stays
-// the last good one. One of this boot proves the boot's moment, however long ago the last look was. w.mu is held.
+// leapt reports whether a clock without the confirmation of a service is far after the last good time. Either the
+// gateway was off for long, or its RTC is wrong. So samples of earlier boots must not expire, and the last good time
+// does not change. A last good time of this boot proves the time of the boot, even if the last look was long ago. w.mu
+// is held.
 func (w *Wall) leapt(wall, booted time.Time) bool {
 	known := w.floor.After(w.source.Built) && w.floor.Before(booted)
 	return known && w.keys.Source != configs.ClockSystem && !w.vouched(wall) && wall.Sub(w.floor) > jumpLimit
@@ -276,7 +277,7 @@ func (w *Wall) trust(wall, booted time.Time) {
 	}
 }
 
-// again has run look at once.
+// again makes Run look at once.
 func (w *Wall) again() {
 	select {
 	case w.kick <- struct{}{}:
@@ -284,7 +285,7 @@ func (w *Wall) again() {
 	}
 }
 
-// Run asks the services until ctx ends, more often while the clock is unsure, and gives the store what has come out.
+// Run asks the services until ctx ends, more often while the clock is unsure, and gives the results to the store.
 func (w *Wall) Run(ctx context.Context) {
 	defer close(w.Ended)
 	said, steps := "", uint64(0)
@@ -307,7 +308,7 @@ func (w *Wall) Run(ctx context.Context) {
 	}
 }
 
-// ask asks the services. The answer is about the steps that had been noticed before.
+// ask asks the services. about is the number of steps noticed before: the answer is valid for these.
 func (w *Wall) ask(ctx context.Context) (about uint64) {
 	w.Look()
 	w.mu.Lock()
@@ -325,7 +326,7 @@ func (w *Wall) ask(ctx context.Context) (about uint64) {
 	return about
 }
 
-// settle lets samples go that waited for what the services say of the last step.
+// settle releases samples that waited for the services' report about the last step.
 func (w *Wall) settle(about uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -335,21 +336,21 @@ func (w *Wall) settle(about uint64) {
 	}
 }
 
-// Unsettled reports whether the clock was set just now: the services were not asked about it yet, or the store does not
-// have the moment of the boot that follows from it.
+// Unsettled reports whether the clock was just set: the services were not asked since then, or the store does not have
+// the new time of the boot yet.
 func (w *Wall) Unsettled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.unasked || !w.storeKnows()
 }
 
-// storeKnows reports whether the store has the moment of the boot, as well as it is known. w.mu is held.
+// storeKnows reports whether the store has the best known time of the boot. w.mu is held.
 func (w *Wall) storeKnows() bool {
 	return w.trusted.IsZero() || !w.given.IsZero() && w.trusted.Sub(w.given).Abs() <= giveAfter
 }
 
-// give gives the store the moment of the boot when it is known better than before. The store corrects times by it. Only
-// Begin and Run call it.
+// give gives the store the time of the boot if it is known more exactly than before. The store corrects times with it.
+// Only Begin and Run call it.
 func (w *Wall) give() {
 	w.mu.Lock()
 	booted, known := w.trusted, w.storeKnows()
@@ -360,7 +361,7 @@ func (w *Wall) give() {
 	w.store.SetBooted(booted)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.given = booted // only now: until then samples that were read with the old moment wait
+	w.given = booted // only now: until then samples that were read with the old time of the boot wait
 	w.turnOver()
 }
 
@@ -370,14 +371,14 @@ func (w *Wall) turnOver() {
 	w.turn = make(chan struct{})
 }
 
-// Turned is closed at the next turn for the better or worse.
+// Turned is closed when the judgement changes next.
 func (w *Wall) Turned() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.turn
 }
 
-// becomeGood lets the schedules find their phase, once.
+// becomeGood makes the schedules move to UTC multiples, once.
 func (w *Wall) becomeGood() {
 	select {
 	case <-w.phased:
@@ -386,7 +387,7 @@ func (w *Wall) becomeGood() {
 	}
 }
 
-// Rephasing is closed when schedules that are made now are to find their phase again; nil when they have it.
+// Rephasing is closed when schedules that are made now must move to UTC multiples; nil: they need not.
 func (w *Wall) Rephasing() <-chan struct{} {
 	select {
 	case <-w.phased:
@@ -406,7 +407,7 @@ func (w *Wall) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// reportSteps logs what steps there were since it was called last: each once, or the last of some that came at once.
+// reportSteps logs the steps since its last call: each once, or only the last one if several came at once.
 func (w *Wall) reportSteps(before uint64) uint64 {
 	w.mu.Lock()
 	steps, by, to := w.steps, w.moved, w.booted.Add(w.seen)
@@ -418,8 +419,8 @@ func (w *Wall) reportSteps(before uint64) uint64 {
 	return steps
 }
 
-// Age is how long ago a moment was, from its time and its uptime. An uptime below zero is not known, or that of another
-// boot: then the wall clock decides.
+// Age returns how long ago a moment was, from its time and its uptime. Uptime below zero: not known, or of another
+// boot; the wall clock then decides.
 func (w *Wall) Age(at time.Time, uptime time.Duration) time.Duration {
 	if uptime >= 0 {
 		return w.source.Uptime() - uptime
@@ -427,7 +428,7 @@ func (w *Wall) Age(at time.Time, uptime time.Duration) time.Duration {
 	return w.now().Sub(at)
 }
 
-// Shown is a time by another clock, as the present one has it.
+// Shown converts a time by another clock into the time by the present clock.
 func (w *Wall) Shown(at, booted time.Time) time.Time {
 	if by := w.BootedAt().Sub(booted); by.Abs() > ApartLimit {
 		return at.Round(0).Add(by)
@@ -443,7 +444,7 @@ func (w *Wall) report(v verdict) {
 	w.log.Warn("the clock is not known to be right: samples wait for it", "reason", v.reason, "at_most", w.MaxWait())
 }
 
-// Set puts other keys of the configuration in force.
+// Set applies other keys of the configuration.
 func (w *Wall) Set(keys configs.Clock) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,12 +12,12 @@ import (
 type Question struct {
 	Key
 	Span   time.Duration
-	Uptime time.Duration // of the machine, now
-	Booted time.Time     // of the machine, by the clock as it is now
-	Why    string        // the reason of a gap that goes on, where the list of missing samples does not have it yet
+	Uptime time.Duration // uptime of the machine now
+	Booted time.Time     // time of the boot, by the present clock
+	Why    string        // the reason of a gap that continues, if the list of missing samples does not have it yet
 }
 
-// Object returns what an object was; false when it had no sample since the start.
+// Object returns the values of an object; false if it had no sample since the start.
 func (h *Store) Object(q Question) (api.History, bool) {
 	if h == nil {
 		return api.History{}, false
@@ -53,7 +53,7 @@ func (h *Store) Empty(q Question, unit string) api.History {
 	return out
 }
 
-// answer is one that is being made.
+// answer is an answer while it is made.
 type answer struct {
 	Question
 	series      *series
@@ -62,7 +62,7 @@ type answer struct {
 	out         api.History
 }
 
-// wall is an uptime as the clock has it now.
+// wall returns the time of an uptime by the present clock.
 func (a *answer) wall(uptime time.Duration) time.Time {
 	return a.Booted.Add(uptime).UTC().Truncate(time.Millisecond)
 }
@@ -87,8 +87,8 @@ func (a *answer) buckets() {
 	a.goesOn(max(a.from, time.Duration(empty)*s.step), s.step)
 }
 
-// between notes the gap that empty buckets from one to before another are. An object is read late now and then: a
-// single bucket as long as its log interval may be empty without one missing.
+// between notes the gap of the empty buckets from empty up to, but not including, number. An object is sometimes read
+// late: a single bucket with the length of the log interval may be empty although no sample is missing.
 func (a *answer) between(empty, number int64) {
 	from, to := time.Duration(empty)*a.series.step, time.Duration(number)*a.series.step
 	if from == to {
@@ -107,7 +107,7 @@ func (a *answer) between(empty, number int64) {
 	}
 }
 
-// goesOn notes that samples are missing up to now. A shorter time than least is not worth a mark.
+// goesOn notes that samples are missing up to now. A time shorter than least is not marked.
 func (a *answer) goesOn(from, least time.Duration) {
 	if a.Uptime-from < least {
 		return

@@ -8,7 +8,7 @@ import (
 // gap is a time from one sample to the next, in which others were due.
 type gap struct {
 	from, to time.Duration
-	reason   uint16 // number of its words
+	reason   uint16 // number of the reason's text
 }
 
 // mostGaps of a series are kept; the oldest go first.
@@ -28,7 +28,7 @@ func (s *series) miss(from, to time.Duration, reason uint16) {
 	s.gaps = append(s.gaps, g)
 }
 
-// why returns the reason that covers most of a time, from the list of what is missing; false when none does.
+// why returns the reason of the longest part of a time, from the list of gaps; false if there is none.
 func (s *series) why(from, to time.Duration) (reason uint16, ok bool) {
 	best := time.Duration(0)
 	for _, g := range s.gaps {

@@ -7,7 +7,7 @@ import (
 	"noi-agent/objects"
 )
 
-// run is a time in which the value was one.
+// run is a time with the same value.
 type run struct {
 	value    string // as JSON
 	from, to time.Duration
@@ -20,7 +20,7 @@ const (
 	mostValue = 1024
 )
 
-// follow notes what a state is now.
+// follow notes the present state.
 func (s *series) follow(at time.Duration, v objects.Value) {
 	last := len(s.runs) - 1
 	if last >= 0 && !s.resumes && same(s.value, v) {
@@ -52,7 +52,7 @@ func same(a, b objects.Value) bool {
 	return a.Float() == b.Float() && slices.Equal(a.Names(), b.Names())
 }
 
-// shed keeps 1 of some runs that a series may have, the newest ones, when the memory is short.
+// shed keeps only the newest runs, 1/factor of the allowed number, if memory is short.
 func (s *series) shed(factor int) {
 	if most := max(1, mostRuns/factor); len(s.runs) > most {
 		s.runs = slices.Clone(s.runs[len(s.runs)-most:])

@@ -11,7 +11,7 @@ import (
 type series struct {
 	kind    objects.Kind
 	unit    string
-	every   time.Duration // the log interval in force
+	every   time.Duration // the active log interval
 	changed time.Duration // when it was changed last; 0: never
 	was     time.Duration // the longest log interval before that
 	step    time.Duration // length of a bucket
@@ -65,7 +65,7 @@ type bucket struct {
 	n              uint16
 }
 
-// put adds what some samples were at a time to the bucket of that time. What is too old for the ring is dropped.
+// put adds samples of a time to the bucket of that time. Samples that are too old for the ring are dropped.
 func (s *series) put(at time.Duration, b bucket) {
 	number, size := int64(at/s.step), int64(len(s.n))
 	switch {
@@ -98,14 +98,15 @@ func (s *series) at(number int64) bucket {
 	return bucket{s.min[i], s.mean[i], s.max[i], s.n[i]}
 }
 
-// resize gives the series buckets of another length. What was in one goes into the one of its begin.
+// resize gives the series buckets of another length. The content of an old bucket goes into the new bucket of its
+// begin.
 func (s *series) resize(step, span time.Duration) {
 	if s.kind != objects.KindNumber || step == s.step {
 		s.step = step
 		return
 	}
 	before := *s
-	// one more than the span has, for the bucket that is being filled
+	// one bucket more than the span, for the bucket that is being filled
 	size := int((span+step-1)/step) + 1
 	s.step, s.newest = step, -1
 	s.min, s.mean, s.max = make([]float32, size), make([]float32, size), make([]float32, size)

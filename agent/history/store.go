@@ -22,7 +22,7 @@ type Key struct {
 	Object string
 }
 
-// Sweep is what Add takes: the outcome of one sweep, with what is missing before its samples.
+// Sweep is the argument of Add: the samples of one sweep, with the gaps before them.
 type Sweep struct {
 	Source   *objects.Source
 	Family   *objects.Family // for the units; nil: not known
@@ -35,7 +35,7 @@ type Sweep struct {
 // Store keeps the history of all objects. Its methods may be called from any goroutine. A nil Store keeps nothing.
 type Store struct {
 	span   time.Duration
-	begins time.Duration // uptime at which there was nothing yet
+	begins time.Duration // uptime at which the history begins
 
 	mu      sync.Mutex
 	series  map[Key]*series
@@ -122,7 +122,7 @@ func (h *Store) step(every time.Duration) time.Duration {
 	return max(base, (min(every, h.span)+base-1)/base*base)
 }
 
-// drop removes a series; none is none.
+// drop removes a series, if there is one.
 func (h *Store) drop(key Key) {
 	if s := h.series[key]; s != nil {
 		h.bytes -= s.bytes()
@@ -130,7 +130,7 @@ func (h *Store) drop(key Key) {
 	}
 }
 
-// forget drops the series that have nothing within the span any more: their controllers are gone.
+// forget drops the series without data in the span: their controllers are gone.
 func (h *Store) forget(now time.Duration) {
 	for key, s := range h.series {
 		if now-s.last > h.span {
@@ -152,7 +152,7 @@ func (h *Store) coarsen() {
 	}
 }
 
-// mostReasons bounds the list of reasons: they hold the words of the case at hand.
+// mostReasons limits the list of reasons, because their texts have details of each case.
 const mostReasons = 1000
 
 // reason returns the number of a reason. The last one stands for all that come when the list is full.

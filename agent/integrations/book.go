@@ -22,7 +22,7 @@ import (
 
 // Engine is the running agent.
 type Engine interface {
-	// EditIntegrations puts all these in force, and returns when they are.
+	// EditIntegrations makes all these active, and returns when they are.
 	EditIntegrations(ctx context.Context, all []configs.Integration) error
 	// IntegrationsFile notes what is wrong with the file of integrations; "": nothing.
 	IntegrationsFile(fault string)
@@ -58,7 +58,7 @@ type Book struct {
 	identities map[string]string
 }
 
-// state is what is in force.
+// state has the active integrations.
 type state struct {
 	main    *configs.Config // of the configuration file alone
 	catalog *objects.Catalog
@@ -122,14 +122,14 @@ func (b *Book) state() *state {
 	return b.now
 }
 
-// set takes over what is in force now.
+// set takes over the integrations that are active now.
 func (b *Book) set(s *state) {
 	b.mu.Lock()
 	before := b.now
 	b.now = s
 	b.mu.Unlock()
 	if s.fault != "" && (before == nil || before.fault != s.fault) {
-		b.o.Logger.Error("the file of integrations is not in force as it is", "error", s.fault)
+		b.o.Logger.Error("the file of integrations has errors and is not used as it is", "error", s.fault)
 	}
 	if b.engine != nil {
 		b.engine.IntegrationsFile(s.fault)
@@ -171,19 +171,19 @@ func (b *Book) instead(next, before *state, sound []configs.Integration) {
 			same := func(m configs.Integration) bool { return m.ID == in.ID }
 			return slices.ContainsFunc(next.main.Integrations, same)
 		})
-		next.fault = "; what was in force before stays in force"
+		next.fault = "; the integrations of before stay active"
 		return
 	}
 	previous := b.o.File + previousEnd
 	if text, err := read(previous); err == nil {
 		if added, faults := configs.ParseAdded(text, next.main, next.catalog); len(faults) == 0 {
 			next.made = added.Integrations
-			next.fault = "; those of " + previous + " are in force"
+			next.fault = "; those of " + previous + " are active"
 			return
 		}
 	}
 	next.made = sound
-	next.fault = fmt.Sprintf("; %d of them without such a fault are in force", len(sound))
+	next.fault = fmt.Sprintf("; the %d without such a fault are active", len(sound))
 }
 
 // briefly is one line about faults: the first three, and how many more there are.

@@ -256,7 +256,7 @@ func TestAFaultyFileStopsNothing(t *testing.T) {
 			t.Errorf("%s: a change is answered with %+v, and the file is\n%s", name, p, d.text())
 		}
 		// A start takes the set of before the last change.
-		if got := names(d.start().Integrations); got != "fixed solar" || !strings.Contains(d.engine.fault, ".previous are in force") {
+		if got := names(d.start().Integrations); got != "fixed solar" || !strings.Contains(d.engine.fault, ".previous are active") {
 			t.Errorf("%s: a start has in force %s, problem %q", name, got, d.engine.fault)
 		}
 		d.write(sound)

@@ -254,14 +254,14 @@ func (b *Book) change(ctx context.Context, edit func(s *state) ([]configs.Integr
 		return api.NewError(http.StatusInternalServerError, "nothing was changed: "+err.Error(),
 			"noi-agent doctor")
 	}
-	// What is written must be in force, whether or not the client still waits.
+	// A written change must become active, also if the client no longer waits.
 	err = b.engine.EditIntegrations(context.WithoutCancel(ctx), slices.Concat(s.main.Integrations, set))
 	switch {
 	case errors.Is(err, agent.ErrInForce):
-		b.o.Logger.Error("the integrations are in force, but not all of it works", "error", err)
+		b.o.Logger.Error("the integrations are active, but a part of the change failed", "error", err)
 	case err != nil:
-		return api.NewError(http.StatusServiceUnavailable, "the change is written, and in force after the next start: "+
-			err.Error(), "")
+		return api.NewError(http.StatusServiceUnavailable,
+			"the change is written, and becomes active at the next start: "+err.Error(), "")
 	}
 	b.set(b.written(s, set, text))
 	return nil
@@ -272,21 +272,24 @@ func (b *Book) written(s *state, set []configs.Integration, text []byte) *state 
 	next := &state{main: s.main, catalog: s.catalog, made: set, text: text}
 	added, faults := configs.ParseAdded(text, s.main, s.catalog)
 	next.lines = linesOf(added)
-	if len(faults) > 0 { // those in force in spite of a change of the lines
+	if len(faults) > 0 { // integrations that stay active in spite of a change of the lines
 		next.fault = briefly(b.o.File, faults)
 	}
 	return next
 }
 
-// isOurs refuses a change while the file is not what is in force: it would overwrite what a person has written.
+// isOurs refuses a change while the file differs from the active integrations: it would overwrite what a person has
+// written.
 func (b *Book) isOurs(s *state) error {
 	text, err := read(b.o.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || s.foreign || (text == nil) != (s.text == nil) ||
 		!bytes.Equal(text, s.text) {
 		e := api.NewError(http.StatusConflict,
-			b.o.File+" is not what is in force: it was edited by hand, or cannot be read. Nothing was changed",
+			b.o.File+" differs from the active integrations: it was edited by hand, or cannot be read. "+
+				"Nothing was changed",
 			"noi-agent check && noi-agent reload")
-		e.Type, e.Title = api.ErrorPrefix+"integrations_file", "The file of integrations is not in force"
+		e.Type = api.ErrorPrefix + "integrations_file"
+		e.Title = "The file of integrations has changes that are not active"
 		return e
 	}
 	return nil

@@ -143,6 +143,7 @@ func (p *Poller) share(c modbus.Counters) float64 {
 // lineProblems lists the problems of a line.
 func lineProblems(name string, network bool, v lineView, now time.Duration) []api.Problem {
 	var problems []api.Problem
+	recently := objects.Period(worker.Recently)
 	if v.losses.Live(now) {
 		problems = append(problems, api.SamplesLost.Of(name, v.losses.Since, fmt.Sprintf("%d samples since the start",
 			v.lost)).Lasting(now-v.losses.Begun))
@@ -155,18 +156,18 @@ func lineProblems(name string, network bool, v lineView, now time.Duration) []ap
 	case v.rivals.Live(now) && network:
 		problems = append(problems,
 			api.GatewayShared.Of(name, v.rivals.Since,
-				fmt.Sprintf("%d replies to another program, the last one within %v", v.rivals.N, worker.Recently)).
+				fmt.Sprintf("%d replies to another program, the last one within %s", v.rivals.N, recently)).
 				Lasting(now-v.rivals.Begun))
 	case v.rivals.Live(now):
 		problems = append(problems,
 			api.LineShared.Of(name, v.rivals.Since,
-				fmt.Sprintf("%d requests of another master, the last one within %v", v.rivals.N, worker.Recently)).
+				fmt.Sprintf("%d requests of another master, the last one within %s", v.rivals.N, recently)).
 				Lasting(now-v.rivals.Begun))
 	}
 	if v.collisions.Live(now) {
 		problems = append(problems,
 			api.LineCollides.Of(name, v.collisions.Since,
-				fmt.Sprintf("%d collisions, the last one within %v", v.collisions.N, worker.Recently)).
+				fmt.Sprintf("%d collisions, the last one within %s", v.collisions.N, recently)).
 				Lasting(now-v.collisions.Begun))
 	}
 	for _, sv := range v.slaves {
@@ -199,8 +200,8 @@ func slaveProblems(network bool, subject string, v slaveView, now time.Duration)
 	}
 	if v.overrun.Live(now) {
 		problems = append(problems, api.LineOverrun.Of(subject, v.overrun.Since,
-			fmt.Sprintf("%d samples were skipped since the start, the last ones within %v", v.skipped,
-				worker.Recently)).Lasting(now-v.overrun.Begun))
+			fmt.Sprintf("%d samples were skipped since the start, the last ones within %s", v.skipped,
+				objects.Period(worker.Recently))).Lasting(now-v.overrun.Begun))
 	}
 	return problems
 }
@@ -325,7 +326,7 @@ const stuckAfter = 3 * time.Minute
 func (p *Poller) Healthy() error {
 	view, _ := p.snapshot()
 	if view.busySince > 0 && p.clock.Elapsed()-view.busySince > stuckAfter {
-		return fmt.Errorf("line %s hangs in one exchange for more than %v", p.cfg.Name, stuckAfter)
+		return fmt.Errorf("line %s hangs in one exchange for more than %s", p.cfg.Name, objects.Period(stuckAfter))
 	}
 	return nil
 }

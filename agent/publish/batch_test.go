@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"noi-agent/configs"
 	"noi-agent/objects"
 	"noi-agent/sinks"
@@ -64,8 +66,8 @@ func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 	batch[2].estimated = true
 	parcels := f.parcels(time.Unix(0, 0), batch)
 	var got []string
-	for _, p := range parcels {
-		got = append(got, fmt.Sprintf("%s %d %s %v", rows(t, p.message.Body), len(p.items), p.message.Key, p.message.Attributes))
+	for i, m := range parcels.messages {
+		got = append(got, fmt.Sprintf("%s %d %s %v", rows(t, m.Body), parcels.counts[i], m.Key, m.Attributes))
 	}
 	want := []string{
 		"adc_0,adc_1 2 a/1 [{envelope batch} {unit a/1}]", "adc_2 1 a/1 [{envelope batch} {unit a/1} {clock estimated}]",
@@ -75,7 +77,7 @@ func TestEachSweepIsAMessageAndEstimatedSamplesAreApart(t *testing.T) {
 		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 	f.cfg.Envelope = configs.EnvelopeSingle
-	if n := len(f.parcels(time.Unix(0, 0), batch)); n != 5 {
+	if n := len(f.parcels(time.Unix(0, 0), batch).messages); n != 5 {
 		t.Errorf("%d messages of 5 samples", n)
 	}
 }
@@ -88,8 +90,8 @@ func TestBatchIsOfOneSweepAndByAscendingNumbers(t *testing.T) {
 	batch = append(batch[3:], batch[:3]...)
 	batch[2].Store, batch[3].Run = "deadbeef", 2
 	var got []string
-	for _, p := range f.parcels(time.Unix(0, 0), batch) {
-		_, first, _ := strings.Cut(string(p.message.Body), `"first_sample":`)
+	for _, m := range f.parcels(time.Unix(0, 0), batch).messages {
+		_, first, _ := strings.Cut(string(m.Body), `"first_sample":`)
 		got = append(got, first)
 	}
 	want := []string{`"00c0ffee-1-4"},["adc_3",1]]`, `"00c0ffee-1-1"},["adc_0",1]]`, `"deadbeef-1-2"},["adc_1",1]]`, `"00c0ffee-2-3"},["adc_2",1]]`}
@@ -102,24 +104,49 @@ func TestBatchThatIsTooLargeIsSplit(t *testing.T) {
 	f := &Forwarder{cfg: &configs.Integration{Envelope: configs.EnvelopeBatch}, deviceID: "d"}
 	items := outgoingOf(sweepsOf(40))
 	items[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // more than a message has, alone
-	parcels := f.pack(nil, time.Unix(0, 0), items, 500)
+	var out parcels
+	f.pack(&out, time.Unix(0, 0), items, 500)
 	at := 0
-	for _, p := range parcels {
-		if len(p.message.Body) > 500 && len(p.items) > 1 {
-			t.Errorf("%d samples in %d bytes", len(p.items), len(p.message.Body))
+	for i, m := range out.messages {
+		n := out.counts[i]
+		if len(m.Body) > 500 && n > 1 {
+			t.Errorf("%d samples in %d bytes", n, len(m.Body))
 		}
-		for _, it := range p.items {
-			if it.Index != at {
-				t.Fatalf("sample %d stands at %d", it.Index, at)
+		if got := strings.Count(rows(t, m.Body), ",") + 1; got != n {
+			t.Errorf("%d samples in a message that settles %d", got, n)
+		}
+		for _, it := range items[at : at+n] {
+			if first := fmt.Sprintf("%q", it.Sample.Object); !strings.Contains(string(m.Body), first) {
+				t.Errorf("sample %d is not in its message", it.Index)
 			}
-			at++
 		}
-		if n := strings.Count(rows(t, p.message.Body), ",") + 1; n != len(p.items) {
-			t.Errorf("%d samples in a message that settles %d", n, len(p.items))
-		}
+		at += n
 	}
-	if at != 40 || len(parcels) < 3 {
-		t.Errorf("%d samples in %d messages", at, len(parcels))
+	if at != 40 || len(out.messages) < 3 {
+		t.Errorf("%d samples in %d messages", at, len(out.messages))
+	}
+}
+
+// The messages of a request share their memory. None is changed by what is added to another.
+func TestMessagesOfARequestAreApart(t *testing.T) {
+	f := &Forwarder{cfg: &configs.Integration{Attributes: configs.Attributes{"object", "sample_id"}}, deviceID: "d"}
+	batch := outgoingOf(sweepsOf(60))
+	batch[7].Sample.Value = objects.Text(strings.Repeat("x", 5000)) // more than there is room for
+	batch[3].estimated, batch[8].estimated = true, true
+	together := f.parcels(time.Unix(0, 0), batch)
+	for i := range together.messages {
+		m := &together.messages[i]
+		_ = append(m.Body, "end"...)
+		_ = append(m.Attributes, sinks.Attribute{Name: "replayed", Value: "true"})
+	}
+	for i := range batch {
+		alone := f.parcels(time.Unix(0, 0), batch[i:i+1])
+		if diff := cmp.Diff(alone.messages[0], together.messages[i]); diff != "" || together.counts[i] != 1 {
+			t.Errorf("message %d: %s", i, diff)
+		}
+		if want := objects.SampleID("d", batch[i].Store, batch[i].Run, batch[i].Sample.N); together.messages[i].SampleID != want {
+			t.Errorf("message %d has the id %s, want %s", i, together.messages[i].SampleID, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"noi-agent/configs"
@@ -12,8 +13,7 @@ import (
 // flight is one request in flight.
 type flight struct {
 	items     []outgoing
-	parcels   []parcel
-	messages  []sinks.Message
+	parcels   parcels // of the items
 	published time.Time
 	begun     time.Duration
 	results   []sinks.Result // set when the request has ended
@@ -34,6 +34,8 @@ type flights struct {
 	flow   flow
 	lanes  lanes
 	places map[place]bool // the deliveries in flight
+
+	settled []store.Result // room for the results of the request that has ended last
 
 	// After a failure no request is sent before all requests in flight have ended. Then their results are judged
 	// together, because they had the same failure.
@@ -135,14 +137,10 @@ func (f *Forwarder) readOrLand() bool {
 func (f *Forwarder) launch(items []outgoing) {
 	fl := &flight{items: items, published: f.clock.Now(), begun: f.clock.Elapsed()}
 	fl.parcels = f.parcels(fl.published, items)
-	fl.messages = make([]sinks.Message, len(fl.parcels))
-	for i := range fl.parcels {
-		fl.messages[i] = fl.parcels[i].message
-	}
 	f.hurried()
 	f.flights.begin(fl)
 	go func() {
-		fl.results = f.ask(fl.messages)
+		fl.results = f.ask(fl.parcels.messages)
 		f.flights.landed <- fl
 	}()
 }
@@ -167,9 +165,9 @@ func (f *Forwarder) settle(fl *flight) error {
 	s, now, completed := &f.flights, f.clock.Elapsed(), f.clock.Now()
 	s.end(fl)
 	f.heard(fl.results, completed)
-	settled := make([]store.Result, 0, len(fl.items))
+	settled := slices.Grow(s.settled, len(fl.items))
 	for i, r := range fl.results {
-		for _, d := range fl.parcels[i].items {
+		for _, d := range fl.items[len(settled) : len(settled)+fl.parcels.counts[i]] {
 			settled = append(settled, store.Result{
 				Seq: d.Seq, Index: d.Index, Outcome: outcomeOf(r.Outcome),
 				PublishedAt: fl.published, CompletedAt: completed, MessageID: r.MessageID, Error: r.Error(),
@@ -177,6 +175,7 @@ func (f *Forwarder) settle(fl *flight) error {
 			})
 		}
 	}
+	defer s.keepRoom(settled)
 	if err := f.store.Settle(f.cfg.ID, settled); err != nil {
 		return fmt.Errorf("settle %d results of %s: %w", len(settled), f.cfg.ID, err)
 	}
@@ -189,6 +188,17 @@ func (f *Forwarder) settle(fl *flight) error {
 		s.pause = f.spread(f.late(fl.items[:len(settled)]), f.clock.Elapsed()-fl.begun)
 	}
 	return nil
+}
+
+// mostSettled is for how many results room is kept: a sweep of a large controller.
+const mostSettled = 128
+
+// keepRoom keeps the room of results, without their texts, for the next request.
+func (s *flights) keepRoom(settled []store.Result) {
+	if cap(settled) <= mostSettled {
+		clear(settled)
+		s.settled = settled[:0]
+	}
 }
 
 // weigh judges the results of a request: at once if no request has failed, otherwise together with the results of all

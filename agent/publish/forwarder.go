@@ -9,7 +9,6 @@ import (
 	"noi-agent/agent/clock"
 	"noi-agent/agent/worker"
 	"noi-agent/configs"
-	"noi-agent/objects"
 	"noi-agent/sinks"
 	"noi-agent/store"
 )
@@ -36,6 +35,8 @@ type Forwarder struct {
 	worker   *worker.Worker
 	round    round
 	ahead    ahead
+	keys     keys
+	packer   sinks.Packer
 	flights  flights
 
 	sent, received uint64 // bytes that are counted already
@@ -220,22 +221,6 @@ func outcomeOf(o sinks.Outcome) store.Outcome {
 	}
 }
 
-// message builds the message of one delivery, now.
-func (f *Forwarder) message(published time.Time, d *outgoing) sinks.Message {
-	envelope := sinks.Envelope{
-		PublishedAt: published, DeviceID: f.deviceID, IntegrationID: f.cfg.ID, Source: d.Source, Run: d.Run,
-		Sample: d.Sample,
-	}
-	id := objects.SampleID(f.deviceID, d.Store, d.Run, d.Sample.N)
-	return sinks.Message{
-		Body:       sinks.AppendBody(nil, envelope),
-		Attributes: d.mark(sinks.Attributes(f.cfg.Attributes, envelope, id)),
-		SampleID:   id,
-		Key:        d.key,
-		Kind:       sinks.KindOf(d.Sample),
-	}
-}
-
 // judge notes what the results mean for the integration, and returns the wait before the next attempt.
 func (f *Forwarder) judge(results []sinks.Result, at time.Time) time.Duration {
 	worst, rejected := sinks.Result{Outcome: sinks.Accepted}, sinks.Result{}
@@ -310,6 +295,7 @@ func New(in *configs.Integration, o Options) *Forwarder {
 			drops: worker.Trouble{N: dropped, Last: -worker.Recently}}},
 		cut: func() {}, worker: worker.New(), replays: newReplays(),
 		round:         newRound(o.DeviceID, in.PublishEvery, o.Bell),
+		keys:          keys{},
 		flights:       newFlights(in, o.Sink),
 		droppedBefore: dropped,
 	}

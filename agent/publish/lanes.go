@@ -21,9 +21,14 @@ type lanes struct {
 	shape sinks.Flight
 	busy  map[string]bool // keys with a message in flight
 	clean int             // accepted requests in a row; below 0: after a request that was accepted in part
+
+	keys  map[string]bool // keys of the present choice; kept for its room
+	taken []bool          // places of the present choice; kept for its room
 }
 
-func newLanes(shape sinks.Flight) lanes { return lanes{shape: shape, busy: map[string]bool{}} }
+func newLanes(shape sinks.Flight) lanes {
+	return lanes{shape: shape, busy: map[string]bool{}, keys: map[string]bool{}}
+}
 
 // repeats reports whether a request may have several messages of an object.
 func (l *lanes) repeats() bool {
@@ -53,9 +58,7 @@ func (l *lanes) answered(results []sinks.Result) {
 // If a request may have several messages of an object, the objects are divided among the slots. Otherwise a controller
 // with 52 objects would fill only five requests of ten, however many samples wait.
 func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
-	p := picking{
-		lanes: l, waiting: waiting, most: most, keys: map[string]bool{}, taken: make([]bool, len(waiting)),
-	}
+	p := picking{lanes: l, waiting: waiting, most: most, places: make([]int, 0, min(most, len(waiting)))}
 	keys := most
 	switch {
 	case l.shape.OneKey:
@@ -63,6 +66,8 @@ func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
 	case l.repeats():
 		keys = (l.free(waiting) + slots - 1) / slots
 	}
+	clear(l.keys)
+	l.taken = append(l.taken[:0], make([]bool, len(waiting))...)
 	p.scan(keys, l.repeats())
 	for keys < most && !l.shape.OneKey && len(p.places) < most { // one full request costs less than two
 		keys++
@@ -77,13 +82,13 @@ func (l *lanes) pick(waiting []outgoing, most, slots int, alone bool) []int {
 
 // free counts the waiting objects without a message in flight.
 func (l *lanes) free(waiting []outgoing) int {
-	seen := map[string]bool{}
+	clear(l.keys)
 	for i := range waiting {
 		if key := waiting[i].key; !l.busy[key] {
-			seen[key] = true
+			l.keys[key] = true
 		}
 	}
-	return len(seen)
+	return len(l.keys)
 }
 
 // picking is the choice for one request.
@@ -92,8 +97,6 @@ type picking struct {
 	waiting []outgoing
 	most    int
 	places  []int
-	taken   []bool // by place
-	keys    map[string]bool
 }
 
 // scan adds messages with at most keys different keys, the oldest first. If a message is left out, all later messages

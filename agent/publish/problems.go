@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"noi-agent/agent/worker"
+	"noi-agent/objects"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
 	"noi-agent/store"
@@ -53,8 +54,8 @@ func (f *Forwarder) problems(v shown, counts store.IntegrationStats) (list []api
 	}
 	if drops := f.view.noteDrops(counts.Dropped); drops.Live(now) {
 		list = append(list, api.CloudDropped.Of(f.cfg.ID, drops.Since,
-			fmt.Sprintf("%d samples were deleted since the start, the last ones within %v",
-				counts.Dropped-f.droppedBefore, worker.Recently)).Lasting(now-drops.Begun))
+			fmt.Sprintf("%d samples were deleted since the start, the last ones within %s",
+				counts.Dropped-f.droppedBefore, objects.Period(worker.Recently))).Lasting(now-drops.Begun))
 	}
 	return list
 }

@@ -67,7 +67,7 @@ func (d *again) outgoing() outgoing {
 	if d.dated {
 		return outgoing{Delivery: &sent, estimated: d.estimated, key: keyOf(&sent)}
 	}
-	return timed(&sent)
+	return timed(&sent, keyOf(&sent))
 }
 
 // sampledAt is the time in the message.
@@ -258,15 +258,14 @@ func (f *Forwarder) sendAgain(p *replay, n int) (pause time.Duration, err error)
 		items[i] = d.outgoing()
 	}
 	parcels := f.parcels(published, items)
-	messages := make([]sinks.Message, len(parcels))
-	for i := range parcels {
-		messages[i] = p.mark(parcels[i].message)
+	for i, m := range parcels.messages {
+		parcels.messages[i] = p.mark(m)
 	}
-	results, completed := f.publish(messages)
+	results, completed := f.publish(parcels.messages)
 	var left []*again
 	tried := 0
 	for i, r := range results {
-		for range parcels[i].items {
+		for range parcels.counts[i] {
 			d, outcome := p.queue[tried], outcomeOf(r.Outcome)
 			tried++
 			err := f.logAgain(d, store.Result{

@@ -32,9 +32,29 @@ func keyOf(d *store.Delivery) string {
 	return d.Source.Line + "/" + strconv.Itoa(int(d.Source.UnitID)) + "/" + d.Sample.Object // at once: for each sample
 }
 
+// keys are the keys of the messages that were sent: one for each object, so they are made once.
+type keys map[named]string
+
+type named struct {
+	line   string
+	unit   uint8
+	object string
+}
+
+// of is keyOf.
+func (k keys) of(d *store.Delivery) string {
+	name := named{d.Source.Line, d.Source.UnitID, d.Sample.Object}
+	key, ok := k[name]
+	if !ok {
+		key = keyOf(d)
+		k[name] = key
+	}
+	return key
+}
+
 // timed gives a delivery its time, which is the same in messages, exports, replays and the status. It changes d.
-func timed(d *store.Delivery) outgoing {
-	o := outgoing{Delivery: d, key: keyOf(d)}
+func timed(d *store.Delivery, key string) outgoing {
+	o := outgoing{Delivery: d, key: key}
 	var at time.Time
 	if at, o.estimated = d.Stamp.Time(d.Sample.SampledAt); !at.Equal(d.Sample.SampledAt) {
 		o.Sample.SampledAt, o.corrected = at, at
@@ -52,7 +72,7 @@ func (f *Forwarder) correctTimes(pending []store.Delivery) (ready []outgoing, ho
 	for i := range pending {
 		d := &pending[i]
 		waited := up - d.Stamp.Uptime
-		o := timed(d)
+		o := timed(d, f.keys.of(d))
 		switch s := d.Stamp; {
 		case !s.Unsure || !s.SameBoot || s.Uptime < 0:
 		case f.clock.Wall.Unsettled() && waited < clock.ProbeUnsure: // the time of the boot will soon be known better

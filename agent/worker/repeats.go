@@ -9,8 +9,8 @@ import (
 const repeatEvery = 30 * time.Second
 
 // Repeats logs a failure that repeats: the first one at once, then one line in 30 s, and the recovery with the number
-// of failures. A failure that comes and goes is logged once in 30 s too, with its recovery; counters have the others,
-// since the log of a noisy line must not wear out the flash. One goroutine owns a Repeats.
+// of failures. A failure that comes and goes is logged once in 30 s too, with its recovery; counters count the others,
+// because the log of a noisy line must not wear out the flash. One goroutine owns a Repeats.
 type Repeats struct {
 	failures int           // in a row
 	since    time.Duration // monotonic time of the first of them

@@ -7,7 +7,7 @@ const Recently = 10 * time.Minute
 
 // Trouble is a fault that comes and goes, and is counted elsewhere. The zero Trouble was never seen.
 type Trouble struct {
-	N     uint64        // the count when it was looked at last
+	N     uint64        // the count at the last look
 	Since time.Time     // wall time of the first fault after a pause of Recently
 	Begun time.Duration // the same, monotonic
 	Last  time.Duration // monotonic time of the last fault

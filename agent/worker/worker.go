@@ -11,7 +11,7 @@ type Worker struct {
 // New returns a worker that has not started.
 func New() *Worker { return &Worker{cancel: func() {}, ended: make(chan struct{})} }
 
-// Start lets f work in a goroutine until ctx ends or Stop is called.
+// Start runs f in a goroutine until ctx ends or Stop is called.
 func (w *Worker) Start(ctx context.Context, f func(context.Context)) {
 	ctx, w.cancel = context.WithCancel(ctx)
 	go func() {
@@ -21,7 +21,7 @@ func (w *Worker) Start(ctx context.Context, f func(context.Context)) {
 	}()
 }
 
-// Skip ends a worker that is not to work at all.
+// Skip ends a worker that never works.
 func (w *Worker) Skip() { close(w.ended) }
 
 // Stop ends the work and waits for its end. It may be called more than once, but not before Start or Skip.

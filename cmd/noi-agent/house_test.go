@@ -21,7 +21,7 @@ var house = map[string][]string{
 	"internal/strictyaml":    {},
 	"internal/awsregion":     {},
 	"internal/shell":         {},
-	"internal/journal":       {},
+	"internal/journal":       {"objects"},
 	"internal/wholefile":     {},
 	"objects":                {"internal/strictyaml"},
 	"configs":                {"objects", "internal/strictyaml", "internal/awsregion"},
@@ -47,7 +47,7 @@ var house = map[string][]string{
 	"agent":                  {"agent/clock", "agent/history", "agent/poll", "agent/publish", "agent/worker", "configs", "internal/wholefile", "objects", "modbus", "store", "sinks", "status/api", "status/wording"},
 	"status/bundle":          {},
 	"status/events":          {},
-	"status/logs":            {"status/api"},
+	"status/logs":            {"objects", "status/api"},
 	"status/wording":         {"objects", "status/api"},
 	"status/web":             {"objects", "status/api", "status/logs", "status/wording"},
 	"status/web/webtest":     {"objects", "status/api", "status/logs"},
@@ -59,7 +59,7 @@ var house = map[string][]string{
 	"cmd/noi-agent/clitest":  {},
 	"cmd/noi-agent/e2e":      {},
 	"cmd/noi-sim":            nil,
-	"cmd/noi-agent/doctor":   {"configs", "modbus", "sinks", "status/api", "internal/shell"},
+	"cmd/noi-agent/doctor":   {"configs", "objects", "modbus", "sinks", "status/api", "internal/shell"},
 	"packaging":              {}, // tests only
 }
 

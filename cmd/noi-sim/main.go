@@ -37,7 +37,7 @@ type runOptions struct {
 	SNS    string
 	PubSub string
 
-	Command []string // empty: none is run, and the world stands until Ctrl-C
+	Command []string // empty: none is run, and the simulation runs until Ctrl-C
 }
 
 // Limits of the options. The plant takes a step each simulated second: ten thousand times real time is a day in nine

@@ -84,7 +84,7 @@ type tally struct {
 	mu       sync.Mutex // guards what follows
 	offered  int
 	taken    int
-	distinct map[uint64]struct{} // some 20 bytes a message for as long as the world stands
+	distinct map[uint64]struct{} // about 20 bytes per message while the simulation runs
 }
 
 func newTally() *tally {

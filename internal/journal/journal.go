@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/journal"
+
+	"noi-agent/objects"
 )
 
 // Sender takes one entry; fields have the names of the journal. It fails when the journal cannot be reached.
@@ -91,6 +93,9 @@ func line(message string, attrs []slog.Attr) string {
 	text := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && (a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
 			return slog.Attr{}
+		}
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(objects.Period(a.Value.Duration()))
 		}
 		return a
 	}})

@@ -13,25 +13,25 @@ import (
 	"noi-agent/sinks"
 )
 
-// rule says what a gRPC code asks for; text, when not empty, has to be in the message too.
+// rule is the outcome of a gRPC code. If text is not empty, it must be in the message too.
 type rule struct {
 	code    codes.Code
 	text    string
 	outcome sinks.Outcome
 }
 
-// rules returns the one table of what Pub/Sub answers; the first match counts. Source: "Error
-// codes" of the Pub/Sub documentation, and google.rpc.Code for what it does not list.
+// rules returns the table of the errors of Pub/Sub; the first match counts. Source: "Error codes" of the Pub/Sub
+// documentation, and google.rpc.Code for what it does not list.
 //
-// A refusal may be final only where the message itself is the cause: what names the topic waits
-// for the operator, or a slip in a configuration would throw the backlog away.
+// A refusal may be final only if the message itself is the cause. An error about the topic waits for the operator:
+// otherwise a mistake in a configuration would delete the backlog.
 func rules() []rule {
 	return []rule{
 		{codes.PermissionDenied, "", sinks.Wait},
 		{codes.Unauthenticated, "", sinks.Wait},
 		{codes.NotFound, "", sinks.Wait},           // no such topic, or project
 		{codes.FailedPrecondition, "", sinks.Wait}, // the topic's key or schema, or billing, is off
-		{codes.Unimplemented, "", sinks.Wait},      // something else than Pub/Sub answers at the endpoint
+		{codes.Unimplemented, "", sinks.Wait},      // the server at the endpoint is not Pub/Sub
 		{codes.AlreadyExists, "", sinks.Wait},      // not an answer to a publish request
 		{codes.OutOfRange, "", sinks.Wait},         // likewise
 
@@ -50,14 +50,14 @@ func rules() []rule {
 	}
 }
 
-// noAnswer reports whether a code is what a connection that brings no answer looks like. The
-// service may say Unavailable too; a new connection is right then as well, to reach another of its machines.
+// noAnswer reports whether a code means that the connection brought no answer. The service itself may also answer
+// Unavailable; a new connection is right then too, because it may reach another of its machines.
 func noAnswer(code string) bool {
 	return code == codes.Unavailable.String() || code == codes.DeadlineExceeded.String() ||
 		code == codes.Canceled.String()
 }
 
-// clockHint goes to texts in which the gateway's own clock is the likely cause.
+// clockHint is added to texts if the gateway's own clock is the likely cause.
 const clockHint = " (is the gateway's clock right?)"
 
 // classify turns the error of a request into a result.
@@ -86,8 +86,9 @@ func classify(ctx context.Context, err error) sinks.Result {
 	return result
 }
 
-// expired reports whether a refusal is of a token that has run out (google.api.ErrorReason). By the gateway's clock it
-// has not, or it would have been renewed: the next attempt makes another, by the clock as it is then.
+// expired reports whether a token was refused because it has expired (google.api.ErrorReason). By the gateway's clock
+// it has not expired, because it would have been renewed. The next attempt makes another token, by the clock of that
+// moment.
 func expired(st *status.Status) bool {
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetReason() == "ACCESS_TOKEN_EXPIRED" {
@@ -107,7 +108,7 @@ func after(st *status.Status) time.Duration {
 	return 0
 }
 
-// ended is the result of a request that was given up; whether it arrived is not known.
+// ended is the result of a request that the caller has ended. It is not known whether the request arrived.
 func ended(ctx context.Context) sinks.Result {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return sinks.Failed(sinks.Retry, codes.DeadlineExceeded.String(), "no answer of Pub/Sub in time")
@@ -115,7 +116,7 @@ func ended(ctx context.Context) sinks.Result {
 	return sinks.Failed(sinks.Retry, codes.Canceled.String(), "ended before Pub/Sub had answered")
 }
 
-// plainText takes gRPC's wrapping off what the network said:
+// plainText returns the error of the network without the text that gRPC puts around it:
 //
 //	connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:8085: connect: connection refused"
 func plainText(s string) string {

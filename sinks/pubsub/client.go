@@ -25,12 +25,12 @@ import (
 	"noi-agent/sinks"
 )
 
-// googleEndpoint is where Pub/Sub lives.
+// googleEndpoint is the address of Pub/Sub.
 const googleEndpoint = "pubsub.googleapis.com:443"
 
-// Bounds of a connection beyond those of sinks.Dialer. A dead path shows there already, by what
-// is not acknowledged; pings go out only while a request is under way, and not before this, as
-// Google's servers end connections that ping more often.
+// Limits of a connection in addition to those of sinks.Dialer, which already ends a connection with data that is not
+// acknowledged. Pings are sent only while a request runs, and not more often than this, because Google's servers end
+// connections that ping more often.
 const (
 	pingAfter   = 5 * time.Minute
 	pingTimeout = 30 * time.Second
@@ -39,7 +39,7 @@ const (
 // bufferSize is that of a connection's buffers, in bytes: a packed request of a sweep has 2,500. gRPC's own are 32 kB.
 const bufferSize = 4 << 10
 
-// connected returns the connection, with a token that is good now; nil when there is none, and fault says why.
+// connected returns the connection, with a token that is valid now. nil: there is none; fault has the reason.
 func (s *Sink) connected(ctx context.Context) (conn *grpc.ClientConn, fault sinks.Result) {
 	if !s.takeTurn(ctx) {
 		return nil, sinks.Failed(sinks.Retry, sinks.CodeTimeout, "no token in time")
@@ -68,7 +68,7 @@ func (s *Sink) takeTurn(ctx context.Context) bool {
 
 func (s *Sink) giveTurn() { <-s.turn }
 
-// giveUp forgets a connection that a fault came from, unless another request has had it forgotten already.
+// giveUp forgets a connection after a fault, except if another request has replaced it already.
 func (s *Sink) giveUp(ctx context.Context, conn *grpc.ClientConn, fault sinks.Result) {
 	if !s.takeTurn(ctx) {
 		return // another request asks for a token, and learns the same
@@ -79,8 +79,8 @@ func (s *Sink) giveUp(ctx context.Context, conn *grpc.ClientConn, fault sinks.Re
 	}
 }
 
-// connect finds credentials and a connection; ok is false when there is none, and fault says
-// why. It returns at once: the connection is made by the first request.
+// connect finds credentials and prepares a connection. ok is false without credentials; fault has the reason. It
+// returns at once, because the first request makes the connection.
 func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.closed {
 		return sinks.Failed(sinks.Retry, sinks.CodeClosed, "the sink was closed"), false
@@ -103,9 +103,8 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	return sinks.Result{}, true
 }
 
-// authenticate sees to it that there is a token for the next request. Asking here and not in
-// the request distinguishes a token service that is out of reach from one that refuses us, which gRPC
-// calls Unauthenticated both.
+// authenticate gets a token for the next request, if needed. It does this before the request to distinguish a token
+// service that is out of reach from one that refuses: gRPC reports both as Unauthenticated.
 func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.creds == nil {
 		creds, fault, ok := findCredentials(s.o)
@@ -122,18 +121,17 @@ func (s *Sink) authenticate(ctx context.Context) (fault sinks.Result, ok bool) {
 	return sinks.Result{}, true
 }
 
-// dial makes a connection of our own. The library would make one too, but with telemetry, with
-// reconnections of its own pace, and in plaintext whenever PUBSUB_EMULATOR_HOST is set, whatever
-// the endpoint. It opens with the first request.
+// dial makes our own connection. It opens with the first request. A connection of the library would have telemetry,
+// would connect again at its own times, and would use plain text for every endpoint if PUBSUB_EMULATOR_HOST is set.
 func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig,
 			MinConnectTimeout: sinks.ConnectTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
-		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries by their order
+		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries because of them
 		grpc.WithDisableRetry(),
 		grpc.WithContextDialer(s.tunnel),
-		//lint:ignore SA1019 a compressor that is registered is one for the whole process, made by init
+		// lint:ignore SA1019 a registered compressor would be one for the whole process, made by init
 		grpc.WithCompressor(s.o.Packer),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
@@ -163,7 +161,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// tunnel is DialTunnel that remembers what is wrong with the proxy: gRPC keeps no more than the text of an error.
+// tunnel is DialTunnel, and keeps the error of the proxy, because gRPC keeps only the text of an error.
 func (s *Sink) tunnel(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := s.o.dialer().DialTunnel(ctx, addr)
 	fault, _ := sinks.ProxyFault(err)
@@ -184,9 +182,9 @@ func (s *Sink) classify(ctx context.Context, err error) sinks.Result {
 	return classify(ctx, err)
 }
 
-// publish asks the service by the method that its own client (pubsub/v2/apiv1) asks by. That client adds retries and a
-// timeout, which are not wanted, telemetry, and 2.8 MB of binary; the header by which Google routes a request is all
-// that it says beside. A small request goes unpacked; the connection packs all others.
+// publish calls the same method of the service as the service's own client (pubsub/v2/apiv1). That client adds retries
+// and a timeout, which we do not want, telemetry, and 2.8 MB of binary. Of its additions only the header by which
+// Google routes a request is needed. A small request is not compressed; the connection compresses all others.
 func (s *Sink) publish(ctx context.Context, conn *grpc.ClientConn, body request) (*pubsubpb.PublishResponse, error) {
 	options := []grpc.CallOption{grpc.ForceCodecV2(codec{encoding.GetCodecV2(codecName)})}
 	if len(body) <= packAbove {
@@ -203,10 +201,9 @@ func routed(ctx context.Context, field, resource string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "x-goog-request-params", field+"="+url.QueryEscape(resource))
 }
 
-// forget drops what may have caused a fault. A connection that did not bring an answer is made
-// again by the next attempt, and not before: left alone, gRPC would knock on its own all through
-// an outage, or sit out a backoff of its own after it. Credentials are read again when they
-// were refused, or had expired.
+// forget drops what may have caused a fault. After a connection without an answer, the next attempt makes a new one,
+// and not earlier: gRPC itself would try to connect during the whole outage, or would wait for its own backoff after
+// it. Credentials are read again if they were refused or had expired.
 func (s *Sink) forget(fault sinks.Result) {
 	switch {
 	case fault.Outcome == sinks.Wait || fault.Code == codes.Unauthenticated.String():
@@ -227,8 +224,8 @@ func (s *Sink) hangUp() {
 	s.conn = nil
 }
 
-// target returns the address to dial and whether it is spoken to in plaintext and without
-// credentials: on loopback, for http://, and for whatever PUBSUB_EMULATOR_HOST names.
+// target returns the address to dial. plain: plain text without credentials, for loopback, http:// and the address of
+// PUBSUB_EMULATOR_HOST.
 func target(endpoint, emulator string) (host string, plain bool) {
 	switch {
 	case endpoint != "":

@@ -17,7 +17,7 @@ import (
 	"noi-agent/sinks"
 )
 
-// scope is the right that is asked for: Pub/Sub and nothing else.
+// scope is the requested permission: only Pub/Sub.
 const scope = "https://www.googleapis.com/auth/pubsub"
 
 // tokens are credentials as gRPC asks for them, request by request.
@@ -47,14 +47,14 @@ func (t *tokens) GetRequestMetadata(ctx context.Context, _ ...string) (map[strin
 // RequireTransportSecurity keeps tokens off plaintext connections.
 func (t *tokens) RequireTransportSecurity() bool { return true }
 
-// findCredentials looks where Application Default Credentials are, in the same order, but asks
-// the metadata server only where GCE_METADATA_HOST names one: the library would look for it by
-// DNS and by a link-local address, which on a gateway is uplink spent and seconds waited for nothing.
+// findCredentials looks in the places of Application Default Credentials, in the same order. But it asks the metadata
+// server only if GCE_METADATA_HOST is set. The library would look for the server by DNS and by a link-local address,
+// which costs a gateway uplink and seconds without a use.
 func findCredentials(o Options) (*tokens, sinks.Result, bool) {
 	gcloud := gcloudFile()
 	for _, place := range []struct {
 		path string
-		must bool // named in the configuration or the environment: it has to be there
+		must bool // named in the configuration or the environment: it must exist
 	}{
 		{o.CredentialsFile, true}, {os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), true}, {gcloud, false},
 	} {
@@ -134,8 +134,8 @@ func parseCredentials(o Options, path string, b []byte) (*tokens, sinks.Result, 
 	}
 	creds, err := credentials.NewCredentialsFromJSON(credentials.CredType(head.Type), b, &credentials.DetectOptions{
 		Scopes:              []string{scope},
-		UseSelfSignedJWT:    true, // a service account signs its tokens itself: no token service to reach or to pay for
-		DisableAsyncRefresh: true, // nothing of ours works on after Publish has returned
+		UseSelfSignedJWT:    true, // a service account signs its tokens itself and needs no token service
+		DisableAsyncRefresh: true, // no work continues after Publish has returned
 		Client:              service.client(),
 	})
 	if err != nil {
@@ -160,7 +160,7 @@ func metadataCredentials(o Options) (*tokens, sinks.Result, bool) {
 		return nil, sinks.Failed(sinks.Wait, sinks.CodeCAFile, err.Error()), false
 	}
 	if t, ok := service.next.(*http.Transport); ok {
-		t.Proxy = nil // it is a neighbour
+		t.Proxy = nil // the metadata server is in the local network
 	}
 	creds := auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: auth.NewCachedTokenProvider(
 		metadataServer{os.Getenv("GCE_METADATA_HOST"), service.client(), o.Now},

@@ -48,7 +48,7 @@ func impersonated(u string) string {
 	return email
 }
 
-// poolMember returns everybody of a pool as IAM names them, for the audience
+// poolMember returns all identities of a pool in the words of IAM, for the audience
 // //iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/POOL/providers/P; "" for another audience.
 func poolMember(audience string) string {
 	pool, _, ok := strings.Cut(strings.TrimPrefix(audience, "//"), "/providers/")

@@ -12,8 +12,8 @@ import (
 	"cloud.google.com/go/auth"
 )
 
-// metadataServer gives out tokens for the service account of a machine in Google's cloud, or stands in for one (Compute
-// Engine, "About VM metadata"). The library's own client of it has no bounds, and a network of its own.
+// metadataServer gives tokens for the service account of a machine in Google's cloud, or simulates such a server
+// (Compute Engine, "About VM metadata"). The library's own client for it has no limits, and makes its own connections.
 type metadataServer struct {
 	host   string // host, with or without a port
 	client *http.Client

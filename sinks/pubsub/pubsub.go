@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,17 +17,16 @@ import (
 	"noi-agent/sinks"
 )
 
-// Limits of a publish request (Pub/Sub quotas and limits, "Resource limits": 1,000 messages,
-// 10 MB). A window stays a megabyte below, because each message costs a few bytes of framing
-// and the service does not say how it counts them; a single message may use all but the
-// kilobyte in which the topic's name stands.
+// Limits of a publish request (Pub/Sub quotas and limits, "Resource limits": 1,000 messages, 10 MB). A window stays a
+// megabyte below, because each message needs a few bytes of framing, and the service does not document how it counts
+// them. A single message may use everything except one kilobyte for the topic's name.
 const (
 	maxMessages = 1000
 	maxBytes    = 9_000_000
 	maxSingle   = 10_000_000 - 1024
 )
 
-// Requests smaller than this go unpacked: gzip would make them larger. It is the threshold of
+// Requests smaller than this are not compressed, because gzip would make them larger. It is the threshold of
 // pubsub.DefaultPublishSettings.
 const packAbove = 240
 
@@ -36,7 +36,7 @@ const framing = 5
 // defaultTimeout bounds one Publish whose context has no earlier end.
 const defaultTimeout = time.Minute
 
-// Options say which topic, and how it is reached.
+// Options are the topic, its credentials and the way to it.
 type Options struct {
 	ProjectID string // needed when Topic is bare; otherwise the topic's project counts
 	Topic     string // projects/PROJECT/topics/NAME, or NAME alone
@@ -58,32 +58,34 @@ type Options struct {
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
 
-// Sink publishes to one topic. Publish may be called by several goroutines; all else is for one, while no Publish is
-// under way.
+// Sink publishes to one topic. Several goroutines may call Publish at once. The other methods are for one goroutine,
+// while no Publish runs.
 type Sink struct {
 	o        Options
 	topic    string // full name
 	log      *slog.Logger
 	sessions tls.ClientSessionCache // outlives connections, see dial
 
-	// The goroutine that holds its one place owns closed, conn, creds and who. It is a channel and no mutex, because
-	// tokens are asked for meanwhile, and a Publish waits for them no longer than its context lets it.
+	// turn has one place. The goroutine that has it owns closed, conn, creds and who. It is a channel and not a mutex,
+	// because tokens are requested meanwhile, and a Publish waits only until its context ends.
 	turn   chan struct{}
 	closed bool
 
 	conn  *grpc.ClientConn // nil until connected, and again after a fault of the connection
 	creds *tokens          // nil until found, and again after they were refused
-	who   identity         // of the credentials found last
+	who   identity         // owner of the last credentials
+
+	rooms sync.Pool // of requests that are done with: of *request
 
 	learn    sync.Mutex      // guards refusals
-	refusals *sinks.Refusals // what is known of the topic's
+	refusals *sinks.Refusals // the known refusals of the topic
 
 	mu    sync.Mutex   // guards proxy: gRPC dials in a goroutine of its own
-	proxy sinks.Result // what is wrong with the proxy, as the last connection found; zero: nothing
+	proxy sinks.Result // the proxy's error at the last connection; zero: none
 }
 
-// New returns a sink for the topic. It fails for a malformed topic only: credentials and the
-// network are looked for at the first Publish.
+// New returns a sink for the topic. It fails only for a malformed topic: credentials and network are used at the first
+// Publish.
 func New(o Options) (*Sink, error) {
 	name, err := topicName(o.ProjectID, o.Topic)
 	if err != nil {
@@ -109,8 +111,8 @@ func New(o Options) (*Sink, error) {
 // Window returns 1,000: the most messages a publish request has.
 func (s *Sink) Window() int { return maxMessages }
 
-// Flight says that several requests may be under way with ordering keys, where each has one key. Without them a request
-// of a thousand messages fills a link.
+// Flight allows several requests at once with ordering keys, because each request then has only one key. Without
+// ordering keys, one request of a thousand messages fills a link.
 func (s *Sink) Flight() sinks.Flight {
 	return sinks.Flight{Several: s.o.Ordering, OneKey: s.o.Ordering}
 }
@@ -122,9 +124,9 @@ func (s *Sink) Close() error {
 	return nil
 }
 
-// Publish sends the longest prefix of msgs that fits one request and returns one result for
-// each message sent; none when msgs is empty. It is back when ctx ends, or Options.Timeout
-// is over; what was on its way then is Retry.
+// Publish sends the longest prefix of msgs that fits one request and returns one result for each message sent; none
+// when msgs is empty. It returns at the latest when ctx ends or Options.Timeout is over; messages in flight then get
+// Retry.
 func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result {
 	if len(msgs) == 0 {
 		return nil
@@ -137,10 +139,10 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 	for {
 		selected := s.choose(msgs)
-		body, fits := s.pack(msgs, selected.Send)
+		body, fits := s.pack(s.room(), msgs, selected.Send)
 		if fits == 0 {
 			first := selected.Send[0]
-			if first > 0 { // what is before it is set aside by the next look at these alone
+			if first > 0 { // the messages before it are set aside by the next call, with these alone
 				msgs = msgs[:first]
 				continue
 			}
@@ -156,35 +158,36 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	}
 }
 
-// choose says what of the messages goes next.
+// choose selects the messages of the next request.
 func (s *Sink) choose(msgs []sinks.Message) sinks.Selection {
 	s.learn.Lock()
 	defer s.learn.Unlock()
 	return s.refusals.Select(msgs)
 }
 
-// learnt takes the answers to what was chosen, and returns results; none where another try is to be made.
+// learnt takes the answers to the chosen messages, and returns results; none if another try is needed.
 func (s *Sink) learnt(msgs []sinks.Message, chosen sinks.Selection, answers []sinks.Result, whole bool) []sinks.Result {
 	s.learn.Lock()
 	defer s.learn.Unlock()
 	return s.refusals.Settle(msgs, chosen, answers, whole)
 }
 
-// Refuses says what kinds of messages the topic does not take, in one line; "" for none that is known. Messages of
-// these kinds are rejected without being sent, but for one now and then.
+// Refuses returns the kinds of messages that the topic refuses, in one line; "": none is known. Messages of these kinds
+// are rejected without being sent, except one from time to time.
 func (s *Sink) Refuses() string {
 	s.learn.Lock()
 	defer s.learn.Unlock()
 	return s.refusals.Words()
 }
 
-// send makes one request of n messages. Pub/Sub answers for a request as a whole, always.
+// send makes one request of n messages. Pub/Sub always gives one answer for the whole request.
 func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, body request, n int) (results []sinks.Result,
 	whole bool) {
-	if conn.GetState() == connectivity.Shutdown { // a request before, or one beside, has lost the connection
+	if conn.GetState() == connectivity.Shutdown { // another request has lost the connection
 		return sinks.Repeat(sinks.Failed(sinks.Retry, "Unavailable", "the connection was lost"), n), true
 	}
 	out, err := s.publish(ctx, conn, body)
+	s.done(body)
 	if err != nil {
 		fault := s.classify(ctx, err)
 		s.giveUp(ctx, conn, fault)
@@ -193,8 +196,8 @@ func (s *Sink) send(ctx context.Context, conn *grpc.ClientConn, body request, n 
 	return accepted(n, out.GetMessageIds()), false
 }
 
-// accepted gives each message its id. An id that is missing from the answer leaves its message
-// unknown: it is sent again.
+// accepted gives each message its id. If an id is missing in the answer, it is not known whether the message arrived:
+// it is sent again.
 func accepted(n int, ids []string) []sinks.Result {
 	results := sinks.Repeat(sinks.Failed(sinks.Retry, sinks.CodeNoResult,
 		"the answer of Pub/Sub has no id for this message"), n)
@@ -206,8 +209,9 @@ func accepted(n int, ids []string) []sinks.Result {
 
 // pack returns a request with the messages at the first of these places that fit one, and their number; 0 when the
 // first message is too large for any. All messages of a request have to have one ordering key (Pub/Sub RPC reference,
-// PubsubMessage): with Options.Ordering it ends where the key changes.
-func (s *Sink) pack(msgs []sinks.Message, places []int) (body request, fits int) {
+// PubsubMessage): with Options.Ordering it ends where the key changes. The request has the room of another that is done
+// with.
+func (s *Sink) pack(room request, msgs []sinks.Message, places []int) (body request, fits int) {
 	total, key := 0, ""
 	for _, at := range places {
 		n, next := s.size(msgs[at])+framing, s.key(msgs[at])
@@ -217,11 +221,30 @@ func (s *Sink) pack(msgs []sinks.Message, places []int) (body request, fits int)
 		}
 		key, total, fits = next, total+n, fits+1
 	}
-	body = appendText(make(request, 0, total+len(s.topic)+framing), fieldTopic, s.topic)
+	body = appendText(slices.Grow(room[:0], total+len(s.topic)+framing), fieldTopic, s.topic)
 	for _, at := range places[:fits] {
 		body = s.appendMessage(body, msgs[at])
 	}
 	return body, fits
+}
+
+// mostRoom is how much room is kept for a request, in bytes: a sweep of a large controller has some 25,000.
+const mostRoom = 64 << 10
+
+// room returns room for a request.
+func (s *Sink) room() request {
+	if kept, ok := s.rooms.Get().(*request); ok {
+		return *kept
+	}
+	return nil
+}
+
+// done keeps the room of a request that was answered, or has failed. A small request goes unpacked: gRPC may still hold
+// it then.
+func (s *Sink) done(body request) {
+	if len(body) > packAbove && cap(body) <= mostRoom {
+		s.rooms.Put(&body)
+	}
 }
 
 // key is the ordering key of a message; "": none.
@@ -232,15 +255,15 @@ func (s *Sink) key(m sinks.Message) string {
 	return orderingKey(s.o.Device, m.Key)
 }
 
-// valid puts U+FFFD in place of what is not UTF-8, as a controller may have answered for its product
-// code: the request would not leave the gateway otherwise, now or ever.
+// valid replaces bytes that are not UTF-8 by U+FFFD. A controller may have such bytes in its product code, and without
+// this the request could never be sent.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // maxKey is the most bytes an ordering key has (Pub/Sub quotas and limits, "Resource limits").
 const maxKey = 1024
 
-// orderingKey names the ordered row of a message. One that is too long is cut, which may merge two
-// rows; that costs throughput and never order.
+// orderingKey returns the ordering key of a message. A key that is too long is cut. This may merge two keys, which
+// costs throughput, but never the order.
 func orderingKey(device, key string) string {
 	key = valid(device + "/" + key)
 	if len(key) > maxKey {
@@ -272,7 +295,7 @@ func topicName(project, topic string) (string, error) {
 	return topic, nil
 }
 
-// checkName holds a topic's name against "Guidelines to name a topic" of the Pub/Sub documentation.
+// checkName checks a topic's name by "Guidelines to name a topic" of the Pub/Sub documentation.
 func checkName(name string) error {
 	const punctuation = "-_.~+%"
 	if len(name) < 3 || len(name) > 255 {

@@ -19,14 +19,14 @@ import (
 	"noi-agent/sinks"
 )
 
-// tokenTimeout bounds one question to a token service.
+// tokenTimeout limits one request to a token service.
 const tokenTimeout = 30 * time.Second
 
 // maxRefusal is how much of a refusal is read, in bytes. Google's have some 200.
 const maxRefusal = 8 << 10
 
-// tokenService is the way to the service that gives out tokens. It remembers the last refusal, because the
-// library turns most of them into a text, body and all, and a body may hold what is not to be shown.
+// tokenService is the connection to the service that gives tokens. It keeps the last refusal itself, because the
+// library turns most refusals into a text with the whole body, and a body may have secrets.
 type tokenService struct {
 	next http.RoundTripper
 
@@ -36,7 +36,7 @@ type tokenService struct {
 	after  time.Duration // what it asks to wait; 0 for nothing
 }
 
-// newTokenService asks over connections that are not kept: a token lasts an hour.
+// newTokenService uses connections that are not kept, because a token lasts an hour.
 func newTokenService(o Options) (*tokenService, error) {
 	roots, err := sinks.Roots(o.CAFile)
 	if err != nil {
@@ -95,9 +95,8 @@ func (s *tokenService) refused() (status int, body []byte, after time.Duration) 
 	return s.status, s.body, s.after
 }
 
-// token asks for a token, which is usually at hand; ok is false when there is none, and fault says
-// why. A service that cannot be reached or is not well is worth another try soon, one that
-// refuses waits for the operator.
+// token gets a token, usually from memory. ok is false if there is none; fault has the reason. If the service cannot be
+// reached or fails, the outcome is Retry; if it refuses, Wait.
 func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	t.service.note(0, nil, 0)
 	_, err := t.creds.Token(ctx)
@@ -136,8 +135,8 @@ func (t *tokens) token(ctx context.Context) (fault sinks.Result, ok bool) {
 	}
 }
 
-// refusesDevice reports whether the other side has ended the TLS handshake, as it does with a certificate that it does
-// not take.
+// refusesDevice reports whether the server has ended the TLS handshake, as it does if it does not accept the
+// certificate.
 func refusesDevice(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
@@ -160,7 +159,7 @@ func deviceText(err error) string {
 	return text
 }
 
-// scrub keeps out what the command of an external account has printed: the token itself.
+// scrub removes the output of the command of an external account, because it is the token itself.
 func scrub(text string) string {
 	before, _, printed := strings.Cut(text, "unable to parse")
 	if printed {
@@ -169,7 +168,7 @@ func scrub(text string) string {
 	return strings.TrimPrefix(text, "credentials: ")
 }
 
-// refusal quotes the fields that are meant to be shown and nothing else of an answer.
+// refusal quotes only the fields of an answer that are meant for people.
 func refusal(from string, status int, body []byte) sinks.Result {
 	code, text := explanation(body)
 	if code == "" {
@@ -185,8 +184,8 @@ func refusal(from string, status int, body []byte) sinks.Result {
 	return sinks.Failed(sinks.Wait, code, text)
 }
 
-// explanation reads the two shapes of a refusal: OAuth's (RFC 6749 §5.2), and that of Google's
-// own services, which impersonation asks.
+// explanation reads the two forms of a refusal: that of OAuth (RFC 6749 §5.2), and that of Google's own services,
+// which impersonation uses.
 func explanation(body []byte) (code, text string) {
 	var oauth struct {
 		Code string `json:"error"`

@@ -18,9 +18,9 @@ import (
 	"cloud.google.com/go/auth/credentials/externalaccount"
 )
 
-// accountFile is what is read of an external_account file whose subject is a certificate (workload
-// identity federation with X.509, AIP-4117). The library knows such files too, but asks for tokens
-// with a client of its own making then: past ca_file, the meter, and the record of refusals.
+// accountFile is what is read of an external_account file whose subject is a certificate (workload identity federation
+// with X.509, AIP-4117). The library can use such files too, but with its own client: without ca_file, the meter, and
+// the record of refusals.
 type accountFile struct {
 	Audience         string `json:"audience"`
 	SubjectTokenType string `json:"subject_token_type"`
@@ -35,14 +35,14 @@ type accountFile struct {
 	} `json:"credential_source"`
 }
 
-// device is a certificate that stands for the gateway. Its files are read at each question, because
-// a certificate is exchanged while the daemon runs.
+// device is the certificate of the gateway. Its files are read at each request, because a certificate may be replaced
+// while the daemon runs.
 type device struct {
 	cert, key, chain string
 }
 
-// certificateOf returns the device of an external_account file; ok is false when its subject is
-// something else, or the certificate lies in hardware, which is the library's to speak to.
+// certificateOf returns the device of an external_account file. ok is false if its subject is no certificate, or if the
+// certificate is in hardware, which only the library can use.
 func certificateOf(b []byte) (a accountFile, d device, ok bool, err error) {
 	if json.Unmarshal(b, &a) != nil || a.Source.Certificate == nil {
 		return a, d, false, nil
@@ -92,8 +92,8 @@ func (d device) credentials(a accountFile, service *tokenService) (*auth.Credent
 	})
 }
 
-// twice asks a second time when the server has closed the connection while the question was written. A server that
-// refuses the certificate does this, and its reason can be lost with the connection. Nothing else is asked twice.
+// twice sends a request a second time if the server closed the connection while the request was being written. A server
+// that refuses the certificate does this, and its reason may be lost with the connection. No other request is repeated.
 type twice struct{ http.RoundTripper }
 
 // RoundTrip is part of http.RoundTripper.

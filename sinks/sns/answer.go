@@ -1,7 +1,6 @@
 package sns
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// answerReader reads the usual answer to a PublishBatch: every message is taken. The SDK's own reader makes 32
+// answerReader reads the usual answer to a PublishBatch: every message is accepted. The SDK's own reader makes 32
 // allocations for each message. It gets all other answers, and those that look unusual.
 type answerReader struct {
 	sdk middleware.DeserializeMiddleware
@@ -39,28 +38,28 @@ func (a answerReader) HandleDeserialize(ctx context.Context, in middleware.Deser
 	}))
 }
 
-// usual reads an answer that says of each message that it was taken. Any other answer can be read again.
+// usual reads an answer in which every message is accepted. Any other answer can be read again.
 func usual(r *http.Response) (output *sns.PublishBatchOutput, ok bool) {
 	if r.StatusCode != http.StatusOK {
 		return nil, false
 	}
 	body, err := readBody(r)
-	if output, ok = parseAnswer(string(body)); ok && err == nil {
+	if output, ok = parseAnswer(body); ok && err == nil {
 		_ = r.Body.Close() // read to its end
 		return output, true
 	}
-	r.Body = readAgain{io.MultiReader(bytes.NewReader(body), failing{err}), r.Body}
+	r.Body = readAgain{io.MultiReader(strings.NewReader(body), failing{err}), r.Body}
 	return nil, false
 }
 
 // readBody reads an answer, whose length ownBody bounds.
-func readBody(r *http.Response) ([]byte, error) {
-	var b bytes.Buffer
+func readBody(r *http.Response) (string, error) {
+	var b strings.Builder
 	if r.ContentLength > 0 && r.ContentLength < maxBytes {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
+		b.Grow(int(r.ContentLength))
 	}
-	_, err := b.ReadFrom(r.Body)
-	return b.Bytes(), err
+	_, err := io.CopyBuffer(&b, r.Body, make([]byte, 512))
+	return b.String(), err
 }
 
 // readAgain is a body that was read, from its beginning.
@@ -80,10 +79,10 @@ func (f failing) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// taken is what an answer says of one message that was taken.
+// taken is one accepted message of an answer.
 type taken struct{ id, messageID string }
 
-// parseAnswer reads an answer that says of each message that it was taken. usual is false for any other text.
+// parseAnswer reads an answer in which every message is accepted. usual is false for any other text.
 func parseAnswer(text string) (answer *sns.PublishBatchOutput, usual bool) {
 	if strings.ContainsAny(text, "&!?") { // references, comments, instructions
 		return nil, false
@@ -113,7 +112,7 @@ func parseAnswer(text string) (answer *sns.PublishBatchOutput, usual bool) {
 	return outputOf(entries), len(entries) > 0
 }
 
-// outputOf is an answer as the SDK has it.
+// outputOf returns an answer in the type of the SDK.
 func outputOf(entries []taken) *sns.PublishBatchOutput {
 	out := &sns.PublishBatchOutput{Successful: make([]types.PublishBatchResultEntry, len(entries))}
 	for i := range entries {
@@ -122,7 +121,7 @@ func outputOf(entries []taken) *sns.PublishBatchOutput {
 	return out
 }
 
-// parseEntry reads what the answer says of one message that was taken, and moves list behind it.
+// parseEntry reads one accepted message of an answer, and moves list behind it.
 func parseEntry(list *string) (entry taken, usual bool) {
 	name, member, ok := element(list)
 	if !ok || name != "member" {
@@ -154,7 +153,7 @@ func element(text *string) (name, inner string, ok bool) {
 		*text = strings.TrimSpace(rest)
 		return strings.TrimSpace(empty), "", true
 	}
-	for at := 0; ; at++ { // the end tag; in place of a search for a text that would have to be made
+	for at := 0; ; at++ { // find the end tag without making a text to search for
 		next := strings.Index(rest[at:], "</")
 		if next < 0 {
 			return "", "", false

@@ -18,8 +18,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// rule says what an error code of AWS asks for. In code a star at either end stands for
-// anything; text, when not empty, has to be in the message too.
+// rule is the outcome of an error code of AWS. In code a star at either end stands for any text. If text is not empty,
+// it must be in the message too.
 type rule struct {
 	code, text string
 	outcome    sinks.Outcome
@@ -27,12 +27,11 @@ type rule struct {
 	stale      bool // the credentials have expired: they are read again before the next attempt
 }
 
-// rules returns the one table of what SNS and the token services answer; the first match counts.
-// Sources: SNS API reference (PublishBatch errors, common errors), STS common errors.
+// rules returns the table of the errors of SNS and the token services; the first match counts. Sources: SNS API
+// reference (PublishBatch errors, common errors), STS common errors.
 //
-// A refusal of one message may be final only where the message itself is the cause: what names
-// the topic or the caller waits for the operator, or a slip in a configuration would throw
-// the backlog away.
+// A refusal of a message may be final only if the message itself is the cause. An error about the topic or the caller
+// waits for the operator: otherwise a mistake in a configuration would delete the backlog.
 func rules() []rule {
 	return []rule{
 		{code: "SignatureDoesNotMatch", text: "Signature expired", outcome: sinks.Retry, clock: true},
@@ -67,11 +66,11 @@ func rules() []rule {
 		{code: "UnrecognizedClient*", outcome: sinks.Wait},
 		{code: "OptInRequired", outcome: sinks.Wait},
 		{code: "InvalidSecurity*", outcome: sinks.Wait},
-		{code: "KMS*", outcome: sinks.Wait}, // the topic's key: disabled, gone, or not ours to use
+		{code: "KMS*", outcome: sinks.Wait}, // the topic's key: disabled, deleted, or not allowed for us
 		{code: "NotFound*", outcome: sinks.Wait},
 		{code: "ResourceNotFound*", outcome: sinks.Wait},
 		{code: "EndpointDisabled", outcome: sinks.Wait},
-		{code: "InvalidAction", outcome: sinks.Wait}, // something else than SNS answers at the endpoint
+		{code: "InvalidAction", outcome: sinks.Wait}, // the server at the endpoint is not SNS
 
 		{code: "InvalidParameter*", text: "TopicArn", outcome: sinks.Wait},
 		{code: "InvalidParameter*", text: "TargetArn", outcome: sinks.Wait},
@@ -87,7 +86,7 @@ func rules() []rule {
 	}
 }
 
-// find looks a code up. Some of the family write the service before it:
+// find looks a code up. Some services write their name before the code:
 // AWS.SimpleNotificationService.TooManyEntriesInBatchRequest.
 func find(code, text string) (rule, bool) {
 	code = code[strings.LastIndexByte(code, '.')+1:]
@@ -112,17 +111,17 @@ func matches(pattern, code string) bool {
 	}
 }
 
-// stale reports whether a code says that the credentials have expired.
+// stale reports whether a code means that the credentials have expired.
 func stale(code string) bool {
 	r, ok := find(code, "")
 	return ok && r.stale
 }
 
-// clockHint goes to texts in which the gateway's own clock is the likely cause.
+// clockHint is added to texts if the gateway's own clock is the likely cause.
 const clockHint = " (is the gateway's clock right?)"
 
-// judge turns an answer of AWS into a result. A code the table does not have is judged by the HTTP
-// status: 408, 425, 429 and 5xx pass, another 4xx waits for the operator, and anything else is tried again.
+// judge turns an answer of AWS into a result. A code the table does not have is judged by the HTTP status: 408, 425,
+// 429 and 5xx are retried, any other 4xx waits for the operator, and everything else is retried.
 func judge(code, text string, status int) sinks.Result {
 	// AWS explains a wrong signature by repeating the request's headers, session token included.
 	text, _, _ = strings.Cut(text, "The Canonical String")
@@ -139,8 +138,8 @@ func judge(code, text string, status int) sinks.Result {
 	}
 }
 
-// passes reports whether a refusal of the 400s is none of the request: it took too long, came too early, or with too
-// many.
+// passes reports whether a 4xx status is no fault of the request itself: the request took too long, came too early, or
+// was one of too many.
 func passes(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests
 }
@@ -161,7 +160,7 @@ func foreign(err error, status int) sinks.Result {
 // mostWords is how much of a foreign answer is shown, in bytes.
 const mostWords = 120
 
-// firstWords returns the beginning of a refusal's body as a reader would see it; "" when it was empty or was not kept.
+// firstWords returns the begin of a refusal's body without HTML; "" if the body was empty, or was not kept.
 func firstWords(err error) string {
 	var re *smithyhttp.ResponseError
 	if !errors.As(err, &re) || re.Response == nil || re.Response.Response == nil {
@@ -174,7 +173,7 @@ func firstWords(err error) string {
 	return sinks.Clean(withoutTags(string(body.head)), mostWords)
 }
 
-// withoutTags returns the text of HTML, well enough for its first words.
+// withoutTags returns the text of HTML, exact enough for its first words.
 func withoutTags(html string) string {
 	var out strings.Builder
 	for html != "" {
@@ -234,11 +233,11 @@ func classify(ctx context.Context, err error) sinks.Result {
 	if status != 0 {
 		return withAfter(foreign(err, status), err)
 	}
-	// nothing of it passes by itself
+	// such an error does not end without an operator
 	return sinks.Failed(sinks.Wait, codeSetting, "no request was sent: "+innermost(err).Error())
 }
 
-// codeSetting is for what the SDK refuses to do with the settings that it found.
+// codeSetting is the code if the SDK sends no request because of its settings.
 const codeSetting = "EndpointError"
 
 // withAfter adds the wait that the answer asks for.
@@ -265,8 +264,8 @@ func httpStatus(err error) int {
 	return 0
 }
 
-// networkText returns what the network said, without the wrapping of SDK and HTTP client;
-// "" when err is not of the network.
+// networkText returns the error of the network, without the texts that SDK and HTTP client put around it; "" if err is
+// not of the network.
 func networkText(err error) string {
 	var (
 		op   *net.OpError

@@ -27,8 +27,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// connect finds credentials and makes the client; ok is false when there is none, and fault
-// says why. Once found, credentials are only asked for their renewal, which the SDK caches.
+// connect finds credentials and makes the client. ok is false if there are no credentials; fault has the reason. After
+// that, connect only renews the credentials, which the SDK caches.
 func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	if s.closed {
 		return sinks.Failed(sinks.Retry, sinks.CodeClosed, "the sink was closed"), false
@@ -41,7 +41,7 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	keys, err := s.creds.Retrieve(ctx)
 	if err != nil {
 		fault := s.credentialFault(ctx, err)
-		// A client that learnt the time is worth keeping, see forget.
+		// A client that has learnt the time is kept, see forget.
 		if s.givesUp(ctx) && fault.Code != sinks.CodeClock {
 			s.client, s.creds = nil, nil
 			s.endProcess()
@@ -52,13 +52,13 @@ func (s *Sink) connect(ctx context.Context) (fault sinks.Result, ok bool) {
 	return sinks.Result{}, true
 }
 
-// mostUnanswered is how many attempts in a row wait for one answer to the question for credentials: three minutes,
-// beyond any bound of the services that are asked.
+// mostUnanswered is how many attempts in a row wait for one answer about credentials: three minutes, which is longer
+// than any time limit of these services.
 const mostUnanswered = 3
 
-// givesUp reports whether credentials are to be asked for again after ctx's attempt had none. When ctx has ended, a
-// credential_process may still be at work, and is not to have a second beside it. But the SDK may wait for it for good:
-// what a helper has started can outlive it, and holds its output open.
+// givesUp reports whether credentials must be requested again after an attempt without credentials. When ctx has ended,
+// a credential_process may still run, and must not get a second one beside it. But the SDK may wait for it for ever:
+// child processes of a credential_process can outlive it, and keep its output open.
 func (s *Sink) givesUp(ctx context.Context) bool {
 	s.unanswered++
 	if ctx.Err() != nil && s.unanswered < mostUnanswered {
@@ -95,7 +95,7 @@ func (s *Sink) load(ctx context.Context) (fault sinks.Result, ok bool) {
 		cfg.Credentials = aws.NewCredentialsCache(&iotProvider{o: s.o.IoT, base: base},
 			func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = iotWindow })
 	}
-	// The chain ends in the metadata service: standing there means that nothing was found before.
+	// The chain ends with the metadata service: if the SDK has chosen it, it has found nothing before.
 	if !s.o.IMDS && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
 		return s.missing(), false
 	}
@@ -129,11 +129,11 @@ func (s *Sink) loadOptions(client aws.HTTPClient) []func(*config.LoadOptions) er
 	opts := []func(*config.LoadOptions) error{
 		config.WithRegion(s.o.Region),
 		config.WithHTTPClient(client),
-		// or it makes one without bounds
+		// otherwise the SDK makes a client without limits
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 		config.WithEC2IMDSClientEnableState(state),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
-		config.WithLogger(logging.Nop{}), // the default writes to stderr past our log
+		config.WithLogger(logging.Nop{}), // the default writes to stderr, and not to our log
 	}
 	if s.o.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(s.o.Profile))
@@ -141,8 +141,8 @@ func (s *Sink) loadOptions(client aws.HTTPClient) []func(*config.LoadOptions) er
 	return opts
 }
 
-// roleDuration is how long the credentials of a role last: the most that AWS grants where those it
-// is assumed with are a role's too, and the least that any role allows as its own longest.
+// roleDuration is how long the credentials of a role last. It is the longest time that AWS allows if the role is
+// assumed with the credentials of another role, and every role allows it.
 const roleDuration = time.Hour
 
 // role assumes Options.RoleARN with the credentials of cfg, at the STS of the topic's region.
@@ -156,8 +156,8 @@ func (s *Sink) role(cfg aws.Config) aws.CredentialsProvider {
 	})
 }
 
-// sessionName is what AWS's own logs call the gateway: 2 to 64 letters, digits and _+=,.@- (STS API
-// reference, AssumeRole).
+// sessionName is the name of the gateway in the logs of AWS: 2 to 64 letters, digits and _+=,.@- (STS API reference,
+// AssumeRole).
 func sessionName(device string) string {
 	if device == "" {
 		return "noi-agent"
@@ -178,8 +178,8 @@ func rootsOf(c aws.HTTPClient) *x509.CertPool {
 	return nil
 }
 
-// credentialFault names what is wrong with the credentials. It never passes on what a
-// credential_process printed, because that is the secret itself.
+// credentialFault returns the error of the credentials. It never includes the output of a credential_process, because
+// that is the secret itself.
 func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	var (
 		noProfile config.SharedConfigProfileNotExistError
@@ -202,7 +202,7 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	case s.o.IMDS && aws.IsCredentialsProvider(s.creds, (*ec2rolecreds.Provider)(nil)):
 		return s.missing()
 	case ctx.Err() != nil, errors.As(err, &api), networkText(err) != "":
-		return noReject(classify(ctx, err)) // a token service was asked: its answer, or none
+		return noReject(classify(ctx, err)) // the answer of a token service, or no answer
 	case errors.As(err, &file): // AWS_CA_BUNDLE, or a web identity token
 		return sinks.Failed(sinks.Wait, sinks.CodeCredentials, "AWS configuration: "+file.Error())
 	default:
@@ -211,7 +211,7 @@ func (s *Sink) credentialFault(ctx context.Context, err error) sinks.Result {
 	}
 }
 
-// noReject makes a refusal by a token service one that waits: it says nothing of the messages.
+// noReject turns Reject of a token service into Wait, because the error is not about the messages.
 func noReject(fault sinks.Result) sinks.Result {
 	if fault.Outcome == sinks.Reject {
 		fault.Outcome = sinks.Wait
@@ -237,7 +237,7 @@ func processText(profile string, err *processcreds.ProviderError) string {
 	}
 }
 
-// missing says where credentials were looked for, and the way out.
+// missing returns where credentials were looked for, and the way out.
 func (s *Sink) missing() sinks.Result {
 	credentials, conf := sharedFiles()
 	metadata := "EC2 metadata off"
@@ -251,7 +251,7 @@ func (s *Sink) missing() sinks.Result {
 	return sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, text)
 }
 
-// noProfile is for a profile that is named and that no file has. Keys elsewhere do not count then.
+// noProfile is the fault if a configured profile is in no file. Keys in other places do not count then.
 func (s *Sink) noProfile() sinks.Result {
 	credentials, conf := sharedFiles()
 	text := fmt.Sprintf("no AWS profile %q in %s or %s. Add it there, or name the right one in the integration",
@@ -259,14 +259,14 @@ func (s *Sink) noProfile() sinks.Result {
 	return sinks.Failed(sinks.Wait, sinks.CodeMissingCredentials, text)
 }
 
-// sharedFiles names the two files of the AWS tools as they are found here.
+// sharedFiles returns the paths of the two files of the AWS tools on this gateway.
 func sharedFiles() (credentials, conf string) {
 	return fileState("AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFilename()),
 		fileState("AWS_CONFIG_FILE", config.DefaultSharedConfigFilename())
 }
 
-// fileState names a shared file and why it did not help. The SDK passes silently over files it
-// may not read, the usual fault when they belong to another user than the daemon's.
+// fileState returns the path of a shared file, and why it was not used. The SDK ignores files that it has no permission
+// to read, without an error. This happens if the files belong to another user than the daemon.
 func fileState(env, path string) string {
 	if p := os.Getenv(env); p != "" {
 		path = p

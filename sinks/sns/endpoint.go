@@ -10,8 +10,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// checkEndpoint finds out where requests would go, before one is made. ok is false where the settings of environment,
-// profile and integration do not go together; fault names the setting then.
+// checkEndpoint finds the address of requests before a request is made. ok is false if the settings of environment,
+// profile and integration contradict each other; fault then names the setting.
 func (s *Sink) checkEndpoint(ctx context.Context) (fault sinks.Result, ok bool) {
 	params := s.endpointParams()
 	found, err := sns.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, params)

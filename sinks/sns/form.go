@@ -18,8 +18,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// lean has the client use formWriter and answerReader for a PublishBatch. All else is the SDK's: endpoint, signature,
-// errors.
+// lean makes the client use formWriter and answerReader for a PublishBatch. Everything else is done by the SDK:
+// endpoint, signature, errors.
 func lean(o *sns.Options) {
 	o.APIOptions = append(slices.Clip(o.APIOptions), func(stack *middleware.Stack) error {
 		if _, err := stack.Serialize.Swap(formWriter{}.ID(), formWriter{}); err != nil {

@@ -18,9 +18,8 @@ import (
 	"noi-agent/sinks"
 )
 
-// IoT says how credentials are had from AWS IoT Core for the certificate of a device (AWS IoT
-// Developer Guide, "Authorizing direct calls to AWS services using AWS IoT Core credential
-// provider"). The zero IoT is none.
+// IoT has the settings by which AWS IoT Core gives credentials for the certificate of a device (AWS IoT Developer
+// Guide, "Authorizing direct calls to AWS services using AWS IoT Core credential provider"). The zero IoT is none.
 type IoT struct {
 	Endpoint    string // host, with or without a port: ID.credentials.iot.REGION.amazonaws.com
 	RoleAlias   string // the alias of the role, as `aws iot create-role-alias` made it
@@ -30,14 +29,14 @@ type IoT struct {
 }
 
 const (
-	// iotTimeout bounds one question, which the SDK lets go on after its caller has left.
+	// iotTimeout limits one request. The SDK lets the request continue after its caller has stopped waiting.
 	iotTimeout = 30 * time.Second
 	// iotWindow is how long before their end credentials are fetched again.
 	iotWindow = time.Minute
 )
 
-// iotProvider is an aws.CredentialsProvider. It reads the files at each question, because a
-// certificate is exchanged while the daemon runs.
+// iotProvider is an aws.CredentialsProvider. It reads the files at each question, because a certificate may be replaced
+// while the daemon runs.
 type iotProvider struct {
 	o    IoT
 	base *http.Transport // without the certificate
@@ -89,7 +88,7 @@ func (p *iotProvider) certificate() (tls.Certificate, error) {
 	}
 }
 
-// lost distinguishes a peer that refuses the certificate, in TLS already, from a network that fails.
+// lost distinguishes a server that refuses the certificate during TLS from a failing network.
 func (p *iotProvider) lost(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "remote error" {
@@ -113,7 +112,7 @@ func (e *iotFault) Error() string { return iotWords + e.text }
 // iotWords begin every text about AWS IoT.
 const iotWords = "AWS IoT credentials: "
 
-// result says what the fault asks for: a service that is not well passes, a refusal waits.
+// result returns the outcome of the fault: Retry if the service fails, Wait if it refuses.
 func (e *iotFault) result() sinks.Result {
 	code := e.code
 	if code == "" {

@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// own puts sources of credentials of ours in the place of the SDK's that have no bounds: the metadata service, whose
-// client makes connections of its own, and a credential_process, also where a role is assumed with what it prints.
+// own replaces two sources of credentials of the SDK that have no limits: the metadata service, whose client makes its
+// own connections, and a credential_process, also if a role is assumed with its output.
 func (s *Sink) own(cfg *aws.Config) {
 	if s.o.IMDS && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)) {
 		cfg.Credentials = s.metadata(*cfg)
@@ -34,7 +34,7 @@ func (s *Sink) own(cfg *aws.Config) {
 	}
 }
 
-// metadataTimeout bounds one question to the metadata service, which is a neighbour.
+// metadataTimeout limits one request to the metadata service, which is in the local network.
 const metadataTimeout = 5 * time.Second
 
 func (s *Sink) metadata(cfg aws.Config) aws.CredentialsProvider {

@@ -120,6 +120,7 @@ func (s *Sink) ask(ctx context.Context, via way, msgs []sinks.Message) (*sns.Pub
 // ask makes one request.
 func (p *pattern) ask(ctx context.Context, client aws.HTTPClient, keys aws.Credentials, form []byte,
 	now func() time.Time) (*http.Response, error) {
+	// net/http knows this kind of reader: it writes head and body at once.
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(form))
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,6 +231,44 @@ func TestFaultsAreTheSameAfterThePattern(t *testing.T) {
 		}
 		if patterned != (name == "part" || name == "empty 200") {
 			t.Errorf("%s: the next request is made after the pattern: %t", name, patterned)
+		}
+	}
+}
+
+// writes counts what is written to a connection.
+type writes struct {
+	net.Conn
+	n *atomic.Int32
+}
+
+func (w writes) Write(b []byte) (int, error) {
+	w.n.Add(1)
+	return w.Conn.Write(b)
+}
+
+// A request is written at once: each write is a packet and a record of TLS.
+func TestRequestIsWrittenAtOnce(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, usualAnswer)
+	}))
+	defer server.Close()
+	var n atomic.Int32
+	transport := newTransport(sinks.Dialer{}, nil)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return writes{conn, &n}, err
+	}
+	defer transport.CloseIdleConnections()
+	sink := newSink(t, &cloudOf{}, Options{Endpoint: server.URL})
+	sink.http = &http.Client{Transport: ownBody{transport}}
+	msgs := sinktest.Messages(10)
+	for i := range msgs {
+		msgs[i].Body = []byte(strings.Repeat(`{"data":1}`, 28)) // of the usual size
+	}
+	for i := range int32(4) {
+		if _ = sink.Publish(t.Context(), msgs); n.Load() != i+1 || i > 0 && sink.pattern.Load() == nil {
+			t.Errorf("%d writes for %d requests", n.Load(), i+1)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (p *process) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return r.build(ctx, p.command), nil
 	})
 	found, err := processcreds.NewProviderCommand(builder).Retrieve(ctx)
-	r.kill() // what the command has left behind
+	r.kill() // child processes that the command has left
 	switch {
 	case r.full:
 		return found, &processcreds.ProviderError{Err: errPrinted}
@@ -71,7 +71,7 @@ func (p *process) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return found, err
 }
 
-// processRun is one run of the command. The fields are read by others once it has ended.
+// processRun is one run of the command. Other goroutines read the fields after the run has ended.
 type processRun struct {
 	ctx  context.Context // the time that it has
 	cmd  *exec.Cmd
@@ -99,7 +99,7 @@ func (r *processRun) kill() {
 	}
 }
 
-// Write is part of io.Writer: what the command prints. The SDK keeps what passes.
+// Write is part of io.Writer: it gets the output of the command. The SDK keeps the bytes that Write accepts.
 func (r *processRun) Write(p []byte) (int, error) {
 	if r.left -= len(p); r.left < 0 {
 		r.full = true

@@ -21,21 +21,21 @@ import (
 	"noi-agent/sinks"
 )
 
-// Limits of PublishBatch (SNS API reference, PublishBatch). A topic may allow more, up to 1 MiB;
-// a sample's message has some 300 bytes, so nothing would be won by asking.
+// Limits of PublishBatch (SNS API reference, PublishBatch). A topic may allow more, up to 1 MiB. A sample's message has
+// about 300 bytes, so larger requests would have no advantage.
 const (
 	maxEntries = 10
 	maxBytes   = 256 << 10
 
-	// AWS says that body and attributes count, not exactly how. What a request holds beyond its
-	// first message stays this much below the limit.
+	// AWS documents that body and attributes count, but not exactly how. So a request with several messages stays this
+	// much below the limit.
 	byteMargin = 1 << 10
 )
 
 // defaultTimeout bounds one Publish whose context has no earlier end.
 const defaultTimeout = time.Minute
 
-// Options say which topic, and how it is reached.
+// Options are the topic, its credentials and the way to it.
 type Options struct {
 	TopicARN   string // arn:aws:sns:REGION:ACCOUNT:NAME; a name ending in .fifo is a FIFO topic
 	Region     string // "": the ARN's
@@ -44,7 +44,7 @@ type Options struct {
 	IMDS       bool   // ask the EC2 metadata service too; false on a gateway, where no service answers there
 	IoT        IoT    // credentials for a device's certificate, in place of the default chain; zero: none
 	RoleARN    string // role to assume with the credentials found; "": they are used themselves
-	ExternalID string // what the role's owner asks for beside; "": nothing. Needs RoleARN
+	ExternalID string // external id that the role's trust policy requires; "": none. Needs RoleARN
 	// device id; begins the message group on FIFO topics, which gateways share, and names the role's session
 	Device     string
 	CAFile     string        // PEM file of authorities to trust beside the system's; "": none
@@ -60,16 +60,16 @@ type Options struct {
 
 func (o Options) dialer() sinks.Dialer { return sinks.Dialer{Meter: o.Meter, Resolver: o.Resolver} }
 
-// Sink publishes to one topic. Publish may be called by several goroutines; all else is for one, while no Publish is
-// under way.
+// Sink publishes to one topic. Several goroutines may call Publish at once. The other methods are for one goroutine,
+// while no Publish runs.
 type Sink struct {
 	o     Options
 	topic topic
 	log   *slog.Logger
 
-	// The goroutine that holds its one place owns what follows, but for ahead and pattern. It is a channel and no
-	// mutex, because credentials are asked for meanwhile, and a Publish waits for them no longer than its context lets
-	// it.
+	// turn has one place. The goroutine that has it owns the following fields, except ahead and pattern. It is a
+	// channel and not a mutex, because credentials are requested meanwhile, and a Publish waits only until its context
+	// ends.
 	turn   chan struct{}
 	closed bool
 
@@ -78,7 +78,7 @@ type Sink struct {
 	// Both nil until credentials have been found, and again after they were refused.
 	client *sns.Client
 	creds  aws.CredentialsProvider
-	keys   aws.Credentials // that creds gave last
+	keys   aws.Credentials // the last credentials of creds
 
 	process *process // that prints the credentials; nil: none does
 	// time.Duration by which the clock is ahead at least, as new credentials show; 0: nothing shows that
@@ -92,8 +92,8 @@ type Sink struct {
 	identity string     // ARN of the publisher, once Probe has asked; "": not known
 }
 
-// New returns a sink for the topic. It fails for a malformed ARN only: credentials and the
-// network are looked for at the first Publish.
+// New returns a sink for the topic. It fails only for a malformed ARN: credentials and network are used at the first
+// Publish.
 func New(o Options) (*Sink, error) {
 	t, err := parseTopic(o.TopicARN)
 	if err != nil {
@@ -121,10 +121,10 @@ func New(o Options) (*Sink, error) {
 // Window returns ten: the most entries a PublishBatch has.
 func (s *Sink) Window() int { return maxEntries }
 
-// Flight says that several requests may be under way. A FIFO topic takes one message of a group in a request.
+// Flight allows several requests at once. On a FIFO topic a request has at most one message of a group.
 func (s *Sink) Flight() sinks.Flight { return sinks.Flight{Several: true, Distinct: s.topic.fifo} }
 
-// Close lets go of the connection. It is called after the last Publish has returned.
+// Close closes idle connections. Call it after the last Publish has returned.
 func (s *Sink) Close() error {
 	s.closed = true
 	if s.http != nil {
@@ -134,9 +134,9 @@ func (s *Sink) Close() error {
 	return nil
 }
 
-// Publish sends the longest prefix of msgs that fits one request and returns one result for
-// each message sent; none when msgs is empty. It is back when ctx ends, or Options.Timeout
-// is over; what was on its way then is Retry.
+// Publish sends the longest prefix of msgs that fits one request and returns one result for each message sent; none
+// when msgs is empty. It returns at the latest when ctx ends or Options.Timeout is over; messages in flight then get
+// Retry.
 func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result {
 	if len(msgs) == 0 {
 		return nil
@@ -159,14 +159,14 @@ func (s *Sink) Publish(ctx context.Context, msgs []sinks.Message) []sinks.Result
 	return results
 }
 
-// way is what a request goes by: the client, and credentials that are good now.
+// way is the client of a request, and credentials that are valid now.
 type way struct {
 	client *sns.Client
 	keys   aws.Credentials
 	http   *http.Client // of the client
 }
 
-// connected returns the way of a request; without a client when there is none, and fault says why.
+// connected returns the way of a request. If there is none, the way has no client, and fault has the reason.
 func (s *Sink) connected(ctx context.Context) (via way, fault sinks.Result) {
 	if !s.takeTurn(ctx) {
 		return way{}, ended(ctx)
@@ -217,7 +217,7 @@ func (s *Sink) input(msgs []sinks.Message) *sns.PublishBatchInput {
 	return &sns.PublishBatchInput{TopicArn: &s.o.TopicARN, PublishBatchRequestEntries: entries}
 }
 
-// giveUp forgets a client that a fault was the answer to, unless another request has had it forgotten already.
+// giveUp forgets a client after a fault, except if another request has replaced it already.
 func (s *Sink) giveUp(ctx context.Context, client *sns.Client, fault sinks.Result) {
 	if !s.takeTurn(ctx) {
 		return // another request asks for credentials, and learns the same
@@ -228,11 +228,10 @@ func (s *Sink) giveUp(ctx context.Context, client *sns.Client, fault sinks.Resul
 	}
 }
 
-// forget lets the next Publish read the configuration of AWS again after an answer that waits for
-// the operator, or says that the credentials have expired: keys may have been exchanged meanwhile. A
-// clock fault keeps the client, which has learnt the service's time from the answer and signs
-// with that from now on. Where the certificate of the service was not to our liking, the next
-// attempt reads the authorities again too.
+// forget lets the next Publish read the configuration of AWS again after an answer that waits for the operator, or says
+// that the credentials have expired: the keys may have been replaced meanwhile. After a clock fault the client is kept:
+// it has learnt the service's time from the answer, and signs with this time from now on. If the certificate of the
+// service was not accepted, the next attempt also reads the authorities again.
 func (s *Sink) forget(fault sinks.Result) {
 	if fault.Outcome == sinks.Wait || stale(fault.Code) {
 		s.client, s.creds = nil, nil
@@ -261,9 +260,8 @@ func (s *Sink) entry(texts *[2]string, m sinks.Message) types.PublishBatchReques
 	return e
 }
 
-// valid puts U+FFFD in place of what SNS does not take (SendMessage of SQS names the same set: the
-// characters of XML 1.0). A controller may have answered such bytes for its product code, and the
-// message is not to be refused for it.
+// valid replaces characters that SNS does not accept by U+FFFD (SendMessage of SQS has the same set: the characters of
+// XML 1.0). A controller may have such bytes in its product code, and the message must not be refused because of them.
 func valid(text string) string {
 	return strings.Map(func(r rune) rune {
 		if refused(r) {
@@ -281,7 +279,7 @@ func validBody(body []byte) []byte {
 	return []byte(valid(string(body)))
 }
 
-// refused reports whether SNS takes no such character.
+// refused reports whether SNS does not accept a character.
 func refused(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 }
@@ -299,7 +297,7 @@ func perEntry(n int, out *sns.PublishBatchOutput) []sinks.Result {
 	place := func(id *string) *sinks.Result {
 		s := aws.ToString(id)
 		if len(s) != 1 || s[0] < '0' || int(s[0]-'0') >= n {
-			return new(sinks.Result) // an id we never gave: nothing to settle
+			return new(sinks.Result) // an unknown id: nothing to settle
 		}
 		return &results[s[0]-'0']
 	}
@@ -318,10 +316,9 @@ func perEntry(n int, out *sns.PublishBatchOutput) []sinks.Result {
 
 // prefix returns how many of msgs go into one request; 0 when the first is too large for any.
 //
-// On a FIFO topic it ends before the second message of a key: were both in one request and only the
-// first failed, the second would have overtaken it, for good. A standard topic promises no order to
-// begin with ("best-effort ordering"), so ten messages go together whatever their keys: a backlog of
-// one object costs half the uplink then.
+// On a FIFO topic the prefix ends before the second message of a key: if both were in one request and only the first
+// failed, the second would be before it for ever. A standard topic promises no order ("best-effort ordering"), so a
+// request has ten messages of any keys; a backlog of one object then costs half the uplink.
 func prefix(msgs []sinks.Message, fifo bool) int {
 	total := size(msgs[0])
 	if total > maxBytes {
@@ -347,7 +344,7 @@ func hasKey(msgs []sinks.Message, key string) bool {
 	return false
 }
 
-// size counts what AWS counts against its limit: the body, and name, type and value of each attribute.
+// size returns the bytes that AWS counts: the body, and name, type and value of each attribute.
 func size(m sinks.Message) int {
 	n := len(m.Body)
 	for _, a := range m.Attributes {
@@ -356,15 +353,15 @@ func size(m sinks.Message) int {
 	return n
 }
 
-// topic is what an ARN says.
+// topic has the parts of an ARN.
 type topic struct {
 	region string
 	fifo   bool
 }
 
-// parseTopic checks an ARN's shape, and that its region lies in its partition: the endpoint's domain
-// hangs on the region alone (amazonaws.com.cn for aws-cn), so a slip would send the gateway to
-// a cloud that does not know its topic.
+// parseTopic checks an ARN's shape, and that its region lies in its partition: the domain of the endpoint depends only
+// on the region (amazonaws.com.cn for aws-cn), so a mistake would lead the gateway to a cloud that does not know its
+// topic.
 func parseTopic(arn string) (topic, error) {
 	const want = "want arn:aws:sns:REGION:ACCOUNT:NAME, as the AWS console shows it for the topic"
 	p := strings.Split(arn, ":")
@@ -390,7 +387,7 @@ func parseTopic(arn string) (topic, error) {
 // Partition returns the name of the partition of AWS that a region lies in, as in aws-cn.
 func Partition(region string) string { return awsregion.Of(region).Name }
 
-// checkName holds a topic's name, without .fifo, against the rule of CreateTopic.
+// checkName checks a topic's name, without .fifo, by the rule of CreateTopic.
 func checkName(name string) error {
 	if name == "" || len(name) > 256 {
 		return errors.New("a topic's name has 1 to 256 characters")

@@ -7,15 +7,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// steadyFor is how long credentials are used that have ended already, by the gateway's clock, when they come. No token
-// service gives any that last less than a quarter of an hour, so the clock is at fault; asking again at each publish
-// would bring no others.
+// steadyFor is how long new credentials are used that are already expired by the gateway's clock. No token service
+// gives credentials for less than a quarter of an hour, so the clock is wrong, and requests at each publish would not
+// help.
 const steadyFor = 10 * time.Minute
 
-// steady keeps a source of credentials from being asked at each publish by a clock that is ahead. The cache around it
-// owns it.
+// steady limits the requests to a source of credentials if the clock is ahead: without it there would be a request at
+// each publish. The cache around it owns it.
 type steady struct {
-	source aws.CredentialsProvider // with a cache of its own
+	source aws.CredentialsProvider // a source with its own cache
 	now    func() time.Time
 	// is called with each answer: by how much the clock is ahead at least; 0: nothing shows that
 	ahead func(by time.Duration)
@@ -37,12 +37,12 @@ func (s steady) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
-// IsCredentialsProvider lets the SDK look at the source.
+// IsCredentialsProvider gives the SDK access to the type of the source.
 func (s steady) IsCredentialsProvider(p aws.CredentialsProvider) bool {
 	return aws.IsCredentialsProvider(s.source, p)
 }
 
-// steady returns the credentials of a source, asked at a bounded rate whatever the clock says.
+// steady returns the credentials of a source, with a limited rate of requests, independent of the clock.
 func (s *Sink) steady(source aws.CredentialsProvider) aws.CredentialsProvider {
 	return aws.NewCredentialsCache(steady{source: source, now: s.o.Now, ahead: func(by time.Duration) {
 		if s.ahead.Swap(int64(by)) == 0 && by > 0 {

@@ -14,21 +14,24 @@ import (
 	"noi-agent/sinks"
 )
 
-// Bounds beyond those of sinks.Dialer.
+// Limits in addition to those of sinks.Dialer.
 const (
 	answerTimeout = 30 * time.Second // until the head of the answer
 	idleTimeout   = 5 * time.Minute  // a sweep a minute finds the connection still open
 	mostIdle      = 64               // connections; as many requests may be under way (in_flight)
 
-	// One question to a token service, answer included. The SDK lets it go on after its caller has left, and has every
-	// later caller wait for the same answer: without an end of its own, one that breaks off half-way would hold them
-	// all for good.
+	// A request of ten messages has some 5,500 bytes. It is written at once.
+	writeBuffer = 8 << 10
+
+	// One request to a token service, with its answer. The SDK lets it continue after its caller has stopped waiting,
+	// and makes every later caller wait for the same answer. Without a time limit, a request that hangs would block all
+	// of them for ever.
 	loaderTimeout = 30 * time.Second
 )
 
-// newTransport makes connections that are counted, bounded, and go through the proxy of the
-// environment. roots nil is the system's. It speaks HTTP/1.1: there a dead connection costs one
-// answerTimeout and is gone, and AWS offers nothing that HTTP/2 would make cheaper.
+// newTransport makes connections that are counted, bounded, and go through the proxy of the environment. roots nil is
+// the system's. It speaks HTTP/1.1: with it a dead connection costs one answerTimeout and is then closed, and HTTP/2
+// would save nothing with AWS.
 func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                  sinks.Proxy,
@@ -39,6 +42,7 @@ func newTransport(d sinks.Dialer, roots *x509.CertPool) *http.Transport {
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: sinks.MaxHeader,
 		MaxIdleConnsPerHost:    mostIdle,
+		WriteBufferSize:        writeBuffer,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    roots,
@@ -57,8 +61,8 @@ func newHTTPClient(d sinks.Dialer, roots *x509.CertPool) *http.Client {
 // stayHere follows no redirect: only a captive portal sends one, and it must not get the signed request.
 func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// newLoader returns the client that asks token services. The SDK puts the certificates of
-// AWS_CA_BUNDLE into one of this kind, and of no other. Connections are not kept: a token lasts an hour.
+// newLoader returns the client for token services. The SDK puts the certificates of AWS_CA_BUNDLE only into a client of
+// this type. Connections are not kept, because a token lasts an hour.
 func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
 	d = d.Question()
 	return awshttp.NewBuildableClient().WithTimeout(loaderTimeout).WithTransportOptions(func(t *http.Transport) {
@@ -70,12 +74,12 @@ func newLoader(d sinks.Dialer, roots *x509.CertPool) *awshttp.BuildableClient {
 	})
 }
 
-// ownBody gives the transport a copy of each request's body. The SDK closes its own as soon as
-// the answer's head is there; when the service is quick, the transport then finds its last read
-// of the body failed and throws the connection away, at the price of a TLS handshake. A copy can
-// also be sent again by the transport itself where an idle connection turns out to be dead.
+// ownBody gives the transport a copy of each request's body. The SDK closes its own body as soon as the answer's head
+// arrives. If the service is quick, the transport's last read of the body then fails, and the transport closes the
+// connection, which costs a TLS handshake. With a copy the transport can also send the request again if an idle
+// connection is dead.
 //
-// Of each answer it lets a bounded part through, and keeps the head of a refusal for the code that explains it.
+// It passes on a limited part of each answer, and keeps the begin of a refusal for its explanation.
 type ownBody struct{ next *http.Transport }
 
 // RoundTrip is part of http.RoundTripper.
@@ -107,7 +111,7 @@ func (ownBody) answer(resp *http.Response, err error) (*http.Response, error) {
 	return resp, nil
 }
 
-// maxHead is how much of a refusal is kept, in bytes: a page of HTML says what it is in its first lines.
+// maxHead is how much of a refusal is kept, in bytes: the first lines of a page of HTML show what it is.
 const maxHead = 2 << 10
 
 // refusalBody is the body of a refusal that keeps its head.

@@ -137,8 +137,8 @@ var (
 	ClockWrong = Kind{Code: "clock_wrong", Severity: Fault, Effect: Delayed, Href: pageSystem, VisibleAfter: soon,
 		DependsOn: []string{ClockUnset.Code},
 		Title:     "The clock is wrong: {cloud} refuses the signature of {name}",
-		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are kept, " +
-			"and sent when the clock is right."}
+		Remedy: "Set the gateway's clock: `sudo timedatectl set-ntp true`. Then compare: `date -u`. Samples are " +
+			"kept, and sent when the clock is right."}
 	CloudRejected = Kind{Code: "dead_letters", Severity: Warning, Effect: Delayed, Href: pageOutbox,
 		Title: "{messages} of {name} set aside",
 		Remedy: "`noi-agent deadletters list` shows them with the cloud's reason. When the reason is fixed, " +
@@ -171,8 +171,8 @@ var (
 	ClockUnset = Kind{Code: "clock_unset", Severity: Warning, Effect: Delayed, Href: pageSystem,
 		Title: "The gateway's clock is not known to be right",
 		Remedy: "Samples are kept, and their time is corrected once the clock is right. Let the gateway reach a " +
-			"time server, or set its clock (`sudo date -u -s …`). If the clock is right, but before the last good time, " +
-			"set `clock.source: system` for one start."}
+			"time server, or set its clock (`sudo date -u -s …`). If the clock is right, but before the last good " +
+			"time, set `clock.source: system` for one start."}
 	StoreRecovered = Kind{Code: "store_recovered", Severity: Warning, Effect: Lost, Href: pageOutbox,
 		Title: "The store could not be used and was replaced",
 		Remedy: "Nothing needs to be done now. Check the disk or card, and the power supply: a fault there can " +
@@ -190,8 +190,8 @@ var (
 	IntegrationsFile = Kind{Code: "integrations_file", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "The file integrations.yaml has errors and is not used",
 		Remedy: "Correct the lines that the detail names; `noi-agent check` shows every fault. Then: `sudo " +
-			"systemctl reload noi-agent`. Until then no integration can be changed on the page. The previous version of the " +
-			"file is integrations.yaml.previous."}
+			"systemctl reload noi-agent`. Until then no integration can be changed on the page. The previous " +
+			"version of the file is integrations.yaml.previous."}
 	ConfigRestart = Kind{Code: "restart_needed", Severity: Warning, Effect: None, Href: pageSystem,
 		Title: "A change of the configuration needs a restart",
 		Remedy: "Run: `sudo systemctl restart noi-agent`. Or undo the change, then: `sudo systemctl reload " +

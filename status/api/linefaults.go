@@ -2,8 +2,8 @@ package api
 
 import "time"
 
-// LineFaults is the answer of GET /api/v1/lines/faults: the last failed exchanges of each line and failures of its port,
-// for a person who looks for the cause on the wire.
+// LineFaults is the answer of GET /api/v1/lines/faults: the last failed exchanges of each line and failures of its
+// port, for a person who looks for the cause on the wire.
 type LineFaults struct {
 	// the newest first; at most 20 of each line, since the start
 	Faults []LineFault `json:"faults"`

@@ -187,7 +187,7 @@ type Latest struct {
 	Unit      string          `json:"unit"`
 	SampledAt time.Time       `json:"sampled_at"`
 	AgeS      int64           `json:"age_s"`    // seconds since then, monotonic
-	Interval  string          `json:"interval"` // the log interval in force, as in "1m0s"
+	Interval  string          `json:"interval"` // the active log interval, as in "1m0s"
 }
 
 // Store is the outbox.
@@ -206,7 +206,7 @@ type Store struct {
 	KeptAside []string `json:"kept_aside"` // files moved aside, as of the start, the newest last
 }
 
-// Buffer are those of buffer and triggers that are in force.
+// Buffer has the active settings of buffer and triggers.
 type Buffer struct {
 	MaxSize        int64  `json:"max_size"` // bytes
 	MaxAge         string `json:"max_age"`

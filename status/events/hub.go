@@ -75,7 +75,8 @@ const (
 
 // Why Join refuses a watcher.
 var (
-	ErrFull   = errors.New("too many streams are open")
+	ErrFull = fmt.Errorf("%d streams of events are open, and more are not served: close one, or ask again later",
+		most)
 	ErrClosed = errors.New("the agent is shutting down")
 )
 

@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"noi-agent/objects"
 	"noi-agent/status/api"
 )
 
@@ -131,9 +132,17 @@ func NewHandler(r *Ring, next slog.Handler) *Handler {
 			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
 				return slog.Attr{}
 			}
-			return a
+			return Readable(groups, a)
 		}})
 	return &Handler{r, text, next}
+}
+
+// Readable has texts of the log print durations as people write them, "10 min". It is a ReplaceAttr of slog.
+func Readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(objects.Period(a.Value.Duration()))
+	}
+	return a
 }
 
 // Enabled implements slog.Handler.

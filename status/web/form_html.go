@@ -77,14 +77,14 @@ func (v *formView) faults() g.Node {
 // bothVersions are what was typed, and what another person has saved meanwhile.
 func (v *formView) bothVersions() g.Node {
 	rows := g.Map(v.Fields, func(f field) g.Node {
-		return tableRow(rowHead(g.Text(f.Label)), cell("In force now", g.Text(v.newerValue(f))),
+		return tableRow(rowHead(g.Text(f.Label)), cell("Active now", g.Text(v.newerValue(f))),
 			cell("Yours", g.Text(cmp.Or(f.Value, "–"))))
 	})
 	return h.Div(h.Class("note-box warn"), h.Role("alert"), h.TabIndex("-1"), h.ID("errors"),
 		h.H2(g.Text("It was changed while you edited")),
 		h.P(g.Text("Both versions stand side by side. Nothing was saved yet. "+
-			"Submit again to replace what is in force.")),
-		table("stack", "Both versions", columns("Field", "In force now", "Yours"), rows...))
+			"Submit again to replace the active version.")),
+		table("stack", "Both versions", columns("Field", "Active now", "Yours"), rows...))
 }
 
 // offered are the objects that can be named, with check boxes for the script.

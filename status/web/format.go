@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"noi-agent/objects"
 )
 
 // zone prints times where no script puts them into the reader's zone and manner.
@@ -45,19 +47,13 @@ func keeps(duration string) string {
 	return age(int64(d.Seconds()))
 }
 
-// every prints a duration of the configuration for people: "30 s", "1 min", "90 s", "1 h".
+// every prints a duration of the configuration for people: "1 min".
 func every(duration string) string {
 	d, err := time.ParseDuration(duration)
-	switch {
-	case err != nil:
+	if err != nil {
 		return duration
-	case d >= time.Hour && d%time.Hour == 0:
-		return fmt.Sprintf("%d h", d/time.Hour)
-	case d >= time.Minute && d%time.Minute == 0:
-		return fmt.Sprintf("%d min", d/time.Minute)
-	default:
-		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
 	}
+	return objects.Period(d)
 }
 
 // spaced parts a number from its unit: "24 h" for "24h".

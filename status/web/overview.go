@@ -110,12 +110,8 @@ func (s *Site) controllers(status *api.Status, values []api.Latest) []controller
 		for j := range l.Slaves {
 			c := controller{
 				Slave: l.Slaves[j], Line: l.Name, Unit: unitOf(l.Name, l.Slaves[j].UnitID),
-				State: slaveState(l.Slaves[j].State),
 			}
-			about := func(p api.Problem) bool { return p.Subject == c.Unit }
-			if c.Answers() && slices.ContainsFunc(status.Problems, about) {
-				c.State = saying{warn, "answers, with problems"}
-			}
+			c.State = slaveState(status, c.Unit, c.Slave.State)
 			known := byUnit[c.Unit]
 			c.Battery = s.first(&c, known, wording.BatteryVoltage())
 			c.Charge = s.first(&c, known, wording.ChargeState())

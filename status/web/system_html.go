@@ -91,7 +91,7 @@ func storeFacts(st *api.Store) g.Node {
 
 func storeSettings(b *api.Buffer) g.Node {
 	setting := func(name, value string) g.Node { return pair(name, g.Text(value)) }
-	return h.Details(h.Summary(g.Text("Settings in force")), h.Dl(h.Class("facts-list"),
+	return h.Details(h.Summary(g.Text("Active settings")), h.Dl(h.Class("facts-list"),
 		setting("buffer.max_size", size(b.MaxSize)),
 		setting("buffer.max_age", wording.Duration(b.MaxAge)),
 		setting("buffer.when_full", b.WhenFull),
@@ -148,25 +148,26 @@ func (v *systemView) lineCard(l *api.Line) g.Node {
 			pair("Requests", g.Text(count(l.Counters.Requests))),
 			pair("Good replies", g.Text(count(l.Counters.Replies))),
 			g.Map(figures(&l.Counters), figure.node)),
-		slaveTable(l.Slaves),
+		v.slaveTable(l),
 		v.faultTable(l.Name))
 }
 
 func (f figure) node() g.Node { return pair(f.Name, g.Text(count(f.Value))) }
 
-func slaveTable(slaves []api.Slave) g.Node {
-	if len(slaves) == 0 {
+func (v *systemView) slaveTable(l *api.Line) g.Node {
+	if len(l.Slaves) == 0 {
 		return nil
 	}
 	var rows []g.Node
-	for i := range slaves {
-		rows = append(rows, slaveRow(&slaves[i]))
+	for i := range l.Slaves {
+		s := &l.Slaves[i]
+		rows = append(rows, slaveRow(s, slaveState(&v.Status, unitOf(l.Name, s.UnitID), s.State)))
 	}
 	return h.Div(h.Class("wide"), table("stack", "Controllers of the line",
 		columns("Controller", "State", "#Requests", "#Good", "Failed", "#Reply p50 / p99", "#Share"), rows...))
 }
 
-func slaveRow(s *api.Slave) g.Node {
+func slaveRow(s *api.Slave, now saying) g.Node {
 	c := &s.Counters
 	failed := g.Map(figures(c), func(f figure) g.Node {
 		return g.Group{h.Span(h.Class("figure"), g.Text(f.Name+" "+count(f.Value))), g.Text(" ")}
@@ -185,7 +186,7 @@ func slaveRow(s *api.Slave) g.Node {
 	}
 	return g.Group{tableRow(
 		rowHead(g.Text(cmp.Or(s.Slave, "unit")+" "), muted(strconv.Itoa(s.UnitID))),
-		cell("State", state(slaveState(s.State))),
+		cell("State", state(now)),
 		numbers("Requests", g.Text(count(c.Requests))), numbers("Good", g.Text(count(c.Replies))),
 		cell("Failed", failed), numbers("Reply p50 / p99", g.Text(reply)), numbers("Share", g.Text(share(s.Load)))),
 		learnt}

@@ -87,7 +87,7 @@ func TestLineWithAProblemDoesNotJustWork(t *testing.T) {
 	for _, path := range []string{"/", "/system"} {
 		mustContain(t, page(t, webtest.Troubled(), path), "works, with problems")
 		mustContain(t, page(t, webtest.Unplugged(), path), "cannot be used")
-		mustContain(t, page(t, webtest.Troubled(), "/"), "answers, with problems")
+		mustContain(t, page(t, webtest.Troubled(), path), "answers, with problems")
 		if strings.Contains(page(t, webtest.Well(), path), "with problems") {
 			t.Errorf("%s: a line without a problem has some", path)
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,8 +49,12 @@ func lineState(status *api.Status, l *api.Line) saying {
 	})
 }
 
-// slaveState says the state of a controller.
-func slaveState(state string) saying {
+// slaveState says the state of a controller. One that answers may still have a problem now.
+func slaveState(status *api.Status, unit, state string) saying {
+	about := func(p api.Problem) bool { return p.Subject == unit }
+	if state == "ok" && slices.ContainsFunc(status.Problems, about) {
+		return saying{warn, "answers, with problems"}
+	}
 	return look(state, map[string]saying{
 		"ok": {good, "answers"}, "waiting": {calm, "not asked yet"}, "silent": {bad, "No answer"},
 		"garbled": {bad, "Damaged replies"}, "refusing": {bad, "Refuses to be read"},

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The part of CycloneDX 1.5 that says what a program links: https://cyclonedx.org/docs/1.5/json/
 type (
@@ -24,26 +27,35 @@ type (
 		Licences []licenceChoice `json:"licenses"`
 	}
 	licenceChoice struct {
-		Licence licence `json:"license"`
+		Licence    *licence `json:"license,omitempty"`
+		Expression string   `json:"expression,omitempty"` // in the place of one licence
 	}
 	licence struct {
 		ID string `json:"id"`
 	}
 )
 
+// chosen is an SPDX id or expression as CycloneDX has it.
+func chosen(spdx string) []licenceChoice {
+	if strings.Contains(spdx, " ") {
+		return []licenceChoice{{Expression: spdx}}
+	}
+	return []licenceChoice{{Licence: &licence{ID: spdx}}}
+}
+
 func cycloneDX(version string, at time.Time, modules []module) document {
 	d := document{Format: "CycloneDX", SpecVersion: "1.5", Version: 1, Metadata: metadata{
 		Timestamp: at.Format(time.RFC3339),
 		Component: component{
 			Type: "application", Ref: "noi-agent@" + version, Name: "noi-agent", Version: version,
-			Licences: []licenceChoice{{licence{"Apache-2.0"}}},
+			Licences: chosen("Apache-2.0"),
 		},
 	}}
 	for _, m := range modules {
 		purl := "pkg:golang/" + m.path + "@" + m.version
 		d.Components = append(d.Components, component{
 			Type: "library", Ref: purl, Name: m.path, Version: m.version, PURL: purl,
-			Licences: []licenceChoice{{licence{m.licence}}},
+			Licences: chosen(m.licence),
 		})
 	}
 	return d

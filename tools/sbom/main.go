@@ -148,16 +148,20 @@ func (m *module) dir() (string, error) {
 	return found.Dir, nil
 }
 
-// identify returns the SPDX id of a licence text, "" for an unknown one.
+// identify returns the SPDX expression of a licence text, "" for an unknown one. A text may have two licences, for
+// different files of the module, as that of yaml.v3.
 func identify(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	has := func(parts ...string) bool {
 		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) })
 	}
+	const mit = "Permission is hereby granted, free of charge, to any person obtaining a copy"
 	switch {
+	case has("Apache License", "Version 2.0", mit):
+		return "MIT AND Apache-2.0"
 	case has("Apache License", "Version 2.0"):
 		return "Apache-2.0"
-	case has("Permission is hereby granted, free of charge, to any person obtaining a copy"):
+	case has(mit):
 		return "MIT"
 	case has("Redistribution and use in source and binary forms", "Neither the name"):
 		return "BSD-3-Clause"

@@ -18,6 +18,7 @@ import (
 
 	"noi-agent/agent"
 	"noi-agent/configs"
+	"noi-agent/objects"
 	"noi-agent/status"
 	"noi-agent/store"
 )
@@ -128,7 +129,7 @@ func (x exported) warn(w io.Writer, r store.Range, kept time.Duration) {
 	if x.samples > 0 {
 		return
 	}
-	hint := fmt.Sprintf("accepted ones are kept for %v (buffer.retain_after_ack)", kept)
+	hint := fmt.Sprintf("accepted ones are kept for %s (buffer.retain_after_ack)", objects.Period(kept))
 	if kept <= 0 {
 		hint = "accepted ones are not kept; buffer.retain_after_ack has them kept from then on"
 	}

@@ -40,8 +40,9 @@ func answerFlags() [][2]string {
 		{"port", "Serial `PORT`, tcp://HOST or rtu+tcp://HOST:PORT."},
 		{"topic", "`TOPIC` of the cloud: arn:aws:sns:… or projects/PROJECT/topics/NAME."},
 		{"name", "A `NAME` of your choice for the integration. Default: main-solar."},
-		{"profile", "aws: shared `PROFILE` with the credentials. Default: none, the usual places of the AWS SDK."},
-		{"credentials-file", "gcp: `FILE` with Application Default Credentials. Default: none, the usual places."},
+		{"profile", "aws: shared `PROFILE` with the credentials. Default: none; the AWS SDK looks " +
+			"in its default places."},
+		{"credentials-file", "gcp: `FILE` with Application Default Credentials. Default: none; the default places."},
 		{"objects", "`OBJECTS` to send: names and patterns, with commas; all. Default: the most important ones."},
 		{"intervals", "Log intervals: a `TIME` such as 5m, or OBJECT=TIME,…. A time alone is for everything " +
 			"but faults and alarms, and never shortens an interval. Default: those of the family."},

@@ -73,12 +73,12 @@ func (iv *interview) askIntegration(ctx context.Context) error {
 		return err
 	}
 	if d.in.Type == configs.GCP {
-		return iv.ask(ctx, "credentials-file", "Credentials file (Enter: the usual places)", "",
+		return iv.ask(ctx, "credentials-file", "Credentials file (Enter: the default places)", "",
 			func(file string) error {
 				return d.try(iv.catalog, func(d *draft) { d.in.CredentialsFile = absolute(file) })
 			})
 	}
-	return iv.ask(ctx, "profile", "AWS profile (Enter: the usual places)", "",
+	return iv.ask(ctx, "profile", "AWS profile (Enter: none)", "",
 		func(profile string) error {
 			return d.try(iv.catalog, func(d *draft) { d.in.Profile = profile })
 		})

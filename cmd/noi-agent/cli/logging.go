@@ -27,7 +27,7 @@ func newLogging(w io.Writer, c configs.Log) *logging {
 	l := &logging{}
 	l.set(c)
 	options := &slog.HandlerOptions{Level: &l.level}
-	var text slog.Handler = slog.NewTextHandler(w, options)
+	var text slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: &l.level, ReplaceAttr: logs.Readable})
 	if w == os.Stderr && journal.Connected() {
 		text = journal.New(journal.Send, text)
 	}

@@ -5,9 +5,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"noi-agent/cmd/noi-agent/clitest"
 	"noi-agent/configs"
+	"noi-agent/status/logs"
 )
 
 // TestLoggersMadeBeforeAReloadFollowIt: with attributes and groups of their own.
@@ -39,5 +41,18 @@ func TestLoggersMadeBeforeAReloadFollowIt(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[1]), &second); err != nil || second.Level != slog.LevelDebug.String() || second.Msg != "two" ||
 		second.Part != "store" || second.File.Bytes != 7 || second.File.Pages != 3 {
 		t.Errorf("%v: %s", err, lines[1])
+	}
+}
+
+// The log for people has durations as people write them, in the lines that the page shows too. JSON is for programs.
+func TestLogsHaveReadableDurations(t *testing.T) {
+	var out strings.Builder
+	l := newLogging(&out, configs.Log{Level: "info", Format: "text"})
+	l.Info("held", "at_most", time.Hour, "group", slog.GroupValue(slog.Duration("for", 10*time.Minute)))
+	if got := out.String(); !strings.Contains(got, `at_most="1 h" group.for="10 min"`) {
+		t.Errorf("the log has %s", got)
+	}
+	if got := l.ring.Lines(logs.Query{}); len(got) != 1 || !strings.Contains(got[0].Text, `at_most="1 h"`) {
+		t.Errorf("the page has %+v", got)
 	}
 }

@@ -147,6 +147,10 @@ type tokenShowCommand struct{}
 // Run prints the token from its file. The daemon never sends it.
 func (*tokenShowCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 	dir := cli.lenient().StateDir
+	if dir == "" {
+		_, _, err := cli.load()
+		return err
+	}
 	path := filepath.Join(dir, guard.TokenFile)
 	token, err := guard.ReadToken(dir)
 	switch {

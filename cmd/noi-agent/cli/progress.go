@@ -77,5 +77,5 @@ func framingOf(s modbus.Settings) string {
 
 // roughly rounds a time to what a person cares for.
 func roughly(d time.Duration) string {
-	return wording.Duration(max(d, time.Second).Round(time.Second).String())
+	return wording.Age(max(d, time.Second))
 }

@@ -55,7 +55,7 @@ func (r *reloader) Reload(ctx context.Context) error {
 	}, agent.ErrInForce)
 	switch {
 	case errors.Is(err, agent.ErrInForce):
-		r.logs.Error("the configuration is in force, but not all of it works", "error", err)
+		r.logs.Error("the configuration is active, but a part of it failed", "error", err)
 	case err != nil:
 		r.logs.Error("the configuration stays as it was", "error", err)
 	}
@@ -117,12 +117,12 @@ func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	if cli.JSON {
 		return printJSON(p.Stdout, map[string]bool{"reloaded": true})
 	}
-	_, err = fmt.Fprintln(p.Stdout, "the configuration is in force"+cli.notInForce(ctx))
+	_, err = fmt.Fprintln(p.Stdout, "the configuration is active"+cli.notInForce(ctx))
 	return err
 }
 
-// notInForce says which changes a reload does not put in force, and what to do; empty: all are, or the daemon no longer
-// answers.
+// notInForce returns the changes that a reload does not apply, and what to do; empty: all are active, or the daemon no
+// longer answers.
 func (cli *commandLine) notInForce(ctx context.Context) string {
 	s, err := cli.daemonStatus(ctx)
 	if err != nil {
@@ -130,7 +130,7 @@ func (cli *commandLine) notInForce(ctx context.Context) string {
 	}
 	for _, p := range s.Problems {
 		if p.Code == api.ConfigRestart.Code {
-			return ", but not all of it\n  " + p.Detail + "\n  " + p.Remedy
+			return ", except a part of it\n  " + p.Detail + "\n  " + p.Remedy
 		}
 	}
 	return ""

@@ -84,15 +84,17 @@ func (*runCommand) Run(_ context.Context, p *Program, cli *commandLine) error {
 		Doctor: p.diagnosis(cli, a.Status), LineFaults: a.LineFaults,
 	}
 	server := listen(endpoint)
-	logReady(log, a, server, cli.Config)
+	logReady(log, a, server, config.Lines, cli.Config)
 	return p.serve(a, server, reloads)
 }
 
 // logReady logs where the agent can be looked at, and how much it has to do.
-func logReady(log *slog.Logger, a *agent.Agent, server *status.Server, file string) {
+func logReady(log *slog.Logger, a *agent.Agent, server *status.Server, lines []configs.Line, file string) {
 	s, slaves := a.Status(), 0
-	for i := range s.Lines {
-		slaves += len(s.Lines[i].Slaves)
+	for i := range lines { // the status has no slave before its line has begun
+		if lines[i].Enabled {
+			slaves += len(lines[i].Slaves)
+		}
 	}
 	page := ""
 	if server != nil {

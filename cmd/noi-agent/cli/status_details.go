@@ -200,7 +200,7 @@ func (g *statusPage) printStore(w io.Writer) {
 		g.item(w, "kept aside: %s", strings.Join(s.KeptAside, ", "))
 	}
 	in := s.Settings
-	g.item(w, "in force: buffer: max_size %s, max_age %s, when_full %s, commit_every %s, retain_after_ack %s; "+
+	g.item(w, "active settings: buffer: max_size %s, max_age %s, when_full %s, commit_every %s, retain_after_ack %s; "+
 		"triggers: keep %d, flush_every %s",
 		binarySize(in.MaxSize), wording.Duration(in.MaxAge), in.WhenFull, wording.Duration(in.CommitEvery),
 		wording.Duration(in.RetainAfterAck),

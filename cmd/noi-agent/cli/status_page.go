@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,6 +166,14 @@ func slaveState(state string) string {
 	return words
 }
 
+// unitState is slaveState of a unit. One that answers may still have a problem now.
+func (g *statusPage) unitState(unit, state string) string {
+	if state == "ok" && slices.ContainsFunc(g.s.Problems, func(p api.Problem) bool { return p.Subject == unit }) {
+		return markWarning + "problem"
+	}
+	return slaveState(state)
+}
+
 func (g *statusPage) slaves() *table {
 	t := &table{columns: []column{{name: "SLAVE", least: 8}, {name: "AT"}, {name: "PRODUCT"}, {name: "FIRMWARE"},
 		{name: "STATE"}, {name: "BATTERY", right: true}, {name: "LAST GOOD", right: true}}}
@@ -176,7 +185,7 @@ func (g *statusPage) slaves() *table {
 				product = none // it has no name of its own
 			}
 			t.add(cmp.Or(s.Slave, none), fmt.Sprintf("%s/%d", g.s.Lines[i].Name, s.UnitID), product,
-				cmp.Or(s.CCFirmware, none), slaveState(s.State),
+				cmp.Or(s.CCFirmware, none), g.unitState(fmt.Sprintf("%s/%d", g.s.Lines[i].Name, s.UnitID), s.State),
 				g.battery(g.s.Lines[i].Name, s), ageOf(s.AgeS))
 		}
 	}

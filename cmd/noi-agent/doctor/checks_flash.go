@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noi-agent/internal/shell"
+	"noi-agent/objects"
 )
 
 // slowSync is half of the usual commit window: a slower disk delays the commits.
@@ -27,7 +28,7 @@ func syncTime(_ context.Context, s *Site) []Finding {
 	case took > slowSync:
 		return []Finding{{
 			ID: "disk_sync", Level: Warning,
-			Evidence: fmt.Sprintf("a synced write under %s takes %v", dir, took.Round(time.Millisecond)),
+			Evidence: fmt.Sprintf("a synced write under %s takes %s", dir, objects.Period(took)),
 			Why:      "commits come late: a power cut loses more samples. Cards become slow before they fail",
 			Command:  "iostat -x 1 5; sudo dmesg | grep -iE 'mmc|nvme|i/o error' | tail",
 		}}

@@ -11,6 +11,7 @@ import (
 
 	"noi-agent/configs"
 	"noi-agent/modbus"
+	"noi-agent/objects"
 	"noi-agent/sinks"
 	"noi-agent/status/api"
 )
@@ -171,7 +172,7 @@ func (c *check) run(ctx context.Context, s *Site) []Finding {
 	case <-ctx.Done():
 		return []Finding{{
 			ID: "check_hangs", Level: Warning, Subject: c.id,
-			Evidence: fmt.Sprintf("no result within %v: whether %s", c.limit, c.title),
+			Evidence: fmt.Sprintf("no result within %s: whether %s", objects.Period(c.limit), c.title),
 			Why:      "a disk, a port or a name server that does not answer may stop the daemon too",
 			Command:  "sudo dmesg | tail -n 30",
 		}}

@@ -159,7 +159,7 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		want []string
 	}{
 		{[]string{"status"}, []string{"! 2 things need attention. No data is being lost.", "PS-PWM-30M reports", "rs485/1", "main-pubsub", "✓ delivered", "12.12 V"}},
-		{[]string{"status", "--verbose"}, []string{"code: controller_alarm", "2 sent, 0 rejected", "start: created (newly created)", "in force: buffer: max_size"}},
+		{[]string{"status", "--verbose"}, []string{"code: controller_alarm", "2 sent, 0 rejected", "start: created (newly created)", "active settings: buffer: max_size"}},
 		{[]string{"status", "--json"}, []string{`"device_id":"5300520006504b5957343920"`}},
 		{[]string{"triggers", "--limit", "1"}, []string{"SUCCESS\tCOMPLETED AT\tPUBLISHED DATA\tINTEGRATION DATA\tTOPIC/ARN\tID\n✓ true\t"}},
 		{[]string{"triggers", "--integration", snsID, "--json"}, []string{`"data": 12.117188`, `"messageId"`}},

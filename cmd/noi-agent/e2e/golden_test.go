@@ -73,6 +73,9 @@ func TestGoldenEndToEnd(t *testing.T) {
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
+	if log := daemon.stderr.String(); !strings.Contains(log, " lines=1 slaves=1 integrations=2 ") {
+		t.Error("the line \"ready\" of the log does not count what is configured")
+	}
 	clitest.Golden(t, "sns-messages.jsonl", messageLines(w.sns.Messages()))
 	clitest.Golden(t, "pubsub-messages.jsonl", messageLines(w.pubsub.Messages()))
 	clitest.Golden(t, "status.json", steady(status, w))
@@ -112,7 +115,7 @@ func steady(raw []byte, w *world) []byte {
 		w.t.Fatalf("%s: %v", raw, err)
 	}
 	text := strings.ReplaceAll(out.String(), w.pty.Path(), "/dev/pts/N")
-	for _, key := range []string{"load", "bytes", "commits", "committed", "spared", "written_bytes", "today_sent", "today_received", "month_sent", "month_received", "sent_per_sample", "samples", "id", "turnaround_p50_ms", "turnaround_p99_ms", "lateness_ms", "age_s", "last_success_age_s"} {
+	for _, key := range []string{"load", "bytes", "commits", "committed", "spared", "written_bytes", "today_sent", "today_received", "month_sent", "month_received", "sent_per_sample", "samples", "id", "turnaround_p50_ms", "turnaround_p99_ms", "lateness_ms", "age_s", "last_success_age_s", "oldest_age_s", "booted_age_s"} {
 		text = regexp.MustCompile(`"`+key+`": [0-9.e-]+`).ReplaceAllString(text, `"`+key+`": 0`)
 	}
 	text = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`).ReplaceAllString(text, "http://127.0.0.1:8780")

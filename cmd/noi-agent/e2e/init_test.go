@@ -131,7 +131,7 @@ func TestInitAsksAtATerminal(t *testing.T) {
 	c.answer("  want projects/PROJECT/topics/NAME", "")
 	c.answer("Topic: ", testTopic+"\n")
 	c.answer("Name of the integration [main-solar]: ", "roof\n")
-	c.answer("Credentials file (Enter: the usual places): ", "\n")
+	c.answer("Credentials file (Enter: the default places): ", "\n")
 	c.answer("battery terminal voltage ", "")
 	c.answer("Objects, with commas; or all [", "adc_vbterm, charge_stat\n")
 	c.answer("did you mean charge_state?", "")

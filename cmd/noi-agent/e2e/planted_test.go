@@ -45,7 +45,8 @@ status: {listen: "", socket: %s}
 		return len(s.Integrations) == 1 && s.Integrations[0].LastError != "" && strings.Contains(string(w.get("/api/v1/status")), `"slave_code_unknown"`) &&
 			strings.Contains(string(w.get("/api/v1/triggers")), "PermissionDenied")
 	})
-	for _, page := range []string{"/", "/values", "/triggers", "/integrations/gcp", "/system"} {
+	for _, page := range []string{"/", "/values", "/values/rs485/1/adc_vbterm", "/triggers", "/triggers/1", "/integrations/gcp",
+		"/integrations/" + pubsubID + "/setup", "/system", "/system/logs", "/system/doctor", "/login"} {
 		if text := string(w.get(page)); strings.Contains(text, "<img src=x") || strings.ContainsAny(text, "\x1b\x07\u009b\u202e") {
 			t.Errorf("%s runs it: %s", page, text)
 		}

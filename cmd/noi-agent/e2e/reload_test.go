@@ -163,8 +163,8 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 		t.Errorf("status with a faulty file ends with %d: %s%s", code, stdout, stderr)
 	}
 	write(strings.Replace(string(text), "5300520006504b5957343920", "5300520006504b5957343921", 1))
-	const needsRestart = "the configuration is in force, but not all of it\n  changed in the file: device_id\n" +
-		"  systemctl restart noi-agent, or undo the change and reload.\n"
+	const needsRestart = "the configuration is active, except a part of it\n  changed in the file: device_id\n" +
+		"  Run: `sudo systemctl restart noi-agent`. Or undo the change, then: `sudo systemctl reload noi-agent`.\n"
 	if code, stdout, stderr := run1("reload", "--config", config); code != cli.ExitDone || stdout != needsRestart {
 		t.Errorf("reload ends with %d: %s%s", code, stdout, stderr)
 	}
@@ -172,7 +172,7 @@ func TestRefusedReloadIsSeen(t *testing.T) {
 		t.Errorf("problems %q after a change that needs a restart", got)
 	}
 	write(string(text))
-	if code, stdout, _ := run1("reload", "--config", config); code != cli.ExitDone || stdout != "the configuration is in force\n" {
+	if code, stdout, _ := run1("reload", "--config", config); code != cli.ExitDone || stdout != "the configuration is active\n" {
 		t.Errorf("reload ends with %d and says %q", code, stdout)
 	}
 	if got := codes(); got != "" {

@@ -15,13 +15,13 @@ import (
 
 const (
 	asideSuffix = ".damaged-"
-	// maxAside is how many files are kept aside: a medium that goes bad makes one at each start.
-	// All but the newest also keep within the size of one store.
+	// maxAside is how many files are kept aside: a failing medium makes one at each start. All but the newest together
+	// are not larger than one store.
 	maxAside = 3
 )
 
-// keptAside lists what is kept aside, by number, the newest last. Numbers, since a gateway's clock
-// may be wrong: the file's own time is when it was last written.
+// keptAside lists the files that are kept aside, by number, the newest last. It uses numbers and not times, because a
+// gateway's clock may be wrong.
 func keptAside(path string) []string {
 	found, err := filepath.Glob(globEscape(path) + asideSuffix + "*")
 	if err != nil {
@@ -32,7 +32,7 @@ func keptAside(path string) []string {
 	return found
 }
 
-// asideNumber is 0 for what is not ours.
+// asideNumber returns the number in a name; 0: it is no file that was moved aside.
 func asideNumber(path, name string) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(name, path+asideSuffix))
 	if err != nil {
@@ -41,12 +41,12 @@ func asideNumber(path, name string) int {
 	return max(n, 0)
 }
 
-// globEscape makes a path match itself.
+// globEscape returns a pattern that matches only this path.
 func globEscape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// nextAside returns the name for one more.
+// nextAside returns the name for the next file aside.
 func nextAside(path string) string {
 	n := 0
 	if kept := keptAside(path); len(kept) > 0 {
@@ -55,7 +55,7 @@ func nextAside(path string) string {
 	return fmt.Sprintf("%s%s%04d", path, asideSuffix, n+1)
 }
 
-// prune makes room for one more of so many bytes: the oldest go first.
+// prune makes room for one more file with this size: it deletes the oldest files first.
 func prune(path string, more, limit int64) error {
 	kept := keptAside(path)
 	sum := more
@@ -67,7 +67,7 @@ func prune(path string, more, limit int64) error {
 			continue
 		}
 		for _, name := range kept[:i+1] {
-			if err := os.RemoveAll(name); err != nil { // all: it may have been a directory
+			if err := os.RemoveAll(name); err != nil { // RemoveAll, because it may be a directory
 				return err
 			}
 		}
@@ -76,7 +76,7 @@ func prune(path string, more, limit int64) error {
 	return nil
 }
 
-// replace puts a new store with what can be salvaged in the file's place, and the file aside.
+// replace moves the file aside, and puts a new store with the salvaged content in its place.
 func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -91,8 +91,8 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	}
 	r.Aside = nextAside(path)
 	made, err := rebuild(ctx, path, o, r)
-	// The room that the new file had taken is free again, and perhaps more is. If not, that is an error: the old file
-	// keeps its name, and its samples.
+	// The space of the new file is free again, and perhaps there is more space now. If not, this is an error: the old
+	// file keeps its name and its samples.
 	if FullDisk(err) {
 		r.Samples, r.Rows, r.DeadLetters, r.Lost, r.Uncounted = 0, 0, 0, nil, false
 		made, err = rebuild(ctx, path, o, r)
@@ -100,7 +100,7 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(made) // what is left of it after a failure
+	defer os.Remove(made) // the rest of it after a failure
 	if err := swap(path, r.Aside, made, info.Mode()); err != nil {
 		return err
 	}
@@ -111,10 +111,9 @@ func replace(ctx context.Context, path string, o Options, r *Recovery) error {
 	return SyncPath(filepath.Dir(path))
 }
 
-// swap gives the old file its new name and the new one the old name. With a second name first,
-// there is no moment at which the path leads to nothing. A directory cannot have two, and some
-// file systems know no links: there a cut between the two renames loses what was salvaged to the
-// file kept aside.
+// swap gives the old file its new name and the new one the old name. The old file gets its second name first, so there
+// is always a file at the path. A directory cannot have two names, and some file systems have no links. There, after a
+// power cut between the two renames, the salvaged content is only in the file kept aside.
 func swap(path, aside, made string, mode fs.FileMode) error {
 	if mode.IsDir() || os.Link(path, aside) != nil {
 		if err := os.Rename(path, aside); err != nil {
@@ -124,8 +123,8 @@ func swap(path, aside, made string, mode fs.FileMode) error {
 	return os.Rename(made, path)
 }
 
-// rebuild makes the new store beside the old and fills it with what the old one still gives. A
-// fault of ours on a file of an unforeseen kind must not keep the agent from starting.
+// rebuild makes the new store beside the old one, and fills it with the readable content of the old one. An error of
+// our own code on an unexpected file must not prevent the start of the agent.
 func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -138,12 +137,12 @@ func rebuild(ctx context.Context, path string, o Options, r *Recovery) (made str
 	var system syscall.Errno
 	if errors.As(err, &system) && !badMedium(system) && system != syscall.ELOOP && !errors.Is(err, fs.ErrNotExist) &&
 		!errors.Is(err, fs.ErrPermission) {
-		// not the file's fault: without descriptors or memory, say. What it holds must not be left behind
+		// the file is not the reason: for example, there are no descriptors or no memory. Its content must not be lost
 		return "", err
 	}
 	if err != nil {
 		r.Uncounted = true
-		return Create(path, format) // a directory, or nothing that can be read
+		return Create(path, format) // a directory, or not readable
 	}
 	defer src.close()
 	sv := &salvage{ctx: ctx, src: src, opts: o, aside: filepath.Base(r.Aside)}

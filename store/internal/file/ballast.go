@@ -2,12 +2,12 @@ package file
 
 import bolt "go.etcd.io/bbolt"
 
-// The ballast is a bucket of zeros that is there to be thrown off. Even to delete, bbolt first
-// writes new copies of some pages, and the last commits before a disk is full may have used up
-// the free ones: the file could then never be written again. Deleting a whole bucket touches one
-// page only, and what that frees is enough for the commit that really makes room.
+// The ballast is a bucket of zeros that is deleted when the disk is full. Even a deletion makes bbolt write new copies
+// of some pages first. The last commits before a full disk may have used all free pages, and then the file could never
+// be written again. To delete a whole bucket changes only one page, and frees enough pages for the commit that makes
+// room.
 //
-// 0 leaves it as it is.
+// Ballast selects what a commit does with it. 0: nothing.
 type Ballast uint8
 
 func (b Ballast) Move(tx *bolt.Tx) error {
@@ -34,11 +34,11 @@ const (
 	Release Ballast = 1
 	Restore Ballast = 2
 
-	// Two values to a page of 4 KiB, so that no page needs neighbours: 16 pages, three times
-	// what a commit without rows has been seen to need.
+	// Two values per page of 4 KiB, so that no value needs several pages: 16 pages, three times the pages of a commit
+	// without rows.
 	ballastValues = 32
 	ballastSize   = 1900
 )
 
-// BallastBytes is what the ballast takes, give or take a page.
+// BallastBytes is the size of the ballast in bytes, exact to a page.
 const BallastBytes = ballastValues * ballastSize

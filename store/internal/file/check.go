@@ -10,14 +10,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxFaults bounds how many faults Check reports: a damaged file has them by the thousand.
+// maxFaults limits how many faults Check reports: a damaged file may have thousands.
 const maxFaults = 20
 
-// Check opens the file for reading and looks for everything that can be wrong with it: bbolt's own
-// consistency check, every record and row decoded, every reference to a name resolved, totals and
-// backlogs counted again, cursors within range. It returns all faults joined, at most 20, and nil
-// for a sound store. It fails with ErrLocked while an agent has the file open. On a file damaged
-// in its inner structure bbolt may panic: a program that must go on runs Check in a child process.
+// Check opens the file for reading and makes every check: bbolt's own consistency check, every record and row decoded,
+// every reference to a name resolved, totals and backlogs counted again, cursors within range. It returns all faults
+// joined, at most 20, and nil for a sound store. It fails with ErrLocked while an agent has the file open. On a file
+// damaged in its inner structure bbolt may panic: a program that must go on runs Check in a child process.
 func Check(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("check store: %w", err)
@@ -34,7 +33,7 @@ func Check(path string) error {
 			c.fault("bbolt: %w", err)
 		}
 		if len(c.faults) > 0 {
-			return nil // what the pages say is worth nothing then
+			return nil // then the content of the pages proves nothing
 		}
 		return c.check(tx)
 	})
@@ -79,13 +78,13 @@ func (c *checker) check(tx *bolt.Tx) error {
 		c.fault("sweep %d is damaged", seq)
 	}
 	if len(c.faults) > 0 {
-		return nil // the figures cannot agree
+		return nil // then the figures cannot agree
 	}
 	c.compare(m, rc)
 	return c.rowIDs(tx, m)
 }
 
-// compare holds the figures counted along against those counted now.
+// compare compares the stored figures with those counted now.
 func (c *checker) compare(m *Image, rc recount) {
 	want, got := m.Totals, rc.Totals
 	if want.Sweeps != got.Sweeps || want.Samples != got.Samples || want.Bytes != got.Bytes {
@@ -118,7 +117,7 @@ func (c *checker) rowIDs(tx *bolt.Tx, m *Image) error {
 	for _, log := range [][]byte{BucketTriggers, BucketGaps, BucketDead} {
 		logs := tx.Bucket(log)
 		if logs == nil {
-			continue // of the dead letters, where there never was one
+			continue // no bucket of dead letters, because there was none
 		}
 		err := logs.ForEachBucket(func(id []byte) error {
 			if m.Cursors[string(id)] == nil {

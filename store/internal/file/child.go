@@ -22,11 +22,10 @@ const (
 	childNewer   = 4
 )
 
-// maxSaid bounds what is kept of the child's words: a panic's trace has no end.
+// maxSaid limits how much of the child's output is kept: the trace of a panic is long.
 const maxSaid = 2048
 
-// Verdict is the child's side: it runs Verify, says what is wrong and returns the exit code that
-// InChild understands.
+// Verdict is the code of the child process: it runs Verify, prints the fault, and returns the exit code for InChild.
 func Verdict(path string, say io.Writer) int {
 	err := Verify(path)
 	switch {
@@ -44,10 +43,9 @@ func Verdict(path string, say io.Writer) int {
 	}
 }
 
-// InChild returns a RecoverOptions.Check that runs a command with the file's path as its last
-// argument; the command is to exit with what Verdict returns. A child that is killed by a signal or
-// by ctx, or that exits in any way that Verdict does not, has met a damaged file. A child that
-// cannot be started says nothing about the file.
+// InChild returns a RecoverOptions.Check that runs a command with the file's path as its last argument; the command
+// must exit with the code of Verdict. If the child is killed by a signal or by ctx, or exits in another way, the file
+// counts as damaged. If the child cannot be started, nothing is known about the file.
 func InChild(argv ...string) func(ctx context.Context, path string) error {
 	return func(ctx context.Context, path string) error {
 		args := append(append([]string{}, argv[1:]...), path)
@@ -55,8 +53,8 @@ func InChild(argv ...string) func(ctx context.Context, path string) error {
 		said := &capped{left: maxSaid}
 		cmd.Stderr = said
 		cmd.Env = append(os.Environ(), "GOTRACEBACK=none")
-		// In a process group of its own, or a Ctrl-C would kill it and look like a damaged file.
-		// It dies with us: the next start would find its lock. Pdeathsig means the thread.
+		// The child has its own process group: otherwise a Ctrl-C would kill it, and look like a damaged file. It is
+		// killed when this process ends, because the next start would find its lock. Pdeathsig is about the thread.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -96,7 +94,7 @@ func (c *capped) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// text is the first line, which says it all: a panic's further lines are for programmers.
+// text returns the first line, which has the reason. The other lines of a panic are for programmers.
 func (c *capped) text() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(c.b.String()), "\n")
 	return strings.TrimSpace(line)

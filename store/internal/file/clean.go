@@ -9,18 +9,16 @@ import (
 	"time"
 )
 
-// A clean stop leaves a note beside the file that says how the file was left: its size, its time
-// and the checksum of its first two pages, one of which every commit rewrites. A start that finds
-// the file so need not check it. The note costs no commit. It is not synced: without it, the next
-// start makes one check more, and that is all. It needs no removing to be sure: the first commit
-// makes it untrue.
+// A clean stop leaves a note beside the file that says how the file was left: its size, its time and the checksum of
+// its first two pages, one of which every commit rewrites. If a start finds the file in this state, it need not check
+// it. The note costs no commit. It is not synced: without the note the next start only makes one more check. The note
+// need not be deleted, because it no longer fits the file after the first commit.
 const cleanSuffix = ".clean"
 
 // headPages are the pages that bbolt writes in turn, one with each commit.
 const headPages = 2
 
-// fingerprint distinguishes a file from what any writer would make of it. It does not see what happens to
-// the medium while no program writes.
+// fingerprint is different after any write to the file. It does not show changes of the medium while no program writes.
 func fingerprint(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,8 +39,7 @@ func fingerprint(path string) (string, error) {
 		crc32.Checksum(head[:n], crc32.MakeTable(crc32.Castagnoli))), nil
 }
 
-// LeaveClean writes the note. The caller still holds the file's lock, so that the next agent finds
-// both or neither.
+// LeaveClean writes the note. The caller still has the lock of the file, so that the next agent finds both or neither.
 func LeaveClean(path string) error {
 	print, err := fingerprint(path)
 	if err != nil {
@@ -61,6 +58,6 @@ func leftClean(path string) bool {
 	return err == nil && print == string(note)
 }
 
-// TakeClean removes the note before the file is opened: should opening end the process, which
-// bbolt can do, the next start has the file checked.
+// TakeClean removes the note before the file is opened: if bbolt ends the process while opening the file, the next
+// start checks the file.
 func TakeClean(path string) { _ = os.Remove(path + cleanSuffix) }

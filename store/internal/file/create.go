@@ -23,15 +23,14 @@ var (
 	BucketCursors  = []byte("cursors")  // integration → cursor and counters
 	BucketTriggers = []byte("triggers") // integration → bucket: row id → row
 	BucketGaps     = []byte("gaps")     // integration → bucket: row id → row about missing samples
-	BucketRuns     = []byte("runs")     // run → what was known of time when it began
-	// integration → bucket: row id → row of a delivery that was rejected; made when needed
+	BucketRuns     = []byte("runs")     // run → what was known about its times
+	// integration → bucket: row id → row of a rejected delivery; made when needed
 	BucketDead    = []byte("dead")
 	bucketBallast = []byte("ballast") // pages kept back for a full disk
 )
 
-// CreateIfMissing makes an empty store under a temporary name and gives it its own when it is
-// complete and on the disk: the first writes of a bbolt file are the only ones that a power cut
-// can spoil.
+// CreateIfMissing makes an empty store under a temporary name. It renames the file when the file is complete and on the
+// disk, because a power cut can damage a bbolt file only during its first writes.
 func CreateIfMissing(path string) error {
 	switch info, err := os.Stat(path); {
 	case err == nil && info.Size() > 0:
@@ -54,7 +53,7 @@ func CreateIfMissing(path string) error {
 	return SyncPath(filepath.Dir(path))
 }
 
-// Create makes a store under a temporary name beside path, whole and on the disk.
+// Create makes a store under a temporary name beside path, complete and synced.
 func Create(path string, fill func(name string) error) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+staleSuffix+"*")
 	if err != nil {
@@ -99,7 +98,7 @@ func format(name string) error {
 	return SyncPath(name)
 }
 
-// buckets are those that every store has; the ballast may be thrown off.
+// buckets returns the buckets that every store has. The ballast may be missing.
 func buckets() [][]byte {
 	return [][]byte{BucketMeta, BucketNames, BucketSweeps, BucketCursors, BucketTriggers, BucketGaps, BucketRuns}
 }
@@ -113,7 +112,7 @@ func putBuckets(tx *bolt.Tx) error {
 	return nil
 }
 
-// BucketOf returns an integration's bucket of one kind, made where it is missing.
+// BucketOf returns an integration's bucket of one kind. If it is missing, BucketOf makes it.
 func BucketOf(tx *bolt.Tx, kind []byte, integration string) (*bolt.Bucket, error) {
 	all, err := tx.CreateBucketIfNotExists(kind)
 	if err != nil {
@@ -122,7 +121,7 @@ func BucketOf(tx *bolt.Tx, kind []byte, integration string) (*bolt.Bucket, error
 	return all.CreateBucketIfNotExists([]byte(integration))
 }
 
-// drawID returns a store id.
+// drawID returns a random store id.
 func drawID() string {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
@@ -150,12 +149,10 @@ func SyncPath(path string) error {
 
 // BoltOptions are the same for every opening for writing.
 //
-// The freelist is not written: after a backlog has drained, each commit would carry the list of
-// all the free pages, 467 KB instead of 37 KB, for the rest of the file's life (it never
-// shrinks), which wears out a gateway's flash. The price is paid by files damaged in their inner
-// structure: bbolt then walks all pages when it opens them, and panics where it would else have
-// opened. Such a file is of no use either way, and a thousand simulated power cuts made none; a
-// child process that opens the file first is the place to catch it.
+// The freelist is not written. After a backlog was sent, each commit would otherwise have the list of all free pages:
+// 467 KB instead of 37 KB, as long as the file exists. This wears out a gateway's flash. The disadvantage: bbolt reads
+// all pages when it opens the file, and panics if the inner structure is damaged. Such a file is useless in any case, a
+// thousand simulated power cuts made none, and a child process opens the file first and catches the panic.
 func BoltOptions(maxSize int64) *bolt.Options {
 	return &bolt.Options{
 		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true,
@@ -163,7 +160,7 @@ func BoltOptions(maxSize int64) *bolt.Options {
 	}
 }
 
-// Limit is how large a file may grow whose outbox may hold so many bytes of records.
+// Limit returns the largest size of a file whose outbox may have this many bytes of records.
 func Limit(maxSize int64) int {
 	limit := int64(math.MaxInt)
 	if maxSize < (limit-fileSlack)/2 {
@@ -172,24 +169,24 @@ func Limit(maxSize int64) int {
 	return int(limit)
 }
 
-// RemoveStale removes what interrupted creations left.
+// RemoveStale removes the files of interrupted creations.
 func RemoveStale(path string) {
 	stale, err := globStale(path)
 	if err != nil {
 		return
 	}
 	for _, name := range stale {
-		_ = os.Remove(name) // it takes up some room, and nothing else
+		_ = os.Remove(name) // a failure only wastes some space
 	}
 }
 
 const (
-	// lockWait is how long Open waits for the file's lock: an agent that is just ending lets go
-	// within it. bbolt's own default is to wait for ever.
+	// lockWait is how long Open waits for the file's lock: an agent that is ending releases the lock in this time.
+	// bbolt's default is to wait for ever.
 	lockWait = time.Second
-	// AllocSize is by how much the file grows: bbolt's 16 MiB are a lot of a gateway's flash.
+	// AllocSize is the step by which the file grows, in bytes: bbolt's 16 MiB are much for the flash of a gateway.
 	AllocSize = 1 << 20
-	// fileSlack is what the file may hold beside twice the records: the trigger log, and pages
-	// that are free or half full. bbolt refuses to grow beyond, and deletes still work.
+	// fileSlack is the size of the file in addition to twice the records: the trigger log, and pages that are free or
+	// half full. bbolt refuses to grow beyond the limit. Deletions still work.
 	fileSlack = 64 << 20
 )

@@ -14,14 +14,14 @@ import (
 // ErrLocked comes from Open and Check when another process has the file open.
 var ErrLocked = errors.New("another agent uses it")
 
-// OpenError says what can be done about it.
+// OpenError returns the error of opening a file, with the way out.
 func OpenError(path string, err error) error {
 	err = sortError(err)
 	return fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
 }
 
-// sortError gives what bbolt says on opening a file the sentinel to decide by. What is no error of
-// the system is about the file's content, named or not.
+// sortError adds a sentinel to the error of bbolt when it opens a file. An error that does not come from the system is
+// about the content of the file.
 func sortError(err error) error {
 	var system syscall.Errno
 	switch {
@@ -33,13 +33,13 @@ func sortError(err error) error {
 	return err
 }
 
-// badMedium reports whether the system says that a file cannot be read any more, as opposed to:
-// not by us, or not now.
+// badMedium reports whether the system cannot read the file any more. It is false if only this user cannot, or only
+// now.
 func badMedium(e syscall.Errno) bool {
 	return e == syscall.EIO || e == syscall.EUCLEAN || e == syscall.EBADMSG || e == syscall.ENXIO
 }
 
-// Spoiled reports whether an error means that the file is of no use as it is.
+// Spoiled reports whether an error means that the file is not usable.
 func Spoiled(err error) bool {
 	return errors.Is(err, record.ErrDamaged)
 }
@@ -63,10 +63,10 @@ func Hint(err error) string {
 	return ""
 }
 
-// Full reports whether a commit failed for want of space, so that nothing of it is in the file. That is so while the
-// file is made longer and while pages are written, the head page among them, which is the last. A sync that fails comes
-// after that, whatever it says: then the outcome is not known. bbolt wraps the errors of writing, prints that of
-// growing, and passes that of a sync on bare.
+// Full reports whether a commit failed because of missing space, so that nothing of it is in the file. This is the case
+// while the file grows, and while pages are written, of which the head page is the last. A failed sync comes after
+// that, and its result is not known. bbolt wraps the errors of writing, prints the error of growing, and returns the
+// error of a sync unchanged.
 func Full(err error) bool {
 	var write *fs.PathError
 	switch {
@@ -80,7 +80,7 @@ func Full(err error) bool {
 	return strings.Contains(text, "file resize error: ") && noSpace(text)
 }
 
-// FullDisk reports whether anything failed for want of space, where nothing depends on how far it came.
+// FullDisk reports whether an operation failed because of missing space, if it does not matter which part was done.
 func FullDisk(err error) bool {
 	return err != nil && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || noSpace(err.Error()) ||
 		errors.Is(err, berrors.ErrMaxSizeReached))

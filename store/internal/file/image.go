@@ -9,7 +9,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Image is what a start and Check read of a file.
+// Image is the part of a file that a start and Check read.
 type Image struct {
 	Identity record.Identity
 	Totals   record.Totals
@@ -19,7 +19,7 @@ type Image struct {
 	Starts   map[uint64]record.Start
 	Times    record.Times
 	Accounts map[record.Accounted]record.Account
-	Repaired bool // the cursors are other than in the file
+	Repaired bool // the cursors differ from those in the file
 
 	BadTotals  bool
 	BadCursors []string
@@ -59,7 +59,7 @@ func Load(tx *bolt.Tx) (*Image, error) {
 	return m, nil
 }
 
-// eachRecord goes through a bucket in the order of its keys.
+// eachRecord returns the records of a bucket in the order of its keys.
 func eachRecord(b *bolt.Bucket) iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
 		c := b.Cursor()
@@ -68,7 +68,7 @@ func eachRecord(b *bolt.Bucket) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// EachRow visits one integration's rows of a kind, and returns how many there are, those included that do not read.
+// EachRow visits one integration's rows of a kind. It returns their number, with the unreadable ones.
 func (m *Image) EachRow(tx *bolt.Tx, kind []byte, id string, visit func(*record.Row)) (count int) {
 	logs := tx.Bucket(kind)
 	if logs == nil || logs.Bucket([]byte(id)) == nil {
@@ -90,7 +90,7 @@ func (m *Image) EachRow(tx *bolt.Tx, kind []byte, id string, visit func(*record.
 	return count
 }
 
-// Recount is what the outbox really holds.
+// recount is the counted content of the outbox.
 type recount struct {
 	Totals  record.Totals
 	backlog map[string]uint64 // by integration
@@ -122,11 +122,11 @@ func (m *Image) Recount(tx *bolt.Tx) recount {
 	return rc
 }
 
-// lostNames is left free when it is not known any more how many names were given.
+// lostNames is the number of names that are left free if it is not known how many names were given.
 const lostNames = 1024
 
-// Repair makes an image with damaged totals or cursors whole again from what the outbox holds. An
-// integration whose cursor is lost starts at the oldest sweep: sent twice is better than lost.
+// Repair restores damaged totals or cursors of an image from the content of the outbox. An integration whose cursor is
+// lost starts at the oldest sweep: to send samples twice is better than to lose them.
 func (m *Image) Repair(tx *bolt.Tx) {
 	if !m.BadTotals && len(m.BadCursors) == 0 {
 		return
@@ -147,7 +147,7 @@ func (m *Image) Repair(tx *bolt.Tx) {
 	m.Repaired = true
 }
 
-// loadStarts reads what is known of the runs of which samples are left. What does not read is not known.
+// loadStarts reads the records of the runs. An unreadable record counts as not known.
 func loadStarts(b *bolt.Bucket) map[uint64]record.Start {
 	out := map[uint64]record.Start{}
 	for k, v := range eachRecord(b) {

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 )
 
-// Beside the file lies a second copy of its names and its identity. They are few, hardly change, and all the records
-// mean nothing without them; bbolt keeps them on one or two pages, which a file that is cut short loses as a whole. A
-// salvage reads the copy, and RunsAt. It is written again and synced at each start, so that no power cut leaves half of
-// it. Names that come later are added and not synced: after a power cut the copy may lack them.
+// Beside the file there is a second copy of its names and its identity. They are few and hardly change, and no record
+// can be read without them. bbolt keeps them on one or two pages, which are lost if a file is cut short. A salvage and
+// RunsAt read the copy. Each start writes the copy again and syncs it, so that no power cut leaves half of it. Later
+// names are added without a sync: after a power cut the copy may lack them.
 //
-// It is a row of entries: number, length, and a sealed value, that of the identity first. The
-// checksums of the names take in the store's id, so that entries of another store are none.
+// The copy is a list of entries: number, length, and a sealed value. The identity is first. The checksums of the names
+// include the store's id, so entries of another store are not valid.
 const copySuffix = ".names"
 
 // WriteNamesCopy writes the whole copy.
@@ -73,7 +73,7 @@ func (sv *salvage) readSpare(path string) {
 		sv.identity = identity
 	}
 	if identity.ID != sv.identity.ID {
-		return // of the store that was here before
+		return // the copy of an earlier store
 	}
 	for !r.Done() && !r.Failed {
 		id, value := r.Uvarint(), []byte(r.Text())
@@ -89,8 +89,8 @@ func copyIdentity(r *record.Reader) (record.Identity, error) {
 	return record.DecodeIdentity([]byte(r.Text()))
 }
 
-// RunsAt returns a number that no run of the store at path is above, for the Options.Runs of a store that stands in for
-// it. The store itself may not open. 0: there is none.
+// RunsAt returns a number that is not below the run number of any run of the store at path. It is for the Options.Runs
+// of a store in memory that replaces this store. RunsAt also works if the store does not open. 0: there is no store.
 func RunsAt(path string) uint64 {
 	if data, err := os.ReadFile(path + copySuffix); err == nil {
 		if id, err := copyIdentity(&record.Reader{B: data}); err == nil {
@@ -107,6 +107,6 @@ const (
 	// copyLag is how many runs the second copy of the identity may lag behind the file: writing the copy may fail, and
 	// does not end a start.
 	copyLag = 100
-	// unreadRuns is more than any disk of which nothing can be read has counted.
+	// unreadRuns is the result for a disk of which nothing can be read. It is larger than any real number of runs.
 	unreadRuns = 1 << 20
 )

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Options say how a file is made sound.
+// Options are the options of making a file sound.
 type Options struct {
 	MaxSize int64            // bytes of records that the outbox may hold
-	Now     func() time.Time // for rows about what is lost
+	Now     func() time.Time // for rows about lost samples
 	Logger  *slog.Logger
 }

@@ -9,15 +9,13 @@ import (
 	"os"
 )
 
-// pages reads the leaf pages of a bbolt file without bbolt and without its tree: whatever is left
-// of a file, each page that still looks like one gives up its records. Nothing it finds is to be
-// believed before a checksum says so.
+// pages reads the leaf pages of a bbolt file without bbolt and without its tree. It returns the records of each page
+// that looks like a leaf page, in any part of a file. A record counts only if its checksum is right.
 //
-// The layout (bbolt's internal/common, little-endian as on every gateway): a page begins with its
-// number (8 bytes), flags (2), count (2) and how many more pages it takes (4). On a leaf, count
-// elements follow: flags (4), the distance from the element to its key (4), length of the key (4)
-// and of the value, which comes right behind the key (4). A small bucket stands whole in the value
-// of its parent's element: root page 0 (8), a sequence (8), and a page.
+// The layout (bbolt's internal/common, little-endian as on every gateway): a page begins with its number (8 bytes),
+// flags (2), count (2) and how many more pages it takes (4). On a leaf, count elements follow: flags (4), the distance
+// from the element to its key (4), length of the key (4) and of the value, which comes right behind the key (4). A
+// small bucket is completely in the value of its parent's element: root page 0 (8), a sequence (8), and a page.
 type pages struct {
 	f    *os.File
 	size int64
@@ -34,12 +32,12 @@ const (
 	// ones are multiples.
 	smallestPage = 4 << 10
 	largestPage  = 64 << 10
-	// maxPageRun bounds how much is read for one page whose header may be damaged: a sweep of
-	// 8,192 samples takes a tenth.
+	// maxPageRun limits how much is read for one page, because its header may be damaged. A sweep of 8,192 samples
+	// needs a tenth of this.
 	maxPageRun = 1 << 20
 )
 
-// openPages opens a file for reading; it fails for what is no file.
+// openPages opens a file for reading. It fails if the path is no regular file.
 func openPages(path string) (*pages, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -57,9 +55,9 @@ func openPages(path string) (*pages, error) {
 
 func (p *pages) close() { _ = p.f.Close() } // it was only read
 
-// each calls visit for every element that may be a record, in the order of the file, current ones
-// and such as bbolt has not yet overwritten. The slices are only valid until visit returns. It ends
-// early with ctx's error; a page that cannot be read is passed over.
+// each calls visit for every element that may be a record, in the order of the file: present records, and old ones that
+// bbolt has not overwritten yet. The slices are only valid until visit returns. each ends early with ctx's error. It
+// skips an unreadable page.
 func (p *pages) each(ctx context.Context, visit func(key, value []byte) error) error {
 	buf := make([]byte, maxPageRun)
 	for at := int64(0); at < p.size; at += smallestPage {
@@ -85,8 +83,8 @@ func (p *pages) each(ctx context.Context, visit func(key, value []byte) error) e
 	return nil
 }
 
-// pageLength returns how many bytes the page at a place takes, 0 when no leaf page begins there. A
-// page says its own number, so that its place gives the page size.
+// pageLength returns the length of the page at a place in bytes; 0 if no leaf page begins there. A page has its own
+// number, so its place shows the page size.
 func pageLength(header []byte, at int64) int64 {
 	id := binary.LittleEndian.Uint64(header)
 	if binary.LittleEndian.Uint16(header[8:]) != flagLeaf || id == 0 || id > uint64(at) || uint64(at)%id != 0 {
@@ -100,7 +98,7 @@ func pageLength(header []byte, at int64) int64 {
 	return (1 + more) * int64(size)
 }
 
-// leaf takes a leaf page apart, as far as its elements lie within it.
+// leaf visits the elements that are completely within a leaf page.
 func leaf(page []byte, visit func(key, value []byte) error) error {
 	if len(page) < pageHeader {
 		return nil
@@ -126,7 +124,7 @@ func leaf(page []byte, visit func(key, value []byte) error) error {
 	return nil
 }
 
-// element hands on a record, or those of a small bucket that stands here whole.
+// element passes on a record, or the records of a small bucket that is completely here.
 func element(flags uint32, key, value []byte, visit func(key, value []byte) error) error {
 	if flags&flagSubBucket == 0 {
 		return visit(key, value)

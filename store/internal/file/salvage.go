@@ -17,7 +17,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A salvage reads what a damaged file still gives, without bbolt, and fills a new store with it.
+// A salvage reads the readable content of a damaged file, without bbolt, and fills a new store with it.
 //
 // Records go over as they are, under the numbers they have: sweeps keep their place and names
 // their ids, so that every checksum holds. A page does not say which bucket it is of, and bbolt
@@ -29,10 +29,10 @@ import (
 //     long ago does not come again from an old page.
 //   - A name with two readings is none. A wrong one would turn samples into another object's.
 type salvage struct {
-	ctx   context.Context // ends the reading, and what was found until then counts
+	ctx   context.Context // ends the reading; the records found until then count
 	src   *pages
 	opts  Options
-	aside string // where the old file will be, for the rows about what is lost
+	aside string // the new name of the old file, for the rows about lost samples
 
 	identity  record.Identity
 	totals    record.Totals
@@ -46,7 +46,7 @@ type salvage struct {
 	noCursors bool  // none was read
 	oldest    int64 // unix ms of the oldest sweep found; 0: none
 
-	found   record.Totals                     // what came over
+	found   record.Totals                     // figures of the salvaged sweeps
 	backlog map[string]uint64                 // of it, by integration
 	lost    map[string]uint64                 // by integration
 	rows    map[string]map[uint64]*record.Row // about gaps, and dead letters, by integration
@@ -56,7 +56,7 @@ type salvage struct {
 	guessed bool                              // an integration's cursor is lost
 }
 
-// uncounted reports whether more may be lost than is known.
+// uncounted reports whether more samples may be lost than are known.
 func (sv *salvage) uncounted() bool {
 	return sv.cut || sv.guessed || !sv.hasTotals || sv.identity.ID == ""
 }
@@ -73,8 +73,8 @@ func (sv *salvage) survey(path string) {
 	sv.readSpare(path)
 }
 
-// learn takes in one record that may be of any kind, or none. The key comes first: checksums are
-// not for free, and nearly all of the file is sweeps.
+// learn takes one record of any kind, or no record at all. It checks the key first, because checksums take time, and
+// nearly all records are sweeps.
 func (sv *salvage) learn(key, value []byte) {
 	switch id, numbered := record.KeySeq(key); {
 	case string(key) == string(record.KeyIdentity):
@@ -97,7 +97,7 @@ func (sv *salvage) learn(key, value []byte) {
 	}
 }
 
-// learnStart takes in a run; the record with the time of its boot is the newer one.
+// learnStart takes the record of a run. The record with the time of the boot is the newer one.
 func (sv *salvage) learnStart(run uint64, key, value []byte) {
 	st, ok := record.DecodeStart(key, value)
 	if known, twice := sv.starts[run]; ok && (!twice || known.Booted == 0) {
@@ -150,7 +150,7 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// dictionary is the names as they were, and the first number that was surely never given.
+// dictionary returns the names with their numbers, and the first number that was certainly never given.
 func (sv *salvage) dictionary() *record.Dictionary {
 	size := sv.totals.Names
 	for id := range sv.names {
@@ -162,10 +162,10 @@ func (sv *salvage) dictionary() *record.Dictionary {
 	return record.DictionaryOf(sv.names, size)
 }
 
-// SalvageBatch is how many bytes of sweeps share a transaction: it bounds memory.
+// SalvageBatch is how many bytes of sweeps share a transaction. It limits the memory.
 const SalvageBatch = 4 << 20
 
-// fill makes the new store's file. It is not in use before it is whole, so it is synced once.
+// fill makes the file of the new store. The file is not used before it is complete, so it is synced once.
 func (sv *salvage) fill(file string) error {
 	o := BoltOptions(sv.opts.MaxSize)
 	o.NoSync, o.NoGrowSync = true, true
@@ -188,7 +188,7 @@ func (sv *salvage) fill(file string) error {
 	return SyncPath(file)
 }
 
-// copySweeps reads the file once more and takes over every sweep that is wanted. Rows wait in memory: they are few.
+// copySweeps reads the file a second time, and copies every wanted sweep. Rows wait in memory, because they are few.
 func (sv *salvage) copySweeps(db *bolt.DB, ns record.Names) error {
 	var waiting []salvaged
 	size := 0
@@ -219,13 +219,13 @@ func (sv *salvage) copySweeps(db *bolt.DB, ns record.Names) error {
 	return failed
 }
 
-// salvaged is a sweep's record as it stands in the file.
+// salvaged is a sweep's record as in the file.
 type salvaged struct {
 	record.Heading
 	key, value []byte
 }
 
-// putSweeps puts and counts what is not there yet: the file holds copies.
+// putSweeps puts and counts the sweeps that are not there yet, because the file may have several copies of a sweep.
 func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 	b := tx.Bucket(BucketSweeps)
 	b.FillPercent = 0.9 // mostly ascending
@@ -252,8 +252,8 @@ func (sv *salvage) putSweeps(tx *bolt.Tx, sweeps []salvaged) error {
 	return nil
 }
 
-// wants reports whether a record is a sweep that reads, and that an integration still waits for. An
-// integration whose cursor is lost waits for everything: sent twice is better than lost.
+// wants reports whether a record is a readable sweep for which an integration still waits. An integration whose cursor
+// is lost waits for everything: to send samples twice is better than to lose them.
 func (sv *salvage) wants(ns record.Names, key, value []byte) (record.Heading, bool) {
 	seq, ok := record.KeySeq(key)
 	if !ok {
@@ -273,17 +273,17 @@ func (sv *salvage) wants(ns record.Names, key, value []byte) (record.Heading, bo
 	return h, wanted > 0
 }
 
-// guess makes an integration known whose cursor is lost: it begins with the oldest sweep.
+// guess adds an integration whose cursor is lost. It begins with the oldest sweep.
 func (sv *salvage) guess(id, topic string) {
 	c := record.NewCursor(id, topic, 0)
 	sv.cursors[id], sv.guessed = &c, true
 }
 
-// conclude writes what is not sweeps.
+// conclude writes everything except the sweeps.
 func (sv *salvage) conclude(tx *bolt.Tx, d *record.Dictionary) error {
 	sv.adoptOwners()
 	t := sv.found
-	t.Next, t.Row = sv.totals.Next, sv.totals.Row+lostNames // rows may be newer than the totals, and not read
+	t.Next, t.Row = sv.totals.Next, sv.totals.Row+lostNames // rows may be newer than the totals, and unreadable
 	for id, it := range sv.cursors {
 		t.Next = max(t.Next, it.At)
 		sv.count(it, sv.backlog[id])
@@ -308,7 +308,7 @@ func (sv *salvage) conclude(tx *bolt.Tx, d *record.Dictionary) error {
 	return meta.Put(record.KeyIdentity, sv.newIdentity(tx, t.Next).Encode())
 }
 
-// count takes what is missing off an integration's backlog.
+// count subtracts the missing samples from an integration's backlog.
 func (sv *salvage) count(it *record.Cursor, backlog uint64) {
 	if it.Backlog > backlog {
 		sv.lost[it.ID] = it.Backlog - backlog
@@ -317,7 +317,7 @@ func (sv *salvage) count(it *record.Cursor, backlog uint64) {
 	it.Backlog = backlog
 }
 
-// addLanes counts what lanes lost as lost by the integrations they belong to: these have the log.
+// addLanes counts lost samples of a lane for its integration, which has the log.
 func (sv *salvage) addLanes() {
 	for id, n := range sv.lost {
 		if owner, lane := record.IsLane(id); lane && sv.cursors[owner] != nil {
@@ -327,7 +327,7 @@ func (sv *salvage) addLanes() {
 	}
 }
 
-// putLosses writes cursors, and for each integration that lost something a row that says so.
+// putLosses writes the cursors, and a row about the loss for each integration that lost samples.
 func (sv *salvage) putLosses(tx *bolt.Tx, d *record.Dictionary, t *record.Totals) error {
 	for id, it := range sv.cursors {
 		if err := tx.Bucket(BucketCursors).Put([]byte(id), it.Encode()); err != nil {
@@ -371,9 +371,9 @@ func (sv *salvage) putNames(tx *bolt.Tx, d *record.Dictionary) error {
 	return d.PutFrom(0, b.Put)
 }
 
-// newIdentity returns the identity of the new store. Sample ids must never come twice, and how far the old store had
-// got is not sure: so the new one has an id of its own, and goes on counting runs besides. The sweeps that came over
-// keep the id of the store that took them; where nothing says it, they get an id that is not used yet.
+// newIdentity returns the identity of the new store. No sample id may be used twice, and the last numbers of the old
+// store are not certain. So the new store has another id, and continues to count the runs. Salvaged sweeps keep the id
+// of the store that took them. If this id is not known, they get an unused one.
 func (sv *salvage) newIdentity(tx *bolt.Tx, next uint64) record.Identity {
 	old := sv.identity
 	if old.ID == "" {

@@ -10,12 +10,11 @@ import (
 )
 
 // Rows about gaps and dead letters are data: they go into the new store. Rows about publications are a log, and do not.
-// Each row says whose it is, and repeats the sample that it is about. So it goes over under its own number, and what it
-// refers to is true there too: sweeps keep their numbers, samples their runs, gaps theirs. Of the copies that a file
-// holds of a row, the furthest counts. A dead letter that was sent again or dropped shortly before may come back from
-// an old page.
+// Each row names its integration, and repeats its sample. So it is copied under its own number, and its references stay
+// valid: sweeps keep their numbers, samples and gaps keep their runs. If a file has several copies of a row, the newest
+// counts. A dead letter that was sent again or dropped shortly before may come back from an old page.
 
-// keepRow takes over the record of a gap or of a dead letter, if it reads.
+// keepRow takes a readable record of a gap or of a dead letter.
 func (sv *salvage) keepRow(ns record.Names, key, value []byte) {
 	w, ok := record.DecodeRow(ns, "", key, value)
 	if !ok {
@@ -38,8 +37,8 @@ func (sv *salvage) keepRow(ns record.Names, key, value []byte) {
 	}
 }
 
-// adoptOwners makes the integrations of rows known when the file's records of integrations are lost, all of them. When
-// others read, one that only rows name was removed long ago.
+// adoptOwners adds the integrations of the rows, if all records of integrations in the file are lost. If some of these
+// records are readable, an integration that only rows name was removed long ago.
 func (sv *salvage) adoptOwners() {
 	if !sv.noCursors {
 		return
@@ -52,7 +51,7 @@ func (sv *salvage) adoptOwners() {
 	}
 }
 
-// putRows writes the rows of the integrations that are known.
+// putRows writes the rows of known integrations.
 func (sv *salvage) putRows(tx *bolt.Tx, d *record.Dictionary) error {
 	for id, rows := range sv.rows {
 		if sv.cursors[id] == nil {

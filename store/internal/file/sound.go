@@ -9,22 +9,24 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"noi-agent/objects"
 )
 
-// RecoverOptions say how Recover looks at a file that was not left clean.
+// RecoverOptions are the options for checking a file that was not closed cleanly.
 type RecoverOptions struct {
-	// Check runs Verify where a panic does no harm, in a child process (InChild). nil runs it in
-	// this process, without a limit, and the process ends when the file is damaged in the wrong place.
+	// Check runs Verify in a child process (InChild), where a panic does no harm. nil: Verify runs in this process,
+	// without a time limit, and a damaged file may end the process.
 	Check func(ctx context.Context, path string) error
-	// Limit is how long Check may take before the file counts as damaged, and how long salvaging
-	// may take; 0: 20 s, and a second more for each 32 MiB of file. A gateway that boots is busy, and an SD card
-	// may stop for some seconds: a sound outbox must not be given up for that, nor because it is long.
+	// Limit is how long Check may take before the file counts as damaged, and how long salvaging may take; 0: 20 s, and
+	// a second more for each 32 MiB of file. A gateway is busy while it boots, and an SD card may stop for some
+	// seconds. A good outbox must not count as damaged because of this, or because it is long.
 	Limit time.Duration
 }
 
 const (
 	checkLimit = 20 * time.Second
-	// slowestMedium is in bytes per second: an SD card of class 10, four times over.
+	// slowestMedium is in bytes per second: four times the rate of an SD card of class 10.
 	slowestMedium = 32 << 20
 )
 
@@ -39,20 +41,21 @@ func (ro RecoverOptions) limit(path string) time.Duration {
 	return limit
 }
 
-// Recovery says what Recover found and did.
+// Recovery is the result of Recover: what it found, and what it did.
 type Recovery struct {
 	Created bool   // there was no file
 	Checked bool   // the last stop was not clean, so the file was checked
 	Reason  string // why the old file was moved aside; empty: it was not
 	Aside   string // where it is now
-	Samples uint64 // salvaged, and in the new store
-	Rows    uint64 // about gaps, that were salvaged too; those about publications are not
-	// DeadLetters were salvaged too. One that was sent again or dropped shortly before may be among them.
+	Samples uint64 // samples that were salvaged into the new store
+	Rows    uint64 // rows about gaps that were salvaged; rows about publications are not
+	// DeadLetters is the number of salvaged dead letters. A dead letter that was sent again or deleted shortly before
+	// may be among them.
 	DeadLetters uint64
-	// Lost counts, by integration, samples that were not settled and could not be salvaged, as far
-	// as a cursor record that was still readable says. They count as dropped, with a row.
+	// Lost counts, by integration, the samples that were not settled and could not be salvaged, by the readable cursor
+	// records. They count as dropped, with a row.
 	Lost map[string]uint64
-	// Uncounted is true when the old file does not say what it held: more may be lost than Lost says.
+	// Uncounted is true if the old file does not show how many samples it had: more samples may be lost than Lost.
 	Uncounted bool
 	Kept      []string // all files that are kept aside now, the newest last
 }
@@ -63,7 +66,7 @@ func (r Recovery) Moved() bool { return r.Reason != "" }
 // Hold resolves the path, and keeps a second agent that starts at the same moment from making the same file sound.
 func Hold(ctx context.Context, path string) (resolved string, release func(), err error) {
 	if at, err := filepath.EvalSymlinks(path); err == nil {
-		path = at // the store lies where the link leads, and so does what is moved aside
+		path = at // the store is where the link leads, and so are the files moved aside
 	}
 	release, err = holdDirectory(ctx, filepath.Dir(path))
 	if err != nil {
@@ -72,8 +75,9 @@ func Hold(ctx context.Context, path string) (resolved string, release func(), er
 	return path, release, nil
 }
 
-// MakeSound sees to it that the file at the path can be opened, or that there is none. A file that was not left clean
-// is checked. One that is damaged, empty, foreign or no file at all is replaced. hold comes before.
+// MakeSound makes sure that the file at the path can be opened, or that there is none. It checks a file that was not
+// closed cleanly. It replaces a file that is damaged, empty or foreign, or a path that is no regular file. Call Hold
+// before.
 func MakeSound(ctx context.Context, path string, o Options, ro RecoverOptions) (r Recovery, err error) {
 	if r, err = examine(ctx, path, o, ro); err != nil {
 		return r, fmt.Errorf("open store %s: %w%s", path, err, Hint(err))
@@ -86,7 +90,7 @@ func MakeSound(ctx context.Context, path string, o Options, ro RecoverOptions) (
 	return r, nil
 }
 
-// GiveUp moves a file aside for r.Reason, and puts a new one with what can be salvaged in its place.
+// GiveUp moves a file aside because of r.Reason, and puts a new file with the salvaged content in its place.
 func GiveUp(ctx context.Context, path string, o Options, ro RecoverOptions, r *Recovery) error {
 	o.Logger.Error("the store cannot be used", "path", path, "reason", r.Reason)
 	ctx, cancel := context.WithTimeout(ctx, ro.limit(path))
@@ -97,8 +101,8 @@ func GiveUp(ctx context.Context, path string, o Options, ro RecoverOptions, r *R
 	return nil
 }
 
-// examine decides whether the file can be opened (no reason), must be moved aside (a reason), or
-// is none of our business (an error).
+// examine decides whether the file can be opened (no reason), must be moved aside (a reason), or must not be touched
+// (an error).
 func examine(ctx context.Context, path string, o Options, ro RecoverOptions) (r Recovery, err error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -129,9 +133,9 @@ func examine(ctx context.Context, path string, o Options, ro RecoverOptions) (r 
 	return r, err
 }
 
-// whyUnreadable is the reason for moving a file aside that the medium does not give any more, or that is another
-// user's, as after the agent has run as root; other errors stay errors. Where the directory is not ours
-// either, moving fails, and that is the error.
+// whyUnreadable returns the reason for moving an unreadable file aside: the medium cannot read it any more, or it
+// belongs to another user, for example after the agent has run as root. Other errors stay errors. If the directory also
+// belongs to another user, moving the file fails with an error.
 func whyUnreadable(err error) (string, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Sprintf("the file is not ours: %v", err), nil
@@ -153,7 +157,7 @@ func noFile(mode fs.FileMode) string {
 	return "something that is no file has its name"
 }
 
-// check runs Check under its time limit and returns why the file is no good, "" when it is.
+// check runs Check with its time limit, and returns why the file is not usable; "": it is.
 func (ro RecoverOptions) check(ctx context.Context, path string) (reason string, err error) {
 	limit := ro.limit(path)
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -167,17 +171,17 @@ func (ro RecoverOptions) check(ctx context.Context, path string) (reason string,
 	case err == nil:
 		return "", nil
 	case ctx.Err() != nil:
-		return "", ctx.Err() // we are to end: the file is as good as before
+		return "", ctx.Err() // the agent must end; the file did not change
 	case limited.Err() != nil:
-		return fmt.Sprintf("the file could not be checked within %v", limit), nil
+		return fmt.Sprintf("the file could not be checked within %s", objects.Period(limit)), nil
 	case Spoiled(err):
 		return err.Error(), nil
 	}
 	return "", err
 }
 
-// unlocked fails with ErrLocked when another process works with the file, as Open would, and with
-// the system's error when we cannot. A file that is ours and lacks the permission gets it.
+// unlocked fails with ErrLocked if another process has the file open, like Open, and with the system's error if the
+// file cannot be opened. If this user owns the file and lacks the permission, unlocked sets the permission.
 func unlocked(ctx context.Context, path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, 0o600) == nil {
@@ -186,7 +190,7 @@ func unlocked(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // lets the lock go
+	defer f.Close() // releases the lock
 	return lock(ctx, f)
 }
 
@@ -198,14 +202,14 @@ func holdDirectory(ctx context.Context, dir string) (release func(), err error) 
 	}
 	if err := lock(ctx, f); errors.Is(err, ErrLocked) || ctx.Err() != nil {
 		return nil, errors.Join(err, f.Close())
-	} // file systems that cannot lock a directory have to do without
+	} // on file systems that cannot lock a directory there is no lock
 	return func() { _ = f.Close() }, nil
 }
 
 // lockEvery is how often a lock that another process holds is tried again, as in bbolt.
 const lockEvery = 50 * time.Millisecond
 
-// lock waits for an exclusive lock as long as Open does: an agent that is just ending lets go.
+// lock waits for an exclusive lock as long as Open does, so that an agent that is ending can release it.
 func lock(ctx context.Context, f *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, ErrLocked)
 	defer cancel()

@@ -10,13 +10,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Verify looks whether an agent can work with the file, and is what runs after an unclean stop:
-// bbolt's own consistency check, identity, totals, names and cursors read, and every byte of the
-// outbox touched. It leaves alone what the store itself goes on with: single damaged sweeps and
-// trigger rows are skipped and counted when their turn comes, and Check finds them. It fails with
-// ErrDamaged, with ErrVersion, with ErrLocked while an agent has the file open, and with the
-// system's error when it cannot find out. On a damaged file bbolt may panic, or hang: a program that
-// must go on runs Verify in a child process (Verdict, InChild).
+// Verify checks whether an agent can work with the file. It runs after an unclean stop: bbolt's own consistency check,
+// a read of identity, totals, names and cursors, and of every byte of a value. It ignores single damaged sweeps and
+// trigger rows, because the store skips and counts them later; Check finds them. It fails with ErrDamaged, with
+// ErrVersion, with ErrLocked while an agent has the file open, and with the system's error if the check cannot be made.
+// On a damaged file bbolt may panic, or hang: a program that must go on runs Verify in a child process (Verdict,
+// InChild).
 func Verify(path string) error {
 	if err := verify(path); err != nil {
 		return fmt.Errorf("check store: %w", err)
@@ -25,11 +24,13 @@ func Verify(path string) error {
 }
 
 func verify(path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return err // bbolt would make a file
+	info, err := os.Stat(path)
+	if err != nil {
+		return err // otherwise bbolt would make a file
 	}
 	o := BoltOptions(0)
 	o.ReadOnly = true
+	o.InitialMmapSize = int(2 * info.Size()) // what lies behind the file is mapped too, so that touching it kills
 	db, err := bolt.Open(path, 0o600, o)
 	if err != nil {
 		return sortError(err)
@@ -49,8 +50,8 @@ func verify(path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// sound reads what a start needs, and touches the rest: a length that leads out of the file kills
-// the process here, and not the agent later.
+// sound reads everything that a start needs, and every other byte: a length that leads out of the file ends this
+// process here, and not the agent later.
 func sound(tx *bolt.Tx) error {
 	m, err := Load(tx)
 	if err != nil {
@@ -60,8 +61,22 @@ func sound(tx *bolt.Tx) error {
 		return fmt.Errorf("%w: totals damaged: %v, damaged names: %d, damaged cursors: %d",
 			record.ErrDamaged, m.BadTotals, m.BadNames, len(m.BadCursors))
 	}
-	return tx.Bucket(BucketSweeps).ForEach(func(k, v []byte) error {
-		_, _ = record.Unseal(k, v) // a wrong one is skipped when its turn comes
+	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return touch(b, tx.Size()) })
+}
+
+// touch reads each value of a bucket, and of the buckets in it. most is the size of the file.
+func touch(b *bolt.Bucket, most int64) error {
+	if b == nil {
+		return fmt.Errorf("%w: a bucket cannot be opened", record.ErrDamaged)
+	}
+	return b.ForEach(func(k, v []byte) error {
+		switch {
+		case v == nil:
+			return touch(b.Bucket(k), most)
+		case int64(len(k)) > most || int64(len(v)) > most:
+			return fmt.Errorf("%w: a value is longer than the file", record.ErrDamaged)
+		}
+		_, _ = record.Unseal(k, v) // the store skips a wrong one later
 		return nil
 	})
 }

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Account says up to when an object is accounted for: each moment at which it was due until then is a sample or a gap
-// that the store has. What was due after that, and before the first sample of the next run, is missing.
+// Account is the time up to which each due moment of an object is a sample or a gap that the store has. Samples that
+// were due after this time, and before the first sample of the next run, are missing.
 type Account struct {
 	Until Instant
-	Every time.Duration // the log interval then
+	Every time.Duration // the log interval at that time
 }
 
-// newer reports whether an account reaches further than another.
+// newer reports whether an account is of a later time than another.
 func (a Account) newer(than Account) bool {
 	if a.Until.Run != than.Until.Run {
 		return a.Until.Run > than.Until.Run
@@ -26,7 +26,7 @@ func (a Account) newer(than Account) bool {
 // Accounted is one object of a unit.
 type Accounted struct{ Unit, Object string }
 
-// MergeAccounts adds accounts where they are newer.
+// MergeAccounts adds the newer accounts of from to to.
 func MergeAccounts(to, from map[Accounted]Account) (changed bool) {
 	for key, a := range from {
 		if old, known := to[key]; !known || a.newer(old) {
@@ -36,16 +36,16 @@ func MergeAccounts(to, from map[Accounted]Account) (changed bool) {
 	return changed
 }
 
-// The record of the accounts: the clocks that they refer to, then by unit the objects. An account is a clock, and the
-// time since its boot.
+// The record of the accounts has the clocks to which they refer, then the objects by unit. An account is a clock, and
+// the time since its boot.
 const accountsVersion byte = 1
 
 var KeyAccounts = []byte("accounts")
 
-// clockKey is what accounts of one run and clock have in common.
+// clockKey has the data that accounts of one run and clock share.
 type clockKey struct {
 	run    uint64
-	booted int64 // unix ms of the boot, by the clock of then; what the clock showed, for want of an uptime
+	booted int64 // unix ms of the boot, by the clock at that time; without an uptime: the clock's time
 	unsure bool
 	uptime bool // it is known
 }
@@ -57,7 +57,7 @@ func clockOf(in Instant) clockKey {
 	return clockKey{in.Run, in.At.UnixMilli() - in.Uptime.Milliseconds(), in.Unsure, true}
 }
 
-// EncodeAccounts returns the sealed record. A salvage goes by the number of the commit.
+// EncodeAccounts returns the sealed record. A salvage uses the record with the highest number of the commit.
 func (d *Dictionary) EncodeAccounts(commit int, all map[Accounted]Account) []byte {
 	var clocks []clockKey
 	for _, a := range all {
@@ -101,7 +101,7 @@ func bit(b bool) byte {
 	return 0
 }
 
-// DecodeAccounts is the inverse. A record that does not read is none.
+// DecodeAccounts is the inverse. An unreadable record gives no accounts.
 func DecodeAccounts(ns Names, sealed []byte) map[Accounted]Account {
 	value, ok := Unseal(KeyAccounts, sealed)
 	r := &Reader{B: value}

@@ -13,8 +13,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sumLen = 4 // bytes of CRC-32C at the end of every stored value
 
-// Seal appends the checksum of key and value. The key takes part so that a value that turns up
-// under another key, as after a torn page, is found out too.
+// Seal appends the checksum of key and value. The checksum includes the key, so that a value under a wrong key, for
+// example after a half-written page, is found too.
 func Seal(key, value []byte) []byte {
 	return binary.BigEndian.AppendUint32(value, checksum(key, value))
 }
@@ -36,7 +36,7 @@ func checksum(key, value []byte) uint32 {
 // order is theirs.
 func SeqKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// KeySeq is the inverse of seqKey; false when the key is none of ours.
+// KeySeq is the inverse of SeqKey; false if the key is not valid.
 func KeySeq(key []byte) (uint64, bool) {
 	if len(key) != 8 {
 		return 0, false
@@ -48,8 +48,8 @@ func AppendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// Reader takes a stored value apart. After the first fault everything reads as zero and failed
-// stays set, so that decoders look once, at the end.
+// Reader decodes a stored value. After the first fault everything reads as zero and Failed stays set, so that decoders
+// check only once, at the end.
 type Reader struct {
 	B      []byte
 	Failed bool
@@ -87,7 +87,7 @@ func (r *Reader) Byte() byte {
 	return 0
 }
 
-// take returns the next n bytes, still part of the stored value: copy what outlives it.
+// take returns the next n bytes, which are a part of the stored value: copy bytes that are needed longer.
 func (r *Reader) take(n uint64) []byte {
 	if n > uint64(len(r.B)) {
 		r.fail()
@@ -100,8 +100,8 @@ func (r *Reader) take(n uint64) []byte {
 
 func (r *Reader) Text() string { return string(r.take(r.Uvarint())) }
 
-// Count reads how many items follow. Each takes a byte at least, so that a damaged count cannot
-// make us allocate more than the value is long.
+// count reads the number of items that follow. Each item has at least one byte, so a damaged count cannot allocate more
+// memory than the length of the value.
 func (r *Reader) count() int {
 	n := r.Uvarint()
 	if n > uint64(len(r.B)) {

@@ -11,9 +11,9 @@ import (
 // Cursor is how far one integration, or its lane, is in the outbox, and its counters.
 type Cursor struct {
 	ID, Topic string
-	Born      uint64 // number of the first sweep that could be for it
+	Born      uint64 // number of the first sweep that the integration could get
 	At        uint64 // every sweep before it is settled
-	// Settled says of sweeps from At on which of their samples are settled; sweeps of which none is are left out.
+	// Settled has the settled samples of sweeps from At on; sweeps without settled samples are left out.
 	Settled map[uint64]Bitset
 	Backlog uint64 // samples not settled
 
@@ -46,7 +46,7 @@ func (c *Cursor) Encode() []byte {
 	return Seal([]byte(c.ID), dst)
 }
 
-// DecodeCursor is the inverse of Encode. A record that does not read gives a new cursor of that id, and false.
+// DecodeCursor is the inverse of Encode. An unreadable record gives a new cursor of that id, and false.
 func DecodeCursor(key, sealed []byte) (Cursor, bool) {
 	value, ok := Unseal(key, sealed)
 	r := &Reader{B: value}
@@ -86,7 +86,7 @@ func (c *Cursor) Further(than *Cursor) bool {
 	if a != b {
 		return a > b
 	}
-	return c.Backlog > than.Backlog // nothing was settled in between, so it only grew
+	return c.Backlog > than.Backlog // nothing was settled between the two, so the backlog only grew
 }
 
 // LaneSuffix ends the id of a lane: the second cursor of an integration, for its faults and alarms.

@@ -20,11 +20,11 @@ var (
 
 // Errors of a file.
 var (
-	// ErrDamaged comes from Open, Check and Verify when the file says things that cannot be: it
-	// has to be moved aside, as Recover does by itself.
+	// ErrDamaged comes from Open, Check and Verify if the content of the file is impossible: the file must be moved
+	// aside, as Recover does.
 	ErrDamaged = errors.New("file is damaged")
 	// ErrVersion comes from Open, Check, Verify and Recover when the file was made by a newer version of the agent, in
-	// a format that this version does not know. The file stays as it is: the newer version can go on with it.
+	// a format that this version does not know. The file is not changed: the newer version can still use it.
 	ErrVersion = errors.New("made by a newer version of the agent")
 )
 
@@ -36,9 +36,9 @@ type Identity struct {
 	Origins []Origin // ascending; empty but after a recovery
 }
 
-// Origin says from which store salvaged sweeps come: their samples keep the ids they had there.
+// Origin is the store from which salvaged sweeps come: their samples keep the ids of that store.
 type Origin struct {
-	Until uint64 // sequence number of the first sweep that does not
+	Until uint64 // sequence number of the first sweep that is not from this store
 	Store string
 }
 
@@ -93,7 +93,7 @@ func DecodeIdentity(sealed []byte) (i Identity, err error) {
 	return i, nil
 }
 
-// Totals are counted along, so that opening a store does not read its backlog.
+// Totals are updated with each commit, so that opening a store does not read its backlog.
 type Totals struct {
 	Next    uint64 // sequence number of the next sweep
 	Row     uint64 // the last row id given

@@ -10,7 +10,7 @@ import (
 // of a sample is.
 type Instant struct {
 	Run    uint64
-	At     time.Time     // by the clock of then
+	At     time.Time     // by the clock at that time
 	Uptime time.Duration // since the boot; below zero: not known
 	Unsure bool          // it was not known whether that clock was right
 }
@@ -26,8 +26,8 @@ func (in Instant) before(other Instant) bool {
 // Span is a gap between two instants. The gap gets its times when both are known: at once, or in a later run.
 type Span struct {
 	Gap objects.Gap // From and To do not count
-	// the last sample before, and the first one after. A Begins of run 0: only the store on the disk knows it, which
-	// this one in memory replaces
+	// Begins is the last sample before the gap, Ends the first sample after it. If the run of Begins is 0, only the
+	// store on the disk knows that sample
 	Begins, Ends Instant
 
 	// Every is the log interval by which the missing moments are counted, which Gap.Count cannot say before both times
@@ -72,7 +72,7 @@ func readInstant(r *Reader) Instant {
 		Uptime: time.Duration(r.varint()) * time.Millisecond}
 }
 
-// InstantOf is when a sample of a sweep was taken.
+// InstantOf returns the moment at which a sample of a sweep was taken.
 func InstantOf(sw objects.Sweep, i int) Instant {
 	at := sw.Samples[i].SampledAt
 	in := Instant{Run: sw.Run, At: at, Uptime: -1, Unsure: sw.Unsure}
@@ -82,7 +82,6 @@ func InstantOf(sw objects.Sweep, i int) Instant {
 	return in
 }
 
-// OneGap is how long after a gap another one of the same object and reason counts as its continuation, though samples
-// came between: a line that is a little too slow misses a moment every now and then, and that is one row, and not
-// thousands.
+// OneGap is how long after a gap another gap of the same object and reason still continues it, even if samples came
+// between. A line that is a little too slow sometimes misses a moment; this makes one row, and not thousands.
 const OneGap = 10 * time.Minute

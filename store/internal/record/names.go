@@ -11,14 +11,14 @@ const (
 	NameText   byte = 1 // an object, a state, a bit, an integration, a topic
 	nameSource byte = 2 // line, unit id, slave, firmware and fw_version as one entry
 
-	// maxNames ends the taking in of texts as names: whatever writes ever new texts must not
-	// fill memory with them. A gateway with every family there is needs about 3,000.
+	// maxNames is the number of entries after which texts are not made names any more: a source of ever new texts must
+	// not fill the memory. A gateway with every family there is needs about 3,000.
 	maxNames = 1 << 16
 	// MostEntries is how many entries a dictionary may have when it is read. A source always gets one: a controller
 	// whose firmware register shows another number each time that it is identified, every ten minutes, needs 50,000 a
 	// year.
 	MostEntries = 1 << 20
-	// maxNameLen is the longest text worth an entry; serial numbers and the like go inline.
+	// maxNameLen is the longest text that becomes an entry, in bytes. Longer texts are written into the record.
 	maxNameLen = 96
 )
 
@@ -29,14 +29,13 @@ type Name struct {
 	source objects.Source
 }
 
-// Dictionary gives names small numbers, for ever: entries are only added, each in the
-// transaction of the first record that uses it. The writer's goroutine owns it; others read what
-// Published returns.
+// Dictionary gives names small numbers that never change: entries are only added, each in the transaction of the first
+// record that uses it. The writer's goroutine owns the Dictionary. Other goroutines use Published.
 type Dictionary struct {
 	entries []Name
 	texts   map[string]uint64
 	sources map[objects.Source]uint64
-	Stored  int // entries that a finished transaction holds
+	Stored  int // entries in finished transactions
 
 	live atomic.Pointer[[]Name]
 }
@@ -69,7 +68,7 @@ func (d *Dictionary) source(s objects.Source) uint64 {
 	return id
 }
 
-// worthy reports whether a free text should become a name, or be written where it stands.
+// worthy reports whether a free text should become a name; otherwise it is written into the record.
 func (d *Dictionary) worthy(s string) bool {
 	if _, known := d.texts[s]; known {
 		return true
@@ -104,19 +103,19 @@ func (d *Dictionary) From(first int) iter.Seq2[uint64, Name] {
 	}
 }
 
-// All are the names of every record, those of the running transaction included.
+// All returns the names of every record, with those of the running transaction.
 func (d *Dictionary) All() Names { return d.entries }
 
 // Size is how many numbers were given.
 func (d *Dictionary) Size() int { return len(d.entries) }
 
-// Skip leaves numbers out: it is not known any more whether they were given.
+// Skip leaves out numbers of which it is not known whether they were given.
 func (d *Dictionary) Skip(n int) {
 	d.entries = append(d.entries, make([]Name, n)...)
 	d.Keep()
 }
 
-// Take goes on with the entries of another dictionary.
+// Take continues with the entries of another dictionary.
 func (d *Dictionary) Take(other *Dictionary) {
 	d.entries, d.texts, d.sources = other.entries, other.texts, other.sources
 	d.Keep()
@@ -148,8 +147,8 @@ func (d *Dictionary) index() {
 	}
 }
 
-// Keep makes the additions final after the commit; undo takes them back after a failed one,
-// since a later record would else refer to names that the file does not have.
+// Keep makes the additions final after a commit. Undo removes them after a failed commit, because otherwise a later
+// record would refer to names that the file does not have.
 func (d *Dictionary) Keep() {
 	d.Stored = len(d.entries)
 	live := d.entries[:d.Stored:d.Stored]
@@ -222,7 +221,7 @@ func DecodeName(key, sealed []byte) (Name, bool) {
 // Names is a published dictionary, for decoding.
 type Names []Name
 
-// Text resolves a reference; the reader fails when it leads nowhere.
+// text returns the text of a reference. The reader fails if the reference is not valid.
 func (ns Names) text(r *Reader) string {
 	id := r.Uvarint()
 	if id >= uint64(len(ns)) || ns[id].Kind != NameText {

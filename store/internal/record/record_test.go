@@ -54,6 +54,47 @@ func TestRowTakesFewBytes(t *testing.T) {
 	}
 }
 
+func TestMessageIDsComeBackExactly(t *testing.T) {
+	for id, form := range map[string]byte{
+		"": messageNone, "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11": messageUUID, "00000000-0000-0000-0000-000000000000": messageUUID,
+		"5B1F7B0E-8C5E-5B6C-9F5D-2F1F9C1C7D11": messageText, "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d1g": messageText,
+		"5b1f7b0e08c5e05b6c09f5d02f1f9c1c7d11": messageText, "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d1": messageText,
+		"0": messageNumber, "4985640066378276": messageNumber, "18446744073709551615": messageNumber,
+		"18446744073709551616": messageText, "007": messageText, "-1": messageText, "+1": messageText, "1e3": messageText,
+		"1_000": messageText, " 1": messageText, "id": messageText,
+	} {
+		b := appendMessageID([]byte("x"), id)
+		r := &Reader{B: b[1:]}
+		if got := readMessageID(r); got != id || !r.Done() || b[1] != form {
+			t.Errorf("%q has form %d and comes back as %q, want form %d", id, b[1], got, form)
+		}
+	}
+}
+
+// Rows in one buffer are the same as rows alone, and cost one allocation for many.
+func TestRowsAreAppended(t *testing.T) {
+	d, alone := newDictionary(), newDictionary()
+	rows := make([]*Row, 12)
+	for i := range rows {
+		rows[i] = &Row{Place: Place{Seq: 7, Index: i}, Trigger: Trigger{
+			ID: uint64(i + 1), Attempts: 1, MessageID: "5b1f7b0e-8c5e-5b6c-9f5d-2f1f9c1c7d11", Run: 7,
+			Sample: objects.Sample{Object: "adc_ia", Value: objects.Number(float64(i))},
+		}}
+	}
+	b := make([]byte, 0, 300) // too little: it has to grow in between
+	for _, w := range rows {
+		from := len(b)
+		b = d.AppendRow(b, SeqKey(w.ID), w)
+		if diff := cmp.Diff(alone.EncodeRow(SeqKey(w.ID), w), b[from:]); diff != "" {
+			t.Errorf("row %d: %s", w.ID, diff)
+		}
+	}
+	key := SeqKey(1)
+	if n := testing.AllocsPerRun(100, func() { b = d.AppendRow(b[:0], key, rows[0]) }); n > 0 {
+		t.Errorf("%.0f allocations for a row in a buffer", n)
+	}
+}
+
 func newDictionary() *Dictionary {
 	return &Dictionary{texts: map[string]uint64{}, sources: map[objects.Source]uint64{}}
 }

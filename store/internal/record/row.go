@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -56,15 +57,15 @@ type Place struct {
 	Index int
 }
 
-// Row is one line of the trigger log. It is never changed once others can see it: an update is a
-// new row with the same id.
+// Row is one row of the trigger log. It does not change after other goroutines can see it: an update is a new Row with
+// the same id.
 type Row struct {
 	Trigger
 	Place
 	Store     string // of a dead letter: id of the store that took the sample; "": the row is the log's
 	Estimated bool   // the sample's time is a guess
 	Undated   *Span  // of a gap that waits for the clock; nil: it has its times
-	Void      bool   // of a gap that missed nothing: the row is to go
+	Void      bool   // of a gap without missing samples: the row must be deleted
 	Before    uint64 // about a gap: how many such rows the integration had made before it, as far as known
 }
 
@@ -74,10 +75,23 @@ func (t *Trigger) IsGap() bool { return t.Gap.Reason != "" }
 // Shown reports whether the log shows a row: a gap without its times is not shown.
 func (w *Row) Shown() bool { return w.Undated == nil && !w.Void }
 
-// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. It says whose row it is,
-// though the bucket does: where a salvage finds it, there is no bucket.
+// EncodeRow returns the sealed record of a row, a few dozen bytes: references and the result. The record has the
+// integration, although the bucket shows it, because a salvage finds rows without a bucket.
 func (d *Dictionary) EncodeRow(key []byte, w *Row) []byte {
-	dst := append(make([]byte, 0, 96), rowVersion, w.flags())
+	return d.AppendRow(make([]byte, 0, UsualRow), key, w)
+}
+
+// UsualRow is enough bytes for most records of a row. Without an error they have about 60.
+const UsualRow = 96
+
+// AppendRow appends what EncodeRow returns. The seal is of the row alone, so the row begins a slice of its own, in the
+// room of b where it fits.
+func (d *Dictionary) AppendRow(b, key []byte, w *Row) []byte {
+	return append(b, d.encodeRow(b[len(b):], key, w)...)
+}
+
+func (d *Dictionary) encodeRow(dst, key []byte, w *Row) []byte {
+	dst = append(dst, rowVersion, w.flags())
 	dst = binary.AppendUvarint(dst, d.text(w.Integration))
 	dst = binary.AppendUvarint(dst, d.text(w.Topic))
 	dst = binary.AppendUvarint(dst, uint64(w.Attempts))
@@ -154,14 +168,23 @@ func readGap(ns Names, r *Reader) objects.Gap {
 // DecodeRow reads a row; false when it is damaged, refers to names that are lost, or is not the integration's. With ""
 // the integration does not matter.
 func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
+	w := new(Row)
+	if !w.Decode(ns, integration, key, sealed) {
+		return nil, false
+	}
+	return w, true
+}
+
+// Decode is DecodeRow into a row that is there already. After false the row is not to be used.
+func (w *Row) Decode(ns Names, integration string, key, sealed []byte) bool {
 	value, ok := Unseal(key, sealed)
 	id, isKey := KeySeq(key)
 	r := &Reader{B: value}
 	if !ok || !isKey || r.Byte() != rowVersion {
-		return nil, false
+		return false
 	}
 	flags := r.Byte()
-	w := &Row{Estimated: flags&rowGuessed != 0, Trigger: Trigger{
+	*w = Row{Estimated: flags&rowGuessed != 0, Trigger: Trigger{
 		ID: id, Integration: ns.text(r),
 		Success: flags&rowSuccess != 0, Open: flags&rowOpen != 0, Replayed: flags&rowReplay != 0,
 		Topic: ns.text(r), Attempts: int(r.Uvarint()), CompletedAt: readTime(r), PublishedAt: readTime(r),
@@ -170,7 +193,7 @@ func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 		w.Store = ns.text(r)
 	}
 	if integration != "" && w.Integration != integration {
-		return nil, false
+		return false
 	}
 	if flags&rowGap != 0 {
 		w.Gap = readGap(ns, r)
@@ -181,13 +204,13 @@ func DecodeRow(ns Names, integration string, key, sealed []byte) (*Row, bool) {
 			w.Undated = &Span{Gap: w.Gap, Begins: readInstant(r), Ends: readInstant(r),
 				Every: time.Duration(r.Uvarint()) * time.Millisecond}
 		}
-		return w, r.Done() && w.IsGap()
+		return r.Done() && w.IsGap()
 	}
 	w.Place = Place{Seq: r.Uvarint(), Index: int(r.Uvarint())}
 	w.Run, w.Source = r.Uvarint(), ns.source(r)
 	w.Sample = readSample(ns, r, running{at: w.PublishedAt.UnixMilli()})
 	w.MessageID, w.Error = readMessageID(r), r.Text()
-	return w, r.Done()
+	return r.Done()
 }
 
 func appendMessageID(dst []byte, id string) []byte {
@@ -195,9 +218,9 @@ func appendMessageID(dst []byte, id string) []byte {
 		return append(dst, messageNone)
 	}
 	if raw, ok := packUUID(id); ok {
-		return append(append(dst, messageUUID), raw...)
+		return append(append(dst, messageUUID), raw[:]...)
 	}
-	if n, err := strconv.ParseUint(id, 10, 64); err == nil && strconv.FormatUint(n, 10) == id {
+	if n, ok := packNumber(id); ok {
 		return binary.AppendUvarint(append(dst, messageNumber), n)
 	}
 	return AppendText(append(dst, messageText), id)
@@ -218,21 +241,48 @@ func readMessageID(r *Reader) string {
 	return ""
 }
 
-// packUUID returns the 16 bytes of a UUID in its one canonical spelling: 8-4-4-4-12, lower case.
-func packUUID(s string) ([]byte, bool) {
-	if len(s) != 36 {
-		return nil, false
+// packNumber returns a decimal number in its one canonical spelling. The check comes first: an error of the parser
+// costs two allocations, and most message ids are no numbers.
+func packNumber(s string) (n uint64, ok bool) {
+	if len(s) > 20 || strings.Trim(s, "0123456789") != "" || s[0] == '0' && len(s) > 1 {
+		return 0, false
 	}
-	raw, err := hex.DecodeString(s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:])
-	return raw, err == nil && unpackUUID(raw) == s
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil
+}
+
+// packUUID returns the 16 bytes of a UUID in its one canonical spelling: 8-4-4-4-12, lower case.
+func packUUID(s string) (raw [16]byte, ok bool) {
+	if len(s) != 36 {
+		return raw, false
+	}
+	var digits [32]byte
+	at := 0
+	for _, part := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
+		at += copy(digits[at:], part)
+	}
+	_, err := hex.Decode(raw[:], digits[:])
+	spelt := spellUUID(raw)
+	return raw, err == nil && string(spelt[:]) == s
 }
 
 func unpackUUID(raw []byte) string {
 	if len(raw) != 16 {
 		return ""
 	}
-	h := hex.EncodeToString(raw)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	spelt := spellUUID([16]byte(raw))
+	return string(spelt[:])
+}
+
+func spellUUID(raw [16]byte) (s [36]byte) {
+	var digits [32]byte
+	hex.Encode(digits[:], raw[:])
+	parts := append(append(s[:0], digits[:8]...), '-')
+	parts = append(append(parts, digits[8:12]...), '-')
+	parts = append(append(parts, digits[12:16]...), '-')
+	parts = append(append(parts, digits[16:20]...), '-')
+	copy(s[len(parts):], digits[20:])
+	return s
 }
 
 // CutError shortens an error text to maxErrorLen bytes, not inside a character.
@@ -270,7 +320,8 @@ type Trigger struct {
 
 // CutRows removes what the logs would not keep, the oldest of each kind, and returns how many went.
 func CutRows[R any](rows map[uint64]R, isGap func(R) bool, keep int) (cut int) {
-	ids := slices.Sorted(maps.Keys(rows))
+	ids := slices.AppendSeq(make([]uint64, 0, len(rows)), maps.Keys(rows))
+	slices.Sort(ids)
 	left := map[bool]int{false: keep, true: KeepGaps}
 	for _, id := range slices.Backward(ids) {
 		gap := isGap(rows[id])
@@ -307,11 +358,11 @@ func GapText(g objects.Gap) string {
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// IsRow reports whether a record says of itself that it is a row. No other kind of record begins so.
+// IsRow reports whether a record begins like a row. No other kind of record begins like this.
 func IsRow(value []byte) bool { return len(value) > 0 && value[0] == rowVersion }
 
-// Further reports whether a row is newer than another of the same number. Clocks jump, so what counts is what only
-// grows.
+// Further reports whether a row is newer than another of the same number. Clocks jump, so it compares only values that
+// always grow.
 func (w *Row) Further(than *Row) bool {
 	one := map[bool]int{true: 1}
 	return cmp.Or(cmp.Compare(w.Gap.Count, than.Gap.Count), cmp.Compare(w.Attempts, than.Attempts),

@@ -27,7 +27,7 @@ func DecodeStart(key, sealed []byte) (Start, bool) {
 	return s, r.Done()
 }
 
-// Times are what the store keeps of time itself, unix ms; 0: not known.
+// Times are the times that the store keeps, in unix ms; 0: not known.
 type Times struct {
 	Good  int64 // the last time known to be right
 	Wrote int64 // the last commit, by the clock as it was
@@ -37,7 +37,7 @@ func (t Times) Encode() []byte {
 	return Seal(KeyClock, binary.AppendVarint(binary.AppendVarint([]byte{metaVersion}, t.Good), t.Wrote))
 }
 
-// DecodeTimes reads the record; one that does not read is not known.
+// DecodeTimes reads the record. An unreadable record gives zero Times.
 func DecodeTimes(sealed []byte) Times {
 	value, ok := Unseal(KeyClock, sealed)
 	r := &Reader{B: value}

@@ -8,10 +8,10 @@ import (
 	"noi-agent/objects"
 )
 
-// A sweep's record: version, flags, source, run, number of samples, time of the first in unix ms
-// and in ms since the boot, routes, number of the first sample, samples, CRC-32C. The routes stand
-// before the samples so that looking for one integration's sweeps decodes no values. No other
-// kind of record begins with this number, so that a salvage can distinguish them.
+// A sweep's record: version, flags, source, run, number of samples, time of the first in unix ms and in ms since the
+// boot, routes, number of the first sample, samples, CRC-32C. The routes are before the samples, so that a search for
+// the sweeps of one integration decodes no values. No other kind of record begins with this number, so that a salvage
+// can distinguish them.
 const recordVersion byte = 3
 
 // Flags of a record.
@@ -50,7 +50,7 @@ const (
 	routeSome byte = 1 // a bitmap follows
 )
 
-// Heading is what a record says before its samples.
+// Heading is the part of a record before its samples.
 type Heading struct {
 	source  objects.Source
 	Run     uint64
@@ -70,7 +70,7 @@ func (h Heading) Instant() Instant {
 	return Instant{Run: h.Run, At: FromMilli(h.At), Uptime: uptime, Unsure: h.unsure}
 }
 
-// bootedAt is when the boot was, by the clock of the time.
+// bootedAt returns the time of the boot, by the clock at that time.
 func (h Heading) bootedAt() time.Time {
 	if h.Uptime < 0 {
 		return time.Time{}
@@ -83,7 +83,7 @@ type Picks struct {
 	Set         Bitset
 }
 
-// Of returns what the integration is to get, nil when nothing.
+// Of returns the samples that the integration gets; nil: none.
 func (h Heading) Of(integration string) Bitset {
 	for _, p := range h.Routes {
 		if p.Integration == integration {
@@ -129,8 +129,7 @@ func flagsOf(sw objects.Sweep) (flags byte) {
 	return flags
 }
 
-// uptimeOf is how long the gateway had been up at the first sample, in ms; -1 when that is not
-// known, or not possible.
+// uptimeOf returns the time from the boot to the first sample, in ms; -1: not known, or not possible.
 func uptimeOf(sw objects.Sweep) int64 {
 	if sw.BootedAt.IsZero() {
 		return -1
@@ -138,14 +137,14 @@ func uptimeOf(sw objects.Sweep) int64 {
 	return max(-1, sw.Samples[0].SampledAt.UnixMilli()-sw.BootedAt.UnixMilli())
 }
 
-// running is what a sample's record leaves out because the one before it has it.
+// running has the values that a sample's record leaves out, because they follow from the sample before.
 type running struct {
 	number uint64 // expected
 	seq    uint64
 	at     int64 // unix ms
 }
 
-// after returns what a sample lets one expect of the next.
+// after returns the values that are expected for the next sample.
 func after(s objects.Sample) running {
 	return running{number: s.N + 1, seq: s.Seq, at: s.SampledAt.UnixMilli()}
 }
@@ -162,8 +161,8 @@ func (d *Dictionary) appendRoute(dst []byte, route objects.Route, n int) []byte 
 	return append(append(dst, routeSome), set...)
 }
 
-// appendSample writes object, tag, value and, where they are not as expected, the distances of
-// number, time and sequence number from what the sample before it promised.
+// appendSample writes object, tag and value. If number, time or sequence number are not as expected, it also writes
+// their differences from the expected values.
 func (d *Dictionary) appendSample(dst []byte, s objects.Sample, before running) []byte {
 	dst = binary.AppendUvarint(dst, d.text(s.Object))
 	tag := len(dst)
@@ -306,7 +305,7 @@ func DecodeSweep(ns Names, key, sealed []byte) (objects.Sweep, bool) {
 		sw.Samples = append(sw.Samples, s)
 		before = after(s)
 		if i == 0 && before.at != h.At {
-			r.fail() // the heading is about another sweep: no writer makes that
+			r.fail() // the heading is of another sweep, which no writer makes
 		}
 	}
 	return sw, r.Done()
@@ -411,7 +410,7 @@ func readValue(ns Names, r *Reader, form byte) objects.Value {
 	return objects.Value{}
 }
 
-// finite guards objects.Number, which panics on what is no number.
+// finite makes sure that objects.Number gets a finite number, because it panics otherwise.
 func finite(r *Reader, f float64) objects.Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		r.fail()

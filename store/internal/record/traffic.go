@@ -8,7 +8,7 @@ import (
 )
 
 // Traffic is what an integration has sent and received, in bytes at its sockets. Days and months are those of UTC. It
-// is written with commits that are made anyway: a kill loses the last minute's.
+// is written with commits that are made in any case, so a kill loses the traffic of the last minute.
 type Traffic struct {
 	TodaySent, TodayReceived uint64
 	MonthSent, MonthReceived uint64
@@ -17,7 +17,7 @@ type Traffic struct {
 	Replayed uint64
 }
 
-// Meter is what an integration keeps of it.
+// Meter has the traffic of an integration, and the day and month to which it belongs.
 type Meter struct {
 	Traffic
 	day, month int64 // to which the counts belong: days since 1970, months since year 0
@@ -35,7 +35,7 @@ func (t *Meter) Turn(now time.Time) {
 	}
 }
 
-// As returns the traffic as of a moment: yesterday's is not today's.
+// As returns the traffic at a moment: the traffic of yesterday does not count for today.
 func (t Meter) As(now time.Time) Traffic {
 	t.Turn(now)
 	return t.Traffic
@@ -44,7 +44,7 @@ func (t Meter) As(now time.Time) Traffic {
 // KeyTraffic names the traffic of all integrations in the meta bucket.
 var KeyTraffic = []byte("traffic")
 
-// trafficVersion is that of the record; the first one knew nothing of replays.
+// trafficVersion is the version of the record; version 1 had no replays.
 const trafficVersion byte = 2
 
 // EncodeTraffic returns the record of all integrations' traffic.
@@ -66,7 +66,7 @@ func EncodeTraffic(all map[string]Meter) []byte {
 	return Seal(KeyTraffic, dst)
 }
 
-// DecodeTraffic is the inverse. What does not read begins at zero.
+// DecodeTraffic is the inverse. Traffic that cannot be read begins at zero.
 func DecodeTraffic(sealed []byte) map[string]Meter {
 	out := map[string]Meter{}
 	value, ok := Unseal(KeyTraffic, sealed)
