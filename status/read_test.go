@@ -187,7 +187,7 @@ func TestReadWaitsForTheLineWithALimitOfItsOwn(t *testing.T) {
 	if a.code != http.StatusGatewayTimeout {
 		t.Errorf("%d %s", a.code, a.body)
 	}
-	mustContain(t, fault(t, a), "within 50ms", "noi-agent status")
+	mustContain(t, fault(t, a), "within 50 ms", "noi-agent status")
 }
 
 func TestWithoutAReaderThereIsNothingToAsk(t *testing.T) {
