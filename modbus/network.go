@@ -291,8 +291,8 @@ func (l *Line) named(u *unit, err error) error {
 	case l.refusal != nil && errors.Is(err, ErrTimeout):
 		return l.refusal
 	case u.late > 0 && err == ErrTimeout:
-		return fmt.Errorf("%w: an answer came at most %d ms after its request; set a timeout above that", ErrLate,
-			u.late.Round(10*time.Millisecond).Milliseconds())
+		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate,
+			u.late.Round(10*time.Millisecond))
 	default:
 		return err
 	}

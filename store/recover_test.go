@@ -280,7 +280,7 @@ func TestTheChildIsBelieved(t *testing.T) {
 		failure string
 	}{
 		"panic": {store.InChild(os.Args[0], childPanic), 0, "file is damaged: panic: freepages", ""},
-		"hang": {store.InChild(os.Args[0], childHang), 200 * time.Millisecond, "could not be checked within 200ms",
+		"hang": {store.InChild(os.Args[0], childHang), 200 * time.Millisecond, "could not be checked within 200 ms",
 			""},
 		"flood":     {store.InChild(os.Args[0], childTalk), 0, "file is damaged: page 7: multiple references", ""},
 		"unable":    {store.InChild(os.Args[0], childUnable), 0, "", "could not check the store: too many open files"},

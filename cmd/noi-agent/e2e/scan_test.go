@@ -62,7 +62,7 @@ func TestScanPrintsWhoAnswersAndTheirConfiguration(t *testing.T) {
 		"5\t-\tXY-1\tv1\tNobody[2J\tillegal function (01)\n",
 		"baud: 9600\n", "- {id: 1, model: PSPWM}   # PS-PWM-30M v01.04.06\n", "- {id: 3, model: PSMPPT}", "- {id: 5, model: auto}   # no family for XY-1 v1: set its model\n",
 	)
-	clitest.MustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2s", "13 more rounds", "Ctrl-C")
+	clitest.MustHold(t, stderr, "asking 6 units on "+line.Path()+" at 9600 8N2: up to 2 s", "13 more rounds", "Ctrl-C")
 	_, config, _ := strings.Cut(stdout, "# for the configuration\n")
 	if code, checked, stderr := run1("check", "--config", clitest.WriteConfig(t, config)); code != cli.ExitDone {
 		t.Errorf("what is to be pasted is not valid: %s%s\n%s", checked, stderr, config)
