@@ -98,8 +98,9 @@ func (b *Batch) Attributes(names []string) []Attribute {
 	return append([]Attribute{{Name: "envelope", Value: "batch"}}, Attributes(names, e, "")...)
 }
 
-// Packer packs bodies. It keeps its gzip writers, of 0.8 MB each, until the garbage collector takes them: an integration
-// that packs a batch each minute has none most of the time. The zero Packer is ready; several goroutines may use it.
+// Packer packs bodies. It keeps its gzip writers, of 0.8 MB each, until the garbage collector frees them: an
+// integration that packs a batch each minute has none most of the time. The zero Packer is ready to use. Several
+// goroutines may use it.
 type Packer struct {
 	writers sync.Pool // of *gzip.Writer
 }

@@ -47,7 +47,7 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		fail(w, r, http.StatusGatewayTimeout,
-			fmt.Sprintf("%v: the line did not come to it within %s; `noi-agent status` says how it is", err,
+			fmt.Sprintf("%v: the line did not finish the request within %s; `noi-agent status` shows its state", err,
 				objects.Period(s.limits.line)))
 	case err != nil:
 		fail(w, r, s.o.ReadStatus(err), err.Error())

@@ -105,7 +105,7 @@ func fieldErrors(faults strictyaml.Faults, i int) (list []api.FieldError) {
 		steps := strictyaml.Steps(f.Path)
 		whole := len(steps) < 2 // what is wrong with the text as such can only come from the body
 		if !whole && steps[1] != strconv.Itoa(i) {
-			continue // of another integration, which is in force in spite of that
+			continue // of another integration, which is active all the same
 		}
 		var inside []string
 		if !whole {

@@ -75,7 +75,7 @@ func New(o Options) *Book {
 		identities: map[string]string{}}
 }
 
-// Start reads the file and returns the configuration with what is to be in force of it.
+// Start reads the file and returns the configuration with those of its integrations that become active.
 func (b *Book) Start(main *configs.Config, catalog *objects.Catalog) *configs.Config {
 	next := b.look(main, catalog, nil)
 	b.set(next)
@@ -88,8 +88,8 @@ func (b *Book) Attach(e Engine) {
 	b.set(b.state())
 }
 
-// Reload reads the file again, beside another configuration, and has put put both in force. inForce says of an error of
-// put that it did so all the same.
+// Reload reads the file again, beside another configuration, and calls put to make both active. inForce is the error of
+// put that means: both are active all the same.
 func (b *Book) Reload(ctx context.Context, main *configs.Config, catalog *objects.Catalog,
 	put func(ctx context.Context, all *configs.Config) error, inForce error) error {
 	if err := b.begin(ctx); err != nil {

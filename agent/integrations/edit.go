@@ -230,7 +230,7 @@ func freeID(s *state, name string) string {
 	}
 }
 
-// change has edit make the next set, writes it and puts it in force. It returns when it is.
+// change lets edit make the next set, writes the set and makes it active. It returns when the set is active.
 func (b *Book) change(ctx context.Context, edit func(s *state) ([]configs.Integration, error)) error {
 	if err := b.begin(ctx); err != nil {
 		return err

@@ -31,7 +31,7 @@
 //   - sns.go, fifo.go: the sink
 //   - client.go, own.go, steady.go, iot.go, process.go: connecting, and credentials
 //   - endpoint.go, transport.go: address and connections
-//   - form.go, body.go, pattern.go, answer.go: requests and answers without the SDK's maps
+//   - form.go, pattern.go, answer.go: requests and answers without the SDK's maps
 //   - classify.go: the outcome of each error
 //   - probe.go, remedy.go, cost.go: test, remedies, cost
 //

@@ -158,14 +158,14 @@ func (v *triggersView) Offset() string { return v.Now.In(v.zone).Format("-07:00"
 // States are the states that a trigger can have.
 func (v *triggersView) States() []string { return api.TriggerStates() }
 
-// chip is a part of the filter that is in force.
+// chip is a part of the active filter.
 type chip struct {
 	Words string
 	At    time.Time // shown behind the words; zero: nothing
 	Path  string    // the page without it
 }
 
-// Chips are the parts of the filter in force.
+// Chips are the parts of the active filter.
 func (v *triggersView) Chips() []chip {
 	var list []chip
 	words := map[string]string{

@@ -66,7 +66,7 @@ type formView struct {
 	Offers   []offer               // objects that can be named
 	Cost     *api.IntegrationCost  // nil: not known
 	Tests    bool                  // it has the steps of a test without saving
-	Newer    *api.IntegrationEntry // what is in force, when it was changed meanwhile
+	Newer    *api.IntegrationEntry // the active integration, if it was changed meanwhile
 	Locked   *api.Error            // the login that is needed
 	typed    map[string]any        // the whole configuration
 }
@@ -367,7 +367,7 @@ func (s *Site) refuseForm(w http.ResponseWriter, v *formView, err error) {
 	s.render(w, status, v)
 }
 
-// newerValue is the value in force of a field that was changed meanwhile.
+// newerValue is the active value of a field that was changed meanwhile.
 func (v *formView) newerValue(f field) string {
 	config, err := loose(v.Newer.Config)
 	if err != nil {

@@ -61,7 +61,7 @@ func (s *Site) setup(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, &setupView{about, needs})
 }
 
-// test tests the integration in force. Its steps are shown as they end.
+// test tests the active integration. Its steps are shown as they end.
 func (s *Site) test(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.about(w, r, "Test of "); ok {
 		s.try(w, r, v.ID, nil, &testView{v})

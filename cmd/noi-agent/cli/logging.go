@@ -35,13 +35,13 @@ func newLogging(w io.Writer, c configs.Log) *logging {
 	return l
 }
 
-// set puts another configuration in force.
+// set makes another configuration active.
 func (l *logging) set(c configs.Log) {
 	l.level.Set(c.SlogLevel())
 	l.asJSON.Store(c.Format == "json")
 }
 
-// eitherFormat hands each record to the handler of the format that is in force. It holds both, so that a logger derived
+// eitherFormat hands each record to the handler of the active format. It holds both, so that a logger derived
 // before a change has its attributes and groups in the other format too.
 type eitherFormat struct {
 	asJSON     *atomic.Bool

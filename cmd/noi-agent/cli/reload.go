@@ -21,7 +21,7 @@ import (
 // loader reads families and configuration.
 type loader func() (*configs.Config, *objects.Catalog, error)
 
-// reloader puts the configuration file in force as it is at that moment, one reload at a time. SIGHUP and `noi-agent
+// reloader makes the present configuration file active, one reload at a time. SIGHUP and `noi-agent
 // reload` share it.
 type reloader struct {
 	agent *agent.Agent
@@ -100,7 +100,8 @@ func newReload(s *session) *cobra.Command {
 	}, &reloadCommand{})
 }
 
-// Run has the daemon put its configuration file in force, and fails when it does not. `systemctl reload` runs it.
+// Run asks the daemon to make its configuration file active, and fails if the daemon does not. `systemctl reload` runs
+// it.
 func (*reloadCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
 	socket, err := cli.socket()
 	if err != nil {
