@@ -11,7 +11,7 @@ import (
 // DeadLetters lists the messages that clouds have rejected and that were not sent again or dropped since then, of one
 // integration, by id or name, or of all with "". It fails with an *api.Error (404), and with the store's errors.
 func (a *Agent) DeadLetters(integration string) (api.DeadLetters, error) {
-	integration, err := a.integrationID(integration)
+	integration, err := a.current().integrationID(integration, a.store)
 	if err != nil {
 		return api.DeadLetters{}, unknown(err)
 	}
@@ -49,7 +49,7 @@ func (a *Agent) RetryDeadLetters(ctx context.Context, integration string, ids []
 // DropDeadLetters deletes dead letters of an integration, all if ids is empty, and returns their number. It fails as
 // DeadLetters does.
 func (a *Agent) DropDeadLetters(integration string, ids []uint64) (int, error) {
-	integration, err := a.integrationID(integration)
+	integration, err := a.current().integrationID(integration, a.store)
 	if err != nil {
 		return 0, unknown(err)
 	}

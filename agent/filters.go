@@ -8,21 +8,22 @@ import (
 	"noi-agent/agent/publish"
 	"noi-agent/configs"
 	"noi-agent/status/api"
+	"noi-agent/store"
 )
 
 // integrationID returns the id of the integration that a client names, by id or by name. An integration that is no
 // longer configured is known by its id as long as its rows are kept. "" stays "": all. It fails with ErrNoIntegration
 // and a list of what exists.
-func (a *Agent) integrationID(word string) (string, error) {
+func (w workers) integrationID(word string, st *store.Store) (string, error) {
 	var exist []string
-	for _, f := range a.current().forwarders {
+	for _, f := range w.forwarders {
 		in := f.Integration()
 		if word == in.ID || word == in.Name {
 			return in.ID, nil
 		}
 		exist = append(exist, cmp.Or(in.Name, in.ID))
 	}
-	if _, kept := a.store.Stats().Integrations[word]; kept || word == "" {
+	if _, kept := st.Stats().Integrations[word]; kept || word == "" {
 		return word, nil
 	}
 	if len(exist) == 0 {
@@ -36,16 +37,16 @@ func unknown(err error) error { return api.NewError(404, err.Error(), "noi-agent
 
 // checkFilter replaces the name of an integration by its id. It fails with an *api.Error for a value that can match
 // nothing: an empty answer would look as if all were well.
-func (a *Agent) checkFilter(q *api.TriggerQuery) (err error) {
+func (w workers) checkFilter(q *api.TriggerQuery, st *store.Store) (err error) {
 	if q.Integration != "" {
-		if q.Integration, err = a.integrationID(q.Integration); err != nil {
+		if q.Integration, err = w.integrationID(q.Integration, st); err != nil {
 			return unknown(err)
 		}
 	}
 	if q.Object == "" {
 		return nil
 	}
-	if why := configs.UnknownObject(q.Object, a.current().catalog.Families()); why != "" {
+	if why := configs.UnknownObject(q.Object, w.catalog.Families()); why != "" {
 		return api.NewError(400, "object: "+why, "noi-agent objects")
 	}
 	return nil

@@ -27,7 +27,7 @@ func (a *Agent) Replay(ctx context.Context, integration string, r store.Range, r
 
 // working returns the running forwarder of an integration.
 func (a *Agent) working(integration string) (*publish.Forwarder, error) {
-	id, err := a.integrationID(integration)
+	id, err := a.current().integrationID(integration, a.store)
 	if err != nil {
 		return nil, err
 	}

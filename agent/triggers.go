@@ -18,7 +18,7 @@ const defaultRows = 50
 // Triggers returns the rows of the trigger log that match a query. Messages are rebuilt from the rows. It fails with an
 // *api.Error for an integration or an object that does not exist.
 func (a *Agent) Triggers(q api.TriggerQuery) (api.Triggers, error) {
-	if err := a.checkFilter(&q); err != nil {
+	if err := a.current().checkFilter(&q, a.store); err != nil {
 		return api.Triggers{}, err
 	}
 	ahead := a.outlooks()
@@ -106,7 +106,7 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 	row := api.Trigger{
 		ID: t.ID, IntegrationID: t.Integration, Success: t.Success, State: ahead.state(t),
 		CompletedAt:     *millis(t.CompletedAt),
-		AgeS:            a.rowAge(t.CompletedAt),
+		AgeS:            rowAge(t.CompletedAt, a.clock.Now(), a.clock.Wall.Source().Built),
 		PublishedData:   json.RawMessage("null"),
 		IntegrationData: api.Answer{Device: a.deviceID, MessageID: t.MessageID, Error: t.Error},
 		Topic:           t.Topic, Attempts: t.Attempts, Replayed: t.Replayed,
@@ -131,10 +131,9 @@ func (a *Agent) triggerRow(t *store.Trigger, ahead outlooks) api.Trigger {
 }
 
 // rowAge returns the age of a row in seconds. The log has only the time by the clock at that time. If this time cannot
-// be right, there is no age.
-func (a *Agent) rowAge(at time.Time) *int64 {
-	now := a.clock.Now()
-	if at.After(now) || at.Before(a.clock.Wall.Source().Built) {
+// be right, there is no age: it is after now, or before the program was built.
+func rowAge(at, now, built time.Time) *int64 {
+	if at.After(now) || at.Before(built) {
 		return nil
 	}
 	age := int64(now.Sub(at).Seconds())

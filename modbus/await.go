@@ -41,8 +41,8 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 }
 
 // The line sleeps for sleepShare of the wire time of the missing bytes, in percent, less sleepSlack. The remaining time
-// is for differences between the clocks of both ends. The slack is how late a port delivers bytes that have arrived, and
-// how late a timer of Go's runtime may be if nothing else runs.
+// is for differences between the clocks of both ends. The slack is how late a port delivers bytes that have arrived,
+// and how late a timer of Go's runtime may be if nothing else runs.
 const (
 	sleepShare = 95
 	sleepSlack = time.Millisecond
@@ -51,7 +51,8 @@ const (
 // longestSleep is how late the line may notice that its context has ended.
 const longestSleep = 500 * time.Millisecond
 
-// sleepingPort is a port with a more exact timer than Go's runtime. While the line is in a hurry, the timer is not used.
+// sleepingPort is a port with a more exact timer than Go's runtime. While the line is in a hurry, the timer is not
+// used.
 type sleepingPort interface {
 	Sleep(d time.Duration) error
 	Hurry(on bool)

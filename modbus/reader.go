@@ -21,8 +21,8 @@ type sparingPort struct {
 	hurry *bool
 }
 
-// Hurry sets whether the line has no pauses. Then a thread waits for the port by itself. Go's runtime looks at its poller
-// only when a processor has nothing else to do. If both integrations are busy, that is some milliseconds late.
+// Hurry sets whether the line has no pauses. Then a thread waits for the port by itself. Go's runtime looks at its
+// poller only when a processor has nothing else to do. If both integrations are busy, that is some milliseconds late.
 func (p sparingPort) Hurry(on bool) { *p.hurry = on }
 
 // SetReadTimeout sets how long a read waits for the first byte; 0: not at all.
