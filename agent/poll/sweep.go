@@ -302,10 +302,6 @@ func (p *Poller) runTest(ctx context.Context, s *slave) {
 	}
 }
 
-func (s *slave) object(b *dueSet, member int) *objects.Object {
-	return &s.plan.items[b.items[member]].polled.Object
-}
-
 // exchange sends one read, and repeats it at once if the reply arrives damaged. A failure counts as a miss of the
 // slave, unless the caller judges it.
 func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {

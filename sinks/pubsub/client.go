@@ -131,7 +131,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(), // no look-up of TXT records, and no retries because of them
 		grpc.WithDisableRetry(),
 		grpc.WithContextDialer(s.tunnel),
-		// lint:ignore SA1019 a registered compressor would be one for the whole process, made by init
+		//lint:ignore SA1019 a registered compressor would be one for the whole process, made by init
 		grpc.WithCompressor(s.o.Packer),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
