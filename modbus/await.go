@@ -180,14 +180,18 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 	}
 }
 
-// lift takes the answer out of the window. Other bytes in the window are handled like bytes that no request waited for.
+// lift takes the answer out of the window. Other bytes in the window are handled like bytes that no request waited for,
+// but for the begin of a frame: hush reads its end. Without the begin, a request of another master would be noise.
 func (l *Line) lift(frame []byte) []byte {
+	w := &l.window
 	answer := append(l.reply[:0], frame...)
-	l.window.drop(len(frame))
-	if rest := l.window.have; rest > 0 {
-		skipped := l.window.skipped // noise before and after the answer is counted separately
-		l.discarded(rest)
-		l.window.skipped = skipped
+	w.drop(len(frame))
+	if rest := w.have; rest > 0 {
+		skipped := w.skipped // noise before and after the answer is counted separately
+		l.overhear(w.framed)
+		w.begun = w.have
+		l.discarded(rest - w.begun)
+		w.skipped = skipped
 	}
 	return answer
 }

@@ -138,9 +138,13 @@ func (l *Line) hush(u *unit) error {
 		limit = l.quietUntil
 	}
 	limit = limit.Add(silence + l.timeout + l.settings.WireTime(maxFrame))
+	discarded, redialled := l.window.begun, false
 	l.window.reset(ask{}, nil)
-	discarded, redialled := 0, false
-	defer func() { l.discarded(discarded) }()
+	l.window.have = discarded
+	defer func() {
+		l.overhear(true)
+		l.discarded(discarded)
+	}()
 	for {
 		if err := l.ctx.Err(); err != nil {
 			return err
@@ -266,7 +270,6 @@ func (l *Line) distrust() {
 // port itself drops are not counted.
 func (l *Line) discarded(n int) {
 	if n > 0 {
-		l.overhear(true)
 		l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
 		l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	}

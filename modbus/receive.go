@@ -28,6 +28,8 @@ type window struct {
 
 	disguised bool // the request has a shape that no reply to another program has
 
+	begun int // bytes behind the answer that may begin a frame of another master; hush reads on from there
+
 	surplus  int  // whole frames that are for another program if the answer comes too
 	heard    bool // something came that is no echo
 	echoed   bool // the echo came
@@ -44,7 +46,7 @@ type window struct {
 func (w *window) reset(q ask, sent []byte) {
 	w.q, w.sent, w.have = q, sent, 0
 	w.heard, w.echoed, w.skipped, w.damaged, w.torn, w.doubtful, w.surplus = false, false, 0, false, 0, false, 0
-	w.length = 0
+	w.length, w.begun = 0, 0
 }
 
 // next returns the first whole frame; nil if more bytes are needed. final: no more bytes will come, so an incomplete
