@@ -64,14 +64,14 @@ const (
 	hurryAfter = 2 * time.Second
 )
 
-// pace notes that a request is sent at start, and whether the line is in a hurry.
-func (l *Line) pace(start time.Time) {
-	if l.rest.paused.IsZero() || start.Sub(l.lastByte) > pauseLeast {
-		l.rest.paused = start
+// pace notes that a request is sent at start, after the last byte on the line, and whether the line is in a hurry.
+func (s *sleeper) pace(port Port, start, last time.Time) {
+	if s.paused.IsZero() || start.Sub(last) > pauseLeast {
+		s.paused = start
 	}
-	if port, ok := l.port.(sleepingPort); ok {
-		l.rest.hurry = start.Sub(l.rest.paused) > hurryAfter
-		port.Hurry(l.rest.hurry)
+	if port, ok := port.(sleepingPort); ok {
+		s.hurry = start.Sub(s.paused) > hurryAfter
+		port.Hurry(s.hurry)
 	}
 }
 

@@ -292,7 +292,7 @@ func (l *Line) owed() bool {
 // that sends byte by byte cannot block the line.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	start := l.tick()
-	l.pace(start)
+	l.rest.pace(l.port, start, l.lastByte)
 	l.tally.count(int(u.id), func(a *account) {
 		a.Requests++
 		if probe {

@@ -62,8 +62,10 @@ func (p sparingPort) Close() error { return errors.Join(p.reader.close(), p.seri
 // runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance
 // of ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while somebody
 // waits for bytes: else each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A timer of
-// the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The system calls here never
-// wait, so they are raw: another one also wakes up the thread that would look after it.
+// the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The calls that look for
+// events never wait, so they are raw: another one also wakes up the thread that would look after it. A read is not raw,
+// because a driver can be stuck in it: a raw call that does not return would stop the whole program at the next
+// collection of garbage.
 type reader struct {
 	poll  *os.File        // the epoll instance
 	wait  syscall.RawConn // of poll
@@ -139,16 +141,16 @@ func (r *reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(r.port), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	n, err := unix.Read(r.port, p)
 	switch {
-	case errno == unix.EAGAIN, errno == unix.EINTR:
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		return 0, nil
-	case errno != 0:
-		return 0, errno
+	case err != nil:
+		return 0, err
 	case n == 0:
 		return 0, errHungUp
 	}
-	return int(n), nil
+	return n, nil
 }
 
 // Sleep waits for d, above zero, to a tenth of a millisecond. It ends early when the port hangs up.
