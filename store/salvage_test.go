@@ -242,6 +242,9 @@ var damages = map[string]func(*rand.Rand, []byte) []byte{
 	},
 }
 
+// checkLimit is how long a check of a file may take (RecoverOptions.Limit).
+const checkLimit = 20 * time.Second
+
 // damagedEach is how many files are damaged in each of the eight ways: each costs a child process.
 func damagedEach() int { return storetest.Rounds(4, 64) }
 
@@ -279,7 +282,8 @@ func TestDamagedFilesComeUpByThemselves(t *testing.T) {
 				kept += comesUp(t, name, s, samples)
 				must(t, s.Close())
 			}
-			if slowest > 10*time.Second {
+			// In some damaged files bbolt's check never ends. The child is killed after its limit.
+			if slowest > 2*checkLimit {
 				t.Errorf("seed %d: one took %v", seed, slowest)
 			}
 			t.Logf("%s: %d of %d moved aside, %d %% of gcp's samples are there, slowest %v (seed %d)", what, moved,
