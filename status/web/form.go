@@ -379,7 +379,7 @@ func (v *formView) newerValue(f field) string {
 // Action is the address to which the form is sent.
 func (v *formView) Action() string {
 	if v.ID == "" {
-		return "/integrations/" + v.Cloud + "/new"
+		return at("integrations", v.Cloud, "new")
 	}
-	return "/integrations/" + v.ID + "/edit"
+	return at("integrations", v.ID, "edit")
 }

@@ -12,11 +12,12 @@ import (
 	"noi-agent/status/api"
 )
 
-// Pages are built of nodes. Texts and the values of attributes are escaped; only g.Raw is not, and it gets nothing that
-// comes from elsewhere, or what was escaped before. Addresses go through link.
+// Pages are built of nodes. The library escapes texts and the values of attributes. It does not escape what g.Raw gets:
+// only constants, and texts that are already escaped. The addresses of links go through link. The addresses of forms
+// are constants, or made by at.
 
-// link is an address of this site. Another one becomes "#": a text from elsewhere cannot lead out of the page, or to a
-// script.
+// link is the attribute with the address of a link: an address of this site. For any other address it is "#", so that
+// a text of a cloud or a controller cannot become a link to another site or to a script.
 func link(address string) g.Node {
 	switch {
 	case strings.HasPrefix(address, "#"), strings.HasPrefix(address, "?"):
@@ -26,7 +27,7 @@ func link(address string) g.Node {
 	return h.Href(address)
 }
 
-// at is a path of this site: each part is one step, whatever it has in it.
+// at returns a path of this site. Each part is one step of the path; a slash in a part is escaped.
 func at(parts ...string) string {
 	var path strings.Builder
 	for _, p := range parts {
@@ -43,7 +44,7 @@ func button(address string, content ...g.Node) g.Node {
 // muted is a text that is less important.
 func muted(text string) g.Node { return h.Span(h.Class("muted"), g.Text(text)) }
 
-// marked is a text with the mark of its tone before it.
+// marked is a text behind the mark of its tone.
 func marked(tone string, content ...g.Node) g.Node {
 	return h.Span(h.Class("state "+tone), markOf(tone), g.Text(" "), g.Group(content))
 }
@@ -59,12 +60,12 @@ func pair(name string, value ...g.Node) g.Node {
 	return h.Div(h.Dt(g.Text(name)), h.Dd(value...))
 }
 
-// crumbs lead back to the page above.
+// crumbs are the link back to the page above, and the name of this page.
 func crumbs(address, name string, here ...g.Node) g.Node {
 	return h.P(h.Class("crumbs"), h.A(link(address), g.Text(name)), g.Group(here))
 }
 
-// done says that something was done; nothing for "".
+// done is the box that reports a finished action; nothing for "".
 func done(words string, more ...g.Node) g.Node {
 	if words == "" {
 		return nil
