@@ -61,10 +61,10 @@ func (p sparingPort) Close() error { return errors.Join(p.reader.close(), p.seri
 // reader reads a serial port with few wake-ups. When a thread waits in the kernel by itself, in select or read, Go's
 // runtime wakes up a second one fifty times to look after it. So Go's poller waits here. It watches an epoll instance
 // of ours, which is ready when the port has bytes, or at a deadline. The port is in that instance only while a read
-// waits for bytes: otherwise each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A timer of
-// the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The calls that look for
-// events never wait, so they are raw: another one also wakes up the thread that would look after it. A read is not raw,
-// because a driver can be stuck in it: a raw call that does not return would stop the whole program at the next
+// waits for bytes: otherwise each byte of a reply would wake up a thread. The deadline is a timer of the kernel. A
+// timer of the runtime is exact to a millisecond where nothing else runs, and wakes up two threads. The calls that look
+// for events never wait, so they are raw: another one also wakes up the thread that would look after it. A read is not
+// raw, because a driver can be stuck in it: a raw call that does not return would stop the whole program at the next
 // collection of garbage.
 type reader struct {
 	poll  *os.File        // the epoll instance
