@@ -26,6 +26,7 @@ type objectView struct {
 	Range        string          // 1h, 6h or 24h
 	History      *api.History    // nil: there is none
 	Building     bool            // the history is younger than the range
+	Short        bool            // status.history keeps less than the range
 	Chart        chart
 	Summary      []fact // of the numbers
 	Table        []hour
@@ -92,6 +93,7 @@ func (s *Site) addHistory(v *objectView, span string) {
 		return
 	}
 	v.History = &h
+	v.Short = length-h.To.Sub(h.From) > time.Second
 	v.Building = beginsWhenKept(&h)
 	if v.Building && h.To.Sub(h.From) < leastKept {
 		return
@@ -210,7 +212,15 @@ func (v *objectView) NewestGaps() []hour {
 func (v *objectView) GapsLeft() int { return max(0, len(v.History.Gaps)-sentGaps) }
 
 // Hours is the range as the API takes it.
-func (v *objectView) Hours() string { return strings.TrimSuffix(v.Range, "h") }
+// HistoryPath is the address of the same history in the API. Where less is kept than the range, all that is kept is
+// asked for.
+func (v *objectView) HistoryPath() string {
+	path := "/api/v1/objects" + at(v.Controller.Line, strconv.Itoa(v.Controller.UnitID), v.Value.Object) + "/history"
+	if v.Short {
+		return path
+	}
+	return path + "?hours=" + strings.TrimSuffix(v.Range, "h")
+}
 
 // csv answers with the history in numbers: RFC 4180, UTC.
 func (s *Site) csv(w http.ResponseWriter, r *http.Request) {
