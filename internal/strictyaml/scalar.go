@@ -20,6 +20,7 @@ var (
 	leadingZero = regexp.MustCompile(`^([-+]?)0+([0-9]+(\.[0-9]+)?)$`)
 	otherBase   = regexp.MustCompile(`^[-+]?0[xXoObB]`)
 	zeroFirst   = regexp.MustCompile(`^[-+]?0[0-9]`)
+	otherUnit   = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *(?i)(ms|msec|s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?)$`)
 	underscored = regexp.MustCompile(`^[-+]?[0-9][0-9_]*_[0-9_.]*$`)
 )
 
@@ -62,6 +63,9 @@ func setWhole(n *node, v reflect.Value) error {
 		return nil
 	}
 	i, err := strconv.ParseInt(n.text, 10, bits)
+	if err != nil && bits == 64 {
+		return fmt.Errorf("%s is a number beyond all limits", clip(n.text))
+	}
 	if err != nil {
 		most := int64(math.MaxInt64) >> (64 - bits)
 		return fmt.Errorf("want %d to %d, not %s", -most-1, most, clip(n.text))
@@ -112,6 +116,14 @@ func setDuration(n *node, v reflect.Value) error {
 	return nil
 }
 
+// units are the usual other spellings of a unit.
+func units() map[string]string {
+	return map[string]string{
+		"ms": "ms", "msec": "ms", "s": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "m": "m", "min": "m",
+		"mins": "m", "minute": "m", "minutes": "m", "h": "h", "hr": "h", "hrs": "h", "hour": "h", "hours": "h",
+	}
+}
+
 // ParseDuration returns the duration a text names: Go's units from "ns" to "h", or a plain 0.
 // The error says how one is written.
 func ParseDuration(text string) (time.Duration, error) {
@@ -128,6 +140,10 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok && wholeNumber.MatchString(days) {
 		return 0, fmt.Errorf("days are not a unit, not %s; write hours, as in 720h", clip(text))
+	}
+	if m := otherUnit.FindStringSubmatch(text); m != nil {
+		return 0, fmt.Errorf("want a duration like 500ms, 10s, 5m or 1h, not %s; write %s%s", clip(text), clip(m[1]),
+			units()[strings.ToLower(m[2])])
 	}
 	return 0, errors.New("want a duration like 500ms, 10s, 5m or 1h, not " + clip(text))
 }

@@ -119,9 +119,10 @@ func suspect(serial, othersAnswer, noise bool) string {
 	}
 }
 
-// suspectOf is suspect for a slave that the daemon polls, "rs485/1"; "" for any other subject.
-func suspectOf(status *api.Status, subject string) string {
-	name, unit, _ := strings.Cut(subject, "/")
+// suspectOf is suspect for a slave that the daemon polls, "rs485/1"; "" for any other subject. Whether bytes arrive is
+// what the last requests showed: the counters of the line began with the daemon.
+func suspectOf(status *api.Status, p api.Problem) string {
+	name, unit, _ := strings.Cut(p.Subject, "/")
 	i := slices.IndexFunc(status.Lines, func(l api.Line) bool { return l.Name == name })
 	if i < 0 || unit == "" {
 		return ""
@@ -130,6 +131,5 @@ func suspectOf(status *api.Status, subject string) string {
 	others := slices.ContainsFunc(line.Slaves, func(o api.Slave) bool {
 		return fmt.Sprint(o.UnitID) != unit && o.State == "ok"
 	})
-	c := &line.Counters
-	return suspect(!strings.Contains(line.Port, "://"), others, c.DiscardedBytes+c.CRCErrors+c.FrameErrors > 0)
+	return suspect(!strings.Contains(line.Port, "://"), others, p.Code == api.SlaveDamaged.Code)
 }
