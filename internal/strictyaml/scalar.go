@@ -20,7 +20,7 @@ var (
 	leadingZero = regexp.MustCompile(`^([-+]?)0+([0-9]+(\.[0-9]+)?)$`)
 	otherBase   = regexp.MustCompile(`^[-+]?0[xXoObB]`)
 	zeroFirst   = regexp.MustCompile(`^[-+]?0[0-9]`)
-	otherUnit   = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *(?i)(ms|msec|s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?)$`)
+	otherUnit   = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *([A-Za-z]+)$`)
 	underscored = regexp.MustCompile(`^[-+]?[0-9][0-9_]*_[0-9_.]*$`)
 )
 
@@ -116,11 +116,19 @@ func setDuration(n *node, v reflect.Value) error {
 	return nil
 }
 
-// units are the usual other spellings of a unit.
-func units() map[string]string {
-	return map[string]string{
-		"ms": "ms", "msec": "ms", "s": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "m": "m", "min": "m",
-		"mins": "m", "minute": "m", "minutes": "m", "h": "h", "hr": "h", "hrs": "h", "hour": "h", "hours": "h",
+// usualUnit is the unit that another spelling stands for; "" for none.
+func usualUnit(word string) string {
+	switch strings.ToLower(word) {
+	case "ms", "msec":
+		return "ms"
+	case "s", "sec", "secs", "second", "seconds":
+		return "s"
+	case "m", "min", "mins", "minute", "minutes":
+		return "m"
+	case "h", "hr", "hrs", "hour", "hours":
+		return "h"
+	default:
+		return ""
 	}
 }
 
@@ -141,9 +149,9 @@ func ParseDuration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok && wholeNumber.MatchString(days) {
 		return 0, fmt.Errorf("days are not a unit, not %s; write hours, as in 720h", clip(text))
 	}
-	if m := otherUnit.FindStringSubmatch(text); m != nil {
+	if m := otherUnit.FindStringSubmatch(text); m != nil && usualUnit(m[2]) != "" {
 		return 0, fmt.Errorf("want a duration like 500ms, 10s, 5m or 1h, not %s; write %s%s", clip(text), clip(m[1]),
-			units()[strings.ToLower(m[2])])
+			usualUnit(m[2]))
 	}
 	return 0, errors.New("want a duration like 500ms, 10s, 5m or 1h, not " + clip(text))
 }
