@@ -12,7 +12,7 @@ import (
 	"noi-agent/objects"
 )
 
-// mostReadBody is far above the longest sound body, some 150 bytes.
+// mostReadBody is the most bytes of a small body. The longest valid one has about 150 bytes.
 const mostReadBody = 1 << 10
 
 // readRequest is the body of POST /api/v1/read. The address is a pointer, because 0 is a valid address and must differ
@@ -81,7 +81,7 @@ func decodeStrictly(body io.Reader, into any, example string) error {
 func (q readRequest) check() error {
 	const (
 		mostUnit      = 247
-		deviceItself  = 255 // or 0: on tcp:// only, the line refuses both elsewhere
+		deviceItself  = 255 // like 0, it means the gateway itself, on tcp:// only; other lines refuse both
 		mostRegisters = 125 // MODBUS Application Protocol V1.1b3 §6.3; the same limit for bits
 		addresses     = 1 << 16
 	)
