@@ -159,10 +159,10 @@ func (a *Agent) openStore() error {
 	c := a.options.Config
 	path := filepath.Join(c.StateDir, "noi.db")
 	st, recovery, err := a.recoverStore(path, store.Options{
-		Limits: a.limits(c), Now: a.options.Now, Clock: a.storeClock(), Logger: a.log.With("part", "store"),
+		Limits: a.limits(c), Now: a.options.Now, Clock: storeClock(a.clock.Wall), Logger: a.log.With("part", "store"),
 	})
 	if err != nil {
-		return fmt.Errorf("open the store %s: %w", path, err)
+		return err // it names the store and its path
 	}
 	a.store, a.recovery = st, recovery
 	a.clock.Wall.Begin(st)
@@ -178,8 +178,7 @@ func (a *Agent) openStore() error {
 }
 
 // storeClock returns the clock of the store.
-func (a *Agent) storeClock() store.Clock {
-	wall := a.clock.Wall
+func storeClock(wall *clock.Wall) store.Clock {
 	source := wall.Source()
 	return store.Clock{Boot: source.Boot, Uptime: source.Uptime, Floor: source.Built, Good: wall.Ages, Old: wall.Old}
 }

@@ -13,6 +13,7 @@ type loginView struct {
 	frame
 	Wrong    string // error of the last try; "": none
 	LoggedIn bool
+	Ended    bool   // there was a session, and it has ended
 	Next     string // address to go to after the login
 }
 
@@ -32,9 +33,9 @@ func (s loginPages) pages() []Page {
 }
 
 func (s loginPages) login(w http.ResponseWriter, r *http.Request) {
-	if s.accepts(w, r, "next") {
+	if s.accepts(w, r, "next", "ended") {
 		s.renderLogin(w, http.StatusOK, &loginView{LoggedIn: s.o.Keeper.LoggedIn(r),
-			Next: local(r.URL.Query().Get("next"))})
+			Next: local(r.URL.Query().Get("next")), Ended: r.URL.Query().Get("ended") == "true"})
 	}
 }
 

@@ -24,7 +24,8 @@ type objectView struct {
 	Definition   *objects.Object // nil: the family does not know it
 	Range        string          // 1h, 6h or 24h
 	History      *api.History    // nil: there is none
-	Building     bool            // the history is shorter than the range, because the agent has started since
+	Building     bool            // the history begins later than the range
+	Short        bool            // status.history keeps less than the range
 	Chart        chart
 	Summary      []fact // lowest and highest number
 	Table        []hour // the numbers of the chart, for people who cannot see it
@@ -91,6 +92,7 @@ func (s *Site) addHistory(v *objectView, span string) {
 		return
 	}
 	v.History = &h
+	v.Short = length-h.To.Sub(h.From) > time.Second
 	v.Building = beginsWhenKept(&h)
 	if v.Building && h.To.Sub(h.From) < leastKept {
 		return
@@ -209,8 +211,15 @@ func (v *objectView) NewestGaps() []hour {
 // GapsLeft returns the number of gaps that are older than NewestGaps.
 func (v *objectView) GapsLeft() int { return max(0, len(v.History.Gaps)-sentGaps) }
 
-// Hours returns the range as the API takes it: "24".
-func (v *objectView) Hours() string { return strings.TrimSuffix(v.Range, "h") }
+// HistoryPath returns the address of the same history in the API. If the agent keeps less than the range, the address
+// has no range: the answer is then all that the agent keeps.
+func (v *objectView) HistoryPath() string {
+	path := "/api/v1/objects" + at(v.Controller.Line, strconv.Itoa(v.Controller.UnitID), v.Value.Object) + "/history"
+	if v.Short {
+		return path
+	}
+	return path + "?hours=" + strings.TrimSuffix(v.Range, "h")
+}
 
 // csv answers with the history as CSV (RFC 4180). Times are in UTC.
 func (s *Site) csv(w http.ResponseWriter, r *http.Request) {

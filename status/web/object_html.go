@@ -102,9 +102,7 @@ func (v *objectView) figure() g.Node {
 		}
 		keys = g.Group{key("mean", "mean"), g.Text(" "), key("range", "lowest to highest"), g.Text(" ")}
 	}
-	address := "/api/v1/objects" + at(v.Controller.Line, strconv.Itoa(v.Controller.UnitID), v.Value.Object) +
-		"/history?hours=" + v.Hours()
-	return h.Figure(h.Class("plot"), h.Data("history", address), plot,
+	return h.Figure(h.Class("plot"), h.Data("history", v.HistoryPath()), plot,
 		h.Table(h.Class("strip"), h.Caption(h.Class("sr"), g.Text("States and hours below the chart")), h.TBody(
 			g.Map(c.Bands, band.tableRow),
 			h.Tr(h.Class("hours"), g.Map(c.Hours, func(s stretch) g.Node {

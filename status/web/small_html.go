@@ -59,6 +59,9 @@ func (v *loginView) content() g.Node {
 	}
 	return g.Group{
 		h.H1(g.Text("Log in")),
+		g.If(v.Ended, h.P(h.Class("note-box warn"), h.Role("status"),
+			g.Text("Your login has ended. Log in again to go on. A login ends after 12 hours without use, with a new "+
+				"admin token, and with a restart of the agent."))),
 		h.P(g.Text("Log in to change things. If other machines can reach this page, reading needs a login too.")),
 		h.Form(h.Method("post"), h.Action("/login"), h.Class("form"),
 			hidden("next", v.Next),

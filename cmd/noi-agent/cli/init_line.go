@@ -62,9 +62,12 @@ func (iv *interview) askControllers(ctx context.Context) error {
 	}
 	for {
 		iv.say("\nLooking for controllers.")
-		listing, settings, err := iv.scan.search(ctx, iv.p, iv.scanned(), iv.catalog)
+		listing, settings, err := iv.scan.search(ctx, iv.p, iv.scanned(), iv.catalog, nil)
 		if ctx.Err() != nil {
 			return err
+		}
+		if modbus.IsBusy(err) {
+			err = fmt.Errorf("%w; if that is the agent, stop it first: sudo systemctl stop noi-agent", err)
 		}
 		if err == nil {
 			iv.draft.settings(settings)

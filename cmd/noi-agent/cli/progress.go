@@ -24,8 +24,13 @@ func newProgress(w io.Writer, scan *modbus.Scan) *progress {
 // announce prints how long the scan may take.
 func (g *progress) announce() {
 	first := g.scan.Settings[0]
-	fmt.Fprintf(g.w, "asking %d units on %s%s: up to %s", len(g.scan.Units), first.Port, at(framingOf(first)),
-		roughly(g.scan.Expected(first)))
+	fmt.Fprintf(g.w, "asking %s on %s%s", counted(len(g.scan.Units), "unit"), first.Port, at(framingOf(first)))
+	if g.scan.Ask == nil {
+		fmt.Fprintf(g.w, ": up to %s", roughly(g.scan.Expected(first)))
+	} else {
+		fmt.Fprintf(g.w, " through the running agent, between its own reads: about %s, or more on a busy line",
+			roughly(g.scan.Expected(first)))
+	}
 	if g.scan.Rounds() > 1 {
 		var all time.Duration
 		for _, s := range g.scan.Settings {
@@ -38,8 +43,12 @@ func (g *progress) announce() {
 	fmt.Fprintln(g.w, "; Ctrl-C ends it and keeps what was found")
 }
 
-// step shows the progress. It is the Step of the modbus.Scan.
+// step shows the progress. It is the Step of the modbus.Scan. The first step comes when the port is open: then the
+// scan begins.
 func (g *progress) step(s modbus.Step) {
+	if s.Asked == 0 && s.Round == 1 {
+		g.announce()
+	}
 	where := fmt.Sprintf("%s function %02X", at(framingOf(s.Settings)), s.Function)
 	if !g.terminal {
 		if s.Asked == 0 && s.Round > 1 {

@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +14,7 @@ import (
 
 	"noi-agent/agent/poll"
 	"noi-agent/configs"
+	"noi-agent/internal/shell"
 	"noi-agent/modbus"
 	"noi-agent/objects"
 )
@@ -37,7 +38,8 @@ func newScan(s *session) *cobra.Command {
 		Example: `  noi-agent scan /dev/ttyUSB0              # every unit id, at the usual baud rates
   noi-agent scan --line rs485 --units 1-10 # with the settings of a line of the configuration`,
 		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then " +
-			"identified. The command prints the configuration for these units.",
+			"identified. The command prints the configuration for these units. While the agent runs it has the port: " +
+			"with --line the agent asks the units between its own reads.",
 		Args: oneArg(&c.Port), ValidArgsFunction: completeFirst(completePorts),
 	}, c)
 	f := cmd.Flags()
@@ -178,13 +180,17 @@ func (l *unitList) Set(text string) error {
 // Run scans the line and prints the found units. It fails if no unit answers, or if the scan was stopped. The units
 // that were found until then are printed too.
 func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
-	line, catalog, err := c.line(ctx, cli)
+	line, catalog, err := c.line(cli)
 	if err != nil {
 		return err
 	}
-	listing, _, err := c.search(ctx, p, line, catalog)
-	if listing == nil {
+	agent, err := c.agentOf(ctx, cli, line)
+	if err != nil {
 		return err
+	}
+	listing, _, err := c.search(ctx, p, line, catalog, agent)
+	if listing == nil {
+		return c.taken(err, cli)
 	}
 	if perr := p.printScan(*listing, cli); perr != nil {
 		return perr
@@ -194,20 +200,22 @@ func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 
 // search asks every unit of the line. It returns a listing, and the settings at which the units answered. The listing
 // is nil if the port could not be used at all. An error with a listing means that no device answers, or that the scan
-// was stopped.
-func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line, catalog *objects.Catalog) (
-	*ScanListing, modbus.Settings, error) {
+// was stopped. If agent is not nil, the running agent has the port open and sends the requests.
+func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line, catalog *objects.Catalog,
+	agent *daemonSource) (*ScanListing, modbus.Settings, error) {
 	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.Now}
 	for _, f := range c.Function {
 		scan.Functions = append(scan.Functions, f[1]-'0') // "04"
 	}
+	if agent != nil {
+		scan.Ask = agent.probe
+	}
 	progress := newProgress(p.Stderr, scan)
 	scan.Step = progress.step
-	progress.announce()
 	result, err := scan.Run(ctx)
 	progress.done()
 	if err != nil && result.Asked == 0 && len(result.Found) == 0 {
-		return nil, result.Settings, scanFault(err)
+		return nil, result.Settings, err
 	}
 	listing := listScan(line, result, catalog, c.Units)
 	listing.Complete = err == nil
@@ -215,16 +223,15 @@ func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line
 	case ctx.Err() != nil:
 		err = fmt.Errorf("the scan was cut short after %s, by a signal", counted(result.Asked, "unit"))
 	case err != nil:
-		err = fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), scanFault(err))
+		err = fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), err)
 	case len(result.Found) == 0:
 		err = nobody(listing)
 	}
 	return &listing, result.Settings, err
 }
 
-// line returns the line to scan: a line of the configuration, or one for --port. A line that the daemon polls is
-// refused.
-func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line, *objects.Catalog, error) {
+// line returns the line to scan: a line of the configuration, or one for --port.
+func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, error) {
 	if c.Port != "" {
 		line := portFlags{Port: c.Port, Timeout: scanTimeout}.configLine()
 		if isNetwork(c.Port) {
@@ -254,19 +261,35 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 	if c.Timeout > 0 {
 		line.Timeout = c.Timeout
 	}
-	if socket := cmp.Or(cli.Socket, config.Status.Socket); socket != "" {
-		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
-		polled, err := d.status(ctx)
-		var nobody *noDaemonError
-		if errors.As(err, &nobody) && !nobody.absent() {
-			return nil, nil, err // it has the port, most likely
-		}
-		if polled != nil {
-			return nil, nil, failed(fmt.Errorf("the daemon polls line %s; stop it first, then scan", line.Name),
-				"sudo systemctl stop noi-agent")
-		}
-	}
 	return &line, catalog, nil
+}
+
+// agentOf returns the running agent if it polls the line; nil if it does not.
+func (c *scanCommand) agentOf(ctx context.Context, cli *commandLine, line *configs.Line) (*daemonSource, error) {
+	if c.Port != "" {
+		return nil, nil
+	}
+	socket, err := cli.socket()
+	if err != nil {
+		return nil, nil // no agent can be asked
+	}
+	agent := &daemonSource{daemonSocket{socket, readLimit}, place{line: line}}
+	has, err := agent.has(ctx)
+	var nobody *noDaemonError
+	switch {
+	case errors.As(err, &nobody) && nobody.absent():
+		return nil, nil
+	case err != nil:
+		return nil, err // it has the port, most likely
+	case !has:
+		return nil, nil
+	case c.hardware() || c.Timeout > 0:
+		return nil, failed(fmt.Errorf("the running agent has line %s open with the settings of the configuration: "+
+			"--baud, --parity, --stop-bits and --timeout need the port itself", line.Name),
+			"sudo systemctl stop noi-agent     (then scan, and start it again)")
+	default:
+		return agent, nil
+	}
 }
 
 // settings returns the settings to try: all parities and stop bits of one baud rate, then the next baud rate.
@@ -301,12 +324,30 @@ func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
 	return list
 }
 
-// scanFault adds a way out if another program has the port open, because this is nearly always the daemon.
-func scanFault(err error) error {
-	if modbus.IsBusy(err) {
-		return fmt.Errorf("%w; if that is the daemon: stop it first (systemctl stop noi-agent), then scan", err)
+// taken adds a way out to err if another program has the port open, because this is nearly always the agent.
+func (c *scanCommand) taken(err error, cli *commandLine) error {
+	if !modbus.IsBusy(err) {
+		return err
 	}
-	return err
+	hint := "sudo systemctl stop noi-agent     (if that is the agent; then scan, and start it again)"
+	if config, lerr := configs.LoadLenient(cli.Config); lerr == nil {
+		at := slices.IndexFunc(config.Lines, func(l configs.Line) bool { return samePort(l.Port, c.Port) })
+		if at >= 0 {
+			hint = "noi-agent scan --line " + shell.Quote(config.Lines[at].Name) +
+				"     (if that is the agent: it asks between its own reads)"
+		}
+	}
+	return failed(err, hint)
+}
+
+// samePort reports whether two paths are the same device.
+func samePort(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // nobody returns the error for a scan without an answer, with the things to check.

@@ -124,6 +124,36 @@ func (d daemonSource) read(ctx context.Context, span modbus.Span) (modbus.Reply,
 	return modbus.Reply{Registers: answer.Registers, At: answer.At}, nil
 }
 
+// probe asks one unit of the line, like modbus.Probe. The running agent sends the request.
+func (d daemonSource) probe(ctx context.Context, unit, function byte) (*modbus.Found, error) {
+	body, err := d.post(ctx, "/api/v1/probe",
+		map[string]any{"line": d.at.line.Name, "unit_id": unit, "function": function})
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return nil, fmt.Errorf("the daemon: %s", refused.says.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	var probe api.Probe
+	if err := json.Unmarshal(body, &probe); err != nil {
+		return nil, fmt.Errorf("the daemon's answer is none: %s", body)
+	}
+	switch probe.State {
+	case api.UnitAbsent:
+		return nil, modbus.ErrTimeout
+	case api.UnitGarbled:
+		return nil, modbus.ErrFrame
+	}
+	found := &modbus.Found{Unit: unit, ServerID: probe.ServerID, Identity: modbus.Identity{
+		Vendor: probe.Vendor, ProductCode: probe.ProductCode, Revision: probe.Revision,
+	}}
+	if probe.Exception != 0 {
+		found.Exception = &modbus.Exception{Function: function, Code: byte(probe.Exception)}
+	}
+	return found, nil
+}
+
 // family returns the family that the daemon has found.
 func (d daemonSource) family(ctx context.Context, catalog *objects.Catalog) (*objects.Family, error) {
 	line, err := d.status(ctx)

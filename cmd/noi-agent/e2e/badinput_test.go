@@ -189,3 +189,24 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 		t.Errorf("without a daemon status exits %d and says %q", code, stderr)
 	}
 }
+
+// TestASecondAgentOfOneStoreIsRefusedInOneSentence: with a socket of its own it comes as far as the store.
+func TestASecondAgentOfOneStoreIsRefusedInOneSentence(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config("objects: adc_ia", "adc_ia")
+	daemon := w.start(config, nil)
+	eventually(t, "the first runs", w.listens)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := clitest.WriteConfig(t, strings.ReplaceAll(string(text), w.socket(), w.dir+"/b.sock"))
+	code, stdout, stderr := run1("run", "--config", second)
+	if code != cli.ExitFailed || stdout != "" || strings.Count(stderr, "open ") != 1 {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	clitest.MustHold(t, stderr, "open store "+w.dir+"/state/noi.db: another agent uses it: stop it, or give this one a state_dir of its own")
+	if daemon.stop() != cli.ExitDone {
+		t.Error("the first did not end well")
+	}
+}
