@@ -1,7 +1,7 @@
 package api
 
-// Probe is the answer of POST /api/v1/probe: whether one unit is on a line, and the texts that the unit gives. A text that
-// the unit does not give is "".
+// Probe is the answer of POST /api/v1/probe: whether one unit is on a line, and the texts that the unit gives. A text
+// that the unit does not give is "".
 type Probe struct {
 	UnitID      int    `json:"unit_id"`
 	State       string `json:"state"`     // present | absent | garbled

@@ -19,16 +19,16 @@ import (
 // objectView is the data of the page of one object.
 type objectView struct {
 	frame
-	Controller   controller
-	Value        valueView
-	Definition   *objects.Object // nil: the family does not know it
-	Range        string          // 1h, 6h or 24h
-	History      *api.History    // nil: there is none
-	Building     bool            // the history begins later than the range
-	Short        bool            // status.history keeps less than the range
-	Chart        chart
-	Summary      []fact // lowest and highest number
-	Table        []hour // the numbers of the chart, for people who cannot see it
+	Controller controller
+	Value      valueView
+	Definition *objects.Object // nil: the family does not know it
+	Range      string          // 1h, 6h or 24h
+	History    *api.History    // nil: there is none
+	Building   bool            // the history begins later than the range
+	Short      bool            // status.history keeps less than the range
+	Chart      chart
+	Summary    []fact // lowest and highest number
+	Table      []hour // the numbers of the chart, for people who cannot see it
 }
 
 // fact is a value with its name and its time.
