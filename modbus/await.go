@@ -91,7 +91,7 @@ func (l *Line) restOf(until time.Time) (int, error) {
 	switch {
 	case nap >= sleepSlack:
 	case port != nil:
-		return l.readPort(l.window.space(missing), min(shortWait, max(0, until.Sub(l.tick()))))
+		return l.readPort(l.window.space(missing), min(shortWait, max(0, until.Sub(tick()))))
 	default:
 		return 0, nil
 	}
@@ -99,7 +99,7 @@ func (l *Line) restOf(until time.Time) (int, error) {
 	if n > 0 || err != nil {
 		return n, err
 	}
-	if err := l.sleep(port, min(nap, until.Sub(l.tick()), longestSleep)); err != nil {
+	if err := l.sleep(port, min(nap, until.Sub(tick()), longestSleep)); err != nil {
 		return 0, err
 	}
 	return l.readPort(l.window.space(missing), 0)
@@ -212,7 +212,7 @@ func (l *Line) readUntil(p []byte, deadline time.Time) (int, error) {
 		if err := l.ctx.Err(); err != nil {
 			return 0, err
 		}
-		wait := max(0, min(deadline.Sub(l.tick()), ctxInterval))
+		wait := max(0, min(deadline.Sub(tick()), ctxInterval))
 		n, err := l.readPort(p, wait)
 		if n > 0 || err != nil || wait == 0 {
 			return n, err
@@ -230,7 +230,7 @@ func (l *Line) readPort(p []byte, wait time.Duration) (int, error) {
 		return 0, l.portFault("read", err)
 	}
 	if n > 0 {
-		l.lastByte = l.tick()
+		l.lastByte = tick()
 	}
 	return n, nil
 }

@@ -41,7 +41,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	if err == nil && l.repeats(q, frame) {
 		// The reply equals, byte by byte, the reply to another address: by chance, or because that frame was sent
 		// twice. The line treats it as a repetition, so the real answer may still come. It asks again after a probe.
-		u.trust.sent(q.shape(), false, l.tick())
+		u.trust.sent(q.shape(), false, tick())
 		frame, err = l.ask(u, q, adu)
 	}
 	if err != nil {
@@ -67,7 +67,7 @@ func (l *Line) repeats(q ask, frame []byte) bool {
 // the answer, ask sends probes to the unit first.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 	if !l.network {
-		u.trust.forget(l.tick().Add(-l.timeoutOf(u) - lostAfter))
+		u.trust.forget(tick().Add(-l.timeoutOf(u) - lostAfter))
 	}
 	var refusal *Exception // of the last probe
 	for try := 0; ; try++ {
@@ -109,7 +109,7 @@ func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, err
 			return nil, err
 		}
 		// A gateway may send replies for another program to the newest connection, which is ours now.
-		if l.attached = l.tick(); l.unaware && l.early() {
+		if l.attached = tick(); l.unaware && l.early() {
 			return nil, errAware
 		}
 		if err := l.hush(u); err != nil {
@@ -133,7 +133,7 @@ func (l *Line) hush(u *unit) error {
 		return l.ctx.Err()
 	}
 	silence := max(l.silence(), u.gap)
-	limit := l.tick()
+	limit := tick()
 	if l.quietUntil.After(limit) {
 		limit = l.quietUntil
 	}
@@ -149,7 +149,7 @@ func (l *Line) hush(u *unit) error {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
-		now := l.tick()
+		now := tick()
 		if now.After(limit) {
 			return fmt.Errorf("%w: the line does not fall silent", ErrFrame)
 		}
@@ -187,7 +187,7 @@ const drainedFor = time.Millisecond
 // for lines on which ids prove what a reply is. There a read could find only another program's reply or the end of the
 // connection, and both are also noticed after the request. The read would cost a tenth of a round trip over loopback.
 func (l *Line) drained() bool {
-	return l.proven() && l.tcp.spent() && l.tick().Sub(l.lastByte) < drainedFor
+	return l.proven() && l.tcp.spent() && tick().Sub(l.lastByte) < drainedFor
 }
 
 // silence returns the pause between two frames: t3.5, or 0 if the port separates frames in another way.
@@ -226,7 +226,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 	switch {
 	case request:
 		if u != nil {
-			u.trust.overheard(l.tick())
+			u.trust.overheard(tick())
 		}
 		return false
 	case u != nil && u.trust.owes(frame):
@@ -234,7 +234,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		return true
 	case u != nil && u.trust.unknown > 0 && !l.others.any():
 		if s, ok := shapeOf(frame); ok && l.network {
-			l.others.mark(s, l.tick())
+			l.others.mark(s, tick())
 		}
 		if l.network && l.window.sent != nil {
 			l.unfit(frame)
@@ -261,7 +261,7 @@ func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
 func (l *Line) distrust() {
 	l.suspicious = false
 	for _, u := range l.units {
-		u.trust.suspect(l.tick())
+		u.trust.suspect(tick())
 	}
 }
 
@@ -291,7 +291,7 @@ func (l *Line) owed() bool {
 // exchange sends a request on the silent line, and returns its answer or exception. The deadline is absolute: a slave
 // that sends byte by byte cannot block the line.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
-	start := l.tick()
+	start := tick()
 	l.rest.pace(l.port, start, l.lastByte)
 	l.tally.count(int(u.id), func(a *account) {
 		a.Requests++
@@ -337,7 +337,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 // sends.
 func (l *Line) left(start time.Time, n int) time.Time {
 	if l.settings.RS485.Mode == rs485RTS {
-		return l.tick()
+		return tick()
 	}
 	return start.Add(l.settings.RS485.Before + l.settings.WireTime(n))
 }
@@ -349,7 +349,7 @@ const echoSure = 3
 func (l *Line) account(u *unit, start time.Time) {
 	w := &l.window
 	l.tally.count(int(u.id), func(a *account) {
-		a.BusTime += l.tick().Sub(start) + l.silence()
+		a.BusTime += tick().Sub(start) + l.silence()
 		a.DiscardedBytes += uint64(w.skipped)
 		if w.echoed {
 			a.Echoes++
@@ -409,7 +409,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 	l.fault(err)
 	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
-		l.quietUntil = l.tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
+		l.quietUntil = tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
 	}
 	l.tally.count(int(u.id), func(a *account) {
 		switch {

@@ -52,7 +52,7 @@ type Fault struct {
 func (l *Line) Faults() []Fault {
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()
-	now := l.tick()
+	now := tick()
 	list := make([]Fault, 0, len(l.tally.faults))
 	for _, f := range slices.Backward(l.tally.faults) {
 		f.Age = now.Sub(f.at)
@@ -87,7 +87,7 @@ func (l *Line) fault(err error) {
 	if l.tally.trying && (kind == FaultTimeout || kind == FaultException) {
 		return
 	}
-	l.tally.remember(failedAt{f, l.tick()})
+	l.tally.remember(failedAt{f, tick()})
 }
 
 // PortFailed adds a failure of the port to the faults. A port that fails again in the same way stays one fault, with
@@ -95,7 +95,7 @@ func (l *Line) fault(err error) {
 func (l *Line) PortFailed(err error) {
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()
-	now := l.tick()
+	now := tick()
 	if n := len(l.tally.faults); n > 0 {
 		if last := &l.tally.faults[n-1]; last.Kind == FaultPort && last.Err.Error() == err.Error() {
 			last.at = now

@@ -53,8 +53,7 @@ type Line struct {
 	timeout  time.Duration
 	echo     Echo
 	open     func() (Port, error)
-	now      func() time.Time // wall clock, for stamps
-	tick     func() time.Time // monotonic clock, for waiting; tests may freeze the other one
+	now      func() time.Time // wall clock, for stamps; tests may freeze it
 	sent     func()           // called after each request; nil: nothing
 	log      *slog.Logger
 
@@ -129,6 +128,9 @@ type growing struct {
 	wait  time.Duration // the last one
 }
 
+// tick returns the present time of the monotonic clock, for all waits and ages.
+func tick() time.Time { return time.Now() }
+
 // NewLine returns a closed line; Open opens its port.
 func NewLine(o Options) *Line {
 	l := &Line{
@@ -138,7 +140,6 @@ func NewLine(o Options) *Line {
 		open:     o.Open,
 		now:      o.Now,
 		sent:     o.Sent,
-		tick:     time.Now,
 		log:      o.Logger,
 		ctx:      context.Background(),
 		units:    map[byte]*unit{},
@@ -220,7 +221,7 @@ func (l *Line) unit(id byte) *unit {
 		handler.SlaveId = id
 		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
 		if !l.proven() {
-			u.trust.suspect(l.tick())
+			u.trust.suspect(tick())
 		}
 		l.units[id] = u
 	}

@@ -31,7 +31,7 @@ type redialer interface{ redial() error }
 // attach notes the kind of the line's port.
 func (l *Line) attach(port Port) {
 	l.port, l.gone = port, nil
-	l.lastByte, l.attached = l.tick(), l.tick()
+	l.lastByte, l.attached = tick(), tick()
 	l.tcp, _ = port.(*tcpPort)
 	if l.tcp != nil {
 		l.tcp.ids, l.tcp.stray = &l.ids, l.astray
@@ -55,7 +55,7 @@ func (l *Line) distrustGateway() {
 
 // leaveAlone waits for the time after connecting in which the device gets no request.
 func (l *Line) leaveAlone() {
-	if until := l.tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
+	if until := tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
 		l.quietUntil = until
 	}
 }
@@ -78,7 +78,7 @@ func (l *Line) redial() error {
 	if err := r.redial(); err != nil {
 		return fmt.Errorf("%w: %w", ErrPort, err)
 	}
-	l.port, l.lastByte = port, l.tick()
+	l.port, l.lastByte = port, tick()
 	for _, u := range l.units {
 		if u.silent > 0 { // the gateway may have served another client only, whose replies may come now
 			l.attached = l.lastByte
@@ -106,7 +106,7 @@ const (
 
 // unmute replaces the connection of a network line on which no unit answers any more.
 func (l *Line) unmute() error {
-	if !l.network || l.port == nil || l.tick().Before(l.mute.until) {
+	if !l.network || l.port == nil || tick().Before(l.mute.until) {
 		return nil
 	}
 	for _, u := range l.units {
@@ -115,7 +115,7 @@ func (l *Line) unmute() error {
 		}
 	}
 	l.mute.wait = min(max(2*l.mute.wait, muteFirst), muteLimit)
-	l.mute.until = l.tick().Add(l.mute.wait)
+	l.mute.until = tick().Add(l.mute.wait)
 	l.gone, l.port = l.port, nil
 	return l.redial()
 }
@@ -143,7 +143,7 @@ func (l *Line) astray(s stray) {
 		l.late(u, s.after)
 		return
 	case s.sort == strayMisfit && late && l.tcp.loose: // a strict id says which request it belongs to
-		l.late(u, l.tick().Sub(u.missedAt))
+		l.late(u, tick().Sub(u.missedAt))
 		return
 	case s.sort == strayMisfit && l.company(): // the other program has our id
 		l.doubled = true
@@ -194,7 +194,7 @@ func (l *Line) rival(frame []byte) {
 		return
 	}
 	if s, ok := shapeOf(frame); ok {
-		l.others.note(s, l.tick())
+		l.others.note(s, tick())
 	}
 }
 
@@ -208,7 +208,7 @@ func (l *Line) unasked(u *unit, frame []byte) {
 	l.window.surplus++
 	l.unfit(frame)
 	if s, ok := shapeOf(frame); ok && u != nil {
-		l.others.note(s, l.tick())
+		l.others.note(s, tick())
 	}
 }
 
@@ -262,7 +262,7 @@ func (l *Line) openRefusal(q ask, frame []byte) *Exception {
 // owing handles a frame that looks like the reply to an earlier, unanswered request. It is more likely a wrong answer
 // to the present request if the device has sent replies of wrong lengths, or if the earlier request was long ago.
 func (l *Line) owing(u *unit, frame []byte) {
-	after := l.tick().Sub(u.missedAt)
+	after := tick().Sub(u.missedAt)
 	if l.network && l.window.sent != nil && (u.misfits || after > 3*max(u.timeout, l.timeout)) {
 		l.unfit(frame)
 		return

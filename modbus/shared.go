@@ -33,16 +33,16 @@ var errAware = errors.New("another program was noticed")
 var errDisagree = fmt.Errorf("%w: two reads of different lengths do not agree", ErrShared)
 
 // company reports whether another program gets replies through the gateway, or got some recently.
-func (l *Line) company() bool { return l.others.near(l.tick()) }
+func (l *Line) company() bool { return l.others.near(tick()) }
 
 // doubts reports whether an answer to q may be for another program.
 func (l *Line) doubts(q ask) bool {
-	return l.ambiguous() && l.others.live(l.tick()) && l.others.has(q.shape(), l.tick())
+	return l.ambiguous() && l.others.live(tick()) && l.others.has(q.shape(), tick())
 }
 
 // early reports whether the line has no ids, and was opened recently, so that another program may be there unseen.
 func (l *Line) early() bool {
-	return l.network && (l.tcp == nil || l.tcp.loose) && l.tick().Sub(l.attached) < othersLeast
+	return l.network && (l.tcp == nil || l.tcp.loose) && tick().Sub(l.attached) < othersLeast
 }
 
 // unshared reads the registers of q while no other program is known on the gateway. It fails with errAware if one is
@@ -76,7 +76,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.ambiguous() && !l.others.isNew(l.tick()) || first.asked == q && !l.company() {
+	if !l.ambiguous() && !l.others.isNew(tick()) || first.asked == q && !l.company() {
 		return append(dst, first.values...), nil
 	}
 	at, reads := l.at, []wideRead{first}
@@ -101,7 +101,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 
 // agree reports whether two reads have the same values of q, and no reply of the first one's length has come since.
 func (l *Line) agree(q ask, first, next wideRead) bool {
-	if first.asked == q && l.doubts(q) || first.asked != q && l.others.has(first.asked.shape(), l.tick()) {
+	if first.asked == q && l.doubts(q) || first.asked != q && l.others.has(first.asked.shape(), tick()) {
 		return false
 	}
 	return slices.Equal(first.values, next.values)
@@ -110,7 +110,7 @@ func (l *Line) agree(q ask, first, next wideRead) bool {
 // distinct reports whether the answer to a widened read has a length that the other program does not use, as far as was
 // seen.
 func (l *Line) distinct(q ask) bool {
-	return isDisguise(q.shape()) && !l.others.has(q.shape(), l.tick()) && !l.others.mayDraw(l.tick())
+	return isDisguise(q.shape()) && !l.others.has(q.shape(), tick()) && !l.others.mayDraw(tick())
 }
 
 // isDisguise reports whether widened reads use this shape, if the device allows it.
@@ -159,7 +159,7 @@ func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
 		switch {
 		case wide.count > u.mostOf(q.function), wide.count <= q.count:
 		case int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
-		case l.others.has(wide.shape(), l.tick()), u.trust.find(wide.shape()) != nil:
+		case l.others.has(wide.shape(), tick()), u.trust.find(wide.shape()) != nil:
 		case slices.ContainsFunc(before, func(r wideRead) bool { return r.asked.shape() == wide.shape() }):
 		default:
 			return wide
@@ -179,7 +179,7 @@ func (l *Line) probes(u *unit, want ask) []ask {
 	list := slices.DeleteFunc(candidates(want, u.good, u.proofs(), widest), func(c ask) bool {
 		return c.shape() == want.shape() || c.count >= disguiseLeast && u.avoids(c)
 	})
-	used := func(c ask) bool { return l.others.has(c.shape(), l.tick()) }
+	used := func(c ask) bool { return l.others.has(c.shape(), tick()) }
 	if rare := slices.DeleteFunc(slices.Clone(list), used); widest > 0 && len(rare) > 0 {
 		return rare
 	}
