@@ -12,7 +12,7 @@ import (
 // skips noise, and frames that are not the answer.
 func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	w := &l.window
-	first := asked.Add(l.timeoutOf(u) + adapterSlack)
+	first := asked.Add(u.patience(l.timeout) + adapterSlack)
 	last := first.Add(l.settings.WireTime(w.q.replyChars()))
 	l.asked, l.began = asked, asked
 	for final := false; ; {
@@ -136,14 +136,6 @@ func (s *sleeper) sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// timeoutOf returns how long the first byte of a unit's reply may take.
-func (l *Line) timeoutOf(u *unit) time.Duration {
-	if u.timeout > 0 {
-		return u.timeout
-	}
-	return l.timeout
 }
 
 // pick takes frames out of the window until one is the answer.

@@ -32,7 +32,7 @@
 //
 // In reading order:
 //
-//   - line.go, errors.go, settings.go: Line, its errors, the settings of a port
+//   - line.go, unit.go, errors.go, settings.go: Line, its units and errors, the settings of a port
 //   - exchange.go, frame.go, await.go, receive.go: one request and its reply
 //   - trust.go, others.go, shared.go: late replies, other masters, other programs
 //   - network.go, tcp.go, mbap.go, transactions.go: lines over the network

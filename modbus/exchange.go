@@ -67,7 +67,7 @@ func (l *Line) repeats(q ask, frame []byte) bool {
 // the answer, ask sends probes to the unit first.
 func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 	if !l.network {
-		u.trust.forget(tick().Add(-l.timeoutOf(u) - lostAfter))
+		u.trust.forget(tick().Add(-u.patience(l.timeout) - lostAfter))
 	}
 	var refusal *Exception // of the last probe
 	for try := 0; ; try++ {
@@ -222,7 +222,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 		}
 	})
 	again := l.network && l.repetition(frame[:len(frame)-2])
-	u := l.units[frame[0]]
+	u := l.units.get(frame[0])
 	switch {
 	case request:
 		if u != nil {
@@ -255,13 +255,9 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 // suspect makes the line distrust all units after a frame that we did not ask for, when the present exchange is over.
 // This is not for another program that is known to use the gateway: it causes such frames at any time, so probes would
 // not help. shared.go handles this case.
-func (l *Line) suspect() { l.suspicious = l.suspicious || !l.company() }
-
-// distrust marks every unit: a frame of it that we did not ask for may be on its way.
-func (l *Line) distrust() {
-	l.suspicious = false
-	for _, u := range l.units {
-		u.trust.suspect(tick())
+func (l *Line) suspect() {
+	if !l.company() {
+		l.units.suspect()
 	}
 }
 
@@ -273,19 +269,10 @@ func (l *Line) discarded(n int) {
 		l.tally.count(lineOnly, func(a *account) { a.DiscardedBytes += uint64(n) })
 		l.log.Debug("discarded bytes", "port", l.settings.Port, "bytes", n)
 	}
-	if l.suspicious || l.window.skipped >= strayFrame && !l.owed() {
-		l.distrust()
+	if l.window.skipped >= strayFrame && !l.units.owe() {
+		l.units.suspect()
 	}
-}
-
-// owed reports whether a damaged or missing reply may still come from any unit.
-func (l *Line) owed() bool {
-	for _, u := range l.units {
-		if len(u.trust.debts) > 0 {
-			return true
-		}
-	}
-	return false
+	l.units.distrustNew()
 }
 
 // exchange sends a request on the silent line, and returns its answer or exception. The deadline is absolute: a slave
@@ -326,9 +313,7 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 			u.drop(q)
 		}
 	}
-	if l.suspicious {
-		l.distrust()
-	}
+	l.units.distrustNew()
 	return frame, err
 }
 

@@ -3,15 +3,12 @@ package modbus
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 	"time"
-
-	goburrow "github.com/goburrow/modbus"
 )
 
 // Port is what a line needs of a serial port. Read returns (0, nil) after the read timeout, as in go.bug.st/serial, and
@@ -57,12 +54,11 @@ type Line struct {
 	sent     func()           // called after each request; nil: nothing
 	log      *slog.Logger
 
-	port       Port
-	gone       Port // the port that has failed, and may be dialled again
-	echoes     bool // the line echoes, as far as is known
-	echoRun    int  // exchanges in a row that say so, up to echoSure
-	suspicious bool // another program speaks on the line
-	units      map[byte]*unit
+	port    Port
+	gone    Port // the port that has failed, and may be dialled again
+	echoes  bool // the line echoes, as far as is known
+	echoRun int  // exchanges in a row that say so, up to echoSure
+	units   units
 
 	lastByte   time.Time       // when something was last seen or sent
 	quietUntil time.Time       // until then a late reply may come: send nothing
@@ -91,31 +87,6 @@ type Line struct {
 	tally *tally
 }
 
-// unit is what the line knows of one slave.
-type unit struct {
-	id     byte
-	client goburrow.Client
-	encode goburrow.Packager
-	trust  trust
-	good   ask   // the last read that was answered with registers
-	short  []ask // the last short ones, of different shapes, the newest first
-	probed []ask // the last probes that were answered, of different shapes, the newest first
-	named  ask   // the identification, if it was answered last time
-	picky  bool  // it has ignored a probe: perhaps it lacks registers, and does not answer reads of them
-
-	silent   int       // exchanges in a row without any byte
-	missedAt time.Time // when the last unanswered request was sent
-	misfits  bool      // its last reply to a read had another length than requested
-	// the longest possible delay of the last late answer, from its request on; 0: no late answer since the last one in
-	// time
-	late  time.Duration
-	avoid []Range // registers that are read only if an object needs them
-	most  uint16  // registers in a widened read; 0: as many as the protocol allows
-
-	timeout time.Duration // of the first byte; 0: the line's
-	gap     time.Duration // shortest silence before a request; t3.5 if that is longer
-}
-
 // previous is the last accepted answer. With it the line recognises a repetition.
 type previous struct {
 	q     ask
@@ -142,7 +113,7 @@ func NewLine(o Options) *Line {
 		sent:     o.Sent,
 		log:      o.Logger,
 		ctx:      context.Background(),
-		units:    map[byte]*unit{},
+		units:    units{byID: map[byte]*unit{}},
 		tally:    &tally{units: map[byte]*account{}},
 	}
 	if l.timeout <= 0 {
@@ -176,13 +147,14 @@ func (l *Line) Open() error {
 	}
 	again := !l.attached.IsZero()
 	l.attach(port)
-	if l.proven() {
-		for _, u := range l.units {
-			u.trust.unknown = 0
-		}
-	} else { // another program may have sent a request meanwhile, or this program before its restart
-		l.distrust()
-		l.distrustGateway()
+	switch { // another program may have sent a request meanwhile, or this program before its restart
+	case l.proven():
+		l.units.expect(0)
+	case l.network && l.tcp == nil: // the gateway may still have several requests, a serial line has only one frame
+		l.units.distrust()
+		l.units.expect(maxUnknown)
+	default:
+		l.units.distrust()
 	}
 	if again {
 		l.tally.count(lineOnly, func(a *account) { a.Reopens++ })
@@ -213,17 +185,13 @@ func (l *Line) SetUnit(unit byte, timeout, gap time.Duration) {
 
 // unit returns what is known of a unit; a new one is distrusted.
 func (l *Line) unit(id byte) *unit {
-	u := l.units[id]
+	u := l.units.get(id)
 	if u == nil {
-		// The handler's own serial transporter stays unused; NewRTUClientHandler is the only
-		// way to its packager.
-		handler := goburrow.NewRTUClientHandler("")
-		handler.SlaveId = id
-		u = &unit{id: id, client: goburrow.NewClient2(handler, l), encode: handler}
+		u = newUnit(id, l)
 		if !l.proven() {
 			u.trust.suspect(tick())
 		}
-		l.units[id] = u
+		l.units.add(u)
 	}
 	return u
 }
@@ -277,38 +245,6 @@ func (l *Line) readPart(dst []uint16, u *unit, q ask) ([]uint16, error) {
 		return l.shared(dst, u, q)
 	}
 	return values, err
-}
-
-// values asks q through goburrow's client. It appends the registers, or 0 or 1 for each bit.
-func (l *Line) values(dst []uint16, u *unit, q ask) ([]uint16, error) {
-	request := goburrow.Client.ReadInputRegisters
-	switch q.function {
-	case FuncReadCoils:
-		request = goburrow.Client.ReadCoils
-	case FuncReadDiscrete:
-		request = goburrow.Client.ReadDiscreteInputs
-	case FuncReadHolding:
-		request = goburrow.Client.ReadHoldingRegisters
-	}
-	p, err := request(u.client, q.addr, q.count)
-	var refusal *goburrow.ModbusError
-	if errors.As(err, &refusal) {
-		return nil, &Exception{Function: q.function, Code: refusal.ExceptionCode}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if want := q.shape().bytes(); len(p) != want { // Send has checked this; it is the last check before a value
-		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrFrame, len(p), want)
-	}
-	for i := range int(q.count) {
-		if ofBits(q.function) {
-			dst = append(dst, uint16(p[i/8]>>(i%8)&1)) // §6.1: the first one is the lowest bit of the first byte
-		} else {
-			dst = append(dst, binary.BigEndian.Uint16(p[2*i:]))
-		}
-	}
-	return dst, nil
 }
 
 // isTCP reports whether the line leads to a Modbus TCP device, open or not.

@@ -42,17 +42,6 @@ func (l *Line) attach(port Port) {
 	l.leaveAlone()
 }
 
-// distrustGateway expects several old replies after a connection to a gateway without ids: the gateway may still have
-// several earlier requests in its memory, while a serial line has only one frame.
-func (l *Line) distrustGateway() {
-	if !l.network || l.tcp != nil {
-		return
-	}
-	for _, u := range l.units {
-		u.trust.unknown = maxUnknown
-	}
-}
-
 // leaveAlone waits for the time after connecting in which the device gets no request.
 func (l *Line) leaveAlone() {
 	if until := tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
@@ -79,10 +68,8 @@ func (l *Line) redial() error {
 		return fmt.Errorf("%w: %w", ErrPort, err)
 	}
 	l.port, l.lastByte = port, tick()
-	for _, u := range l.units {
-		if u.silent > 0 { // the gateway may have served another client only, whose replies may come now
-			l.attached = l.lastByte
-		}
+	if l.units.anySilent() { // the gateway may have served another client only, whose replies may come now
+		l.attached = l.lastByte
 	}
 	l.leaveAlone()
 	l.others.losses++
@@ -106,13 +93,8 @@ const (
 
 // unmute replaces the connection of a network line on which no unit answers any more.
 func (l *Line) unmute() error {
-	if !l.network || l.port == nil || tick().Before(l.mute.until) {
+	if !l.network || l.port == nil || tick().Before(l.mute.until) || !l.units.allSilent(muteAfter) {
 		return nil
-	}
-	for _, u := range l.units {
-		if u.silent < muteAfter {
-			return nil
-		}
 	}
 	l.mute.wait = min(max(2*l.mute.wait, muteFirst), muteLimit)
 	l.mute.until = tick().Add(l.mute.wait)
@@ -137,7 +119,7 @@ func (l *Line) astray(s stray) {
 	l.window.hear(s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
 	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
-	u := l.units[s.frame[0]]
+	u := l.units.get(s.frame[0])
 	switch late := u != nil && len(s.frame) > 2 && u.trust.owes(s.frame); {
 	case s.sort == strayLate:
 		l.late(u, s.after)

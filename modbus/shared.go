@@ -53,7 +53,7 @@ func (l *Line) unshared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	}
 	l.unaware = true
 	defer func() { l.unaware = false }()
-	return l.values(dst, u, q)
+	return u.values(dst, q)
 }
 
 // wideRead is a read and the wanted values in its answer.
@@ -126,7 +126,7 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 		if wide == q {
 			break
 		}
-		values, err := l.values(nil, u, wide)
+		values, err := u.values(nil, wide)
 		switch {
 		case err == nil:
 			return wideRead{wide, values[q.addr-wide.addr:][:q.count]}, nil
@@ -138,7 +138,7 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	if l.doubts(q) {
 		return wideRead{}, fmt.Errorf("%w: no length is left that differs from those of the other program", ErrShared)
 	}
-	values, err := l.values(nil, u, q)
+	values, err := u.values(nil, q)
 	return wideRead{q, values}, err
 }
 
@@ -186,14 +186,6 @@ func (l *Line) probes(u *unit, want ask) []ask {
 	return list
 }
 
-// mostOf returns the largest count of one read of the unit.
-func (u *unit) mostOf(function byte) uint16 {
-	if u.most > 0 && ofRegisters(function) {
-		return min(u.most, most(function))
-	}
-	return most(function)
-}
-
 // wider returns the length of a widened read, in the units of a shape. If a device gives only few registers at a time,
 // wider uses any length that the device can give: other programs use these lengths more often, but they are better than
 // the wanted length.
@@ -209,16 +201,6 @@ func (u *unit) wider(count uint16, draw int) uint16 {
 func isRefusal(err error) bool {
 	var e *Exception
 	return errors.As(err, &e) && (e.Code == 0x02 || e.Code == 0x03)
-}
-
-// avoids reports whether a read touches registers that must not be read.
-func (u *unit) avoids(q ask) bool {
-	for _, r := range u.avoid {
-		if int(q.addr) <= int(r.Last) && int(r.First) < int(q.addr)+int(q.count) {
-			return true
-		}
-	}
-	return false
 }
 
 // SetLimits limits the reads of a unit that include more than the requested registers: at most so many registers in one
