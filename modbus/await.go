@@ -21,7 +21,7 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 			return frame, err
 		}
 		if final {
-			return nil, l.unanswered()
+			return nil, w.failure(l.echoes.expected())
 		}
 		empty := w.have == 0 && !w.heard
 		until := w.deadline(first, last, l.lastByte)
@@ -186,15 +186,6 @@ func (l *Line) lift(frame []byte) []byte {
 		w.skipped = skipped
 	}
 	return answer
-}
-
-// unanswered returns the reason why the closed window has no answer.
-func (l *Line) unanswered() error {
-	w := &l.window
-	if w.heard && !w.echoed && (l.echo == EchoOn || l.echo == EchoAuto && l.echoes) {
-		return errCollision
-	}
-	return w.failure()
 }
 
 // readUntil reads at least one byte, or returns 0 after the deadline. Bytes that are already in the buffer at the

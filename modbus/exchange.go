@@ -327,9 +327,6 @@ func (l *Line) left(start time.Time, n int) time.Time {
 	return start.Add(l.settings.RS485.Before + l.settings.WireTime(n))
 }
 
-// echoSure is how many exchanges in a row must have, or lack, an echo before the line counts as one that echoes.
-const echoSure = 3
-
 // account counts the bus time of an exchange, and the bytes that came in addition to the answer.
 func (l *Line) account(u *unit, start time.Time) {
 	w := &l.window
@@ -340,15 +337,8 @@ func (l *Line) account(u *unit, start time.Time) {
 			a.Echoes++
 		}
 	})
-	switch {
-	case w.echoed:
-		l.echoRun = min(l.echoRun+1, echoSure)
-	case w.heard:
-		l.echoRun = max(l.echoRun-1, 0)
-	}
-	if echoes := l.echoRun == echoSure; echoes != l.echoes && (echoes || l.echoRun == 0) {
-		l.echoes = echoes
-		l.log.Info("echo of the own requests", "port", l.settings.Port, "echo", echoes)
+	if echo, changed := l.echoes.learn(w); changed {
+		l.log.Info("echo of the own requests", "port", l.settings.Port, "echo", echo)
 	}
 }
 

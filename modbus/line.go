@@ -34,31 +34,19 @@ type Options struct {
 	Logger   *slog.Logger         // nil: discard. Frames are logged at debug level only
 }
 
-// Echo is whether requests come back before their replies, as on two-wire adapters that receive their own requests.
-type Echo string
-
-// The kinds. With each of them, an echo is never taken for a reply.
-const (
-	EchoAuto Echo = "auto" // detected; the same as ""
-	EchoOn   Echo = "on"   // a reply without an echo was disturbed
-	EchoOff  Echo = "off"  // no echo is expected, and an echo means nothing
-)
-
 // Line is one Modbus RTU line. One goroutine owns it; only Counters, UnitCounters and Faults may be called from others.
 type Line struct {
 	settings Settings
 	timeout  time.Duration
-	echo     Echo
 	open     func() (Port, error)
 	now      func() time.Time // wall clock, for stamps; tests may freeze it
 	sent     func()           // called after each request; nil: nothing
 	log      *slog.Logger
 
-	port    Port
-	gone    Port // the port that has failed, and may be dialled again
-	echoes  bool // the line echoes, as far as is known
-	echoRun int  // exchanges in a row that say so, up to echoSure
-	units   units
+	port   Port
+	gone   Port // the port that has failed, and may be dialled again
+	echoes echoes
+	units  units
 
 	lastByte   time.Time       // when something was last seen or sent
 	quietUntil time.Time       // until then a late reply may come: send nothing
@@ -107,7 +95,7 @@ func NewLine(o Options) *Line {
 	l := &Line{
 		settings: o.Settings.withDefaults(),
 		timeout:  o.Timeout,
-		echo:     cmp.Or(o.Echo, EchoAuto),
+		echoes:   echoes{mode: cmp.Or(o.Echo, EchoAuto)},
 		open:     o.Open,
 		now:      o.Now,
 		sent:     o.Sent,

@@ -202,9 +202,11 @@ func (w *window) deadline(first, last, lastByte time.Time) time.Time {
 	return until
 }
 
-// failure says why there was no answer.
-func (w *window) failure() error {
+// failure says why there was no answer. echo: the request should have come back.
+func (w *window) failure(echo bool) error {
 	switch {
+	case echo && w.heard && !w.echoed:
+		return errCollision
 	case w.damaged:
 		return errChecksum
 	case w.torn > 1 && w.torn == w.skipped:
