@@ -14,7 +14,7 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	w := &l.window
 	first := asked.Add(u.patience(l.timeout) + adapterSlack)
 	last := first.Add(l.settings.WireTime(w.q.replyChars()))
-	l.asked, l.began = asked, asked
+	w.asked, w.began = asked, asked
 	for final := false; ; {
 		frame, err := l.pick(u, final)
 		if frame != nil || err != nil {
@@ -33,7 +33,7 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 			return nil, err
 		}
 		if empty { // it may be the echo; the reply comes to an empty window too
-			l.began = l.lastByte
+			w.began = l.lastByte
 		}
 		w.received(n)
 		final = n == 0

@@ -286,7 +286,6 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 			a.Probes++
 		}
 	})
-	l.refusal = nil
 	u.trust.sent(q.shape(), probe, start) // from the first byte on: the slave may answer even an incomplete request
 	l.window.reset(q, adu)
 	l.window.disguised = l.company()
@@ -353,7 +352,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 	case !refused:
 		u.trust.answered(q.shape())
 	case l.openRefusal(q, frame) != nil:
-		u.missedAt, u.trust.silent = l.asked, 0
+		u.missedAt, u.trust.silent = l.window.asked, 0
 	case l.ambiguous() && l.others.any(): // the answer may be for another program, and proves nothing
 		u.trust.silent = 0
 	default:
@@ -361,7 +360,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 	}
 	l.tally.count(int(u.id), func(a *account) {
 		a.Replies++
-		a.turnaround(l.began.Sub(l.asked) - l.settings.CharTime())
+		a.turnaround(l.window.began.Sub(l.window.asked) - l.settings.CharTime())
 		a.Rivals += uint64(l.window.surplus)
 		if refused {
 			a.exception(frame[2])
@@ -380,9 +379,9 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 	if errors.Is(err, ErrPort) {
 		return err
 	}
-	err = l.named(u, err)
+	err = l.window.named(u.late, err)
 	l.fault(err)
-	u.missedAt, u.misfits = l.asked, errors.Is(err, ErrLength)
+	u.missedAt, u.misfits = l.window.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
 		l.quietUntil = tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
 	}

@@ -52,14 +52,11 @@ type Line struct {
 	quietUntil time.Time       // until then a late reply may come: send nothing
 	rest       sleeper         // sleeps until the missing bytes of a reply can have come
 	ctx        context.Context // of the present call; goburrow's Transporter has no argument for it
-	asked      time.Time       // when the last request had left the wire
-	began      time.Time       // when the last reply's first byte was seen
 	at         time.Time       // wall time of the last reply's last byte
-	window     window          // the bytes since the last request
+	window     window          // the last request, and the bytes since
 	reply      [maxFrame]byte  // the last answer
 	request    [8]byte         // the probe being sent
 	previous   previous
-	refusal    error // why the bytes in this exchange are not the answer; nil: no bytes
 
 	network  bool         // the port is a TCP connection
 	tcp      *tcpPort     // a Modbus TCP port; nil: any other

@@ -106,7 +106,7 @@ func (l *Line) unmute() error {
 // case no answer comes.
 func (l *Line) astray(s stray) {
 	q := l.window.q
-	l.tally.count(l.askedUnit(), func(a *account) {
+	l.tally.count(l.window.unit(), func(a *account) {
 		a.ForeignFrames++
 		switch s.sort {
 		case strayID:
@@ -130,12 +130,12 @@ func (l *Line) astray(s stray) {
 	case s.sort == strayMisfit && l.company(): // the other program has our id
 		l.doubled = true
 		l.rival(s.frame)
-		l.refusal = misfit(q, s.frame)
+		l.window.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
-		l.refusal = misfit(q, s.frame)
+		l.window.refusal = misfit(q, s.frame)
 	case s.sort == strayID && s.fits: // a fault of the device, unless the answer comes too
 		l.window.surplus++
-		l.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
+		l.window.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
 	case s.sort == strayDouble && again && !l.tcp.loose: // because of its id it cannot be taken for the next answer
 		return
@@ -146,14 +146,6 @@ func (l *Line) astray(s stray) {
 	}
 	l.crossed = true
 	l.suspect()
-}
-
-// askedUnit is the unit whose answer is waited for; lineOnly: none.
-func (l *Line) askedUnit() int {
-	if l.window.sent == nil {
-		return lineOnly
-	}
-	return int(l.window.q.unit)
 }
 
 // repetition reports whether a frame without its checksum equals the last answer, or the last frame that was no answer.
@@ -198,10 +190,10 @@ func (l *Line) unasked(u *unit, frame []byte) {
 func (l *Line) unfit(frame []byte) {
 	q := l.window.q
 	l.others.misnamed(q, frame)
-	if l.refusal != nil {
+	if l.window.refusal != nil {
 		return
 	}
-	l.refusal = misfit(q, frame)
+	l.window.refusal = misfit(q, frame)
 	l.tally.count(int(q.unit), func(a *account) { a.misfit(q, frame) })
 }
 
@@ -262,20 +254,4 @@ func (l *Line) late(u *unit, after time.Duration) {
 		u.late = after
 	}
 	l.tally.count(int(u.id), func(a *account) { a.Late++ })
-}
-
-// named returns the most exact known reason for which an exchange had no answer.
-func (l *Line) named(u *unit, err error) error {
-	if l.window.surplus > 0 && !errors.Is(err, ErrTimeout) {
-		return err
-	}
-	switch {
-	case l.refusal != nil && errors.Is(err, ErrTimeout):
-		return l.refusal
-	case u.late > 0 && err == ErrTimeout:
-		return fmt.Errorf("%w: an answer came at most %v after its request; set a timeout above that", ErrLate,
-			u.late.Round(10*time.Millisecond))
-	default:
-		return err
-	}
 }
