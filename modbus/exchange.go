@@ -1,7 +1,6 @@
 package modbus
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	}
 	u := l.unit(q.unit)
 	frame, err := l.ask(u, q, adu)
-	if err == nil && l.repeats(q, frame) {
+	if err == nil && !l.proven() && l.previous.repeats(q, frame) {
 		// The reply equals, byte by byte, the reply to another address: by chance, or because that frame was sent
 		// twice. The line treats it as a repetition, so the real answer may still come. It asks again after a probe.
 		u.trust.sent(q.shape(), false, tick())
@@ -47,7 +46,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.previous.q, l.previous.frame = q, append(l.previous.frame[:0], frame...)
+	l.previous.keep(q, frame)
 	switch {
 	case isRead(frame[1]):
 		u.keep(q)
@@ -55,12 +54,6 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 		u.named = q
 	}
 	return frame, nil
-}
-
-// repeats reports whether frame is the same as the answer to the request before, although that request had another
-// address. Exceptions do not count: they have no address, and are always equal.
-func (l *Line) repeats(q ask, frame []byte) bool {
-	return !l.proven() && q != l.previous.q && frame[1]&exceptionBit == 0 && bytes.Equal(frame, l.previous.frame)
 }
 
 // ask brings unit and line in step if needed, then sends q. While a reply of the unit may still come that looks like
@@ -221,7 +214,7 @@ func (l *Line) stranger(frame []byte) (expected bool) {
 			a.Rivals++
 		}
 	})
-	again := l.network && l.repetition(frame[:len(frame)-2])
+	again := l.network && l.previous.again(frame[:len(frame)-2])
 	u := l.units.get(frame[0])
 	switch {
 	case request:

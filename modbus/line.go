@@ -61,7 +61,6 @@ type Line struct {
 	network  bool         // the port is a TCP connection
 	tcp      *tcpPort     // a Modbus TCP port; nil: any other
 	ids      transactions // of all Modbus TCP connections of this line
-	strayed  []byte       // the last frame that was no answer, without checksum
 	crossed  bool         // replies for another program came over Modbus TCP: ids alone prove nothing
 	others   others       // the replies to another program that came through the gateway
 	unaware  bool         // the present read was planned before another program was noticed
@@ -70,12 +69,6 @@ type Line struct {
 	mute     growing      // until then no new connection because of missing answers
 
 	tally *tally
-}
-
-// previous is the last accepted answer. With it the line recognises a repetition.
-type previous struct {
-	q     ask
-	frame []byte
 }
 
 // growing is a wait that grows.

@@ -1,7 +1,6 @@
 package modbus
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -118,7 +117,7 @@ func (l *Line) astray(s stray) {
 	l.others.misnamed(q, s.frame)
 	l.window.hear(s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
-	again := l.repetition(s.frame) || l.tcp.repeats(s.frame)
+	again := l.previous.again(s.frame) || l.tcp.repeats(s.frame)
 	u := l.units.get(s.frame[0])
 	switch late := u != nil && len(s.frame) > 2 && u.trust.owes(s.frame); {
 	case s.sort == strayLate:
@@ -146,19 +145,6 @@ func (l *Line) astray(s stray) {
 	}
 	l.crossed = true
 	l.suspect()
-}
-
-// repetition reports whether a frame without its checksum equals the last answer, or the last frame that was no answer.
-func (l *Line) repetition(body []byte) bool {
-	again := l.previous.is(body) || bytes.Equal(body, l.strayed)
-	l.strayed = append(l.strayed[:0], body...)
-	return again
-}
-
-// is reports whether a frame without its checksum equals the last answer.
-func (p *previous) is(body []byte) bool {
-	n := len(p.frame) - 2
-	return n > 0 && bytes.Equal(body, p.frame[:n])
 }
 
 // rival notes a reply of any unit to another program: the program may also send requests to our units.
