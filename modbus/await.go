@@ -167,7 +167,7 @@ func (l *Line) pick(u *unit, final bool) ([]byte, error) {
 			return nil, errRival
 		}
 		// A reply of this unit to another program: the next one may be to that program as well.
-		w.doubtful = w.doubtful || !expected && !w.disguised && frame[0] == u.id && !l.proven()
+		w.doubtful = w.doubtful || !expected && !w.disguised && frame[0] == u.id && !l.ids.proven()
 		w.drop(len(frame))
 	}
 }

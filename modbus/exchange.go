@@ -37,7 +37,7 @@ func (l *Line) Send(adu []byte) ([]byte, error) {
 	}
 	u := l.unit(q.unit)
 	frame, err := l.ask(u, q, adu)
-	if err == nil && !l.proven() && l.previous.repeats(q, frame) {
+	if err == nil && !l.ids.proven() && l.previous.repeats(q, frame) {
 		// The reply equals, byte by byte, the reply to another address: by chance, or because that frame was sent
 		// twice. The line treats it as a repetition, so the real answer may still come. It asks again after a probe.
 		u.trust.sent(q.shape(), false, tick())
@@ -180,7 +180,7 @@ const drainedFor = time.Millisecond
 // for lines on which ids prove what a reply is. There a read could find only another program's reply or the end of the
 // connection, and both are also noticed after the request. The read would cost a tenth of a round trip over loopback.
 func (l *Line) drained() bool {
-	return l.proven() && l.tcp.spent() && tick().Sub(l.lastByte) < drainedFor
+	return l.ids.proven() && l.tcp.spent() && tick().Sub(l.lastByte) < drainedFor
 }
 
 // silence returns the pause between two frames: t3.5, or 0 if the port separates frames in another way.
@@ -346,7 +346,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 		u.trust.answered(q.shape())
 	case l.openRefusal(q, frame) != nil:
 		u.missedAt, u.trust.silent = l.window.asked, 0
-	case l.ambiguous() && l.others.any(): // the answer may be for another program, and proves nothing
+	case l.ids.ambiguous() && l.others.any(): // the answer may be for another program, and proves nothing
 		u.trust.silent = 0
 	default:
 		u.trust.refused(q.function)

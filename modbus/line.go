@@ -60,11 +60,9 @@ type Line struct {
 
 	network  bool         // the port is a TCP connection
 	tcp      *tcpPort     // a Modbus TCP port; nil: any other
-	ids      transactions // of all Modbus TCP connections of this line
-	crossed  bool         // replies for another program came over Modbus TCP: ids alone prove nothing
+	ids      transactions // of all connections of this line
 	others   others       // the replies to another program that came through the gateway
 	unaware  bool         // the present read was planned before another program was noticed
-	doubled  bool         // one of them had an id of ours
 	attached time.Time    // when the line was opened last
 	mute     growing      // until then no new connection because of missing answers
 
@@ -126,7 +124,7 @@ func (l *Line) Open() error {
 	again := !l.attached.IsZero()
 	l.attach(port)
 	switch { // another program may have sent a request meanwhile, or this program before its restart
-	case l.proven():
+	case l.ids.proven():
 		l.units.expect(0)
 	case l.network && l.tcp == nil: // the gateway may still have several requests, a serial line has only one frame
 		l.units.distrust()
@@ -166,7 +164,7 @@ func (l *Line) unit(id byte) *unit {
 	u := l.units.get(id)
 	if u == nil {
 		u = newUnit(id, l)
-		if !l.proven() {
+		if !l.ids.proven() {
 			u.trust.suspect(tick())
 		}
 		l.units.add(u)

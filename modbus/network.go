@@ -32,9 +32,9 @@ func (l *Line) attach(port Port) {
 	l.port, l.gone = port, nil
 	l.lastByte, l.attached = tick(), tick()
 	l.tcp, _ = port.(*tcpPort)
+	l.ids.connect(l.tcp != nil && !l.tcp.loose)
 	if l.tcp != nil {
 		l.tcp.ids, l.tcp.stray = &l.ids, l.astray
-		l.ids.dial++
 	}
 	_, l.network = port.(redialer)
 	l.window.framed = l.tcp != nil
@@ -47,12 +47,6 @@ func (l *Line) leaveAlone() {
 		l.quietUntil = until
 	}
 }
-
-// proven reports whether the port itself matches replies with requests, so that the line begins without doubt.
-func (l *Line) proven() bool { return l.tcp != nil && !l.tcp.loose && !l.crossed }
-
-// ambiguous reports whether a reply may be for another program even with the right id, or because there are no ids.
-func (l *Line) ambiguous() bool { return l.tcp == nil || l.tcp.loose || l.doubled }
 
 // redial makes a new connection after the port has failed. Gateways close idle connections, and some devices close the
 // connection after each reply. This is no fault. If redial fails, the port is closed.
@@ -118,6 +112,7 @@ func (l *Line) astray(s stray) {
 	l.window.hear(s.frame)
 	l.log.Debug("not the answer", "port", l.settings.Port, "asked", q, "id", s.id, "frame", s.frame)
 	again := l.previous.again(s.frame) || l.tcp.repeats(s.frame)
+	doubled := false
 	u := l.units.get(s.frame[0])
 	switch late := u != nil && len(s.frame) > 2 && u.trust.owes(s.frame); {
 	case s.sort == strayLate:
@@ -127,7 +122,7 @@ func (l *Line) astray(s stray) {
 		l.late(u, tick().Sub(u.missedAt))
 		return
 	case s.sort == strayMisfit && l.company(): // the other program has our id
-		l.doubled = true
+		doubled = true
 		l.rival(s.frame)
 		l.window.refusal = misfit(q, s.frame)
 	case s.sort == strayMisfit:
@@ -140,10 +135,10 @@ func (l *Line) astray(s stray) {
 		return
 	case s.sort == strayDouble && again:
 	default:
-		l.doubled = l.doubled || s.sort == strayDouble
+		doubled = s.sort == strayDouble
 		l.rival(s.frame)
 	}
-	l.crossed = true
+	l.ids.cross(doubled)
 	l.suspect()
 }
 

@@ -37,12 +37,12 @@ func (l *Line) company() bool { return l.others.near(tick()) }
 
 // doubts reports whether an answer to q may be for another program.
 func (l *Line) doubts(q ask) bool {
-	return l.ambiguous() && l.others.live(tick()) && l.others.has(q.shape(), tick())
+	return l.ids.ambiguous() && l.others.live(tick()) && l.others.has(q.shape(), tick())
 }
 
 // early reports whether the line has no ids, and was opened recently, so that another program may be there unseen.
 func (l *Line) early() bool {
-	return l.network && (l.tcp == nil || l.tcp.loose) && tick().Sub(l.attached) < othersLeast
+	return l.network && !l.ids.strict && tick().Sub(l.attached) < othersLeast
 }
 
 // unshared reads the registers of q while no other program is known on the gateway. It fails with errAware if one is
@@ -76,7 +76,7 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.ambiguous() && !l.others.isNew(tick()) || first.asked == q && !l.company() {
+	if !l.ids.ambiguous() && !l.others.isNew(tick()) || first.asked == q && !l.company() {
 		return append(dst, first.values...), nil
 	}
 	at, reads := l.at, []wideRead{first}
