@@ -77,7 +77,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 		case try == maxProbes:
 			return nil, unasked{fmt.Errorf("%w: out of step with the slave after %d probes", ErrFrame, maxProbes)}
 		}
-		probe := u.trust.probe(q.shape(), l.probes(u, q), u.proofs(), try)
+		probe := u.trust.probe(q.shape(), u.probes(q, &l.others, tick()), u.proofs(), try)
 		frame, err := l.exchangeOver(u, probe, probe.appendRequest(l.request[:0]), true)
 		if err != nil {
 			return nil, unasked{err} // the slave has not answered a probe; q was not sent

@@ -65,7 +65,7 @@ func (l *Line) redial() error {
 		l.attached = l.lastByte
 	}
 	l.leaveAlone()
-	l.others.losses++
+	l.others.lose()
 	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
 	l.log.Debug("connected again", "port", l.settings.Port)
 	return nil

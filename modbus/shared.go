@@ -37,7 +37,7 @@ func (l *Line) company() bool { return l.others.near(tick()) }
 
 // doubts reports whether an answer to q may be for another program.
 func (l *Line) doubts(q ask) bool {
-	return l.ids.ambiguous() && l.others.live(tick()) && l.others.has(q.shape(), tick())
+	return l.ids.ambiguous() && l.others.use(q.shape(), tick())
 }
 
 // early reports whether the line has no ids, and was opened recently, so that another program may be there unseen.
@@ -85,9 +85,12 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case slices.ContainsFunc(reads, func(r wideRead) bool { return l.agree(q, r, next) }):
+		case slices.ContainsFunc(reads, func(r wideRead) bool {
+			return l.others.agree(q, r, next, l.doubts(q), tick())
+		}):
 			return append(dst, next.values...), nil
-		case l.others.losses == losses && l.distinct(first.asked) && l.distinct(next.asked):
+		case l.others.losses == losses && l.others.spare(first.asked, tick()) &&
+			l.others.spare(next.asked, tick()):
 			l.at = at
 			return append(dst, first.values...), nil
 		}
@@ -99,30 +102,13 @@ func (l *Line) shared(dst []uint16, u *unit, q ask) ([]uint16, error) {
 	return nil, errDisagree
 }
 
-// agree reports whether two reads have the same values of q, and no reply of the first one's length has come since.
-func (l *Line) agree(q ask, first, next wideRead) bool {
-	if first.asked == q && l.doubts(q) || first.asked != q && l.others.has(first.asked.shape(), tick()) {
-		return false
-	}
-	return slices.Equal(first.values, next.values)
-}
-
-// distinct reports whether the answer to a widened read has a length that the other program does not use, as far as was
-// seen.
-func (l *Line) distinct(q ask) bool {
-	return isDisguise(q.shape()) && !l.others.has(q.shape(), tick()) && !l.others.mayDraw(tick())
-}
-
-// isDisguise reports whether widened reads use this shape, if the device allows it.
-func isDisguise(s shape) bool { return s.count >= disguiseLeast && s.count%2 == 1 }
-
 // widened reads the registers of q, with another length than the reads before. If the device refuses all these lengths,
 // widened sends the plain read, unless the other program uses this read too.
 func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	front := rand.IntN(2) == 0
 	plain := slices.ContainsFunc(before, func(r wideRead) bool { return r.asked == q })
 	for try := 0; try < disguiseTries && !plain; try++ {
-		wide := l.disguise(u, q, before, front)
+		wide := l.others.disguise(u, q, before, front, tick())
 		if wide == q {
 			break
 		}
@@ -140,61 +126,6 @@ func (l *Line) widened(u *unit, q ask, before []wideRead) (wideRead, error) {
 	}
 	values, err := u.values(nil, q)
 	return wideRead{q, values}, err
-}
-
-// disguise widens a read to a length that neither the other program nor an earlier read has used, so that none of their
-// replies looks like the answer. If there is no such length, it returns the wanted read. With front the additional
-// registers are before the wanted ones, if there are any.
-func (l *Line) disguise(u *unit, q ask, before []wideRead, front bool) ask {
-	for choice := disguiseMore; choice < 5*disguiseMore; choice++ {
-		wide := q
-		wide.count = u.wider(q.shape().count, rand.IntN(choice))
-		if ofBits(q.function) {
-			wide.count *= 8 // a shape counts their bytes
-		}
-		more := wide.count - q.count
-		if wide.addr >= more && (front || int(wide.addr)+int(wide.count) > 0x10000) {
-			wide.addr -= more
-		}
-		switch {
-		case wide.count > u.mostOf(q.function), wide.count <= q.count:
-		case int(wide.addr)+int(wide.count) > 0x10000, u.avoids(wide):
-		case l.others.has(wide.shape(), tick()), u.trust.find(wide.shape()) != nil:
-		case slices.ContainsFunc(before, func(r wideRead) bool { return r.asked.shape() == wide.shape() }):
-		default:
-			return wide
-		}
-	}
-	return q
-}
-
-// probes lists the requests that can bring the unit in step before want, the most reliable first. None has the shape of
-// want: if its reply came twice, it would be taken for the data. If another program is there, probes lists only shapes
-// that the program does not use, if the unit allows any.
-func (l *Line) probes(u *unit, want ask) []ask {
-	widest := uint16(0)
-	if len(l.others.seen) > 0 {
-		widest = u.mostOf(FuncReadInput)
-	}
-	list := slices.DeleteFunc(candidates(want, u.good, u.proofs(), widest), func(c ask) bool {
-		return c.shape() == want.shape() || c.count >= disguiseLeast && u.avoids(c)
-	})
-	used := func(c ask) bool { return l.others.has(c.shape(), tick()) }
-	if rare := slices.DeleteFunc(slices.Clone(list), used); widest > 0 && len(rare) > 0 {
-		return rare
-	}
-	return list
-}
-
-// wider returns the length of a widened read, in the units of a shape. If a device gives only few registers at a time,
-// wider uses any length that the device can give: other programs use these lengths more often, but they are better than
-// the wanted length.
-func (u *unit) wider(count uint16, draw int) uint16 {
-	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
-	if u.most == 0 || odd <= u.most {
-		return odd
-	}
-	return count + 1 + uint16(draw)%max(1, max(u.most, count+1)-count)
 }
 
 // isRefusal reports whether a device refuses the registers, or their number.

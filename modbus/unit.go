@@ -91,6 +91,17 @@ func (u *unit) mostOf(function byte) uint16 {
 	return most(function)
 }
 
+// wider returns the length of a widened read, in the units of a shape. If a device gives only few registers at a time,
+// wider uses any length that the device can give: other programs use these lengths more often, but they are better than
+// the wanted length.
+func (u *unit) wider(count uint16, draw int) uint16 {
+	odd := (max(count+3, disguiseLeast) | 1) + 2*uint16(draw)
+	if u.most == 0 || odd <= u.most {
+		return odd
+	}
+	return count + 1 + uint16(draw)%max(1, max(u.most, count+1)-count)
+}
+
 // avoids reports whether a read touches registers that must not be read.
 func (u *unit) avoids(q ask) bool {
 	for _, r := range u.avoid {
