@@ -363,7 +363,7 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 		}
 	})
 	if refused {
-		l.fault(&Exception{Function: q.function, Code: frame[2]})
+		l.tally.failed(l.window.fault(&Exception{Function: q.function, Code: frame[2]}), tick())
 	}
 }
 
@@ -373,7 +373,7 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 		return err
 	}
 	err = l.window.named(u.late, err)
-	l.fault(err)
+	l.tally.failed(l.window.fault(err), tick())
 	u.missedAt, u.misfits = l.window.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
 		l.quietUntil = tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
