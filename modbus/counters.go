@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -81,6 +82,13 @@ func (t *tally) count(unit int, add func(*account)) {
 		t.units[byte(unit)] = a
 	}
 	add(a)
+}
+
+// ended counts a connection that ended with err, if its header was the reason.
+func (t *tally) ended(err error) {
+	if errors.Is(err, errMBAP) {
+		t.count(lineOnly, func(a *account) { a.BadHeaders++ })
+	}
 }
 
 // misfit counts a frame of another unit, or with another length, than the answer to q.

@@ -38,6 +38,7 @@
 //   - network.go, tcp.go, mbap.go, transactions.go: lines over the network
 //   - plan.go, planner.go, identify.go, scan.go: reads, identification, search for units
 //   - counters.go, faults.go, openerror.go: what the status shows
+//   - wire.go, sleeper.go: bytes in and out, and the waits for them
 //   - dial.go, serial.go, reader.go, ioctl.go, modem.go, rs485.go, latency.go: the port
 //
 // Use:

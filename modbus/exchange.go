@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -97,7 +96,7 @@ func (l *Line) ask(u *unit, q ask, adu []byte) ([]byte, error) {
 // connection on which no unit answers any more is also replaced, for the next request.
 func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	frame, err := l.exchange(u, q, adu, probe)
-	if l.canRedial(err) {
+	if l.wire.canRedial(err) {
 		if err := l.redial(); err != nil {
 			return nil, err
 		}
@@ -119,18 +118,14 @@ func (l *Line) exchangeOver(u *unit, q ask, adu []byte, probe bool) ([]byte, err
 // hush waits until no bytes are expected on the line any more: until the time of each late reply is over, and then
 // until the silence of t3.5, or of the unit's own gap, is over. It discards bytes that come meanwhile.
 func (l *Line) hush(u *unit) error {
-	if l.port == nil {
+	if !l.wire.isOpen() {
 		return fmt.Errorf("%w: not open", ErrPort)
 	}
 	if l.drained() && u.gap == 0 {
 		return l.ctx.Err()
 	}
 	silence := max(l.silence(), u.gap)
-	limit := tick()
-	if l.quietUntil.After(limit) {
-		limit = l.quietUntil
-	}
-	limit = limit.Add(silence + l.timeout + l.settings.WireTime(maxFrame))
+	limit := l.wire.notBefore(tick()).Add(silence + l.timeout + l.settings.WireTime(maxFrame))
 	discarded, redialled := l.window.begun, false
 	l.window.reset(ask{}, nil)
 	l.window.have = discarded
@@ -146,20 +141,19 @@ func (l *Line) hush(u *unit) error {
 		if now.After(limit) {
 			return fmt.Errorf("%w: the line does not fall silent", ErrFrame)
 		}
-		ready := l.lastByte.Add(silence)
-		if l.quietUntil.After(ready) {
-			ready = l.quietUntil
-		}
+		ready := l.wire.notBefore(l.wire.last().Add(silence))
 		wait := max(0, min(ready.Sub(now), ctxInterval))
-		n, err := l.readPort(l.window.space(maxFrame), wait)
+		n, err := l.wire.read(l.window.space(maxFrame), wait)
+		l.tally.ended(err)
 		switch {
-		case !redialled && l.canRedial(err): // the gateway closed an idle connection
+		case !redialled && l.wire.canRedial(err): // the gateway closed an idle connection
 			redialled = true
 			if err := l.redial(); err != nil {
 				return err
 			}
-			if limit = limit.Add(l.settings.ConnectDelay); l.quietUntil.After(limit) {
-				limit = l.quietUntil.Add(silence)
+			limit = limit.Add(l.settings.ConnectDelay)
+			if ready := l.wire.notBefore(limit); ready.After(limit) {
+				limit = ready.Add(silence)
 			}
 		case err != nil:
 			return err
@@ -180,7 +174,7 @@ const drainedFor = time.Millisecond
 // for lines on which ids prove what a reply is. There a read could find only another program's reply or the end of the
 // connection, and both are also noticed after the request. The read would cost a tenth of a round trip over loopback.
 func (l *Line) drained() bool {
-	return l.ids.proven() && l.tcp.spent() && tick().Sub(l.lastByte) < drainedFor
+	return l.ids.proven() && l.tcp.spent() && tick().Sub(l.wire.last()) < drainedFor
 }
 
 // silence returns the pause between two frames: t3.5, or 0 if the port separates frames in another way.
@@ -272,7 +266,6 @@ func (l *Line) discarded(n int) {
 // that sends byte by byte cannot block the line.
 func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) {
 	start := tick()
-	l.rest.pace(l.port, start, l.lastByte)
 	l.tally.count(int(u.id), func(a *account) {
 		a.Requests++
 		if probe {
@@ -282,18 +275,13 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	u.trust.sent(q.shape(), probe, start) // from the first byte on: the slave may answer even an incomplete request
 	l.window.reset(q, adu)
 	l.window.disguised = l.company()
-	n, err := l.port.Write(adu)
-	if err == nil && n < len(adu) {
-		err = io.ErrShortWrite
+	if err := l.wire.write(adu, start); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, l.portFault("write", err)
-	}
-	l.lastByte = l.left(start, len(adu))
 	if l.sent != nil {
 		l.sent()
 	}
-	frame, err := l.await(u, l.lastByte)
+	frame, err := l.await(u, l.wire.last())
 	l.account(u, start)
 	if err == nil {
 		l.answered(u, q, frame)
@@ -307,16 +295,6 @@ func (l *Line) exchange(u *unit, q ask, adu []byte, probe bool) ([]byte, error) 
 	}
 	l.units.distrustNew()
 	return frame, err
-}
-
-// left returns the time at which the last of n characters leaves the wire, if writing began at start. A port that
-// switches RTS returns from Write only at this time. Any other port returns at once, and its driver may wait before it
-// sends.
-func (l *Line) left(start time.Time, n int) time.Time {
-	if l.settings.RS485.Mode == rs485RTS {
-		return tick()
-	}
-	return start.Add(l.settings.RS485.Before + l.settings.WireTime(n))
 }
 
 // account counts the bus time of an exchange, and the bytes that came in addition to the answer.
@@ -370,13 +348,14 @@ func (l *Line) answered(u *unit, q ask, frame []byte) {
 // miss counts a failed exchange. It keeps the line silent until a late reply, if it begins now, would be over.
 func (l *Line) miss(u *unit, q ask, err error) error {
 	if errors.Is(err, ErrPort) {
+		l.tally.ended(err)
 		return err
 	}
 	err = l.window.named(u.late, err)
 	l.tally.failed(l.window.fault(err), tick())
 	u.missedAt, u.misfits = l.window.asked, errors.Is(err, ErrLength)
 	if l.tcp == nil {
-		l.quietUntil = tick().Add(adapterSlack + l.settings.WireTime(q.replyChars()))
+		l.wire.quiet(tick().Add(adapterSlack + l.settings.WireTime(q.replyChars())))
 	}
 	l.tally.count(int(u.id), func(a *account) {
 		switch {
@@ -393,13 +372,10 @@ func (l *Line) miss(u *unit, q ask, err error) error {
 	})
 	if errors.Is(err, ErrTimeout) {
 		u.silent++
-		if g, ok := l.port.(interface{ Gone() bool }); ok && g.Gone() {
-			return l.portFault("wait", errGone)
+		if gone := l.wire.checkName(); gone != nil {
+			return gone
 		}
 	}
 	l.log.Debug("exchange failed", "port", l.settings.Port, "unit", q.unit, "function", q.function, "err", err)
 	return err
 }
-
-// errGone: the port's name now leads to another device than the open one.
-var errGone = errors.New("the port's name leads to another device, or to none")

@@ -38,35 +38,29 @@ type Options struct {
 type Line struct {
 	settings Settings
 	timeout  time.Duration
-	open     func() (Port, error)
 	now      func() time.Time // wall clock, for stamps; tests may freeze it
 	sent     func()           // called after each request; nil: nothing
 	log      *slog.Logger
+	tally    *tally
 
-	port   Port
-	gone   Port // the port that has failed, and may be dialled again
+	wire   wire
 	echoes echoes
 	units  units
 
-	lastByte   time.Time       // when something was last seen or sent
-	quietUntil time.Time       // until then a late reply may come: send nothing
-	rest       sleeper         // sleeps until the missing bytes of a reply can have come
-	ctx        context.Context // of the present call; goburrow's Transporter has no argument for it
-	at         time.Time       // wall time of the last reply's last byte
-	window     window          // the last request, and the bytes since
-	reply      [maxFrame]byte  // the last answer
-	request    [8]byte         // the probe being sent
-	previous   previous
+	ctx      context.Context // of the present call; goburrow's Transporter has no argument for it
+	window   window          // the last request, and the bytes since
+	request  [8]byte         // the probe being sent
+	reply    [maxFrame]byte  // the last answer
+	at       time.Time       // wall time of its last byte
+	previous previous
 
 	network  bool         // the port is a TCP connection
 	tcp      *tcpPort     // a Modbus TCP port; nil: any other
 	ids      transactions // of all connections of this line
 	others   others       // the replies to another program that came through the gateway
 	unaware  bool         // the present read was planned before another program was noticed
-	attached time.Time    // when the line was opened last
+	attached time.Time    // when the line was opened last, or connected to a gateway that did not answer
 	mute     growing      // until then no new connection because of missing answers
-
-	tally *tally
 }
 
 // growing is a wait that grows.
@@ -84,7 +78,6 @@ func NewLine(o Options) *Line {
 		settings: o.Settings.withDefaults(),
 		timeout:  o.Timeout,
 		echoes:   echoes{mode: cmp.Or(o.Echo, EchoAuto)},
-		open:     o.Open,
 		now:      o.Now,
 		sent:     o.Sent,
 		log:      o.Logger,
@@ -95,18 +88,19 @@ func NewLine(o Options) *Line {
 	if l.timeout <= 0 {
 		l.timeout = DefaultTimeout
 	}
-	if l.open == nil {
-		connect := o.Connect
-		if connect == nil {
-			connect = connectTCP
-		}
-		l.open = func() (Port, error) { return DialOver(l.settings, connect) }
-	}
 	if l.now == nil {
 		l.now = time.Now
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.wire = wire{settings: l.settings, dial: o.Open, log: l.log}
+	if l.wire.dial == nil {
+		connect := o.Connect
+		if connect == nil {
+			connect = connectTCP
+		}
+		l.wire.dial = func() (Port, error) { return DialOver(l.settings, connect) }
 	}
 	return l
 }
@@ -114,10 +108,10 @@ func NewLine(o Options) *Line {
 // Open opens the port unless it is open. The error is that of Options.Open, an *OpenError for a
 // serial port. Call it again after any ErrPort.
 func (l *Line) Open() error {
-	if l.port != nil {
+	if l.wire.isOpen() {
 		return nil
 	}
-	port, err := l.open()
+	port, err := l.wire.open()
 	if err != nil {
 		return err
 	}
@@ -139,18 +133,7 @@ func (l *Line) Open() error {
 }
 
 // Close closes the port. A closed line can be opened again.
-func (l *Line) Close() error {
-	l.gone = nil
-	if l.port == nil {
-		return nil
-	}
-	port := l.port
-	l.port = nil
-	if err := port.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", l.settings.Port, err)
-	}
-	return nil
-}
+func (l *Line) Close() error { return l.wire.close() }
 
 // SetUnit sets the times of one unit: how long the first byte of its reply may take (0: the line's timeout), and how
 // long the line must be silent before a request to it, if this is longer than t3.5.

@@ -24,13 +24,9 @@ var (
 	ErrLate = fmt.Errorf("%w: it answers too late", ErrTimeout)
 )
 
-// redialer is a port that can replace its connection.
-type redialer interface{ redial() error }
-
 // attach notes the kind of the line's port.
 func (l *Line) attach(port Port) {
-	l.port, l.gone = port, nil
-	l.lastByte, l.attached = tick(), tick()
+	l.attached = l.wire.last()
 	l.tcp, _ = port.(*tcpPort)
 	l.ids.connect(l.tcp != nil && !l.tcp.loose)
 	if l.tcp != nil {
@@ -38,42 +34,21 @@ func (l *Line) attach(port Port) {
 	}
 	_, l.network = port.(redialer)
 	l.window.framed = l.tcp != nil
-	l.leaveAlone()
-}
-
-// leaveAlone waits for the time after connecting in which the device gets no request.
-func (l *Line) leaveAlone() {
-	if until := tick().Add(l.settings.ConnectDelay); l.settings.ConnectDelay > 0 && until.After(l.quietUntil) {
-		l.quietUntil = until
-	}
 }
 
 // redial makes a new connection after the port has failed. Gateways close idle connections, and some devices close the
 // connection after each reply. This is no fault. If redial fails, the port is closed.
 func (l *Line) redial() error {
-	port := l.gone
-	l.gone = nil
-	r, ok := port.(redialer)
-	if !ok {
-		return fmt.Errorf("%w: not open", ErrPort)
+	if err := l.wire.redial(); err != nil {
+		return err
 	}
-	if err := r.redial(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPort, err)
-	}
-	l.port, l.lastByte = port, tick()
 	if l.units.anySilent() { // the gateway may have served another client only, whose replies may come now
-		l.attached = l.lastByte
+		l.attached = l.wire.last()
 	}
-	l.leaveAlone()
 	l.others.lose()
 	l.tally.count(lineOnly, func(a *account) { a.Redials++ })
 	l.log.Debug("connected again", "port", l.settings.Port)
 	return nil
-}
-
-// canRedial reports whether the connection has ended with err, and whether the line may make a new one at once.
-func (l *Line) canRedial(err error) bool {
-	return errors.Is(err, ErrPort) && l.gone != nil && l.network
 }
 
 const (
@@ -86,12 +61,12 @@ const (
 
 // unmute replaces the connection of a network line on which no unit answers any more.
 func (l *Line) unmute() error {
-	if !l.network || l.port == nil || tick().Before(l.mute.until) || !l.units.allSilent(muteAfter) {
+	if !l.network || !l.wire.isOpen() || tick().Before(l.mute.until) || !l.units.allSilent(muteAfter) {
 		return nil
 	}
 	l.mute.wait = min(max(2*l.mute.wait, muteFirst), muteLimit)
 	l.mute.until = tick().Add(l.mute.wait)
-	l.gone, l.port = l.port, nil
+	l.wire.giveUp()
 	return l.redial()
 }
 
