@@ -104,7 +104,8 @@ func (l *Line) astray(s stray) {
 		l.window.refusal = misfit(q, s.frame)
 	case s.sort == strayID && s.fits: // a fault of the device, unless the answer comes too
 		l.window.surplus++
-		l.window.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id, l.ids.newest().id)
+		l.window.refusal = fmt.Errorf("%w: it is 0x%04X, the request's is 0x%04X", ErrForeignID, s.id,
+			l.ids.newest().id)
 	case s.sort == strayMoved: // our own answer, but over another connection
 	case s.sort == strayDouble && again && !l.tcp.loose: // because of its id it cannot be taken for the next answer
 		return

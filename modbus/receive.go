@@ -231,8 +231,8 @@ func (w *window) failure(echo bool) error {
 	}
 }
 
-// named returns the most exact known reason for which an exchange that ended with err had no answer. late is the longest
-// possible delay of a late answer of the unit; 0: none came.
+// named returns the most exact known reason for which an exchange that ended with err had no answer. late is the
+// longest possible delay of a late answer of the unit; 0: none came.
 func (w *window) named(late time.Duration, err error) error {
 	if w.surplus > 0 && !errors.Is(err, ErrTimeout) {
 		return err

@@ -29,7 +29,7 @@ func (p *fakePort) Read(b []byte) (int, error) {
 		return 0, p.err
 	}
 	if len(p.in) == 0 {
-		time.Sleep(p.patient)
+		<-time.After(p.patient)
 		return 0, nil
 	}
 	n := copy(b, p.in)
