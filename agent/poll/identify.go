@@ -92,7 +92,7 @@ func (p *Poller) identify(ctx context.Context, s *slave) (settled bool) {
 		over = s.identity.failed(false, identifyTries)
 	}
 	for !over {
-		p.busy(p.clock.Elapsed())
+		p.board.busy(p.clock.Elapsed())
 		id, err := identityWays()[s.identity.way](ctx, p, s)
 		if err == nil {
 			p.identifiedAs(s, id)
@@ -250,7 +250,7 @@ func (p *Poller) forgetDevice(s *slave) {
 		s.planner.Forget()
 	}
 	s.replies.forget()
-	p.forgetAlarms(s)
+	p.board.forgetAlarms(p.place(s))
 }
 
 // rule applies a judgement. If the family changes, readings that were not handed on are of another register map, and
@@ -268,7 +268,7 @@ func (p *Poller) rule(s *slave, j judgement) {
 	case j.family != s.family || s.plan == nil:
 		p.dropUnidentified(s, gapNameless)
 		p.adopt(s, j.family)
-		p.forgetAlarms(s)
+		p.board.forgetAlarms(p.place(s))
 	case before.barred():
 		s.plan.everything(now)
 	}

@@ -307,7 +307,7 @@ func (p *Poller) runTest(ctx context.Context, s *slave) {
 func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judged bool) (modbus.Reply, error) {
 	known := s.replies.doubts[span].fails >= asideAfter // then not logged, and no reason for an identification
 	for try := 1; ; try++ {
-		p.busy(p.clock.Elapsed())
+		p.board.busy(p.clock.Elapsed())
 		reply, err := p.line.Read(ctx, byte(s.cfg.ID), span.Function, span.Addr, span.Count)
 		if err == nil {
 			s.replies.answered(span)
@@ -354,7 +354,7 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 			s.noSample++
 			s.reasons[reason]++
 			s.noValue[o.Name] = reason
-			p.forget(s, o.Name)
+			p.board.forget(p.place(s), o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
 			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted,
 				read: now, moments: moments})
@@ -385,14 +385,14 @@ func (p *Poller) hand(s *slave, readings []reading) {
 			t.Every = append(t.Every, it.polled.Interval)
 		}
 	}
-	p.remember(s, readings)
+	p.board.remember(p.place(s), readings)
 	if len(t.Samples)+len(t.Gaps) > 0 && !p.out.take(t) {
 		for _, r := range readings {
 			it := s.plan.find(r.object)
 			it.owed = max(1, it.owed)
 			it.blame(objects.GapQueue, 1)
 		}
-		p.lose(len(t.Samples))
+		p.board.lose(len(t.Samples))
 		p.repeat.Failed(p.log, p.clock.Elapsed(), "samples lost", errors.New("the store does not keep up"))
 		return
 	}
