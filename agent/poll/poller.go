@@ -185,7 +185,7 @@ func (p *Poller) portFailed(err error) {
 	p.line.Close()
 	p.line.PortFailed(err)
 	for _, s := range p.slaves { // moments that passed before this keep their reason
-		p.passOver(s)
+		s.passOver(p.clock.Elapsed(), p.open)
 	}
 	p.open = false
 	p.reopen = min(max(2*p.reopen, reopenFirst), reopenLimit)
@@ -194,7 +194,7 @@ func (p *Poller) portFailed(err error) {
 	p.repeat.Failed(p.log, p.clock.Elapsed(), "line failed", err)
 	for _, s := range p.slaves {
 		s.miss(err, p.clock.Elapsed())
-		p.dropUnidentified(s, objects.GapLine)
+		s.dropUnidentified(objects.GapLine)
 		s.work = nil // its readings are still due, and are read again when the port is back
 	}
 }

@@ -33,7 +33,7 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 	}
 	if s.identityDue(p.clock.Elapsed()) && (!p.open || !p.identify(ctx, s)) {
 		if ctx.Err() != nil || !p.open { // it will never be known which controller gave the readings
-			p.dropUnidentified(s, gapNameless)
+			s.dropUnidentified(gapNameless)
 		}
 		return
 	}
@@ -41,17 +41,6 @@ func (p *Poller) sweep(ctx context.Context, s *slave) {
 		return
 	}
 	p.hand(s, s.unidentified)
-	s.unidentified = nil
-}
-
-// dropUnidentified drops readings if it is not known which controller gave them.
-func (p *Poller) dropUnidentified(s *slave, why string) {
-	s.missed += uint64(len(s.unidentified))
-	for _, r := range s.unidentified {
-		if s.plan != nil && s.plan.polls(r.object) {
-			s.plan.find(r.object).blame(why, 1)
-		}
-	}
 	s.unidentified = nil
 }
 
@@ -90,7 +79,7 @@ func (p *Poller) begin(s *slave, replies uint64) *work {
 	now := p.clock.Elapsed()
 	turn, _ := s.nextDue()
 	w := &work{batch: s.newDueSet(s.plan.due(now)), begun: now, turn: turn, replies: replies}
-	p.measureLateness(s, w.batch)
+	s.measureLateness(w.batch, now)
 	if now-s.doubted >= retestAfter {
 		s.doubted = now
 		s.planner.Retest()
@@ -264,16 +253,6 @@ func waitAfter(err error, unknown bool) time.Duration {
 	return retryAfter
 }
 
-// measureLateness keeps the longest time for which an object had to wait for the line.
-func (p *Poller) measureLateness(s *slave, b *dueSet) {
-	now := p.clock.Elapsed()
-	for _, n := range b.items {
-		if it := &s.plan.items[n]; it.next <= now && s.answered {
-			s.lateness = max(s.lateness, now-it.next)
-		}
-	}
-}
-
 // runTest sends one of the reads that check the learnt limits. Its failure does not mean that the slave is away.
 // Silence needs proof here too, because some slaves do not answer reads of missing registers.
 func (p *Poller) runTest(ctx context.Context, s *slave) {
@@ -371,7 +350,7 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 // hand gives a sweep to the sampler. The queue has room for minutes of sweeps. If the store hangs for longer, the sweep
 // is lost and counted. The line never waits.
 func (p *Poller) hand(s *slave, readings []reading) {
-	t := p.takenFrom(s)
+	t := s.emptySweep(p.cfg.Name, p.version)
 	t.BootedAt, t.Unsure = p.oneClock(readings)
 	t.Samples, t.Every = make([]objects.Sample, 0, len(readings)), make([]time.Duration, 0, len(readings))
 	for _, r := range readings {
@@ -400,11 +379,6 @@ func (p *Poller) hand(s *slave, readings []reading) {
 		it := s.plan.find(r.object)
 		it.delivered(r.at.Sub(t.BootedAt), it.later(r.moments))
 	}
-}
-
-// takenFrom returns a Sweep of the slave, without samples and gaps.
-func (p *Poller) takenFrom(s *slave) *Sweep {
-	return &Sweep{Source: s.source(p.cfg.Name, p.version), Names: s.names(), Family: s.family, Nameless: s.nameless()}
 }
 
 // SoFarEvery is how often a gap that continues is reported. A kill or a power cut loses what is not reported yet.
@@ -439,8 +413,8 @@ func (p *Poller) handMissing(s *slave, missing func(it *item, at time.Time, upti
 	if s.plan == nil {
 		return
 	}
-	p.passOver(s)
-	t := p.takenFrom(s)
+	s.passOver(p.clock.Elapsed(), p.open)
+	t := s.emptySweep(p.cfg.Name, p.version)
 	t.BootedAt, t.Unsure = p.oneClock(nil)
 	after, at := slices.Clone(s.plan.items), p.clock.Now()
 	for i := range s.plan.items {
