@@ -15,9 +15,9 @@ import (
 
 // task selects what a transaction writes. Each transaction also writes cursors, totals and dead letters.
 type task struct {
-	offered []*offered // the oldest of Store.offered, or none
-	drop    int64      // bytes of the oldest sweeps to delete, because the disk is full
-	rows    bool       // rows of the log too; they cost more pages than everything else together
+	offered offers // the oldest of Store.offered, or none
+	drop    int64  // bytes of the oldest sweeps to delete, because the disk is full
+	rows    bool   // rows of the log too; they cost more pages than everything else together
 
 	cursors bool // make the transaction even if no sweep has to be written: the cursors have waited long enough
 	leaves  bool // do not delete up to leftSweeps finished sweeps: a later transaction deletes them in fewer pages
@@ -127,8 +127,8 @@ func (c *commit) encodeSweeps() {
 	s := c.store
 	s.mu.Lock()
 	owed := make([]bool, len(c.offered))
-	for i, f := range c.offered {
-		owed[i] = s.keepsLocked([]*offered{f})
+	for i := range c.offered {
+		owed[i] = c.offered[i:i+1].needed(s.integrations, s.opts.RetainAfterAck > 0)
 	}
 	s.mu.Unlock()
 	c.records = make([][]byte, len(c.offered))
@@ -151,7 +151,7 @@ func (c *commit) rejectNewest(victims []victim) {
 	for i := range victims {
 		over -= victims[i].bytes
 	}
-	var refused []*offered
+	var refused offers
 	for i := len(c.offered) - 1; i >= 0 && over > 0; i-- {
 		if c.records[i] == nil {
 			continue
@@ -161,7 +161,7 @@ func (c *commit) rejectNewest(victims []victim) {
 		refused = append(refused, c.offered[i])
 	}
 	slices.Reverse(refused) // in the order of sampling they are one gap for each object
-	s.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)))
+	s.integrations.refuseLocked(refused, fmt.Sprintf(whyReject, size(s.opts.MaxSize)), s.next)
 }
 
 // snapshot takes from memory what this transaction writes.
@@ -174,7 +174,7 @@ func (c *commit) snapshot() {
 	c.logs = map[*integration]*rowSet{}
 	c.dead = map[*integration]map[uint64]*record.Row{}
 	s.dateGapsLocked()
-	for _, it := range s.orderedLocked() {
+	for _, it := range s.integrations.ordered() {
 		it.trim(s.next)
 		it.behind = it.behind && it.Backlog > 0
 		if it.modified || unwritten[it] > 0 {
@@ -215,7 +215,7 @@ func (c *commit) leaveOut() map[*integration]uint64 {
 		if c.records[i] == nil {
 			continue
 		}
-		if !s.keepsLocked(c.offered[i : i+1]) {
+		if !c.offered[i:i+1].needed(s.integrations, s.opts.RetainAfterAck > 0) {
 			c.bytes -= record.Size(record.SeqKey(f.seq), c.records[i])
 			c.records[i] = nil
 			continue
@@ -370,7 +370,7 @@ func (c *commit) finish() {
 	info, err := os.Stat(s.path)
 	known := s.names.Stored
 	s.names.Keep()
-	s.noCopy(file.ExtendNamesCopy(s.path, s.id, &s.names, known))
+	warnNoCopy(s.opts.Logger, file.ExtendNamesCopy(s.path, s.id, &s.names, known))
 	for it, n := range c.counts {
 		it.rowCount, it.gapsKept = n, c.gapCounts[it]
 	}
