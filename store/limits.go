@@ -52,7 +52,7 @@ func (c *commit) chooseVictims(sweeps *bolt.Bucket) []victim {
 	s := c.store
 	excess := c.drop
 	reason := whyDiskFull
-	if over := s.totals.Bytes + c.bytes - s.opts.MaxSize; over > excess {
+	if over := s.totals.Bytes + c.records.bytes - s.opts.MaxSize; over > excess {
 		excess, reason = over, fmt.Sprintf(whySize, size(s.opts.MaxSize))
 	}
 	keep := c.unsettledFrom()
