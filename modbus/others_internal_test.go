@@ -14,22 +14,25 @@ func TestAReadIsWidenedToALengthThatNobodyUses(t *testing.T) {
 	for _, n := range used {
 		o.note(shape{FuncReadInput, n}, now)
 	}
-	u := &unit{id: 1, most: 25, avoid: []Range{{First: 90, Last: 95}}}
 	q := ask{unit: 1, function: FuncReadInput, addr: 100, count: 4}
 	before := []wideRead{{asked: ask{unit: 1, function: FuncReadInput, addr: 98, count: 15}}}
-	for i := range 1000 {
-		wide := o.disguise(u, q, before, i%2 == 0, now)
-		if wide.addr > q.addr || wide.addr+wide.count < q.addr+q.count {
-			t.Fatalf("%+v does not include %+v", wide, q)
-		}
-		if wide.count <= q.count || wide.count > u.most || wide.addr <= 95 {
-			t.Fatalf("%+v is beyond the limits of the unit", wide)
-		}
-		if o.has(wide.shape(), now) || wide.count == 15 {
-			t.Fatalf("%+v has a length that is in use", wide)
+	few := &unit{id: 1, most: 25}
+	for _, u := range []*unit{few, {id: 1, avoid: []Range{{First: 60, Last: 65}}}} {
+		for i := range 1000 {
+			wide := o.disguise(u, q, before, i%2 == 0, now)
+			if wide.addr > q.addr || wide.addr+wide.count < q.addr+q.count {
+				t.Fatalf("%+v does not include %+v", wide, q)
+			}
+			if wide.count <= q.count || wide.count > u.mostOf(q.function) || u.avoids(wide) {
+				t.Fatalf("%+v is beyond the limits of the unit", wide)
+			}
+			if o.has(wide.shape(), now) || wide.count == 15 {
+				t.Fatalf("%+v has a length that is in use", wide)
+			}
 		}
 	}
-	if wide := o.disguise(u, ask{unit: 1, function: FuncReadInput, addr: 100, count: 25}, nil, false, now); wide.count != 25 {
+	long := ask{unit: 1, function: FuncReadInput, addr: 100, count: 25}
+	if wide := o.disguise(few, long, nil, false, now); wide != long {
 		t.Errorf("a read that cannot be widened became %+v", wide)
 	}
 }

@@ -232,7 +232,6 @@ func (w *writer) overdueLocked(now time.Time) bool {
 	if w.totals.Bytes > w.opts.MaxSize || w.tail != nil && w.age(w.tail, w.moment()) > w.opts.MaxAge.Milliseconds() {
 		return true
 	}
-	return len(w.integrations.orphans(w.opts.Clock, now)) > 0 || slices.ContainsFunc(w.integrations.ordered(), func(it *integration) bool {
-		return it.forgetsLocked(now)
-	})
+	return len(w.integrations.orphans(w.opts.Clock, now)) > 0 ||
+		slices.ContainsFunc(w.integrations.ordered(), func(it *integration) bool { return it.forgetsLocked(now) })
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"noi-agent/store/internal/file"
