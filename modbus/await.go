@@ -24,7 +24,8 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 		empty := w.have == 0 && !w.heard
 		until := w.deadline(first, last, l.wire.last())
 		n := 0
-		if missing := w.missing(); missing > 0 && !l.network { // a connection delivers whole frames
+		whole := !l.wire.inHurry() && !l.echoes.observed()
+		if missing := w.missing(whole); missing > 0 && !l.network { // a connection delivers whole frames
 			n, err = l.wire.readRest(l.ctx, w.space(missing), until)
 		}
 		if err == nil && n == 0 {

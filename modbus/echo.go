@@ -36,5 +36,8 @@ func (e *echoes) learn(w *window) (echo, changed bool) {
 	return e.found, e.found != before
 }
 
+// observed reports whether the line echoes, as far as is known.
+func (e *echoes) observed() bool { return e.found }
+
 // expected reports whether a reply without an echo was disturbed.
 func (e *echoes) expected() bool { return e.mode == EchoOn || e.mode == EchoAuto && e.found }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// The line sleeps for sleepShare of the wire time of the missing bytes, in percent, less sleepSlack. The remaining time
-// is for differences between the clocks of both ends. The slack is how late a port delivers bytes that have arrived,
-// and how late a timer of Go's runtime may be if nothing else runs.
+// A line in a hurry sleeps for sleepShare of the wire time of the missing bytes, in percent, less sleepSlack. The
+// remaining time is for differences between the clocks of both ends. The slack is how late a port delivers bytes that
+// have arrived, and how late a timer of Go's runtime may be if nothing else runs.
 const (
 	sleepShare = 95
 	sleepSlack = time.Millisecond
@@ -23,7 +23,7 @@ type sleepingPort interface {
 	Hurry(on bool)
 }
 
-// A line is in a hurry if it had no pause of pauseLeast for hurryAfter.
+// A line is in a hurry if it had no pause of pauseLeast for hurryAfter, or none yet.
 const (
 	pauseLeast = 100 * time.Millisecond
 	hurryAfter = 2 * time.Second
@@ -38,13 +38,22 @@ type sleeper struct {
 
 // pace notes that a request is sent at start, after the last byte on the line, and whether the line is in a hurry.
 func (s *sleeper) pace(port Port, start, last time.Time) {
-	if s.paused.IsZero() || start.Sub(last) > pauseLeast {
+	if start.Sub(last) > pauseLeast {
 		s.paused = start
 	}
+	s.hurry = start.Sub(s.paused) > hurryAfter
 	if port, ok := port.(sleepingPort); ok {
-		s.hurry = start.Sub(s.paused) > hurryAfter
 		port.Hurry(s.hurry)
 	}
+}
+
+// nap returns how long to sleep for bytes that take so long on the wire. A line with pauses has time: it sleeps until
+// all bytes must have come, and so wakes up once.
+func (s *sleeper) nap(wire time.Duration) time.Duration {
+	if s.hurry {
+		return wire*sleepShare/100 - sleepSlack
+	}
+	return wire + sleepSlack
 }
 
 // exact returns the timer of the port; nil: it has none, or the line is in a hurry.

@@ -180,23 +180,22 @@ func (w *wire) read(p []byte, wait time.Duration) (int, error) {
 	return n, nil
 }
 
+// inHurry reports whether the line had no pause for some time.
+func (w *wire) inHurry() bool { return w.rest.hurry }
+
 // readRest reads the bytes of a reply that has begun into p, which is as long as the bytes that are known to follow. If
-// none have arrived, it sleeps until most of them can have arrived: a serial port would wake up the line for each byte.
+// none have arrived, it sleeps until they can have arrived, in a hurry most of them: a serial port would wake up the
+// line for each byte.
 func (w *wire) readRest(ctx context.Context, p []byte, until time.Time) (int, error) {
-	timer := w.rest.exact(w.port)
-	nap := w.settings.WireTime(len(p))*sleepShare/100 - sleepSlack
-	switch {
-	case nap >= sleepSlack:
-	case timer != nil:
-		return w.read(p, min(shortWait, max(0, until.Sub(tick()))))
-	default:
+	nap := w.rest.nap(w.settings.WireTime(len(p)))
+	if nap < sleepSlack {
 		return 0, nil
 	}
 	n, err := w.read(p, 0)
 	if n > 0 || err != nil {
 		return n, err
 	}
-	if err := w.sleep(ctx, timer, min(nap, until.Sub(tick()), longestSleep)); err != nil {
+	if err := w.sleep(ctx, w.rest.exact(w.port), min(nap, until.Sub(tick()), longestSleep)); err != nil {
 		return 0, err
 	}
 	return w.read(p, 0)

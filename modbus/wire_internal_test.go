@@ -140,23 +140,33 @@ func TestAReadEndsAtItsDeadlineOrWithItsContext(t *testing.T) {
 	})
 }
 
-// TestTheWireSleepsThroughTheRestOfAReply: it wakes up shortly before the last byte can have come.
+// TestTheWireSleepsThroughTheRestOfAReply: in a hurry, as at the begin, it wakes up shortly before the last byte can have
+// come, and otherwise when all bytes must have come.
 func TestTheWireSleepsThroughTheRestOfAReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Settings{}.withDefaults()
 		w := newWire(t, &fakePort{}, s)
-		for _, missing := range []int{1, 100} { // at 9600 baud: 1 ms and 115 ms
+		sleeps := func(missing int) time.Duration { // at 9600 baud 1 byte takes 1 ms, and 100 bytes take 115 ms
 			start := tick()
 			if _, err := w.readRest(t.Context(), make([]byte, missing), start.Add(time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			want := max(0, s.WireTime(missing)*sleepShare/100-sleepSlack)
-			if want < sleepSlack {
-				want = 0
+			return time.Since(start)
+		}
+		send := func() {
+			if err := w.write(nil, tick()); err != nil {
+				t.Fatal(err)
 			}
-			if got := time.Since(start); got != want {
-				t.Errorf("%d bytes: slept %v, want %v", missing, got, want)
-			}
+		}
+		send()
+		one, all := sleeps(1), sleeps(100)
+		if want := s.WireTime(100)*sleepShare/100 - sleepSlack; !w.inHurry() || one != 0 || all != want {
+			t.Errorf("in a hurry (%v): slept %v and %v, want 0 and %v", w.inHurry(), one, all, want)
+		}
+		<-time.After(2 * pauseLeast)
+		send()
+		if all, want := sleeps(100), s.WireTime(100)+sleepSlack; w.inHurry() || all != want {
+			t.Errorf("after a pause (hurry %v): slept %v, want %v", w.inHurry(), all, want)
 		}
 	})
 }
