@@ -39,6 +39,10 @@ const (
 // bufferSize is that of a connection's buffers, in bytes: a packed request of a sweep has 2,500. gRPC's own are 32 kB.
 const bufferSize = 4 << 10
 
+// windowSize is how many bytes of answers may come before they are read: HTTP/2's own number. gRPC would measure the
+// link to choose a larger one, with a ping for each answer. An answer to 1,000 messages has some 20,000 bytes.
+const windowSize = 64<<10 - 1
+
 // connected returns the connection, with a token that is valid now. nil: there is none; fault has the reason.
 func (s *Sink) connected(ctx context.Context) (conn *grpc.ClientConn, fault sinks.Result) {
 	if !s.takeTurn(ctx) {
@@ -135,6 +139,7 @@ func (s *Sink) dial(host string, plain bool) (*grpc.ClientConn, error) {
 		grpc.WithCompressor(s.o.Packer),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
+		grpc.WithInitialWindowSize(windowSize),
 		grpc.WithMaxHeaderListSize(sinks.MaxHeader),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sinks.MaxAnswer)), // unpacked
 	}
