@@ -184,7 +184,7 @@ func (c *faultyCloud) pubsubFault(standin.Request) *standin.Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := &standin.Fault{}
-	switch c.rnd.IntN(100) {
+	switch c.rnd.IntN(300) {
 	case 0:
 		f.Hang = true
 	case 1:

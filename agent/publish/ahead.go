@@ -26,7 +26,7 @@ type ahead struct {
 	changed <-chan struct{} // closed: there is a new sample in the outbox
 	turned  <-chan struct{} // closed: more is known about the clock
 
-	room []store.Delivery // memory of the samples that were read last: those that are ready, and those in flight
+	room []store.Delivery // memory of the samples that were read last
 }
 
 // mostRoom is for how many samples memory is kept: a sweep of a large controller.
@@ -58,7 +58,7 @@ func (a *ahead) take(taken []outgoing, places []int) []outgoing {
 func (f *Forwarder) read() error {
 	a := ahead{turned: f.clock.Wall.Turned()}
 	limit := f.readLimit()
-	room, ready := f.memory()
+	room, ready := f.ahead.memory()
 	pending, err := f.store.Pending(f.cfg.ID, limit, room)
 	if err != nil {
 		return fmt.Errorf("read what waits: %w", err)
@@ -75,12 +75,12 @@ func (f *Forwarder) read() error {
 	return nil
 }
 
-// memory returns the memory of the samples that were read last, if none of them is in flight and it is not large.
-func (f *Forwarder) memory() (room []store.Delivery, ready []outgoing) {
-	if f.flights.n > 0 || cap(f.ahead.room) > mostRoom {
+// memory returns the memory of the samples that were read last, if it is not large. The samples in flight are copies.
+func (a *ahead) memory() (room []store.Delivery, ready []outgoing) {
+	if cap(a.room) > mostRoom {
 		return nil, nil
 	}
-	return f.ahead.room, f.ahead.ready[:0]
+	return a.room, a.ready[:0]
 }
 
 // readLimit is the highest useful number of deliveries in one read of the outbox.

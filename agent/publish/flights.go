@@ -13,10 +13,20 @@ import (
 // flight is one request in flight. A later request uses its memory again.
 type flight struct {
 	items     []outgoing
-	parcels   parcels // of the items
+	samples   []store.Delivery // of the items
+	parcels   parcels          // of the items
 	published time.Time
 	begun     time.Duration
 	results   []sinks.Result // set when the request has ended
+}
+
+// own gives the flight copies of its samples. The next samples are read into the memory of the others.
+func (fl *flight) own() {
+	fl.samples = slices.Grow(fl.samples[:0], len(fl.items))
+	for i := range fl.items {
+		fl.samples = append(fl.samples, *fl.items[i].Delivery)
+		fl.items[i].Delivery = &fl.samples[i]
+	}
 }
 
 // place identifies a delivery.
@@ -159,6 +169,7 @@ func (f *Forwarder) readOrLand() bool {
 
 // launch sends a request with as many of the samples of a flight as fit.
 func (f *Forwarder) launch(fl *flight) {
+	fl.own()
 	fl.published, fl.begun = f.clock.Now(), f.clock.Elapsed()
 	f.fill(&fl.parcels, fl.published, fl.items)
 	f.hurried()
