@@ -40,13 +40,22 @@ func (l *Line) await(u *unit, asked time.Time) ([]byte, error) {
 	}
 }
 
-// The line sleeps for sleepShare of the wire time of the missing bytes, in percent, less sleepSlack. The remaining time
-// is for differences between the clocks of both ends. The slack is how late a port delivers bytes that have arrived,
-// and how late a timer of Go's runtime may be if nothing else runs.
+// A line in a hurry sleeps for sleepShare of the wire time of the missing bytes, in percent, less sleepSlack. The
+// remaining time is for differences between the clocks of both ends. The slack is how late a port delivers bytes that
+// have arrived, and how late a timer of Go's runtime may be if nothing else runs.
 const (
 	sleepShare = 95
 	sleepSlack = time.Millisecond
 )
+
+// nap returns how long to sleep for bytes that take so long on the wire. A line with pauses has time: it sleeps until
+// all bytes must have come, and so wakes up once.
+func (s *sleeper) nap(wire time.Duration) time.Duration {
+	if s.hurry {
+		return wire*sleepShare/100 - sleepSlack
+	}
+	return wire + sleepSlack
+}
 
 // longestSleep is how late the line may notice that its context has ended.
 const longestSleep = 500 * time.Millisecond
@@ -58,7 +67,7 @@ type sleepingPort interface {
 	Hurry(on bool)
 }
 
-// A line is in a hurry if it had no pause of pauseLeast for hurryAfter.
+// A line is in a hurry if it had no pause of pauseLeast for hurryAfter, or none yet.
 const (
 	pauseLeast = 100 * time.Millisecond
 	hurryAfter = 2 * time.Second
@@ -66,34 +75,27 @@ const (
 
 // pace notes that a request is sent at start, after the last byte on the line, and whether the line is in a hurry.
 func (s *sleeper) pace(port Port, start, last time.Time) {
-	if s.paused.IsZero() || start.Sub(last) > pauseLeast {
+	if start.Sub(last) > pauseLeast {
 		s.paused = start
 	}
+	s.hurry = start.Sub(s.paused) > hurryAfter
 	if port, ok := port.(sleepingPort); ok {
-		s.hurry = start.Sub(s.paused) > hurryAfter
 		port.Hurry(s.hurry)
 	}
 }
 
-// restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until most of the bytes that are
-// known to follow can have arrived: a serial port would wake up the line for each byte. A port that delivers whole
-// frames is never slept for.
+// restOf reads the bytes of a reply that has begun. If none have arrived, it sleeps until the bytes that are known to
+// follow can have arrived, in a hurry most of them: a serial port would wake up the line for each byte. A port that
+// delivers whole frames is never slept for.
 func (l *Line) restOf(until time.Time) (int, error) {
-	missing := l.window.missing()
-	if missing == 0 || l.network {
+	missing := l.window.missing(!l.rest.hurry && !l.echoes)
+	nap := l.rest.nap(l.settings.WireTime(missing))
+	if missing == 0 || l.network || nap < sleepSlack {
 		return 0, nil
 	}
 	port, _ := l.port.(sleepingPort)
 	if l.rest.hurry {
 		port = nil
-	}
-	nap := l.settings.WireTime(missing)*sleepShare/100 - sleepSlack
-	switch {
-	case nap >= sleepSlack:
-	case port != nil:
-		return l.readPort(l.window.space(missing), min(shortWait, max(0, until.Sub(l.tick()))))
-	default:
-		return 0, nil
 	}
 	n, err := l.readPort(l.window.space(missing), 0)
 	if n > 0 || err != nil {

@@ -159,10 +159,14 @@ func (w *window) need() int {
 }
 
 // missing returns how many bytes still come at least, of the reply that has begun or of what may be the echo of our own
-// request; 0 after noise.
-func (w *window) missing() int {
+// request; 0 after noise. As long as the bytes do not show the length of the reply, it may be an exception. With whole,
+// it counts as a reply with all registers: an exception is then noticed late.
+func (w *window) missing(whole bool) int {
 	least := exceptionSize // no reply is shorter, and one follows an echo
-	if w.heard {
+	switch {
+	case !w.heard && whole && isRead(w.q.function):
+		least = w.q.replyChars()
+	case w.heard:
 		reply, _, err := replyNeed(w.buf[:w.have])
 		if err != nil {
 			return 0

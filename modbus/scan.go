@@ -22,9 +22,11 @@ type Scan struct {
 	Functions []byte
 	Timeout   time.Duration                // first byte of a reply; 0: DefaultTimeout
 	Open      func(Settings) (Port, error) // nil: Dial
-	Now       func() time.Time             // stamps identities; nil: time.Now
-	Logger    *slog.Logger                 // nil: discard
-	Step      func(Step)                   // called before each unit is asked; nil: not called
+	// asks one unit in the place of Probe, with the same results; nil: Run opens the port itself
+	Ask    func(ctx context.Context, unit, function byte) (*Found, error)
+	Now    func() time.Time // stamps identities; nil: time.Now
+	Logger *slog.Logger     // nil: discard
+	Step   func(Step)       // called before each unit is asked; nil: not called
 }
 
 // Step is the progress of a scan.
@@ -111,49 +113,79 @@ func (s *Scan) Run(ctx context.Context) (ScanResult, error) {
 
 // round asks every unit once at the same settings.
 func (s *Scan) round(ctx context.Context, step Step, result *ScanResult) (err error) {
-	options := Options{Settings: step.Settings, Timeout: s.timeout(), Now: s.Now, Logger: s.Logger}
-	if s.Open != nil {
-		options.Open = func() (Port, error) { return s.Open(step.Settings) }
+	ask := s.Ask
+	if ask == nil {
+		line := s.line(step.Settings)
+		if err := line.Open(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, line.Close()) }()
+		ask = func(ctx context.Context, unit, function byte) (*Found, error) {
+			return Probe(ctx, line, unit, function)
+		}
 	}
-	line := NewLine(options)
-	if err := line.Open(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, line.Close()) }()
 	step.All = len(s.Units)
 	for i, unit := range s.Units {
 		step.Unit, step.Asked, step.Found = unit, i, len(result.Found)
 		if s.Step != nil {
 			s.Step(step)
 		}
-		exception, err := s.ask(ctx, line, unit, step.Function)
+		found, err := ask(ctx, unit, step.Function)
+		if found != nil {
+			result.Found = append(result.Found, *found)
+		}
 		switch {
 		case errors.Is(err, ErrFrame):
 			result.Garbled = append(result.Garbled, Garbled{step.Settings, unit})
-		case errors.Is(err, ErrTimeout):
-		case err != nil:
+		case err != nil && !errors.Is(err, ErrTimeout):
 			return err
-		default:
-			found, err := s.identify(ctx, line, unit)
-			found.Exception = exception
-			result.Found = append(result.Found, found)
-			if err != nil {
-				return err
-			}
 		}
 		result.Asked++
 	}
 	return nil
 }
 
+// line returns the line of a round, still closed.
+func (s *Scan) line(settings Settings) *Line {
+	options := Options{Settings: settings, Timeout: s.timeout(), Now: s.Now, Logger: s.Logger}
+	if s.Open != nil {
+		options.Open = func() (Port, error) { return s.Open(settings) }
+	}
+	return NewLine(options)
+}
+
+// Probe asks one unit of a line (1 to 247, on Modbus TCP 0 and 255 too) for a register with function 03 or 04. If the
+// unit answers, Probe asks for its identity too. An exception is an answer. Found is nil if there was no valid answer.
+// That a unit does not answer, or refuses, is no Fault of the line.
+//
+// Errors: ErrTimeout: there is no unit. ErrFrame: there is a device, but its answers are not valid. ErrRefused, ErrPort
+// and ctx's: the probe was cut short; Found is the unit if it has answered before.
+func Probe(ctx context.Context, l *Line, unit, function byte) (*Found, error) {
+	l.tally.try(true)
+	defer l.tally.try(false)
+	exception, err := isThere(ctx, l, unit, function)
+	if err != nil {
+		return nil, err
+	}
+	found := &Found{Unit: unit, Exception: exception}
+	found.Identity, err = l.Identify(ctx, unit)
+	if !ends(err) && found.Identity.ProductCode == "" {
+		found.ServerID, _, err = l.ServerID(ctx, unit)
+	}
+	if ends(err) {
+		return found, err
+	}
+	return found, nil // a unit without identity is a unit
+}
+
 // scanTries is the number of requests to a unit whose answer is garbage.
 const scanTries = 3
 
-// ask asks one unit for a register. ErrTimeout: there is no unit; ErrFrame: there is a device, but its answer is not
-// valid. An exception is an answer.
-func (s *Scan) ask(ctx context.Context, line *Line, unit, function byte) (exception *Exception, err error) {
+// isThere asks one unit for a register. ErrTimeout: there is no unit; ErrFrame: there is a device, but its answer is
+// not valid. An exception is an answer.
+func isThere(ctx context.Context, l *Line, unit, function byte) (exception *Exception, err error) {
 	for range scanTries {
-		if _, err = line.Read(ctx, unit, function, 0, 1); !errors.Is(err, ErrFrame) {
+		if _, err = l.Read(ctx, unit, function, 0, 1); !errors.Is(err, ErrFrame) {
 			break
 		}
 	}
@@ -165,21 +197,6 @@ func (s *Scan) ask(ctx context.Context, line *Line, unit, function byte) (except
 	default:
 		return exception, nil
 	}
-}
-
-// identify asks a unit that answers for its identity. The error is that of line or scan; a unit without identity is no
-// error.
-func (s *Scan) identify(ctx context.Context, line *Line, unit byte) (found Found, err error) {
-	found.Unit = unit
-	found.Identity, err = line.Identify(ctx, unit)
-	if ends(err) || found.Identity.ProductCode != "" {
-		return found, err
-	}
-	found.ServerID, _, err = line.ServerID(ctx, unit)
-	if ends(err) {
-		return found, err
-	}
-	return found, nil
 }
 
 // gatewaySpeaks reports whether the gateway itself sent an exception, because it could not reach the slave (MODBUS

@@ -178,6 +178,34 @@ func TestScanThatIsCutShortKeepsWhatItFound(t *testing.T) {
 	}
 }
 
+// While an agent has the port, a scan asks the units through it, and opens nothing.
+func TestScanAsksThroughAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := modbustest.NewPipe(9600, bits, ownAddress(2), &modbustest.Slave{Unit: 4, Script: func(modbustest.Request) modbustest.Fault {
+			return modbustest.Fault{Mangle: func(frame []byte) []byte { frame[len(frame)-1] ^= 0x55; return frame }}
+		}})
+		line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: "/dev/ttyTest", Baud: 9600}, Open: func() (modbus.Port, error) { return pipe.Dial() }})
+		if err := line.Open(); err != nil {
+			t.Fatal(err)
+		}
+		defer line.Close()
+		s := scanOf([]byte{1, 2, 3, 4}, nil, 9600)
+		s.Open = func(modbus.Settings) (modbus.Port, error) { return nil, errors.New("another program has the port") }
+		s.Ask = func(ctx context.Context, unit, function byte) (*modbus.Found, error) {
+			return modbus.Probe(ctx, line, unit, function)
+		}
+		result, err := s.Run(t.Context())
+		if err != nil || !slices.Equal(unitsOf(result.Found), []byte{2}) || !slices.Equal(result.GarbledUnits(), []byte{4}) || result.Asked != 4 {
+			t.Errorf("%+v, %v", result, err)
+		}
+		for _, fault := range line.Faults() {
+			if fault.Unit != 4 {
+				t.Errorf("a unit that is not there is a fault of the line: %+v", fault)
+			}
+		}
+	})
+}
+
 func TestPortThatAnotherProgramHasIsBusy(t *testing.T) {
 	pty := modbustest.MustServe(t, 0, bits)
 	settings := modbus.Settings{Port: pty.Path()}

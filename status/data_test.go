@@ -42,6 +42,34 @@ func TestAHistoryIsAskedForByItsPath(t *testing.T) {
 	}
 }
 
+// TestMoreHoursThanAreKeptAreRefused: an answer of fewer hours than were asked for would look whole.
+func TestMoreHoursThanAreKeptAreRefused(t *testing.T) {
+	w := quiet()
+	w.history = map[string]api.History{"rs485/1/adc_vbterm": {Object: "adc_vbterm", To: time.Date(2022, 6, 28, 8, 0, 0, 0, time.UTC),
+		Runs: []api.Run{}, Gaps: []api.HistoryGap{}, Buckets: []api.Bucket{}}}
+	url := start(t, w) + "/api/v1/objects/rs485/1/adc_vbterm/history"
+	for _, c := range []struct {
+		kept        time.Duration
+		query, says string
+		code        int
+	}{
+		{24 * time.Hour, "?hours=99", `parameter \"hours\": want a number from 1 to 24, not \"99\": status.history`, 400},
+		{24*time.Hour + time.Millisecond, "?hours=25", "from 1 to 24, not", 400},
+		{24 * time.Hour, "?hours=24", "adc_vbterm", 200},
+		{24 * time.Hour, "", "adc_vbterm", 200},
+		{90 * time.Minute, "?hours=2", "adc_vbterm", 200},
+		{90 * time.Minute, "?hours=3", "from 1 to 2, not", 400},
+		{90 * time.Minute, "", "adc_vbterm", 200},
+		{168 * time.Hour, "?hours=169", `want a number from 1 to 168, not \"169\"`, 400},
+		{168 * time.Hour, "?hours=168", "adc_vbterm", 200},
+	} {
+		w.kept = c.kept
+		if a := get(t, url+c.query); a.code != c.code || !strings.Contains(a.body, c.says) {
+			t.Errorf("%s with %v kept: %d %s, want %d %s", c.query, c.kept, a.code, a.body, c.code, c.says)
+		}
+	}
+}
+
 func TestTheLogIsAskedForByLevelAndText(t *testing.T) {
 	ring := &logs.Ring{}
 	log := slog.New(logs.NewHandler(ring, slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})))

@@ -241,7 +241,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *api.Error) 
 		failWith(w, r, why)
 		return
 	}
-	http.Redirect(w, r, loginPage+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+	to := loginPage + "?next=" + url.QueryEscape(r.URL.RequestURI())
+	if _, err := r.Cookie(s.door.sessionCookie(r)); err == nil {
+		to += "&ended=true" // there was a session
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 func (s *Server) hasLoginPage() bool {

@@ -57,14 +57,19 @@ const mostBody = 64 << 10
 // refusal returns why r may not pass, nil when it may.
 func (s *Server) refusal(r *http.Request) *api.Error {
 	if !s.knownHost(r) {
-		return api.NewError(http.StatusMisdirectedRequest, fmt.Sprintf(
-			"You asked for this page as %q. To stop attacks by forged names the agent answers only to names it knows: "+
-				"add it to `status.hosts`, or use %s.", r.Host, s.place.url()), "")
+		return unknownHost(r, s.place.url())
 	}
 	if err := s.origins.Refuses(r); err != nil {
 		return api.NewError(http.StatusForbidden, err.Error(), "")
 	}
 	return wrongBody(r)
+}
+
+// unknownHost is the answer to a request under a foreign host name. url is an address of the endpoint.
+func unknownHost(r *http.Request, url string) *api.Error {
+	return api.NewError(http.StatusMisdirectedRequest, fmt.Sprintf(
+		"You asked for this page as %q. To stop attacks by forged names the agent answers only to names it knows: "+
+			"add it to `status.hosts`, or use %s.", r.Host, url), "")
 }
 
 func (s *Server) knownHost(r *http.Request) bool {

@@ -33,7 +33,7 @@ func (s *Server) Listen() error {
 			return err
 		}
 		s.place.addr, s.place.outside = l.Addr().String(), !isLoopback(l.Addr())
-		secured, err := s.place.secure(l)
+		secured, err := s.place.secure(l, func(begun []byte, c net.Conn) { answerPlain(s, begun, c) })
 		if err != nil {
 			_ = l.Close()
 			s.place.addr = ""

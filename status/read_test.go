@@ -32,6 +32,11 @@ func (w *lineWorld) Read(ctx context.Context, line string, unit int, function by
 	return w.registers, time.Date(2022, 6, 28, 10, 20, 29, 502_026_256, time.FixedZone("CEST", 7200)), w.err
 }
 
+func (w *lineWorld) Probe(ctx context.Context, line string, unit int, function byte) (api.Probe, error) {
+	_, _, err := w.Read(ctx, line, unit, function, 0, 1)
+	return api.Probe{UnitID: unit, State: api.UnitPresent, ProductCode: "PS-PWM-30M"}, err
+}
+
 // lineServer serves w on a socket and on TCP.
 func lineServer(t *testing.T, w *lineWorld, change func(*status.Options)) (s *status.Server, socket string) {
 	t.Helper()
@@ -78,6 +83,39 @@ func TestReadAsksTheLineAndAnswersWithRegisters(t *testing.T) {
 	}
 	if asked := <-w.asked; asked != [5]any{"rs485", 1, byte(4), uint16(18), uint16(2)} {
 		t.Errorf("the line was asked %v", asked)
+	}
+}
+
+func TestProbeAsksOneUnit(t *testing.T) {
+	w := &lineWorld{world: quiet()}
+	s, socket := lineServer(t, w, nil)
+	serve(t, s)
+	const probeURL = "http://agent/api/v1/probe"
+	a := post(t, client(socket), probeURL, `{"line":"rs485","unit_id":247,"function":3}`)
+	if p := decoded[api.Probe](t, []byte(a.body)); a.code != http.StatusOK || p.State != "present" || p.UnitID != 247 || p.ProductCode != "PS-PWM-30M" {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	if asked := <-w.asked; asked != [5]any{"rs485", 247, byte(3), uint16(0), uint16(1)} {
+		t.Errorf("the line was asked %v", asked)
+	}
+	for body, want := range map[string]string{
+		`{"unit_id":1,"function":4}`:                          "line: want the name of a line",
+		`{"line":"rs485","function":4}`:                       "unit_id: want 1 to 247",
+		`{"line":"rs485","unit_id":248,"function":4}`:         "not 248",
+		`{"line":"rs485","unit_id":1,"function":6}`:           "function: want 3 or 4",
+		`{"line":"rs485","unit_id":1}`:                        "function: want 3 or 4",
+		`{"line":"rs485","unit_id":1,"function":4,"count":1}`: "unknown field",
+		`[]`: `want {"line":"rs485","unit_id":1,"function":4}`,
+	} {
+		if a := post(t, client(socket), probeURL, body); a.code != http.StatusBadRequest || !strings.Contains(fault(t, a), want) {
+			t.Errorf("%s: %d %s, want %s", body, a.code, a.body, want)
+		}
+	}
+	if a := post(t, client(""), "http://"+s.Addr()+"/api/v1/probe", `{"line":"rs485","unit_id":1,"function":4}`); a.code != http.StatusUnauthorized {
+		t.Errorf("over TCP without a login: %d", a.code)
+	}
+	if len(w.asked) > 0 {
+		t.Error("the line was asked")
 	}
 }
 

@@ -86,7 +86,9 @@ func (s *Server) routes() []route {
 		list = append(list, integrationHandlers{s.o.Integrations}.routes()...)
 	}
 	if s.o.Reader != nil {
-		list = append(list, route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"})
+		list = append(list,
+			route{"POST", "/api/v1/read", changes, s.serveRead, "noi-agent read"},
+			route{"POST", "/api/v1/probe", changes, s.serveProbe, "noi-agent scan"})
 	}
 	return list
 }

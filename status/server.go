@@ -48,11 +48,13 @@ type Health interface {
 	Ready() error
 }
 
-// Reader reads registers of a slave now, between two sweeps of its line.
+// Reader sends a person's requests to a line, between two of its sweeps.
 type Reader interface {
 	// Read reads count registers from addr with function 03 or 04, or bits with 01 or 02, and returns them and the time
 	// of the reply. It stops waiting for the line when ctx ends, with ctx's error.
 	Read(ctx context.Context, line string, unit int, function byte, addr, count uint16) ([]uint16, time.Time, error)
+	// Probe asks with function 03 or 04 whether a unit is on a line, and what it is. It waits as Read does.
+	Probe(ctx context.Context, line string, unit int, function byte) (api.Probe, error)
 }
 
 // Options has the parts of the endpoint and its addresses. Reporter, TriggerLog and Health must be set.

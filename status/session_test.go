@@ -104,6 +104,42 @@ func TestAStreamNeedsNoSessionWhereReadingIsOpen(t *testing.T) {
 	}
 }
 
+// TestAPageAsksForTheLoginAgainWhenItHasEnded: at a page, its return address and the reason; in the API, 401; in a form
+// with all that was typed.
+func TestAPageAsksForTheLoginAgainWhenItHasEnded(t *testing.T) {
+	var clock atomic.Int64
+	book := &theIntegration{}
+	g := outsideWith(t, func(o *status.Options) {
+		o.Elapsed, o.Integrations = func() time.Duration { return time.Duration(clock.Load()) }, book
+	})
+	const page = "/integrations/a/edit"
+	a := askWith(t, g.client, http.MethodPost, g.url+"/api/v1/login", `{"secret":"`+g.token+`"}`,
+		map[string]string{"Content-Type": "application/json"})
+	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+	h := map[string]string{"Cookie": cookie}
+	for range 3 { // each use lasts for another 12 hours
+		clock.Add(int64(guard.SessionLife - time.Second))
+		if a := ask(t, g.client, http.MethodGet, g.url+page, h); a.code != http.StatusOK || strings.Contains(a.body, `action="/login"`) {
+			t.Fatalf("a session in use: %d %s", a.code, a.body)
+		}
+	}
+	clock.Add(int64(guard.SessionLife))
+	a = ask(t, g.client, http.MethodGet, g.url+page, h)
+	mustContain(t, a.body, "Your login has ended. Log in again to go on.", "12 hours", `action="/login"`, `name="next" value="`+page+`"`)
+	if a := ask(t, g.client, http.MethodGet, g.url+page, nil); strings.Contains(a.body, "has ended") {
+		t.Errorf("there was no login: %s", a.body)
+	}
+	if a := ask(t, g.client, http.MethodGet, g.url+"/api/v1/status", h); a.code != http.StatusUnauthorized || !strings.Contains(a.body, "Log in to see this.") {
+		t.Errorf("the API: %d %s", a.code, a.body)
+	}
+	h["Content-Type"], h["Origin"] = "application/x-www-form-urlencoded", g.url
+	a = askWith(t, g.client, http.MethodPost, g.url+page, url.Values{"name": {"roof"}, "objects": {"adc_vbterm"}}.Encode(), h)
+	if a.code != http.StatusUnauthorized || len(book.asked) != 0 {
+		t.Errorf("a form: %d, %q", a.code, book.asked)
+	}
+	mustContain(t, a.body, "Log in to change things. What you typed is kept.", `value="roof"`, `name="admin_secret"`)
+}
+
 // sendForm sends a form as a page of this endpoint does.
 func (g *gate) sendForm(t *testing.T, path string, typed url.Values, header map[string]string) answer {
 	t.Helper()

@@ -28,8 +28,8 @@ type place struct {
 	fingerprint string // of the certificate; "": there is no TLS
 }
 
-// secure puts TLS on a listener that needs it.
-func (p *place) secure(l net.Listener) (net.Listener, error) {
+// secure puts TLS on a listener that needs it. answer is for clients that speak plain HTTP there.
+func (p *place) secure(l net.Listener, answer func(request []byte, c net.Conn)) (net.Listener, error) {
 	if !p.outside && p.o.TLS.Cert == "" {
 		return l, nil
 	}
@@ -39,7 +39,7 @@ func (p *place) secure(l net.Listener) (net.Listener, error) {
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}
 	p.fingerprint = guard.Fingerprint(c)
-	return tls.NewListener(l, config), nil
+	return tls.NewListener(plainListener{l, answer}, config), nil
 }
 
 func (p *place) certificate() (tls.Certificate, error) {

@@ -73,13 +73,44 @@ func TestOutsideLoopbackThereIsTLSAndReadingNeedsALogin(t *testing.T) {
 	if s.Endpoint == nil || len(s.Endpoint.Fingerprint) != 95 || !strings.HasPrefix(s.Endpoint.Addresses[0], "https://") {
 		t.Errorf("over the socket: %d %+v", unix.code, s.Endpoint)
 	}
-	plain, err := client("").Get("http" + strings.TrimPrefix(g.url, "https") + "/healthz")
+}
+
+// TestPlainHTTPIsSentToHTTPS, under our own names only, and nothing else is done for it.
+func TestPlainHTTPIsSentToHTTPS(t *testing.T) {
+	g, c := outside(t)
+	plain := "http" + strings.TrimPrefix(g.url, "https")
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(plain, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = plain.Body.Close() }()
-	if plain.StatusCode != http.StatusBadRequest {
-		t.Errorf("without TLS: %d", plain.StatusCode)
+	stay := client("")
+	stay.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, one := range []struct {
+		method, path, host string
+		code               int
+		location, says     string
+	}{
+		{"GET", "/triggers?object=T_*&state=failed", "", 307, g.url + "/triggers?object=T_*&state=failed", "needs HTTPS. Use https://"},
+		{"GET", "/values/rs485/1/T_ind%5BU%5D", "main-solar-gw:" + port, 307, "https://main-solar-gw:" + port + "/values/rs485/1/T_ind%5BU%5D", "https"},
+		{"HEAD", "/", "", 307, g.url + "/", ""},
+		{"GET", "//other.example/x", "", 307, g.url + "//other.example/x", "https"},
+		{"GET", "/", "other.example", 421, "", "`status.hosts`, or use https://"},
+		{"GET", "/", "other.example/x.localhost", 421, "", "or use https://"},
+		{"POST", "/api/v1/reload", "", 400, "", "Nothing was changed."},
+	} {
+		a := ask(t, stay, one.method, plain+one.path, map[string]string{"Host": one.host})
+		if a.code != one.code || a.header.Get("Location") != one.location || !strings.Contains(a.body, one.says) {
+			t.Errorf("%s %s as %q: %d, to %q: %s", one.method, one.path, one.host, a.code, a.header.Get("Location"), a.body)
+		}
+		if a.header.Get("X-Content-Type-Options") != "nosniff" || strings.Contains(a.body, "5300520006504b5957343920") {
+			t.Errorf("%s %s: %v %s", one.method, one.path, a.header, a.body)
+		}
+	}
+	if a := ask(t, stay, http.MethodPost, plain+"/api/v1/login", nil); !strings.Contains(a.header.Get("Content-Type"), "problem+json") {
+		t.Errorf("a program gets %v", a.header)
+	}
+	if a := ask(t, c, http.MethodGet, g.url+"/login", nil); a.code != http.StatusOK {
+		t.Errorf("and with TLS: %d", a.code)
 	}
 }
 

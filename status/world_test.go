@@ -27,6 +27,7 @@ type world struct {
 	status         api.Status
 	objects        api.Objects
 	history        map[string]api.History // by "line/unit/object"; the span sets From
+	kept           time.Duration          // longest history; 0: as asked
 	triggers       api.Triggers
 	triggersErr    error
 	onTriggers     func() // called by Triggers, if it is there
@@ -50,6 +51,9 @@ func (w *world) Objects() api.Objects { return w.objects }
 
 func (w *world) History(line string, unit int, object string, span time.Duration) (api.History, bool) {
 	h, ok := w.history[fmt.Sprintf("%s/%d/%s", line, unit, object)]
+	if w.kept > 0 {
+		span = min(span, w.kept)
+	}
 	h.From = h.To.Add(-span)
 	return h, ok
 }

@@ -9,51 +9,66 @@ import (
 	"noi-agent/modbus"
 )
 
-// ask is a read that a person has requested. It is done between two sweeps.
+// ask is a request that a person has sent. It is done between two sweeps.
 type ask struct {
-	unit   int
-	span   modbus.Span
-	result chan<- askResult
+	do   func(context.Context) error
+	done chan<- error // has room for the one result
 }
 
-type askResult struct {
-	reply modbus.Reply
-	err   error
-}
-
-// answer does the read. The channel has room for the one result.
-func (p *Poller) answer(ctx context.Context, a ask) {
+// answer does what was asked, on the goroutine of the line.
+func (a ask) answer(ctx context.Context, p *Poller) {
 	p.asked = true
-	read := p.line.Try
-	if slices.ContainsFunc(p.slaves, func(s *slave) bool { return s.cfg.ID == a.unit }) {
-		read = p.line.Read
-	}
-	reply, err := read(ctx, byte(a.unit), a.span.Function, a.span.Addr, a.span.Count)
+	err := a.do(ctx)
 	if p.open && errors.Is(err, modbus.ErrPort) {
 		p.portFailed(err)
 	}
-	a.result <- askResult{reply, err}
+	a.done <- err
 }
 
-// ErrEnded comes from Read when the poller has ended.
+// ErrEnded comes from Read and Probe when the poller has ended.
 var ErrEnded = errors.New("the line has ended")
 
 // Read reads registers of a slave now, as soon as the line is free: unit 1 to 247 (0 and 255 too on tcp://), function
 // 01 to 04, count 1 to 125. The slave need not be one of the configuration. Errors are ErrEnded, those of
 // modbus.Line.Read, and ctx's.
-func (p *Poller) Read(ctx context.Context, unit int, function byte, addr, count uint16) (modbus.Reply, error) {
-	result := make(chan askResult, 1)
+func (p *Poller) Read(
+	ctx context.Context, unit int, function byte, addr, count uint16,
+) (reply modbus.Reply, err error) {
+	err = between(ctx, p, func(ctx context.Context) (err error) {
+		read := p.line.Try
+		if slices.ContainsFunc(p.slaves, func(s *slave) bool { return s.cfg.ID == unit }) {
+			read = p.line.Read
+		}
+		reply, err = read(ctx, byte(unit), function, addr, count)
+		return err
+	})
+	return reply, err
+}
+
+// Probe asks now, as soon as the line is free, whether a unit is there, and what it is. Results and errors are those of
+// modbus.Probe, and ErrEnded.
+func (p *Poller) Probe(ctx context.Context, unit int, function byte) (found *modbus.Found, err error) {
+	err = between(ctx, p, func(ctx context.Context) (err error) {
+		found, err = modbus.Probe(ctx, p.line, byte(unit), function)
+		return err
+	})
+	return found, err
+}
+
+// between has the goroutine of the line do something between two sweeps, and waits for it.
+func between(ctx context.Context, p *Poller, do func(context.Context) error) error {
+	done := make(chan error, 1)
 	select {
-	case p.asks <- ask{unit, modbus.Span{Function: function, Addr: addr, Count: count}, result}:
+	case p.asks <- ask{do, done}:
 	case <-ctx.Done():
-		return modbus.Reply{}, fmt.Errorf("wait for line %s: %w", p.cfg.Name, ctx.Err())
+		return fmt.Errorf("wait for line %s: %w", p.cfg.Name, ctx.Err())
 	case <-p.worker.Done():
-		return modbus.Reply{}, ErrEnded
+		return ErrEnded
 	}
 	select {
-	case r := <-result:
-		return r.reply, r.err
+	case err := <-done:
+		return err
 	case <-p.worker.Done():
-		return modbus.Reply{}, ErrEnded
+		return ErrEnded
 	}
 }

@@ -32,8 +32,8 @@ type Poller struct {
 	out        handover
 	slaves     []*slave
 	repeat     worker.Repeats // faults of the port, and of the queue to the store
-	asks       chan ask       // reads that a person wants now
-	asked      bool           // such a read was done since the last read of the schedule
+	asks       chan ask       // requests that a person has sent
+	asked      bool           // such a request was done since the last read of the schedule
 	worker     *worker.Worker
 	started    time.Duration // monotonic
 	round      uint64        // sweeps so far
@@ -125,7 +125,7 @@ func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	}
 	select {
 	case a := <-p.asks: // a person's read comes before the schedule, one at a time
-		p.answer(ctx, a)
+		a.answer(ctx, p)
 		return false
 	default:
 	}
@@ -135,7 +135,7 @@ func (p *Poller) waits(ctx context.Context, due bool, at time.Duration) bool {
 	case <-p.phased:
 		return false
 	case a := <-p.asks:
-		p.answer(ctx, a)
+		a.answer(ctx, p)
 		return false
 	case <-ctx.Done():
 		return false

@@ -90,6 +90,7 @@ func (p *Poller) begin(s *slave, replies uint64) *work {
 	now := p.clock.Elapsed()
 	turn, _ := s.nextDue()
 	w := &work{batch: s.newDueSet(s.plan.due(now)), begun: now, turn: turn, replies: replies}
+	w.readings = make([]reading, 0, len(w.batch.items))
 	p.measureLateness(s, w.batch)
 	if now-s.doubted >= retestAfter {
 		s.doubted = now
@@ -135,7 +136,7 @@ func (p *Poller) readNext(ctx context.Context, s *slave, w *work) error {
 		for _, m := range rd.Members {
 			w.batch.read[m] = true
 		}
-		w.readings = append(w.readings, p.decode(s, rd, w.batch, reply)...)
+		p.decode(s, w, rd, reply)
 		return nil
 	}
 	for _, m := range rd.Members {
@@ -341,9 +342,9 @@ func (p *Poller) exchange(ctx context.Context, s *slave, span modbus.Span, judge
 	}
 }
 
-// decode turns a reply into readings. Objects without a value are counted and left out.
-func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply) []reading {
-	readings, booted, now := make([]reading, 0, len(rd.Members)), p.clock.Wall.BootedAt(), p.clock.Elapsed()
+// decode turns a reply into readings of the sweep. Objects without a value are counted and left out.
+func (p *Poller) decode(s *slave, w *work, rd modbus.Read, reply modbus.Reply) {
+	b, booted, now := w.batch, p.clock.Wall.BootedAt(), p.clock.Elapsed()
 	for _, m := range rd.Members {
 		it := &s.plan.items[b.items[m]]
 		o, moments := &it.polled.Object, it.moments+it.passed(now)
@@ -356,16 +357,14 @@ func (p *Poller) decode(s *slave, rd modbus.Read, b *dueSet, reply modbus.Reply)
 			s.noValue[o.Name] = reason
 			p.forget(s, o.Name)
 			p.log.Debug("no sample", "unit", s.cfg.ID, "object", o.Name, "reason", err)
-			readings = append(readings, reading{object: o.Name, none: true, at: reply.At, booted: booted,
+			w.readings = append(w.readings, reading{object: o.Name, none: true, at: reply.At, booted: booted,
 				read: now, moments: moments})
 			continue
 		}
 		delete(s.noValue, o.Name)
-		readings = append(readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value),
-			value: value, at: reply.At, booted: booted, read: now,
-			moments: moments})
+		w.readings = append(w.readings, reading{object: o.Name, unit: o.Unit, alarm: o.Alarm, active: o.Alarms(value),
+			value: value, at: reply.At, booted: booted, read: now, moments: moments})
 	}
-	return readings
 }
 
 // hand gives a sweep to the sampler. The queue has room for minutes of sweeps. If the store hangs for longer, the sweep

@@ -55,7 +55,7 @@ func TestASecondInterruptKillsTheWholeGroup(t *testing.T) {
 	if !strings.Contains(r.stdout.String(), "the command was killed") {
 		t.Errorf("the summary does not tell of the kill:\n%s", r.stdout)
 	}
-	if err := reader.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := reader.SetReadDeadline(time.Now().Add(90 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(reader); err != nil {

@@ -52,7 +52,7 @@ func mbpoll(tty string, args ...string) (string, error) {
 // mbpollAnswered is mbpoll with patience. When its time is up all the same, which a crowded machine may bring about, it
 // asks again.
 func mbpollAnswered(tty string, args ...string) (string, error) {
-	for limit := time.Now().Add(60 * time.Second); ; {
+	for limit := time.Now().Add(2 * time.Minute); ; {
 		out, err := mbpoll(tty, append([]string{"-o", "5"}, args...)...)
 		if !strings.Contains(out, "timed out") || time.Now().After(limit) {
 			return out, err
@@ -122,7 +122,7 @@ func TestAnotherMasterReadsWhatTheLineReads(t *testing.T) {
 // lineRead reads registers with the agent's own line, which leaves the port to others when it is done.
 func lineRead(t *testing.T, tty string, function byte, addr, count uint16) []uint16 {
 	t.Helper()
-	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: tty, Baud: masterBaud}, Timeout: 5 * time.Second})
+	line := modbus.NewLine(modbus.Options{Settings: modbus.Settings{Port: tty, Baud: masterBaud}, Timeout: time.Minute})
 	if err := line.Open(); err != nil {
 		t.Fatal(err)
 	}

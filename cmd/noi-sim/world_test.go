@@ -106,7 +106,7 @@ func (o *output) String() string {
 // await waits until the text has part; the limit only ends a test that is broken.
 func (o *output) await(t *testing.T, part string) {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(2 * time.Minute)
 	for {
 		o.mu.Lock()
 		found, fresh := strings.Contains(o.text.String(), part), o.fresh
@@ -149,7 +149,7 @@ func (r *trial) end() int {
 	select {
 	case code := <-r.code:
 		return code
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * time.Minute):
 		r.t.Fatalf("it does not end; stderr:\n%s", r.stderr)
 		return -1
 	}

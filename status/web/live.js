@@ -58,6 +58,7 @@ async function refresh() {
   try {
     const answer = await fetch(location.href);
     if (!answer.ok) return;
+    if (answer.redirected) return location.assign(answer.url); // the login has ended
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html'), body = page.getElementById('main');
     if (!body || reading()) return;
     lastGood = now();

@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +14,7 @@ import (
 
 	"noi-agent/agent/poll"
 	"noi-agent/configs"
+	"noi-agent/internal/shell"
 	"noi-agent/modbus"
 	"noi-agent/objects"
 )
@@ -37,7 +38,8 @@ func newScan(s *session) *cobra.Command {
 		Example: `  noi-agent scan /dev/ttyUSB0              # every unit id, at the usual baud rates
   noi-agent scan --line rs485 --units 1-10 # with the settings of a line of the configuration`,
 		Long: "Any unit that returns a valid frame, even a Modbus exception, counts as present and is then " +
-			"identified. The command prints the configuration for these units.",
+			"identified. The command prints the configuration for these units. While the agent runs it has the port: " +
+			"with --line the agent asks the units between its own reads.",
 		Args: oneArg(&c.Port), ValidArgsFunction: completeFirst(completePorts),
 	}, c)
 	f := cmd.Flags()
@@ -70,15 +72,16 @@ func newScan(s *session) *cobra.Command {
 	return cmd
 }
 
-// What a scan begins with and goes on to: as the controllers ship, then what is usual, the likelier ones first.
+// scanBauds returns the baud rates that a scan tries. The first one is the controllers' default. The others follow by
+// their frequency in practice.
 func scanBauds() []int { return []int{9600, 19200, 38400, 57600, 115200, 4800, 2400} }
 
 const (
 	scanTimeout        = 200 * time.Millisecond // the controllers answer within 100 ms
-	scanNetworkTimeout = time.Second            // a gateway waits for its own line first
+	scanNetworkTimeout = time.Second            // a gateway first waits for its own line
 )
 
-// Validate refuses what can never be right.
+// Validate refuses flags that are wrong for every configuration.
 func (c *scanCommand) Validate() error {
 	switch {
 	case c.Port != "" && c.Line != "":
@@ -104,7 +107,7 @@ func (c *scanCommand) Validate() error {
 	return nil
 }
 
-// tcpUnits refuses unit ids that only Modbus TCP has on any other port.
+// tcpUnits returns an error if a unit id is only valid for Modbus TCP, and the port is not.
 func tcpUnits(port string, units []byte) error {
 	if strings.HasPrefix(port, configs.ModbusTCP+"://") {
 		return nil
@@ -118,7 +121,7 @@ func tcpUnits(port string, units []byte) error {
 	return nil
 }
 
-// errNoHardware: what only a serial port has was given for one on the network.
+// errNoHardware means that a flag of a serial port was given for a network line.
 var errNoHardware = errors.New("--baud, --parity and --stop-bits mean nothing on the network: the gateway has them")
 
 func (c *scanCommand) hardware() bool {
@@ -127,7 +130,7 @@ func (c *scanCommand) hardware() bool {
 
 func isNetwork(port string) bool { return strings.Contains(port, "://") }
 
-// unitList is unit ids as people write them: 1-10,17.
+// unitList is a flag with a list of unit ids such as 1-10,17.
 type unitList []byte
 
 // Type implements pflag.Value.
@@ -174,16 +177,20 @@ func (l *unitList) Set(text string) error {
 	return nil
 }
 
-// Run asks which units are there. It fails when none answers, and when it was cut short; what was found is printed all
-// the same.
+// Run scans the line and prints the found units. It fails if no unit answers, or if the scan was stopped. The units
+// that were found until then are printed too.
 func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) error {
-	line, catalog, err := c.line(ctx, cli)
+	line, catalog, err := c.line(cli)
 	if err != nil {
 		return err
 	}
-	listing, _, err := c.search(ctx, p, line, catalog)
-	if listing == nil {
+	agent, err := c.agentOf(ctx, cli, line)
+	if err != nil {
 		return err
+	}
+	listing, _, err := c.search(ctx, p, line, catalog, agent)
+	if listing == nil {
+		return c.taken(err, cli)
 	}
 	if perr := p.printScan(*listing, cli); perr != nil {
 		return perr
@@ -191,21 +198,24 @@ func (c *scanCommand) Run(ctx context.Context, p *Program, cli *commandLine) err
 	return err
 }
 
-// search asks every unit of the line, and returns with the listing the settings that it is of. The listing is nil when
-// the port could not be used at all. Errors beside a listing: no device answers, or the scan was cut short.
-func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line, catalog *objects.Catalog) (
-	*ScanListing, modbus.Settings, error) {
+// search asks every unit of the line. It returns a listing, and the settings at which the units answered. The listing
+// is nil if the port could not be used at all. An error with a listing means that no device answers, or that the scan
+// was stopped. If agent is not nil, the running agent has the port open and sends the requests.
+func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line, catalog *objects.Catalog,
+	agent *daemonSource) (*ScanListing, modbus.Settings, error) {
 	scan := &modbus.Scan{Settings: c.settings(line), Units: c.Units, Timeout: line.Timeout, Now: p.Now}
 	for _, f := range c.Function {
 		scan.Functions = append(scan.Functions, f[1]-'0') // "04"
 	}
+	if agent != nil {
+		scan.Ask = agent.probe
+	}
 	progress := newProgress(p.Stderr, scan)
 	scan.Step = progress.step
-	progress.announce()
 	result, err := scan.Run(ctx)
 	progress.done()
 	if err != nil && result.Asked == 0 && len(result.Found) == 0 {
-		return nil, result.Settings, scanFault(err)
+		return nil, result.Settings, err
 	}
 	listing := listScan(line, result, catalog, c.Units)
 	listing.Complete = err == nil
@@ -213,15 +223,15 @@ func (c *scanCommand) search(ctx context.Context, p *Program, line *configs.Line
 	case ctx.Err() != nil:
 		err = fmt.Errorf("the scan was cut short after %s, by a signal", counted(result.Asked, "unit"))
 	case err != nil:
-		err = fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), scanFault(err))
+		err = fmt.Errorf("the scan was cut short after %s: %w", counted(result.Asked, "unit"), err)
 	case len(result.Found) == 0:
 		err = nobody(listing)
 	}
 	return &listing, result.Settings, err
 }
 
-// line returns the line to scan, as the configuration has it or would have it. One that the daemon polls is refused.
-func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line, *objects.Catalog, error) {
+// line returns the line to scan: a line of the configuration, or one for --port.
+func (c *scanCommand) line(cli *commandLine) (*configs.Line, *objects.Catalog, error) {
 	if c.Port != "" {
 		line := portFlags{Port: c.Port, Timeout: scanTimeout}.configLine()
 		if isNetwork(c.Port) {
@@ -251,22 +261,38 @@ func (c *scanCommand) line(ctx context.Context, cli *commandLine) (*configs.Line
 	if c.Timeout > 0 {
 		line.Timeout = c.Timeout
 	}
-	if socket := cmp.Or(cli.Socket, config.Status.Socket); socket != "" {
-		d := daemonSource{daemonSocket{socket, askLimit}, place{line: &line}}
-		polled, err := d.status(ctx)
-		var nobody *noDaemonError
-		if errors.As(err, &nobody) && !nobody.absent() {
-			return nil, nil, err // it has the port, most likely
-		}
-		if polled != nil {
-			return nil, nil, failed(fmt.Errorf("the daemon polls line %s; stop it first, then scan", line.Name),
-				"sudo systemctl stop noi-agent")
-		}
-	}
 	return &line, catalog, nil
 }
 
-// settings returns what to try, in order: all framings of one baud rate before the next rate.
+// agentOf returns the running agent if it polls the line; nil if it does not.
+func (c *scanCommand) agentOf(ctx context.Context, cli *commandLine, line *configs.Line) (*daemonSource, error) {
+	if c.Port != "" {
+		return nil, nil
+	}
+	socket, err := cli.socket()
+	if err != nil {
+		return nil, nil // no agent can be asked
+	}
+	agent := &daemonSource{daemonSocket{socket, readLimit}, place{line: line}}
+	has, err := agent.has(ctx)
+	var nobody *noDaemonError
+	switch {
+	case errors.As(err, &nobody) && nobody.absent():
+		return nil, nil
+	case err != nil:
+		return nil, err // it has the port, most likely
+	case !has:
+		return nil, nil
+	case c.hardware() || c.Timeout > 0:
+		return nil, failed(fmt.Errorf("the running agent has line %s open with the settings of the configuration: "+
+			"--baud, --parity, --stop-bits and --timeout need the port itself", line.Name),
+			"sudo systemctl stop noi-agent     (then scan, and start it again)")
+	default:
+		return agent, nil
+	}
+}
+
+// settings returns the settings to try: all parities and stop bits of one baud rate, then the next baud rate.
 func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
 	base := poll.PortSettings(line)
 	if isNetwork(line.Port) {
@@ -298,15 +324,33 @@ func (c *scanCommand) settings(line *configs.Line) []modbus.Settings {
 	return list
 }
 
-// scanFault adds the way out where another program has the port: nearly always the daemon.
-func scanFault(err error) error {
-	if modbus.IsBusy(err) {
-		return fmt.Errorf("%w; if that is the daemon: stop it first (systemctl stop noi-agent), then scan", err)
+// taken adds a way out to err if another program has the port open, because this is nearly always the agent.
+func (c *scanCommand) taken(err error, cli *commandLine) error {
+	if !modbus.IsBusy(err) {
+		return err
 	}
-	return err
+	hint := "sudo systemctl stop noi-agent     (if that is the agent; then scan, and start it again)"
+	if config, lerr := configs.LoadLenient(cli.Config); lerr == nil {
+		at := slices.IndexFunc(config.Lines, func(l configs.Line) bool { return samePort(l.Port, c.Port) })
+		if at >= 0 {
+			hint = "noi-agent scan --line " + shell.Quote(config.Lines[at].Name) +
+				"     (if that is the agent: it asks between its own reads)"
+		}
+	}
+	return failed(err, hint)
 }
 
-// nobody says that, and what to look at.
+// samePort reports whether two paths are the same device.
+func samePort(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// nobody returns the error for a scan without an answer, with the things to check.
 func nobody(l ScanListing) error {
 	if isNetwork(l.Port) {
 		return errors.New("no device answers: check the unit ids, the power of the controllers, and the gateway's " +

@@ -100,7 +100,7 @@ func TestTakenStatusPortDoesNotStopTheDaemon(t *testing.T) {
 	if code := daemon.stop(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
-	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint is not there") || !strings.Contains(log, taken.Addr().String()) {
+	if log := daemon.stderr.String(); !strings.Contains(log, "the status endpoint cannot listen") || !strings.Contains(log, taken.Addr().String()) {
 		t.Errorf("the log does not name the taken port:\n%s", log)
 	}
 }
@@ -187,5 +187,26 @@ func TestStatusAndTriggersAskTheDaemon(t *testing.T) {
 	}
 	if code, _, stderr := run1("status", "--config", config); code != cli.ExitFailed || !strings.Contains(stderr, "it is not running") {
 		t.Errorf("without a daemon status exits %d and says %q", code, stderr)
+	}
+}
+
+// TestASecondAgentOfOneStoreIsRefusedInOneSentence: with a socket of its own it comes as far as the store.
+func TestASecondAgentOfOneStoreIsRefusedInOneSentence(t *testing.T) {
+	w := newWorld(t, fixedSlave())
+	config := w.config("objects: adc_ia", "adc_ia")
+	daemon := w.start(config, nil)
+	eventually(t, "the first runs", w.listens)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := clitest.WriteConfig(t, strings.ReplaceAll(string(text), w.socket(), w.dir+"/b.sock"))
+	code, stdout, stderr := run1("run", "--config", second)
+	if code != cli.ExitFailed || stdout != "" || strings.Count(stderr, "open ") != 1 {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	clitest.MustHold(t, stderr, "open store "+w.dir+"/state/noi.db: another agent uses it: stop it, or give this one a state_dir of its own")
+	if daemon.stop() != cli.ExitDone {
+		t.Error("the first did not end well")
 	}
 }

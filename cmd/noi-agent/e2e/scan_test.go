@@ -162,19 +162,32 @@ func TestScanOverTheNetwork(t *testing.T) {
 	}
 }
 
-// The program that polls the line must stop first; the scan says so and sends nothing.
-func TestScanOfALineThatTheDaemonHasIsRefused(t *testing.T) {
-	slave := fixedSlave()
-	w := newWorld(t, slave)
+// While the agent has the port, it asks the units itself between its own reads.
+func TestScanOfALineThatTheDaemonHasGoesThroughIt(t *testing.T) {
+	slave, stranger := fixedSlave(), strangeSlave(3)
+	w := newWorld(t, slave, stranger)
 	config := w.config("objects: adc_ia, intervals: {\"*\": 1h}", "adc_ia")
 	daemon := w.start(config, nil)
 	eventually(t, "the sample is sent", func() bool { return w.status().Integrations[0].Sent == 1 })
-	before := slave.Requests()
-	for _, where := range [][]string{{}, {"--line", "rs485"}, {"--port", w.pty.Path()}} {
-		code, stdout, stderr := run1(append([]string{"scan", "--config", config}, where...)...)
-		if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "systemctl stop noi-agent") {
-			t.Errorf("%v: exit %d: %s%s", where, code, stdout, stderr)
+	for _, where := range [][]string{{}, {"--line", "rs485"}} {
+		code, stdout, stderr := run1(append([]string{"scan", "--config", config, "--units", "1-3"}, where...)...)
+		if code != cli.ExitDone {
+			t.Fatalf("%v: exit %d: %s%s", where, code, stdout, stderr)
 		}
+		clitest.MustHold(t, stdout, ": 2 of 3 units answer\n", "1\tPSPWM\tPS-PWM-30M\t", "3\t-\tXY-1\tv1\tNobody[2J\tillegal function (01)\n",
+			"name: rs485\n", "- {id: 1, model: PSPWM}")
+		clitest.MustHold(t, stderr, "asking 3 units on "+w.pty.Path(), "through the running agent, between its own reads")
+	}
+	before := slave.Requests()
+	for _, more := range [][]string{{"--baud", "19200"}, {"--timeout", "1s"}, {"--line", "rs485", "--parity", "even"}} {
+		code, stdout, stderr := run1(append([]string{"scan", "--config", config}, more...)...)
+		if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "systemctl stop noi-agent") || strings.Contains(stderr, "asking") {
+			t.Errorf("%v: exit %d: %s%s", more, code, stdout, stderr)
+		}
+	}
+	code, stdout, stderr := run1("scan", "--config", config, "--port", w.pty.Path())
+	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "hint: noi-agent scan --line rs485 ") || strings.Contains(stderr, "asking") {
+		t.Errorf("its port: exit %d: %s%s", code, stdout, stderr)
 	}
 	if n := slave.Requests() - before; n > 0 {
 		t.Errorf("%d requests were sent", n)
@@ -270,7 +283,7 @@ func TestScanMisusedExitsWithTwo(t *testing.T) {
 		}
 	}
 	code, _, stderr := run1("scan", "--port", "/dev/ttyUSB987")
-	if code != cli.ExitFailed || !strings.Contains(stderr, "no such port") {
+	if code != cli.ExitFailed || !strings.Contains(stderr, "no such port") || strings.Contains(stderr, "asking") {
 		t.Errorf("a port that is not there: exit %d, %s", code, stderr)
 	}
 }

@@ -42,10 +42,10 @@ type world struct {
 }
 
 // newWorld starts everything. The pty runs at 115200 so that tests spend their time on what they test.
-func newWorld(t *testing.T, slave *modbustest.Slave) *world {
+func newWorld(t *testing.T, slave *modbustest.Slave, more ...*modbustest.Slave) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), slave: slave}
-	w.pty = modbustest.MustServe(t, 115200, 11, slave)
+	w.pty = modbustest.MustServe(t, 115200, 11, append(more, slave)...)
 	var err error
 	if w.sns, err = standin.StartSNS(standin.SNSOptions{Topics: []string{testTopicARN}}); err != nil {
 		t.Fatal(err)
