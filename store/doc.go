@@ -33,7 +33,7 @@
 //	s, recovery, err := store.Recover(ctx, path, store.Options{}, store.RecoverOptions{Check: check})
 //	err = s.SetIntegrations([]store.Integration{{ID: "FFjU28MMaL3W9B9hhhhH", Topic: "arn:aws:sns:…"}})
 //	err = s.Append(ctx, sweep) // durable, or accepted
-//	batch, err := s.Pending("FFjU28MMaL3W9B9hhhhH", 10)
+//	batch, err := s.Pending("FFjU28MMaL3W9B9hhhhH", 10, nil)
 //	err = s.Settle("FFjU28MMaL3W9B9hhhhH", results) // of publishing the batch
 //
 // The files, in reading order:

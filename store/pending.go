@@ -34,7 +34,9 @@ const scanStep = 1024
 // sample waits. A sample stays pending until Settle gets Accepted or Failed for it. Pending reads at most 4,096 sweeps
 // from the first unsettled one on. It fails with ErrUnknownIntegration, with ErrClosed, and with the error that stopped
 // the store.
-func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
+//
+// The deliveries are in the memory of room, if they fit. Then they replace its content. nil: they get their own memory.
+func (s *Store) Pending(integration string, limit int, room []Delivery) ([]Delivery, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -43,6 +45,7 @@ func (s *Store) Pending(integration string, limit int) ([]Delivery, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pending: %w", err)
 		}
+		l.found = room[:0]
 		if err := l.run(); err != nil {
 			return nil, fmt.Errorf("pending %s: %w", integration, err)
 		}
