@@ -96,7 +96,8 @@ func (l *ledger) welcome(unit string, t *poll.Sweep) (spans []store.Span) {
 
 // accounts returns for each object of a sweep the time of its sample, or of the end of a gap without a sample after it.
 func (l *ledger) accounts(t *poll.Sweep) (samples, gaps map[store.Accounted]store.Account) {
-	samples, gaps = map[store.Accounted]store.Account{}, map[store.Accounted]store.Account{}
+	samples = make(map[store.Accounted]store.Account, len(t.Samples))
+	gaps = make(map[store.Accounted]store.Account, len(t.Gaps))
 	unit := t.Source.Unit()
 	for i := range t.Gaps {
 		gaps[store.Accounted{Unit: unit, Object: t.Gaps[i].Object}] = store.Account{Until: l.instant(t, t.Gaps[i].To),
